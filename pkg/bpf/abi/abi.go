@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package abi is the contract between the eBPF programs and everything in Go:
+// the layouts of bpf/contract.h, generated, and the names under which maps and
+// programs are pinned. It imports nothing that opens a map, so that the shim and
+// the decoders can use it.
+package abi
+
+// DefaultPinDir is where programs and maps are pinned unless the caller says otherwise.
+const DefaultPinDir = "/sys/fs/bpf/runc-trace"
+
+// PinDirEnv names the environment variable that overrides DefaultPinDir.
+const PinDirEnv = "RUNC_TRACE_PIN_DIR"
+
+// Names of the pinned objects below a pin directory.
+const (
+	PinABI             = "abi"
+	PinPending         = "pending"
+	PinContainers      = "containers"
+	PinIdentities      = "identities"
+	PinRings           = "rings"
+	PinExecLog         = "exec_log"
+	PinWriters         = "writers"
+	PinCounters        = "counters"
+	PinSyscalls        = "syscalls"
+	PinFreeIdentities  = "free_identities"
+	PinEndedIdentities = "ended_identities"
+	PinFreeRings       = "free_rings"
+	PinEndedRings      = "ended_rings"
+	PinUnfinishedCalls = "in_flight" // an iterator: reading it prints struct pending_call
+	PinBind            = "bind"      // a program: registers a cgroup that exists already
+	PinLinkPrefix      = "link_"
+	PinCallStorage     = "call_storage"
+)
