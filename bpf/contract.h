@@ -30,6 +30,8 @@ enum limits {
 	CAPTURES_MAX = 2,	/* pointer arguments of one call that are followed */
 	CAPTURE_LIMIT = 1024,	/* bytes kept of one pointer argument, at most */
 	ARGV_LIMIT = 32768,	/* bytes kept of one argument vector, at most */
+	EXEC_PATH_LIMIT = 1024,	/* bytes kept of the path of an exec, at most */
+	EXEC_HEAD_LIMIT = 1280,	/* struct exec, path and padding together */
 	ARGS_LIMIT = 256,	/* strings kept of the vector of a failed exec */
 	RECORD_LIMIT = 2304,	/* bytes of one syscall record, at most */
 
@@ -103,11 +105,15 @@ struct identity {
 	struct who who;
 };
 
-/* A range of positions that a stalled writer may have scribbled over. */
+/*
+ * What a stalled writer may have scribbled over: of every record that was reserved after its
+ * own and below head, the bytes that lie where its own lay a lap or more before.
+ */
 struct torn {
-	u64 start;
-	u64 end;
-	u64 sequence;	/* 1 + the number of ranges published before it; written last */
+	u64 position;	/* of the stalled record */
+	u64 length;
+	u64 head;	/* of the ring, once it was written */
+	u64 sequence;	/* 1 + the number of ranges published before it; written last, 0 meanwhile */
 };
 
 /*
@@ -176,7 +182,8 @@ enum number {
  *   the second half of comm (8 bytes) if CALL_LONG_COMM,
  *   the high half of the result (4 bytes) if CALL_WIDE_RESULT,
  *   every argument: 4 bytes, sign-extended, or 8 where its bit among CALL_WIDE_ARGS is set,
- *   the captured pointer arguments: struct capture_header, then its bytes.
+ *   the captured pointer arguments (CALL_CAPTURES_SHIFT tells how many): struct capture_header, then its bytes.
+ * What remains up to the record's length, fewer than 8 bytes, means nothing.
  */
 enum call_flags {
 	CALL_WIDE_ARGS = 0x003f,	/* one bit an argument */
@@ -188,6 +195,7 @@ enum call_flags {
 	CALL_X32 = 0x0800,		/* a number of the x32 ABI, its bit cleared */
 	CALL_UNIT_SHIFT = 12,		/* two bits: duration counts ns, us, ms or s */
 	CALL_UNIT_MASK = 0x3000,
+	CALL_CAPTURES_SHIFT = 14,	/* two bits: how many captured arguments follow */
 };
 
 struct call {
@@ -266,14 +274,15 @@ struct exec {
 };
 
 /*
- * A call that has not returned, as the iterator in_flight prints it: the header of
- * a call record without a commit, then its arguments and captures as in the ring.
+ * A call that has not returned, as reading the pinned iterator prints it: this header (its
+ * call without a commit), body_length bytes as they stand behind a record's header, and
+ * eight bytes that repeat call.entry.time: where they differ, the call returned meanwhile.
  */
 struct pending_call {
 	u64 cgroup;
 	u32 ring;		/* index */
 	u32 ring_generation;
-	u32 body_length;	/* bytes that follow call: as behind a record's header */
+	u32 body_length;
 	u32 reserved;
 	struct call call;
 };

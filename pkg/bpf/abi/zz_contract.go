@@ -15,6 +15,8 @@ const (
 	CapturesMax    = 0x2
 	CaptureLimit   = 0x400
 	ArgvLimit      = 0x8000
+	ExecPathLimit  = 0x400
+	ExecHeadLimit  = 0x500
 	ArgsLimit      = 0x100
 	RecordLimit    = 0x900
 	SyscallsMax    = 0x200
@@ -61,15 +63,16 @@ const (
 
 // enum call_flags
 const (
-	CallWideArgs   = 0x3f
-	CallWideResult = 0x40
-	CallLongComm   = 0x80
-	CallUnfinished = 0x100
-	CallNoEnter    = 0x200
-	CallCompat     = 0x400
-	CallX32        = 0x800
-	CallUnitShift  = 0xc
-	CallUnitMask   = 0x3000
+	CallWideArgs      = 0x3f
+	CallWideResult    = 0x40
+	CallLongComm      = 0x80
+	CallUnfinished    = 0x100
+	CallNoEnter       = 0x200
+	CallCompat        = 0x400
+	CallX32           = 0x800
+	CallUnitShift     = 0xc
+	CallUnitMask      = 0x3000
+	CallCapturesShift = 0xe
 )
 
 // enum capture_flags
@@ -172,13 +175,14 @@ const SizeofIdentity = 5352
 
 // Torn is struct torn.
 type Torn struct {
-	Start    uint64
-	End      uint64
+	Position uint64
+	Length   uint64
+	Head     uint64
 	Sequence uint64
 }
 
 // SizeofTorn is the size of struct torn in bytes.
-const SizeofTorn = 24
+const SizeofTorn = 32
 
 // Ring is struct ring.
 type Ring struct {
@@ -195,7 +199,7 @@ type Ring struct {
 }
 
 // SizeofRing is the size of struct ring in bytes.
-const SizeofRing = 248
+const SizeofRing = 312
 
 // Writer is struct writer.
 type Writer struct {

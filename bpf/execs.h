@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The exec log: every exec of every container, the failed ones too, and with it what
+ * only an exec or an exit tells: which process is the container's init, and how it ended.
+ */
+#ifndef EXECS_H
+#define EXECS_H
+
+#include "calls.h"
+
+struct exec_event {
+	u64 cgroup;
+	u64 binding;
+	u64 argv;	/* user memory to read the arguments from, or 0: they lie in scratch */
+	u32 argv_length;
+	u32 path_length;	/* of the path in scratch */
+	u32 argc;
+	s32 result;
+	u32 flags;
+};
+
+/* runtime_exec tells the runtime's own execs ("runc init" re-executing itself) from the container's: they happen in
+ * the runtime's mount namespace, before the container's program runs or in a process whose parent is outside. */
+static __always_inline bool runtime_exec(struct task_struct *task, struct identity *identity)
+{
+	u64 parent;
+
+	if (!identity->who.mount_namespace || task->nsproxy->mnt_ns->ns.inum != identity->who.mount_namespace)
+		return false;
+	if (!identity->init)
+		return true;
+	parent = task->real_parent->cgroups->dfl_cgrp->kn->id;
+	return !bpf_map_lookup_elem(&containers, &parent);
+}
+
+__noinline int write_exec(struct exec_event *event, struct scratch *s)
+{
+	struct task_struct *task = bpf_get_current_task_btf(), *parent = task->real_parent;
+	u32 cpu = bpf_get_smp_processor_id(), zero = 0, index, flags;
+	u64 position, length, argv, path, sequence;
+	struct ring *log, *segment;
+	struct identity *identity;
+	struct writer *writer;
+	struct exec *record;
+	long failed = 0;
+
+	if (!event || !s)
+		return 0;
+	log = bpf_map_lookup_elem(&exec_log, &zero);
+	identity = identity_of(event->binding);
+	if (!log || !identity)
+		return 0;
+	flags = event->flags;
+	argv = event->argv_length;
+	path = event->path_length;
+	opaque(argv);
+	opaque(path);
+	if (argv > argv_size) {
+		argv = argv_size;
+		flags |= EXEC_TRUNCATED;
+	}
+	if (path > EXEC_PATH_LIMIT)
+		path = EXEC_PATH_LIMIT;
+	writer = ring_announce(log, WRITER_EXEC_LOG, cpu);
+	if (!writer) {
+		__sync_fetch_and_add(&log->lost, 1);
+		count(COUNT_BUSY);
+		return 0;
+	}
+	length = (sizeof(struct exec) + path + argv + 7) & ~7ULL;
+	position = ring_reserve(log, writer, length);
+	sequence = __sync_fetch_and_add(&log->written, 1);
+
+	index = (position >> segment_shift) & (segments - 1);
+	segment = bpf_map_lookup_elem(&exec_log, &index);
+	if (!segment)
+		return 0;
+	record = (struct exec *)(segment->data + (position & (segment_size - 8)));
+	record->entry.time = boot_time();
+	record->entry.words = length / 8;
+	record->entry.cpu = cpu;
+	record->entry.number = 0;
+	record->sequence = sequence;
+	record->cgroup = event->cgroup;
+	record->identity = (u32)event->binding - 1;
+	record->generation = identity->generation;
+	record->pid = task->tgid;
+	record->tid = task->pid;
+	record->ppid = parent->tgid;
+	record->uid = task->cred->uid.val;
+	record->result = event->result;
+	record->argc = event->argc;
+	record->argv_length = argv;
+	record->path_length = path;
+	*(u64 *)&record->comm[0] = *(u64 *)&task->comm[0];
+	*(u64 *)&record->comm[8] = *(u64 *)&task->comm[8];
+	*(u64 *)&record->parent_comm[0] = *(u64 *)&parent->comm[0];
+	*(u64 *)&record->parent_comm[8] = *(u64 *)&parent->comm[8];
+	if (path)
+		bpf_probe_read_kernel((u8 *)(record + 1), path, s->path);
+	if (argv) {
+		if (event->argv)
+			failed = bpf_probe_read_user((u8 *)(record + 1) + path, argv, (void *)event->argv);
+		else
+			failed = bpf_probe_read_kernel((u8 *)(record + 1) + path, argv, s->argv);
+	}
+	if (failed)
+		flags |= EXEC_FAULT;
+	record->entry.flags = flags;
+	ring_commit(log, writer, &record->entry, position, length, (u64)segment_size * segments, 0);
+	return 0;
+}
+
+SEC("tp_btf/sched_process_exec")
+int on_exec(u64 *ctx)
+{
+	struct task_struct *task = (struct task_struct *)ctx[0];
+	struct linux_binprm *bprm = (struct linux_binprm *)ctx[2];
+	struct exec_event event = {.cgroup = bpf_get_current_cgroup_id()};
+	u64 *binding = bpf_map_lookup_elem(&containers, &event.cgroup);
+	struct identity *identity;
+	struct scratch *s;
+	long n;
+
+	if (!binding)
+		return 0;
+	event.binding = *binding;
+	identity = identity_of(event.binding);
+	s = cpu_scratch();
+	if (!identity || !s)
+		return 0;
+	if (runtime_exec(task, identity)) {
+		event.flags |= EXEC_RUNTIME;
+	} else if (!identity->init) {
+		identity->init = task->tgid;
+		identity->started = boot_time();
+		identity->state = STATE_RUNNING;
+	}
+	n = bpf_probe_read_kernel_str(s->path, EXEC_PATH_LIMIT, bprm->filename);
+	event.path_length = n > 0 ? n - 1 : 0;
+	event.argc = bprm->argc;
+	event.argv = task->mm->arg_start;
+	event.argv_length = task->mm->arg_end - event.argv;
+	return write_exec(&event, s);
+}
+
+/* exec_failed logs an exec that returned: the memory is the caller's still, its strings are read from there. */
+__noinline int exec_failed(struct in_flight *call, s64 result)
+{
+	struct exec_event event = {.result = result};
+	struct scratch *s = cpu_scratch();
+	u64 path, argv, pointer, *binding;
+	u32 i, first, size;
+	u64 at = 0;
+	long n;
+
+	if (!call || !s)
+		return 0;
+	event.cgroup = call->cgroup;
+	binding = bpf_map_lookup_elem(&containers, &event.cgroup);
+	if (!binding)
+		return 0;
+	event.binding = *binding;
+	first = call->exec == 2 ? 1 : 0; /* execveat's first argument is a directory */
+	path = call->args[first];
+	argv = call->args[first + 1];
+	size = call->flags & CALL_COMPAT ? 4 : 8;
+	n = bpf_probe_read_user_str(s->path, EXEC_PATH_LIMIT, (void *)path);
+	if (n <= 0)
+		event.flags |= EXEC_FAULT;
+	else
+		event.path_length = n - 1;
+	for (i = 0; i < ARGS_LIMIT && argv; i++) {
+		pointer = 0;
+		if (bpf_probe_read_user(&pointer, size, (void *)(argv + i * size))) {
+			event.flags |= EXEC_FAULT;
+			break;
+		}
+		if (!pointer)
+			break;
+		opaque(at);
+		if (at >= argv_size || at >= ARGV_LIMIT) {
+			event.flags |= EXEC_TRUNCATED;
+			break;
+		}
+		n = bpf_probe_read_user_str(&s->argv[at], argv_size, (void *)pointer);
+		if (n <= 0) {
+			event.flags |= EXEC_FAULT;
+			break;
+		}
+		if (n == argv_size)
+			event.flags |= EXEC_TRUNCATED;
+		at += n;
+	}
+	if (i == ARGS_LIMIT)
+		event.flags |= EXEC_TRUNCATED;
+	event.argc = i;
+	event.argv_length = at;
+	return write_exec(&event, s);
+}
+
+/* The last thread of a process: what wait(2) will tell of it. */
+static __always_inline s32 wait_status(struct task_struct *task)
+{
+	if (task->signal->flags & SIGNAL_GROUP_EXIT)
+		return task->signal->group_exit_code;
+	return task->group_leader->exit_code;
+}
+
+SEC("tp_btf/sched_process_exit")
+int on_exit(u64 *ctx)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct in_flight *call = bpf_task_storage_get(&call_storage, task, NULL, 0);
+	u64 cgroup = bpf_get_current_cgroup_id();
+	bool last = task->signal->live.counter == 0;
+	s32 status = last ? wait_status(task) : task->exit_code;
+	struct identity *identity;
+	u64 *binding;
+
+	if (call && call->ring && call->cgroup == cgroup) {
+		if (!call->active && last && (status & 0x7f)) {
+			/* Killed outside of any call: a crash. */
+			call->active = 1;
+			call->number = NUMBER_NONE;
+			call->flags = 0;
+			call->body_length = 0;
+			call->time = boot_time();
+		}
+		if (call->active)
+			write_call(call, task, boot_time(), status, CALL_UNFINISHED);
+		call->active = 0;
+	}
+	if (!last)
+		return 0;
+	binding = bpf_map_lookup_elem(&containers, &cgroup);
+	if (!binding)
+		return 0;
+	identity = identity_of(*binding);
+	if (identity && identity->init == (u32)task->tgid && identity->state == STATE_RUNNING) {
+		identity->exit_status = status;
+		identity->exited = boot_time();
+		identity->state = STATE_EXITED;
+	}
+	return 0;
+}
+
+/* Prints calls that have not returned, of tasks that live. A younger call than this is on its way through the ring. */
+enum { SETTLED_NS = 1000000 };
+
+SEC("iter/task")
+int in_flight(struct bpf_iter__task *ctx)
+{
+	struct task_struct *task = ctx->task;
+	struct pending_call out = {};
+	struct in_flight *call;
+	u64 body, time, comm_tail;
+
+	if (!task)
+		return 0;
+	call = bpf_task_storage_get(&call_storage, task, NULL, 0);
+	if (!call || !call->active || !call->ring)
+		return 0;
+	time = *(volatile u64 *)&call->time;
+	if (boot_time() - time < SETTLED_NS)
+		return 0;
+	body = call->body_length;
+	opaque(body);
+	if (body > BODY_SIZE)
+		return 0;
+	out.cgroup = call->cgroup;
+	out.ring = call->ring - 1;
+	out.ring_generation = call->ring_generation;
+	comm_tail = *(u64 *)&task->comm[8];
+	out.body_length = body + sizeof(comm_tail);
+	out.call.entry.time = time;
+	out.call.entry.number = call->number;
+	out.call.entry.flags = call->flags | CALL_UNFINISHED | CALL_LONG_COMM;
+	out.call.tid = task->pid;
+	out.call.pid = task->tgid;
+	*(u64 *)out.call.comm = *(u64 *)&task->comm[0];
+	bpf_seq_write(ctx->meta->seq, &out, sizeof(out));
+	bpf_seq_write(ctx->meta->seq, &comm_tail, sizeof(comm_tail));
+	if (body)
+		bpf_seq_write(ctx->meta->seq, call->body, body);
+	time = *(volatile u32 *)&call->active ? *(volatile u64 *)&call->time : 0;
+	bpf_seq_write(ctx->meta->seq, &time, sizeof(time));
+	return 0;
+}
+
+#endif

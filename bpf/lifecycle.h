@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The life of a container, as its cgroup in the unified hierarchy tells it: the
+ * directory appears (a pending identity is bound), directories below it appear (they
+ * share its binding), it disappears (its slots may be used again, oldest-ended first).
+ * All of it happens here, so that no process has to be alive for it.
+ */
+#ifndef LIFECYCLE_H
+#define LIFECYCLE_H
+
+#include "maps.h"
+
+static __always_inline u64 binding_of(u32 identity, u32 ring)
+{
+	return (u64)ring << 32 | (identity + 1);
+}
+
+static __always_inline struct identity *identity_of(u64 binding)
+{
+	u32 index = (u32)binding - 1;
+
+	return bpf_map_lookup_elem(&identities, &index);
+}
+
+/* take pops a slot: a free one, else the one that ended first; -1 where all are in use. */
+static __always_inline s32 take(void *free, void *ended)
+{
+	u32 index;
+
+	if (!bpf_map_pop_elem(free, &index) || !bpf_map_pop_elem(ended, &index))
+		return index;
+	return -1;
+}
+
+/* start_recording gives an identity the ring `index`. Positions go on where the ring's last recording stopped. */
+static __always_inline void start_recording(struct identity *identity, u32 slot, u32 index)
+{
+	struct ring *ring = bpf_map_lookup_elem(&rings, &index);
+
+	if (!ring)
+		return;
+	ring->generation += 1;
+	ring->identity = slot;
+	ring->identity_generation = identity->generation + 1;
+	ring->base = ring->head;
+	ring->written = 0;
+	ring->lost = 0;
+	identity->ring = index + 1;
+	identity->ring_generation = ring->generation;
+}
+
+/*
+ * bind registers a cgroup under a pending identity. Returns 0, or 1 + the enum counter
+ * that was raised. While the slot is being written its generation is odd.
+ */
+static __noinline int bind(u64 cgroup, struct pending *entry)
+{
+	struct identity *identity;
+	s32 slot, ring = -1;
+	u64 binding;
+	u32 reason = 0;
+
+	if (!entry)
+		return 1 + COUNT_PENDING_STALE;
+	slot = take(&free_identities, &ended_identities);
+	if (slot < 0) {
+		count(COUNT_NO_IDENTITY);
+		return 1 + COUNT_NO_IDENTITY;
+	}
+	identity = bpf_map_lookup_elem(&identities, &slot);
+	if (!identity)
+		return 1 + COUNT_NO_IDENTITY;
+
+	__sync_fetch_and_add(&identity->generation, 1);
+	identity->cgroup = cgroup;
+	identity->created = boot_time();
+	identity->started = identity->exited = identity->ended = 0;
+	identity->init = identity->exit_status = identity->children = 0;
+	identity->ring = identity->ring_generation = 0;
+	bpf_probe_read_kernel(&identity->who, sizeof(identity->who), &entry->who);
+	if (identity->who.flags & WHO_RECORD) {
+		ring = take(&free_rings, &ended_rings);
+		if (ring < 0) {
+			count(COUNT_NO_RING);
+			reason = 1 + COUNT_NO_RING;
+		} else {
+			start_recording(identity, slot, ring);
+		}
+	}
+	identity->state = STATE_CREATED;
+	__sync_fetch_and_add(&identity->generation, 1);
+
+	binding = binding_of(slot, identity->ring);
+	if (bpf_map_update_elem(&containers, &cgroup, &binding, BPF_ANY)) {
+		count(COUNT_NO_BINDING);
+		identity->state = STATE_ENDED;
+		bpf_map_push_elem(&ended_identities, &slot, BPF_ANY);
+		if (ring >= 0)
+			bpf_map_push_elem(&ended_rings, &ring, BPF_ANY);
+		return 1 + COUNT_NO_BINDING;
+	}
+	return reason;
+}
+
+/* path_ends tells whether a cgroup's path ends as the entry expects. Compares whole words: both are zero-padded. */
+static __always_inline bool path_ends(struct scratch *s, const struct pending *entry, const char *path)
+{
+	const u64 *expected = (const u64 *)entry->path;
+	const u64 *tail = (const u64 *)s->tail;
+	u32 want = entry->path_length;
+	long have;
+
+	have = bpf_probe_read_kernel_str(s->path, EXEC_PATH_LIMIT, path) - 1;
+	if (want == 0 || want >= PATH_SIZE || have < want || have >= EXEC_PATH_LIMIT)
+		return false;
+	__builtin_memset(s->tail, 0, sizeof(s->tail));
+	if (bpf_probe_read_kernel(s->tail, want, path + (have - want)))
+		return false;
+	for (int i = 0; i < PATH_SIZE / 8; i++)
+		if (tail[i] != expected[i])
+			return false;
+	return true;
+}
+
+static __always_inline void inherit(u64 cgroup, const u64 *parent)
+{
+	struct identity *identity = identity_of(*parent);
+	u64 binding = *parent;
+
+	if (!identity)
+		return;
+	if (identity->children >= CHILDREN_MAX) {
+		count(COUNT_CHILDREN);
+		return;
+	}
+	if (bpf_map_update_elem(&containers, &cgroup, &binding, BPF_ANY)) {
+		count(COUNT_NO_BINDING);
+		return;
+	}
+	__sync_fetch_and_add(&identity->children, 1);
+}
+
+/*
+ * A cgroup below a known container's is that container's, whatever its name: a workload
+ * that makes directories of its own can take nobody's identity.
+ */
+SEC("tp_btf/cgroup_mkdir")
+int on_cgroup_mkdir(u64 *ctx)
+{
+	struct cgroup *cgrp = (struct cgroup *)ctx[0];
+	const char *path = (const char *)ctx[1];
+	struct cgroup_subsys_state *parent;
+	u64 id, parent_id, *known;
+	struct pending *entry;
+	struct scratch *s;
+
+	if (cgrp->root->hierarchy_id != 0)
+		return 0; /* a hybrid host: not the unified hierarchy */
+	id = cgrp->kn->id;
+	parent = cgrp->self.parent;
+	if (parent) {
+		parent_id = parent->cgroup->kn->id;
+		known = bpf_map_lookup_elem(&containers, &parent_id);
+		if (known) {
+			inherit(id, known);
+			return 0;
+		}
+	}
+
+	s = cpu_scratch();
+	if (!s)
+		return 0;
+	__builtin_memset(&s->leaf, 0, sizeof(s->leaf));
+	bpf_probe_read_kernel_str(s->leaf.name, sizeof(s->leaf.name), cgrp->kn->name);
+	entry = bpf_map_lookup_elem(&pending, &s->leaf);
+	if (!entry)
+		return 0;
+	if (boot_time() - entry->time > PENDING_SECONDS * 1000000000ULL) {
+		count(COUNT_PENDING_STALE);
+		bpf_map_delete_elem(&pending, &s->leaf);
+		return 0;
+	}
+	if (!path_ends(s, entry, path)) {
+		count(COUNT_PENDING_ELSEWHERE);
+		return 0;
+	}
+	bind(id, entry);
+	bpf_map_delete_elem(&pending, &s->leaf);
+	return 0;
+}
+
+SEC("tp_btf/cgroup_rmdir")
+int on_cgroup_rmdir(u64 *ctx)
+{
+	struct cgroup *cgrp = (struct cgroup *)ctx[0];
+	struct identity *identity;
+	u64 id, binding, *known;
+	u32 slot, ring;
+
+	if (cgrp->root->hierarchy_id != 0)
+		return 0;
+	id = cgrp->kn->id;
+	known = bpf_map_lookup_elem(&containers, &id);
+	if (!known)
+		return 0;
+	binding = *known;
+	bpf_map_delete_elem(&containers, &id);
+	identity = identity_of(binding);
+	if (!identity)
+		return 0;
+	if (identity->cgroup != id) {
+		__sync_fetch_and_add(&identity->children, -1);
+		return 0;
+	}
+	identity->ended = boot_time();
+	identity->state = STATE_ENDED;
+	slot = (u32)binding - 1;
+	bpf_map_push_elem(&ended_identities, &slot, BPF_ANY);
+	if (binding >> 32) {
+		ring = (binding >> 32) - 1;
+		bpf_map_push_elem(&ended_rings, &ring, BPF_ANY);
+	}
+	return 0;
+}
+
+/* Registers a cgroup that exists already, for the shim and whoever adopts containers: the same books, the same keeper. */
+SEC("syscall")
+int bind_existing(struct bind_request *request)
+{
+	u64 cgroup = request->cgroup;
+	struct pending *entry;
+	struct scratch *s = cpu_scratch();
+
+	if (!s)
+		return 0;
+	/* A context is read at constant offsets only: the loop is unrolled, and the pointer not moved. */
+#pragma unroll
+	for (int i = 0; i < LEAF_SIZE / 8; i++)
+		((u64 *)s->leaf.name)[i] = ((volatile u64 *)request)[__builtin_offsetof(struct bind_request, leaf) / 8 + i];
+	entry = bpf_map_lookup_elem(&pending, &s->leaf);
+	if (!entry) {
+		request->result = 1 + COUNT_PENDING_STALE;
+		return 0;
+	}
+	if (bpf_map_lookup_elem(&containers, &cgroup)) {
+		bpf_map_delete_elem(&pending, &s->leaf);
+		request->result = 0;
+		return 0;
+	}
+	request->result = bind(cgroup, entry);
+	bpf_map_delete_elem(&pending, &s->leaf);
+	return 0;
+}
+
+#endif

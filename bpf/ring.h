@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The ring: many CPUs write it, nobody waits, nobody is woken.
+ *
+ *	announce	writers[cpu] = (ring, a lower bound of the position)
+ *	reserve		position = fetch_add(head, length)	orders all that follows
+ *	write		the body, over whatever a lap ago left there
+ *	commit		xchg(record's commit word)		orders all that came before
+ *	check		was a whole lap written meanwhile? publish what was scribbled over
+ *	retire		writers[cpu] = idle
+ *
+ * A reader that copies a range, and then finds neither a writer announced nor a torn
+ * range published that overlaps it, and a head less than a lap ahead, has true records.
+ */
+#ifndef RING_H
+#define RING_H
+
+#include "maps.h"
+
+/* ring_announce claims this CPU's place among the writers; NULL where another record is being written on it. */
+static __always_inline struct writer *ring_announce(struct ring *ring, u32 index, u32 cpu)
+{
+	struct writer *writer = bpf_map_lookup_elem(&writers, &cpu);
+
+	if (!writer || writer->ring)
+		return NULL;
+	*(volatile u64 *)&writer->position = *(volatile u64 *)&ring->head;
+	*(volatile u32 *)&writer->ring = index;
+	return writer;
+}
+
+static __always_inline u64 ring_reserve(struct ring *ring, struct writer *writer, u64 length)
+{
+	u64 position = __sync_fetch_and_add(&ring->head, length);
+
+	*(volatile u64 *)&writer->position = position | WRITER_EXACT;
+	return position;
+}
+
+/* ring_torn publishes what a writer that was overtaken may have overwritten. */
+static __noinline int ring_torn(struct ring *ring, u64 position, u64 length, u64 head)
+{
+	u64 sequence;
+	struct torn *torn;
+
+	if (!ring)
+		return 0;
+	sequence = __sync_fetch_and_add(&ring->torn_count, 1);
+	torn = &ring->torn[sequence & (TORN_MAX - 1)];
+	__sync_lock_test_and_set(&torn->sequence, 0);
+	torn->position = position;
+	torn->length = length;
+	torn->head = head;
+	__sync_lock_test_and_set(&torn->sequence, sequence + 1);
+	count(COUNT_TORN);
+	return 0;
+}
+
+/* ring_commit makes the record at p visible and gives this CPU's place back. */
+static __always_inline void ring_commit(struct ring *ring, struct writer *writer, struct entry *entry, u64 position,
+					u64 length, u64 size, u32 generation)
+{
+	u64 head;
+
+	__sync_lock_test_and_set(&entry->commit, (position ^ secret) + generation * (u64)COMMIT_STEP);
+	head = *(volatile u64 *)&ring->head;
+	if (head - position > size)
+		ring_torn(ring, position, length, head);
+	*(volatile u32 *)&writer->ring = 0;
+}
+
+#endif

@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package bpf
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"unsafe"
+
+	"github.com/cilium/ebpf"
+	"golang.org/x/sys/unix"
+
+	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
+	"github.com/runc-trace/runc-trace/pkg/ring"
+)
+
+var (
+	// ErrNotLoaded says that nothing is loaded below a pin directory.
+	ErrNotLoaded = errors.New("not loaded")
+	// ErrVersion says that what is loaded was loaded by another version, with another layout.
+	ErrVersion = errors.New("loaded by another version")
+)
+
+// Instance reads what the programs pinned below one directory keep. It changes nothing.
+type Instance struct {
+	Dir    string
+	Layout abi.ABI
+
+	identities []byte
+	rings      []byte
+	execLog    []byte
+	writers    []abi.Writer
+	mapped     [][]byte
+}
+
+// Open opens what is loaded below dir. Errors match ErrNotLoaded, ErrVersion, os.ErrPermission.
+func Open(dir string) (*Instance, error) {
+	layout, err := readABI(dir)
+	if err != nil {
+		return nil, err
+	}
+	i := &Instance{Dir: dir, Layout: layout}
+	for _, m := range []struct {
+		name   string
+		length int
+		to     *[]byte
+	}{
+		{abi.PinIdentities, int(layout.Identities) * abi.SizeofIdentity, &i.identities},
+		{abi.PinRings, int(layout.Rings) * int(layout.RingStride), &i.rings},
+		{abi.PinExecLog, int(layout.ExecSegments) * int(layout.ExecStride), &i.execLog},
+		{abi.PinWriters, int(layout.Writers) * abi.SizeofWriter, nil},
+	} {
+		memory, err := mapMemory(filepath.Join(dir, m.name), m.length)
+		if err != nil {
+			return nil, errors.Join(err, i.Close())
+		}
+		i.mapped = append(i.mapped, memory)
+		if m.to != nil {
+			*m.to = memory
+		} else {
+			i.writers = unsafe.Slice((*abi.Writer)(unsafe.Pointer(unsafe.SliceData(memory))), layout.Writers)
+		}
+	}
+	return i, nil
+}
+
+// Close gives back the mapped memory; no Ring of the instance may be read afterwards.
+func (i *Instance) Close() error {
+	var errs []error
+	for _, m := range i.mapped {
+		errs = append(errs, unix.Munmap(m))
+	}
+	i.mapped = nil
+	return errors.Join(errs...)
+}
+
+// Options are the sizes that the instance was loaded with.
+func (i *Instance) Options() Options { return options(i.Layout) }
+
+// Memory is the number of bytes that the maps take.
+func (i *Instance) Memory() uint64 {
+	n := uint64(0)
+	for _, m := range i.mapped {
+		n += uint64(len(m))
+	}
+	return n
+}
+
+// Ring returns a reader of the ring with an index below Options().Rings.
+func (i *Instance) Ring(index int) (*ring.Ring, error) {
+	stride := int(i.Layout.RingStride)
+	if index < 0 || index >= int(i.Layout.Rings) {
+		return nil, fmt.Errorf("ring %d of %d", index, i.Layout.Rings)
+	}
+	return ring.New(i.rings[index*stride:][:stride], i.writers, ring.Layout{
+		Secret:   i.Layout.Secret,
+		Size:     uint64(i.Layout.RingSize),
+		Slack:    abi.RecordLimit,
+		Stride:   uint64(stride),
+		Segments: 1,
+		ID:       uint32(index) + 1,
+	})
+}
+
+// ExecLog returns a reader of the exec log; each reader has its own place in it.
+func (i *Instance) ExecLog() (*ring.Ring, error) {
+	return ring.New(i.execLog, i.writers, ring.Layout{
+		Secret:   i.Layout.Secret,
+		Size:     uint64(i.Layout.ExecSegmentSize),
+		Slack:    uint64(i.Layout.ExecStride) - abi.SizeofRing - uint64(i.Layout.ExecSegmentSize),
+		Stride:   uint64(i.Layout.ExecStride),
+		Segments: uint64(i.Layout.ExecSegments),
+		ID:       abi.WriterExecLog,
+	})
+}
+
+// Identity copies the identity with an index below Options().Identities; false where the slot was never used, or
+// is being given to another container right now.
+func (i *Instance) Identity(index int) (abi.Identity, bool) {
+	if index < 0 || index >= int(i.Layout.Identities) {
+		return abi.Identity{}, false
+	}
+	shared := (*abi.Identity)(unsafe.Pointer(&i.identities[index*abi.SizeofIdentity]))
+	for range 100 {
+		before := atomic.LoadUint32(&shared.Generation)
+		if before == 0 {
+			return abi.Identity{}, false
+		}
+		identity := *shared
+		var fence uint32
+		atomic.StoreUint32(&fence, 1) // the copy's loads come before the next one
+		if before&1 == 0 && atomic.LoadUint32(&shared.Generation) == before {
+			return identity, true
+		}
+	}
+	return abi.Identity{}, false
+}
+
+// Counters returns the counters, by enum counter, summed over all CPUs.
+func (i *Instance) Counters() ([abi.Counters]uint64, error) {
+	var total [abi.Counters]uint64
+	m, err := loadMap(filepath.Join(i.Dir, abi.PinCounters))
+	if err != nil {
+		return total, err
+	}
+	defer m.Close()
+	for n := range total {
+		var perCPU []uint64
+		if err := m.Lookup(uint32(n), &perCPU); err != nil {
+			return total, fmt.Errorf("reading counter %d: %w", n, err)
+		}
+		for _, v := range perCPU {
+			total[n] += v
+		}
+	}
+	return total, nil
+}
+
+// UnfinishedCall is a call that had not returned when it was looked at.
+type UnfinishedCall struct {
+	abi.PendingCall
+	// Record is a struct call and what stands behind a record's header, without commit word and length.
+	Record []byte
+}
+
+// UnfinishedCalls returns the calls of all recorded tasks that are under way for more than a millisecond.
+func (i *Instance) UnfinishedCalls() ([]UnfinishedCall, error) {
+	f, err := os.Open(filepath.Join(i.Dir, abi.PinUnfinishedCalls))
+	if err != nil {
+		return nil, fmt.Errorf("opening the calls in flight: %w", err)
+	}
+	defer f.Close()
+	data, err := io.ReadAll(f)
+	if err != nil {
+		return nil, fmt.Errorf("reading the calls in flight: %w", err)
+	}
+	return parseUnfinished(data)
+}
+
+func parseUnfinished(data []byte) ([]UnfinishedCall, error) {
+	const head = abi.SizeofPendingCall - abi.SizeofCall
+	var calls []UnfinishedCall
+	for len(data) > 0 {
+		var c UnfinishedCall
+		if _, err := binary.Decode(data, binary.NativeEndian, &c.PendingCall); err != nil {
+			return nil, fmt.Errorf("calls in flight end in the middle of one: %w", err)
+		}
+		end := uint64(abi.SizeofPendingCall) + uint64(c.BodyLength)
+		if uint64(len(data)) < end+8 {
+			return nil, fmt.Errorf("calls in flight end in the middle of one: %d bytes of %d", len(data), end+8)
+		}
+		c.Record = data[head:end:end]
+		if binary.NativeEndian.Uint64(data[end:]) == c.Call.Entry.Time {
+			calls = append(calls, c)
+		}
+		data = data[end+8:]
+	}
+	return calls, nil
+}
+
+// readABI returns the layout loaded below dir. Errors match ErrNotLoaded, ErrVersion, os.ErrPermission.
+func readABI(dir string) (abi.ABI, error) {
+	var a abi.ABI
+	path := filepath.Join(dir, abi.PinABI)
+	m, err := loadMap(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return a, fmt.Errorf("pin directory %s: %w (run tracectl load)", dir, ErrNotLoaded)
+	}
+	if err != nil {
+		return a, err
+	}
+	defer m.Close()
+	if m.ValueSize() == abi.SizeofABI {
+		if err := m.Lookup(uint32(0), &a); err != nil {
+			return a, fmt.Errorf("reading map %s: %w", path, err)
+		}
+	}
+	if a.Version != abi.ABIVersion {
+		return a, fmt.Errorf("pin directory %s: %w (layout %d, this one reads %d): use the tracectl that loaded it, or unload and load again, which drops all recordings", dir, ErrVersion, a.Version, abi.ABIVersion)
+	}
+	return a, nil
+}
+
+func loadMap(path string) (*ebpf.Map, error) {
+	m, err := ebpf.LoadPinnedMap(path, &ebpf.LoadPinOptions{ReadOnly: true})
+	if err != nil {
+		return nil, fmt.Errorf("opening map %s: %w", path, err)
+	}
+	return m, nil
+}
+
+// mapMemory maps the values of a pinned array for reading. The mapping outlives the map's file descriptor.
+func mapMemory(path string, length int) ([]byte, error) {
+	// Through a read-only descriptor the kernel maps privately, which it refuses for maps.
+	m, err := ebpf.LoadPinnedMap(path, nil)
+	if err != nil {
+		return nil, fmt.Errorf("opening map %s: %w", path, err)
+	}
+	defer m.Close()
+	if have := int(m.MaxEntries()) * align8(int(m.ValueSize())); have != length {
+		return nil, fmt.Errorf("map %s holds %d bytes, its layout says %d", path, have, length)
+	}
+	memory, err := unix.Mmap(m.FD(), 0, length, unix.PROT_READ, unix.MAP_SHARED)
+	if err != nil {
+		return nil, fmt.Errorf("mapping map %s: %w", path, err)
+	}
+	return memory, nil
+}

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package bpf
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
+)
+
+// prepareDir makes the pin directory, mounts a bpf file system where it would lie on something else, and locks it.
+func prepareDir(dir string) (unlock func(), err error) {
+	if !filepath.IsAbs(dir) {
+		return nil, fmt.Errorf("pin directory %q must be an absolute path", dir)
+	}
+	const root = "/sys/fs/bpf"
+	if on, err := onBPFFS(dir); err != nil {
+		return nil, err
+	} else if !on {
+		if dir != root && !strings.HasPrefix(dir, root+"/") {
+			return nil, fmt.Errorf("pin directory %s is not on a bpf file system: choose one below %s, or mount one (mount -t bpf bpf DIR)", dir, root)
+		}
+		if err := unix.Mount("bpf", root, "bpf", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC|unix.MS_RELATIME, "mode=700"); err != nil {
+			return nil, fmt.Errorf("mounting a bpf file system at %s: %w", root, err)
+		}
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("making pin directory: %w", err)
+	}
+	if err := os.Chmod(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("closing pin directory to others: %w", err)
+	}
+	return lockDir(dir)
+}
+
+// onBPFFS tells whether a path, or the nearest directory above it that exists, lies on a bpf file system.
+func onBPFFS(path string) (bool, error) {
+	for {
+		var s unix.Statfs_t
+		err := unix.Statfs(path, &s)
+		if err == nil {
+			return s.Type == unix.BPF_FS_MAGIC, nil
+		}
+		if !errors.Is(err, unix.ENOENT) || path == "/" {
+			return false, fmt.Errorf("looking at %s: %w", path, err)
+		}
+		path = filepath.Dir(path)
+	}
+}
+
+// lockDir keeps two loads or unloads of one directory apart.
+func lockDir(dir string) (unlock func(), err error) {
+	d, err := os.Open(dir)
+	if err != nil {
+		return nil, fmt.Errorf("opening pin directory: %w", err)
+	}
+	if err := unix.Flock(int(d.Fd()), unix.LOCK_EX); err != nil {
+		d.Close()
+		return nil, fmt.Errorf("locking pin directory %s: %w", dir, err)
+	}
+	return func() { d.Close() }, nil
+}
+
+// removePins removes whatever of ours is pinned below dir: the map abi first, so that nobody takes the rest for
+// whole, then the links, so that programs stop before their maps go.
+func removePins(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return fmt.Errorf("reading pin directory: %w", err)
+	}
+	names := []string{abi.PinABI}
+	for _, prefix := range []string{abi.PinLinkPrefix, ""} {
+		for _, e := range entries {
+			if e.Name() != abi.PinABI && strings.HasPrefix(e.Name(), abi.PinLinkPrefix) == (prefix != "") {
+				names = append(names, e.Name())
+			}
+		}
+	}
+	for _, name := range names {
+		if err := os.Remove(filepath.Join(dir, name)); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return fmt.Errorf("removing pin: %w", err)
+		}
+	}
+	return nil
+}

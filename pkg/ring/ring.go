@@ -1,0 +1,343 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package ring reads the rings that eBPF programs write: bytes in, true records
+// out. It is the reading half of bpf/ring.h, and knows neither maps nor eBPF, so
+// that it is tested and fuzzed anywhere.
+//
+// Writers never wait for a reader. What a reader copies may be overwritten under
+// its hands, half-written, or scribbled over by a writer that slept through a whole
+// lap; everything here is about telling such bytes from true records.
+package ring
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"runtime"
+	"sync/atomic"
+	"time"
+	"unsafe"
+
+	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
+)
+
+// ErrUnsettled says that a ring was given to another recording, again and again, while it was read.
+var ErrUnsettled = errors.New("ring changed hands while it was read")
+
+// Layout says how a ring lies in memory.
+type Layout struct {
+	Secret   uint64 // what commit words are mixed with
+	Size     uint64 // bytes of data of one segment, a power of two
+	Slack    uint64 // bytes behind the data of each segment: no record is longer
+	Stride   uint64 // bytes from one segment to the next
+	Segments uint64 // a power of two; 1 for all but the exec log
+	ID       uint32 // how writers name it: index + 1, or abi.WriterExecLog
+}
+
+// total is the number of bytes of one lap.
+func (l Layout) total() uint64 { return l.Size * l.Segments }
+
+// Header is what a ring says of itself. Positions count every byte ever reserved.
+type Header struct {
+	Head               uint64 // bytes ever reserved
+	Base               uint64 // Head when the present recording began
+	Written            uint64 // records reserved since
+	Lost               uint64 // records that could not be written since
+	Generation         uint32 // of the recording; 0: the ring was never used
+	Identity           uint32 // whose recording it is
+	IdentityGeneration uint32
+}
+
+// Ring reads one ring. It is not safe for concurrent use; several readers each take their own.
+type Ring struct {
+	memory  []byte
+	header  *abi.Ring
+	writers []abi.Writer
+	layout  Layout
+	buffer  []byte
+	records [][]byte
+}
+
+// New returns a reader of the ring that memory holds: segment after segment, each a struct ring.
+// writers is the array of struct writer, one a CPU. Both stay mapped for as long as the Ring is used.
+func New(memory []byte, writers []abi.Writer, layout Layout) (*Ring, error) {
+	const header = abi.SizeofRing
+	switch {
+	case layout.Size == 0 || layout.Size&(layout.Size-1) != 0:
+		return nil, fmt.Errorf("ring size %d is not a power of two", layout.Size)
+	case layout.Segments == 0 || layout.Segments&(layout.Segments-1) != 0:
+		return nil, fmt.Errorf("number of ring segments %d is not a power of two", layout.Segments)
+	case layout.Slack > layout.Size, layout.Stride < header+layout.Size+layout.Slack, layout.Stride%8 != 0:
+		return nil, fmt.Errorf("ring stride of %d bytes does not hold %d bytes of data and %d of slack", layout.Stride, layout.Size, layout.Slack)
+	case uint64(len(memory)) < layout.Segments*layout.Stride:
+		return nil, fmt.Errorf("ring memory of %d bytes is shorter than %d segments of %d", len(memory), layout.Segments, layout.Stride)
+	case uintptr(unsafe.Pointer(unsafe.SliceData(memory)))%8 != 0:
+		return nil, errors.New("ring memory is not aligned to 8 bytes")
+	}
+	return &Ring{
+		memory:  memory,
+		header:  (*abi.Ring)(unsafe.Pointer(unsafe.SliceData(memory))),
+		writers: writers,
+		layout:  layout,
+	}, nil
+}
+
+// Header returns what the ring says of itself right now.
+func (r *Ring) Header() Header {
+	h := r.header
+	return Header{
+		Head:               atomic.LoadUint64(&h.Head),
+		Base:               atomic.LoadUint64(&h.Base),
+		Written:            atomic.LoadUint64(&h.Written),
+		Lost:               atomic.LoadUint64(&h.Lost),
+		Generation:         atomic.LoadUint32(&h.Generation),
+		Identity:           atomic.LoadUint32(&h.Identity),
+		IdentityGeneration: atomic.LoadUint32(&h.IdentityGeneration),
+	}
+}
+
+// Snapshot is what one Read found.
+type Snapshot struct {
+	Header
+	// Records are whole, true records, oldest first, each beginning with struct entry.
+	// They are valid until the Ring is read again.
+	Records [][]byte
+	// Lapped says that records between the position asked for and the first one here were overwritten.
+	Lapped bool
+	// Torn counts records that a stalled writer may have scribbled over: they are left out.
+	Torn uint64
+	// Gaps counts stretches that hold no record: the writer died in one, or is still at it.
+	Gaps uint64
+	// Next is where to read on.
+	Next uint64
+}
+
+// Patience with writers that are announced but have not told their position, and with rings that change hands.
+const (
+	attempts = 100
+	pause    = 100 * time.Microsecond
+)
+
+// Read copies what the ring holds from position `from` on (0: all of it) and returns the true records among it.
+// With follow, it stops before a record that is still being written, so that the next Read finds it.
+func (r *Ring) Read(from uint64, follow bool) (*Snapshot, error) {
+	for range attempts {
+		s, settled := r.read(from, follow)
+		if settled {
+			return s, nil
+		}
+		time.Sleep(pause)
+	}
+	return nil, ErrUnsettled
+}
+
+// run is a copied range of positions within one segment, and what spilled into its slack.
+type run struct {
+	start, end uint64 // positions
+	bytes      []byte // from start; as long as end-start and the slack
+}
+
+func (r *Ring) read(from uint64, follow bool) (_ *Snapshot, settled bool) {
+	before := r.Header()
+	start := max(from, before.Base, lapStart(before.Head, r.layout.total()))
+	runs := r.copyRange(start, before.Head)
+
+	// What was copied is judged by what is seen from here on. The store keeps the copy's loads before the
+	// loads below on machines that would swap them (an atomic load alone does not hold back earlier loads).
+	var fence uint64
+	atomic.StoreUint64(&fence, 1)
+	runtime.KeepAlive(&fence)
+	damages, inProgress, known := r.damages()
+	after := r.Header()
+	if after.Generation != before.Generation || after.Base != before.Base || !known {
+		return nil, false
+	}
+
+	floor := max(start, lapStart(after.Head, r.layout.total()))
+	s := &Snapshot{Header: before, Lapped: floor > from && floor > before.Base, Next: before.Head}
+	w := walker{
+		layout: r.layout, generation: before.Generation, runs: runs, damages: damages,
+		records: r.records[:0],
+	}
+	if r.layout.ID == abi.WriterExecLog {
+		w.generation = 0
+	}
+	w.walk(s, start, floor, inProgress, follow)
+	r.records = w.records
+	s.Records = w.records
+	return s, true
+}
+
+// lapStart returns the first position that a ring of `total` bytes still holds.
+func lapStart(head, total uint64) uint64 {
+	if head < total {
+		return 0
+	}
+	return head - total
+}
+
+// copyRange copies the positions from start to end, segment by segment.
+func (r *Ring) copyRange(start, end uint64) []run {
+	l := r.layout
+	var runs []run
+	var need uint64
+	for p := start; p < end; {
+		next := min(end, p-p%l.Size+l.Size)
+		runs = append(runs, run{start: p, end: next})
+		need += next - p + l.Slack
+		p = next
+	}
+	if uint64(len(r.buffer)) < need {
+		r.buffer = make([]byte, need)
+	}
+	free := r.buffer
+	for i := range runs {
+		n := runs[i].end - runs[i].start + l.Slack
+		runs[i].bytes, free = free[:n], free[n:]
+		at := l.address(runs[i].start)
+		// A copy of more than the data's end takes from the slack, and of no more than the slack.
+		copy(runs[i].bytes, r.memory[at:min(at+n, (at/l.Stride+1)*l.Stride)])
+	}
+	return runs
+}
+
+// address is where the byte at a position lies.
+func (l Layout) address(position uint64) uint64 {
+	segment := position / l.Size & (l.Segments - 1)
+	return segment*l.Stride + abi.SizeofRing + position%l.Size
+}
+
+// damage is what a writer may have scribbled over after it was overtaken.
+type damage struct {
+	position, length uint64 // of its own record
+	head             uint64 // records reserved from here on are whole again
+}
+
+const never = ^uint64(0)
+
+// damages collects what was published and what may be going on. known is false where a writer is
+// announced whose position is not told yet. inProgress is the least position that is being written.
+func (r *Ring) damages() (found []damage, inProgress uint64, known bool) {
+	total := r.layout.total()
+	inProgress, known = never, true
+	for i := range r.writers {
+		w := &r.writers[i]
+		if atomic.LoadUint32(&w.Ring) != r.layout.ID {
+			continue
+		}
+		position := atomic.LoadUint64(&w.Position)
+		exact := position&abi.WriterExact != 0
+		position &^= abi.WriterExact
+		if atomic.LoadUint32(&w.Ring) != r.layout.ID {
+			continue
+		}
+		inProgress = min(inProgress, position)
+		if atomic.LoadUint64(&r.header.Head)-position <= total {
+			continue // not overtaken: what it writes is not yet anybody else's
+		}
+		if !exact {
+			known = false
+			continue
+		}
+		found = append(found, damage{position: position, length: r.layout.Slack, head: never})
+	}
+
+	// Read after the writers: one that retired before it was looked at had published before it retired.
+	count := atomic.LoadUint64(&r.header.TornCount)
+	var forgotten uint64
+	for i := range min(count, abi.TornMax) {
+		t := &r.header.Torn[i]
+		sequence := atomic.LoadUint64(&t.Sequence)
+		d := damage{atomic.LoadUint64(&t.Position), atomic.LoadUint64(&t.Length), atomic.LoadUint64(&t.Head)}
+		if sequence == 0 || atomic.LoadUint64(&t.Sequence) != sequence {
+			continue // being published: its writer is among the announced
+		}
+		found = append(found, d)
+		forgotten = max(forgotten, d.head)
+	}
+	if count > abi.TornMax {
+		// More ranges were torn than are remembered: nothing before the newest is believed.
+		found = append(found, damage{position: 0, length: never, head: forgotten})
+	}
+	return found, inProgress, known
+}
+
+// walker finds the records in copied runs.
+type walker struct {
+	layout     Layout
+	generation uint32
+	runs       []run
+	damages    []damage
+	records    [][]byte
+}
+
+// commit is the word that a complete record at a position begins with.
+func (w *walker) commit(position uint64) uint64 {
+	return (position ^ w.layout.Secret) + uint64(w.generation)*abi.CommitStep
+}
+
+// at returns the copied bytes from a position on, nil where none were copied.
+func (w *walker) at(position uint64) []byte {
+	for i := range w.runs {
+		if r := &w.runs[i]; position >= r.start && position < r.end {
+			return r.bytes[position-r.start:]
+		}
+	}
+	return nil
+}
+
+// record returns the record at a position, nil where none begins.
+func (w *walker) record(position, head uint64) []byte {
+	b := w.at(position)
+	if len(b) < abi.SizeofEntry || binary.NativeEndian.Uint64(b) != w.commit(position) {
+		return nil
+	}
+	length := uint64(binary.NativeEndian.Uint16(b[16:])) * 8
+	if length < abi.SizeofEntry || length > w.layout.Slack || length > uint64(len(b)) || position+length > head {
+		return nil
+	}
+	return b[:length:length]
+}
+
+func (w *walker) walk(s *Snapshot, start, floor, inProgress uint64, follow bool) {
+	// After a lap the first record has to be looked for: what lies before it was overwritten, and is no gap.
+	gap := s.Lapped
+	for p := (floor + 7) &^ 7; p < s.Head; {
+		b := w.record(p, s.Head)
+		switch {
+		case b == nil && follow && !gap && p >= inProgress:
+			s.Next = p
+			return
+		case b == nil:
+			if !gap {
+				s.Gaps++
+			}
+			gap = true
+			p += 8
+			continue
+		case w.damaged(p, uint64(len(b))):
+			s.Torn++
+		default:
+			w.records = append(w.records, b)
+		}
+		gap = false
+		p += uint64(len(b))
+	}
+}
+
+// damaged tells whether a stalled writer may have written into the record at a position.
+func (w *walker) damaged(position, length uint64) bool {
+	for _, d := range w.damages {
+		if position <= d.position && d.length != never || position >= d.head {
+			continue
+		}
+		if d.length == never {
+			return true
+		}
+		a, b := w.layout.address(position), w.layout.address(d.position)
+		if a < b+d.length && b < a+length {
+			return true
+		}
+	}
+	return false
+}
