@@ -51,23 +51,31 @@ struct {
 	__type(value, struct in_flight);
 } call_storage SEC(".maps");
 
-/* follow brings a task's storage up to its cgroup; NULL where that is no container's. */
-static __noinline struct in_flight *follow(struct task_struct *task, u64 cgroup)
+/*
+ * call_of returns a task's storage; NULL where it has none, as a task that was never in a container has. Most
+ * tasks of a node are such, and a load of the task's own field is all that they pay for being asked.
+ */
+static __always_inline struct in_flight *call_of(struct task_struct *task)
 {
-	u64 *binding = bpf_map_lookup_elem(&containers, &cgroup);
+	if (!task->bpf_storage)
+		return NULL;
+	return bpf_task_storage_get(&call_storage, task, NULL, 0);
+}
+
+/* follow brings a task's storage up to the cgroup that it is in, and that has this binding. */
+static __noinline struct in_flight *follow(struct task_struct *task, u64 cgroup, u64 binding)
+{
 	struct in_flight *call;
 	struct ring *ring;
 	u32 index;
 
-	if (!binding)
-		return NULL;
 	call = bpf_task_storage_get(&call_storage, task, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (!call) {
 		count(COUNT_NO_STORAGE);
 		return NULL;
 	}
 	call->active = 0;
-	call->ring = *binding >> 32;
+	call->ring = binding >> 32;
 	if (call->ring) {
 		index = call->ring - 1;
 		ring = bpf_map_lookup_elem(&rings, &index);
@@ -167,13 +175,13 @@ __noinline int stage_string(struct in_flight *call, u32 arg, u32 flags)
 	return 0;
 }
 
-/* stage_bytes appends the buffer that an argument points to; -1 where it cannot be read. */
-__noinline int stage_bytes(struct in_flight *call, u32 arg, u64 length, u32 flags)
+/* take_bytes appends the buffer that an argument points to; -1 where it cannot be read. */
+static __always_inline int take_bytes(struct in_flight *call, u32 arg, u64 length, u32 flags)
 {
 	const void *from;
 	u8 *place;
 
-	if (!call || arg >= ARGS_MAX)
+	if (arg >= ARGS_MAX)
 		return 0;
 	from = (const void *)call->args[arg];
 	place = staging_place(call);
@@ -187,6 +195,11 @@ __noinline int stage_bytes(struct in_flight *call, u32 arg, u64 length, u32 flag
 		return -1;
 	stage(call, place, length, arg, flags);
 	return 0;
+}
+
+__noinline int stage_bytes(struct in_flight *call, u32 arg, u64 length, u32 flags)
+{
+	return call ? take_bytes(call, arg, length, flags) : 0;
 }
 
 struct iovec {
@@ -273,7 +286,10 @@ __noinline int capture(struct in_flight *call, struct capture *c, s64 result, u3
 	case CAPTURE_IN:
 		return length < ARGS_MAX ? stage_bytes(call, arg, call->args[length], flags) : 0;
 	case CAPTURE_OUT:
-		return result > 0 ? stage_bytes(call, arg, result, flags) : 0;
+		if (result <= 0 || length >= ARGS_MAX)
+			return 0;
+		/* Some calls return more than they were given room for. */
+		return stage_bytes(call, arg, (u64)result < call->args[length] ? (u64)result : call->args[length], flags);
 	case CAPTURE_FIXED_IN:
 		return stage_bytes(call, arg, length, flags);
 	case CAPTURE_FIXED_OUT:
@@ -298,17 +314,25 @@ static __always_inline bool is_output(u32 kind)
 	       kind == CAPTURE_MESSAGE_OUT;
 }
 
-__noinline int capture_input(struct in_flight *call, struct syscall *description)
+/* capture_input reads what a call is given; the two commonest kinds without a detour. */
+static __always_inline void capture_input(struct in_flight *call, struct syscall *description)
 {
-	if (!call || !description)
-		return 0;
 	for (u32 i = 0; i < CAPTURES_MAX; i++) {
 		struct capture *c = &description->captures[i];
+		u32 kind = c->kind, length = c->length;
+		int failed;
 
-		if (is_output(c->kind) || capture(call, c, 0, 0))
+		if (kind == CAPTURE_NONE)
+			return;
+		if (kind == CAPTURE_STRING)
+			failed = stage_string(call, c->arg, 0);
+		else if (kind == CAPTURE_IN && length < ARGS_MAX)
+			failed = take_bytes(call, c->arg, call->args[length], 0);
+		else
+			failed = is_output(kind) || capture(call, c, 0, 0);
+		if (failed)
 			call->due |= 1 << i;
 	}
-	return 0;
 }
 
 /* capture_output reads what the call has brought, and input whose page was not there before the kernel went for it. */
@@ -405,6 +429,19 @@ static __always_inline u16 set_duration(struct call *record, u64 ns)
 	return unit << CALL_UNIT_SHIFT;
 }
 
+/* copy_body copies a body, and up to 7 bytes that round it up. Most are short: word by word costs less than a call. */
+static __always_inline void copy_body(u8 *to, const u8 *from, u32 length)
+{
+	enum { WORDS = 16 };
+
+	if (length > WORDS * 8) {
+		bpf_probe_read_kernel(to, length, from);
+		return;
+	}
+	for (u32 i = 0; i < WORDS && i * 8 < length; i++)
+		((u64 *)to)[i] = ((const u64 *)from)[i];
+}
+
 /* write_call writes the record of a call that is over, one way or the other. */
 static __always_inline void write_call(struct in_flight *call, struct task_struct *task, u64 now, s64 result, u16 flags)
 {
@@ -435,7 +472,7 @@ static __always_inline void write_call(struct in_flight *call, struct task_struc
 	}
 	if (result != (s32)result) {
 		flags |= CALL_WIDE_RESULT;
-		head += 4;
+		head += 8;
 	}
 	opaque(body);
 	if (body > BODY_SIZE)
@@ -458,9 +495,8 @@ static __always_inline void write_call(struct in_flight *call, struct task_struc
 	if (flags & CALL_LONG_COMM)
 		*(u64 *)(record + 1) = comm_tail;
 	if (flags & CALL_WIDE_RESULT)
-		*(u32 *)((u8 *)record + head - 4) = (u64)result >> 32;
-	if (body)
-		bpf_probe_read_kernel((u8 *)record + head, body, call->body);
+		*(s64 *)((u8 *)record + head - 8) = result;
+	copy_body((u8 *)record + head, call->body, body);
 	ring_commit(ring, writer, &record->entry, position, length, ring_size, call->ring_generation);
 }
 
@@ -472,11 +508,14 @@ int on_sys_enter(u64 *ctx)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct pt_regs *regs = (struct pt_regs *)ctx[0];
-	struct in_flight *call = bpf_task_storage_get(&call_storage, task, NULL, 0);
-	u64 cgroup = bpf_get_current_cgroup_id();
+	u64 cgroup = cgroup_of(task), *binding;
+	struct in_flight *call = call_of(task);
 
 	if (!call || call->cgroup != cgroup) {
-		call = follow(task, cgroup);
+		binding = bpf_map_lookup_elem(&containers, &cgroup);
+		if (!binding)
+			return 0;
+		call = follow(task, cgroup, *binding);
 		if (!call)
 			return 0;
 	}
@@ -495,7 +534,7 @@ static __noinline int describe_refused(struct in_flight *call, struct task_struc
 	long number = regs->syscallno;
 #endif
 
-	if (number < 0 || call->cgroup != bpf_get_current_cgroup_id())
+	if (number < 0 || call->cgroup != cgroup_of(task))
 		return -1;
 	describe_call(call, task, regs, number);
 	call->flags |= CALL_NO_ENTER;
@@ -507,7 +546,7 @@ SEC("tp_btf/sys_exit")
 int on_sys_exit(u64 *ctx)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	struct in_flight *call = bpf_task_storage_get(&call_storage, task, NULL, 0);
+	struct in_flight *call = call_of(task);
 	s64 result = ctx[1];
 
 	if (!call)

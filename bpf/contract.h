@@ -180,7 +180,7 @@ enum number {
 /*
  * One system call. Behind the header stand, without padding between them:
  *   the second half of comm (8 bytes) if CALL_LONG_COMM,
- *   the high half of the result (4 bytes) if CALL_WIDE_RESULT,
+ *   the whole result (8 bytes) if CALL_WIDE_RESULT,
  *   every argument: 4 bytes, sign-extended, or 8 where its bit among CALL_WIDE_ARGS is set,
  *   the captured pointer arguments (CALL_CAPTURES_SHIFT tells how many): struct capture_header, then its bytes.
  * What remains up to the record's length, fewer than 8 bytes, means nothing.
@@ -203,7 +203,7 @@ struct call {
 	u32 tid;
 	u32 pid;
 	u32 duration;	/* in the unit that flags name */
-	u32 result;	/* low half, sign-extended unless CALL_WIDE_RESULT */
+	u32 result;	/* to be sign-extended, unless CALL_WIDE_RESULT */
 	char comm[8];	/* first half */
 };
 
@@ -224,7 +224,7 @@ enum capture_kind {
 	CAPTURE_NONE = 0,
 	CAPTURE_STRING = 1,	/* a NUL-terminated string, at enter */
 	CAPTURE_IN = 2,		/* a buffer whose length is argument `length`, at enter */
-	CAPTURE_OUT = 3,	/* a buffer whose length is the result, at exit */
+	CAPTURE_OUT = 3,	/* a buffer whose length is the result, but at most argument `length`, at exit */
 	CAPTURE_FIXED_IN = 4,	/* `length` bytes, at enter */
 	CAPTURE_FIXED_OUT = 5,	/* `length` bytes, at the exit of a call that succeeded */
 	CAPTURE_VECTOR_IN = 6,	/* struct iovec[argument `length`], at enter */

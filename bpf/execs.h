@@ -29,7 +29,7 @@ static __always_inline bool runtime_exec(struct task_struct *task, struct identi
 		return false;
 	if (!identity->init)
 		return true;
-	parent = task->real_parent->cgroups->dfl_cgrp->kn->id;
+	parent = cgroup_of(task->real_parent);
 	return !bpf_map_lookup_elem(&containers, &parent);
 }
 
@@ -116,7 +116,7 @@ int on_exec(u64 *ctx)
 {
 	struct task_struct *task = (struct task_struct *)ctx[0];
 	struct linux_binprm *bprm = (struct linux_binprm *)ctx[2];
-	struct exec_event event = {.cgroup = bpf_get_current_cgroup_id()};
+	struct exec_event event = {.cgroup = cgroup_of(task)};
 	u64 *binding = bpf_map_lookup_elem(&containers, &event.cgroup);
 	struct identity *identity;
 	struct scratch *s;
@@ -211,8 +211,8 @@ SEC("tp_btf/sched_process_exit")
 int on_exit(u64 *ctx)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	struct in_flight *call = bpf_task_storage_get(&call_storage, task, NULL, 0);
-	u64 cgroup = bpf_get_current_cgroup_id();
+	struct in_flight *call = call_of(task);
+	u64 cgroup = cgroup_of(task);
 	bool last = task->signal->live.counter == 0;
 	s32 status = last ? wait_status(task) : task->exit_code;
 	struct identity *identity;

@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package syscalls
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"unsafe" // for offsets, which are constants
+
+	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
+)
+
+// NumberNone is the Nr of a record that is of no call: the task was killed by a signal
+// outside of any. NumberOther is that of a call whose number is too large to be kept.
+const (
+	NumberNone  Nr = abi.NumberNone
+	NumberOther Nr = abi.NumberOther
+)
+
+// Call is one system call as it was recorded. It can be decoded into again and again;
+// nothing is allocated.
+type Call struct {
+	// Native is the native ABI of the machine that the records come from. Decode
+	// leaves it as it is; zero means NativeABI().
+	Native ABI
+
+	ABI        ABI       // of this call
+	Nr         Nr        // within ABI, or NumberNone, or NumberOther
+	NArgs      int       // of Args, how many were recorded
+	Args       [6]uint64 // as in the registers, sign-extended where the record kept 32 bits
+	Result     int64     // a negative errno is a failure; of an Unfinished call, the task's status as in wait(2)
+	Time       uint64    // of its enter, in ns of CLOCK_BOOTTIME
+	Duration   uint64    // in ns
+	TID, PID   uint32    // in the initial PID namespace
+	CPU        uint16
+	Comm       []byte // the thread's name, at most 15 bytes, hostile; part of the record
+	Unfinished bool   // the task ended in this call
+	NoEnter    bool   // seen at its exit only; Time is its exit's
+	NCaptures  int    // of Captures, how many were recorded
+	Captures   [2]Capture
+}
+
+// Capture is what a pointer argument pointed to.
+type Capture struct {
+	Arg       int    // which argument, less than the call's NArgs
+	Data      []byte // hostile; part of the record
+	Truncated bool   // there was more
+	Fault     bool   // the memory could not be read; Data is empty
+	Late      bool   // input that could be read at the call's exit only
+}
+
+// Capture finds what an argument pointed to; nil where nothing was recorded of it.
+func (c *Call) Capture(arg int) *Capture {
+	for i := range c.Captures[:min(max(c.NCaptures, 0), len(c.Captures))] {
+		if c.Captures[i].Arg == arg {
+			return &c.Captures[i]
+		}
+	}
+	return nil
+}
+
+// Syscall finds the call's description; nil where its number is not known.
+func (c *Call) Syscall() *Syscall {
+	if c.ABI == 0 || c.ABI >= abis {
+		return nil
+	}
+	return tableOf(c.ABI).lookup(c.Nr)
+}
+
+func (c *Call) native() ABI {
+	if c.Native == 0 {
+		return NativeABI()
+	}
+	return c.Native
+}
+
+// ErrRecord is what Decode's errors wrap: the bytes are not a record of a call.
+var ErrRecord = errors.New("not a record of a system call")
+
+// Offsets of fields in struct call of bpf/contract.h.
+const (
+	offsetTime     = unsafe.Offsetof(abi.Call{}.Entry.Time)
+	offsetWords    = unsafe.Offsetof(abi.Call{}.Entry.Words)
+	offsetCPU      = unsafe.Offsetof(abi.Call{}.Entry.CPU)
+	offsetNumber   = unsafe.Offsetof(abi.Call{}.Entry.Number)
+	offsetFlags    = unsafe.Offsetof(abi.Call{}.Entry.Flags)
+	offsetTID      = unsafe.Offsetof(abi.Call{}.TID)
+	offsetPID      = unsafe.Offsetof(abi.Call{}.PID)
+	offsetDuration = unsafe.Offsetof(abi.Call{}.Duration)
+	offsetResult   = unsafe.Offsetof(abi.Call{}.Result)
+	offsetComm     = unsafe.Offsetof(abi.Call{}.Comm)
+)
+
+// entry is the first field: offsets within it are offsets within the record.
+var _ [0]byte = [unsafe.Offsetof(abi.Call{}.Entry)]byte{}
+
+// units are the lengths that a duration is counted in, by its two bits, in ns.
+var units = [4]uint64{1, 1e3, 1e6, 1e9}
+
+// Decode reads a record: struct call of bpf/contract.h and what stands behind it. Where
+// the header names a length, bytes beyond it are not looked at; where it does not, as
+// within struct pending_call, the record is as long as the slice. The commit word is not
+// looked at. Comm and the captures' Data point into the record and live as long as it does.
+// After an error, which wraps ErrRecord, the Call's fields mean nothing.
+func (c *Call) Decode(record []byte) error {
+	if len(record) < abi.SizeofCall {
+		return fmt.Errorf("decoding %d bytes: %w", len(record), ErrRecord)
+	}
+	if length := int(binary.LittleEndian.Uint16(record[offsetWords:])) * 8; length != 0 {
+		if length < abi.SizeofCall || length > len(record) {
+			return fmt.Errorf("decoding %d bytes of %d: %w", len(record), length, ErrRecord)
+		}
+		record = record[:length]
+	}
+	flags := binary.LittleEndian.Uint16(record[offsetFlags:])
+	number := binary.LittleEndian.Uint16(record[offsetNumber:])
+	c.Time = binary.LittleEndian.Uint64(record[offsetTime:])
+	c.CPU = binary.LittleEndian.Uint16(record[offsetCPU:])
+	c.TID = binary.LittleEndian.Uint32(record[offsetTID:])
+	c.PID = binary.LittleEndian.Uint32(record[offsetPID:])
+	c.Duration = uint64(binary.LittleEndian.Uint32(record[offsetDuration:])) * units[flags&abi.CallUnitMask>>abi.CallUnitShift]
+	c.Result = int64(int32(binary.LittleEndian.Uint32(record[offsetResult:])))
+	c.Nr = Nr(number & abi.NumberMask)
+	c.NArgs = int(number >> abi.NumberBits)
+	c.NCaptures = int(flags >> abi.CallCapturesShift)
+	c.Unfinished = flags&abi.CallUnfinished != 0
+	c.NoEnter = flags&abi.CallNoEnter != 0
+	c.ABI = c.native()
+	if flags&abi.CallX32 != 0 {
+		c.ABI = X32
+	} else if flags&abi.CallCompat != 0 {
+		c.ABI = CompatABI(c.ABI)
+	}
+	if c.NArgs > len(c.Args) || c.NCaptures > len(c.Captures) {
+		return fmt.Errorf("decoding a call with %d arguments and %d captures: %w", c.NArgs, c.NCaptures, ErrRecord)
+	}
+	return c.decodeBody(record, flags)
+}
+
+// decodeBody reads what stands behind the header.
+func (c *Call) decodeBody(record []byte, flags uint16) error {
+	at, comm := abi.SizeofCall, record[offsetComm:abi.SizeofCall]
+	length := 0
+	if flags&abi.CallLongComm != 0 {
+		length += 8
+	}
+	if flags&abi.CallWideResult != 0 {
+		length += 8
+	}
+	for i := range c.NArgs {
+		length += 4 + int(flags>>i&1)*4
+	}
+	if at+length > len(record) {
+		return fmt.Errorf("decoding %d bytes with %d behind the header: %w", len(record), length, ErrRecord)
+	}
+	if flags&abi.CallLongComm != 0 {
+		at += 8
+		comm = record[offsetComm:at]
+	}
+	if end := bytes.IndexByte(comm, 0); end >= 0 {
+		comm = comm[:end]
+	}
+	c.Comm = comm
+	if flags&abi.CallWideResult != 0 {
+		c.Result = int64(binary.LittleEndian.Uint64(record[at:]))
+		at += 8
+	}
+	c.Args = [6]uint64{}
+	for i := range c.NArgs {
+		if flags>>i&1 != 0 {
+			c.Args[i] = binary.LittleEndian.Uint64(record[at:])
+			at += 8
+		} else {
+			c.Args[i] = uint64(int32(binary.LittleEndian.Uint32(record[at:])))
+			at += 4
+		}
+	}
+	return c.decodeCaptures(record[at:])
+}
+
+func (c *Call) decodeCaptures(body []byte) error {
+	c.Captures = [2]Capture{}
+	for i := range c.NCaptures {
+		if len(body) < abi.SizeofCaptureHeader {
+			return fmt.Errorf("decoding capture %d in %d bytes: %w", i, len(body), ErrRecord)
+		}
+		length := int(binary.LittleEndian.Uint16(body))
+		arg, flags := int(body[2]), body[3]
+		body = body[abi.SizeofCaptureHeader:]
+		if length > len(body) || arg >= c.NArgs {
+			return fmt.Errorf("decoding capture of %d bytes of argument %d: %w", length, arg, ErrRecord)
+		}
+		c.Captures[i] = Capture{
+			Arg:       arg,
+			Data:      body[:length:length],
+			Truncated: flags&abi.CaptureTruncated != 0,
+			Fault:     flags&abi.CaptureFault != 0,
+			Late:      flags&abi.CaptureLate != 0,
+		}
+		body = body[length:]
+	}
+	return nil
+}

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package syscalls
+
+// JSON is a call in a form for machines. Names are stable; texts are printable ASCII.
+type JSON struct {
+	Syscall    string    `json:"syscall,omitempty"` // absent where a signal killed the task outside of any call
+	ABI        string    `json:"abi,omitempty"`     // where it is not the native one: ia32, arm, x32
+	Args       []JSONArg `json:"args"`
+	Ret        *int64    `json:"ret"`             // as the kernel returned it: a negative errno; null where it did not return
+	Errno      string    `json:"errno,omitempty"` // of a failed call: ENOENT
+	Unfinished bool      `json:"unfinished,omitempty"`
+	NoEnter    bool      `json:"noEnter,omitempty"` // seen at its exit only, as when seccomp denied it
+	Signal     string    `json:"signal,omitempty"`  // that killed the task
+	CoreDumped bool      `json:"coreDumped,omitempty"`
+	ExitCode   *int      `json:"exitCode,omitempty"` // of a task that ended in the call, but of no signal
+}
+
+// JSONArg is an argument of a call, in the order of the call's prototype.
+type JSONArg struct {
+	Name      string  `json:"name,omitempty"` // absent where the call is not known
+	Value     string  `json:"value"`          // as in a line of text: O_RDONLY|O_CLOEXEC, 0x7ffc10, AT_FDCWD
+	Data      *string `json:"data,omitempty"` // what it points to: escaped as in a line, strings without their quotes
+	Truncated bool    `json:"truncated,omitempty"`
+	Fault     bool    `json:"fault,omitempty"` // what it points to could not be read
+}
+
+// JSON gives the call in a form for machines; it keeps nothing of the record.
+func (c *Call) JSON() JSON {
+	j := JSON{Args: []JSONArg{}, Unfinished: c.Unfinished, NoEnter: c.NoEnter}
+	s := c.Syscall()
+	if c.Nr == NumberNone || c.Unfinished {
+		status := StatusOf(c.Result)
+		j.Signal, j.CoreDumped = status.Signal, status.CoreDumped
+		if j.Signal == "" {
+			j.ExitCode = &status.Code
+		}
+	} else {
+		result := c.Result
+		j.Ret = &result
+		if number := -uint64(result); result < 0 && number <= maxErrno {
+			j.Errno = lookupErrno(number).name
+		}
+	}
+	if c.Nr == NumberNone {
+		return j
+	}
+	name := Call{Native: c.ABI, ABI: c.ABI, Nr: c.Nr}
+	if j.Syscall = string(name.appendName(nil, s)); c.ABI != c.native() {
+		j.ABI = c.ABI.String()
+	}
+	for i := range min(max(c.NArgs, 0), len(c.Args)) {
+		switch {
+		case s == nil:
+			j.Args = append(j.Args, JSONArg{Value: string(appendHex(nil, c.Args[i]))})
+		case i < len(s.Args):
+			j.Args = append(j.Args, c.jsonArg(&s.Args[i], i))
+		}
+	}
+	return j
+}
+
+func (c *Call) jsonArg(a *Arg, i int) JSONArg {
+	j := JSONArg{Name: a.Name, Value: string(c.appendValue(nil, a, i))}
+	if p := c.Capture(i); p != nil {
+		j.Fault = p.Fault
+	}
+	p, ok := c.captured(a, i)
+	if !ok {
+		return j
+	}
+	j.Truncated, p.Truncated = p.Truncated, false // the mark has a field of its own
+	data := string(c.appendData(nil, a.kind, p))
+	if n := len(data); n >= 2 && data[0] == '"' {
+		data = data[1 : n-1]
+	}
+	j.Data = &data
+	return j
+}

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package syscalls
+
+import "github.com/runc-trace/runc-trace/pkg/bpf/abi"
+
+// kind says how an argument is shown and what of it is captured.
+type kind uint8
+
+const (
+	kindFlags kind = iota // by a table of flags.txt
+	kindInt
+	kindUint
+	kindLong
+	kindSize
+	kindHex32
+	kindHex
+	kindPtr
+	kindFD
+	kindDirFD
+	kindSignal
+	kindID
+	kindMode
+	kindDev
+	kindFcntlArg
+	kindSockOpt
+	kindSockProto
+	kindPath
+	kindStr
+	kindIn
+	kindOut
+	kindOutStr
+	kindVectorIn
+	kindVectorOut
+	kindMessageIn
+	kindMessageOut
+	kindSockAddr
+	kindSockName
+	kindFDs
+	kindTimespec
+	kindOpenHow
+	kindCount
+)
+
+// capture is what the kernel is to read of an argument.
+type capture struct {
+	abi.Capture
+	native bool // not of the 32-bit ABI, whose structs differ
+}
+
+type kindInfo struct {
+	name    string // in signatures.txt
+	sized   bool   // another argument is its length
+	capture abi.Capture
+	native  bool
+	output  bool // known at the call's exit only
+}
+
+const (
+	sizeofFDs      = 8
+	sizeofTimespec = 16
+	sizeofOpenHow  = 24
+	sizeofSockName = 28 // struct sockaddr_in6; no longer address is read of what the kernel fills in
+)
+
+var kinds = [kindCount]kindInfo{
+	kindFlags:      {name: ""},
+	kindInt:        {name: "int"},
+	kindUint:       {name: "uint"},
+	kindLong:       {name: "long"},
+	kindSize:       {name: "size"},
+	kindHex32:      {name: "hex32"},
+	kindHex:        {name: "hex"},
+	kindPtr:        {name: "ptr"},
+	kindFD:         {name: "fd"},
+	kindDirFD:      {name: "dirfd"},
+	kindSignal:     {name: "sig"},
+	kindID:         {name: "id"},
+	kindMode:       {name: "mode"},
+	kindDev:        {name: "dev"},
+	kindFcntlArg:   {name: "fcntl_arg"},
+	kindSockOpt:    {name: "sock_opt"},
+	kindSockProto:  {name: "sock_proto"},
+	kindPath:       {name: "path", capture: abi.Capture{Kind: abi.CaptureString}},
+	kindStr:        {name: "str", capture: abi.Capture{Kind: abi.CaptureString}},
+	kindIn:         {name: "in", sized: true, capture: abi.Capture{Kind: abi.CaptureIn}},
+	kindOut:        {name: "out", sized: true, capture: abi.Capture{Kind: abi.CaptureOut}, output: true},
+	kindOutStr:     {name: "outstr", sized: true, capture: abi.Capture{Kind: abi.CaptureOut}, output: true},
+	kindVectorIn:   {name: "vecin", sized: true, capture: abi.Capture{Kind: abi.CaptureVectorIn}, native: true},
+	kindVectorOut:  {name: "vecout", sized: true, capture: abi.Capture{Kind: abi.CaptureVectorOut}, native: true, output: true},
+	kindMessageIn:  {name: "msgin", capture: abi.Capture{Kind: abi.CaptureMessageIn}, native: true},
+	kindMessageOut: {name: "msgout", capture: abi.Capture{Kind: abi.CaptureMessageOut}, native: true, output: true},
+	kindSockAddr:   {name: "sockaddr", sized: true, capture: abi.Capture{Kind: abi.CaptureIn}},
+	kindSockName:   {name: "sockname", capture: abi.Capture{Kind: abi.CaptureFixedOut, Length: sizeofSockName}, output: true},
+	kindFDs:        {name: "fds", capture: abi.Capture{Kind: abi.CaptureFixedOut, Length: sizeofFDs}, output: true},
+	kindTimespec:   {name: "timespec", capture: abi.Capture{Kind: abi.CaptureFixedIn, Length: sizeofTimespec}, native: true},
+	kindOpenHow:    {name: "open_how", capture: abi.Capture{Kind: abi.CaptureFixedIn, Length: sizeofOpenHow}},
+}

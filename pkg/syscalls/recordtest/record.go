@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package recordtest writes records of system calls as the kernel does, for tests of
+// what reads them.
+package recordtest
+
+import (
+	"encoding/binary"
+	"fmt"
+	"unsafe" // for an offset, which is a constant
+
+	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
+	"github.com/runc-trace/runc-trace/pkg/syscalls"
+)
+
+// Append appends the record of a call: the header, with a commit word of zero, the
+// body, and padding to a multiple of 8 bytes. Of a duration that does not fit 32 bits in its
+// unit, the rest is lost, as in the kernel. It panics where the contract has no record for the call.
+func Append(dst []byte, c *syscalls.Call) []byte {
+	start := len(dst)
+	dst = appendCall(dst, c)
+	for (len(dst)-start)%8 != 0 {
+		dst = append(dst, 0xa5) // what pads means nothing
+	}
+	binary.LittleEndian.PutUint16(dst[start+int(unsafe.Offsetof(abi.Entry{}.Words)):], uint16((len(dst)-start)/8))
+	return dst
+}
+
+// AppendPending appends a struct pending_call and its body, as the iterator in_flight
+// prints a call that has not returned. Its header names no length.
+func AppendPending(dst []byte, cgroup uint64, ring, generation uint32, c *syscalls.Call) []byte {
+	body := appendCall(nil, c)
+	header := abi.PendingCall{
+		Cgroup: cgroup, Ring: ring, RingGeneration: generation, BodyLength: uint32(len(body) - abi.SizeofCall),
+	}
+	dst = appendStruct(dst, header)
+	dst = dst[:len(dst)-abi.SizeofCall]
+	return append(dst, body...)
+}
+
+// appendCall appends header and body without padding, and with a length of zero.
+func appendCall(dst []byte, c *syscalls.Call) []byte {
+	if c.NArgs > abi.ArgsMax || c.NCaptures > abi.CapturesMax || c.Nr > abi.NumberMask || len(c.Comm) >= abi.CommSize {
+		panic(fmt.Sprintf("no record can hold %+v", *c))
+	}
+	native := c.Native
+	if native == 0 {
+		native = syscalls.NativeABI()
+	}
+	flags := uint16(c.NCaptures) << abi.CallCapturesShift
+	switch c.ABI {
+	case native, 0:
+	case syscalls.X32:
+		flags |= abi.CallX32
+	case syscalls.CompatABI(native):
+		flags |= abi.CallCompat
+	default:
+		panic(fmt.Sprintf("a machine of ABI %v has no %v", native, c.ABI))
+	}
+	for i, v := range c.Args[:c.NArgs] {
+		if v != uint64(int32(v)) {
+			flags |= 1 << i
+		}
+	}
+	if c.Result != int64(int32(c.Result)) {
+		flags |= abi.CallWideResult
+	}
+	if len(c.Comm) > 8 {
+		flags |= abi.CallLongComm
+	}
+	if c.Unfinished {
+		flags |= abi.CallUnfinished
+	}
+	if c.NoEnter {
+		flags |= abi.CallNoEnter
+	}
+	duration, unit := c.Duration, uint16(0)
+	for ; duration > 0xffffffff && unit < 3; unit++ {
+		duration /= 1000
+	}
+	flags |= unit << abi.CallUnitShift
+
+	header := abi.Call{
+		Entry:    abi.Entry{Time: c.Time, CPU: c.CPU, Number: uint16(c.Nr) | uint16(c.NArgs)<<abi.NumberBits, Flags: flags},
+		TID:      c.TID,
+		PID:      c.PID,
+		Duration: uint32(duration),
+		Result:   uint32(c.Result),
+	}
+	var comm [abi.CommSize]byte
+	copy(comm[:], c.Comm)
+	copy(header.Comm[:], comm[:])
+	dst = appendStruct(dst, header)
+	if flags&abi.CallLongComm != 0 {
+		dst = append(dst, comm[8:]...)
+	}
+	if flags&abi.CallWideResult != 0 {
+		dst = binary.LittleEndian.AppendUint64(dst, uint64(c.Result))
+	}
+	for i, v := range c.Args[:c.NArgs] {
+		if flags>>i&1 != 0 {
+			dst = binary.LittleEndian.AppendUint64(dst, v)
+		} else {
+			dst = binary.LittleEndian.AppendUint32(dst, uint32(v))
+		}
+	}
+	for _, p := range c.Captures[:c.NCaptures] {
+		dst = appendCapture(dst, &p)
+	}
+	return dst
+}
+
+func appendCapture(dst []byte, p *syscalls.Capture) []byte {
+	var flags uint8
+	if p.Truncated {
+		flags |= abi.CaptureTruncated
+	}
+	if p.Fault {
+		flags |= abi.CaptureFault
+	}
+	if p.Late {
+		flags |= abi.CaptureLate
+	}
+	dst = appendStruct(dst, abi.CaptureHeader{Length: uint16(len(p.Data)), Arg: uint8(p.Arg), Flags: flags})
+	return append(dst, p.Data...)
+}
+
+func appendStruct(dst []byte, v any) []byte {
+	dst, err := binary.Append(dst, binary.LittleEndian, v)
+	if err != nil {
+		panic(err) // v is of package abi: its size is fixed
+	}
+	return dst
+}

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package syscalls knows the system calls of Linux: their numbers, names and
+// arguments (signatures.txt, flags.txt), what the kernel is to record of each
+// (Descriptions), and how a record of one is read (Call.Decode) and shown
+// (Call.AppendText).
+//
+// It takes bytes and gives text. It opens nothing, and builds and behaves alike on
+// every operating system.
+package syscalls
+
+import (
+	"runtime"
+)
+
+//go:generate go run gen_numbers.go
+
+// ABI is a system call interface of the kernel: a numbering and a size of registers.
+// Its zero value stands for no ABI.
+type ABI uint8
+
+// The ABIs that records can come from.
+const (
+	AMD64 ABI = 1 + iota
+	ARM64
+	I386 // 32-bit programs on amd64 ("ia32")
+	ARM  // 32-bit programs on arm64
+	X32  // amd64's registers with 32-bit pointers
+	abis
+)
+
+// String names the ABI as lines do in front of a call that is not of the native one.
+func (a ABI) String() string {
+	if a >= abis {
+		return "unknown"
+	}
+	return [abis]string{"none", "amd64", "arm64", "ia32", "arm", "x32"}[a]
+}
+
+// is32 tells whether registers and addresses are 32 bits wide.
+func (a ABI) is32() bool { return a == I386 || a == ARM }
+
+// NativeABI is the 64-bit ABI of the machine that this program was built for: AMD64 or ARM64.
+func NativeABI() ABI {
+	if runtime.GOARCH == "arm64" || runtime.GOARCH == "arm" {
+		return ARM64
+	}
+	return AMD64
+}
+
+// CompatABI is the 32-bit ABI that a kernel of a native ABI also serves.
+func CompatABI(native ABI) ABI {
+	if native == ARM64 {
+		return ARM
+	}
+	return I386
+}
+
+// Nr is the number of a system call within its ABI, x32's without its bit 30.
+type Nr uint16
+
+// Syscall is a system call of one ABI.
+type Syscall struct {
+	Name string // as in the kernel's table: newfstatat, pread64
+	Args []Arg  // at most 6
+
+	address  bool // the result is an address
+	exits    bool // exit or exit_group: it never returns
+	captures []capture
+}
+
+// Arg is an argument of a system call.
+type Arg struct {
+	Name string // as in the kernel's prototype
+	Type string // as in signatures.txt
+
+	label  string // Name and "="
+	kind   kind
+	length uint8      // which argument is its length, where its kind is sized
+	flags  *flagTable // of kindFlags
+}
+
+// Lookup finds a system call. Numbers that the ABI does not have give false. The
+// Syscall is shared and must not be changed.
+func Lookup(abi ABI, nr Nr) (*Syscall, bool) {
+	if abi == 0 || abi >= abis {
+		return nil, false
+	}
+	s := tableOf(abi).lookup(nr)
+	return s, s != nil
+}

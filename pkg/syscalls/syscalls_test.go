@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package syscalls_test
+
+import (
+	"encoding/json"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
+	"github.com/runc-trace/runc-trace/pkg/syscalls"
+)
+
+var allABIs = []syscalls.ABI{syscalls.AMD64, syscalls.ARM64, syscalls.I386, syscalls.ARM, syscalls.X32}
+
+func TestLookup(t *testing.T) {
+	for _, test := range []struct {
+		abi  syscalls.ABI
+		nr   syscalls.Nr
+		name string // empty: there is none
+		args string
+	}{
+		{syscalls.AMD64, 0, "read", "fd buf count"},
+		{syscalls.AMD64, 59, "execve", "filename argv envp"},
+		{syscalls.AMD64, 231, "exit_group", "error_code"},
+		{syscalls.AMD64, 262, "newfstatat", "dfd filename statbuf flag"},
+		{syscalls.AMD64, 335, "uretprobe", ""},
+		{syscalls.AMD64, 340, "", ""},
+		{syscalls.AMD64, 469, "file_setattr", "dfd filename ufattr usize at_flags"},
+		{syscalls.AMD64, 512, "", ""},
+		{syscalls.AMD64, syscalls.NumberNone, "", ""},
+		{syscalls.ARM64, 56, "openat", "dfd filename flags mode"},
+		{syscalls.ARM64, 79, "newfstatat", "dfd filename statbuf flag"},
+		{syscalls.ARM64, 220, "clone", "clone_flags newsp parent_tidptr tls child_tidptr"},
+		{syscalls.ARM64, 244, "", ""},
+		{syscalls.ARM64, 281, "execveat", "fd filename argv envp flags"},
+		{syscalls.I386, 5, "open", "filename flags mode"},
+		{syscalls.I386, 11, "execve", "filename argv envp"},
+		{syscalls.I386, 90, "mmap", "arg"},
+		{syscalls.I386, 102, "socketcall", "call args"},
+		{syscalls.I386, 180, "pread64", "fd buf count pos_low pos_high"},
+		{syscalls.I386, 192, "mmap2", "addr len prot flags fd pgoff"},
+		{syscalls.I386, 195, "stat64", "filename statbuf"},
+		{syscalls.I386, 403, "clock_gettime64", "which_clock tp"},
+		{syscalls.ARM, 4, "write", "fd buf count"},
+		{syscalls.ARM, 180, "pread64", "fd buf count pad pos_low pos_high"},
+		{syscalls.ARM, 270, "arm_fadvise64_64", "fd advice offset_low offset_high len_low len_high"},
+		{syscalls.ARM, 290, "sendto", "fd buff len flags addr addr_len"},
+		{syscalls.ARM, 322, "openat", "dfd filename flags mode"},
+		{syscalls.X32, 0, "read", "fd buf count"},
+		{syscalls.X32, 512, "rt_sigaction", "sig act oact sigsetsize"},
+		{syscalls.X32, 520, "execve", "filename argv envp"},
+		{syscalls.X32, 545, "execveat", "fd filename argv envp flags"},
+		{syscalls.X32, 547, "pwritev2", "fd vec vlen pos_l pos_h flags"},
+		{syscalls.X32, 548, "", ""},
+		{0, 0, "", ""},
+		{200, 0, "", ""},
+	} {
+		s, ok := syscalls.Lookup(test.abi, test.nr)
+		if ok != (test.name != "") {
+			t.Errorf("%v %d: found %v, want %q", test.abi, test.nr, ok, test.name)
+			continue
+		}
+		if !ok {
+			continue
+		}
+		var names []string
+		for _, a := range s.Args {
+			names = append(names, a.Name)
+		}
+		if got := strings.Join(names, " "); s.Name != test.name || got != test.args {
+			t.Errorf("%v %d is %s(%s), want %s(%s)", test.abi, test.nr, s.Name, got, test.name, test.args)
+		}
+	}
+}
+
+// TestEveryLineIsUsed finds signatures and tables that no ABI has a use for: misspelt names.
+func TestEveryLineIsUsed(t *testing.T) {
+	called, typed := make(map[string]bool), make(map[string]bool)
+	for _, a := range allABIs {
+		for nr := range syscalls.Nr(0x1ffe) {
+			if s, ok := syscalls.Lookup(a, nr); ok {
+				called[s.Name] = true
+				for _, arg := range s.Args {
+					typed[arg.Type] = true
+				}
+			}
+		}
+	}
+	for line := range lines(t, "signatures.txt") {
+		name, _, _ := strings.Cut(line, "(")
+		if name = name[strings.LastIndex(name, " ")+1:]; !called[name] {
+			t.Errorf("signatures.txt: no ABI has %s", name)
+		}
+	}
+	for _, special := range []string{ // of arguments whose meaning depends on another
+		"resolve", "fd_cloexec", "seals", "ip_proto", "netlink_proto", "so_socket", "so_ip", "so_ipv6", "so_tcp", "so_netlink",
+	} {
+		typed[special] = true
+	}
+	for line := range lines(t, "flags.txt") {
+		head, _, ok := strings.Cut(line, ":")
+		if !ok || strings.HasPrefix(line, "\t") {
+			continue
+		}
+		fields := strings.Fields(head)
+		for strings.HasPrefix(fields[0], "@") {
+			fields = fields[1:]
+		}
+		if !typed[fields[0]] {
+			t.Errorf("flags.txt: nothing is of type %s", fields[0])
+		}
+	}
+}
+
+// TestNamesAreUnique finds a value of an enum that has two names: the second would never be shown.
+func TestNamesAreUnique(t *testing.T) {
+	var head string
+	enum := false
+	seen := make(map[string]string)
+	for line := range lines(t, "flags.txt") {
+		entries := line
+		if !strings.HasPrefix(line, "\t") {
+			head, entries, _ = strings.Cut(line, ":")
+			enum = strings.HasSuffix(head, " enum")
+			clear(seen)
+		}
+		for word := range strings.FieldsSeq(entries) {
+			name, value, _ := strings.Cut(word, "=")
+			if enum && seen[value] != "" {
+				t.Errorf("flags.txt: %s: %s and %s are both %s", head, seen[value], name, value)
+			}
+			seen[value] = name
+		}
+	}
+}
+
+func lines(t *testing.T, path string) func(func(string) bool) {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return func(yield func(string) bool) {
+		for line := range strings.Lines(string(text)) {
+			if line = strings.TrimRight(line, "\n"); line != "" && line[0] != '#' && !yield(line) {
+				return
+			}
+		}
+	}
+}
+
+func TestDescriptions(t *testing.T) {
+	for _, native := range []syscalls.ABI{syscalls.AMD64, syscalls.ARM64} {
+		compat := syscalls.CompatABI(native)
+		d := syscalls.Descriptions(native, compat)
+		if len(d) != 2*abi.SyscallsMax {
+			t.Fatalf("%v: %d descriptions", native, len(d))
+		}
+		for i, s := range d {
+			is, nr := native, syscalls.Nr(i)
+			if i >= abi.SyscallsMax {
+				is, nr = compat, nr-abi.SyscallsMax
+			}
+			known, ok := syscalls.Lookup(is, nr)
+			if !ok {
+				if diff := cmp.Diff(abi.Syscall{Args: 6}, s); diff != "" {
+					t.Errorf("%v %d, unknown (-want +got):\n%s", is, nr, diff)
+				}
+				continue
+			}
+			if int(s.Args) != len(known.Args) {
+				t.Errorf("%v %s takes %d arguments, not %d", is, known.Name, len(known.Args), s.Args)
+			}
+			checkCaptures(t, is, known, s)
+		}
+	}
+}
+
+func checkCaptures(t *testing.T, is syscalls.ABI, known *syscalls.Syscall, s abi.Syscall) {
+	t.Helper()
+	last := -1
+	for i, c := range s.Captures {
+		if c.Kind == abi.CaptureNone {
+			if c != (abi.Capture{}) || i == 0 && s.Captures[1] != (abi.Capture{}) {
+				t.Errorf("%v %s: captures %+v", is, known.Name, s.Captures)
+			}
+			continue
+		}
+		if int(c.Arg) >= len(known.Args) || int(c.Arg) <= last {
+			t.Errorf("%v %s: capture of argument %d behind %d", is, known.Name, c.Arg, last)
+		}
+		last = int(c.Arg)
+		switch c.Kind {
+		case abi.CaptureIn, abi.CaptureOut, abi.CaptureVectorIn, abi.CaptureVectorOut:
+			if c.Length == c.Arg || int(c.Length) >= len(known.Args) {
+				t.Errorf("%v %s: argument %d has its length in %d", is, known.Name, c.Arg, c.Length)
+			}
+		case abi.CaptureFixedIn, abi.CaptureFixedOut:
+			if c.Length == 0 || c.Length%4 != 0 {
+				t.Errorf("%v %s: argument %d has %d bytes", is, known.Name, c.Arg, c.Length)
+			}
+		case abi.CaptureString, abi.CaptureMessageIn, abi.CaptureMessageOut:
+			if c.Length != 0 {
+				t.Errorf("%v %s: argument %d has no length, and yet %d", is, known.Name, c.Arg, c.Length)
+			}
+		default:
+			t.Errorf("%v %s: no such kind: %d", is, known.Name, c.Kind)
+		}
+		if (is == syscalls.I386 || is == syscalls.ARM) && c.Kind >= abi.CaptureVectorIn {
+			t.Errorf("%v %s: struct of the 64-bit ABI", is, known.Name)
+		}
+	}
+}
+
+// TestDescription pins what is read of the calls that matter most.
+func TestDescription(t *testing.T) {
+	d := syscalls.Descriptions(syscalls.AMD64, syscalls.I386)
+	compat := d[abi.SyscallsMax:]
+	capture := func(kind, arg, length uint8) abi.Capture {
+		return abi.Capture{Kind: kind, Arg: arg, Length: length}
+	}
+	two := func(a, b abi.Capture) [2]abi.Capture { return [2]abi.Capture{a, b} }
+	none := abi.Capture{}
+	for _, test := range []struct {
+		name string
+		got  abi.Syscall
+		want abi.Syscall
+	}{
+		{"read", d[0], abi.Syscall{Args: 3, Captures: two(capture(abi.CaptureOut, 1, 2), none)}},
+		{"write", d[1], abi.Syscall{Args: 3, Captures: two(capture(abi.CaptureIn, 1, 2), none)}},
+		{"open", d[2], abi.Syscall{Args: 3, Captures: two(capture(abi.CaptureString, 0, 0), none)}},
+		{"fstat", d[5], abi.Syscall{Args: 2}},
+		{"writev", d[20], abi.Syscall{Args: 3, Captures: two(capture(abi.CaptureVectorIn, 1, 2), none)}},
+		{"pipe", d[22], abi.Syscall{Args: 1, Captures: two(capture(abi.CaptureFixedOut, 0, 8), none)}},
+		{"nanosleep", d[35], abi.Syscall{Args: 2, Captures: two(capture(abi.CaptureFixedIn, 0, 16), none)}},
+		{"connect", d[42], abi.Syscall{Args: 3, Captures: two(capture(abi.CaptureIn, 1, 2), none)}},
+		{"sendto", d[44], abi.Syscall{Args: 6, Captures: two(capture(abi.CaptureIn, 1, 2), capture(abi.CaptureIn, 4, 5))}},
+		{"sendmsg", d[46], abi.Syscall{Args: 3, Captures: two(capture(abi.CaptureMessageIn, 1, 0), none)}},
+		{"recvmsg", d[47], abi.Syscall{Args: 3, Captures: two(capture(abi.CaptureMessageOut, 1, 0), none)}},
+		{"execve", d[59], abi.Syscall{Args: 3, Exec: 1, Captures: two(capture(abi.CaptureString, 0, 0), none)}},
+		{"readlink", d[89], abi.Syscall{Args: 3, Captures: two(capture(abi.CaptureString, 0, 0), capture(abi.CaptureOut, 1, 2))}},
+		{"getppid", d[110], abi.Syscall{}},
+		{"mount", d[165], abi.Syscall{Args: 5, Captures: two(capture(abi.CaptureString, 0, 0), capture(abi.CaptureString, 1, 0))}},
+		{"renameat2", d[316], abi.Syscall{Args: 5, Captures: two(capture(abi.CaptureString, 1, 0), capture(abi.CaptureString, 3, 0))}},
+		{"execveat", d[322], abi.Syscall{Args: 5, Exec: 2, Captures: two(capture(abi.CaptureString, 1, 0), none)}},
+		{"ia32 execve", compat[11], abi.Syscall{Args: 3, Exec: 1, Captures: two(capture(abi.CaptureString, 0, 0), none)}},
+		{"ia32 write", compat[4], abi.Syscall{Args: 3, Captures: two(capture(abi.CaptureIn, 1, 2), none)}},
+		{"ia32 writev", compat[146], abi.Syscall{Args: 3}},
+		{"ia32 nanosleep", compat[162], abi.Syscall{Args: 2}},
+		{"ia32 pipe2", compat[331], abi.Syscall{Args: 2, Captures: two(capture(abi.CaptureFixedOut, 0, 8), none)}},
+	} {
+		if diff := cmp.Diff(test.want, test.got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", test.name, diff)
+		}
+	}
+}
+
+func TestErrno(t *testing.T) {
+	type pair struct{ name, message string }
+	for number, want := range map[int]pair{
+		-2: {}, 0: {}, 2: {"ENOENT", "No such file or directory"}, 11: {"EAGAIN", "Resource temporarily unavailable"},
+		41: {}, 133: {"EHWPOISON", "Memory page has hardware error"}, 134: {},
+		512: {"ERESTARTSYS", "To be restarted if SA_RESTART is set"}, 517: {},
+	} {
+		if got := (pair{syscalls.ErrnoName(number), syscalls.ErrnoMessage(number)}); got != want {
+			t.Errorf("%d is %v, want %v", number, got, want)
+		}
+	}
+}
+
+func TestJSON(t *testing.T) {
+	killed := call(t, "read", 9|0x80, 0, pointer, 10)
+	killed.Unfinished = true
+	exit := call(t, "exit_group", 3<<8, 3)
+	exit.Unfinished = true
+	none := syscalls.Call{Native: syscalls.AMD64, ABI: syscalls.AMD64, Nr: syscalls.NumberNone, Result: 15}
+	long := with(call(t, "write", 4096, 1, pointer, 4096), 1, "a\"\x1b")
+	long.Captures[0].Truncated = true
+	fault := with(call(t, "chdir", -14, 1), 0, "")
+	fault.Captures[0].Fault = true
+	unknown := call(t, "getpid", -38, 1, 0)
+	unknown.Nr = 4999
+	var b strings.Builder
+	for _, c := range []syscalls.Call{
+		with(call(t, "openat", -2, minus100, pointer, 0o2000000, 0), 1, "/etc/x"), long, fault, killed, exit, none, unknown,
+		call(t, "getppid", 1), call(t, "brk", 0x55d0c0a3c000, 0),
+		with(call(t, "pipe", 0, pointer), 0, "\x03\x00\x00\x00\x04\x00\x00\x00"),
+		on(t, call(t, "getpid", 9), syscalls.AMD64, syscalls.X32, "getpid"),
+	} {
+		line, err := json.Marshal(decoded(t, c).JSON())
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.Write(line)
+		b.WriteByte('\n')
+	}
+	golden(t, "testdata/calls.jsonl", b.String())
+}

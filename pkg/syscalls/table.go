@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package syscalls
+
+import (
+	_ "embed" // for the two tables
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
+)
+
+//go:embed signatures.txt
+var signatures string
+
+// table is all that is known of one ABI.
+type table struct {
+	once  sync.Once
+	calls []*Syscall // by number; nil where there is none
+
+	// Tables of arguments whose meaning depends on another argument.
+	open, resolve, fdFlags, seals           *flagTable
+	family, ipProtocol, netlinkProtocol     *flagTable
+	optSocket, optIP, optIPv6, optTCP, optN *flagTable
+}
+
+var tables [abis]table
+
+// tableOf gives the table of an ABI, made at its first use.
+func tableOf(a ABI) *table {
+	t := &tables[a]
+	t.once.Do(func() { t.build(a) })
+	return t
+}
+
+func (t *table) lookup(nr Nr) *Syscall {
+	if int(nr) < len(t.calls) {
+		return t.calls[nr]
+	}
+	return nil
+}
+
+// build panics where an embedded table is malformed, which the tests exclude.
+func (t *table) build(a ABI) {
+	spelling := a
+	if a == X32 {
+		spelling = AMD64
+	}
+	flags := parseFlags(spelling)
+	lines := signaturesOf(spelling)
+	names := numbersOf(a)
+	t.calls = make([]*Syscall, len(names))
+	for nr, name := range names {
+		if name == "" {
+			continue
+		}
+		line, ok := lines[name]
+		if !ok {
+			panic(fmt.Sprintf("signatures.txt lacks %s", name))
+		}
+		t.calls[nr] = parseSignature(line, flags)
+	}
+	for _, special := range []struct {
+		table **flagTable
+		name  string
+	}{
+		{&t.open, "open"}, {&t.resolve, "resolve"}, {&t.fdFlags, "fd_cloexec"}, {&t.seals, "seals"},
+		{&t.family, "family"}, {&t.ipProtocol, "ip_proto"}, {&t.netlinkProtocol, "netlink_proto"},
+		{&t.optSocket, "so_socket"}, {&t.optIP, "so_ip"}, {&t.optIPv6, "so_ipv6"}, {&t.optTCP, "so_tcp"}, {&t.optN, "so_netlink"},
+	} {
+		if *special.table = flags[special.name]; *special.table == nil {
+			panic(fmt.Sprintf("flags.txt lacks %s", special.name))
+		}
+	}
+}
+
+// numbersOf lists the names of an ABI's calls by number.
+func numbersOf(a ABI) []string {
+	switch a {
+	case AMD64:
+		return numbersAMD64[:]
+	case ARM64:
+		return numbersARM64[:]
+	case I386:
+		return numbersI386[:]
+	case ARM:
+		return numbersARM[:]
+	}
+	names := make([]string, firstX32, firstX32+len(numbersX32))
+	copy(names, numbersAMD64[:])
+	return append(names, numbersX32...)
+}
+
+// firstX32 is the first number that x32 has for itself; below, it shares amd64's.
+const firstX32 = 512
+
+var numbersX32 = []string{
+	"rt_sigaction", "rt_sigreturn", "ioctl", "readv", "writev", "recvfrom", "sendmsg", "recvmsg", "execve",
+	"ptrace", "rt_sigpending", "rt_sigtimedwait", "rt_sigqueueinfo", "sigaltstack", "timer_create", "mq_notify",
+	"kexec_load", "waitid", "set_robust_list", "get_robust_list", "vmsplice", "move_pages", "preadv", "pwritev",
+	"rt_tgsigqueueinfo", "recvmmsg", "sendmmsg", "process_vm_readv", "process_vm_writev", "setsockopt",
+	"getsockopt", "io_setup", "io_submit", "execveat", "preadv2", "pwritev2",
+}
+
+// signaturesOf gives the lines of signatures.txt that hold for an ABI, by name.
+func signaturesOf(a ABI) map[string]string {
+	lines := make(map[string]string, 512)
+	own := make(map[string]bool)
+	for line := range strings.Lines(signatures) {
+		line = strings.TrimSpace(line)
+		if line == "" || line[0] == '#' {
+			continue
+		}
+		line, listed, holds := cutABIs(line, a)
+		name, _, _ := strings.Cut(line, "(")
+		if holds && !own[name] {
+			lines[name] = line
+			own[name] = listed
+		}
+	}
+	return lines
+}
+
+// cutABIs takes "@abi" words off the beginning of a line, and tells whether there were
+// any and whether the line holds for the ABI.
+func cutABIs(line string, a ABI) (rest string, listed, holds bool) {
+	for strings.HasPrefix(line, "@") {
+		word, rest, _ := strings.Cut(line, " ")
+		if word == "@"+a.String() || word == "@i386" && a == I386 {
+			holds = true
+		}
+		line, listed = rest, true
+	}
+	return line, listed, holds || !listed
+}
+
+// parseSignature reads "name(argument:type, ...) = ptr".
+func parseSignature(line string, flags map[string]*flagTable) *Syscall {
+	name, rest, ok := strings.Cut(line, "(")
+	list, result, closed := cutLast(rest, ")")
+	if !ok || !closed || result != "" && result != " = ptr" {
+		panic(fmt.Sprintf("signatures.txt: %q is not a signature", line))
+	}
+	s := &Syscall{Name: name, address: result != "", exits: name == "exit" || name == "exit_group"}
+	var lengths []string
+	if list != "" {
+		for word := range strings.SplitSeq(list, ", ") {
+			argument, length := parseArg(word, flags)
+			s.Args = append(s.Args, argument)
+			lengths = append(lengths, length)
+		}
+	}
+	for i := range s.Args {
+		a := &s.Args[i]
+		if lengths[i] != "" {
+			n := slices.IndexFunc(s.Args, func(b Arg) bool { return b.Name == lengths[i] })
+			if n < 0 {
+				panic(fmt.Sprintf("signatures.txt: %s has no argument %s", name, lengths[i]))
+			}
+			a.length = uint8(n)
+		}
+		if c := kinds[a.kind].capture; c.Kind != abi.CaptureNone {
+			c.Arg = uint8(i)
+			if kinds[a.kind].sized {
+				c.Length = a.length
+			}
+			s.captures = append(s.captures, capture{c, kinds[a.kind].native})
+		}
+	}
+	if len(s.Args) > abi.ArgsMax || len(s.captures) > abi.CapturesMax {
+		panic(fmt.Sprintf("signatures.txt: %s has too many arguments or captures", name))
+	}
+	return s
+}
+
+// parseArg reads "argument:type" or "argument:type(length)".
+func parseArg(word string, flags map[string]*flagTable) (a Arg, length string) {
+	name, typ, ok := strings.Cut(word, ":")
+	typ, length, _ = strings.Cut(strings.TrimSuffix(typ, ")"), "(")
+	a = Arg{Name: name, Type: typ, label: name + "=", kind: kindFlags, flags: flags[typ]}
+	if k := slices.IndexFunc(kinds[:], func(k kindInfo) bool { return k.name == typ }); k >= 0 {
+		a.kind, a.flags = kind(k), nil
+	}
+	if !ok || a.kind == kindFlags && a.flags == nil || kinds[a.kind].sized != (length != "") {
+		panic(fmt.Sprintf("signatures.txt: %q: there is no such type", word))
+	}
+	return a, length
+}
+
+func cutLast(s, sep string) (before, after string, found bool) {
+	if i := strings.LastIndex(s, sep); i >= 0 {
+		return s[:i], s[i+len(sep):], true
+	}
+	return s, "", false
+}

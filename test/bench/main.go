@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Command bench measures what tracing costs and prints tables for docs/benchmarks.md. All that is compared is
+// measured in interleaved rounds of one run, and the least of a variant's rounds is kept: what else
+// a machine does only ever adds.
+//
+// Usage: bench calls|kept|shim [-rounds N]
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"sort"
+)
+
+//go:generate go tool bpf2go -cc clang-19 -strip llvm-strip-19 -target amd64,arm64 -cflags "-O2 -Wall -Werror -Wno-unused-parameter -mcpu=v3" -no-global-types floors bpf/floors.bpf.c
+
+func main() {
+	if err := run(os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+var commands = map[string]func(rounds int) error{
+	"calls": benchCalls,
+	"kept":  benchKept,
+	"shim":  benchShim,
+}
+
+func run(args []string) error {
+	if len(args) > 0 && args[0] == "worker" {
+		return work(args[1:])
+	}
+	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
+	rounds := flags.Int("rounds", 0, "interleaved rounds (0: as many as the benchmark needs)")
+	if len(args) == 0 {
+		return errors.New("which one: calls, kept or shim?")
+	}
+	command, ok := commands[args[0]]
+	if !ok {
+		return fmt.Errorf("no benchmark %q: there are calls, kept and shim", args[0])
+	}
+	if err := flags.Parse(args[1:]); err != nil {
+		return err
+	}
+	return command(*rounds)
+}
+
+func least(values []float64) float64 {
+	sort.Float64s(values)
+	return values[0]
+}
+
+func median(values []float64) float64 {
+	sort.Float64s(values)
+	return values[len(values)/2]
+}

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package cgroup makes cgroups that look to the recorder like a container's, for tests and benchmarks
+// that need the kernel side without an engine or a runtime.
+package cgroup
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/cilium/ebpf"
+	"golang.org/x/sys/unix"
+
+	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
+)
+
+// Directory is a cgroup of the unified hierarchy.
+type Directory struct {
+	// Path is the cgroup's, from the root of the hierarchy, as in /proc/PID/cgroup.
+	Path string
+	root string
+	file *os.File
+}
+
+// Root is where the unified hierarchy is mounted: /sys/fs/cgroup, or below it on a hybrid host.
+func Root() (string, error) {
+	for _, root := range []string{"/sys/fs/cgroup", "/sys/fs/cgroup/unified"} {
+		var s unix.Statfs_t
+		if err := unix.Statfs(root, &s); err == nil && s.Type == unix.CGROUP2_SUPER_MAGIC {
+			return root, nil
+		}
+	}
+	return "", errors.New("no cgroup v2 hierarchy is mounted at /sys/fs/cgroup or /sys/fs/cgroup/unified")
+}
+
+// Unmade names a cgroup without making it.
+func Unmade(path string) (*Directory, error) {
+	root, err := Root()
+	return &Directory{Path: path, root: root}, err
+}
+
+// Recorded describes a container that wants a ring.
+func Recorded(id string) abi.Who {
+	who := abi.Who{Flags: abi.WhoRecord}
+	copy(who.ID[:], id)
+	return who
+}
+
+// Register leaves a pending identity for the cgroup in the maps below pinDir, and makes the cgroup.
+func (d *Directory) Register(pinDir string, who abi.Who) error {
+	if err := Announce(pinDir, path.Base(d.Path), d.Path, who); err != nil {
+		return err
+	}
+	return d.Make()
+}
+
+// Announce leaves a pending identity for a cgroup directory of a name, at a path that ends in end.
+func Announce(pinDir, leaf, end string, who abi.Who) error {
+	pending, err := ebpf.LoadPinnedMap(filepath.Join(pinDir, abi.PinPending), nil)
+	if err != nil {
+		return fmt.Errorf("opening map pending: %w", err)
+	}
+	defer pending.Close()
+	var now unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &now); err != nil {
+		return err
+	}
+	var key [abi.LeafSize]byte
+	copy(key[:], leaf)
+	entry := abi.Pending{Time: uint64(now.Nano()), Who: who}
+	entry.PathLength = uint32(copy(entry.Path[:], end))
+	return pending.Put(key, entry)
+}
+
+// Make makes the cgroup, and opens it so that FD can be used to start processes in it.
+func (d *Directory) Make() error {
+	if err := os.Mkdir(d.Name(), 0o755); err != nil {
+		return err
+	}
+	var err error
+	d.file, err = os.Open(d.Name())
+	return err
+}
+
+// Name is the directory's path in the file system.
+func (d *Directory) Name() string { return filepath.Join(d.root, d.Path) }
+
+// ID is the cgroup's ID, its directory's inode number.
+func (d *Directory) ID() (uint64, error) {
+	var s unix.Stat_t
+	err := unix.Stat(d.Name(), &s)
+	return s.Ino, err
+}
+
+// FD is what syscall.SysProcAttr.CgroupFD takes.
+func (d *Directory) FD() int { return int(d.file.Fd()) }
+
+// Remove kills what still runs in the cgroup and removes it; one that was never made is no error.
+func (d *Directory) Remove() error {
+	if d.file != nil {
+		d.file.Close()
+		d.file = nil
+	}
+	var err error
+	for range 200 {
+		if err = os.Remove(d.Name()); err == nil || errors.Is(err, os.ErrNotExist) {
+			return nil
+		}
+		if pids, readErr := os.ReadFile(filepath.Join(d.Name(), "cgroup.procs")); readErr == nil {
+			for _, line := range strings.Fields(string(pids)) {
+				var pid int
+				if _, err := fmt.Sscan(line, &pid); err == nil && pid > 1 {
+					unix.Kill(pid, unix.SIGKILL)
+				}
+			}
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	return fmt.Errorf("removing cgroup: %w", err)
+}
