@@ -21,8 +21,9 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 )
 
-// ErrUnsettled says that a ring was given to another recording, again and again, while it was read.
-var ErrUnsettled = errors.New("ring changed hands while it was read")
+// ErrUnsettled says that it could not be told which records are true: the ring was given to another recording, again
+// and again, while it was read, or a writer sleeps that was overtaken before it told its position. It passes.
+var ErrUnsettled = errors.New("ring is unsettled: try again")
 
 // Layout says how a ring lies in memory.
 type Layout struct {
@@ -56,6 +57,7 @@ type Ring struct {
 	layout  Layout
 	buffer  []byte
 	records [][]byte
+	meddle  func() // for tests: what the writers do between two steps of a read
 }
 
 // New returns a reader of the ring that memory holds: segment after segment, each a struct ring.
@@ -126,9 +128,17 @@ func (r *Ring) Read(from uint64, follow bool) (*Snapshot, error) {
 		if settled {
 			return s, nil
 		}
-		time.Sleep(pause)
+		if r.meddle == nil {
+			time.Sleep(pause)
+		}
 	}
 	return nil, ErrUnsettled
+}
+
+func (r *Ring) step() {
+	if r.meddle != nil {
+		r.meddle()
+	}
 }
 
 // run is a copied range of positions within one segment, and what spilled into its slack.
@@ -139,15 +149,20 @@ type run struct {
 
 func (r *Ring) read(from uint64, follow bool) (_ *Snapshot, settled bool) {
 	before := r.Header()
+	r.step()
+	// Before the copy: a record that is found incomplete in it was being written by then, or was lost for good.
+	inProgress := r.inProgress()
 	start := max(from, before.Base, lapStart(before.Head, r.layout.total()))
 	runs := r.copyRange(start, before.Head)
+	r.step()
 
 	// What was copied is judged by what is seen from here on. The store keeps the copy's loads before the
 	// loads below on machines that would swap them (an atomic load alone does not hold back earlier loads).
 	var fence uint64
 	atomic.StoreUint64(&fence, 1)
 	runtime.KeepAlive(&fence)
-	damages, inProgress, known := r.damages()
+	damages, known := r.damages()
+	r.step()
 	after := r.Header()
 	if after.Generation != before.Generation || after.Base != before.Base || !known {
 		return nil, false
@@ -197,6 +212,7 @@ func (r *Ring) copyRange(start, end uint64) []run {
 		at := l.address(runs[i].start)
 		// A copy of more than the data's end takes from the slack, and of no more than the slack.
 		copy(runs[i].bytes, r.memory[at:min(at+n, (at/l.Stride+1)*l.Stride)])
+		r.step()
 	}
 	return runs
 }
@@ -215,11 +231,24 @@ type damage struct {
 
 const never = ^uint64(0)
 
-// damages collects what was published and what may be going on. known is false where a writer is
-// announced whose position is not told yet. inProgress is the least position that is being written.
-func (r *Ring) damages() (found []damage, inProgress uint64, known bool) {
+// inProgress returns a position below which every record is complete, or lost for good.
+func (r *Ring) inProgress() uint64 {
+	least := never
+	for i := range r.writers {
+		w := &r.writers[i]
+		if atomic.LoadUint32(&w.Ring) != r.layout.ID {
+			continue
+		}
+		least = min(least, atomic.LoadUint64(&w.Position)&^abi.WriterExact)
+	}
+	return least
+}
+
+// damages collects what was published and what may be going on. known is false where a writer was
+// overtaken that has not told its position.
+func (r *Ring) damages() (found []damage, known bool) {
 	total := r.layout.total()
-	inProgress, known = never, true
+	known = true
 	for i := range r.writers {
 		w := &r.writers[i]
 		if atomic.LoadUint32(&w.Ring) != r.layout.ID {
@@ -231,7 +260,6 @@ func (r *Ring) damages() (found []damage, inProgress uint64, known bool) {
 		if atomic.LoadUint32(&w.Ring) != r.layout.ID {
 			continue
 		}
-		inProgress = min(inProgress, position)
 		if atomic.LoadUint64(&r.header.Head)-position <= total {
 			continue // not overtaken: what it writes is not yet anybody else's
 		}
@@ -242,6 +270,7 @@ func (r *Ring) damages() (found []damage, inProgress uint64, known bool) {
 		found = append(found, damage{position: position, length: r.layout.Slack, head: never})
 	}
 
+	r.step()
 	// Read after the writers: one that retired before it was looked at had published before it retired.
 	count := atomic.LoadUint64(&r.header.TornCount)
 	var forgotten uint64
@@ -259,7 +288,7 @@ func (r *Ring) damages() (found []damage, inProgress uint64, known bool) {
 		// More ranges were torn than are remembered: nothing before the newest is believed.
 		found = append(found, damage{position: 0, length: never, head: forgotten})
 	}
-	return found, inProgress, known
+	return found, known
 }
 
 // walker finds the records in copied runs.

@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package ring
+
+import (
+	"encoding/binary"
+	"math/rand/v2"
+	"unsafe"
+
+	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
+)
+
+// model is the writing half, bpf/ring.h, step by step: between any two steps of one writer
+// anything may happen, as it does to a virtual CPU that is taken away.
+type model struct {
+	layout  Layout
+	words   []uint64
+	header  *abi.Ring
+	writers []abi.Writer
+	cpus    []cpu
+	random  *rand.Rand
+}
+
+// cpu is a writer's state: the next step, and what it knows.
+type cpu struct {
+	next             func()
+	position, length uint64
+	generation       uint32
+	asleep           int // steps to sleep through
+}
+
+func newModel(layout Layout, cpus int, seed uint64) *model {
+	m := &model{
+		layout:  layout,
+		words:   make([]uint64, layout.Segments*layout.Stride/8),
+		writers: make([]abi.Writer, cpus),
+		cpus:    make([]cpu, cpus),
+		random:  rand.New(rand.NewPCG(seed, 1)),
+	}
+	m.header = (*abi.Ring)(unsafe.Pointer(&m.words[0]))
+	m.header.Generation = 1
+	for i := range m.cpus {
+		m.cpus[i].next = m.announce(i)
+	}
+	return m
+}
+
+func (m *model) memory() []byte {
+	return unsafe.Slice((*byte)(unsafe.Pointer(&m.words[0])), len(m.words)*8)
+}
+
+func (m *model) reader() *Ring {
+	r, err := New(m.memory(), m.writers, m.layout)
+	if err != nil {
+		panic(err)
+	}
+	return r
+}
+
+// run lets writers take n steps, in random order.
+func (m *model) run(n int) {
+	for range n {
+		i := m.random.IntN(len(m.cpus))
+		if m.cpus[i].asleep > 0 {
+			m.cpus[i].asleep--
+			continue
+		}
+		if m.random.IntN(200) == 0 {
+			m.cpus[i].asleep = m.random.IntN(2000)
+			continue
+		}
+		m.cpus[i].next()
+	}
+}
+
+// settle lets every writer finish what it is at.
+func (m *model) settle() {
+	for i := range m.cpus {
+		for m.writers[i].Ring != 0 {
+			m.cpus[i].next()
+		}
+	}
+}
+
+func (m *model) announce(i int) func() {
+	return func() {
+		c, w := &m.cpus[i], &m.writers[i]
+		// As the kernel side does: the generation is compared before the record is announced.
+		c.generation = m.header.Generation
+		head := m.header.Head
+		c.next = func() {
+			w.Position = head
+			c.next = func() {
+				w.Ring = m.layout.ID
+				c.next = m.reserve(i)
+			}
+		}
+	}
+}
+
+func (m *model) reserve(i int) func() {
+	return func() {
+		c := &m.cpus[i]
+		c.length = 8 * uint64(4+m.random.IntN(int(m.layout.Slack/8)-4))
+		c.position = m.header.Head
+		m.header.Head += c.length
+		m.header.Written++
+		c.next = func() {
+			m.writers[i].Position = c.position | abi.WriterExact
+			c.next = m.write(i, 1)
+		}
+	}
+}
+
+// write writes the record's words one at a step, the commit word last.
+func (m *model) write(i int, word uint64) func() {
+	return func() {
+		c := &m.cpus[i]
+		at := m.layout.address(c.position) / 8
+		if word == c.length/8 {
+			m.words[at] = (c.position ^ m.layout.Secret) + uint64(c.generation)*abi.CommitStep
+			c.next = m.check(i)
+			return
+		}
+		m.words[at+word] = content(c.position, c.length, word)
+		c.next = m.write(i, word+1)
+	}
+}
+
+// content is what word number `word` of a record holds: its length where struct entry has it, then words that a reader
+// looking for commit words without a secret would fall for.
+func content(position, length, word uint64) uint64 {
+	switch word {
+	case 1:
+		return position * 3
+	case 2:
+		return length / 8
+	default:
+		return position + word*8
+	}
+}
+
+func (m *model) check(i int) func() {
+	return func() {
+		c := &m.cpus[i]
+		head := m.header.Head
+		if head-c.position <= m.layout.total() {
+			c.next = m.retire(i)
+			return
+		}
+		sequence := m.header.TornCount
+		m.header.TornCount++
+		t := &m.header.Torn[sequence%abi.TornMax]
+		c.next = func() {
+			t.Sequence = 0
+			c.next = func() {
+				*t = abi.Torn{Position: c.position, Length: c.length, Head: head}
+				c.next = func() {
+					t.Sequence = sequence + 1
+					c.next = m.retire(i)
+				}
+			}
+		}
+	}
+}
+
+func (m *model) retire(i int) func() {
+	return func() {
+		m.writers[i].Ring = 0
+		m.cpus[i].next = m.announce(i)
+	}
+}
+
+// true tells whether a record holds what its writer wrote, every word of it.
+func truthful(record []byte) bool {
+	position := binary.NativeEndian.Uint64(record[8:]) / 3
+	for word := uint64(1); word < uint64(len(record))/8; word++ {
+		if binary.NativeEndian.Uint64(record[8*word:]) != content(position, uint64(len(record)), word) {
+			return false
+		}
+	}
+	return true
+}
