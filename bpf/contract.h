@@ -299,8 +299,6 @@ enum counter {
 	COUNT_BUSY,		/* a record was not written: another was being written on this CPU */
 	COUNT_STALE_RING,	/* a call ended after its recording had: not written */
 	COUNT_TORN,		/* ranges that stalled writers published as torn */
-	COUNT_CALLS,		/* not a drop: records ever written into rings */
-	COUNT_EXECS,		/* not a drop: records ever written into exec_log */
 	COUNTERS,
 };
 

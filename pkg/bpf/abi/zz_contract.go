@@ -115,9 +115,7 @@ const (
 	CountBusy             = 0x7
 	CountStaleRing        = 0x8
 	CountTorn             = 0x9
-	CountCalls            = 0xa
-	CountExecs            = 0xb
-	Counters              = 0xc
+	Counters              = 0xa
 )
 
 // Who is struct who.

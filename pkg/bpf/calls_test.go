@@ -1,0 +1,283 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package bpf_test
+
+import (
+	"bufio"
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
+
+	"github.com/runc-trace/runc-trace/pkg/bpf"
+	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
+	"github.com/runc-trace/runc-trace/pkg/syscalls"
+)
+
+// alike replaces what differs from run to run.
+func alike(line string) string {
+	line = regexp.MustCompile(`0x[0-9a-f]{6,}`).ReplaceAllString(line, "ADDR")
+	line = regexp.MustCompile(`\[\d+, \d+\]`).ReplaceAllString(line, "[FD, FD]")
+	return regexp.MustCompile(`^(getppid\(\)) = \d+`).ReplaceAllString(line, "$1 = PID")
+}
+
+// worked runs a worker in a container and returns its calls as lines, with addresses made alike.
+func worked(t *testing.T, i *bpf.Instance, name string) []string {
+	t.Helper()
+	d := container(t, i, "/rt-"+name)
+	work(t, d, name)
+	found := lines(calls(t, i, "rt-"+name), "worker")
+	for n := range found {
+		found[n] = alike(found[n])
+	}
+	return found
+}
+
+// expect checks that lines stand among others, in this order.
+func expect(t *testing.T, got []string, want ...string) {
+	t.Helper()
+	rest := got
+	for _, line := range want {
+		n := slices.Index(rest, line)
+		if n < 0 {
+			t.Errorf("missing, or not in its place: %s", line)
+			continue
+		}
+		rest = rest[n+1:]
+	}
+	if t.Failed() {
+		t.Logf("recorded:\n%s", strings.Join(got, "\n"))
+	}
+}
+
+func TestCalls(t *testing.T) {
+	x, y := strings.Repeat("x", 127), strings.Repeat("y", 127)
+	digits := strings.Repeat("0123456789", 13)[:128]
+	expect(t, worked(t, load(t, small), "calls"),
+		`getppid() = PID`,
+		`openat(dfd=AT_FDCWD, filename=ADDR "/nonexistent/\33[31mred", flags=O_RDONLY|O_CLOEXEC, mode=0) = -1 ENOENT (No such file or directory)`,
+		`openat(dfd=AT_FDCWD, filename=ADDR "/`+x+`"..., flags=O_RDONLY, mode=0) = -1 ENAMETOOLONG (File name too long)`,
+		`openat(dfd=AT_FDCWD, filename=ADDR "/`+y+`", flags=O_RDONLY, mode=0) = -1 ENOENT (No such file or directory)`,
+		`pipe2(fildes=ADDR [FD, FD], flags=0) = 0`,
+		`write(fd=101, buf=ADDR "01234", count=5) = 5`,
+		`write(fd=101, buf=ADDR "`+digits+`"..., count=300) = 300`,
+		`read(fd=100, buf=ADDR "0123401", count=7) = 7`,
+		`write(fd=101, buf=0x10, count=4) = -1 EFAULT (Bad address)`,
+		`write(fd=999, buf=ADDR "", count=0) = -1 EBADF (Bad file descriptor)`,
+		`mmap(addr=NULL, len=4096, prot=PROT_READ, flags=MAP_PRIVATE|MAP_ANONYMOUS, fd=-1, off=0) = ADDR`,
+		`lseek(fd=999, offset=-5, whence=SEEK_END) = -1 EBADF (Bad file descriptor)`,
+	)
+}
+
+// TestUnmappedPath reads a path whose page comes into memory by the call itself.
+func TestUnmappedPath(t *testing.T) {
+	expect(t, worked(t, load(t, small), "unmapped"),
+		`openat(dfd=AT_FDCWD, filename=ADDR "/not/in/mem", flags=O_RDONLY, mode=0) = -1 ENOENT (No such file or directory)`)
+}
+
+func TestVectors(t *testing.T) {
+	three := strings.Repeat("three", 50)[:120]
+	expect(t, worked(t, load(t, small), "vectors"),
+		`writev(fd=101, vec=ADDR "one two ", vlen=2) = 8`,
+		`readv(fd=100, vec=ADDR "one two ", vlen=2) = 8`,
+		`sendmsg(fd=101, msg=ADDR "one two ", flags=0) = 8`,
+		`writev(fd=101, vec=ADDR "one two `+three+`"..., vlen=3) = 258`,
+		`connect(fd=999, uservaddr=ADDR {sa_family=AF_INET, sin_port=htons(80), sin_addr=inet_addr("127.0.0.1")}, addrlen=16) = -1 EBADF (Bad file descriptor)`,
+	)
+}
+
+// TestOversizedResult keeps no more than there was room for, though the result says more.
+func TestOversizedResult(t *testing.T) {
+	expect(t, worked(t, load(t, small), "oversized"),
+		`recvfrom(fd=101, ubuf=ADDR "mmmmmmmm", size=8, flags=MSG_TRUNC, addr=NULL, addr_len=NULL) = 50`)
+}
+
+// TestRefused sees calls that seccomp refuses, which no enter hook does.
+func TestRefused(t *testing.T) {
+	got := worked(t, load(t, small), "refused")
+	for _, line := range got {
+		if strings.HasPrefix(line, `mkdirat(dfd=AT_FDCWD, pathname=ADDR "/refused", mode=0700) = -1 EPERM (Operation not permitted)`) {
+			return
+		}
+	}
+	t.Errorf("not recorded:\n%s", strings.Join(got, "\n"))
+}
+
+func TestUnknownNumbers(t *testing.T) {
+	expect(t, worked(t, load(t, small), "unknown"),
+		`syscall_999(0x1, 0x2, 0x3, 0, 0, 0) = -1 ENOSYS (Function not implemented)`,
+		`syscall_unknown(0x1, 0, 0, 0, 0, 0) = -1 ENOSYS (Function not implemented)`,
+	)
+}
+
+// TestUnfinished shows a call that has not returned, while its task lives and after it was killed.
+func TestUnfinished(t *testing.T) {
+	i := load(t, small)
+	d := container(t, i, "/rt-blocked")
+	c := command(d, os.Args[0])
+	c.Env = append(os.Environ(), workerEnv+"=blocked")
+	out, err := c.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if line, err := bufio.NewReader(out).ReadString('\n'); err != nil {
+		t.Fatalf("worker says %q: %v", line, err)
+	}
+	slot := identity(t, i, "rt-blocked")
+	unfinished, err := i.UnfinishedCalls()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var live []string
+	for _, u := range unfinished {
+		var call syscalls.Call
+		if err := call.Decode(u.Record); err != nil {
+			t.Fatal(err)
+		}
+		if u.Ring == slot.Ring-1 && u.RingGeneration == slot.RingGeneration && string(call.Comm) == "worker" {
+			live = append(live, alike(string(call.AppendInFlight(nil))))
+		}
+	}
+	if diff := cmp.Diff([]string{"read(fd=100, buf=ADDR, count=10) <unfinished ...>"}, live); diff != "" {
+		t.Errorf("while it is blocked (-want +got):\n%s", diff)
+	}
+	if err := c.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	c.Wait()
+	var dead []string
+	for _, call := range calls(t, i, "rt-blocked") {
+		dead = append(dead, alike(string(call.AppendText(nil))))
+	}
+	expect(t, dead,
+		`read(fd=100, buf=ADDR, count=10) = ? ERESTARTSYS (To be restarted if SA_RESTART is set)`,
+		`+++ killed by SIGKILL +++`)
+}
+
+// TestCrash keeps what a task was killed by that was in no call.
+func TestCrash(t *testing.T) {
+	i := load(t, small)
+	d := container(t, i, "/rt-crash")
+	run(t, d, "/bin/sh", "-c", "kill -SEGV $$")
+	got := lines(calls(t, i, "rt-crash"), "sh")
+	if len(got) == 0 || !strings.HasPrefix(got[len(got)-1], "+++ killed by SIGSEGV") {
+		t.Errorf("recorded:\n%s", strings.Join(got, "\n"))
+	}
+}
+
+// TestExitGroupIsLast ends every recording of a program that exits with its exit_group.
+func TestExitGroupIsLast(t *testing.T) {
+	i := load(t, small)
+	d := container(t, i, "/rt-exit")
+	run(t, d, "/bin/sh", "-c", "exit 3")
+	got := lines(calls(t, i, "rt-exit"), "sh")
+	if len(got) == 0 || got[len(got)-1] != "exit_group(error_code=3) = ?" {
+		t.Errorf("recorded:\n%s", strings.Join(got, "\n"))
+	}
+}
+
+// TestCompat runs a program of the 32-bit ABI: its numbers are not taken for native ones.
+func TestCompat(t *testing.T) {
+	if runtime.GOARCH != "amd64" {
+		t.Skip("the program is i386's")
+	}
+	i := load(t, small)
+	dir := t.TempDir()
+	source, program := filepath.Join(dir, "ia32.s"), filepath.Join(dir, "ia32")
+	const assembly = `
+.globl _start
+_start:
+	mov $5, %eax		/* open */
+	mov $path, %ebx
+	xor %ecx, %ecx
+	int $0x80
+	mov $4, %eax		/* write */
+	mov $1, %ebx
+	mov $text, %ecx
+	mov $3, %edx
+	int $0x80
+	mov $1, %eax		/* exit */
+	mov $9, %ebx
+	int $0x80
+.data
+path: .asciz "/nowhere"
+text: .ascii "hi\n"
+`
+	if err := os.WriteFile(source, []byte(assembly), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.Command("gcc", "-m32", "-nostdlib", "-static", "-o", program, source).CombinedOutput(); err != nil {
+		t.Fatalf("assembling: %v: %s", err, out)
+	}
+	d := container(t, i, "/rt-ia32")
+	if state := run(t, d, program); state.ExitCode() != 9 {
+		t.Fatalf("the kernel runs no 32-bit programs: %v", state)
+	}
+	got := lines(calls(t, i, "rt-ia32"), "ia32")
+	for n := range got {
+		got[n] = alike(got[n])
+	}
+	expect(t, got,
+		`ia32:open(filename=ADDR "/nowhere", flags=O_RDONLY, mode=0) = -1 ENOENT (No such file or directory)`,
+		`ia32:write(fd=1, buf=ADDR "hi\n", count=3) = 3`,
+		`ia32:exit(error_code=9) = ?`,
+	)
+}
+
+// TestNoTornRecordUnderLoad has eight threads lap a tiny ring as fast as they can while it is read.
+func TestNoTornRecordUnderLoad(t *testing.T) {
+	o := small
+	o.RingSize = 4096
+	i := load(t, o)
+	d := container(t, i, "/rt-patterns")
+	c := command(d, os.Args[0])
+	c.Env = append(os.Environ(), workerEnv+"=patterns")
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer c.Wait()
+	defer c.Process.Kill()
+	r, err := i.Ring(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var read, checked, torn, unsettled int
+	for end := time.Now().Add(5 * time.Second); time.Now().Before(end); read++ {
+		s, err := r.Read(0, false)
+		if err != nil {
+			unsettled++
+			continue
+		}
+		torn += int(s.Torn)
+		for _, record := range s.Records {
+			var call syscalls.Call
+			if err := call.Decode(record); err != nil {
+				t.Fatalf("a record that is none: %v: %x", err, record)
+			}
+			if string(call.Comm) != "worker" || call.Nr != unix.SYS_WRITE {
+				continue
+			}
+			data := call.Capture(1)
+			if data == nil || len(data.Data) != int(call.Args[2]) || call.Result != int64(call.Args[2]) || len(bytes.Trim(data.Data, string(data.Data[:1]))) != 0 {
+				t.Fatalf("a torn record: %s", call.AppendText(nil))
+			}
+			checked++
+		}
+	}
+	t.Logf("%d reads, %d records checked, %d left out as torn, %d times unsettled, %d writers overtaken", read, checked, torn, unsettled, counters(t, i)[abi.CountTorn])
+	if checked == 0 {
+		t.Error("no records were checked")
+	}
+}

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package bpf_test
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/runc-trace/runc-trace/pkg/bpf"
+	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
+	"github.com/runc-trace/runc-trace/pkg/syscalls"
+	"github.com/runc-trace/runc-trace/test/cgroup"
+)
+
+// small is enough for most tests, and quick to load.
+var small = bpf.Options{Rings: 4, RingSize: 256 << 10, Identities: 8, ExecLogSize: 256 << 10, CaptureSize: 128, ArgvSize: 4096}
+
+// load loads the programs below a pin directory of the test's own, and removes them when it ends.
+func load(t *testing.T, o bpf.Options) *bpf.Instance {
+	t.Helper()
+	dir := pinDir(t)
+	native := syscalls.NativeABI()
+	if _, err := bpf.Load(dir, o, syscalls.Descriptions(native, syscalls.CompatABI(native))); err != nil {
+		t.Fatalf("loading needs root and a kernel with BTF: %v", err)
+	}
+	i, err := bpf.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := i.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return i
+}
+
+func pinDir(t *testing.T) string {
+	t.Helper()
+	name := strings.NewReplacer("/", "-", " ", "-").Replace(t.Name())
+	dir := fmt.Sprintf("/sys/fs/bpf/runc-trace-test-%d-%s", os.Getpid(), name)
+	t.Cleanup(func() {
+		if err := bpf.Unload(dir); err != nil {
+			t.Error(err)
+		}
+	})
+	return dir
+}
+
+// container registers and makes a cgroup of a name, at the root of the hierarchy or below parent.
+func container(t *testing.T, i *bpf.Instance, path string) *cgroup.Directory {
+	t.Helper()
+	d := unmade(t, path)
+	if err := d.Register(i.Dir, cgroup.Recorded(filepath.Base(path))); err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+func unmade(t *testing.T, path string) *cgroup.Directory {
+	t.Helper()
+	d, err := cgroup.Unmade(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := d.Remove(); err != nil {
+			t.Error(err)
+		}
+	})
+	return d
+}
+
+// identity returns the identity of a container by its ID; a test fails without one.
+func identity(t *testing.T, i *bpf.Instance, id string) abi.Identity {
+	t.Helper()
+	if found, ok := find(i, id); ok {
+		return found
+	}
+	t.Fatalf("no identity %q", id)
+	return abi.Identity{}
+}
+
+func find(i *bpf.Instance, id string) (abi.Identity, bool) {
+	for n := range i.Options().Identities {
+		found, ok := i.Identity(n)
+		if ok && string(found.Who.ID[:len(id)+1]) == id+"\x00" {
+			return found, true
+		}
+	}
+	return abi.Identity{}, false
+}
+
+// calls returns the recorded calls of a container, as text, without what came before mark was written to a file descriptor.
+func calls(t *testing.T, i *bpf.Instance, id string) []syscalls.Call {
+	t.Helper()
+	slot := identity(t, i, id).Ring
+	if slot == 0 {
+		t.Fatalf("container %s has no ring", id)
+	}
+	r, err := i.Ring(int(slot) - 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := r.Read(0, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.Gaps != 0 || s.Torn != 0 {
+		t.Errorf("container %s: %d gaps, %d torn", id, s.Gaps, s.Torn)
+	}
+	found := make([]syscalls.Call, len(s.Records))
+	for n, record := range s.Records {
+		if err := found[n].Decode(record); err != nil {
+			t.Fatalf("record %d: %v", n, err)
+		}
+	}
+	return found
+}
+
+// lines are the calls of one command name, printed.
+func lines(calls []syscalls.Call, comm string) []string {
+	var text []string
+	for n := range calls {
+		if string(calls[n].Comm) == comm {
+			text = append(text, string(calls[n].AppendText(nil)))
+		}
+	}
+	return text
+}
+
+// run runs a command in a cgroup and returns how it ended.
+func run(t *testing.T, in *cgroup.Directory, name string, args ...string) *os.ProcessState {
+	t.Helper()
+	c := command(in, name, args...)
+	out, err := c.CombinedOutput()
+	if _, ok := err.(*exec.ExitError); err != nil && !ok {
+		t.Fatalf("running %s: %v", name, err)
+	}
+	if len(out) > 0 {
+		t.Logf("%s: %s", name, out)
+	}
+	return c.ProcessState
+}
+
+func command(in *cgroup.Directory, name string, args ...string) *exec.Cmd {
+	c := exec.Command(name, args...)
+	c.SysProcAttr = &syscall.SysProcAttr{UseCgroupFD: true, CgroupFD: in.FD()}
+	return c
+}
+
+// work runs one of the workers below, this test's own binary, in a cgroup. Its calls are those of the command "worker".
+func work(t *testing.T, in *cgroup.Directory, worker string) *os.ProcessState {
+	t.Helper()
+	c := command(in, os.Args[0])
+	c.Env = append(os.Environ(), workerEnv+"="+worker)
+	out, err := c.CombinedOutput()
+	if _, ok := err.(*exec.ExitError); err != nil && !ok {
+		t.Fatalf("running worker %s: %v", worker, err)
+	}
+	if len(out) > 0 {
+		t.Logf("worker %s: %s", worker, out)
+	}
+	return c.ProcessState
+}
+
+const workerEnv = "RUNC_TRACE_TEST_WORKER"
+
+func TestMain(m *testing.M) {
+	if name := os.Getenv(workerEnv); name != "" {
+		workers[name]()
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+func counters(t *testing.T, i *bpf.Instance) [abi.Counters]uint64 {
+	t.Helper()
+	c, err := i.Counters()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}

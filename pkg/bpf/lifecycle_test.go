@@ -1,0 +1,329 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package bpf_test
+
+import (
+	"encoding/binary"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/cilium/ebpf"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/runc-trace/runc-trace/pkg/bpf"
+	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
+	"github.com/runc-trace/runc-trace/test/cgroup"
+)
+
+// TestLifecycle follows one container from its cgroup's birth to its removal.
+func TestLifecycle(t *testing.T) {
+	i := load(t, small)
+	d := container(t, i, "/rt-life")
+	id, err := d.ID()
+	if err != nil {
+		t.Fatal(err)
+	}
+	born := identity(t, i, "rt-life")
+	if born.Cgroup != id || born.State != abi.StateCreated || born.Created == 0 || born.Init != 0 || born.Ring == 0 || born.Generation != 2 {
+		t.Errorf("created: %+v", summary(born))
+	}
+	state := run(t, d, "/bin/sh", "-c", "/bin/true; exit 7")
+	exited := identity(t, i, "rt-life")
+	if exited.State != abi.StateExited || int(exited.Init) != state.Pid() || exited.ExitStatus != 7<<8 || exited.Started < born.Created || exited.Exited < exited.Started {
+		t.Errorf("exited: %+v, PID %d", summary(exited), state.Pid())
+	}
+	if err := d.Remove(); err != nil {
+		t.Fatal(err)
+	}
+	ended := identity(t, i, "rt-life")
+	if ended.State != abi.StateEnded || ended.Ended < exited.Exited || ended.ExitStatus != 7<<8 {
+		t.Errorf("ended: %+v", summary(ended))
+	}
+	if n := len(calls(t, i, "rt-life")); n == 0 {
+		t.Error("no calls are kept of the container that has ended")
+	}
+}
+
+func summary(i abi.Identity) string {
+	return fmt.Sprintf("cgroup %d state %d init %d status %#x ring %d generation %d created %d started %d exited %d ended %d",
+		i.Cgroup, i.State, i.Init, i.ExitStatus, i.Ring, i.Generation, i.Created, i.Started, i.Exited, i.Ended)
+}
+
+// TestKilled keeps the signal that a container's init died of.
+func TestKilled(t *testing.T) {
+	i := load(t, small)
+	d := container(t, i, "/rt-killed")
+	run(t, d, "/bin/sh", "-c", "kill -KILL $$")
+	if got := identity(t, i, "rt-killed"); got.State != abi.StateExited || got.ExitStatus != 9 {
+		t.Errorf("%s", summary(got))
+	}
+}
+
+// TestOnlyItsOwnDirectory makes directories of a pending name where they do not belong: they take nobody's identity.
+func TestOnlyItsOwnDirectory(t *testing.T) {
+	i := load(t, small)
+	for name, test := range map[string]struct {
+		end     string
+		parents []string
+		path    string
+		bound   bool
+	}{
+		"the path":                {"/rt-a/rt-x", []string{"/rt-a"}, "/rt-a/rt-x", true},
+		"an end of the path":      {"/rt-x", []string{"/rt-b"}, "/rt-b/rt-x", true},
+		"another parent":          {"/rt-c/rt-x", []string{"/rt-d"}, "/rt-d/rt-x", false},
+		"half a parent's name":    {"/c/rt-x", []string{"/rt-c"}, "/rt-c/rt-x", false},
+		"too short":               {"/rt-e/rt-f/rt-x", []string{"/rt-f"}, "/rt-f/rt-x", false},
+		"below another directory": {"/rt-e/rt-x", []string{"/rt-g", "/rt-g/rt-e"}, "/rt-g/rt-e/rt-x", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			before := counters(t, i)
+			for _, parent := range test.parents {
+				if err := unmade(t, parent).Make(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			d := unmade(t, test.path)
+			if err := cgroup.Announce(i.Dir, "rt-x", test.end, cgroup.Recorded(name)); err != nil {
+				t.Fatal(err)
+			}
+			if err := d.Make(); err != nil {
+				t.Fatal(err)
+			}
+			_, bound := find(i, name)
+			elsewhere := counters(t, i)[abi.CountPendingElsewhere] - before[abi.CountPendingElsewhere]
+			if bound != test.bound || (elsewhere == 1) == test.bound {
+				t.Errorf("bound: %v, counted as elsewhere: %d; expected bound: %v", bound, elsewhere, test.bound)
+			}
+		})
+	}
+}
+
+// TestChildren follows cgroups below a container's: they are its own, also where one has the name of another pending container.
+func TestChildren(t *testing.T) {
+	i := load(t, small)
+	parent := container(t, i, "/rt-parent")
+	if err := cgroup.Announce(i.Dir, "rt-victim", "/rt-victim", cgroup.Recorded("rt-victim")); err != nil {
+		t.Fatal(err)
+	}
+	child, grandchild := unmade(t, "/rt-parent/child"), unmade(t, "/rt-parent/child/rt-victim")
+	for _, d := range []*cgroup.Directory{child, grandchild} {
+		if err := d.Make(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, taken := find(i, "rt-victim"); taken {
+		t.Error("a directory below a container's took a pending identity")
+	}
+	if n := identity(t, i, "rt-parent").Children; n != 2 {
+		t.Errorf("%d children", n)
+	}
+	run(t, grandchild, "/bin/true")
+	if len(lines(calls(t, i, "rt-parent"), "true")) == 0 {
+		t.Error("calls made in a grandchild's cgroup are not in the container's recording")
+	}
+	for _, d := range []*cgroup.Directory{grandchild, child} {
+		if err := d.Remove(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := identity(t, i, "rt-parent").Children; n != 0 {
+		t.Errorf("%d children after all were removed", n)
+	}
+	if got := identity(t, i, "rt-parent").State; got == abi.StateEnded {
+		t.Error("the container ended with its child")
+	}
+	if err := parent.Remove(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestStalePending leaves an entry whose container was never made: later directories of its name are not bound to it.
+func TestStalePending(t *testing.T) {
+	i := load(t, small)
+	pending, err := ebpf.LoadPinnedMap(filepath.Join(i.Dir, abi.PinPending), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pending.Close()
+	var key [abi.LeafSize]byte
+	copy(key[:], "rt-stale")
+	entry := abi.Pending{Time: 1, Who: cgroup.Recorded("rt-stale")}
+	entry.PathLength = uint32(copy(entry.Path[:], "/rt-stale"))
+	if err := pending.Put(key, entry); err != nil {
+		t.Fatal(err)
+	}
+	if err := unmade(t, "/rt-stale").Make(); err != nil {
+		t.Fatal(err)
+	}
+	if _, bound := find(i, "rt-stale"); bound {
+		t.Error("a stale entry was bound")
+	}
+	if n := counters(t, i)[abi.CountPendingStale]; n != 1 {
+		t.Errorf("counted %d times", n)
+	}
+}
+
+// TestSlots uses rings and identities again, the one that ended first first, and counts who gets none.
+func TestSlots(t *testing.T) {
+	i := load(t, small) // 4 rings, 8 identities
+	make4 := map[string]*cgroup.Directory{}
+	for _, name := range []string{"a", "b", "c", "d"} {
+		make4[name] = container(t, i, "/rt-slot-"+name)
+	}
+	container(t, i, "/rt-slot-e")
+	if got := identity(t, i, "rt-slot-e"); got.Ring != 0 {
+		t.Errorf("a fifth container got ring %d of four", got.Ring)
+	}
+	if n := counters(t, i)[abi.CountNoRing]; n != 1 {
+		t.Errorf("containers without a ring counted: %d", n)
+	}
+	rings := map[string]uint32{}
+	for _, name := range []string{"c", "a", "d"} { // the order in which they end
+		rings[name] = identity(t, i, "rt-slot-"+name).Ring
+		if err := make4[name].Remove(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var got, want []uint32
+	for n, name := range []string{"c", "a", "d"} {
+		next := fmt.Sprintf("rt-slot-next%d", n)
+		container(t, i, "/"+next)
+		got, want = append(got, identity(t, i, next).Ring), append(want, rings[name])
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("rings used again, oldest-ended first (-want +got):\n%s", diff)
+	}
+	// All eight identities are taken, three of them ended; the next takes that of c, which ended first.
+	container(t, i, "/rt-slot-ninth")
+	if _, kept := find(i, "rt-slot-c"); kept {
+		t.Error("the identity that ended first was kept when a ninth was needed")
+	}
+	if _, kept := find(i, "rt-slot-a"); !kept {
+		t.Error("an identity that ended later was used again first")
+	}
+}
+
+// TestCyclesLeaveNothing makes and removes many containers: whatever was taken is given back.
+func TestCyclesLeaveNothing(t *testing.T) {
+	i := load(t, small)
+	cycles := 500
+	if os.Getenv("RUNC_TRACE_SOAK") != "" {
+		cycles = 10000
+	}
+	d := unmade(t, "/rt-cycle")
+	cycle := func(n int) {
+		for range n {
+			if err := d.Register(i.Dir, cgroup.Recorded("rt-cycle")); err != nil {
+				t.Fatal(err)
+			}
+			child := unmadeChild(t, d)
+			if err := child.Remove(); err != nil {
+				t.Fatal(err)
+			}
+			if err := d.Remove(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	cycle(20)
+	before := entries(t, i)
+	cycle(cycles)
+	if diff := cmp.Diff(before, entries(t, i)); diff != "" {
+		t.Errorf("after %d cycles (-before +after):\n%s", cycles, diff)
+	}
+	if c := counters(t, i); c[abi.CountNoRing]+c[abi.CountNoIdentity]+c[abi.CountNoBinding] != 0 {
+		t.Errorf("counters %v", c)
+	}
+}
+
+func unmadeChild(t *testing.T, d *cgroup.Directory) *cgroup.Directory {
+	child, err := cgroup.Unmade(d.Path + "/child")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := child.Make(); err != nil {
+		t.Fatal(err)
+	}
+	return child
+}
+
+// entries counts what is in the maps that grow and shrink, and the pins.
+func entries(t *testing.T, i *bpf.Instance) map[string]int {
+	t.Helper()
+	found := map[string]int{}
+	for _, name := range []string{abi.PinPending, abi.PinContainers} {
+		m, err := ebpf.LoadPinnedMap(filepath.Join(i.Dir, name), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var key, value []byte
+		for iterate := m.Iterate(); iterate.Next(&key, &value); {
+			found[name]++
+		}
+		m.Close()
+	}
+	states := [abi.StateEnded + 1]int{}
+	for n := range i.Options().Identities {
+		if identity, ok := i.Identity(n); ok {
+			states[identity.State]++
+		}
+	}
+	found["live identities"] = states[abi.StateCreated] + states[abi.StateRunning] + states[abi.StateExited]
+	pins, err := os.ReadDir(i.Dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	found["pins"] = len(pins)
+	return found
+}
+
+// TestBindExisting registers a cgroup that was there before its identity, as the shim does for one that an engine made.
+func TestBindExisting(t *testing.T) {
+	i := load(t, small)
+	d := unmade(t, "/rt-existing")
+	if err := d.Make(); err != nil {
+		t.Fatal(err)
+	}
+	id, err := d.ID()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cgroup.Announce(i.Dir, "rt-existing", "/rt-existing", cgroup.Recorded("rt-existing")); err != nil {
+		t.Fatal(err)
+	}
+	request := abi.BindRequest{Cgroup: id}
+	copy(request.Leaf[:], "rt-existing")
+	if result := bindExisting(t, i, request); result != 0 {
+		t.Errorf("binding says %d", result)
+	}
+	if got := identity(t, i, "rt-existing"); got.Cgroup != id {
+		t.Errorf("bound to cgroup %d, not %d", got.Cgroup, id)
+	}
+	run(t, d, "/bin/true")
+	if len(lines(calls(t, i, "rt-existing"), "true")) == 0 {
+		t.Error("no calls recorded")
+	}
+	if result := bindExisting(t, i, request); result != 1+abi.CountPendingStale {
+		t.Errorf("binding again, with nothing pending, says %d", result)
+	}
+}
+
+func bindExisting(t *testing.T, i *bpf.Instance, request abi.BindRequest) uint32 {
+	t.Helper()
+	program, err := ebpf.LoadPinnedProgram(filepath.Join(i.Dir, abi.PinBind), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer program.Close()
+	in, err := binary.Append(nil, binary.NativeEndian, request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := make([]byte, len(in))
+	if _, err := program.Run(&ebpf.RunOptions{Context: in, ContextOut: out}); err != nil {
+		t.Fatal(err)
+	}
+	return binary.NativeEndian.Uint32(out[8:])
+}

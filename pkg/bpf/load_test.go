@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package bpf_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/cilium/ebpf"
+	"golang.org/x/sys/unix"
+
+	"github.com/runc-trace/runc-trace/pkg/bpf"
+	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
+	"github.com/runc-trace/runc-trace/pkg/syscalls"
+)
+
+func descriptions() []abi.Syscall {
+	native := syscalls.NativeABI()
+	return syscalls.Descriptions(native, syscalls.CompatABI(native))
+}
+
+// TestLoad loads, loads again, and unloads.
+func TestLoad(t *testing.T) {
+	dir := pinDir(t)
+	if _, err := bpf.Open(dir); !errors.Is(err, bpf.ErrNotLoaded) {
+		t.Errorf("opening before loading: %v", err)
+	}
+	if loaded, err := bpf.Load(dir, small, descriptions()); !loaded || err != nil {
+		t.Fatalf("first load: %v, %v", loaded, err)
+	}
+	if s, err := os.Stat(dir); err != nil || s.Mode().Perm() != 0o700 {
+		t.Errorf("pin directory: %v, %v", s, err)
+	}
+	if loaded, err := bpf.Load(dir, small, descriptions()); loaded || err != nil {
+		t.Errorf("second load: %v, %v", loaded, err)
+	}
+	other := small
+	other.Rings = 2
+	if _, err := bpf.Load(dir, other, descriptions()); !errors.Is(err, bpf.ErrOtherOptions) {
+		t.Errorf("load with other options: %v", err)
+	}
+	i, err := bpf.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if i.Options() != small {
+		t.Errorf("options %+v", i.Options())
+	}
+	if err := i.Close(); err != nil {
+		t.Error(err)
+	}
+	if err := bpf.Unload(dir); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(dir); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("pin directory after unloading: %v", err)
+	}
+	if err := bpf.Unload(dir); err != nil {
+		t.Errorf("unloading again: %v", err)
+	}
+}
+
+// TestLoadAfterInterruption loads where an earlier load stopped half-way.
+func TestLoadAfterInterruption(t *testing.T) {
+	dir := pinDir(t)
+	if _, err := bpf.Load(dir, small, descriptions()); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(filepath.Join(dir, abi.PinABI)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := bpf.Open(dir); !errors.Is(err, bpf.ErrNotLoaded) {
+		t.Errorf("opening half a load: %v", err)
+	}
+	if loaded, err := bpf.Load(dir, small, descriptions()); !loaded || err != nil {
+		t.Errorf("loading over it: %v, %v", loaded, err)
+	}
+}
+
+// TestOtherVersion refuses what another version loaded, and touches nothing of it.
+func TestOtherVersion(t *testing.T) {
+	dir := pinDir(t)
+	if _, err := bpf.Load(dir, small, descriptions()); err != nil {
+		t.Fatal(err)
+	}
+	m, err := ebpf.LoadPinnedMap(filepath.Join(dir, abi.PinABI), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	if err := m.Put(uint32(0), abi.ABI{Version: abi.ABIVersion + 1}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := bpf.Open(dir); !errors.Is(err, bpf.ErrVersion) {
+		t.Errorf("opening: %v", err)
+	}
+	if _, err := bpf.Load(dir, small, descriptions()); !errors.Is(err, bpf.ErrVersion) {
+		t.Errorf("loading: %v", err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, abi.PinRings)); err != nil {
+		t.Errorf("a refused load removed pins: %v", err)
+	}
+}
+
+func TestLoadRefuses(t *testing.T) {
+	for name, test := range map[string]struct {
+		dir    string
+		change func(*bpf.Options)
+		want   string
+	}{
+		"relative directory":  {"runc-trace", func(*bpf.Options) {}, "absolute"},
+		"another file system": {"/tmp/runc-trace-pins", func(*bpf.Options) {}, "not on a bpf file system"},
+		"ring size":           {"", func(o *bpf.Options) { o.RingSize = 5000 }, "ring size is 5000: it must be a power of two"},
+		"no recordings":       {"", func(o *bpf.Options) { o.Rings = 0 }, "number of recordings is 0"},
+		"few identities":      {"", func(o *bpf.Options) { o.Identities = o.Rings }, "at least twice"},
+		"capture size":        {"", func(o *bpf.Options) { o.CaptureSize = 4096 }, "capture size is 4096"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := small
+			test.change(&o)
+			dir := test.dir
+			if dir == "" {
+				dir = pinDir(t)
+			}
+			if _, err := bpf.Load(dir, o, descriptions()); err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("error %v, expected one about %q", err, test.want)
+			}
+		})
+	}
+}
+
+// TestOutlivesEverything loads in a process of its own, which ends, and so do the container and its cgroup: what it did is kept.
+func TestOutlivesEverything(t *testing.T) {
+	dir := pinDir(t)
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	here := unmade(t, "/rt-loader")
+	if err := here.Make(); err != nil {
+		t.Fatal(err)
+	}
+	c := command(here, self)
+	c.Env = append(os.Environ(), workerEnv+"=load", "RUNC_TRACE_TEST_DIR="+dir)
+	if out, err := c.CombinedOutput(); err != nil {
+		t.Fatalf("loading in another process: %v: %s", err, out)
+	}
+	i, err := bpf.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer i.Close()
+	d := container(t, i, "/rt-outlive")
+	run(t, d, "/bin/cat", "/nowhere")
+	if err := d.Remove(); err != nil {
+		t.Fatal(err)
+	}
+	var found bool
+	for _, call := range calls(t, i, "rt-outlive") {
+		path := call.Capture(1)
+		found = found || call.Result == -int64(unix.ENOENT) && path != nil && string(path.Data) == "/nowhere"
+	}
+	if !found {
+		t.Error("the file that could not be opened is not in the recording")
+	}
+}
+
+func loadWorker() {
+	if _, err := bpf.Load(os.Getenv("RUNC_TRACE_TEST_DIR"), small, descriptions()); err != nil {
+		panic(err)
+	}
+}

@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package bpf_test
+
+import (
+	"bytes"
+	"os"
+	"runtime"
+	"syscall"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// workers are what the test binary does when it is run in a cgroup. Each names its thread "worker" first,
+// so that its calls can be told from those of the Go runtime.
+var workers = map[string]func(){
+	"load":      loadWorker,
+	"calls":     callsWorker,
+	"unmapped":  unmappedWorker,
+	"vectors":   vectorsWorker,
+	"refused":   refusedWorker,
+	"blocked":   blockedWorker,
+	"unknown":   unknownWorker,
+	"patterns":  patternsWorker,
+	"execs":     execsWorker,
+	"oversized": oversizedWorker,
+}
+
+func worker() {
+	runtime.LockOSThread()
+	must(unix.Prctl(unix.PR_SET_NAME, uintptr(unsafe.Pointer(cString("worker"))), 0, 0, 0))
+}
+
+func must(err error) {
+	if err != nil {
+		panic(err)
+	}
+}
+
+func cString(s string) *byte {
+	b, err := unix.BytePtrFromString(s)
+	must(err)
+	return b
+}
+
+func raw(number uintptr, args ...uintptr) (uintptr, syscall.Errno) {
+	var a [6]uintptr
+	copy(a[:], args)
+	r, _, errno := unix.RawSyscall6(number, a[0], a[1], a[2], a[3], a[4], a[5])
+	return r, errno
+}
+
+// The descriptors that workers use, whatever the Go runtime and the test's own parent left open.
+const in, out = 100, 101
+
+func fixed(pair [2]int) {
+	must(unix.Dup3(pair[0], in, 0))
+	must(unix.Dup3(pair[1], out, 0))
+}
+
+func pointer[T any](p *T) uintptr { return uintptr(unsafe.Pointer(p)) }
+
+func callsWorker() {
+	path, long := cString("/nonexistent/\x1b[31mred"), cString("/"+string(bytes.Repeat([]byte("x"), 300)))
+	exact := cString("/" + string(bytes.Repeat([]byte("y"), 127)))
+	data := bytes.Repeat([]byte("0123456789"), 30)
+	var fds [2]int32
+	worker()
+	raw(unix.SYS_GETPPID)
+	at := unix.AT_FDCWD
+	raw(unix.SYS_OPENAT, uintptr(at), pointer(path), unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	raw(unix.SYS_OPENAT, uintptr(at), pointer(long), unix.O_RDONLY, 0)
+	raw(unix.SYS_OPENAT, uintptr(at), pointer(exact), unix.O_RDONLY, 0)
+	raw(unix.SYS_PIPE2, pointer(&fds[0]), 0)
+	raw(unix.SYS_DUP3, uintptr(fds[0]), in, 0)
+	raw(unix.SYS_DUP3, uintptr(fds[1]), out, 0)
+	raw(unix.SYS_WRITE, out, pointer(&data[0]), 5)
+	raw(unix.SYS_WRITE, out, pointer(&data[0]), 300)
+	buffer := make([]byte, 64)
+	raw(unix.SYS_READ, in, pointer(&buffer[0]), 7)
+	raw(unix.SYS_WRITE, out, 16, 4)
+	raw(unix.SYS_WRITE, 999, pointer(&data[0]), 0)
+	raw(unix.SYS_MMAP, 0, 4096, unix.PROT_READ, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS, ^uintptr(0), 0)
+	raw(unix.SYS_LSEEK, 999, ^uintptr(4), 2)
+	runtime.KeepAlive(data)
+}
+
+// unmappedWorker passes a path that lies in a page of a file which is not in memory yet.
+func unmappedWorker() {
+	f, err := os.CreateTemp("", "unmapped")
+	must(err)
+	defer os.Remove(f.Name())
+	page := make([]byte, 4096)
+	copy(page[4096-12:], "/not/in/mem")
+	_, err = f.Write(page)
+	must(err)
+	mapped, err := unix.Mmap(int(f.Fd()), 0, 4096, unix.PROT_READ, unix.MAP_PRIVATE)
+	must(err)
+	worker()
+	at := unix.AT_FDCWD
+	raw(unix.SYS_OPENAT, uintptr(at), pointer(&mapped[4096-12]), unix.O_RDONLY, 0)
+}
+
+func vectorsWorker() {
+	a, b, c := []byte("one "), []byte("two "), bytes.Repeat([]byte("three"), 50)
+	iov := []unix.Iovec{{Base: &a[0], Len: 4}, {Base: &b[0], Len: 4}, {Base: &c[0], Len: 250}}
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0)
+	must(err)
+	fixed(pair)
+	message := unix.Msghdr{Iov: &iov[0], Iovlen: 2}
+	first, second := make([]byte, 3), make([]byte, 100)
+	iovIn := []unix.Iovec{{Base: &first[0], Len: 3}, {Base: &second[0], Len: 100}}
+	address := unix.RawSockaddrInet4{Family: unix.AF_INET, Port: 0x5000, Addr: [4]byte{127, 0, 0, 1}}
+	worker()
+	raw(unix.SYS_WRITEV, out, pointer(&iov[0]), 2)
+	raw(unix.SYS_READV, in, pointer(&iovIn[0]), 2)
+	raw(unix.SYS_SENDMSG, out, pointer(&message), 0)
+	raw(unix.SYS_WRITEV, out, pointer(&iov[0]), 3)
+	raw(unix.SYS_CONNECT, 999, pointer(&address), unsafe.Sizeof(address))
+	runtime.KeepAlive(iov)
+}
+
+// refusedWorker makes a call that a seccomp filter refuses before any tracepoint sees it.
+func refusedWorker() {
+	filter := []unix.SockFilter{
+		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: 0},
+		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, Jt: 0, Jf: 1, K: unix.SYS_MKDIRAT},
+		{Code: unix.BPF_RET | unix.BPF_K, K: 0x00050000 | uint32(unix.EPERM)}, // SECCOMP_RET_ERRNO
+		{Code: unix.BPF_RET | unix.BPF_K, K: 0x7fff0000},                      // SECCOMP_RET_ALLOW
+	}
+	program := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
+	path := cString("/refused")
+	worker()
+	must(unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+	must(unix.Prctl(unix.PR_SET_SECCOMP, 2, pointer(&program), 0, 0))
+	at := unix.AT_FDCWD
+	if _, errno := raw(unix.SYS_MKDIRAT, uintptr(at), pointer(path), 0o700); errno != unix.EPERM {
+		panic(errno)
+	}
+}
+
+// blockedWorker reads from a pipe nobody writes.
+func blockedWorker() {
+	var fds [2]int
+	must(unix.Pipe(fds[:]))
+	fixed(fds)
+	buffer := make([]byte, 10)
+	go func() { // in the thread that holds the name, and another that lets the test know
+		time.Sleep(50 * time.Millisecond)
+		os.Stdout.WriteString("blocked\n")
+	}()
+	worker()
+	raw(unix.SYS_READ, in, pointer(&buffer[0]), 10)
+}
+
+func unknownWorker() {
+	worker()
+	raw(999, 1, 2, 3)
+	raw(70000, 1)
+}
+
+// patternsWorker writes patterns from many threads until it is killed: the bytes of each call are all the same.
+func patternsWorker() {
+	fd, err := unix.Open("/dev/null", unix.O_WRONLY, 0)
+	must(err)
+	for n := range 8 {
+		go func() {
+			worker()
+			buffer := bytes.Repeat([]byte{byte('a' + n)}, 100)
+			for length := uintptr(1); ; length = length%100 + 1 {
+				raw(unix.SYS_WRITE, uintptr(fd), pointer(&buffer[0]), length)
+			}
+		}()
+	}
+	select {}
+}
+
+func execsWorker() {
+	worker()
+	path := cString("/nonexistent")
+	argv := []*byte{cString("zero"), cString("o\nne"), nil}
+	empty := cString("")
+	raw(unix.SYS_EXECVE, pointer(path), pointer(&argv[0]), 0)
+	raw(unix.SYS_EXECVEAT, 999, pointer(empty), pointer(&argv[0]), 0, unix.AT_EMPTY_PATH)
+	raw(unix.SYS_EXECVE, 16, 16, 0)
+	raw(unix.SYS_EXECVE, pointer(path), 0, 0)
+	fd, err := unix.Open("/bin/echo", unix.O_RDONLY, 0)
+	must(err)
+	argv[0] = cString("echo")
+	raw(unix.SYS_EXECVEAT, uintptr(fd), pointer(empty), pointer(&argv[0]), 0, unix.AT_EMPTY_PATH)
+}
+
+// oversizedWorker is told of more bytes than it gave room for.
+func oversizedWorker() {
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_DGRAM, 0)
+	must(err)
+	fixed(pair)
+	_, err = unix.Write(pair[0], bytes.Repeat([]byte("m"), 50))
+	must(err)
+	buffer := append(make([]byte, 0, 64), "12345678SECRET"...)
+	worker()
+	raw(unix.SYS_RECVFROM, out, pointer(&buffer[0]), 8, unix.MSG_TRUNC, 0, 0)
+}
