@@ -45,7 +45,7 @@ func pinDir(t *testing.T) string {
 	name := strings.NewReplacer("/", "-", " ", "-").Replace(t.Name())
 	dir := fmt.Sprintf("/sys/fs/bpf/runc-trace-test-%d-%s", os.Getpid(), name)
 	t.Cleanup(func() {
-		if err := bpf.Unload(dir); err != nil {
+		if _, err := bpf.Unload(dir); err != nil {
 			t.Error(err)
 		}
 	})

@@ -82,13 +82,23 @@ func (i *Instance) Close() error {
 // Options are the sizes that the instance was loaded with.
 func (i *Instance) Options() Options { return options(i.Layout) }
 
-// Memory is the number of bytes that the maps take.
-func (i *Instance) Memory() uint64 {
-	n := uint64(0)
-	for _, m := range i.mapped {
-		n += uint64(len(m))
+// Memory is the number of bytes that all maps take, as the kernel accounts them.
+func (i *Instance) Memory() (uint64, error) {
+	var total uint64
+	for _, name := range maps {
+		m, err := loadMap(filepath.Join(i.Dir, name))
+		if err != nil {
+			return 0, err
+		}
+		info, err := m.Info()
+		m.Close()
+		if err != nil {
+			return 0, fmt.Errorf("asking for the size of map %s: %w", name, err)
+		}
+		bytes, _ := info.Memlock()
+		total += bytes
 	}
-	return n
+	return total, nil
 }
 
 // Ring returns a reader of the ring with an index below Options().Rings.

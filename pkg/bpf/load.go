@@ -49,7 +49,7 @@ func Load(dir string, o Options, syscalls []abi.Syscall) (loaded bool, err error
 	case err == nil && options(present) == o:
 		return false, nil
 	case err == nil:
-		return false, fmt.Errorf("pin directory %s: %w (%+v): unload first, which drops all recordings", dir, ErrOtherOptions, options(present))
+		return false, fmt.Errorf("pin directory %s: %w (%v): unload first, which drops all recordings", dir, ErrOtherOptions, options(present))
 	case errors.Is(err, ErrVersion):
 		return false, err
 	}
@@ -174,9 +174,12 @@ func fill(c *ebpf.Collection, a abi.ABI, syscalls []abi.Syscall) error {
 	return nil
 }
 
-// attach attaches every program and pins its link. The calls come last, so that what they need is there.
+// attached are the programs that are attached, in this order: what begins recordings comes last.
+var attached = []string{"on_cgroup_rmdir", "on_exit", "on_exec", "on_sys_exit", "on_sys_enter", "on_cgroup_mkdir"}
+
+// attach attaches every program and pins its link.
 func attach(dir string, c *ebpf.Collection) error {
-	for _, name := range []string{"on_cgroup_rmdir", "on_exit", "on_exec", "on_sys_exit", "on_sys_enter", "on_cgroup_mkdir"} {
+	for _, name := range attached {
 		l, err := link.AttachTracing(link.TracingOptions{Program: c.Programs[name]})
 		if err != nil {
 			return fmt.Errorf("attaching program %s: %w", name, err)
@@ -198,24 +201,27 @@ func attach(dir string, c *ebpf.Collection) error {
 	return nil
 }
 
-// Unload detaches the programs and drops all recordings, by removing every pin below dir and dir itself.
-// A directory that is not there is no error.
-func Unload(dir string) error {
+// Unload detaches the programs and drops all recordings, by removing their pins below dir, and dir itself where
+// nothing else is in it. It returns false where there was nothing to remove.
+func Unload(dir string) (unloaded bool, err error) {
 	if _, err := os.Stat(dir); errors.Is(err, os.ErrNotExist) {
-		return nil
+		return false, nil
+	}
+	if on, err := onBPFFS(dir); err != nil || !on {
+		return false, errors.Join(err, fmt.Errorf("pin directory %s is not on a bpf file system: nothing can be loaded there", dir))
 	}
 	unlock, err := lockDir(dir)
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer unlock()
 	if err := removePins(dir); err != nil {
-		return err
+		return false, err
 	}
-	if err := os.Remove(dir); err != nil && !errors.Is(err, unix.EBUSY) {
-		return fmt.Errorf("removing pin directory %s: %w", dir, err)
+	if err := os.Remove(dir); err != nil && !errors.Is(err, unix.EBUSY) && !errors.Is(err, unix.ENOTEMPTY) {
+		return true, fmt.Errorf("removing pin directory: %w", err)
 	}
-	return nil
+	return true, nil
 }
 
 // Supported returns an error that names the first kernel feature that is missing, and the version that has it.

@@ -52,14 +52,30 @@ func TestLoad(t *testing.T) {
 	if err := i.Close(); err != nil {
 		t.Error(err)
 	}
-	if err := bpf.Unload(dir); err != nil {
+	foreign := filepath.Join(dir, "somebody-elses")
+	if err := os.Mkdir(foreign, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if unloaded, err := bpf.Unload(dir); !unloaded || err != nil {
+		t.Errorf("unloading: %v, %v", unloaded, err)
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) != 1 || left[0].Name() != "somebody-elses" {
+		t.Errorf("left after unloading: %v, %v", left, err)
+	}
+	if err := os.Remove(foreign); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := bpf.Unload(dir); err != nil {
 		t.Error(err)
 	}
 	if _, err := os.Stat(dir); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("pin directory after unloading: %v", err)
 	}
-	if err := bpf.Unload(dir); err != nil {
-		t.Errorf("unloading again: %v", err)
+	if unloaded, err := bpf.Unload(dir); unloaded || err != nil {
+		t.Errorf("unloading again: %v, %v", unloaded, err)
+	}
+	if _, err := bpf.Unload("/tmp"); err == nil {
+		t.Error("unloading from a directory that is on no bpf file system is no error")
 	}
 }
 

@@ -19,6 +19,12 @@ type Options struct {
 	ArgvSize    int // bytes kept of one argument vector, up to 32 KiB
 }
 
+// String lists the sizes, as the flags of tracectl load name them.
+func (o Options) String() string {
+	return fmt.Sprintf("recordings %d, ring-size %d, identities %d, exec-log-size %d, capture-size %d, argv-size %d",
+		o.Rings, o.RingSize, o.Identities, o.ExecLogSize, o.CaptureSize, o.ArgvSize)
+}
+
 // DefaultOptions fit a node of 110 pods: about 64 MiB of recordings, 21 MiB of identities and 8 MiB of execs.
 func DefaultOptions() Options {
 	return Options{

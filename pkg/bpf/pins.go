@@ -67,22 +67,26 @@ func lockDir(dir string) (unlock func(), err error) {
 	return func() { d.Close() }, nil
 }
 
-// removePins removes whatever of ours is pinned below dir: the map abi first, so that nobody takes the rest for
-// whole, then the links, so that programs stop before their maps go.
-func removePins(dir string) error {
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return fmt.Errorf("reading pin directory: %w", err)
-	}
+// maps are the names of all pinned maps.
+var maps = []string{
+	abi.PinABI, abi.PinPending, abi.PinContainers, abi.PinIdentities, abi.PinRings, abi.PinExecLog,
+	abi.PinFreeIdentities, abi.PinEndedIdentities, abi.PinFreeRings, abi.PinEndedRings,
+	abi.PinWriters, abi.PinCounters, abi.PinSyscalls, abi.PinScratch, abi.PinCallStorage,
+}
+
+// pins are the names of everything pinned, in the order in which it is removed: the map abi first, so that nobody
+// takes the rest for whole, then the links, so that programs stop before their maps go.
+func pins() []string {
 	names := []string{abi.PinABI}
-	for _, prefix := range []string{abi.PinLinkPrefix, ""} {
-		for _, e := range entries {
-			if e.Name() != abi.PinABI && strings.HasPrefix(e.Name(), abi.PinLinkPrefix) == (prefix != "") {
-				names = append(names, e.Name())
-			}
-		}
+	for _, program := range attached {
+		names = append(names, abi.PinLinkPrefix+program)
 	}
-	for _, name := range names {
+	return append(append(names, abi.PinUnfinishedCalls, abi.PinBind), maps[1:]...)
+}
+
+// removePins removes whatever of ours is pinned below dir, and nothing else.
+func removePins(dir string) error {
+	for _, name := range pins() {
 		if err := os.Remove(filepath.Join(dir, name)); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return fmt.Errorf("removing pin: %w", err)
 		}

@@ -158,7 +158,11 @@ func (i *instance) attach() (func() error, error) {
 	if _, err := bpf.Load(benchDir, bpf.DefaultOptions(), syscalls.Descriptions(syscalls.NativeABI(), syscalls.CompatABI(syscalls.NativeABI()))); err != nil {
 		return nil, err
 	}
-	stop := func() error { return errors.Join(i.recorded.Remove(), bpf.Unload(benchDir)) }
+	stop := func() error {
+		removed := i.recorded.Remove()
+		_, err := bpf.Unload(benchDir)
+		return errors.Join(removed, err)
+	}
 	if err := i.recorded.Register(benchDir, cgroup.Recorded("bench")); err != nil {
 		return nil, errors.Join(err, stop())
 	}

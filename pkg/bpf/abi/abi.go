@@ -30,5 +30,6 @@ const (
 	PinUnfinishedCalls = "in_flight" // an iterator: reading it prints struct pending_call
 	PinBind            = "bind"      // a program: registers a cgroup that exists already
 	PinLinkPrefix      = "link_"
+	PinScratch         = "scratch"
 	PinCallStorage     = "call_storage"
 )

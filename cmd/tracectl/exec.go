@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
+
+	"github.com/runc-trace/runc-trace/pkg/bpf"
+	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
+	"github.com/runc-trace/runc-trace/pkg/execlog"
+	"github.com/runc-trace/runc-trace/pkg/labels"
+)
+
+const execLong = `Print each exec of the containers that are selected, the failed ones too, from now
+on until interrupted. With --since or --no-follow, begin with the past, which is
+kept in a log of a fixed size.
+
+PCOMM is the name of the process, after the exec where that succeeded; PID and PPID
+are those of the host; RET is 0 or a negative error number; ARGS is the path as it was
+given and the arguments behind the program's name, which is shown where the path is
+as good as none (/proc/self/exe), and "..." where some were not kept. Every exec is
+one line. With -o json, args[] are all of them as the program got them, and pcomm is
+the name of the parent.
+
+Where the log went round before an exec was read, stderr says how many were lost. An
+exec of a container whose name is not known any more is shown as <evicted>.
+
+The container runtime's own execs, before the container's program, are left out
+unless --runtime is given.`
+
+// execRequest is what `tracectl exec` was asked for.
+type execRequest struct {
+	filter  *labels.Filter
+	columns execlog.Columns
+	failed  bool
+	runtime bool
+	past    bool
+	since   time.Duration // 0: all of the past
+	follow  bool
+	output  string
+}
+
+func newExec(s *settings) *cobra.Command {
+	c := &cobra.Command{
+		Use:   "exec",
+		Short: "Print each exec of containers as it happens, or of the past",
+		Long:  execLong,
+		Example: `  tracectl exec --label myapp=app-one
+  tracectl exec -n default --pod 'web-*' -T -w
+  tracectl exec --since 10m --no-follow --failed
+  tracectl exec -l 'app in (web,db),!canary' -o json`,
+		Args: exactly(0),
+	}
+	flags := c.Flags()
+	r := execRequest{filter: addFilter(c)}
+	flags.BoolVarP(&r.columns.Time, "time", "T", false, "a column with the time")
+	flags.BoolVarP(&r.columns.Pod, "wide", "w", false, "columns with namespace, pod and container")
+	flags.BoolVarP(&r.failed, "failed", "x", false, "only those that failed")
+	flags.BoolVar(&r.runtime, "runtime", false, "also the container runtime's own, before the container's program")
+	flags.DurationVar(&r.since, "since", 0, "begin with the past, so long ago: 10m")
+	noFollow := flags.Bool("no-follow", false, "end with the last one of the past; without --since, begin with the first one")
+	output := addOutput(c)
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		if flags.Changed("since") && r.since <= 0 {
+			return &usageError{c, fmt.Errorf("--since %v must be a time ago, such as 10m", r.since)}
+		}
+		r.follow, r.past, r.output = !*noFollow, *noFollow || r.since > 0, output.word
+		ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM)
+		defer stop()
+		context.AfterFunc(ctx, stop) // a second signal kills, whatever goes on
+		return printExecs(ctx, s, &r, c.OutOrStdout(), c.ErrOrStderr())
+	}
+	return c
+}
+
+func printExecs(ctx context.Context, s *settings, request *execRequest, stdout, stderr io.Writer) error {
+	i, directory, err := s.open()
+	if err != nil {
+		return err
+	}
+	defer i.Close()
+	log, err := i.ExecLog()
+	if err != nil {
+		return fmt.Errorf("opening the log of execs: %w", err)
+	}
+	p := execPrinter{execRequest: request, directory: directory, out: bufio.NewWriterSize(stdout, 64<<10), stderr: stderr}
+	if request.past {
+		p.reader = execlog.NewPastReader(log)
+	} else {
+		p.reader = execlog.NewReader(log)
+	}
+	if err := p.begin(); err != nil {
+		return err
+	}
+	if request.follow {
+		alive := watch(i)
+		err = p.reader.Follow(ctx, func(b *execlog.Batch) error {
+			if err := p.print(b); err != nil {
+				return err
+			}
+			return alive()
+		})
+	} else {
+		var b *execlog.Batch
+		if b, err = p.reader.Poll(true); err == nil {
+			err = p.print(b)
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("reading the log of execs: %w", err)
+	}
+	if p.unknown > 0 {
+		fmt.Fprintf(stderr, "tracectl: left out %d execs of containers that are not known any more, and so cannot be selected\n", p.unknown)
+	}
+	return nil
+}
+
+// watch returns a function that tells, when it is asked, and looks once a second, whether
+// what was opened is still what is loaded: what is unloaded stays readable, but nothing comes any more.
+func watch(i *bpf.Instance) func() error {
+	path := filepath.Join(i.Dir, abi.PinABI)
+	opened, err := os.Stat(path)
+	next := time.Now()
+	return func() error {
+		if err == nil && time.Now().Before(next) {
+			return nil
+		}
+		next = time.Now().Add(time.Second)
+		var now os.FileInfo
+		if err == nil {
+			now, err = os.Stat(path)
+		}
+		if err != nil || !os.SameFile(opened, now) {
+			return fmt.Errorf("pin directory %s: %w any more", i.Dir, bpf.ErrNotLoaded)
+		}
+		return nil
+	}
+}
+
+// execPrinter prints batches of execs.
+type execPrinter struct {
+	*execRequest
+	reader    *execlog.Reader
+	directory *labels.Directory
+	out       *bufio.Writer
+	stderr    io.Writer
+
+	since   uint64 // ns of CLOCK_BOOTTIME
+	began   bool
+	unknown int // containers that could not be selected, since nobody knows who they were
+	line    []byte
+}
+
+// begin prints the header: whoever sees it knows that no later exec will be missed.
+func (p *execPrinter) begin() error {
+	if p.execRequest.since > 0 {
+		boot, err := bootTime()
+		if err != nil {
+			return err
+		}
+		if up := time.Since(boot); up > p.execRequest.since {
+			p.since = uint64(up - p.execRequest.since)
+		}
+	}
+	if p.output == "text" {
+		p.out.Write(p.columns.AppendHeader(nil))
+	}
+	return p.out.Flush()
+}
+
+func (p *execPrinter) print(b *execlog.Batch) error {
+	boot, err := bootTime() // of now: the wall clock may have been set
+	if err != nil {
+		return err
+	}
+	for record := range b.Records() {
+		p.noteBeginning(record, boot)
+		if record.Entry.Time < p.since || p.failed && record.Result == 0 || !p.runtime && record.Runtime() {
+			continue
+		}
+		container, known := p.directory.Lookup(record.Identity, record.Generation)
+		if !p.filter.Matches(container) {
+			if !known {
+				p.unknown++
+			}
+			continue
+		}
+		event := execlog.NewEvent(record, container, boot)
+		if p.output == "text" {
+			p.line = p.columns.AppendText(p.line[:0], &event)
+		} else if p.line, err = event.AppendJSON(p.line[:0]); err != nil {
+			return err
+		}
+		if _, err := p.out.Write(p.line); err != nil {
+			return err
+		}
+	}
+	if b.Lost > 0 {
+		fmt.Fprintf(p.stderr, "tracectl: lost %d events\n", b.Lost)
+	}
+	if b.Malformed > 0 {
+		fmt.Fprintf(p.stderr, "tracectl: left out %d records that could not be read\n", b.Malformed)
+	}
+	return p.out.Flush()
+}
+
+// noteBeginning says where the past that was asked for is longer than what is kept.
+func (p *execPrinter) noteBeginning(first *execlog.Record, boot time.Time) {
+	if p.began {
+		return
+	}
+	p.began = true
+	if p.past && first.Sequence > 0 && first.Entry.Time > p.since {
+		fmt.Fprintf(p.stderr, "tracectl: the log goes back to %s only: %d earlier execs were overwritten\n",
+			boot.Add(time.Duration(first.Entry.Time)).Local().Format(time.DateTime), p.reader.First())
+	}
+}

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/runc-trace/runc-trace/pkg/labels"
+)
+
+// choice is a flag that takes one of several words, the first one by default.
+type choice struct {
+	words []string
+	word  string
+}
+
+func (c *choice) String() string { return c.word }
+func (c *choice) Type() string   { return strings.Join(c.words, "|") }
+
+func (c *choice) Set(word string) error {
+	if !slices.Contains(c.words, word) {
+		return fmt.Errorf("must be one of %s", strings.Join(c.words, ", "))
+	}
+	c.word = word
+	return nil
+}
+
+// addChoice adds a flag that takes one of several words.
+func addChoice(c *cobra.Command, name, short, usage string, words ...string) *choice {
+	value := &choice{words: words, word: words[0]}
+	c.Flags().VarP(value, name, short, usage)
+	complete := cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp)
+	if err := c.RegisterFlagCompletionFunc(name, complete); err != nil {
+		panic(err) // the flag has just been added
+	}
+	return value
+}
+
+// addOutput adds -o.
+func addOutput(c *cobra.Command) *choice {
+	return addChoice(c, "output", "o", "form of the output", "text", "json")
+}
+
+// addFilter adds the flags that select containers.
+func addFilter(c *cobra.Command) *labels.Filter {
+	var f labels.Filter
+	c.Flags().VarP(&f.Labels, "label", "l", `label selector, as kubectl's: "app=web,tier!=db,env in (dev,test),!canary"`)
+	c.Flags().VarP(&f.Namespace, "namespace", "n", "namespace of the pod, a name or a pattern such as 'kube-*'")
+	c.Flags().Var(&f.Pod, "pod", "pod, a name or a pattern")
+	c.Flags().Var(&f.Container, "container", "container within its pod, a name or a pattern")
+	return &f
+}

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Tracectl loads the programs that trace containers, and reads what they kept.
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/runc-trace/runc-trace/pkg/bpf"
+	"github.com/runc-trace/runc-trace/pkg/straceback"
+)
+
+// version is set when the program is linked: -ldflags "-X main.version=v1.2.3".
+var version = "unknown"
+
+func main() {
+	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}
+
+// Exit codes, which scripts can rely on.
+const (
+	exitFailure   = 1
+	exitUsage     = 2
+	exitNotLoaded = 3
+	exitNotFound  = 4
+)
+
+// run is the whole program. It returns the exit code. A reader of stdout that has seen enough
+// is no failure.
+func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	signal.Ignore(syscall.SIGPIPE)
+	root := newRoot()
+	root.SetArgs(args)
+	root.SetIn(stdin)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	err := root.Execute()
+	if err == nil || errors.Is(err, syscall.EPIPE) {
+		return 0
+	}
+	fmt.Fprintf(stderr, "tracectl: %v\n", err)
+	return exitCode(err)
+}
+
+func exitCode(err error) int {
+	var usage *usageError
+	var name *straceback.NameError
+	switch {
+	case errors.As(err, &usage):
+		return exitUsage
+	case errors.Is(err, bpf.ErrNotLoaded):
+		return exitNotLoaded
+	case errors.As(err, &name), errors.Is(err, errNoSuchRun):
+		return exitNotFound
+	}
+	return exitFailure
+}

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/spf13/cobra"
+
+	"github.com/runc-trace/runc-trace/pkg/bpf"
+	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
+	"github.com/runc-trace/runc-trace/pkg/config"
+)
+
+// result is what a run of the program leaves.
+type result struct {
+	Code           int
+	Stdout, Stderr string
+}
+
+func tracectl(t *testing.T, args ...string) result {
+	t.Helper()
+	t.Setenv(abi.PinDirEnv, filepath.Join(t.TempDir(), "nothing"))
+	t.Setenv(config.PathEnv, "")
+	var stdout, stderr bytes.Buffer
+	code := run(args, strings.NewReader(""), &stdout, &stderr)
+	return result{code, stdout.String(), stderr.String()}
+}
+
+func TestUsage(t *testing.T) {
+	for _, c := range []struct {
+		args []string
+		want string // on stderr, behind "tracectl: "
+	}{
+		{[]string{"bogus"}, `there is no command "bogus" (see tracectl --help)`},
+		{[]string{"stats"}, `there is no command "stats"; did you mean "status"? (see tracectl --help)`},
+		{[]string{"straceback", "shwo"}, `there is no command "shwo"; did you mean "show"? (see tracectl straceback --help)`},
+		{[]string{"--nothing"}, `unknown flag: --nothing (see tracectl --help)`},
+		{[]string{"exec", "bash"}, `takes no argument such as "bash" (see tracectl exec --help)`},
+		{[]string{"exec", "-o", "yaml"}, `invalid argument "yaml" for "-o, --output" flag: must be one of text, json (see tracectl exec --help)`},
+		{[]string{"exec", "--since", "0s"}, `--since 0s must be a time ago, such as 10m (see tracectl exec --help)`},
+		{[]string{"exec", "--pod", "a["}, `invalid argument "a[" for "--pod" flag: name "a[": syntax error in pattern (see tracectl exec --help)`},
+		{[]string{"straceback", "show"}, `an argument is missing: tracectl straceback show NAME [flags] (see tracectl straceback show --help)`},
+		{[]string{"straceback", "show", "a", "b"}, `one argument too many: "b" (see tracectl straceback show --help)`},
+		{[]string{"straceback", "show", "a", "-e", "opne"}, `there is no system call "opne" (see tracectl straceback show --help)`},
+		{[]string{"straceback", "show", "a", "--previous=-1"}, `--previous=-1 must not be negative (see tracectl straceback show --help)`},
+		{[]string{"load", "--ring-size", "1MB"}, `invalid argument "1MB" for "--ring-size" flag: size "1MB" is no number of bytes such as 4096, "256KiB" or "8MiB" (see tracectl load --help)`},
+	} {
+		want := result{exitUsage, "", "tracectl: " + c.want + "\n"}
+		if diff := cmp.Diff(want, tracectl(t, c.args...)); diff != "" {
+			t.Errorf("tracectl %s (-want +got):\n%s", strings.Join(c.args, " "), diff)
+		}
+	}
+	got := tracectl(t, "exec", "-l", "a in b")
+	if got.Code != exitUsage || !strings.Contains(got.Stderr, `label selector "a in b"`) {
+		t.Errorf("a label selector that is wrong gives %+v", got)
+	}
+}
+
+func TestNotLoaded(t *testing.T) {
+	for _, args := range [][]string{
+		{"status"}, {"containers"}, {"exec"}, {"exec", "--since", "10m"}, {"straceback", "list"}, {"straceback", "show", "web"},
+	} {
+		got := tracectl(t, args...)
+		if got.Code != exitNotLoaded || got.Stdout != "" || !strings.HasPrefix(got.Stderr, "tracectl: pin directory "+os.Getenv(abi.PinDirEnv)+": not loaded (run tracectl load") {
+			t.Errorf("tracectl %s gives %+v", strings.Join(args, " "), got)
+		}
+	}
+	got := tracectl(t, "unload")
+	want := result{0, "nothing is loaded below " + os.Getenv(abi.PinDirEnv) + "\n", ""}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("tracectl unload (-want +got):\n%s", diff)
+	}
+}
+
+func TestUnloadTouchesPinsOnly(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, abi.PinABI)
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got := tracectl(t, "unload", "--pin-dir", dir); got.Code != exitFailure || !strings.Contains(got.Stderr, "not on a bpf file system") {
+		t.Errorf("unloading from an ordinary directory gives %+v", got)
+	}
+	if _, err := os.Stat(file); err != nil {
+		t.Errorf("unloading from an ordinary directory: %v", err)
+	}
+}
+
+func TestDirectory(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "config.toml")
+	if err := os.WriteFile(file, []byte(`pin-dir = "/sys/fs/bpf/configured"`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	wrong := filepath.Join(t.TempDir(), "wrong.toml")
+	if err := os.WriteFile(wrong, []byte(`pin-dri = "/x"`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		what                  string
+		settings              settings
+		environment, confFile string
+		want                  string
+		fails                 bool
+	}{
+		{"the flag", settings{pinDir: "/a"}, "/b", file, "/a", false},
+		{"the environment", settings{}, "/b", file, "/b", false},
+		{"the configuration", settings{}, "", file, "/sys/fs/bpf/configured", false},
+		{"the configuration that a flag names", settings{config: file}, "", wrong, "/sys/fs/bpf/configured", false},
+		{"the default", settings{}, "", "", abi.DefaultPinDir, false},
+		{"a configuration that is not there", settings{config: file + "x"}, "", "", "", true},
+		{"a configuration that is wrong", settings{config: wrong}, "", "", "", true},
+		{"a configuration that is wrong and is not needed", settings{config: wrong, pinDir: "/a"}, "", "", "/a", false},
+	} {
+		if _, err := os.Stat(config.DefaultPath); err == nil && c.what == "the default" {
+			continue // this machine has a configuration of its own
+		}
+		t.Setenv(abi.PinDirEnv, c.environment)
+		t.Setenv(config.PathEnv, c.confFile)
+		got, err := c.settings.directory()
+		if (err != nil) != c.fails || err == nil && got != c.want {
+			t.Errorf("%s: directory %q, %v; want %q", c.what, got, err, c.want)
+		}
+	}
+}
+
+func TestLoadOptions(t *testing.T) {
+	flags, configured := config.Default().Pool, config.Default().Pool
+	flags.Rings, flags.RingSize, flags.ArgvSize = 7, 1<<20, 99
+	configured.Rings, configured.Identities, configured.ArgvSize = 8, 1000, 512
+	set := map[string]bool{"recordings": true, "ring-size": true}
+	got := options(flags, configured, func(name string) bool { return set[name] })
+	want := bpf.DefaultOptions()
+	want.Rings, want.RingSize, want.Identities, want.ArgvSize = 7, 1<<20, 1000, 512
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+// TestHelp has every command say what it does, with examples that the program itself takes.
+func TestHelp(t *testing.T) {
+	var walk func(c *cobra.Command)
+	walk = func(c *cobra.Command) {
+		if c.HasParent() && (c.Name() == "help" || c.Name() == "completion") {
+			return
+		}
+		if c.Short == "" || c.Long == "" || c.HasParent() && c.Example == "" {
+			t.Errorf("%s lacks a part of its help", c.CommandPath())
+		}
+		for line := range strings.Lines(c.Example) {
+			line, _, _ := strings.Cut(strings.TrimSpace(line), " | ")
+			found, _, err := c.Root().Find(strings.Fields(line)[1:])
+			if err != nil || !strings.HasPrefix(found.CommandPath(), c.CommandPath()) {
+				t.Errorf("example %q of %s is of %v: %v", line, c.CommandPath(), found.CommandPath(), err)
+			}
+		}
+		for line := range strings.Lines(c.Long) {
+			if len(line) > 92 {
+				t.Errorf("%s: line of help is too long: %q", c.CommandPath(), line)
+			}
+		}
+		for _, sub := range c.Commands() {
+			walk(sub)
+		}
+	}
+	walk(newRoot())
+}
+
+func TestVersion(t *testing.T) {
+	if got := tracectl(t, "version"); got.Code != 0 || !strings.HasPrefix(got.Stdout, "tracectl "+version+" (layout 1, linux/") {
+		t.Errorf("tracectl version gives %+v", got)
+	}
+	if got := tracectl(t, "completion", "bash"); got.Code != 0 || !strings.Contains(got.Stdout, "bash completion") {
+		t.Errorf("tracectl completion bash gives %d, %q", got.Code, got.Stderr)
+	}
+}

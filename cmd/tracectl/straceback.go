@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/runc-trace/runc-trace/pkg/bpf"
+	"github.com/runc-trace/runc-trace/pkg/labels"
+	"github.com/runc-trace/runc-trace/pkg/straceback"
+)
+
+func newStraceback(s *settings) *cobra.Command {
+	c := &cobra.Command{
+		Use:   "straceback",
+		Short: "Read the system calls of containers out of the past",
+		Long: `Every system call of a recorded container is kept, from the container runtime's last
+steps before the container's program until its end, in a ring of a fixed size: where it
+is full, the oldest calls are overwritten, and counted. A recording outlives its
+container, and is used again for another one only when no other is free.`,
+		Example: `  tracectl straceback list
+  tracectl straceback show default/mypod`,
+		Args: noSubcommand,
+		RunE: help,
+	}
+	c.AddCommand(newStracebackList(s), newStracebackShow(s))
+	return c
+}
+
+// recordings opens what is loaded and lists its recordings.
+func (s *settings) recordings() (*bpf.Instance, *labels.Directory, []*straceback.Recording, error) {
+	i, directory, err := s.open()
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	list, err := straceback.List(i, i.Options().Rings, directory)
+	if err != nil {
+		i.Close()
+		return nil, nil, nil, err
+	}
+	return i, directory, list, nil
+}

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/runc-trace/runc-trace/pkg/bpf"
+)
+
+func newUnload(s *settings) *cobra.Command {
+	c := &cobra.Command{
+		Use:   "unload",
+		Short: "Stop to trace and drop all that was kept",
+		Long: `Detach the programs and remove everything that is pinned. All recordings and the
+log of execs are dropped; containers run on undisturbed. Where nothing is loaded,
+nothing is done. What was loaded by another version is unloaded as well.`,
+		Example: `  tracectl unload
+  tracectl unload --pin-dir /sys/fs/bpf/test`,
+		Args: exactly(0),
+	}
+	output := addOutput(c)
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		dir, err := s.directory()
+		if err != nil {
+			return err
+		}
+		unloaded, err := bpf.Unload(dir)
+		if err != nil {
+			return fmt.Errorf("unloading: %w", err)
+		}
+		if output.word == "json" {
+			return printJSON(c.OutOrStdout(), struct {
+				PinDir   string `json:"pinDir"`
+				Unloaded bool   `json:"unloaded"` // false: nothing was loaded
+			}{dir, unloaded})
+		}
+		text := "unloaded from %s\n"
+		if !unloaded {
+			text = "nothing is loaded below %s\n"
+		}
+		_, err = fmt.Fprintf(c.OutOrStdout(), text, dir)
+		return err
+	}
+	return c
+}

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package bpf
+
+import (
+	"fmt"
+	"path/filepath"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/link"
+
+	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
+)
+
+// Program is a program that is attached.
+type Program struct {
+	Name string
+	// Missed counts the times it was not run, because it was running on that CPU already: what it
+	// would have recorded then is not in any other count.
+	Missed uint64
+}
+
+// Programs returns the programs whose links are pinned.
+func (i *Instance) Programs() ([]Program, error) {
+	var found []Program
+	for _, name := range attached {
+		missed, err := recursionMisses(filepath.Join(i.Dir, abi.PinLinkPrefix+name))
+		if err != nil {
+			return nil, fmt.Errorf("looking at program %s: %w", name, err)
+		}
+		found = append(found, Program{name, missed})
+	}
+	return found, nil
+}
+
+func recursionMisses(path string) (uint64, error) {
+	l, err := link.LoadPinnedLink(path, nil)
+	if err != nil {
+		return 0, err
+	}
+	defer l.Close()
+	info, err := l.Info()
+	if err != nil {
+		return 0, err
+	}
+	p, err := ebpf.NewProgramFromID(info.Program)
+	if err != nil {
+		return 0, err
+	}
+	defer p.Close()
+	stats, err := p.Stats()
+	if err != nil {
+		return 0, err
+	}
+	return stats.RecursionMisses, nil
+}

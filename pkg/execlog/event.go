@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package execlog
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/runc-trace/runc-trace/pkg/identity"
+	"github.com/runc-trace/runc-trace/pkg/labels"
+	"github.com/runc-trace/runc-trace/pkg/syscalls"
+	"github.com/runc-trace/runc-trace/pkg/terminal"
+)
+
+// Event is an exec with its container. Its JSON names are stable. Process IDs are those of
+// the initial PID namespace.
+type Event struct {
+	Time        time.Time         `json:"time"`  // of the success or the failure; RFC 3339 with nanoseconds
+	Pcomm       string            `json:"pcomm"` // name of the parent
+	Comm        string            `json:"comm"`  // name of the process: after a success, the new one
+	PID         uint32            `json:"pid"`
+	TID         uint32            `json:"tid"`
+	PPID        uint32            `json:"ppid"`
+	UID         uint32            `json:"uid"` // in the initial user namespace
+	Ret         int32             `json:"ret"` // 0, or a negative errno
+	Errno       string            `json:"errno"`
+	Path        string            `json:"path"` // as it was given to execve(2)
+	Args        []string          `json:"args"` // args[0] as the caller chose it
+	Truncated   bool              `json:"truncated"`
+	Fault       bool              `json:"fault,omitempty"` // some of path and args could not be read
+	Runtime     bool              `json:"runtime"`         // the container runtime's own, before the container's program
+	CPU         uint16            `json:"cpu"`
+	CgroupID    uint64            `json:"cgroupID"`
+	Evicted     bool              `json:"evicted,omitempty"` // whose it was is not known any more
+	Namespace   string            `json:"namespace"`
+	Pod         string            `json:"pod"`
+	PodUID      string            `json:"podUID"`
+	Container   string            `json:"container"`
+	ContainerID string            `json:"containerID"`
+	SandboxID   string            `json:"sandboxID"`
+	Image       string            `json:"image"`
+	Engine      string            `json:"engine"`
+	Labels      map[string]string `json:"labels"`
+}
+
+// NewEvent joins a record with its container; c is nil where that is not known any more.
+// boot is the wall clock's time at which CLOCK_BOOTTIME began.
+func NewEvent(r *Record, c *labels.Container, boot time.Time) Event {
+	e := Event{
+		Time:      boot.Add(time.Duration(r.Entry.Time)),
+		Pcomm:     identity.String(r.ParentComm[:]),
+		Comm:      identity.String(r.Comm[:]),
+		PID:       r.PID,
+		TID:       r.TID,
+		PPID:      r.PPID,
+		UID:       r.UID,
+		Ret:       r.Result,
+		Path:      string(r.Path),
+		Args:      r.Args(),
+		Truncated: r.Truncated(),
+		Fault:     r.Fault(),
+		Runtime:   r.Runtime(),
+		CPU:       r.Entry.CPU,
+		CgroupID:  r.Cgroup,
+		Evicted:   c == nil,
+		Labels:    map[string]string{},
+	}
+	if r.Result < 0 {
+		e.Errno = syscalls.ErrnoName(-int(r.Result))
+	}
+	if c != nil {
+		e.Namespace, e.Pod, e.PodUID, e.Container = c.Namespace, c.Pod, c.PodUID, c.Name
+		e.ContainerID, e.SandboxID, e.Image, e.Engine = c.ID, c.SandboxID, c.Image, c.Engine
+		e.Labels = c.Labels
+	}
+	return e
+}
+
+// AppendJSON appends the event as one line of JSON. Bytes that are no UTF-8 become U+FFFD.
+func (e *Event) AppendJSON(dst []byte) ([]byte, error) {
+	encoded, err := json.Marshal(e)
+	if err != nil {
+		return dst, fmt.Errorf("encoding an exec: %w", err)
+	}
+	return append(terminal.AppendJSON(dst, encoded), '\n'), nil
+}

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package labels
+
+import (
+	"testing"
+)
+
+func TestSelector(t *testing.T) {
+	web := map[string]string{"app": "web", "tier": "front", "rank": "7", "example.com/team": "a", "empty": ""}
+	for _, c := range []struct {
+		text string
+		want bool
+	}{
+		{"", true},
+		{"app=web", true},
+		{"app==web", true},
+		{" app = web ", true},
+		{"app=db", false},
+		{"app!=db", true},
+		{"other!=db", true},
+		{"app in (web, db)", true},
+		{"app in (db)", false},
+		{"app notin (db,cache)", true},
+		{"other notin (db)", true},
+		{"app", true},
+		{"!app", false},
+		{"!other", true},
+		{"empty=", true},
+		{"app=", false},
+		{"rank>6", true},
+		{"rank<7", false},
+		{"example.com/team=a", true},
+		{"app=web,tier!=back,rank in (7,8),!other", true},
+		{"app=web,tier=back", false},
+	} {
+		s, err := ParseSelector(c.text)
+		if err != nil {
+			t.Errorf("ParseSelector(%q): %v", c.text, err)
+			continue
+		}
+		if got := s.Matches(web); got != c.want {
+			t.Errorf("%q matches %v: %v, want %v", c.text, web, got, c.want)
+		}
+	}
+}
+
+func TestSelectorMistakes(t *testing.T) {
+	for _, text := range []string{"app=web tier=front", "app in web", "app in (", "=web", "a=b,,", "app>x", "-app", "a/b/c=d", "!a=b"} {
+		if s, err := ParseSelector(text); err == nil {
+			t.Errorf("ParseSelector(%q) = %q, want an error", text, s)
+		}
+	}
+}
+
+func FuzzSelector(f *testing.F) {
+	for _, seed := range []string{
+		"", "a=b,c!=d,e in (f,g),!h", "k>5", "notin notin (in)", "a=b,", "x in (,)", "!", "a in (b,\xff)", "é=ü",
+	} {
+		f.Add(seed)
+	}
+	set := map[string]string{"a": "b", "k": "6", "in": "notin"}
+	f.Fuzz(func(t *testing.T, text string) {
+		s, err := ParseSelector(text)
+		if err != nil {
+			return
+		}
+		again, err := ParseSelector(s.String())
+		if err != nil {
+			t.Fatalf("%q has the normal form %q, which is none: %v", text, s, err)
+		}
+		if again.String() != s.String() {
+			t.Errorf("%q has the normal form %q, and that %q", text, s, again)
+		}
+		if again.Matches(set) != s.Matches(set) {
+			t.Errorf("%q and its normal form %q select differently", text, s)
+		}
+	})
+}
+
+func TestFilter(t *testing.T) {
+	selector := func(text string) Selector {
+		s, err := ParseSelector(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	c := &Container{Namespace: "default", Pod: "web-7d9f", Name: "nginx", Labels: map[string]string{"app": "web"}}
+	for _, f := range []struct {
+		name    string
+		filter  Filter
+		want    bool
+		evicted bool
+	}{
+		{"everything", Filter{}, true, true},
+		{"an empty selector", Filter{Labels: selector("")}, true, true},
+		{"label", Filter{Labels: selector("app=web")}, true, false},
+		{"other label", Filter{Labels: selector("app=db")}, false, false},
+		{"negative label", Filter{Labels: selector("!gone")}, true, false},
+		{"namespace", Filter{Namespace: "default"}, true, false},
+		{"part of a namespace", Filter{Namespace: "def"}, false, false},
+		{"glob", Filter{Pod: "web-*", Container: "n?inx"}, true, false},
+		{"glob that does not match", Filter{Pod: "web-[0-6]*"}, false, false},
+		{"one of two", Filter{Pod: "web-*", Container: "sidecar"}, false, false},
+	} {
+		if got := f.filter.Matches(c); got != f.want {
+			t.Errorf("%s: matches %v, want %v", f.name, got, f.want)
+		}
+		if got := f.filter.Matches(nil); got != f.evicted {
+			t.Errorf("%s: matches an evicted container %v, want %v", f.name, got, f.evicted)
+		}
+	}
+	var g Glob
+	if err := g.Set("a[" /* no end */); err == nil {
+		t.Error(`the pattern "a[" is taken`)
+	}
+}

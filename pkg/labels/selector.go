@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package labels says which container is which: it joins what the kernel keeps of a
+// container with the labels of its pod, and selects containers by labels and names.
+//
+// It takes identities from whoever has them and imports no eBPF, so that it is tested
+// and fuzzed anywhere.
+package labels
+
+import (
+	"fmt"
+
+	"k8s.io/apimachinery/pkg/labels"
+)
+
+// Selector is a label selector of Kubernetes, with all that kubectl knows:
+// "a=b,c!=d,e in (f,g),h notin (i),j,!k,n>5". As with kubectl's, requirements are joined by
+// and, and one that a label be different is met where there is no such label. The zero
+// value selects everything. It can be the value of a command-line flag.
+type Selector struct {
+	requirements labels.Selector
+}
+
+// ParseSelector reads a selector. An empty one selects everything.
+func ParseSelector(text string) (Selector, error) {
+	s, err := labels.Parse(text)
+	if err != nil {
+		return Selector{}, fmt.Errorf(`label selector %q: %w (such as "app=web,tier!=db,env in (dev,test),!canary")`, text, err)
+	}
+	return Selector{s}, nil
+}
+
+// Matches tells whether labels are selected.
+func (s Selector) Matches(set map[string]string) bool {
+	return s.requirements == nil || s.requirements.Matches(labels.Set(set))
+}
+
+// Everything tells whether the selector selects everything.
+func (s Selector) Everything() bool {
+	return s.requirements == nil || s.requirements.Empty()
+}
+
+// String is the selector in its normal form, as ParseSelector reads it.
+func (s Selector) String() string {
+	if s.requirements == nil {
+		return ""
+	}
+	return s.requirements.String()
+}
+
+// Set is ParseSelector for a flag.
+func (s *Selector) Set(text string) error {
+	parsed, err := ParseSelector(text)
+	if err == nil {
+		*s = parsed
+	}
+	return err
+}
+
+// Type names the kind of value in a flag's help.
+func (s *Selector) Type() string { return "selector" }

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package labels
+
+import (
+	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
+	"github.com/runc-trace/runc-trace/pkg/syscalls"
+)
+
+// State is how a container fares.
+type State string
+
+// The states of a container. It is exited when its init is, whether or not its cgroup is
+// still there. It has ended where its cgroup is gone and nothing is known of its init's end.
+const (
+	Created State = "created" // its program has not been started
+	Running State = "running"
+	Exited  State = "exited"
+	Ended   State = "ended"
+)
+
+// Status is a container's state and how it got there.
+type Status struct {
+	State    State
+	Since    uint64 // nanoseconds of CLOCK_BOOTTIME
+	ExitCode int    // valid where the state is Exited and Signal is empty
+	Signal   string // that killed its init, such as SIGKILL
+}
+
+// Status tells how the container fares.
+func (c *Container) Status() Status {
+	switch {
+	case c.Exited != 0:
+		s := syscalls.StatusOf(int64(c.ExitStatus))
+		return Status{State: Exited, Since: c.Exited, ExitCode: s.Code, Signal: s.Signal}
+	case c.State == abi.StateEnded:
+		return Status{State: Ended, Since: c.Ended}
+	case c.State == abi.StateRunning:
+		return Status{State: Running, Since: c.Started}
+	}
+	return Status{State: Created, Since: c.Created}
+}

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package straceback
+
+import (
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/runc-trace/runc-trace/pkg/syscalls"
+	"github.com/runc-trace/runc-trace/pkg/terminal"
+)
+
+// Format says how calls are shown.
+type Format struct {
+	Start     uint64    // ns of CLOCK_BOOTTIME that times are relative to
+	Boot      time.Time // when CLOCK_BOOTTIME began, by the wall clock
+	Wall      bool      // times of the wall clock instead of relative ones
+	Durations bool      // behind each call that ended: "<0.000123>", in seconds
+}
+
+// AppendLine appends an event of a timeline as one line:
+//
+//	00:00.063359811 cpu#1 pid 23855 [ls] newfstatat(dfd=AT_FDCWD, ...) = 0
+//
+// with the thread's ID behind the process's where they differ ("pid 10 tid 12"). The time is that
+// of the call's begin or, of an End, of its end: minutes, however many, and seconds.
+func (f *Format) AppendLine(dst []byte, call *syscalls.Call, part Part) []byte {
+	at := call.Time
+	if part == End {
+		at += call.Duration
+	}
+	if f.Wall {
+		dst = f.Boot.Add(time.Duration(at)).Local().AppendFormat(dst, "2006-01-02T15:04:05.000000000Z07:00")
+	} else {
+		dst = appendRelative(dst, at, f.Start)
+	}
+	dst = append(dst, " cpu#"...)
+	dst = strconv.AppendUint(dst, uint64(call.CPU), 10)
+	dst = append(dst, " pid "...)
+	dst = strconv.AppendUint(dst, uint64(call.PID), 10)
+	if call.TID != call.PID {
+		dst = append(dst, " tid "...)
+		dst = strconv.AppendUint(dst, uint64(call.TID), 10)
+	}
+	dst = append(dst, " ["...)
+	dst = terminal.Append(dst, call.Comm)
+	dst = append(dst, "] "...)
+	switch part {
+	case Whole:
+		dst = call.AppendText(dst)
+	case Begin:
+		dst = call.AppendEnter(dst)
+	case End:
+		dst = call.AppendExit(dst)
+	case InFlight:
+		dst = call.AppendInFlight(dst)
+	}
+	if f.Durations && (part == Whole || part == End) && !call.NoEnter && call.Nr != syscalls.NumberNone {
+		dst = append(dst, " <"...)
+		dst = strconv.AppendUint(dst, call.Duration/1e9, 10)
+		dst = appendDigits(append(dst, '.'), call.Duration%1e9/1e3, 6)
+		dst = append(dst, '>')
+	}
+	return append(dst, '\n')
+}
+
+// appendRelative appends MM:SS.nnnnnnnnn.
+func appendRelative(dst []byte, at, start uint64) []byte {
+	ns := at - start
+	if at < start {
+		dst, ns = append(dst, '-'), start-at
+	}
+	const minute = 60e9
+	if m := ns / minute; m < 10 {
+		dst = append(dst, '0', '0'+byte(m))
+	} else {
+		dst = strconv.AppendUint(dst, m, 10)
+	}
+	dst = appendDigits(append(dst, ':'), ns%minute/1e9, 2)
+	return appendDigits(append(dst, '.'), ns%1e9, 9)
+}
+
+// appendDigits appends a number with leading zeros.
+func appendDigits(dst []byte, n uint64, width int) []byte {
+	var digits [20]byte
+	for i := width - 1; i >= 0; i-- {
+		digits[i] = '0' + byte(n%10)
+		n /= 10
+	}
+	return append(dst, digits[:width]...)
+}
+
+// callJSON is a call's line of JSON. Names are stable.
+type callJSON struct {
+	Time     time.Time `json:"time"`     // of its begin; RFC 3339 with nanoseconds
+	Elapsed  int64     `json:"elapsed"`  // ns from the container's creation to its begin
+	Duration *uint64   `json:"duration"` // ns; null where it has not ended
+	PID      uint32    `json:"pid"`
+	TID      uint32    `json:"tid"`
+	CPU      uint16    `json:"cpu"`
+	Comm     string    `json:"comm"`
+	syscalls.JSON
+}
+
+// AppendJSON appends a call, Whole or InFlight, as one line of JSON.
+func (f *Format) AppendJSON(dst []byte, call *syscalls.Call, part Part) ([]byte, error) {
+	duration := call.Duration
+	j := callJSON{
+		Time:     f.Boot.Add(time.Duration(call.Time)),
+		Elapsed:  int64(call.Time - f.Start),
+		Duration: &duration,
+		PID:      call.PID,
+		TID:      call.TID,
+		CPU:      call.CPU,
+		Comm:     string(call.Comm),
+		JSON:     call.JSON(),
+	}
+	if part == InFlight {
+		j.Duration, j.Ret, j.Errno, j.ExitCode, j.Signal = nil, nil, "", nil, ""
+	}
+	encoded, err := json.Marshal(&j)
+	if err != nil {
+		return dst, fmt.Errorf("encoding a call: %w", err)
+	}
+	return append(terminal.AppendJSON(dst, encoded), '\n'), nil
+}

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package straceback reads recordings: the system calls of each container, kept by the
+// kernel from the container's first instruction until long after its end.
+//
+// It takes rings and bytes and imports no eBPF, so that it is tested and fuzzed anywhere.
+package straceback
+
+import (
+	"cmp"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
+	"github.com/runc-trace/runc-trace/pkg/labels"
+	"github.com/runc-trace/runc-trace/pkg/ring"
+)
+
+// ErrReused says that a recording's ring was given to another container meanwhile.
+var ErrReused = errors.New("the recording is gone: its memory was used again for another container")
+
+// Rings is where rings come from: one reader for each index.
+type Rings interface {
+	Ring(index int) (*ring.Ring, error)
+}
+
+// Recording is what a ring keeps of one run of one container.
+type Recording struct {
+	Index      int    // of its ring
+	Generation uint32 // of its ring
+	// Container is whose it is; nil where that is not known any more.
+	Container *labels.Container
+
+	ring *ring.Ring
+}
+
+// List finds all recordings in `count` rings, and whose they are, without reading them:
+// sorted by namespace, pod, container and ID, and of one container the newest run first.
+func List(rings Rings, count int, containers *labels.Directory) ([]*Recording, error) {
+	var list []*Recording
+	for index := range count {
+		r, err := rings.Ring(index)
+		if err != nil {
+			return nil, fmt.Errorf("opening recording %d: %w", index, err)
+		}
+		h := r.Header()
+		if h.Generation == 0 {
+			continue
+		}
+		recording := &Recording{Index: index, Generation: h.Generation, ring: r}
+		if c, ok := containers.Lookup(h.Identity, h.IdentityGeneration); ok {
+			own := *c
+			recording.Container = &own
+		}
+		list = append(list, recording)
+	}
+	slices.SortStableFunc(list, compare)
+	return list, nil
+}
+
+// compare sorts recordings that are nobody's last.
+func compare(a, b *Recording) int {
+	switch {
+	case a.Container == nil && b.Container == nil:
+		return cmp.Compare(a.Index, b.Index)
+	case a.Container == nil:
+		return 1
+	case b.Container == nil:
+		return -1
+	}
+	x, y := a.Container, b.Container
+	return cmp.Or(
+		cmp.Compare(x.Namespace, y.Namespace), cmp.Compare(x.Pod, y.Pod), cmp.Compare(x.Name, y.Name),
+		cmp.Compare(y.Created, x.Created), cmp.Compare(x.ID, y.ID),
+	)
+}
+
+// Calls are the records of a recording at one moment.
+type Calls struct {
+	// Records are the records of calls, in the order in which the calls ended. They live until the
+	// recording is read again.
+	Records     [][]byte
+	Overwritten uint64 // calls that were kept once, and were overwritten by later ones
+	Lost        uint64 // calls that could not be kept, and stretches of memory that hold no whole record
+	// Oldest and Newest are the begin of the first call and the end of the last one that is kept,
+	// in ns of CLOCK_BOOTTIME; 0 where none is.
+	Oldest, Newest uint64
+}
+
+// Read reads the recording. Errors match ErrReused and ring.ErrUnsettled.
+func (r *Recording) Read() (*Calls, error) {
+	s, err := r.ring.Read(0, false)
+	if err != nil {
+		return nil, fmt.Errorf("reading recording %d: %w", r.Index, err)
+	}
+	if s.Generation != r.Generation {
+		return nil, ErrReused
+	}
+	c := &Calls{Records: s.Records, Lost: s.Lost + s.Gaps + s.Torn}
+	if here := uint64(len(s.Records)) + s.Gaps + s.Torn; s.Written > here {
+		c.Overwritten = s.Written - here
+	}
+	for _, record := range s.Records {
+		if len(record) < abi.SizeofCall {
+			continue
+		}
+		begin, end := span(record)
+		if c.Oldest == 0 || begin < c.Oldest {
+			c.Oldest = begin
+		}
+		c.Newest = max(c.Newest, end)
+	}
+	return c, nil
+}
+
+// units of a duration in ns, by the two bits that CALL_UNIT_MASK covers.
+var units = [4]uint64{1, 1e3, 1e6, 1e9}
+
+// span returns when the call of a record, a whole struct call, began and ended. It is what a
+// list needs of every record, and nothing else of it.
+func span(record []byte) (begin, end uint64) {
+	begin = binary.NativeEndian.Uint64(record[8:])
+	unit := binary.NativeEndian.Uint16(record[22:]) & abi.CallUnitMask >> abi.CallUnitShift
+	return begin, begin + uint64(binary.NativeEndian.Uint32(record[32:]))*units[unit]
+}

@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package straceback
+
+import (
+	"cmp"
+	"encoding/binary"
+	"slices"
+
+	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
+	"github.com/runc-trace/runc-trace/pkg/syscalls"
+)
+
+// Part says what of a call an event of the timeline is.
+type Part uint8
+
+// The parts of a call.
+const (
+	Whole    Part = iota // nothing else came between its begin and its end
+	Begin                // its begin: something else came before its end
+	End                  // its end
+	InFlight             // its begin: it has not ended yet
+)
+
+// Timeline is a recording's calls in the order of time.
+type Timeline struct {
+	// Malformed counts the records that could not be decoded; they are left out.
+	Malformed int
+
+	calls  []moment
+	begins []uint32 // indexes of calls, by begin
+	ends   []uint32 // indexes of calls that end at another time, by end
+}
+
+type moment struct {
+	begin, end uint64
+	record     []byte
+	part       Part // Whole: all of it in one event, whatever comes between; InFlight; or else Begin
+}
+
+// NewTimeline orders the calls of records, as Recording.Read gives them, and of inFlight:
+// records of calls that had not returned when they were read, which must have been before the
+// recording was. Those that the recording has, too, have returned meanwhile. Only calls
+// that keep wants are on the timeline, and only these come in between of others; a nil keep
+// wants all. The records are not copied.
+func NewTimeline(records, inFlight [][]byte, keep func(*syscalls.Call) bool) *Timeline {
+	t := &Timeline{calls: make([]moment, 0, len(records)+len(inFlight))}
+	type key struct {
+		tid  uint32
+		time uint64
+	}
+	pending := make(map[key][]byte, len(inFlight))
+	for _, record := range inFlight {
+		if len(record) >= abi.SizeofCall {
+			pending[key{tid(record), binary.NativeEndian.Uint64(record[8:])}] = record
+		}
+	}
+	var call syscalls.Call
+	last := uint64(0) // end of the record before
+	add := func(record []byte, part Part) {
+		if err := call.Decode(record); err != nil {
+			t.Malformed++
+			return
+		}
+		if len(pending) > 0 && part != InFlight {
+			delete(pending, key{call.TID, call.Time})
+		}
+		end := sum(call.Time, call.Duration)
+		if part != InFlight {
+			end = max(end, min(last, sum(end, unit(call.Duration)-1)))
+			last = end
+		}
+		if keep != nil && !keep(&call) {
+			return
+		}
+		if part == Begin && (end == call.Time || call.Nr == syscalls.NumberNone) {
+			part = Whole
+		}
+		t.calls = append(t.calls, moment{call.Time, end, record, part})
+	}
+	for _, record := range records {
+		add(record, Begin)
+	}
+	for _, record := range pending {
+		add(record, InFlight)
+	}
+	t.order()
+	return t
+}
+
+// unit is what a duration was counted in, in ns: the finest one that let it fit 32 bits. A call
+// ended up to one unit later than its record tells, and not before the record that precedes it.
+func unit(duration uint64) uint64 {
+	for _, u := range units {
+		if duration/u < 1<<32 {
+			return u
+		}
+	}
+	return units[len(units)-1]
+}
+
+// sum is the largest number where the true one does not fit: no end lies before its begin.
+func sum(a, b uint64) uint64 {
+	if a+b < a {
+		return ^uint64(0)
+	}
+	return a + b
+}
+
+func tid(record []byte) uint32 { return binary.NativeEndian.Uint32(record[24:]) }
+
+// order sorts begins and ends. Records come in the order of their ends, all but those of
+// two CPUs at the same moment, and mostly in that of their begins: sorting costs little then.
+func (t *Timeline) order() {
+	t.begins = make([]uint32, len(t.calls))
+	t.ends = make([]uint32, 0, len(t.calls))
+	for i := range t.calls {
+		t.begins[i] = uint32(i)
+		if t.calls[i].part == Begin {
+			t.ends = append(t.ends, uint32(i))
+		}
+	}
+	sort(t.begins, func(i uint32) uint64 { return t.calls[i].begin })
+	sort(t.ends, func(i uint32) uint64 { return t.calls[i].end })
+}
+
+// sort leaves calls of the same time in the order of their records.
+func sort(indexes []uint32, time func(uint32) uint64) {
+	slices.SortFunc(indexes, func(a, b uint32) int {
+		return cmp.Or(cmp.Compare(time(a), time(b)), cmp.Compare(a, b))
+	})
+}
+
+// Len is the number of calls.
+func (t *Timeline) Len() int { return len(t.calls) }
+
+// Calls yields every call once, by its begin; a call in flight as InFlight, every other one as Whole.
+// The call is the same variable each time.
+func (t *Timeline) Calls(yield func(*syscalls.Call, Part) bool) {
+	var call syscalls.Call
+	for _, i := range t.begins {
+		part := Whole
+		if t.calls[i].part == InFlight {
+			part = InFlight
+		}
+		if !t.yield(&call, i, part, yield) {
+			return
+		}
+	}
+}
+
+// Events yields the begin and the end of every call in the order of time, as one event
+// where no other one lies between them. Of a begin and an end at the same time the end comes
+// first. The call is the same variable each time.
+func (t *Timeline) Events(yield func(*syscalls.Call, Part) bool) {
+	var call syscalls.Call
+	begins, ends := t.begins, t.ends
+	for len(begins) > 0 || len(ends) > 0 {
+		if len(begins) == 0 || len(ends) > 0 && t.calls[ends[0]].end <= t.calls[begins[0]].begin {
+			if !t.yield(&call, ends[0], End, yield) {
+				return
+			}
+			ends = ends[1:]
+			continue
+		}
+		i := begins[0]
+		begins = begins[1:]
+		m := &t.calls[i]
+		part := m.part
+		if part == Begin && ends[0] == i && (len(begins) == 0 || m.end <= t.calls[begins[0]].begin) {
+			part = Whole
+			ends = ends[1:]
+		}
+		if !t.yield(&call, i, part, yield) {
+			return
+		}
+	}
+}
+
+func (t *Timeline) yield(call *syscalls.Call, i uint32, part Part, yield func(*syscalls.Call, Part) bool) bool {
+	m := &t.calls[i]
+	if call.Decode(m.record) != nil {
+		return true // it was decoded once already
+	}
+	call.Duration = m.end - m.begin
+	return yield(call, part)
+}

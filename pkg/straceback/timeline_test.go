@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package straceback
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/runc-trace/runc-trace/pkg/syscalls"
+	"github.com/runc-trace/runc-trace/pkg/syscalls/recordtest"
+)
+
+var update = flag.Bool("update", false, "write what is printed into testdata")
+
+// golden compares with a file in testdata.
+func golden(t *testing.T, file string, got []byte) {
+	t.Helper()
+	path := filepath.Join("testdata", file)
+	if *update {
+		if err := os.WriteFile(path, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), string(got)); diff != "" {
+		t.Errorf("%s (-want +got):\n%s", path, diff)
+	}
+}
+
+// number finds a call of amd64 by its name.
+func number(name string) syscalls.Nr {
+	for nr := range syscalls.Nr(512) {
+		if s, ok := syscalls.Lookup(syscalls.AMD64, nr); ok && s.Name == name {
+			return nr
+		}
+	}
+	panic(name)
+}
+
+// call is a call of a thread from begin to end.
+func call(tid uint32, name string, begin, end uint64) syscalls.Call {
+	return syscalls.Call{
+		Native: syscalls.AMD64, ABI: syscalls.AMD64, Nr: number(name), TID: tid, PID: 1, Time: begin, Duration: end - begin, Comm: []byte("sh"),
+	}
+}
+
+func records(calls ...syscalls.Call) [][]byte {
+	var all [][]byte
+	for i := range calls {
+		all = append(all, recordtest.Append(nil, &calls[i]))
+	}
+	return all
+}
+
+// events are those of a timeline, in short: "1 Begin", "2 Whole".
+func events(t *Timeline) []string {
+	var all []string
+	for c, part := range t.Events {
+		all = append(all, fmt.Sprint(c.TID, " ", [...]string{"whole", "begin", "end", "in flight"}[part]))
+	}
+	return all
+}
+
+func TestPairs(t *testing.T) {
+	unfinished := call(2, "read", 15, 40)
+	unfinished.Unfinished, unfinished.Result = true, 9
+	killed := syscalls.Call{Nr: syscalls.NumberNone, TID: 3, PID: 1, Time: 20, Duration: 5, Unfinished: true, Result: 9}
+	for _, c := range []struct {
+		what     string
+		records  [][]byte // in the order in which they ended
+		inFlight [][]byte
+		want     []string
+	}{
+		{"nothing", nil, nil, nil},
+		{"one after the other", records(call(1, "read", 10, 20), call(2, "read", 30, 40)), nil, []string{"1 whole", "2 whole"}},
+		{"one within the other", records(call(2, "read", 20, 30), call(1, "wait4", 10, 40)), nil, []string{"1 begin", "2 whole", "1 end"}},
+		{"overlapping", records(call(1, "read", 10, 30), call(2, "read", 20, 40)), nil, []string{"1 begin", "2 begin", "1 end", "2 end"}},
+		{"one begins as the other ends", records(call(1, "read", 10, 20), call(2, "read", 20, 30)), nil, []string{"1 whole", "2 whole"}},
+		{"both begin and end at once", records(call(1, "read", 10, 20), call(2, "read", 10, 20)), nil, []string{"1 begin", "2 begin", "1 end", "2 end"}},
+		{"no time at all", records(call(1, "read", 10, 10), call(2, "read", 10, 10), call(3, "read", 10, 12)), nil, []string{"1 whole", "2 whole", "3 whole"}},
+		{"no time at all, within", records(call(2, "read", 15, 15), call(1, "read", 10, 20)), nil, []string{"1 begin", "2 whole", "1 end"}},
+		{"records out of order", records(call(2, "read", 30, 40), call(1, "read", 10, 20)), nil, []string{"1 whole", "2 whole"}},
+		{"ended with its task", records(call(1, "read", 10, 20), unfinished), nil, []string{"1 begin", "2 begin", "1 end", "2 end"}},
+		{"killed outside of any call", records(killed, call(1, "read", 10, 30)), nil, []string{"1 begin", "3 whole", "1 end"}},
+		{"in flight", records(call(1, "read", 10, 20)), records(call(2, "read", 5, 5)), []string{"2 in flight", "1 whole"}},
+		{"in flight, within", records(call(1, "read", 10, 20)), records(call(2, "read", 15, 15)), []string{"1 begin", "2 in flight", "1 end"}},
+		{"in flight, but returned meanwhile", records(call(1, "read", 10, 20)), records(call(1, "read", 10, 10)), []string{"1 whole"}},
+	} {
+		if diff := cmp.Diff(c.want, events(NewTimeline(c.records, c.inFlight, nil))); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", c.what, diff)
+		}
+	}
+}
+
+// TestLongDurations has a call of five days, whose duration is kept in ms, end behind the one
+// that it waited for, as its record lies behind that one's.
+func TestLongDurations(t *testing.T) {
+	const days = 5 * 24 * 3600e9
+	all := records(call(2, "exit_group", 10+days+300, 10+days+400), call(1, "wait4", 10, 10+days+500), call(3, "read", 10+days+600, 10+days+700))
+	timeline := NewTimeline(all, nil, nil)
+	want := []string{"1 begin", "2 whole", "1 end", "3 whole"}
+	if diff := cmp.Diff(want, events(timeline)); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	for c, part := range timeline.Events {
+		if part == End && c.Duration != days+400 {
+			t.Errorf("the call takes %d ns, want as long as the one that it waited for", c.Duration)
+		}
+	}
+}
+
+func TestOnlyWhatIsWantedComesInBetween(t *testing.T) {
+	all := records(call(2, "getppid", 20, 30), call(1, "wait4", 10, 40))
+	timeline := NewTimeline(all, nil, func(c *syscalls.Call) bool { return c.Syscall().Name == "wait4" })
+	if diff := cmp.Diff([]string{"1 whole"}, events(timeline)); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+func TestMalformedRecords(t *testing.T) {
+	all := records(call(1, "read", 10, 20))
+	argument := call(1, "close", 30, 40)
+	argument.NArgs = 1
+	all = append(all, nil, all[0][:20], records(argument)[0][:48])
+	timeline := NewTimeline(all, [][]byte{nil, {1, 2}}, nil)
+	if got := events(timeline); !cmp.Equal(got, []string{"1 whole"}) || timeline.Malformed != 3 {
+		t.Errorf("%d records are malformed, and %v are shown", timeline.Malformed, got)
+	}
+}
+
+// TestLines prints the demonstration's calls, and others that are hard to print.
+func TestLines(t *testing.T) {
+	time.Local = time.UTC
+	const start = 1000e9
+	at := func(c syscalls.Call, pid, tid uint32, cpu uint16, comm string) syscalls.Call {
+		c.PID, c.TID, c.CPU, c.Comm = pid, tid, cpu, []byte(comm)
+		c.Time += start
+		return c
+	}
+	write := call(0, "write", 2_167_734, 2_184_497)
+	write.NArgs, write.Args, write.Result = 3, [6]uint64{4, 0xc000, 20}, 20
+	write.NCaptures, write.Captures = 1, [2]syscalls.Capture{{Arg: 1, Data: []byte(`{"type":"procReady"}`)}}
+	open := call(0, "openat", 70_597_676, 70_600_000)
+	open.NArgs, open.Args, open.Result = 4, [6]uint64{^uint64(99), 0x7f00, 0, 0}, -2
+	open.NCaptures, open.Captures = 1, [2]syscalls.Capture{{Arg: 1, Data: []byte("/tmp/file-12508")}}
+	nap := call(0, "wait4", 1_000_000, 725_000_000_123)
+	nap.NArgs = 4
+	killed := syscalls.Call{Native: syscalls.AMD64, ABI: syscalls.AMD64, Nr: syscalls.NumberNone, Time: 725_000_000_500, Unfinished: true, Result: 11}
+	before := call(0, "getppid", 0, 0)
+	before = at(before, 2, 2, 0, "early")
+	before.Time -= 1500
+	hanging := call(0, "read", 800_000_000_000, 800_000_000_000)
+	hanging.NArgs, hanging.Args, hanging.Unfinished = 3, [6]uint64{0, 0xc000, 1}, true
+
+	all := records(
+		before,
+		at(call(0, "getppid", 2_170_000, 2_170_100), 30908, 30910, 1, "runc:[2:INIT]"),
+		at(write, 30908, 30908, 0, "runc:[2:INIT]"),
+		at(open, 30908, 30908, 1, "cat"),
+		at(nap, 7, 7, 3, "\x1b[2Jsh\n]"),
+		at(killed, 8, 8, 3, "crash"),
+	)
+	timeline := NewTimeline(all, records(at(hanging, 9, 10, 0, "cat")), nil)
+	f := Format{Start: start, Boot: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
+	var lines, wall, objects []byte
+	for c, part := range timeline.Events {
+		lines = f.AppendLine(lines, c, part)
+	}
+	golden(t, "lines.txt", lines)
+	f.Wall, f.Durations = true, true
+	for c, part := range timeline.Events {
+		wall = f.AppendLine(wall, c, part)
+	}
+	golden(t, "wall.txt", wall)
+	for c, part := range timeline.Calls {
+		var err error
+		if objects, err = f.AppendJSON(objects, c, part); err != nil {
+			t.Fatal(err)
+		}
+	}
+	golden(t, "calls.json", objects)
+}
+
+func FuzzTimeline(f *testing.F) {
+	whole := records(call(1, "read", 10, 20))[0]
+	f.Add(whole, whole)
+	f.Add([]byte{}, whole[:30])
+	f.Fuzz(func(t *testing.T, record, inFlight []byte) {
+		timeline := NewTimeline([][]byte{record, whole}, [][]byte{inFlight}, nil)
+		var line []byte
+		begins, ends := 0, 0
+		for c, part := range timeline.Events {
+			line = (&Format{Durations: true}).AppendLine(line[:0], c, part)
+			for i, b := range line {
+				if b < ' ' && i != len(line)-1 {
+					t.Fatalf("a line holds the control character %q: %q", b, line)
+				}
+			}
+			if part == Begin {
+				begins++
+			}
+			if part == End {
+				ends++
+			}
+		}
+		if begins != ends {
+			t.Errorf("%d begins and %d ends", begins, ends)
+		}
+	})
+}
+
+func BenchmarkLines(b *testing.B) {
+	write := call(1, "write", 0, 100)
+	write.NArgs, write.Args, write.Result = 3, [6]uint64{4, 0xc000, 20}, 20
+	write.NCaptures, write.Captures = 1, [2]syscalls.Capture{{Arg: 1, Data: []byte(`{"type":"procReady"}`)}}
+	var all [][]byte
+	for i := range uint64(10000) {
+		write.Time = i * 1000
+		all = append(all, recordtest.Append(nil, &write))
+	}
+	f := Format{}
+	line := make([]byte, 0, 1<<10)
+	b.ReportAllocs()
+	for b.Loop() {
+		for c, part := range NewTimeline(all, nil, nil).Events {
+			line = f.AppendLine(line[:0], c, part)
+		}
+	}
+	b.ReportMetric(float64(len(all)*b.N)/b.Elapsed().Seconds(), "records/s")
+}

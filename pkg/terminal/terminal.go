@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package terminal makes text that came out of a container fit to be shown: what a
+// container calls its processes, files and arguments is its own choice, and must
+// neither move a cursor, nor break a line, nor pass itself off as something else.
+package terminal
+
+import (
+	"unicode"
+	"unicode/utf8"
+)
+
+const digits = "0123456789abcdef"
+
+// Append appends text to dst with every byte escaped that is no printable character:
+// \n, \t, \r, \\ and otherwise \xNN, byte by byte. Formatting characters of Unicode
+// (those that turn the direction of writing, for one) count as not printable. The result
+// is valid UTF-8 on one line, and tells every input from every other.
+func Append[T []byte | string](dst []byte, text T) []byte {
+	for i := 0; i < len(text); {
+		c := text[i]
+		if c >= ' ' && c < utf8.RuneSelf && c != '\\' && c != 0x7f {
+			dst = append(dst, c)
+			i++
+			continue
+		}
+		if c < utf8.RuneSelf {
+			dst = appendByte(dst, c)
+			i++
+			continue
+		}
+		r, n := decode(text[i:])
+		if r != utf8.RuneError && unicode.IsPrint(r) {
+			dst = append(dst, text[i:i+n]...)
+		} else {
+			for _, c := range []byte(text[i : i+n]) {
+				dst = appendByte(dst, c)
+			}
+		}
+		i += n
+	}
+	return dst
+}
+
+// String is Append into a string of its own.
+func String[T []byte | string](text T) string {
+	return string(Append(nil, text))
+}
+
+func decode[T []byte | string](text T) (rune, int) {
+	return utf8.DecodeRuneInString(string(text[:min(len(text), utf8.UTFMax)]))
+}
+
+func appendByte(dst []byte, c byte) []byte {
+	switch c {
+	case '\\':
+		return append(dst, '\\', '\\')
+	case '\n':
+		return append(dst, '\\', 'n')
+	case '\r':
+		return append(dst, '\\', 'r')
+	case '\t':
+		return append(dst, '\\', 't')
+	}
+	return append(dst, '\\', 'x', digits[c>>4], digits[c&0xf])
+}
+
+// AppendJSON appends valid JSON to dst, with every character escaped (\uNNNN) that is not
+// printable. encoding/json leaves DEL, the C1 controls and what turns the direction of
+// writing as they are, and a terminal heeds them.
+func AppendJSON(dst, json []byte) []byte {
+	for i := 0; i < len(json); {
+		c := json[i]
+		if c < utf8.RuneSelf && c != 0x7f {
+			dst = append(dst, c)
+			i++
+			continue
+		}
+		r, n := utf8.DecodeRune(json[i:])
+		if unicode.IsPrint(r) {
+			dst = append(dst, json[i:i+n]...)
+		} else if r > 0xffff {
+			r -= 0x10000
+			dst = appendRune(appendRune(dst, 0xd800+r>>10), 0xdc00+r&0x3ff)
+		} else {
+			dst = appendRune(dst, r)
+		}
+		i += n
+	}
+	return dst
+}
+
+func appendRune(dst []byte, r rune) []byte {
+	return append(dst, '\\', 'u', digits[r>>12&0xf], digits[r>>8&0xf], digits[r>>4&0xf], digits[r&0xf])
+}
