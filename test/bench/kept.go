@@ -1,3 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package main
-func benchKept(rounds int) error { return nil }
-func benchShim(rounds int) error { return nil }
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"syscall"
+
+	"github.com/runc-trace/runc-trace/pkg/bpf"
+	"github.com/runc-trace/runc-trace/test/cgroup"
+)
+
+// benchKept counts how many calls a ring of 1 MiB holds once it has gone round.
+func benchKept(int) error {
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	fmt.Printf("calls kept per MiB of ring\n\n| workload | kept | bytes a call |\n|---|---|---|\n")
+	for _, w := range []struct {
+		name string
+		args []string
+	}{
+		{"getppid", []string{self, "worker", "getppid", "20000"}},
+		{"write of 64 bytes", []string{self, "worker", "write64", "20000"}},
+		{"find /usr/share -size +1G", []string{"find", "/usr/share", "-size", "+1G"}},
+		{"ls -lR /usr/share", []string{"ls", "-lR", "/usr/share"}},
+	} {
+		kept, err := kept(w.args)
+		if err != nil {
+			return fmt.Errorf("recording %s: %w", w.name, err)
+		}
+		fmt.Printf("| %s | %d | %.1f |\n", w.name, kept, float64(1<<20)/float64(kept))
+	}
+	return nil
+}
+
+func kept(args []string) (kept int, err error) {
+	o := bpf.DefaultOptions()
+	o.Rings, o.Identities, o.RingSize = 1, 2, 1<<20
+	if _, err := bpf.Load(benchDir, o, descriptions()); err != nil {
+		return 0, err
+	}
+	d, err := cgroup.Unmade("/runc-trace-bench")
+	if err != nil {
+		return 0, err
+	}
+	defer func() {
+		removed := d.Remove()
+		_, unloaded := bpf.Unload(benchDir)
+		err = errors.Join(err, removed, unloaded)
+	}()
+	if err := d.Register(benchDir, cgroup.Recorded("bench")); err != nil {
+		return 0, err
+	}
+	c := exec.Command(args[0], args[1:]...)
+	c.SysProcAttr = &syscall.SysProcAttr{UseCgroupFD: true, CgroupFD: d.FD()}
+	if err := c.Run(); err != nil {
+		return 0, err
+	}
+	i, err := bpf.Open(benchDir)
+	if err != nil {
+		return 0, err
+	}
+	defer i.Close()
+	r, err := i.Ring(0)
+	if err != nil {
+		return 0, err
+	}
+	s, err := r.Read(0, false)
+	if err != nil {
+		return 0, err
+	}
+	if !s.Lapped {
+		return 0, fmt.Errorf("only %d calls were made: the ring did not go round", s.Written)
+	}
+	return len(s.Records), nil
+}

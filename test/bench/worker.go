@@ -4,8 +4,6 @@ package main
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
 	"runtime"
 	"strconv"
 	"strings"
@@ -43,15 +41,6 @@ var workloads = map[string]func(n int) error{
 			unix.RawSyscall(unix.SYS_FACCESSAT, uintptr(at), uintptr(unsafe.Pointer(path)), 0)
 		}
 		return nil
-	},
-	"walk": func(n int) error {
-		seen := 0
-		return filepath.WalkDir("/usr/share", func(string, os.DirEntry, error) error {
-			if seen++; seen > n {
-				return filepath.SkipAll
-			}
-			return nil
-		})
 	},
 }
 

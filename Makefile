@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+
+# Everything is made from here; `make help` lists what.
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+PREFIX  ?= /usr/local
+DESTDIR ?=
+GOARCH  ?= $(shell go env GOARCH)
+BIN     := bin
+
+GO_BUILD := CGO_ENABLED=0 GOARCH=$(GOARCH) go build -trimpath -buildvcs=false
+# Fuzz targets, and how long each runs in `make test`.
+FUZZTIME ?= 5s
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## build runc-trace and tracectl into bin/ (static; GOARCH=arm64 for the other one)
+	$(GO_BUILD) -ldflags "-s -w" -o $(BIN)/runc-trace ./cmd/runc-trace
+	$(GO_BUILD) -ldflags "-s -w -X main.version=$(VERSION)" -o $(BIN)/tracectl ./cmd/tracectl
+
+.PHONY: deps
+deps: ## install what tests, demo and code generation need (Debian; root)
+	@sh test/deps.sh
+
+.PHONY: generate
+generate: ## make the generated files again: eBPF objects, the contract's Go types, tables, default config, man pages
+	go generate ./...
+
+.PHONY: check-generated
+check-generated: ## fail where a generated file is not what generating it again gives
+	@sh test/check-generated.sh
+
+.PHONY: lint
+lint: ## gofmt, go vet, staticcheck
+	@unformatted=$$(gofmt -l cmd pkg test); [ -z "$$unformatted" ] || { echo "not gofmt-ed: $$unformatted"; exit 1; }
+	go vet ./...
+	GOARCH=arm64 go vet ./...
+	go tool staticcheck ./...
+
+.PHONY: test
+test: deps lint check-generated ## everything that is checked: lint, generated files, unit, kernel and end-to-end tests, fuzz targets (root)
+	go test -count=1 ./...
+	@sh test/fuzz.sh $(FUZZTIME)
+
+.PHONY: soak
+soak: deps ## the long tests: 1,000 containers, 10,000 cycles (root; some ten minutes)
+	RUNC_TRACE_SOAK=1 go test -count=1 -timeout 60m -v -run 'TestCyclesLeaveNothing|TestNothingIsMissed' ./pkg/bpf ./test/e2e
+
+.PHONY: bench
+bench: deps build ## measure what tracing costs; prints the tables of docs/benchmarks.md (root)
+	go run ./test/bench calls
+	go run ./test/bench kept
+	go run ./test/bench shim
+	go test -run '^$$' -bench . -benchmem ./pkg/syscalls ./pkg/straceback
+
+.PHONY: demo
+demo: build ## both demonstrations, with real containers, in a minute (root)
+	@bash test/demo/demo.sh
+
+.PHONY: install
+install: build ## install binaries, the default configuration and man pages below $(DESTDIR)$(PREFIX)
+	install -D -m 0755 $(BIN)/runc-trace $(DESTDIR)$(PREFIX)/bin/runc-trace
+	install -D -m 0755 $(BIN)/tracectl $(DESTDIR)$(PREFIX)/bin/tracectl
+	[ -e $(DESTDIR)/etc/runc-trace/config.toml ] || install -D -m 0644 install/config.toml $(DESTDIR)/etc/runc-trace/config.toml
+	for page in docs/man/*.8; do install -D -m 0644 $$page $(DESTDIR)$(PREFIX)/share/man/man8/$$(basename $$page); done
+
+.PHONY: clean
+clean: ## remove what was built
+	rm -rf $(BIN)

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package config reads config.toml, the one file that the shim and tracectl share.
+package config
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path"
+
+	"github.com/BurntSushi/toml"
+
+	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
+	"github.com/runc-trace/runc-trace/pkg/identity"
+)
+
+// DefaultPath is where the file is looked for unless PathEnv says otherwise.
+const DefaultPath = "/etc/runc-trace/config.toml"
+
+// PathEnv names the environment variable that overrides DefaultPath. The shim heeds it
+// for privileged callers only.
+const PathEnv = "RUNC_TRACE_CONFIG"
+
+// Config is the whole file. File renders it with what each key means.
+type Config struct {
+	Runtime         Runtime `toml:"runtime"`
+	PinDir          string  `toml:"pin-dir"`
+	Log             string  `toml:"log"`
+	LogLevel        string  `toml:"log-level"`
+	RecordSandboxes bool    `toml:"record-sandboxes"`
+	Labels          Labels  `toml:"labels"`
+	Pool            Pool    `toml:"pool"`
+}
+
+// Labels says which annotations are labels, beside those that are known anyway.
+type Labels struct {
+	Annotations []string `toml:"annotations"`
+	Prefixes    []string `toml:"prefixes"`
+	JSON        []string `toml:"json"`
+}
+
+// Pool is what `tracectl load` makes.
+type Pool struct {
+	Rings       int  `toml:"rings"`
+	RingSize    Size `toml:"ring-size"`
+	Identities  int  `toml:"identities"`
+	ExecLogSize Size `toml:"exec-log-size"`
+	CaptureSize Size `toml:"capture-size"`
+	ArgvSize    Size `toml:"argv-size"`
+}
+
+// Default is what holds where there is no file, or where it says nothing.
+func Default() Config {
+	return Config{
+		Runtime:  Runtime{"runc", "crun"},
+		PinDir:   abi.DefaultPinDir,
+		LogLevel: "warn",
+		Pool: Pool{
+			Rings:       256,
+			RingSize:    256 << 10,
+			Identities:  4096,
+			ExecLogSize: 8 << 20,
+			CaptureSize: 128,
+			ArgvSize:    4 << 10,
+		},
+	}
+}
+
+// Rules are what identity.Parse needs of the file.
+func (c *Config) Rules() identity.Rules {
+	return identity.Rules{
+		Annotations:     c.Labels.Annotations,
+		Prefixes:        c.Labels.Prefixes,
+		JSON:            c.Labels.JSON,
+		RecordSandboxes: c.RecordSandboxes,
+	}
+}
+
+// Load reads the file at path over the defaults. A file that is not there is an error
+// that wraps fs.ErrNotExist. Whatever the error, the Config can be used: it is what
+// Parse made of the file, or the defaults.
+func Load(path string) (Config, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return Default(), fmt.Errorf("reading the configuration: %w", err)
+	}
+	c, err := Parse(string(text))
+	if err != nil {
+		return c, fmt.Errorf("parsing %q: %w", path, err)
+	}
+	return c, nil
+}
+
+// Parse reads the text of a file over the defaults. Where it is no TOML, or a value is
+// of the wrong type, the error says where and the Config is the default one but for the
+// runtime that ParseRuntime finds. Where a key is unknown or a value out of its range,
+// the error names all of them and the Config has everything else, with the default for
+// such a value. A slip in one line must not make the shim take another runtime than the
+// one that the file names.
+func Parse(text string) (Config, error) {
+	c := Default()
+	meta, err := toml.Decode(text, &c)
+	if err != nil {
+		c = Default()
+		if runtime, ok := ParseRuntime(text); ok {
+			c.Runtime = runtime
+		}
+		return c, err
+	}
+	var problems []error
+	for _, key := range meta.Undecoded() {
+		problems = append(problems, fmt.Errorf("unknown key %q", key.String()))
+	}
+	problems = append(problems, c.check()...)
+	return c, errors.Join(problems...)
+}
+
+// check puts defaults where values are out of their range, and says so.
+func (c *Config) check() []error {
+	var problems []error
+	fallback := Default()
+	if err := c.Runtime.check(); err != nil {
+		problems = append(problems, err)
+		c.Runtime = fallback.Runtime
+	}
+	if !path.IsAbs(c.PinDir) {
+		problems = append(problems, fmt.Errorf("pin-dir %q is no absolute path", c.PinDir))
+		c.PinDir = fallback.PinDir
+	}
+	if c.Log != "" && !path.IsAbs(c.Log) {
+		problems = append(problems, fmt.Errorf("log %q is no absolute path", c.Log))
+		c.Log = fallback.Log
+	}
+	switch c.LogLevel {
+	case "error", "warn", "info", "debug":
+	default:
+		problems = append(problems, fmt.Errorf("log-level %q is none of error, warn, info, debug", c.LogLevel))
+		c.LogLevel = fallback.LogLevel
+	}
+	return append(problems, c.Pool.check(fallback.Pool)...)
+}
+
+// check looks for what no pool can have. What the kernel in use can take is for
+// `tracectl load` to say.
+func (p *Pool) check(fallback Pool) []error {
+	var problems []error
+	count := func(key string, value *int, fallback int) {
+		if *value < 1 || *value > 1<<24 {
+			problems = append(problems, fmt.Errorf("pool.%s = %d is not within 1 and %d", key, *value, 1<<24))
+			*value = fallback
+		}
+	}
+	size := func(key string, value *Size, fallback, least, most Size) {
+		if *value < least || *value > most {
+			problems = append(problems, fmt.Errorf("pool.%s = %q is not within %s and %s", key, *value, least, most))
+			*value = fallback
+		}
+	}
+	count("rings", &p.Rings, fallback.Rings)
+	size("ring-size", &p.RingSize, fallback.RingSize, 4<<10, 1<<30)
+	count("identities", &p.Identities, fallback.Identities)
+	size("exec-log-size", &p.ExecLogSize, fallback.ExecLogSize, 4<<10, 1<<34)
+	size("capture-size", &p.CaptureSize, fallback.CaptureSize, 1, abi.CaptureLimit)
+	size("argv-size", &p.ArgvSize, fallback.ArgvSize, 1, abi.ArgvLimit)
+	return problems
+}

@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package config
+
+import (
+	"errors"
+	"flag"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+var update = flag.Bool("update", false, "write the files that are generated from code")
+
+func TestParse(t *testing.T) {
+	with := func(change func(*Config)) Config {
+		c := Default()
+		change(&c)
+		return c
+	}
+	for _, test := range []struct {
+		name, text string
+		want       Config
+		problem    string
+	}{
+		{"nothing", "", Default(), ""},
+		{"a path", `runtime = "/opt/runc"`, with(func(c *Config) { c.Runtime = Runtime{"/opt/runc"} }), ""},
+		{"a list", "runtime = [\n'crun',\n\"/opt/runc\",\n]", with(func(c *Config) { c.Runtime = Runtime{"crun", "/opt/runc"} }), ""},
+		{
+			"everything",
+			`
+			runtime = "crun" # of the distribution
+			pin-dir = "/sys/fs/bpf/other"
+			log = "/var/log/runc-trace.log"
+			log-level = "debug"
+			record-sandboxes = true
+			[labels]
+			annotations = ["a"]
+			prefixes = ["p/", "q/"]
+			json = ["j"]
+			[pool]
+			rings = 16
+			ring-size = "1MiB"
+			identities = 64
+			exec-log-size = 65536
+			capture-size = "1KiB"
+			argv-size = "32KiB"`,
+			Config{
+				Runtime: Runtime{"crun"}, PinDir: "/sys/fs/bpf/other", Log: "/var/log/runc-trace.log", LogLevel: "debug", RecordSandboxes: true,
+				Labels: Labels{Annotations: []string{"a"}, Prefixes: []string{"p/", "q/"}, JSON: []string{"j"}},
+				Pool:   Pool{Rings: 16, RingSize: 1 << 20, Identities: 64, ExecLogSize: 64 << 10, CaptureSize: 1 << 10, ArgvSize: 32 << 10},
+			},
+			"",
+		},
+		{
+			"unknown keys",
+			"runtime = \"/opt/runc\"\nlogs = \"/x\"\n[pool]\nring = 1\n[other]\na = 1",
+			with(func(c *Config) { c.Runtime = Runtime{"/opt/runc"} }),
+			"unknown key \"logs\"\nunknown key \"pool.ring\"\nunknown key \"other\"\nunknown key \"other.a\"",
+		},
+		{
+			"values out of their range",
+			"runtime = \"./runc\"\npin-dir = \"bpf\"\nlog = \"l\"\nlog-level = \"loud\"\n[pool]\nrings = 0\nring-size = \"2GiB\"\nidentities = -1\ncapture-size = \"2KiB\"\nargv-size = 0\nexec-log-size = 1",
+			Default(),
+			`runtime "./runc" is neither an absolute path nor a name
+pin-dir "bpf" is no absolute path
+log "l" is no absolute path
+log-level "loud" is none of error, warn, info, debug
+pool.rings = 0 is not within 1 and 16777216
+pool.ring-size = "2GiB" is not within 4KiB and 1GiB
+pool.identities = -1 is not within 1 and 16777216
+pool.exec-log-size = "1" is not within 4KiB and 16GiB
+pool.capture-size = "2KiB" is not within 1 and 1KiB
+pool.argv-size = "0" is not within 1 and 32KiB`,
+		},
+		{"an empty list", "runtime = []", Default(), "runtime is empty"},
+		{"an empty name", `runtime = ["runc", ""]`, Default(), `runtime "" is neither an absolute path nor a name`},
+		{"no TOML", "runtime = \"/opt/runc\"\n[pool]\nwhatever", with(func(c *Config) { c.Runtime = Runtime{"/opt/runc"} }),
+			"toml: line 3 (last key \"pool\"): unexpected EOF; expected key separator '='"},
+		{"a wrong type", "runtime = 1", Default(), "toml: line 1 (last key \"runtime\"): runtime is of type int64, want a string or a list of strings"},
+		{"a wrong type in a list", "runtime = [1]", Default(), "toml: line 1 (last key \"runtime\"): runtime has an entry of type int64, want a string"},
+		{"a size that is none", "runtime = \"/opt/runc\"\n[pool]\nring-size = \"big\"", with(func(c *Config) { c.Runtime = Runtime{"/opt/runc"} }),
+			"toml: line 3 (last key \"pool.ring-size\"): size \"big\" is no number of bytes such as 4096, \"256KiB\" or \"8MiB\""},
+		{"a size of another type", "[pool]\nring-size = 1.5", Default(), "toml: line 2 (last key \"pool.ring-size\"): size is of type float64, want a number or a string"},
+		{"a negative size", "[pool]\nring-size = -1", Default(), "toml: line 2 (last key \"pool.ring-size\"): size -1 is negative"},
+	} {
+		got, err := Parse(test.text)
+		problem := ""
+		if err != nil {
+			problem = err.Error()
+		}
+		if diff := cmp.Diff(test.problem, problem); diff != "" {
+			t.Errorf("%s: problem (-want +got):\n%s", test.name, diff)
+		}
+		if diff := cmp.Diff(test.want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", test.name, diff)
+		}
+	}
+}
+
+func TestLoad(t *testing.T) {
+	directory := t.TempDir()
+	file := filepath.Join(directory, "config.toml")
+	c, err := Load(file)
+	if !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a file that is not there: %v", err)
+	}
+	if diff := cmp.Diff(Default(), c); diff != "" {
+		t.Errorf("a file that is not there (-want +got):\n%s", diff)
+	}
+	if err := os.WriteFile(file, []byte(`runtime = "crun"`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	want := Default()
+	want.Runtime = Runtime{"crun"}
+	c, err = Load(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, c); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestSize(t *testing.T) {
+	for text, want := range map[string]Size{"0": 0, "1": 1, "4096": 4096, "12B": 12, "256KiB": 256 << 10, "256 KiB": 256 << 10, "8MiB": 8 << 20, "3GiB": 3 << 30} {
+		if got, err := ParseSize(text); err != nil || got != want {
+			t.Errorf("%q is %d, %v, want %d", text, got, err, want)
+		}
+	}
+	for _, text := range []string{"", "KiB", "-1", "1KB", "1k", "1.5KiB", "9223372036854775808", "9007199254740992KiB", "0x10", "+1", "1 000"} {
+		if got, err := ParseSize(text); err == nil {
+			t.Errorf("%q is %d, want an error", text, got)
+		}
+	}
+	for size, want := range map[Size]string{0: "0", 1: "1", 1000: "1000", 1024: "1KiB", 1536: "1536", 256 << 10: "256KiB", 1 << 20: "1MiB", 5 << 30: "5GiB"} {
+		if got := size.String(); got != want {
+			t.Errorf("%d is %q, want %q", size, got, want)
+		}
+	}
+}
+
+// TestDefaultFile keeps install/config.toml what the code says.
+func TestDefaultFile(t *testing.T) {
+	file := filepath.Join("..", "..", "install", "config.toml")
+	want := File(Default())
+	if *update {
+		if err := os.WriteFile(file, []byte(want), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, string(got)); diff != "" {
+		t.Errorf("%s is out of date, run go test ./pkg/config -update (-want +got):\n%s", file, diff)
+	}
+}
+
+func TestFile(t *testing.T) {
+	changed := Config{
+		Runtime: Runtime{"a \"b\"\\", "/ü/\x01\n"}, PinDir: "/p", Log: "/l", LogLevel: "error", RecordSandboxes: true,
+		Labels: Labels{Annotations: []string{"a"}, Prefixes: []string{"p"}, JSON: []string{"j", "k"}},
+		Pool:   Pool{Rings: 1, RingSize: 4096, Identities: 2, ExecLogSize: 5000, CaptureSize: 3, ArgvSize: 4},
+	}
+	for name, c := range map[string]Config{"the default": Default(), "everything changed": changed} {
+		got, err := Parse(File(c))
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if diff := cmp.Diff(c, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
+// FuzzParse holds that whatever Parse gives can be used and that ParseRuntime agrees
+// with it.
+func FuzzParse(f *testing.F) {
+	f.Add(File(Default()))
+	for _, seed := range []string{
+		"runtime = \"/opt/runc\" # x\nlog = \"/l\"\nrecord-sandboxes = true\n[pool]\nrings = 1",
+		"runtime = [\"a\", \"b\",]",
+		"runtime = [ \"a\" ] \r\n",
+		"runtime = \"\"\"\nx\"\"\"",
+		"runtime = \"a\\u0062\"",
+		"runtime = \"a\"\nruntime = \"b\"",
+		"[[runtime]]",
+		"Runtime = \"a\"\nruntime = \"b\"",
+		"pin-dir = \"/a\"\n\"runtime\" = 'b'",
+		"runtime.a = \"b\"",
+		"runtime = \"#\"",
+		"a = [\n\"x\"]\nruntime = \"b\"",
+	} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		c, _ := Parse(text)
+		if problems := c.check(); len(problems) > 0 {
+			t.Errorf("not usable: %v", problems)
+		}
+		if runtime, ok := ParseRuntime(text); ok {
+			if diff := cmp.Diff(c.Runtime, runtime); diff != "" {
+				t.Errorf("runtime (-Parse +ParseRuntime):\n%s", diff)
+			}
+		}
+	})
+}
+
+func TestParseRuntime(t *testing.T) {
+	for _, test := range []struct {
+		text string
+		want Runtime // none: it does not say
+	}{
+		{"", Default().Runtime},
+		{File(Default()), Default().Runtime},
+		{"runtime = \"/opt/runc\"", Runtime{"/opt/runc"}},
+		{"# x\n\n runtime=[\"a\",\"/b\" , ] # y\n[pool]\nwhatever", Runtime{"a", "/b"}},
+		{"log = \"/l\"\nrecord-sandboxes = false\nruntime = \"a#b\"", Runtime{"a#b"}},
+		{"runtime = 'a'", nil},
+		{"runtime = \"\\u0061\"", nil},
+		{"runtime = [\n\"a\"]", nil},
+		{"runtime = \"a\"\nruntime = \"b\"", nil},
+		{"runtime = true", nil},
+		{"runtime = []", nil},
+		{"runtime = \"./a\"", nil},
+		{"runtime = \"a\"\nwhatever", nil},
+		{"log = 1\nruntime = \"a\"", nil},
+		{"\"runtime\" = \"a\"", nil},
+	} {
+		got, ok := ParseRuntime(test.text)
+		if diff := cmp.Diff(test.want, got); diff != "" || ok != (test.want != nil) {
+			t.Errorf("%q: %v (-want +got):\n%s", test.text, ok, diff)
+		}
+	}
+}

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package config
+
+import (
+	"fmt"
+	"strings"
+)
+
+// File renders a Config as a config.toml that explains itself: every key stands there,
+// commented out where its value is the default. Parse of it gives the same Config.
+func File(c Config) string {
+	var out strings.Builder
+	fallback := Default()
+	key := func(name, value, fallback, doc string) {
+		fmt.Fprintf(&out, "\n")
+		for line := range strings.Lines(doc) {
+			fmt.Fprintf(&out, "# %s\n", strings.TrimRight(line, "\n"))
+		}
+		if value == fallback {
+			out.WriteString("#")
+		}
+		fmt.Fprintf(&out, "%s = %s\n", name, value)
+	}
+
+	out.WriteString(`# The configuration of runc-trace, read by the shim at each container's start and by
+# tracectl. A line that is commented out shows the default. The shim never stops a
+# container for a mistake in this file: it says so in its log and goes on.
+`)
+	key("runtime", list(c.Runtime), list(fallback.Runtime), `The real OCI runtime: an absolute path, or names searched for in PATH and then in
+/usr/local/sbin, /usr/local/bin, /usr/sbin, /usr/bin, /sbin and /bin; a string, or a
+list that is tried in order. The shim itself is never taken for it.`)
+	key("pin-dir", quote(c.PinDir), quote(fallback.PinDir), `Where the programs and maps are pinned, below a mounted bpffs.`)
+	key("log", quote(c.Log), quote(fallback.Log), `The shim's own log file, an absolute path. Empty: it is silent.`)
+	key("log-level", quote(c.LogLevel), quote(fallback.LogLevel), `What is worth a line there: error, warn, info (each registration) or debug.`)
+	key("record-sandboxes", fmt.Sprint(c.RecordSandboxes), fmt.Sprint(fallback.RecordSandboxes),
+		`Whether a pod's own container ("pause") gets a recording, too. It has a name anyway.`)
+
+	out.WriteString(`
+# Annotations of the OCI spec that are labels. Known without being named here: those of
+# CRI-O, and on every engine "runc-trace.label/KEY" as the label KEY.
+[labels]
+`)
+	key("annotations", list(c.Labels.Annotations), list(fallback.Labels.Annotations), `These annotations are labels under their own names.`)
+	key("prefixes", list(c.Labels.Prefixes), list(fallback.Labels.Prefixes), `Annotations that begin with one of these are labels, without the prefix.`)
+	key("json", list(c.Labels.JSON), list(fallback.Labels.JSON), `These annotations hold JSON objects of labels.`)
+
+	out.WriteString(`
+# What "tracectl load" makes. All memory is taken then, and none later. A size is a
+# number of bytes or a string such as "256KiB" or "8MiB".
+[pool]
+`)
+	p, d := c.Pool, fallback.Pool
+	key("rings", fmt.Sprint(p.Rings), fmt.Sprint(d.Rings), `How many recordings are kept. Where all are in use, the one whose container ended
+longest ago is used again.`)
+	key("ring-size", size(p.RingSize), size(d.RingSize), `Memory of one recording.`)
+	key("identities", fmt.Sprint(p.Identities), fmt.Sprint(d.Identities), `How many containers, ended ones included, are known by name.`)
+	key("exec-log-size", size(p.ExecLogSize), size(d.ExecLogSize), `Memory of the log of every exec of every container.`)
+	key("capture-size", size(p.CaptureSize), size(d.CaptureSize), `How much is kept of a string or buffer that a system call points to.`)
+	key("argv-size", size(p.ArgvSize), size(d.ArgvSize), `How much is kept of the arguments of an exec.`)
+	return out.String()
+}
+
+func list(entries []string) string {
+	quoted := make([]string, len(entries))
+	for i, entry := range entries {
+		quoted[i] = quote(entry)
+	}
+	return "[" + strings.Join(quoted, ", ") + "]"
+}
+
+// size writes a plain number where there is no unit.
+func size(s Size) string {
+	if text := s.String(); strings.HasSuffix(text, "B") {
+		return quote(text)
+	}
+	return fmt.Sprint(int64(s))
+}
+
+// quote writes a basic string of TOML, whose escapes are not quite Go's.
+func quote(text string) string {
+	var out strings.Builder
+	out.WriteByte('"')
+	for _, r := range text {
+		switch {
+		case r == '"' || r == '\\':
+			out.WriteByte('\\')
+			out.WriteRune(r)
+		case r < ' ' || r == 0x7f:
+			fmt.Fprintf(&out, `\u%04X`, r)
+		default:
+			out.WriteRune(r)
+		}
+	}
+	out.WriteByte('"')
+	return out.String()
+}

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package config
+
+import (
+	"fmt"
+	"path"
+	"strings"
+)
+
+// Runtime is where the real runtime is: absolute paths, and names that are searched
+// for, in the order in which they are tried. In the file it is one string or a list.
+type Runtime []string
+
+// ParseRuntime reads nothing but the runtime, without a TOML parser: that is all the
+// shim needs for most of what it is called for, and a parser takes as long as
+// everything else it does. Where it says true, the Runtime is the one that Parse finds
+// in the same text, whatever else is wrong with the text. It says false where the lines
+// above the first table are more than comments and keys with plain values.
+func ParseRuntime(text string) (Runtime, bool) {
+	var found Runtime
+	for text != "" {
+		var line string
+		line, text, _ = strings.Cut(text, "\n")
+		line = strings.TrimSpace(line)
+		if line == "" || line[0] == '#' {
+			continue
+		}
+		if line[0] == '[' {
+			break
+		}
+		key, value, ok := strings.Cut(line, "=")
+		if !ok || !isPlainKey(strings.TrimSpace(key)) {
+			return nil, false
+		}
+		list, ok := plainValue(strings.TrimSpace(value))
+		if !ok {
+			return nil, false
+		}
+		if strings.TrimSpace(key) == "runtime" {
+			if found != nil || list == nil || list.check() != nil {
+				return nil, false
+			}
+			found = list
+		}
+	}
+	if found == nil {
+		found = Default().Runtime
+	}
+	return found, true
+}
+
+// isPlainKey says whether a key is what this file's keys look like.
+func isPlainKey(key string) bool {
+	for i := 0; i < len(key); i++ {
+		if c := key[i]; (c < 'a' || c > 'z') && c != '-' {
+			return false
+		}
+	}
+	return key != ""
+}
+
+// plainValue reads a string without escapes, or a list of such on one line; true and
+// false give no list. It refuses everything else.
+func plainValue(value string) (Runtime, bool) {
+	if value == "true" || value == "false" {
+		return nil, true
+	}
+	if entry, rest, ok := plainString(value); ok {
+		return Runtime{entry}, isEnd(rest)
+	}
+	rest, ok := strings.CutPrefix(value, "[")
+	if !ok {
+		return nil, false
+	}
+	list := Runtime{}
+	for separated := true; ; {
+		rest = strings.TrimSpace(rest)
+		if after, ok := strings.CutPrefix(rest, "]"); ok {
+			return list, isEnd(after)
+		}
+		entry, after, ok := plainString(rest)
+		if !ok || !separated {
+			return nil, false
+		}
+		list = append(list, entry)
+		rest, separated = strings.CutPrefix(strings.TrimSpace(after), ",")
+	}
+}
+
+// plainString cuts a quoted string off the front of text.
+func plainString(text string) (entry, rest string, ok bool) {
+	if text == "" || text[0] != '"' {
+		return "", "", false
+	}
+	entry, rest, ok = strings.Cut(text[1:], `"`)
+	for i := 0; i < len(entry); i++ {
+		if entry[i] < ' ' || entry[i] > '~' || entry[i] == '\\' {
+			return "", "", false
+		}
+	}
+	return entry, rest, ok
+}
+
+// isEnd says whether a value may end here.
+func isEnd(rest string) bool {
+	rest = strings.TrimSpace(rest)
+	return rest == "" || rest[0] == '#'
+}
+
+// UnmarshalTOML takes a string or a list of strings.
+func (r *Runtime) UnmarshalTOML(value any) error {
+	switch value := value.(type) {
+	case string:
+		*r = Runtime{value}
+		return nil
+	case []any:
+		list := Runtime{}
+		for _, entry := range value {
+			text, ok := entry.(string)
+			if !ok {
+				return fmt.Errorf("runtime has an entry of type %T, want a string", entry)
+			}
+			list = append(list, text)
+		}
+		*r = list
+		return nil
+	}
+	return fmt.Errorf("runtime is of type %T, want a string or a list of strings", value)
+}
+
+// check says which entry can never be found.
+func (r Runtime) check() error {
+	if len(r) == 0 {
+		return fmt.Errorf("runtime is empty")
+	}
+	for _, entry := range r {
+		if entry == "" || strings.Contains(entry, "/") && !path.IsAbs(entry) {
+			return fmt.Errorf("runtime %q is neither an absolute path nor a name", entry)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package identity
+
+import "strings"
+
+// mapping is what one engine calls things. Of several names of one thing the first
+// that is there counts, and annotations come before the engine's own labels.
+type mapping struct {
+	engine string
+
+	// How the engine is recognised where the bundle's path does not tell: by what it
+	// calls itself under io.container.manager, or by annotations that begin so.
+	manager string
+	prefix  string
+
+	kind      []string // "sandbox" marks a pod's own container
+	sandboxID []string
+	namespace []string
+	pod       []string
+	podUID    []string
+	container []string
+	image     []string
+	labels    []string // JSON objects
+}
+
+// The kubelet's own names. Where an engine hands them on as labels they are no
+// labels of the pod: they are fields of their own here.
+const (
+	kubePod       = "io.kubernetes.pod.name"
+	kubeNamespace = "io.kubernetes.pod.namespace"
+	kubePodUID    = "io.kubernetes.pod.uid"
+	kubeContainer = "io.kubernetes.container.name"
+)
+
+var reserved = [...]string{kubePod, kubeNamespace, kubePodUID, kubeContainer}
+
+var (
+	// pkg/annotations of github.com/cri-o/cri-o.
+	crio = mapping{
+		engine:    "cri-o",
+		manager:   "cri-o",
+		prefix:    "io.kubernetes.cri-o.",
+		kind:      []string{"io.kubernetes.cri-o.ContainerType"},
+		sandboxID: []string{"io.kubernetes.cri-o.SandboxID"},
+		namespace: []string{kubeNamespace, "io.kubernetes.cri-o.Namespace"},
+		pod:       []string{kubePod, "io.kubernetes.cri-o.KubeName"},
+		podUID:    []string{kubePodUID},
+		container: []string{kubeContainer},
+		image:     []string{"io.kubernetes.cri-o.ImageName", "io.kubernetes.cri-o.Image"},
+		labels:    []string{"io.kubernetes.cri-o.Labels"},
+	}
+	// Podman marks its pods with CRI-O's names (pkg/annotations of github.com/containers/podman).
+	podman = mapping{
+		engine:    "podman",
+		manager:   "libpod",
+		prefix:    "io.podman.annotations.",
+		kind:      []string{"io.kubernetes.cri-o.ContainerType"},
+		sandboxID: []string{"io.kubernetes.cri-o.SandboxID"},
+		namespace: []string{kubeNamespace},
+		pod:       []string{kubePod},
+		podUID:    []string{kubePodUID},
+		container: []string{kubeContainer},
+	}
+	// internal/cri/annotations of github.com/containerd/containerd.
+	containerd = mapping{
+		engine:    "containerd",
+		prefix:    "io.kubernetes.cri.",
+		kind:      []string{"io.kubernetes.cri.container-type"},
+		sandboxID: []string{"io.kubernetes.cri.sandbox-id"},
+		namespace: []string{"io.kubernetes.cri.sandbox-namespace"},
+		pod:       []string{"io.kubernetes.cri.sandbox-name"},
+		podUID:    []string{"io.kubernetes.cri.sandbox-uid"},
+		container: []string{"io.kubernetes.cri.container-name"},
+		image:     []string{"io.kubernetes.cri.image-name", "io.kubernetes.cri.podsandbox.image-name"},
+	}
+	// Docker writes no annotations of its own; these are for `docker run --annotation`.
+	docker = mapping{
+		engine:    "docker",
+		namespace: []string{kubeNamespace},
+		pod:       []string{kubePod},
+		podUID:    []string{kubePodUID},
+		container: []string{kubeContainer},
+	}
+	unknown = mapping{
+		namespace: []string{kubeNamespace},
+		pod:       []string{kubePod},
+		podUID:    []string{kubePodUID},
+		container: []string{kubeContainer},
+	}
+)
+
+// recognise finds the engine. Its bundle's path is believed first: a pod's author may
+// be able to add annotations, but not to move the bundle.
+func recognise(annotations map[string]string, bundle string) *mapping {
+	switch {
+	case strings.Contains(bundle, "/moby/"),
+		strings.HasPrefix(bundle, "/run/docker/"),
+		strings.HasPrefix(bundle, "/var/run/docker/"):
+		return &docker
+	case strings.Contains(bundle, "/io.containerd.runtime."):
+		return &containerd
+	}
+	manager := annotations["io.container.manager"]
+	for _, m := range [...]*mapping{&podman, &crio} {
+		if manager == m.manager {
+			return m
+		}
+	}
+	for _, m := range [...]*mapping{&containerd, &podman, &crio} {
+		for name := range annotations {
+			if strings.HasPrefix(name, m.prefix) {
+				return m
+			}
+		}
+	}
+	return &unknown
+}

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package identity says who a container is: it turns the annotations that an engine
+// wrote into a container's OCI spec into the struct that the kernel keeps, and that
+// struct back into strings.
+//
+// The shim imports it, so it imports nothing heavy.
+package identity
+
+import (
+	"bytes"
+	"unicode/utf8"
+
+	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
+)
+
+// LabelPrefix is the prefix of annotations that are labels on every engine:
+// `docker run --annotation runc-trace.label/app=web` gives the label app=web.
+const LabelPrefix = "runc-trace.label/"
+
+// Rules extend the built-in mapping of annotations.
+type Rules struct {
+	Annotations     []string // whole annotations that become labels under their own names
+	Prefixes        []string // annotations that begin so become labels, the prefix stripped
+	JSON            []string // annotations that hold a JSON object of labels
+	RecordSandboxes bool     // sandboxes are to be recorded, too
+}
+
+// Parse says who the container id is, by its spec's annotations and by where its
+// bundle lies. It takes any bytes: what does not fit its field is cut at a character's
+// end, what would not survive the encoding (a NUL, a '=' in a label's key) is left
+// out, and labels that found no room set abi.WhoLabelsTruncated. MountNamespace stays 0.
+func Parse(id string, annotations map[string]string, bundle string, rules Rules) abi.Who {
+	var who abi.Who
+	m := recognise(annotations, bundle)
+	put(who.Engine[:], m.engine)
+	put(who.ID[:], id)
+
+	labels := map[string]string{}
+	for _, name := range m.labels {
+		addJSON(labels, annotations[name])
+	}
+	known := func(names []string) string {
+		for _, name := range names {
+			if value := annotations[name]; value != "" {
+				return value
+			}
+		}
+		for _, name := range names {
+			if value := labels[name]; value != "" {
+				return value
+			}
+		}
+		return ""
+	}
+	put(who.SandboxID[:], known(m.sandboxID))
+	put(who.Namespace[:], known(m.namespace))
+	put(who.Pod[:], known(m.pod))
+	put(who.PodUID[:], known(m.podUID))
+	put(who.Image[:], known(m.image))
+	if known(m.kind) == "sandbox" {
+		who.Flags |= abi.WhoSandbox
+	} else {
+		put(who.Container[:], known(m.container))
+	}
+	if who.Flags&abi.WhoSandbox == 0 || rules.RecordSandboxes {
+		who.Flags |= abi.WhoRecord
+	}
+
+	for _, name := range reserved {
+		delete(labels, name)
+	}
+	rules.apply(labels, annotations)
+	SetLabels(&who, labels)
+	return who
+}
+
+// String is the text of one of abi.Who's fields: what stands before the first NUL, or
+// all of it. The bytes are whatever was written there, not always valid UTF-8.
+func String(field []byte) string {
+	if end := bytes.IndexByte(field, 0); end >= 0 {
+		field = field[:end]
+	}
+	return string(field)
+}
+
+// put writes text into a field of zeros and leaves at least one of them at its end.
+func put(field []byte, text string) {
+	copy(field, cut(text, len(field)-1))
+}
+
+// cut is as much of text as takes at most limit bytes, has no NUL, and does not end
+// within a character.
+func cut(text string, limit int) string {
+	if end := indexNUL(text); end >= 0 {
+		text = text[:end]
+	}
+	if len(text) <= limit {
+		return text
+	}
+	end := limit
+	for end > 0 && limit-end < utf8.UTFMax && !utf8.RuneStart(text[end]) {
+		end--
+	}
+	return text[:end]
+}
+
+func indexNUL(text string) int {
+	for i := 0; i < len(text); i++ {
+		if text[i] == 0 {
+			return i
+		}
+	}
+	return -1
+}

@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package shim
+
+import (
+	"errors"
+	"fmt"
+	"path"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
+)
+
+// Cgroup is the directory that the runtime will make for a container, as far as it is
+// known before.
+type Cgroup struct {
+	// Path is how the directory's path within its hierarchy will end; it begins with
+	// a slash and is clean.
+	Path string
+	// Relative is set where the runtime puts Path below a cgroup of its own choice.
+	// Otherwise Path is the whole path, as seen in the caller's cgroup namespace.
+	Relative bool
+}
+
+// Leaf is the directory's own name.
+func (c Cgroup) Leaf() string { return path.Base(c.Path) }
+
+// End is Path where it fits abi.Pending, or else the longest end of it that fits and
+// begins with a slash.
+func (c Cgroup) End() string {
+	end := c.Path
+	for len(end) >= abi.PathSize {
+		end = end[1:]
+		next := strings.IndexByte(end, '/')
+		if next < 0 {
+			return ""
+		}
+		end = end[next:]
+	}
+	return end
+}
+
+// Locate says which cgroup a runtime will make for a container whose spec has the
+// cgroupsPath given. It follows CreateCgroupConfig in runc's libcontainer/specconv and
+// the managers of github.com/opencontainers/cgroups, for crun its
+// src/libcrun/cgroup-systemd.c and cgroup-cgroupfs.c. A path that the runtime will
+// refuse, and one that makes no new directory, is an error.
+func Locate(dialect Dialect, driver Driver, cgroupsPath, container string) (Cgroup, error) {
+	var c Cgroup
+	var err error
+	switch {
+	case driver == NoCgroup:
+		return c, errors.New("the runtime is told to make no cgroup")
+	case len(cgroupsPath) > unix.PathMax:
+		return c, fmt.Errorf("cgroupsPath of %d bytes is longer than any path", len(cgroupsPath))
+	case driver == Systemd && dialect == Crun:
+		c, err = crunScope(cgroupsPath, container)
+	case driver == Systemd:
+		c, err = runcScope(cgroupsPath, container)
+	default:
+		c = directory(dialect, cgroupsPath, container)
+	}
+	if err != nil {
+		return Cgroup{}, err
+	}
+	if leaf := c.Leaf(); leaf == "/" || len(leaf) >= abi.LeafSize || strings.ContainsRune(leaf, 0) || c.End() == "" {
+		return Cgroup{}, fmt.Errorf("cgroupsPath %q of container %q names no cgroup", cgroupsPath, container)
+	}
+	return c, nil
+}
+
+// directory is the cgroupfs driver's.
+func directory(dialect Dialect, cgroupsPath, container string) Cgroup {
+	name := cgroupsPath
+	if name == "" {
+		name = container
+	}
+	return Cgroup{
+		Path: path.Clean("/" + name),
+		// crun takes every path for an absolute one.
+		Relative: dialect == Runc && !path.IsAbs(name),
+	}
+}
+
+// runcScope is the systemd driver's of runc, for a cgroupsPath "slice:prefix:name".
+func runcScope(cgroupsPath, container string) (Cgroup, error) {
+	slice, prefix, name := "", "runc", container
+	if cgroupsPath != "" {
+		parts := strings.Split(cgroupsPath, ":")
+		if len(parts) != 3 {
+			return Cgroup{}, fmt.Errorf("cgroupsPath %q is not of the form slice:prefix:name", cgroupsPath)
+		}
+		slice, prefix, name = parts[0], parts[1], parts[2]
+	}
+	unit := name
+	if !strings.HasSuffix(name, ".slice") {
+		unit = prefix + "-" + name + ".scope"
+	}
+	return inSlice(slice, unit)
+}
+
+// crunScope is the systemd driver's of crun, which joins what stands behind the first
+// colon, and takes a cgroupsPath without a colon for the scope's name.
+func crunScope(cgroupsPath, container string) (Cgroup, error) {
+	if cgroupsPath == "" {
+		return inSlice("", "crun-"+container+".scope")
+	}
+	slice, name, ok := strings.Cut(cgroupsPath, ":")
+	if !ok {
+		return Cgroup{Path: path.Clean("/" + cgroupsPath + ".scope"), Relative: true}, nil
+	}
+	return inSlice(slice, strings.Replace(name, ":", "-", 1)+".scope")
+}
+
+func inSlice(slice, unit string) (Cgroup, error) {
+	if slice == "" {
+		slice = "system.slice"
+	}
+	parent, err := expandSlice(slice)
+	if err != nil {
+		return Cgroup{}, err
+	}
+	return Cgroup{Path: path.Join(parent, unit)}, nil
+}
+
+// expandSlice is where systemd puts a slice: a-b.slice lies in a.slice, see
+// systemd.slice(5).
+func expandSlice(slice string) (string, error) {
+	name, ok := strings.CutSuffix(slice, ".slice")
+	if !ok || strings.Contains(slice, "/") {
+		return "", fmt.Errorf("invalid slice name %q", slice)
+	}
+	if name == "-" {
+		return "/", nil
+	}
+	var expanded, prefix string
+	for part := range strings.SplitSeq(name, "-") {
+		if part == "" {
+			return "", fmt.Errorf("invalid slice name %q", slice)
+		}
+		expanded += "/" + prefix + part + ".slice"
+		prefix += part + "-"
+	}
+	return expanded, nil
+}
+
+// existing gives the ID of the cgroup in the unified hierarchy where the directory is
+// there already: its inode number, which is what the kernel calls the cgroup by.
+func (c Cgroup) existing() (uint64, bool) {
+	root, hybrid := "/sys/fs/cgroup", false
+	var fs syscall.Statfs_t
+	if syscall.Statfs(root, &fs) != nil {
+		return 0, false
+	}
+	if fs.Type != unix.CGROUP2_SUPER_MAGIC {
+		root, hybrid = "/sys/fs/cgroup/unified", true
+		if syscall.Statfs(root, &fs) != nil || fs.Type != unix.CGROUP2_SUPER_MAGIC {
+			return 0, false
+		}
+	}
+	// On a hybrid host runc puts a relative path below the mount itself, on a unified
+	// one beside its own cgroup.
+	if c.Relative && !hybrid {
+		own, ok := ownCgroup()
+		if !ok {
+			return 0, false
+		}
+		root = path.Join(root, path.Dir(own))
+	}
+	var stat syscall.Stat_t
+	if syscall.Stat(root+c.Path, &stat) != nil || stat.Mode&syscall.S_IFMT != syscall.S_IFDIR {
+		return 0, false
+	}
+	return stat.Ino, true
+}
+
+// ownCgroup is the caller's path in the unified hierarchy.
+func ownCgroup() (string, bool) {
+	text, err := readFile("/proc/self/cgroup", 64<<10)
+	if err != nil {
+		return "", false
+	}
+	for line := range strings.Lines(string(text)) {
+		if own, ok := strings.CutPrefix(line, "0::/"); ok {
+			return "/" + strings.TrimSuffix(own, "\n"), true
+		}
+	}
+	return "", false
+}

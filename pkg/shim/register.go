@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package shim
+
+import (
+	"fmt"
+	"path"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
+	"github.com/runc-trace/runc-trace/pkg/identity"
+	"github.com/runc-trace/runc-trace/pkg/pinned"
+)
+
+var (
+	abiShape     = pinned.Shape{Type: unix.BPF_MAP_TYPE_ARRAY, KeySize: 4, ValueSize: abi.SizeofABI}
+	pendingShape = pinned.Shape{Type: unix.BPF_MAP_TYPE_LRU_HASH, KeySize: abi.LeafSize, ValueSize: abi.SizeofPending}
+)
+
+// register leaves word of who the container is, for the kernel to bind to the cgroup
+// that the runtime is about to make. The maps below pinDir are checked before anything
+// is read or written; config.json is only read.
+func register(op Operation, dialect Dialect, pinDir string, rules identity.Rules) error {
+	if err := checkABI(pinDir); err != nil {
+		return err
+	}
+	file := op.SpecFile
+	if file == "" {
+		file = "config.json"
+	}
+	if !path.IsAbs(file) {
+		file = path.Join(op.Bundle, file)
+	}
+	text, err := readFile(file, specLimit)
+	if err != nil {
+		return err
+	}
+	s, err := parseSpec(text)
+	if err != nil {
+		return fmt.Errorf("reading %q: %w", file, err)
+	}
+	cgroup, err := Locate(dialect, op.Driver, s.Linux.CgroupsPath, op.Container)
+	if err != nil {
+		return err
+	}
+
+	var entry abi.Pending
+	end := cgroup.End()
+	entry.PathLength = uint32(copy(entry.Path[:], end))
+	entry.Who = identity.Parse(op.Container, s.Annotations, op.Bundle, rules)
+	entry.Who.MountNamespace = s.mountNamespace()
+	if entry.Time, err = bootTime(); err != nil {
+		return err
+	}
+	var key [abi.LeafSize]byte
+	copy(key[:], cgroup.Leaf())
+
+	pending, err := pinned.OpenMap(path.Join(pinDir, abi.PinPending), pendingShape)
+	if err != nil {
+		return err
+	}
+	defer pending.Close()
+	if err := pending.Update(key[:], bytesOf(&entry)); err != nil {
+		return fmt.Errorf("leaving an entry for cgroup %q: %w", end, err)
+	}
+
+	// A cgroup that is there already does not appear again: bind it now. Looked at after
+	// the entry was left, so that one that appears in between is not overlooked.
+	if id, ok := cgroup.existing(); ok {
+		return bind(pinDir, id, key)
+	}
+	return nil
+}
+
+// checkABI refuses maps of another version of the contract.
+func checkABI(pinDir string) error {
+	m, err := pinned.OpenMap(path.Join(pinDir, abi.PinABI), abiShape)
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	var loaded abi.ABI
+	if err := m.Lookup(make([]byte, 4), bytesOf(&loaded)); err != nil {
+		return fmt.Errorf("reading the version of what is loaded below %q: %w", pinDir, err)
+	}
+	if loaded.Version != abi.ABIVersion {
+		return fmt.Errorf("what is loaded below %q has version %d, this shim knows %d: unload it and load it with the tracectl of this version",
+			pinDir, loaded.Version, abi.ABIVersion)
+	}
+	return nil
+}
+
+// bind registers a cgroup that exists, by the entry left under its name.
+func bind(pinDir string, cgroup uint64, leaf [abi.LeafSize]byte) error {
+	program, err := pinned.OpenProgram(path.Join(pinDir, abi.PinBind))
+	if err != nil {
+		return err
+	}
+	defer program.Close()
+	request := abi.BindRequest{Cgroup: cgroup, Leaf: leaf}
+	if _, err := program.Run(bytesOf(&request)); err != nil {
+		return fmt.Errorf("binding cgroup %d: %w", cgroup, err)
+	}
+	if request.Result != 0 {
+		return fmt.Errorf("binding cgroup %d: refused, counter %d", cgroup, request.Result-1)
+	}
+	return nil
+}
+
+// mountNamespace is the inode number of the runtime's mount namespace, by which its own
+// execs are told from the container's; 0 where the container stays in it.
+func (s *spec) mountNamespace() uint32 {
+	var own, joined syscall.Stat_t
+	if syscall.Stat("/proc/self/ns/mnt", &own) != nil {
+		return 0
+	}
+	for _, namespace := range s.Linux.Namespaces {
+		if namespace.Type != "mount" {
+			continue
+		}
+		if namespace.Path != "" && (syscall.Stat(namespace.Path, &joined) != nil || joined.Ino == own.Ino) {
+			return 0
+		}
+		return uint32(own.Ino)
+	}
+	return 0
+}
+
+// bootTime is CLOCK_BOOTTIME in nanoseconds.
+func bootTime() (uint64, error) {
+	var now unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &now); err != nil {
+		return 0, fmt.Errorf("reading the clock: %w", err)
+	}
+	return uint64(now.Nano()), nil
+}
+
+// bytesOf is the memory of a struct of the contract, which has no padding.
+func bytesOf[T abi.ABI | abi.Pending | abi.BindRequest](value *T) []byte {
+	return unsafe.Slice((*byte)(unsafe.Pointer(value)), unsafe.Sizeof(*value))
+}

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package shim
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"syscall"
+
+	"github.com/runc-trace/runc-trace/pkg/config"
+)
+
+// settingsLimit is the largest config.toml in bytes that is read.
+const settingsLimit = 64 << 10
+
+// settings is the configuration file, read once and parsed no further than needed:
+// nearly all that a runtime is called for needs its path and nothing else.
+type settings struct {
+	name    string
+	text    string
+	problem error // what is wrong with the file, as far as it has been read
+}
+
+// openSettings reads the file. Only privileged callers may name another one. That the
+// default one is not there is no problem.
+func openSettings() *settings {
+	s := &settings{name: config.DefaultPath}
+	named := os.Getenv(config.PathEnv) != "" && isPrivileged()
+	if named {
+		s.name = os.Getenv(config.PathEnv)
+	}
+	text, err := readFile(s.name, settingsLimit)
+	s.text = string(text)
+	if err != nil && (named || !errors.Is(err, syscall.ENOENT)) {
+		s.problem = fmt.Errorf("configuration: %w", err)
+	}
+	return s
+}
+
+// runtime is where the real runtime is to be looked for.
+func (s *settings) runtime() config.Runtime {
+	if names, ok := config.ParseRuntime(s.text); ok {
+		return names
+	}
+	return s.config().Runtime
+}
+
+// config is the whole configuration, which can be used whatever is wrong with the file.
+func (s *settings) config() config.Config {
+	c := config.Default()
+	err := guard(func() (err error) {
+		c, err = config.Parse(s.text)
+		return err
+	})
+	if err != nil {
+		s.problem = fmt.Errorf("configuration %q: %w", s.name, err)
+	}
+	return c
+}

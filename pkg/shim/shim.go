@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package shim sits in the place of an OCI runtime: it writes down who a new container
+// is, and execs the real runtime.
+//
+// Whatever goes wrong on the way is worth a line in the shim's own log and nothing
+// more: the real runtime runs, with the same arguments, environment and descriptors, and
+// in the same process, so that its parent cannot tell the difference.
+package shim
+
+import (
+	"fmt"
+	"os"
+	"syscall"
+
+	"github.com/sirupsen/logrus"
+
+	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
+	"github.com/runc-trace/runc-trace/pkg/config"
+)
+
+// Run does what the shim is there for with the command line args, args[0] included. It
+// returns only where there is no real runtime to exec: the exit status, once the failure
+// has been reported as runc would.
+func Run(args []string) int {
+	file := openSettings()
+
+	var self syscall.Stat_t
+	_ = syscall.Stat("/proc/self/exe", &self)
+	runtime, err := findRuntime(file.runtime(), os.Getenv("PATH"), self, execPath())
+	if err != nil {
+		note(file.config(), logrus.ErrorLevel, err.Error(), nil)
+		fail(Parse(args[min(1, len(args)):], Runc), err)
+		return 1
+	}
+
+	dialect := dialectOf(runtime)
+	op := Parse(args[min(1, len(args)):], dialect)
+	if op.Creates() && isPrivileged() {
+		c := file.config()
+		fields := logrus.Fields{"container": op.Container, "verb": op.Verb, "bundle": op.Bundle}
+		if file.problem != nil {
+			note(c, logrus.WarnLevel, file.problem.Error(), fields)
+		}
+		if err := guard(func() error { return register(op, dialect, pinDir(c), c.Rules()) }); err != nil {
+			note(c, logrus.WarnLevel, "container not registered: "+err.Error(), fields)
+		} else {
+			note(c, logrus.InfoLevel, "container registered", fields)
+		}
+	}
+
+	variables := environment()
+	keepParentDeathSignal()
+	err = fmt.Errorf("executing container runtime %q: %w", runtime, syscall.Exec(runtime, args, variables))
+	note(file.config(), logrus.ErrorLevel, err.Error(), nil)
+	fail(op, err)
+	return 1
+}
+
+// pinDir is where the maps are; only privileged callers get here.
+func pinDir(c config.Config) string {
+	if directory := os.Getenv(abi.PinDirEnv); directory != "" {
+		return directory
+	}
+	return c.PinDir
+}
+
+// isPrivileged says whether the caller is root, and not only of a user namespace: the
+// initial one has a fixed inode number (PROC_USER_INIT_INO in the kernel's
+// include/linux/proc_ns.h).
+func isPrivileged() bool {
+	const initialUserNamespace = 0xeffffffd
+	var stat syscall.Stat_t
+	return os.Geteuid() == 0 &&
+		syscall.Stat("/proc/self/ns/user", &stat) == nil && stat.Ino == initialUserNamespace
+}
+
+// guard makes an error of a panic.
+func guard(do func() error) (err error) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			err = fmt.Errorf("panic: %v", cause)
+		}
+	}()
+	return do()
+}

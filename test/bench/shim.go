@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/runc-trace/runc-trace/pkg/bpf"
+)
+
+// benchShim times whole processes: a runtime that does nothing, the same behind a Go program that only execs it,
+// and behind the shim, for a verb that passes through and for create, which registers.
+func benchShim(rounds int) (err error) {
+	if rounds == 0 {
+		rounds = 300
+	}
+	dir, err := os.MkdirTemp("", "runc-trace-bench")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	if _, err := bpf.Load(benchDir, bpf.DefaultOptions(), descriptions()); err != nil {
+		return err
+	}
+	defer func() {
+		_, unloadErr := bpf.Unload(benchDir)
+		err = errors.Join(err, unloadErr)
+	}()
+	runtime, bare, shim, err := buildShims(dir)
+	if err != nil {
+		return err
+	}
+	bundle, err := writeBundle(dir)
+	if err != nil {
+		return err
+	}
+	config := filepath.Join(dir, "config.toml")
+	if err := os.WriteFile(config, fmt.Appendf(nil, "runtime = %q\npin-dir = %q\n", runtime, benchDir), 0o600); err != nil {
+		return err
+	}
+	environment := append(os.Environ(), "RUNC_TRACE_CONFIG="+config, "BAREEXEC_TARGET="+runtime)
+
+	state := func(int) []string { return []string{"--root", dir, "state", "bench"} }
+	create := func(n int) []string {
+		return []string{"--root", dir, "--log", "/dev/null", "--log-format", "json", "create", "--bundle", bundle, "bench" + strconv.Itoa(n)}
+	}
+	variants := []struct {
+		name    string
+		program string
+		args    func(n int) []string
+		took    []float64
+	}{
+		{name: "the runtime itself", program: runtime, args: create},
+		{name: "a Go program that only execs it", program: bare, args: create},
+		{name: "runc-trace state", program: shim, args: state},
+		{name: "runc-trace create", program: shim, args: create},
+		{name: "a Go program that only execs it, again (control)", program: bare, args: create},
+	}
+	for n := range rounds + 5 {
+		for i := range variants {
+			v := &variants[i]
+			c := exec.Command(v.program, v.args(n)...)
+			c.Env = environment
+			start := time.Now()
+			if out, err := c.CombinedOutput(); err != nil {
+				return fmt.Errorf("running %s: %w: %s", v.name, err, out)
+			}
+			if n >= 5 {
+				v.took = append(v.took, float64(time.Since(start).Microseconds())/1000)
+			}
+		}
+	}
+	fmt.Printf("milliseconds a process, %d interleaved rounds\n\n| | least | median | median beyond the bare exec |\n|---|---|---|---|\n", rounds)
+	base := median(variants[1].took)
+	for _, v := range variants {
+		fmt.Printf("| %s | %.2f | %.2f | %+.2f |\n", v.name, least(v.took), median(v.took), median(v.took)-base)
+	}
+	return nil
+}
+
+// buildShims builds a runtime that does nothing, a program that only execs it, and the shim.
+func buildShims(dir string) (runtime, bare, shim string, err error) {
+	runtime, bare, shim = filepath.Join(dir, "runtime"), filepath.Join(dir, "bareexec"), filepath.Join(dir, "runc-trace")
+	source := filepath.Join(dir, "runtime.c")
+	if err := os.WriteFile(source, []byte("int main(void) { return 0; }\n"), 0o600); err != nil {
+		return "", "", "", err
+	}
+	build := func(name string, args ...string) error {
+		c := exec.Command(name, args...)
+		c.Env = append(os.Environ(), "CGO_ENABLED=0")
+		if out, err := c.CombinedOutput(); err != nil {
+			return fmt.Errorf("building with %s %v: %w: %s", name, args, err, out)
+		}
+		return nil
+	}
+	return runtime, bare, shim, errors.Join(
+		build("gcc", "-O2", "-static", "-o", runtime, source),
+		build("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", bare, "./test/bench/bareexec"),
+		build("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", shim, "./cmd/runc-trace"),
+	)
+}
+
+// writeBundle writes a config.json of the size that engines write, with a pod's annotations.
+func writeBundle(dir string) (string, error) {
+	spec := specs.Spec{
+		Version: "1.1.0",
+		Process: &specs.Process{Args: []string{"/bin/true"}, Cwd: "/"},
+		Root:    &specs.Root{Path: "rootfs"},
+		Annotations: map[string]string{
+			"io.kubernetes.cri.container-name": "app", "io.kubernetes.cri.container-type": "container",
+			"io.kubernetes.cri.image-name": "registry.example/team/app:v1", "io.kubernetes.cri.sandbox-id": "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
+			"io.kubernetes.cri.sandbox-name": "app-7d9c5b8f4-x2x7q", "io.kubernetes.cri.sandbox-namespace": "default", "io.kubernetes.cri.sandbox-uid": "6b7a4c1e-3f52-4a0e-9d2b-0c1d2e3f4a5b",
+		},
+		Linux: &specs.Linux{
+			CgroupsPath: "/kubepods/burstable/pod6b7a4c1e-3f52-4a0e-9d2b-0c1d2e3f4a5b/bench",
+			Namespaces:  []specs.LinuxNamespace{{Type: specs.PIDNamespace}, {Type: specs.MountNamespace}, {Type: specs.IPCNamespace}, {Type: specs.UTSNamespace}},
+			Seccomp:     &specs.LinuxSeccomp{DefaultAction: specs.ActErrno},
+		},
+	}
+	for n := range 420 {
+		spec.Linux.Seccomp.Syscalls = append(spec.Linux.Seccomp.Syscalls, specs.LinuxSyscall{Names: []string{fmt.Sprintf("syscall_%d", n)}, Action: specs.ActAllow})
+	}
+	for n := range 20 {
+		spec.Mounts = append(spec.Mounts, specs.Mount{Destination: fmt.Sprintf("/mnt/%d", n), Type: "bind", Source: fmt.Sprintf("/var/lib/kubelet/pods/volume-%d", n), Options: []string{"rbind", "rprivate", "ro"}})
+	}
+	text, err := json.Marshal(spec)
+	if err != nil {
+		return "", err
+	}
+	return dir, os.WriteFile(filepath.Join(dir, "config.json"), text, 0o600)
+}

@@ -1,0 +1,26 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+#
+# Installs what tests, demo and code generation need, where it is missing. On systems other than Debian it says
+# what is missing and fails.
+set -eu
+
+need=""
+command -v clang-19 >/dev/null || need="$need clang-19"
+command -v llvm-strip-19 >/dev/null || need="$need llvm-19"
+[ -e /usr/include/bpf/bpf_helpers.h ] || need="$need libbpf-dev"
+command -v gcc >/dev/null || need="$need gcc libc6-dev"
+command -v runc >/dev/null || [ -x /usr/sbin/runc ] || need="$need runc"
+[ -x /bin/busybox ] && /bin/busybox true && ! ldd /bin/busybox >/dev/null 2>&1 || need="$need busybox-static"
+command -v strace >/dev/null || need="$need strace"
+[ -n "$need" ] || exit 0
+
+if ! command -v apt-get >/dev/null || [ "$(id -u)" != 0 ]; then
+	echo "missing:$need (names of Debian's packages): install them, or run this as root on Debian" >&2
+	exit 2
+fi
+echo "installing$need"
+export DEBIAN_FRONTEND=noninteractive
+apt-get update -qq >/dev/null
+# shellcheck disable=SC2086
+apt-get install -y -qq --no-install-recommends $need >/dev/null

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package shim_test
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/asm"
+	"golang.org/x/sys/unix"
+
+	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
+)
+
+// pins are maps of the contract's shapes, without the programs that would use them.
+type pins struct {
+	directory string
+	pending   *ebpf.Map
+	abi       *ebpf.Map
+}
+
+// emptyPinDir makes a directory on the bpffs.
+func emptyPinDir(t *testing.T) string {
+	t.Helper()
+	directory, err := os.MkdirTemp("/sys/fs/bpf", "shim-test-")
+	if err != nil {
+		t.Fatalf("a bpffs at /sys/fs/bpf is needed: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(directory); err != nil {
+			t.Error(err)
+		}
+	})
+	return directory
+}
+
+// makePins pins what the shim needs. change, if there is one, spoils the maps' specs.
+func makePins(t *testing.T, change func(pending, version *ebpf.MapSpec)) pins {
+	t.Helper()
+	pending := &ebpf.MapSpec{Type: ebpf.LRUHash, KeySize: abi.LeafSize, ValueSize: abi.SizeofPending, MaxEntries: 64}
+	version := &ebpf.MapSpec{Type: ebpf.Array, KeySize: 4, ValueSize: abi.SizeofABI, MaxEntries: 1}
+	if change != nil {
+		change(pending, version)
+	}
+	p := pins{directory: emptyPinDir(t)}
+	p.pending = pinMap(t, filepath.Join(p.directory, abi.PinPending), pending)
+	p.abi = pinMap(t, filepath.Join(p.directory, abi.PinABI), version)
+	if change == nil {
+		p.setVersion(t, abi.ABIVersion)
+	}
+	return p
+}
+
+func (p pins) setVersion(t *testing.T, version uint32) {
+	t.Helper()
+	if err := p.abi.Put(uint32(0), &abi.ABI{Version: version}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// entries counts what is pending.
+func (p pins) entries(t *testing.T) int {
+	t.Helper()
+	count := 0
+	key, value := make([]byte, p.pending.KeySize()), make([]byte, p.pending.ValueSize())
+	entries := p.pending.Iterate()
+	for entries.Next(&key, &value) {
+		count++
+	}
+	if err := entries.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return count
+}
+
+// take removes the entry of a leaf and gives it.
+func (p pins) take(t *testing.T, leaf string) abi.Pending {
+	t.Helper()
+	var key [abi.LeafSize]byte
+	copy(key[:], leaf)
+	var entry abi.Pending
+	if err := p.pending.LookupAndDelete(key, &entry); err != nil {
+		t.Fatalf("the entry of %q: %v", leaf, err)
+	}
+	return entry
+}
+
+func pinMap(t *testing.T, path string, spec *ebpf.MapSpec) *ebpf.Map {
+	t.Helper()
+	m, err := ebpf.NewMap(spec)
+	if err != nil {
+		t.Fatalf("making a map: %v", err)
+	}
+	t.Cleanup(func() { m.Close() })
+	if err := m.Pin(path); err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// pinBind pins a program in the place of "bind": it puts its request's cgroup and the
+// beginning of its leaf into the map that is given back, and answers with result.
+func (p pins) pinBind(t *testing.T, result int64) *ebpf.Map {
+	t.Helper()
+	requests, err := ebpf.NewMap(&ebpf.MapSpec{Type: ebpf.Hash, KeySize: 8, ValueSize: 8, MaxEntries: 4})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { requests.Close() })
+	program, err := ebpf.NewProgram(&ebpf.ProgramSpec{
+		Type: ebpf.Syscall, Flags: unix.BPF_F_SLEEPABLE, License: "Dual BSD/GPL",
+		Instructions: asm.Instructions{
+			asm.Mov.Reg(asm.R6, asm.R1),
+			asm.LoadMem(asm.R2, asm.R6, 0, asm.DWord),
+			asm.StoreMem(asm.R10, -8, asm.R2, asm.DWord),
+			asm.LoadMem(asm.R2, asm.R6, 16, asm.DWord),
+			asm.StoreMem(asm.R10, -16, asm.R2, asm.DWord),
+			asm.StoreImm(asm.R6, 8, result, asm.Word),
+			asm.LoadMapPtr(asm.R1, requests.FD()),
+			asm.Mov.Reg(asm.R2, asm.R10),
+			asm.Add.Imm(asm.R2, -8),
+			asm.Mov.Reg(asm.R3, asm.R10),
+			asm.Add.Imm(asm.R3, -16),
+			asm.Mov.Imm(asm.R4, 0),
+			asm.FnMapUpdateElem.Call(),
+			asm.Mov.Imm(asm.R0, 0),
+			asm.Return(),
+		},
+	})
+	if err != nil {
+		t.Fatalf("loading a program: %v", err)
+	}
+	t.Cleanup(func() { program.Close() })
+	if err := program.Pin(filepath.Join(p.directory, abi.PinBind)); err != nil {
+		t.Fatal(err)
+	}
+	return requests
+}

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package shim_test
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
+
+	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
+	"github.com/runc-trace/runc-trace/pkg/identity"
+)
+
+// TestRegistration compares the whole entry that the shim leaves with what it must be.
+func TestRegistration(t *testing.T) {
+	p := makePins(t, nil)
+	fake := fakeRuntime(t)
+	directory := t.TempDir()
+	write(t, filepath.Join(directory, "relative.json"), `{"linux": {"cgroupsPath": "some/where", "namespaces": [{"type": "pid"}]}}`)
+	write(t, filepath.Join(directory, "config.json"), `{
+		"annotations": {"io.kubernetes.cri.container-type": "container", "io.kubernetes.cri.sandbox-name": "mypod", "mine/app": "web"},
+		"linux": {"cgroupsPath": "kubepods-burstable-pod1.slice:cri-containerd:c", "namespaces": [{"type": "mount"}]}
+	}`)
+	sandbox := t.TempDir()
+	write(t, filepath.Join(sandbox, "config.json"), `{"annotations": {"io.kubernetes.cri.container-type": "sandbox"}, "linux": {"namespaces": [{"type": "mount", "path": "/proc/self/ns/mnt"}]}}`)
+	var namespace syscall.Stat_t
+	if err := syscall.Stat("/proc/self/ns/mnt", &namespace); err != nil {
+		t.Fatal(err)
+	}
+	crun := filepath.Join(filepath.Dir(fake), "crun")
+	if err := os.Link(fake, crun); err != nil {
+		t.Fatal(err)
+	}
+
+	annotations := map[string]string{"io.kubernetes.cri.container-type": "container", "io.kubernetes.cri.sandbox-name": "mypod", "mine/app": "web"}
+	rules := identity.Rules{Prefixes: []string{"mine/"}}
+	inSlices := "/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod1.slice/cri-containerd-c.scope"
+	for _, test := range []struct {
+		name, runtime, config string
+		args                  []string
+		leaf, path            string
+		who                   abi.Who
+		mounts                bool
+	}{
+		{
+			"systemd", fake, "[labels]\nprefixes = [\"mine/\"]", []string{"--systemd-cgroup", "create", "--bundle", directory, "c"},
+			"cri-containerd-c.scope", inSlices, identity.Parse("c", annotations, directory, rules), true,
+		},
+		{
+			"cgroupfs, as run makes it of the same words", fake, "[labels]\nprefixes = [\"mine/\"]", []string{"run", "c", "-b", directory},
+			"kubepods-burstable-pod1.slice:cri-containerd:c", "/kubepods-burstable-pod1.slice:cri-containerd:c", identity.Parse("c", annotations, directory, rules), true,
+		},
+		{
+			"restore", fake, "", []string{"--systemd-cgroup=true", "restore", "-b=" + directory, "c"},
+			"cri-containerd-c.scope", inSlices, identity.Parse("c", annotations, directory, identity.Rules{}), true,
+		},
+		{
+			"a sandbox without a path, in the runtime's own mount namespace", fake, "", []string{"create", "--bundle", sandbox, "s"},
+			"s", "/s", identity.Parse("s", map[string]string{"io.kubernetes.cri.container-type": "sandbox"}, sandbox, identity.Rules{}), false,
+		},
+		{
+			"a sandbox that is recorded", fake, "record-sandboxes = true", []string{"--systemd-cgroup", "create", "--bundle", sandbox, "s"},
+			"runc-s.scope", "/system.slice/runc-s.scope",
+			identity.Parse("s", map[string]string{"io.kubernetes.cri.container-type": "sandbox"}, sandbox, identity.Rules{RecordSandboxes: true}), false,
+		},
+		{
+			"crun", crun, "", []string{"--cgroup-manager=systemd", "create", "-b" + sandbox, "s"},
+			"crun-s.scope", "/system.slice/crun-s.scope",
+			identity.Parse("s", map[string]string{"io.kubernetes.cri.container-type": "sandbox"}, sandbox, identity.Rules{}), false,
+		},
+		{
+			"crun with another file", crun, "", []string{"run", "--conf", "relative.json", "-b", directory, "c"},
+			"where", "/some/where", identity.Parse("c", nil, directory, identity.Rules{}), false,
+		},
+	} {
+		shim := runner{path: shimPath, environment: []string{settings(t, fmt.Sprintf("runtime = %q", test.runtime), test.config), inPinDir(p.directory)}}
+		before := bootTime(t)
+		if got := shim.run(t, test.args...); got != (outcome{Status: "exit status 42"}) {
+			t.Errorf("%s: %+v", test.name, got)
+		}
+		got := p.take(t, test.leaf)
+		if got.Time < before || got.Time > bootTime(t) {
+			t.Errorf("%s: left at %d, which is not between %d and now", test.name, got.Time, before)
+		}
+		want := abi.Pending{Time: got.Time, PathLength: uint32(len(test.path)), Who: test.who}
+		copy(want.Path[:], test.path)
+		if test.mounts {
+			want.Who.MountNamespace = uint32(namespace.Ino)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", test.name, diff)
+		}
+		if n := p.entries(t); n != 0 {
+			t.Errorf("%s: %d more entries", test.name, n)
+		}
+	}
+
+	// Neither a container's name nor a flag's value is a verb.
+	shim := runner{path: shimPath, directory: directory, environment: []string{settings(t, fmt.Sprintf("runtime = %q", fake)), inPinDir(p.directory)}}
+	for _, args := range [][]string{{"state", "create"}, {"delete", "run"}, {"--root", "create", "start", "c"}, {"exec", "c", "create", "c"}, {"create"}, {"create", "--help", "c"}} {
+		if got := shim.run(t, args...); got != (outcome{Status: "exit status 42"}) {
+			t.Errorf("%q: %+v", args, got)
+		}
+		if n := p.entries(t); n != 0 {
+			t.Errorf("%q left %d entries", args, n)
+		}
+	}
+}
+
+// TestExistingCgroup holds that a cgroup that is there already is bound at once.
+func TestExistingCgroup(t *testing.T) {
+	p := makePins(t, nil)
+	fake := fakeRuntime(t)
+	directory := bundle(t, t.TempDir(), "sleep", "1")
+	name := cgroupOf(directory)
+	cgroup := filepath.Join(unified(t), name)
+	log := filepath.Join(t.TempDir(), "log")
+	shim := runner{path: shimPath, environment: []string{settings(t, fmt.Sprintf("runtime = %q\nlog = %q", fake, log)), inPinDir(p.directory)}}
+	create := func() {
+		t.Helper()
+		if got := shim.run(t, "create", "--bundle", directory, "c"); got != (outcome{Status: "exit status 42"}) {
+			t.Errorf("%+v", got)
+		}
+		p.take(t, filepath.Base(name))
+	}
+	create() // no cgroup, no program
+	if _, err := os.Stat(log); err == nil {
+		t.Errorf("something went wrong: %s", readLog(t, log))
+	}
+
+	if err := os.Mkdir(cgroup, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.Remove(cgroup) })
+	create() // no program
+	if got := readLog(t, log); !strings.Contains(got, "opening program") {
+		t.Errorf("the log: %s", got)
+	}
+	os.Remove(log)
+
+	requests := p.pinBind(t, 0)
+	create()
+	var id syscall.Stat_t
+	if err := syscall.Stat(cgroup, &id); err != nil {
+		t.Fatal(err)
+	}
+	var leaf [8]byte
+	if err := requests.Lookup(id.Ino, &leaf); err != nil || !bytes.HasPrefix([]byte(filepath.Base(name)), leaf[:]) {
+		t.Errorf("the program was asked to bind %q to cgroup %d: %v", leaf, id.Ino, err)
+	}
+	if _, err := os.Stat(log); err == nil {
+		t.Errorf("something went wrong: %s", readLog(t, log))
+	}
+
+	if err := os.Remove(filepath.Join(p.directory, abi.PinBind)); err != nil {
+		t.Fatal(err)
+	}
+	p.pinBind(t, 1+abi.CountPendingElsewhere)
+	create()
+	if got := readLog(t, log); !strings.Contains(got, "refused, counter 1") {
+		t.Errorf("the log: %s", got)
+	}
+}
+
+func unified(t *testing.T) string {
+	t.Helper()
+	for _, directory := range []string{"/sys/fs/cgroup", "/sys/fs/cgroup/unified"} {
+		var fs unix.Statfs_t
+		if unix.Statfs(directory, &fs) == nil && fs.Type == unix.CGROUP2_SUPER_MAGIC {
+			return directory
+		}
+	}
+	t.Fatal("the unified cgroup hierarchy is mounted neither at /sys/fs/cgroup nor at /sys/fs/cgroup/unified")
+	return ""
+}
+
+func bootTime(t *testing.T) uint64 {
+	t.Helper()
+	var now unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &now); err != nil {
+		t.Fatal(err)
+	}
+	return uint64(now.Nano())
+}

@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package shim_test runs the real shim beside the real runc and holds that nobody can
+// tell them apart. It needs root, runc, a static busybox and a bpffs at /sys/fs/bpf, and
+// fails where one of them is missing.
+package shim_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
+	"github.com/runc-trace/runc-trace/pkg/config"
+)
+
+// Built once, below a directory that everybody may enter.
+var (
+	shimPath    string // the shim
+	fakePath    string // testdata/runtime
+	runcPath    string // the real one
+	busyboxPath string
+)
+
+func TestMain(m *testing.M) {
+	os.Exit(func() int {
+		directory, err := os.MkdirTemp("", "shim-test-")
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		defer os.RemoveAll(directory)
+		if err := setUp(directory); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		return m.Run()
+	}())
+}
+
+func setUp(directory string) error {
+	if os.Geteuid() != 0 {
+		return fmt.Errorf("the shim's tests make containers: run them as root")
+	}
+	if err := os.Chmod(directory, 0o755); err != nil {
+		return err
+	}
+	// Descriptors that whoever runs the tests has left open are none of a runtime's.
+	for fd := 3; fd < 100; fd++ {
+		syscall.CloseOnExec(fd)
+	}
+	for name, found := range map[string]*string{"runc": &runcPath, "busybox": &busyboxPath} {
+		where, err := exec.LookPath(name)
+		if err != nil {
+			return fmt.Errorf("%w: install the packages runc and busybox-static", err)
+		}
+		*found = where
+	}
+	shimPath, fakePath = filepath.Join(directory, "shim"), filepath.Join(directory, "fake")
+	for output, source := range map[string]string{shimPath: "../../cmd/runc-trace", fakePath: "./testdata/runtime"} {
+		build := exec.Command("go", "build", "-trimpath", "-o", output, source)
+		build.Env = append(os.Environ(), "CGO_ENABLED=0")
+		if text, err := build.CombinedOutput(); err != nil {
+			return fmt.Errorf("building %s: %w\n%s", source, err, text)
+		}
+	}
+	return nil
+}
+
+// runner is a runtime's program and what it is started with.
+type runner struct {
+	path        string
+	environment []string
+	directory   string
+	stdin       string
+	user        uint32 // 0: root
+}
+
+// outcome is what a caller sees of a runtime.
+type outcome struct {
+	Status string
+	Stdout string
+	Stderr string
+}
+
+// start prepares a command. argv[0] is the same for every runner: runc's messages have it.
+func (r runner) command(args ...string) *exec.Cmd {
+	command := exec.Command(r.path)
+	command.Args = append([]string{"runc"}, args...)
+	command.Env = append([]string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}, r.environment...)
+	command.Dir = r.directory
+	command.Stdin = strings.NewReader(r.stdin)
+	if r.user != 0 {
+		command.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: r.user, Gid: r.user}}
+	}
+	return command
+}
+
+func (r runner) run(t *testing.T, args ...string) outcome {
+	t.Helper()
+	command := r.command(args...)
+	// Files, not pipes: a container that stays would hold a pipe open.
+	var output [2]*os.File
+	for i := range output {
+		file, err := os.CreateTemp(t.TempDir(), "output")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer file.Close()
+		output[i] = file
+	}
+	command.Stdout, command.Stderr = output[0], output[1]
+	if err := command.Start(); err != nil {
+		t.Fatalf("%s %q: %v", r.path, args, err)
+	}
+	timer := time.AfterFunc(30*time.Second, func() { _ = command.Process.Kill() })
+	defer timer.Stop()
+	_ = command.Wait()
+	var text [2]string
+	for i, file := range output {
+		content, err := os.ReadFile(file.Name())
+		if err != nil {
+			t.Fatal(err)
+		}
+		text[i] = string(content)
+	}
+	return outcome{Status: command.ProcessState.String(), Stdout: stable(text[0]), Stderr: stable(text[1])}
+}
+
+var unstable = []struct {
+	pattern *regexp.Regexp
+	instead string
+}{
+	{regexp.MustCompile(`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)`), "TIME"},
+	{regexp.MustCompile(`"pid": ?\d+`), `"pid": PID`},
+	{regexp.MustCompile(`"data":\{.*\}`), `"data": DATA`}, // of events
+}
+
+// stable replaces what differs from one run of runc to the next.
+func stable(text string) string {
+	for _, u := range unstable {
+		text = u.pattern.ReplaceAllString(text, u.instead)
+	}
+	return text
+}
+
+// bundle makes a bundle with a busybox, whose program is args, and whose cgroup is below
+// one that is this test's own.
+func bundle(t *testing.T, directory string, args ...string) string {
+	t.Helper()
+	binaries := filepath.Join(directory, "rootfs", "bin")
+	for _, name := range []string{binaries, filepath.Join(directory, "rootfs", "proc"), filepath.Join(directory, "rootfs", "dev")} {
+		if err := os.MkdirAll(name, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	program, err := os.ReadFile(busyboxPath)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(binaries, "sh"), program, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, applet := range []string{"cat", "sleep", "echo"} {
+		if err := os.Link(filepath.Join(binaries, "sh"), filepath.Join(binaries, applet)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	spec := map[string]any{
+		"ociVersion":  "1.0.2",
+		"annotations": podAnnotations,
+		"root":        map[string]any{"path": "rootfs"},
+		"process": map[string]any{
+			"args": args, "cwd": "/", "user": map[string]any{"uid": 0, "gid": 0}, "env": []string{"PATH=/bin"},
+		},
+		"mounts": []any{map[string]any{"destination": "/proc", "type": "proc", "source": "proc"}},
+		"linux": map[string]any{
+			"cgroupsPath": cgroupOf(directory),
+			"namespaces":  []any{map[string]any{"type": "pid"}, map[string]any{"type": "mount"}, map[string]any{"type": "ipc"}},
+		},
+	}
+	text, err := json.Marshal(spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(directory, "config.json"), text, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return directory
+}
+
+// cgroupOf is the cgroup of the bundle in a directory: a name that nobody else has.
+func cgroupOf(directory string) string {
+	return "/shim-test-" + strings.ReplaceAll(strings.TrimPrefix(directory, "/"), "/", "-")
+}
+
+var podAnnotations = map[string]string{
+	"io.kubernetes.cri.container-type":    "container",
+	"io.kubernetes.cri.container-name":    "main",
+	"io.kubernetes.cri.image-name":        "docker.io/library/busybox:test",
+	"io.kubernetes.cri.sandbox-id":        "sandbox",
+	"io.kubernetes.cri.sandbox-name":      "mypod",
+	"io.kubernetes.cri.sandbox-namespace": "default",
+	"io.kubernetes.cri.sandbox-uid":       "11111111-2222-3333-4444-555555555555",
+	"runc-trace.label/myapp":              "app-one",
+}
+
+// write makes a file and gives its path.
+func write(t *testing.T, path, text string) string {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// settings makes a config.toml and gives the variable that names it.
+func settings(t *testing.T, lines ...string) string {
+	t.Helper()
+	return config.PathEnv + "=" + write(t, filepath.Join(t.TempDir(), "config.toml"), strings.Join(lines, "\n"))
+}
+
+func inPinDir(directory string) string { return abi.PinDirEnv + "=" + directory }
+
+// readLog gives the shim's own log, which must be there.
+func readLog(t *testing.T, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatalf("the shim's log: %v", err)
+	}
+	return string(bytes.TrimSpace(text))
+}
