@@ -35,7 +35,11 @@ func Run(args []string) int {
 	}
 
 	dialect := dialectOf(runtime)
-	op := Parse(args[min(1, len(args)):], dialect)
+	var op Operation
+	_ = guard(func() error {
+		op = Parse(args[min(1, len(args)):], dialect)
+		return nil
+	})
 	if op.Creates() && isPrivileged() {
 		c := file.config()
 		fields := logrus.Fields{"container": op.Container, "verb": op.Verb, "bundle": op.Bundle}
