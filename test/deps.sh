@@ -12,6 +12,7 @@ command -v llvm-strip-19 >/dev/null || need="$need llvm-19"
 command -v gcc >/dev/null || need="$need gcc libc6-dev"
 command -v runc >/dev/null || [ -x /usr/sbin/runc ] || need="$need runc"
 [ -x /bin/busybox ] && /bin/busybox true && ! ldd /bin/busybox >/dev/null 2>&1 || need="$need busybox-static"
+command -v crun >/dev/null || need="$need crun"
 command -v strace >/dev/null || need="$need strace"
 [ -n "$need" ] || exit 0
 

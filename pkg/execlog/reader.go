@@ -18,6 +18,7 @@ import (
 type Reader struct {
 	log  *ring.Ring
 	from uint64
+	past bool // what was overwritten before the first poll is not lost: nobody asked for it
 
 	// Execs carry the number of execs before them. Those of two CPUs may lie in the other
 	// order, so that a number that is missing is lost only where the next poll lacks it, too.
@@ -39,7 +40,7 @@ func NewReader(log *ring.Ring) *Reader {
 
 // NewPastReader returns a Reader of all that the log still holds, and of what comes.
 func NewPastReader(log *ring.Ring) *Reader {
-	return &Reader{log: log, dropped: log.Header().Lost}
+	return &Reader{log: log, past: true, dropped: log.Header().Lost}
 }
 
 // Batch is what one Poll found.
@@ -77,7 +78,6 @@ func (b *Batch) Empty() bool { return len(b.records) == 0 && b.Lost == 0 }
 // that are still being written are left out, and what is missing now is lost. The error
 // ring.ErrUnsettled may pass with the next Poll.
 func (r *Reader) Poll(final bool) (*Batch, error) {
-	past := r.from == 0
 	s, err := r.log.Read(r.from, !final)
 	if err != nil {
 		return nil, err
@@ -85,7 +85,7 @@ func (r *Reader) Poll(final bool) (*Batch, error) {
 	r.from = s.Next
 	if r.seen == 0 && len(s.Records) > 0 {
 		r.first = sequence(s.Records[0])
-		if s.Lapped && !past {
+		if s.Lapped && !r.past {
 			r.first = r.began
 		}
 		r.next = r.first

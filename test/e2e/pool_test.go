@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package e2e
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// names are the pods that have a recording, sorted.
+func (x *tracer) names() string {
+	x.t.Helper()
+	var names []string
+	for _, r := range x.recordings() {
+		names = append(names, r.Pod)
+	}
+	slices.Sort(names)
+	return strings.Join(names, " ")
+}
+
+// TestFullPool holds that containers start whether or not there is room for them, and that what is missing is counted.
+func TestFullPool(t *testing.T) {
+	x := load(t, "--recordings=2", "--identities=4")
+	for n := range 5 {
+		x.start(simple(fmt.Sprint("pod", n), "/bin/sleep", "1000"))
+	}
+	eventually(t, "all known ones run", func() bool { return x.status().Containers.Running == 4 })
+	var got []string
+	for _, c := range x.containers() {
+		got = append(got, c.Pod+" "+c.State+" recorded: "+c.Recorded)
+	}
+	want := []string{"pod0 running recorded: yes", "pod1 running recorded: yes", "pod2 running recorded: no", "pod3 running recorded: no"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("containers (-want +got):\n%s", diff)
+	}
+	dropped := x.status().Dropped
+	if dropped["noRing"] != 2 || dropped["noIdentity"] != 1 {
+		t.Errorf("dropped: %v", dropped)
+	}
+	if n := len(x.execs()); n != 4 {
+		t.Errorf("%d execs", n)
+	}
+	o := x.run(tracectlPath, "straceback", "show", "pod2")
+	if o.code != 4 || !strings.Contains(o.stderr, "no recording was free") {
+		t.Errorf("show of one that is not recorded: %+v", o)
+	}
+
+	// Room is made by the containers' end, and not before.
+	x.remove("pod4")
+	x.remove("pod1")
+	x.start(simple("pod5", "/bin/sleep", "1000"))
+	if got := x.names(); got != "pod0 pod5" {
+		t.Errorf("recordings of %s", got)
+	}
+	for _, name := range []string{"pod0", "pod2", "pod3", "pod5"} {
+		x.remove(name)
+	}
+}
+
+// TestOldestIsEvicted holds that the recording that is used again is that of the container that ended first,
+// whatever the order in which they were created.
+func TestOldestIsEvicted(t *testing.T) {
+	x := load(t, "--recordings=3", "--identities=6")
+	for _, name := range []string{"a", "b", "c"} {
+		x.start(simple(name, "/bin/sleep", "1000"))
+	}
+	for _, name := range []string{"b", "c", "a"} {
+		x.remove(name)
+	}
+	for _, step := range []struct{ start, left string }{{"d", "a c d"}, {"e", "a d e"}, {"f", "d e f"}, {"g", "e f g"}} {
+		if o := x.runContainer(simple(step.start, "/bin/true")); o.code != 0 {
+			t.Fatalf("%+v", o)
+		}
+		if got := x.names(); got != step.left {
+			t.Errorf("once %s had ended: recordings of %s, not of %s", step.start, got, step.left)
+		}
+	}
+	// The seventh container has taken the name of the one that ended first: b. All seven execs are there still.
+	var got []string
+	for _, line := range splitLines(x.tracectl("exec", "--no-follow", "-w"))[1:] {
+		got = append(got, strings.Fields(line)[1])
+	}
+	if diff := cmp.Diff([]string{"a", "<evicted>", "c", "d", "e", "f", "g"}, got); diff != "" {
+		t.Errorf("whose execs (-want +got):\n%s", diff)
+	}
+	o := x.run(tracectlPath, "straceback", "show", "default/a")
+	if o.code != 4 || !strings.Contains(o.stderr, "its memory was used again") {
+		t.Errorf("show of an evicted one: %+v", o)
+	}
+	for reason, n := range x.status().Dropped {
+		if n != 0 {
+			t.Errorf("dropped: %d %s", n, reason)
+		}
+	}
+}

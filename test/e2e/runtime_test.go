@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package e2e
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
+
+	"github.com/runc-trace/runc-trace/test/cgroup"
+)
+
+// place is how a container comes to be, and where.
+type place struct {
+	name        string
+	detached    bool // create and start, not run
+	cgroupsPath string
+	noPath      bool
+	global      []string // flags of the runtime
+}
+
+// check makes a container in each place, and holds that it is registered and recorded from its beginning on.
+func (x *tracer) check(t *testing.T, places []place, begins func([]callJSON) bool) {
+	t.Helper()
+	for _, p := range places {
+		id := strings.TrimPrefix(x.cgroup, "/") + "-" + p.name
+		b := bundle{id: id, args: []string{"/bin/true"}, annotations: pod(p.name, nil), cgroupsPath: p.cgroupsPath, noPath: p.noPath}
+		dir := x.write(b)
+		global := append([]string{}, p.global...)
+		if p.detached {
+			x.runtime(append(global, "create", "--bundle", dir, id)...)
+			x.runtime(append(global, "start", id)...)
+			x.awaitExit(id)
+			x.runtime(append(global, "delete", id)...)
+		} else {
+			x.runtime(append(global, "run", "--bundle", dir, id)...)
+		}
+		if execs := x.execs("--pod=" + p.name); len(execs) != 1 || execs[0].Path != "/bin/true" {
+			t.Errorf("%s: execs %+v", p.name, execs)
+		}
+		list := x.recordings("--pod=" + p.name)
+		if len(list) != 1 || list[0].ExitCode == nil || *list[0].ExitCode != 0 || list[0].Ended == nil {
+			t.Errorf("%s: recordings %+v", p.name, list)
+			continue
+		}
+		calls := x.calls(list[0].Name)
+		if len(calls) == 0 || !begins(calls) || calls[len(calls)-1].Syscall != "exit_group" {
+			t.Errorf("%s: %d calls, which do not begin within the runtime or do not end with exit_group", p.name, len(calls))
+		}
+	}
+	if dropped := x.status().Dropped; dropped["pendingStale"]+dropped["pendingElsewhere"] != 0 {
+		t.Errorf("dropped: %v", dropped)
+	}
+}
+
+// places are those of the cgroupfs driver.
+func (x *tracer) places() []place {
+	return []place{
+		{name: "run-absolute", cgroupsPath: x.cgroup + "/run"},
+		{name: "run-relative", cgroupsPath: x.cgroup[1:] + "/relative"},
+		{name: "run-default", noPath: true},
+		{name: "create-absolute", detached: true, cgroupsPath: x.cgroup + "/create"},
+		{name: "create-relative", detached: true, cgroupsPath: x.cgroup[1:] + "/create-relative"},
+		{name: "create-default", detached: true, noPath: true},
+	}
+}
+
+// TestCreateAndRun makes containers in every way there is, with the cgroups as this host has them.
+func TestCreateAndRun(t *testing.T) {
+	x := load(t)
+	x.check(t, x.places(), beginsInRuncInit)
+}
+
+// TestUnifiedHost does the same where there is nothing but the unified hierarchy.
+func TestUnifiedHost(t *testing.T) {
+	x := load(t)
+	x.unify()
+	x.check(t, x.places(), beginsInRuncInit)
+}
+
+// TestCrun does the same with crun, which takes no hybrid hosts.
+func TestCrun(t *testing.T) {
+	crun, err := exec.LookPath("crun")
+	if err != nil {
+		t.Fatalf("%v: install the package crun", err)
+	}
+	x := load(t)
+	x.unify()
+	x.useRuntime(crun)
+	x.check(t, x.places(), func(calls []callJSON) bool { return strings.Contains(calls[0].Comm, "crun") })
+}
+
+// unify gives all further commands a mount namespace where only the unified hierarchy is mounted, if the host has others.
+func (x *tracer) unify() {
+	x.t.Helper()
+	var fs unix.Statfs_t
+	if err := unix.Statfs("/sys/fs/cgroup", &fs); err == nil && fs.Type == unix.CGROUP2_SUPER_MAGIC {
+		return
+	}
+	x.within = []string{"unshare", "--mount", "--propagation=slave", "sh", "-c",
+		`umount -R /sys/fs/cgroup && mount -t cgroup2 cgroup2 /sys/fs/cgroup && exec "$@"`, "sh"}
+}
+
+// TestSystemdScope has a script in the runtime's place, and in systemd's, which with --systemd-cgroup makes the cgroup
+// on its behalf: a scope in a slice, and the directories of the slices above it. What systemd itself does is for a machine that it runs.
+func TestSystemdScope(t *testing.T) {
+	x := load(t)
+	root, err := cgroup.Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	slice := strings.ReplaceAll(x.cgroup[1:], "-", "_")
+	for _, test := range []struct{ name, cgroupsPath, path string }{
+		{"in-a-slice", slice + ".slice:prefix:in-a-slice", slice + ".slice/prefix-in-a-slice.scope"},
+		{"in-a-slice-of-it", slice + "-of.slice:prefix:in-a-slice-of-it", slice + ".slice/" + slice + "-of.slice/prefix-in-a-slice-of-it.scope"},
+	} {
+		scope := filepath.Join(root, test.path)
+		script := filepath.Join(x.dir, test.name)
+		text := "#!/bin/sh -e\nmkdir -p " + filepath.Dir(scope) + "\nmkdir " + scope + "\necho $$ >" + scope + "/cgroup.procs\nexec unshare --mount /bin/true\n"
+		if err := os.WriteFile(script, []byte(text), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		x.useRuntime(script)
+		dir := x.write(bundle{id: test.name, args: []string{"/bin/true"}, annotations: pod(test.name, nil), cgroupsPath: test.cgroupsPath})
+		x.runtime("--systemd-cgroup", "create", "--bundle", dir, test.name)
+		if execs := x.execs("--pod=" + test.name); len(execs) != 1 || execs[0].Path != "/bin/true" {
+			t.Errorf("%s: execs %+v", test.name, execs)
+		}
+		for made := test.path; made != "."; made = filepath.Dir(made) {
+			if err := os.Remove(filepath.Join(root, made)); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+}
+
+// TestNotLoaded holds that containers start where nothing is loaded, and just as they do with the runtime itself.
+func TestNotLoaded(t *testing.T) {
+	x := prepare(t)
+	for _, test := range []struct {
+		args []string
+		want outcome
+	}{
+		{[]string{"/bin/echo", "hello"}, outcome{0, "hello\n", ""}},
+		{[]string{"/bin/sh", "-c", "echo oops >&2; exit 7"}, outcome{7, "", "oops\n"}},
+	} {
+		b := simple("mypod", test.args...)
+		dir, state := x.write(b), filepath.Join(x.dir, "state")
+		for _, program := range []string{runcPath, shimPath} {
+			if diff := cmp.Diff(test.want, x.run(program, "--root", state, "run", "--bundle", dir, b.id), cmp.AllowUnexported(outcome{})); diff != "" {
+				t.Errorf("%s %q (-want +got):\n%s", program, test.args, diff)
+			}
+		}
+	}
+	for _, args := range [][]string{{"status"}, {"containers"}, {"exec"}, {"straceback", "list"}, {"straceback", "show", "mypod"}} {
+		if o := x.run(tracectlPath, args...); o.code != 3 || o.stdout != "" || !strings.Contains(o.stderr, "run tracectl load") {
+			t.Errorf("tracectl %q: %+v", args, o)
+		}
+	}
+}

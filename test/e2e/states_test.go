@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package e2e
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// TestStates follows containers from their creation to their end, by what `containers` and `straceback list` say.
+func TestStates(t *testing.T) {
+	x := load(t)
+	state := func() string {
+		t.Helper()
+		var all []string
+		for _, c := range x.containers() {
+			s := c.Container + " " + c.State
+			if c.ExitCode != nil {
+				s += fmt.Sprintf(" %d", *c.ExitCode)
+			}
+			if c.Signal != "" {
+				s += " " + c.Signal
+			}
+			if c.Ended != nil {
+				s += " ended"
+			}
+			all = append(all, s)
+		}
+		slices.Sort(all)
+		var listed []string
+		for _, r := range x.recordings() {
+			listed = append(listed, r.Container)
+		}
+		slices.Sort(listed)
+		if len(all) != len(listed) {
+			t.Errorf("containers are %q, recordings of %q", all, listed)
+		}
+		return strings.Join(all, ", ")
+	}
+	expect := func(want string) {
+		t.Helper()
+		if diff := cmp.Diff(want, state()); diff != "" {
+			t.Errorf("-want +got:\n%s", diff)
+		}
+	}
+	expect("")
+	x.runtime("create", "--bundle", x.write(simple("killed", "/bin/sleep", "1000")), "killed")
+	expect("killed created")
+	x.runtime("start", "killed")
+	eventually(t, "the container runs", func() bool { return state() == "killed running" })
+	x.runtime("kill", "killed", "KILL")
+	eventually(t, "its end is seen", func() bool { return state() == "killed exited SIGKILL" })
+	x.start(simple("seven", "/bin/sh", "-c", "exit 7"))
+	x.awaitExit("seven")
+	expect("killed exited SIGKILL, seven exited 7")
+	x.remove("killed")
+	x.remove("seven")
+	expect("killed exited SIGKILL ended, seven exited 7 ended")
+
+	calls := x.calls("killed")
+	if last := calls[len(calls)-1]; last.Comm != "sleep" || last.Syscall != "" || last.Signal != "SIGKILL" {
+		t.Errorf("the last call of the killed one: %+v", last)
+	}
+	lines := x.lines("killed")
+	for i, want := range []*regexp.Regexp{
+		regexp.MustCompile(`\[sleep\] \w*nanosleep\(.*tv_sec=1000.* = \? ERESTART_RESTARTBLOCK \(Interrupted by signal\)$`),
+		regexp.MustCompile(`\[sleep\] \+\+\+ killed by SIGKILL \+\+\+$`),
+	} {
+		if line := lines[len(lines)-2+i]; !want.MatchString(line) {
+			t.Errorf("the last lines of the killed one: %s", line)
+		}
+	}
+	if lines := grep(splitLines(x.tracectl("straceback", "list")), "seven"); len(lines) != 1 || !strings.Contains(lines[0], "exited (7) ") {
+		t.Errorf("in the list: %q", lines)
+	}
+}
+
+// TestUnfinishedCall holds that a call that has not returned is shown, without waiting for it.
+func TestUnfinishedCall(t *testing.T) {
+	x := load(t)
+	x.start(simple("mypod", "/bin/sleep", "1000"))
+	want := regexp.MustCompile(`\[sleep\] \w*nanosleep\(.*tv_sec=1000.*\) <unfinished \.\.\.>$`)
+	eventually(t, "the sleep is shown", func() bool {
+		lines := x.lines("mypod")
+		return want.MatchString(lines[len(lines)-1])
+	})
+	calls := x.calls("mypod")
+	if c := calls[len(calls)-1]; !strings.HasSuffix(c.Syscall, "nanosleep") || c.Ret != nil || c.Signal != "" || c.ExitCode != nil {
+		t.Errorf("in JSON: %+v", c)
+	}
+	x.remove("mypod")
+	if lines := grep(grep(x.lines("mypod"), "[sleep] "), "nanosleep("); len(lines) != 1 || want.MatchString(lines[0]) {
+		t.Errorf("after its end: %q", lines)
+	}
+}
+
+// TestSameID holds that a container that is restarted under its ID has a recording for each run.
+func TestSameID(t *testing.T) {
+	x := load(t)
+	for i := range 3 {
+		b := simple("mypod", "/bin/sh", "-c", fmt.Sprintf("exit %d", i))
+		if o := x.runContainer(b); o.code != i {
+			t.Fatalf("%+v", o)
+		}
+	}
+	var codes []int
+	for _, r := range x.recordings() {
+		codes = append(codes, *r.ExitCode)
+	}
+	if diff := cmp.Diff([]int{2, 1, 0}, codes); diff != "" {
+		t.Errorf("exit codes, the newest run first (-want +got):\n%s", diff)
+	}
+	for i, flags := range [][]string{{}, {"--previous"}, {"--previous=2"}} {
+		calls := x.calls("default/mypod", flags...)
+		if last := calls[len(calls)-1]; last.ExitCode == nil || *last.ExitCode != 2-i {
+			t.Errorf("%q: the last call is %+v", flags, last)
+		}
+	}
+	o := x.run(tracectlPath, "straceback", "show", "mypod", "--previous=3")
+	if o.code != 4 || o.stdout != "" || !strings.Contains(o.stderr, "3 are recorded") {
+		t.Errorf("a run that there never was: %+v", o)
+	}
+	if o := x.run(tracectlPath, "straceback", "show", "mypod"); !strings.Contains(o.stderr, "earlier runs of this container: 2 ") {
+		t.Errorf("the newest run: %q", o.stderr)
+	}
+}
+
+// TestOutlives holds that what was kept needs no process: neither the container's nor one of ours.
+func TestOutlives(t *testing.T) {
+	x := load(t)
+	x.runContainer(simple("mypod", "/bin/true"))
+	entries, err := os.ReadDir("/proc")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		if exe, err := os.Readlink(filepath.Join("/proc", e.Name(), "exe")); err == nil && strings.HasPrefix(exe, scratch+"/") {
+			t.Errorf("process %s runs %s", e.Name(), exe)
+		}
+	}
+	if err := os.RemoveAll(filepath.Join(x.dir, "bundles")); err != nil {
+		t.Fatal(err)
+	}
+	if calls := x.calls("default/mypod"); !beginsInRuncInit(calls) || calls[len(calls)-1].Syscall != "exit_group" {
+		t.Errorf("%d calls, from %+v", len(calls), calls[0])
+	}
+	if execs := x.execs(); len(execs) != 1 || execs[0].Path != "/bin/true" || execs[0].Pod != "mypod" {
+		t.Errorf("execs %+v", execs)
+	}
+}
+
+// TestSandbox holds that a pod's sandbox is known but not recorded, unless the configuration asks for it.
+func TestSandbox(t *testing.T) {
+	x := load(t)
+	sandbox := func(id string) bundle {
+		return bundle{id: id, args: []string{"/bin/true"}, annotations: map[string]string{
+			"io.kubernetes.cri.container-type": "sandbox", "io.kubernetes.cri.sandbox-id": id,
+			"io.kubernetes.cri.sandbox-name": id, "io.kubernetes.cri.sandbox-namespace": "default",
+		}}
+	}
+	x.runContainer(sandbox("quiet"))
+	if list := x.recordings(); len(list) != 0 {
+		t.Errorf("recorded: %+v", list)
+	}
+	if execs := x.execs(); len(execs) != 1 || execs[0].Pod != "quiet" || execs[0].Container != "" {
+		t.Errorf("execs: %+v", execs)
+	}
+	o := x.run(tracectlPath, "straceback", "show", "default/quiet")
+	if o.code != 4 || o.stdout != "" || !strings.Contains(o.stderr, "record-sandboxes") {
+		t.Errorf("show: %+v", o)
+	}
+	x.useRuntime(runcPath, "record-sandboxes = true")
+	x.runContainer(sandbox("loud"))
+	var got []string
+	for _, c := range x.containers() {
+		got = append(got, fmt.Sprint(c.Pod, " ", c.Sandbox, " ", c.Recorded))
+	}
+	if diff := cmp.Diff([]string{"loud true yes", "quiet true no"}, got); diff != "" {
+		t.Errorf("containers (-want +got):\n%s", diff)
+	}
+	if calls := x.calls("default/loud"); !beginsInRuncInit(calls) {
+		t.Errorf("%d calls of the sandbox", len(calls))
+	}
+}
