@@ -147,9 +147,11 @@ int on_exec(u64 *ctx)
 /* exec_failed logs an exec that returned: the memory is the caller's still, its strings are read from there. */
 __noinline int exec_failed(struct in_flight *call, s64 result)
 {
+	struct task_struct *task = bpf_get_current_task_btf();
 	struct exec_event event = {.result = result};
 	struct scratch *s = cpu_scratch();
 	u64 path, argv, pointer, *binding;
+	struct identity *identity;
 	u32 i, first, size;
 	u64 at = 0;
 	long n;
@@ -161,6 +163,9 @@ __noinline int exec_failed(struct in_flight *call, s64 result)
 	if (!binding)
 		return 0;
 	event.binding = *binding;
+	identity = identity_of(event.binding);
+	if (identity && runtime_exec(task, identity))
+		event.flags |= EXEC_RUNTIME;
 	first = call->exec == 2 ? 1 : 0; /* execveat's first argument is a directory */
 	path = call->args[first];
 	argv = call->args[first + 1];

@@ -114,6 +114,11 @@ func TestSystemdScope(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	// What runs in the runtime's own mount namespace is taken for the runtime.
+	unshare, err := exec.LookPath("unshare")
+	if err != nil {
+		t.Fatal(err)
+	}
 	slice := strings.ReplaceAll(x.cgroup[1:], "-", "_")
 	for _, test := range []struct{ name, cgroupsPath, path string }{
 		{"in-a-slice", slice + ".slice:prefix:in-a-slice", slice + ".slice/prefix-in-a-slice.scope"},
@@ -121,7 +126,7 @@ func TestSystemdScope(t *testing.T) {
 	} {
 		scope := filepath.Join(root, test.path)
 		script := filepath.Join(x.dir, test.name)
-		text := "#!/bin/sh -e\nmkdir -p " + filepath.Dir(scope) + "\nmkdir " + scope + "\necho $$ >" + scope + "/cgroup.procs\nexec unshare --mount /bin/true\n"
+		text := "#!/bin/sh -e\nmkdir -p " + filepath.Dir(scope) + "\nmkdir " + scope + "\necho $$ >" + scope + "/cgroup.procs\nexec " + unshare + " --mount /bin/true\n"
 		if err := os.WriteFile(script, []byte(text), 0o755); err != nil {
 			t.Fatal(err)
 		}
