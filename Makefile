@@ -44,8 +44,8 @@ lint: ## gofmt, go vet, staticcheck
 
 .PHONY: test
 test: deps lint check-generated ## everything that is checked: lint, generated files, unit, kernel and end-to-end tests, fuzz targets (root)
-	go test -count=1 ./...
 	@sh test/fuzz.sh $(FUZZTIME)
+	go test -count=1 ./...
 
 .PHONY: soak
 soak: deps ## the long tests: 1,000 containers, 10,000 cycles (root; some ten minutes)

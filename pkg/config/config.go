@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path"
+	"strings"
 
 	"github.com/BurntSushi/toml"
 
@@ -100,7 +101,11 @@ func Load(path string) (Config, error) {
 // one that the file names.
 func Parse(text string) (Config, error) {
 	c := Default()
-	meta, err := toml.Decode(text, &c)
+	var meta toml.MetaData
+	err := tooLong(text)
+	if err == nil {
+		meta, err = toml.Decode(text, &c)
+	}
 	if err != nil {
 		c = Default()
 		if runtime, ok := ParseRuntime(text); ok {
@@ -114,6 +119,19 @@ func Parse(text string) (Config, error) {
 	}
 	problems = append(problems, c.check()...)
 	return c, errors.Join(problems...)
+}
+
+// tooLong refuses what would keep a container waiting: the parser's time grows with the square of the depth of
+// inline tables, of which this file has none.
+func tooLong(text string) error {
+	const most, tables = 64 << 10, 16
+	if len(text) > most {
+		return fmt.Errorf("%d bytes are more than the %d that this file may have", len(text), most)
+	}
+	if n := strings.Count(text, "{"); n > tables {
+		return fmt.Errorf("%d opening braces are more than the %d that this file may have: no key takes a table in braces", n, tables)
+	}
+	return nil
 }
 
 // check puts defaults where values are out of their range, and says so.

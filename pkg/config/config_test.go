@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -85,6 +86,9 @@ pool.argv-size = "0" is not within 1 and 32KiB`,
 		{"a size that is none", "runtime = \"/opt/runc\"\n[pool]\nring-size = \"big\"", with(func(c *Config) { c.Runtime = Runtime{"/opt/runc"} }),
 			"toml: line 3 (last key \"pool.ring-size\"): size \"big\" is no number of bytes such as 4096, \"256KiB\" or \"8MiB\""},
 		{"a size of another type", "[pool]\nring-size = 1.5", Default(), "toml: line 2 (last key \"pool.ring-size\"): size is of type float64, want a number or a string"},
+		{"tables in tables", "runtime = \"/opt/runc\"\n" + strings.Repeat("a={", 17), with(func(c *Config) { c.Runtime = Runtime{"/opt/runc"} }),
+			"17 opening braces are more than the 16 that this file may have: no key takes a table in braces"},
+		{"a file that does not end", strings.Repeat("#", 65537), Default(), "65537 bytes are more than the 65536 that this file may have"},
 		{"a negative size", "[pool]\nring-size = -1", Default(), "toml: line 2 (last key \"pool.ring-size\"): size -1 is negative"},
 	} {
 		got, err := Parse(test.text)

@@ -11,9 +11,8 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/config"
 )
 
-// settingsLimit is the largest config.toml in bytes that is read: tables nested without end take the parser a time
-// that grows with the square of the file's size.
-const settingsLimit = 16 << 10
+// settingsLimit is the largest config.toml in bytes that is read.
+const settingsLimit = 64 << 10
 
 // settings is the configuration file, read once and parsed no further than needed:
 // nearly all that a runtime is called for needs its path and nothing else.
