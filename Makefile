@@ -36,11 +36,12 @@ check-generated: ## fail where a generated file is not what generating it again 
 	@sh test/check-generated.sh
 
 .PHONY: lint
-lint: ## gofmt, go vet, staticcheck
+lint: ## gofmt, go vet, staticcheck, and the wall around what the shim imports
 	@unformatted=$$(gofmt -l cmd pkg test); [ -z "$$unformatted" ] || { echo "not gofmt-ed: $$unformatted"; exit 1; }
 	go vet ./...
 	GOARCH=arm64 go vet ./...
 	go tool staticcheck ./...
+	go test -count=1 -run TestImports ./pkg/shim
 
 .PHONY: test
 test: deps lint check-generated ## everything that is checked: lint, generated files, unit, kernel and end-to-end tests, fuzz targets (root)
@@ -48,8 +49,12 @@ test: deps lint check-generated ## everything that is checked: lint, generated f
 	go test -count=1 ./...
 
 .PHONY: soak
-soak: deps ## the long tests: 1,000 containers, 10,000 cycles (root; some ten minutes)
+soak: deps ## the long tests: 1,000 containers, 10,000 cycles (root; a minute or two)
 	RUNC_TRACE_SOAK=1 go test -count=1 -timeout 60m -v -run 'TestCyclesLeaveNothing|TestNothingIsMissed' ./pkg/bpf ./test/e2e
+
+.PHONY: test-kernels
+test-kernels: deps ## the kernel tests on other kernels, in QEMU under emulation (root; some ten minutes)
+	bash test/vm/run.sh
 
 .PHONY: bench
 bench: deps build ## measure what tracing costs; prints the tables of docs/benchmarks.md (root)

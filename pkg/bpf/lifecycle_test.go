@@ -249,7 +249,7 @@ func unmadeChild(t *testing.T, d *cgroup.Directory) *cgroup.Directory {
 	return child
 }
 
-// entries counts what is in the maps that grow and shrink, and the pins.
+// entries counts what is in the maps that grow and shrink, the pins, and the bytes of all maps.
 func entries(t *testing.T, i *bpf.Instance) map[string]int {
 	t.Helper()
 	found := map[string]int{}
@@ -276,6 +276,11 @@ func entries(t *testing.T, i *bpf.Instance) map[string]int {
 		t.Fatal(err)
 	}
 	found["pins"] = len(pins)
+	memory, err := i.Memory()
+	if err != nil {
+		t.Fatal(err)
+	}
+	found["memory"] = int(memory)
 	return found
 }
 

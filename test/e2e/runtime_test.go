@@ -168,3 +168,17 @@ func TestNotLoaded(t *testing.T) {
 		}
 	}
 }
+
+// TestMountsBPFFS loads where no bpf file system is mounted.
+func TestMountsBPFFS(t *testing.T) {
+	x := prepare(t)
+	x.within = []string{"unshare", "--mount", "--propagation=private", "sh", "-c", `umount -R /sys/fs/bpf
+		"$@" load --recordings=1 --identities=2 && stat -f -c %T /sys/fs/bpf && stat -c %a "$RUNC_TRACE_PIN_DIR" && "$@" unload`, "sh"}
+	o := x.run(tracectlPath)
+	x.within = nil
+	for _, want := range []string{"loaded below " + x.pins, "\nbpf_fs\n700\n", "unloaded from " + x.pins} {
+		if o.code != 0 || !strings.Contains(o.stdout, want) {
+			t.Errorf("no %q: %+v", want, o)
+		}
+	}
+}
