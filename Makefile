@@ -5,10 +5,12 @@
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 PREFIX  ?= /usr/local
 DESTDIR ?=
-GOARCH  ?= $(shell go env GOARCH)
 BIN     := bin
 
-GO_BUILD := CGO_ENABLED=0 GOARCH=$(GOARCH) go build -trimpath -buildvcs=false
+# sudo may not look where Go is usually installed.
+export PATH := $(PATH):/usr/local/go/bin
+
+GO_BUILD := CGO_ENABLED=0 go build -trimpath -buildvcs=false
 # Fuzz targets, and how long each runs in `make test`.
 FUZZTIME ?= 5s
 
@@ -19,9 +21,13 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: build
-build: ## build runc-trace and tracectl into bin/ (static; GOARCH=arm64 for the other one)
+build: check-go ## build runc-trace and tracectl into bin/ (static; GOARCH=arm64 for the other one)
 	$(GO_BUILD) -ldflags "-s -w" -o $(BIN)/runc-trace ./cmd/runc-trace
 	$(GO_BUILD) -ldflags "-s -w -X main.version=$(VERSION)" -o $(BIN)/tracectl ./cmd/tracectl
+
+.PHONY: check-go
+check-go:
+	@command -v go >/dev/null || { echo "Go is missing: install Go 1.26 or newer"; exit 2; }
 
 .PHONY: deps
 deps: ## install what tests, demo and code generation need (Debian; root)
@@ -44,7 +50,7 @@ lint: ## gofmt, go vet, staticcheck, and the wall around what the shim imports
 	go test -count=1 -run TestImports ./pkg/shim
 
 .PHONY: test
-test: deps lint check-generated ## everything that is checked: lint, generated files, unit, kernel and end-to-end tests, fuzz targets (root)
+test: check-go deps lint check-generated ## everything that is checked: lint, generated files, unit, kernel and end-to-end tests, fuzz targets (root)
 	@sh test/fuzz.sh $(FUZZTIME)
 	go test -count=1 ./...
 
