@@ -87,31 +87,40 @@ static __noinline struct in_flight *follow(struct task_struct *task, u64 cgroup,
 	return call;
 }
 
-static __always_inline void load_args(struct in_flight *call, struct pt_regs *regs, bool compat)
+static __always_inline void load_args(u64 *args, struct pt_regs *regs, bool compat)
 {
 #if defined(__TARGET_ARCH_x86)
 	if (compat) {
-		call->args[0] = (u32)regs->bx;
-		call->args[1] = (u32)regs->cx;
-		call->args[2] = (u32)regs->dx;
-		call->args[3] = (u32)regs->si;
-		call->args[4] = (u32)regs->di;
-		call->args[5] = (u32)regs->bp;
+		args[0] = (u32)regs->bx;
+		args[1] = (u32)regs->cx;
+		args[2] = (u32)regs->dx;
+		args[3] = (u32)regs->si;
+		args[4] = (u32)regs->di;
+		args[5] = (u32)regs->bp;
 		return;
 	}
-	call->args[0] = regs->di;
-	call->args[1] = regs->si;
-	call->args[2] = regs->dx;
-	call->args[3] = regs->r10;
-	call->args[4] = regs->r8;
-	call->args[5] = regs->r9;
+	args[0] = regs->di;
+	args[1] = regs->si;
+	args[2] = regs->dx;
+	args[3] = regs->r10;
+	args[4] = regs->r8;
+	args[5] = regs->r9;
 #else
-	call->args[0] = regs->orig_x0;
-	call->args[1] = regs->regs[1];
-	call->args[2] = regs->regs[2];
-	call->args[3] = regs->regs[3];
-	call->args[4] = regs->regs[4];
-	call->args[5] = regs->regs[5];
+	args[0] = regs->orig_x0;
+	args[1] = regs->regs[1];
+	args[2] = regs->regs[2];
+	args[3] = regs->regs[3];
+	args[4] = regs->regs[4];
+	args[5] = regs->regs[5];
+#endif
+}
+
+static __always_inline long number_of(struct pt_regs *regs)
+{
+#if defined(__TARGET_ARCH_x86)
+	return regs->orig_ax;
+#else
+	return regs->syscallno;
 #endif
 }
 
@@ -166,9 +175,9 @@ __noinline int stage_string(struct in_flight *call, u32 arg, u32 flags)
 	if (!from || !place)
 		return 0;
 	n = bpf_probe_read_user_str(place + sizeof(struct capture_header), capture_size + 1, from);
-	if (n <= 0)
+	if (n < 0)
 		return -1;
-	n--;
+	n = string_size(n) - 1;
 	if (n == capture_size && (bpf_probe_read_user(&next, 1, from + n) || next))
 		flags |= CAPTURE_TRUNCATED;
 	stage(call, place, n, arg, flags);
@@ -385,7 +394,7 @@ static __always_inline void describe_call(struct in_flight *call, struct task_st
 	} else if (number >= SYSCALLS_MAX) {
 		index = 2 * SYSCALLS_MAX; /* none */
 	}
-	load_args(call, regs, compat);
+	load_args(call->args, regs, compat);
 	call->due = 0;
 	call->exec = 0;
 	call->syscall = index;
@@ -503,36 +512,38 @@ static __always_inline void write_call(struct in_flight *call, struct task_struc
 /* Defined in execs.h. */
 __noinline int exec_failed(struct in_flight *call, s64 result);
 
-SEC("tp_btf/sys_enter")
-int on_sys_enter(u64 *ctx)
+static __always_inline void enter(struct pt_regs *regs, u64 number)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	struct pt_regs *regs = (struct pt_regs *)ctx[0];
 	u64 cgroup = cgroup_of(task), *binding;
 	struct in_flight *call = call_of(task);
 
 	if (!call || call->cgroup != cgroup) {
 		binding = bpf_map_lookup_elem(&containers, &cgroup);
 		if (!binding)
-			return 0;
+			return;
 		call = follow(task, cgroup, *binding);
 		if (!call)
-			return 0;
+			return;
 	}
-	describe_call(call, task, regs, ctx[1]);
+	describe_call(call, task, regs, number);
 	call->time = boot_time();
 	call->active = 1;
+}
+
+SEC("tp_btf/sys_enter")
+int on_sys_enter(u64 *ctx)
+{
+	hold_cpu();
+	enter((struct pt_regs *)ctx[0], ctx[1]);
+	release_cpu();
 	return 0;
 }
 
-/* An exit without an enter: seccomp refused the call before any hook saw it. */
+/* An exit without an enter: seccomp refused the call before any hook saw it, or the kernel skipped the hook. */
 static __noinline int describe_refused(struct in_flight *call, struct task_struct *task, struct pt_regs *regs)
 {
-#if defined(__TARGET_ARCH_x86)
-	long number = regs->orig_ax;
-#else
-	long number = regs->syscallno;
-#endif
+	long number = number_of(regs);
 
 	if (number < 0 || call->cgroup != cgroup_of(task))
 		return -1;
@@ -542,26 +553,59 @@ static __noinline int describe_refused(struct in_flight *call, struct task_struc
 	return 0;
 }
 
-SEC("tp_btf/sys_exit")
-int on_sys_exit(u64 *ctx)
+/*
+ * is_over tells whether the call that ends is the one in storage. It is not where the kernel skipped both the exit of
+ * that one and the enter of this: both programs were being run on this CPU by tasks that it had been taken from.
+ */
+static __always_inline bool is_over(struct in_flight *call, struct pt_regs *regs, s64 result)
+{
+	long number = number_of(regs);
+	u64 args[ARGS_MAX], differ = 0;
+
+	if (number < 0)
+		return true; /* the registers are those of another time: rt_sigreturn */
+	if (call->flags & CALL_X32)
+		number &= ~0x40000000;
+	if (number >= NUMBER_OTHER)
+		number = NUMBER_OTHER;
+	if ((call->number & NUMBER_MASK) != number)
+		return false;
+	if (call->exec && !result)
+		return true; /* the registers are those of the new program */
+	load_args(args, regs, call->flags & CALL_COMPAT);
+	for (int i = 0; i < ARGS_MAX; i++)
+		differ |= args[i] ^ call->args[i];
+	return !differ;
+}
+
+static __always_inline void leave(struct pt_regs *regs, s64 result)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct in_flight *call = call_of(task);
-	s64 result = ctx[1];
 
 	if (!call)
-		return 0;
-	if (!call->active && describe_refused(call, task, (struct pt_regs *)ctx[0]))
-		return 0;
+		return;
+	if (preemptible && call->active && !is_over(call, regs, result))
+		call->active = 0;
+	if (!call->active && describe_refused(call, task, regs))
+		return;
 	call->active = 0;
 	if (call->exec && result < 0)
 		exec_failed(call, result);
 	if (!call->ring)
-		return 0;
+		return;
 	/* A successful exec has left the memory that its arguments lay in. */
 	if (call->due && !(call->exec && !result))
 		capture_output(call, result);
 	write_call(call, task, boot_time(), result, 0);
+}
+
+SEC("tp_btf/sys_exit")
+int on_sys_exit(u64 *ctx)
+{
+	hold_cpu();
+	leave((struct pt_regs *)ctx[0], ctx[1]);
+	release_cpu();
 	return 0;
 }
 

@@ -320,11 +320,9 @@ struct abi {
 	u32 reserved;
 };
 
-/* The argument of the program bind, which registers a cgroup that exists already. */
+/* What the program bind is handed the address of; it registers a cgroup that exists already. */
 struct bind_request {
 	u64 cgroup;
-	u32 result;		/* out: 0, or 1 + the enum counter that says why not */
-	u32 reserved;
 	char leaf[LEAF_SIZE];	/* the pending entry to bind */
 };
 

@@ -111,11 +111,8 @@ __noinline int write_exec(struct exec_event *event, struct scratch *s)
 	return 0;
 }
 
-SEC("tp_btf/sched_process_exec")
-int on_exec(u64 *ctx)
+static __always_inline void exec_succeeded(struct task_struct *task, struct linux_binprm *bprm)
 {
-	struct task_struct *task = (struct task_struct *)ctx[0];
-	struct linux_binprm *bprm = (struct linux_binprm *)ctx[2];
 	struct exec_event event = {.cgroup = cgroup_of(task)};
 	u64 *binding = bpf_map_lookup_elem(&containers, &event.cgroup);
 	struct identity *identity;
@@ -123,12 +120,12 @@ int on_exec(u64 *ctx)
 	long n;
 
 	if (!binding)
-		return 0;
+		return;
 	event.binding = *binding;
 	identity = identity_of(event.binding);
 	s = cpu_scratch();
 	if (!identity || !s)
-		return 0;
+		return;
 	if (runtime_exec(task, identity)) {
 		event.flags |= EXEC_RUNTIME;
 	} else if (!identity->init) {
@@ -141,7 +138,16 @@ int on_exec(u64 *ctx)
 	event.argc = bprm->argc;
 	event.argv = task->mm->arg_start;
 	event.argv_length = task->mm->arg_end - event.argv;
-	return write_exec(&event, s);
+	write_exec(&event, s);
+}
+
+SEC("tp_btf/sched_process_exec")
+int on_exec(u64 *ctx)
+{
+	hold_cpu();
+	exec_succeeded((struct task_struct *)ctx[0], (struct linux_binprm *)ctx[2]);
+	release_cpu();
+	return 0;
 }
 
 /* exec_failed logs an exec that returned: the memory is the caller's still, its strings are read from there. */
@@ -171,10 +177,10 @@ __noinline int exec_failed(struct in_flight *call, s64 result)
 	argv = call->args[first + 1];
 	size = call->flags & CALL_COMPAT ? 4 : 8;
 	n = bpf_probe_read_user_str(s->path, EXEC_PATH_LIMIT, (void *)path);
-	if (n <= 0)
+	if (n < 0)
 		event.flags |= EXEC_FAULT;
 	else
-		event.path_length = n - 1;
+		event.path_length = string_size(n) - 1;
 	for (i = 0; i < ARGS_LIMIT && argv; i++) {
 		pointer = 0;
 		if (bpf_probe_read_user(&pointer, size, (void *)(argv + i * size))) {
@@ -188,11 +194,13 @@ __noinline int exec_failed(struct in_flight *call, s64 result)
 			event.flags |= EXEC_TRUNCATED;
 			break;
 		}
+		s->argv[at] = '\0';
 		n = bpf_probe_read_user_str(&s->argv[at], argv_size, (void *)pointer);
-		if (n <= 0) {
+		if (n < 0) {
 			event.flags |= EXEC_FAULT;
 			break;
 		}
+		n = string_size(n);
 		if (n == argv_size)
 			event.flags |= EXEC_TRUNCATED;
 		at += n;
@@ -212,8 +220,7 @@ static __always_inline s32 wait_status(struct task_struct *task)
 	return task->group_leader->exit_code;
 }
 
-SEC("tp_btf/sched_process_exit")
-int on_exit(u64 *ctx)
+static __always_inline void task_exits(void)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct in_flight *call = call_of(task);
@@ -237,16 +244,24 @@ int on_exit(u64 *ctx)
 		call->active = 0;
 	}
 	if (!last)
-		return 0;
+		return;
 	binding = bpf_map_lookup_elem(&containers, &cgroup);
 	if (!binding)
-		return 0;
+		return;
 	identity = identity_of(*binding);
 	if (identity && identity->init == (u32)task->tgid && identity->state == STATE_RUNNING) {
 		identity->exit_status = status;
 		identity->exited = boot_time();
 		identity->state = STATE_EXITED;
 	}
+}
+
+SEC("tp_btf/sched_process_exit")
+int on_exit(u64 *ctx)
+{
+	hold_cpu();
+	task_exits();
+	release_cpu();
 	return 0;
 }
 

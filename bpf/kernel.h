@@ -186,4 +186,16 @@ static __always_inline u64 cgroup_of(struct task_struct *task)
 /* Keeps the compiler from reasoning about x where only the verifier's view of it counts. */
 #define opaque(x) asm volatile("" : "+r"(x))
 
+/*
+ * The size of a string, its NUL included, of what bpf_probe_read_user_str() returned: for an empty one kernels before
+ * 6.14 return 0 instead of 1. Without a branch, which would make two paths for the verifier of every string.
+ */
+static __always_inline long string_size(long n)
+{
+	u64 less = n - 1;
+
+	opaque(less);
+	return n + (less >> 63);
+}
+
 #endif

@@ -223,33 +223,29 @@ int on_cgroup_rmdir(u64 *ctx)
 	return 0;
 }
 
-/* Registers a cgroup that exists already, for the shim and whoever adopts containers: the same books, the same keeper. */
-SEC("syscall")
-int bind_existing(struct bind_request *request)
+/*
+ * Registers a cgroup that exists already, for the shim and whoever adopts containers: the same books, the same keeper.
+ * It is never attached but run by BPF_PROG_TEST_RUN, with the address of a struct bind_request in the caller's memory
+ * as its one argument, and returns 0, or 1 + the enum counter that says why not. A program of type "syscall" would get
+ * the request itself, but may sleep, and such use no queues before Linux 6.10; nor is the CPU's scratch its own.
+ */
+SEC("raw_tp")
+int bind_existing(u64 *ctx)
 {
-	u64 cgroup = request->cgroup;
+	struct bind_request request;
 	struct pending *entry;
 	struct scratch *s = cpu_scratch();
+	u32 result = 0;
 
-	if (!s)
-		return 0;
-	/* A context is read at constant offsets only: the loop is unrolled, and the pointer not moved. */
-#pragma unroll
-	for (int i = 0; i < LEAF_SIZE / 8; i++)
-		((u64 *)s->leaf.name)[i] = ((volatile u64 *)request)[__builtin_offsetof(struct bind_request, leaf) / 8 + i];
-	entry = bpf_map_lookup_elem(&pending, &s->leaf);
-	if (!entry) {
-		request->result = 1 + COUNT_PENDING_STALE;
-		return 0;
-	}
-	if (bpf_map_lookup_elem(&containers, &cgroup)) {
-		bpf_map_delete_elem(&pending, &s->leaf);
-		request->result = 0;
-		return 0;
-	}
-	request->result = bind(cgroup, entry);
-	bpf_map_delete_elem(&pending, &s->leaf);
-	return 0;
+	if (!s || bpf_probe_read_user(&request, sizeof(request), (void *)ctx[0]))
+		return 1 + COUNT_PENDING_STALE;
+	entry = bpf_map_lookup_elem(&pending, &request.leaf);
+	if (!entry)
+		return 1 + COUNT_PENDING_STALE;
+	if (!bpf_map_lookup_elem(&containers, &request.cgroup))
+		result = bind(request.cgroup, entry);
+	bpf_map_delete_elem(&pending, &request.leaf);
+	return result;
 }
 
 #endif

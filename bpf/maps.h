@@ -12,6 +12,7 @@ const volatile u32 segment_shift = 20;	/* its logarithm */
 const volatile u32 segments = 8;	/* a power of two */
 const volatile u32 capture_size = 128;	/* bytes kept of one pointer argument, at most CAPTURE_LIMIT */
 const volatile u32 argv_size = 4096;	/* bytes kept of one argument vector, at most ARGV_LIMIT */
+const volatile u32 preemptible = 0;	/* 1: the kernel runs tracing programs with preemption enabled */
 
 struct leaf {
 	char name[LEAF_SIZE];
@@ -126,6 +127,25 @@ static __always_inline struct scratch *cpu_scratch(void)
 	u32 cpu = bpf_get_smp_processor_id();
 
 	return bpf_map_lookup_elem(&scratch, &cpu);
+}
+
+extern void bpf_preempt_disable(void) __ksym __weak;
+extern void bpf_preempt_enable(void) __ksym __weak;
+
+/*
+ * hold_cpu keeps other tasks off the CPU until release_cpu, where the kernel does not: what a CPU has one of (scratch,
+ * writers) is ours alone, and no task runs into the kernel's guard against recursion, which would skip its program.
+ */
+static __always_inline void hold_cpu(void)
+{
+	if (preemptible)
+		bpf_preempt_disable();
+}
+
+static __always_inline void release_cpu(void)
+{
+	if (preemptible)
+		bpf_preempt_enable();
 }
 
 static __always_inline u64 boot_time(void)

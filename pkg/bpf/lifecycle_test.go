@@ -7,10 +7,14 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"testing"
+	"time"
+	"unsafe"
 
 	"github.com/cilium/ebpf"
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 
 	"github.com/runc-trace/runc-trace/pkg/bpf"
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
@@ -149,7 +153,13 @@ func TestStalePending(t *testing.T) {
 	defer pending.Close()
 	var key [abi.LeafSize]byte
 	copy(key[:], "rt-stale")
-	entry := abi.Pending{Time: 1, Who: cgroup.Recorded("rt-stale")}
+	var now unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &now); err != nil {
+		t.Fatal(err)
+	}
+	// May lie before the machine's start: it wraps, as the program's difference does.
+	left := uint64(now.Nano()) - (abi.PendingSeconds+1)*uint64(time.Second)
+	entry := abi.Pending{Time: left, Who: cgroup.Recorded("rt-stale")}
 	entry.PathLength = uint32(copy(entry.Path[:], "/rt-stale"))
 	if err := pending.Put(key, entry); err != nil {
 		t.Fatal(err)
@@ -326,9 +336,12 @@ func bindExisting(t *testing.T, i *bpf.Instance, request abi.BindRequest) uint32
 	if err != nil {
 		t.Fatal(err)
 	}
-	out := make([]byte, len(in))
-	if _, err := program.Run(&ebpf.RunOptions{Context: in, ContextOut: out}); err != nil {
+	var pinner runtime.Pinner
+	defer pinner.Unpin()
+	pinner.Pin(&in[0])
+	result, err := program.Run(&ebpf.RunOptions{Context: uint64(uintptr(unsafe.Pointer(&in[0])))})
+	if err != nil {
 		t.Fatal(err)
 	}
-	return binary.NativeEndian.Uint32(out[8:])
+	return result
 }

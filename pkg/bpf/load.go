@@ -137,7 +137,12 @@ func size(spec *ebpf.CollectionSpec, a abi.ABI) error {
 			m.Key, m.Value = nil, nil // BTF would have to know the size
 		}
 	}
+	preemptible, err := preemptible()
+	if err != nil {
+		return err
+	}
 	for name, value := range map[string]any{
+		"preemptible":   preemptible,
 		"secret":        a.Secret,
 		"ring_size":     a.RingSize,
 		"segment_size":  a.ExecSegmentSize,
@@ -252,6 +257,23 @@ func Supported() error {
 		}
 	}
 	return nil
+}
+
+// preemptible tells, as 0 or 1, whether the kernel runs tracing programs with preemption enabled, as it does since 7.0
+// (its include/trace/bpf_probe.h and include/linux/tracepoint.h).
+func preemptible() (uint32, error) {
+	var uts unix.Utsname
+	if err := unix.Uname(&uts); err != nil {
+		return 0, fmt.Errorf("asking for the kernel's version: %w", err)
+	}
+	var major int
+	if _, err := fmt.Sscanf(unix.ByteSliceToString(uts.Release[:]), "%d.", &major); err != nil {
+		return 0, fmt.Errorf("reading the kernel's version %q: %w", uts.Release, err)
+	}
+	if major < 7 {
+		return 0, nil
+	}
+	return 1, nil
 }
 
 // explain adds to a load error what its reason most often is.

@@ -41,6 +41,7 @@ const (
 	recorderProgOnSysExit      = "on_sys_exit"
 	recorderVarArgvSize        = "argv_size"
 	recorderVarCaptureSize     = "capture_size"
+	recorderVarPreemptible     = "preemptible"
 	recorderVarRingSize        = "ring_size"
 	recorderVarSecret          = "secret"
 	recorderVarSegmentShift    = "segment_shift"
@@ -127,6 +128,7 @@ type recorderMapSpecs struct {
 type recorderVariableSpecs struct {
 	ArgvSize     *ebpf.VariableSpec `ebpf:"argv_size"`
 	CaptureSize  *ebpf.VariableSpec `ebpf:"capture_size"`
+	Preemptible  *ebpf.VariableSpec `ebpf:"preemptible"`
 	RingSize     *ebpf.VariableSpec `ebpf:"ring_size"`
 	Secret       *ebpf.VariableSpec `ebpf:"secret"`
 	SegmentShift *ebpf.VariableSpec `ebpf:"segment_shift"`
@@ -197,6 +199,7 @@ func (m *recorderMaps) Close() error {
 type recorderVariables struct {
 	ArgvSize     *ebpf.Variable `ebpf:"argv_size"`
 	CaptureSize  *ebpf.Variable `ebpf:"capture_size"`
+	Preemptible  *ebpf.Variable `ebpf:"preemptible"`
 	RingSize     *ebpf.Variable `ebpf:"ring_size"`
 	Secret       *ebpf.Variable `ebpf:"secret"`
 	SegmentShift *ebpf.Variable `ebpf:"segment_shift"`

@@ -94,11 +94,11 @@ func (m Map) element(command uintptr, key, value []byte) error {
 	return err
 }
 
-// Program is an open program of type BPF_PROG_TYPE_SYSCALL.
+// Program is an open program of type BPF_PROG_TYPE_RAW_TRACEPOINT.
 type Program struct{ fd int }
 
 // OpenProgram opens the program pinned at path. Where it is not one of type
-// BPF_PROG_TYPE_SYSCALL, the error wraps ErrShape. The descriptor is closed at exec.
+// BPF_PROG_TYPE_RAW_TRACEPOINT, the error wraps ErrShape. The descriptor is closed at exec.
 func OpenProgram(path string) (Program, error) {
 	fd, err := open(path)
 	if err != nil {
@@ -110,9 +110,9 @@ func OpenProgram(path string) (Program, error) {
 		p.Close()
 		return Program{}, fmt.Errorf("describing program %q: %w", path, err)
 	}
-	if info.kind != unix.BPF_PROG_TYPE_SYSCALL {
+	if info.kind != unix.BPF_PROG_TYPE_RAW_TRACEPOINT {
 		p.Close()
-		return Program{}, fmt.Errorf("%w of program %q: type %d, want %d", ErrShape, path, info.kind, unix.BPF_PROG_TYPE_SYSCALL)
+		return Program{}, fmt.Errorf("%w of program %q: type %d, want %d", ErrShape, path, info.kind, unix.BPF_PROG_TYPE_RAW_TRACEPOINT)
 	}
 	return p, nil
 }
@@ -120,14 +120,14 @@ func OpenProgram(path string) (Program, error) {
 // Close closes the program.
 func (p Program) Close() { _ = unix.Close(p.fd) }
 
-// Run runs the program once. It reads its argument from context and its writes come
-// back there: for this type of program BPF_PROG_TEST_RUN takes ctx_in only and copies
-// it back (bpf_prog_test_run_syscall in the kernel's net/bpf/test_run.c). The result is
-// the program's return value.
-func (p Program) Run(context []byte) (uint32, error) {
-	if len(context) == 0 || len(context) > 0xffff {
-		return 0, fmt.Errorf("%w: context of %d bytes", ErrShape, len(context))
+// Run runs the program once, with the address of request as the one argument of its
+// tracepoint (bpf_prog_test_run_raw_tp in the kernel's net/bpf/test_run.c). The program
+// reads it in this process's memory. The result is the program's return value.
+func (p Program) Run(request []byte) (uint32, error) {
+	if len(request) == 0 {
+		return 0, fmt.Errorf("%w: empty request", ErrShape)
 	}
+	context := [1]unsafe.Pointer{unsafe.Pointer(&request[0])}
 	attr := struct {
 		fd, result                uint32
 		dataSizeIn, dataSizeOut   uint32
@@ -136,9 +136,9 @@ func (p Program) Run(context []byte) (uint32, error) {
 		contextSize, contextSize2 uint32
 		context, context2         unsafe.Pointer
 		flags, cpu, batch, _      uint32
-	}{fd: uint32(p.fd), contextSize: uint32(len(context)), context: unsafe.Pointer(&context[0])}
+	}{fd: uint32(p.fd), contextSize: uint32(unsafe.Sizeof(context)), context: unsafe.Pointer(&context)}
 	_, err := bpf(unix.BPF_PROG_TEST_RUN, unsafe.Pointer(&attr), unsafe.Sizeof(attr))
-	runtime.KeepAlive(context)
+	runtime.KeepAlive(request)
 	return attr.result, err
 }
 

@@ -116,14 +116,17 @@ func TestOpenMapOfAnotherShape(t *testing.T) {
 
 func TestProgram(t *testing.T) {
 	directory := pinDir(t)
-	// Adds 1 to the first word of its context, and returns the second word.
+	// Returns the last word of its request.
 	program, err := ebpf.NewProgram(&ebpf.ProgramSpec{
-		Type: ebpf.Syscall, Flags: unix.BPF_F_SLEEPABLE, License: "Dual BSD/GPL",
+		Type: ebpf.RawTracepoint, License: "Dual BSD/GPL",
 		Instructions: asm.Instructions{
-			asm.LoadMem(asm.R2, asm.R1, 0, asm.Word),
-			asm.Add.Imm(asm.R2, 1),
-			asm.StoreMem(asm.R1, 0, asm.R2, asm.Word),
-			asm.LoadMem(asm.R0, asm.R1, 4, asm.Word),
+			asm.LoadMem(asm.R3, asm.R1, 0, asm.DWord),
+			asm.Add.Imm(asm.R3, 260),
+			asm.Mov.Imm(asm.R2, 4),
+			asm.Mov.Reg(asm.R1, asm.R10),
+			asm.Add.Imm(asm.R1, -4),
+			asm.FnProbeReadUser.Call(),
+			asm.LoadMem(asm.R0, asm.R10, -4, asm.Word),
 			asm.Return(),
 		},
 	})
@@ -140,20 +143,13 @@ func TestProgram(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer p.Close()
-	context := make([]byte, 272)
-	binary.NativeEndian.PutUint32(context, 41)
-	binary.NativeEndian.PutUint32(context[4:], 7)
-	result, err := p.Run(context)
-	if err != nil || result != 7 || binary.NativeEndian.Uint32(context) != 42 {
-		t.Errorf("returned %d, wrote %d, %v", result, binary.NativeEndian.Uint32(context), err)
+	request := make([]byte, 264)
+	binary.NativeEndian.PutUint32(request[260:], 7)
+	if result, err := p.Run(request); err != nil || result != 7 {
+		t.Errorf("returned %d, %v", result, err)
 	}
-	if _, err := p.Run(context[:4]); !errors.Is(err, unix.EINVAL) {
-		t.Errorf("a context shorter than what the program touches: %v", err)
-	}
-	for _, size := range []int{0, 1 << 16} {
-		if _, err := p.Run(make([]byte, size)); !errors.Is(err, ErrShape) {
-			t.Errorf("a context of %d bytes: %v", size, err)
-		}
+	if _, err := p.Run(nil); !errors.Is(err, ErrShape) {
+		t.Errorf("an empty request: %v", err)
 	}
 	if _, err := OpenMap(path, Shape{Type: unix.BPF_MAP_TYPE_HASH, KeySize: 8, ValueSize: 16}); !errors.Is(err, ErrShape) {
 		t.Errorf("a program opened as a map: %v", err)

@@ -101,11 +101,12 @@ func bind(pinDir string, cgroup uint64, leaf [abi.LeafSize]byte) error {
 	}
 	defer program.Close()
 	request := abi.BindRequest{Cgroup: cgroup, Leaf: leaf}
-	if _, err := program.Run(bytesOf(&request)); err != nil {
+	result, err := program.Run(bytesOf(&request))
+	if err != nil {
 		return fmt.Errorf("binding cgroup %d: %w", cgroup, err)
 	}
-	if request.Result != 0 {
-		return fmt.Errorf("binding cgroup %d: refused, counter %d", cgroup, request.Result-1)
+	if result != 0 {
+		return fmt.Errorf("binding cgroup %d: refused, counter %d", cgroup, result-1)
 	}
 	return nil
 }

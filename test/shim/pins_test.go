@@ -9,7 +9,6 @@ import (
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
-	"golang.org/x/sys/unix"
 
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 )
@@ -110,22 +109,21 @@ func (p pins) pinBind(t *testing.T, result int64) *ebpf.Map {
 	}
 	t.Cleanup(func() { requests.Close() })
 	program, err := ebpf.NewProgram(&ebpf.ProgramSpec{
-		Type: ebpf.Syscall, Flags: unix.BPF_F_SLEEPABLE, License: "Dual BSD/GPL",
+		Type: ebpf.RawTracepoint, License: "Dual BSD/GPL",
 		Instructions: asm.Instructions{
-			asm.Mov.Reg(asm.R6, asm.R1),
-			asm.LoadMem(asm.R2, asm.R6, 0, asm.DWord),
-			asm.StoreMem(asm.R10, -8, asm.R2, asm.DWord),
-			asm.LoadMem(asm.R2, asm.R6, 16, asm.DWord),
-			asm.StoreMem(asm.R10, -16, asm.R2, asm.DWord),
-			asm.StoreImm(asm.R6, 8, result, asm.Word),
+			asm.LoadMem(asm.R3, asm.R1, 0, asm.DWord),
+			asm.Mov.Imm(asm.R2, 16),
+			asm.Mov.Reg(asm.R1, asm.R10),
+			asm.Add.Imm(asm.R1, -16),
+			asm.FnProbeReadUser.Call(),
 			asm.LoadMapPtr(asm.R1, requests.FD()),
 			asm.Mov.Reg(asm.R2, asm.R10),
-			asm.Add.Imm(asm.R2, -8),
+			asm.Add.Imm(asm.R2, -16),
 			asm.Mov.Reg(asm.R3, asm.R10),
-			asm.Add.Imm(asm.R3, -16),
+			asm.Add.Imm(asm.R3, -8),
 			asm.Mov.Imm(asm.R4, 0),
 			asm.FnMapUpdateElem.Call(),
-			asm.Mov.Imm(asm.R0, 0),
+			asm.Mov.Imm(asm.R0, int32(result)),
 			asm.Return(),
 		},
 	})

@@ -325,11 +325,9 @@ const SizeofABI = 64
 
 // BindRequest is struct bind_request.
 type BindRequest struct {
-	Cgroup   uint64
-	Result   uint32
-	Reserved uint32
-	Leaf     [256]byte
+	Cgroup uint64
+	Leaf   [256]byte
 }
 
 // SizeofBindRequest is the size of struct bind_request in bytes.
-const SizeofBindRequest = 272
+const SizeofBindRequest = 264
