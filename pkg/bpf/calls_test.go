@@ -124,7 +124,8 @@ func TestUnfinished(t *testing.T) {
 	i := load(t, small)
 	d := container(t, i, "/rt-blocked")
 	c := command(d, os.Args[0])
-	c.Env = append(os.Environ(), workerEnv+"=blocked")
+	// Or the Go runtime's own signals would interrupt the call, time and again.
+	c.Env = append(os.Environ(), workerEnv+"=blocked", "GODEBUG=asyncpreemptoff=1")
 	out, err := c.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)

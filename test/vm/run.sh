@@ -1,0 +1,152 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# Runs the kernel tests of pkg/bpf, and tracectl load, on other kernels than the machine's own: Debian's, in QEMU,
+# which emulates in software and needs no rights.
+#
+#	run.sh [-run REGEXP] [ARCH/SERIES...]
+#
+# A series is a kernel's, as in amd64/6.1, or "newest". Prints a line for each kernel, and what the tests said that
+# failed. The exit status is 0 where all passed, 1 where a test failed, 2 where something could not be run at all.
+# What is fetched and built stays in VM_DIR.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+here=test/vm
+export VM_DIR=${VM_DIR:-${XDG_CACHE_HOME:-/tmp}/runc-trace-vm}
+all="amd64/5.10 amd64/6.1 amd64/6.12 amd64/newest arm64/6.12"
+# Older than what the programs need, which tracectl load has to say.
+unsupported="5.10"
+# Seconds that one machine may take.
+limit=${VM_TIMEOUT:-2400}
+
+# shellcheck source=test/vm/kernels.sh
+. "$here/kernels.sh"
+
+fail() {
+	echo "$*" >&2
+	exit 2
+}
+
+# machine sets what is particular to an architecture: the command that emulates it, its package, the console's name.
+machine() {
+	case $1 in
+	amd64)
+		# Cmpxchg16b must stay on: without it a 7.3 kernel gives tasks no storage, and nothing is recorded.
+		qemu="qemu-system-x86_64 -M q35 -cpu max,la57=off" package=qemu-system-x86 console=ttyS0
+		;;
+	arm64)
+		qemu="qemu-system-aarch64 -M virt,gic-version=3 -cpu max,pauth-impdef=on" package=qemu-system-arm console=ttyAMA0
+		;;
+	*) fail "kernels are tested for amd64 and arm64, not for $1" ;;
+	esac
+}
+
+# require installs the Debian package $2 where the command $1 is missing.
+require() {
+	command -v "$1" >/dev/null && return
+	[[ $(id -u) = 0 ]] || fail "missing: $1 (Debian's package $2): install it, or run this as root"
+	echo "installing $2"
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$2" >/dev/null 2>&1 ||
+		fail "installing $2 failed: run apt-get install $2"
+}
+
+# build_initramfs puts together what a machine of an architecture runs.
+build_initramfs() {
+	local arch=$1 root=$VM_DIR/root-$1
+	rm -rf "$root"
+	mkdir -p "$root"/{bin,dev,proc,sys,tmp}
+	cp "$here/init" "$root/init"
+	cp "$VM_DIR/busybox-$arch" "$root/bin/busybox"
+	CGO_ENABLED=0 GOARCH=$arch go test -c -o "$root/bin/bpf.test" ./pkg/bpf
+	CGO_ENABLED=0 GOARCH=$arch go build -trimpath -buildvcs=false -ldflags "-s -w" -o "$root/bin/tracectl" ./cmd/tracectl
+	chmod 0755 "$root/init" "$root/bin"/*
+	(cd "$root" && find . | busybox cpio -o -H newc 2>/dev/null | gzip -1) >"$VM_DIR/initramfs-$arch"
+}
+
+# boot runs one machine to its end; what it printed is in the file given.
+boot() {
+	local arch=$1 version=$2 expect=$3 to=$4
+	machine "$arch"
+	# Two CPUs in one thread: with a thread for each, a 7.3 kernel in QEMU 7.2 panics in int3 when a tracepoint is switched.
+	# shellcheck disable=SC2086
+	timeout "$limit" nice -n 10 $qemu -accel tcg,thread=single -smp 2 -m 2G \
+		-nodefaults -display none -no-reboot -serial "file:$to.raw" \
+		-kernel "$VM_DIR/kernels/$arch-$version/vmlinuz" -initrd "$VM_DIR/initramfs-$arch" \
+		-append "console=$console panic=-1 oops=panic loglevel=3 mitigations=off expect=$expect pattern=$pattern" \
+		</dev/null >"$to.qemu" 2>&1 || true
+	tr -d '\r' <"$to.raw" >"$to"
+	rm "$to.raw"
+}
+
+# failures prints what the tests that failed said, and what stands outside of any test: of each the beginning.
+failures() {
+	awk -v most=60 -v file="$1" '
+		function flush(i) {
+			for (i = 1; bad && i <= n; i++)
+				if (i <= most || i == n) print "    " lines[i]
+				else if (i == most + 1) print "    ... " n - most - 1 " more lines in " file
+			n = bad = 0
+		}
+		/^=== RUN +[^\/]*$/ { flush() }
+		/^(PASS|FAIL)$/ { flush(); next }
+		/^@@/ { next }
+		/^ *--- FAIL|^panic:|^fatal error:/ { bad = 1 }
+		{ lines[++n] = $0 }
+		END { flush() }
+	' "$1"
+}
+
+# report prints how a machine fared; its status is that of its tests.
+report() {
+	local name=$1 output=$2 seconds=$3 passed failed skipped
+	passed=$(grep -c '^--- PASS' "$output") || true
+	failed=$(grep -c '^--- FAIL' "$output") || true
+	skipped=$(grep -c '^--- SKIP' "$output") || true
+	if ! grep -q '^@@END' "$output"; then
+		echo "$name: did not end: $passed passed, $failed failed before (${seconds}s); the last of $output:"
+		tail -n 40 "$output" "$output.qemu" | sed 's/^/    /'
+		return 1
+	fi
+	echo "$name: $passed passed, $failed failed, $skipped skipped (${seconds}s)"
+	grep -q '^@@END 0' "$output" && [[ $failed = 0 && $passed != 0 ]] && return
+	failures "$output"
+	return 1
+}
+
+pattern=
+if [[ ${1:-} = -run ]]; then
+	pattern=-test.run=${2:?a regular expression}
+	shift 2
+fi
+kernels=${*:-$all}
+arches=$(for kernel in $kernels; do echo "${kernel%%/*}"; done | sort -u)
+
+command -v apt-get >/dev/null || fail "missing: apt-get, with which Debian's kernels are fetched: run this on Debian"
+mkdir -p "$VM_DIR/kernels"
+for arch in $arches; do
+	machine "$arch"
+	require "${qemu%% *}" "$package"
+done
+require busybox busybox-static
+# shellcheck disable=SC2086
+prepare_apt $arches
+for arch in $arches; do
+	fetch_busybox "$arch" || fail "fetching busybox for $arch failed"
+	build_initramfs "$arch"
+done
+
+status=0
+for kernel in $kernels; do
+	arch=${kernel%%/*} series=${kernel#*/}
+	expect=tests
+	[[ " $unsupported " != *" $series "* ]] || expect=refusal
+	if ! version=$(kernel_version "$arch" "$series") || ! fetch_kernel "$arch" "$version"; then
+		status=2
+		continue
+	fi
+	begin=$SECONDS
+	boot "$arch" "$version" "$expect" "$VM_DIR/console-$arch-$series"
+	report "$arch $version" "$VM_DIR/console-$arch-$series" $((SECONDS - begin)) || [[ $status = 2 ]] || status=1
+done
+exit $status
