@@ -73,8 +73,10 @@ __noinline int write_exec(struct exec_event *event, struct scratch *s)
 
 	index = (position >> segment_shift) & (segments - 1);
 	segment = bpf_map_lookup_elem(&exec_log, &index);
-	if (!segment)
+	if (!segment) { /* the index is masked: only the verifier does not know */
+		writer->ring = 0;
 		return 0;
+	}
 	record = (struct exec *)(segment->data + (position & (segment_size - 8)));
 	record->entry.time = boot_time();
 	record->entry.words = length / 8;
