@@ -100,6 +100,13 @@ func Load(path string) (Config, error) {
 // such a value. A slip in one line must not make the shim take another runtime than the
 // one that the file names.
 func Parse(text string) (Config, error) {
+	if c, ok := parsePlain(text); ok && tooLong(text) == nil {
+		return c, errors.Join(c.check()...)
+	}
+	return parseTOML(text)
+}
+
+func parseTOML(text string) (Config, error) {
 	c := Default()
 	var meta toml.MetaData
 	err := tooLong(text)

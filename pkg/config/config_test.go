@@ -5,6 +5,7 @@ package config
 import (
 	"errors"
 	"flag"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -12,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
 var update = flag.Bool("update", false, "write the files that are generated from code")
@@ -184,6 +186,30 @@ func TestFile(t *testing.T) {
 
 // FuzzParse holds that whatever Parse gives can be used and that ParseRuntime agrees
 // with it.
+// TestPlain reads the default file, with every line in use, without the parser.
+func TestPlain(t *testing.T) {
+	text := strings.ReplaceAll(File(Default()), "\n#", "\n")
+	var lines []string
+	for _, line := range strings.Split(text, "\n") {
+		if strings.Contains(line, " = ") || strings.HasPrefix(line, "[") {
+			lines = append(lines, line)
+		}
+	}
+	text = strings.Join(lines, "\n")
+	c, ok := parsePlain(text)
+	if !ok {
+		t.Fatalf("not plain:\n%s", text)
+	}
+	if diff := cmp.Diff(Default(), c, cmpopts.EquateEmpty()); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	for _, odd := range []string{"a = 1", "[other]", "log = 1", "log = \"a\"\nlog = \"b\"", "[pool]\n[pool]", "[pool]\nrings = 01", "log = 'a'", "[labels]\njson = \"a\""} {
+		if _, ok := parsePlain(odd); ok {
+			t.Errorf("taken for plain: %q", odd)
+		}
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	f.Add(File(Default()))
 	for _, seed := range []string{
@@ -203,7 +229,13 @@ func FuzzParse(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		c, _ := Parse(text)
+		c, err := Parse(text)
+		if _, ok := parsePlain(text); ok && tooLong(text) == nil {
+			want, wantErr := parseTOML(text)
+			if diff := cmp.Diff(want, c); diff != "" || fmt.Sprint(err) != fmt.Sprint(wantErr) {
+				t.Errorf("plainly parsed: %v, by the parser: %v (-parser +plain):\n%s", err, wantErr, diff)
+			}
+		}
 		if problems := c.check(); len(problems) > 0 {
 			t.Errorf("not usable: %v", problems)
 		}

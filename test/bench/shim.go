@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -67,7 +68,8 @@ func benchShim(rounds int) (err error) {
 		{name: "a Go program that only execs it, again (control)", program: bare, args: create},
 	}
 	for n := range rounds + 5 {
-		for i := range variants {
+		// In another order each time: a process finds caches as the one before it left them.
+		for _, i := range rand.Perm(len(variants)) {
 			v := &variants[i]
 			c := exec.Command(v.program, v.args(n)...)
 			c.Env = environment
