@@ -187,8 +187,8 @@ static __always_inline u64 cgroup_of(struct task_struct *task)
 #define opaque(x) asm volatile("" : "+r"(x))
 
 /*
- * The size of a string, its NUL included, of what bpf_probe_read_user_str() returned: for an empty one kernels before
- * 6.14 return 0 instead of 1. Without a branch, which would make two paths for the verifier of every string.
+ * The size of a string, its NUL included, of what bpf_probe_read_user_str() returned: for an empty one older
+ * kernels (6.12 for one) return 0 instead of 1. Without a branch, which would make two paths for the verifier of every string.
  */
 static __always_inline long string_size(long n)
 {

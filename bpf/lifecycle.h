@@ -227,7 +227,7 @@ int on_cgroup_rmdir(u64 *ctx)
  * Registers a cgroup that exists already, for the shim and whoever adopts containers: the same books, the same keeper.
  * It is never attached but run by BPF_PROG_TEST_RUN, with the address of a struct bind_request in the caller's memory
  * as its one argument, and returns 0, or 1 + the enum counter that says why not. A program of type "syscall" would get
- * the request itself, but may sleep, and such use no queues before Linux 6.10; nor is the CPU's scratch its own.
+ * the request itself, but may sleep, and such may use no queues on older kernels (6.1 for one); nor is the CPU's scratch its own.
  */
 SEC("raw_tp")
 int bind_existing(u64 *ctx)

@@ -37,7 +37,7 @@ func DefaultOptions() Options {
 	}
 }
 
-// maxSegment keeps a map's value below 4 MiB, the most that kernels before 6.6 allow.
+// maxSegment keeps a map's value below 4 MiB, the most that kernels allow whose arrays bound it by KMALLOC_MAX_SIZE.
 const maxSegment = 2 << 20
 
 // Validate returns an error that names the first option out of bounds, and its bounds.
