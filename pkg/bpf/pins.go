@@ -19,15 +19,14 @@ func prepareDir(dir string) (unlock func(), err error) {
 	if !filepath.IsAbs(dir) {
 		return nil, fmt.Errorf("pin directory %q must be an absolute path", dir)
 	}
-	const root = "/sys/fs/bpf"
 	if on, err := onBPFFS(dir); err != nil {
 		return nil, err
 	} else if !on {
-		if dir != root && !strings.HasPrefix(dir, root+"/") {
-			return nil, fmt.Errorf("pin directory %s is not on a bpf file system: choose one below %s, or mount one (mount -t bpf bpf DIR)", dir, root)
+		if dir != mountPoint && !strings.HasPrefix(dir, mountPoint+"/") {
+			return nil, fmt.Errorf("pin directory %s is not on a bpf file system: choose one below %s, or mount one (mount -t bpf bpf DIR)", dir, mountPoint)
 		}
-		if err := unix.Mount("bpf", root, "bpf", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC|unix.MS_RELATIME, "mode=700"); err != nil {
-			return nil, fmt.Errorf("mounting a bpf file system at %s: %w", root, err)
+		if err := Mount(); err != nil {
+			return nil, err
 		}
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -37,6 +36,26 @@ func prepareDir(dir string) (unlock func(), err error) {
 		return nil, fmt.Errorf("closing pin directory to others: %w", err)
 	}
 	return lockDir(dir)
+}
+
+// mountPoint is where the bpf file system is expected.
+const mountPoint = "/sys/fs/bpf"
+
+// Mount mounts a bpf file system at /sys/fs/bpf, for root only, unless one is mounted there.
+func Mount() error {
+	// One at a time: a second one would be mounted over what the first one's caller pins.
+	unlock, err := lockDir(filepath.Dir(mountPoint))
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if on, err := onBPFFS(mountPoint); err != nil || on {
+		return err
+	}
+	if err := unix.Mount("bpf", mountPoint, "bpf", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC|unix.MS_RELATIME, "mode=700"); err != nil {
+		return fmt.Errorf("mounting a bpf file system at %s: %w", mountPoint, err)
+	}
+	return nil
 }
 
 // onBPFFS tells whether a path, or the nearest directory above it that exists, lies on a bpf file system.
@@ -54,15 +73,15 @@ func onBPFFS(path string) (bool, error) {
 	}
 }
 
-// lockDir keeps two loads or unloads of one directory apart.
+// lockDir keeps apart what changes a directory.
 func lockDir(dir string) (unlock func(), err error) {
 	d, err := os.Open(dir)
 	if err != nil {
-		return nil, fmt.Errorf("opening pin directory: %w", err)
+		return nil, fmt.Errorf("opening directory to lock: %w", err)
 	}
 	if err := unix.Flock(int(d.Fd()), unix.LOCK_EX); err != nil {
 		d.Close()
-		return nil, fmt.Errorf("locking pin directory %s: %w", dir, err)
+		return nil, fmt.Errorf("locking directory %s: %w", dir, err)
 	}
 	return func() { d.Close() }, nil
 }

@@ -13,12 +13,17 @@ import (
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
 	"golang.org/x/sys/unix"
+
+	programs "github.com/runc-trace/runc-trace/pkg/bpf"
 )
 
 // pinDir is a fresh directory on a bpffs. Without root and a bpffs these tests fail:
 // they are the only proof that the system calls are made right.
 func pinDir(t *testing.T) string {
 	t.Helper()
+	if err := programs.Mount(); err != nil {
+		t.Fatal(err)
+	}
 	directory, err := os.MkdirTemp("/sys/fs/bpf", "pinned-test-")
 	if err != nil {
 		t.Fatalf("root and a bpffs at /sys/fs/bpf are needed: %v", err)

@@ -10,6 +10,7 @@ import (
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
 
+	"github.com/runc-trace/runc-trace/pkg/bpf"
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 )
 
@@ -23,6 +24,9 @@ type pins struct {
 // emptyPinDir makes a directory on the bpffs.
 func emptyPinDir(t *testing.T) string {
 	t.Helper()
+	if err := bpf.Mount(); err != nil {
+		t.Fatal(err)
+	}
 	directory, err := os.MkdirTemp("/sys/fs/bpf", "shim-test-")
 	if err != nil {
 		t.Fatalf("a bpffs at /sys/fs/bpf is needed: %v", err)
