@@ -321,7 +321,7 @@ func (w *walker) record(position, head uint64) []byte {
 	if len(b) < abi.SizeofEntry || binary.NativeEndian.Uint64(b) != w.commit(position) {
 		return nil
 	}
-	length := uint64(binary.NativeEndian.Uint16(b[16:])) * 8
+	length := uint64(binary.NativeEndian.Uint16(b[unsafe.Offsetof(abi.Entry{}.Words):])) * 8
 	if length < abi.SizeofEntry || length > w.layout.Slack || length > uint64(len(b)) || position+length > head {
 		return nil
 	}

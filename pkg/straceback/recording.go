@@ -8,7 +8,6 @@ package straceback
 
 import (
 	"cmp"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
@@ -16,6 +15,7 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 	"github.com/runc-trace/runc-trace/pkg/labels"
 	"github.com/runc-trace/runc-trace/pkg/ring"
+	"github.com/runc-trace/runc-trace/pkg/syscalls"
 )
 
 // ErrReused says that a recording's ring was given to another container meanwhile.
@@ -106,22 +106,11 @@ func (r *Recording) Read() (*Calls, error) {
 		if len(record) < abi.SizeofCall {
 			continue
 		}
-		begin, end := span(record)
+		begin, end := syscalls.Span(record)
 		if c.Oldest == 0 || begin < c.Oldest {
 			c.Oldest = begin
 		}
 		c.Newest = max(c.Newest, end)
 	}
 	return c, nil
-}
-
-// units of a duration in ns, by the two bits that CALL_UNIT_MASK covers.
-var units = [4]uint64{1, 1e3, 1e6, 1e9}
-
-// span returns when the call of a record, a whole struct call, began and ended. It is what a
-// list needs of every record, and nothing else of it.
-func span(record []byte) (begin, end uint64) {
-	begin = binary.NativeEndian.Uint64(record[8:])
-	unit := binary.NativeEndian.Uint16(record[22:]) & abi.CallUnitMask >> abi.CallUnitShift
-	return begin, begin + uint64(binary.NativeEndian.Uint32(record[32:]))*units[unit]
 }

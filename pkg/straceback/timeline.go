@@ -4,7 +4,6 @@ package straceback
 
 import (
 	"cmp"
-	"encoding/binary"
 	"slices"
 
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
@@ -50,12 +49,17 @@ func NewTimeline(records, inFlight [][]byte, keep func(*syscalls.Call) bool) *Ti
 		time uint64
 	}
 	pending := make(map[key][]byte, len(inFlight))
-	for _, record := range inFlight {
-		if len(record) >= abi.SizeofCall {
-			pending[key{tid(record), binary.NativeEndian.Uint64(record[8:])}] = record
-		}
-	}
 	var call syscalls.Call
+	for _, record := range inFlight {
+		if len(record) < abi.SizeofCall {
+			continue
+		}
+		if call.Decode(record) != nil {
+			t.Malformed++
+			continue
+		}
+		pending[key{call.TID, call.Time}] = record
+	}
 	last := uint64(0) // end of the record before
 	add := func(record []byte, part Part) {
 		if err := call.Decode(record); err != nil {
@@ -67,7 +71,7 @@ func NewTimeline(records, inFlight [][]byte, keep func(*syscalls.Call) bool) *Ti
 		}
 		end := sum(call.Time, call.Duration)
 		if part != InFlight {
-			end = max(end, min(last, sum(end, unit(call.Duration)-1)))
+			end = max(end, min(last, sum(end, syscalls.DurationUnit(call.Duration)-1)))
 			last = end
 		}
 		if keep != nil && !keep(&call) {
@@ -88,17 +92,6 @@ func NewTimeline(records, inFlight [][]byte, keep func(*syscalls.Call) bool) *Ti
 	return t
 }
 
-// unit is what a duration was counted in, in ns: the finest one that let it fit 32 bits. A call
-// ended up to one unit later than its record tells, and not before the record that precedes it.
-func unit(duration uint64) uint64 {
-	for _, u := range units {
-		if duration/u < 1<<32 {
-			return u
-		}
-	}
-	return units[len(units)-1]
-}
-
 // sum is the largest number where the true one does not fit: no end lies before its begin.
 func sum(a, b uint64) uint64 {
 	if a+b < a {
@@ -106,8 +99,6 @@ func sum(a, b uint64) uint64 {
 	}
 	return a + b
 }
-
-func tid(record []byte) uint32 { return binary.NativeEndian.Uint32(record[24:]) }
 
 // order sorts begins and ends. Records come in the order of their ends, all but those of
 // two CPUs at the same moment, and mostly in that of their begins: sorting costs little then.

@@ -96,9 +96,6 @@ const (
 // entry is the first field: offsets within it are offsets within the record.
 var _ [0]byte = [unsafe.Offsetof(abi.Call{}.Entry)]byte{}
 
-// units are the lengths that a duration is counted in, by its two bits, in ns.
-var units = [4]uint64{1, 1e3, 1e6, 1e9}
-
 // Decode reads a record: struct call of bpf/contract.h and what stands behind it. Where
 // the header names a length, bytes beyond it are not looked at; where it does not, as
 // within struct pending_call, the record is as long as the slice. The commit word is not
@@ -120,7 +117,7 @@ func (c *Call) Decode(record []byte) error {
 	c.CPU = binary.LittleEndian.Uint16(record[offsetCPU:])
 	c.TID = binary.LittleEndian.Uint32(record[offsetTID:])
 	c.PID = binary.LittleEndian.Uint32(record[offsetPID:])
-	c.Duration = uint64(binary.LittleEndian.Uint32(record[offsetDuration:])) * units[flags&abi.CallUnitMask>>abi.CallUnitShift]
+	c.Duration = duration(record, flags)
 	c.Result = int64(int32(binary.LittleEndian.Uint32(record[offsetResult:])))
 	c.Nr = Nr(number & abi.NumberMask)
 	c.NArgs = int(number >> abi.NumberBits)
