@@ -6,8 +6,10 @@ package config
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/BurntSushi/toml"
@@ -25,13 +27,14 @@ const PathEnv = "RUNC_TRACE_CONFIG"
 
 // Config is the whole file. File renders it with what each key means.
 type Config struct {
-	Runtime         Runtime `toml:"runtime"`
-	PinDir          string  `toml:"pin-dir"`
-	Log             string  `toml:"log"`
-	LogLevel        string  `toml:"log-level"`
-	RecordSandboxes bool    `toml:"record-sandboxes"`
-	Labels          Labels  `toml:"labels"`
-	Pool            Pool    `toml:"pool"`
+	Runtime         Runtime           `toml:"runtime"`
+	PinDir          string            `toml:"pin-dir"`
+	Log             string            `toml:"log"`
+	LogLevel        string            `toml:"log-level"`
+	RecordSandboxes bool              `toml:"record-sandboxes"`
+	Runtimes        map[string]string `toml:"runtimes"` // absolute paths; see RuntimeFor
+	Labels          Labels            `toml:"labels"`
+	Pool            Pool              `toml:"pool"`
 }
 
 // Labels says which annotations are labels, beside those that are known anyway.
@@ -95,7 +98,7 @@ func Load(path string) (Config, error) {
 
 // Parse reads the text of a file over the defaults. Where it is no TOML, or a value is
 // of the wrong type, the error says where and the Config is the default one but for the
-// runtime that ParseRuntime finds. Where a key is unknown or a value out of its range,
+// runtimes that ParseRuntime finds. Where a key is unknown or a value out of its range,
 // the error names all of them and the Config has everything else, with the default for
 // such a value. A slip in one line must not make the shim take another runtime than the
 // one that the file names.
@@ -115,7 +118,9 @@ func parseTOML(text string) (Config, error) {
 	}
 	if err != nil {
 		c = Default()
-		if runtime, ok := ParseRuntime(text); ok {
+		if runtime, runtimes, ok := plainRuntimes(text, true); ok {
+			c.Runtime, c.Runtimes = runtime, runtimes
+		} else if runtime, _, ok := plainRuntimes(text, false); ok {
 			c.Runtime = runtime
 		}
 		return c, err
@@ -148,6 +153,12 @@ func (c *Config) check() []error {
 	if err := c.Runtime.check(); err != nil {
 		problems = append(problems, err)
 		c.Runtime = fallback.Runtime
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.Runtimes)) {
+		if !path.IsAbs(c.Runtimes[name]) {
+			problems = append(problems, fmt.Errorf("runtimes.%s %q is no absolute path", name, c.Runtimes[name]))
+			delete(c.Runtimes, name)
+		}
 	}
 	if !path.IsAbs(c.PinDir) {
 		problems = append(problems, fmt.Errorf("pin-dir %q is no absolute path", c.PinDir))

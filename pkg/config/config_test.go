@@ -79,6 +79,20 @@ pool.exec-log-size = "1" is not within 4KiB and 16GiB
 pool.capture-size = "2KiB" is not within 1 and 1KiB
 pool.argv-size = "0" is not within 1 and 32KiB`,
 		},
+		{
+			"runtimes", "runtime = \"/opt/runc\"\n[runtimes]\ncrun = \"/usr/bin/crun\"\nk3s = \"runc\"",
+			with(func(c *Config) {
+				c.Runtime, c.Runtimes = Runtime{"/opt/runc"}, map[string]string{"crun": "/usr/bin/crun"}
+			}),
+			`runtimes.k3s "runc" is no absolute path`,
+		},
+		{
+			"runtimes before what is no TOML", "runtime = \"/opt/runc\"\n[runtimes]\ncrun = \"/usr/bin/crun\"\n[pool]\nwhatever",
+			with(func(c *Config) {
+				c.Runtime, c.Runtimes = Runtime{"/opt/runc"}, map[string]string{"crun": "/usr/bin/crun"}
+			}),
+			"toml: line 5 (last key \"pool\"): unexpected EOF; expected key separator '='",
+		},
 		{"an empty list", "runtime = []", Default(), "runtime is empty"},
 		{"an empty name", `runtime = ["runc", ""]`, Default(), `runtime "" is neither an absolute path nor a name`},
 		{"no TOML", "runtime = \"/opt/runc\"\n[pool]\nwhatever", with(func(c *Config) { c.Runtime = Runtime{"/opt/runc"} }),
@@ -170,8 +184,9 @@ func TestDefaultFile(t *testing.T) {
 func TestFile(t *testing.T) {
 	changed := Config{
 		Runtime: Runtime{"a \"b\"\\", "/ü/\x01\n"}, PinDir: "/p", Log: "/l", LogLevel: "error", RecordSandboxes: true,
-		Labels: Labels{Annotations: []string{"a"}, Prefixes: []string{"p"}, JSON: []string{"j", "k"}},
-		Pool:   Pool{Rings: 1, RingSize: 4096, Identities: 2, ExecLogSize: 5000, CaptureSize: 3, ArgvSize: 4},
+		Runtimes: map[string]string{"crun": "/b/crun", "a b": "/\"c"},
+		Labels:   Labels{Annotations: []string{"a"}, Prefixes: []string{"p"}, JSON: []string{"j", "k"}},
+		Pool:     Pool{Rings: 1, RingSize: 4096, Identities: 2, ExecLogSize: 5000, CaptureSize: 3, ArgvSize: 4},
 	}
 	for name, c := range map[string]Config{"the default": Default(), "everything changed": changed} {
 		got, err := Parse(File(c))
@@ -184,8 +199,6 @@ func TestFile(t *testing.T) {
 	}
 }
 
-// FuzzParse holds that whatever Parse gives can be used and that ParseRuntime agrees
-// with it.
 // TestPlain reads the default file, with every line in use, without the parser.
 func TestPlain(t *testing.T) {
 	text := strings.ReplaceAll(File(Default()), "\n#", "\n")
@@ -200,16 +213,21 @@ func TestPlain(t *testing.T) {
 	if !ok {
 		t.Fatalf("not plain:\n%s", text)
 	}
-	if diff := cmp.Diff(Default(), c, cmpopts.EquateEmpty()); diff != "" {
+	want := Default()
+	want.Runtimes = map[string]string{"crun": "/usr/bin/crun"}
+	if diff := cmp.Diff(want, c, cmpopts.EquateEmpty()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	for _, odd := range []string{"a = 1", "[other]", "log = 1", "log = \"a\"\nlog = \"b\"", "[pool]\n[pool]", "[pool]\nrings = 01", "log = 'a'", "[labels]\njson = \"a\""} {
+	for _, odd := range []string{"a = 1", "[other]", "log = 1", "log = \"a\"\nlog = \"b\"", "[pool]\n[pool]", "[pool]\nrings = 01", "log = 'a'", "[labels]\njson = \"a\"",
+		"[runtimes]\na.b = \"/c\"", "[runtimes]\na = \"/b\"\na = \"/c\"", "[runtimes]\na = [\"/b\"]", "[runtimes]\na = \"b\"", "[runtimes] #"} {
 		if _, ok := parsePlain(odd); ok {
 			t.Errorf("taken for plain: %q", odd)
 		}
 	}
 }
 
+// FuzzParse holds that whatever Parse gives can be used and that ParseRuntime agrees
+// with it.
 func FuzzParse(f *testing.F) {
 	f.Add(File(Default()))
 	for _, seed := range []string{
@@ -225,6 +243,14 @@ func FuzzParse(f *testing.F) {
 		"runtime.a = \"b\"",
 		"runtime = \"#\"",
 		"a = [\n\"x\"]\nruntime = \"b\"",
+		"runtime = \"a\"\n[runtimes]\ncrun = \"/b\" # c\n[pool]\nwhatever",
+		"[pool]\nrings = 1\n[runtimes]\ncrun = \"/b\"",
+		"[runtimes]\ncrun = \"b\"",
+		"[runtimes]\n[runtimes]\ncrun = \"/b\"",
+		"[runtimes]\ncrun = \"/b\"\n[runtimes.crun]",
+		"[runtimes.crun]\na = \"/b\"",
+		"[Runtimes]\ncrun = \"/b\"",
+		"runtimes = \"b\"",
 	} {
 		f.Add(seed)
 	}
@@ -239,9 +265,11 @@ func FuzzParse(f *testing.F) {
 		if problems := c.check(); len(problems) > 0 {
 			t.Errorf("not usable: %v", problems)
 		}
-		if runtime, ok := ParseRuntime(text); ok {
-			if diff := cmp.Diff(c.Runtime, runtime); diff != "" {
-				t.Errorf("runtime (-Parse +ParseRuntime):\n%s", diff)
+		for _, name := range []string{"", "crun", "other"} {
+			if runtime, ok := ParseRuntime(text, name); ok {
+				if diff := cmp.Diff(c.RuntimeFor(name), runtime); diff != "" {
+					t.Errorf("runtime for %q (-Parse +ParseRuntime):\n%s", name, diff)
+				}
 			}
 		}
 	})
@@ -249,26 +277,35 @@ func FuzzParse(f *testing.F) {
 
 func TestParseRuntime(t *testing.T) {
 	for _, test := range []struct {
-		text string
-		want Runtime // none: it does not say
+		text, name string
+		want       Runtime // none: it does not say
 	}{
-		{"", Default().Runtime},
-		{File(Default()), Default().Runtime},
-		{"runtime = \"/opt/runc\"", Runtime{"/opt/runc"}},
-		{"# x\n\n runtime=[\"a\",\"/b\" , ] # y\n[pool]\nwhatever", Runtime{"a", "/b"}},
-		{"log = \"/l\"\nrecord-sandboxes = false\nruntime = \"a#b\"", Runtime{"a#b"}},
-		{"runtime = 'a'", nil},
-		{"runtime = \"\\u0061\"", nil},
-		{"runtime = [\n\"a\"]", nil},
-		{"runtime = \"a\"\nruntime = \"b\"", nil},
-		{"runtime = true", nil},
-		{"runtime = []", nil},
-		{"runtime = \"./a\"", nil},
-		{"runtime = \"a\"\nwhatever", nil},
-		{"log = 1\nruntime = \"a\"", nil},
-		{"\"runtime\" = \"a\"", nil},
+		{"", "", Default().Runtime},
+		{File(Default()), "", Default().Runtime},
+		{"runtime = \"/opt/runc\"", "", Runtime{"/opt/runc"}},
+		{"# x\n\n runtime=[\"a\",\"/b\" , ] # y\n[pool]\nwhatever", "", Runtime{"a", "/b"}},
+		{"log = \"/l\"\nrecord-sandboxes = false\nruntime = \"a#b\"", "", Runtime{"a#b"}},
+		{"runtime = 'a'", "", nil},
+		{"runtime = \"\\u0061\"", "", nil},
+		{"runtime = [\n\"a\"]", "", nil},
+		{"runtime = \"a\"\nruntime = \"b\"", "", nil},
+		{"runtime = true", "", nil},
+		{"runtime = []", "", nil},
+		{"runtime = \"./a\"", "", nil},
+		{"runtime = \"a\"\nwhatever", "", nil},
+		{"log = 1\nruntime = \"a\"", "", nil},
+		{"\"runtime\" = \"a\"", "", nil},
+		{"", "crun", Runtime{"crun"}},
+		{File(Default()), "crun", nil},
+		{"runtime = \"a\"\n[runtimes] \n crun=\"/b\" # c\nk3s_1 = \"/d\"\n[pool]\nwhatever", "crun", Runtime{"/b"}},
+		{"runtime = \"a\"\n[runtimes]\ncrun = \"/b\"", "", Runtime{"a"}},
+		{"runtime = \"a\"\n[runtimes]\ncrun = \"/b\"", "k3s", Runtime{"k3s"}},
+		{"[pool]\n[runtimes]\ncrun = \"/b\"", "crun", nil},
+		{"[runtimes]\ncrun = \"b\"", "crun", nil},
+		{"[runtimes]\ncrun = [\"/b\"]", "crun", nil},
+		{"[runtimes]\n\"crun\" = \"/b\"", "crun", nil},
 	} {
-		got, ok := ParseRuntime(test.text)
+		got, ok := ParseRuntime(test.text, test.name)
 		if diff := cmp.Diff(test.want, got); diff != "" || ok != (test.want != nil) {
 			t.Errorf("%q: %v (-want +got):\n%s", test.text, ok, diff)
 		}

@@ -4,6 +4,8 @@ package config
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 )
 
@@ -35,6 +37,24 @@ list that is tried in order. The shim itself is never taken for it.`)
 	key("log-level", quote(c.LogLevel), quote(fallback.LogLevel), `What is worth a line there: error, warn, info (each registration) or debug.`)
 	key("record-sandboxes", fmt.Sprint(c.RecordSandboxes), fmt.Sprint(fallback.RecordSandboxes),
 		`Whether a pod's own container ("pause") gets a recording, too. It has a name anyway.`)
+
+	out.WriteString(`
+# The real runtime where the shim is called by another name than its own: by a link to it
+# called runc-trace-NAME, the one at the path that NAME has here, or else whatever is
+# called NAME. "tracectl install" makes a link where engines differ in their runtimes.
+`)
+	if len(c.Runtimes) == 0 {
+		out.WriteString("#[runtimes]\n#crun = \"/usr/bin/crun\"\n")
+	} else {
+		out.WriteString("[runtimes]\n")
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.Runtimes)) {
+		written := name
+		if !isBareKey(name) {
+			written = quote(name)
+		}
+		fmt.Fprintf(&out, "%s = %s\n", written, quote(c.Runtimes[name]))
+	}
 
 	out.WriteString(`
 # Annotations of the OCI spec that are labels. Known without being named here: those of

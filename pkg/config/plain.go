@@ -27,7 +27,11 @@ func parsePlain(text string) (Config, bool) {
 		}
 		name := ""
 		if line[0] == '[' {
-			if line != "[labels]" && line != "[pool]" {
+			switch line {
+			case "[labels]", "[pool]":
+			case "[runtimes]":
+				c.Runtimes = map[string]string{}
+			default:
 				return c, false
 			}
 			section = line[1:len(line)-1] + "."
@@ -36,7 +40,13 @@ func parsePlain(text string) (Config, bool) {
 			key, value, ok := strings.Cut(line, "=")
 			key = strings.TrimSpace(key)
 			name = section + key
-			if !ok || !isPlainKey(key) || !c.set(name, strings.TrimSpace(value)) {
+			value = strings.TrimSpace(value)
+			if list, plain := plainValue(value); section == "runtimes." {
+				ok = ok && plain && addRuntime(c.Runtimes, key, value, list)
+			} else {
+				ok = ok && isPlainKey(key) && c.set(name, value)
+			}
+			if !ok {
 				return c, false
 			}
 		}

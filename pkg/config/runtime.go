@@ -12,13 +12,36 @@ import (
 // for, in the order in which they are tried. In the file it is one string or a list.
 type Runtime []string
 
-// ParseRuntime reads nothing but the runtime, without a TOML parser: that is all the
+// ParseRuntime reads nothing but what RuntimeFor gives for name, without a TOML parser: that is all the
 // shim needs for most of what it is called for, and a parser takes as long as
 // everything else it does. Where it says true, the Runtime is the one that Parse finds
 // in the same text, whatever else is wrong with the text. It says false where the lines
-// above the first table are more than comments and keys with plain values.
-func ParseRuntime(text string) (Runtime, bool) {
-	var found Runtime
+// above the first table (or the one after [runtimes], for a name) are more than comments and keys with plain values.
+func ParseRuntime(text, name string) (Runtime, bool) {
+	runtime, named, ok := plainRuntimes(text, name != "")
+	if !ok {
+		return nil, false
+	}
+	c := Config{Runtime: runtime, Runtimes: named}
+	return c.RuntimeFor(name), true
+}
+
+// RuntimeFor is where the real runtime is for the shim called as runc-trace-NAME: the one that [runtimes] has for the
+// name, or else whatever is called so. Without a name it is Runtime.
+func (c *Config) RuntimeFor(name string) Runtime {
+	if name == "" {
+		return c.Runtime
+	}
+	if path, ok := c.Runtimes[name]; ok {
+		return Runtime{path}
+	}
+	return Runtime{name}
+}
+
+// plainRuntimes reads runtime, and [runtimes] if that is asked for and stands before all other tables.
+func plainRuntimes(text string, named bool) (runtime Runtime, runtimes map[string]string, ok bool) {
+	const table = "[runtimes]"
+	section := ""
 	for text != "" {
 		var line string
 		line, text, _ = strings.Cut(text, "\n")
@@ -27,27 +50,61 @@ func ParseRuntime(text string) (Runtime, bool) {
 			continue
 		}
 		if line[0] == '[' {
-			break
+			if !named || section == table {
+				break
+			}
+			if line != table {
+				return nil, nil, false
+			}
+			section, runtimes = table, map[string]string{}
+			continue
 		}
 		key, value, ok := strings.Cut(line, "=")
-		if !ok || !isPlainKey(strings.TrimSpace(key)) {
-			return nil, false
+		key = strings.TrimSpace(key)
+		list, plain := plainValue(strings.TrimSpace(value))
+		if !ok || !plain {
+			return nil, nil, false
 		}
-		list, ok := plainValue(strings.TrimSpace(value))
-		if !ok {
-			return nil, false
-		}
-		if strings.TrimSpace(key) == "runtime" {
-			if found != nil || list == nil || list.check() != nil {
-				return nil, false
+		if section == table {
+			if !addRuntime(runtimes, key, value, list) {
+				return nil, nil, false
 			}
-			found = list
+			continue
+		}
+		if !isPlainKey(key) || key == "runtimes" {
+			return nil, nil, false
+		}
+		if key == "runtime" {
+			if runtime != nil || list == nil || list.check() != nil {
+				return nil, nil, false
+			}
+			runtime = list
 		}
 	}
-	if found == nil {
-		found = Default().Runtime
+	if runtime == nil {
+		runtime = Default().Runtime
 	}
-	return found, true
+	return runtime, runtimes, true
+}
+
+// addRuntime takes a line of [runtimes]; false where it is not plainly a path for a new name.
+func addRuntime(runtimes map[string]string, name, value string, list Runtime) bool {
+	_, known := runtimes[name]
+	if known || !isBareKey(name) || list == nil || strings.TrimSpace(value)[0] != '"' || !path.IsAbs(list[0]) {
+		return false
+	}
+	runtimes[name] = list[0]
+	return true
+}
+
+// isBareKey says whether a key of TOML needs no quotes.
+func isBareKey(key string) bool {
+	for i := 0; i < len(key); i++ {
+		if c := key[i]; (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '-' && c != '_' {
+			return false
+		}
+	}
+	return key != ""
 }
 
 // isPlainKey says whether a key is what this file's keys look like.

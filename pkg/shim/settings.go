@@ -6,10 +6,15 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path"
+	"strings"
 	"syscall"
 
 	"github.com/runc-trace/runc-trace/pkg/config"
 )
+
+// linkPrefix begins the names by which the shim stands for other runtimes than its own.
+const linkPrefix = "runc-trace-"
 
 // settingsLimit is the largest config.toml in bytes that is read.
 const settingsLimit = 64 << 10
@@ -38,12 +43,17 @@ func openSettings() *settings {
 	return s
 }
 
-// runtime is where the real runtime is to be looked for.
-func (s *settings) runtime() config.Runtime {
-	if names, ok := config.ParseRuntime(s.text); ok {
+// runtime is where the real runtime is to be looked for, for the shim called by the path own.
+func (s *settings) runtime(own spelling) config.Runtime {
+	name, called := strings.CutPrefix(path.Base(own.path), linkPrefix)
+	if !called {
+		name = ""
+	}
+	if names, ok := config.ParseRuntime(s.text, name); ok {
 		return names
 	}
-	return s.config().Runtime
+	c := s.config()
+	return c.RuntimeFor(name)
 }
 
 // config is the whole configuration, which can be used whatever is wrong with the file.

@@ -27,7 +27,8 @@ func Run(args []string) int {
 
 	var self syscall.Stat_t
 	_ = syscall.Stat("/proc/self/exe", &self)
-	runtime, err := findRuntime(file.runtime(), os.Getenv("PATH"), self, execPath())
+	own := execPath()
+	runtime, err := findRuntime(file.runtime(own), os.Getenv("PATH"), self, own)
 	if err != nil {
 		note(file.config(), logrus.ErrorLevel, err.Error(), nil)
 		fail(Parse(args[min(1, len(args)):], Runc), err)
