@@ -12,6 +12,29 @@ import (
 // for, in the order in which they are tried. In the file it is one string or a list.
 type Runtime []string
 
+// Directories are searched behind PATH: conmon, for one, has no PATH.
+var Directories = [...]string{"/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"}
+
+// Candidates are the paths at which the runtime may be, best first, where searchPath is PATH.
+func (r Runtime) Candidates(searchPath string) []string {
+	var paths []string
+	for _, name := range r {
+		if path.IsAbs(name) {
+			paths = append(paths, path.Clean(name))
+			continue
+		}
+		for directory := range strings.SplitSeq(searchPath, ":") {
+			if path.IsAbs(directory) {
+				paths = append(paths, path.Join(directory, name))
+			}
+		}
+		for _, directory := range Directories {
+			paths = append(paths, path.Join(directory, name))
+		}
+	}
+	return paths
+}
+
 // ParseRuntime reads nothing but what RuntimeFor gives for name, without a TOML parser: that is all the
 // shim needs for most of what it is called for, and a parser takes as long as
 // everything else it does. Where it says true, the Runtime is the one that Parse finds

@@ -15,9 +15,6 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/config"
 )
 
-// directories are searched behind PATH: conmon, for one, has no PATH.
-var directories = [...]string{"/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"}
-
 // The shim must never exec itself for ever. The very file that runs (device and inode,
 // after symlinks) is never a candidate. But a copy of it, perhaps of another version,
 // looks like any other program, and no variable can be left to recognise the second
@@ -57,43 +54,23 @@ func parseSpelling(text string) spelling {
 	return s
 }
 
-// candidates are the paths at which a runtime of these names may be, best first.
-func candidates(names []string, searchPath string) []string {
-	var paths []string
-	for _, name := range names {
-		if path.IsAbs(name) {
-			paths = append(paths, path.Clean(name))
-			continue
-		}
-		for directory := range strings.SplitSeq(searchPath, ":") {
-			if path.IsAbs(directory) {
-				paths = append(paths, path.Join(directory, name))
-			}
-		}
-		for _, directory := range directories {
-			paths = append(paths, path.Join(directory, name))
-		}
-	}
-	return paths
-}
-
 // findRuntime gives the path of the real runtime, spelled as it is to be exec'd. self is
 // the running file, own how it was exec'd. Where the names lead to the shim alone, those
 // of the default configuration are tried: somebody who named the shim meant what it
 // stands for. Names that lead nowhere are an error, and so is one round too many: a
 // runtime that somebody chose is not replaced by another one.
-func findRuntime(names []string, searchPath string, self syscall.Stat_t, own spelling) (string, error) {
+func findRuntime(names config.Runtime, searchPath string, self syscall.Stat_t, own spelling) (string, error) {
 	if own.rounds >= maxRounds {
 		return "", fmt.Errorf("every container runtime found is a copy of runc-trace, such as %q: name the real one as runtime in %s",
 			own.path, config.DefaultPath)
 	}
-	found, sawSelf := search(candidates(names, searchPath), self, own)
+	found, sawSelf := search(names.Candidates(searchPath), self, own)
 	if found == "" && sawSelf {
-		found, _ = search(candidates(config.Default().Runtime, searchPath), self, own)
+		found, _ = search(config.Default().Runtime.Candidates(searchPath), self, own)
 	}
 	if found == "" {
 		return "", fmt.Errorf("no container runtime found: looked for %s, names in PATH and in %s; install one, or name it as runtime in %s",
-			strings.Join(names, ", "), strings.Join(directories[:], ":"), config.DefaultPath)
+			strings.Join(names, ", "), strings.Join(config.Directories[:], ":"), config.DefaultPath)
 	}
 	return spelling{found, own.rounds + 1}.String(), nil
 }
