@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package engine
+
+import (
+	"fmt"
+	"path"
+	"strings"
+)
+
+// readOnly says whether a file belongs to the system's image or lives until the next boot only: Flatcar has containerd's
+// configuration in /usr, and before that had it in a torcx image that is unpacked at every boot.
+func readOnly(file string) bool {
+	return strings.HasPrefix(file, "/usr/") && !strings.HasPrefix(file, "/usr/local/") || strings.HasPrefix(file, "/run/")
+}
+
+const unitDropin = "99-runc-trace.conf"
+
+// editCopy edits a copy of a configuration that cannot be edited itself, and has the unit use that: the way that Flatcar documents.
+func (e Engine) editCopy(h Host, c containerdFiles, target layer, want map[string]any) ([]File, error) {
+	if target.path != e.Config || e.Config == containerdConfig {
+		return nil, fmt.Errorf("%q has the last word about containerd's runtimes, and cannot be edited where it is: have containerd import a file below /etc instead", target.path)
+	}
+	u, ok, err := h.unit(e.Unit)
+	if err != nil {
+		return nil, err
+	}
+	if !ok {
+		return nil, fmt.Errorf("containerd's configuration %q cannot be edited where it is, and no systemd unit is known that could name a copy: copy it to %q and start containerd with --config %s", e.Config, containerdConfig, containerdConfig)
+	}
+	if h.exists(containerdConfig) {
+		return nil, fmt.Errorf("containerd uses %q, which cannot be edited where it is, and not %q, which exists: have its unit %s use --config %s, or remove that file", e.Config, containerdConfig, e.Unit, containerdConfig)
+	}
+	for _, pattern := range strs(target.doc.get(key{"imports"})) {
+		if !path.IsAbs(pattern) {
+			return nil, fmt.Errorf("%q cannot be edited where it is, nor copied, because it imports %q by a relative path", e.Config, pattern)
+		}
+	}
+	command, err := u.withConfig(containerdConfig)
+	if err != nil {
+		return nil, err
+	}
+	doc := *target.doc
+	if err := doc.setAll(c.section, want); err != nil {
+		return nil, fmt.Errorf("editing a copy of %q: %w", e.Config, err)
+	}
+	dropin := fromUs + "[Service]\nExecStart=\nExecStart=" + command + "\n"
+	return []File{
+		{Path: containerdConfig, Data: doc.text, Mode: 0o644},
+		{Path: path.Join("/etc/systemd/system", e.Unit+".d", unitDropin), Data: []byte(dropin), Mode: 0o644},
+	}, nil
+}
+
+// withConfig is the unit's command line as it is written, but for the value of --config.
+func (u unit) withConfig(file string) (string, error) {
+	fields := strings.Fields(u.exec)
+	for i, field := range fields {
+		name, _, joined := strings.Cut(field, "=")
+		if name != "--config" && name != "-c" {
+			continue
+		}
+		if joined {
+			fields[i] = name + "=" + file
+			return strings.Join(fields, " "), nil
+		}
+		if i+1 < len(fields) {
+			fields[i+1] = file
+			return strings.Join(fields, " "), nil
+		}
+	}
+	return "", fmt.Errorf("unit %s does not say with --config which configuration containerd shall use: its command line is %q", u.name, u.exec)
+}

@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package engine
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"golang.org/x/tools/txtar"
+)
+
+// tree is a host with the files of an archive; those in directories of programs can be run, and say what stands in them.
+func tree(t *testing.T, text string) Host {
+	t.Helper()
+	s := &scenario{archive: txtar.Parse([]byte(text)), says: make(map[string]string)}
+	for i := range s.archive.Files {
+		file := &s.archive.Files[i]
+		s.says[file.Name] = string(file.Data)
+		file.Name = "in" + file.Name
+	}
+	return s.host(t)
+}
+
+const manyEngines = `
+-- /usr/bin/containerd --
+containerd github.com/containerd/containerd 1.6.20~ds1 1.6.20~ds1-1+deb12u3
+-- /usr/sbin/dockerd --
+Docker version 20.10.24+dfsg1, build 5d6db84
+-- /usr/bin/podman --
+podman version 4.3.1
+-- /usr/bin/crio --
+crio version 1.34.0
+Version:        1.34.0
+-- /usr/bin/crun --
+-- /usr/sbin/runc --
+-- /lib/systemd/system/containerd.service --
+[Service]
+ExecStart=/usr/bin/containerd
+-- /lib/systemd/system/docker.service --
+[Service]
+ExecStart=/usr/sbin/dockerd -H fd:// --containerd=/run/containerd/containerd.sock
+-- /usr/lib/systemd/system/crio.service --
+[Service]
+ExecStart=/usr/bin/crio --config=/etc/other/crio.conf --config-dir /etc/other/conf.d
+-- /etc/other/crio.conf --
+[crio.runtime]
+cgroup_manager = "cgroupfs"
+-- /etc/other/conf.d/1.conf --
+[crio.runtime.runtimes.crun]
+runtime_path = "/usr/libexec/crio/crun"
+-- /etc/systemd/system/k3s.service --
+[Service]
+ExecStart=/usr/local/bin/k3s server --docker
+-- /var/lib/rancher/k3s/data/current/bin/containerd --
+-- /var/lib/rancher/rke2/bin/containerd --
+containerd github.com/k3s-io/containerd v2.1.4-k3s2
+-- /var/lib/rancher/rke2/bin/runc --
+`
+
+func TestDetect(t *testing.T) {
+	want := []Engine{
+		{Kind: Containerd, Binary: "/usr/bin/containerd", Version: "1.6.20~ds1", Config: "/etc/containerd/config.toml", Unit: "containerd.service", CgroupDriver: "cgroupfs", Runtime: Runtime{"runc", "/usr/sbin/runc"}},
+		{Kind: Containerd, Variant: "rke2", Binary: "/var/lib/rancher/rke2/bin/containerd", Version: "2.1.4-k3s2", Config: "/var/lib/rancher/rke2/agent/etc/containerd/config.toml", CgroupDriver: "cgroupfs", Runtime: Runtime{"runc", "/var/lib/rancher/rke2/bin/runc"}},
+		{Kind: Docker, Binary: "/usr/sbin/dockerd", Version: "20.10.24+dfsg1", Config: "/etc/docker/daemon.json", Unit: "docker.service", CgroupDriver: "cgroupfs", Runtime: Runtime{"runc", "/usr/sbin/runc"}},
+		{Kind: CRIO, Binary: "/usr/bin/crio", Version: "1.34.0", Config: "/etc/other/crio.conf", Unit: "crio.service", CgroupDriver: "cgroupfs", Runtime: Runtime{"crun", "/usr/libexec/crio/crun"}},
+		{Kind: Podman, Binary: "/usr/bin/podman", Version: "4.3.1", Config: "/etc/containers/containers.conf", CgroupDriver: "cgroupfs", Runtime: Runtime{"crun", "/usr/bin/crun"}},
+	}
+	h := tree(t, manyEngines)
+	for _, test := range []struct {
+		name string
+		host Host
+		want []Engine
+	}{
+		{"all of them", h, want},
+		{"nobody to ask", Host{Root: h.Root}, unasked(want)},
+		{"nothing there", tree(t, ""), nil},
+		{"Podman's configuration without Podman", tree(t, "-- /etc/containers/containers.conf --\n[engine]\n"), nil},
+		{"a containerd of dockerd's", tree(t, "-- /usr/local/bin/dockerd --\n-- /usr/local/bin/containerd --\n"), []Engine{
+			{Kind: Docker, Binary: "/usr/local/bin/dockerd", Config: "/etc/docker/daemon.json", CgroupDriver: "cgroupfs", Runtime: Runtime{Name: "runc"}},
+		}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			got, err := Detect(test.host)
+			if err != nil {
+				t.Error(err)
+			}
+			if diff := cmp.Diff(test.want, got, cmpopts.EquateEmpty()); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// unasked is the engines as nobody could ask their programs.
+func unasked(engines []Engine) []Engine {
+	var all []Engine
+	for _, e := range engines {
+		e.Version = ""
+		all = append(all, e)
+	}
+	return all
+}
+
+func TestDetectSaysWhatItCouldNotRead(t *testing.T) {
+	got, err := Detect(tree(t, "-- /usr/bin/dockerd --\n-- /etc/docker/daemon.json --\n{\n-- /usr/bin/podman --\n-- /usr/bin/crun --\n"))
+	if err == nil || !strings.Contains(err.Error(), `looking at docker: parsing "/etc/docker/daemon.json"`) {
+		t.Errorf("error: %v", err)
+	}
+	want := []Engine{
+		{Kind: Docker, Binary: "/usr/bin/dockerd", Config: "/etc/docker/daemon.json"},
+		{Kind: Podman, Binary: "/usr/bin/podman", Config: "/etc/containers/containers.conf", CgroupDriver: "cgroupfs", Runtime: Runtime{"crun", "/usr/bin/crun"}},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestAtLeast(t *testing.T) {
+	for _, test := range []struct {
+		version string
+		want    bool
+	}{
+		{"2.1.0", true}, {"2.1", true}, {"2.10.3-k3s1", true}, {"3.0.0", true}, {"2.0.9", false}, {"1.7.27", false}, {"1.6.20~ds1", false}, {"", false}, {"x", false}, {"2", false}, {"2.x", false},
+	} {
+		if got := atLeast(test.version, 2, 1); got != test.want {
+			t.Errorf("%q: %v", test.version, got)
+		}
+	}
+}
+
+func TestUnit(t *testing.T) {
+	h := tree(t, `
+-- /usr/lib/systemd/system/x.service --
+[Unit]
+Description=overridden
+-- /etc/systemd/system/x.service --
+[Service]
+Environment="A=a b" B=b
+Environment=C=--c\
+  D=d
+ExecStart=-/usr/bin/env PATH=${B}:/x \
+    /opt/x/bin/x --config=${A} $C '$D' "one word" $UNKNOWN -d
+-- /lib/systemd/system/x.service.d/10-a.conf --
+[Service]
+Environment=B=b2
+-- /usr/lib/systemd/system/x.service.d/10-a.conf --
+[Service]
+Environment=B=b3
+-- /etc/systemd/system/x.service.d/20-b.conf --
+[Service]
+Environment=PATH=/p:/q
+[Install]
+ExecStart=no
+`)
+	u, ok, err := h.unit("x.service")
+	if !ok || err != nil {
+		t.Fatal(ok, err)
+	}
+	want := []string{"/usr/bin/env", "PATH=b3:/x", "/opt/x/bin/x", "--config=a b", "--c", "d", "one word", "-d"}
+	if diff := cmp.Diff(want, u.args()); diff != "" {
+		t.Errorf("command line (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{"/p", "/q"}, u.path()); diff != "" {
+		t.Errorf("path (-want +got):\n%s", diff)
+	}
+	if got := u.program("x"); got != "/opt/x/bin/x" {
+		t.Errorf("program %q", got)
+	}
+	if value, ok := option(u.args(), "--config", "-c"); value != "a b" || !ok {
+		t.Errorf("--config %q, %v", value, ok)
+	}
+	if value, ok := option(u.args(), "--config-dir", "-d"); value != "" || !ok {
+		t.Errorf("-d %q, %v", value, ok)
+	}
+	if _, ok, err := h.unit("y.service"); ok || err != nil {
+		t.Error(ok, err)
+	}
+}

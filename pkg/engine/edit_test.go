@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/tools/txtar"
+)
+
+var update = flag.Bool("update", false, "write what is seen into the archives below testdata")
+
+const shim = "/opt/runc-trace/bin/runc-trace"
+
+// scenario is one archive below testdata/edit: a host, which engine is edited how, and what comes of it.
+//
+// Its comment has lines of words: `edit containerd`, `edit containerd k3s default`, and `says /usr/bin/containerd TEXT` for what a
+// program prints as its version. Files below in/ are the host. What is seen is `engine` (as it was detected), files below want/
+// (those that are to be written), or `error`.
+type scenario struct {
+	name    string
+	path    string
+	archive *txtar.Archive
+	root    string
+	says    map[string]string
+	kind    Kind
+	variant string
+	request Request
+}
+
+func scenarios(t *testing.T) []*scenario {
+	t.Helper()
+	paths, err := filepath.Glob("testdata/edit/*.txtar")
+	if err != nil || len(paths) == 0 {
+		t.Fatalf("no scenarios: %v", err)
+	}
+	var all []*scenario
+	for _, path := range paths {
+		archive, err := txtar.ParseFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := &scenario{name: strings.TrimSuffix(filepath.Base(path), ".txtar"), path: path, archive: archive, says: make(map[string]string)}
+		s.parse(t)
+		all = append(all, s)
+	}
+	return all
+}
+
+func (s *scenario) parse(t *testing.T) {
+	t.Helper()
+	s.request.Shim = shim
+	for line := range strings.Lines(string(s.archive.Comment)) {
+		fields := strings.Fields(line)
+		switch {
+		case len(fields) == 0 || fields[0] == "#":
+		case fields[0] == "edit":
+			s.kind = Kind(fields[1])
+			for _, word := range fields[2:] {
+				if word == "default" {
+					s.request.Default = true
+				} else {
+					s.variant = word
+				}
+			}
+		case fields[0] == "says":
+			s.says[fields[1]] = strings.Join(fields[2:], " ") + "\n"
+		default:
+			t.Fatalf("%s: unknown line %q", s.path, line)
+		}
+	}
+}
+
+// host writes the host's files.
+func (s *scenario) host(t *testing.T) Host {
+	t.Helper()
+	s.root = t.TempDir()
+	for _, file := range s.archive.Files {
+		if path, ok := strings.CutPrefix(file.Name, "in/"); ok {
+			s.write(t, "/"+path, file.Data)
+		}
+	}
+	return Host{Root: s.root, Run: s.run}
+}
+
+func (s *scenario) write(t *testing.T, path string, data []byte) {
+	t.Helper()
+	at := filepath.Join(s.root, path)
+	mode := os.FileMode(0o644)
+	if dir := filepath.Base(filepath.Dir(path)); dir == "bin" || dir == "sbin" {
+		mode = 0o755
+	}
+	if err := os.MkdirAll(filepath.Dir(at), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(at, data, mode); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (s *scenario) run(_ context.Context, program string, args ...string) ([]byte, error) {
+	if text, ok := s.says[program]; ok && len(args) == 1 && args[0] == "--version" {
+		return []byte(text), nil
+	}
+	return nil, errors.New("it says nothing")
+}
+
+// edit detects the engine and edits its configuration.
+func (s *scenario) edit(t *testing.T, h Host) (Engine, []File, error) {
+	t.Helper()
+	engines, err := Detect(h)
+	for _, e := range engines {
+		if e.Kind == s.kind && e.Variant == s.variant {
+			files, editErr := e.Edit(h, s.request)
+			return e, files, editErr
+		}
+	}
+	t.Fatalf("%s %q was not detected, but %v (%v)", s.kind, s.variant, engines, err)
+	return Engine{}, nil, nil
+}
+
+func TestEdit(t *testing.T) {
+	for _, s := range scenarios(t) {
+		t.Run(s.name, func(t *testing.T) {
+			h := s.host(t)
+			e, files, err := s.edit(t, h)
+			seen := s.seen(t, e, files, err)
+			if *update {
+				if err := os.WriteFile(s.path, txtar.Format(seen), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			} else if diff := cmp.Diff(string(txtar.Format(s.archive)), string(txtar.Format(seen))); diff != "" {
+				t.Errorf("edited (-want +got):\n%s", diff)
+			}
+			if err != nil {
+				return
+			}
+			for _, file := range files {
+				s.write(t, file.Path, file.Data)
+			}
+			s.write(t, shim, []byte("#!/bin/sh\n"))
+			again, files, err := s.edit(t, h)
+			if len(files) != 0 || err != nil {
+				t.Errorf("edited again, %s has still to be written, or: %v", paths(files), err)
+			}
+			use, err := again.UsesShim(h, []string{shim})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if template := len(use.Runtimes) == 0 && strings.Contains(s.name, "template"); !template && use.Default != s.request.Default {
+				t.Errorf("goes through the shim: %+v", use)
+			}
+		})
+	}
+}
+
+func paths(files []File) []string {
+	var all []string
+	for _, file := range files {
+		all = append(all, file.Path)
+	}
+	return all
+}
+
+// seen is the archive with what was seen in place of what was wanted.
+func (s *scenario) seen(t *testing.T, e Engine, files []File, err error) *txtar.Archive {
+	t.Helper()
+	seen := &txtar.Archive{Comment: s.archive.Comment}
+	for _, file := range s.archive.Files {
+		if strings.HasPrefix(file.Name, "in/") {
+			seen.Files = append(seen.Files, file)
+		}
+	}
+	detected, jsonErr := json.MarshalIndent(e, "", "  ")
+	if jsonErr != nil {
+		t.Fatal(jsonErr)
+	}
+	seen.Files = append(seen.Files, txtar.File{Name: "engine", Data: append(detected, '\n')})
+	if err != nil {
+		seen.Files = append(seen.Files, txtar.File{Name: "error", Data: fmt.Appendln(nil, err)})
+	}
+	for _, file := range files {
+		data := file.Data
+		if len(data) > 0 && data[len(data)-1] != '\n' {
+			data = append(data[:len(data):len(data)], "(no newline at the end)\n"...)
+		}
+		seen.Files = append(seen.Files, txtar.File{Name: "want" + file.Path, Data: data})
+	}
+	return seen
+}

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	securejoin "github.com/cyphar/filepath-securejoin"
+)
+
+// programDirs are where programs are looked for: a caller's PATH says nothing about that of a daemon, and sudo's lacks half of them.
+var programDirs = []string{"/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin", "/opt/bin", "/run/torcx/bin", "/run/torcx/unpack/docker/bin"}
+
+// daemonDirs are systemd's PATH for services, and so that of an engine which has none of its own.
+var daemonDirs = []string{"/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"}
+
+// at is where the host's path is found from here. Symbolic links, absolute ones too, are followed within Root.
+func (h Host) at(path string) (string, error) {
+	return securejoin.SecureJoin(h.Root, path)
+}
+
+// with is the host as it will be when the files are written.
+func (h Host) with(files []File) Host {
+	h.planned = maps.Clone(h.planned)
+	if h.planned == nil {
+		h.planned = make(map[string][]byte)
+	}
+	for _, file := range files {
+		h.planned[file.Path] = file.Data
+	}
+	return h
+}
+
+// read returns a file's text. A file that is not there is an error that wraps fs.ErrNotExist.
+func (h Host) read(path string) ([]byte, error) {
+	if text, ok := h.planned[path]; ok {
+		return text, nil
+	}
+	at, err := h.at(path)
+	if err != nil {
+		return nil, err
+	}
+	return os.ReadFile(at)
+}
+
+// readIfThere returns nil and no error for a file that is not there.
+func (h Host) readIfThere(path string) ([]byte, error) {
+	text, err := h.read(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading %q: %w", path, err)
+	}
+	return text, nil
+}
+
+func (h Host) stat(path string) (fs.FileInfo, error) {
+	at, err := h.at(path)
+	if err != nil {
+		return nil, err
+	}
+	return os.Stat(at)
+}
+
+func (h Host) exists(path string) bool {
+	if _, ok := h.planned[path]; ok {
+		return true
+	}
+	_, err := h.stat(path)
+	return err == nil
+}
+
+func (h Host) isProgram(path string) bool {
+	info, err := h.stat(path)
+	return err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o111 != 0
+}
+
+// program finds a program by name in the directories, and returns "" where it is in none.
+func (h Host) program(name string, dirs []string) string {
+	if filepath.IsAbs(name) {
+		return name
+	}
+	for _, dir := range dirs {
+		if path := filepath.Join(dir, name); h.isProgram(path) {
+			return path
+		}
+	}
+	return ""
+}
+
+// glob returns the files of a pattern as the host names them, sorted. Its directory may be a pattern, too.
+func (h Host) glob(pattern string) []string {
+	dir, name := filepath.Split(pattern)
+	dirs := []string{filepath.Clean(dir)}
+	if strings.ContainsAny(dir, "*?[") {
+		dirs = h.glob(filepath.Clean(dir))
+	}
+	var found []string
+	for path := range h.planned {
+		if ok, _ := filepath.Match(pattern, path); ok {
+			found = append(found, path)
+		}
+	}
+	for _, dir := range dirs {
+		at, err := h.at(dir)
+		if err != nil {
+			continue
+		}
+		entries, err := os.ReadDir(at)
+		if err != nil {
+			continue
+		}
+		for _, entry := range entries {
+			if ok, _ := filepath.Match(name, entry.Name()); ok {
+				found = append(found, filepath.Join(dir, entry.Name()))
+			}
+		}
+	}
+	slices.Sort(found)
+	return slices.Compact(found)
+}
+
+// hasSystemd says whether systemd runs the host, as sd_booted(3) finds it out.
+func (h Host) hasSystemd() bool {
+	return h.exists("/run/systemd/system")
+}
+
+// unified says whether the host has cgroup v2 only.
+func (h Host) unified() bool {
+	return h.exists("/sys/fs/cgroup/cgroup.controllers")
+}

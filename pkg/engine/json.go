@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package engine
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+
+	"github.com/tailscale/hujson"
+)
+
+// object is a JSON object that is edited as text: order, blanks and whatever is not set stay as they are.
+type object struct {
+	root hujson.Value
+}
+
+func parseObject(text []byte) (*object, error) {
+	if len(bytes.TrimSpace(text)) == 0 {
+		text = []byte("{}\n")
+	}
+	root, err := hujson.Parse(text)
+	if err != nil {
+		return nil, err
+	}
+	if !root.IsStandard() {
+		return nil, fmt.Errorf("it has comments or commas that JSON does not allow")
+	}
+	if _, ok := root.Value.(*hujson.Object); !ok {
+		return nil, fmt.Errorf("it is no object")
+	}
+	return &object{root}, nil
+}
+
+// bytes is the text as it is now.
+func (o *object) bytes() []byte {
+	return o.root.Pack()
+}
+
+// decode reads it into a value of Go's.
+func (o *object) decode(into any) error {
+	return json.Unmarshal(o.bytes(), into)
+}
+
+// set gives a member of the object that the names lead to a value; objects on the way are made. Where it is there, its value is
+// replaced, otherwise it becomes the last one, on a line of its own if the others are.
+func (o *object) set(value any, names ...string) error {
+	text, err := json.Marshal(value)
+	if err != nil {
+		return err
+	}
+	parsed, err := hujson.Parse(text)
+	if err != nil {
+		return err
+	}
+	at := &o.root
+	for depth, name := range names {
+		in, ok := at.Value.(*hujson.Object)
+		if !ok {
+			return fmt.Errorf("what has to hold %q is no object", name)
+		}
+		member := find(in, name)
+		if member == nil {
+			member = o.add(in, name, depth+1)
+			member.Value.Value = &hujson.Object{}
+		}
+		at = &member.Value
+	}
+	at.Value = o.spread(parsed.Value, len(names))
+	return nil
+}
+
+func find(in *hujson.Object, name string) *hujson.ObjectMember {
+	for i := range in.Members {
+		if literal, ok := in.Members[i].Name.Value.(hujson.Literal); ok && literal.String() == name {
+			return &in.Members[i]
+		}
+	}
+	return nil
+}
+
+// add appends a member without a value.
+func (o *object) add(in *hujson.Object, name string, depth int) *hujson.ObjectMember {
+	before, after := o.line(depth), o.line(depth-1)
+	if n := len(in.Members); n > 0 {
+		before = in.Members[n-1].Name.BeforeExtra
+		if len(before) == 0 {
+			before = hujson.Extra(" ")
+		}
+		after = in.AfterExtra
+		if len(after) == 0 {
+			after = in.Members[n-1].Value.AfterExtra
+		}
+		in.Members[n-1].Value.AfterExtra = nil
+	}
+	in.AfterExtra = after
+	member := hujson.ObjectMember{Name: hujson.Value{BeforeExtra: before, Value: hujson.String(name)}}
+	member.Value.BeforeExtra = hujson.Extra(" ")
+	in.Members = append(in.Members, member)
+	return &in.Members[len(in.Members)-1]
+}
+
+// spread puts each member of a new object on a line of its own; lists stay on one.
+func (o *object) spread(value hujson.ValueTrimmed, depth int) hujson.ValueTrimmed {
+	switch value := value.(type) {
+	case *hujson.Object:
+		for i := range value.Members {
+			m := &value.Members[i]
+			m.Name.BeforeExtra = o.line(depth + 1)
+			m.Value.BeforeExtra = hujson.Extra(" ")
+			m.Value.Value = o.spread(m.Value.Value, depth+1)
+		}
+		if len(value.Members) > 0 {
+			value.AfterExtra = o.line(depth)
+		}
+	case *hujson.Array:
+		for i := range value.Elements {
+			if i > 0 {
+				value.Elements[i].BeforeExtra = hujson.Extra(" ")
+			}
+			value.Elements[i].Value = o.spread(value.Elements[i].Value, depth+1)
+		}
+	}
+	return value
+}
+
+// line is a new line, indented as the file's first member is, or by four blanks.
+func (o *object) line(depth int) hujson.Extra {
+	unit := []byte("    ")
+	root := o.root.Value.(*hujson.Object)
+	if len(root.Members) > 0 {
+		first := root.Members[0].Name.BeforeExtra
+		newline := bytes.LastIndexByte(first, '\n')
+		if newline < 0 {
+			if depth == 0 {
+				return nil
+			}
+			return first
+		}
+		if indent := first[newline+1:]; len(indent) > 0 {
+			unit = indent
+		}
+	}
+	return append(hujson.Extra("\n"), bytes.Repeat(unit, depth)...)
+}

@@ -1,0 +1,342 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package engine
+
+import (
+	"bytes"
+	"fmt"
+	"maps"
+	"reflect"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/pelletier/go-toml/v2"
+)
+
+// document is a TOML file that is edited as text: what is not set stays as it was written, comments included. What the
+// text means is known at every step: an edit that would mean anything but what was asked for is refused.
+type document struct {
+	text []byte
+	tree map[string]any
+}
+
+// key is the path to a value.
+type key []string
+
+func parseDocument(text []byte) (*document, error) {
+	d := &document{text: text, tree: make(map[string]any)}
+	if err := toml.Unmarshal(text, &d.tree); err != nil {
+		return nil, err
+	}
+	return d, nil
+}
+
+// get returns what stands under the key, or nil.
+func (d *document) get(k key) any {
+	return lookUp(d.tree, k)
+}
+
+func lookUp(tree map[string]any, k key) any {
+	var value any = tree
+	for _, part := range k {
+		table, ok := value.(map[string]any)
+		if !ok {
+			return nil
+		}
+		value = table[part]
+	}
+	return value
+}
+
+// setAll sets every value of the table below the key, those that are no tables first, each kind in alphabetical order.
+func (d *document) setAll(k key, table map[string]any) error {
+	names := slices.Sorted(maps.Keys(table))
+	for _, tables := range []bool{false, true} {
+		for _, name := range names {
+			below, isTable := table[name].(map[string]any)
+			if isTable != tables {
+				continue
+			}
+			var err error
+			if isTable {
+				err = d.setAll(slices.Concat(k, key{name}), below)
+			} else {
+				err = d.set(slices.Concat(k, key{name}), table[name])
+			}
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// set gives a key a value that is no table, in the way in which the file is already written. Nothing changes where it has that value.
+func (d *document) set(k key, value any) error {
+	if reflect.DeepEqual(d.get(k), value) {
+		return nil
+	}
+	byHand := func(err error) error {
+		return fmt.Errorf("this way of writing the table cannot be edited (%w); write it by hand: [%s] %s = %s", err, header(k[:len(k)-1]), bare(k[len(k)-1]), literal(value))
+	}
+	text, err := d.insert(k, literal(value))
+	if err != nil {
+		return byHand(err)
+	}
+	edited, err := parseDocument(text)
+	if err != nil {
+		return byHand(err)
+	}
+	want := clone(d.tree)
+	if err := put(want, k, value); err != nil {
+		return byHand(err)
+	}
+	if !reflect.DeepEqual(edited.tree, want) {
+		return byHand(fmt.Errorf("the result would mean something else"))
+	}
+	*d = *edited
+	return nil
+}
+
+// insert returns the text with the value in it.
+func (d *document) insert(k key, value string) ([]byte, error) {
+	elements, err := d.elements()
+	if err != nil {
+		return nil, err
+	}
+	parent, name := k[:len(k)-1], k[len(k)-1]
+	var table, dotted *element
+	for i := range elements {
+		e := &elements[i]
+		switch {
+		case !e.header && slices.Equal(e.key, k):
+			if e.value != 0 {
+				return d.splice(e.value, e.end, value), nil
+			}
+			return d.splice(e.start, e.end, strings.Join(e.names[e.scope:], ".")+" = "+value), nil
+		case e.inline && isPrefix(e.key, parent):
+			if below := within(elements, e, parent); below != nil {
+				e = below
+			}
+			return d.intoBraces(e, parent[len(e.key):], name, value), nil
+		case e.header && slices.Equal(e.key, parent):
+			table = e
+		case !e.header && e.scope < len(parent) && isPrefix(parent, e.key):
+			dotted = e
+		}
+	}
+	switch {
+	case table != nil:
+		// Behind the last value of this very table, so that it cannot fall into another.
+		last := table
+		for i := range elements {
+			if e := &elements[i]; !e.header && e.scope == len(parent) && isPrefix(parent, e.key) && e.start > table.start {
+				last = e
+			}
+		}
+		return d.lineAfter(last, d.indent(last, table), bare(name)+" = "+value), nil
+	case dotted != nil:
+		names := append(slices.Clone(dotted.names[dotted.scope:len(parent)]), bare(name))
+		return d.lineAfter(dotted, d.indentOf(dotted.start), strings.Join(names, ".")+" = "+value), nil
+	case len(parent) == 0:
+		return d.topLevel(elements, bare(name)+" = "+value), nil
+	}
+	return d.newTable(elements, parent, bare(name)+" = "+value), nil
+}
+
+// within is the innermost table in braces, inside of outer, that the key leads into.
+func within(elements []element, outer *element, k key) *element {
+	var found *element
+	for i := range elements {
+		e := &elements[i]
+		if e.inline && e.start > outer.start && e.end <= outer.end && isPrefix(e.key, k) {
+			found = e
+		}
+	}
+	return found
+}
+
+// intoBraces adds a value to an inline table. What lies between becomes tables in braces as well: that is the one
+// spelling that parsers of all ages read.
+func (d *document) intoBraces(e *element, between key, name, value string) []byte {
+	entry := bare(name) + " = " + value
+	for _, part := range slices.Backward(between) {
+		entry = bare(part) + " = { " + entry + " }"
+	}
+	end := e.end - 1 // the closing brace
+	before := bytes.TrimRight(d.text[:end], " \t")
+	if bytes.HasSuffix(before, []byte("{")) {
+		return d.splice(len(before), end, " "+entry+" ")
+	}
+	return d.splice(len(before), end, ", "+entry+" ")
+}
+
+// newTable adds a table behind its nearest relative.
+func (d *document) newTable(elements []element, k key, line string) []byte {
+	var near, nearTable *element
+	common := 0
+	for i := range elements {
+		e := &elements[i]
+		if n := commonPrefix(e.key, k); n > 0 && n >= common {
+			near, common = e, n
+			if e.header {
+				nearTable = e
+			}
+		}
+	}
+	names := make([]string, len(k))
+	for i, part := range k {
+		names[i] = bare(part)
+		if near != nil && i < common {
+			names[i] = near.names[i]
+		}
+	}
+	indent := ""
+	if nearTable != nil {
+		indent = d.indentOf(nearTable.start)
+	}
+	at := len(d.text)
+	if near != nil {
+		at = d.lineEnd(near.end)
+	}
+	newline := d.newline()
+	table := indent + "[" + strings.Join(names, ".") + "]" + newline + indent + "  " + line + newline
+	before := d.text[:at]
+	if len(before) > 0 && before[len(before)-1] != '\n' {
+		table = newline + table
+	}
+	if len(before) > 0 && !bytes.HasSuffix(before, []byte(newline+newline)) {
+		table = newline + table
+	}
+	if at < len(d.text) && !strings.HasPrefix(string(d.text[at:]), newline) {
+		table += newline
+	}
+	return d.splice(at, at, table)
+}
+
+// topLevel adds a line above all tables.
+func (d *document) topLevel(elements []element, line string) []byte {
+	var last *element
+	for i := range elements {
+		if elements[i].header {
+			break
+		}
+		last = &elements[i]
+	}
+	if last != nil {
+		return d.lineAfter(last, "", line)
+	}
+	return d.splice(0, 0, line+d.newline())
+}
+
+func (d *document) lineAfter(e *element, indent, line string) []byte {
+	at := d.lineEnd(e.end)
+	line = indent + line + d.newline()
+	if at > 0 && d.text[at-1] != '\n' {
+		line = d.newline() + line
+	}
+	return d.splice(at, at, line)
+}
+
+// indent is that of a table's last value, or two more than that of its header.
+func (d *document) indent(last, table *element) string {
+	if last == table {
+		return d.indentOf(table.start) + "  "
+	}
+	return d.indentOf(last.start)
+}
+
+var leadingBlank = regexp.MustCompile(`^[ \t]*`)
+
+func (d *document) indentOf(offset int) string {
+	start := bytes.LastIndexByte(d.text[:offset], '\n') + 1
+	return string(leadingBlank.Find(d.text[start:offset]))
+}
+
+// lineEnd is the offset behind the line that holds the offset.
+func (d *document) lineEnd(offset int) int {
+	if n := bytes.IndexByte(d.text[offset:], '\n'); n >= 0 {
+		return offset + n + 1
+	}
+	return len(d.text)
+}
+
+func (d *document) newline() string {
+	if bytes.Contains(d.text, []byte("\r\n")) {
+		return "\r\n"
+	}
+	return "\n"
+}
+
+func (d *document) splice(from, to int, text string) []byte {
+	return slices.Concat(d.text[:from], []byte(text), d.text[to:])
+}
+
+var bareKey = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
+
+// bare is a key's part as it is written.
+func bare(part string) string {
+	if bareKey.MatchString(part) {
+		return part
+	}
+	return literal(part)
+}
+
+func header(k key) string {
+	names := make([]string, len(k))
+	for i, part := range k {
+		names[i] = bare(part)
+	}
+	return strings.Join(names, ".")
+}
+
+var plainString = regexp.MustCompile(`^[ !#-\[\]-~]*$`)
+
+// literal is a value as it is written, strings in double quotes where they need no escapes.
+func literal(value any) string {
+	if text, ok := value.(string); ok && plainString.MatchString(text) {
+		return strconv.Quote(text)
+	}
+	if list, ok := value.([]any); ok {
+		items := make([]string, len(list))
+		for i, item := range list {
+			items[i] = literal(item)
+		}
+		return "[" + strings.Join(items, ", ") + "]"
+	}
+	text, err := toml.Marshal(map[string]any{"v": value})
+	if err != nil {
+		return fmt.Sprint(value)
+	}
+	return strings.TrimSpace(strings.TrimPrefix(string(text), "v = "))
+}
+
+func clone(table map[string]any) map[string]any {
+	copied := make(map[string]any, len(table))
+	for name, value := range table {
+		if below, ok := value.(map[string]any); ok {
+			value = clone(below)
+		}
+		copied[name] = value
+	}
+	return copied
+}
+
+// put sets a value in a tree, and makes the tables that lead to it.
+func put(tree map[string]any, k key, value any) error {
+	for _, part := range k[:len(k)-1] {
+		below, ok := tree[part].(map[string]any)
+		if !ok {
+			if tree[part] != nil {
+				return fmt.Errorf("%q is no table", part)
+			}
+			below = make(map[string]any)
+			tree[part] = below
+		}
+		tree = below
+	}
+	tree[k[len(k)-1]] = value
+	return nil
+}
