@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package hostfile changes files of a host so that they can be put back as they were, byte for byte, whatever happens in
+// between: a crash at any point leaves every file either whole and new or whole and old, and a journal that knows both.
+package hostfile
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+
+	securejoin "github.com/cyphar/filepath-securejoin"
+	"golang.org/x/sys/unix"
+)
+
+// StateDir is where the journal and the originals are kept, for root only. It is gone when everything is put back.
+const StateDir = "/var/lib/runc-trace"
+
+// ErrBusy says that another process has the store open.
+var ErrBusy = errors.New("another install or uninstall is running: try again when it is done")
+
+// File is a file as it shall be.
+type File struct {
+	Path string      // absolute, as the host sees it; where it is a symbolic link, what it leads to is meant
+	Data []byte      // contents of a regular file
+	Mode fs.FileMode // of a regular file that does not exist yet; one that does keeps its own
+	Link string      // target of a symbolic link; then Data and Mode are not used, and a link that stands at Path is replaced
+	For  string      // whom the file is for, by which it can be chosen when files are restored
+}
+
+// Store changes files below a root, one process at a time. Its zero value is not usable: Open gives one.
+type Store struct {
+	root    string
+	dir     *os.File // of the state, locked; nil where the store is only looked at
+	journal journal
+	undo    []change // of what was applied and is not committed
+	before  journal  // the journal as it was then
+	disk    disk
+}
+
+// disk is what tests put themselves in the place of.
+type disk struct {
+	step func(what string) error   // called before each single change; its error ends everything there, as a crash would
+	sync func(file *os.File) error // waits until a file or directory is on the disk
+}
+
+// Open opens the store of a host whose files stand below root: "/" but for images and tests. It makes StateDir, and
+// refuses with ErrBusy where another process has it open. Close is to be called.
+func Open(root string) (*Store, error) {
+	return open(root, disk{func(string) error { return nil }, (*os.File).Sync})
+}
+
+func open(root string, d disk) (*Store, error) {
+	s := &Store{root: root, disk: d}
+	_, path, err := s.resolve(StateDir, true)
+	if err != nil {
+		return nil, err
+	}
+	made, err := s.makeDirs(missing(path), 0o700)
+	if err != nil {
+		return nil, fmt.Errorf("making the directory of the journal: %w", err)
+	}
+	if s.dir, err = lock(path); err != nil {
+		return nil, err
+	}
+	if s.journal, err = s.readJournal(); err != nil {
+		s.dir.Close()
+		return nil, err
+	}
+	s.journal.add(s.hostPaths(made[:max(0, len(made)-1)]))
+	return s, nil
+}
+
+// View gives a store that can be asked, but changes nothing, not even StateDir.
+func View(root string) (*Store, error) {
+	s := &Store{root: root, disk: disk{step: func(what string) error { return fmt.Errorf("%s: the store was opened to be looked at", what) }}}
+	var err error
+	s.journal, err = s.readJournal()
+	return s, err
+}
+
+// Close lets others open the store. What was applied and neither committed nor rolled back stays as it is, as after a crash.
+func (s *Store) Close() error {
+	if s.dir == nil {
+		return nil
+	}
+	err := s.tidy()
+	return errors.Join(err, s.dir.Close())
+}
+
+// lock locks a directory until it is closed.
+func lock(path string) (*os.File, error) {
+	dir, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("opening the directory of the journal: %w", err)
+	}
+	err = unix.Flock(int(dir.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	if errors.Is(err, unix.EWOULDBLOCK) {
+		err = ErrBusy
+	}
+	if err == nil {
+		// Whoever held the lock may have removed the directory before letting go.
+		var opened, found os.FileInfo
+		if opened, err = dir.Stat(); err == nil {
+			if found, err = os.Stat(path); errors.Is(err, fs.ErrNotExist) || err == nil && !os.SameFile(opened, found) {
+				err = ErrBusy
+			}
+		}
+	}
+	if err != nil {
+		dir.Close()
+		return nil, fmt.Errorf("locking %s: %w", path, err)
+	}
+	return dir, nil
+}
+
+// Plan tells what Apply would change. Files that are as they shall be are not among it.
+func (s *Store) Plan(files []File) ([]Change, error) {
+	changes, err := s.plan(files)
+	return public(changes), err
+}
+
+func (s *Store) plan(files []File) ([]change, error) {
+	var changes []change
+	for _, f := range files {
+		host, real, err := s.resolve(f.Path, f.Link == "")
+		if err != nil {
+			return nil, err
+		}
+		before, err := capture(real)
+		if err != nil {
+			return nil, err
+		}
+		after := contents{state: state{Kind: kindFile, Digest: digest(f.Data), Mode: uint32(f.Mode.Perm())}, data: f.Data}
+		if f.Link != "" {
+			after = contents{state: state{Kind: kindLink, Link: f.Link}}
+		} else if before.Kind == kindFile {
+			after.Mode, after.UID, after.GID, after.Xattrs = before.Mode, before.UID, before.GID, before.Xattrs
+		}
+		if !before.same(after.state) {
+			changes = append(changes, change{path: host, real: real, owner: f.For, before: before, after: after})
+		}
+	}
+	return changes, nil
+}
+
+// Apply makes files what they shall be, in their order, and tells what it changed. Before the first one is touched the
+// journal knows what was there. Where one cannot be written, what was applied since the last Commit is rolled back.
+// A file that somebody edited since it was last written keeps being known as edited.
+func (s *Store) Apply(files []File) ([]Change, error) {
+	changes, err := s.plan(files)
+	if err == nil {
+		err = s.apply(changes)
+	}
+	if err != nil {
+		return nil, errors.Join(err, s.Rollback())
+	}
+	return public(changes), nil
+}
+
+func (s *Store) apply(changes []change) error {
+	if len(changes) == 0 {
+		return nil
+	}
+	if s.undo == nil {
+		s.before, s.undo = s.journal.clone(), []change{}
+	}
+	var missed []string
+	for _, c := range changes {
+		missed = append(missed, missing(filepath.Dir(c.real))...)
+		if err := s.record(c); err != nil {
+			return err
+		}
+	}
+	s.journal.add(s.hostPaths(missed))
+	if err := s.writeJournal(); err != nil {
+		return err
+	}
+	for _, c := range changes {
+		if _, err := s.makeDirs(missing(filepath.Dir(c.real)), 0o755); err != nil {
+			return err
+		}
+		s.undo = append(s.undo, c)
+		if err := s.place(c.real, c.after, false); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// record enters a change into the journal, and keeps what the journal speaks of.
+func (s *Store) record(c change) error {
+	r := s.journal.find(c.path)
+	if r == nil {
+		if err := s.keep(c.before); err != nil {
+			return err
+		}
+		s.journal.Files = append(s.journal.Files, record{Path: c.path, For: c.owner, Original: c.before.state})
+		r = &s.journal.Files[len(s.journal.Files)-1]
+	} else if r.edited(c.before.state) {
+		return nil
+	}
+	if isText(c.after.data) {
+		if err := s.keep(c.after); err != nil { // to show later what was edited
+			return err
+		}
+	}
+	r.Written = append(r.Written, c.after.state)
+	return nil
+}
+
+// Commit makes what was applied the state to which a later Rollback goes back.
+func (s *Store) Commit() error {
+	if s.undo == nil {
+		return nil
+	}
+	for _, c := range s.undo {
+		if r := s.journal.find(c.path); len(r.Written) > 1 {
+			r.Written = r.Written[len(r.Written)-1:]
+		}
+	}
+	s.undo = nil
+	return s.writeJournal()
+}
+
+// Rollback puts back, last one first, what was applied since the last Commit.
+func (s *Store) Rollback() error {
+	if s.undo == nil {
+		return nil
+	}
+	for _, c := range slices.Backward(s.undo) {
+		if err := s.place(c.real, c.before, true); err != nil {
+			return fmt.Errorf("rolling back: %w", err)
+		}
+	}
+	s.undo = nil
+	gone := s.journal.Directories[min(len(s.before.Directories), len(s.journal.Directories)):]
+	if _, err := s.removeDirs(gone); err != nil {
+		return fmt.Errorf("rolling back: %w", err)
+	}
+	s.journal = s.before.clone()
+	return s.writeJournal()
+}
+
+// resolve gives the path of a file as the host sees it, without symbolic links, and where it is below the root. The last
+// component is followed if follow says so.
+func (s *Store) resolve(path string, follow bool) (host, real string, err error) {
+	if !filepath.IsAbs(path) {
+		return "", "", fmt.Errorf("path %q is not absolute", path)
+	}
+	dir, base := path, ""
+	if !follow {
+		dir, base = filepath.Dir(path), filepath.Base(path)
+	}
+	if real, err = securejoin.SecureJoin(s.root, dir); err != nil {
+		return "", "", fmt.Errorf("following %q: %w", path, err)
+	}
+	real = filepath.Join(real, base)
+	return s.hostPaths([]string{real})[0], real, nil
+}
+
+// real is where a path of the journal is, which leads through no symbolic link.
+func (s *Store) real(host string) string { return filepath.Join(s.root, host) }
+
+// hostPaths are paths as the host sees them.
+func (s *Store) hostPaths(real []string) []string {
+	host := make([]string, len(real))
+	for i, path := range real {
+		relative, err := filepath.Rel(s.root, path)
+		if err != nil {
+			panic(err) // both are absolute, or both are not
+		}
+		host[i] = filepath.Join("/", relative)
+	}
+	return host
+}
+
+// missing are the directories that do not exist on the way to one, and itself, outermost first.
+func missing(dir string) []string {
+	var dirs []string
+	for {
+		if _, err := os.Lstat(dir); !errors.Is(err, fs.ErrNotExist) {
+			slices.Reverse(dirs)
+			return dirs
+		}
+		dirs = append(dirs, dir)
+		dir = filepath.Dir(dir)
+	}
+}

@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package hostfile
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+)
+
+// journalVersion is raised whenever an older tracectl would misread a journal.
+const journalVersion = 1
+
+// journal knows every path that is not as it was found. It is written before the change that it tells of.
+type journal struct {
+	Version     int      `json:"version"`
+	Files       []record `json:"files"`       // in the order in which they were first written
+	Directories []string `json:"directories"` // made on the way, outermost first
+
+	Marks map[string]time.Time `json:"marks,omitempty"`
+}
+
+// record is a file of the journal.
+type record struct {
+	Path     string  `json:"path"` // through no symbolic link
+	For      string  `json:"for,omitempty"`
+	Original state   `json:"original"`
+	Written  []state `json:"written"` // what may be there now: more than one after a crash
+}
+
+// edited tells whether somebody else changed a file since it was recorded.
+func (r *record) edited(now state) bool {
+	return !now.same(r.Original) && !slices.ContainsFunc(r.Written, now.same)
+}
+
+func (j *journal) find(path string) *record {
+	for i := range j.Files {
+		if j.Files[i].Path == path {
+			return &j.Files[i]
+		}
+	}
+	return nil
+}
+
+// add enters directories that are made.
+func (j *journal) add(directories []string) {
+	for _, dir := range directories {
+		if !slices.Contains(j.Directories, dir) {
+			j.Directories = append(j.Directories, dir)
+		}
+	}
+}
+
+func (j *journal) clone() journal {
+	c := journal{Version: j.Version, Files: slices.Clone(j.Files), Directories: slices.Clone(j.Directories), Marks: maps.Clone(j.Marks)}
+	for i := range c.Files {
+		c.Files[i].Written = slices.Clone(c.Files[i].Written)
+	}
+	return c
+}
+
+// Mark keeps a time under a name in the journal until all files are put back. It is written with the next change.
+func (s *Store) Mark(name string, t time.Time) {
+	if s.journal.Marks == nil {
+		s.journal.Marks = make(map[string]time.Time)
+	}
+	s.journal.Marks[name] = t
+}
+
+// Unmark forgets a mark.
+func (s *Store) Unmark(name string) { delete(s.journal.Marks, name) }
+
+// Marked gives back what Mark was told.
+func (s *Store) Marked(name string) (time.Time, bool) {
+	t, ok := s.journal.Marks[name]
+	return t, ok
+}
+
+// statePath is where something of the store is.
+func (s *Store) statePath(elements ...string) (string, error) {
+	_, path, err := s.resolve(StateDir, true)
+	return filepath.Join(append([]string{path}, elements...)...), err
+}
+
+const (
+	journalName = "journal.json"
+	keptName    = "files"  // contents that the journal speaks of, by their digests
+	editedName  = "edited" // what somebody edited and had replaced all the same
+)
+
+func (s *Store) readJournal() (journal, error) {
+	j := journal{Version: journalVersion}
+	path, err := s.statePath(journalName)
+	if err != nil {
+		return j, err
+	}
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return j, nil
+	}
+	if err != nil {
+		return j, fmt.Errorf("reading the journal: %w", err)
+	}
+	if err := json.Unmarshal(text, &j); err != nil {
+		return j, fmt.Errorf("reading the journal %s: %w", path, err)
+	}
+	if j.Version != journalVersion {
+		return j, fmt.Errorf("the journal %s is of version %d, and this tracectl knows %d: use the one that wrote it", path, j.Version, journalVersion)
+	}
+	return j, nil
+}
+
+func (s *Store) writeJournal() error {
+	text, err := json.MarshalIndent(s.journal, "", "  ")
+	if err != nil {
+		return fmt.Errorf("encoding the journal: %w", err)
+	}
+	path, err := s.statePath(journalName)
+	if err != nil {
+		return err
+	}
+	err = s.place(path, contents{state: state{Kind: kindFile, Mode: 0o600, UID: os.Geteuid(), GID: os.Getegid()}, data: append(text, '\n')}, false)
+	if err != nil {
+		return fmt.Errorf("writing the journal: %w", err)
+	}
+	return nil
+}
+
+// keep keeps contents, which kept finds by their digest.
+func (s *Store) keep(c contents) error {
+	if c.Kind != kindFile {
+		return nil
+	}
+	path, err := s.statePath(keptName, c.Digest)
+	if err != nil {
+		return err
+	}
+	if present, err := capture(path); err == nil && present.Digest == c.Digest {
+		return nil
+	}
+	if _, err := s.makeDirs(missing(filepath.Dir(path)), 0o700); err != nil {
+		return err
+	}
+	err = s.place(path, contents{state: state{Kind: kindFile, Mode: 0o600, UID: os.Geteuid(), GID: os.Getegid()}, data: c.data}, false)
+	if err != nil {
+		return fmt.Errorf("keeping the original: %w", err)
+	}
+	return nil
+}
+
+// kept gives back what keep kept of a state.
+func (s *Store) kept(of state) (contents, error) {
+	c := contents{state: of}
+	if of.Kind != kindFile {
+		return c, nil
+	}
+	path, err := s.statePath(keptName, of.Digest)
+	if err != nil {
+		return c, err
+	}
+	if c.data, err = os.ReadFile(path); err != nil {
+		return c, err
+	}
+	if digest(c.data) != of.Digest {
+		return c, fmt.Errorf("%s is not what was kept there", path)
+	}
+	return c, nil
+}
+
+// tidy removes what the journal does not speak of; in the end, the journal and its directory.
+func (s *Store) tidy() error {
+	dir, err := s.statePath()
+	if err != nil {
+		return err
+	}
+	used := make(map[string]bool)
+	for _, r := range s.journal.Files {
+		for _, state := range append(r.Written, r.Original) {
+			used[state.Digest] = true
+		}
+	}
+	kept, err := os.ReadDir(filepath.Join(dir, keptName))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	for _, file := range kept {
+		if !used[file.Name()] {
+			if err := s.remove(filepath.Join(dir, keptName, file.Name())); err != nil {
+				return err
+			}
+		}
+	}
+	if len(s.journal.Files) > 0 {
+		return nil
+	}
+	path := filepath.Join(dir, journalName)
+	above, err := s.removeDirs(s.journal.Directories) // those that StateDir is in stay
+	if err != nil {
+		return err
+	}
+	for _, name := range []string{temporary(path), path} {
+		if err := s.remove(name); err != nil {
+			return err
+		}
+	}
+	own := s.hostPaths([]string{dir, filepath.Join(dir, keptName)})
+	_, err = s.removeDirs(append(above, own...))
+	return err
+}

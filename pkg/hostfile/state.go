@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package hostfile
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/sys/unix"
+)
+
+// The kinds of what is at a path. Others are neither replaced nor restored.
+const (
+	kindAbsent = "absent"
+	kindFile   = "file"
+	kindLink   = "link"
+)
+
+// state is what is at a path, but for the contents of a file.
+type state struct {
+	Kind   string            `json:"kind"`
+	Digest string            `json:"sha256,omitempty"` // of a file's contents
+	Link   string            `json:"link,omitempty"`   // target of a symbolic link
+	Mode   uint32            `json:"mode,omitempty"`   // permissions, and the bits setuid, setgid and sticky
+	UID    int               `json:"uid"`
+	GID    int               `json:"gid"`
+	MTime  int64             `json:"mtime,omitempty"` // nanoseconds since 1970
+	Xattrs map[string][]byte `json:"xattrs,omitempty"`
+}
+
+// same tells whether two states have the same contents. Who may read them does not count.
+func (s state) same(other state) bool {
+	return s.Kind == other.Kind && s.Digest == other.Digest && s.Link == other.Link
+}
+
+// contents is a state with what is in the file.
+type contents struct {
+	state
+	data []byte
+}
+
+func digest(data []byte) string {
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:])
+}
+
+// isText tells whether contents can be shown on a terminal, line by line.
+func isText(data []byte) bool {
+	return len(data) < 1<<20 && utf8.Valid(data) && !bytes.ContainsFunc(data, func(r rune) bool {
+		return !unicode.IsPrint(r) && r != '\n' && r != '\t'
+	})
+}
+
+// capture reads what is at a path.
+func capture(path string) (contents, error) {
+	var stat unix.Stat_t
+	err := unix.Lstat(path, &stat)
+	if errors.Is(err, unix.ENOENT) {
+		return contents{state: state{Kind: kindAbsent}}, nil
+	}
+	if err != nil {
+		return contents{}, &fs.PathError{Op: "lstat", Path: path, Err: err}
+	}
+	c := contents{state: state{UID: int(stat.Uid), GID: int(stat.Gid), MTime: stat.Mtim.Nano()}}
+	switch stat.Mode & unix.S_IFMT {
+	case unix.S_IFLNK:
+		c.Kind = kindLink
+		c.Link, err = os.Readlink(path)
+		return c, err
+	case unix.S_IFREG:
+		c.Kind, c.Mode = kindFile, stat.Mode&0o7777
+	default:
+		return contents{}, fmt.Errorf("%s is neither a file nor a symbolic link", path)
+	}
+	if c.data, err = os.ReadFile(path); err != nil {
+		return contents{}, err
+	}
+	c.Digest = digest(c.data)
+	c.Xattrs, err = xattrs(path)
+	return c, err
+}
+
+// xattrs reads the extended attributes of a file: its label, its access control list, and what users gave it.
+func xattrs(path string) (map[string][]byte, error) {
+	names, err := readAll(func(b []byte) (int, error) { return unix.Llistxattr(path, b) })
+	if errors.Is(err, unix.ENOTSUP) || err == nil && len(names) == 0 {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, &fs.PathError{Op: "listxattr", Path: path, Err: err}
+	}
+	found := make(map[string][]byte)
+	for name := range strings.SplitSeq(strings.TrimSuffix(string(names), "\x00"), "\x00") {
+		value, err := readAll(func(b []byte) (int, error) { return unix.Lgetxattr(path, name, b) })
+		if err != nil {
+			return nil, &fs.PathError{Op: "getxattr " + name, Path: path, Err: err}
+		}
+		found[name] = value
+	}
+	return found, nil
+}
+
+// readAll calls what says how long a buffer it needs.
+func readAll(read func([]byte) (int, error)) ([]byte, error) {
+	for {
+		n, err := read(nil)
+		if err != nil || n == 0 {
+			return nil, err
+		}
+		buffer := make([]byte, n)
+		n, err = read(buffer)
+		if !errors.Is(err, unix.ERANGE) {
+			return buffer[:max(0, n)], err
+		}
+	}
+}
+
+// temporary is where a file is written before it takes its place. The name tells nothing apart but the path, so that what
+// a crash left can be found.
+func temporary(path string) string {
+	return filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".runc-trace")
+}
+
+// place puts contents at a path in one step: whoever looks finds the old ones or the new ones, whole. They are on the disk
+// when it returns. Where it restores, the file's times are put back, too.
+func (s *Store) place(path string, c contents, restore bool) error {
+	if c.Kind == kindAbsent {
+		return s.remove(path)
+	}
+	temp := temporary(path)
+	if err := s.remove(temp); err != nil {
+		return err
+	}
+	if err := s.disk.step("write " + temp); err != nil {
+		return err
+	}
+	write := s.writeFile
+	if c.Kind == kindLink {
+		write = writeLink
+	}
+	if err := write(temp, c, restore); err != nil {
+		return errors.Join(err, s.remove(temp))
+	}
+	if err := s.disk.step("rename " + temp); err != nil {
+		return err
+	}
+	if err := os.Rename(temp, path); err != nil {
+		return errors.Join(err, s.remove(temp))
+	}
+	return s.syncDir(filepath.Dir(path))
+}
+
+func writeLink(path string, c contents, restore bool) error {
+	if err := os.Symlink(c.Link, path); err != nil || !restore {
+		return err
+	}
+	if err := os.Lchown(path, c.UID, c.GID); err != nil {
+		return err
+	}
+	return setTime(path, c.MTime)
+}
+
+func (s *Store) writeFile(path string, c contents, restore bool) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if _, err := f.Write(c.data); err != nil {
+		return err
+	}
+	if err := f.Chown(c.UID, c.GID); err != nil {
+		return err
+	}
+	if err := unix.Fchmod(int(f.Fd()), c.Mode); err != nil {
+		return fmt.Errorf("changing the mode of %s: %w", path, err)
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.Xattrs)) {
+		if err := unix.Fsetxattr(int(f.Fd()), name, c.Xattrs[name], 0); err != nil {
+			return &fs.PathError{Op: "setxattr " + name, Path: path, Err: err}
+		}
+	}
+	if restore {
+		if err := setTime(path, c.MTime); err != nil {
+			return err
+		}
+	}
+	return s.disk.sync(f)
+}
+
+func setTime(path string, mtime int64) error {
+	t := unix.NsecToTimespec(mtime)
+	if err := unix.UtimesNanoAt(unix.AT_FDCWD, path, []unix.Timespec{t, t}, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+		return &fs.PathError{Op: "utimes", Path: path, Err: err}
+	}
+	return nil
+}
+
+// remove removes a file if it is there.
+func (s *Store) remove(path string) error {
+	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err := s.disk.step("remove " + path); err != nil {
+		return err
+	}
+	if err := os.Remove(path); err != nil {
+		return err
+	}
+	return s.syncDir(filepath.Dir(path))
+}
+
+// makeDirs makes directories, outermost first, and tells which ones it made.
+func (s *Store) makeDirs(dirs []string, mode fs.FileMode) ([]string, error) {
+	for i, dir := range dirs {
+		if err := s.disk.step("mkdir " + dir); err != nil {
+			return dirs[:i], err
+		}
+		if err := os.Mkdir(dir, mode); err != nil {
+			return dirs[:i], err
+		}
+		if err := os.Chmod(dir, mode); err != nil { // whatever the umask
+			return dirs[:i+1], err
+		}
+		if err := s.syncDir(filepath.Dir(dir)); err != nil {
+			return dirs[:i+1], err
+		}
+	}
+	return dirs, nil
+}
+
+// removeDirs removes those directories of the host that are empty, innermost first, and tells which ones stay.
+func (s *Store) removeDirs(host []string) (stay []string, err error) {
+	for _, dir := range slices.Backward(host) {
+		path := s.real(dir)
+		if err := s.disk.step("rmdir " + path); err != nil {
+			return nil, err
+		}
+		switch err := os.Remove(path); {
+		case errors.Is(err, unix.ENOTEMPTY), errors.Is(err, unix.EEXIST):
+			stay = append(stay, dir)
+		case err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, unix.ENOTDIR):
+			return nil, err
+		}
+	}
+	slices.Reverse(stay)
+	return stay, nil
+}
+
+func (s *Store) syncDir(path string) error {
+	dir, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	return s.disk.sync(dir)
+}
