@@ -2,8 +2,9 @@
 /*
  * The contract between the programs in this folder and everything in Go: what
  * lies in the pinned maps. pkg/bpf/abi is generated from it (make generate), so
- * no layout is ever written down twice. Whoever changes a layout here raises
- * ABI_VERSION.
+ * no layout is ever written down twice. Whoever changes a layout here, or that of
+ * struct in_flight, or the set of maps, raises ABI_VERSION: programs of one version
+ * take each other's place while containers run (tracectl load --replace).
  *
  * Times are nanoseconds of CLOCK_BOOTTIME. Strings are NUL-terminated unless a
  * length stands beside them. Fields run from large to small, without holes.
@@ -19,7 +20,7 @@ typedef signed int s32;
 typedef signed long long s64;
 
 enum limits {
-	ABI_VERSION = 1,
+	ABI_VERSION = 2,
 
 	LEAF_SIZE = 256,	/* NAME_MAX + 1: the name of a cgroup directory */
 	PATH_SIZE = 512,	/* the end of a cgroup's path that an identity expects */
@@ -306,7 +307,7 @@ enum counter {
 struct abi {
 	u64 secret;		/* never shown: what commit words are mixed with */
 	u64 loaded;		/* when */
-	u32 version;		/* ABI_VERSION; 0: loading has not finished */
+	u32 version;		/* ABI_VERSION; 0: loading has not finished. It stands here in every version */
 	u32 rings;
 	u32 ring_size;		/* bytes of data, a power of two */
 	u32 ring_stride;	/* bytes from one ring to the next */
@@ -318,6 +319,8 @@ struct abi {
 	u32 argv_size;		/* bytes kept of one argument vector */
 	u32 writers;		/* elements of writers in use */
 	u32 reserved;
+	u64 build;		/* which programs run; 0: replacing them has not finished */
+	u64 replaced;		/* when they took the place of others; 0: they were loaded with the maps */
 };
 
 /* What the program bind is handed the address of; it registers a cgroup that exists already. */

@@ -11,7 +11,8 @@ enum {
 	BODY_SIZE = BODY_ARGS + CAPTURES_MAX * BODY_CAPTURE,
 };
 
-/* A task's call that has not returned, kept until it does. */
+/* A task's call that has not returned, kept until it does. Part of the contract: a call may be entered under
+ * one program and return under the one that took its place. */
 struct in_flight {
 	u64 cgroup;	/* whose binding the next four are */
 	u32 ring;	/* index + 1, or 0 */

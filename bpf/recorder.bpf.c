@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * All programs, in one object because they share their maps. Each file says what it hooks:
- * lifecycle.h the cgroups, calls.h the system calls, execs.h execs and exits.
+ * lifecycle.h the cgroups, calls.h the system calls, execs.h execs and exits. hooks.h runs them.
  */
 #include "lifecycle.h"
 #include "calls.h"
 #include "execs.h"
+#include "hooks.h"
 
 char _license[] SEC("license") = "Dual BSD/GPL";

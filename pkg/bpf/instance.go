@@ -225,13 +225,18 @@ func readABI(dir string) (abi.ABI, error) {
 		return a, err
 	}
 	defer m.Close()
-	if m.ValueSize() == abi.SizeofABI {
-		if err := m.Lookup(uint32(0), &a); err != nil {
-			return a, fmt.Errorf("reading map %s: %w", path, err)
-		}
+	value, err := m.LookupBytes(uint32(0))
+	if err != nil {
+		return a, fmt.Errorf("reading map %s: %w", path, err)
 	}
-	if a.Version != abi.ABIVersion {
-		return a, fmt.Errorf("pin directory %s: %w (layout %d, this one reads %d): use the tracectl that loaded it, or unload and load again, which drops all recordings", dir, ErrVersion, a.Version, abi.ABIVersion)
+	// Of another version the rest may have another form, and another size.
+	at := unsafe.Offsetof(a.Version)
+	version := binary.NativeEndian.Uint32(append(value, make([]byte, abi.SizeofABI)...)[at:])
+	if version != abi.ABIVersion || len(value) != abi.SizeofABI {
+		return a, fmt.Errorf("pin directory %s: %w (layout %d, this one's is %d): use the tracectl that loaded it, or tracectl unload && tracectl load, which drops what was kept", dir, ErrVersion, version, abi.ABIVersion)
+	}
+	if _, err := binary.Decode(value, binary.NativeEndian, &a); err != nil {
+		return a, fmt.Errorf("reading map %s: %w", path, err)
 	}
 	return a, nil
 }

@@ -26,40 +26,58 @@ var ErrOtherOptions = errors.New("already loaded with other options")
 // (mode 0700) and, where no bpf file system is mounted, mounted. Nothing of it needs a process
 // afterwards. syscalls tells what to read of each call: 2*abi.SyscallsMax descriptions.
 //
-// Where the same options are loaded already, Load changes nothing and returns false. Other options
-// are refused with ErrOtherOptions. What a load that was interrupted left behind is removed first.
+// Where the same options are loaded already, Load changes nothing and returns false, whichever build's
+// programs run. Other options are refused with ErrOtherOptions. What a load that was interrupted left
+// behind is removed first.
 func Load(dir string, o Options, syscalls []abi.Syscall) (loaded bool, err error) {
-	if err := o.Validate(); err != nil {
-		return false, err
-	}
-	if len(syscalls) != 2*abi.SyscallsMax {
-		return false, fmt.Errorf("%d syscall descriptions: there must be %d", len(syscalls), 2*abi.SyscallsMax)
-	}
-	if err := Supported(); err != nil {
-		return false, err
-	}
-	unlock, err := prepareDir(dir)
+	present, unlock, err := begin(dir, o, syscalls)
 	if err != nil {
 		return false, err
 	}
 	defer unlock()
-
-	present, err := readABI(dir)
-	switch {
-	case err == nil && options(present) == o:
+	if present != nil {
 		return false, nil
-	case err == nil:
-		return false, fmt.Errorf("pin directory %s: %w (%v): unload first, which drops all recordings", dir, ErrOtherOptions, options(present))
-	case errors.Is(err, ErrVersion):
-		return false, err
 	}
+	err = loadAnew(dir, o, syscalls)
+	return err == nil, err
+}
+
+// begin checks what is asked for, locks dir, and returns the layout of what is loaded there: nil where nothing is.
+func begin(dir string, o Options, syscalls []abi.Syscall) (present *abi.ABI, unlock func(), err error) {
+	if err := o.Validate(); err != nil {
+		return nil, nil, err
+	}
+	if len(syscalls) != 2*abi.SyscallsMax {
+		return nil, nil, fmt.Errorf("%d syscall descriptions: there must be %d", len(syscalls), 2*abi.SyscallsMax)
+	}
+	if err := Supported(); err != nil {
+		return nil, nil, err
+	}
+	if unlock, err = prepareDir(dir); err != nil {
+		return nil, nil, err
+	}
+	layout, err := readABI(dir)
+	switch {
+	case errors.Is(err, ErrNotLoaded):
+		return nil, unlock, nil
+	case err == nil && options(layout) != o:
+		err = fmt.Errorf("pin directory %s: %w (%v): ask for those, or unload first, which drops all recordings", dir, ErrOtherOptions, options(layout))
+	}
+	if err != nil {
+		unlock()
+		return nil, nil, err
+	}
+	return &layout, unlock, nil
+}
+
+func loadAnew(dir string, o Options, syscalls []abi.Syscall) error {
 	if err := removePins(dir); err != nil {
-		return false, fmt.Errorf("removing what an interrupted load left in %s: %w", dir, err)
+		return fmt.Errorf("removing what an interrupted load left in %s: %w", dir, err)
 	}
 	if err := load(dir, o, syscalls); err != nil {
-		return false, errors.Join(err, removePins(dir))
+		return errors.Join(err, removePins(dir))
 	}
-	return true, nil
+	return nil
 }
 
 func load(dir string, o Options, syscalls []abi.Syscall) error {
@@ -70,20 +88,17 @@ func load(dir string, o Options, syscalls []abi.Syscall) error {
 	var seed [8]byte
 	rand.Read(seed[:])
 	layout := o.layout(binary.NativeEndian.Uint64(seed[:]), bootTime(), cpus)
+	layout.Build = Build(syscalls)
 
-	spec, err := loadRecorder()
+	collection, err := newCollection(layout, nil)
 	if err != nil {
-		return fmt.Errorf("reading the embedded programs: %w", err)
-	}
-	if err := size(spec, layout); err != nil {
 		return err
 	}
-	collection, err := ebpf.NewCollection(spec)
-	if err != nil {
-		return fmt.Errorf("loading programs: %w", explain(err))
-	}
 	defer collection.Close()
-	if err := fill(collection, layout, syscalls); err != nil {
+	if err := fill(collection, layout); err != nil {
+		return err
+	}
+	if err := describe(collection.Maps[abi.PinSyscalls], syscalls); err != nil {
 		return err
 	}
 	for name, m := range collection.Maps {
@@ -94,8 +109,11 @@ func load(dir string, o Options, syscalls []abi.Syscall) error {
 			return fmt.Errorf("pinning map %s: %w", name, err)
 		}
 	}
-	if err := collection.Programs["bind_existing"].Pin(filepath.Join(dir, abi.PinBind)); err != nil {
-		return fmt.Errorf("pinning program bind: %w", err)
+	if err := pinBind(dir, collection); err != nil {
+		return err
+	}
+	if err := pinInFlight(dir, collection); err != nil {
+		return err
 	}
 	if err := attach(dir, collection); err != nil {
 		return err
@@ -108,6 +126,22 @@ func load(dir string, o Options, syscalls []abi.Syscall) error {
 		return fmt.Errorf("pinning map abi: %w", err)
 	}
 	return nil
+}
+
+// newCollection loads the embedded programs for a layout, with maps of their own but for those that are given.
+func newCollection(a abi.ABI, given map[string]*ebpf.Map) (*ebpf.Collection, error) {
+	spec, err := loadRecorder()
+	if err != nil {
+		return nil, fmt.Errorf("reading the embedded programs: %w", err)
+	}
+	if err := size(spec, a); err != nil {
+		return nil, err
+	}
+	collection, err := ebpf.NewCollectionWithOptions(spec, ebpf.CollectionOptions{MapReplacements: given})
+	if err != nil {
+		return nil, fmt.Errorf("loading programs: %w", explain(err))
+	}
+	return collection, nil
 }
 
 // size gives maps and constants the sizes of a layout.
@@ -162,8 +196,8 @@ func size(spec *ebpf.CollectionSpec, a abi.ABI) error {
 	return nil
 }
 
-// fill puts all slots into the queues of free ones, and tells the programs what to read of each call.
-func fill(c *ebpf.Collection, a abi.ABI, syscalls []abi.Syscall) error {
+// fill puts all slots into the queues of free ones.
+func fill(c *ebpf.Collection, a abi.ABI) error {
 	for name, n := range map[string]uint32{abi.PinFreeIdentities: a.Identities, abi.PinFreeRings: a.Rings} {
 		for i := range n {
 			if err := c.Maps[name].Put(nil, i); err != nil {
@@ -171,39 +205,63 @@ func fill(c *ebpf.Collection, a abi.ABI, syscalls []abi.Syscall) error {
 			}
 		}
 	}
+	return nil
+}
+
+// describe tells the programs what to read of each call.
+func describe(m *ebpf.Map, syscalls []abi.Syscall) error {
 	for i, s := range syscalls {
-		if err := c.Maps[abi.PinSyscalls].Put(uint32(i), s); err != nil {
-			return fmt.Errorf("writing map syscalls: %w", err)
+		if err := m.Put(uint32(i), s); err != nil {
+			return fmt.Errorf("writing map %s: %w", abi.PinSyscalls, err)
 		}
 	}
 	return nil
 }
 
-// attached are the programs that are attached, in this order: what begins recordings comes last.
-var attached = []string{"on_cgroup_rmdir", "on_exit", "on_exec", "on_sys_exit", "on_sys_enter", "on_cgroup_mkdir"}
+// hooks are what is attached, in this order: what begins recordings comes last. The hook NAME is the program
+// hook_NAME, which runs the program on_NAME as long as it lies in the map slot_NAME.
+var hooks = []string{"cgroup_rmdir", "exit", "exec", "sys_exit", "sys_enter", "cgroup_mkdir"}
 
-// attach attaches every program and pins its link.
+// attach fills every slot, attaches its hook and pins the link.
 func attach(dir string, c *ebpf.Collection) error {
-	for _, name := range attached {
-		l, err := link.AttachTracing(link.TracingOptions{Program: c.Programs[name]})
+	for _, name := range hooks {
+		if err := fillSlot(c.Maps[abi.PinSlotPrefix+name], c, name); err != nil {
+			return err
+		}
+		l, err := link.AttachTracing(link.TracingOptions{Program: c.Programs["hook_"+name]})
 		if err != nil {
-			return fmt.Errorf("attaching program %s: %w", name, err)
+			return fmt.Errorf("attaching hook %s: %w", name, err)
 		}
 		err = l.Pin(filepath.Join(dir, abi.PinLinkPrefix+name))
 		l.Close()
 		if err != nil {
-			return fmt.Errorf("pinning link of program %s: %w", name, err)
+			return fmt.Errorf("pinning link of hook %s: %w", name, err)
 		}
 	}
-	iter, err := link.AttachIter(link.IterOptions{Program: c.Programs["in_flight"]})
-	if err != nil {
-		return fmt.Errorf("attaching iterator in_flight: %w", err)
-	}
-	defer iter.Close()
-	if err := iter.Pin(filepath.Join(dir, abi.PinUnfinishedCalls)); err != nil {
-		return fmt.Errorf("pinning iterator in_flight: %w", err)
+	return nil
+}
+
+// fillSlot has a hook run the program of the collection from now on, instead of what was in its slot.
+func fillSlot(slot *ebpf.Map, c *ebpf.Collection, hook string) error {
+	if err := slot.Put(uint32(0), c.Programs["on_"+hook]); err != nil {
+		return fmt.Errorf("putting program on_%s into its slot: %w", hook, err)
 	}
 	return nil
+}
+
+// pinBind pins the program bind, in place of one that may be there.
+func pinBind(dir string, c *ebpf.Collection) error {
+	return pinOver(dir, abi.PinBind, c.Programs["bind_existing"].Pin)
+}
+
+// pinInFlight pins the iterator in_flight, in place of one that may be there.
+func pinInFlight(dir string, c *ebpf.Collection) error {
+	iter, err := link.AttachIter(link.IterOptions{Program: c.Programs["in_flight"]})
+	if err != nil {
+		return fmt.Errorf("attaching iterator %s: %w", abi.PinUnfinishedCalls, err)
+	}
+	defer iter.Close()
+	return pinOver(dir, abi.PinUnfinishedCalls, iter.Pin)
 }
 
 // Unload detaches the programs and drops all recordings, by removing their pins below dir, and dir itself where

@@ -119,6 +119,16 @@ func TestOtherVersion(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(dir, abi.PinRings)); err != nil {
 		t.Errorf("a refused load removed pins: %v", err)
 	}
+	// Its links may have other names: they are what must not stay behind.
+	if err := os.Rename(filepath.Join(dir, abi.PinLinkPrefix+"exec"), filepath.Join(dir, abi.PinLinkPrefix+"other")); err != nil {
+		t.Fatal(err)
+	}
+	if unloaded, err := bpf.Unload(dir); !unloaded || err != nil {
+		t.Errorf("unloading: %v, %v", unloaded, err)
+	}
+	if _, err := os.Stat(dir); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("left after unloading: %v", entriesOf(t, dir))
+	}
 }
 
 func TestLoadRefuses(t *testing.T) {

@@ -91,21 +91,51 @@ var maps = []string{
 	abi.PinABI, abi.PinPending, abi.PinContainers, abi.PinIdentities, abi.PinRings, abi.PinExecLog,
 	abi.PinFreeIdentities, abi.PinEndedIdentities, abi.PinFreeRings, abi.PinEndedRings,
 	abi.PinWriters, abi.PinCounters, abi.PinSyscalls, abi.PinScratch, abi.PinCallStorage,
+	abi.PinSlotPrefix + "cgroup_rmdir", abi.PinSlotPrefix + "exit", abi.PinSlotPrefix + "exec",
+	abi.PinSlotPrefix + "sys_exit", abi.PinSlotPrefix + "sys_enter", abi.PinSlotPrefix + "cgroup_mkdir",
 }
 
-// pins are the names of everything pinned, in the order in which it is removed: the map abi first, so that nobody
-// takes the rest for whole, then the links, so that programs stop before their maps go.
-func pins() []string {
-	names := []string{abi.PinABI}
-	for _, program := range attached {
-		names = append(names, abi.PinLinkPrefix+program)
+// pinOver pins something by its name below dir, in one step where something of that name is pinned already.
+func pinOver(dir, name string, pin func(string) error) error {
+	path, next := filepath.Join(dir, name), filepath.Join(dir, abi.PinNextPrefix+name)
+	if err := os.Remove(next); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("removing pin: %w", err)
 	}
-	return append(append(names, abi.PinUnfinishedCalls, abi.PinBind), maps[1:]...)
+	if err := pin(next); err != nil {
+		return fmt.Errorf("pinning %s: %w", name, err)
+	}
+	if err := os.Rename(next, path); err != nil {
+		return fmt.Errorf("renaming pin: %w", err)
+	}
+	return nil
+}
+
+// pins are the names of what is ours below dir, in the order in which it is removed: the map abi first, so that nobody
+// takes the rest for whole, then the links, so that programs stop before their maps go. Links and slots are all that
+// are there: another version may have others.
+func pins(dir string) ([]string, error) {
+	present, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, fmt.Errorf("listing pins: %w", err)
+	}
+	names := []string{abi.PinABI}
+	for _, prefix := range []string{abi.PinLinkPrefix, abi.PinNextPrefix, abi.PinSlotPrefix} {
+		for _, pin := range present {
+			if strings.HasPrefix(pin.Name(), prefix) {
+				names = append(names, pin.Name())
+			}
+		}
+	}
+	return append(append(names, abi.PinUnfinishedCalls, abi.PinBind), maps[1:]...), nil
 }
 
 // removePins removes whatever of ours is pinned below dir, and nothing else.
 func removePins(dir string) error {
-	for _, name := range pins() {
+	names, err := pins(dir)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
 		if err := os.Remove(filepath.Join(dir, name)); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return fmt.Errorf("removing pin: %w", err)
 		}

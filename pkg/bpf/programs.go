@@ -12,7 +12,7 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 )
 
-// Program is a program that is attached.
+// Program is a program that runs.
 type Program struct {
 	Name string
 	// Missed counts the times it was not run, because it was running on that CPU already: what it
@@ -20,15 +20,16 @@ type Program struct {
 	Missed uint64
 }
 
-// Programs returns the programs whose links are pinned.
+// Programs returns the programs whose hooks are attached. It is the hook that the kernel does not run: what is
+// missed goes on being counted when the program is replaced.
 func (i *Instance) Programs() ([]Program, error) {
 	var found []Program
-	for _, name := range attached {
-		missed, err := recursionMisses(filepath.Join(i.Dir, abi.PinLinkPrefix+name))
+	for _, hook := range hooks {
+		missed, err := recursionMisses(filepath.Join(i.Dir, abi.PinLinkPrefix+hook))
 		if err != nil {
-			return nil, fmt.Errorf("looking at program %s: %w", name, err)
+			return nil, fmt.Errorf("looking at hook %s: %w", hook, err)
 		}
-		found = append(found, Program{name, missed})
+		found = append(found, Program{"on_" + hook, missed})
 	}
 	return found, nil
 }

@@ -16,37 +16,49 @@ import (
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	recorderMapAbi             = "abi"
-	recorderMapCallStorage     = "call_storage"
-	recorderMapContainers      = "containers"
-	recorderMapCounters        = "counters"
-	recorderMapEndedIdentities = "ended_identities"
-	recorderMapEndedRings      = "ended_rings"
-	recorderMapExecLog         = "exec_log"
-	recorderMapFreeIdentities  = "free_identities"
-	recorderMapFreeRings       = "free_rings"
-	recorderMapIdentities      = "identities"
-	recorderMapPending         = "pending"
-	recorderMapRings           = "rings"
-	recorderMapScratch         = "scratch"
-	recorderMapSyscalls        = "syscalls"
-	recorderMapWriters         = "writers"
-	recorderProgBindExisting   = "bind_existing"
-	recorderProgInFlight       = "in_flight"
-	recorderProgOnCgroupMkdir  = "on_cgroup_mkdir"
-	recorderProgOnCgroupRmdir  = "on_cgroup_rmdir"
-	recorderProgOnExec         = "on_exec"
-	recorderProgOnExit         = "on_exit"
-	recorderProgOnSysEnter     = "on_sys_enter"
-	recorderProgOnSysExit      = "on_sys_exit"
-	recorderVarArgvSize        = "argv_size"
-	recorderVarCaptureSize     = "capture_size"
-	recorderVarPreemptible     = "preemptible"
-	recorderVarRingSize        = "ring_size"
-	recorderVarSecret          = "secret"
-	recorderVarSegmentShift    = "segment_shift"
-	recorderVarSegmentSize     = "segment_size"
-	recorderVarSegments        = "segments"
+	recorderMapAbi              = "abi"
+	recorderMapCallStorage      = "call_storage"
+	recorderMapContainers       = "containers"
+	recorderMapCounters         = "counters"
+	recorderMapEndedIdentities  = "ended_identities"
+	recorderMapEndedRings       = "ended_rings"
+	recorderMapExecLog          = "exec_log"
+	recorderMapFreeIdentities   = "free_identities"
+	recorderMapFreeRings        = "free_rings"
+	recorderMapIdentities       = "identities"
+	recorderMapPending          = "pending"
+	recorderMapRings            = "rings"
+	recorderMapScratch          = "scratch"
+	recorderMapSlotCgroupMkdir  = "slot_cgroup_mkdir"
+	recorderMapSlotCgroupRmdir  = "slot_cgroup_rmdir"
+	recorderMapSlotExec         = "slot_exec"
+	recorderMapSlotExit         = "slot_exit"
+	recorderMapSlotSysEnter     = "slot_sys_enter"
+	recorderMapSlotSysExit      = "slot_sys_exit"
+	recorderMapSyscalls         = "syscalls"
+	recorderMapWriters          = "writers"
+	recorderProgBindExisting    = "bind_existing"
+	recorderProgHookCgroupMkdir = "hook_cgroup_mkdir"
+	recorderProgHookCgroupRmdir = "hook_cgroup_rmdir"
+	recorderProgHookExec        = "hook_exec"
+	recorderProgHookExit        = "hook_exit"
+	recorderProgHookSysEnter    = "hook_sys_enter"
+	recorderProgHookSysExit     = "hook_sys_exit"
+	recorderProgInFlight        = "in_flight"
+	recorderProgOnCgroupMkdir   = "on_cgroup_mkdir"
+	recorderProgOnCgroupRmdir   = "on_cgroup_rmdir"
+	recorderProgOnExec          = "on_exec"
+	recorderProgOnExit          = "on_exit"
+	recorderProgOnSysEnter      = "on_sys_enter"
+	recorderProgOnSysExit       = "on_sys_exit"
+	recorderVarArgvSize         = "argv_size"
+	recorderVarCaptureSize      = "capture_size"
+	recorderVarPreemptible      = "preemptible"
+	recorderVarRingSize         = "ring_size"
+	recorderVarSecret           = "secret"
+	recorderVarSegmentShift     = "segment_shift"
+	recorderVarSegmentSize      = "segment_size"
+	recorderVarSegments         = "segments"
 )
 
 // loadRecorder returns the embedded CollectionSpec for recorder.
@@ -91,14 +103,20 @@ type recorderSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type recorderProgramSpecs struct {
-	BindExisting  *ebpf.ProgramSpec `ebpf:"bind_existing"`
-	InFlight      *ebpf.ProgramSpec `ebpf:"in_flight"`
-	OnCgroupMkdir *ebpf.ProgramSpec `ebpf:"on_cgroup_mkdir"`
-	OnCgroupRmdir *ebpf.ProgramSpec `ebpf:"on_cgroup_rmdir"`
-	OnExec        *ebpf.ProgramSpec `ebpf:"on_exec"`
-	OnExit        *ebpf.ProgramSpec `ebpf:"on_exit"`
-	OnSysEnter    *ebpf.ProgramSpec `ebpf:"on_sys_enter"`
-	OnSysExit     *ebpf.ProgramSpec `ebpf:"on_sys_exit"`
+	BindExisting    *ebpf.ProgramSpec `ebpf:"bind_existing"`
+	HookCgroupMkdir *ebpf.ProgramSpec `ebpf:"hook_cgroup_mkdir"`
+	HookCgroupRmdir *ebpf.ProgramSpec `ebpf:"hook_cgroup_rmdir"`
+	HookExec        *ebpf.ProgramSpec `ebpf:"hook_exec"`
+	HookExit        *ebpf.ProgramSpec `ebpf:"hook_exit"`
+	HookSysEnter    *ebpf.ProgramSpec `ebpf:"hook_sys_enter"`
+	HookSysExit     *ebpf.ProgramSpec `ebpf:"hook_sys_exit"`
+	InFlight        *ebpf.ProgramSpec `ebpf:"in_flight"`
+	OnCgroupMkdir   *ebpf.ProgramSpec `ebpf:"on_cgroup_mkdir"`
+	OnCgroupRmdir   *ebpf.ProgramSpec `ebpf:"on_cgroup_rmdir"`
+	OnExec          *ebpf.ProgramSpec `ebpf:"on_exec"`
+	OnExit          *ebpf.ProgramSpec `ebpf:"on_exit"`
+	OnSysEnter      *ebpf.ProgramSpec `ebpf:"on_sys_enter"`
+	OnSysExit       *ebpf.ProgramSpec `ebpf:"on_sys_exit"`
 }
 
 // recorderMapSpecs contains maps before they are loaded into the kernel.
@@ -118,6 +136,12 @@ type recorderMapSpecs struct {
 	Pending         *ebpf.MapSpec `ebpf:"pending"`
 	Rings           *ebpf.MapSpec `ebpf:"rings"`
 	Scratch         *ebpf.MapSpec `ebpf:"scratch"`
+	SlotCgroupMkdir *ebpf.MapSpec `ebpf:"slot_cgroup_mkdir"`
+	SlotCgroupRmdir *ebpf.MapSpec `ebpf:"slot_cgroup_rmdir"`
+	SlotExec        *ebpf.MapSpec `ebpf:"slot_exec"`
+	SlotExit        *ebpf.MapSpec `ebpf:"slot_exit"`
+	SlotSysEnter    *ebpf.MapSpec `ebpf:"slot_sys_enter"`
+	SlotSysExit     *ebpf.MapSpec `ebpf:"slot_sys_exit"`
 	Syscalls        *ebpf.MapSpec `ebpf:"syscalls"`
 	Writers         *ebpf.MapSpec `ebpf:"writers"`
 }
@@ -169,6 +193,12 @@ type recorderMaps struct {
 	Pending         *ebpf.Map `ebpf:"pending"`
 	Rings           *ebpf.Map `ebpf:"rings"`
 	Scratch         *ebpf.Map `ebpf:"scratch"`
+	SlotCgroupMkdir *ebpf.Map `ebpf:"slot_cgroup_mkdir"`
+	SlotCgroupRmdir *ebpf.Map `ebpf:"slot_cgroup_rmdir"`
+	SlotExec        *ebpf.Map `ebpf:"slot_exec"`
+	SlotExit        *ebpf.Map `ebpf:"slot_exit"`
+	SlotSysEnter    *ebpf.Map `ebpf:"slot_sys_enter"`
+	SlotSysExit     *ebpf.Map `ebpf:"slot_sys_exit"`
 	Syscalls        *ebpf.Map `ebpf:"syscalls"`
 	Writers         *ebpf.Map `ebpf:"writers"`
 }
@@ -188,6 +218,12 @@ func (m *recorderMaps) Close() error {
 		m.Pending,
 		m.Rings,
 		m.Scratch,
+		m.SlotCgroupMkdir,
+		m.SlotCgroupRmdir,
+		m.SlotExec,
+		m.SlotExit,
+		m.SlotSysEnter,
+		m.SlotSysExit,
 		m.Syscalls,
 		m.Writers,
 	)
@@ -211,19 +247,31 @@ type recorderVariables struct {
 //
 // It can be passed to loadRecorderObjects or ebpf.CollectionSpec.LoadAndAssign.
 type recorderPrograms struct {
-	BindExisting  *ebpf.Program `ebpf:"bind_existing"`
-	InFlight      *ebpf.Program `ebpf:"in_flight"`
-	OnCgroupMkdir *ebpf.Program `ebpf:"on_cgroup_mkdir"`
-	OnCgroupRmdir *ebpf.Program `ebpf:"on_cgroup_rmdir"`
-	OnExec        *ebpf.Program `ebpf:"on_exec"`
-	OnExit        *ebpf.Program `ebpf:"on_exit"`
-	OnSysEnter    *ebpf.Program `ebpf:"on_sys_enter"`
-	OnSysExit     *ebpf.Program `ebpf:"on_sys_exit"`
+	BindExisting    *ebpf.Program `ebpf:"bind_existing"`
+	HookCgroupMkdir *ebpf.Program `ebpf:"hook_cgroup_mkdir"`
+	HookCgroupRmdir *ebpf.Program `ebpf:"hook_cgroup_rmdir"`
+	HookExec        *ebpf.Program `ebpf:"hook_exec"`
+	HookExit        *ebpf.Program `ebpf:"hook_exit"`
+	HookSysEnter    *ebpf.Program `ebpf:"hook_sys_enter"`
+	HookSysExit     *ebpf.Program `ebpf:"hook_sys_exit"`
+	InFlight        *ebpf.Program `ebpf:"in_flight"`
+	OnCgroupMkdir   *ebpf.Program `ebpf:"on_cgroup_mkdir"`
+	OnCgroupRmdir   *ebpf.Program `ebpf:"on_cgroup_rmdir"`
+	OnExec          *ebpf.Program `ebpf:"on_exec"`
+	OnExit          *ebpf.Program `ebpf:"on_exit"`
+	OnSysEnter      *ebpf.Program `ebpf:"on_sys_enter"`
+	OnSysExit       *ebpf.Program `ebpf:"on_sys_exit"`
 }
 
 func (p *recorderPrograms) Close() error {
 	return _RecorderClose(
 		p.BindExisting,
+		p.HookCgroupMkdir,
+		p.HookCgroupRmdir,
+		p.HookExec,
+		p.HookExit,
+		p.HookSysEnter,
+		p.HookSysExit,
 		p.InFlight,
 		p.OnCgroupMkdir,
 		p.OnCgroupRmdir,

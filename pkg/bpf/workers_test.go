@@ -4,13 +4,18 @@ package bpf_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"os"
 	"runtime"
+	"strconv"
+	"sync"
 	"syscall"
 	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/runc-trace/runc-trace/pkg/bpf"
 )
 
 // workers are what the test binary does when it is run in a cgroup. Each names its thread "worker" first,
@@ -26,6 +31,8 @@ var workers = map[string]func(){
 	"patterns":  patternsWorker,
 	"execs":     execsWorker,
 	"oversized": oversizedWorker,
+	"numbered":  numberedWorker,
+	"replace":   replaceWorker,
 }
 
 func worker() {
@@ -124,6 +131,17 @@ func vectorsWorker() {
 
 // refusedWorker makes a call that a seccomp filter refuses before any tracepoint sees it.
 func refusedWorker() {
+	path := cString("/refused")
+	worker()
+	refuseMkdirat()
+	at := unix.AT_FDCWD
+	if _, errno := raw(unix.SYS_MKDIRAT, uintptr(at), pointer(path), 0o700); errno != unix.EPERM {
+		panic(errno)
+	}
+}
+
+// refuseMkdirat has seccomp refuse the calling thread's mkdirat.
+func refuseMkdirat() {
 	filter := []unix.SockFilter{
 		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: 0},
 		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, Jt: 0, Jf: 1, K: unix.SYS_MKDIRAT},
@@ -131,14 +149,8 @@ func refusedWorker() {
 		{Code: unix.BPF_RET | unix.BPF_K, K: 0x7fff0000},                      // SECCOMP_RET_ALLOW
 	}
 	program := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
-	path := cString("/refused")
-	worker()
 	must(unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
 	must(unix.Prctl(unix.PR_SET_SECCOMP, 2, pointer(&program), 0, 0))
-	at := unix.AT_FDCWD
-	if _, errno := raw(unix.SYS_MKDIRAT, uintptr(at), pointer(path), 0o700); errno != unix.EPERM {
-		panic(errno)
-	}
 }
 
 // blockedWorker reads from a pipe nobody writes.
@@ -202,4 +214,49 @@ func oversizedWorker() {
 	buffer := append(make([]byte, 0, 64), "12345678SECRET"...)
 	worker()
 	raw(unix.SYS_RECVFROM, out, pointer(&buffer[0]), 8, unix.MSG_TRUNC, 0, 0)
+}
+
+// numberedWorker makes calls that bear a number, from two threads as fast as they can: 400 for each byte of its input,
+// so that whoever reads the ring can keep up. Then it says of each thread how many there were of each kind.
+func numberedWorker() {
+	var threads sync.WaitGroup
+	var made [2][3]int
+	for thread := range uintptr(2) {
+		threads.Go(func() {
+			worker()
+			refuseMkdirat()
+			nowhere, ticket := cString("/nonexistent"), make([]byte, 1)
+			n := &made[thread]
+			for {
+				if got, _ := raw(unix.SYS_READ, 0, pointer(&ticket[0]), 1); got != 1 {
+					return
+				}
+				for range 200 {
+					raw(unix.SYS_LSEEK, 999, uintptr(n[0]), thread)
+					n[0]++
+					raw(unix.SYS_MKDIRAT, thread, 0, uintptr(n[1]))
+					n[1]++
+				}
+				argv := []*byte{cString(strconv.Itoa(n[2]*2 + int(thread))), nil}
+				raw(unix.SYS_EXECVE, pointer(nowhere), pointer(&argv[0]), 0)
+				n[2]++
+			}
+		})
+	}
+	threads.Wait()
+	must(json.NewEncoder(os.Stdout).Encode(made))
+}
+
+// replaceWorker replaces the programs, but kills itself after a number of steps.
+func replaceWorker() {
+	left, err := strconv.Atoi(os.Getenv("RUNC_TRACE_TEST_STEPS"))
+	must(err)
+	bpf.AfterReplaceStep(func() {
+		if left--; left == 0 {
+			must(unix.Kill(os.Getpid(), unix.SIGKILL))
+			select {}
+		}
+	})
+	_, err = bpf.Replace(os.Getenv("RUNC_TRACE_TEST_DIR"), small, descriptions())
+	must(err)
 }

@@ -30,6 +30,8 @@ const (
 	PinUnfinishedCalls = "in_flight" // an iterator: reading it prints struct pending_call
 	PinBind            = "bind"      // a program: registers a cgroup that exists already
 	PinLinkPrefix      = "link_"
+	PinSlotPrefix      = "slot_" // arrays of one program: what the hook of that name runs
+	PinNextPrefix      = "next_" // what is about to be renamed to the rest of its name
 	PinScratch         = "scratch"
 	PinCallStorage     = "call_storage"
 )

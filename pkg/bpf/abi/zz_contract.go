@@ -6,7 +6,7 @@ package abi
 
 // enum limits
 const (
-	ABIVersion     = 0x1
+	ABIVersion     = 0x2
 	LeafSize       = 0x100
 	PathSize       = 0x200
 	LabelsSize     = 0x1000
@@ -318,10 +318,12 @@ type ABI struct {
 	ArgvSize        uint32
 	Writers         uint32
 	Reserved        uint32
+	Build           uint64
+	Replaced        uint64
 }
 
 // SizeofABI is the size of struct abi in bytes.
-const SizeofABI = 64
+const SizeofABI = 80
 
 // BindRequest is struct bind_request.
 type BindRequest struct {

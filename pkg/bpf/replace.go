@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package bpf
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/cilium/ebpf"
+
+	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
+)
+
+// Build names the programs embedded here together with the descriptions of calls that they are given: it differs where
+// either does, and is never 0.
+func Build(syscalls []abi.Syscall) uint64 {
+	sum := sha256.New()
+	sum.Write(_RecorderBytes)
+	if err := binary.Write(sum, binary.LittleEndian, syscalls); err != nil {
+		panic(err) // a fixed-size value, and a hash never fails
+	}
+	return binary.LittleEndian.Uint64(sum.Sum(nil)) | 1
+}
+
+// Replace puts the programs of this build in the place of those that are loaded below dir, whichever build's they are,
+// and keeps all else: recordings, names, the exec log, counters, the secret. Every event is seen by the old program or by
+// the new one, never by both or by none. Where nothing is loaded, Replace loads as Load does, and returns false.
+//
+// Other options are refused with ErrOtherOptions, another layout with ErrVersion; then nothing is changed. A
+// replacement that was interrupted leaves some programs replaced and some not, which work together; the next completes it.
+func Replace(dir string, o Options, syscalls []abi.Syscall) (replaced bool, err error) {
+	present, unlock, err := begin(dir, o, syscalls)
+	if err != nil {
+		return false, err
+	}
+	defer unlock()
+	if present == nil {
+		return false, loadAnew(dir, o, syscalls)
+	}
+	err = replace(dir, *present, syscalls)
+	return err == nil, err
+}
+
+// replaceStep is called, by tests, after each step of a replacement.
+var replaceStep = func() {}
+
+func replace(dir string, layout abi.ABI, syscalls []abi.Syscall) error {
+	pinned, err := openPinned(dir)
+	defer func() {
+		for _, m := range pinned {
+			m.Close()
+		}
+	}()
+	var c *ebpf.Collection
+	if err == nil {
+		c, err = newCollection(layout, pinned)
+	}
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, ebpf.ErrMapIncompatible) {
+		return fmt.Errorf("pin directory %s: %w (layout %d, as this one's, but not with the same maps): tracectl unload && tracectl load helps, which drops what was kept: %w", dir, ErrVersion, layout.Version, err)
+	}
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+
+	// Should it end half-way, nobody takes what runs for one build's.
+	layout.Build = 0
+	steps := []func() error{func() error { return writeLayout(pinned, layout) }}
+	for _, hook := range hooks {
+		steps = append(steps, func() error { return fillSlot(pinned[abi.PinSlotPrefix+hook], c, hook) })
+	}
+	steps = append(steps,
+		func() error { return pinBind(dir, c) },
+		func() error { return pinInFlight(dir, c) },
+		func() error { return describe(pinned[abi.PinSyscalls], syscalls) },
+		func() error {
+			layout.Build, layout.Replaced = Build(syscalls), bootTime()
+			return writeLayout(pinned, layout)
+		},
+	)
+	for _, step := range steps {
+		if err := step(); err != nil {
+			return fmt.Errorf("%w (some programs are replaced, some not; all work: tracectl load --replace again completes it)", err)
+		}
+		replaceStep()
+	}
+	return nil
+}
+
+func writeLayout(pinned map[string]*ebpf.Map, layout abi.ABI) error {
+	if err := pinned[abi.PinABI].Put(uint32(0), layout); err != nil {
+		return fmt.Errorf("writing map %s: %w", abi.PinABI, err)
+	}
+	return nil
+}
+
+// openPinned opens all maps that are pinned below dir, and checks that all hooks are.
+func openPinned(dir string) (map[string]*ebpf.Map, error) {
+	found := make(map[string]*ebpf.Map)
+	for _, hook := range hooks {
+		if _, err := os.Stat(filepath.Join(dir, abi.PinLinkPrefix+hook)); err != nil {
+			return found, fmt.Errorf("looking for the hook %s: %w", hook, err)
+		}
+	}
+	for _, name := range maps {
+		m, err := ebpf.LoadPinnedMap(filepath.Join(dir, name), nil)
+		if err != nil {
+			return found, fmt.Errorf("opening map %s: %w", name, err)
+		}
+		found[name] = m
+	}
+	return found, nil
+}

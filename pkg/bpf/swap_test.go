@@ -1,0 +1,354 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package bpf_test
+
+import (
+	"bufio"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
+
+	"github.com/runc-trace/runc-trace/pkg/bpf"
+	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
+	"github.com/runc-trace/runc-trace/pkg/ring"
+	"github.com/runc-trace/runc-trace/pkg/syscalls"
+	"github.com/runc-trace/runc-trace/test/cgroup"
+)
+
+// series checks that numbers come one by one: one that comes twice is an error, one that is left out is counted.
+type series struct {
+	t    *testing.T
+	next map[string]int
+	lost map[string]int
+}
+
+func newSeries(t *testing.T) *series {
+	return &series{t, map[string]int{}, map[string]int{}}
+}
+
+func (s *series) saw(name string, number int) {
+	want := s.next[name]
+	if number < want {
+		s.t.Errorf("%s: number %d comes after %d", name, number, want-1)
+	}
+	s.lost[name] += number - want
+	s.next[name] = number + 1
+}
+
+// end says that there were so many numbers, and returns how many of them are lost.
+func (s *series) end(name string, count int) int {
+	s.saw(name, count)
+	return s.lost[name]
+}
+
+// follow reads a ring until stop is closed, and then what remains; nothing may be missing.
+func follow(t *testing.T, r *ring.Ring, stop <-chan struct{}, each func(record []byte)) {
+	for next, last := uint64(0), false; ; {
+		s, err := r.Read(next, !last)
+		switch {
+		case errors.Is(err, ring.ErrUnsettled):
+			continue
+		case err != nil:
+			t.Error(err)
+			return
+		case s.Lapped || s.Gaps != 0 || s.Torn != 0 || s.Lost != 0:
+			t.Errorf("lapped %v, %d gaps, %d torn, %d lost: the reader cannot keep up, or records are lost", s.Lapped, s.Gaps, s.Torn, s.Lost)
+			return
+		}
+		next = s.Next
+		for _, record := range s.Records {
+			each(record)
+		}
+		if last {
+			return
+		}
+		select {
+		case <-stop:
+			last = true
+		case <-time.After(time.Millisecond):
+		}
+	}
+}
+
+// TestReplaceLosesNothing replaces the programs again and again under calls, execs and containers that come and go, all
+// numbered: each call, exec and container is in the books once.
+func TestReplaceLosesNothing(t *testing.T) {
+	o := bpf.Options{Rings: 64, RingSize: 2 << 20, Identities: 8192, ExecLogSize: 4 << 20, CaptureSize: 128, ArgvSize: 4096}
+	i := load(t, o)
+	d := container(t, i, "/rt-swap")
+	numbered := command(d, os.Args[0])
+	// Or the Go runtime's own signals would interrupt calls, which are made again then, and recorded twice for it.
+	numbered.Env = append(os.Environ(), workerEnv+"=numbered", "GODEBUG=asyncpreemptoff=1")
+	numbered.Stderr = os.Stderr
+	in, err := numbered.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := numbered.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := numbered.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer numbered.Wait()
+	defer in.Close()
+
+	stopWork, stopReading := make(chan struct{}), make(chan struct{})
+	var work, reading sync.WaitGroup
+	recorded, logged := newSeries(t), newSeries(t)
+	r, err := i.Ring(int(identity(t, i, "rt-swap").Ring) - 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	reading.Go(func() { follow(t, r, stopReading, func(record []byte) { sawCall(t, recorded, record, in) }) })
+	if _, err := in.Write(make([]byte, 32)); err != nil {
+		t.Fatal(err)
+	}
+	log, err := i.ExecLog()
+	if err != nil {
+		t.Fatal(err)
+	}
+	reading.Go(func() { follow(t, log, stopReading, func(record []byte) { sawExec(t, logged, record) }) })
+	execs, cycles := 0, 0
+	work.Go(func() { execs = numberedExecs(t, d, stopWork) })
+	work.Go(func() { cycles = numberedContainers(t, i.Dir, o.Identities/2, stopWork) })
+
+	var slowest time.Duration
+	replacements, most, end := 0, 10, time.Now().Add(10*time.Second)
+	if os.Getenv("RUNC_TRACE_SOAK") != "" {
+		most, end = 1000, end.Add(2*time.Minute)
+	}
+	for ; replacements < most && (replacements < 3 || time.Now().Before(end)); replacements++ {
+		before := running(t, i.Dir)
+		var swap time.Time
+		bpf.AfterReplaceStep(func() {
+			if swap.IsZero() {
+				swap = time.Now() // the programs are loaded: from here on they are swapped
+			}
+		})
+		if _, err := bpf.Replace(i.Dir, o, descriptions()); err != nil {
+			t.Fatal(err)
+		}
+		slowest = max(slowest, time.Since(swap))
+		for name, id := range running(t, i.Dir) {
+			if id == before[name] {
+				t.Errorf("%s is the same as before", name)
+			}
+		}
+	}
+	bpf.AfterReplaceStep(func() {})
+	close(stopWork)
+	work.Wait()
+	if err := in.Close(); err != nil {
+		t.Error(err)
+	}
+	var made [2][3]int
+	if err := json.NewDecoder(bufio.NewReader(out)).Decode(&made); err != nil {
+		t.Fatal(err)
+	}
+	if err := numbered.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	close(stopReading)
+	reading.Wait()
+
+	// Only what the kernel says that it did not run a hook for may be missing: see Program.Missed.
+	missed := missedRuns(t, i)
+	lost := 0
+	for thread := range made {
+		lost += recorded.end(fmt.Sprintf("lseek %d", thread), made[thread][0])
+		lost += recorded.end(fmt.Sprintf("mkdirat %d", thread), made[thread][1])
+		lost += logged.end(fmt.Sprintf("failed %d", thread), made[thread][2])
+	}
+	lost += recorded.end("execve", made[0][2]+made[1][2])
+	if lost > missed["on_sys_exit"] {
+		t.Errorf("%d records of calls are lost, %d hooks were missed: %v, %v", lost, missed["on_sys_exit"], recorded.lost, logged.lost)
+	}
+	if n := recorded.next["without enter"]; n > missed["on_sys_enter"] {
+		t.Errorf("%d calls without an enter, %d hooks were missed", n, missed["on_sys_enter"])
+	}
+	if n := logged.end("true", execs); n > missed["on_exec"] {
+		t.Errorf("%d execs are lost, %d hooks were missed", n, missed["on_exec"])
+	}
+	if n := logged.lost["sequence"]; n != 0 {
+		t.Errorf("%d execs are missing in the log", n)
+	}
+	if execs == 0 || cycles == 0 || min(made[0][0], made[1][0]) == 0 {
+		t.Errorf("nothing was done while programs were replaced: %d execs, %d containers, calls %v", execs, cycles, made)
+	}
+	checkContainers(t, i, cycles)
+	t.Logf("%d replacements, at most %v each once loaded: calls %v, %d execs that succeeded, %d in the log, %d containers; lost %d, hooks missed %v",
+		replacements, slowest, made, execs, logged.next["sequence"], cycles, lost, missed)
+}
+
+// missedRuns are, by program, how often the kernel did not run it: never, but on kernels that preempt tracing programs.
+func missedRuns(t *testing.T, i *bpf.Instance) map[string]int {
+	t.Helper()
+	programs, err := i.Programs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	missed := map[string]int{}
+	for _, p := range programs {
+		missed[p.Name] = int(p.Missed)
+	}
+	return missed
+}
+
+// sawCall takes the worker's calls that have a number, and lets it make more for those that were seen.
+func sawCall(t *testing.T, s *series, record []byte, more io.Writer) {
+	var c syscalls.Call
+	if err := c.Decode(record); err != nil {
+		t.Error(err)
+		return
+	}
+	if string(c.Comm) != "worker" {
+		return
+	}
+	switch c.Nr {
+	case unix.SYS_READ:
+		if c.Args[0] == 0 && c.Result == 1 {
+			more.Write([]byte{0}) // fails once there is to be no more
+		}
+		return
+	case unix.SYS_LSEEK:
+		s.saw(fmt.Sprintf("lseek %d", c.Args[2]), int(c.Args[1]))
+	case unix.SYS_MKDIRAT:
+		s.saw(fmt.Sprintf("mkdirat %d", c.Args[0]), int(c.Args[2]))
+	case unix.SYS_EXECVE:
+		s.saw("execve", s.next["execve"]) // the number is in the exec log
+		return
+	default:
+		return
+	}
+	refused := c.Nr == unix.SYS_MKDIRAT
+	if c.NoEnter && !refused {
+		s.next["without enter"]++
+	}
+	if refused && !c.NoEnter || c.Unfinished {
+		t.Errorf("not as it was made: %s", c.AppendText(nil))
+	}
+}
+
+// sawExec takes the execs that have a number as their last argument.
+func sawExec(t *testing.T, s *series, record []byte) {
+	var e abi.Exec
+	if _, err := binary.Decode(record, binary.NativeEndian, &e); err != nil {
+		t.Error(err)
+		return
+	}
+	s.saw("sequence", int(e.Sequence))
+	path := string(record[abi.SizeofExec:][:e.PathLength])
+	args := strings.Split(string(record[abi.SizeofExec+e.PathLength:][:e.ArgvLength]), "\x00")
+	if path != "/bin/true" && path != "/nonexistent" {
+		return
+	}
+	number, err := strconv.Atoi(args[max(0, len(args)-2)])
+	if err != nil {
+		t.Errorf("exec of %s with %q", path, args)
+		return
+	}
+	switch {
+	case path == "/bin/true" && e.Result == 0:
+		s.saw("true", number)
+	case path == "/bin/true" || e.Result != -int32(unix.ENOENT):
+		t.Errorf("exec %d of %s ended with %d", number, path, e.Result)
+	default:
+		s.saw(fmt.Sprintf("failed %d", number%2), number/2)
+	}
+}
+
+// numberedExecs runs a program in a container, one after another, and says how often.
+func numberedExecs(t *testing.T, in *cgroup.Directory, stop <-chan struct{}) int {
+	for n := 0; ; n++ {
+		select {
+		case <-stop:
+			return n
+		default:
+		}
+		if out, err := command(in, "/bin/true", strconv.Itoa(n)).CombinedOutput(); err != nil {
+			t.Errorf("exec %d: %v: %s", n, err, out)
+			return n
+		}
+	}
+}
+
+// numberedContainers makes containers, each with a cgroup below its own, and removes them; it says how many.
+func numberedContainers(t *testing.T, dir string, most int, stop <-chan struct{}) int {
+	for n := range most {
+		select {
+		case <-stop:
+			return n
+		default:
+		}
+		name := fmt.Sprintf("rt-swap-%d", n)
+		parent, err := cgroup.Unmade("/" + name)
+		if err == nil {
+			err = parent.Register(dir, cgroup.Recorded(name))
+		}
+		if err != nil {
+			t.Error(err)
+			return n
+		}
+		child, err := cgroup.Unmade("/" + name + "/child")
+		if err == nil {
+			err = child.Make()
+		}
+		if err := errors.Join(err, child.Remove(), parent.Remove()); err != nil {
+			t.Error(err)
+			return n
+		}
+	}
+	return most
+}
+
+// checkContainers finds each numbered container once, recorded and ended, and no slot lost or given away twice.
+func checkContainers(t *testing.T, i *bpf.Instance, cycles int) {
+	t.Helper()
+	seen := map[string]int{}
+	for n := range i.Options().Identities {
+		id, ok := i.Identity(n)
+		name := unix.ByteSliceToString(id.Who.ID[:])
+		if !ok || name == "rt-swap" {
+			continue
+		}
+		seen[name]++
+		if id.State != abi.StateEnded || id.Ring == 0 || id.Children != 0 || id.Generation != 2 {
+			t.Errorf("%s: %s, %d children", name, summary(id), id.Children)
+		}
+	}
+	want := map[string]int{}
+	for n := range cycles {
+		want[fmt.Sprintf("rt-swap-%d", n)] = 1
+	}
+	if diff := cmp.Diff(want, seen); diff != "" {
+		t.Errorf("containers (-want +got):\n%s", diff)
+	}
+	if left := entries(t, i); left[abi.PinPending] != 0 || left[abi.PinContainers] != 1 || left["live identities"] != 1 {
+		t.Errorf("left of them: %v", left)
+	}
+	rings := map[uint32]bool{identity(t, i, "rt-swap").Ring: true}
+	for n := range i.Options().Rings - 1 {
+		name := fmt.Sprintf("rt-swap-last-%d", n)
+		container(t, i, "/"+name)
+		rings[identity(t, i, name).Ring] = true
+	}
+	if len(rings) != i.Options().Rings || rings[0] {
+		t.Errorf("%d containers live in %d rings", i.Options().Rings, len(rings))
+	}
+	if c := counters(t, i); c != [abi.Counters]uint64{} {
+		t.Errorf("counters %v", c)
+	}
+}
