@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package doctor
+
+import (
+	"cmp"
+	"fmt"
+	"os"
+	"path"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/runc-trace/runc-trace/pkg/engine"
+)
+
+// cgroupFacts reads where hierarchies are mounted. Of several places the unified one counts where runtimes look for it.
+func cgroupFacts(h engine.Host) Cgroups {
+	var c Cgroups
+	mounts, _ := os.ReadFile(filepath.Join(h.Root, "proc/self/mountinfo"))
+	for line := range strings.Lines(string(mounts)) {
+		// See proc_pid_mountinfo(5): the mount point is the fifth field, the type stands behind a hyphen.
+		mount, kind, _ := strings.Cut(line, " - ")
+		fields := strings.Fields(mount)
+		kind, _, _ = strings.Cut(kind, " ")
+		switch {
+		case len(fields) < 5:
+		case kind == "cgroup":
+			c.V1 = true
+		case kind == "cgroup2" && (c.Unified == "" || fields[4] == "/sys/fs/cgroup" || fields[4] == "/sys/fs/cgroup/unified"):
+			c.Unified = fields[4]
+		}
+	}
+	return c
+}
+
+// membership is a process's place in the hierarchies.
+type membership struct {
+	unified string   // path in the unified one, "" where it is not in sight
+	all     []string // paths in all of them
+}
+
+func membershipOf(h engine.Host, pid uint32) membership {
+	var m membership
+	text, _ := os.ReadFile(filepath.Join(h.Root, "proc", fmt.Sprint(pid), "cgroup"))
+	for line := range strings.Lines(string(text)) {
+		fields := strings.SplitN(strings.TrimSuffix(line, "\n"), ":", 3)
+		if len(fields) < 3 {
+			continue
+		}
+		m.all = append(m.all, fields[2])
+		// Outside of a cgroup namespace paths begin with "/..".
+		if fields[0] == "0" && !strings.HasPrefix(fields[2], "/..") {
+			m.unified = fields[2]
+		}
+	}
+	return m
+}
+
+// cgroupsOf are the IDs of a process's cgroup in the unified hierarchy and of those above it: their directories' inode
+// numbers.
+func cgroupsOf(h engine.Host, c Cgroups, pid uint32) []uint64 {
+	if pid == 0 {
+		return nil
+	}
+	return c.ids(h, membershipOf(h, pid).unified)
+}
+
+func (c Cgroups) ids(h engine.Host, name string) []uint64 {
+	if c.Unified == "" || !path.IsAbs(name) {
+		return nil
+	}
+	var ids []uint64
+	for {
+		var stat unix.Stat_t
+		if unix.Stat(filepath.Join(h.Root, c.Unified, name), &stat) != nil {
+			return nil // it is going
+		}
+		ids = append(ids, stat.Ino)
+		if name == "/" {
+			return ids
+		}
+		name = path.Dir(name)
+	}
+}
+
+// containerID is how engines name the cgroups of their containers: docker-ID.scope, cri-containerd-ID.scope, ID.
+var containerID = regexp.MustCompile(`(?:^|[^0-9a-f])([0-9a-f]{64})(?:\.scope)?$`)
+
+// running finds the containers that engines run, by the names of cgroups.
+func running(h engine.Host, c Cgroups) []Running {
+	found := map[string]Running{}
+	processes(h, func(pid uint32) {
+		m := membershipOf(h, pid)
+		for _, name := range m.all {
+			id, ok := idIn(name)
+			if _, known := found[id]; !ok || known || strings.HasPrefix(name, "/user.slice/") {
+				continue // those of users (rootless) are never registered
+			}
+			found[id] = Running{ID: id, Path: m.unified, Cgroups: c.ids(h, m.unified)}
+			break
+		}
+	})
+	var all []Running
+	for _, r := range found {
+		all = append(all, r)
+	}
+	slices.SortFunc(all, func(a, b Running) int { return cmp.Compare(a.ID, b.ID) })
+	return all
+}
+
+// idIn finds the ID of the innermost container that a cgroup belongs to. What watches a container is not in it.
+func idIn(name string) (string, bool) {
+	for ; name != "/" && name != "."; name = path.Dir(name) {
+		leaf := path.Base(name)
+		if match := containerID.FindStringSubmatch(leaf); match != nil && !strings.Contains(leaf, "conmon") {
+			return match[1], true
+		}
+	}
+	return "", false
+}

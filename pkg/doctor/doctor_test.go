@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package doctor
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
+
+	"github.com/runc-trace/runc-trace/pkg/bpf"
+	"github.com/runc-trace/runc-trace/pkg/config"
+	"github.com/runc-trace/runc-trace/pkg/engine"
+)
+
+const runc = "/usr/sbin/runc"
+
+// healthy are the facts of a host where all is well, each time anew.
+func healthy() Facts {
+	c := config.Default()
+	return Facts{
+		Self:          Self{Version: "v1", Layout: 1, Path: "/usr/bin/tracectl", Capabilities: ^uint64(0)},
+		Kernel:        Kernel{Release: "6.1.0-1-amd64", BTF: true, Lockdown: "integrity"},
+		PinDir:        PinDir{Path: c.PinDir, Mounted: true, Default: true},
+		Cgroups:       Cgroups{Unified: "/sys/fs/cgroup"},
+		Clock:         Clock{Now: time.Unix(1800000000, 0), Synchronised: true},
+		Systemd:       true,
+		Configuration: Configuration{Path: "/c.toml", Present: true, Config: c},
+		Runtimes:      []Runtime{{Wanted: config.Runtime{runc}, Path: runc, Answer: "runc version 1.1"}},
+		Shims:         []Shim{{Path: "/usr/bin/runc-trace", Mode: 0o755, Same: true, Answer: "runc version 1.1"}},
+		Engines: []Engine{{engine.Engine{
+			Kind: engine.Containerd, Version: "2.0", Variant: "k3s", Unit: "k3s.service", CgroupDriver: "systemd", Runtime: engine.Runtime{Name: "runc", Path: "/usr/bin/runc-trace"},
+		}, engine.Use{Default: true, Runtimes: []string{"runc"}}, false}},
+		KubeletDriver: "systemd",
+		Unit:          Unit{Load: "loaded", File: "enabled", Active: "active", Before: []string{"k3s.service", "shutdown.target"}},
+		Running:       []Running{{ID: "aa", Path: "/a/aa", Cgroups: []uint64{12, 11, 1}}},
+		Tracer: Tracer{
+			Layout: 1, Current: true, Loaded: time.Unix(1790000000, 0), Memory: 1 << 20,
+			Recordings: Pool{1, 4}, Identities: Pool{1, 10},
+			Programs: []Program{{"on_exec", 0}, {"on_exit", 0}}, Drops: []Drop{{"noRing", "not recorded", 0}},
+			Containers: []Container{{Name: "web", Cgroup: 11, Init: 7, Cgroups: []uint64{12, 11, 1}}},
+		},
+	}
+}
+
+func TestHealthy(t *testing.T) {
+	t.Setenv("TZ", "UTC")
+	var names []string
+	for _, c := range Checks(healthy()) {
+		names = append(names, c.Name)
+		if c.State != OK || c.Detail == "" || c.Remedy != "" {
+			t.Errorf("%+v", c)
+		}
+	}
+	want := []string{
+		"tracectl", "privileges", "kernel", "btf", "ebpf", "lockdown", "bpffs", "cgroups", "clock", "configuration", "runtime", "shim",
+		"engine containerd (k3s)", "unit", "loaded", "programs", "recordings", "identities", "drops", "containers",
+	}
+	if diff := cmp.Diff(want, names); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// unprivileged takes from facts what root alone has.
+func unprivileged(f *Facts) {
+	f.Self.UID, f.Self.Capabilities = 1000, 0
+	f.PinDir.Err, f.Configuration.Err = os.ErrPermission, os.ErrPermission
+}
+
+var ofTracer = []string{"loaded", "programs", "recordings", "identities", "drops", "containers"}
+
+// TestChecks has one thing wrong at a time.
+func TestChecks(t *testing.T) {
+	const (
+		unseen   = ": what is loaded cannot be seen"
+		newer    = "boot a kernel of 5.15 or newer"
+		mount    = "mkdir -p /sys/fs/cgroup/unified && mount -t cgroup2 cgroup2 /sys/fs/cgroup/unified"
+		reboot   = "boot with the kernel option systemd.unified_cgroup_hierarchy=1"
+		ntp      = "set the clock, and keep it: timedatectl set-ntp true, or run chronyd"
+		editMain = "name the real one as runtime in /c.toml"
+		again    = "tracectl unload && tracectl load, which drops all recordings"
+	)
+	wrong := fmt.Errorf("pin directory /x: %w", bpf.ErrVersion)
+	for _, test := range []struct {
+		what   string
+		change func(*Facts)
+		want   []Check  // that a healthy host does not have
+		gone   []string // beside those of the same names
+	}{
+		{"a user", unprivileged, []Check{{"privileges", Fail, "user ID 1000 has neither CAP_SYS_ADMIN nor CAP_BPF with CAP_PERFMON" + unseen, "sudo tracectl doctor"}},
+			append([]string{"ebpf", "bpffs", "configuration"}, ofTracer...)},
+		{"root of a user namespace", func(f *Facts) { unprivileged(f); f.Self.UID = 0; f.Self.Namespaces = []string{"user"} },
+			[]Check{{"privileges", Fail, "user ID 0 of a user namespace of its own" + unseen, "run it as root of the host: sudo tracectl doctor"}},
+			append([]string{"ebpf", "bpffs", "configuration"}, ofTracer...)},
+		{"root without capabilities", func(f *Facts) { unprivileged(f); f.Self.UID = 0 },
+			[]Check{{"privileges", Fail, "root, but without CAP_SYS_ADMIN, and without CAP_BPF with CAP_PERFMON" + unseen, "run it on the host, or in a privileged container"}},
+			append([]string{"ebpf", "bpffs", "configuration"}, ofTracer...)},
+		{"the capabilities alone", func(f *Facts) { f.Self.Capabilities = 1<<unix.CAP_BPF | 1<<unix.CAP_PERFMON }, nil, nil},
+		{"half of them", func(f *Facts) { f.Self.UID, f.Self.Capabilities = 1, 1<<unix.CAP_BPF },
+			[]Check{{"privileges", Fail, "user ID 1 has neither CAP_SYS_ADMIN nor CAP_BPF with CAP_PERFMON" + unseen, "sudo tracectl doctor"}}, append([]string{"ebpf"}, ofTracer...)},
+		{"a privileged container", func(f *Facts) { f.Self.Namespaces = []string{"pid", "cgroup"} },
+			[]Check{{"privileges", Warn, "in a container: engines, containers and files are those that can be seen from there", "run it on the host"}}, []string{"containers"}},
+
+		{"an old kernel", func(f *Facts) { f.Kernel = Kernel{Release: "4.19.0"} }, []Check{
+			{"kernel", Fail, "4.19.0 on " + runtime.GOARCH + " is older than 5.15", newer},
+			{"btf", Fail, "the kernel has no type information: there is no /sys/kernel/btf/vmlinux", "boot a kernel with CONFIG_DEBUG_INFO_BTF=y; in a container, mount the host's /sys"},
+		}, []string{"ebpf", "lockdown"}},
+		{"an old kernel with much put back into it", func(f *Facts) { f.Kernel.Release = "5.14.0-1.el9" },
+			[]Check{{"kernel", Warn, "5.14.0-1.el9 on " + runtime.GOARCH + " is older than 5.15, but takes the programs", newer}}, nil},
+		{"the oldest kernel", func(f *Facts) { f.Kernel.Release = "5.15.0-91-generic" }, []Check{{"kernel", OK, "5.15.0-91-generic on " + runtime.GOARCH, ""}}, nil},
+		{"a kernel of no version", func(f *Facts) { f.Kernel.Release = "x" },
+			[]Check{{"kernel", Warn, "x on " + runtime.GOARCH + ": the version cannot be read", "see that it is 5.15 or newer"}}, nil},
+		{"a kernel that takes no programs", func(f *Facts) { f.Kernel.Trial = errors.New("loading programs: no") },
+			[]Check{{"ebpf", Fail, "loading programs: no", newer + " with CONFIG_BPF_SYSCALL, CONFIG_BPF_EVENTS, CONFIG_FTRACE_SYSCALLS and CONFIG_CGROUPS"}}, nil},
+		{"lockdown", func(f *Facts) { f.Kernel.Lockdown = "confidentiality" },
+			[]Check{{"lockdown", Fail, "the kernel lets no program read its memory: lockdown is in mode confidentiality", "boot with the kernel option lockdown=integrity, or without lockdown=confidentiality"}}, nil},
+
+		{"no bpf file system yet", func(f *Facts) { f.PinDir.Mounted = false },
+			[]Check{{"bpffs", OK, "not mounted yet: tracectl load mounts it (tracefs is not needed)", ""}}, nil},
+		{"another file system", func(f *Facts) {
+			f.PinDir = PinDir{Path: "/run/x"}
+			f.Configuration.Config.PinDir = "/run/x"
+			f.Tracer.Err = bpf.ErrNotLoaded
+		}, []Check{
+			{"bpffs", Fail, "pin directory /run/x is not on a bpf file system", "choose one below /sys/fs/bpf: --pin-dir, or pin-dir in the configuration"},
+			{"loaded", Fail, "nothing is loaded below /run/x", "tracectl load"},
+		}, ofTracer},
+		{"no sysfs", func(f *Facts) { f.PinDir.Err = errors.New("looking at /: no") },
+			[]Check{{"bpffs", Fail, "looking at /: no", "mount -t sysfs sysfs /sys, on a kernel with CONFIG_BPF_SYSCALL=y"}}, nil},
+
+		{"cgroups of version 1, systemd", func(f *Facts) { f.Cgroups = Cgroups{V1: true} },
+			[]Check{{"cgroups", Fail, "version 1 only: the kernel tells containers apart by the unified hierarchy, which is not mounted", reboot}}, nil},
+		{"cgroups of version 1, no systemd", func(f *Facts) { f.Cgroups, f.Systemd = Cgroups{V1: true}, false },
+			[]Check{{"cgroups", Fail, "version 1 only: the kernel tells containers apart by the unified hierarchy, which is not mounted", mount}}, []string{"unit"}},
+		{"no cgroups", func(f *Facts) { f.Cgroups = Cgroups{} },
+			[]Check{{"cgroups", Fail, "no hierarchy is mounted", "mount -t cgroup2 cgroup2 /sys/fs/cgroup"}}, nil},
+		{"cgroups elsewhere", func(f *Facts) { f.Cgroups = Cgroups{"/mnt", true} },
+			[]Check{{"cgroups", Fail, "the unified hierarchy is mounted at /mnt, where no runtime looks for it", reboot}}, nil},
+		{"hybrid cgroups", func(f *Facts) { f.Cgroups = Cgroups{"/sys/fs/cgroup/unified", true} },
+			[]Check{{"cgroups", OK, "hybrid: version 2 at /sys/fs/cgroup/unified", ""}}, nil},
+		{"hybrid cgroups, containers outside of the unified hierarchy", func(f *Facts) {
+			f.Cgroups = Cgroups{"/sys/fs/cgroup/unified", true}
+			f.Running = append(f.Running, Running{ID: "bb", Path: "/"}, Running{ID: "cc", Path: "/"})
+		}, []Check{{"cgroups", Warn, "hybrid: 2 containers were not put into the unified hierarchy, and cannot be traced", reboot + ", or use a runtime that puts them there, as runc 1.1 does"}}, nil},
+
+		{"a clock that was never set", func(f *Facts) { f.Clock.Now = time.Date(1970, 1, 2, 0, 0, 0, 0, time.UTC) },
+			[]Check{{"clock", Warn, "it is not 1970-01-02: times are shown by this clock", ntp}}, nil},
+		{"a clock that was set", func(f *Facts) { f.Tracer.Stepped = -time.Hour },
+			[]Check{{"clock", Warn, "it was set by -1h0m0s since the programs were loaded: times before that are shown by the clock of now", ntp}}, nil},
+		{"a clock that nobody keeps", func(f *Facts) { f.Clock.Synchronised = false },
+			[]Check{{"clock", Warn, "it is not synchronised: times may differ from those of other machines", ntp}}, nil},
+
+		{"no configuration", func(f *Facts) { f.Configuration.Present = false }, []Check{{"configuration", OK, "the defaults: there is no /c.toml", ""}}, nil},
+		{"a broken configuration", func(f *Facts) { f.Configuration.Err = errors.New("parsing: a\nb") }, []Check{{"configuration", Fail, "parsing: a; b", "edit /c.toml"}}, nil},
+		{"another pin directory", func(f *Facts) { f.PinDir.Path = "/sys/fs/bpf/x"; f.Tracer.Err = bpf.ErrNotLoaded }, []Check{
+			{"bpffs", OK, "mounted where /sys/fs/bpf/x lies (tracefs is not needed)", ""},
+			{"configuration", Warn, "/c.toml has containers registered below /sys/fs/bpf/runc-trace; this is about /sys/fs/bpf/x", "tracectl doctor --pin-dir /sys/fs/bpf/runc-trace, or change pin-dir in the configuration"},
+			{"loaded", Fail, "nothing is loaded below /sys/fs/bpf/x", "tracectl load --pin-dir /sys/fs/bpf/x"},
+		}, ofTracer},
+
+		{"no runtime", func(f *Facts) { f.Runtimes[0] = Runtime{Wanted: config.Runtime{"a", "b"}} },
+			[]Check{{"runtime", Fail, "no program found: a, b", "install it, or " + editMain}}, nil},
+		{"the shim for a runtime", func(f *Facts) { f.Runtimes[0].Shim = true }, []Check{{"runtime", Fail, runc + " is runc-trace itself", editMain}}, nil},
+		{"a runtime that hangs", func(f *Facts) { f.Runtimes[0].Err = errors.New("late") },
+			[]Check{{"runtime", Fail, runc + " does not tell its version: late", "repair it, or " + editMain}}, nil},
+		{"a second runtime", func(f *Facts) {
+			f.Runtimes = append(f.Runtimes, Runtime{Name: "crun", Path: "/crun", Answer: "crun 1"}, Runtime{Name: "x", Path: "/x", Shim: true})
+		}, []Check{{"runtime crun", OK, "/crun, crun 1", ""}, {"runtime x", Fail, "/x is runc-trace itself", "name the real one as x in [runtimes] in /c.toml"}}, nil},
+
+		{"no shim", func(f *Facts) { f.Shims = nil },
+			[]Check{{"shim", Fail, "there is no runc-trace: neither beside tracectl, nor in /opt/runc-trace/bin, nor in PATH", "tracectl install"}}, nil},
+		{"a shim that others can write", func(f *Facts) { f.Shims[0].Mode = 0o775 },
+			[]Check{{"shim", Fail, "/usr/bin/runc-trace, which engines run as root, can be changed by others (user ID 0, mode 0775)", "chown root /usr/bin/runc-trace; chmod 755 /usr/bin/runc-trace"}}, nil},
+		{"a user's shim", func(f *Facts) { f.Shims[0].UID = 1000 },
+			[]Check{{"shim", Fail, "/usr/bin/runc-trace, which engines run as root, can be changed by others (user ID 1000, mode 0755)", "chown root /usr/bin/runc-trace; chmod 755 /usr/bin/runc-trace"}}, nil},
+		{"a shim without a runtime", func(f *Facts) { f.Shims[0].Err = errors.New("none") },
+			[]Check{{"shim", Fail, "/usr/bin/runc-trace does not reach a runtime: none", "see the check of the runtime, above"}}, nil},
+		{"shims of two versions", func(f *Facts) { f.Shims = append(f.Shims, Shim{Path: "/opt/s", Mode: 0o755}) },
+			[]Check{{"shim", Warn, "/opt/s is another version than /usr/bin/runc-trace", "tracectl install, which brings all to one version"}}, nil},
+
+		{"an engine without the shim", func(f *Facts) { f.Engines[0].Use = engine.Use{} }, []Check{{"engine containerd (k3s)", Warn,
+			"version 2.0, cgroup driver systemd; none of its runtimes is runc-trace", "tracectl install --engine containerd --set-default --restart"}}, nil},
+		{"an engine with the shim beside its default runtime", func(f *Facts) { f.Engines[0].Use = engine.Use{Runtimes: []string{"runc-trace"}} }, []Check{{"engine containerd (k3s)", OK,
+			"version 2.0, cgroup driver systemd; its runtime runc-trace is runc-trace, its default one, runc, is not", ""}}, nil},
+		{"an engine whose shim is gone", func(f *Facts) { f.Engines[0].Missing = true }, []Check{{"engine containerd (k3s)", Fail,
+			"version 2.0, cgroup driver systemd; it can start no container: its runtime runc is /usr/bin/runc-trace, which is not there",
+			"tracectl install --engine containerd --set-default --restart, or tracectl uninstall"}}, nil},
+		{"an engine whose own runtime is gone", func(f *Facts) { f.Engines[0].Missing, f.Engines[0].Use = true, engine.Use{} }, []Check{{"engine containerd (k3s)", Warn,
+			"version 2.0, cgroup driver systemd; none of its runtimes is runc-trace", "tracectl install --engine containerd --set-default --restart"}}, nil},
+		{"an engine of which little is known", func(f *Facts) {
+			f.Engines[0] = Engine{engine.Engine{Kind: engine.Podman, Runtime: engine.Runtime{Name: "crun"}}, engine.Use{Default: true, Runtimes: []string{"crun"}}, false}
+		}, []Check{{"engine podman", OK, "its default runtime crun is runc-trace", ""}}, []string{"engine containerd (k3s)"}},
+		{"an engine that others tell the runtime", func(f *Facts) { f.Engines[0] = Engine{Engine: engine.Engine{Kind: engine.Containerd, Version: "1"}} },
+			[]Check{{"engine containerd", OK, "version 1; it has no default runtime of its own", ""}}, []string{"engine containerd (k3s)"}},
+		{"engines that cannot be read", func(f *Facts) { f.EnginesErr = errors.New("a\nb") },
+			[]Check{{"engines", Warn, "a; b", "repair the configuration of the engine"}}, nil},
+		{"a kubelet of another mind", func(f *Facts) { f.KubeletDriver = "cgroupfs" }, []Check{{"kubelet", Warn, "its cgroup driver is cgroupfs, that of containerd (k3s) is systemd",
+			"cgroupDriver: systemd in /var/lib/kubelet/config.yaml, then systemctl restart kubelet"}}, nil},
+		{"a kubelet that does not say", func(f *Facts) { f.KubeletDriver = "" }, nil, nil},
+
+		{"systemd that does not answer", func(f *Facts) { f.Unit = Unit{Err: errors.New("late")} },
+			[]Check{{"unit", Warn, "systemd does not say how runc-trace.service is: late", "systemctl status runc-trace.service"}}, nil},
+		{"no unit", func(f *Facts) { f.Unit = Unit{Load: "not-found"} },
+			[]Check{{"unit", Warn, "runc-trace.service is not installed: nothing is loaded after a boot", "tracectl install"}}, nil},
+		{"a unit that is not enabled", func(f *Facts) { f.Unit.File = "disabled" },
+			[]Check{{"unit", Warn, "runc-trace.service is disabled: nothing is loaded after a boot", "systemctl enable runc-trace.service"}}, nil},
+		{"a unit that failed", func(f *Facts) { f.Unit.Active = "failed" },
+			[]Check{{"unit", Fail, "runc-trace.service has failed", "journalctl -u runc-trace.service"}}, nil},
+		{"a unit out of order", func(f *Facts) { f.Unit.Before = nil },
+			[]Check{{"unit", Warn, "runc-trace.service is not ordered before k3s.service: the first containers after a boot are missed", "systemctl edit runc-trace.service, and add to it [Unit] Before=k3s.service"}}, nil},
+
+		{"nothing loaded", func(f *Facts) { f.Tracer = Tracer{Err: bpf.ErrNotLoaded} },
+			[]Check{{"loaded", Fail, "nothing is loaded below /sys/fs/bpf/runc-trace", "tracectl load"}}, ofTracer},
+		{"another version loaded", func(f *Facts) { f.Tracer = Tracer{Err: wrong} }, []Check{{"loaded", Fail, wrong.Error(), again}}, ofTracer},
+		{"pins of somebody else's", func(f *Facts) { f.Tracer = Tracer{Err: os.ErrPermission} }, []Check{{"loaded", Fail, "permission denied", "sudo tracectl doctor"}}, ofTracer},
+		{"something broken loaded", func(f *Facts) { f.Tracer = Tracer{Err: errors.New("odd")} }, []Check{{"loaded", Fail, "odd", again}}, ofTracer},
+		{"a program missing", func(f *Facts) { f.Tracer.ProgramsErr = errors.New("looking at on_exit: no") }, []Check{{"programs", Fail, "looking at on_exit: no", again}}, nil},
+		{"programs of another version", func(f *Facts) { f.Tracer.Current = false }, []Check{{"programs", Warn,
+			"those that run are of another version than this tracectl", "tracectl load --replace, which keeps what was recorded"}}, nil},
+		{"a program that was not run", func(f *Facts) { f.Tracer.Programs[1].Missed = 2 }, []Check{{"programs", Warn, "on_exit was not run 2 times, since it was running on the CPU already",
+			"see tracectl status; where it keeps growing, look for other tracers (bpftool prog) and report it"}}, nil},
+		{"no recording free", func(f *Facts) { f.Tracer.Recordings.Live = 4 }, []Check{{"recordings", Warn, "4 of 4 belong to containers that live: the next one is not recorded",
+			"rings = 8 below [pool] in the configuration, tracectl unload, tracectl load"}}, nil},
+		{"few identities left", func(f *Facts) { f.Tracer.Identities.Live = 9 }, []Check{{"identities", Warn, "9 of 10 belong to containers that live: those that ended lose their names soon",
+			"identities = 20 below [pool] in the configuration, tracectl unload, tracectl load"}}, nil},
+		{"drops", func(f *Facts) { f.Tracer.Drops[0].Count = 3 }, []Check{{"drop noRing", Warn, "3 not recorded", "more rings below [pool] in the configuration, tracectl unload, tracectl load"}}, []string{"drops"}},
+
+		{"a container that was moved", func(f *Facts) { f.Tracer.Containers[0].Cgroups = []uint64{5, 1} }, []Check{{"containers", Warn,
+			"web is registered for cgroup 11, but its init (7) is in 5", "see who moved it: its calls are recorded no longer. Restart it"}}, nil},
+		{"a container of which nothing is known", func(f *Facts) { f.Running = append(f.Running, Running{"bb", "/bb", []uint64{13, 1}}) }, []Check{{"containers", Warn,
+			"1 container that runs was not started through runc-trace, such as bb", "see that its engine goes through runc-trace, and restart it"}}, nil},
+		{"containers that are going", func(f *Facts) { f.Tracer.Containers[0].Cgroups, f.Running[0].Cgroups = nil, nil }, []Check{{"containers", OK, "none runs", ""}}, nil},
+	} {
+		f := healthy()
+		before := Checks(f)
+		test.change(&f)
+		var got, kept []Check
+		for _, c := range Checks(f) {
+			if slices.Contains(before, c) {
+				kept = append(kept, c)
+			} else {
+				got = append(got, c)
+			}
+		}
+		if diff := cmp.Diff(test.want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", test.what, diff)
+		}
+		before = slices.DeleteFunc(before, func(c Check) bool {
+			changed := slices.ContainsFunc(test.want, func(w Check) bool { return w.Name == c.Name })
+			return slices.Contains(test.gone, c.Name) || changed && test.what != "shims of two versions"
+		})
+		if diff := cmp.Diff(before, kept); diff != "" {
+			t.Errorf("%s: the rest (-want +got):\n%s", test.what, diff)
+		}
+	}
+}

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package doctor
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/runc-trace/runc-trace/pkg/engine"
+)
+
+// configuration judges config.toml. The shim makes do with whatever it says; load does not.
+func configuration(f Facts) []Check {
+	c := f.Configuration
+	switch {
+	case errors.Is(c.Err, os.ErrPermission) && !f.Self.privileged():
+		return nil // privileges says why
+	case c.Err != nil:
+		problems := strings.Split(c.Err.Error(), "\n")
+		return fail("configuration", strings.Join(problems, "; "), "edit "+c.Path)
+	case !c.Present:
+		return ok("configuration", "the defaults: there is no "+c.Path)
+	case c.Config.PinDir != f.PinDir.Path:
+		return warn("configuration", fmt.Sprintf("%s has containers registered below %s; this is about %s", c.Path, c.Config.PinDir, f.PinDir.Path),
+			fmt.Sprintf("tracectl doctor --pin-dir %s, or change pin-dir in the configuration", c.Config.PinDir))
+	}
+	return ok("configuration", c.Path)
+}
+
+// runtimes judges the real runtimes.
+func runtimes(f Facts) []Check {
+	var checks []Check
+	for _, r := range f.Runtimes {
+		name, key := "runtime", "runtime"
+		if r.Name != "" {
+			name, key = "runtime "+r.Name, r.Name+" in [runtimes]"
+		}
+		edit := fmt.Sprintf("name the real one as %s in %s", key, f.Configuration.Path)
+		switch {
+		case r.Shim:
+			checks = append(checks, fail(name, fmt.Sprintf("%s is runc-trace itself", r.Path), edit)...)
+		case r.Path == "":
+			checks = append(checks, fail(name, fmt.Sprintf("no program found: %s", strings.Join(r.Wanted, ", ")), "install it, or "+edit)...)
+		case r.Err != nil:
+			checks = append(checks, fail(name, fmt.Sprintf("%s does not tell its version: %v", r.Path, r.Err), "repair it, or "+edit)...)
+		default:
+			checks = append(checks, ok(name, fmt.Sprintf("%s, %s", r.Path, r.Answer))...)
+		}
+	}
+	return checks
+}
+
+// shims judges the programs that stand in runc's place.
+func shims(f Facts) []Check {
+	const install = "tracectl install"
+	if len(f.Shims) == 0 {
+		return fail("shim", "there is no runc-trace: neither beside tracectl, nor in /opt/runc-trace/bin, nor in PATH", install)
+	}
+	var checks []Check
+	for _, s := range f.Shims {
+		switch {
+		case s.Mode.Perm()&0o022 != 0 || s.UID != 0:
+			checks = append(checks, fail("shim", fmt.Sprintf("%s, which engines run as root, can be changed by others (user ID %d, mode %04o)", s.Path, s.UID, s.Mode.Perm()),
+				fmt.Sprintf("chown root %s; chmod 755 %[1]s", s.Path))...)
+		case s.Err != nil:
+			checks = append(checks, fail("shim", fmt.Sprintf("%s does not reach a runtime: %v", s.Path, s.Err), "see the check of the runtime, above")...)
+		case !s.Same:
+			checks = append(checks, warn("shim", fmt.Sprintf("%s is another version than %s", s.Path, f.Shims[0].Path), install+", which brings all to one version")...)
+		default:
+			checks = append(checks, ok("shim", fmt.Sprintf("%s, which reaches %s", s.Path, s.Answer))...)
+		}
+	}
+	return checks
+}
+
+// engines judges the engines, and how they agree with the kubelet.
+func engines(f Facts) []Check {
+	var checks []Check
+	if f.EnginesErr != nil {
+		checks = warn("engines", strings.ReplaceAll(f.EnginesErr.Error(), "\n", "; "), "repair the configuration of the engine")
+	}
+	for _, e := range f.Engines {
+		name, detail := "engine "+e.String(), about(e)
+		others := strings.Join(e.Use.Runtimes, ", ")
+		install := fmt.Sprintf("tracectl install --engine %s --set-default --restart", e.Kind)
+		switch {
+		case e.Runtime.Name == "":
+			checks = append(checks, ok(name, detail+"it has no default runtime of its own")...)
+		case e.Missing && e.Use.Default:
+			checks = append(checks, fail(name, fmt.Sprintf("%sit can start no container: its runtime %s is %s, which is not there", detail, e.Runtime.Name, e.Runtime.Path), install+", or tracectl uninstall")...)
+		case e.Use.Default:
+			checks = append(checks, ok(name, fmt.Sprintf("%sits default runtime %s is runc-trace", detail, e.Runtime.Name))...)
+		case len(e.Use.Runtimes) > 0:
+			checks = append(checks, ok(name, fmt.Sprintf("%sits runtime %s is runc-trace, its default one, %s, is not", detail, others, e.Runtime.Name))...)
+		default:
+			checks = append(checks, warn(name, fmt.Sprintf("%snone of its runtimes is runc-trace", detail), install)...)
+		}
+		if f.KubeletDriver != "" && e.CgroupDriver != "" && f.KubeletDriver != e.CgroupDriver && e.Kind != engine.Podman {
+			checks = append(checks, warn("kubelet", fmt.Sprintf("its cgroup driver is %s, that of %s is %s", f.KubeletDriver, e, e.CgroupDriver),
+				fmt.Sprintf("cgroupDriver: %s in /var/lib/kubelet/config.yaml, then systemctl restart kubelet", e.CgroupDriver))...)
+		}
+	}
+	return checks
+}
+
+// about is what is known of an engine, to be followed by more.
+func about(e Engine) string {
+	var parts []string
+	if e.Version != "" {
+		parts = append(parts, "version "+e.Version)
+	}
+	if e.CgroupDriver != "" {
+		parts = append(parts, "cgroup driver "+e.CgroupDriver)
+	}
+	if parts == nil {
+		return ""
+	}
+	return strings.Join(parts, ", ") + "; "
+}
+
+// units judges whether programs are loaded before engines when the host boots.
+func units(f Facts) []Check {
+	const unit = "runc-trace.service"
+	u := f.Unit
+	switch {
+	case !f.Systemd:
+		return nil
+	case u.Err != nil:
+		return warn("unit", fmt.Sprintf("systemd does not say how %s is: %v", unit, u.Err), "systemctl status "+unit)
+	case u.Load == "not-found":
+		return warn("unit", unit+" is not installed: nothing is loaded after a boot", "tracectl install")
+	case u.Active == "failed":
+		return fail("unit", unit+" has failed", "journalctl -u "+unit)
+	case u.File != "enabled":
+		return warn("unit", unit+" is "+u.File+": nothing is loaded after a boot", "systemctl enable "+unit)
+	}
+	for _, e := range f.Engines {
+		if e.Unit != "" && !slices.Contains(u.Before, e.Unit) {
+			return warn("unit", fmt.Sprintf("%s is not ordered before %s: the first containers after a boot are missed", unit, e.Unit),
+				fmt.Sprintf("systemctl edit %s, and add to it [Unit] Before=%s", unit, e.Unit))
+		}
+	}
+	return ok("unit", unit+" is enabled")
+}

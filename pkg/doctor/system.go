@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package doctor
+
+import (
+	"fmt"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// system judges who looks, and at which kernel.
+func system(f Facts) []Check {
+	checks := ok("tracectl", fmt.Sprintf("%s, layout %d, %s", f.Self.Version, f.Self.Layout, f.Self.Path))
+	checks = append(checks, privileges(f.Self)...)
+	checks = append(checks, kernel(f.Kernel)...)
+	switch {
+	case !f.Kernel.BTF:
+		checks = append(checks, fail("btf", "the kernel has no type information: there is no /sys/kernel/btf/vmlinux",
+			"boot a kernel with CONFIG_DEBUG_INFO_BTF=y; in a container, mount the host's /sys")...)
+	case f.Self.privileged() && f.Kernel.Trial != nil:
+		checks = append(checks, ok("btf", "/sys/kernel/btf/vmlinux")...)
+		checks = append(checks, fail("ebpf", f.Kernel.Trial.Error(),
+			"boot a kernel of 5.15 or newer with CONFIG_BPF_SYSCALL, CONFIG_BPF_EVENTS, CONFIG_FTRACE_SYSCALLS and CONFIG_CGROUPS")...)
+	case f.Self.privileged():
+		checks = append(checks, ok("btf", "/sys/kernel/btf/vmlinux")...)
+		checks = append(checks, ok("ebpf", "the kernel takes all programs and maps")...)
+	default:
+		checks = append(checks, ok("btf", "/sys/kernel/btf/vmlinux")...)
+	}
+	switch f.Kernel.Lockdown {
+	case "":
+	case "confidentiality":
+		checks = append(checks, fail("lockdown", "the kernel lets no program read its memory: lockdown is in mode confidentiality",
+			"boot with the kernel option lockdown=integrity, or without lockdown=confidentiality")...)
+	default:
+		checks = append(checks, ok("lockdown", f.Kernel.Lockdown)...)
+	}
+	return checks
+}
+
+// privileged tells whether the process may load and read programs.
+func (s Self) privileged() bool {
+	has := func(capability int) bool { return s.Capabilities>>capability&1 != 0 }
+	return !slices.Contains(s.Namespaces, "user") && (has(unix.CAP_SYS_ADMIN) || has(unix.CAP_BPF) && has(unix.CAP_PERFMON))
+}
+
+func privileges(s Self) []Check {
+	const unseen = ": what is loaded cannot be seen"
+	switch {
+	case slices.Contains(s.Namespaces, "user"):
+		return fail("privileges", fmt.Sprintf("user ID %d of a user namespace of its own%s", s.UID, unseen), "run it as root of the host: sudo tracectl doctor")
+	case !s.privileged() && s.UID != 0:
+		return fail("privileges", fmt.Sprintf("user ID %d has neither CAP_SYS_ADMIN nor CAP_BPF with CAP_PERFMON%s", s.UID, unseen), "sudo tracectl doctor")
+	case !s.privileged():
+		return fail("privileges", "root, but without CAP_SYS_ADMIN, and without CAP_BPF with CAP_PERFMON"+unseen, "run it on the host, or in a privileged container")
+	case len(s.Namespaces) > 0:
+		return warn("privileges", "in a container: engines, containers and files are those that can be seen from there", "run it on the host")
+	}
+	return ok("privileges", fmt.Sprintf("user ID %d may load programs", s.UID))
+}
+
+func kernel(k Kernel) []Check {
+	name := fmt.Sprintf("%s on %s", k.Release, runtime.GOARCH)
+	var major, minor int
+	if _, err := fmt.Sscanf(k.Release, "%d.%d", &major, &minor); err != nil {
+		return warn("kernel", name+": the version cannot be read", "see that it is 5.15 or newer")
+	}
+	if major > 5 || major == 5 && minor >= 15 {
+		return ok("kernel", name)
+	}
+	if k.BTF && k.Trial == nil {
+		return warn("kernel", name+" is older than 5.15, but takes the programs", "boot a kernel of 5.15 or newer")
+	}
+	return fail("kernel", name+" is older than 5.15", "boot a kernel of 5.15 or newer")
+}
+
+// fileSystems judges where pins lie.
+func fileSystems(f Facts) []Check {
+	p := f.PinDir
+	switch {
+	case p.Err != nil && !f.Self.privileged():
+		return nil
+	case p.Err != nil:
+		return fail("bpffs", p.Err.Error(), "mount -t sysfs sysfs /sys, on a kernel with CONFIG_BPF_SYSCALL=y")
+	case p.Mounted:
+		return ok("bpffs", fmt.Sprintf("mounted where %s lies (tracefs is not needed)", p.Path))
+	case p.Default:
+		return ok("bpffs", "not mounted yet: tracectl load mounts it (tracefs is not needed)")
+	}
+	return fail("bpffs", fmt.Sprintf("pin directory %s is not on a bpf file system", p.Path),
+		"choose one below /sys/fs/bpf: --pin-dir, or pin-dir in the configuration")
+}
+
+// cgroups judges whether containers can be told apart by the unified hierarchy.
+func cgroups(f Facts) []Check {
+	const pure, hybrid = "/sys/fs/cgroup", "/sys/fs/cgroup/unified"
+	reboot, mount := "boot with the kernel option systemd.unified_cgroup_hierarchy=1", "mkdir -p "+hybrid+" && mount -t cgroup2 cgroup2 "+hybrid
+	remedy := mount
+	if f.Systemd {
+		remedy = reboot
+	}
+	switch c := f.Cgroups; {
+	case c.Unified == "" && c.V1:
+		return fail("cgroups", "version 1 only: the kernel tells containers apart by the unified hierarchy, which is not mounted", remedy)
+	case c.Unified == "":
+		return fail("cgroups", "no hierarchy is mounted", "mount -t cgroup2 cgroup2 "+pure)
+	case c.Unified != pure && c.Unified != hybrid:
+		return fail("cgroups", fmt.Sprintf("the unified hierarchy is mounted at %s, where no runtime looks for it", c.Unified), remedy)
+	case !c.V1:
+		return ok("cgroups", "version 2 at "+c.Unified)
+	}
+	outside := 0
+	for _, r := range f.Running {
+		if r.Path == "/" {
+			outside++
+		}
+	}
+	if outside > 0 {
+		return warn("cgroups", fmt.Sprintf("hybrid: %s into the unified hierarchy, and cannot be traced", count(outside, "container was not put", "containers were not put")),
+			reboot+", or use a runtime that puts them there, as runc 1.1 does")
+	}
+	return ok("cgroups", "hybrid: version 2 at "+f.Cgroups.Unified)
+}
+
+// farStep is a step of the wall clock that matters to who compares times.
+const farStep = 10 * time.Second
+
+// clocks judges the wall clock, by which times are shown.
+func clocks(f Facts) []Check {
+	const remedy = "set the clock, and keep it: timedatectl set-ntp true, or run chronyd"
+	switch now := f.Clock.Now; {
+	case now.Year() < 2020:
+		return warn("clock", "it is not "+now.Format(time.DateOnly)+": times are shown by this clock", remedy)
+	case f.Tracer.Stepped.Abs() > farStep:
+		return warn("clock", fmt.Sprintf("it was set by %v since the programs were loaded: times before that are shown by the clock of now", f.Tracer.Stepped.Round(time.Second)), remedy)
+	case !f.Clock.Synchronised:
+		return warn("clock", "it is not synchronised: times may differ from those of other machines", remedy)
+	}
+	return ok("clock", "synchronised")
+}
+
+// count says how many of something there are.
+func count(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}
+
+func firstLine(text string) string {
+	line, _, _ := strings.Cut(strings.TrimSpace(text), "\n")
+	return strings.TrimSpace(line)
+}
