@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package install holds files that packages and tracectl install.
+package install
+
+import _ "embed"
+
+// Unit is the systemd unit that loads the programs before the engines start. It calls the tracectl in BinDir.
+//
+//go:embed runc-trace.service
+var Unit string
+
+// BinDir is where programs are installed that no package has brought.
+const BinDir = "/opt/runc-trace/bin"

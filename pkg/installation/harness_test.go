@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package installation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/runc-trace/runc-trace/install"
+	"github.com/runc-trace/runc-trace/pkg/engine"
+	"github.com/runc-trace/runc-trace/pkg/hostfile/treetest"
+)
+
+const program = "#!/bin/sh\n"
+
+// base is what every host has.
+var base = map[string]string{
+	"usr/lib/systemd/systemd": program,
+	"usr/bin/systemctl":       program,
+	"usr/sbin/runc":           program,
+	"etc/systemd/system/":     "",
+	"var/lib/":                "",
+	"opt/":                    "",
+	"run/systemd/system/":     "",
+}
+
+// engines are the files of engines.
+var engines = map[engine.Kind]map[string]string{
+	engine.Containerd: {
+		"usr/bin/containerd":                            program,
+		"usr/lib/systemd/system/containerd.service":     "[Service]\nExecStart=/usr/bin/containerd\n",
+		"etc/containerd/config.toml":                    "# mine\nversion = 2\n[plugins.\"io.containerd.grpc.v1.cri\".containerd.runtimes.runc]\n  runtime_type = \"io.containerd.runc.v2\"\n  [plugins.\"io.containerd.grpc.v1.cri\".containerd.runtimes.runc.options]\n    SystemdCgroup = true # kept\n",
+		"run/containerd/io.containerd.runtime.v2.task/": "",
+	},
+	engine.Docker: {
+		"usr/bin/dockerd":                       program,
+		"usr/lib/systemd/system/docker.service": "[Service]\nExecStart=/usr/bin/dockerd\n",
+		"etc/docker/daemon.json":                "{\n    \"log-driver\": \"local\"\n}",
+		"var/lib/docker/containers/":            "",
+	},
+	engine.CRIO: {
+		"usr/bin/crio":                        program,
+		"usr/lib/systemd/system/crio.service": "[Service]\nExecStart=/usr/bin/crio\n",
+		"etc/crio/crio.conf":                  "[crio.runtime]\ndefault_runtime = \"crun\"\n[crio.runtime.runtimes.crun]\nruntime_path = \"/usr/bin/crun\"\nmonitor_path = \"/usr/bin/conmon\"\n",
+		"usr/bin/crun":                        program,
+	},
+	engine.Podman: {
+		"usr/bin/podman":                       program,
+		"usr/bin/crun":                         program,
+		"var/lib/containers/storage/":          "",
+		"usr/share/containers/containers.conf": "[engine]\nruntime = \"crun\"\n",
+	},
+}
+
+// machine is a host that is a tree of files and answers for its programs.
+type machine struct {
+	t        *testing.T
+	root     string
+	commands []string             // all that were run, but for questions
+	fails    map[string]string    // what commands that begin so say when they fail
+	says     map[string]string    // what commands that begin so print
+	started  map[string]time.Time // programs that run
+	loaded   bool
+	loadErr  error
+}
+
+func newMachine(t *testing.T, kinds ...engine.Kind) *machine {
+	t.Helper()
+	m := &machine{t: t, root: t.TempDir(), fails: map[string]string{}, started: map[string]time.Time{}, says: map[string]string{
+		"/usr/bin/containerd --version": "containerd github.com/containerd/containerd 1.6.20~ds1 1.6.20~ds1-1+b1",
+		"/usr/bin/dockerd --version":    "Docker version 26.1.5, build 411e817",
+		"/usr/bin/crio --version":       "crio version 1.30.1",
+		"/usr/bin/podman --version":     "podman version 4.3.1",
+		"/usr/bin/systemctl show":       "active",
+		"docker info":                   `runc {"runc":{"path":"runc"}}`,
+	}}
+	treetest.Write(t, m.root, base)
+	for _, kind := range kinds {
+		files := maps.Clone(engines[kind])
+		maps.DeleteFunc(files, func(name, _ string) bool {
+			return kind == engine.Podman && name == "usr/bin/crun" && slices.Contains(kinds, engine.CRIO)
+		})
+		treetest.Write(t, m.root, files)
+	}
+	return m
+}
+
+func (m *machine) run(_ context.Context, program string, args ...string) ([]byte, error) {
+	line := strings.Join(append([]string{program}, args...), " ")
+	for prefix, text := range m.fails {
+		if strings.HasPrefix(line, prefix) {
+			return nil, fmt.Errorf("exit status 1: %s", text)
+		}
+	}
+	for prefix, text := range m.says {
+		if strings.HasPrefix(line, prefix) {
+			return []byte(text + "\n"), nil
+		}
+	}
+	m.commands = append(m.commands, line)
+	return nil, nil
+}
+
+func (m *machine) host() Host {
+	return Host{
+		Root: m.root, Run: m.run,
+		Load: func() (Loaded, error) {
+			m.commands = append(m.commands, "load")
+			loaded := Loaded{New: !m.loaded}
+			m.loaded = m.loadErr == nil
+			return loaded, m.loadErr
+		},
+		Unload: func() (bool, error) {
+			m.commands = append(m.commands, "unload")
+			loaded := m.loaded
+			m.loaded = false
+			return loaded, nil
+		},
+		Started: func(program string) (time.Time, bool) {
+			t, ok := m.started[program]
+			return t, ok
+		},
+	}
+}
+
+// ran gives the commands since it was last called.
+func (m *machine) ran() []string {
+	commands := m.commands
+	m.commands = nil
+	return commands
+}
+
+// request is a request to install the programs of a version.
+func request(t *testing.T, version string, r Request) Request {
+	t.Helper()
+	dir := t.TempDir()
+	treetest.Write(t, dir, map[string]string{shimName: program + "# shim " + version, tracectlName: program + "# tracectl " + version})
+	r.Executable = filepath.Join(dir, tracectlName)
+	if r.BinDir == "" {
+		r.BinDir = install.BinDir
+	}
+	return r
+}
+
+func (m *machine) install(r Request) Report {
+	m.t.Helper()
+	report, err := m.host().Install(m.t.Context(), r)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	return report
+}
+
+func (m *machine) uninstall(r Removal) Report {
+	m.t.Helper()
+	report, err := m.host().Uninstall(m.t.Context(), r)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	return report
+}
+
+func (m *machine) tree() map[string]string { return treetest.Read(m.t, m.root) }
+
+// same fails where a tree is not what it was.
+func (m *machine) same(what string, before map[string]string) {
+	m.t.Helper()
+	if diff := cmp.Diff(before, m.tree()); diff != "" {
+		m.t.Fatalf("%s (-before +after):\n%s", what, diff)
+	}
+}
+
+// contents is a file of the tree, as text.
+func (m *machine) contents(name string) string {
+	m.t.Helper()
+	data, err := m.host().readFile(path.Join("/", name))
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	return string(data)
+}
+
+// says fails unless an error has all the words.
+func says(t *testing.T, err error, words ...string) {
+	t.Helper()
+	if err == nil {
+		err = errors.New("no error")
+	}
+	for _, word := range words {
+		if !strings.Contains(err.Error(), word) {
+			t.Errorf("error %q does not say %q", err, word)
+		}
+	}
+}

@@ -1,0 +1,312 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package installation
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/runc-trace/runc-trace/pkg/config"
+	"github.com/runc-trace/runc-trace/pkg/engine"
+	"github.com/runc-trace/runc-trace/pkg/hostfile"
+)
+
+// Request says what to install.
+type Request struct {
+	Kind       engine.Kind // "" for all that are found
+	Default    bool        // engines' default runtimes go through the shim; otherwise a runtime called runc-trace is added
+	Restart    bool        // engines take their configuration at once
+	DryRun     bool
+	BinDir     string // of the programs, if no package has brought them, and of links to the shim
+	Executable string // tracectl; the shim is beside it
+}
+
+// Install installs all, or nothing: where an engine refuses what it is given, or anything else fails, every file is as it was.
+// What is installed already stays, and what is not needed any more is left for Uninstall.
+func (h Host) Install(ctx context.Context, r Request) (report Report, err error) {
+	report.DryRun = r.DryRun
+	store, err := h.open(r.DryRun)
+	if err != nil {
+		return report, err
+	}
+	defer func() { err = errors.Join(err, store.Close()) }()
+	files, err := h.plan(r, &report)
+	if err != nil {
+		return report, err
+	}
+	if report.Changes, err = store.Plan(files); err != nil || r.DryRun {
+		return report, err
+	}
+	for _, e := range report.Engines {
+		mark(store, report.Changes, e.Engine)
+	}
+	if _, err = store.Apply(files); err != nil {
+		return report, err
+	}
+	if err := h.activate(ctx, r, &report, store); err != nil {
+		return Report{DryRun: r.DryRun}, err
+	}
+	return report, store.Commit()
+}
+
+// mark notes when an engine's configuration was first changed: one that has run since before has not read it.
+func mark(store *hostfile.Store, changes []hostfile.Change, e engine.Engine) {
+	if !slices.ContainsFunc(changes, func(c hostfile.Change) bool { return c.For == e.String() }) {
+		return
+	}
+	_, applied := store.Marked(appliedMark + e.String())
+	if _, restored := store.Marked(restoredMark + e.String()); restored || !applied {
+		store.Mark(appliedMark+e.String(), time.Now())
+		store.Unmark(restoredMark + e.String())
+	}
+}
+
+// appliedMark and restoredMark begin the marks that an engine's files have in the journal.
+const (
+	appliedMark  = "applied "
+	restoredMark = "restored "
+)
+
+// plan finds the engines, and computes all files.
+func (h Host) plan(r Request, report *Report) ([]hostfile.File, error) {
+	engines, err := h.engines(r.Kind, report)
+	if err != nil {
+		return nil, err
+	}
+	text, err := h.readFile(config.DefaultPath)
+	if err != nil {
+		return nil, fmt.Errorf("reading the configuration: %w", err)
+	}
+	now, err := config.Parse(string(text))
+	if err != nil {
+		return nil, fmt.Errorf("%s is not right, correct it first: %w", config.DefaultPath, err)
+	}
+	routes := newRoutes(now)
+	dir, _, err := h.programs(r.Executable, r.BinDir)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	var engineFiles []hostfile.File
+	for _, e := range engines {
+		routed, name, err := h.route(e, routes, dir, r.BinDir)
+		if err != nil {
+			return nil, err
+		}
+		edits, err := e.Edit(h.engine(), engine.Request{Shim: routed.Shim, Default: r.Default})
+		if errors.Is(err, engine.ErrNoCRI) && r.Kind == "" {
+			report.Notes = append(report.Notes, fmt.Sprintf("%s is left as it is: its CRI plugin is disabled, and what uses it names the runtime itself", e))
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		for _, f := range edits {
+			engineFiles = append(engineFiles, hostfile.File{Path: f.Path, Data: f.Data, Mode: f.Mode, For: e.String()})
+		}
+		if name != "" {
+			names = append(names, name)
+		}
+		report.Engines = append(report.Engines, routed)
+	}
+	if len(report.Engines) == 0 {
+		return nil, fmt.Errorf("no container engine was found that can be configured (looked for %s): install one, or configure it by hand to call %s%s",
+			kinds(), path.Join(dir, shimName), reasons(report.Notes))
+	}
+	settings, err := routes.write(text)
+	if err != nil {
+		return nil, err
+	}
+	files, err := h.ownFiles(r.Executable, r.BinDir, settings, names)
+	if err != nil {
+		return nil, err
+	}
+	if !h.hasSystemd() && h.live() {
+		report.Notes = append(report.Notes, `systemd is not here: have "tracectl load" run at each boot, before the engines`)
+	}
+	return append(files, engineFiles...), nil
+}
+
+func reasons(notes []string) string {
+	if len(notes) == 0 {
+		return ""
+	}
+	return "; " + strings.Join(notes, "; ")
+}
+
+func kinds() string {
+	var names []string
+	for _, k := range engine.Kinds {
+		names = append(names, string(k))
+	}
+	return strings.Join(names, ", ")
+}
+
+// engines are the engines to install for. One that nobody asked for is left out where there is nothing to be done about it.
+func (h Host) engines(kind engine.Kind, report *Report) ([]engine.Engine, error) {
+	found, problem := engine.Detect(h.engine())
+	var engines []engine.Engine
+	for _, e := range found {
+		switch {
+		case kind != "" && e.Kind != kind:
+		case kind == "" && e.Binary == "":
+			report.Notes = append(report.Notes, fmt.Sprintf("%s is left as it is: there is configuration of it, but not its program", e))
+		default:
+			engines = append(engines, e)
+		}
+	}
+	for _, e := range engines {
+		if e.Runtime.Name == "" && problem != nil {
+			return nil, problem
+		}
+	}
+	if kind != "" && len(engines) == 0 {
+		return nil, errors.Join(fmt.Errorf("%s was not found: neither its program, nor its unit, nor its configuration", kind), problem)
+	}
+	if kind == "" && problem != nil {
+		return nil, problem
+	}
+	return engines, nil
+}
+
+// route finds out by which path an engine is to call the shim, and of which NAME that is.
+func (h Host) route(e engine.Engine, routes *routes, dir, binDir string) (Engine, string, error) {
+	routed := Engine{Engine: e, Real: e.Runtime.Path, Shim: path.Join(dir, shimName)}
+	name := ""
+	switch {
+	case e.Runtime == (engine.Runtime{}): // Edit says what is wrong
+		return routed, "", nil
+	case isShim(e.Runtime.Path): // as an earlier installation left it
+		name = strings.TrimPrefix(strings.TrimPrefix(path.Base(e.Runtime.Path), shimName), "-")
+		runtime := routes.config.RuntimeFor(name)
+		routed.Real = strings.Join(runtime, ", ")
+	case e.Runtime.Path == "" || !h.exists(e.Runtime.Path):
+		return routed, "", fmt.Errorf("%s has %q as its default runtime, but there is no such program %s: install it, or correct the engine's configuration",
+			e, e.Runtime.Name, e.Runtime.Path)
+	default:
+		if h.sameFile(e.Runtime.Path, path.Join(dir, shimName)) {
+			return routed, "", fmt.Errorf("%s has %s as its default runtime, which is runc-trace itself: configure the real one there", e, e.Runtime.Path)
+		}
+		name = routes.name(e, e.Runtime.Path)
+	}
+	if name != "" {
+		routed.Shim = path.Join(binDir, linkPrefix+name)
+	}
+	return routed, name, nil
+}
+
+func (h Host) sameFile(a, b string) bool {
+	first, err := h.stat(a)
+	if err != nil {
+		return false
+	}
+	second, err := h.stat(b)
+	return err == nil && os.SameFile(first, second)
+}
+
+// activate has the engines judge the files that are in place, loads the programs, and then has the engines take them. Where
+// anything fails, all is put back.
+func (h Host) activate(ctx context.Context, r Request, report *Report, store *hostfile.Store) error {
+	if !h.live() {
+		return nil
+	}
+	for _, e := range report.Engines {
+		if err := e.Check(ctx, h.engine()); err != nil {
+			return undone(err, store.Rollback())
+		}
+	}
+	loaded, err := h.Load()
+	if err != nil {
+		return undone(fmt.Errorf("loading the programs: %w", err), store.Rollback())
+	}
+	report.Loaded = &loaded
+	if err := h.startUnit(ctx, loaded); err != nil {
+		return undone(err, store.Rollback(), h.unload(ctx, loaded))
+	}
+	for i, e := range inOrder(report.Engines) {
+		if err := h.reload(ctx, r, e, store, report); err != nil {
+			problems := []error{store.Rollback(), h.unload(ctx, loaded)}
+			for _, e := range inOrder(report.Engines)[:i+1] {
+				_, _, problem := e.Reload(ctx, h.engine())
+				problems = append(problems, problem)
+			}
+			return undone(err, problems...)
+		}
+	}
+	return nil
+}
+
+// inOrder are the engines in the order in which they are reloaded: Docker last, since it alone does not take everything back.
+func inOrder(engines []Engine) []*Engine {
+	var order []*Engine
+	for i := range engines {
+		order = append(order, &engines[i])
+	}
+	slices.SortStableFunc(order, func(a, b *Engine) int {
+		return cmp.Compare(strings.Count(string(a.Kind), string(engine.Docker)), strings.Count(string(b.Kind), string(engine.Docker)))
+	})
+	return order
+}
+
+// undone says that something failed, and how undoing the rest went.
+func undone(err error, problems ...error) error {
+	if problem := errors.Join(problems...); problem != nil {
+		return fmt.Errorf("%w; putting everything back failed, too: %w", err, problem)
+	}
+	return fmt.Errorf("%w; everything was put back", err)
+}
+
+func (h Host) startUnit(ctx context.Context, loaded Loaded) error {
+	if !h.runsSystemd() {
+		return nil
+	}
+	if err := h.systemctl(ctx, "daemon-reload"); err != nil || loaded.Note != "" {
+		return err // what would be loaded now is not what is
+	}
+	return h.systemctl(ctx, "start", unitName)
+}
+
+// unload takes back what this installation loaded.
+func (h Host) unload(ctx context.Context, loaded Loaded) error {
+	var problems []error
+	if h.runsSystemd() {
+		problems = append(problems, h.systemctl(ctx, "daemon-reload"))
+	}
+	if loaded.New {
+		_, err := h.Unload()
+		problems = append(problems, err)
+	}
+	return errors.Join(problems...)
+}
+
+// reload has an engine take its configuration, or says how to.
+func (h Host) reload(ctx context.Context, r Request, e *Engine, store *hostfile.Store, report *Report) error {
+	changed, _ := store.Marked(appliedMark + e.String())
+	knows := func(dockers string) bool {
+		return strings.Contains(dockers, `"runc-trace"`) && (!r.Default || strings.HasPrefix(dockers, "runc-trace "))
+	}
+	if !h.stale(ctx, e.Engine, changed, knows) {
+		return nil
+	}
+	if !r.Restart {
+		report.Commands = append(report.Commands, h.reloadCommand(ctx, e.Engine))
+		return nil
+	}
+	done, what, err := e.Reload(ctx, h.engine())
+	if err != nil {
+		return err
+	}
+	if done {
+		e.Taken = what
+	} else {
+		report.Commands = append(report.Commands, what)
+	}
+	return nil
+}

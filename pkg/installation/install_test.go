@@ -1,0 +1,356 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package installation
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/runc-trace/runc-trace/install"
+	"github.com/runc-trace/runc-trace/pkg/config"
+	"github.com/runc-trace/runc-trace/pkg/engine"
+	"github.com/runc-trace/runc-trace/pkg/hostfile/treetest"
+)
+
+// TestThereAndBack installs and uninstalls for each engine, and for all of them: what was there comes back, and dry runs change nothing.
+func TestThereAndBack(t *testing.T) {
+	combinations := [][]engine.Kind{engine.Kinds}
+	for _, kind := range engine.Kinds {
+		combinations = append(combinations, []engine.Kind{kind})
+	}
+	for _, kinds := range combinations {
+		for _, setDefault := range []bool{false, true} {
+			for _, image := range []bool{false, true} {
+				t.Run(fmt.Sprint(kinds, setDefault, image), func(t *testing.T) {
+					m := newMachine(t, kinds...)
+					host := m.host()
+					if image {
+						host = Host{Root: m.root}
+					}
+					do := func(r Request, changes bool) {
+						t.Helper()
+						report, err := host.Install(t.Context(), r)
+						if err != nil {
+							t.Fatal(err)
+						}
+						if len(report.Engines) != len(kinds) || changes != (len(report.Changes) > 0) {
+							t.Fatalf("%+v gives %+v", r, report)
+						}
+					}
+					undo := func(r Removal) {
+						t.Helper()
+						if report, err := host.Uninstall(t.Context(), r); err != nil || len(report.Kept) > 0 || len(report.Changes) == 0 {
+							t.Fatalf("%+v gives %+v, %v", r, report, err)
+						}
+					}
+					before := m.tree()
+					first := request(t, "one", Request{Default: setDefault})
+					dry := first
+					dry.DryRun = true
+					do(dry, true)
+					m.same("a dry run of install", before)
+					if len(m.ran()) != 0 {
+						t.Error("a dry run runs commands")
+					}
+
+					do(first, true)
+					installed := m.tree()
+					do(first, false)
+					do(dry, false)
+					m.same("installing again", installed)
+					do(request(t, "two", Request{Default: setDefault}), true)
+					upgraded := m.tree()
+
+					undo(Removal{DryRun: true})
+					m.same("a dry run of uninstall", upgraded)
+					m.ran()
+					undo(Removal{})
+					m.same("install and uninstall", before)
+					if image != (len(m.ran()) == 0) {
+						t.Errorf("image: %v, commands: %q", image, m.commands)
+					}
+					if report, err := host.Uninstall(t.Context(), Removal{}); err != nil || len(report.Changes) > 0 {
+						t.Errorf("uninstalling again: %+v, %v", report, err)
+					}
+					m.same("uninstalling again", before)
+				})
+			}
+		}
+	}
+}
+
+// TestInstalled looks at what stands where.
+func TestInstalled(t *testing.T) {
+	m := newMachine(t, engine.Containerd, engine.Podman)
+	m.started["/usr/bin/containerd"] = time.Now().Add(-time.Hour)
+	report := m.install(request(t, "one", Request{Default: true, Restart: true}))
+
+	var changed []string
+	for _, c := range report.Changes {
+		changed = append(changed, fmt.Sprintf("%s %s %v %s", c.Action, c.Path, c.Mode, c.Link))
+	}
+	want := []string{
+		"create /opt/runc-trace/bin/runc-trace -rwxr-xr-x ",
+		"create /opt/runc-trace/bin/tracectl -rwxr-xr-x ",
+		"create /etc/runc-trace/config.toml -rw-r--r-- ",
+		"create /opt/runc-trace/bin/runc-trace-crun ---------- runc-trace",
+		"create /etc/systemd/system/runc-trace.service -rw-r--r-- ",
+		"create /etc/systemd/system/multi-user.target.wants/runc-trace.service ---------- /etc/systemd/system/runc-trace.service",
+		"replace /etc/containerd/config.toml -rw-r--r-- ",
+		"create /etc/containers/containers.conf.d/99-runc-trace.conf -rw-r--r-- ",
+	}
+	if diff := cmp.Diff(want, changed); diff != "" {
+		t.Errorf("changes (-want +got):\n%s", diff)
+	}
+	var routed []string
+	for _, e := range report.Engines {
+		routed = append(routed, fmt.Sprintf("%s: %s to %s; %s", e, e.Shim, e.Real, e.Taken))
+	}
+	want = []string{
+		"containerd: /opt/runc-trace/bin/runc-trace to /usr/sbin/runc; systemctl restart containerd.service",
+		"podman: /opt/runc-trace/bin/runc-trace-crun to /usr/bin/crun; ",
+	}
+	if diff := cmp.Diff(want, routed); diff != "" {
+		t.Errorf("engines (-want +got):\n%s", diff)
+	}
+	// The programs are loaded before an engine is restarted, and after it was asked what it thinks of its configuration.
+	want = []string{
+		"/usr/bin/containerd --config /etc/containerd/config.toml config dump",
+		"load", "systemctl daemon-reload", "systemctl start runc-trace.service",
+		"/usr/bin/systemctl daemon-reload", "/usr/bin/systemctl restart containerd.service",
+	}
+	if diff := cmp.Diff(want, m.ran()); diff != "" {
+		t.Errorf("commands (-want +got):\n%s", diff)
+	}
+	c, err := config.Parse(m.contents("etc/runc-trace/config.toml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantConfig := config.Default()
+	wantConfig.Runtime, wantConfig.Runtimes = config.Runtime{"/usr/sbin/runc"}, map[string]string{"crun": "/usr/bin/crun"}
+	if diff := cmp.Diff(wantConfig, c); diff != "" {
+		t.Errorf("config.toml (-want +got):\n%s", diff)
+	}
+	if text := m.contents("etc/containerd/config.toml"); !strings.Contains(text, `BinaryName = "/opt/runc-trace/bin/runc-trace"`) || !strings.Contains(text, "SystemdCgroup = true # kept") {
+		t.Errorf("containerd's configuration:\n%s", text)
+	}
+	unit, err := os.ReadFile("../../install/runc-trace.service")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(unit), m.contents("etc/systemd/system/runc-trace.service")); diff != "" {
+		t.Errorf("unit (-want +got):\n%s", diff)
+	}
+	if link, err := os.Readlink(filepath.Join(m.root, "opt/runc-trace/bin/runc-trace-crun")); link != "runc-trace" {
+		t.Errorf("runc-trace-crun leads to %q, %v", link, err)
+	}
+}
+
+// TestNotRestarted says what is left to do, until it was done.
+func TestNotRestarted(t *testing.T) {
+	m := newMachine(t, engine.Kinds...)
+	for _, program := range []string{"/usr/bin/containerd", "/usr/bin/dockerd", "/usr/bin/crio"} {
+		m.started[program] = time.Now().Add(-time.Hour)
+	}
+	r := request(t, "one", Request{Default: true})
+	want := []string{"systemctl restart containerd.service", "systemctl restart crio.service", "systemctl reload docker.service"}
+	for range 2 {
+		if diff := cmp.Diff(want, m.install(r).Commands); diff != "" {
+			t.Errorf("left to do (-want +got):\n%s", diff)
+		}
+	}
+	m.started["/usr/bin/containerd"] = time.Now()
+	m.says["docker info"] = `runc-trace {"runc":{"path":"runc"},"runc-trace":{"path":"/opt/runc-trace/bin/runc-trace"}}`
+	if diff := cmp.Diff(want[1:2], m.install(r).Commands); diff != "" {
+		t.Errorf("left to do when some was done (-want +got):\n%s", diff)
+	}
+	if report := m.install(request(t, "one", Request{Default: true, Restart: true})); len(report.Commands) > 0 || report.Engines[2].Taken != "systemctl restart crio.service" {
+		t.Errorf("with --restart: %+v", report)
+	}
+}
+
+// TestAdded adds an engine to those that there are, and takes all back.
+func TestAdded(t *testing.T) {
+	m := newMachine(t, engine.Kinds...)
+	before := m.tree()
+	for _, kind := range []engine.Kind{engine.Podman, engine.Docker, engine.CRIO, engine.Containerd} {
+		m.install(request(t, "one", Request{Kind: kind}))
+	}
+	c, err := config.Parse(m.contents("etc/runc-trace/config.toml"))
+	if want := (config.Runtime{"/usr/bin/crun"}); err != nil || !cmp.Equal(want, c.Runtime) || !cmp.Equal(map[string]string{"runc": "/usr/sbin/runc"}, c.Runtimes) {
+		t.Errorf("config.toml: %+v, %v", c, err)
+	}
+	if text := m.contents("etc/docker/daemon.json"); !strings.Contains(text, "/opt/runc-trace/bin/runc-trace-runc") {
+		t.Errorf("Docker's configuration: %s", text)
+	}
+	m.uninstall(Removal{})
+	m.same("uninstalling all", before)
+}
+
+// TestPackaged uses what a package has brought where it is.
+func TestPackaged(t *testing.T) {
+	m := newMachine(t, engine.Docker, engine.Podman)
+	treetest.Write(t, m.root, map[string]string{
+		"usr/bin/runc-trace":                        program,
+		"usr/bin/tracectl":                          program,
+		"usr/lib/systemd/system/runc-trace.service": install.Unit,
+		"etc/runc-trace/config.toml":                config.File(config.Default()),
+	})
+	before := m.tree()
+	r := Request{BinDir: install.BinDir, Executable: filepath.Join(m.root, "usr/bin/tracectl")}
+	report := m.install(r)
+	var paths []string
+	for _, c := range report.Changes {
+		paths = append(paths, strings.TrimSpace(c.Path+" "+c.Link))
+	}
+	want := []string{
+		"/etc/runc-trace/config.toml",
+		"/opt/runc-trace/bin/runc-trace-crun /usr/bin/runc-trace",
+		"/etc/systemd/system/multi-user.target.wants/runc-trace.service /usr/lib/systemd/system/runc-trace.service",
+		"/etc/docker/daemon.json",
+		"/etc/containers/containers.conf.d/99-runc-trace.conf",
+	}
+	if diff := cmp.Diff(want, paths); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if report.Engines[0].Shim != "/usr/bin/runc-trace" {
+		t.Errorf("Docker calls %s", report.Engines[0].Shim)
+	}
+	if got := m.install(r); len(got.Changes) > 0 {
+		t.Errorf("installing again changes %+v", got.Changes)
+	}
+	m.uninstall(Removal{})
+	m.same("install and uninstall", before)
+}
+
+// TestBinDir installs into another directory.
+func TestBinDir(t *testing.T) {
+	m := newMachine(t, engine.Podman)
+	before := m.tree()
+	m.install(request(t, "one", Request{BinDir: "/srv/bin"}))
+	if unit := m.contents("etc/systemd/system/runc-trace.service"); !strings.Contains(unit, "ExecStart=/srv/bin/tracectl load\n") || strings.Contains(unit, "/opt") {
+		t.Errorf("unit:\n%s", unit)
+	}
+	if m.contents("srv/bin/runc-trace") != program+"# shim one" {
+		t.Error("the shim is not in /srv/bin")
+	}
+	m.uninstall(Removal{})
+	m.same("install and uninstall", before)
+}
+
+// TestFailed puts everything back, whatever fails.
+func TestFailed(t *testing.T) {
+	for name, test := range map[string]struct {
+		prepare func(m *machine)
+		words   []string
+		ran     string // the last command
+	}{
+		"an engine refuses": {
+			func(m *machine) { m.fails["/usr/bin/dockerd --validate"] = "unable to configure the Docker daemon" },
+			[]string{"unable to configure the Docker daemon", "everything was put back"}, "/usr/bin/containerd --config /etc/containerd/config.toml config dump",
+		},
+		"the programs cannot be loaded": {
+			func(m *machine) { m.loadErr = errors.New("kernel 4.19 lacks type information") },
+			[]string{"loading the programs: kernel 4.19 lacks type information", "everything was put back"}, "load",
+		},
+		"the unit does not start": {
+			func(m *machine) { m.fails["systemctl start"] = "Job failed" },
+			[]string{"systemctl start runc-trace.service", "Job failed", "everything was put back"}, "unload",
+		},
+		"an engine does not start": {
+			func(m *machine) { m.fails["/usr/bin/systemctl reload docker"] = "it is broken" },
+			[]string{"it is broken"}, "/usr/bin/systemctl daemon-reload",
+		},
+		"a file of ours cannot be written": {
+			func(m *machine) { treetest.Write(m.t, m.root, map[string]string{"etc/runc-trace": "a file"}) },
+			[]string{"etc/runc-trace"}, "",
+		},
+		"a configuration that cannot be read": {
+			func(m *machine) {
+				treetest.Write(m.t, m.root, map[string]string{"etc/runc-trace/config.toml": "runtime ="})
+			},
+			[]string{"/etc/runc-trace/config.toml is not right, correct it first: "}, "",
+		},
+		"no shim": {
+			func(m *machine) {}, []string{"runc-trace is not beside tracectl in "}, "",
+		},
+		"no runtime": {
+			func(m *machine) { os.Remove(filepath.Join(m.root, "usr/sbin/runc")) }, []string{`"runc" as its default runtime, but there is no such program`}, "",
+		},
+		"the shim for a runtime": {
+			func(m *machine) {
+				os.Remove(filepath.Join(m.root, "usr/sbin/runc"))
+				treetest.Write(m.t, m.root, map[string]string{"usr/sbin/runc": "-> /opt/runc-trace/bin/runc-trace", "opt/runc-trace/bin/runc-trace": program})
+			}, []string{"which is runc-trace itself"}, "",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := newMachine(t, engine.Containerd, engine.Docker)
+			for _, program := range []string{"/usr/bin/containerd", "/usr/bin/dockerd"} {
+				m.started[program] = time.Now().Add(-time.Hour)
+			}
+			test.prepare(m)
+			before := m.tree()
+			r := request(t, "one", Request{Default: true, Restart: true})
+			if name == "no shim" {
+				os.Remove(filepath.Join(filepath.Dir(r.Executable), shimName))
+			}
+			_, err := m.host().Install(t.Context(), r)
+			says(t, err, test.words...)
+			m.same("a failed install", before)
+			ran := append([]string{""}, m.ran()...)
+			if last := ran[len(ran)-1]; last != test.ran || m.loaded {
+				t.Errorf("commands %q, loaded: %v", ran, m.loaded)
+			}
+		})
+	}
+}
+
+// TestFailedUpgrade goes back to what was installed, which can still be uninstalled.
+func TestFailedUpgrade(t *testing.T) {
+	m := newMachine(t, engine.Kinds...)
+	before := m.tree()
+	m.install(request(t, "one", Request{}))
+	installed := m.tree()
+	m.fails["/usr/bin/crio --config"] = "no"
+	_, err := m.host().Install(t.Context(), request(t, "two", Request{Default: true}))
+	says(t, err, "crio refuses its configuration", "no")
+	after := m.tree()
+	for name, text := range installed {
+		if strings.HasPrefix(name, "var/lib/runc-trace/") {
+			delete(installed, name)
+			delete(after, name)
+		} else if !strings.Contains(text, "link") {
+			installed[name] = text
+		}
+	}
+	if diff := cmp.Diff(installed, after); diff != "" {
+		t.Errorf("(-before +after):\n%s", diff)
+	}
+	m.uninstall(Removal{})
+	m.same("uninstalling after a failed upgrade", before)
+}
+
+// TestLeftAlone does nothing about engines that cannot be configured, unless it was told to.
+func TestLeftAlone(t *testing.T) {
+	m := newMachine(t, engine.Containerd, engine.Docker)
+	os.Remove(filepath.Join(m.root, "etc/containerd/config.toml"))
+	treetest.Write(t, m.root, map[string]string{"etc/containerd/config.toml": "disabled_plugins = [\"cri\"]\nversion = 2\n", "etc/crio/crio.conf": ""})
+	report := m.install(request(t, "one", Request{}))
+	if len(report.Engines) != 1 || report.Engines[0].Kind != engine.Docker || len(report.Notes) != 2 {
+		t.Errorf("%+v", report)
+	}
+	_, err := m.host().Install(t.Context(), request(t, "one", Request{Kind: engine.Containerd}))
+	says(t, err, "CRI plugin is disabled")
+	_, err = m.host().Install(t.Context(), request(t, "one", Request{Kind: engine.Podman}))
+	says(t, err, "podman was not found")
+	_, err = newMachine(t).host().Install(t.Context(), request(t, "one", Request{}))
+	says(t, err, "no container engine was found", "containerd, docker, crio, podman")
+}

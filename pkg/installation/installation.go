@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package installation puts runc-trace between a host's container engines and their runtimes, and takes it out again.
+package installation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+	"time"
+
+	securejoin "github.com/cyphar/filepath-securejoin"
+
+	"github.com/runc-trace/runc-trace/install"
+	"github.com/runc-trace/runc-trace/pkg/config"
+	"github.com/runc-trace/runc-trace/pkg/engine"
+	"github.com/runc-trace/runc-trace/pkg/hostfile"
+)
+
+// Where things are on a host.
+const (
+	shimName     = "runc-trace"
+	linkPrefix   = shimName + "-" // of links to the shim that stand for other runtimes
+	tracectlName = "tracectl"
+	unitName     = "runc-trace.service"
+	unitPath     = "/etc/systemd/system/" + unitName
+	wantsPath    = "/etc/systemd/system/multi-user.target.wants/" + unitName
+)
+
+// standardDirs are where packages and `make install` put programs: there they are used as they are.
+var standardDirs = []string{"/usr/bin", "/usr/sbin", "/usr/local/bin", "/usr/local/sbin"}
+
+// packagedUnits are where packages put the unit.
+var packagedUnits = []string{"/usr/lib/systemd/system/" + unitName, "/lib/systemd/system/" + unitName}
+
+// Whom files are for, beside engines.
+const (
+	forShim = "runc-trace" // what a container made through the shim needs
+	forUnit = "systemd"
+)
+
+// Host is the host that is changed, and how it is acted upon.
+type Host struct {
+	// Root stands before every path that is read or written: "/" but for images and tests.
+	Root string
+	// Run runs a program of the host, as engine.Host says. Where it is nil, files are all that is changed: that is for images.
+	Run func(ctx context.Context, program string, args ...string) ([]byte, error)
+	// Load loads the programs, as the configuration that is in place by then says.
+	Load func() (Loaded, error)
+	// Unload unloads them, and says whether there were any.
+	Unload func() (bool, error)
+	// Started says when the oldest process of a program started, and whether there is any.
+	Started func(program string) (time.Time, bool)
+}
+
+// Loaded is what loading the programs came to.
+type Loaded struct {
+	New  bool   // they were not loaded before
+	Note string // why what is loaded is left although it is not what would be loaded, "" where it is the same
+}
+
+func (h Host) engine() engine.Host { return engine.Host{Root: h.Root, Run: h.Run} }
+
+// live says whether the host runs, and is not only a tree of files.
+func (h Host) live() bool { return h.Run != nil }
+
+func (h Host) stat(path string) (fs.FileInfo, error) {
+	at, err := securejoin.SecureJoin(h.Root, path)
+	if err != nil {
+		return nil, err
+	}
+	return os.Stat(at)
+}
+
+func (h Host) exists(path string) bool {
+	_, err := h.stat(path)
+	return err == nil
+}
+
+// hasSystemd says whether the host is one that systemd runs when it is up, and runsSystemd whether it does so now.
+func (h Host) hasSystemd() bool {
+	return h.exists("/usr/lib/systemd/systemd") || h.exists("/lib/systemd/systemd")
+}
+
+func (h Host) runsSystemd() bool { return h.live() && h.exists("/run/systemd/system") }
+
+func (h Host) systemctl(ctx context.Context, args ...string) error {
+	if _, err := h.Run(ctx, "systemctl", args...); err != nil {
+		return fmt.Errorf("running systemctl %s: %w", strings.Join(args, " "), err)
+	}
+	return nil
+}
+
+// Report says what was done, or would be.
+type Report struct {
+	DryRun   bool
+	Changes  []hostfile.Change
+	Engines  []Engine
+	Loaded   *Loaded  // nil where programs were not loaded
+	Unloaded bool     // programs were loaded and are not any more
+	Commands []string // what is left to do, in this order
+	Kept     []Kept
+	Edited   string   // directory of files that were edited and replaced all the same
+	Notes    []string // what else is to be known
+}
+
+// Engine is what became of an engine.
+type Engine struct {
+	engine.Engine
+	Shim  string // the path under which it calls the shim, after an installation
+	Real  string // the runtime behind that
+	Taken string // how it took its new configuration, "" where it has not
+}
+
+// Kept is a reason why not all was removed.
+type Kept struct {
+	Engine     string   // who needs it
+	Paths      []string // what it needs
+	Containers []string // that were made through the shim
+	Command    string   // what has to be done first, where there are no containers
+}
+
+// shims are all paths under which engines of this host may know the shim.
+func shims(recorded []hostfile.Recorded) []string {
+	var paths []string
+	for _, dir := range append([]string{install.BinDir}, standardDirs...) {
+		paths = append(paths, path.Join(dir, shimName))
+	}
+	for _, r := range recorded {
+		if r.For == forShim && isShim(r.Path) {
+			paths = append(paths, r.Path)
+		}
+	}
+	return paths
+}
+
+// isShim tells by its name whether a program is the shim.
+func isShim(program string) bool {
+	base := path.Base(program)
+	return base == shimName || strings.HasPrefix(base, linkPrefix)
+}
+
+// reloadCommand is what has a running engine take its configuration, "" where it needs nothing.
+func (h Host) reloadCommand(ctx context.Context, e engine.Engine) string {
+	if e.Kind == engine.Podman || !h.live() {
+		return ""
+	}
+	if h.runsSystemd() && e.Unit != "" {
+		verb := "restart"
+		if e.Kind == engine.Docker {
+			verb = "reload"
+		}
+		return fmt.Sprintf("systemctl %s %s", verb, e.Unit)
+	}
+	_, advice, _ := e.Reload(ctx, engine.Host{Root: h.Root}) // which can run nothing
+	return advice
+}
+
+// open opens the store, to be looked at only in a dry run.
+func (h Host) open(dryRun bool) (*hostfile.Store, error) {
+	if dryRun {
+		return hostfile.View(h.Root)
+	}
+	store, err := hostfile.Open(h.Root)
+	if errors.Is(err, os.ErrPermission) {
+		return nil, fmt.Errorf("%w (run it as root)", err)
+	}
+	return store, err
+}
+
+// readFile reads a file of the host, nil where there is none.
+func (h Host) readFile(path string) ([]byte, error) {
+	at, err := securejoin.SecureJoin(h.Root, path)
+	if err != nil {
+		return nil, err
+	}
+	data, err := os.ReadFile(at)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	return data, err
+}
+
+// ownFiles are the files of the installation but those of engines.
+func (h Host) ownFiles(executable, binDir string, settings []byte, names []string) ([]hostfile.File, error) {
+	dir, copied, err := h.programs(executable, binDir)
+	if err != nil {
+		return nil, err
+	}
+	var files []hostfile.File
+	if copied {
+		for _, program := range [][2]string{{shimName, filepath.Join(filepath.Dir(executable), shimName)}, {tracectlName, executable}} {
+			data, err := os.ReadFile(program[1])
+			if errors.Is(err, fs.ErrNotExist) {
+				return nil, fmt.Errorf("%s is not beside tracectl in %s: put both into one directory", program[0], filepath.Dir(executable))
+			}
+			if err != nil {
+				return nil, fmt.Errorf("reading program: %w", err)
+			}
+			files = append(files, hostfile.File{Path: path.Join(dir, program[0]), Data: data, Mode: 0o755, For: forShim})
+		}
+	}
+	files = append(files, hostfile.File{Path: config.DefaultPath, Data: settings, Mode: 0o644, For: forShim})
+	for _, name := range names {
+		target := shimName
+		if binDir != dir {
+			target = path.Join(dir, shimName)
+		}
+		files = append(files, hostfile.File{Path: path.Join(binDir, linkPrefix+name), Link: target, For: forShim})
+	}
+	if !h.hasSystemd() {
+		return files, nil
+	}
+	unit := unitPath
+	for _, packaged := range packagedUnits {
+		if h.exists(packaged) && !h.exists(unitPath) {
+			unit = packaged
+			break
+		}
+	}
+	if unit == unitPath {
+		text := strings.ReplaceAll(install.Unit, install.BinDir+"/", dir+"/")
+		files = append(files, hostfile.File{Path: unitPath, Data: []byte(text), Mode: 0o644, For: forUnit})
+	}
+	return append(files, hostfile.File{Path: wantsPath, Link: unit, For: forUnit}), nil
+}
+
+// programs says where the shim and tracectl are to be, and whether they have to be copied there.
+func (h Host) programs(executable, binDir string) (dir string, copied bool, err error) {
+	self, err := os.Stat(executable)
+	if err != nil {
+		return "", false, fmt.Errorf("looking for tracectl itself: %w", err)
+	}
+	if binDir != install.BinDir {
+		return binDir, true, nil
+	}
+	for _, dir := range standardDirs {
+		found, err := h.stat(path.Join(dir, tracectlName))
+		if err == nil && os.SameFile(self, found) && h.exists(path.Join(dir, shimName)) {
+			return dir, false, nil
+		}
+	}
+	return binDir, true, nil
+}

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package installation
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"path"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/runc-trace/runc-trace/pkg/config"
+	"github.com/runc-trace/runc-trace/pkg/engine"
+)
+
+// routes says under which name the shim stands for each real runtime.
+type routes struct {
+	config config.Config
+	chosen bool // the configuration says which runtime the shim stands for by its own name
+}
+
+func newRoutes(c config.Config) *routes {
+	c.Runtimes = maps.Clone(c.Runtimes)
+	return &routes{c, !slices.Equal(c.Runtime, config.Default().Runtime)}
+}
+
+// name gives the NAME of runc-trace-NAME for an engine's real runtime, "" for the shim's own name. The first runtime gets that,
+// unless the configuration has another one for it.
+func (r *routes) name(e engine.Engine, real string) string {
+	if !r.chosen {
+		r.config.Runtime, r.chosen = config.Runtime{real}, true
+	}
+	if slices.Equal(r.config.Runtime, config.Runtime{real}) {
+		return ""
+	}
+	for _, name := range slices.Sorted(maps.Keys(r.config.Runtimes)) {
+		if r.config.Runtimes[name] == real {
+			return name
+		}
+	}
+	base := strings.Map(plain, path.Base(real))
+	name := base
+	for i := 2; ; i++ {
+		if _, taken := r.config.Runtimes[name]; !taken {
+			break
+		}
+		if name = base + "-" + cmp.Or(e.Variant, string(e.Kind)); i > 2 {
+			name = fmt.Sprintf("%s-%d", name, i)
+		}
+	}
+	if r.config.Runtimes == nil {
+		r.config.Runtimes = make(map[string]string)
+	}
+	r.config.Runtimes[name] = real
+	return name
+}
+
+// plain leaves of a name what needs no quotes in TOML, nor elsewhere.
+func plain(c rune) rune {
+	switch {
+	case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '_':
+		return c
+	}
+	return '-'
+}
+
+// write gives the text of config.toml: the one that there is, nil for none, with as few lines changed as can be.
+func (r *routes) write(text []byte) ([]byte, error) {
+	if text == nil {
+		return []byte(config.File(r.config)), nil
+	}
+	now, err := config.Parse(string(text))
+	if err != nil {
+		return nil, fmt.Errorf("%s is not right, correct it first: %w", config.DefaultPath, err)
+	}
+	if r.same(now) {
+		return text, nil
+	}
+	edited := string(text)
+	if !slices.Equal(now.Runtime, r.config.Runtime) {
+		edited = setRuntime(edited, fmt.Sprintf("runtime = %q", r.config.Runtime[0]))
+	}
+	var added []string
+	for _, name := range slices.Sorted(maps.Keys(r.config.Runtimes)) {
+		if now.Runtimes[name] != r.config.Runtimes[name] {
+			added = append(added, fmt.Sprintf("%s = %q", name, r.config.Runtimes[name]))
+		}
+	}
+	edited = addRuntimes(edited, added)
+	if result, err := config.Parse(edited); err != nil || !r.same(result) {
+		return nil, fmt.Errorf("%s is written in a way that tracectl cannot add to: write the runtime as %q, and below [runtimes] %s, by hand",
+			config.DefaultPath, r.config.Runtime[0], strings.Join(added, ", "))
+	}
+	return []byte(edited), nil
+}
+
+// same says whether a configuration is just what these routes need.
+func (r *routes) same(c config.Config) bool {
+	if len(c.Runtimes) == 0 && len(r.config.Runtimes) == 0 {
+		c.Runtimes = r.config.Runtimes
+	}
+	return reflect.DeepEqual(c, r.config)
+}
+
+// setRuntime puts a line in the place of the one that shows the default, or before all others.
+func setRuntime(text, line string) string {
+	lines := strings.SplitAfter(text, "\n")
+	at := slices.IndexFunc(lines, func(l string) bool { return strings.HasPrefix(l, "#runtime =") })
+	if at >= 0 {
+		lines[at] = line + "\n"
+	} else {
+		lines = append([]string{line + "\n"}, lines...)
+	}
+	return strings.Join(lines, "")
+}
+
+// addRuntimes puts lines into the table [runtimes], which it makes where the commented one stands, or else before all other tables.
+func addRuntimes(text string, added []string) string {
+	if len(added) == 0 {
+		return text
+	}
+	lines := strings.SplitAfter(strings.TrimSuffix(text, "\n"), "\n")
+	lines[len(lines)-1] += "\n"
+	isLine := func(want string) func(string) bool {
+		return func(l string) bool { return strings.TrimSpace(l) == want }
+	}
+	block := strings.Join(added, "\n") + "\n"
+	if at := slices.IndexFunc(lines, isLine("[runtimes]")); at >= 0 {
+		return strings.Join(slices.Insert(lines, at+1, block), "")
+	}
+	if at := slices.IndexFunc(lines, isLine("#[runtimes]")); at >= 0 {
+		lines[at] = "[runtimes]\n"
+		if at+1 < len(lines) && strings.HasPrefix(lines[at+1], "#crun =") {
+			lines[at+1] = ""
+		}
+		return strings.Join(slices.Insert(lines, at+1, block), "")
+	}
+	block = "[runtimes]\n" + block + "\n"
+	at := slices.IndexFunc(lines, func(l string) bool { return strings.HasPrefix(strings.TrimSpace(l), "[") })
+	if at < 0 {
+		return strings.Join(lines, "") + "\n" + strings.TrimSuffix(block, "\n")
+	}
+	for at > 0 && strings.HasPrefix(lines[at-1], "#") { // what is said about the table stays with it
+		at--
+	}
+	return strings.Join(slices.Insert(lines, at, block), "")
+}

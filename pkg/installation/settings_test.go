@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package installation
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/runc-trace/runc-trace/pkg/config"
+	"github.com/runc-trace/runc-trace/pkg/engine"
+)
+
+// TestSettings edits configurations of users.
+func TestSettings(t *testing.T) {
+	k3s := engine.Engine{Kind: engine.Containerd, Variant: "k3s"}
+	podman := engine.Engine{Kind: engine.Podman}
+	docker := engine.Engine{Kind: engine.Docker}
+	type need struct {
+		engine engine.Engine
+		real   string
+	}
+	file := config.File(config.Default())
+	chosen := config.Default()
+	chosen.Runtime = config.Runtime{"/usr/sbin/runc"}
+	chosen.Runtimes = map[string]string{"crun": "/usr/bin/crun"}
+	for _, test := range []struct {
+		name, text string
+		needs      []need
+		names      []string
+		want       string // "error: " and a part of it, or the text
+	}{
+		{"the default file", file, []need{{docker, "/usr/sbin/runc"}, {podman, "/usr/bin/crun"}}, []string{"", "crun"}, config.File(chosen)},
+		{"a file that says so", config.File(chosen), []need{{podman, "/usr/bin/crun"}, {docker, "/usr/sbin/runc"}}, []string{"crun", ""}, config.File(chosen)},
+		{"another runtime of a name", "runtime = \"/opt/runc\" # mine\n", []need{{docker, "/usr/sbin/runc"}, {k3s, "/var/lib/rancher/k3s/data/current/bin/runc"}},
+			[]string{"runc", "runc-k3s"},
+			"runtime = \"/opt/runc\" # mine\n\n[runtimes]\nrunc = \"/usr/sbin/runc\"\nrunc-k3s = \"/var/lib/rancher/k3s/data/current/bin/runc\"\n"},
+		{"tables", "log = \"/x\"\n\n# of mine\n[pool]\nrings = 7", []need{{docker, "/usr/sbin/runc"}, {podman, "/usr/bin/crun"}}, []string{"", "crun"},
+			"runtime = \"/usr/sbin/runc\"\nlog = \"/x\"\n\n[runtimes]\ncrun = \"/usr/bin/crun\"\n\n# of mine\n[pool]\nrings = 7\n"},
+		{"a table of runtimes", "runtime = \"/usr/sbin/runc\"\n[runtimes]\n# mine\nyouki = \"/y\"\n", []need{{podman, "/usr/bin/crun"}, {docker, "/y"}}, []string{"crun", "youki"},
+			"runtime = \"/usr/sbin/runc\"\n[runtimes]\ncrun = \"/usr/bin/crun\"\n# mine\nyouki = \"/y\"\n"},
+		{"an inline table", "runtime = \"/usr/sbin/runc\"\nruntimes = {}\n", []need{{podman, "/usr/bin/crun"}}, []string{"crun"},
+			"error: write the runtime as \"/usr/sbin/runc\", and below [runtimes] crun = \"/usr/bin/crun\", by hand"},
+		{"no TOML", "runtime", []need{{podman, "/usr/bin/crun"}}, []string{""}, "error: /etc/runc-trace/config.toml is not right, correct it first: "},
+		{"nothing", "", []need{{podman, "/usr/bin/crun v2"}, {docker, "/opt/a b"}}, []string{"", "a-b"},
+			"runtime = \"/usr/bin/crun v2\"\n\n[runtimes]\na-b = \"/opt/a b\"\n"},
+	} {
+		now, _ := config.Parse(test.text)
+		r := newRoutes(now)
+		var names []string
+		for _, n := range test.needs {
+			names = append(names, r.name(n.engine, n.real))
+		}
+		if diff := cmp.Diff(test.names, names); diff != "" {
+			t.Errorf("%s: names (-want +got):\n%s", test.name, diff)
+		}
+		got, err := r.write([]byte(test.text))
+		if part, ok := strings.CutPrefix(test.want, "error: "); ok {
+			says(t, err, part)
+			continue
+		}
+		if err != nil {
+			t.Errorf("%s: %v", test.name, err)
+		}
+		// A list of one is written as a string where a line is edited, and as a list where all is.
+		want := strings.Replace(test.want, `runtime = ["/usr/sbin/runc"]`, `runtime = "/usr/sbin/runc"`, 1)
+		if diff := cmp.Diff(want, strings.Replace(string(got), `runtime = ["/usr/sbin/runc"]`, `runtime = "/usr/sbin/runc"`, 1)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", test.name, diff)
+		}
+	}
+}

@@ -1,0 +1,297 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package installation
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/runc-trace/runc-trace/pkg/engine"
+	"github.com/runc-trace/runc-trace/pkg/hostfile"
+	"github.com/runc-trace/runc-trace/pkg/hostfile/treetest"
+)
+
+const shim = "/opt/runc-trace/bin/runc-trace"
+
+var ownPaths = []string{shim, "/opt/runc-trace/bin/tracectl", "/etc/runc-trace/config.toml"}
+
+// TestKeptForContainers keeps what containerd's containers need until they are gone.
+func TestKeptForContainers(t *testing.T) {
+	m := newMachine(t, engine.Containerd)
+	before := m.tree()
+	m.install(request(t, "one", Request{Default: true}))
+	task := "run/containerd/io.containerd.runtime.v2.task/k8s.io"
+	treetest.Write(t, m.root, map[string]string{task + "/web\x1b[2J/runtime": shim, task + "/other/runtime": "/usr/sbin/runc"})
+	installed := m.tree()
+
+	wantKept := []Kept{{Engine: "containerd", Paths: ownPaths, Containers: []string{`k8s.io/web\x1b[2J`}}}
+	dry := m.uninstall(Removal{DryRun: true})
+	m.same("a dry run", installed)
+	got := m.uninstall(Removal{})
+	for _, report := range []Report{dry, got} {
+		if diff := cmp.Diff(wantKept, report.Kept); diff != "" {
+			t.Errorf("kept (-want +got):\n%s", diff)
+		}
+		want := []string{
+			"replace /etc/containerd/config.toml",
+			"remove /etc/systemd/system/multi-user.target.wants/runc-trace.service", "remove /etc/systemd/system/runc-trace.service",
+		}
+		if diff := cmp.Diff(want, paths(report)); diff != "" {
+			t.Errorf("dry run %v: changes (-want +got):\n%s", report.DryRun, diff)
+		}
+	}
+	after := m.tree()
+	for name, text := range before {
+		if after[name] != text {
+			t.Errorf("%s is %s, was %s", name, after[name], text)
+		}
+	}
+	if m.contents(shim) == "" || m.loaded {
+		t.Errorf("shim %q, loaded %v", m.contents(shim), m.loaded)
+	}
+	if again := m.uninstall(Removal{}); len(again.Kept) != 1 || len(again.Changes) != 0 {
+		t.Errorf("again: %+v", again)
+	}
+	if err := os.RemoveAll(filepath.Join(m.root, task)); err != nil {
+		t.Fatal(err)
+	}
+	if last := m.uninstall(Removal{}); len(last.Kept) != 0 {
+		t.Errorf("without containers: %+v", last)
+	}
+	m.same("uninstalling when the containers are gone", before)
+
+	// And by force.
+	m.install(request(t, "one", Request{Default: true}))
+	treetest.Write(t, m.root, map[string]string{task + "/web/runtime": shim})
+	if forced := m.uninstall(Removal{Force: true}); len(forced.Kept) != 0 {
+		t.Errorf("by force: %+v", forced)
+	}
+	if err := os.RemoveAll(filepath.Join(m.root, task)); err != nil {
+		t.Fatal(err)
+	}
+	m.same("uninstalling by force", before)
+}
+
+func paths(r Report) []string {
+	var list []string
+	for _, c := range r.Changes {
+		list = append(list, string(c.Action)+" "+c.Path)
+	}
+	return list
+}
+
+// TestKeptForEngine keeps what a running engine still calls, until it was restarted.
+func TestKeptForEngine(t *testing.T) {
+	for _, kind := range []engine.Kind{engine.Containerd, engine.CRIO} {
+		m := newMachine(t, kind)
+		before := m.tree()
+		program := "/usr/bin/" + string(kind)
+
+		// One that has run since before the installation does not know the shim.
+		m.started[program] = time.Now().Add(-time.Hour)
+		m.install(request(t, "one", Request{Default: true}))
+		if report := m.uninstall(Removal{}); len(report.Kept) != 0 || len(report.Commands) != 0 {
+			t.Errorf("an engine that was not restarted: %+v", report)
+		}
+		m.same("uninstalling without any restart", before)
+
+		m.install(request(t, "one", Request{Default: true}))
+		m.started[program] = time.Now()
+		for range 2 {
+			want := []Kept{{Engine: string(kind), Paths: ownPaths, Command: "systemctl restart " + string(kind) + ".service"}}
+			if diff := cmp.Diff(want, m.uninstall(Removal{}).Kept, cmpopts.EquateEmpty()); diff != "" {
+				t.Errorf("kept (-want +got):\n%s", diff)
+			}
+		}
+		m.started[program] = time.Now()
+		m.uninstall(Removal{})
+		m.same("uninstalling after a restart", before)
+
+		m.install(request(t, "one", Request{Default: true}))
+		m.started[program] = time.Now()
+		m.ran()
+		report := m.uninstall(Removal{Restart: true})
+		if len(report.Kept) != 0 || len(report.Engines) != 1 || report.Engines[0].Taken != "systemctl restart "+string(kind)+".service" || !report.Unloaded {
+			t.Errorf("with a restart: %+v", report)
+		}
+		want := []string{"/usr/bin/systemctl daemon-reload", "/usr/bin/systemctl restart " + string(kind) + ".service", "systemctl stop runc-trace.service", "unload", "systemctl daemon-reload"}
+		if diff := cmp.Diff(want, m.ran()); diff != "" {
+			t.Errorf("commands (-want +got):\n%s", diff)
+		}
+		m.same("uninstalling with a restart", before)
+
+		m.install(request(t, "one", Request{Default: true}))
+		m.started[program] = time.Now()
+		if report := m.uninstall(Removal{Force: true}); len(report.Kept) != 0 || len(report.Commands) != 1 {
+			t.Errorf("by force: %+v", report)
+		}
+		m.same("uninstalling by force", before)
+	}
+}
+
+// TestDocker keeps Docker from going without the runtime that its containers have, or that it takes for its default one.
+func TestDocker(t *testing.T) {
+	m := newMachine(t, engine.Docker)
+	m.started["/usr/bin/dockerd"] = time.Now().Add(-time.Hour)
+	before := m.tree()
+	calls := `runc-trace {"runc-trace":{"path":"/opt/runc-trace/bin/runc-trace"}}`
+	interim := "{\n    \"log-driver\": \"local\",\n    \"runtimes\": {\n        \"runc-trace\": {\n            \"path\": \"/opt/runc-trace/bin/runc-trace\"\n        }\n    },\n    \"default-runtime\": \"runc\"\n}"
+	keptPaths := append(ownPaths[:3:3], "/etc/docker/daemon.json")
+
+	// Not restarted.
+	m.install(request(t, "one", Request{Default: true}))
+	m.says["docker info"] = calls
+	for range 2 {
+		want := []Kept{{Engine: "docker", Paths: keptPaths, Command: "systemctl reload docker.service"}}
+		if diff := cmp.Diff(want, m.uninstall(Removal{}).Kept, cmpopts.EquateEmpty()); diff != "" {
+			t.Errorf("kept (-want +got):\n%s", diff)
+		}
+		if diff := cmp.Diff(interim, m.contents("etc/docker/daemon.json")); diff != "" {
+			t.Errorf("daemon.json (-want +got):\n%s", diff)
+		}
+	}
+	m.says["docker info"] = strings.Replace(calls, "runc-trace", "runc", 1)
+	m.uninstall(Removal{})
+	m.same("uninstalling after a reload", before)
+
+	// A stopped container.
+	m.install(request(t, "one", Request{Default: true}))
+	container := "var/lib/docker/containers/abc"
+	treetest.Write(t, m.root, map[string]string{container + "/hostconfig.json": `{"Runtime": "runc-trace"}`})
+	installed := m.tree()
+	wantKept := []Kept{{Engine: "docker", Paths: keptPaths, Containers: []string{"abc"}}}
+	if diff := cmp.Diff(wantKept, m.uninstall(Removal{DryRun: true}).Kept); diff != "" {
+		t.Errorf("would be kept (-want +got):\n%s", diff)
+	}
+	m.same("a dry run", installed)
+	for i := range 2 {
+		report := m.uninstall(Removal{Restart: true})
+		if diff := cmp.Diff(wantKept, report.Kept); diff != "" {
+			t.Errorf("kept (-want +got):\n%s", diff)
+		}
+		if len(report.Changes) != []int{3, 0}[i] {
+			t.Errorf("changes: %+v", report.Changes)
+		}
+	}
+	if err := os.RemoveAll(filepath.Join(m.root, container)); err != nil {
+		t.Fatal(err)
+	}
+	m.uninstall(Removal{})
+	m.same("uninstalling without containers", before)
+
+	// Restarted: it takes a configuration that names its own default runtime, and then the one that it had.
+	m.install(request(t, "one", Request{Default: true}))
+	m.says["docker info"] = calls
+	m.ran()
+	var seen []string
+	host := m.host()
+	run := host.Run
+	host.Run = func(ctx context.Context, program string, args ...string) ([]byte, error) {
+		if len(args) == 2 && args[0] == "reload" {
+			seen = append(seen, m.contents("etc/docker/daemon.json"))
+		}
+		return run(ctx, program, args...)
+	}
+	if report, err := host.Uninstall(t.Context(), Removal{Restart: true}); err != nil || len(report.Kept) != 0 {
+		t.Errorf("%+v, %v", report, err)
+	}
+	if diff := cmp.Diff([]string{interim, engines[engine.Docker]["etc/docker/daemon.json"]}, seen); diff != "" {
+		t.Errorf("what Docker was told to read (-want +got):\n%s", diff)
+	}
+	m.same("uninstalling with a restart", before)
+}
+
+// TestEdited refuses where somebody edited a file.
+func TestEdited(t *testing.T) {
+	m := newMachine(t, engine.Docker, engine.Containerd)
+	before := m.tree()
+	m.install(request(t, "one", Request{}))
+	file := filepath.Join(m.root, "etc/docker/daemon.json")
+	text := strings.Replace(m.contents("etc/docker/daemon.json"), "local", "journald", 1)
+	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	// The same edit stays known as one when the file is installed again, and again with other contents.
+	m.install(request(t, "one", Request{}))
+	m.install(request(t, "one", Request{Default: true}))
+	installed := m.tree()
+	for _, r := range []Removal{{DryRun: true}, {}, {Force: true, Restart: true}} {
+		m.ran()
+		_, err := m.host().Uninstall(t.Context(), r)
+		var edited *hostfile.EditedError
+		if !errors.As(err, &edited) || len(edited.Files) != 1 || !strings.Contains(edited.Files[0].Diff, `+    "log-driver": "journald"`) {
+			t.Errorf("%+v: %v, %+v", r, err, edited)
+		}
+		m.same("a refused uninstall", installed)
+		if len(m.ran()) > 0 {
+			t.Error("a refused uninstall runs commands")
+		}
+	}
+	report := m.uninstall(Removal{DiscardEdits: true})
+	if report.Edited != "/var/lib/runc-trace/edited" {
+		t.Errorf("%+v", report)
+	}
+	kept := filepath.Join(m.root, "var/lib/runc-trace")
+	if text := m.contents("var/lib/runc-trace/edited/etc/docker/daemon.json"); !strings.Contains(text, "journald") {
+		t.Errorf("the edited file: %q", text)
+	}
+	if err := os.RemoveAll(kept); err != nil {
+		t.Fatal(err)
+	}
+	m.same("uninstalling what was edited", before)
+}
+
+// TestGone uninstalls where an engine is not there any more, or cannot be read.
+func TestGone(t *testing.T) {
+	m := newMachine(t, engine.Kinds...)
+	m.install(request(t, "one", Request{Default: true}))
+	for _, name := range []string{"usr/bin/dockerd", "usr/lib/systemd/system/docker.service", "usr/bin/podman"} {
+		if err := os.Remove(filepath.Join(m.root, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	m.uninstall(Removal{})
+	want := newMachine(t, engine.Kinds...).tree()
+	for _, name := range []string{"usr/bin/dockerd", "usr/lib/systemd/system/docker.service", "usr/bin/podman"} {
+		delete(want, name)
+	}
+	m.same("uninstalling without the engine", want)
+}
+
+// TestUnreadable holds that an engine whose configuration cannot be read is in the way of its own uninstallation only.
+func TestUnreadable(t *testing.T) {
+	for _, test := range []struct {
+		installed engine.Kind
+		blocked   bool
+	}{{engine.Containerd, false}, {engine.Podman, true}} {
+		m := newMachine(t, engine.Containerd, engine.Podman)
+		treetest.Write(t, m.root, map[string]string{"etc/containers/containers.conf": "[engine]\n"})
+		m.install(request(t, "one", Request{Kind: test.installed, Default: true}))
+		treetest.Write(t, m.root, map[string]string{"etc/containers/containers.conf": "[engine"})
+		m.fails["/usr/bin/podman"] = "broken"
+		report, err := m.host().Uninstall(t.Context(), Removal{})
+		if test.blocked {
+			says(t, err, "podman", "use --force")
+			if m.contents(shim) == "" {
+				t.Errorf("%s: the shim is gone", test.installed)
+			}
+			report = m.uninstall(Removal{Force: true})
+		} else if err != nil {
+			t.Errorf("%s: %v", test.installed, err)
+		}
+		if notes := strings.Join(report.Notes, "\n"); !strings.Contains(notes, "podman") {
+			t.Errorf("%s: the notes are %q", test.installed, notes)
+		}
+		if m.contents(shim) != "" || m.contents("etc/containerd/config.toml") != engines[engine.Containerd]["etc/containerd/config.toml"] {
+			t.Errorf("%s: something is left", test.installed)
+		}
+	}
+}
