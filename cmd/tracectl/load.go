@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/runc-trace/runc-trace/pkg/bpf"
+	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 	"github.com/runc-trace/runc-trace/pkg/config"
 	"github.com/runc-trace/runc-trace/pkg/syscalls"
 )
@@ -22,6 +23,13 @@ The default sizes are those of [pool] in the configuration. Where the same sizes
 are loaded already, nothing is changed. Other sizes are refused: unload first,
 which drops what was kept.
 
+After an upgrade, --replace puts the programs of this version in the place of those
+that run, and keeps all that they recorded. Containers go on being recorded: no
+system call, exec or new container is lost or seen twice. Where the layout of what
+is kept differs between the versions, nothing is changed: the two layouts are named,
+and only unload and load, which drop what was kept, help. Where nothing is loaded,
+--replace changes nothing about load. Whose programs run is shown by status.
+
 Kernel 5.15 or newer is needed, with type information (CONFIG_DEBUG_INFO_BTF).
 Where no bpf file system is mounted at /sys/fs/bpf, it is mounted.`
 
@@ -33,6 +41,7 @@ func newLoad(s *settings) *cobra.Command {
 		Long:  loadLong,
 		Example: `  tracectl load
   tracectl load --recordings 64 --ring-size 1MiB
+  tracectl load --replace
   tracectl load --pin-dir /sys/fs/bpf/test --recordings 4 --identities 16`,
 		Args: exactly(0),
 	}
@@ -43,6 +52,7 @@ func newLoad(s *settings) *cobra.Command {
 	flags.Var(&pool.ExecLogSize, "exec-log-size", "memory of the log of execs: a power of two, 64KiB to 1GiB")
 	flags.Var(&pool.CaptureSize, "capture-size", "how much is kept of a string or a buffer of a system call: 8 to 1KiB")
 	flags.Var(&pool.ArgvSize, "argv-size", "how much is kept of the arguments of an exec: 64 to 32KiB")
+	replace := flags.Bool("replace", false, "where programs are loaded already, swap them for this version's and keep what was recorded")
 	output := addOutput(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		configured, err := s.configuration()
@@ -50,7 +60,7 @@ func newLoad(s *settings) *cobra.Command {
 			return err
 		}
 		changed := flags.Changed
-		return load(c.OutOrStdout(), s, options(pool, configured.Pool, changed), output.word)
+		return load(c.OutOrStdout(), s, options(pool, configured.Pool, changed), *replace, output.word)
 	}
 	return c
 }
@@ -75,10 +85,12 @@ func options(flags, configured config.Pool, changed func(string) bool) bpf.Optio
 
 // loadJSON is what load prints with -o json.
 type loadJSON struct {
-	PinDir  string      `json:"pinDir"`
-	Loaded  bool        `json:"loaded"` // false: it was loaded already
-	Memory  uint64      `json:"memory"` // bytes
-	Options optionsJSON `json:"options"`
+	PinDir   string      `json:"pinDir"`
+	Loaded   bool        `json:"loaded"`   // false: it was loaded already
+	Replaced bool        `json:"replaced"` // its programs took the place of those loaded already
+	Current  bool        `json:"current"`  // the programs that run are this version's
+	Memory   uint64      `json:"memory"`   // bytes
+	Options  optionsJSON `json:"options"`
 }
 
 // optionsJSON are the sizes of what is loaded, in bytes but for the two counts.
@@ -91,13 +103,24 @@ type optionsJSON struct {
 	ArgvSize    int `json:"argvSize"`
 }
 
-func load(stdout io.Writer, s *settings, o bpf.Options, output string) error {
+// descriptions are what the programs are told to read of each call.
+func descriptions() []abi.Syscall {
+	native := syscalls.NativeABI()
+	return syscalls.Descriptions(native, syscalls.CompatABI(native))
+}
+
+func load(stdout io.Writer, s *settings, o bpf.Options, replace bool, output string) error {
 	dir, err := s.directory()
 	if err != nil {
 		return err
 	}
-	native := syscalls.NativeABI()
-	loaded, err := bpf.Load(dir, o, syscalls.Descriptions(native, syscalls.CompatABI(native)))
+	var loaded, replaced bool
+	if replace {
+		replaced, err = bpf.Replace(dir, o, descriptions())
+		loaded = !replaced
+	} else {
+		loaded, err = bpf.Load(dir, o, descriptions())
+	}
 	if err != nil {
 		return err
 	}
@@ -110,15 +133,22 @@ func load(stdout io.Writer, s *settings, o bpf.Options, output string) error {
 	if err != nil {
 		return err
 	}
+	current := i.Layout.Build == bpf.Build(descriptions())
 	if output == "json" {
-		return printJSON(stdout, loadJSON{dir, loaded, memory, optionsJSON(o)})
+		return printJSON(stdout, loadJSON{dir, loaded, replaced, current, memory, optionsJSON(o)})
 	}
-	word := "loaded"
-	if !loaded {
-		word = "already loaded"
+	word, hint := "already loaded", ""
+	switch {
+	case loaded:
+		word = "loaded"
+	case replaced:
+		word = "replaced the programs"
 	}
-	_, err = fmt.Fprintf(stdout, "%s below %s: %d recordings of %v, %d identities, an exec log of %v; %s of memory\n",
-		word, dir, o.Rings, config.Size(o.RingSize), o.Identities, config.Size(o.ExecLogSize), mebibytes(memory))
+	if !current {
+		hint = "the programs that run are not this version's: tracectl load --replace swaps them and keeps what was recorded\n"
+	}
+	_, err = fmt.Fprintf(stdout, "%s below %s: %d recordings of %v, %d identities, an exec log of %v; %s of memory\n%s",
+		word, dir, o.Rings, config.Size(o.RingSize), o.Identities, config.Size(o.ExecLogSize), mebibytes(memory), hint)
 	return err
 }
 

@@ -28,6 +28,7 @@ const (
 	exitUsage     = 2
 	exitNotLoaded = 3
 	exitNotFound  = 4
+	exitKept      = 5
 )
 
 // run is the whole program. It returns the exit code. A reader of stdout that has seen enough
@@ -57,6 +58,8 @@ func exitCode(err error) int {
 		return exitNotLoaded
 	case errors.As(err, &name), errors.Is(err, errNoSuchRun):
 		return exitNotFound
+	case errors.Is(err, errKept):
+		return exitKept
 	}
 	return exitFailure
 }

@@ -49,6 +49,9 @@ func TestUsage(t *testing.T) {
 		{[]string{"straceback", "show", "a", "b"}, `one argument too many: "b" (see tracectl straceback show --help)`},
 		{[]string{"straceback", "show", "a", "-e", "opne"}, `there is no system call "opne" (see tracectl straceback show --help)`},
 		{[]string{"straceback", "show", "a", "--previous=-1"}, `--previous=-1 must not be negative (see tracectl straceback show --help)`},
+		{[]string{"install", "--engine", "rkt"}, `invalid argument "rkt" for "--engine" flag: must be one of auto, containerd, docker, crio, podman (see tracectl install --help)`},
+		{[]string{"install", "--bin-dir", "bin"}, `--bin-dir bin must be an absolute path (see tracectl install --help)`},
+		{[]string{"uninstall", "docker"}, `takes no argument such as "docker" (see tracectl uninstall --help)`},
 		{[]string{"load", "--ring-size", "1MB"}, `invalid argument "1MB" for "--ring-size" flag: size "1MB" is no number of bytes such as 4096, "256KiB" or "8MiB" (see tracectl load --help)`},
 	} {
 		want := result{exitUsage, "", "tracectl: " + c.want + "\n"}
@@ -172,7 +175,7 @@ func TestHelp(t *testing.T) {
 }
 
 func TestVersion(t *testing.T) {
-	if got := tracectl(t, "version"); got.Code != 0 || !strings.HasPrefix(got.Stdout, "tracectl "+version+" (layout 1, linux/") {
+	if got := tracectl(t, "version"); got.Code != 0 || !strings.HasPrefix(got.Stdout, "tracectl "+version+" (layout 2, build ") {
 		t.Errorf("tracectl version gives %+v", got)
 	}
 	if got := tracectl(t, "completion", "bash"); got.Code != 0 || !strings.Contains(got.Stdout, "bash completion") {

@@ -20,7 +20,7 @@ away from what is kept, nor from other readers.
 
 Exit codes: 0 success, also where a signal ended a command that follows; 1
 failure; 2 wrong usage; 3 nothing is loaded (run "tracectl load"); 4 no such
-recording, or a name that means several.
+recording, or a name that means several; 5 uninstall kept what is still needed.
 
 Text that comes from a container is shown with control characters escaped. With
 -o json each command prints one JSON object a line, with stable names.`
@@ -45,7 +45,7 @@ func newRoot() *cobra.Command {
 	flags.StringVar(&s.pinDir, "pin-dir", "", fmt.Sprintf("directory of the pinned programs and maps (default: $%s, pin-dir of the configuration, or %s)", abi.PinDirEnv, abi.DefaultPinDir))
 	flags.StringVar(&s.config, "config", "", fmt.Sprintf("configuration file (default: $%s, or %s)", config.PathEnv, config.DefaultPath))
 	root.AddCommand(
-		newLoad(&s), newUnload(&s), newStatus(&s), newContainers(&s), newExec(&s), newStraceback(&s), newVersion(),
+		newLoad(&s), newUnload(&s), newStatus(&s), newContainers(&s), newExec(&s), newStraceback(&s), newDoctor(&s), newInstall(&s), newUninstall(&s), newVersion(),
 	)
 	return root
 }

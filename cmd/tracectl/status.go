@@ -56,7 +56,10 @@ type statusJSON struct {
 	Version    string      `json:"version"` // of tracectl
 	Layout     uint32      `json:"layout"`
 	Loaded     time.Time   `json:"loaded"`
-	Memory     uint64      `json:"memory"` // bytes
+	Build      string      `json:"build"`    // of the programs that run; empty: replacing them was interrupted
+	Current    bool        `json:"current"`  // it is that of this tracectl
+	Replaced   *time.Time  `json:"replaced"` // when the programs took the place of others
+	Memory     uint64      `json:"memory"`   // bytes
 	Options    optionsJSON `json:"options"`
 	Containers struct {
 		Created int `json:"created"`
@@ -107,7 +110,11 @@ var drops = []struct {
 func readStatus(i *bpf.Instance, directory *labels.Directory, clock clock) (*statusJSON, error) {
 	s := &statusJSON{
 		PinDir: i.Dir, Version: version, Layout: i.Layout.Version, Options: optionsJSON(i.Options()),
-		Loaded: *clock.time(max(1, i.Layout.Loaded)), Dropped: map[string]uint64{},
+		Loaded: *clock.time(max(1, i.Layout.Loaded)), Replaced: clock.time(i.Layout.Replaced), Dropped: map[string]uint64{},
+		Current: i.Layout.Build == bpf.Build(descriptions()),
+	}
+	if i.Layout.Build != 0 {
+		s.Build = buildName(i.Layout.Build)
 	}
 	var err error
 	if s.Memory, err = i.Memory(); err != nil {
@@ -182,6 +189,22 @@ func (s *statusJSON) readExecLog(i *bpf.Instance, clock clock) error {
 	return nil
 }
 
+// programs says whose programs run.
+func (s *statusJSON) programs(clock clock) string {
+	const swap = "tracectl load --replace swaps them and keeps what was recorded"
+	if s.Build == "" {
+		return "of more than one build, since replacing them was interrupted: " + swap
+	}
+	text := "build " + s.Build
+	if s.Replaced != nil {
+		text += ", swapped in " + humanSpan(clock.now.Sub(*s.Replaced)) + " ago"
+	}
+	if !s.Current {
+		text += "; this tracectl's is " + buildName(bpf.Build(descriptions())) + ": " + swap
+	}
+	return text
+}
+
 func (s *statusJSON) print(w io.Writer, clock clock) error {
 	o, c, r := s.Options, s.Containers, s.Recordings
 	size := func(n int) config.Size { return config.Size(n) }
@@ -191,6 +214,7 @@ func (s *statusJSON) print(w io.Writer, clock clock) error {
 	}
 	used := float64(s.ExecLog.Used) * 100 / float64(o.ExecLogSize)
 	fmt.Fprintf(w, "loaded       %s (%s), layout %d, below %s\n", s.Loaded.Local().Format(time.DateTime), humanSpan(clock.now.Sub(s.Loaded))+" ago", s.Layout, s.PinDir)
+	fmt.Fprintf(w, "programs     %s\n", s.programs(clock))
 	fmt.Fprintf(w, "memory       %s\n", mebibytes(s.Memory))
 	fmt.Fprintf(w, "containers   %d running, %d created, %d exited, %d ended; %d names in all\n", c.Running, c.Created, c.Exited, c.Ended, o.Identities)
 	fmt.Fprintf(w, "recordings   %d live, %d ended, %d free; %v each; %d system calls\n", r.Live, r.Ended, r.Free, size(o.RingSize), r.Syscalls)

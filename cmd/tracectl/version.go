@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/runc-trace/runc-trace/pkg/bpf"
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 )
 
@@ -15,24 +16,30 @@ func newVersion() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "version",
 		Short: "Print the version",
-		Long: `Print the version of tracectl and that of the layout of the pinned maps. What was
-loaded with one layout can only be read by a tracectl of the same layout.`,
+		Long: `Print the version of tracectl, that of the layout of the pinned maps, and the build
+of the programs that it loads. What was loaded with one layout can only be read by a
+tracectl of the same layout; status shows the build of the programs that run.`,
 		Example: "  tracectl version -o json",
 		Args:    exactly(0),
 	}
 	output := addOutput(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
+		build := buildName(bpf.Build(descriptions()))
 		platform := runtime.GOOS + "/" + runtime.GOARCH
 		if output.word == "json" {
 			return printJSON(c.OutOrStdout(), struct {
 				Version  string `json:"version"`
 				Layout   int    `json:"layout"`
+				Build    string `json:"build"`
 				Platform string `json:"platform"`
 				Go       string `json:"go"`
-			}{version, abi.ABIVersion, platform, runtime.Version()})
+			}{version, abi.ABIVersion, build, platform, runtime.Version()})
 		}
-		_, err := fmt.Fprintf(c.OutOrStdout(), "tracectl %s (layout %d, %s, %s)\n", version, abi.ABIVersion, platform, runtime.Version())
+		_, err := fmt.Fprintf(c.OutOrStdout(), "tracectl %s (layout %d, build %s, %s, %s)\n", version, abi.ABIVersion, build, platform, runtime.Version())
 		return err
 	}
 	return c
 }
+
+// buildName shows which programs bpf.Build means.
+func buildName(build uint64) string { return fmt.Sprintf("%016x", build) }

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/runc-trace/runc-trace/pkg/bpf"
+	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
+	"github.com/runc-trace/runc-trace/pkg/config"
+	"github.com/runc-trace/runc-trace/pkg/doctor"
+	"github.com/runc-trace/runc-trace/pkg/engine"
+	"github.com/runc-trace/runc-trace/pkg/labels"
+	"github.com/runc-trace/runc-trace/pkg/terminal"
+)
+
+const doctorLong = `Check what tracing needs of this host, one line per check: whether the kernel takes the
+programs, where the cgroups of containers are, what the configuration says, whether the
+real runtime answers, which engines go through runc-trace, what is loaded, how full it
+is, and whether the containers that run are known by the cgroups that they are in.
+
+A check is ok; or warn, where tracing works, but less than it could; or fail, where
+containers are not traced, or not started as they should be. Below those that are not ok
+stands what to do about them. What does not apply to the host is left out. Nothing is
+changed: programs are loaded on trial, runtimes and engines are asked for their versions.
+Where a check fails, the exit code is 1.`
+
+// doctorTime is how long all commands together may take that the doctor runs.
+const doctorTime = 30 * time.Second
+
+func newDoctor(s *settings) *cobra.Command {
+	c := &cobra.Command{
+		Use:   "doctor",
+		Short: "Check what tracing needs of this host, and say what to do",
+		Long:  doctorLong,
+		Example: `  tracectl doctor
+  tracectl doctor -o json | jq 'select(.state != "ok")'`,
+		Args: exactly(0),
+	}
+	output := addOutput(c)
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		ctx, cancel := context.WithTimeout(c.Context(), doctorTime)
+		defer cancel()
+		host := engine.Host{Root: "/", Run: doctor.Command}
+		checks := doctor.Checks(doctor.Gather(ctx, host, s.facts()))
+		return printChecks(c.OutOrStdout(), checks, output.word)
+	}
+	return c
+}
+
+// facts are those that the doctor cannot find out itself.
+func (s *settings) facts() doctor.Facts {
+	f := doctor.Facts{Self: doctor.Self{Version: version, Layout: abi.ABIVersion}}
+	f.Configuration.Path = cmp.Or(s.config, os.Getenv(config.PathEnv), config.DefaultPath)
+	f.Configuration.Config, f.Configuration.Err = s.configuration()
+	_, err := os.Stat(f.Configuration.Path)
+	f.Configuration.Present = err == nil
+	// Its error is the configuration's, which is a check of its own.
+	if f.PinDir.Path, err = s.directory(); err != nil {
+		f.PinDir.Path = f.Configuration.Config.PinDir
+	}
+	f.Tracer = readTracer(f.PinDir.Path)
+	return f
+}
+
+// readTracer reads what is loaded. Whatever cannot be read is its Err.
+func readTracer(dir string) doctor.Tracer {
+	var t doctor.Tracer
+	i, err := bpf.Open(dir)
+	if err != nil {
+		return doctor.Tracer{Err: err}
+	}
+	defer i.Close()
+	clock, err := newClock()
+	if err != nil {
+		return doctor.Tracer{Err: err}
+	}
+	t.Current = i.Layout.Build == bpf.Build(descriptions())
+	t.Layout, t.Loaded = i.Layout.Version, *clock.time(max(1, i.Layout.Loaded))
+	// A pin has the time that the wall clock showed when it was made.
+	pin, err := os.Stat(filepath.Join(dir, abi.PinIdentities))
+	if err != nil {
+		return doctor.Tracer{Err: err}
+	}
+	t.Stepped = t.Loaded.Sub(pin.ModTime())
+	if t.Memory, err = i.Memory(); err != nil {
+		return doctor.Tracer{Err: err}
+	}
+	counters, err := i.Counters()
+	if err != nil {
+		return doctor.Tracer{Err: err}
+	}
+	for _, d := range drops {
+		t.Drops = append(t.Drops, doctor.Drop{Name: d.name, Text: d.text, Count: counters[d.counter]})
+	}
+	programs, err := i.Programs()
+	t.ProgramsErr = err
+	for _, p := range programs {
+		t.Programs = append(t.Programs, doctor.Program(p))
+	}
+	t.Recordings.Total, t.Identities.Total = i.Options().Rings, i.Options().Identities
+	for _, c := range labels.NewDirectory(i, i.Options().Identities).All() {
+		if c.State == abi.StateEnded {
+			continue
+		}
+		t.Identities.Live++
+		if recorded(i, c) == "yes" {
+			t.Recordings.Live++
+		}
+		container := doctor.Container{Name: cmp.Or(c.Pod, c.Name, c.ID), Cgroup: c.Cgroup}
+		if c.State == abi.StateRunning {
+			container.Init = c.Init
+		}
+		t.Containers = append(t.Containers, container)
+	}
+	return t
+}
+
+// checkJSON is a check. Names are stable.
+type checkJSON struct {
+	Name   string       `json:"name"`
+	State  doctor.State `json:"state"`
+	Detail string       `json:"detail"`
+	Remedy string       `json:"remedy"`
+}
+
+// printChecks fails where a check did.
+func printChecks(w io.Writer, checks []doctor.Check, output string) error {
+	width, failed := 0, 0
+	for _, c := range checks {
+		width = max(width, len(terminal.String(c.Name)))
+		if c.State == doctor.Fail {
+			failed++
+		}
+	}
+	for _, c := range checks {
+		if output == "json" {
+			if err := printJSON(w, checkJSON(c)); err != nil {
+				return err
+			}
+			continue
+		}
+		text := fmt.Sprintf("%-5s %-*s  %s\n", c.State, width, terminal.String(c.Name), terminal.String(c.Detail))
+		if c.Remedy != "" {
+			text += fmt.Sprintf("      %-*s  remedy: %s\n", width, "", terminal.String(c.Remedy))
+		}
+		if _, err := io.WriteString(w, text); err != nil {
+			return err
+		}
+	}
+	if failed > 0 {
+		return fmt.Errorf("%d of %d checks failed", failed, len(checks))
+	}
+	return nil
+}

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/runc-trace/runc-trace/install"
+	"github.com/runc-trace/runc-trace/pkg/bpf"
+	"github.com/runc-trace/runc-trace/pkg/doctor"
+	"github.com/runc-trace/runc-trace/pkg/engine"
+	"github.com/runc-trace/runc-trace/pkg/installation"
+)
+
+const installLong = `Put runc-trace between container engines and their runtimes: copy the programs to
+/opt/runc-trace/bin unless a package has brought them, write the configuration with the
+runtimes that the engines call now, have systemd load the eBPF programs at boot before
+the engines, and change the engines' configuration, where nothing else changes.
+
+With --set-default the engine's default runtime goes through runc-trace, under the name
+that it has (Docker's under the name runc-trace). Without it a runtime called runc-trace
+is added, with the default one's options. Each engine's own program checks the result.
+All is installed, or, where anything fails, nothing. Doing it again changes only what is
+not so already, such as programs of an older version; another --engine is added to those
+that there are.
+
+Engines take their new configuration when they are restarted; --restart does that now,
+through systemd. Containers survive it: Docker is told to read its configuration again
+instead. What was changed is known in /var/lib/runc-trace, and "tracectl uninstall" puts
+it back.`
+
+func newInstall(s *settings) *cobra.Command {
+	var r installation.Request
+	var root string
+	c := &cobra.Command{
+		Use:   "install",
+		Short: "Have container engines call their runtime through runc-trace",
+		Long:  installLong,
+		Example: `  tracectl install --set-default --dry-run
+  tracectl install --set-default --restart
+  tracectl install --engine containerd`,
+		Args: exactly(0),
+	}
+	words := []string{"auto"}
+	for _, kind := range engine.Kinds {
+		words = append(words, string(kind))
+	}
+	kind := addChoice(c, "engine", "", "engine to configure; auto: all that are found", words...)
+	flags := c.Flags()
+	flags.BoolVar(&r.Default, "set-default", false, "route the engine's default runtime through runc-trace, instead of adding one of that name")
+	flags.BoolVar(&r.Restart, "restart", false, "have the engines take their new configuration now")
+	flags.BoolVar(&r.DryRun, "dry-run", false, "show what would be changed, and change nothing")
+	flags.StringVar(&r.BinDir, "bin-dir", install.BinDir, "directory for the programs")
+	addRootFlag(c, &root)
+	output := addOutput(c)
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		if !filepath.IsAbs(r.BinDir) {
+			return &usageError{c, fmt.Errorf("--bin-dir %s must be an absolute path", r.BinDir)}
+		}
+		if kind.word != "auto" {
+			r.Kind = engine.Kind(kind.word)
+		}
+		h, err := s.host(root)
+		if err != nil {
+			return err
+		}
+		if r.Executable, err = executable(); err != nil {
+			return err
+		}
+		report, err := h.Install(c.Context(), r)
+		if err != nil {
+			return err
+		}
+		if output.word == "json" {
+			return printJSON(c.OutOrStdout(), newReport(report, runtimeClass(report, r.Default)))
+		}
+		_, err = io.WriteString(c.OutOrStdout(), installedText(report, r.Default))
+		return err
+	}
+	return c
+}
+
+// addRootFlag adds --root.
+func addRootFlag(c *cobra.Command, root *string) {
+	c.Flags().StringVar(root, "root", "/", "change the files of the host, such as an image, whose root directory this is; no program is run or loaded")
+}
+
+// executable is the path of tracectl itself.
+func executable() (string, error) {
+	path, err := os.Executable()
+	if err == nil {
+		path, err = filepath.EvalSymlinks(path)
+	}
+	if err != nil {
+		return "", fmt.Errorf("looking for tracectl itself: %w", err)
+	}
+	return path, nil
+}
+
+// host is the host that is changed: this one, if its root is.
+func (s *settings) host(root string) (installation.Host, error) {
+	root, err := filepath.Abs(root)
+	if err == nil {
+		_, err = os.Stat(root)
+	}
+	if err != nil {
+		return installation.Host{}, fmt.Errorf("looking at --root: %w", err)
+	}
+	if root != "/" {
+		return installation.Host{Root: root}, nil
+	}
+	// Known now, since the configuration may be gone when it is asked for. Whatever is wrong with it is for Install to say.
+	dir, _ := s.directory()
+	return installation.Host{
+		Root: root, Run: doctor.Command, Started: installation.Started,
+		Load:   s.loadInstalled,
+		Unload: func() (bool, error) { return bpf.Unload(dir) },
+	}, nil
+}
+
+// loadInstalled loads the programs with the sizes that are configured, or replaces those of another version. Where what is
+// loaded has other sizes, or another layout, it stays.
+func (s *settings) loadInstalled() (installation.Loaded, error) {
+	c, err := s.configuration()
+	if err != nil {
+		return installation.Loaded{}, err
+	}
+	dir, err := s.directory()
+	if err != nil {
+		return installation.Loaded{}, err
+	}
+	configured := options(c.Pool, c.Pool, func(string) bool { return false })
+	loaded, err := bpf.Load(dir, configured, descriptions())
+	if err == nil && !loaded {
+		err = replaceOthers(dir, configured)
+	}
+	if errors.Is(err, bpf.ErrOtherOptions) || errors.Is(err, bpf.ErrVersion) {
+		return installation.Loaded{Note: err.Error()}, nil
+	}
+	return installation.Loaded{New: loaded}, err
+}
+
+// replaceOthers puts the programs of this version in the place of another one's.
+func replaceOthers(dir string, o bpf.Options) error {
+	i, err := bpf.Open(dir)
+	if err != nil {
+		return err
+	}
+	current := i.Layout.Build == bpf.Build(descriptions())
+	if err := i.Close(); err != nil || current {
+		return err
+	}
+	_, err = bpf.Replace(dir, o, descriptions())
+	return err
+}
+
+// runtimeClass is the Kubernetes manifest for the runtime that was added, "" where none was that Kubernetes could use.
+func runtimeClass(r installation.Report, setDefault bool) string {
+	for _, e := range r.Engines {
+		if !setDefault && (e.Kind == engine.Containerd || e.Kind == engine.CRIO) {
+			return engine.RuntimeClass
+		}
+	}
+	return ""
+}

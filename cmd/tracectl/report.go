@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/runc-trace/runc-trace/pkg/hostfile"
+	"github.com/runc-trace/runc-trace/pkg/installation"
+)
+
+// reportJSON is what install and uninstall print with -o json. Names are stable.
+type reportJSON struct {
+	DryRun       bool         `json:"dryRun"`
+	Changes      []changeJSON `json:"changes"`
+	Engines      []engineJSON `json:"engines"`
+	Loaded       *bool        `json:"loaded"`
+	Unloaded     bool         `json:"unloaded"`
+	Commands     []string     `json:"commands"`
+	Kept         []keptJSON   `json:"kept"`
+	Edited       string       `json:"edited"`
+	Notes        []string     `json:"notes"`
+	RuntimeClass string       `json:"runtimeClass"`
+}
+
+// changeJSON is a file that was changed.
+type changeJSON struct {
+	Path   string `json:"path"`
+	Action string `json:"action"`
+	For    string `json:"for"`
+	Link   string `json:"link"`
+	Diff   string `json:"diff"`
+}
+
+// engineJSON is an engine that was configured, or took its configuration.
+type engineJSON struct {
+	Kind    string `json:"engine"`
+	Variant string `json:"variant"`
+	Version string `json:"version"`
+	Name    string `json:"defaultRuntime"`
+	Real    string `json:"realRuntime"`
+	Shim    string `json:"shim"`
+	Taken   string `json:"reloaded"`
+}
+
+// keptJSON is a reason why something was kept.
+type keptJSON struct {
+	Engine     string   `json:"engine"`
+	Paths      []string `json:"paths"`
+	Containers []string `json:"containers"`
+	Command    string   `json:"command"`
+}
+
+func newReport(r installation.Report, runtimeClass string) reportJSON {
+	report := reportJSON{
+		DryRun: r.DryRun, Unloaded: r.Unloaded, Edited: r.Edited, RuntimeClass: runtimeClass,
+		Changes: []changeJSON{}, Engines: []engineJSON{}, Kept: []keptJSON{},
+		Commands: append([]string{}, r.Commands...), Notes: append([]string{}, r.Notes...),
+	}
+	for _, c := range r.Changes {
+		report.Changes = append(report.Changes, changeJSON{c.Path, string(c.Action), c.For, c.Link, c.Diff})
+	}
+	for _, e := range r.Engines {
+		report.Engines = append(report.Engines, engineJSON{string(e.Kind), e.Variant, e.Version, e.Runtime.Name, e.Real, e.Shim, e.Taken})
+	}
+	if r.Loaded != nil {
+		report.Loaded = &r.Loaded.New
+		if r.Loaded.Note != "" {
+			report.Notes = append(report.Notes, r.Loaded.Note)
+		}
+	}
+	for _, k := range r.Kept {
+		report.Kept = append(report.Kept, keptJSON{k.Engine, k.Paths, append([]string{}, k.Containers...), k.Command})
+	}
+	return report
+}
+
+// verbs are what is said of a file: what was done, and in a dry run, what would be.
+type verbs map[hostfile.Action][2]string
+
+var (
+	installing   = verbs{hostfile.Create: {"created", "create"}, hostfile.Replace: {"changed", "change"}}
+	uninstalling = verbs{hostfile.Create: {"restored", "restore"}, hostfile.Replace: {"restored", "restore"}, hostfile.Remove: {"removed", "remove"}}
+)
+
+// printChanges prints a line for each file; in a dry run, the diffs of those that are text.
+func printChanges(w *strings.Builder, r installation.Report, v verbs) {
+	if len(r.Changes) == 0 {
+		fmt.Fprintln(w, "nothing to change")
+	}
+	for _, c := range r.Changes {
+		switch {
+		case r.DryRun && c.Diff != "":
+			fmt.Fprint(w, c.Diff)
+		case r.DryRun:
+			fmt.Fprintf(w, "would %s %s%s\n", v[c.Action][1], c.Path, target(c))
+		default:
+			fmt.Fprintf(w, "%s %s%s\n", v[c.Action][0], c.Path, target(c))
+		}
+	}
+}
+
+func target(c hostfile.Change) string {
+	if c.Link == "" {
+		return ""
+	}
+	return ", a link to " + c.Link
+}
+
+// printCommands prints what is left to do.
+func printCommands(w *strings.Builder, commands []string) {
+	if len(commands) > 0 {
+		fmt.Fprintln(w, "left to do, for the engines to take it:")
+	}
+	for _, command := range commands {
+		fmt.Fprintf(w, "  %s\n", command)
+	}
+}
+
+// installedText is what install prints.
+func installedText(r installation.Report, setDefault bool) string {
+	w := &strings.Builder{}
+	printChanges(w, r, installing)
+	which := "its runtime runc-trace"
+	if setDefault {
+		which = "its default runtime"
+	}
+	for _, e := range r.Engines {
+		fmt.Fprintf(w, "%s: %s goes through %s to %s\n", e, which, e.Shim, e.Real)
+	}
+	switch {
+	case r.Loaded == nil:
+	case r.Loaded.Note != "":
+		fmt.Fprintf(w, "the programs that are loaded stay: %s\n", r.Loaded.Note)
+	case r.Loaded.New:
+		fmt.Fprintln(w, "the programs are loaded")
+	default:
+		fmt.Fprintln(w, "the programs were loaded already")
+	}
+	printTaken(w, r)
+	for _, note := range r.Notes {
+		fmt.Fprintln(w, note)
+	}
+	printCommands(w, r.Commands)
+	if manifest := runtimeClass(r, setDefault); manifest != "" {
+		fmt.Fprintf(w, "---\n# for Kubernetes: kubectl apply this, then runtimeClassName: runc-trace in pods\n%s", manifest)
+	}
+	return w.String()
+}
+
+// printTaken says which engines have taken their configuration.
+func printTaken(w *strings.Builder, r installation.Report) {
+	for _, e := range r.Engines {
+		if e.Taken != "" {
+			fmt.Fprintf(w, "%s: %s\n", e, e.Taken)
+		}
+	}
+}
+
+// uninstalledText is what uninstall prints.
+func uninstalledText(r installation.Report) string {
+	w := &strings.Builder{}
+	printChanges(w, r, uninstalling)
+	printTaken(w, r)
+	if r.Unloaded {
+		fmt.Fprintln(w, "the programs are unloaded")
+	}
+	if r.Edited != "" {
+		fmt.Fprintf(w, "files that were edited are below %s: look them over and remove them\n", r.Edited)
+	}
+	printCommands(w, r.Commands)
+	would := ""
+	if r.DryRun {
+		would = "would be "
+	}
+	for _, k := range r.Kept {
+		var until []string
+		if k.Command != "" {
+			until = append(until, "it takes its configuration ("+k.Command+")")
+		}
+		if len(k.Containers) > 0 {
+			until = append(until, "these containers are removed: "+strings.Join(k.Containers, " "))
+		}
+		fmt.Fprintf(w, "%skept for %s until %s\n", would, k.Engine, strings.Join(until, ", and "))
+		for _, path := range k.Paths {
+			fmt.Fprintf(w, "  %s\n", path)
+		}
+	}
+	return w.String()
+}

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package e2e
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// TestLoadReplace swaps the programs while one container runs, and another is created but not started: what both do
+// before and after is in their recordings once.
+func TestLoadReplace(t *testing.T) {
+	const flags = "--ring-size=2MiB"
+	x := load(t, flags)
+	if text := x.tracectl("status"); !strings.Contains(text, "\nprograms     build ") || strings.Contains(text, "--replace") {
+		t.Errorf("status:\n%s", text)
+	}
+	x.runtime("create", "--bundle", x.write(simple("later", "/bin/true")), "later")
+	const script = "n=0; while :; do n=$((n+1)); echo $n; /bin/usleep 20000; done >/dev/null"
+	x.start(simple("counting", "/bin/sh", "-c", script))
+	eventually(t, "it counts", func() bool { return len(x.execs()) > 10 })
+
+	type answer struct{ Loaded, Replaced, Current bool }
+	replace := []string{"load", "--replace", "--recordings=16", "--identities=64", "--exec-log-size=1MiB", flags, "-o=json"}
+	if diff := cmp.Diff([]answer{{false, true, true}}, objects[answer](t, x.tracectl(replace...))); diff != "" {
+		t.Errorf("load --replace (-want +got):\n%s", diff)
+	}
+	if text := x.tracectl("status"); !strings.Contains(text, ", swapped in ") {
+		t.Errorf("status:\n%s", text)
+	}
+	if o := x.run(tracectlPath, "load", "--replace", "--recordings=3"); o.code != 1 || !strings.Contains(o.stderr, "already loaded with other options (recordings 16,") {
+		t.Errorf("load --replace with other sizes: %+v", o)
+	}
+
+	x.runtime("start", "later")
+	x.awaitExit("later")
+	before := len(x.execs("--pod", "counting"))
+	eventually(t, "it counts on", func() bool { return len(x.execs("--pod", "counting")) > before+10 })
+	x.remove("counting")
+	var got, want []string
+	for _, c := range x.calls("counting") {
+		if data := c.data("buf"); c.Comm == "sh" && c.Syscall == "write" {
+			got = append(got, data)
+		}
+	}
+	for n := range got {
+		want = append(want, fmt.Sprintf(`%d\n`, n+1))
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("numbers written (-want +got):\n%s", diff)
+	}
+	execs := map[string]int{}
+	for _, e := range x.execs() {
+		execs[e.Pod+" "+filepath.Base(e.Path)]++
+	}
+	pauses := execs["counting usleep"] // one for each number, but perhaps the last one
+	delete(execs, "counting usleep")
+	if diff := cmp.Diff(map[string]int{"counting sh": 1, "later true": 1}, execs); diff != "" || len(got)-pauses > 1 || pauses > len(got) {
+		t.Errorf("%d numbers, %d pauses; other execs (-want +got):\n%s", len(got), pauses, diff)
+	}
+	x.remove("later")
+
+	x.tracectl("unload")
+	replace[len(replace)-1] = "-o=text"
+	if text := x.tracectl(replace...); !strings.HasPrefix(text, "loaded below ") {
+		t.Errorf("load --replace where nothing is loaded: %s", text)
+	}
+}
