@@ -14,6 +14,12 @@ command -v runc >/dev/null || [ -x /usr/sbin/runc ] || need="$need runc"
 [ -x /bin/busybox ] && /bin/busybox true && ! ldd /bin/busybox >/dev/null 2>&1 || need="$need busybox-static"
 command -v crun >/dev/null || need="$need crun"
 command -v strace >/dev/null || need="$need strace"
+# for the packages' tests
+command -v rpm >/dev/null || need="$need rpm"
+command -v lintian >/dev/null || need="$need lintian"
+command -v mksquashfs >/dev/null || need="$need squashfs-tools"
+command -v systemd-sysext >/dev/null || need="$need systemd"
+command -v man >/dev/null || need="$need man-db"
 [ -n "$need" ] || exit 0
 
 if ! command -v apt-get >/dev/null || [ "$(id -u)" != 0 ]; then

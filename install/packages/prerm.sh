@@ -1,0 +1,35 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+#
+# Before the files go. dpkg calls it with "remove", rpm with 0; anything else is an upgrade, which needs nothing. What
+# `tracectl install` did is undone while the program that can do it is there. An engine that still called runc-trace could
+# start no container any more, nor stop those that were made through it: the package stays until that has worked.
+set -eu
+
+case "$1" in
+remove | 0) ;;
+*) exit 0 ;;
+esac
+
+if [ -e /var/lib/runc-trace ]; then
+	status=0
+	/usr/bin/tracectl uninstall --restart || status=$?
+	case $status in
+	0) ;;
+	5)
+		echo "runc-trace: not removed: what is named above still needs it. Remove the package again when that is gone, or" >&2
+		echo "runc-trace: give it up before with \"tracectl uninstall --force\"" >&2
+		exit 1
+		;;
+	*)
+		echo "runc-trace: not removed: \"tracectl uninstall\" failed, see above; remove the package again when it works" >&2
+		exit 1
+		;;
+	esac
+fi
+
+if [ -d /run/systemd/system ]; then
+	systemctl --quiet disable --now runc-trace.service || true
+fi
+/usr/bin/tracectl unload >/dev/null ||
+	echo "runc-trace: the programs could not be unloaded: they are gone when their directory below /sys/fs/bpf is, or after a reboot" >&2
