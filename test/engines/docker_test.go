@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package engines
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// dockers are Docker as Debian ships it, and the current one.
+var dockers = map[string]engine{
+	"20.10": {},
+	"29": {layout: layout{Programs: map[string]string{
+		"/usr/bin/docker":                  cache + "/docker-29.8.0+incompatible/bin/docker",
+		"/usr/sbin/dockerd":                cache + "/dockerd-2.0.0-beta.24/bin/dockerd",
+		"/usr/sbin/docker-proxy":           cache + "/dockerd-2.0.0-beta.24/bin/docker-proxy",
+		"/usr/bin/containerd":              cache + "/containerd-2.4.2/bin/containerd",
+		"/usr/sbin/runc":                   cache + "/runc-for-docker-1.5.1/bin/runc",
+		"/usr/bin/containerd-shim-runc-v2": cache + "/containerd-2.4.2/bin/containerd-shim-runc-v2",
+	}}},
+}
+
+// TestDocker uses Docker as people do.
+func TestDocker(t *testing.T) {
+	for name, e := range dockers {
+		t.Run(name, func(t *testing.T) {
+			annotations := []string{"--annotation", "io.kubernetes.pod.name=mypod", "--annotation", "io.kubernetes.container.name=main", "--annotation", "runc-trace.label/app=web"}
+			if name == "20.10" {
+				annotations = nil // not known yet
+			}
+			e.kind, e.daemon, e.ready = "docker", []string{"dockerd"}, []string{"docker", "version"}
+			e.load, e.images = []string{"docker", "load", "--input"}, []string{"busybox"}
+			e.play = func(s *script) { playDocker(s, annotations) }
+			e.check = func(s *script) { checkDocker(s, annotations != nil) }
+			e.test(t)
+		})
+	}
+}
+
+func playDocker(s *script, annotations []string) {
+	const state = "{{.State.Status}} {{.State.ExitCode}} {{.State.Error}}"
+	run := func(args ...string) []string { return append([]string{"docker", "run"}, args...) }
+	s.write(s.dir+"/context/Dockerfile", "FROM "+busyboxImage+"\nRUN /bin/echo built > /built\nCMD /bin/cat /built\n")
+	if o := s.run("docker", "build", "--no-cache", "--tag", "built", s.dir+"/context"); o.code != 0 {
+		s.t.Errorf("building: exit code %d\n%s%s", o.code, o.stdout, o.stderr)
+	}
+	s.do(run("--rm", "--name", "build", "built")...)
+	s.must("docker", "rmi", "--force", "built")
+	began := s.must("date", "+%s.%N")
+	s.do(run("--rm", "--name", "ends", busyboxImage, "/bin/sh", "-c", "echo out; echo err >&2; exit 3")...)
+	s.do(run("--rm", "--name", "missing", busyboxImage, "/bin/missing")...)
+	s.do(run("--rm", "--name", "no-program", busyboxImage, "/etc/passwd")...)
+	s.do(run("--rm", "--name", "nobody", "--init", "--read-only", "--user", "nobody", "--cap-drop", "ALL", busyboxImage, "/bin/sh", "-c", "id; touch /x")...)
+	s.terminal("docker run --rm --name terminal -it " + busyboxImage + " /bin/sh -c 'tty; stty size; exit 6'")
+
+	s.id("checked", run("--detach", "--name", "checked", "--health-cmd", "/bin/true", "--health-interval", "100ms", busyboxImage, "/bin/sleep", "1000")...)
+	eventually(s.t, "the container is healthy", func() bool {
+		return s.run("docker", "inspect", "--format", "{{.State.Health.Status}}", "checked").stdout == "healthy\n"
+	})
+	s.do("docker", "rm", "--force", "checked")
+
+	s.id("web", run(append(annotations, "--detach", "--name", "web", "--memory", "64m", "--memory-swap", "64m", "--cpus", "0.5", "--pids-limit", "50",
+		busyboxImage, "/bin/sh", "-c", "echo ready; exec /bin/sleep 1000")...)...)
+	s.do("docker", "exec", "web", "/bin/cat", "/proc/self/comm")
+	s.do("docker", "exec", "web", "/bin/sh", "-c", "echo entered; exit 5")
+	s.do("docker", "exec", "--user", "nobody", "--env", "A=b", "web", "/bin/sh", "-c", "id; echo $A")
+	s.terminal("docker exec -it web /bin/sh -c 'tty; exit 4'")
+	s.do("docker", "exec", "web", "/bin/sh", "-c", "cat /sys/fs/cgroup/memory/memory.limit_in_bytes || cat /sys/fs/cgroup/memory.max")
+	s.do("docker", "update", "--memory", "128m", "--memory-swap", "128m", "web")
+	s.do("docker", "exec", "web", "/bin/sh", "-c", "cat /sys/fs/cgroup/memory/memory.limit_in_bytes || cat /sys/fs/cgroup/memory.max")
+	s.do("docker", "ps", "--no-trunc", "--format", "{{.Names}} {{.Image}} {{.Command}} {{.State}}")
+	s.measure("docker", "top", "web", "-o", "pid,args")
+	s.measure("docker", "stats", "--no-stream", "--format", "{{.Name}}")
+	s.do("docker", "logs", "web")
+	s.do("docker", "cp", "/etc/debian_version", "web:/tmp/copy")
+	s.do("docker", "exec", "web", "/bin/cat", "/tmp/copy")
+	s.do("docker", "cp", "web:/etc/passwd", s.dir+"/passwd")
+	s.do("docker", "pause", "web")
+	s.do("docker", "inspect", "--format", state, "web")
+	s.do("docker", "unpause", "web")
+	s.do("docker", "restart", "--time", "0", "web")
+	s.do("docker", "exec", "web", "/bin/sh", "-c", "echo entered again")
+	s.do("docker", "kill", "--signal", "TERM", "web") // which it ignores, as its first process
+	s.do("docker", "stop", "--time", "0", "web")
+	s.do("docker", "inspect", "--format", state, "web")
+	s.do("docker", "logs", "web")
+	s.do("docker", "rm", "web")
+
+	killed := s.start(run("--name", "killed", busyboxImage, "/bin/sleep", "1000")...)
+	eventually(s.t, "killed is running", func() bool { return strings.Contains(s.must("docker", "ps"), "killed") })
+	s.do("docker", "kill", "killed")
+	s.note(steady, []string{"wait for docker run"}, killed.wait())
+	s.do("docker", "wait", "killed")
+	s.id("killed", "docker", "inspect", "--format", "{{.Id}}", "killed")
+	s.do("docker", "rm", "--force", "killed")
+
+	// Health checks come as often as there is time for them, and so do the engine's own words on them.
+	events := s.must("docker", "events", "--since", began, "--until", s.must("date", "+%s.%N"), "--format", "{{.Type}} {{.Action}} {{.Actor.Attributes.name}} {{.Actor.Attributes.exitCode}}")
+	s.events(slices.DeleteFunc(strings.Split(events, "\n"), func(line string) bool {
+		return strings.Contains(line, "/bin/true") || strings.Contains(line, "exec_die")
+	}))
+}
+
+func checkDocker(s *script, annotated bool) {
+	want := container{ContainerID: s.ids["web"], Engine: "docker", State: "exited", Recorded: "yes"}
+	if annotated {
+		want.Pod, want.Container, want.Labels = "mypod", "main", map[string]string{"app": "web"}
+	}
+	if diff := cmp.Diff([]container{want, want}, s.known(s.ids["web"])); diff != "" {
+		s.t.Errorf("web, which was restarted (-want +got):\n%s", diff)
+	}
+	want = container{ContainerID: s.ids["killed"], Engine: "docker", State: "exited", Recorded: "yes"}
+	if diff := cmp.Diff([]container{want}, s.known(s.ids["killed"])); diff != "" {
+		s.t.Errorf("killed (-want +got):\n%s", diff)
+	}
+	executed := slices.DeleteFunc(s.executed(s.ids["web"]), func(line string) bool { return strings.Contains(line, "/sys/fs/cgroup") })
+	program := []string{"/bin/sh -c echo ready; exec /bin/sleep 1000", "/bin/sleep 1000"}
+	wantExecuted := append(program, "/bin/cat /proc/self/comm", "/bin/sh -c echo entered; exit 5", "/bin/sh -c id; echo $A", "/bin/sh -c tty; exit 4", "/bin/cat /tmp/copy")
+	wantExecuted = append(append(wantExecuted, program...), "/bin/sh -c echo entered again")
+	if diff := cmp.Diff(wantExecuted, executed); diff != "" {
+		s.t.Errorf("executed in web (-want +got):\n%s", diff)
+	}
+	if !slices.Contains(s.executed(s.ids["checked"]), "/bin/sh -c /bin/true") {
+		s.t.Error("the health check was not recorded")
+	}
+	if !s.wrote("sh", `entered\n`, "--previous", s.ids["web"]) || !s.wrote("sh", `entered again\n`, s.ids["web"]) || s.wrote("sh", `entered\n`, s.ids["web"]) {
+		s.t.Error("the recordings do not have what was written, each in its run")
+	}
+	built := false
+	for _, e := range objects[execution](s.t, s.tracectl("exec", "--no-follow", "--output=json")) {
+		built = built || strings.Contains(strings.Join(e.Args, " "), "/bin/echo built")
+	}
+	if !built {
+		s.t.Error("what the build ran was not recorded")
+	}
+}

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package engines
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// installed is where tracectl puts the programs.
+const installed = "/opt/runc-trace/bin"
+
+// engine is an engine, and how it is used.
+type engine struct {
+	kind   string            // as tracectl calls it
+	layout layout            // of its machine
+	config map[string]string // the user's own files, by path
+	daemon []string
+	ready  []string      // succeeds when the engine is ready
+	load   []string      // loads the image in the file that is added to it
+	images []string      // archives
+	play   func(*script) // uses the engine
+	check  func(*script) // looks at what was recorded of that
+}
+
+// test plays a scenario with runc, installs runc-trace as a user would, and plays it again: it has to come to the same.
+// Then it uninstalls, and everything has to be as it was.
+func (e *engine) test(t *testing.T) {
+	m := newMachine(t, e.layout)
+	m.write("/etc/runc-trace/config.toml", "[pool]\nrings = 64\nring-size = \"1MiB\"\nidentities = 256\nexec-log-size = \"1MiB\"\n")
+	e.prepare(m)
+	bare := e.run(m, "/usr/sbin/runc", nil)
+	before := m.tree()
+	m.install("--engine", e.kind, "--set-default")
+	traced := e.run(m, installed+"/runc-trace", e.check)
+	same(t, bare, traced)
+	if dropped := m.dropped(); len(dropped) > 0 {
+		t.Errorf("dropped: %v", dropped)
+	}
+	m.uninstall()
+	if diff := cmp.Diff(before, m.tree()); diff != "" {
+		t.Errorf("files are not as they were before (-before +after):\n%s", diff)
+	}
+}
+
+func (e *engine) prepare(m *machine) {
+	m.t.Helper()
+	for path, text := range e.config {
+		m.write(path, text)
+	}
+	s := e.start(m)
+	defer e.stop(s)
+	for _, image := range e.images {
+		m.must(append(e.load[:len(e.load):len(e.load)], images+"/"+image+".tar")...)
+	}
+}
+
+// run starts the engine, plays the scenario, has what it left looked at, and stops the engine.
+func (e *engine) run(m *machine, runtime string, check func(*script)) *script {
+	m.t.Helper()
+	d := e.start(m)
+	defer e.stop(d)
+	s := &script{machine: m, runtime: runtime, ids: map[string]string{}}
+	e.play(s)
+	if check != nil {
+		check(s)
+	}
+	return s
+}
+
+func (e *engine) start(m *machine) *process {
+	m.t.Helper()
+	if e.daemon == nil {
+		return nil
+	}
+	d := m.start(e.daemon...)
+	m.t.Cleanup(func() {
+		if m.t.Failed() {
+			lines := strings.Split(d.output(1), "\n")
+			m.t.Logf("the last that %s said:\n%s", e.daemon[0], strings.Join(lines[max(0, len(lines)-30):], "\n"))
+		}
+	})
+	eventually(m.t, e.daemon[0]+" is ready", func() bool { return m.run(e.ready...).code == 0 })
+	return d
+}
+
+func (e *engine) stop(d *process) {
+	if d == nil {
+		return
+	}
+	if o := d.stop(); o.code != 0 {
+		d.m.t.Errorf("%s ended with exit code %d", e.daemon[0], o.code)
+	}
+}
+
+// tree lists the files that an installation might touch, with mode, owner, size and time, and a sum of each one's content. A
+// directory's time says that something was in it meanwhile, and is not listed.
+func (m *machine) tree() string {
+	m.t.Helper()
+	return m.must("sh", "-c", `cd / && find etc opt root usr/local/bin usr/local/sbin var/lib/runc-trace \( -type d -printf '%p %m %U %G\n' \) -o -printf '%p %y %m %U %G %s %T@ %l\n' 2>/dev/null | sort &&
+		find etc opt var/lib/runc-trace -type f -exec sha256sum {} + 2>/dev/null | sort -k 2`)
+}
+
+// dropped are the reasons for which something was dropped, but for the reuse of recordings.
+func (m *machine) dropped() map[string]uint64 {
+	m.t.Helper()
+	type status struct {
+		Dropped map[string]uint64 `json:"dropped"`
+	}
+	found := map[string]uint64{}
+	for _, s := range objects[status](m.t, m.tracectl("status", "--output=json")) {
+		for reason, count := range s.Dropped {
+			if count > 0 {
+				found[reason] = count
+			}
+		}
+	}
+	return found
+}
+
+// install installs runc-trace, as a user who has the programs somewhere.
+func (m *machine) install(args ...string) {
+	m.t.Helper()
+	m.must(append([]string{programs + "/tracectl", "install"}, args...)...)
+}
+
+// uninstall puts everything back, once the engines are stopped or restarted.
+func (m *machine) uninstall() {
+	m.t.Helper()
+	m.tracectl("uninstall")
+}

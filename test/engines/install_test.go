@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package engines
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// TestInstall is what a newcomer does: installs for all engines that there are, starts a container in each, sees what they
+// do, and uninstalls, first while they still run.
+func TestInstall(t *testing.T) {
+	m := newMachine(t, layout{})
+	cri := containerds["1.6"]
+	cri.daemon, cri.ready = []string{"containerd"}, []string{"ctr", "version"}
+	cri.load, cri.images = []string{"ctr", "--namespace", "k8s.io", "images", "import"}, []string{"busybox", "pause"}
+	docker := engine{
+		daemon: []string{"dockerd", "--containerd", "/run/containerd/containerd.sock"}, ready: []string{"docker", "version"},
+		load: []string{"docker", "load", "--input"}, images: []string{"busybox"},
+	}
+	podman := engine{
+		config: map[string]string{"/etc/containers/containers.conf": podmanConfig + "runtime = \"runc\"\n"},
+		load:   []string{"podman", "load", "--input"}, images: []string{"busybox"},
+	}
+	for _, e := range []engine{cri, podman} {
+		e.prepare(m)
+	}
+	first := cri.start(m)
+	docker.prepare(m)
+	cri.stop(first)
+	before := m.tree()
+
+	said := m.run(programs+"/tracectl", "install", "--engine=auto", "--set-default")
+	if said.code != 0 {
+		t.Fatalf("installing: exit code %d\n%s%s", said.code, said.stdout, said.stderr)
+	}
+	for _, kind := range []string{"containerd", "docker", "podman"} {
+		if !strings.Contains(strings.ToLower(said.stdout), kind) {
+			t.Errorf("what install says does not name %s:\n%s", kind, said.stdout)
+		}
+	}
+	again := m.tree()
+	m.tracectl("install", "--engine=auto", "--set-default")
+	if diff := cmp.Diff(again, m.tree()); diff != "" {
+		t.Errorf("installing again changed something (-first +second):\n%s", diff)
+	}
+
+	containerd, dockerd := cri.start(m), docker.start(m)
+	s := &script{machine: m, ids: map[string]string{}}
+	pod := s.podSandbox("mypod")
+	sandbox := m.must(crictl("runp", pod)...)
+	ids := map[string]string{
+		"containerd": m.must(crictl("create", sandbox, s.podContainer("main", 0, "/bin/sh", "-c", "echo from containerd; exec /bin/sleep 1000"), pod)...),
+		"docker":     m.must("docker", "run", "--detach", "--name", "web", busyboxImage, "/bin/sh", "-c", "echo from docker; exec /bin/sleep 1000"),
+		"podman":     m.must("podman", "run", "--detach", "--name", "web", busyboxImage, "/bin/sh", "-c", "echo from podman; exec /bin/sleep 1000"),
+	}
+	m.must(crictl("start", ids["containerd"])...)
+	for kind, id := range ids {
+		eventually(t, kind+"'s container has executed its program", func() bool {
+			want := []string{"/bin/sh -c echo from " + kind + "; exec /bin/sleep 1000", "/bin/sleep 1000"}
+			return slices.Equal(want, m.executed(id))
+		})
+		if !m.wrote("sh", "from "+kind+`\n`, id) {
+			t.Errorf("the recording of %s's container does not have what it wrote", kind)
+		}
+		if known := m.known(id); len(known) != 1 || known[0].Engine != kind || known[0].State != "running" {
+			t.Errorf("%s's container is known as %+v", kind, known)
+		}
+	}
+
+	// Containers that exist need the shim, whatever their engine's configuration says.
+	if o := m.run(installed+"/tracectl", "uninstall"); o.code != 5 {
+		t.Errorf("uninstalling while containers run: exit code %d, not 5\n%s%s", o.code, o.stdout, o.stderr)
+	}
+	docker.stop(dockerd)
+	cri.stop(containerd)
+	containerd, dockerd = cri.start(m), docker.start(m)
+	enter := []string{"/bin/sh", "-c", "exit 3"}
+	for _, command := range [][]string{
+		append([]string{"podman", "exec", "web"}, enter...),
+		append(crictl("exec", "--sync", ids["containerd"]), enter...),
+	} {
+		if o := m.run(command...); o.code == 0 || strings.Contains(o.stderr, "no such file") {
+			t.Errorf("%q: %+v", command, o)
+		}
+	}
+	m.must(crictl("stop", "--timeout=0", ids["containerd"])...)
+	m.must(crictl("rmp", "--force", sandbox)...)
+	m.must("docker", "start", "web")
+	m.must("docker", "exec", "web", "/bin/true")
+	m.must("docker", "rm", "--force", "web")
+	m.must("podman", "rm", "--force", "--time=0", "web")
+	docker.stop(dockerd)
+	cri.stop(containerd)
+	if o := m.run(programs+"/tracectl", "uninstall"); o.code != 0 {
+		t.Errorf("uninstalling again: exit code %d\n%s%s", o.code, o.stdout, o.stderr)
+	}
+	if diff := cmp.Diff(before, m.tree()); diff != "" {
+		t.Errorf("files are not as they were before (-before +after):\n%s", diff)
+	}
+}
+
+// TestRuntimeClass installs without --set-default: pods that ask for the runtime by its name are recorded, others not.
+func TestRuntimeClass(t *testing.T) {
+	for name, e := range containerds {
+		t.Run(name, func(t *testing.T) {
+			m := newMachine(t, e.layout)
+			e.daemon, e.ready = []string{"containerd"}, []string{"ctr", "version"}
+			e.load, e.images = []string{"ctr", "--namespace", "k8s.io", "images", "import"}, []string{"busybox", "pause"}
+			e.prepare(m)
+			said := m.must(programs+"/tracectl", "install", "--engine=containerd")
+			if !strings.Contains(said, "kind: RuntimeClass") || !strings.Contains(said, "handler: runc-trace") {
+				t.Errorf("install does not print a RuntimeClass:\n%s", said)
+			}
+			containerd := e.start(m)
+			defer e.stop(containerd)
+			s := &script{machine: m, ids: map[string]string{}}
+			for _, handler := range []string{"runc-trace", ""} {
+				pod := s.podSandbox("pod" + handler)
+				sandbox := m.must(crictl("runp", "--runtime", handler, pod)...)
+				id := m.must(crictl("create", sandbox, s.podContainer("main", 0, "/bin/sleep", "1000"), pod)...)
+				m.must(crictl("start", id)...)
+				m.must(crictl("exec", "--sync", id, "/bin/cat", "/proc/self/comm")...)
+				var want []string
+				if handler != "" {
+					want = []string{"/bin/sleep 1000", "/bin/cat /proc/self/comm"}
+				}
+				if diff := cmp.Diff(want, m.executed(id)); diff != "" {
+					t.Errorf("executed by handler %q (-want +got):\n%s", handler, diff)
+				}
+			}
+		})
+	}
+}

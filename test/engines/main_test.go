@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package engines runs real container engines, with runc and with runc-trace in its place, and holds that the two
+// cannot be told apart, except by what tracectl shows. Each test has a machine of its own: see machine.
+//
+// It is run by `make e2e` only, which sets RUNC_TRACE_ENGINES=1 when it has installed and built the engines
+// (deps.sh, build.sh). What is missing then is a failure.
+package engines
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+)
+
+// cache is where build.sh puts engines.
+const cache = "/var/cache/runc-trace-e2e"
+
+var (
+	scratch  string // a directory of this process
+	programs string // a directory with runc-trace and tracectl
+	images   string // a directory with images, as archives
+)
+
+func TestMain(m *testing.M) {
+	if layout := os.Getenv(layoutEnv); layout != "" {
+		os.Exit(beMachine(layout))
+	}
+	if os.Getenv("RUNC_TRACE_ENGINES") != "1" {
+		fmt.Println("not run: `make e2e` runs the tests with real engines")
+		os.Exit(0)
+	}
+	os.Exit(func() int {
+		var err error
+		if scratch, err = os.MkdirTemp("", "runc-trace-engines-"); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		defer os.RemoveAll(scratch)
+		if err := setUp(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		return m.Run()
+	}())
+}
+
+func setUp() error {
+	if os.Geteuid() != 0 {
+		return errors.New("the tests with real engines make namespaces and containers: run them as root")
+	}
+	programs, images = filepath.Join(scratch, "programs"), filepath.Join(scratch, "images")
+	build := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-o", programs+"/", "../../cmd/runc-trace", "../../cmd/tracectl")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if text, err := build.CombinedOutput(); err != nil {
+		return fmt.Errorf("building the programs: %w\n%s", err, text)
+	}
+	return makeImages(images)
+}
