@@ -54,9 +54,26 @@ test: check-go deps lint check-generated ## everything that is checked: lint, ge
 	@sh test/fuzz.sh $(FUZZTIME)
 	go test -count=1 ./...
 
+.PHONY: e2e
+e2e: check-go ## real engines, with runc and with runc-trace: containerd, Docker, Podman (root; two minutes, and some ten more the first time)
+	@sh test/engines/deps.sh
+	@sh test/engines/build.sh
+	RUNC_TRACE_ENGINES=1 go test -count=1 ./pkg/engine
+	RUNC_TRACE_ENGINES=1 go test -count=1 -timeout 20m ./test/engines
+
+.PHONY: conformance
+conformance: check-go ## runc's own tests, by runc and by runc-trace: prints what ends differently (root)
+	@sh test/conformance/deps.sh
+	go run ./test/conformance
+
+.PHONY: test-systemd
+test-systemd: check-go ## engines under systemd and pure cgroup v2, across a reboot, in QEMU under emulation (root)
+	@sh test/engines/build.sh
+	bash test/systemd/run.sh
+
 .PHONY: soak
 soak: deps ## the long tests: 1,000 containers, 10,000 cycles (root; a minute or two)
-	RUNC_TRACE_SOAK=1 go test -count=1 -timeout 60m -v -run 'TestCyclesLeaveNothing|TestNothingIsMissed' ./pkg/bpf ./test/e2e
+	RUNC_TRACE_SOAK=1 go test -count=1 -timeout 60m -v -run 'TestCyclesLeaveNothing|TestReplaceLosesNothing|TestNothingIsMissed' ./pkg/bpf ./test/e2e
 
 .PHONY: test-kernels
 test-kernels: deps ## the kernel tests on other kernels, in QEMU under emulation (root; some ten minutes)
@@ -80,6 +97,15 @@ install: build ## install binaries, the default configuration and man pages belo
 	[ -e $(DESTDIR)/etc/runc-trace/config.toml ] || install -D -m 0644 install/config.toml $(DESTDIR)/etc/runc-trace/config.toml
 	for page in docs/man/*.8; do install -D -m 0644 $$page $(DESTDIR)$(PREFIX)/share/man/man8/$$(basename $$page); done
 
+.PHONY: packages
+packages: check-go ## build deb, rpm and tarball for amd64 and arm64, with checksums, into dist/
+	@VERSION=$(VERSION) sh install/packages/build.sh dist
+
+.PHONY: images
+images: packages ## build systemd-sysext and torcx images (Flatcar) of the tarballs, into dist/ (needs mksquashfs)
+	@for tarball in $$(awk '/\.tar\.gz$$/ {print $$2}' dist/SHA256SUMS); do \
+		sh install/sysext/build.sh dist/$$tarball dist && sh install/torcx/build.sh dist/$$tarball dist || exit; done
+
 .PHONY: clean
 clean: ## remove what was built
-	rm -rf $(BIN)
+	rm -rf $(BIN) dist
