@@ -55,19 +55,27 @@ test: check-go deps lint check-generated ## everything that is checked: lint, ge
 	go test -count=1 ./...
 
 .PHONY: e2e
-e2e: check-go ## real engines, with runc and with runc-trace: containerd, Docker, Podman (root; two minutes, and some ten more the first time)
+e2e: check-go deps ## real engines, with runc and with runc-trace: containerd, Docker, Podman (root; two minutes, and some ten more the first time)
 	@sh test/engines/deps.sh
 	@sh test/engines/build.sh
 	RUNC_TRACE_ENGINES=1 go test -count=1 ./pkg/engine
 	RUNC_TRACE_ENGINES=1 go test -count=1 -timeout 20m ./test/engines
 
 .PHONY: conformance
-conformance: check-go ## runc's own tests, by runc and by runc-trace: prints what ends differently (root)
+conformance: check-go deps ## runc's own tests, by runc and by runc-trace: prints what ends differently (root)
 	@sh test/conformance/deps.sh
 	go run ./test/conformance
 
+.PHONY: conformance-quick
+conformance-quick: check-go deps ## the same, only with the newest runc and the tracer loaded (root)
+	@sh test/conformance/deps.sh
+	go run ./test/conformance -quick
+
+.PHONY: ci
+ci: test e2e conformance-quick ## what CI runs: test, real engines, runc's own tests (root; a quarter of an hour, and as much again the first time)
+
 .PHONY: test-systemd
-test-systemd: check-go ## engines under systemd and pure cgroup v2, across a reboot, in QEMU under emulation (root)
+test-systemd: check-go deps ## engines under systemd and pure cgroup v2, across a reboot, in QEMU under emulation (root)
 	@sh test/engines/build.sh
 	bash test/systemd/run.sh
 
