@@ -3,6 +3,7 @@
 package main
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -36,31 +37,45 @@ func (l differenceList) files() []string {
 	return slices.Compact(names) // they are sorted
 }
 
-// standing compares several runs of the same files: what stands is a test that by the shim has ended at least once in a
-// way in which by bare runc it never has. A test that is as changeable by bare runc is none.
-func standing(bare, shim []ending) differenceList {
-	all := map[string]bool{}
-	for _, run := range slices.Concat(bare, shim) {
-		for test := range run {
-			all[test] = true
+// dispute is a test on which two runs of the same round disagreed, and how often it ended in which way.
+type dispute struct {
+	test, bare, shim string
+	stands           bool // by the shim it ended in a way in which by bare runc it never did
+}
+
+// disputes compares several runs of the same files, round by round.
+func disputes(bare, shim []ending) []dispute {
+	tests := map[string]bool{}
+	for i := range bare {
+		for _, d := range differences(bare[i], shim[i]) {
+			tests[d.test] = true
 		}
 	}
-	var found differenceList
-	for _, test := range slices.Sorted(maps.Keys(all)) {
+	var found []dispute
+	for _, test := range slices.Sorted(maps.Keys(tests)) {
 		barely, shimmed := ways(bare, test), ways(shim, test)
-		if slices.ContainsFunc(shimmed, func(how string) bool { return !slices.Contains(barely, how) }) {
-			found = append(found, difference{test, strings.Join(barely, ", or "), strings.Join(shimmed, ", or ")})
+		d := dispute{test: test, bare: tally(barely), shim: tally(shimmed)}
+		for how := range shimmed {
+			d.stands = d.stands || barely[how] == 0
 		}
+		found = append(found, d)
 	}
 	return found
 }
 
-// ways are those in which a test has ended, each once; "" where a run has no such test.
-func ways(runs []ending, test string) []string {
-	var all []string
+// ways counts the ways in which a test has ended; "" where a run has no such test.
+func ways(runs []ending, test string) map[string]int {
+	all := map[string]int{}
 	for _, run := range runs {
-		all = append(all, run[test])
+		all[run[test]]++
 	}
-	slices.Sort(all)
-	return slices.Compact(all)
+	return all
+}
+
+func tally(ways map[string]int) string {
+	var all []string
+	for _, how := range slices.Sorted(maps.Keys(ways)) {
+		all = append(all, fmt.Sprintf("%d times %q", ways[how], how))
+	}
+	return strings.Join(all, ", ")
 }

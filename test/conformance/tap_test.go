@@ -67,7 +67,7 @@ func TestDifferences(t *testing.T) {
 	}
 }
 
-func TestStanding(t *testing.T) {
+func TestDisputes(t *testing.T) {
 	of := func(ways ...string) []ending {
 		var runs []ending
 		for _, how := range ways {
@@ -82,19 +82,20 @@ func TestStanding(t *testing.T) {
 	for _, test := range []struct {
 		name       string
 		bare, shim []ending
-		stands     bool
+		want       []dispute
 	}{
-		{"always the same", of("ok", "ok"), of("ok", "ok"), false},
-		{"as changeable", of("ok", "failed"), of("failed", "ok"), false},
-		{"less changeable", of("ok", "failed"), of("ok", "ok"), false},
-		{"always different", of("ok", "ok"), of("failed", "failed"), true},
-		{"once different", of("ok", "ok"), of("ok", "failed"), true},
-		{"fails elsewhere", of("failed in line 1", "ok"), of("failed in line 2", "ok"), true},
-		{"is gone", of("ok", "ok"), of("ok", ""), true},
-		{"is new", of("", ""), of("ok", "ok"), true},
+		{"always the same", of("ok", "ok"), of("ok", "ok"), nil},
+		{"fails the same", of("failed", "failed"), of("failed", "failed"), nil},
+		{"as unsteady", of("ok", "failed"), of("failed", "ok"), []dispute{{"a.bats: test", `1 times "failed", 1 times "ok"`, `1 times "failed", 1 times "ok"`, false}}},
+		{"steadier", of("ok", "failed"), of("ok", "ok"), []dispute{{"a.bats: test", `1 times "failed", 1 times "ok"`, `2 times "ok"`, false}}},
+		{"always different", of("ok", "ok"), of("failed", "failed"), []dispute{{"a.bats: test", `2 times "ok"`, `2 times "failed"`, true}}},
+		{"once different", of("ok", "ok", "ok"), of("ok", "failed", "ok"), []dispute{{"a.bats: test", `3 times "ok"`, `1 times "failed", 2 times "ok"`, true}}},
+		{"fails elsewhere", of("failed in line 1"), of("failed in line 2"), []dispute{{"a.bats: test", `1 times "failed in line 1"`, `1 times "failed in line 2"`, true}}},
+		{"is gone", of("ok", "ok"), of("ok", ""), []dispute{{"a.bats: test", `2 times "ok"`, `1 times "", 1 times "ok"`, true}}},
+		{"is new", of(""), of("ok"), []dispute{{"a.bats: test", `1 times ""`, `1 times "ok"`, true}}},
 	} {
-		if got := standing(test.bare, test.shim); (len(got) > 0) != test.stands {
-			t.Errorf("%s: %v", test.name, got)
+		if diff := cmp.Diff(test.want, disputes(test.bare, test.shim), cmp.AllowUnexported(dispute{})); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", test.name, diff)
 		}
 	}
 }
