@@ -3,6 +3,7 @@
 package doctor
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -181,6 +182,8 @@ func TestChecks(t *testing.T) {
 			[]Check{{"shim", Fail, "/usr/bin/runc-trace, which engines run as root, can be changed by others (user ID 1000, mode 0755)", "chown root /usr/bin/runc-trace; chmod 755 /usr/bin/runc-trace"}}, nil},
 		{"a shim without a runtime", func(f *Facts) { f.Shims[0].Err = errors.New("none") },
 			[]Check{{"shim", Fail, "/usr/bin/runc-trace does not reach a runtime: none", "see the check of the runtime, above"}}, nil},
+		{"a busy host", func(f *Facts) { f.Shims[0].Err = fmt.Errorf("running env: %w", context.DeadlineExceeded) }, []Check{{"shim", Warn,
+			"/usr/bin/runc-trace has not reached a runtime within 10s: the host is busy, or the runtime hangs", "see the check of the runtime, above, and run tracectl doctor again"}}, nil},
 		{"shims of two versions", func(f *Facts) { f.Shims = append(f.Shims, Shim{Path: "/opt/s", Mode: 0o755}) },
 			[]Check{{"shim", Warn, "/opt/s is another version than /usr/bin/runc-trace", "tracectl install, which brings all to one version"}}, nil},
 

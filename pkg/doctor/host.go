@@ -62,7 +62,7 @@ func Gather(ctx context.Context, h engine.Host, f Facts) Facts {
 }
 
 // commandTime is how long a program may take to tell its version.
-const commandTime = 5 * time.Second
+const commandTime = 10 * time.Second
 
 // capabilities are this process's effective ones.
 func capabilities() uint64 {

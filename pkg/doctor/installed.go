@@ -3,6 +3,7 @@
 package doctor
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -65,6 +66,9 @@ func shims(f Facts) []Check {
 		case s.Mode.Perm()&0o022 != 0 || s.UID != 0:
 			checks = append(checks, fail("shim", fmt.Sprintf("%s, which engines run as root, can be changed by others (user ID %d, mode %04o)", s.Path, s.UID, s.Mode.Perm()),
 				fmt.Sprintf("chown root %s; chmod 755 %[1]s", s.Path))...)
+		case errors.Is(s.Err, context.DeadlineExceeded):
+			checks = append(checks, warn("shim", fmt.Sprintf("%s has not reached a runtime within %v: the host is busy, or the runtime hangs", s.Path, commandTime),
+				"see the check of the runtime, above, and run tracectl doctor again")...)
 		case s.Err != nil:
 			checks = append(checks, fail("shim", fmt.Sprintf("%s does not reach a runtime: %v", s.Path, s.Err), "see the check of the runtime, above")...)
 		case !s.Same:
