@@ -9,7 +9,7 @@ func Try() error {
 		return err
 	}
 	smallest := Options{Rings: 1, RingSize: 4 << 10, Identities: 2, ExecLogSize: 64 << 10, CaptureSize: 8, ArgvSize: 64}
-	collection, err := newCollection(smallest.layout(0, 0, 1), nil)
+	collection, err := newCollection(smallest.layout(0, 1), nil)
 	if err != nil {
 		return err
 	}

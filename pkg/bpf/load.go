@@ -87,7 +87,7 @@ func load(dir string, o Options, syscalls []abi.Syscall) error {
 	}
 	var seed [8]byte
 	rand.Read(seed[:])
-	layout := o.layout(binary.NativeEndian.Uint64(seed[:]), bootTime(), cpus)
+	layout := o.layout(binary.NativeEndian.Uint64(seed[:]), cpus)
 	layout.Build = Build(syscalls)
 
 	collection, err := newCollection(layout, nil)
@@ -101,6 +101,7 @@ func load(dir string, o Options, syscalls []abi.Syscall) error {
 	if err := describe(collection.Maps[abi.PinSyscalls], syscalls); err != nil {
 		return err
 	}
+	layout.Loaded = bootTime() // now that pins are made, whose own times tell whether the clock was set since
 	for name, m := range collection.Maps {
 		if name == abi.PinABI || name == ".rodata" {
 			continue

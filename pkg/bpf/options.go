@@ -68,12 +68,11 @@ func (o Options) Validate() error {
 	return nil
 }
 
-// layout derives what is written into the map abi.
-func (o Options) layout(secret, loaded uint64, cpus int) abi.ABI {
+// layout derives what is written into the map abi, but for times and the build.
+func (o Options) layout(secret uint64, cpus int) abi.ABI {
 	segment := min(o.ExecLogSize, 1<<20)
 	return abi.ABI{
 		Secret:          secret,
-		Loaded:          loaded,
 		Version:         abi.ABIVersion,
 		Rings:           uint32(o.Rings),
 		RingSize:        uint32(o.RingSize),

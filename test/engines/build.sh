@@ -2,9 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # Builds current engines from the Go module proxy, each at its own module's versions of everything, into
-# /var/cache/runc-trace-e2e/NAME-VERSION/bin. What is there is not built again.
+# /var/cache/runc-trace-e2e/NAME-VERSION/bin. What is there is not built again. Arguments are the names of those to build,
+# if not all.
 set -eu
 
+only=$*
 cache=/var/cache/runc-trace-e2e
 export CGO_ENABLED=0 GOFLAGS=-buildvcs=false
 
@@ -12,6 +14,7 @@ export CGO_ENABLED=0 GOFLAGS=-buildvcs=false
 build() {
 	name=$1 module=$2 version=$3 flags=$4
 	shift 4
+	case " ${only:-$name} " in *" $name "*) ;; *) return 0 ;; esac
 	bin=$cache/$name-${version#v}/bin
 	[ ! -e "$bin" ] || return 0
 	echo "building $name $version"

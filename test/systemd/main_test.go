@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package systemd tests what only a machine can show that systemd runs: its cgroup driver, the engines as its services,
+// and an installation across a reboot. It is run by `make test-systemd`, within a virtual machine (see run.sh) that
+// belongs to it alone: it configures engines, installs, and uninstalls. Tests whose names begin with TestReboot go on, after a
+// reboot, where the others have stopped.
+package systemd
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestMain(m *testing.M) {
+	if os.Getenv("RUNC_TRACE_SYSTEMD") != "1" {
+		fmt.Println("not run: `make test-systemd` runs the tests that need systemd")
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+// outcome is how a command ended.
+type outcome struct {
+	code           int
+	stdout, stderr string
+}
+
+// run runs a program to its end, with variables added to the environment. Its output goes through files: a container that
+// stays would keep a pipe open.
+func run(t *testing.T, environment []string, program string, args ...string) outcome {
+	t.Helper()
+	var files [2]*os.File
+	for i := range files {
+		var err error
+		if files[i], err = os.CreateTemp(t.TempDir(), "output"); err != nil {
+			t.Fatal(err)
+		}
+		defer files[i].Close()
+	}
+	c := exec.Command(program, args...)
+	c.Env = append(os.Environ(), environment...)
+	c.Stdout, c.Stderr = files[0], files[1]
+	begin := time.Now()
+	if err := c.Start(); err != nil {
+		t.Fatalf("%s %q: %v", program, args, err)
+	}
+	timer := time.AfterFunc(5*time.Minute, func() { _ = c.Process.Kill() })
+	defer timer.Stop()
+	if err := c.Wait(); err != nil && !errors.As(err, new(*exec.ExitError)) {
+		t.Fatalf("%s %q: %v", program, args, err)
+	}
+	t.Logf("%.1f s, exit code %d: %s %q", time.Since(begin).Seconds(), c.ProcessState.ExitCode(), program, args)
+	o := outcome{code: c.ProcessState.ExitCode()}
+	for i, text := range []*string{&o.stdout, &o.stderr} {
+		data, err := os.ReadFile(files[i].Name())
+		if err != nil {
+			t.Fatal(err)
+		}
+		*text = string(data)
+	}
+	return o
+}
+
+// must runs a program that has to succeed, and gives what it prints, without the space around it.
+func must(t *testing.T, program string, args ...string) string {
+	t.Helper()
+	o := run(t, nil, program, args...)
+	if o.code != 0 {
+		t.Fatalf("%s %q: exit code %d\n%s%s", program, args, o.code, o.stdout, o.stderr)
+	}
+	return strings.TrimSpace(o.stdout)
+}
+
+// eventually waits until something is so.
+func eventually(t *testing.T, what string, so func() bool) {
+	t.Helper()
+	for end := time.Now().Add(2 * time.Minute); !so(); time.Sleep(200 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("waited two minutes for this in vain: %s", what)
+		}
+	}
+}

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package systemd
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// tracer reads what tracectl shows.
+type tracer struct {
+	tracectl    string   // the program
+	environment []string // where it reads, if not where it does by itself
+}
+
+// Container is a container, or a recording of one, as tracectl shows it with -o json: what is tested of it.
+type Container struct {
+	Name        string `json:"name"` // of its recording
+	Namespace   string `json:"namespace"`
+	Pod         string `json:"pod"`
+	PodUID      string `json:"podUID"`
+	Container   string `json:"container"`
+	ContainerID string `json:"containerID"`
+	SandboxID   string `json:"sandboxID"`
+	Sandbox     bool   `json:"sandbox"`
+	Image       string `json:"image"`
+	Engine      string `json:"engine"`
+	State       string `json:"state"`
+	ExitCode    *int   `json:"exitCode"`
+	CgroupID    uint64 `json:"cgroupID"`
+	Recorded    string `json:"recorded"`
+	Ended       string `json:"ended"`
+	Overwritten uint64 `json:"overwritten"`
+}
+
+// Call is a system call.
+type Call struct {
+	PID     int    `json:"pid"`
+	Comm    string `json:"comm"`
+	Syscall string `json:"syscall"`
+}
+
+// objects are those that tracectl prints one a line.
+func objects[T any](t *testing.T, x tracer, args ...string) []T {
+	t.Helper()
+	o := run(t, x.environment, x.tracectl, append(args, "-o=json")...)
+	if o.code != 0 {
+		t.Fatalf("tracectl %q: exit code %d\n%s", args, o.code, o.stderr)
+	}
+	var all []T
+	for d := json.NewDecoder(strings.NewReader(o.stdout)); ; {
+		var one T
+		if err := d.Decode(&one); errors.Is(err, io.EOF) {
+			return all
+		} else if err != nil {
+			t.Fatalf("decoding %q: %v", o.stdout, err)
+		}
+		all = append(all, one)
+	}
+}
+
+// container gives the one container of an ID.
+func (x tracer) container(t *testing.T, id string) Container {
+	t.Helper()
+	all := objects[Container](t, x, "containers", "--all")
+	all = slices.DeleteFunc(all, func(c Container) bool { return c.ContainerID != id })
+	if len(all) != 1 {
+		t.Fatalf("containers of the ID %q: %+v", id, all)
+	}
+	return all[0]
+}
+
+// execs are the paths of the programs that a container has exec'd.
+func (x tracer) execs(t *testing.T, id string) []string {
+	t.Helper()
+	type event struct {
+		ContainerID string `json:"containerID"`
+		Path        string `json:"path"`
+		Ret         int    `json:"ret"`
+	}
+	var paths []string
+	for _, e := range objects[event](t, x, "exec", "--since=1h", "--no-follow") {
+		if e.ContainerID == id && e.Ret == 0 {
+			paths = append(paths, e.Path)
+		}
+	}
+	return paths
+}
+
+// checkBeginning holds that the newest recording of a container begins with the runtime's own preparations, before anything of the
+// container itself can have run.
+func (x tracer) checkBeginning(t *testing.T, id string) {
+	t.Helper()
+	all := objects[Container](t, x, "straceback", "list")
+	at := slices.IndexFunc(all, func(c Container) bool { return c.ContainerID == id })
+	if at < 0 {
+		t.Fatalf("no recording of %s among %+v", id, all)
+	}
+	if all[at].Overwritten != 0 {
+		t.Errorf("%s: of the recording, %d calls are overwritten", id, all[at].Overwritten)
+	}
+	calls := objects[Call](t, x, "straceback", "show", all[at].Name)
+	if !beginsInRuntime(calls) {
+		t.Errorf("%s: its recording of %d calls does not begin within the runtime: %+v", id, len(calls), calls[:min(len(calls), 20)])
+	}
+}
+
+// beginsInRuntime tells whether the first call is one of crun's, or one of runc init before it makes the first process
+// within the container: the one that calls itself runc:[0:PARENT] then, see nsexec.c in runc's libcontainer.
+func beginsInRuntime(calls []Call) bool {
+	return len(calls) > 0 && (strings.Contains(calls[0].Comm, "crun") || slices.ContainsFunc(calls, func(c Call) bool {
+		return c.PID == calls[0].PID && c.Comm == "runc:[0:PARENT]" && (c.Syscall == "clone" || c.Syscall == "clone3")
+	}))
+}
+
+// inode is what the kernel calls a cgroup by, of the path within the hierarchy.
+func inode(t *testing.T, cgroup string) uint64 {
+	t.Helper()
+	info, err := os.Stat("/sys/fs/cgroup" + cgroup)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return info.Sys().(*syscall.Stat_t).Ino
+}

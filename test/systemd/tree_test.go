@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package systemd
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// What engines and systemd write themselves as they go.
+var others = []string{
+	"/var/lib/containerd", "/var/lib/containers", "/var/lib/docker", "/var/lib/cni", "/var/lib/systemd", "/var/lib/private", "/var/lib/dbus",
+}
+
+// tree is what there is of the machine's files that an installation may touch: their contents, kinds, modes, owners and
+// times. Of directories the times are left out, which tell no more than that something was in them.
+func tree(t *testing.T) map[string]string {
+	t.Helper()
+	files := make(map[string]string)
+	for _, root := range []string{"/etc", "/usr", "/opt", "/var/lib"} {
+		err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+			if err != nil {
+				return err
+			}
+			if slices.Contains(others, path) {
+				return filepath.SkipDir
+			}
+			files[path], err = describe(path, d)
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return files
+}
+
+func describe(path string, d fs.DirEntry) (string, error) {
+	info, err := d.Info()
+	if err != nil {
+		return "", err
+	}
+	stat := info.Sys().(*syscall.Stat_t)
+	text := fmt.Sprintf("%s %d:%d", info.Mode(), stat.Uid, stat.Gid)
+	if d.IsDir() {
+		return text, nil
+	}
+	text += info.ModTime().UTC().Format(" 2006-01-02T15:04:05.999999999")
+	switch {
+	case d.Type() == fs.ModeSymlink:
+		target, err := os.Readlink(path)
+		return text + " -> " + target, err
+	case strings.HasPrefix(path, "/usr/"):
+		// Too much to be read, and not to be written: the file itself is the one that it was, and has not been changed.
+		return fmt.Sprintf("%s %d bytes, inode %d, changed %d.%09d", text, info.Size(), stat.Ino, stat.Ctim.Sec, stat.Ctim.Nsec), nil
+	}
+	data, err := os.ReadFile(path)
+	if errors.Is(err, syscall.ENXIO) {
+		err = nil // a socket
+	}
+	return fmt.Sprintf("%s %x", text, sha256.Sum256(data)), err
+}
+
+// differences are the files that are not the same in two trees, one a line.
+func differences(before, after map[string]string) []string {
+	var lines []string
+	for path, text := range before {
+		switch now, ok := after[path]; {
+		case !ok:
+			lines = append(lines, path+": removed")
+		case now != text:
+			lines = append(lines, fmt.Sprintf("%s: was %s, is %s", path, text, now))
+		}
+	}
+	for path := range after {
+		if _, ok := before[path]; !ok {
+			lines = append(lines, path+": added")
+		}
+	}
+	slices.Sort(lines)
+	return lines
+}
