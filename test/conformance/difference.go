@@ -40,7 +40,7 @@ func (l differenceList) files() []string {
 // dispute is a test on which two runs of the same round disagreed, and how often it ended in which way.
 type dispute struct {
 	test, bare, shim string
-	stands           bool // by the shim it ended in a way in which by bare runc it never did
+	stands           bool // by the shim it ended so in more than a quarter of the rounds, and by bare runc in none
 }
 
 // disputes compares several runs of the same files, round by round.
@@ -55,8 +55,9 @@ func disputes(bare, shim []ending) []dispute {
 	for _, test := range slices.Sorted(maps.Keys(tests)) {
 		barely, shimmed := ways(bare, test), ways(shim, test)
 		d := dispute{test: test, bare: tally(barely), shim: tally(shimmed)}
-		for how := range shimmed {
-			d.stands = d.stands || barely[how] == 0
+		// A test that fails once in a hundred times by either has not failed by both within ten.
+		for how, times := range shimmed {
+			d.stands = d.stands || barely[how] == 0 && 4*times > len(shim)
 		}
 		found = append(found, d)
 	}

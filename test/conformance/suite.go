@@ -76,8 +76,9 @@ func suites(ctx context.Context, quick bool) ([]*suite, error) {
 		// runc finds a hierarchy without controllers in this view: what is tested is where its cgroups are.
 		&suite{name: "runc " + version + " on cgroup v2 alone", version: version, view: "unified", files: regexp.MustCompile(`^(cgroup|create|delete|exec|hooks|kill|run|start|update|userns)`)},
 		&suite{name: packaged + " " + string(number[1]), version: "v" + string(number[1]), program: packaged, view: "host", files: everything},
-		// crun refuses hybrid hosts, and says much in words of its own.
-		&suite{name: crun, version: version, program: crun, view: "unified", crun: true, files: regexp.MustCompile(`^(create|cwd|delete|env|exec|kill|list|pause|ps|root|run|spec|start|start_detached|start_hello|state|tty|umask)\.bats$`)},
+		// crun refuses hybrid hosts, and says much in words of its own. tty.bats is not among the files: by bare crun
+		// 1.8.1 every test of "exec" with a terminal fails now and then, from one in six to one in a hundred times.
+		&suite{name: crun, version: version, program: crun, view: "unified", crun: true, files: regexp.MustCompile(`^(create|cwd|delete|env|exec|kill|list|pause|ps|root|run|spec|start|start_detached|start_hello|state|umask)\.bats$`)},
 	), nil
 }
 

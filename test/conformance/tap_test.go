@@ -90,6 +90,7 @@ func TestDisputes(t *testing.T) {
 		{"steadier", of("ok", "failed"), of("ok", "ok"), []dispute{{"a.bats: test", `1 times "failed", 1 times "ok"`, `2 times "ok"`, false}}},
 		{"always different", of("ok", "ok"), of("failed", "failed"), []dispute{{"a.bats: test", `2 times "ok"`, `2 times "failed"`, true}}},
 		{"once different", of("ok", "ok", "ok"), of("ok", "failed", "ok"), []dispute{{"a.bats: test", `3 times "ok"`, `1 times "failed", 2 times "ok"`, true}}},
+		{"seldom different", of("ok", "ok", "ok", "ok"), of("ok", "failed", "ok", "ok"), []dispute{{"a.bats: test", `4 times "ok"`, `1 times "failed", 3 times "ok"`, false}}},
 		{"fails elsewhere", of("failed in line 1"), of("failed in line 2"), []dispute{{"a.bats: test", `1 times "failed in line 1"`, `1 times "failed in line 2"`, true}}},
 		{"is gone", of("ok", "ok"), of("ok", ""), []dispute{{"a.bats: test", `2 times "ok"`, `1 times "", 1 times "ok"`, true}}},
 		{"is new", of(""), of("ok"), []dispute{{"a.bats: test", `1 times ""`, `1 times "ok"`, true}}},
