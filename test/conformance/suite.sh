@@ -59,6 +59,10 @@ echo BUSYBOX_IMAGE=$directory/busybox.tar
 echo DEBIAN_IMAGE=$directory/debian.tar
 END
 
+# The suite does not wait for the receiver of consoles that it starts: now and then a container comes too early for it.
+sed -i 's|^\tsetup_recvtty$|&\n\tretry 100 0.1 [ -S "$CONSOLE_SOCKET" ]|' runc/tests/integration/helpers.bash
+grep -q 'CONSOLE_SOCKET" \]' runc/tests/integration/helpers.bash
+
 # crun loads no rules for devices where it may not raise a limit (CAP_SYS_RESOURCE): it gets containers without any.
 cat >>runc/tests/integration/helpers.bash <<'END'
 
