@@ -97,7 +97,7 @@ func Load(path string) (Config, error) {
 }
 
 // Parse reads the text of a file over the defaults. Where it is no TOML, or a value is
-// of the wrong type, the error says where and the Config is the default one but for the
+// of the wrong type, or a key has capitals, the error says where and the Config is the default one but for the
 // runtimes that ParseRuntime finds. Where a key is unknown or a value out of its range,
 // the error names all of them and the Config has everything else, with the default for
 // such a value. A slip in one line must not make the shim take another runtime than the
@@ -114,7 +114,9 @@ func parseTOML(text string) (Config, error) {
 	var meta toml.MetaData
 	err := tooLong(text)
 	if err == nil {
-		meta, err = toml.Decode(text, &c)
+		if meta, err = toml.Decode(text, &c); err == nil {
+			err = misspelt(&meta)
+		}
 	}
 	if err != nil {
 		c = Default()
@@ -131,6 +133,27 @@ func parseTOML(text string) (Config, error) {
 	}
 	problems = append(problems, c.check()...)
 	return c, errors.Join(problems...)
+}
+
+// misspelt refuses what the parser takes for a key of the file though it has capitals: beside the key itself, either
+// could win.
+func misspelt(meta *toml.MetaData) error {
+	unknown := map[string]bool{}
+	for _, key := range meta.Undecoded() {
+		unknown[key.String()] = true
+	}
+	for _, key := range meta.Keys() {
+		own := key[:1] // the names in [runtimes] and [labels.annotations] are the user's
+		if len(key) > 1 && (key[0] == "pool" || key[0] == "labels") {
+			own = key[:2]
+		}
+		for _, part := range own {
+			if !isPlainKey(part) && !unknown[key.String()] {
+				return fmt.Errorf("key %q: keys are written without capitals", key.String())
+			}
+		}
+	}
+	return nil
 }
 
 // tooLong refuses what would keep a container waiting: the parser's time grows with the square of the depth of

@@ -93,6 +93,11 @@ pool.argv-size = "0" is not within 1 and 32KiB`,
 			}),
 			"toml: line 5 (last key \"pool\"): unexpected EOF; expected key separator '='",
 		},
+		{"keys with capitals", "runtime = \"/opt/runc\"\n[pool]\nRings = 16",
+			with(func(c *Config) { c.Runtime = Runtime{"/opt/runc"} }),
+			`key "pool.Rings": keys are written without capitals`},
+		{"capitals in the names of runtimes", "runtimes.CRUN = \"/usr/bin/crun\"",
+			with(func(c *Config) { c.Runtimes = map[string]string{"CRUN": "/usr/bin/crun"} }), ""},
 		{"an empty list", "runtime = []", Default(), "runtime is empty"},
 		{"an empty name", `runtime = ["runc", ""]`, Default(), `runtime "" is neither an absolute path nor a name`},
 		{"no TOML", "runtime = \"/opt/runc\"\n[pool]\nwhatever", with(func(c *Config) { c.Runtime = Runtime{"/opt/runc"} }),
@@ -251,6 +256,10 @@ func FuzzParse(f *testing.F) {
 		"[runtimes.crun]\na = \"/b\"",
 		"[Runtimes]\ncrun = \"/b\"",
 		"runtimes = \"b\"",
+		"[runtimes]\n[runtimEs]\ncrun = \"/b\"",
+		"runtime = \"a\"\n[pool]\n[Runtime]",
+		"[labels]\nAnnotations = [\"a\"]",
+		"Unknown = 1",
 	} {
 		f.Add(seed)
 	}
