@@ -149,6 +149,9 @@ type run struct {
 
 func (r *Ring) read(from uint64, follow bool) (_ *Snapshot, settled bool) {
 	before := r.Header()
+	if before.Head > farthest {
+		return nil, false
+	}
 	r.step()
 	// Before the copy: a record that is found incomplete in it was being written by then, or was lost for good.
 	inProgress := r.inProgress()
@@ -182,6 +185,10 @@ func (r *Ring) read(from uint64, follow bool) (_ *Snapshot, settled bool) {
 	s.Records = w.records
 	return s, true
 }
+
+// farthest is beyond any position: at a gigabyte a second a head gets there in 146 years. One that is farther is
+// damaged, and positions behind it would begin at 0 again.
+const farthest = 1 << 62
 
 // lapStart returns the first position that a ring of `total` bytes still holds.
 func lapStart(head, total uint64) uint64 {
