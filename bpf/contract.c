@@ -6,6 +6,8 @@ struct contract {
 	enum limits limits;
 	enum who_flags who_flags;
 	enum state state;
+	enum label_source label_source;
+	enum labels_flags labels_flags;
 	enum writer_constants writer_constants;
 	enum number number;
 	enum commit commit;
@@ -16,6 +18,8 @@ struct contract {
 	enum counter counter;
 	struct pending pending;
 	struct identity identity;
+	struct labels_key labels_key;
+	struct labels labels;
 	struct ring ring;
 	struct writer writer;
 	struct call call;

@@ -20,11 +20,12 @@ typedef signed int s32;
 typedef signed long long s64;
 
 enum limits {
-	ABI_VERSION = 2,
+	ABI_VERSION = 3,
 
 	LEAF_SIZE = 256,	/* NAME_MAX + 1: the name of a cgroup directory */
 	PATH_SIZE = 512,	/* the end of a cgroup's path that an identity expects */
 	LABELS_SIZE = 4096,
+	SUBJECT_SIZE = 128,	/* whose labels they are: a pod's UID, a container's ID */
 	COMM_SIZE = 16,
 
 	ARGS_MAX = 6,		/* arguments of a system call */
@@ -104,6 +105,36 @@ struct identity {
 	u32 children;		/* cgroups below its own that are known */
 	u32 reserved;
 	struct who who;
+};
+
+/*
+ * labels: what somebody learnt of a pod or a container who is not there when it is created. No program reads or
+ * writes it. An element without labels says that there are none; one that is missing, that nobody knows yet.
+ */
+enum label_source {
+	LABELS_AGENT = 1,	/* no labels: the time says when the agent was last alive; the subject is empty */
+	LABELS_KUBERNETES = 2,	/* the API server's, of a pod's UID */
+	LABELS_CRI = 3,		/* the engine's, of a pod's UID */
+	LABELS_DOCKER = 4,	/* Docker's, of a container's ID; with name and image */
+};
+
+enum labels_flags {
+	LABELS_TRUNCATED = 1,	/* they did not fit LABELS_SIZE */
+};
+
+struct labels_key {
+	u32 source;		/* enum label_source */
+	u32 reserved;
+	char subject[SUBJECT_SIZE];	/* zero-padded */
+};
+
+struct labels {
+	u64 updated;		/* when they were written */
+	u32 flags;		/* enum labels_flags */
+	u32 length;		/* bytes of text in use */
+	char name[256];		/* of the container, or empty */
+	char image[256];	/* of the container, or empty */
+	char text[LABELS_SIZE];	/* "key=value\0" one after another */
 };
 
 /*

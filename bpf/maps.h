@@ -91,6 +91,15 @@ struct {
 	__type(value, struct syscall);
 } syscalls SEC(".maps");
 
+/* Written by the agent only: as many as there are identities (load), which take memory only once they are there. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 4096);
+	__type(key, struct labels_key);
+	__type(value, struct labels);
+} labels SEC(".maps");
+
 /* Written by the loader only; here so that it has the contract's shape. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

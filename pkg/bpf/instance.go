@@ -36,6 +36,7 @@ type Instance struct {
 	execLog    []byte
 	writers    []abi.Writer
 	mapped     [][]byte
+	labels     *ebpf.Map
 }
 
 // Open opens what is loaded below dir. Errors match ErrNotLoaded, ErrVersion, os.ErrPermission.
@@ -66,6 +67,9 @@ func Open(dir string) (*Instance, error) {
 			i.writers = unsafe.Slice((*abi.Writer)(unsafe.Pointer(unsafe.SliceData(memory))), layout.Writers)
 		}
 	}
+	if i.labels, err = loadMap(filepath.Join(dir, abi.PinLabels)); err != nil {
+		return nil, errors.Join(err, i.Close())
+	}
 	return i, nil
 }
 
@@ -76,6 +80,9 @@ func (i *Instance) Close() error {
 		errs = append(errs, unix.Munmap(m))
 	}
 	i.mapped = nil
+	if i.labels != nil {
+		errs = append(errs, i.labels.Close())
+	}
 	return errors.Join(errs...)
 }
 
@@ -149,6 +156,35 @@ func (i *Instance) Identity(index int) (abi.Identity, bool) {
 		}
 	}
 	return abi.Identity{}, false
+}
+
+// Containers returns the containers whose cgroups exist, and the cgroups below them: by the cgroup's ID the index of
+// the container's identity.
+func (i *Instance) Containers() (map[uint64]uint32, error) {
+	path := filepath.Join(i.Dir, abi.PinContainers)
+	m, err := loadMap(path)
+	if err != nil {
+		return nil, err
+	}
+	defer m.Close()
+	found := make(map[uint64]uint32)
+	const batch = 1024
+	cgroups, bindings := make([]uint64, batch), make([]uint64, batch)
+	var cursor ebpf.MapBatchCursor
+	for {
+		n, err := m.BatchLookup(&cursor, cgroups, bindings, nil)
+		for k := range n {
+			if index := uint32(bindings[k]); index != 0 {
+				found[cgroups[k]] = index - 1
+			}
+		}
+		if errors.Is(err, ebpf.ErrKeyNotExist) {
+			return found, nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("reading map %s: %w", path, err)
+		}
+	}
 }
 
 // Counters returns the counters, by enum counter, summed over all CPUs.

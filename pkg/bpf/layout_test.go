@@ -42,7 +42,7 @@ func TestLayoutHasItsVersion(t *testing.T) {
 	}
 	for _, shared := range []any{
 		abi.Pending{}, abi.Who{}, abi.Identity{}, abi.Torn{}, abi.Ring{}, abi.Writer{}, abi.Syscall{}, abi.Capture{}, abi.ABI{},
-		abi.Entry{}, abi.Call{}, abi.CaptureHeader{}, abi.Exec{}, abi.PendingCall{}, abi.BindRequest{},
+		abi.Entry{}, abi.Call{}, abi.CaptureHeader{}, abi.Exec{}, abi.PendingCall{}, abi.BindRequest{}, abi.LabelsKey{}, abi.Labels{},
 	} {
 		s := reflect.TypeOf(shared)
 		fmt.Fprintf(&text, "%s: %d bytes\n", s.Name(), s.Size())

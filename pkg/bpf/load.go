@@ -157,6 +157,7 @@ func size(spec *ebpf.CollectionSpec, a abi.ABI) error {
 		{abi.PinIdentities, 0, a.Identities},
 		{abi.PinFreeIdentities, 0, a.Identities},
 		{abi.PinEndedIdentities, 0, a.Identities},
+		{abi.PinLabels, 0, a.Identities},
 		{abi.PinFreeRings, 0, a.Rings},
 		{abi.PinEndedRings, 0, a.Rings},
 		{abi.PinWriters, 0, a.Writers},

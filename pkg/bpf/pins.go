@@ -90,7 +90,7 @@ func lockDir(dir string) (unlock func(), err error) {
 var maps = []string{
 	abi.PinABI, abi.PinPending, abi.PinContainers, abi.PinIdentities, abi.PinRings, abi.PinExecLog,
 	abi.PinFreeIdentities, abi.PinEndedIdentities, abi.PinFreeRings, abi.PinEndedRings,
-	abi.PinWriters, abi.PinCounters, abi.PinSyscalls, abi.PinScratch, abi.PinCallStorage,
+	abi.PinWriters, abi.PinCounters, abi.PinLabels, abi.PinSyscalls, abi.PinScratch, abi.PinCallStorage,
 	abi.PinSlotPrefix + "cgroup_rmdir", abi.PinSlotPrefix + "exit", abi.PinSlotPrefix + "exec",
 	abi.PinSlotPrefix + "sys_exit", abi.PinSlotPrefix + "sys_enter", abi.PinSlotPrefix + "cgroup_mkdir",
 }

@@ -26,6 +26,7 @@ const (
 	recorderMapFreeIdentities   = "free_identities"
 	recorderMapFreeRings        = "free_rings"
 	recorderMapIdentities       = "identities"
+	recorderMapLabels           = "labels"
 	recorderMapPending          = "pending"
 	recorderMapRings            = "rings"
 	recorderMapScratch          = "scratch"
@@ -133,6 +134,7 @@ type recorderMapSpecs struct {
 	FreeIdentities  *ebpf.MapSpec `ebpf:"free_identities"`
 	FreeRings       *ebpf.MapSpec `ebpf:"free_rings"`
 	Identities      *ebpf.MapSpec `ebpf:"identities"`
+	Labels          *ebpf.MapSpec `ebpf:"labels"`
 	Pending         *ebpf.MapSpec `ebpf:"pending"`
 	Rings           *ebpf.MapSpec `ebpf:"rings"`
 	Scratch         *ebpf.MapSpec `ebpf:"scratch"`
@@ -190,6 +192,7 @@ type recorderMaps struct {
 	FreeIdentities  *ebpf.Map `ebpf:"free_identities"`
 	FreeRings       *ebpf.Map `ebpf:"free_rings"`
 	Identities      *ebpf.Map `ebpf:"identities"`
+	Labels          *ebpf.Map `ebpf:"labels"`
 	Pending         *ebpf.Map `ebpf:"pending"`
 	Rings           *ebpf.Map `ebpf:"rings"`
 	Scratch         *ebpf.Map `ebpf:"scratch"`
@@ -215,6 +218,7 @@ func (m *recorderMaps) Close() error {
 		m.FreeIdentities,
 		m.FreeRings,
 		m.Identities,
+		m.Labels,
 		m.Pending,
 		m.Rings,
 		m.Scratch,

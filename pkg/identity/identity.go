@@ -33,8 +33,8 @@ type Rules struct {
 func Parse(id string, annotations map[string]string, bundle string, rules Rules) abi.Who {
 	var who abi.Who
 	m := recognise(annotations, bundle)
-	put(who.Engine[:], m.engine)
-	put(who.ID[:], id)
+	Put(who.Engine[:], m.engine)
+	Put(who.ID[:], id)
 
 	labels := map[string]string{}
 	for _, name := range m.labels {
@@ -53,15 +53,15 @@ func Parse(id string, annotations map[string]string, bundle string, rules Rules)
 		}
 		return ""
 	}
-	put(who.SandboxID[:], known(m.sandboxID))
-	put(who.Namespace[:], known(m.namespace))
-	put(who.Pod[:], known(m.pod))
-	put(who.PodUID[:], known(m.podUID))
-	put(who.Image[:], known(m.image))
+	Put(who.SandboxID[:], known(m.sandboxID))
+	Put(who.Namespace[:], known(m.namespace))
+	Put(who.Pod[:], known(m.pod))
+	Put(who.PodUID[:], known(m.podUID))
+	Put(who.Image[:], known(m.image))
 	if known(m.kind) == "sandbox" {
 		who.Flags |= abi.WhoSandbox
 	} else {
-		put(who.Container[:], known(m.container))
+		Put(who.Container[:], known(m.container))
 	}
 	if who.Flags&abi.WhoSandbox == 0 || rules.RecordSandboxes {
 		who.Flags |= abi.WhoRecord
@@ -84,8 +84,9 @@ func String(field []byte) string {
 	return string(field)
 }
 
-// put writes text into a field of zeros and leaves at least one of them at its end.
-func put(field []byte, text string) {
+// Put writes text into a field of zeros and leaves at least one of them at its end: what does not fit is cut at a
+// character's end.
+func Put(field []byte, text string) {
 	copy(field, cut(text, len(field)-1))
 }
 

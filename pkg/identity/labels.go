@@ -12,45 +12,56 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 )
 
-// SetLabels replaces the labels of who. They are written whole, "key=value\0", in the
-// order of their keys, as many as fit; abi.WhoLabelsTruncated says whether any was left
-// out for want of room. A key that is empty or has a '=' or NUL, and a value that has
-// a NUL, is refused: it could be read back as something else.
+// SetLabels replaces the labels of who, as EncodeLabels writes them; abi.WhoLabelsTruncated says whether any was left
+// out for want of room.
 func SetLabels(who *abi.Who, labels map[string]string) {
-	who.Labels = [abi.LabelsSize]byte{}
+	used, truncated := EncodeLabels(who.Labels[:], labels)
+	who.LabelsLength = uint32(used)
 	who.Flags &^= abi.WhoLabelsTruncated
-	used := 0
+	if truncated {
+		who.Flags |= abi.WhoLabelsTruncated
+	}
+}
+
+// Labels reads the labels of who.
+func Labels(who *abi.Who) map[string]string {
+	return DecodeLabels(who.Labels[:min(int(who.LabelsLength), len(who.Labels))])
+}
+
+// EncodeLabels writes labels whole, "key=value\0", in the order of their keys, as many as fit, and zeros behind
+// them. It returns the number of bytes in use, and whether any was left out for want of room. A key that is empty or has a '=' or NUL, and a
+// value that has a NUL, is refused: it could be read back as something else.
+func EncodeLabels(text []byte, labels map[string]string) (used int, truncated bool) {
+	clear(text)
 	for _, key := range slices.Sorted(maps.Keys(labels)) {
 		value := labels[key]
 		if key == "" || strings.ContainsAny(key, "=\x00") || indexNUL(value) >= 0 {
 			continue
 		}
-		if len(key)+len(value)+2 > len(who.Labels)-used {
-			who.Flags |= abi.WhoLabelsTruncated
+		if len(key)+len(value)+2 > len(text)-used {
+			truncated = true
 			continue
 		}
-		used += copy(who.Labels[used:], key)
-		used += copy(who.Labels[used:], "=")
-		used += copy(who.Labels[used:], value)
+		used += copy(text[used:], key)
+		used += copy(text[used:], "=")
+		used += copy(text[used:], value)
 		used++
 	}
-	who.LabelsLength = uint32(used)
+	return used, truncated
 }
 
-// Labels reads the labels of who. It takes any bytes: what is no whole "key=value\0"
-// is left out.
-func Labels(who *abi.Who) map[string]string {
+// DecodeLabels reads what EncodeLabels wrote. It takes any bytes: what is no whole "key=value\0" is left out.
+func DecodeLabels(text []byte) map[string]string {
 	labels := map[string]string{}
-	rest := who.Labels[:min(int(who.LabelsLength), len(who.Labels))]
 	for {
-		pair, after, whole := bytes.Cut(rest, []byte{0})
+		pair, after, whole := bytes.Cut(text, []byte{0})
 		if !whole {
 			return labels
 		}
 		if key, value, ok := strings.Cut(string(pair), "="); ok && key != "" {
 			labels[key] = value
 		}
-		rest = after
+		text = after
 	}
 }
 

@@ -56,6 +56,10 @@ func (f *Filter) Matches(c *Container) bool {
 	if c == nil {
 		return f.Everything()
 	}
-	return f.Namespace.Matches(c.Namespace) && f.Pod.Matches(c.Pod) && f.Container.Matches(c.Name) &&
-		f.Labels.Matches(c.Labels)
+	return f.MatchesNames(c) && f.Labels.Matches(c.Labels)
+}
+
+// MatchesNames tells whether a container is wanted whatever its labels are.
+func (f *Filter) MatchesNames(c *Container) bool {
+	return f.Namespace.Matches(c.Namespace) && f.Pod.Matches(c.Pod) && f.Container.Matches(c.Name)
 }

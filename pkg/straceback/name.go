@@ -70,6 +70,7 @@ func forms(name string) []func(*labels.Container) bool {
 		func(c *labels.Container) bool { return c.ID == name },
 		func(c *labels.Container) bool { return len(slashes) > 1 && named(c, slashes) },
 		func(c *labels.Container) bool { return c.Pod != "" && c.Pod == name },
+		func(c *labels.Container) bool { return c.Pod == "" && c.Name != "" && c.Name == name },
 		func(c *labels.Container) bool { return len(scores) > 2 && named(c, scores[1:]) },
 		func(c *labels.Container) bool { return name != "" && strings.HasPrefix(c.ID, name) },
 	}
@@ -110,17 +111,13 @@ func one(found []*Recording, name string) ([]*Recording, error) {
 }
 
 // Name is the name under which Find finds the recording: namespace/pod/container, or the
-// container's ID where it is in no pod, or is the pod's sandbox. It is empty where it is not
+// container's own name where it is in no pod, or its ID where it has no name or is the pod's sandbox. It is empty where it is not
 // known whose recording it is.
 func (r *Recording) Name() string {
-	c := r.Container
-	switch {
-	case c == nil:
+	if r.Container == nil {
 		return ""
-	case c.Pod == "" || c.Name == "":
-		return c.ID
 	}
-	return c.Namespace + "/" + c.Pod + "/" + c.Name
+	return r.Container.FullName()
 }
 
 // similar lists names that hold the last part of the one that was asked for, or begin as it does.

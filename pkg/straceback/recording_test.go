@@ -84,6 +84,9 @@ func (n *node) write(index, calls int) {
 	}
 }
 
+// Labels: nobody told any.
+func (n *node) Labels(uint32, string) (abi.Labels, bool) { return abi.Labels{}, false }
+
 func (n *node) list(t *testing.T) []*Recording {
 	t.Helper()
 	list, err := List(n, len(n.memory), labels.NewDirectory(n, len(n.identities)))

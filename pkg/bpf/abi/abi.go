@@ -22,6 +22,7 @@ const (
 	PinExecLog         = "exec_log"
 	PinWriters         = "writers"
 	PinCounters        = "counters"
+	PinLabels          = "labels"
 	PinSyscalls        = "syscalls"
 	PinFreeIdentities  = "free_identities"
 	PinEndedIdentities = "ended_identities"

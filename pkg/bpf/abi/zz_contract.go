@@ -6,10 +6,11 @@ package abi
 
 // enum limits
 const (
-	ABIVersion     = 0x2
+	ABIVersion     = 0x3
 	LeafSize       = 0x100
 	PathSize       = 0x200
 	LabelsSize     = 0x1000
+	SubjectSize    = 0x80
 	CommSize       = 0x10
 	ArgsMax        = 0x6
 	CapturesMax    = 0x2
@@ -40,6 +41,19 @@ const (
 	StateRunning = 0x2
 	StateExited  = 0x3
 	StateEnded   = 0x4
+)
+
+// enum label_source
+const (
+	LabelsAgent      = 0x1
+	LabelsKubernetes = 0x2
+	LabelsCri        = 0x3
+	LabelsDocker     = 0x4
+)
+
+// enum labels_flags
+const (
+	LabelsTruncated = 0x1
 )
 
 // enum writer_constants
@@ -170,6 +184,29 @@ type Identity struct {
 
 // SizeofIdentity is the size of struct identity in bytes.
 const SizeofIdentity = 5352
+
+// LabelsKey is struct labels_key.
+type LabelsKey struct {
+	Source   uint32
+	Reserved uint32
+	Subject  [128]byte
+}
+
+// SizeofLabelsKey is the size of struct labels_key in bytes.
+const SizeofLabelsKey = 136
+
+// Labels is struct labels.
+type Labels struct {
+	Updated uint64
+	Flags   uint32
+	Length  uint32
+	Name    [256]byte
+	Image   [256]byte
+	Text    [4096]byte
+}
+
+// SizeofLabels is the size of struct labels in bytes.
+const SizeofLabels = 4624
 
 // Torn is struct torn.
 type Torn struct {
