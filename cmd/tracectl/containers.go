@@ -50,24 +50,29 @@ type containerJSON struct {
 	Image       string            `json:"image"`
 	Engine      string            `json:"engine"`
 	Labels      map[string]string `json:"labels"`
-	CgroupID    uint64            `json:"cgroupID"`
-	State       labels.State      `json:"state"`    // created, running, exited, or ended
-	ExitCode    *int              `json:"exitCode"` // null unless it exited by itself
-	Signal      string            `json:"signal"`   // that killed it
-	Created     *time.Time        `json:"created"`
-	Started     *time.Time        `json:"started"`
-	Exited      *time.Time        `json:"exited"`
-	Ended       *time.Time        `json:"ended"` // its cgroup was removed
+
+	// Who said so, of each label: annotation, docker, kubernetes, cri, or sandbox.
+	LabelOrigins map[string]labels.Origin `json:"labelOrigins"`
+	Unlabelled   bool                     `json:"unlabelled,omitempty"` // there may be labels that nobody has told yet
+
+	CgroupID uint64       `json:"cgroupID"`
+	State    labels.State `json:"state"`    // created, running, exited, or ended
+	ExitCode *int         `json:"exitCode"` // null unless it exited by itself
+	Signal   string       `json:"signal"`   // that killed it
+	Created  *time.Time   `json:"created"`
+	Started  *time.Time   `json:"started"`
+	Exited   *time.Time   `json:"exited"`
+	Ended    *time.Time   `json:"ended"` // its cgroup was removed
 }
 
 // newContainerJSON takes nil for a container that is not known any more.
 func newContainerJSON(c *labels.Container, clock clock) containerJSON {
 	if c == nil {
-		return containerJSON{Labels: map[string]string{}}
+		return containerJSON{Labels: map[string]string{}, LabelOrigins: map[string]labels.Origin{}}
 	}
 	j := containerJSON{
 		Namespace: c.Namespace, Pod: c.Pod, Container: c.Name, ContainerID: c.ID, PodUID: c.PodUID,
-		SandboxID: c.SandboxID, Sandbox: c.Sandbox(), Image: c.Image, Engine: c.Engine, Labels: c.Labels, CgroupID: c.Cgroup,
+		SandboxID: c.SandboxID, Sandbox: c.Sandbox(), Image: c.Image, Engine: c.Engine, Labels: c.Labels, LabelOrigins: c.Origins, Unlabelled: c.Unlabelled, CgroupID: c.Cgroup,
 		Created: clock.time(c.Created), Started: clock.time(c.Started), Exited: clock.time(c.Exited), Ended: clock.time(c.Ended),
 	}
 	status := c.Status()

@@ -19,6 +19,7 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 	"github.com/runc-trace/runc-trace/pkg/execlog"
 	"github.com/runc-trace/runc-trace/pkg/labels"
+	"github.com/runc-trace/runc-trace/pkg/terminal"
 )
 
 const execLong = `Print each exec of the containers that are selected, the failed ones too, from now
@@ -34,6 +35,10 @@ the name of the parent.
 
 Where the log went round before an exec was read, stderr says how many were lost. An
 exec of a container whose name is not known any more is shown as <evicted>.
+
+Labels of pods are brought by "tracectl agent". Where they are selected, execs of a
+container that is younger than 5 seconds are kept back until its labels are there.
+If they do not come, its execs are shown, and stderr says so.
 
 The container runtime's own execs, before the container's program, are left out
 unless --runtime is given.`
@@ -93,7 +98,10 @@ func printExecs(ctx context.Context, s *settings, request *execRequest, stdout, 
 	if err != nil {
 		return fmt.Errorf("opening the log of execs: %w", err)
 	}
-	p := execPrinter{execRequest: request, directory: directory, out: bufio.NewWriterSize(stdout, 64<<10), stderr: stderr}
+	p := execPrinter{execRequest: request, out: bufio.NewWriterSize(stdout, 64<<10), stderr: stderr}
+	p.selection = execlog.Selection{
+		Directory: directory, Filter: request.filter, Emit: p.emit, Unlabelled: p.warnUnlabelled, Now: now,
+	}
 	if request.past {
 		p.reader = execlog.NewPastReader(log)
 	} else {
@@ -115,15 +123,28 @@ func printExecs(ctx context.Context, s *settings, request *execRequest, stdout, 
 		if b, err = p.reader.Poll(true); err == nil {
 			err = p.print(b)
 		}
+		for err == nil && p.selection.Waiting() && ctx.Err() == nil {
+			time.Sleep(labelPoll)
+			err = p.release(false)
+		}
+	}
+	if err == nil {
+		err = p.release(true)
 	}
 	if err != nil {
 		return fmt.Errorf("reading the log of execs: %w", err)
 	}
-	if p.unknown > 0 {
-		fmt.Fprintf(stderr, "tracectl: left out %d execs of containers that are not known any more, and so cannot be selected\n", p.unknown)
+	if n := p.selection.Unknown; n > 0 {
+		fmt.Fprintf(stderr, "tracectl: left out %d execs of containers that are not known any more, and so cannot be selected\n", n)
+	}
+	if n := p.selection.LeftOut; n > 0 {
+		fmt.Fprintf(stderr, "tracectl: left out %d execs of containers whose labels are not known: no agent runs here that could tell them (tracectl agent)\n", n)
 	}
 	return nil
 }
+
+// labelPoll is how often labels are looked for that are on their way.
+const labelPoll = 50 * time.Millisecond
 
 // watch returns a function that tells, when it is asked, and looks once a second, whether
 // what was opened is still what is loaded: what is unloaded stays readable, but nothing comes any more.
@@ -151,14 +172,14 @@ func watch(i *bpf.Instance) func() error {
 type execPrinter struct {
 	*execRequest
 	reader    *execlog.Reader
-	directory *labels.Directory
+	selection execlog.Selection
 	out       *bufio.Writer
 	stderr    io.Writer
 
-	since   uint64 // ns of CLOCK_BOOTTIME
-	began   bool
-	unknown int // containers that could not be selected, since nobody knows who they were
-	line    []byte
+	since uint64    // ns of CLOCK_BOOTTIME
+	boot  time.Time // of now: the wall clock may have been set
+	began bool
+	line  []byte
 }
 
 // begin prints the header: whoever sees it knows that no later exec will be missed.
@@ -179,29 +200,19 @@ func (p *execPrinter) begin() error {
 }
 
 func (p *execPrinter) print(b *execlog.Batch) error {
-	boot, err := bootTime() // of now: the wall clock may have been set
-	if err != nil {
+	var err error
+	if p.boot, err = bootTime(); err != nil {
+		return err
+	}
+	if err := p.selection.Release(false); err != nil {
 		return err
 	}
 	for record := range b.Records() {
-		p.noteBeginning(record, boot)
+		p.noteBeginning(record)
 		if record.Entry.Time < p.since || p.failed && record.Result == 0 || !p.runtime && record.Runtime() {
 			continue
 		}
-		container, known := p.directory.Lookup(record.Identity, record.Generation)
-		if !p.filter.Matches(container) {
-			if !known {
-				p.unknown++
-			}
-			continue
-		}
-		event := execlog.NewEvent(record, container, boot)
-		if p.output == "text" {
-			p.line = p.columns.AppendText(p.line[:0], &event)
-		} else if p.line, err = event.AppendJSON(p.line[:0]); err != nil {
-			return err
-		}
-		if _, err := p.out.Write(p.line); err != nil {
+		if err := p.selection.Take(record); err != nil {
 			return err
 		}
 	}
@@ -214,14 +225,38 @@ func (p *execPrinter) print(b *execlog.Batch) error {
 	return p.out.Flush()
 }
 
+// release prints execs whose containers' labels have come, or with all, every one that still waits for them.
+func (p *execPrinter) release(all bool) error {
+	if err := p.selection.Release(all); err != nil {
+		return err
+	}
+	return p.out.Flush()
+}
+
+func (p *execPrinter) emit(record *execlog.Record, container *labels.Container) error {
+	event := execlog.NewEvent(record, container, p.boot)
+	var err error
+	if p.output == "text" {
+		p.line = p.columns.AppendText(p.line[:0], &event)
+	} else if p.line, err = event.AppendJSON(p.line[:0]); err != nil {
+		return err
+	}
+	_, err = p.out.Write(p.line)
+	return err
+}
+
+func (p *execPrinter) warnUnlabelled(c *labels.Container) {
+	fmt.Fprintf(p.stderr, "tracectl: the labels of %s are not known: its execs are shown whatever they are (see tracectl status about the agent)\n", terminal.String(c.FullName()))
+}
+
 // noteBeginning says where the past that was asked for is longer than what is kept.
-func (p *execPrinter) noteBeginning(first *execlog.Record, boot time.Time) {
+func (p *execPrinter) noteBeginning(first *execlog.Record) {
 	if p.began {
 		return
 	}
 	p.began = true
 	if p.past && first.Sequence > 0 && first.Entry.Time > p.since {
 		fmt.Fprintf(p.stderr, "tracectl: the log goes back to %s only: %d earlier execs were overwritten\n",
-			boot.Add(time.Duration(first.Entry.Time)).Local().Format(time.DateTime), p.reader.First())
+			p.boot.Add(time.Duration(first.Entry.Time)).Local().Format(time.DateTime), p.reader.First())
 	}
 }

@@ -72,6 +72,15 @@ func (s *settings) open() (*bpf.Instance, *labels.Directory, error) {
 	return i, labels.NewDirectory(i, i.Options().Identities), nil
 }
 
+// now is the time of CLOCK_BOOTTIME, in nanoseconds.
+func now() uint64 {
+	var since unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &since); err != nil {
+		return 0
+	}
+	return uint64(since.Nano())
+}
+
 // bootTime is when CLOCK_BOOTTIME began, by the wall clock of this moment.
 func bootTime() (time.Time, error) {
 	var since unix.Timespec

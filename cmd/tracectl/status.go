@@ -80,6 +80,10 @@ type statusJSON struct {
 		Lost   uint64     `json:"lost"`  // that could not be written
 		Oldest *time.Time `json:"oldest"`
 	} `json:"execLog"`
+	Agent struct {
+		Alive bool       `json:"alive"`
+		Seen  *time.Time `json:"seen"` // when it was last alive; null: never, since the programs were loaded
+	} `json:"agent"`
 	Dropped  map[string]uint64 `json:"dropped"`
 	Programs []programJSON     `json:"programs"`
 }
@@ -120,6 +124,8 @@ func readStatus(i *bpf.Instance, directory *labels.Directory, clock clock) (*sta
 	if s.Memory, err = i.Memory(); err != nil {
 		return nil, err
 	}
+	seen := directory.AgentSeen()
+	s.Agent.Seen, s.Agent.Alive = clock.time(seen), seen != 0 && now() < seen+uint64(execlog.AgentAlive)
 	counters, err := i.Counters()
 	if err != nil {
 		return nil, err
@@ -205,6 +211,17 @@ func (s *statusJSON) programs(clock clock) string {
 	return text
 }
 
+// agent says whether labels of pods are brought.
+func (s *statusJSON) agent(clock clock) string {
+	switch {
+	case s.Agent.Alive:
+		return "alive"
+	case s.Agent.Seen != nil:
+		return "last alive " + humanSpan(clock.now.Sub(*s.Agent.Seen)) + " ago: labels of newer pods are not known"
+	}
+	return "none has run: labels are those of annotations (tracectl agent brings the others)"
+}
+
 func (s *statusJSON) print(w io.Writer, clock clock) error {
 	o, c, r := s.Options, s.Containers, s.Recordings
 	size := func(n int) config.Size { return config.Size(n) }
@@ -219,6 +236,7 @@ func (s *statusJSON) print(w io.Writer, clock clock) error {
 	fmt.Fprintf(w, "containers   %d running, %d created, %d exited, %d ended; %d names in all\n", c.Running, c.Created, c.Exited, c.Ended, o.Identities)
 	fmt.Fprintf(w, "recordings   %d live, %d ended, %d free; %v each; %d system calls\n", r.Live, r.Ended, r.Free, size(o.RingSize), r.Syscalls)
 	fmt.Fprintf(w, "exec log     %.0f%% of %v used, %s; %d execs\n", used, size(o.ExecLogSize), back, s.ExecLog.Execs)
+	fmt.Fprintf(w, "agent        %s\n", s.agent(clock))
 	fmt.Fprintf(w, "\ndropped\n")
 	for _, d := range drops {
 		fmt.Fprintf(w, "%11d  %s\n", s.Dropped[d.name], d.text)

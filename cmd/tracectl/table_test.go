@@ -65,19 +65,19 @@ func TestContainerJSON(t *testing.T) {
 	clock := clock{boot: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)}
 	var out bytes.Buffer
 	for _, c := range []*labels.Container{
-		{Namespace: "n", Pod: "p", Name: "c", ID: "i", Labels: map[string]string{"a": "\u009b"}, State: abi.StateRunning, Created: 1e9, Started: 2e9, Cgroup: 5},
-		{ID: "i", Labels: map[string]string{}, State: abi.StateEnded, Created: 1e9, Exited: 2e9, Ended: 3e9, ExitStatus: 1 << 8},
-		{ID: "i", Labels: map[string]string{}, State: abi.StateExited, Created: 1e9, Exited: 2e9, ExitStatus: 15},
+		{Namespace: "n", Pod: "p", Name: "c", ID: "i", Labels: map[string]string{"a": "\u009b"}, Origins: map[string]labels.Origin{"a": labels.FromAnnotation}, State: abi.StateRunning, Created: 1e9, Started: 2e9, Cgroup: 5},
+		{ID: "i", Labels: map[string]string{}, Origins: map[string]labels.Origin{}, State: abi.StateEnded, Created: 1e9, Exited: 2e9, Ended: 3e9, ExitStatus: 1 << 8},
+		{ID: "i", Labels: map[string]string{}, Origins: map[string]labels.Origin{}, State: abi.StateExited, Created: 1e9, Exited: 2e9, ExitStatus: 15},
 		nil,
 	} {
 		if err := printJSON(&out, newContainerJSON(c, clock)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	want := `{"namespace":"n","pod":"p","container":"c","containerID":"i","podUID":"","sandboxID":"","sandbox":false,"image":"","engine":"","labels":{"a":"\u009b"},"cgroupID":5,"state":"running","exitCode":null,"signal":"","created":"2026-01-01T00:00:01Z","started":"2026-01-01T00:00:02Z","exited":null,"ended":null}
-{"namespace":"","pod":"","container":"","containerID":"i","podUID":"","sandboxID":"","sandbox":false,"image":"","engine":"","labels":{},"cgroupID":0,"state":"exited","exitCode":1,"signal":"","created":"2026-01-01T00:00:01Z","started":null,"exited":"2026-01-01T00:00:02Z","ended":"2026-01-01T00:00:03Z"}
-{"namespace":"","pod":"","container":"","containerID":"i","podUID":"","sandboxID":"","sandbox":false,"image":"","engine":"","labels":{},"cgroupID":0,"state":"exited","exitCode":null,"signal":"SIGTERM","created":"2026-01-01T00:00:01Z","started":null,"exited":"2026-01-01T00:00:02Z","ended":null}
-{"namespace":"","pod":"","container":"","containerID":"","podUID":"","sandboxID":"","sandbox":false,"image":"","engine":"","labels":{},"cgroupID":0,"state":"","exitCode":null,"signal":"","created":null,"started":null,"exited":null,"ended":null}
+	want := `{"namespace":"n","pod":"p","container":"c","containerID":"i","podUID":"","sandboxID":"","sandbox":false,"image":"","engine":"","labels":{"a":"\u009b"},"labelOrigins":{"a":"annotation"},"cgroupID":5,"state":"running","exitCode":null,"signal":"","created":"2026-01-01T00:00:01Z","started":"2026-01-01T00:00:02Z","exited":null,"ended":null}
+{"namespace":"","pod":"","container":"","containerID":"i","podUID":"","sandboxID":"","sandbox":false,"image":"","engine":"","labels":{},"labelOrigins":{},"cgroupID":0,"state":"exited","exitCode":1,"signal":"","created":"2026-01-01T00:00:01Z","started":null,"exited":"2026-01-01T00:00:02Z","ended":"2026-01-01T00:00:03Z"}
+{"namespace":"","pod":"","container":"","containerID":"i","podUID":"","sandboxID":"","sandbox":false,"image":"","engine":"","labels":{},"labelOrigins":{},"cgroupID":0,"state":"exited","exitCode":null,"signal":"SIGTERM","created":"2026-01-01T00:00:01Z","started":null,"exited":"2026-01-01T00:00:02Z","ended":null}
+{"namespace":"","pod":"","container":"","containerID":"","podUID":"","sandboxID":"","sandbox":false,"image":"","engine":"","labels":{},"labelOrigins":{},"cgroupID":0,"state":"","exitCode":null,"signal":"","created":null,"started":null,"exited":null,"ended":null}
 `
 	if diff := cmp.Diff(want, out.String()); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)

@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package execlog
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
+	"github.com/runc-trace/runc-trace/pkg/identity"
+	"github.com/runc-trace/runc-trace/pkg/labels"
+)
+
+// node is a host whose pods' labels may be told late.
+type node struct {
+	identities []abi.Identity
+	told       map[string]abi.Labels // by pod's UID
+	agent      uint64                // when it was seen, or 0
+	now        uint64
+
+	selection  Selection
+	emitted    []uint32 // PIDs
+	unlabelled []string
+}
+
+func (n *node) Identity(index int) (abi.Identity, bool) {
+	return n.identities[index], true
+}
+
+func (n *node) Labels(source uint32, subject string) (abi.Labels, bool) {
+	if source == abi.LabelsAgent {
+		return abi.Labels{Updated: n.agent}, n.agent != 0
+	}
+	l, ok := n.told[subject]
+	return l, ok && source == abi.LabelsKubernetes
+}
+
+func (n *node) pod(name string, created time.Duration) {
+	i := abi.Identity{Generation: 2, State: abi.StateRunning, Created: uint64(created)}
+	identity.Put(i.Who.Namespace[:], "default")
+	identity.Put(i.Who.Pod[:], name)
+	identity.Put(i.Who.PodUID[:], name+"-uid")
+	identity.Put(i.Who.Container[:], "main")
+	n.identities = append(n.identities, i)
+}
+
+func (n *node) tell(pod string, set map[string]string) {
+	var l abi.Labels
+	used, _ := identity.EncodeLabels(l.Text[:], set)
+	l.Updated, l.Length = 1, uint32(used)
+	n.told[pod+"-uid"] = l
+}
+
+func (n *node) exec(t *testing.T, container, pid uint32) {
+	t.Helper()
+	path := []byte("/bin/true")
+	r := Record{Exec: abi.Exec{Identity: container, Generation: 2, PID: pid}, Path: path}
+	if err := n.selection.Take(&r); err != nil {
+		t.Fatal(err)
+	}
+	clear(path) // it lives until the next poll
+}
+
+func newNode(t *testing.T, selector string) *node {
+	t.Helper()
+	n := &node{told: map[string]abi.Labels{}, now: uint64(100 * time.Second)}
+	n.agent = n.now
+	n.pod("web", 99*time.Second)
+	n.pod("db", 99*time.Second)
+	parsed, err := labels.ParseSelector(selector)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n.selection = Selection{
+		Filter: &labels.Filter{Labels: parsed, Container: "main"},
+		Emit: func(r *Record, c *labels.Container) error {
+			if string(r.Path) != "/bin/true" {
+				t.Errorf("PID %d: the path is %q by now", r.PID, r.Path)
+			}
+			n.emitted = append(n.emitted, r.PID)
+			return nil
+		},
+		Unlabelled: func(c *labels.Container) { n.unlabelled = append(n.unlabelled, c.FullName()) },
+		Now:        func() uint64 { return n.now },
+	}
+	n.look()
+	return n
+}
+
+// look has labels be looked at anew.
+func (n *node) look() { n.selection.Directory = labels.NewDirectory(n, len(n.identities)) }
+
+func (n *node) release(t *testing.T, all bool) {
+	t.Helper()
+	n.look()
+	if err := n.selection.Release(all); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (n *node) check(t *testing.T, what string, emitted []uint32, unlabelled []string, waiting bool) {
+	t.Helper()
+	if diff := cmp.Diff(emitted, n.emitted); diff != "" {
+		t.Errorf("%s: emitted (-want +got):\n%s", what, diff)
+	}
+	if diff := cmp.Diff(unlabelled, n.unlabelled); diff != "" {
+		t.Errorf("%s: unlabelled (-want +got):\n%s", what, diff)
+	}
+	if n.selection.Waiting() != waiting {
+		t.Errorf("%s: something is kept back: %v", what, !waiting)
+	}
+}
+
+// TestSelectionWaits keeps execs back until labels come, and then chooses by them, in order.
+func TestSelectionWaits(t *testing.T) {
+	n := newNode(t, "app=web")
+	n.exec(t, 0, 1)
+	n.exec(t, 1, 2)
+	n.tell("web", map[string]string{"app": "web"})
+	n.look()
+	n.exec(t, 0, 3) // its labels are there by now, but an earlier exec waits
+	n.check(t, "before a release", nil, nil, true)
+	n.release(t, false)
+	n.check(t, "one pod's labels", []uint32{1, 3}, nil, true)
+	n.tell("db", map[string]string{"app": "db"})
+	n.release(t, false)
+	n.exec(t, 1, 4)
+	n.exec(t, 0, 5)
+	n.check(t, "both pods' labels", []uint32{1, 3, 5}, nil, false)
+	if n.selection.LeftOut != 0 || n.selection.Unknown != 0 {
+		t.Errorf("%+v", n.selection)
+	}
+}
+
+// TestSelectionGivesUp shows execs whose labels do not come, and says so once for each container.
+func TestSelectionGivesUp(t *testing.T) {
+	n := newNode(t, "app=web")
+	n.exec(t, 0, 1)
+	n.now += uint64(LabelWait)
+	n.agent = n.now
+	n.release(t, false)
+	n.exec(t, 0, 2)
+	n.check(t, "labels are late", []uint32{1, 2}, []string{"default/web/main"}, false)
+
+	n = newNode(t, "app=web")
+	n.exec(t, 1, 1)
+	n.release(t, true)
+	n.check(t, "at the end", []uint32{1}, []string{"default/db/main"}, false)
+
+	n = newNode(t, "app=web")
+	n.now += uint64(LabelWait) / 2
+	n.agent = n.now - uint64(AgentAlive)
+	n.exec(t, 0, 1)
+	n.check(t, "the agent is dead", []uint32{1}, []string{"default/web/main"}, false)
+}
+
+// TestSelectionWithoutAgent goes by what is known where nobody brings labels, and counts the rest.
+func TestSelectionWithoutAgent(t *testing.T) {
+	n := newNode(t, "app=web")
+	n.agent = 0
+	identity.SetLabels(&n.identities[0].Who, map[string]string{"app": "web"})
+	n.exec(t, 0, 1)
+	n.exec(t, 1, 2)
+	n.check(t, "by annotations", []uint32{1}, nil, false)
+	if n.selection.LeftOut != 1 {
+		t.Errorf("%d execs were left out, want 1", n.selection.LeftOut)
+	}
+}
+
+// TestSelectionWithoutLabels waits for nothing where no labels are selected.
+func TestSelectionWithoutLabels(t *testing.T) {
+	n := newNode(t, "")
+	n.exec(t, 0, 1)
+	n.exec(t, 1, 2)
+	n.check(t, "at once", []uint32{1, 2}, nil, false)
+}
+
+// TestSelectionBound keeps back no more than fits, whatever comes.
+func TestSelectionBound(t *testing.T) {
+	n := newNode(t, "app=web")
+	most := heldBytes / size(&Record{Path: []byte("/bin/true")})
+	for pid := range uint32(most) + 1 {
+		n.exec(t, 0, pid)
+	}
+	if len(n.emitted) != most+1 || n.selection.Waiting() {
+		t.Errorf("%d of %d were emitted once there was no room", len(n.emitted), most+1)
+	}
+}
