@@ -354,9 +354,17 @@ struct abi {
 	u64 replaced;		/* when they took the place of others; 0: they were loaded with the maps */
 };
 
-/* What the program bind is handed the address of; it registers a cgroup that exists already. */
+/*
+ * What the program bind is handed the address of. One of three things is asked for: that a cgroup that exists already is
+ * registered under a pending entry, that it is known as one below a container's, or that it is known no more, since it
+ * was removed before it was registered.
+ */
 struct bind_request {
 	u64 cgroup;
+	u64 parent;	/* a known cgroup, which it lies below; 0 otherwise */
+	u64 created;	/* when its init was started; 0: now */
+	u32 init;	/* 1 + the caller's descriptor of the directory /proc/PID of its init; 0: its program has not been started */
+	u32 removed;	/* 1: it is known no more */
 	char leaf[LEAF_SIZE];	/* the pending entry to bind */
 };
 

@@ -35,6 +35,7 @@ enum {
 };
 enum {
 	BPF_ANY = 0,
+	BPF_NOEXIST = 1,
 	BPF_F_NO_PREALLOC = 1U << 0,
 	BPF_F_MMAPABLE = 1U << 10,
 	BPF_LOCAL_STORAGE_GET_F_CREATE = 1U << 0,
@@ -45,6 +46,9 @@ enum {
 
 /* include/linux/sched/signal.h */
 enum { SIGNAL_GROUP_EXIT = 4 };
+
+/* include/uapi/asm-generic/errno-base.h */
+enum { EEXIST = 17 };
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
@@ -116,6 +120,34 @@ struct thread_info {
 
 struct bpf_local_storage;
 
+struct inode {};
+
+struct file {
+	struct inode *f_inode;
+};
+
+struct fdtable {
+	unsigned int max_fds;
+	struct file **fd;
+};
+
+struct files_struct {
+	struct fdtable *fdt;
+};
+
+struct upid {
+	int nr;
+};
+
+struct pid {
+	struct upid numbers[1];
+};
+
+struct proc_inode {
+	struct pid *pid;
+	struct inode vfs_inode;
+};
+
 struct task_struct {
 	struct thread_info thread_info;
 	int pid;
@@ -129,6 +161,7 @@ struct task_struct {
 	struct signal_struct *signal;
 	struct mm_struct *mm;
 	struct css_set *cgroups;
+	struct files_struct *files;
 	struct bpf_local_storage *bpf_storage;
 };
 

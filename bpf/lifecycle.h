@@ -50,15 +50,17 @@ static __always_inline void start_recording(struct identity *identity, u32 slot,
 }
 
 /*
- * bind registers a cgroup under a pending identity. Returns 0, or 1 + the enum counter
- * that was raised. While the slot is being written its generation is odd.
+ * bind registers a cgroup under a pending identity; one that is known already stays what it is. Returns 0, or 1 + the
+ * enum counter that was raised. While the slot is being written its generation is odd. The init of a container that
+ * has been running is given, and when it was started; 0 and 0 otherwise.
  */
-static __noinline int bind(u64 cgroup, struct pending *entry)
+static __noinline int bind(u64 cgroup, struct pending *entry, u64 created, u32 init)
 {
 	struct identity *identity;
 	s32 slot, ring = -1;
 	u64 binding;
 	u32 reason = 0;
+	long failed;
 
 	if (!entry)
 		return 1 + COUNT_PENDING_STALE;
@@ -73,9 +75,11 @@ static __noinline int bind(u64 cgroup, struct pending *entry)
 
 	__sync_fetch_and_add(&identity->generation, 1);
 	identity->cgroup = cgroup;
-	identity->created = boot_time();
-	identity->started = identity->exited = identity->ended = 0;
-	identity->init = identity->exit_status = identity->children = 0;
+	identity->created = created ? created : boot_time();
+	identity->started = init ? identity->created : 0;
+	identity->exited = identity->ended = 0;
+	identity->init = init;
+	identity->exit_status = identity->children = 0;
 	identity->ring = identity->ring_generation = 0;
 	bpf_probe_read_kernel(&identity->who, sizeof(identity->who), &entry->who);
 	if (identity->who.flags & WHO_RECORD) {
@@ -87,19 +91,22 @@ static __noinline int bind(u64 cgroup, struct pending *entry)
 			start_recording(identity, slot, ring);
 		}
 	}
-	identity->state = STATE_CREATED;
+	identity->state = init ? STATE_RUNNING : STATE_CREATED;
 	__sync_fetch_and_add(&identity->generation, 1);
 
 	binding = binding_of(slot, identity->ring);
-	if (bpf_map_update_elem(&containers, &cgroup, &binding, BPF_ANY)) {
-		count(COUNT_NO_BINDING);
-		identity->state = STATE_ENDED;
-		bpf_map_push_elem(&ended_identities, &slot, BPF_ANY);
-		if (ring >= 0)
-			bpf_map_push_elem(&ended_rings, &ring, BPF_ANY);
-		return 1 + COUNT_NO_BINDING;
-	}
-	return reason;
+	failed = bpf_map_update_elem(&containers, &cgroup, &binding, BPF_NOEXIST);
+	if (!failed)
+		return reason;
+	/* Nobody has had these slots: they are free again. */
+	identity->state = STATE_FREE;
+	bpf_map_push_elem(&free_identities, &slot, BPF_ANY);
+	if (ring >= 0)
+		bpf_map_push_elem(&free_rings, &ring, BPF_ANY);
+	if (failed == -EEXIST)
+		return 0; /* somebody else was faster */
+	count(COUNT_NO_BINDING);
+	return 1 + COUNT_NO_BINDING;
 }
 
 /* path_ends tells whether a cgroup's path ends as the entry expects. Compares whole words: both are zero-padded. */
@@ -122,22 +129,58 @@ static __always_inline bool path_ends(struct scratch *s, const struct pending *e
 	return true;
 }
 
-static __always_inline void inherit(u64 cgroup, const u64 *parent)
+/* inherit has a cgroup below a known one share its binding. Returns as bind does. */
+static __always_inline int inherit(u64 cgroup, const u64 *parent)
 {
 	struct identity *identity = identity_of(*parent);
 	u64 binding = *parent;
+	long failed;
 
 	if (!identity)
-		return;
+		return 0;
 	if (identity->children >= CHILDREN_MAX) {
 		count(COUNT_CHILDREN);
-		return;
-	}
-	if (bpf_map_update_elem(&containers, &cgroup, &binding, BPF_ANY)) {
-		count(COUNT_NO_BINDING);
-		return;
+		return 1 + COUNT_CHILDREN;
 	}
 	__sync_fetch_and_add(&identity->children, 1);
+	failed = bpf_map_update_elem(&containers, &cgroup, &binding, BPF_NOEXIST);
+	if (!failed)
+		return 0;
+	__sync_fetch_and_add(&identity->children, -1);
+	if (failed == -EEXIST)
+		return 0;
+	count(COUNT_NO_BINDING);
+	return 1 + COUNT_NO_BINDING;
+}
+
+/* unbind gives back what a cgroup had that is gone. Of several that are told so, one does it. */
+static __always_inline void unbind(u64 cgroup)
+{
+	struct identity *identity;
+	u64 binding, *known;
+	u32 slot, ring;
+
+	known = bpf_map_lookup_elem(&containers, &cgroup);
+	if (!known)
+		return;
+	binding = *known;
+	if (bpf_map_delete_elem(&containers, &cgroup))
+		return;
+	identity = identity_of(binding);
+	if (!identity)
+		return;
+	if (identity->cgroup != cgroup) {
+		__sync_fetch_and_add(&identity->children, -1);
+		return;
+	}
+	identity->ended = boot_time();
+	identity->state = STATE_ENDED;
+	slot = (u32)binding - 1;
+	bpf_map_push_elem(&ended_identities, &slot, BPF_ANY);
+	if (binding >> 32) {
+		ring = (binding >> 32) - 1;
+		bpf_map_push_elem(&ended_rings, &ring, BPF_ANY);
+	}
 }
 
 /*
@@ -184,7 +227,7 @@ int on_cgroup_mkdir(u64 *ctx)
 		count(COUNT_PENDING_ELSEWHERE);
 		return 0;
 	}
-	bind(id, entry);
+	bind(id, entry, 0, 0);
 	bpf_map_delete_elem(&pending, &s->leaf);
 	return 0;
 }
@@ -193,57 +236,62 @@ SEC("tp_btf/cgroup_rmdir")
 int on_cgroup_rmdir(u64 *ctx)
 {
 	struct cgroup *cgrp = (struct cgroup *)ctx[0];
-	struct identity *identity;
-	u64 id, binding, *known;
-	u32 slot, ring;
 
-	if (cgrp->root->hierarchy_id != 0)
-		return 0;
-	id = cgrp->kn->id;
-	known = bpf_map_lookup_elem(&containers, &id);
-	if (!known)
-		return 0;
-	binding = *known;
-	bpf_map_delete_elem(&containers, &id);
-	identity = identity_of(binding);
-	if (!identity)
-		return 0;
-	if (identity->cgroup != id) {
-		__sync_fetch_and_add(&identity->children, -1);
-		return 0;
-	}
-	identity->ended = boot_time();
-	identity->state = STATE_ENDED;
-	slot = (u32)binding - 1;
-	bpf_map_push_elem(&ended_identities, &slot, BPF_ANY);
-	if (binding >> 32) {
-		ring = (binding >> 32) - 1;
-		bpf_map_push_elem(&ended_rings, &ring, BPF_ANY);
-	}
+	if (cgrp->root->hierarchy_id == 0)
+		unbind(cgrp->kn->id);
 	return 0;
 }
 
 /*
- * Registers a cgroup that exists already, for the shim and whoever adopts containers: the same books, the same keeper.
+ * process_of gives the PID, in the initial namespace, of the process whose directory in /proc the current task has
+ * open: a caller in a PID namespace of its own, as on a node that is a container itself, cannot know it. 0 where that
+ * descriptor is none.
+ */
+static __always_inline u32 process_of(u32 descriptor)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct fdtable *table = task->files->fdt;
+	struct proc_inode *inode = NULL;
+	struct file *file = NULL;
+
+	if (!bpf_core_field_exists(inode->pid) || descriptor >= table->max_fds ||
+	    bpf_probe_read_kernel(&file, sizeof(file), table->fd + descriptor) || !file)
+		return 0;
+	inode = (void *)BPF_CORE_READ(file, f_inode) - bpf_core_field_offset(inode->vfs_inode);
+	return BPF_CORE_READ(inode, pid, numbers[0].nr);
+}
+
+/*
+ * Registers cgroups that exist already, for the shim and whoever adopts containers: the same books, the same keeper.
  * It is never attached but run by BPF_PROG_TEST_RUN, with the address of a struct bind_request in the caller's memory
  * as its one argument, and returns 0, or 1 + the enum counter that says why not. A program of type "syscall" would get
- * the request itself, but may sleep, and such may use no queues on older kernels (6.1 for one); nor is the CPU's scratch its own.
+ * the request itself, but may sleep, and such may use no queues on older kernels (6.1 for one).
  */
 SEC("raw_tp")
 int bind_existing(u64 *ctx)
 {
 	struct bind_request request;
 	struct pending *entry;
-	struct scratch *s = cpu_scratch();
-	u32 result = 0;
+	u32 result = 0, init = 0;
+	u64 *known;
 
-	if (!s || bpf_probe_read_user(&request, sizeof(request), (void *)ctx[0]))
+	if (bpf_probe_read_user(&request, sizeof(request), (void *)ctx[0]))
 		return 1 + COUNT_PENDING_STALE;
+	if (request.removed) {
+		unbind(request.cgroup);
+		return 0;
+	}
+	if (request.parent) {
+		known = bpf_map_lookup_elem(&containers, &request.parent);
+		return known ? inherit(request.cgroup, known) : 0;
+	}
 	entry = bpf_map_lookup_elem(&pending, &request.leaf);
 	if (!entry)
 		return 1 + COUNT_PENDING_STALE;
+	if (request.init)
+		init = process_of(request.init - 1);
 	if (!bpf_map_lookup_elem(&containers, &request.cgroup))
-		result = bind(request.cgroup, entry);
+		result = bind(request.cgroup, entry, request.created, init);
 	bpf_map_delete_elem(&pending, &request.leaf);
 	return result;
 }

@@ -364,9 +364,13 @@ const SizeofABI = 80
 
 // BindRequest is struct bind_request.
 type BindRequest struct {
-	Cgroup uint64
-	Leaf   [256]byte
+	Cgroup  uint64
+	Parent  uint64
+	Created uint64
+	Init    uint32
+	Removed uint32
+	Leaf    [256]byte
 }
 
 // SizeofBindRequest is the size of struct bind_request in bytes.
-const SizeofBindRequest = 264
+const SizeofBindRequest = 288
