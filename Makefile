@@ -18,7 +18,7 @@ FUZZTIME ?= 100000x
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: check-go ## build runc-trace and tracectl into bin/ (static; GOARCH=arm64 for the other one)
@@ -60,6 +60,13 @@ e2e: check-go deps ## real engines, with runc and with runc-trace: containerd, D
 	@sh test/engines/build.sh
 	RUNC_TRACE_ENGINES=1 go test -count=1 ./pkg/engine
 	RUNC_TRACE_ENGINES=1 go test -count=1 -timeout 20m ./test/engines
+
+.PHONY: e2e-k8s
+e2e-k8s: check-go deps ## a real Kubernetes of two nodes, and all that runc-trace is on it (root)
+	@sh test/kubernetes/deps.sh
+	@sh test/engines/build.sh containerd
+	@sh test/kubernetes/build.sh
+	RUNC_TRACE_KUBERNETES=1 go test -count=1 -timeout 45m ./test/kubernetes
 
 .PHONY: conformance
 conformance: check-go deps ## runc's own tests, by runc and by runc-trace: prints what ends differently (root)
