@@ -224,13 +224,17 @@ func describe(m *ebpf.Map, syscalls []abi.Syscall) error {
 // hook_NAME, which runs the program on_NAME as long as it lies in the map slot_NAME.
 var hooks = []string{"cgroup_rmdir", "exit", "exec", "sys_exit", "sys_enter", "cgroup_mkdir"}
 
-// attach fills every slot, attaches its hook and pins the link.
+// attach fills every slot, attaches its hook and pins both hook and link.
 func attach(dir string, c *ebpf.Collection) error {
 	for _, name := range hooks {
 		if err := fillSlot(c.Maps[abi.PinSlotPrefix+name], c, name); err != nil {
 			return err
 		}
-		l, err := link.AttachTracing(link.TracingOptions{Program: c.Programs["hook_"+name]})
+		program := c.Programs[abi.PinHookPrefix+name]
+		if err := program.Pin(filepath.Join(dir, abi.PinHookPrefix+name)); err != nil {
+			return fmt.Errorf("pinning hook %s: %w", name, err)
+		}
+		l, err := link.AttachTracing(link.TracingOptions{Program: program})
 		if err != nil {
 			return fmt.Errorf("attaching hook %s: %w", name, err)
 		}

@@ -111,7 +111,7 @@ func pinOver(dir, name string, pin func(string) error) error {
 }
 
 // pins are the names of what is ours below dir, in the order in which it is removed: the map abi first, so that nobody
-// takes the rest for whole, then the links, so that programs stop before their maps go. Links and slots are all that
+// takes the rest for whole, then the links, so that programs stop before their maps go. Links, hooks and slots are all that
 // are there: another version may have others.
 func pins(dir string) ([]string, error) {
 	present, err := os.ReadDir(dir)
@@ -119,7 +119,7 @@ func pins(dir string) ([]string, error) {
 		return nil, fmt.Errorf("listing pins: %w", err)
 	}
 	names := []string{abi.PinABI}
-	for _, prefix := range []string{abi.PinLinkPrefix, abi.PinNextPrefix, abi.PinSlotPrefix} {
+	for _, prefix := range []string{abi.PinLinkPrefix, abi.PinNextPrefix, abi.PinHookPrefix, abi.PinSlotPrefix} {
 		for _, pin := range present {
 			if strings.HasPrefix(pin.Name(), prefix) {
 				names = append(names, pin.Name())

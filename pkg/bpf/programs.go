@@ -4,10 +4,10 @@ package bpf
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 
 	"github.com/cilium/ebpf"
-	"github.com/cilium/ebpf/link"
 
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 )
@@ -25,7 +25,7 @@ type Program struct {
 func (i *Instance) Programs() ([]Program, error) {
 	var found []Program
 	for _, hook := range hooks {
-		missed, err := recursionMisses(filepath.Join(i.Dir, abi.PinLinkPrefix+hook))
+		missed, err := i.recursionMisses(hook)
 		if err != nil {
 			return nil, fmt.Errorf("looking at hook %s: %w", hook, err)
 		}
@@ -34,17 +34,12 @@ func (i *Instance) Programs() ([]Program, error) {
 	return found, nil
 }
 
-func recursionMisses(path string) (uint64, error) {
-	l, err := link.LoadPinnedLink(path, nil)
-	if err != nil {
+// recursionMisses asks the pinned hook: a program that a link names by its ID can be asked with CAP_SYS_ADMIN only.
+func (i *Instance) recursionMisses(hook string) (uint64, error) {
+	if _, err := os.Stat(filepath.Join(i.Dir, abi.PinLinkPrefix+hook)); err != nil {
 		return 0, err
 	}
-	defer l.Close()
-	info, err := l.Info()
-	if err != nil {
-		return 0, err
-	}
-	p, err := ebpf.NewProgramFromID(info.Program)
+	p, err := ebpf.LoadPinnedProgram(filepath.Join(i.Dir, abi.PinHookPrefix+hook), &ebpf.LoadPinOptions{ReadOnly: true})
 	if err != nil {
 		return 0, err
 	}

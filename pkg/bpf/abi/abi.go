@@ -31,6 +31,7 @@ const (
 	PinUnfinishedCalls = "in_flight" // an iterator: reading it prints struct pending_call
 	PinBind            = "bind"      // a program: registers a cgroup that exists already
 	PinLinkPrefix      = "link_"
+	PinHookPrefix      = "hook_" // programs: what the link of that name runs
 	PinSlotPrefix      = "slot_" // arrays of one program: what the hook of that name runs
 	PinNextPrefix      = "next_" // what is about to be renamed to the rest of its name
 	PinScratch         = "scratch"
