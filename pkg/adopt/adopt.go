@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package adopt registers the containers that run on a host and that nobody has registered: those that were there before
+// the programs were loaded, and those that were started past the shim.
+//
+// It asks no engine and no runtime: what it needs stands in the state directories of runc and crun, which belong to root.
+// Annotations in there are what a container's owner chose.
+package adopt
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/runc-trace/runc-trace/pkg/bpf"
+	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
+	"github.com/runc-trace/runc-trace/pkg/identity"
+)
+
+// Host is where containers are looked for.
+type Host struct {
+	// Root stands before the paths of state directories and cgroups: "" for the host itself, or wherever its /run and
+	// its /sys/fs/cgroup are seen. Processes are looked for in /proc, whose PIDs must be those that the runtimes see.
+	Root string
+}
+
+// Report counts the containers that were found.
+type Report struct {
+	Adopted    int // registered now
+	Unrecorded int // of those: without a recording, since none was free
+	Known      int // registered already
+	Stopped    int // their program has ended; what is left is the runtime's state
+	Failed     int // could not be registered, or not be read
+}
+
+// Run registers every container that runs and is not registered below the pin directory, pods' sandboxes first. Whatever
+// keeps one from being registered keeps no other; the error tells of the first few. It stops where no identity is free,
+// and when the context is done. Errors match bpf.ErrNotLoaded, bpf.ErrVersion, bpf.ErrNoIdentity, os.ErrPermission.
+func (h Host) Run(ctx context.Context, pinDir string, rules identity.Rules) (Report, error) {
+	var report Report
+	a, err := bpf.OpenAdopter(pinDir)
+	if err != nil {
+		return report, err
+	}
+	defer a.Close()
+	found, problems := h.find(a.Options().Identities)
+	report.Failed = len(problems)
+	if len(found) == 0 {
+		return report, summary(problems)
+	}
+	hierarchy, err := h.hierarchy()
+	if err != nil {
+		report.Failed += len(found)
+		return report, errors.Join(err, summary(problems))
+	}
+	candidates := make([]candidate, len(found))
+	for i, c := range found {
+		candidates[i] = candidate{c, identity.Parse(c.id, c.annotations, c.bundle, rules)}
+	}
+	slices.SortStableFunc(candidates, candidate.compare)
+	for i := range candidates {
+		if err := ctx.Err(); err != nil {
+			return report, errors.Join(err, summary(problems))
+		}
+		err := candidates[i].adopt(a, hierarchy, &report)
+		if errors.Is(err, bpf.ErrNoIdentity) {
+			report.Failed += len(candidates) - i
+			return report, errors.Join(err, summary(problems))
+		}
+		if err != nil {
+			report.Failed++
+			problems = append(problems, err)
+		}
+	}
+	return report, summary(problems)
+}
+
+// candidate is a container that is to be registered.
+type candidate struct {
+	container
+	who abi.Who
+}
+
+// compare puts sandboxes before containers, which are shown with what their sandbox has, and cgroups before those below them.
+func (c candidate) compare(other candidate) int {
+	return cmp.Or(cmp.Compare(other.who.Flags&abi.WhoSandbox, c.who.Flags&abi.WhoSandbox), cmp.Compare(c.cgroup, other.cgroup))
+}
+
+func (c *candidate) adopt(a *bpf.Adopter, hierarchy string, report *Report) error {
+	p, err := openProcess(c.pid, c.start)
+	if errors.Is(err, errStopped) {
+		report.Stopped++
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("container %q: %w", c.id, err)
+	}
+	defer p.close()
+	c.who.MountNamespace = p.mountNamespace()
+	init := bpf.Init{Started: p.started()}
+	if c.started() {
+		init.Process = p.dir
+	}
+	adopted, err := a.Adopt(filepath.Join(hierarchy, c.cgroup), c.who, init)
+	if errors.Is(err, bpf.ErrNoCgroup) && !p.runs() {
+		report.Stopped++
+		return nil
+	}
+	if adopted {
+		report.Adopted++
+	} else if err == nil {
+		report.Known++
+	}
+	if errors.Is(err, bpf.ErrNoRing) {
+		report.Unrecorded++
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("container %q: %w", c.id, err)
+	}
+	return nil
+}
+
+// hierarchy is where the unified hierarchy is mounted.
+func (h Host) hierarchy() (string, error) {
+	for _, path := range []string{mount, hybridMount} {
+		path = filepath.Join(h.Root, path)
+		var s unix.Statfs_t
+		if err := unix.Statfs(path, &s); err == nil && s.Type == unix.CGROUP2_SUPER_MAGIC {
+			return path, nil
+		}
+	}
+	return "", fmt.Errorf("no unified cgroup hierarchy is mounted at %s or %s", filepath.Join(h.Root, mount), filepath.Join(h.Root, hybridMount))
+}
+
+// problemsMax is how many errors are told one by one.
+const problemsMax = 8
+
+func summary(problems []error) error {
+	if more := len(problems) - problemsMax; more > 0 {
+		problems = append(slices.Clone(problems[:problemsMax]), fmt.Errorf("and %d more", more))
+	}
+	return errors.Join(problems...)
+}

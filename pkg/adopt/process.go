@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package adopt
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// errStopped says that a process is no more, or about to be.
+var errStopped = errors.New("process has ended")
+
+// process is a process that is known by its directory in /proc, which is never another's.
+type process struct {
+	dir  *os.File
+	stat stat
+}
+
+// stat is what is needed of /proc/PID/stat, see proc_pid_stat(5).
+type stat struct {
+	state  byte
+	parent int
+	flags  uint64
+	start  uint64 // since boot, in ticks
+}
+
+// ticks a second: USER_HZ of all architectures that are built for.
+const ticks = 100
+
+// exiting is PF_EXITING of the kernel's include/linux/sched.h.
+const exiting = 4
+
+// openProcess finds a process by its PID and the time at which it was started. An error matches errStopped where there
+// is none, or one that ends.
+func openProcess(pid int, start uint64) (*process, error) {
+	dir, err := os.Open(fmt.Sprintf("/proc/%d", pid))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, errStopped
+	}
+	if err != nil {
+		return nil, fmt.Errorf("looking at its process: %w", err)
+	}
+	p := &process{dir: dir}
+	if p.stat, err = readStat(dir); err == nil && (p.stat.start != start || !p.stat.runs()) {
+		err = errStopped
+	}
+	if err != nil {
+		dir.Close()
+		return nil, err
+	}
+	return p, nil
+}
+
+func (p *process) close() { p.dir.Close() }
+
+// runs tells whether the process runs still.
+func (p *process) runs() bool {
+	s, err := readStat(p.dir)
+	return err == nil && s.runs()
+}
+
+func (s stat) runs() bool { return s.state != 'Z' && s.state != 'X' && s.flags&exiting == 0 }
+
+// started is when the process was started, since boot.
+func (p *process) started() time.Duration { return time.Duration(p.stat.start) * time.Second / ticks }
+
+// mountNamespace is the inode number of the runtime's mount namespace, by which its own execs are told from the
+// container's: 0 where the container is in it, or where it cannot be known. Who started a runtime is what started the
+// container's process, or took it over.
+func (p *process) mountNamespace() uint32 {
+	own, ok := namespace(fmt.Sprintf("/proc/self/fd/%d/ns/mnt", p.dir.Fd()))
+	if !ok {
+		return 0
+	}
+	for _, pid := range []int{p.stat.parent, 1} {
+		if inode, ok := namespace(fmt.Sprintf("/proc/%d/ns/mnt", pid)); ok {
+			if inode == own {
+				return 0
+			}
+			return uint32(inode)
+		}
+	}
+	return 0
+}
+
+func namespace(path string) (inode uint64, ok bool) {
+	var s unix.Stat_t
+	err := unix.Stat(path, &s)
+	return s.Ino, err == nil
+}
+
+// readStat reads the file stat in a process's directory.
+func readStat(dir *os.File) (stat, error) {
+	fd, err := unix.Openat(int(dir.Fd()), "stat", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ESRCH) {
+		return stat{}, errStopped
+	}
+	if err != nil {
+		return stat{}, fmt.Errorf("opening %s/stat: %w", dir.Name(), err)
+	}
+	file := os.NewFile(uintptr(fd), dir.Name()+"/stat")
+	defer file.Close()
+	text, err := io.ReadAll(file)
+	if errors.Is(err, unix.ESRCH) {
+		return stat{}, errStopped
+	}
+	if err != nil {
+		return stat{}, fmt.Errorf("reading %s: %w", file.Name(), err)
+	}
+	s, err := parseStat(string(text))
+	if err != nil {
+		return stat{}, fmt.Errorf("reading %s: %w", file.Name(), err)
+	}
+	return s, nil
+}
+
+// parseStat reads the text of /proc/PID/stat. The name of the command, in parentheses, may hold anything.
+func parseStat(text string) (stat, error) {
+	const state, parent, flags, start = 0, 1, 6, 19 // the third field, and so on
+	fields := strings.Fields(text[strings.LastIndexByte(text, ')')+1:])
+	if len(fields) <= start {
+		return stat{}, fmt.Errorf("%d fields are too few", len(fields))
+	}
+	s := stat{state: fields[state][0]}
+	var errs [3]error
+	s.parent, errs[0] = strconv.Atoi(fields[parent])
+	s.flags, errs[1] = strconv.ParseUint(fields[flags], 10, 64)
+	s.start, errs[2] = strconv.ParseUint(fields[start], 10, 64)
+	return s, errors.Join(errs[:]...)
+}

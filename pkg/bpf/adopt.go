@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package bpf
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"time"
+	"unsafe"
+
+	"github.com/cilium/ebpf"
+	"golang.org/x/sys/unix"
+
+	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
+)
+
+var (
+	// ErrNoIdentity says that a container was not registered: all identities are those of containers that live.
+	ErrNoIdentity = errors.New("no identity is free")
+	// ErrNoRing says that a container was registered, but is not recorded: all recordings are of containers that live.
+	ErrNoRing = errors.New("no recording is free")
+	// ErrNoCgroup says that there is no such cgroup in the unified hierarchy, or that it was removed meanwhile.
+	ErrNoCgroup = errors.New("no such cgroup")
+)
+
+// Adopter registers containers whose cgroups exist already. Its methods are not safe for concurrent use; several
+// adopters, and the shim, may register the same containers at the same time.
+type Adopter struct {
+	layout              abi.ABI
+	pending, containers *ebpf.Map
+	bind                *ebpf.Program
+}
+
+// Init is the first process of a container that runs.
+type Init struct {
+	Process *os.File      // its directory in /proc; nil where the container's program has not been started yet
+	Started time.Duration // since boot
+}
+
+// OpenAdopter opens what is loaded below dir. Errors match ErrNotLoaded, ErrVersion, os.ErrPermission.
+func OpenAdopter(dir string) (*Adopter, error) {
+	layout, err := readABI(dir)
+	if err != nil {
+		return nil, err
+	}
+	a := &Adopter{layout: layout}
+	if a.pending, err = ebpf.LoadPinnedMap(filepath.Join(dir, abi.PinPending), nil); err != nil {
+		return nil, fmt.Errorf("opening map %s: %w", abi.PinPending, err)
+	}
+	if a.containers, err = loadMap(filepath.Join(dir, abi.PinContainers)); err != nil {
+		return nil, errors.Join(err, a.Close())
+	}
+	if a.bind, err = ebpf.LoadPinnedProgram(filepath.Join(dir, abi.PinBind), nil); err != nil {
+		return nil, errors.Join(fmt.Errorf("opening program %s: %w", abi.PinBind, err), a.Close())
+	}
+	return a, nil
+}
+
+// Close closes the adopter. What it registered stays registered.
+func (a *Adopter) Close() error {
+	var errs []error
+	for _, c := range []io.Closer{a.pending, a.containers, a.bind} {
+		errs = append(errs, c.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// Options are the sizes that were loaded.
+func (a *Adopter) Options() Options { return options(a.layout) }
+
+// Adopt registers the container whose cgroup's directory is given, with abi.WhoAdopted, and has the cgroups below it
+// known as its own. A cgroup that is known already stays what it is, whoever registered it; then Adopt returns false, and only
+// looks after those below it. Of two that register the same one at the same moment, both may return true, and one has done it.
+// Errors match ErrNoCgroup, ErrNoIdentity, and ErrNoRing, with which it returns true.
+func (a *Adopter) Adopt(directory string, who abi.Who, init Init) (adopted bool, err error) {
+	cgroup, err := cgroupID(directory)
+	if err != nil {
+		return false, err
+	}
+	known, err := a.known(cgroup)
+	if err != nil {
+		return false, err
+	}
+	if !known {
+		if err = a.register(cgroup, who, init); err != nil && !errors.Is(err, ErrNoRing) {
+			return false, err
+		}
+		// The kernel tells of a removal once, and before the cgroup was known nobody listened.
+		if now, gone := cgroupID(directory); gone != nil || now != cgroup {
+			return false, errors.Join(fmt.Errorf("cgroup %q: %w", directory, ErrNoCgroup), a.run(abi.BindRequest{Cgroup: cgroup, Removed: 1}))
+		}
+	}
+	return !known, errors.Join(err, a.adoptBelow(directory, cgroup))
+}
+
+func (a *Adopter) known(cgroup uint64) (bool, error) {
+	var binding uint64
+	err := a.containers.Lookup(cgroup, &binding)
+	if errors.Is(err, ebpf.ErrKeyNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("looking for cgroup %d: %w", cgroup, err)
+	}
+	return true, nil
+}
+
+// register leaves a pending entry under a name that no directory can have, so that it comes in the way of nobody's who
+// creates a container of the same name now, and has it bound.
+func (a *Adopter) register(cgroup uint64, who abi.Who, init Init) error {
+	who.Flags |= abi.WhoAdopted
+	request := abi.BindRequest{Cgroup: cgroup, Created: uint64(init.Started)}
+	copy(request.Leaf[:], fmt.Sprintf("/adopt/%d/%d/%d", cgroup, os.Getpid(), bootTime()))
+	if init.Process != nil {
+		request.Init = uint32(init.Process.Fd()) + 1
+	}
+	if err := a.pending.Put(request.Leaf, abi.Pending{Time: bootTime(), Who: who}); err != nil {
+		return fmt.Errorf("leaving an entry for cgroup %d: %w", cgroup, err)
+	}
+	err := a.run(request)
+	runtime.KeepAlive(init.Process)
+	if err != nil {
+		if left := a.pending.Delete(request.Leaf); left != nil && !errors.Is(left, ebpf.ErrKeyNotExist) {
+			err = errors.Join(err, left)
+		}
+	}
+	return err
+}
+
+// Of the cgroups below a container's so many are looked at, however many there are.
+const (
+	directoriesMax = 4 * abi.ChildrenMax
+	roundsMax      = 3
+)
+
+// adoptBelow has the cgroups below a known one share its binding. Those that appear from now on do by themselves, each as
+// its parent is known; one that was being made as its parent became known shows itself a little later: hence the rounds.
+func (a *Adopter) adoptBelow(directory string, cgroup uint64) error {
+	for range roundsMax {
+		looked, found := 0, false
+		if err := a.descend(directory, cgroup, &looked, &found); err != nil || !found {
+			return err
+		}
+	}
+	return nil
+}
+
+func (a *Adopter) descend(directory string, cgroup uint64, looked *int, found *bool) error {
+	d, err := os.Open(directory)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("looking below a cgroup: %w", err)
+	}
+	defer d.Close()
+	for {
+		entries, err := d.ReadDir(128)
+		if errors.Is(err, io.EOF) || errors.Is(err, os.ErrNotExist) || errors.Is(err, unix.ENODEV) {
+			return nil // of a cgroup that was removed, there is nothing
+		}
+		if err != nil {
+			return fmt.Errorf("looking below a cgroup: %w", err)
+		}
+		for _, entry := range entries {
+			if !entry.IsDir() {
+				continue
+			}
+			if *looked++; *looked > directoriesMax {
+				return fmt.Errorf("there are more than %d cgroups below one container's: the others are not followed", directoriesMax)
+			}
+			child := filepath.Join(directory, entry.Name())
+			if err := a.adoptChild(child, cgroup, looked, found); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+func (a *Adopter) adoptChild(directory string, parent uint64, looked *int, found *bool) error {
+	cgroup, err := cgroupID(directory)
+	if errors.Is(err, ErrNoCgroup) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	known, err := a.known(cgroup)
+	if err != nil {
+		return err
+	}
+	if !known {
+		*found = true
+		if err := a.run(abi.BindRequest{Cgroup: cgroup, Parent: parent}); err != nil {
+			return err
+		}
+		if now, gone := cgroupID(directory); gone != nil || now != cgroup {
+			return a.run(abi.BindRequest{Cgroup: cgroup, Removed: 1})
+		}
+	}
+	return a.descend(directory, cgroup, looked, found)
+}
+
+// run runs the program bind.
+func (a *Adopter) run(request abi.BindRequest) error {
+	in, err := binary.Append(nil, binary.NativeEndian, request)
+	if err != nil {
+		return fmt.Errorf("encoding a request: %w", err)
+	}
+	// The program reads it in this process's memory.
+	var pinner runtime.Pinner
+	defer pinner.Unpin()
+	pinner.Pin(unsafe.SliceData(in))
+	result, err := a.bind.Run(&ebpf.RunOptions{Context: uint64(uintptr(unsafe.Pointer(unsafe.SliceData(in))))})
+	switch {
+	case err != nil:
+		return fmt.Errorf("binding cgroup %d: %w", request.Cgroup, err)
+	case result == 0:
+		return nil
+	case result == 1+abi.CountNoIdentity:
+		return fmt.Errorf("binding cgroup %d: %w", request.Cgroup, ErrNoIdentity)
+	case result == 1+abi.CountNoRing:
+		return fmt.Errorf("binding cgroup %d: %w", request.Cgroup, ErrNoRing)
+	case result == 1+abi.CountChildren:
+		return fmt.Errorf("binding cgroup %d: there are more than %d below one container's", request.Cgroup, abi.ChildrenMax)
+	}
+	return fmt.Errorf("binding cgroup %d: refused, counter %d", request.Cgroup, result-1)
+}
+
+// cgroupID is the ID of the cgroup that a directory of the unified hierarchy is: its inode number. The root of
+// the hierarchy is nobody's container.
+func cgroupID(directory string) (uint64, error) {
+	var s unix.Stat_t
+	fd, err := unix.Open(directory, unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err == nil {
+		defer unix.Close(fd)
+		var f unix.Statfs_t
+		if err = unix.Fstatfs(fd, &f); err == nil && f.Type != unix.CGROUP2_SUPER_MAGIC {
+			err = unix.ENOENT
+		}
+	}
+	if err == nil {
+		err = unix.Fstat(fd, &s)
+	}
+	switch {
+	case errors.Is(err, unix.ENOENT), errors.Is(err, unix.ENODEV), errors.Is(err, unix.ENOTDIR):
+		return 0, fmt.Errorf("cgroup %q: %w", directory, ErrNoCgroup)
+	case err != nil:
+		return 0, fmt.Errorf("looking at cgroup %q: %w", directory, err)
+	case s.Ino == rootCgroup:
+		return 0, fmt.Errorf("cgroup %q: %w of a container: it is the root of the hierarchy", directory, ErrNoCgroup)
+	}
+	return s.Ino, nil
+}
+
+// rootCgroup is the ID of the root of the unified hierarchy, see cgroup_setup_root() in the kernel's kernel/cgroup/cgroup.c.
+const rootCgroup = 1
