@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package agent
+
+import (
+	"context"
+	"math/rand/v2"
+	"time"
+)
+
+// backoff waits between attempts, ever longer, and not as long as others do.
+type backoff struct{ next time.Duration }
+
+const longestWait = 30 * time.Second
+
+func (b *backoff) wait(ctx context.Context) {
+	b.next = min(max(pace.poll, 2*b.next), longestWait)
+	sleep(ctx, b.next/2+rand.N(b.next/2+1))
+}
+
+func (b *backoff) reset() { b.next = 0 }

@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package agent
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/runc-trace/runc-trace/pkg/bpf"
+)
+
+// dockerSockets is where Docker listens.
+var dockerSockets = []string{"/run/docker.sock", "/var/run/docker.sock"}
+
+// inspectLimit bounds an answer: it holds what the image's author and the container's owner wrote.
+const inspectLimit = 4 << 20
+
+// dockerSource asks Docker for the names, images and labels of its containers.
+type dockerSource struct {
+	paths  []string
+	ledger *ledger
+	feed   *feed
+	queue  *queue
+}
+
+func newDockerSource(socket string, l *ledger, h *health) *dockerSource {
+	s := &dockerSource{paths: dockerSockets, ledger: l, feed: h.feed(bpf.SourceDocker, ""), queue: newQueue()}
+	if socket != "" {
+		s.paths = []string{strings.TrimPrefix(socket, "unix://")}
+	}
+	return s
+}
+
+// look asks for a container, by its ID.
+func (s *dockerSource) look(id string) { s.queue.add(id) }
+
+// run asks until the context ends.
+func (s *dockerSource) run(ctx context.Context) {
+	var wait backoff
+	for ctx.Err() == nil {
+		path, ok := s.socket()
+		if !ok {
+			s.feed.off("its socket is not there")
+			sleep(ctx, pace.absent)
+			continue
+		}
+		if err := s.serve(ctx, path, wait.reset); ctx.Err() == nil {
+			s.feed.down(err)
+		}
+		wait.wait(ctx)
+	}
+}
+
+func (s *dockerSource) socket() (string, bool) {
+	for _, path := range s.paths {
+		if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+			return path, true
+		}
+	}
+	return "", false
+}
+
+// serve asks until Docker does not answer.
+func (s *dockerSource) serve(ctx context.Context, path string, answered func()) error {
+	transport := &http.Transport{
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return (&net.Dialer{}).DialContext(ctx, "unix", path)
+		},
+		MaxIdleConns: 1, IdleConnTimeout: 10 * time.Second, MaxResponseHeaderBytes: 64 << 10, DisableCompression: true,
+	}
+	defer transport.CloseIdleConnections()
+	client := &http.Client{
+		Transport: transport, Timeout: pace.request,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	var nextPing time.Time
+	for ctx.Err() == nil {
+		if !time.Now().Before(nextPing) {
+			code, err := s.get(ctx, client, "/_ping", nil)
+			if err == nil && code != http.StatusOK {
+				err = fmt.Errorf("status %d", code)
+			}
+			if err != nil {
+				return fmt.Errorf("asking whether Docker is there: %w", err)
+			}
+			nextPing = time.Now().Add(pace.list)
+			answered()
+			s.feed.up()
+		}
+		due, wait := s.queue.due(time.Now())
+		for _, id := range due {
+			if !s.ask(ctx, client, id) {
+				nextPing = time.Time{}
+				break
+			}
+		}
+		if len(due) > 0 {
+			continue
+		}
+		timer := time.NewTimer(min(wait, time.Until(nextPing)))
+		select {
+		case <-ctx.Done():
+		case <-timer.C:
+		case <-s.queue.wake:
+		}
+		timer.Stop()
+	}
+	return nil
+}
+
+// ask takes what Docker says of a container, whose ID has been looked at: see queue.add. It returns false where there was
+// no answer.
+func (s *dockerSource) ask(ctx context.Context, client *http.Client, id string) bool {
+	var answer struct {
+		Name   string
+		Config struct {
+			Image  string
+			Labels map[string]string
+		}
+	}
+	code, err := s.get(ctx, client, "/containers/"+id+"/json", &answer)
+	var unreadable *answerError
+	switch {
+	case errors.As(err, &unreadable):
+		// It is known to have labels, or a name, of a kind that is not shown.
+		s.ledger.put(subject{bpf.SourceDocker, id}, bpf.Labels{Truncated: true})
+		s.queue.found(id)
+	case err != nil:
+		s.queue.missing(id, time.Now()) // or it takes too long, and is not the first of the next ones
+		return false
+	case code != http.StatusOK:
+		s.queue.missing(id, time.Now())
+	default:
+		s.ledger.put(subject{bpf.SourceDocker, id}, bpf.Labels{
+			Name: strings.TrimPrefix(answer.Name, "/"), Image: answer.Config.Image, Set: answer.Config.Labels,
+		})
+		s.queue.found(id)
+	}
+	return true
+}
+
+// answerError is an answer that cannot be read: too long, or no JSON of the expected form.
+type answerError struct{ err error }
+
+func (e *answerError) Error() string { return e.err.Error() }
+
+// get makes a request, and reads the answer into an object where that is what was wanted.
+func (s *dockerSource) get(ctx context.Context, client *http.Client, path string, object any) (code int, err error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://docker"+path, nil)
+	if err != nil {
+		return 0, err
+	}
+	answer, err := client.Do(request)
+	if err != nil {
+		return 0, err
+	}
+	defer answer.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(answer.Body, inspectLimit+1))
+	switch {
+	case err != nil:
+		return 0, err
+	case answer.StatusCode != http.StatusOK || object == nil:
+		return answer.StatusCode, nil
+	case len(body) > inspectLimit:
+		return 0, &answerError{fmt.Errorf("an answer of more than %d bytes", inspectLimit)}
+	}
+	if err := json.Unmarshal(body, object); err != nil {
+		return 0, &answerError{err}
+	}
+	return answer.StatusCode, nil
+}

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package agent
+
+import (
+	"net"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc"
+
+	"github.com/runc-trace/runc-trace/pkg/agent/agenttest"
+	"github.com/runc-trace/runc-trace/pkg/bpf"
+)
+
+func TestCRI(t *testing.T) {
+	socket := filepath.Join(t.TempDir(), "cri.sock")
+	m := newMemory()
+	n := &node{t: t, m: m}
+	m.start(0, container{engine: "containerd", id: "before", sandbox: "s0", pod: "u0"})
+	a := n.start(Config{CRIEndpoints: []string{"unix://" + socket}})
+	eventually(t, "the socket is missed", func() bool {
+		err := a.Ready()
+		return err != nil && strings.Contains(err.Error(), "socket is not there")
+	})
+	engine := agenttest.NewCRI(t, socket)
+	eventually(t, "ready", func() bool { return a.Ready() == nil })
+
+	// The kubelet's own are no labels of the pod. Of two sandboxes of one pod the newer one counts.
+	engine.Put("s0", "u0", 2, false, set{"app": "web", "io.kubernetes.pod.name": "p", "io.kubernetes.pod.namespace": "n", "io.kubernetes.pod.uid": "u0", "io.kubernetes.container.name": "POD", "io.kubernetes.io/x": "kept"})
+	engine.Put("old", "u0", 1, false, set{"app": "old"})
+	engine.Put("older", "u0", 0, true, set{"app": "older"})
+	m.has(t, bpf.SourceCRI, "u0", bpf.Labels{Set: set{"app": "web", "io.kubernetes.io/x": "kept"}})
+	for index, id := range []string{"old", "older"} {
+		m.start(10+index, container{engine: "containerd", id: id, sandbox: id, pod: "u0"})
+		eventually(t, "it is asked for", func() bool { return engine.Asked(id) > 0 })
+	}
+	time.Sleep(20 * time.Millisecond)
+	m.has(t, bpf.SourceCRI, "u0", bpf.Labels{Set: set{"app": "web", "io.kubernetes.io/x": "kept"}})
+	if got := m.written(bpf.SourceCRI, "u0"); got > 2 {
+		t.Errorf("labels of two sandboxes of a pod were written %d times", got)
+	}
+
+	// One that is known only some time after it appeared, and is not listed.
+	m.start(1, container{engine: "containerd", id: "s1", sandbox: "s1", pod: "claimed"})
+	eventually(t, "it is asked for", func() bool { return engine.Asked("s1") > 1 })
+	engine.Put("s1", "u1", 3, true, set{"app": "late"})
+	m.start(2, container{engine: "containerd", id: "c1", sandbox: "s1", pod: "u1"})
+	m.has(t, bpf.SourceCRI, "u1", bpf.Labels{Set: set{"app": "late"}})
+	if l, ok := m.set(bpf.SourceCRI, "claimed"); ok {
+		t.Errorf("labels of a UID that the engine does not know: %v", l)
+	}
+
+	// The engine is started again.
+	engine.Stop()
+	eventually(t, "not ready", func() bool { return a.Ready() != nil })
+	m.start(3, container{engine: "containerd", id: "c2", sandbox: "s2", pod: "u2"})
+	engine.Put("s2", "u2", 4, true, nil)
+	engine.Start()
+	m.has(t, bpf.SourceCRI, "u2", bpf.Labels{})
+	eventually(t, "ready", func() bool { return a.Ready() == nil })
+}
+
+// TestNoCRI: an engine may listen and not serve CRI, as Docker's containerd does.
+func TestNoCRI(t *testing.T) {
+	socket := filepath.Join(t.TempDir(), "cri.sock")
+	listener, err := net.Listen("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := grpc.NewServer()
+	go func() { _ = server.Serve(listener) }()
+	defer server.Stop()
+	n := &node{t: t, m: newMemory()}
+	a := n.start(Config{CRIEndpoints: []string{socket}})
+	eventually(t, "it is known to serve no CRI", func() bool {
+		err := a.Ready()
+		return err != nil && strings.Contains(err.Error(), "does not serve CRI")
+	})
+	if conditions := a.health.conditions(); conditions[bpf.SourceCRI] != off {
+		t.Errorf("conditions: %v", conditions)
+	}
+}
+
+func TestCRIGivesUp(t *testing.T) {
+	q := newQueue()
+	q.add("gone")
+	q.add("not an/ID")
+	q.add(strings.Repeat("a", 129))
+	now, attempts := time.Now(), 0
+	for ; attempts < 100; attempts++ {
+		ids, wait := q.due(now)
+		if len(ids) == 0 {
+			if wait > enough {
+				t.Fatalf("the next attempt is in %v", wait)
+			}
+			if len(q.items) == 0 {
+				break
+			}
+			now = now.Add(wait)
+			continue
+		}
+		if len(ids) != 1 || ids[0] != "gone" {
+			t.Fatalf("due: %q", ids)
+		}
+		q.missing("gone", now)
+	}
+	if len(q.items) != 0 {
+		t.Error("it is asked for without end")
+	}
+}
+
+func TestDocker(t *testing.T) {
+	socket := filepath.Join(t.TempDir(), "docker.sock")
+	docker := agenttest.NewDocker(t, socket)
+	docker.Put("aa", `{"Name": "/web", "Config": {"Image": "nginx:1", "Labels": {"app": "web", "com.docker.compose.service": "web"}}}`)
+	m := newMemory()
+	n := &node{t: t, m: m}
+	m.start(0, container{engine: "docker", id: "aa"})
+	m.start(1, container{engine: "containerd", id: "bb"})
+	a := n.start(Config{DockerSocket: socket})
+	m.has(t, bpf.SourceDocker, "aa", bpf.Labels{Name: "web", Image: "nginx:1", Set: set{"app": "web", "com.docker.compose.service": "web"}})
+	eventually(t, "ready", func() bool { return a.Ready() == nil })
+
+	// One without labels; one whose answer is no answer; one that is too long; one of hostile labels.
+	docker.Put("cc", `{"Name": "/plain", "Config": {"Image": "i", "Labels": null}}`)
+	docker.Put("dd", `{"Name": 1`)
+	docker.Put("ee", `{"Name": "`+strings.Repeat("x", inspectLimit)+`"}`)
+	docker.Put("ff", `{"Name": "/f", "Config": {"Image": "i", "Labels": {"a\u0000": "x", "big": "`+strings.Repeat("y", 5000)+`", "ok": "\u001b[31m"}}}`)
+	for n, id := range []string{"cc", "dd", "ee", "ff"} {
+		m.start(2+n, container{engine: "docker", id: id})
+	}
+	m.has(t, bpf.SourceDocker, "cc", bpf.Labels{Name: "plain", Image: "i"})
+	m.has(t, bpf.SourceDocker, "dd", bpf.Labels{Truncated: true})
+	m.has(t, bpf.SourceDocker, "ee", bpf.Labels{Truncated: true})
+	m.has(t, bpf.SourceDocker, "ff", bpf.Labels{Name: "f", Image: "i", Set: set{"ok": "\x1b[31m"}, Truncated: true})
+
+	// Docker is started again, with a container that came meanwhile, and one that nobody would ask for.
+	docker.Stop()
+	eventually(t, "not ready", func() bool { return a.Ready() != nil })
+	m.start(6, container{engine: "docker", id: "1234"})
+	m.start(7, container{engine: "docker", id: "../../secrets"})
+	docker.Put("1234", `{"Name": "/late", "Config": {"Image": "i"}}`)
+	docker.Start()
+	m.has(t, bpf.SourceDocker, "1234", bpf.Labels{Name: "late", Image: "i"})
+	if _, ok := m.set(bpf.SourceDocker, "bb"); ok {
+		t.Error("Docker was asked for a container of another engine")
+	}
+}

@@ -1,0 +1,319 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package agent
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/sirupsen/logrus"
+	"k8s.io/klog/v2"
+
+	"github.com/runc-trace/runc-trace/pkg/bpf"
+	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
+	"github.com/runc-trace/runc-trace/pkg/identity"
+)
+
+func TestMain(m *testing.M) {
+	klog.SetLogger(klog.New(nil))
+	os.Unsetenv("KUBERNETES_SERVICE_HOST")
+	pace.poll, pace.heartbeat, pace.sweep, pace.list, pace.absent, pace.grace =
+		10*time.Millisecond, 20*time.Millisecond, 50*time.Millisecond, 200*time.Millisecond, 10*time.Millisecond, 100*time.Millisecond
+	os.Exit(m.Run())
+}
+
+// memory is what is loaded, in memory: it is a Store and a Census.
+type memory struct {
+	mu         sync.Mutex
+	room       int // for labels
+	labels     map[subject]bpf.Labels
+	puts       map[subject]int
+	identities []abi.Identity
+	cgroups    map[uint64]uint32
+	gone       bool
+	locked     *Agent
+}
+
+func newMemory() *memory {
+	return &memory{room: 1000, labels: map[subject]bpf.Labels{}, puts: map[subject]int{}, identities: make([]abi.Identity, 64), cgroups: map[uint64]uint32{}}
+}
+
+func (m *memory) Put(source bpf.LabelSource, name string, l bpf.Labels) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	s := subject{source, name}
+	if _, ok := m.labels[s]; !ok && len(m.labels) >= m.room {
+		return fmt.Errorf("writing labels: %w", bpf.ErrFull)
+	}
+	now, err := bootTime()
+	if err != nil {
+		return err
+	}
+	// What a store writes is what it can encode.
+	var text [abi.LabelsSize]byte
+	used, truncated := identity.EncodeLabels(text[:], l.Set)
+	m.labels[s] = bpf.Labels{Updated: now, Name: l.Name, Image: l.Image, Set: identity.DecodeLabels(text[:used]), Truncated: truncated || l.Truncated}
+	m.puts[s]++
+	return nil
+}
+
+func (m *memory) Delete(source bpf.LabelSource, name string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.labels, subject{source, name})
+	return nil
+}
+
+func (m *memory) Each(f func(bpf.LabelSource, string, bpf.Labels) bool) error {
+	m.mu.Lock()
+	all := maps.Clone(m.labels)
+	m.mu.Unlock()
+	for s, l := range all {
+		if !f(s.source, s.name, l) {
+			break
+		}
+	}
+	return nil
+}
+
+func (m *memory) Options() bpf.Options { return bpf.Options{Identities: len(m.identities)} }
+
+func (m *memory) Containers() (map[uint64]uint32, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return maps.Clone(m.cgroups), nil
+}
+
+func (m *memory) Identity(index uint32, to *abi.Identity) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	*to = m.identities[index]
+	return to.Generation != 0
+}
+
+// start is what the kernel does when a container is created.
+func (m *memory) start(index int, c container) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	i := &m.identities[index]
+	*i = abi.Identity{Generation: i.Generation + 2, State: abi.StateRunning}
+	i.Cgroup = uint64(index)<<32 | uint64(i.Generation)
+	identity.Put(i.Who.Engine[:], c.engine)
+	identity.Put(i.Who.ID[:], c.id)
+	identity.Put(i.Who.SandboxID[:], c.sandbox)
+	identity.Put(i.Who.PodUID[:], c.pod)
+	m.cgroups[i.Cgroup] = uint32(index)
+}
+
+// end is what the kernel does when a container's cgroup is removed.
+func (m *memory) end(index int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.identities[index].State = abi.StateEnded
+	delete(m.cgroups, m.identities[index].Cgroup)
+}
+
+// set is what is known of a subject, but for the time.
+func (m *memory) set(source bpf.LabelSource, name string) (bpf.Labels, bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	l, ok := m.labels[subject{source, name}]
+	l.Updated = 0
+	return l, ok
+}
+
+// written is how often labels of a subject were put.
+func (m *memory) written(source bpf.LabelSource, name string) int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.puts[subject{source, name}]
+}
+
+func (m *memory) age(source bpf.LabelSource, name string) time.Duration {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	now, _ := bootTime()
+	l, ok := m.labels[subject{source, name}]
+	if !ok {
+		return time.Hour
+	}
+	return now - l.Updated
+}
+
+// node is a host with something loaded, or nothing.
+type node struct {
+	t  *testing.T
+	mu sync.Mutex
+	m  *memory
+}
+
+func (n *node) load(m *memory) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.m != nil {
+		n.m.mu.Lock()
+		n.m.gone = true
+		n.m.mu.Unlock()
+	}
+	n.m = m
+}
+
+// running is an agent that runs.
+type running struct {
+	*Agent
+	log  *logBuffer
+	kill func() // what it has done stays
+	end  func()
+}
+
+type logBuffer struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (b *logBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(p)
+}
+
+func (b *logBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.String()
+}
+
+// start starts an agent. Unless the configuration says otherwise, no source is there.
+func (n *node) start(c Config) *running {
+	n.t.Helper()
+	nowhere := filepath.Join(n.t.TempDir(), "nowhere")
+	if c.CRIEndpoints == nil {
+		c.CRIEndpoints = []string{nowhere}
+	}
+	if c.DockerSocket == "" {
+		c.DockerSocket = nowhere
+	}
+	c.Node = "node"
+	log := &logBuffer{}
+	c.Log = logrus.New()
+	c.Log.SetOutput(log)
+	a := New(c)
+	var dead struct {
+		sync.Mutex
+		is bool
+	}
+	a.open = func(string) (*loaded, error) {
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		m := n.m
+		if m == nil {
+			return nil, bpf.ErrNotLoaded
+		}
+		return &loaded{
+			store: deadly{m, func() bool { dead.Lock(); defer dead.Unlock(); return dead.is }}, census: m,
+			lock: func() (bool, error) {
+				m.mu.Lock()
+				defer m.mu.Unlock()
+				if m.locked == nil {
+					m.locked = a
+				}
+				return m.locked == a, nil
+			},
+			stale: func() bool { m.mu.Lock(); defer m.mu.Unlock(); return m.gone },
+			close: func() error {
+				m.mu.Lock()
+				defer m.mu.Unlock()
+				if m.locked == a {
+					m.locked = nil
+				}
+				return nil
+			},
+		}, nil
+	}
+	ctx, cancel := context.WithCancel(n.t.Context())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		a.Run(ctx)
+	}()
+	end := func() {
+		cancel()
+		select {
+		case <-ended:
+		case <-time.After(5 * time.Second):
+			n.t.Error("the agent does not end")
+		}
+	}
+	n.t.Cleanup(end)
+	return &running{Agent: a, log: log, end: end, kill: func() {
+		dead.Lock()
+		dead.is = true
+		dead.Unlock()
+		end()
+	}}
+}
+
+// deadly is a store that takes nothing of who was killed.
+type deadly struct {
+	*memory
+	dead func() bool
+}
+
+func (d deadly) Put(source bpf.LabelSource, name string, l bpf.Labels) error {
+	if d.dead() {
+		return nil
+	}
+	return d.memory.Put(source, name, l)
+}
+
+func (d deadly) Delete(source bpf.LabelSource, name string) error {
+	if d.dead() {
+		return nil
+	}
+	return d.memory.Delete(source, name)
+}
+
+// eventually waits until something is so.
+func eventually(t *testing.T, what string, so func() bool) {
+	t.Helper()
+	for end := time.Now().Add(15 * time.Second); !so(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("waited in vain: %s", what)
+		}
+	}
+}
+
+// has waits until a subject's labels are as wanted.
+func (m *memory) has(t *testing.T, source bpf.LabelSource, name string, want bpf.Labels) {
+	t.Helper()
+	if want.Set == nil {
+		want.Set = map[string]string{}
+	}
+	var got bpf.Labels
+	for end := time.Now().Add(15 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		var ok bool
+		if got, ok = m.set(source, name); ok && cmp.Equal(want, got) {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatalf("labels of %v %q (-want +got):\n%s", source, name, cmp.Diff(want, got))
+		}
+	}
+}
+
+// lacks waits until nothing is known of a subject.
+func (m *memory) lacks(t *testing.T, source bpf.LabelSource, name string) {
+	t.Helper()
+	eventually(t, fmt.Sprintf("nothing is known of %v %q", source, name), func() bool {
+		_, ok := m.set(source, name)
+		return !ok
+	})
+}

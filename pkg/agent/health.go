@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package agent
+
+import (
+	"cmp"
+	"errors"
+	"strings"
+	"sync"
+
+	"github.com/sirupsen/logrus"
+
+	"github.com/runc-trace/runc-trace/pkg/bpf"
+)
+
+// condition is how a source fares.
+type condition int
+
+const (
+	off    condition = iota // nobody asked for it, or nothing is there to be asked
+	down                    // it does not answer
+	up                      // it answers
+	unsure                  // it has not been asked yet
+)
+
+// health is how the agent fares. What changes is logged, once.
+type health struct {
+	log *logrus.Logger
+
+	mu      sync.Mutex
+	problem string // why nothing is loaded that could be worked for; empty: it is
+	active  bool   // this agent is the one that works for it
+	known   bool   // problem and active were set
+	sources []*feed
+}
+
+// feed is one place where labels come from.
+type feed struct {
+	health    *health
+	source    bpf.LabelSource
+	where     string // of several of one source
+	condition condition
+	problem   string
+}
+
+func newHealth(log *logrus.Logger) *health { return &health{log: log, problem: "not looked yet"} }
+
+// tracer notes what is to be said of what is loaded. Without a problem, and not active, another agent is at work.
+func (h *health) tracer(problem string, active bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.known && h.problem == problem && h.active == active {
+		return
+	}
+	h.problem, h.active, h.known = problem, active, true
+	if !active {
+		h.sources = nil
+	}
+	switch {
+	case problem != "":
+		h.log.WithField("reason", problem).Warn("waiting for programs to be loaded")
+	case active:
+		h.log.Info("at work for what is loaded")
+	default:
+		h.log.Info("another agent is at work: waiting to take its place")
+	}
+}
+
+// forget drops the sources, which end with what they worked for.
+func (h *health) forget() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.sources = nil
+}
+
+// feed adds a place where labels come from.
+func (h *health) feed(source bpf.LabelSource, where string) *feed {
+	f := &feed{health: h, source: source, where: where, condition: unsure}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.sources = append(h.sources, f)
+	return f
+}
+
+func (f *feed) up()            { f.set(up, "") }
+func (f *feed) down(err error) { f.set(down, err.Error()) }
+func (f *feed) off(why string) { f.set(off, why) }
+
+func (f *feed) set(c condition, problem string) {
+	f.health.mu.Lock()
+	defer f.health.mu.Unlock()
+	same := f.condition == c
+	f.condition, f.problem = c, problem
+	if same {
+		return
+	}
+	entry := f.health.log.WithField("source", f.name())
+	if problem != "" {
+		entry = entry.WithField("reason", problem)
+	}
+	switch c {
+	case up:
+		entry.Info("the source answers")
+	case down:
+		entry.Warn("the source does not answer")
+	case off:
+		entry.Info("the source is not used")
+	}
+}
+
+// conditions are those of all sources that are used, the best one of each.
+func (h *health) conditions() map[bpf.LabelSource]condition {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	found := map[bpf.LabelSource]condition{}
+	for _, f := range h.sources {
+		if best, ok := found[f.source]; !ok || f.condition == up || best == off {
+			found[f.source] = f.condition
+		}
+	}
+	return found
+}
+
+// works says what is loaded, and whether this agent is the one that works for it.
+func (h *health) works() (loaded, active bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.problem == "", h.active
+}
+
+func (h *health) ready() error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.problem != "" {
+		return errors.New("waiting for programs to be loaded: " + h.problem)
+	}
+	var why []string
+	for _, f := range h.sources {
+		if f.condition == up {
+			return nil
+		}
+		why = append(why, f.name()+": "+cmp.Or(f.problem, "not asked yet"))
+	}
+	if !h.active {
+		return nil
+	}
+	return errors.New("no source of labels answers: " + strings.Join(why, "; "))
+}
+
+func (f *feed) name() string {
+	if f.where == "" {
+		return f.source.String()
+	}
+	return f.source.String() + " at " + f.where
+}

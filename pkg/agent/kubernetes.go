@@ -1,0 +1,276 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/metadata"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/cache"
+	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/runc-trace/runc-trace/pkg/bpf"
+)
+
+// podSource watches the pods of a node: their metadata only, and of that it keeps no more than the UIDs. A pod's labels
+// are known from the moment that it is bound to the node, before the kubelet hears of it. The request is one that
+// the kubelet's own credentials allow.
+type podSource struct {
+	node       string
+	kubeconfig string
+	version    string
+	ledger     *ledger
+	feed       *feed
+	off        bool
+
+	mu     sync.Mutex
+	renew  context.CancelFunc // ends what is done with credentials that are not taken any more
+	listed bool
+	pods   map[types.UID]string // by the API's UID the one that the node knows
+	owners map[string]types.UID // the other way round
+}
+
+func newPodSource(c Config, l *ledger, h *health) *podSource {
+	s := &podSource{
+		node: c.Node, kubeconfig: c.Kubeconfig, version: c.Version, ledger: l, feed: h.feed(bpf.SourceKubernetes, ""),
+		pods: map[types.UID]string{}, owners: map[string]types.UID{},
+	}
+	s.off = s.kubeconfig == "" && os.Getenv("KUBERNETES_SERVICE_HOST") == ""
+	return s
+}
+
+// run watches until the context ends.
+func (s *podSource) run(ctx context.Context) {
+	if s.off {
+		s.feed.off("neither a kubeconfig was given, nor is this a pod")
+		return
+	}
+	var wait backoff
+	for ctx.Err() == nil {
+		client, err := s.client()
+		if err != nil {
+			s.feed.down(err)
+			wait.wait(ctx)
+			continue
+		}
+		pods := client.Resource(schema.GroupVersionResource{Version: "v1", Resource: "pods"})
+		watching, cancel := context.WithCancel(ctx)
+		s.mu.Lock()
+		s.renew = cancel
+		s.mu.Unlock()
+		cache.NewReflectorWithOptions(s.watched(pods), &metav1.PartialObjectMetadata{}, s, cache.ReflectorOptions{Name: "pods"}).RunWithContext(watching)
+		cancel()
+		wait.wait(ctx)
+	}
+}
+
+func (s *podSource) client() (metadata.Interface, error) {
+	var config *rest.Config
+	var err error
+	if s.kubeconfig != "" {
+		config, err = clientcmd.BuildConfigFromFlags("", s.kubeconfig)
+	} else {
+		config, err = rest.InClusterConfig()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading how to reach the API server: %w", err)
+	}
+	config.UserAgent = "tracectl-agent/" + s.version
+	client, err := metadata.NewForConfig(config)
+	if err != nil {
+		return nil, fmt.Errorf("making a client of the API server: %w", err)
+	}
+	return client, nil
+}
+
+// watched asks for the node's pods, and notes whether it was answered.
+func (s *podSource) watched(pods metadata.ResourceInterface) cache.ListerWatcher {
+	selector := fields.OneTermEqualSelector("spec.nodeName", s.node).String()
+	return &cache.ListWatch{
+		ListWithContextFunc: func(ctx context.Context, options metav1.ListOptions) (runtime.Object, error) {
+			options.FieldSelector = selector
+			list, err := pods.List(ctx, options)
+			s.note(ctx, err)
+			return list, err
+		},
+		WatchFuncWithContext: func(ctx context.Context, options metav1.ListOptions) (watch.Interface, error) {
+			options.FieldSelector = selector
+			w, err := pods.Watch(ctx, options)
+			initial := options.SendInitialEvents != nil
+			switch {
+			case initial && err == nil: // it is up once all of them were sent
+			case initial && (apierrors.IsInvalid(err) || apierrors.IsBadRequest(err)): // of an older server: they are listed
+			default:
+				s.note(ctx, err)
+			}
+			return w, err
+		},
+	}
+}
+
+func (s *podSource) note(ctx context.Context, err error) {
+	switch {
+	case ctx.Err() != nil || apierrors.IsResourceExpired(err) || apierrors.IsGone(err):
+	case err != nil:
+		s.feed.down(err)
+		if apierrors.IsUnauthorized(err) {
+			s.mu.Lock()
+			s.renew()
+			s.mu.Unlock()
+		}
+	default:
+		s.feed.up()
+	}
+}
+
+// mayExist tells whether a pod may be about to start here.
+func (s *podSource) mayExist(pod string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, ok := s.owners[pod]
+	return ok || !s.listed && !s.off
+}
+
+// Transformer is called by the reflector with whatever it is about to keep for a while.
+func (s *podSource) Transformer() cache.TransformFunc {
+	return func(object any) (any, error) {
+		p, ok := object.(*metav1.PartialObjectMetadata)
+		if !ok {
+			return object, nil
+		}
+		kept := &metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{
+			Name: p.Name, Namespace: p.Namespace, UID: p.UID, Labels: p.Labels, ResourceVersion: p.ResourceVersion, OwnerReferences: p.OwnerReferences,
+		}}
+		if uid, ok := p.Annotations[mirrorAnnotation]; ok {
+			kept.Annotations = map[string]string{mirrorAnnotation: uid}
+		}
+		return kept, nil
+	}
+}
+
+// Add is called by the reflector with a pod that is new.
+func (s *podSource) Add(object any) error {
+	p, err := pod(object)
+	if err != nil {
+		return err
+	}
+	if subject, ok := s.own(p); ok {
+		s.ledger.put(subject, bpf.Labels{Set: p.Labels})
+	}
+	return nil
+}
+
+// Update is called by the reflector with a pod that changed.
+func (s *podSource) Update(object any) error { return s.Add(object) }
+
+// Delete is called by the reflector with a pod that is gone. Its labels stay as long as anything is known of it.
+func (s *podSource) Delete(object any) error {
+	p, err := pod(object)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.disown(p.UID)
+	return nil
+}
+
+// Replace is called by the reflector with all pods that there are.
+func (s *podSource) Replace(objects []any, _ string) error {
+	present := map[types.UID]bool{}
+	for _, object := range objects {
+		p, err := pod(object)
+		if err != nil {
+			return err
+		}
+		present[p.UID] = true
+	}
+	s.mu.Lock()
+	for uid := range s.pods {
+		if !present[uid] {
+			s.disown(uid)
+		}
+	}
+	s.mu.Unlock()
+	for _, object := range objects {
+		if err := s.Add(object); err != nil {
+			return err
+		}
+	}
+	s.mu.Lock()
+	s.listed = true
+	s.mu.Unlock()
+	s.feed.up()
+	return nil
+}
+
+// Resync is called by the reflector where it was asked to.
+func (s *podSource) Resync() error { return nil }
+
+func pod(object any) (*metav1.PartialObjectMetadata, error) {
+	p, ok := object.(*metav1.PartialObjectMetadata)
+	if !ok {
+		return nil, fmt.Errorf("a pod is of type %T", object)
+	}
+	if p.UID == "" {
+		return nil, errors.New("a pod has no UID")
+	}
+	return p, nil
+}
+
+// mirrorAnnotation has, on the API's image of a pod that the kubelet started by itself, the UID of that pod.
+const mirrorAnnotation = "kubernetes.io/config.mirror"
+
+// own returns whose labels a pod's are. Whoever may create pods can write the annotation of mirror pods, and so claim to be
+// another one: it is believed of who names this node as owner, claims no UID that the API gives, and comes first.
+func (s *podSource) own(p *metav1.PartialObjectMetadata) (subject, bool) {
+	name := string(p.UID)
+	if mirrored := p.Annotations[mirrorAnnotation]; mirrored != "" && s.owned(p) {
+		name = mirrored
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if name != string(p.UID) {
+		if owner, ok := s.owners[name]; ok && owner != p.UID || isUUID(name) {
+			return subject{}, false
+		}
+	}
+	if s.pods[p.UID] != name {
+		s.disown(p.UID)
+	}
+	s.pods[p.UID], s.owners[name] = name, p.UID
+	return subject{bpf.SourceKubernetes, name}, true
+}
+
+func (s *podSource) disown(uid types.UID) {
+	if name, ok := s.pods[uid]; ok && s.owners[name] == uid {
+		delete(s.owners, name)
+	}
+	delete(s.pods, uid)
+}
+
+func (s *podSource) owned(p *metav1.PartialObjectMetadata) bool {
+	for _, owner := range p.OwnerReferences {
+		if owner.Kind == "Node" && owner.Name == s.node {
+			return true
+		}
+	}
+	return false
+}
+
+// isUUID tells UIDs of the API from those that a kubelet makes, which have no dashes.
+func isUUID(text string) bool {
+	return len(text) == 36 && text[8] == '-' && text[13] == '-' && text[18] == '-' && text[23] == '-'
+}

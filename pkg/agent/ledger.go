@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package agent
+
+import (
+	"errors"
+	"hash/maphash"
+	"sync"
+
+	"github.com/sirupsen/logrus"
+
+	"github.com/runc-trace/runc-trace/pkg/bpf"
+	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
+	"github.com/runc-trace/runc-trace/pkg/identity"
+)
+
+// subject is whose labels they are, by whose word.
+type subject struct {
+	source bpf.LabelSource
+	name   string
+}
+
+// ledger writes labels into the store: those that changed, and later those that found no room.
+type ledger struct {
+	store   Store
+	metrics *metrics
+	log     *logrus.Logger
+
+	mu      sync.Mutex
+	seed    maphash.Seed
+	written map[subject]uint64 // hashes of what the store has by this agent's hand
+	waiting map[subject]bpf.Labels
+	refused map[subject]bool // those that no store would take, which was said once
+	text    [abi.LabelsSize]byte
+}
+
+// waitingMax is how many labels are kept that found no room.
+const waitingMax = 1024
+
+func newLedger(store Store, m *metrics, log *logrus.Logger) *ledger {
+	return &ledger{
+		store: store, metrics: m, log: log, seed: maphash.MakeSeed(),
+		written: map[subject]uint64{}, waiting: map[subject]bpf.Labels{}, refused: map[subject]bool{},
+	}
+}
+
+// put notes the labels of a subject. What it keeps of them is bounded as the store's are.
+func (l *ledger) put(s subject, labels bpf.Labels) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	used, truncated := identity.EncodeLabels(l.text[:], labels.Set)
+	labels.Truncated = labels.Truncated || truncated
+	sum := l.sum(l.text[:used], labels)
+	if before, ok := l.written[s]; ok && before == sum {
+		return
+	}
+	if labels.Truncated {
+		l.metrics.truncated.WithLabelValues(s.source.String()).Inc()
+		labels.Set = identity.DecodeLabels(l.text[:used])
+	}
+	delete(l.waiting, s)
+	err := l.store.Put(s.source, s.name, labels)
+	switch {
+	case err == nil:
+		l.written[s] = sum
+		l.metrics.updates.WithLabelValues(s.source.String()).Inc()
+	case errors.Is(err, bpf.ErrFull):
+		if len(l.waiting) == 0 {
+			l.log.Warn("there is no room for more labels: some wait until others are not needed any more")
+		}
+		if len(l.waiting) < waitingMax {
+			l.waiting[s] = labels
+		}
+		l.metrics.full.WithLabelValues(s.source.String()).Inc()
+	default:
+		l.metrics.failed.WithLabelValues(s.source.String()).Inc()
+		if !l.refused[s] && len(l.refused) < 1000 {
+			l.refused[s] = true
+			l.log.WithError(err).WithField("source", s.source.String()).Warn("could not write labels")
+		}
+	}
+}
+
+func (l *ledger) sum(text []byte, labels bpf.Labels) uint64 {
+	var h maphash.Hash
+	h.SetSeed(l.seed)
+	h.Write(text)
+	for _, field := range []string{labels.Name, labels.Image} {
+		h.WriteByte(0)
+		h.WriteString(field)
+	}
+	if labels.Truncated {
+		h.WriteByte(1)
+	}
+	return h.Sum64()
+}
+
+// delete removes the labels of a subject, also those that wait for room.
+func (l *ledger) delete(s subject) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.written, s)
+	delete(l.waiting, s)
+	delete(l.refused, s)
+	return l.store.Delete(s.source, s.name)
+}
+
+// retry writes what found no room, unless nobody wants it any more.
+func (l *ledger) retry(wanted func(subject) bool) {
+	l.mu.Lock()
+	again := l.waiting
+	l.waiting = map[subject]bpf.Labels{}
+	l.mu.Unlock()
+	for s, labels := range again {
+		if wanted(s) {
+			l.put(s, labels)
+		}
+	}
+}

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package agent
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/runc-trace/runc-trace/pkg/bpf"
+	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
+)
+
+// Store keeps labels: bpf.LabelStore.
+type Store interface {
+	Put(source bpf.LabelSource, subject string, l bpf.Labels) error
+	Delete(source bpf.LabelSource, subject string) error
+	Each(func(source bpf.LabelSource, subject string, l bpf.Labels) bool) error
+}
+
+// Census says who is there: bpf.Census.
+type Census interface {
+	Containers() (map[uint64]uint32, error)
+	Identity(index uint32, to *abi.Identity) bool
+	Options() bpf.Options
+}
+
+// loaded is what is loaded, opened.
+type loaded struct {
+	store  Store
+	census Census
+	books  *bpf.Census // the same as census, for metrics
+
+	lock  func() (held bool, err error) // keeps another agent from working for it, until it is closed
+	stale func() bool                   // it is not what is loaded any more
+	close func() error
+}
+
+// open opens what is loaded below dir.
+func open(dir string) (*loaded, error) {
+	abiPath, lockPath := filepath.Join(dir, abi.PinABI), filepath.Join(dir, abi.PinUnfinishedCalls)
+	// Looked at first: whatever is opened then is the same or newer.
+	var seen [2]os.FileInfo
+	for n, path := range []string{abiPath, lockPath} {
+		info, err := os.Stat(path)
+		if errors.Is(err, os.ErrNotExist) {
+			return nil, fmt.Errorf("pin directory %s: %w", dir, bpf.ErrNotLoaded)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("looking at what is loaded: %w", err)
+		}
+		seen[n] = info
+	}
+	census, err := bpf.OpenCensus(dir)
+	if err != nil {
+		return nil, err
+	}
+	store, err := bpf.OpenLabelStore(dir)
+	if err != nil {
+		return nil, errors.Join(err, census.Close())
+	}
+	// Of all that is pinned the iterator alone can be opened as a file, and so be locked. It is root's, is there wherever
+	// the rest is, and another one once programs are loaded or replaced. The directory itself is locked by who changes it.
+	file, err := os.Open(lockPath)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("opening what agents lock: %w", err), store.Close(), census.Close())
+	}
+	return &loaded{
+		store: store, census: census, books: census,
+		lock: func() (bool, error) {
+			err := unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+			if errors.Is(err, unix.EWOULDBLOCK) {
+				return false, nil
+			}
+			if err != nil {
+				return false, fmt.Errorf("locking %s: %w", lockPath, err)
+			}
+			return true, nil
+		},
+		stale: func() bool {
+			for n, path := range []string{abiPath, lockPath} {
+				now, err := os.Stat(path)
+				if err != nil || !os.SameFile(seen[n], now) {
+					return true
+				}
+			}
+			return false
+		},
+		close: func() error { return errors.Join(file.Close(), store.Close(), census.Close()) },
+	}, nil
+}

@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package agent
+
+import (
+	"fmt"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"github.com/runc-trace/runc-trace/pkg/bpf"
+	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
+)
+
+// metrics are what Prometheus is shown. No label has values that containers choose.
+type metrics struct {
+	registry *prometheus.Registry
+	agent    *Agent
+
+	// Of the agent itself.
+	updates, truncated, full, failed *prometheus.CounterVec // by source
+	adopted, swept, sweeps           prometheus.Counter
+}
+
+func newMetrics(a *Agent) *metrics {
+	counter := func(name, help string) prometheus.Counter {
+		return prometheus.NewCounter(prometheus.CounterOpts{Name: "runc_trace_agent_" + name, Help: help})
+	}
+	bySource := func(name, help string) *prometheus.CounterVec {
+		v := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "runc_trace_agent_" + name, Help: help}, []string{"source"})
+		for _, s := range []bpf.LabelSource{bpf.SourceKubernetes, bpf.SourceCRI, bpf.SourceDocker} {
+			v.WithLabelValues(s.String())
+		}
+		return v
+	}
+	m := &metrics{
+		registry: prometheus.NewRegistry(), agent: a,
+		updates:   bySource("label_updates_total", "Labels of a pod or container that were written, since they were new or changed."),
+		truncated: bySource("labels_truncated_total", "Labels of a pod or container that were too long to be kept whole."),
+		full:      bySource("labels_full_total", "Times that labels of a pod or container found no room; they are tried again."),
+		failed:    bySource("labels_failed_total", "Times that labels of a pod or container could not be written for another reason."),
+		adopted:   counter("adopted_total", "Containers that were registered because they ran before the programs were loaded."),
+		swept:     counter("swept_total", "Labels that were deleted since nothing is known any more of whose they were."),
+		sweeps:    counter("sweeps_total", "Times that labels were looked through for those to delete."),
+	}
+	m.registry.MustRegister(m, m.updates, m.truncated, m.full, m.failed, m.adopted, m.swept, m.sweeps,
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return m
+}
+
+func desc(name, help string, labels ...string) *prometheus.Desc {
+	return prometheus.NewDesc("runc_trace_"+name, help, labels, nil)
+}
+
+var (
+	buildInfo    = desc("build_info", "The version of this program; always 1.", "version")
+	active       = desc("agent_active", "1 where this agent is the one that fills labels in, 0 while it waits.")
+	sourceUp     = desc("agent_source_up", "1 where a source of labels answers. Sources that are not used are not shown.", "source")
+	isLoaded     = desc("loaded", "1 where programs are loaded.")
+	loadedInfo   = desc("loaded_info", "What is loaded: the layout of its maps and the build of its programs; always 1.", "layout", "build")
+	memoryBytes  = desc("memory_bytes", "Memory of all maps, as the kernel accounts it.")
+	dropped      = desc("dropped_total", "What was dropped, by the reason, as tracectl status names it.", "reason")
+	missed       = desc("program_missed_total", "Times that a program was not run since it was running on the CPU already. Needs CAP_SYS_ADMIN, and is not shown without.", "program")
+	containers   = desc("identities", "Containers that are known by name, by the state they are in, and the slots that are free.", "state")
+	identityPool = desc("identities_limit", "Containers that can be known by name.")
+	recordings   = desc("recordings", "Recordings of live containers, of ended ones, and those that are free.", "state")
+	ringPool     = desc("recordings_limit", "Recordings that can be kept.")
+	ringSize     = desc("recording_size_bytes", "Size of each recording.")
+	ringLost     = desc("recordings_lost", "Calls that could not be written, of all recordings that are kept.")
+	execs        = desc("execs_total", "Execs that were logged.")
+	execsLost    = desc("execs_lost_total", "Execs that could not be logged.")
+	execBytes    = desc("exec_log_written_bytes_total", "Bytes ever written into the log of execs.")
+	execSize     = desc("exec_log_size_bytes", "Size of the log of execs.")
+)
+
+// Describe is called when the metrics are registered.
+func (m *metrics) Describe(to chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{
+		buildInfo, active, sourceUp, isLoaded, loadedInfo, memoryBytes, dropped, missed, containers, identityPool, recordings, ringPool,
+		ringSize, ringLost, execs, execsLost, execBytes, execSize,
+	} {
+		to <- d
+	}
+}
+
+// Collect is called at each scrape.
+func (m *metrics) Collect(to chan<- prometheus.Metric) {
+	gauge := func(d *prometheus.Desc, value float64, labels ...string) {
+		to <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, labels...)
+	}
+	gauge(buildInfo, 1, m.agent.config.Version)
+	for source, c := range m.agent.health.conditions() {
+		if c != off {
+			gauge(sourceUp, number(c == up), source.String())
+		}
+	}
+	loaded, isActive := m.agent.health.works()
+	gauge(active, number(isActive))
+	gauge(isLoaded, number(loaded))
+	l, done := m.agent.borrow()
+	defer done()
+	if l == nil || l.books == nil {
+		return
+	}
+	r := reading{books: l.books, reasons: m.agent.config.Reasons, to: to}
+	r.all()
+	for _, err := range r.errs {
+		m.agent.config.Log.WithError(err).Debug("could not read for metrics")
+	}
+}
+
+func number(is bool) float64 {
+	if is {
+		return 1
+	}
+	return 0
+}
+
+// reading is one look at what is loaded. What cannot be read is left out.
+type reading struct {
+	books   *bpf.Census
+	reasons map[int]string
+	to      chan<- prometheus.Metric
+	errs    []error
+}
+
+func (r *reading) gauge(d *prometheus.Desc, value float64, labels ...string) {
+	r.to <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, labels...)
+}
+
+func (r *reading) counter(d *prometheus.Desc, value uint64, labels ...string) {
+	r.to <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(value), labels...)
+}
+
+func (r *reading) all() {
+	layout, options := r.books.Layout(), r.books.Options()
+	r.gauge(loadedInfo, 1, fmt.Sprint(layout.Version), fmt.Sprintf("%016x", layout.Build))
+	r.gauge(identityPool, float64(options.Identities))
+	r.gauge(ringPool, float64(options.Rings))
+	r.gauge(ringSize, float64(options.RingSize))
+	r.gauge(execSize, float64(options.ExecLogSize))
+	for _, part := range []func() error{r.memory, r.drops, r.misses, r.pools, r.execLog} {
+		if err := part(); err != nil {
+			r.errs = append(r.errs, err)
+		}
+	}
+}
+
+func (r *reading) memory() error {
+	bytes, err := r.books.Memory()
+	if err == nil {
+		r.gauge(memoryBytes, float64(bytes))
+	}
+	return err
+}
+
+func (r *reading) drops() error {
+	counts, err := r.books.Counters()
+	if err != nil {
+		return err
+	}
+	for counter, name := range r.reasons {
+		r.counter(dropped, counts[counter], name)
+	}
+	return nil
+}
+
+func (r *reading) misses() error {
+	programs, err := r.books.Programs()
+	for _, p := range programs {
+		r.counter(missed, p.Missed, p.Name)
+	}
+	return err
+}
+
+func (r *reading) pools() error {
+	identities := map[uint32]uint64{}
+	live := map[[2]uint32]bool{} // rings of live containers, with their generations
+	var i abi.Identity
+	for index := range r.books.Options().Identities {
+		if !r.books.Identity(uint32(index), &i) {
+			i.State = abi.StateFree
+		}
+		identities[i.State]++
+		if i.State != abi.StateFree && i.State != abi.StateEnded && i.Ring != 0 {
+			live[[2]uint32{i.Ring - 1, i.RingGeneration}] = true
+		}
+	}
+	for state, name := range map[uint32]string{
+		abi.StateFree: "free", abi.StateCreated: "created", abi.StateRunning: "running", abi.StateExited: "exited", abi.StateEnded: "ended",
+	} {
+		r.gauge(containers, float64(identities[state]), name)
+	}
+	rings := map[string]int{"free": 0, "live": 0, "ended": 0}
+	var lost uint64
+	err := r.books.Recordings(func(index int, h bpf.RingHeader) {
+		lost += h.Lost
+		switch {
+		case h.Generation == 0:
+			rings["free"]++
+		case live[[2]uint32{uint32(index), h.Generation}]:
+			rings["live"]++
+		default:
+			rings["ended"]++
+		}
+	})
+	if err != nil {
+		return err
+	}
+	for state, count := range rings {
+		r.gauge(recordings, float64(count), state)
+	}
+	r.gauge(ringLost, float64(lost))
+	return nil
+}
+
+func (r *reading) execLog() error {
+	h, err := r.books.ExecLog()
+	if err != nil {
+		return err
+	}
+	r.counter(execs, h.Written)
+	r.counter(execsLost, h.Lost)
+	r.counter(execBytes, h.Head)
+	return nil
+}

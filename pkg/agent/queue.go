@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package agent
+
+import (
+	"sync"
+	"time"
+)
+
+// queue holds the IDs that a source has to look up. One that is not found is asked for again some times, ever less
+// often: engines make a container known only after they have started it.
+type queue struct {
+	mu    sync.Mutex
+	items map[string]*item
+	wake  chan struct{}
+}
+
+type item struct {
+	next  time.Time
+	delay time.Duration
+}
+
+// enough is how far apart the last two attempts are.
+const enough = time.Minute
+
+func newQueue() *queue { return &queue{items: map[string]*item{}, wake: make(chan struct{}, 1)} }
+
+// add asks for an ID from now on.
+func (q *queue) add(id string) {
+	if !mayBeID(id) {
+		return
+	}
+	q.mu.Lock()
+	q.items[id] = &item{}
+	q.mu.Unlock()
+	select {
+	case q.wake <- struct{}{}:
+	default:
+	}
+}
+
+// due returns the IDs whose time has come, and how long it is until the next one's has.
+func (q *queue) due(now time.Time) (ids []string, wait time.Duration) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	wait = enough
+	for id, i := range q.items {
+		if until := i.next.Sub(now); until > 0 {
+			wait = min(wait, until)
+		} else {
+			ids = append(ids, id)
+		}
+	}
+	return ids, wait
+}
+
+// found is for an ID that need not be asked for again.
+func (q *queue) found(id string) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	delete(q.items, id)
+}
+
+// missing is for an ID that was not there.
+func (q *queue) missing(id string, now time.Time) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	i := q.items[id]
+	if i == nil {
+		return
+	}
+	if i.delay = max(pace.poll, 2*i.delay); i.delay > enough {
+		delete(q.items, id)
+		return
+	}
+	i.next = now.Add(i.delay)
+}
+
+// keep drops what is not wanted any more.
+func (q *queue) keep(wanted map[string]bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for id := range q.items {
+		if !wanted[id] {
+			delete(q.items, id)
+		}
+	}
+}

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package agent
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
+	"github.com/runc-trace/runc-trace/pkg/identity"
+)
+
+// container is what sources need to know of an identity.
+type container struct {
+	generation uint32
+	engine     string
+	id         string
+	sandbox    string
+	pod        string // its UID
+}
+
+// roster notices containers that appear.
+type roster struct {
+	census  Census
+	cgroups map[uint64]uint32 // of the last poll: by ID the index of an identity
+	known   map[uint32]container
+	copy    abi.Identity
+}
+
+func newRoster(census Census) *roster {
+	return &roster{census: census, known: map[uint32]container{}}
+}
+
+// poll returns the containers whose cgroups appeared since it was last called. It looks only at what is new.
+func (r *roster) poll() ([]container, error) {
+	cgroups, err := r.census.Containers()
+	if err != nil {
+		return nil, fmt.Errorf("listing containers: %w", err)
+	}
+	var appeared []container
+	looked := map[uint32]bool{}
+	for id, index := range cgroups {
+		if before, ok := r.cgroups[id]; ok && before == index || looked[index] {
+			continue
+		}
+		looked[index] = true
+		c, isNew, ok := r.look(index)
+		switch {
+		case !ok:
+			delete(cgroups, id) // it is being written: it is new again the next time
+		case isNew:
+			appeared = append(appeared, c)
+		}
+	}
+	r.cgroups = cgroups
+	return appeared, nil
+}
+
+// scan looks at every identity, also of those that came and ended between two polls, and returns who appeared.
+func (r *roster) scan() []container {
+	var appeared []container
+	for index := range r.census.Options().Identities {
+		if c, isNew, _ := r.look(uint32(index)); isNew {
+			appeared = append(appeared, c)
+		}
+	}
+	return appeared
+}
+
+// look brings what is known up to an identity. ok is false where there is none, or none that is whole.
+func (r *roster) look(index uint32) (c container, isNew, ok bool) {
+	if !r.census.Identity(index, &r.copy) || r.copy.State == abi.StateFree {
+		delete(r.known, index)
+		return c, false, false
+	}
+	i := &r.copy
+	if c, ok = r.known[index]; ok && c.generation == i.Generation {
+		return c, false, true
+	}
+	c = container{
+		generation: i.Generation,
+		engine:     identity.String(i.Who.Engine[:]),
+		id:         identity.String(i.Who.ID[:]),
+		sandbox:    identity.String(i.Who.SandboxID[:]),
+		pod:        identity.String(i.Who.PodUID[:]),
+	}
+	r.known[index] = c
+	return c, true, true
+}
+
+// who are the pods and the containers of all identities.
+func (r *roster) who() (pods, ids, sandboxes map[string]bool) {
+	pods, ids, sandboxes = map[string]bool{}, map[string]bool{}, map[string]bool{}
+	for _, c := range r.known {
+		pods[c.pod], ids[c.id], sandboxes[c.sandbox] = true, true, true
+	}
+	return pods, ids, sandboxes
+}
+
+// mayBeID tells whether a text can be what engines call a container: it becomes part of requests.
+func mayBeID(text string) bool {
+	const longest = 128
+	return text != "" && len(text) <= longest && strings.Trim(text, "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_.-") == ""
+}

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"golang.org/x/net/netutil"
+	"golang.org/x/sys/unix"
+)
+
+// Address is where metrics and health are shown: HOST:PORT, or unix:///PATH.
+type Address struct{ network, address string }
+
+// ParseAddress refuses what nobody can listen on.
+func ParseAddress(text string) (Address, error) {
+	if path, ok := strings.CutPrefix(text, "unix://"); ok {
+		if !strings.HasPrefix(path, "/") {
+			return Address{}, fmt.Errorf("address %q: a socket needs an absolute path, as in unix:///run/agent.sock", text)
+		}
+		return Address{"unix", path}, nil
+	}
+	if _, _, err := net.SplitHostPort(text); err != nil {
+		return Address{}, fmt.Errorf("address %q: %w", text, err)
+	}
+	return Address{"tcp", text}, nil
+}
+
+// Serve shows metrics and health until the context ends. Where the address is somebody else's, it waits until it is
+// free: that of the agent before this one is, soon.
+func (a *Agent) Serve(ctx context.Context, at Address) error {
+	listener, err := a.listen(ctx, at)
+	if listener == nil {
+		return err
+	}
+	const connections = 16
+	server := &http.Server{
+		Handler: a.Handler(), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second,
+		IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
+	}
+	stop := context.AfterFunc(ctx, func() { server.Close() })
+	defer stop()
+	if err := server.Serve(netutil.LimitListener(listener, connections)); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serving metrics: %w", err)
+	}
+	return nil
+}
+
+func (a *Agent) listen(ctx context.Context, at Address) (net.Listener, error) {
+	for said := false; ctx.Err() == nil; sleep(ctx, pace.poll) {
+		if at.network == "unix" {
+			removeStale(at.address)
+		}
+		listener, err := net.Listen(at.network, at.address)
+		if err == nil {
+			return listener, nil
+		}
+		if !errors.Is(err, unix.EADDRINUSE) {
+			return nil, fmt.Errorf("listening for metrics: %w", err)
+		}
+		if !said {
+			a.config.Log.WithError(err).Warn("metrics are not shown: waiting until the address is free")
+			said = true
+		}
+	}
+	return nil, nil
+}
+
+// removeStale removes a socket that nobody listens on.
+func removeStale(path string) {
+	connection, err := net.DialTimeout("unix", path, time.Second)
+	if err == nil {
+		connection.Close()
+		return
+	}
+	if info, statErr := os.Lstat(path); errors.Is(err, unix.ECONNREFUSED) && statErr == nil && info.Mode().Type() == os.ModeSocket {
+		os.Remove(path)
+	}
+}
+
+// Handler answers /metrics, /healthz and /readyz.
+func (a *Agent) Handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(a.metrics.registry, promhttp.HandlerOpts{MaxRequestsInFlight: 2, DisableCompression: true}))
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { answer(w, a.Alive()) })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { answer(w, a.Ready()) })
+	return mux
+}
+
+func answer(w http.ResponseWriter, err error) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	if err != nil {
+		w.WriteHeader(http.StatusServiceUnavailable)
+		fmt.Fprintln(w, err)
+		return
+	}
+	fmt.Fprintln(w, "ok")
+}
