@@ -28,19 +28,6 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 nfpm=$(cd install/packages && go tool -n nfpm)
 
-# third_party prints the licences of all modules that are linked in, and Go's own.
-third_party() {
-	printf 'runc-trace and tracectl contain these Go modules, under these licences.\n'
-	{
-		echo "Go $(go env GOVERSION) $(go env GOROOT)"
-		go list -deps -f '{{with .Module}}{{if not .Main}}{{.Path}} {{.Version}} {{.Dir}}{{end}}{{end}}' ./cmd/runc-trace ./cmd/tracectl | sort -u
-	} | while read -r path version dir; do
-		for file in "$dir"/LICEN[CS]E* "$dir"/COPYING* "$dir"/NOTICE*; do
-			[ ! -f "$file" ] || { printf '\n==== %s %s: %s ====\n\n' "$path" "$version" "${file##*/}" && cat "$file"; }
-		done
-	done
-}
-
 # what is the same for all architectures
 common=$work/common
 mkdir -p "$common/usr/share/man/man8" "$common/usr/lib/systemd/system" "$common/completion" "$common/scripts"
@@ -64,7 +51,7 @@ for GOARCH in $ARCHS; do
 	stage=$work/$GOARCH
 	cp -a "$common" "$stage"
 	make -s build BIN="$stage/usr/bin" VERSION="$VERSION"
-	third_party >"$stage/THIRD-PARTY"
+	sh install/packages/third-party.sh >"$stage/THIRD-PARTY"
 	gzip -9nc "$stage/THIRD-PARTY" >"$stage/THIRD-PARTY.gz"
 
 	deb=runc-trace_$PACKAGE_VERSION-1_$GOARCH.deb
