@@ -43,7 +43,7 @@ check-generated: ## fail where a generated file is not what generating it again 
 
 .PHONY: lint
 lint: ## gofmt, go vet, staticcheck, and the wall around what the shim imports
-	@unformatted=$$(gofmt -l cmd pkg test); [ -z "$$unformatted" ] || { echo "not gofmt-ed: $$unformatted"; exit 1; }
+	@unformatted=$$(gofmt -l cmd pkg test install); [ -z "$$unformatted" ] || { echo "not gofmt-ed: $$unformatted"; exit 1; }
 	go vet ./...
 	GOARCH=arm64 go vet ./...
 	go tool staticcheck ./...
@@ -53,6 +53,13 @@ lint: ## gofmt, go vet, staticcheck, and the wall around what the shim imports
 test: check-go deps lint check-generated ## everything that is checked: lint, generated files, unit, kernel and end-to-end tests, fuzz targets (root)
 	@sh test/fuzz.sh $(FUZZTIME)
 	go test -count=1 ./...
+	@$(MAKE) --no-print-directory test-manifests
+
+.PHONY: test-manifests
+test-manifests: check-go ## the container image, the Kubernetes manifests and the chart: what is in them, and that kustomize and Helm make the same
+	cd install/image && go vet ./... && go test -count=1 ./...
+	cd test/kubernetes/manifests && go vet ./... && go test -count=1 ./...
+	staticcheck=$$(go tool -n staticcheck) && cd install/image && $$staticcheck ./... && cd ../../test/kubernetes/manifests && $$staticcheck ./...
 
 .PHONY: e2e
 e2e: check-go deps ## real engines, with runc and with runc-trace: containerd, Docker, Podman (root; two minutes, and some ten more the first time)
@@ -60,6 +67,7 @@ e2e: check-go deps ## real engines, with runc and with runc-trace: containerd, D
 	@sh test/engines/build.sh
 	RUNC_TRACE_ENGINES=1 go test -count=1 ./pkg/engine
 	RUNC_TRACE_ENGINES=1 go test -count=1 -timeout 20m ./test/engines
+	cd install/image && RUNC_TRACE_ENGINES=1 go test -count=1 -run TestContainerd .
 
 .PHONY: e2e-k8s
 e2e-k8s: check-go deps ## a real Kubernetes of two nodes, and all that runc-trace is on it (root)
@@ -114,6 +122,10 @@ install: build ## install binaries, the default configuration and man pages belo
 .PHONY: packages
 packages: check-go ## build deb, rpm and tarball for amd64 and arm64, with checksums, into dist/
 	@VERSION=$(VERSION) sh install/packages/build.sh dist
+
+.PHONY: image
+image: check-go ## build the container image for amd64 and arm64, one OCI archive, into dist/
+	@VERSION=$(VERSION) sh install/image/build.sh dist
 
 .PHONY: images
 images: packages ## build systemd-sysext and torcx images (Flatcar) of the tarballs, into dist/ (needs mksquashfs)

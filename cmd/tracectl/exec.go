@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+//go:build linux
+
 package main
 
 import (
@@ -8,12 +10,10 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/sys/unix"
 
 	"github.com/runc-trace/runc-trace/pkg/bpf"
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
@@ -43,18 +43,6 @@ If they do not come, its execs are shown, and stderr says so.
 The container runtime's own execs, before the container's program, are left out
 unless --runtime is given.`
 
-// execRequest is what `tracectl exec` was asked for.
-type execRequest struct {
-	filter  *labels.Filter
-	columns execlog.Columns
-	failed  bool
-	runtime bool
-	past    bool
-	since   time.Duration // 0: all of the past
-	follow  bool
-	output  string
-}
-
 func newExec(s *settings) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "exec",
@@ -66,24 +54,18 @@ func newExec(s *settings) *cobra.Command {
   tracectl exec -l 'app in (web,db),!canary' -o json`,
 		Args: exactly(0),
 	}
-	flags := c.Flags()
-	r := execRequest{filter: addFilter(c)}
-	flags.BoolVarP(&r.columns.Time, "time", "T", false, "a column with the time")
-	flags.BoolVarP(&r.columns.Pod, "wide", "w", false, "columns with namespace, pod and container")
-	flags.BoolVarP(&r.failed, "failed", "x", false, "only those that failed")
-	flags.BoolVar(&r.runtime, "runtime", false, "also the container runtime's own, before the container's program")
-	flags.DurationVar(&r.since, "since", 0, "begin with the past, so long ago: 10m")
-	noFollow := flags.Bool("no-follow", false, "end with the last one of the past; without --since, begin with the first one")
-	output := addOutput(c)
+	r := addExecFlags(c)
+	c.Flags().DurationVar(&r.heartbeat, "heartbeat", 0, "with -o json, also an object with only the time, at the beginning and again each time that so long has passed")
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		if flags.Changed("since") && r.since <= 0 {
-			return &usageError{c, fmt.Errorf("--since %v must be a time ago, such as 10m", r.since)}
+		if err := r.check(c); err != nil {
+			return err
 		}
-		r.follow, r.past, r.output = !*noFollow, *noFollow || r.since > 0, output.word
-		ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM)
+		if r.heartbeat != 0 && (r.heartbeat < 0 || r.output.word != "json") {
+			return &usageError{c, fmt.Errorf("--heartbeat %v must be a time, and goes with -o json", r.heartbeat)}
+		}
+		ctx, stop := untilSignal(c)
 		defer stop()
-		context.AfterFunc(ctx, stop) // a second signal kills, whatever goes on
-		return printExecs(ctx, s, &r, c.OutOrStdout(), c.ErrOrStderr())
+		return printExecs(ctx, s, r, c.OutOrStdout(), c.ErrOrStderr())
 	}
 	return c
 }
@@ -98,11 +80,11 @@ func printExecs(ctx context.Context, s *settings, request *execRequest, stdout, 
 	if err != nil {
 		return fmt.Errorf("opening the log of execs: %w", err)
 	}
-	p := execPrinter{execRequest: request, out: bufio.NewWriterSize(stdout, 64<<10), stderr: stderr}
+	p := execPrinter{execRequest: request, log: i.Layout.Loaded, out: bufio.NewWriterSize(stdout, 64<<10), stderr: stderr}
 	p.selection = execlog.Selection{
 		Directory: directory, Filter: request.filter, Emit: p.emit, Unlabelled: p.warnUnlabelled, Now: now,
 	}
-	if request.past {
+	if request.past() {
 		p.reader = execlog.NewPastReader(log)
 	} else {
 		p.reader = execlog.NewReader(log)
@@ -110,7 +92,7 @@ func printExecs(ctx context.Context, s *settings, request *execRequest, stdout, 
 	if err := p.begin(); err != nil {
 		return err
 	}
-	if request.follow {
+	if !request.noFollow {
 		alive := watch(i)
 		err = p.reader.Follow(ctx, func(b *execlog.Batch) error {
 			if err := p.print(b); err != nil {
@@ -168,15 +150,22 @@ func watch(i *bpf.Instance) func() error {
 	}
 }
 
+// heartbeatJSON says that all is well, and that what was logged some time before has been printed. Names are stable.
+type heartbeatJSON struct {
+	Time time.Time `json:"heartbeat"`
+}
+
 // execPrinter prints batches of execs.
 type execPrinter struct {
 	*execRequest
+	log       uint64 // when it was loaded, which tells it from others
 	reader    *execlog.Reader
 	selection execlog.Selection
 	out       *bufio.Writer
 	stderr    io.Writer
 
 	since uint64    // ns of CLOCK_BOOTTIME
+	beat  time.Time // last heartbeat
 	boot  time.Time // of now: the wall clock may have been set
 	began bool
 	line  []byte
@@ -193,8 +182,20 @@ func (p *execPrinter) begin() error {
 			p.since = uint64(up - p.execRequest.since)
 		}
 	}
-	if p.output == "text" {
+	if p.output.word == "text" {
 		p.out.Write(p.columns.AppendHeader(nil))
+	}
+	return p.flush()
+}
+
+// flush prints what there is, and a heartbeat where it is time for one: who reads from afar knows then how far it has come, and
+// where nobody reads any more, this is noticed.
+func (p *execPrinter) flush() error {
+	if now := time.Now(); p.heartbeat > 0 && now.Sub(p.beat) >= p.heartbeat {
+		p.beat = now
+		if err := printJSON(p.out, heartbeatJSON{now}); err != nil {
+			return err
+		}
 	}
 	return p.out.Flush()
 }
@@ -222,7 +223,7 @@ func (p *execPrinter) print(b *execlog.Batch) error {
 	if b.Malformed > 0 {
 		fmt.Fprintf(p.stderr, "tracectl: left out %d records that could not be read\n", b.Malformed)
 	}
-	return p.out.Flush()
+	return p.flush()
 }
 
 // release prints execs whose containers' labels have come, or with all, every one that still waits for them.
@@ -235,8 +236,9 @@ func (p *execPrinter) release(all bool) error {
 
 func (p *execPrinter) emit(record *execlog.Record, container *labels.Container) error {
 	event := execlog.NewEvent(record, container, p.boot)
+	event.Log = p.log
 	var err error
-	if p.output == "text" {
+	if p.output.word == "text" {
 		p.line = p.columns.AppendText(p.line[:0], &event)
 	} else if p.line, err = event.AppendJSON(p.line[:0]); err != nil {
 		return err
@@ -255,7 +257,7 @@ func (p *execPrinter) noteBeginning(first *execlog.Record) {
 		return
 	}
 	p.began = true
-	if p.past && first.Sequence > 0 && first.Entry.Time > p.since {
+	if p.past() && first.Sequence > 0 && first.Entry.Time > p.since {
 		fmt.Fprintf(p.stderr, "tracectl: the log goes back to %s only: %d earlier execs were overwritten\n",
 			p.boot.Add(time.Duration(first.Entry.Time)).Local().Format(time.DateTime), p.reader.First())
 	}

@@ -49,8 +49,18 @@ func addOutput(c *cobra.Command) *choice {
 func addFilter(c *cobra.Command) *labels.Filter {
 	var f labels.Filter
 	c.Flags().VarP(&f.Labels, "label", "l", `label selector, as kubectl's: "app=web,tier!=db,env in (dev,test),!canary"`)
-	c.Flags().VarP(&f.Namespace, "namespace", "n", "namespace of the pod, a name or a pattern such as 'kube-*'")
+	addNamespace(c, &f.Namespace)
 	c.Flags().Var(&f.Pod, "pod", "pod, a name or a pattern")
 	c.Flags().Var(&f.Container, "container", "container within its pod, a name or a pattern")
 	return &f
+}
+
+// addNamespace adds -n.
+func addNamespace(c *cobra.Command, namespace *labels.Glob) {
+	c.Flags().VarP(namespace, "namespace", "n", "namespace of the pod, a name or a pattern such as 'kube-*'")
+}
+
+// addAll adds --all.
+func addAll(c *cobra.Command) *bool {
+	return c.Flags().BoolP("all", "a", false, "also the containers that have ended")
 }

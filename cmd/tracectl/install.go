@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 
+//go:build linux
+
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -15,6 +19,7 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/bpf"
 	"github.com/runc-trace/runc-trace/pkg/doctor"
 	"github.com/runc-trace/runc-trace/pkg/engine"
+	"github.com/runc-trace/runc-trace/pkg/hostns"
 	"github.com/runc-trace/runc-trace/pkg/installation"
 )
 
@@ -30,10 +35,27 @@ All is installed, or, where anything fails, nothing. Doing it again changes only
 not so already, such as programs of an older version; another --engine is added to those
 that there are.
 
+With --set-default, containers that run already are adopted, as "tracectl load" does it.
+
 Engines take their new configuration when they are restarted; --restart does that now,
-through systemd. Containers survive it: Docker is told to read its configuration again
-instead. What was changed is known in /var/lib/runc-trace, and "tracectl uninstall" puts
-it back.`
+through systemd, and only where it is another one than before. Containers survive it:
+Docker is told to read its configuration again instead. Each engine has a minute to
+work again: containerd and CRI-O have to answer CRI's version, Docker its /_ping. If one
+does not, every file is put back, the engine is restarted again, and the error says what
+it wrote to systemd's journal. The attempt is remembered: the next one of the same
+version with the same configuration fails at once, and touches nothing, but with --retry.
+
+--restart-command is for engines that systemd does not run. The shell runs it in place
+of systemctl, with the engine's name as $1, and it need not wait for the engine. It has
+to have somebody else restart it: what it starts itself ends with a pod, and holds its
+output open.
+
+With --host, tracectl works on the host from within a container on it, such as the init
+container of a DaemonSet: it enters the namespaces of PID 1, and takes the programs from
+its own image. The container has to be privileged and to share the host's PID namespace.
+It needs no mounts. Once an engine was told to restart, signals do not break it off.
+
+What was changed is known in /var/lib/runc-trace, and "tracectl uninstall" puts it back.`
 
 func newInstall(s *settings) *cobra.Command {
 	var r installation.Request
@@ -44,7 +66,9 @@ func newInstall(s *settings) *cobra.Command {
 		Long:  installLong,
 		Example: `  tracectl install --set-default --dry-run
   tracectl install --set-default --restart
-  tracectl install --engine containerd`,
+  tracectl install --engine containerd
+  tracectl install --host --restart --set-default --termination-log /dev/termination-log
+  tracectl install --engine containerd --restart-command 'sv restart containerd'`,
 		Args: exactly(0),
 	}
 	words := []string{"auto"}
@@ -55,9 +79,12 @@ func newInstall(s *settings) *cobra.Command {
 	flags := c.Flags()
 	flags.BoolVar(&r.Default, "set-default", false, "route the engine's default runtime through runc-trace, instead of adding one of that name")
 	flags.BoolVar(&r.Restart, "restart", false, "have the engines take their new configuration now")
+	addRestartCommand(c, &r.RestartCommand)
+	flags.BoolVar(&r.Retry, "retry", false, "try again what an engine did not work with before")
 	flags.BoolVar(&r.DryRun, "dry-run", false, "show what would be changed, and change nothing")
 	flags.StringVar(&r.BinDir, "bin-dir", install.BinDir, "directory for the programs")
 	addRootFlag(c, &root)
+	pod := addPodFlags(c)
 	output := addOutput(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		if !filepath.IsAbs(r.BinDir) {
@@ -66,24 +93,44 @@ func newInstall(s *settings) *cobra.Command {
 		if kind.word != "auto" {
 			r.Kind = engine.Kind(kind.word)
 		}
-		h, err := s.host(root)
-		if err != nil {
-			return err
-		}
-		if r.Executable, err = executable(); err != nil {
-			return err
-		}
-		report, err := h.Install(c.Context(), r)
-		if err != nil {
-			return err
-		}
-		if output.word == "json" {
-			return printJSON(c.OutOrStdout(), newReport(report, runtimeClass(report, r.Default)))
-		}
-		_, err = io.WriteString(c.OutOrStdout(), installedText(report, r.Default))
-		return err
+		r.Restart = r.Restart || r.RestartCommand != ""
+		return pod.run(c, func(ctx context.Context) (string, error) {
+			return s.install(ctx, c.OutOrStdout(), c.ErrOrStderr(), r, root, output.word)
+		})
 	}
 	return c
+}
+
+// install installs, prints what was done, and returns that in one line.
+func (s *settings) install(ctx context.Context, stdout, stderr io.Writer, r installation.Request, root, output string) (string, error) {
+	h, err := s.host(root)
+	if err != nil {
+		return "", err
+	}
+	if r.Executable, err = executable(); err != nil {
+		return "", err
+	}
+	report, err := h.Install(ctx, r)
+	if err != nil {
+		return "", err
+	}
+	// Where all containers are to be traced, so are those that run already.
+	if r.Default && report.Loaded != nil {
+		if err := s.adoptInstalled(ctx, stderr); err != nil {
+			return "", err
+		}
+	}
+	if output == "json" {
+		err = printJSON(stdout, newReport(report, runtimeClass(report, r.Default)))
+	} else {
+		_, err = io.WriteString(stdout, installedText(report, r.Default))
+	}
+	return installedLine(report, r.Default), err
+}
+
+// addRestartCommand adds --restart-command.
+func addRestartCommand(c *cobra.Command, command *string) {
+	c.Flags().StringVar(command, "restart-command", "", "have the shell run this, with the engine's name as $1, in place of systemctl; implies --restart")
 }
 
 // addRootFlag adds --root.
@@ -91,8 +138,11 @@ func addRootFlag(c *cobra.Command, root *string) {
 	c.Flags().StringVar(root, "root", "/", "change the files of the host, such as an image, whose root directory this is; no program is run or loaded")
 }
 
-// executable is the path of tracectl itself.
+// executable is the path of tracectl itself, which the shim is beside.
 func executable() (string, error) {
+	if program := hostns.Program(); program != "" {
+		return program, nil
+	}
 	path, err := os.Executable()
 	if err == nil {
 		path, err = filepath.EvalSymlinks(path)
@@ -117,11 +167,17 @@ func (s *settings) host(root string) (installation.Host, error) {
 	}
 	// Known now, since the configuration may be gone when it is asked for. Whatever is wrong with it is for Install to say.
 	dir, _ := s.directory()
-	return installation.Host{
+	h := installation.Host{
 		Root: root, Run: doctor.Command, Started: installation.Started,
-		Load:   s.loadInstalled,
-		Unload: func() (bool, error) { return bpf.Unload(dir) },
-	}, nil
+		Load:     s.loadInstalled,
+		Unload:   func() (bool, error) { return bpf.Unload(dir) },
+		Answers:  func(ctx context.Context, e engine.Engine) error { return e.Answers(ctx, engine.Host{Root: root}) },
+		Patience: time.Minute,
+	}
+	if hostns.Inside() {
+		h.Self, err = hostns.Cgroups()
+	}
+	return h, err
 }
 
 // loadInstalled loads the programs with the sizes that are configured, or replaces those of another version. Where what is
@@ -144,6 +200,20 @@ func (s *settings) loadInstalled() (installation.Loaded, error) {
 		return installation.Loaded{Note: err.Error()}, nil
 	}
 	return installation.Loaded{New: loaded}, err
+}
+
+// adoptInstalled registers the containers that run already.
+func (s *settings) adoptInstalled(ctx context.Context, stderr io.Writer) error {
+	c, err := s.configuration()
+	if err != nil {
+		return err
+	}
+	dir, err := s.directory()
+	if err != nil {
+		return err
+	}
+	adoptRunning(ctx, stderr, dir, c.Rules())
+	return nil
 }
 
 // replaceOthers puts the programs of this version in the place of another one's.

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+//go:build linux
+
 package main
 
 import (
@@ -50,8 +52,8 @@ func built(t *testing.T) string {
 	return path
 }
 
-// execute runs a program as the shell does.
-func execute(t *testing.T, name string, args ...string) result {
+// shell runs a program as the shell does.
+func shell(t *testing.T, name string, args ...string) result {
 	t.Helper()
 	var stdout, stderr bytes.Buffer
 	c := exec.Command(name, args...)
@@ -69,13 +71,13 @@ func TestInstall(t *testing.T) {
 	before := treetest.Read(t, root)
 	step := func(want result, args ...string) {
 		t.Helper()
-		if diff := cmp.Diff(want, execute(t, tracectl, append(args, "--root", root)...)); diff != "" {
+		if diff := cmp.Diff(want, shell(t, tracectl, append(args, "--root", root)...)); diff != "" {
 			t.Errorf("tracectl %s (-want +got):\n%s", strings.Join(args, " "), diff)
 		}
 	}
 	const podman = "/etc/containers/containers.conf.d/99-runc-trace.conf"
 	routed := "podman: its runtime runc-trace goes through /opt/runc-trace/bin/runc-trace to /usr/bin/crun\n"
-	dry := execute(t, tracectl, "install", "--engine", "podman", "--dry-run", "--root", root)
+	dry := shell(t, tracectl, "install", "--engine", "podman", "--dry-run", "--root", root)
 	if diff := cmp.Diff(before, treetest.Read(t, root)); diff != "" {
 		t.Errorf("a dry run (-before +after):\n%s", diff)
 	}
@@ -125,7 +127,7 @@ handler: runc-trace
 	if err := os.WriteFile(conf, append(bytes.Clone(text), "# mine\n"...), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	got := execute(t, tracectl, "uninstall", "--root", root)
+	got := shell(t, tracectl, "uninstall", "--root", root)
 	refusal := "\n+# mine\ntracectl: edited since they were written: " + podman +
 		"; nothing was changed: take out the edits shown above, or use --discard-edits, which keeps the edited files below /var/lib/runc-trace/edited\n"
 	if got.Code != exitFailure || got.Stdout != "" || !strings.HasPrefix(got.Stderr, "diff "+podman+" ") || !strings.HasSuffix(got.Stderr, refusal) {
@@ -144,11 +146,11 @@ kept for containerd until these containers are removed: default/a\nb
   /etc/runc-trace/config.toml
   /opt/runc-trace/bin/runc-trace-runc
 `, "tracectl: not everything could be removed yet: run \"tracectl uninstall\" again then\n"}, "uninstall")
-	got = execute(t, tracectl, "uninstall", "--force", "--dry-run", "--root", root)
+	got = shell(t, tracectl, "uninstall", "--force", "--dry-run", "--root", root)
 	if got.Code != 0 || !strings.HasPrefix(got.Stdout, "would remove /opt/runc-trace/bin/runc-trace-runc\ndiff /etc/runc-trace/config.toml /dev/null\n") {
 		t.Errorf("uninstall --force --dry-run: %+v", got)
 	}
-	got = execute(t, tracectl, "uninstall", "--force", "-o", "json", "--root", root)
+	got = shell(t, tracectl, "uninstall", "--force", "-o", "json", "--root", root)
 	var report reportJSON
 	if err := json.Unmarshal([]byte(got.Stdout), &report); err != nil || got.Code != 0 || len(report.Changes) != 4 {
 		t.Errorf("uninstall -o json: %+v, %v", got, err)
@@ -171,7 +173,7 @@ func TestInstallKilled(t *testing.T) {
 	killed := func(n int, args ...string) bool {
 		t.Helper()
 		inject := fmt.Sprintf("inject=%s:signal=KILL:when=%d", calls, n)
-		got := execute(t, "strace", append([]string{"-f", "-qq", "-o", "/dev/null", "-e", "trace=" + calls, "-e", inject, tracectl, "--root", root}, args...)...)
+		got := shell(t, "strace", append([]string{"-f", "-qq", "-o", "/dev/null", "-e", "trace=" + calls, "-e", inject, tracectl, "--root", root}, args...)...)
 		if got.Code > 0 {
 			t.Fatalf("tracectl %s: %+v", strings.Join(args, " "), got)
 		}
@@ -185,12 +187,12 @@ func TestInstallKilled(t *testing.T) {
 	} {
 		for n := 1; ; n += 3 { // pkg/hostfile stops at every one
 			if commands[0] != nil {
-				if got := execute(t, tracectl, append(commands[0], "--root", root)...); got.Code != 0 {
+				if got := shell(t, tracectl, append(commands[0], "--root", root)...); got.Code != 0 {
 					t.Fatalf("%+v", got)
 				}
 			}
 			died := killed(n, commands[1]...)
-			if got := execute(t, tracectl, "uninstall", "--root", root); got.Code != 0 {
+			if got := shell(t, tracectl, "uninstall", "--root", root); got.Code != 0 {
 				t.Fatalf("uninstall after %q was killed at call %d: %+v", commands, n, got)
 			}
 			if diff := cmp.Diff(before, treetest.Read(t, root)); diff != "" {

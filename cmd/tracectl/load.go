@@ -1,17 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 
+//go:build linux
+
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/runc-trace/runc-trace/pkg/adopt"
 	"github.com/runc-trace/runc-trace/pkg/bpf"
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 	"github.com/runc-trace/runc-trace/pkg/config"
+	"github.com/runc-trace/runc-trace/pkg/identity"
 	"github.com/runc-trace/runc-trace/pkg/syscalls"
+	"github.com/runc-trace/runc-trace/pkg/terminal"
 )
 
 const loadLong = `Load the programs, attach them, and pin them and their maps, so that they stay
@@ -29,6 +36,11 @@ system call, exec or new container is lost or seen twice. Where the layout of wh
 is kept differs between the versions, nothing is changed: the two layouts are named,
 and only unload and load, which drop what was kept, help. Where nothing is loaded,
 --replace changes nothing about load. Whose programs run is shown by status.
+
+Containers that run already, and that nobody registered, are adopted: found in the
+state directories of runc and crun below /run, and recorded from now on, whichever
+runtime started them. Those that were registered stay as they are. With --no-adopt
+only containers that runc-trace starts are recorded.
 
 Kernel 5.15 or newer is needed, with type information (CONFIG_DEBUG_INFO_BTF).
 Where no bpf file system is mounted at /sys/fs/bpf, it is mounted.`
@@ -53,14 +65,20 @@ func newLoad(s *settings) *cobra.Command {
 	flags.Var(&pool.CaptureSize, "capture-size", "how much is kept of a string or a buffer of a system call: 8 to 1KiB")
 	flags.Var(&pool.ArgvSize, "argv-size", "how much is kept of the arguments of an exec: 64 to 32KiB")
 	replace := flags.Bool("replace", false, "where programs are loaded already, swap them for this version's and keep what was recorded")
+	noAdopt := flags.Bool("no-adopt", false, "leave alone the containers that run already")
 	output := addOutput(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		configured, err := s.configuration()
 		if err != nil {
 			return err
 		}
-		changed := flags.Changed
-		return load(c.OutOrStdout(), s, options(pool, configured.Pool, changed), *replace, output.word)
+		l := loading{options: options(pool, configured.Pool, flags.Changed), replace: *replace}
+		if !*noAdopt {
+			l.adopt = func(dir string) int {
+				return adoptRunning(c.Context(), c.ErrOrStderr(), dir, configured.Rules())
+			}
+		}
+		return l.run(c.OutOrStdout(), s, output.word)
 	}
 	return c
 }
@@ -89,18 +107,9 @@ type loadJSON struct {
 	Loaded   bool        `json:"loaded"`   // false: it was loaded already
 	Replaced bool        `json:"replaced"` // its programs took the place of those loaded already
 	Current  bool        `json:"current"`  // the programs that run are this version's
+	Adopted  int         `json:"adopted"`  // containers that ran already, and were registered now
 	Memory   uint64      `json:"memory"`   // bytes
 	Options  optionsJSON `json:"options"`
-}
-
-// optionsJSON are the sizes of what is loaded, in bytes but for the two counts.
-type optionsJSON struct {
-	Rings       int `json:"recordings"`
-	RingSize    int `json:"ringSize"`
-	Identities  int `json:"identities"`
-	ExecLogSize int `json:"execLogSize"`
-	CaptureSize int `json:"captureSize"`
-	ArgvSize    int `json:"argvSize"`
 }
 
 // descriptions are what the programs are told to read of each call.
@@ -109,17 +118,24 @@ func descriptions() []abi.Syscall {
 	return syscalls.Descriptions(native, syscalls.CompatABI(native))
 }
 
-func load(stdout io.Writer, s *settings, o bpf.Options, replace bool, output string) error {
+// loading is what load is asked to do.
+type loading struct {
+	options bpf.Options
+	replace bool
+	adopt   func(dir string) int // registers containers that run, and says how many; nil: they are left alone
+}
+
+func (l loading) run(stdout io.Writer, s *settings, output string) error {
 	dir, err := s.directory()
 	if err != nil {
 		return err
 	}
 	var loaded, replaced bool
-	if replace {
-		replaced, err = bpf.Replace(dir, o, descriptions())
+	if l.replace {
+		replaced, err = bpf.Replace(dir, l.options, descriptions())
 		loaded = !replaced
 	} else {
-		loaded, err = bpf.Load(dir, o, descriptions())
+		loaded, err = bpf.Load(dir, l.options, descriptions())
 	}
 	if err != nil {
 		return err
@@ -133,11 +149,15 @@ func load(stdout io.Writer, s *settings, o bpf.Options, replace bool, output str
 	if err != nil {
 		return err
 	}
+	adopted := 0
+	if l.adopt != nil {
+		adopted = l.adopt(dir)
+	}
 	current := i.Layout.Build == bpf.Build(descriptions())
 	if output == "json" {
-		return printJSON(stdout, loadJSON{dir, loaded, replaced, current, memory, optionsJSON(o)})
+		return printJSON(stdout, loadJSON{dir, loaded, replaced, current, adopted, memory, optionsJSON(l.options)})
 	}
-	word, hint := "already loaded", ""
+	word, hints := "already loaded", ""
 	switch {
 	case loaded:
 		word = "loaded"
@@ -145,11 +165,30 @@ func load(stdout io.Writer, s *settings, o bpf.Options, replace bool, output str
 		word = "replaced the programs"
 	}
 	if !current {
-		hint = "the programs that run are not this version's: tracectl load --replace swaps them and keeps what was recorded\n"
+		hints = "the programs that run are not this version's: tracectl load --replace swaps them and keeps what was recorded\n"
+	}
+	if adopted > 0 {
+		hints += fmt.Sprintf("containers that ran already, and were adopted: %d\n", adopted)
 	}
 	_, err = fmt.Fprintf(stdout, "%s below %s: %d recordings of %v, %d identities, an exec log of %v; %s of memory\n%s",
-		word, dir, o.Rings, config.Size(o.RingSize), o.Identities, config.Size(o.ExecLogSize), mebibytes(memory), hint)
+		word, dir, l.options.Rings, config.Size(l.options.RingSize), l.options.Identities, config.Size(l.options.ExecLogSize), mebibytes(memory), hints)
 	return err
+}
+
+// adoptRunning registers the containers that run already, and says how many. What keeps one from being registered is told,
+// and is no reason not to trace the others.
+func adoptRunning(ctx context.Context, stderr io.Writer, dir string, rules identity.Rules) int {
+	report, err := adopt.Host{}.Run(ctx, dir, rules)
+	if err != nil {
+		fmt.Fprintf(stderr, "tracectl: %d of the containers that run already could not be registered:\n", report.Failed)
+		for line := range strings.Lines(err.Error()) {
+			fmt.Fprintf(stderr, "  %s\n", terminal.String(strings.TrimSuffix(line, "\n")))
+		}
+	}
+	if report.Unrecorded > 0 {
+		fmt.Fprintf(stderr, "tracectl: %d of the containers that ran already are known by name only: no recording was free (--recordings)\n", report.Unrecorded)
+	}
+	return report.Adopted
 }
 
 // mebibytes shows a number of bytes.

@@ -11,7 +11,9 @@ import (
 	"os/signal"
 	"syscall"
 
-	"github.com/runc-trace/runc-trace/pkg/bpf"
+	"github.com/spf13/cobra"
+
+	"github.com/runc-trace/runc-trace/pkg/cluster"
 	"github.com/runc-trace/runc-trace/pkg/straceback"
 )
 
@@ -19,6 +21,9 @@ import (
 var version = "unknown"
 
 func main() {
+	if plugin, args, ok := asPlugin(os.Args); ok {
+		os.Exit(runRoot(plugin, args, os.Stdin, os.Stdout, os.Stderr))
+	}
 	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
 
@@ -31,11 +36,14 @@ const (
 	exitKept      = 5
 )
 
-// run is the whole program. It returns the exit code. A reader of stdout that has seen enough
-// is no failure.
+// run is the whole program. It returns the exit code.
 func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	return runRoot(newRoot(), args, stdin, stdout, stderr)
+}
+
+// runRoot executes a tree of commands. A reader of stdout that has seen enough is no failure.
+func runRoot(root *cobra.Command, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	signal.Ignore(syscall.SIGPIPE)
-	root := newRoot()
 	root.SetArgs(args)
 	root.SetIn(stdin)
 	root.SetOut(stdout)
@@ -44,22 +52,21 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	if err == nil || errors.Is(err, syscall.EPIPE) {
 		return 0
 	}
-	fmt.Fprintf(stderr, "tracectl: %v\n", err)
+	if !told(err) {
+		fmt.Fprintf(stderr, "%s: %v\n", root.DisplayName(), err)
+	}
 	return exitCode(err)
 }
 
 func exitCode(err error) int {
 	var usage *usageError
 	var name *straceback.NameError
+	var remote *cluster.ExitError
 	switch {
 	case errors.As(err, &usage):
 		return exitUsage
-	case errors.Is(err, bpf.ErrNotLoaded):
-		return exitNotLoaded
-	case errors.As(err, &name), errors.Is(err, errNoSuchRun):
+	case errors.As(err, &name), errors.As(err, &remote) && remote.Code == exitNotFound:
 		return exitNotFound
-	case errors.Is(err, errKept):
-		return exitKept
 	}
-	return exitFailure
+	return nodeExitCode(err)
 }

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+//go:build linux
+
 package main
 
 import (
@@ -175,7 +177,7 @@ func TestHelp(t *testing.T) {
 }
 
 func TestVersion(t *testing.T) {
-	if got := tracectl(t, "version"); got.Code != 0 || !strings.HasPrefix(got.Stdout, "tracectl "+version+" (layout 2, build ") {
+	if got := tracectl(t, "version"); got.Code != 0 || !strings.HasPrefix(got.Stdout, "tracectl "+version+" (layout 3, build ") {
 		t.Errorf("tracectl version gives %+v", got)
 	}
 	if got := tracectl(t, "completion", "bash"); got.Code != 0 || !strings.Contains(got.Stdout, "bash completion") {

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+//go:build linux
+
 package main
 
 import (
@@ -49,6 +51,7 @@ type keptJSON struct {
 	Engine     string   `json:"engine"`
 	Paths      []string `json:"paths"`
 	Containers []string `json:"containers"`
+	Own        []string `json:"own"` // containers of the pod that tracectl runs in
 	Command    string   `json:"command"`
 }
 
@@ -71,7 +74,7 @@ func newReport(r installation.Report, runtimeClass string) reportJSON {
 		}
 	}
 	for _, k := range r.Kept {
-		report.Kept = append(report.Kept, keptJSON{k.Engine, k.Paths, append([]string{}, k.Containers...), k.Command})
+		report.Kept = append(report.Kept, keptJSON{k.Engine, k.Paths, append([]string{}, k.Containers...), append([]string{}, k.Own...), k.Command})
 	}
 	return report
 }
@@ -186,6 +189,44 @@ func uninstalledText(r installation.Report) string {
 		for _, path := range k.Paths {
 			fmt.Fprintf(w, "  %s\n", path)
 		}
+		if len(k.Own) > 0 {
+			fmt.Fprintln(w, ownText(k))
+		}
 	}
 	return w.String()
+}
+
+func ownText(k installation.Kept) string {
+	return fmt.Sprintf("this pod itself was made through runc-trace (%s), and waits for its own end: delete it once, and its successor goes on", strings.Join(k.Own, " "))
+}
+
+// installedLine is what install did, in one line.
+func installedLine(r installation.Report, setDefault bool) string {
+	which := "its runtime runc-trace"
+	if setDefault {
+		which = "its default runtime"
+	}
+	var parts []string
+	for _, e := range r.Engines {
+		part := fmt.Sprintf("%s: %s goes through %s to %s", e, which, e.Shim, e.Real)
+		if e.Taken != "" {
+			part += " (" + e.Taken + ")"
+		}
+		parts = append(parts, part)
+	}
+	if len(r.Commands) > 0 {
+		parts = append(parts, "left to do: "+strings.Join(r.Commands, ", "))
+	}
+	if len(r.Changes) == 0 {
+		parts = append(parts, "nothing was changed")
+	}
+	return strings.Join(parts, "; ")
+}
+
+// uninstalledLine is what uninstall did, in one line.
+func uninstalledLine(r installation.Report) string {
+	if len(r.Changes) == 0 {
+		return "nothing was left to remove"
+	}
+	return "everything was removed"
 }

@@ -20,7 +20,8 @@ away from what is kept, nor from other readers.
 
 Exit codes: 0 success, also where a signal ended a command that follows; 1
 failure; 2 wrong usage; 3 nothing is loaded (run "tracectl load"); 4 no such
-recording, or a name that means several; 5 uninstall kept what is still needed.
+recording, or a name that means several; 5 uninstall kept what is still needed, or
+--check found something.
 
 Text that comes from a container is shown with control characters escaped. With
 -o json each command prints one JSON object a line, with stable names.`
@@ -29,25 +30,27 @@ Text that comes from a container is shown with control characters escaped. With
 func newRoot() *cobra.Command {
 	var s settings
 	root := &cobra.Command{
-		Use:               "tracectl",
-		Short:             "Load the programs that trace containers, and read what they kept",
-		Long:              rootLong,
-		Args:              noSubcommand,
-		RunE:              help,
-		SilenceErrors:     true,
-		SilenceUsage:      true,
-		DisableAutoGenTag: true,
-		Version:           version,
+		Use:   "tracectl",
+		Short: "Load the programs that trace containers, and read what they kept",
+		Long:  rootLong,
+		Args:  noSubcommand,
+		RunE:  help,
 	}
-	root.SetVersionTemplate("tracectl {{.Version}}\n")
+	asRoot(root, &s)
+	addNodeCommands(root, &s)
+	root.AddCommand(newCluster(&s), newVersion())
+	return root
+}
+
+// asRoot makes a command the first one of a tree.
+func asRoot(root *cobra.Command, s *settings) {
+	root.SilenceErrors, root.SilenceUsage, root.DisableAutoGenTag = true, true, true
+	root.Version = version
+	root.SetVersionTemplate("{{.DisplayName}} {{.Version}}\n")
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return &usageError{c, err} })
 	flags := root.PersistentFlags()
 	flags.StringVar(&s.pinDir, "pin-dir", "", fmt.Sprintf("directory of the pinned programs and maps (default: $%s, pin-dir of the configuration, or %s)", abi.PinDirEnv, abi.DefaultPinDir))
 	flags.StringVar(&s.config, "config", "", fmt.Sprintf("configuration file (default: $%s, or %s)", config.PathEnv, config.DefaultPath))
-	root.AddCommand(
-		newLoad(&s), newUnload(&s), newStatus(&s), newContainers(&s), newExec(&s), newStraceback(&s), newDoctor(&s), newInstall(&s), newUninstall(&s), newVersion(),
-	)
-	return root
 }
 
 // help is what a command does that only has subcommands.

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+//go:build linux
+
 package main
 
 import (
@@ -48,50 +50,6 @@ was dropped, by reason. Where nothing is loaded, the exit code is 3.`,
 		return status.print(c.OutOrStdout(), clock)
 	}
 	return c
-}
-
-// statusJSON is what status shows. Names are stable.
-type statusJSON struct {
-	PinDir     string      `json:"pinDir"`
-	Version    string      `json:"version"` // of tracectl
-	Layout     uint32      `json:"layout"`
-	Loaded     time.Time   `json:"loaded"`
-	Build      string      `json:"build"`    // of the programs that run; empty: replacing them was interrupted
-	Current    bool        `json:"current"`  // it is that of this tracectl
-	Replaced   *time.Time  `json:"replaced"` // when the programs took the place of others
-	Memory     uint64      `json:"memory"`   // bytes
-	Options    optionsJSON `json:"options"`
-	Containers struct {
-		Created int `json:"created"`
-		Running int `json:"running"`
-		Exited  int `json:"exited"` // init is gone, the cgroup is not
-		Ended   int `json:"ended"`  // the cgroup is gone, the name is known
-	} `json:"containers"`
-	Recordings struct {
-		Live     int    `json:"live"`
-		Ended    int    `json:"ended"`
-		Free     int    `json:"free"`
-		Syscalls uint64 `json:"syscalls"` // of them all, kept or overwritten
-		Lost     uint64 `json:"lost"`     // that could not be written
-	} `json:"recordings"`
-	ExecLog struct {
-		Used   uint64     `json:"used"`  // bytes
-		Execs  uint64     `json:"execs"` // ever logged, kept or overwritten
-		Lost   uint64     `json:"lost"`  // that could not be written
-		Oldest *time.Time `json:"oldest"`
-	} `json:"execLog"`
-	Agent struct {
-		Alive bool       `json:"alive"`
-		Seen  *time.Time `json:"seen"` // when it was last alive; null: never, since the programs were loaded
-	} `json:"agent"`
-	Dropped  map[string]uint64 `json:"dropped"`
-	Programs []programJSON     `json:"programs"`
-}
-
-// programJSON is a program that is attached.
-type programJSON struct {
-	Name   string `json:"name"`
-	Missed uint64 `json:"missed"` // times it was not run, since it was running on the CPU already
 }
 
 // drops are the counters of what was dropped, in the order in which they are shown.

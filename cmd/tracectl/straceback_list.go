@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 
+//go:build linux
+
 package main
 
 import (
 	"errors"
 	"fmt"
 	"io"
-	"strconv"
-	"time"
 
 	"github.com/spf13/cobra"
-	"k8s.io/apimachinery/pkg/util/duration"
 
 	"github.com/runc-trace/runc-trace/pkg/labels"
 	"github.com/runc-trace/runc-trace/pkg/ring"
@@ -32,24 +31,15 @@ earlier ones are not any more.`,
 		Args: exactly(0),
 	}
 	filter := addFilter(c)
+	names := c.Flags().Bool("names", false, "only the names, as show takes them, which is quick: the recordings are not read")
 	output := addOutput(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
+		if *names {
+			return listNames(c.OutOrStdout(), s, filter, output.word)
+		}
 		return listRecordings(c.OutOrStdout(), c.ErrOrStderr(), s, filter, output.word)
 	}
 	return c
-}
-
-// recordingJSON is a recording. Names are stable.
-type recordingJSON struct {
-	Name string `json:"name"` // as `straceback show` takes it
-	containerJSON
-	Evicted     bool       `json:"evicted,omitempty"` // whose it is is not known any more
-	Syscalls    int        `json:"syscalls"`          // kept
-	Overwritten uint64     `json:"overwritten"`
-	Lost        uint64     `json:"lost"`
-	Oldest      *time.Time `json:"oldest"` // begin of the first call that is kept
-	Newest      *time.Time `json:"newest"` // end of the last one
-	Ring        int        `json:"ring"`
 }
 
 func listRecordings(stdout, stderr io.Writer, s *settings, filter *labels.Filter, output string) error {
@@ -63,7 +53,8 @@ func listRecordings(stdout, stderr io.Writer, s *settings, filter *labels.Filter
 		return err
 	}
 	var rows [][]string
-	for _, r := range list {
+	for n, r := range list {
+		list[n] = nil // and with it, later, its copy of what was recorded
 		if !filter.Matches(r.Container) {
 			continue
 		}
@@ -78,16 +69,10 @@ func listRecordings(stdout, stderr io.Writer, s *settings, filter *labels.Filter
 		if err != nil {
 			return err
 		}
+		j := newRecordingJSON(r, calls, clock)
 		if output == "text" {
-			rows = append(rows, recordingRow(r, calls, clock))
-			continue
-		}
-		err = printJSON(stdout, recordingJSON{
-			Name: r.Name(), containerJSON: newContainerJSON(r.Container, clock), Evicted: r.Container == nil,
-			Syscalls: len(calls.Records), Overwritten: calls.Overwritten, Lost: calls.Lost,
-			Oldest: clock.time(calls.Oldest), Newest: clock.time(calls.Newest), Ring: r.Index,
-		})
-		if err != nil {
+			rows = append(rows, j.row(clock.now))
+		} else if err := printJSON(stdout, j); err != nil {
 			return err
 		}
 	}
@@ -97,25 +82,34 @@ func listRecordings(stdout, stderr io.Writer, s *settings, filter *labels.Filter
 	if len(list) == 0 {
 		fmt.Fprintln(stderr, "tracectl: nothing is recorded yet")
 	}
-	return printTable(stdout, []string{"NAMESPACE", "POD", "CONTAINER", "ID", "STATE", "SPAN", "SYSCALLS", "OVERWRITTEN"}, rows)
+	return printTable(stdout, recordingsHeader, rows)
 }
 
-func recordingRow(r *straceback.Recording, calls *straceback.Calls, clock clock) []string {
-	row := []string{"<evicted>", "<evicted>", "<evicted>", "", ""}
-	if c := r.Container; c != nil {
-		row = []string{c.Namespace, c.Pod, c.Name, labels.ShortID(c.ID), clock.state(c.Status())}
+// listNames prints whose recordings there are, without reading them.
+func listNames(stdout io.Writer, s *settings, filter *labels.Filter, output string) error {
+	i, _, list, err := s.recordings()
+	if err != nil {
+		return err
 	}
-	span := time.Duration(calls.Newest - calls.Oldest)
-	return append(row, humanSpan(span), strconv.Itoa(len(calls.Records)), strconv.FormatUint(calls.Overwritten, 10))
-}
-
-// humanSpan shows a time in two or three digits.
-func humanSpan(d time.Duration) string {
-	switch {
-	case d < time.Second:
-		return d.Round(time.Millisecond).String()
-	case d < time.Minute:
-		return d.Round(100 * time.Millisecond).String()
+	defer i.Close()
+	clock, err := newClock()
+	if err != nil {
+		return err
 	}
-	return duration.HumanDuration(d)
+	last := ""
+	for _, r := range list {
+		if !filter.Matches(r.Container) {
+			continue
+		}
+		if output == "json" {
+			err = printJSON(stdout, newNamedJSON(r, clock))
+		} else if name := r.Name(); name != last {
+			_, err = fmt.Fprintln(stdout, terminal.String(name))
+			last = name
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }

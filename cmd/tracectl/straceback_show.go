@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+//go:build linux
+
 package main
 
 import (
@@ -8,7 +10,6 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -37,20 +38,7 @@ Where earlier calls were overwritten, or some lost, stderr says how many.`
 
 var errNoSuchRun = errors.New("no such run")
 
-// showRequest is what `tracectl straceback show` was asked for.
-type showRequest struct {
-	name      string
-	previous  int
-	failed    bool
-	syscalls  []string
-	pids      []uint
-	wall      bool
-	durations bool
-	output    string
-}
-
 func newStracebackShow(s *settings) *cobra.Command {
-	var r showRequest
 	c := &cobra.Command{
 		Use:   "show NAME",
 		Short: "Print the system calls of a recording",
@@ -62,47 +50,14 @@ func newStracebackShow(s *settings) *cobra.Command {
 		Args:              exactly(1),
 		ValidArgsFunction: s.completeNames,
 	}
-	flags := c.Flags()
-	flags.IntVarP(&r.previous, "previous", "p", 0, "the run before the newest one, or so many before")
-	flags.Lookup("previous").NoOptDefVal = "1"
-	flags.BoolVarP(&r.failed, "failed", "x", false, "only calls that failed")
-	flags.StringSliceVarP(&r.syscalls, "syscall", "e", nil, "only these calls: openat,execve")
-	flags.UintSliceVar(&r.pids, "pid", nil, "only calls of these processes")
-	flags.BoolVarP(&r.durations, "durations", "T", false, "behind each call, the seconds that it took")
-	timestamps := addChoice(c, "timestamps", "t", "times since the container's creation, or of the wall clock", "relative", "wall")
-	output := addOutput(c)
+	r := addShowFlags(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
-		r.name, r.wall, r.output = args[0], timestamps.word == "wall", output.word
-		for i, name := range r.syscalls {
-			r.syscalls[i] = strings.TrimPrefix(name, "trace=")
-			if !isSyscall(r.syscalls[i]) {
-				return &usageError{c, fmt.Errorf("there is no system call %q", r.syscalls[i])}
-			}
+		if err := r.check(c, nativeABIs()); err != nil {
+			return err
 		}
-		if r.previous < 0 {
-			return &usageError{c, fmt.Errorf("--previous=%d must not be negative", r.previous)}
-		}
-		return showRecording(s, &r, c.OutOrStdout(), c.ErrOrStderr())
+		return showRecording(s, args[0], r, c.OutOrStdout(), c.ErrOrStderr())
 	}
 	return c
-}
-
-// isSyscall tells whether any ABI of this machine has a call of that name.
-func isSyscall(name string) bool {
-	native := syscalls.NativeABI()
-	abis := []syscalls.ABI{native, syscalls.CompatABI(native)}
-	if native == syscalls.AMD64 {
-		abis = append(abis, syscalls.X32)
-	}
-	const most = 1024 // above all numbers that there are
-	for _, abi := range abis {
-		for nr := range syscalls.Nr(most) {
-			if call, ok := syscalls.Lookup(abi, nr); ok && call.Name == name {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 // completeNames offers the names of all recordings to the shell.
@@ -124,18 +79,18 @@ func (s *settings) completeNames(_ *cobra.Command, args []string, _ string) ([]s
 	return names, cobra.ShellCompDirectiveNoFileComp
 }
 
-func showRecording(s *settings, request *showRequest, stdout, stderr io.Writer) error {
+func showRecording(s *settings, name string, request *showRequest, stdout, stderr io.Writer) error {
 	i, directory, list, err := s.recordings()
 	if err != nil {
 		return err
 	}
 	defer i.Close()
-	runs, err := straceback.Find(list, request.name)
+	runs, err := straceback.Find(list, name)
 	if err != nil {
-		return explainName(err, request.name, directory)
+		return explainName(err, name, directory)
 	}
 	if request.previous >= len(runs) {
-		return fmt.Errorf("%q: %w: %d are recorded, and the newest but %d was asked for", request.name, errNoSuchRun, len(runs), request.previous)
+		return fmt.Errorf("%q: %w: %d are recorded, and the newest but %d was asked for", name, errNoSuchRun, len(runs), request.previous)
 	}
 	run := runs[request.previous]
 	if older := len(runs) - 1 - request.previous; older > 0 {
@@ -232,11 +187,11 @@ func notes(stderr io.Writer, calls *straceback.Calls, t *straceback.Timeline) {
 }
 
 func (r *showRequest) print(stdout io.Writer, t *straceback.Timeline, start uint64, boot time.Time) error {
-	f := straceback.Format{Start: start, Boot: boot, Wall: r.wall, Durations: r.durations}
+	f := straceback.Format{Start: start, Boot: boot, Wall: r.timestamps.word == "wall", Durations: r.durations}
 	out := bufio.NewWriterSize(stdout, 256<<10)
 	var line []byte
 	var err error
-	if r.output == "json" {
+	if r.output.word == "json" {
 		for call, part := range t.Calls {
 			if line, err = f.AppendJSON(line[:0], call, part); err != nil {
 				return err

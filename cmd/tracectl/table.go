@@ -10,9 +10,6 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"k8s.io/apimachinery/pkg/util/duration"
-
-	"github.com/runc-trace/runc-trace/pkg/labels"
 	"github.com/runc-trace/runc-trace/pkg/terminal"
 )
 
@@ -48,11 +45,6 @@ func printJSON(w io.Writer, value any) error {
 // clock turns times of CLOCK_BOOTTIME into those of the wall clock.
 type clock struct{ boot, now time.Time }
 
-func newClock() (clock, error) {
-	boot, err := bootTime()
-	return clock{boot, time.Now()}, err
-}
-
 // time is nil where nothing has happened yet.
 func (c clock) time(ns uint64) *time.Time {
 	if ns == 0 {
@@ -60,23 +52,4 @@ func (c clock) time(ns uint64) *time.Time {
 	}
 	t := c.boot.Add(time.Duration(ns))
 	return &t
-}
-
-// age is the time since something happened: "5m".
-func (c clock) age(ns uint64) string {
-	return duration.HumanDuration(max(0, c.now.Sub(c.boot.Add(time.Duration(ns)))))
-}
-
-// state shows how a container fares: "running", "exited (1) 5m ago", "killed (SIGKILL) 2h ago".
-func (c clock) state(s labels.Status) string {
-	ago := c.age(s.Since) + " ago"
-	switch {
-	case s.State == labels.Exited && s.Signal != "":
-		return fmt.Sprintf("killed (%s) %s", s.Signal, ago)
-	case s.State == labels.Exited:
-		return fmt.Sprintf("exited (%d) %s", s.ExitCode, ago)
-	case s.State == labels.Ended:
-		return "ended " + ago
-	}
-	return string(s.State)
 }

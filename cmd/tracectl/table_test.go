@@ -50,12 +50,14 @@ func TestRecordingRows(t *testing.T) {
 		{ended(9), straceback.Calls{}, []string{"", "", "", "", "killed (SIGKILL) 5m ago", "0s", "0", "0"}},
 		{labels.Container{State: abi.StateEnded, Ended: 59 * 60e9}, straceback.Calls{}, []string{"", "", "", "", "ended 60s ago", "0s", "0", "0"}},
 	} {
-		got := recordingRow(&straceback.Recording{Container: &c.container}, &c.calls, clock)
+		j := newRecordingJSON(&straceback.Recording{Container: &c.container}, &c.calls, clock)
+		got := j.row(clock.now)
 		if diff := cmp.Diff(c.want, got); diff != "" {
 			t.Errorf("-want +got:\n%s", diff)
 		}
 	}
-	got := recordingRow(&straceback.Recording{}, &straceback.Calls{}, clock)
+	j := newRecordingJSON(&straceback.Recording{}, &straceback.Calls{}, clock)
+	got := j.row(clock.now)
 	if diff := cmp.Diff([]string{"<evicted>", "<evicted>", "<evicted>", "", "", "0s", "0", "0"}, got); diff != "" {
 		t.Errorf("of nobody (-want +got):\n%s", diff)
 	}

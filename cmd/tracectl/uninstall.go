@@ -1,12 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 
+//go:build linux
+
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
+	"os/signal"
 	"path"
+	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -26,56 +32,141 @@ Containers that were made through runc-trace need it as long as they are there: 
 engine calls it to start, enter, signal and delete them. So does an engine that has not
 been restarted since its configuration was put back. What they need is kept then and
 named, and the exit code is 5; to do it again later removes the rest, and --force removes
-it now.`
+it now. --wait does it again by itself: it looks every ten seconds, and says what it
+waits for when that becomes another. --check changes nothing, and its exit code is 5 as
+long as anything is left.
+
+With --restart, or --restart-command where systemd does not run the engines, the exit
+code is 1 where an engine does not work a minute later. With --host, this works on the
+host from within a container on it; see tracectl-install(8). A pod for that runs
+
+  tracectl uninstall --host --restart --wait --stay
+
+which sleeps when it is done, and asks as its readinessProbe
+
+  tracectl uninstall --host --check
+
+Where the pod itself was made through runc-trace it waits for its own end, and says so:
+delete it once, and its successor goes on.`
 
 // errKept says that there will have to be another uninstall.
 var errKept = errors.New(`not everything could be removed yet: run "tracectl uninstall" again then`)
 
+// errInstalled says that uninstall has something to do.
+var errInstalled = errors.New("not everything is removed that tracectl installed")
+
+// pollInterval is how often --wait looks whether what is kept is still needed.
+const pollInterval = 10 * time.Second
+
+// removal are the flags of uninstall.
+type removal struct {
+	installation.Removal
+	wait   *time.Duration
+	stay   bool
+	check  bool
+	root   string
+	output *choice
+}
+
 func newUninstall(s *settings) *cobra.Command {
-	var r installation.Removal
-	var root string
+	var r removal
 	c := &cobra.Command{
 		Use:   "uninstall",
 		Short: "Put back what install changed",
 		Long:  uninstallLong,
 		Example: `  tracectl uninstall --dry-run
   tracectl uninstall --restart
+  tracectl uninstall --restart --wait=10m
   tracectl uninstall --restart --force`,
 		Args: exactly(0),
 	}
 	flags := c.Flags()
 	flags.BoolVar(&r.Restart, "restart", false, "have the engines take their old configuration now")
+	addRestartCommand(c, &r.RestartCommand)
 	flags.BoolVar(&r.Force, "force", false, "remove what containers or engines still need, too")
 	flags.BoolVar(&r.DiscardEdits, "discard-edits", false, "put files back that were edited since")
 	flags.BoolVar(&r.DryRun, "dry-run", false, "show what would be changed, and change nothing")
-	addRootFlag(c, &root)
-	output := addOutput(c)
+	r.wait = flags.Duration("wait", 0, "go on until everything is removed, for as long as this (0: without end)")
+	flags.Lookup("wait").NoOptDefVal = "0s"
+	flags.BoolVar(&r.stay, "stay", false, "sleep until a signal comes when everything is removed, for a pod that is to stay")
+	flags.BoolVar(&r.check, "check", false, "only say whether anything is left to remove")
+	addRootFlag(c, &r.root)
+	pod := addPodFlags(c)
+	r.output = addOutput(c)
+	c.MarkFlagsMutuallyExclusive("check", "dry-run", "wait")
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		h, err := s.host(root)
-		if err != nil {
-			return err
-		}
-		report, err := h.Uninstall(c.Context(), r)
-		var edited *hostfile.EditedError
-		if errors.As(err, &edited) {
-			for _, f := range edited.Files {
-				fmt.Fprint(c.ErrOrStderr(), f.Diff)
+		r.Restart = r.Restart || r.RestartCommand != ""
+		err := pod.run(c, func(ctx context.Context) (string, error) {
+			if r.check {
+				return "nothing is left", s.checkRemoved(r)
 			}
-			return fmt.Errorf("%w; nothing was changed: take out the edits shown above, or use --discard-edits, which keeps the edited files below %s",
-				err, path.Join(hostfile.StateDir, "edited"))
-		}
-		if err != nil {
-			return err
-		}
-		if output.word == "json" {
-			err = printJSON(c.OutOrStdout(), newReport(report, ""))
-		} else {
-			_, err = io.WriteString(c.OutOrStdout(), uninstalledText(report))
-		}
-		if err == nil && len(report.Kept) > 0 {
-			return errKept
+			report, err := s.uninstall(ctx, c, r, flags.Changed("wait"))
+			return uninstalledLine(report), err
+		})
+		if err == nil && r.stay && !pod.elsewhere() {
+			ctx, stop := signal.NotifyContext(c.Context(), syscall.SIGINT, syscall.SIGTERM)
+			defer stop()
+			<-ctx.Done()
 		}
 		return err
 	}
 	return c
+}
+
+// uninstall uninstalls, and prints what was done.
+func (s *settings) uninstall(ctx context.Context, c *cobra.Command, r removal, wait bool) (installation.Report, error) {
+	h, err := s.host(r.root)
+	if err != nil {
+		return installation.Report{}, err
+	}
+	show := func(report installation.Report, problem error) {
+		switch {
+		case problem != nil:
+			fmt.Fprintf(c.ErrOrStderr(), "tracectl: %v; it is tried again\n", problem)
+		case r.output.word == "json":
+			err = printJSON(c.OutOrStdout(), newReport(report, ""))
+		default:
+			_, err = io.WriteString(c.OutOrStdout(), uninstalledText(report))
+		}
+	}
+	var report installation.Report
+	var problem error
+	if wait {
+		if *r.wait > 0 {
+			var cancel context.CancelFunc
+			ctx, cancel = context.WithTimeout(ctx, *r.wait)
+			defer cancel()
+		}
+		report, problem = h.UninstallAll(ctx, r.Removal, pollInterval, show)
+	} else if report, problem = h.Uninstall(context.WithoutCancel(ctx), r.Removal); problem == nil {
+		show(report, nil)
+	}
+	var edited *hostfile.EditedError
+	if errors.As(problem, &edited) {
+		for _, f := range edited.Files {
+			fmt.Fprint(c.ErrOrStderr(), f.Diff)
+		}
+		return report, fmt.Errorf("%w; nothing was changed: take out the edits shown above, or use --discard-edits, which keeps the edited files below %s",
+			problem, path.Join(hostfile.StateDir, "edited"))
+	}
+	if err = errors.Join(problem, err); err == nil && len(report.Kept) > 0 {
+		err = errKept
+	}
+	return report, err
+}
+
+// checkRemoved fails as long as anything is left of an installation.
+func (s *settings) checkRemoved(r removal) error {
+	h, err := s.host(r.root)
+	if err != nil {
+		return err
+	}
+	installed, err := h.Installed()
+	if err != nil {
+		return err
+	}
+	if installed {
+		return errInstalled
+	}
+	return nil
 }

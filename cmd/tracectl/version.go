@@ -8,7 +8,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/runc-trace/runc-trace/pkg/bpf"
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 )
 
@@ -24,7 +23,7 @@ tracectl of the same layout; status shows the build of the programs that run.`,
 	}
 	output := addOutput(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		build := buildName(bpf.Build(descriptions()))
+		build := builtPrograms()
 		platform := runtime.GOOS + "/" + runtime.GOARCH
 		if output.word == "json" {
 			return printJSON(c.OutOrStdout(), struct {
@@ -35,7 +34,10 @@ tracectl of the same layout; status shows the build of the programs that run.`,
 				Go       string `json:"go"`
 			}{version, abi.ABIVersion, build, platform, runtime.Version()})
 		}
-		_, err := fmt.Fprintf(c.OutOrStdout(), "tracectl %s (layout %d, build %s, %s, %s)\n", version, abi.ABIVersion, build, platform, runtime.Version())
+		if build != "" {
+			build = "build " + build + ", "
+		}
+		_, err := fmt.Fprintf(c.OutOrStdout(), "tracectl %s (layout %d, %s%s, %s)\n", version, abi.ABIVersion, build, platform, runtime.Version())
 		return err
 	}
 	return c

@@ -33,7 +33,9 @@ common=$work/common
 mkdir -p "$common/usr/share/man/man8" "$common/usr/lib/systemd/system" "$common/completion" "$common/scripts"
 for page in docs/man/*.8; do gzip -9nc "$page" >"$common/usr/share/man/man8/${page##*/}.gz"; done
 for shell in bash fish zsh; do go run ./cmd/tracectl completion $shell >"$common/completion/$shell"; done
-sed "s,/opt/runc-trace/bin/,/usr/bin/," install/runc-trace.service >"$common/usr/lib/systemd/system/runc-trace.service"
+for unit in runc-trace.service runc-trace-agent.service; do
+	sed "s,/opt/runc-trace/bin/,/usr/bin/," "install/$unit" >"$common/usr/lib/systemd/system/$unit"
+done
 cp LICENSE README.md CHANGELOG.md install/config.toml install/packages/copyright install/packages/lintian-overrides "$common"
 cp install/packages/postinst.sh install/packages/prerm.sh install/packages/postrm.sh "$common/scripts"
 gzip -9nc CHANGELOG.md >"$common/changelog.gz"
@@ -67,7 +69,7 @@ for GOARCH in $ARCHS; do
 	top=$work/$name
 	mkdir -p "$top/man"
 	cp -a "$stage/usr/bin/runc-trace" "$stage/usr/bin/tracectl" "$stage/LICENSE" "$stage/copyright" "$stage/THIRD-PARTY" \
-		"$stage/README.md" "$stage/CHANGELOG.md" "$stage/config.toml" "$stage/completion" install/runc-trace.service "$top"
+		"$stage/README.md" "$stage/CHANGELOG.md" "$stage/config.toml" "$stage/completion" install/runc-trace.service install/runc-trace-agent.service "$top"
 	cp docs/man/*.8 "$top/man"
 	tar -C "$work" --sort=name --mtime="@$SOURCE_DATE_EPOCH" --owner=0 --group=0 --numeric-owner --format=gnu -cf - "$name" |
 		gzip -9n >"$dist/$name.tar.gz"

@@ -28,6 +28,6 @@ fi
 # The new tracectl brings the programs of its own version. What is kept, containers and the package do not depend on it.
 loaded=0
 /usr/bin/tracectl status >/dev/null 2>&1 || loaded=$?
-if [ "$loaded" != 3 ] && ! /usr/bin/tracectl load --replace; then
+if [ "$loaded" != 3 ] && ! /usr/bin/tracectl load --replace --no-adopt; then
 	echo "runc-trace: the programs that were loaded before the upgrade go on; see above for how to replace them" >&2
 fi

@@ -29,7 +29,7 @@ if [ -e /var/lib/runc-trace ]; then
 fi
 
 if [ -d /run/systemd/system ]; then
-	systemctl --quiet disable --now runc-trace.service || true
+	systemctl --quiet disable --now runc-trace-agent.service runc-trace.service || true
 fi
 /usr/bin/tracectl unload >/dev/null ||
 	echo "runc-trace: the programs could not be unloaded: they are gone when their directory below /sys/fs/bpf is, or after a reboot" >&2

@@ -18,6 +18,7 @@ type daemonJSON struct {
 	DataRoot       string                   `json:"data-root"`
 	ExecRoot       string                   `json:"exec-root"`
 	Containerd     string                   `json:"containerd"`
+	Hosts          []string                 `json:"hosts"`
 }
 
 type dockerRuntime struct {

@@ -34,6 +34,9 @@ type Host struct {
 	// Run runs a program of the host and returns what it wrote to its standard output. An error wraps what it wrote to its standard error.
 	Run func(ctx context.Context, program string, args ...string) ([]byte, error)
 
+	// Seen, unless it is nil, is told of every file that is read, and of what was in it.
+	Seen func(path string, text []byte)
+
 	planned map[string][]byte // files that are looked at as if they were written
 }
 

@@ -47,7 +47,11 @@ func (h Host) read(path string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return os.ReadFile(at)
+	text, err := os.ReadFile(at)
+	if err == nil && h.Seen != nil {
+		h.Seen(path, text)
+	}
+	return text, err
 }
 
 // readIfThere returns nil and no error for a file that is not there.

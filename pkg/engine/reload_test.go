@@ -7,6 +7,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -57,8 +58,8 @@ func TestReload(t *testing.T) {
 		{
 			name: "stopped", tree: booted, engine: Engine{Kind: CRIO, Unit: "crio.service"},
 			answer: map[string]string{show + "crio.service": "inactive\n"},
-			done:   true, what: "crio.service is not running: it takes its configuration when it is started",
-			ran: []string{show + "crio.service", "/usr/bin/systemctl daemon-reload"},
+			what:   "restart crio",
+			ran:    []string{show + "crio.service", "/usr/bin/systemctl daemon-reload"},
 		},
 		{
 			name: "it fails", tree: booted, engine: Engine{Kind: Containerd, Variant: "k3s", Unit: "k3s-agent.service"}, fail: "restart",
@@ -81,6 +82,71 @@ func TestReload(t *testing.T) {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+func TestRecover(t *testing.T) {
+	const show = "/usr/bin/systemctl show --property=ActiveState --value "
+	restart := []string{"/usr/bin/systemctl daemon-reload", "/usr/bin/systemctl reset-failed containerd.service", "/usr/bin/systemctl restart containerd.service"}
+	for _, test := range []struct {
+		name   string
+		tree   string
+		engine Engine
+		state  string
+		fail   string
+		err    string
+		ran    []string
+	}{
+		{name: "one that failed", tree: booted, engine: Engine{Kind: Containerd, Unit: "containerd.service"}, state: "failed", ran: restart},
+		{name: "one that runs", tree: booted, engine: Engine{Kind: Containerd, Unit: "containerd.service"}, state: "active", ran: restart},
+		{
+			name: "nothing to reset", tree: booted, engine: Engine{Kind: Containerd, Unit: "containerd.service"}, state: "active", fail: "reset-failed", ran: restart,
+		},
+		{
+			name: "it fails", tree: booted, engine: Engine{Kind: Containerd, Unit: "containerd.service"}, state: "active", fail: "restart",
+			err: "running systemctl restart containerd.service: it failed", ran: restart,
+		},
+		{
+			name: "Docker is told", tree: booted, engine: Engine{Kind: Docker, Unit: "docker.service"}, state: "active",
+			ran: []string{"/usr/bin/systemctl daemon-reload", "/usr/bin/systemctl reset-failed docker.service", "/usr/bin/systemctl reload docker.service"},
+		},
+		{
+			name: "Docker is gone", tree: booted, engine: Engine{Kind: Docker, Unit: "docker.service"}, state: "failed",
+			ran: []string{"/usr/bin/systemctl daemon-reload", "/usr/bin/systemctl reset-failed docker.service", "/usr/bin/systemctl restart docker.service"},
+		},
+		{name: "no systemd", engine: Engine{Kind: Containerd, Unit: "containerd.service"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			h := tree(t, test.tree)
+			c := &commands{answer: map[string]string{show + test.engine.Unit: test.state + "\n"}, fail: test.fail}
+			h.Run = c.run
+			err := test.engine.Recover(t.Context(), h)
+			if test.ran != nil {
+				test.ran = append([]string{show + test.engine.Unit}, test.ran...)
+			}
+			if diff := cmp.Diff([]any{test.err, test.ran}, []any{message(err), c.ran}); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestComplaints(t *testing.T) {
+	const ask = "/usr/bin/journalctl --unit=containerd.service --since=@7 --output=cat --no-pager --lines=200"
+	e := Engine{Kind: Containerd, Unit: "containerd.service"}
+	for name, test := range map[string]struct{ tree, log, want string }{
+		"what is wrong":     {booted + "-- /usr/bin/journalctl --\n", "Starting\nlevel=error msg=\"1\"\nlevel=error msg=\"2\"\nlevel=fatal msg=\"3\"\n\ncontainerd: invalid \x1b[2J\nStopped\n", `level=error msg="2"; level=fatal msg="3"; containerd: invalid \x1b[2J`},
+		"nothing is wrong":  {booted + "-- /usr/bin/journalctl --\n", "1\n2\n3\n4\n", "2; 3; 4"},
+		"a long line":       {booted + "-- /usr/bin/journalctl --\n", strings.Repeat("x", 1000), strings.Repeat("x", complaintLength) + "..."},
+		"nothing":           {booted + "-- /usr/bin/journalctl --\n", "", ""},
+		"no journal":        {booted, "error", ""},
+		"no systemd at all": {"-- /usr/bin/journalctl --\n", "error", ""},
+	} {
+		h := tree(t, test.tree)
+		h.Run = (&commands{answer: map[string]string{ask: test.log}}).run
+		if got := e.Complaints(t.Context(), h, time.Unix(7, 5)); got != test.want {
+			t.Errorf("%s: %q, want %q", name, got, test.want)
+		}
 	}
 }
 

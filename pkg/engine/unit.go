@@ -136,17 +136,27 @@ func (u unit) program(name string) string {
 
 // option returns the value of the last of the flags, which are given with their dashes, and whether there is one.
 func option(args []string, names ...string) (value string, ok bool) {
+	values := options(args, names...)
+	if len(values) == 0 {
+		return "", false
+	}
+	return values[len(values)-1], true
+}
+
+// options returns the values of all of the flags.
+func options(args []string, names ...string) []string {
+	var values []string
 	for i, arg := range args {
-		name, given, joined := strings.Cut(arg, "=")
+		name, value, joined := strings.Cut(arg, "=")
 		if !slices.Contains(names, name) {
 			continue
 		}
 		if !joined && i+1 < len(args) {
-			given = args[i+1]
+			value = args[i+1]
 		}
-		value, ok = given, true
+		values = append(values, value)
 	}
-	return value, ok
+	return values
 }
 
 // words splits as systemd does, as far as engines' units need it: at white space, with quotes around whole or parts of words.

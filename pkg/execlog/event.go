@@ -32,6 +32,8 @@ type Event struct {
 	Runtime     bool              `json:"runtime"`         // the container runtime's own, before the container's program
 	CPU         uint16            `json:"cpu"`
 	CgroupID    uint64            `json:"cgroupID"`
+	Log         uint64            `json:"log"`               // when the log was made, in ns of CLOCK_BOOTTIME: tells it from an earlier one of the machine
+	Sequence    uint64            `json:"sequence"`          // number of execs that were logged before it
 	Evicted     bool              `json:"evicted,omitempty"` // whose it was is not known any more
 	Namespace   string            `json:"namespace"`
 	Pod         string            `json:"pod"`
@@ -45,7 +47,7 @@ type Event struct {
 }
 
 // NewEvent joins a record with its container; c is nil where that is not known any more.
-// boot is the wall clock's time at which CLOCK_BOOTTIME began.
+// boot is the wall clock's time at which CLOCK_BOOTTIME began. Whoever knows the log sets Log.
 func NewEvent(r *Record, c *labels.Container, boot time.Time) Event {
 	e := Event{
 		Time:      boot.Add(time.Duration(r.Entry.Time)),
@@ -63,6 +65,7 @@ func NewEvent(r *Record, c *labels.Container, boot time.Time) Event {
 		Runtime:   r.Runtime(),
 		CPU:       r.Entry.CPU,
 		CgroupID:  r.Cgroup,
+		Sequence:  r.Sequence,
 		Evicted:   c == nil,
 		Labels:    map[string]string{},
 	}

@@ -53,7 +53,7 @@ func TestEvents(t *testing.T) {
 		container       *labels.Container
 	}{
 		{abi.Exec{PID: 1273, TID: 1273, PPID: 1236, Comm: name("pause"), ParentComm: name("containerd-shim")}, "/pause", "/pause\x00", pause},
-		{abi.Exec{PID: 1833, TID: 1833, PPID: 1803, UID: 33, Comm: name("sh"), ParentComm: name("runc"), Cgroup: 77}, "/usr/bin/sh", "sh\x00-c\x00while true ; do\ndate\ndone\x00", web},
+		{abi.Exec{PID: 1833, TID: 1833, PPID: 1803, UID: 33, Comm: name("sh"), ParentComm: name("runc"), Cgroup: 77, Sequence: 42}, "/usr/bin/sh", "sh\x00-c\x00while true ; do\ndate\ndone\x00", web},
 		{abi.Exec{PID: 1834, TID: 1840, PPID: 1833, Result: -2, Comm: name("sh"), Entry: abi.Entry{CPU: 1}}, "/bin/nosuch", "nosuch\x00-x\x00", web},
 		{abi.Exec{PID: 4194304, TID: 4194304, PPID: 1833, Comm: name("fifteen letters"), Entry: abi.Entry{Flags: abi.ExecTruncated}}, "/bin/echo", "echo\x00" + strings.Repeat("a", 20), web},
 		{abi.Exec{PID: 5, TID: 5, PPID: 4, Comm: name("exe")}, "/proc/self/exe", "cat\x00/etc/passwd\x00", web},
@@ -66,6 +66,7 @@ func TestEvents(t *testing.T) {
 			t.Fatal(err)
 		}
 		e := NewEvent(&r, c.container, boot)
+		e.Log = 7
 		wide, narrow = all.AppendText(wide, &e), Columns{}.AppendText(narrow, &e)
 		if lines, err = e.AppendJSON(lines); err != nil {
 			t.Fatal(err)

@@ -165,9 +165,7 @@ func (s *Store) apply(changes []change) error {
 	if len(changes) == 0 {
 		return nil
 	}
-	if s.undo == nil {
-		s.before, s.undo = s.journal.clone(), []change{}
-	}
+	s.Begin()
 	var missed []string
 	for _, c := range changes {
 		missed = append(missed, missing(filepath.Dir(c.real))...)
@@ -189,6 +187,14 @@ func (s *Store) apply(changes []change) error {
 		}
 	}
 	return nil
+}
+
+// Begin makes the journal as it is now what a Rollback goes back to, marks included, unless something is to be rolled back already. Apply
+// begins by itself.
+func (s *Store) Begin() {
+	if s.undo == nil {
+		s.before, s.undo = s.journal.clone(), []change{}
+	}
 }
 
 // record enters a change into the journal, and keeps what the journal speaks of.

@@ -352,3 +352,52 @@ func TestRemoved(t *testing.T) {
 		t.Errorf("(-before +after):\n%s", diff)
 	}
 }
+
+// TestNotes keeps notes also when no file is left, and marks as they were before what was rolled back.
+func TestNotes(t *testing.T) {
+	root := host(t)
+	before := treetest.Read(t, root)
+	do := func(step func(s *Store) error) {
+		t.Helper()
+		s, err := Open(root)
+		if err == nil {
+			err = errors.Join(step(s), s.Close())
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	do(func(s *Store) error {
+		s.Begin()
+		s.Mark("time", time1)
+		if _, err := s.Apply(files("1")); err != nil {
+			return err
+		}
+		return errors.Join(s.Rollback(), s.Note("why", "so"), s.Note("how", "thus"))
+	})
+	do(func(s *Store) error {
+		if _, marked := s.Marked("time"); marked || s.Noted("why") != "so" || s.Noted("how") != "thus" || s.Empty() {
+			t.Errorf("marked: %v; %q, %q", marked, s.Noted("why"), s.Noted("how"))
+		}
+		if _, err := s.Apply(files("1")); err != nil {
+			return err
+		}
+		return errors.Join(s.Commit(), s.Note("how", ""))
+	})
+	do(func(s *Store) error {
+		if s.Noted("why") != "so" || s.Noted("how") != "" {
+			t.Errorf("%q, %q", s.Noted("why"), s.Noted("how"))
+		}
+		_, err := s.Restore(all, false)
+		return err
+	})
+	do(func(s *Store) error {
+		if len(s.Recorded()) > 0 || s.Empty() {
+			t.Errorf("%v is left; empty: %v", s.Recorded(), s.Empty())
+		}
+		return s.Note("why", "")
+	})
+	if diff := cmp.Diff(before, treetest.Read(t, root)); diff != "" {
+		t.Errorf("(-before +after):\n%s", diff)
+	}
+}

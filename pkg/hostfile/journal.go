@@ -24,6 +24,7 @@ type journal struct {
 	Directories []string `json:"directories"` // made on the way, outermost first
 
 	Marks map[string]time.Time `json:"marks,omitempty"`
+	Notes map[string]string    `json:"notes,omitempty"`
 }
 
 // record is a file of the journal.
@@ -58,7 +59,7 @@ func (j *journal) add(directories []string) {
 }
 
 func (j *journal) clone() journal {
-	c := journal{Version: j.Version, Files: slices.Clone(j.Files), Directories: slices.Clone(j.Directories), Marks: maps.Clone(j.Marks)}
+	c := journal{Version: j.Version, Files: slices.Clone(j.Files), Directories: slices.Clone(j.Directories), Marks: maps.Clone(j.Marks), Notes: maps.Clone(j.Notes)}
 	for i := range c.Files {
 		c.Files[i].Written = slices.Clone(c.Files[i].Written)
 	}
@@ -81,6 +82,27 @@ func (s *Store) Marked(name string) (time.Time, bool) {
 	t, ok := s.journal.Marks[name]
 	return t, ok
 }
+
+// Note keeps a text under a name in the journal, also when no file is left in it; an empty text is forgotten. It is written at once.
+func (s *Store) Note(name, text string) error {
+	if s.journal.Notes[name] == text {
+		return nil
+	}
+	if s.journal.Notes == nil {
+		s.journal.Notes = make(map[string]string)
+	}
+	s.journal.Notes[name] = text
+	if text == "" {
+		delete(s.journal.Notes, name)
+	}
+	return s.writeJournal()
+}
+
+// Noted gives back what Note was told, "" where it was told nothing.
+func (s *Store) Noted(name string) string { return s.journal.Notes[name] }
+
+// Empty says whether the journal has nothing: all is put back, and nothing is noted.
+func (s *Store) Empty() bool { return len(s.journal.Files) == 0 && len(s.journal.Notes) == 0 }
 
 // statePath is where something of the store is.
 func (s *Store) statePath(elements ...string) (string, error) {
@@ -196,7 +218,7 @@ func (s *Store) tidy() error {
 			}
 		}
 	}
-	if len(s.journal.Files) > 0 {
+	if !s.Empty() {
 		return nil
 	}
 	path := filepath.Join(dir, journalName)

@@ -4,6 +4,7 @@ package installation
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -66,17 +67,26 @@ var engines = map[engine.Kind]map[string]string{
 type machine struct {
 	t        *testing.T
 	root     string
-	commands []string             // all that were run, but for questions
-	fails    map[string]string    // what commands that begin so say when they fail
-	says     map[string]string    // what commands that begin so print
-	started  map[string]time.Time // programs that run
+	commands []string               // all that were run, but for questions
+	fails    map[string]string      // what commands that begin so say when they fail
+	says     map[string]string      // what commands that begin so print
+	started  map[string]time.Time   // programs that run
+	refuses  map[engine.Kind]string // a word in its configuration with which an engine does not work
+	read     map[engine.Kind]string // the configuration that an engine read when it was last restarted
+	self     []string
 	loaded   bool
 	loadErr  error
 }
 
+// configs are the files of the engines that run, and programs what runs.
+var (
+	configs  = map[engine.Kind]string{engine.Containerd: "etc/containerd/config.toml", engine.CRIO: "etc/crio/crio.conf.d/99-runc-trace.conf", engine.Docker: "etc/docker/daemon.json"}
+	programs = map[engine.Kind]string{engine.Containerd: "/usr/bin/containerd", engine.CRIO: "/usr/bin/crio", engine.Docker: "/usr/bin/dockerd"}
+)
+
 func newMachine(t *testing.T, kinds ...engine.Kind) *machine {
 	t.Helper()
-	m := &machine{t: t, root: t.TempDir(), fails: map[string]string{}, started: map[string]time.Time{}, says: map[string]string{
+	m := &machine{t: t, root: t.TempDir(), fails: map[string]string{}, started: map[string]time.Time{}, refuses: map[engine.Kind]string{}, read: map[engine.Kind]string{}, says: map[string]string{
 		"/usr/bin/containerd --version": "containerd github.com/containerd/containerd 1.6.20~ds1 1.6.20~ds1-1+b1",
 		"/usr/bin/dockerd --version":    "Docker version 26.1.5, build 411e817",
 		"/usr/bin/crio --version":       "crio version 1.30.1",
@@ -107,13 +117,62 @@ func (m *machine) run(_ context.Context, program string, args ...string) ([]byte
 			return []byte(text + "\n"), nil
 		}
 	}
+	if isShim(program) && len(args) == 1 && args[0] == "--version" {
+		return []byte("runc version 1.3.0\n"), nil
+	}
 	m.commands = append(m.commands, line)
+	for kind := range programs {
+		if strings.HasSuffix(line, " restart "+string(kind)+".service") || strings.HasPrefix(line, "sh -c sv ") && strings.HasSuffix(line, string(kind)) {
+			m.restart(kind)
+		}
+	}
+	if strings.HasSuffix(line, " reload docker.service") {
+		m.reloadDocker()
+	}
 	return nil, nil
+}
+
+// restart restarts an engine.
+func (m *machine) restart(kind engine.Kind) {
+	m.started[programs[kind]] = time.Now()
+	m.read[kind] = m.contents(configs[kind])
+}
+
+// reloadDocker has Docker read its configuration: one that names no default runtime leaves it the one that it has.
+func (m *machine) reloadDocker() {
+	m.read[engine.Docker] = m.contents(configs[engine.Docker])
+	var c struct {
+		Default  string         `json:"default-runtime"`
+		Runtimes map[string]any `json:"runtimes"`
+	}
+	if err := json.Unmarshal([]byte(m.read[engine.Docker]), &c); err != nil {
+		m.t.Error(err)
+	}
+	if c.Default == "" {
+		c.Default, _, _ = strings.Cut(m.says["docker info"], " ")
+	}
+	if c.Runtimes == nil {
+		c.Runtimes = map[string]any{}
+	}
+	c.Runtimes["runc"] = map[string]string{"path": "runc"}
+	text, err := json.Marshal(c.Runtimes)
+	if err != nil {
+		m.t.Error(err)
+	}
+	m.says["docker info"] = c.Default + " " + string(text)
+}
+
+// answers is an engine's sign of life.
+func (m *machine) answers(_ context.Context, e engine.Engine) error {
+	if word := m.refuses[e.Kind]; word != "" && strings.Contains(m.read[e.Kind], word) {
+		return fmt.Errorf("asking %s: connection refused", e)
+	}
+	return nil
 }
 
 func (m *machine) host() Host {
 	return Host{
-		Root: m.root, Run: m.run,
+		Root: m.root, Run: m.run, Answers: m.answers, Patience: 300 * time.Millisecond, Self: m.self,
 		Load: func() (Loaded, error) {
 			m.commands = append(m.commands, "load")
 			loaded := Loaded{New: !m.loaded}

@@ -20,16 +20,19 @@ import (
 
 // Request says what to install.
 type Request struct {
-	Kind       engine.Kind // "" for all that are found
-	Default    bool        // engines' default runtimes go through the shim; otherwise a runtime called runc-trace is added
-	Restart    bool        // engines take their configuration at once
-	DryRun     bool
-	BinDir     string // of the programs, if no package has brought them, and of links to the shim
-	Executable string // tracectl; the shim is beside it
+	Kind           engine.Kind // "" for all that are found
+	Default        bool        // engines' default runtimes go through the shim; otherwise a runtime called runc-trace is added
+	Restart        bool        // engines take their configuration at once
+	RestartCommand string      // by this command of the shell's, and not by systemd
+	Retry          bool        // what engines did not work with before is tried again
+	DryRun         bool
+	BinDir         string // of the programs, if no package has brought them, and of links to the shim
+	Executable     string // tracectl; the shim is beside it
 }
 
-// Install installs all, or nothing: where an engine refuses what it is given, or anything else fails, every file is as it was.
-// What is installed already stays, and what is not needed any more is left for Uninstall.
+// Install installs all, or nothing: where an engine refuses what it is given, does not work with it, or anything else fails,
+// every file is as it was. What is installed already stays, and what is not needed any more is left for Uninstall. An attempt with which an
+// engine did not work is remembered, and not made again: the error is the same, and nothing is touched.
 func (h Host) Install(ctx context.Context, r Request) (report Report, err error) {
 	report.DryRun = r.DryRun
 	store, err := h.open(r.DryRun)
@@ -37,76 +40,104 @@ func (h Host) Install(ctx context.Context, r Request) (report Report, err error)
 		return report, err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
-	files, err := h.plan(r, &report)
+	p, err := h.plan(r, &report)
 	if err != nil {
 		return report, err
 	}
-	if report.Changes, err = store.Plan(files); err != nil || r.DryRun {
+	if report.Changes, err = store.Plan(p.files); err != nil || r.DryRun {
 		return report, err
+	}
+	if store.Noted(rejectedNote) == p.attempt && !r.Retry {
+		return Report{}, errors.New(store.Noted(rejectionNote))
+	}
+	if len(report.Changes) > 0 {
+		store.Begin()
 	}
 	for _, e := range report.Engines {
 		mark(store, report.Changes, e.Engine)
 	}
-	if _, err = store.Apply(files); err != nil {
+	if _, err = store.Apply(p.files); err != nil {
 		return report, err
 	}
-	if err := h.activate(ctx, r, &report, store); err != nil {
+	if err := h.activate(ctx, p, &report, store); err != nil {
 		return Report{DryRun: r.DryRun}, err
 	}
-	return report, store.Commit()
+	if err := errors.Join(store.Commit(), forget(store)); err != nil {
+		return report, err
+	}
+	return report, nil
 }
 
-// mark notes when an engine's configuration was first changed: one that has run since before has not read it.
+// mark notes when an engine's configuration was first changed, and when last: one that has run since before has not read it.
 func mark(store *hostfile.Store, changes []hostfile.Change, e engine.Engine) {
 	if !slices.ContainsFunc(changes, func(c hostfile.Change) bool { return c.For == e.String() }) {
 		return
 	}
+	now := time.Now()
 	_, applied := store.Marked(appliedMark + e.String())
 	if _, restored := store.Marked(restoredMark + e.String()); restored || !applied {
-		store.Mark(appliedMark+e.String(), time.Now())
+		store.Mark(appliedMark+e.String(), now)
 		store.Unmark(restoredMark + e.String())
 	}
+	store.Mark(changedMark+e.String(), now)
 }
 
-// appliedMark and restoredMark begin the marks that an engine's files have in the journal.
+// These begin the marks that an engine's files have in the journal.
 const (
-	appliedMark  = "applied "
-	restoredMark = "restored "
+	appliedMark  = "applied "  // when they were first changed
+	changedMark  = "changed "  // when they were last changed
+	restoredMark = "restored " // when they were first put back
 )
 
+// plan is what an installation comes to.
+type plan struct {
+	request Request
+	files   []hostfile.File
+	attempt string // of what it is made: another one may work where this one did not
+}
+
 // plan finds the engines, and computes all files.
-func (h Host) plan(r Request, report *Report) ([]hostfile.File, error) {
+func (h Host) plan(r Request, report *Report) (plan, error) {
+	files, attempt, err := h.files(r, report)
+	return plan{r, files, attempt.sum(files)}, err
+}
+
+func (h Host) files(r Request, report *Report) ([]hostfile.File, *attempt, error) {
 	engines, err := h.engines(r.Kind, report)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	text, err := h.readFile(config.DefaultPath)
 	if err != nil {
-		return nil, fmt.Errorf("reading the configuration: %w", err)
+		return nil, nil, fmt.Errorf("reading the configuration: %w", err)
 	}
 	now, err := config.Parse(string(text))
 	if err != nil {
-		return nil, fmt.Errorf("%s is not right, correct it first: %w", config.DefaultPath, err)
+		return nil, nil, fmt.Errorf("%s is not right, correct it first: %w", config.DefaultPath, err)
 	}
 	routes := newRoutes(now)
 	dir, _, err := h.programs(r.Executable, r.BinDir)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
+	}
+	attempt, err := h.newAttempt(path.Join(dir, shimName), r.RestartCommand)
+	if err != nil {
+		return nil, nil, err
 	}
 	var names []string
 	var engineFiles []hostfile.File
 	for _, e := range engines {
 		routed, name, err := h.route(e, routes, dir, r.BinDir)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		edits, err := e.Edit(h.engine(), engine.Request{Shim: routed.Shim, Default: r.Default})
+		edits, err := e.Edit(attempt.watched(h.engine(), e), engine.Request{Shim: routed.Shim, Default: r.Default})
 		if errors.Is(err, engine.ErrNoCRI) && r.Kind == "" {
 			report.Notes = append(report.Notes, fmt.Sprintf("%s is left as it is: its CRI plugin is disabled, and what uses it names the runtime itself", e))
 			continue
 		}
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		for _, f := range edits {
 			engineFiles = append(engineFiles, hostfile.File{Path: f.Path, Data: f.Data, Mode: f.Mode, For: e.String()})
@@ -117,21 +148,21 @@ func (h Host) plan(r Request, report *Report) ([]hostfile.File, error) {
 		report.Engines = append(report.Engines, routed)
 	}
 	if len(report.Engines) == 0 {
-		return nil, fmt.Errorf("no container engine was found that can be configured (looked for %s): install one, or configure it by hand to call %s%s",
+		return nil, nil, fmt.Errorf("no container engine was found that can be configured (looked for %s): install one, or configure it by hand to call %s%s",
 			kinds(), path.Join(dir, shimName), reasons(report.Notes))
 	}
 	settings, err := routes.write(text)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	files, err := h.ownFiles(r.Executable, r.BinDir, settings, names)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if !h.hasSystemd() && h.live() {
 		report.Notes = append(report.Notes, `systemd is not here: have "tracectl load" run at each boot, before the engines`)
 	}
-	return append(files, engineFiles...), nil
+	return append(files, engineFiles...), attempt, nil
 }
 
 func reasons(notes []string) string {
@@ -212,15 +243,22 @@ func (h Host) sameFile(a, b string) bool {
 }
 
 // activate has the engines judge the files that are in place, loads the programs, and then has the engines take them. Where
-// anything fails, all is put back.
-func (h Host) activate(ctx context.Context, r Request, report *Report, store *hostfile.Store) error {
+// anything fails, all is put back. Once an engine was told to take its configuration, nothing is broken off.
+func (h Host) activate(ctx context.Context, p plan, report *Report, store *hostfile.Store) error {
 	if !h.live() {
 		return nil
 	}
+	going := context.WithoutCancel(ctx)
 	for _, e := range report.Engines {
 		if err := e.Check(ctx, h.engine()); err != nil {
 			return undone(err, store.Rollback())
 		}
+		if err := h.runsShim(ctx, e); err != nil {
+			return undone(err, store.Rollback())
+		}
+	}
+	if err := ctx.Err(); err != nil {
+		return undone(err, store.Rollback())
 	}
 	loaded, err := h.Load()
 	if err != nil {
@@ -228,17 +266,22 @@ func (h Host) activate(ctx context.Context, r Request, report *Report, store *ho
 	}
 	report.Loaded = &loaded
 	if err := h.startUnit(ctx, loaded); err != nil {
-		return undone(err, store.Rollback(), h.unload(ctx, loaded))
+		return undone(err, store.Rollback(), h.daemonReload(going), h.unload(loaded))
 	}
-	for i, e := range inOrder(report.Engines) {
-		if err := h.reload(ctx, r, e, store, report); err != nil {
-			problems := []error{store.Rollback(), h.unload(ctx, loaded)}
-			for _, e := range inOrder(report.Engines)[:i+1] {
-				_, _, problem := e.Reload(ctx, h.engine())
-				problems = append(problems, problem)
-			}
-			return undone(err, problems...)
+	var told []*Engine
+	for _, e := range inOrder(report.Engines) {
+		started := time.Now()
+		was, err := h.reload(going, p.request, e, store, report)
+		if was {
+			told = append(told, e)
 		}
+		if err == nil {
+			continue
+		}
+		if said := e.Complaints(going, h.engine(), started); said != "" {
+			err = fmt.Errorf("%w; it said: %s", err, said)
+		}
+		return h.takeBack(going, p, err, told, loaded, store, report)
 	}
 	return nil
 }
@@ -273,40 +316,18 @@ func (h Host) startUnit(ctx context.Context, loaded Loaded) error {
 	return h.systemctl(ctx, "start", unitName)
 }
 
-// unload takes back what this installation loaded.
-func (h Host) unload(ctx context.Context, loaded Loaded) error {
-	var problems []error
-	if h.runsSystemd() {
-		problems = append(problems, h.systemctl(ctx, "daemon-reload"))
+func (h Host) daemonReload(ctx context.Context) error {
+	if !h.runsSystemd() {
+		return nil
 	}
-	if loaded.New {
-		_, err := h.Unload()
-		problems = append(problems, err)
-	}
-	return errors.Join(problems...)
+	return h.systemctl(ctx, "daemon-reload")
 }
 
-// reload has an engine take its configuration, or says how to.
-func (h Host) reload(ctx context.Context, r Request, e *Engine, store *hostfile.Store, report *Report) error {
-	changed, _ := store.Marked(appliedMark + e.String())
-	knows := func(dockers string) bool {
-		return strings.Contains(dockers, `"runc-trace"`) && (!r.Default || strings.HasPrefix(dockers, "runc-trace "))
-	}
-	if !h.stale(ctx, e.Engine, changed, knows) {
+// unload takes back what this installation loaded.
+func (h Host) unload(loaded Loaded) error {
+	if !loaded.New {
 		return nil
 	}
-	if !r.Restart {
-		report.Commands = append(report.Commands, h.reloadCommand(ctx, e.Engine))
-		return nil
-	}
-	done, what, err := e.Reload(ctx, h.engine())
-	if err != nil {
-		return err
-	}
-	if done {
-		e.Taken = what
-	} else {
-		report.Commands = append(report.Commands, what)
-	}
-	return nil
+	_, err := h.Unload()
+	return err
 }

@@ -56,6 +56,12 @@ type Host struct {
 	Unload func() (bool, error)
 	// Started says when the oldest process of a program started, and whether there is any.
 	Started func(program string) (time.Time, bool)
+	// Answers asks a running engine for a sign of life.
+	Answers func(ctx context.Context, e engine.Engine) error
+	// Patience is how long an engine may take until it works again.
+	Patience time.Duration
+	// Self are the names of the cgroups of the container that this process runs in, and of the others of its pod.
+	Self []string
 }
 
 // Loaded is what loading the programs came to.
@@ -122,6 +128,7 @@ type Kept struct {
 	Engine     string   // who needs it
 	Paths      []string // what it needs
 	Containers []string // that were made through the shim
+	Own        []string // those of them that belong to the pod that this process runs in
 	Command    string   // what has to be done first, where there are no containers
 }
 

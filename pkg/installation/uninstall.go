@@ -17,10 +17,11 @@ import (
 
 // Removal says how to uninstall.
 type Removal struct {
-	Restart      bool // engines take their configuration at once
-	Force        bool // what containers or engines still need is removed, too
-	DiscardEdits bool // files that somebody edited are put back all the same
-	DryRun       bool
+	Restart        bool   // engines take their configuration at once
+	RestartCommand string // by this command of the shell's, and not by systemd
+	Force          bool   // what containers or engines still need is removed, too
+	DiscardEdits   bool   // files that somebody edited are put back all the same
+	DryRun         bool
 }
 
 // Uninstall puts back everything that Install changed: engines' files first, and what they called last. Where somebody edited
@@ -34,6 +35,11 @@ func (h Host) Uninstall(ctx context.Context, r Removal) (report Report, err erro
 		return report, err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
+	if !r.DryRun {
+		if err := forget(store); err != nil {
+			return report, err
+		}
+	}
 	recorded := store.Recorded()
 	if len(recorded) == 0 {
 		return report, nil
@@ -121,7 +127,7 @@ func (u *uninstallation) engine(ctx context.Context, e engine.Engine) error {
 		}
 	}
 	if len(containers) > 0 || stale && !u.Force {
-		kept := Kept{Engine: e.String(), Containers: containers}
+		kept := Kept{Engine: e.String(), Containers: containers, Own: u.own(containers)}
 		if stale {
 			kept.Command = u.reloadCommand(ctx, e)
 		}
@@ -141,8 +147,23 @@ func (u *uninstallation) engine(ctx context.Context, e engine.Engine) error {
 	if err := u.restore(forEngine(e)); err != nil || !reloaded {
 		return err
 	}
-	_, _, err = e.Reload(ctx, u.Host.engine())
+	_, _, err = u.tell(ctx, e, u.RestartCommand)
 	return err
+}
+
+// own are those of the containers that belong to the pod that this process runs in.
+func (u *uninstallation) own(containers []string) []string {
+	var own []string
+	for _, container := range containers {
+		id := path.Base(container)
+		if slices.ContainsFunc(u.Self, func(name string) bool {
+			name = strings.TrimSuffix(name, ".scope")
+			return name == id || strings.HasSuffix(name, "-"+id)
+		}) {
+			own = append(own, container)
+		}
+	}
+	return own
 }
 
 // stale says whether an engine runs that may still call the shim, whatever its configuration says now.
@@ -220,9 +241,17 @@ func (u *uninstallation) reload(ctx context.Context, e engine.Engine) (bool, err
 	if u.DryRun {
 		return true, nil
 	}
-	done, what, err := e.Reload(ctx, u.Host.engine())
-	if done {
+	started := time.Now()
+	done, what, err := u.tell(ctx, e, u.RestartCommand)
+	if err == nil && done {
 		u.report.Engines = append(u.report.Engines, Engine{Engine: e, Taken: what})
+		err = u.works(ctx, e, func() bool { return u.stale(ctx, e) })
+	}
+	if err != nil {
+		err = fmt.Errorf("%s has its configuration back, but: %w", e, err)
+		if said := e.Complaints(ctx, u.Host.engine(), started); said != "" {
+			err = fmt.Errorf("%w; it said: %s", err, said)
+		}
 	}
 	return done, err
 }

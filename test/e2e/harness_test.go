@@ -127,11 +127,12 @@ func prepare(t *testing.T) *tracer {
 	return x
 }
 
-// load makes a tracer and loads the programs with a pool of few and small recordings, or as the flags say.
+// load makes a tracer and loads the programs with a pool of few and small recordings, or as the flags say. Containers that
+// run already are others', and are left alone.
 func load(t *testing.T, flags ...string) *tracer {
 	t.Helper()
 	x := prepare(t)
-	x.tracectl(append([]string{"load", "--recordings=16", "--identities=64", "--exec-log-size=1MiB"}, flags...)...)
+	x.tracectl(append([]string{"load", "--no-adopt", "--recordings=16", "--identities=64", "--exec-log-size=1MiB"}, flags...)...)
 	return x
 }
 

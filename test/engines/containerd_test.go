@@ -61,7 +61,7 @@ func (s *script) followContainerd(namespace string) func(containers int) {
 		eventually(s.t, "all containers are deleted", func() bool { return strings.Count(p.output(0), "/containers/delete") == containers })
 		p.signal(syscall.SIGINT)
 		var lines []string
-		for line := range strings.Lines(p.wait().stdout) {
+		for line := range strings.Lines(p.wait().Stdout) {
 			_, text, found := strings.Cut(strings.TrimSpace(line), " "+namespace+" ")
 			if found && !strings.HasPrefix(text, "/namespaces/") && !lossy.MatchString(text) {
 				lines = append(lines, passing.ReplaceAllString(text, "$1 N"))
@@ -130,7 +130,7 @@ func (s *script) criJSON(name string, what map[string]any) string {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	file := s.dir + "/" + name + ".json"
+	file := s.Dir + "/" + name + ".json"
 	s.write(file, string(text))
 	return file
 }

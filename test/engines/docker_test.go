@@ -43,9 +43,9 @@ func TestDocker(t *testing.T) {
 func playDocker(s *script, annotations []string) {
 	const state = "{{.State.Status}} {{.State.ExitCode}} {{.State.Error}}"
 	run := func(args ...string) []string { return append([]string{"docker", "run"}, args...) }
-	s.write(s.dir+"/context/Dockerfile", "FROM "+busyboxImage+"\nRUN /bin/echo built > /built\nCMD /bin/cat /built\n")
-	if o := s.run("docker", "build", "--no-cache", "--tag", "built", s.dir+"/context"); o.code != 0 {
-		s.t.Errorf("building: exit code %d\n%s%s", o.code, o.stdout, o.stderr)
+	s.write(s.Dir+"/context/Dockerfile", "FROM "+busyboxImage+"\nRUN /bin/echo built > /built\nCMD /bin/cat /built\n")
+	if o := s.run("docker", "build", "--no-cache", "--tag", "built", s.Dir+"/context"); o.Code != 0 {
+		s.t.Errorf("building: exit code %d\n%s%s", o.Code, o.Stdout, o.Stderr)
 	}
 	s.do(run("--rm", "--name", "build", "built")...)
 	s.must("docker", "rmi", "--force", "built")
@@ -58,7 +58,7 @@ func playDocker(s *script, annotations []string) {
 
 	s.id("checked", run("--detach", "--name", "checked", "--health-cmd", "/bin/true", "--health-interval", "100ms", busyboxImage, "/bin/sleep", "1000")...)
 	eventually(s.t, "the container is healthy", func() bool {
-		return s.run("docker", "inspect", "--format", "{{.State.Health.Status}}", "checked").stdout == "healthy\n"
+		return s.run("docker", "inspect", "--format", "{{.State.Health.Status}}", "checked").Stdout == "healthy\n"
 	})
 	s.do("docker", "rm", "--force", "checked")
 
@@ -77,7 +77,7 @@ func playDocker(s *script, annotations []string) {
 	s.do("docker", "logs", "web")
 	s.do("docker", "cp", "/etc/debian_version", "web:/tmp/copy")
 	s.do("docker", "exec", "web", "/bin/cat", "/tmp/copy")
-	s.do("docker", "cp", "web:/etc/passwd", s.dir+"/passwd")
+	s.do("docker", "cp", "web:/etc/passwd", s.Dir+"/passwd")
 	s.do("docker", "pause", "web")
 	s.do("docker", "inspect", "--format", state, "web")
 	s.do("docker", "unpause", "web")

@@ -82,7 +82,7 @@ func (e *engine) start(m *machine) *process {
 			m.t.Logf("the last that %s said:\n%s", e.daemon[0], strings.Join(lines[max(0, len(lines)-30):], "\n"))
 		}
 	})
-	eventually(m.t, e.daemon[0]+" is ready", func() bool { return m.run(e.ready...).code == 0 })
+	eventually(m.t, e.daemon[0]+" is ready", func() bool { return m.run(e.ready...).Code == 0 })
 	return d
 }
 
@@ -90,17 +90,19 @@ func (e *engine) stop(d *process) {
 	if d == nil {
 		return
 	}
-	if o := d.stop(); o.code != 0 {
-		d.m.t.Errorf("%s ended with exit code %d", e.daemon[0], o.code)
+	if o := d.stop(); o.Code != 0 {
+		d.t.Errorf("%s ended with exit code %d", e.daemon[0], o.Code)
 	}
 }
 
-// tree lists the files that an installation might touch, with mode, owner, size and time, and a sum of each one's content. A
-// directory's time says that something was in it meanwhile, and is not listed.
+// tree lists the files that an installation might touch.
 func (m *machine) tree() string {
 	m.t.Helper()
-	return m.must("sh", "-c", `cd / && find etc opt root usr/local/bin usr/local/sbin var/lib/runc-trace \( -type d -printf '%p %m %U %G\n' \) -o -printf '%p %y %m %U %G %s %T@ %l\n' 2>/dev/null | sort &&
-		find etc opt var/lib/runc-trace -type f -exec sha256sum {} + 2>/dev/null | sort -k 2`)
+	tree, err := m.Tree([]string{"/etc", "/opt", "/root", "/usr/local/bin", "/usr/local/sbin", "/var/lib/runc-trace"})
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	return tree
 }
 
 // dropped are the reasons for which something was dropped, but for the reuse of recordings.

@@ -34,12 +34,12 @@ func TestInstall(t *testing.T) {
 	before := m.tree()
 
 	said := m.run(programs+"/tracectl", "install", "--engine=auto", "--set-default")
-	if said.code != 0 {
-		t.Fatalf("installing: exit code %d\n%s%s", said.code, said.stdout, said.stderr)
+	if said.Code != 0 {
+		t.Fatalf("installing: exit code %d\n%s%s", said.Code, said.Stdout, said.Stderr)
 	}
 	for _, kind := range []string{"containerd", "docker", "podman"} {
-		if !strings.Contains(strings.ToLower(said.stdout), kind) {
-			t.Errorf("what install says does not name %s:\n%s", kind, said.stdout)
+		if !strings.Contains(strings.ToLower(said.Stdout), kind) {
+			t.Errorf("what install says does not name %s:\n%s", kind, said.Stdout)
 		}
 	}
 	again := m.tree()
@@ -72,8 +72,8 @@ func TestInstall(t *testing.T) {
 	}
 
 	// Containers that exist need the shim, whatever their engine's configuration says.
-	if o := m.run(installed+"/tracectl", "uninstall"); o.code != 5 {
-		t.Errorf("uninstalling while containers run: exit code %d, not 5\n%s%s", o.code, o.stdout, o.stderr)
+	if o := m.run(installed+"/tracectl", "uninstall"); o.Code != 5 {
+		t.Errorf("uninstalling while containers run: exit code %d, not 5\n%s%s", o.Code, o.Stdout, o.Stderr)
 	}
 	docker.stop(dockerd)
 	cri.stop(containerd)
@@ -83,7 +83,7 @@ func TestInstall(t *testing.T) {
 		append([]string{"podman", "exec", "web"}, enter...),
 		append(crictl("exec", "--sync", ids["containerd"]), enter...),
 	} {
-		if o := m.run(command...); o.code == 0 || strings.Contains(o.stderr, "no such file") {
+		if o := m.run(command...); o.Code == 0 || strings.Contains(o.Stderr, "no such file") {
 			t.Errorf("%q: %+v", command, o)
 		}
 	}
@@ -95,8 +95,8 @@ func TestInstall(t *testing.T) {
 	m.must("podman", "rm", "--force", "--time=0", "web")
 	docker.stop(dockerd)
 	cri.stop(containerd)
-	if o := m.run(programs+"/tracectl", "uninstall"); o.code != 0 {
-		t.Errorf("uninstalling again: exit code %d\n%s%s", o.code, o.stdout, o.stderr)
+	if o := m.run(programs+"/tracectl", "uninstall"); o.Code != 0 {
+		t.Errorf("uninstalling again: exit code %d\n%s%s", o.Code, o.Stdout, o.Stderr)
 	}
 	if diff := cmp.Diff(before, m.tree()); diff != "" {
 		t.Errorf("files are not as they were before (-before +after):\n%s", diff)

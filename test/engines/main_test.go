@@ -14,6 +14,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+
+	machines "github.com/runc-trace/runc-trace/test/machine"
 )
 
 // cache is where build.sh puts engines.
@@ -26,9 +28,7 @@ var (
 )
 
 func TestMain(m *testing.M) {
-	if layout := os.Getenv(layoutEnv); layout != "" {
-		os.Exit(beMachine(layout))
-	}
+	machines.Main()
 	if os.Getenv("RUNC_TRACE_ENGINES") != "1" {
 		fmt.Println("not run: `make e2e` runs the tests with real engines")
 		os.Exit(0)

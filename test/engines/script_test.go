@@ -60,25 +60,24 @@ func (s *script) measure(args ...string) outcome {
 // id runs a command that prints an ID, and remembers it by a name.
 func (s *script) id(name string, args ...string) string {
 	s.t.Helper()
-	s.ids[name] = strings.TrimSpace(s.do(args...).stdout)
+	s.ids[name] = strings.TrimSpace(s.do(args...).Stdout)
 	return s.ids[name]
 }
 
 // terminal runs a command on a terminal of its own, on which nobody types.
 func (s *script) terminal(command string) outcome {
 	s.t.Helper()
-	p := &process{m: s.machine, cmd: s.command("script", "--quiet", "--return", "--command", command, "/dev/null")}
-	if _, err := p.cmd.StdinPipe(); err != nil {
+	c := s.Command("script", "--quiet", "--return", "--command", command, "/dev/null")
+	if _, err := c.StdinPipe(); err != nil {
 		s.t.Fatal(err)
 	}
-	p.start()
-	return s.note(steady, []string{command}, p.wait())
+	return s.note(steady, []string{command}, s.startCommand(c).wait())
 }
 
 func (s *script) note(steady func(string) string, args []string, o outcome) outcome {
 	command := steady(strings.NewReplacer(s.runtime, "RUNTIME").Replace(strings.Join(args, " ")))
-	s.lines = append(s.lines, "$ "+command, fmt.Sprintf("exit code %d", o.code))
-	for i, text := range []string{o.stdout, o.stderr} {
+	s.lines = append(s.lines, "$ "+command, fmt.Sprintf("exit code %d", o.Code))
+	for i, text := range []string{o.Stdout, o.Stderr} {
 		for line := range strings.Lines(steady(text)) {
 			s.lines = append(s.lines, []string{"", "stderr: "}[i]+strings.TrimRight(line, " \n"))
 		}

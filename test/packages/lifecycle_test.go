@@ -177,7 +177,7 @@ func TestSystemd(t *testing.T) {
 				want := ""
 				if runs {
 					m.run("mkdir", "-p", "/run/systemd/system")
-					want = "daemon-reload\ndaemon-reload\n--quiet disable --now runc-trace.service\ndaemon-reload\n"
+					want = "daemon-reload\ndaemon-reload\n--quiet disable --now runc-trace-agent.service runc-trace.service\ndaemon-reload\n"
 				}
 				m.do(p.install)
 				m.do(p.upgrade)

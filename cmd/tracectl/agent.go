@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/coreos/go-systemd/v22/daemon"
+	"github.com/sirupsen/logrus"
+	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
+	"k8s.io/klog/v2"
+
+	"github.com/runc-trace/runc-trace/pkg/adopt"
+	"github.com/runc-trace/runc-trace/pkg/agent"
+)
+
+const agentLong = `Fill in what is not known of a container when it is created: the labels of its pod,
+as the API server and the container engine have them, later changes too, and what
+Docker calls it. Containers that ran before the programs were loaded are registered,
+so that they are traced from then on. Tracing does not wait for it: recordings and
+the log of execs are the same without it.
+
+The sources are independent of each other; each is used where it is there:
+
+  kubernetes  a watch on the metadata of the pods of --node, as a pod whose service
+              account may list and watch pods, or with a --kubeconfig, such as the
+              kubelet's own (/etc/kubernetes/kubelet.conf)
+  cri         the sockets of containerd and CRI-O: no credentials are needed
+  docker      Docker's socket
+
+Where nothing is loaded, the agent waits. Of two agents one waits for the other. It
+may be killed at any moment: what it learnt stays, and the next one goes on.
+
+--listen serves /metrics for Prometheus, /healthz (the agent runs) and /readyz
+(programs are loaded, and a source answers). It needs CAP_BPF and CAP_PERFMON, and the
+user ID 0.`
+
+func newAgent(s *settings) *cobra.Command {
+	c := &cobra.Command{
+		Use:   "agent",
+		Short: "Fill in labels of pods and containers, and serve metrics",
+		Long:  agentLong,
+		Example: `  tracectl agent --kubeconfig /etc/kubernetes/kubelet.conf
+  tracectl agent --listen unix:///run/runc-trace/agent.sock
+  tracectl agent --cri-endpoint /run/containerd/containerd.sock --listen ''`,
+		Args: exactly(0),
+	}
+	flags := c.Flags()
+	var config agent.Config
+	flags.StringVar(&config.Node, "node", "", "the node's name in Kubernetes (default: $NODE_NAME, or the host's name)")
+	flags.StringVar(&config.Kubeconfig, "kubeconfig", "", "how to reach the API server (default: as pods do)")
+	flags.StringArrayVar(&config.CRIEndpoints, "cri-endpoint", nil, "socket of a container engine, repeatable (default: those of containerd, k3s, rke2 and CRI-O that are there)")
+	flags.StringVar(&config.DockerSocket, "docker-socket", "", "socket of Docker (default: /run/docker.sock, or /var/run/docker.sock)")
+	listen := flags.String("listen", "127.0.0.1:7467", "serve metrics and health at HOST:PORT or unix:///PATH; empty: do not")
+	noAdopt := flags.Bool("no-adopt", false, "leave alone the containers that run already and are not registered")
+	output := addChoice(c, "output", "o", "form of the log, on stderr", "text", "json")
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		var err error
+		if config.Dir, err = s.directory(); err != nil {
+			return err
+		}
+		configured, err := s.configuration()
+		if err != nil {
+			return err
+		}
+		if !*noAdopt {
+			config.Adopt = func(ctx context.Context, dir string) (int, error) {
+				report, err := adopt.Host{}.Run(ctx, dir, configured.Rules())
+				return report.Adopted, err
+			}
+		}
+		if config.Node == "" {
+			if config.Node, err = nodeName(); err != nil {
+				return err
+			}
+		}
+		var at *agent.Address
+		if *listen != "" {
+			parsed, err := agent.ParseAddress(*listen)
+			if err != nil {
+				return &usageError{c, err}
+			}
+			at = &parsed
+		}
+		config.Log = newLog(c.ErrOrStderr(), output.word)
+		config.Version = version
+		config.Reasons = map[int]string{}
+		for _, d := range drops {
+			config.Reasons[d.counter] = d.name
+		}
+		return runAgent(agent.New(config), at)
+	}
+	return c
+}
+
+// nodeName is what the kubelet calls a host unless it is told otherwise.
+func nodeName() (string, error) {
+	if name := os.Getenv("NODE_NAME"); name != "" {
+		return name, nil
+	}
+	name, err := os.Hostname()
+	if err != nil {
+		return "", fmt.Errorf("asking for the host's name: %w", err)
+	}
+	return strings.ToLower(strings.TrimSpace(name)), nil
+}
+
+// newLog is where the agent's messages go. The Kubernetes client's own ones are left out: the agent says itself what
+// its sources answer.
+func newLog(w io.Writer, form string) *logrus.Logger {
+	klog.SetLogger(klog.New(nil))
+	log := logrus.New()
+	log.SetOutput(w)
+	if form == "json" {
+		log.SetFormatter(&logrus.JSONFormatter{TimestampFormat: time.RFC3339Nano})
+	} else {
+		log.SetFormatter(&logrus.TextFormatter{FullTimestamp: true, DisableColors: true})
+	}
+	return log
+}
+
+// runAgent runs until a signal comes.
+func runAgent(a *agent.Agent, at *agent.Address) error {
+	// It holds little for long, and a node has better use for its memory.
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(50)
+	}
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(64 << 20)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal kills, whatever goes on
+
+	ended := make(chan error, 2)
+	if at != nil {
+		go func() {
+			if err := a.Serve(ctx, *at); err != nil {
+				ended <- err
+			}
+		}()
+	}
+	go func() {
+		a.Run(ctx)
+		ended <- nil
+	}()
+	go notify(ctx, a)
+	select {
+	case err := <-ended:
+		return err
+	case <-ctx.Done():
+	}
+	_, _ = daemon.SdNotify(false, daemon.SdNotifyStopping)
+	select { // whatever does not end: nothing is lost
+	case <-ended:
+	case <-time.After(2 * time.Second):
+	}
+	return nil
+}
+
+// notify tells systemd, where it waits for that, that the agent runs, and goes on doing so.
+func notify(ctx context.Context, a *agent.Agent) {
+	told, err := daemon.SdNotify(false, daemon.SdNotifyReady)
+	if err != nil || !told {
+		return
+	}
+	interval, err := daemon.SdWatchdogEnabled(false)
+	if err != nil || interval == 0 {
+		return
+	}
+	ticker := time.NewTicker(interval / 2)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+			if a.Alive() == nil {
+				_, _ = daemon.SdNotify(false, daemon.SdNotifyWatchdog)
+			}
+		}
+	}
+}

@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/runc-trace/runc-trace/pkg/cluster"
+	"github.com/runc-trace/runc-trace/pkg/labels"
+)
+
+const clusterLong = `Ask the agents on all nodes of a Kubernetes cluster, or on those that are named, and
+put together what they answer. Each command takes the flags that it takes on a node, and
+shows the same, with the node's name in front.
+
+The cluster is the one that kubectl would talk to, with the same flags and environment.
+What is asked for runs in the agents' containers, as with kubectl exec: the ClusterRole
+runc-trace-reader has the rights for it.
+
+Nodes that do not answer are named at the end, and why; then the exit code is 1. What
+the others answer is printed all the same.
+
+As kubectl's plugin, the same is called "kubectl runc-trace".`
+
+// clusterSettings are the flags of all commands for a cluster.
+type clusterSettings struct {
+	node           *settings // those that are passed on to the nodes
+	connection     connection
+	agentNamespace string
+	nodes          globs
+	timeout        time.Duration
+}
+
+func newCluster(s *settings) *cobra.Command {
+	cs := clusterSettings{node: s}
+	c := &cobra.Command{
+		Use:   "cluster",
+		Short: "Ask all nodes of a Kubernetes cluster",
+		Long:  clusterLong,
+		Example: `  tracectl cluster exec -l app=web
+  tracectl cluster straceback show default/mypod
+  tracectl cluster status`,
+		Args: noSubcommand,
+		RunE: help,
+	}
+	flags := c.PersistentFlags()
+	cs.connection.addFlags(flags)
+	flags.StringVar(&cs.agentNamespace, "agent-namespace", cluster.DefaultNamespace, "namespace of the agents")
+	flags.Var(&cs.nodes, "node", "only this node, a name or a pattern; may be given several times")
+	flags.DurationVar(&cs.timeout, "timeout", 15*time.Second, "how long a node may keep silent before it has failed")
+	complete(c, "node", cs.completeNodes)
+	c.AddCommand(newClusterStatus(&cs), newClusterContainers(&cs), newClusterExec(&cs), newClusterStraceback(&cs))
+	return c
+}
+
+// complete has a flag be completed.
+func complete(c *cobra.Command, flag string, function cobra.CompletionFunc) {
+	if err := c.RegisterFlagCompletionFunc(flag, function); err != nil {
+		panic(err) // the flag has just been added
+	}
+}
+
+// globs are names or patterns, from a flag that may be given several times.
+type globs []labels.Glob
+
+func (g *globs) String() string {
+	var all []string
+	for _, glob := range *g {
+		all = append(all, glob.String())
+	}
+	return strings.Join(all, ",")
+}
+
+func (g *globs) Type() string { return "name" }
+
+func (g *globs) Set(text string) error {
+	var glob labels.Glob
+	if err := glob.Set(text); err != nil {
+		return err
+	}
+	*g = append(*g, glob)
+	return nil
+}
+
+// matching leaves the nodes that were asked for. A name, or a pattern, that no node has is an error.
+func (g globs) matching(nodes []cluster.Node) ([]cluster.Node, error) {
+	if len(g) == 0 {
+		return nodes, nil
+	}
+	matched := make([]bool, len(g))
+	nodes = slices.DeleteFunc(slices.Clone(nodes), func(node cluster.Node) bool {
+		wanted := false
+		for i, glob := range g {
+			if glob.Matches(node.Name) {
+				wanted, matched[i] = true, true
+			}
+		}
+		return !wanted
+	})
+	if i := slices.Index(matched, false); i >= 0 {
+		return nil, fmt.Errorf("no node %q has an agent", g[i])
+	}
+	return nodes, nil
+}
+
+// open finds the nodes that are asked.
+func (cs *clusterSettings) open(ctx context.Context, c *cobra.Command) (*clusterRun, error) {
+	if cs.timeout <= 0 {
+		return nil, &usageError{c, fmt.Errorf("--timeout %v must be a time, such as 15s", cs.timeout)}
+	}
+	config, err := cs.connection.config()
+	if err != nil {
+		return nil, err
+	}
+	remote, err := cluster.NewRemote(config)
+	if err != nil {
+		return nil, err
+	}
+	find := func(ctx context.Context) ([]cluster.Node, error) {
+		nodes, err := remote.Nodes(ctx, cs.agentNamespace)
+		if err != nil {
+			return nil, err
+		}
+		return cs.nodes.matching(nodes)
+	}
+	return newClusterRun(ctx, remote, find, cs.timeout, c.OutOrStdout(), c.ErrOrStderr(), c.Root().DisplayName())
+}
+
+// clusterRun is one command that goes on.
+type clusterRun struct {
+	cluster.Cluster
+	find   func(context.Context) ([]cluster.Node, error)
+	stdout io.Writer
+	status *statusLine
+}
+
+func newClusterRun(ctx context.Context, runner cluster.Runner, find func(context.Context) ([]cluster.Node, error), timeout time.Duration, stdout, stderr io.Writer, program string) (*clusterRun, error) {
+	looking, stop := context.WithTimeout(ctx, 4*timeout) // the list may have many pages
+	defer stop()
+	nodes, err := find(looking)
+	if err != nil {
+		return nil, err
+	}
+	status := newStatusLine(stderr, program)
+	run := &clusterRun{find: find, stdout: status.before(stdout), status: status}
+	run.Runner, run.Nodes, run.Timeout = runner, nodes, timeout
+	run.Note, run.Progress = status.note, status.progress
+	return run, nil
+}
+
+// nodeArgs are the arguments of a node's tracectl: its command, and those flags of ours that are its own and were given.
+func (cs *clusterSettings) nodeArgs(c *cobra.Command, command ...string) []string {
+	args := slices.Clone(command)
+	if cs.node.pinDir != "" {
+		args = append(args, "--pin-dir="+cs.node.pinDir)
+	}
+	if cs.node.config != "" {
+		args = append(args, "--config="+cs.node.config)
+	}
+	c.LocalNonPersistentFlags().VisitAll(func(f *pflag.Flag) {
+		if !f.Changed || f.Annotations[ownFlag] != nil {
+			return
+		}
+		value := f.Value.String()
+		if list, ok := f.Value.(pflag.SliceValue); ok {
+			value = strings.Join(list.GetSlice(), ",")
+		}
+		args = append(args, "--"+f.Name+"="+value)
+	})
+	return args
+}
+
+// ownFlag marks flags that are not passed on to the nodes.
+const ownFlag = "runc-trace-own"
+
+// keep marks flags as ours.
+func keep(c *cobra.Command, names ...string) {
+	for _, name := range names {
+		if err := c.Flags().SetAnnotation(name, ownFlag, []string{"true"}); err != nil {
+			panic(err) // there is such a flag
+		}
+	}
+}
+
+// addAllNamespaces adds -A, which kubectl's users are used to.
+func addAllNamespaces(c *cobra.Command) {
+	c.Flags().BoolP("all-namespaces", "A", false, "pods of all namespaces, as without --namespace")
+	c.MarkFlagsMutuallyExclusive("all-namespaces", "namespace")
+	keep(c, "all-namespaces")
+}
+
+// completeNodes offers the names of nodes to the shell.
+func (cs *clusterSettings) completeNodes(c *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
+	nodes, err := cs.quick(c)
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveError
+	}
+	var names []string
+	for _, node := range nodes.Nodes {
+		names = append(names, node.Name)
+	}
+	return names, cobra.ShellCompDirectiveNoFileComp
+}
+
+// quick is open for completion: whoever has pressed a key does not wait for long, and wants no notes.
+func (cs *clusterSettings) quick(c *cobra.Command) (*clusterRun, error) {
+	const patience = 3 * time.Second
+	cs.timeout = min(cs.timeout, patience)
+	run, err := cs.open(c.Context(), c)
+	if err == nil {
+		run.Note, run.Progress = func(string) {}, func(int, int) {}
+	}
+	return run, err
+}

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/spf13/cobra"
+
+	"github.com/runc-trace/runc-trace/pkg/cluster"
+	"github.com/runc-trace/runc-trace/pkg/execlog"
+	"github.com/runc-trace/runc-trace/pkg/terminal"
+)
+
+const clusterExecLong = `Print each exec of the containers that are selected, on all nodes, from now on until
+interrupted, as "tracectl exec" does on one.
+
+Execs of different nodes are put in order by time, as the nodes' clocks have it, as
+far as they come within half a second of each other; with --no-follow, whenever they
+come. The order of one node's execs is the one in which they were logged.
+
+While following, nodes that join are followed, too, and connections that break are
+made again: what was logged meanwhile is fetched then, and printed late. Where it was
+overwritten by then, stderr says so.`
+
+func newClusterExec(cs *clusterSettings) *cobra.Command {
+	c := &cobra.Command{
+		Use:   "exec",
+		Short: "Print each exec of containers on all nodes",
+		Long:  clusterExecLong,
+		Example: `  tracectl cluster exec --label myapp=app-one
+  tracectl cluster exec -n prod --node 'worker-*' -T -w
+  tracectl cluster exec --since 10m --no-follow --failed -o json`,
+		Args: exactly(0),
+	}
+	r := addExecFlags(c)
+	keep(c, "time", "wide", "output", "since")
+	addAllNamespaces(c)
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		if err := r.check(c); err != nil {
+			return err
+		}
+		ctx, stop := untilSignal(c)
+		defer stop()
+		run, err := cs.open(ctx, c)
+		if err != nil {
+			return err
+		}
+		return run.execs(ctx, r, cs.nodeArgs(c, "exec", "--output=json"))
+	}
+	return c
+}
+
+// execs prints the execs of all nodes.
+func (run *clusterRun) execs(ctx context.Context, r *execRequest, args []string) error {
+	defer run.status.end()
+	text := execText{columns: r.columns, json: r.output.word == "json", width: len("NODE")}
+	for _, node := range run.Nodes {
+		text.width = max(text.width, utf8.RuneCountInString(node.Name))
+	}
+	out := bufio.NewWriterSize(run.stdout, 64<<10)
+	if _, err := out.Write(text.header()); err != nil {
+		return err
+	}
+	if err := out.Flush(); err != nil {
+		return err
+	}
+	if r.noFollow {
+		if r.since > 0 {
+			args = append(args, fmt.Sprintf("--since=%v", r.since))
+		}
+		err := run.Sorted(ctx, args, func(node string, event cluster.Object) error {
+			line, err := text.event(node, event)
+			if err != nil {
+				return err
+			}
+			_, err = out.Write(line)
+			return err
+		})
+		if problem := out.Flush(); problem != nil {
+			return problem
+		}
+		return err
+	}
+	return run.Follow(ctx, cluster.Following{
+		Since: r.since,
+		Args: func(since, heartbeat time.Duration) []string {
+			all := append(args[:len(args):len(args)], fmt.Sprintf("--heartbeat=%v", heartbeat))
+			if since > 0 {
+				all = append(all, fmt.Sprintf("--since=%v", since))
+			}
+			return all
+		},
+		Text: text.event,
+		Write: func(text []byte) error {
+			_, err := run.stdout.Write(text)
+			return err
+		},
+		Find: run.find,
+	})
+}
+
+// execText shows execs of many nodes.
+type execText struct {
+	columns execlog.Columns
+	json    bool
+	width   int // of the column NODE
+}
+
+func (t *execText) header() []byte {
+	if t.json {
+		return nil
+	}
+	return t.columns.AppendHeader(t.node(nil, "NODE"))
+}
+
+func (t *execText) event(node string, o cluster.Object) ([]byte, error) {
+	if t.json {
+		return o.AppendWithNode(nil, node), nil
+	}
+	var e execlog.Event
+	if err := o.Decode(&e); err != nil {
+		return nil, err
+	}
+	return t.columns.AppendText(t.node(nil, node), &e), nil
+}
+
+func (t *execText) node(dst []byte, name string) []byte {
+	name = terminal.String(name)
+	return fmt.Appendf(dst, "%s%s ", name, strings.Repeat(" ", max(0, t.width-utf8.RuneCountInString(name))))
+}

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/runc-trace/runc-trace/pkg/cluster"
+)
+
+func newClusterStatus(cs *clusterSettings) *cobra.Command {
+	c := &cobra.Command{
+		Use:   "status",
+		Short: "Show what is loaded on all nodes, how full it is, and what was dropped",
+		Long: `Show of each node since when the programs are loaded, whether they are those of its
+tracectl, whether its agent brings labels, how many containers run and are recorded,
+how many execs and system calls were logged, how many could not be, and how often
+anything was dropped. "tracectl status", or -o json, has the reasons.`,
+		Example: `  tracectl cluster status
+  tracectl cluster status -o json | jq 'select(.dropped.noRing > 0).node'`,
+		Args: exactly(0),
+	}
+	l := listing{output: addOutput(c), header: statusHeader, row: func(o cluster.Object, now time.Time) ([]string, error) {
+		var j statusJSON
+		err := o.Decode(&j)
+		return j.row(now), err
+	}}
+	keep(c, "output")
+	c.RunE = func(c *cobra.Command, _ []string) error { return l.print(c, cs, "status") }
+	return c
+}
+
+var statusHeader = []string{"VERSION", "LOADED", "PROGRAMS", "AGENT", "RUNNING", "RECORDINGS", "SYSCALLS", "EXECS", "LOST", "DROPPED"}
+
+// row shows a node as of a time.
+func (s *statusJSON) row(now time.Time) []string {
+	programs := "current"
+	switch {
+	case s.Build == "":
+		programs = "mixed"
+	case !s.Current:
+		programs = "other"
+	}
+	agent := "never"
+	switch {
+	case s.Agent.Alive:
+		agent = "alive"
+	case s.Agent.Seen != nil:
+		agent = age(s.Agent.Seen, now) + " ago"
+	}
+	dropped := uint64(0)
+	for _, n := range s.Dropped {
+		dropped += n
+	}
+	r := s.Recordings
+	return []string{
+		s.Version, age(&s.Loaded, now) + " ago", programs, agent, fmt.Sprint(s.Containers.Running),
+		fmt.Sprintf("%d/%d", r.Live+r.Ended, r.Live+r.Ended+r.Free), fmt.Sprint(r.Syscalls), fmt.Sprint(s.ExecLog.Execs),
+		fmt.Sprint(r.Lost + s.ExecLog.Lost), fmt.Sprint(dropped),
+	}
+}

@@ -1,0 +1,430 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build linux
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/gorilla/websocket"
+	"github.com/spf13/cobra"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/runc-trace/runc-trace/pkg/cluster"
+)
+
+// answers is what a node's tracectl does, called with arguments.
+type answers func(args string) result
+
+// fakeCluster is an API server, with nodes that answer. A nil one is not ready.
+func fakeCluster(t *testing.T, nodes map[string]answers) (server string, asked func() []string) {
+	var mu sync.Mutex
+	var calls []string
+	upgrader := websocket.Upgrader{Subprotocols: []string{"v5.channel.k8s.io"}}
+	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !strings.HasSuffix(r.URL.Path, "/exec") {
+			list := corev1.PodList{TypeMeta: metav1.TypeMeta{Kind: "PodList", APIVersion: "v1"}}
+			for name, node := range nodes {
+				pod := corev1.Pod{
+					ObjectMeta: metav1.ObjectMeta{Name: "agent-" + name, Namespace: "runc-trace"},
+					Spec:       corev1.PodSpec{NodeName: name}, Status: corev1.PodStatus{Phase: corev1.PodRunning},
+				}
+				if node == nil {
+					pod.Status.Phase = corev1.PodPending
+				}
+				list.Items = append(list.Items, pod)
+			}
+			w.Header().Set("Content-Type", "application/json")
+			_ = json.NewEncoder(w).Encode(list)
+			return
+		}
+		name := strings.TrimPrefix(strings.Split(r.URL.Path, "/")[6], "agent-")
+		args := strings.Join(r.URL.Query()["command"], " ")
+		mu.Lock()
+		calls = append(calls, name+": "+args)
+		mu.Unlock()
+		conn, err := upgrader.Upgrade(w, r, nil)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer conn.Close()
+		answer := nodes[name](args)
+		status := `{"status":"Success"}`
+		if answer.Code != 0 {
+			status = fmt.Sprintf(`{"status":"Failure","reason":"NonZeroExitCode","details":{"causes":[{"reason":"ExitCode","message":"%d"}]}}`, answer.Code)
+		}
+		for _, m := range []string{"\x01" + answer.Stdout, "\x02" + answer.Stderr, "\x03" + status} {
+			_ = conn.WriteMessage(websocket.BinaryMessage, []byte(m))
+		}
+		_ = conn.WriteMessage(websocket.CloseMessage, websocket.FormatCloseMessage(websocket.CloseNormalClosure, ""))
+		_, _, _ = conn.ReadMessage() // until the other side closes
+	}))
+	t.Cleanup(api.Close)
+	return api.URL, func() []string {
+		mu.Lock()
+		defer mu.Unlock()
+		slices.Sort(calls)
+		return calls
+	}
+}
+
+const recordingLine = `{"name":"default/%[1]s/app","namespace":"default","pod":"%[1]s","container":"app","containerID":"%[2]s","podUID":"","sandboxID":"","sandbox":false,` +
+	`"image":"busybox","engine":"containerd","labels":{},"state":"exited","exitCode":1,"exited":"2026-01-01T00:00:00Z","created":"2026-01-01T00:00:00Z",` +
+	`"oldest":"2026-01-01T00:00:00Z","newest":"2026-01-01T00:00:01Z","syscalls":7,"overwritten":2,"from the future":[1]}` + "\n"
+
+func unloaded(string) result {
+	return result{3, "", "tracectl: pin directory /x: not loaded (run tracectl load)\n"}
+}
+
+func TestClusterList(t *testing.T) {
+	server, asked := fakeCluster(t, map[string]answers{
+		"n1": func(string) result {
+			return result{0, fmt.Sprintf(recordingLine, "web", "aaaa") + fmt.Sprintf(recordingLine, "db", "bbbb"), ""}
+		},
+		"n2": func(string) result {
+			return result{0, fmt.Sprintf(recordingLine, "\\u001b[2J", "cccc") + `{"evicted":true}` + "\n", "tracectl: left out x\n"}
+		},
+		"n3": unloaded,
+		"n4": nil,
+	})
+	text := tracectl(t, "cluster", "straceback", "list", "-l", "app in (web,db)", "-n", "default", "--pin-dir", "/x", "--server", server)
+	text.Stdout = strings.ReplaceAll(text.Stdout, agoOf("2026-01-01T00:00:00Z"), "AGO")
+	want := result{1, "" +
+		"NODE   NAMESPACE   POD         CONTAINER   ID     STATE                SPAN   SYSCALLS   OVERWRITTEN\n" +
+		"n2     <evicted>   <evicted>   <evicted>   -      -                    0s     0          0\n" +
+		"n2     default     \\x1b[2J     app         cccc   exited (1) AGO ago   1s     7          2\n" +
+		"n1     default     db          app         bbbb   exited (1) AGO ago   1s     7          2\n" +
+		"n1     default     web         app         aaaa   exited (1) AGO ago   1s     7          2\n",
+		"tracectl: n2: left out x\n" +
+			"tracectl: 2 of 4 nodes did not answer:\n" +
+			"  n4: its agent agent-n4 is not running: Pending\n" +
+			"  n3: pin directory /x: not loaded (run tracectl load)\n",
+	}
+	text.Stdout = alignAgain(text.Stdout)
+	want.Stdout = alignAgain(want.Stdout)
+	if diff := cmp.Diff(want, text); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	args := ": tracectl straceback list --output=json --pin-dir=/x --label=app in (db,web) --namespace=default"
+	if diff := cmp.Diff([]string{"n1" + args, "n2" + args, "n3" + args}, asked()); diff != "" {
+		t.Errorf("asked (-want +got):\n%s", diff)
+	}
+
+	got := tracectl(t, "cluster", "straceback", "list", "-o", "json", "--node", "n1", "--server", server)
+	lines := fmt.Sprintf(recordingLine, "web", "aaaa") + fmt.Sprintf(recordingLine, "db", "bbbb")
+	if diff := cmp.Diff(result{0, strings.ReplaceAll(lines, `{"name"`, `{"node":"n1","name"`), ""}, got); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	got = tracectl(t, "cluster", "containers", "--node", "x*", "--server", server)
+	if want := (result{1, "", "tracectl: no node \"x*\" has an agent\n"}); got != want {
+		t.Errorf("nodes that are not there give %+v", got)
+	}
+}
+
+// agoOf is how a table shows the time since then.
+func agoOf(then string) string {
+	at, err := time.Parse(time.RFC3339, then)
+	if err != nil {
+		panic(err)
+	}
+	return age(&at, time.Now())
+}
+
+// alignAgain makes columns' widths the same, whatever an age takes.
+func alignAgain(table string) string {
+	var lines []string
+	for line := range strings.Lines(table) {
+		lines = append(lines, strings.Join(strings.Fields(line), " "))
+	}
+	return strings.Join(lines, "\n")
+}
+
+func TestClusterStatus(t *testing.T) {
+	server, _ := fakeCluster(t, map[string]answers{
+		"n2": func(string) result {
+			return result{0, `{"version":"v1","build":"01","current":true,"loaded":"2026-01-01T00:00:00Z","agent":{"alive":true},"containers":{"running":3},` +
+				`"recordings":{"live":2,"ended":3,"free":11,"syscalls":99,"lost":1},"execLog":{"execs":5,"lost":2},"dropped":{"noRing":4,"busy":1}}` + "\n", ""}
+		},
+		"n1": func(string) result { return result{0, `{"version":"v2","loaded":"2026-01-01T00:00:00Z"}` + "\n", ""} },
+	})
+	got := tracectl(t, "cluster", "status", "--server", server)
+	ago := agoOf("2026-01-01T00:00:00Z")
+	want := []string{
+		"NODE VERSION LOADED PROGRAMS AGENT RUNNING RECORDINGS SYSCALLS EXECS LOST DROPPED",
+		"n1 v2 " + ago + " ago mixed never 0 0/0 0 0 0 0",
+		"n2 v1 " + ago + " ago current alive 3 5/16 99 5 3 5",
+	}
+	if diff := cmp.Diff(want, strings.Split(alignAgain(got.Stdout), "\n")); diff != "" || got.Code != 0 || got.Stderr != "" {
+		t.Errorf("%+v (-want +got):\n%s", got, diff)
+	}
+}
+
+func TestClusterShow(t *testing.T) {
+	const calls = "00:00.000000001 cpu#1 pid 7 [sh] write(fd=1, buf=0x1 \"a\\n\", count=2) = 2\n"
+	node := func(lines string) answers {
+		return func(args string) result {
+			switch {
+			case strings.Contains(args, " list "):
+				return result{0, lines, ""}
+			case strings.HasSuffix(args, "-- gone"):
+				return result{4, "", "tracectl: no recording of \"gone\"\n"}
+			case strings.Contains(args, "--output=json"):
+				return result{0, `{"time":"2026-01-01T00:00:00Z","syscall":"read"}` + "\n", ""}
+			}
+			return result{0, calls + "\x1b[2Jhostile\r\n", "tracectl: ... 9 earlier calls were overwritten\n"}
+		}
+	}
+	nodes := map[string]answers{
+		"n1": node(fmt.Sprintf(recordingLine, "web", "aaaa") + fmt.Sprintf(recordingLine, "gone", "dddd")),
+		"n2": node(fmt.Sprintf(recordingLine, "web", "bbbb") + fmt.Sprintf(recordingLine, "db", "cccc") + `{"evicted":true}` + "\n"),
+	}
+	server, asked := fakeCluster(t, nodes)
+	shown := result{0, calls + "\\x1b[2Jhostile\\r\n", "tracectl: %s: ... 9 earlier calls were overwritten\n"}
+	for _, c := range []struct {
+		args []string
+		want result
+		ran  string // on which node, and how
+	}{
+		{[]string{"db"}, shown, "n2: tracectl straceback show -- db"},
+		{[]string{"n1_default_web", "-x", "-e", "read,write", "--pid", "7,8", "-p", "-n", "default"}, shown,
+			"n1: tracectl straceback show --failed=true --pid=7,8 --previous=1 --syscall=read,write -- n1_default_web"},
+		{[]string{"bbb", "-o", "json"}, result{0, `{"node":"n2","time":"2026-01-01T00:00:00Z","syscall":"read"}` + "\n", ""}, "n2: tracectl straceback show --output=json -- bbb"},
+		{[]string{"web"}, result{4, "", "tracectl: \"web\" means more than one container; name one of:\n  n1_default_web_app\n  n2_default_web_app\n"}, ""},
+		{[]string{"webs"}, result{4, "", "tracectl: no recording of \"webs\"; similar ones are:\n  n1_default_web_app\n  n2_default_web_app\n"}, ""},
+		{[]string{"gone"}, result{4, "", "tracectl: n1: no recording of \"gone\"\n"}, "n1: tracectl straceback show -- gone"},
+	} {
+		got := tracectl(t, append([]string{"cluster", "straceback", "show", "--server", server}, c.args...)...)
+		want := c.want
+		if strings.Contains(want.Stderr, "%s") {
+			want.Stderr = fmt.Sprintf(want.Stderr, c.ran[:2])
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%q (-want +got):\n%s", c.args, diff)
+		}
+		if c.ran != "" && !slices.Contains(asked(), c.ran) {
+			t.Errorf("%q: asked %q", c.args, asked())
+		}
+	}
+
+	nodes["n3"] = unloaded
+	server, _ = fakeCluster(t, nodes)
+	const failed = "tracectl: 1 of 3 nodes did not answer: n3: pin directory /x: not loaded (run tracectl load)\n"
+	got := tracectl(t, "cluster", "straceback", "show", "--server", server, "db", "-o=json")
+	if got.Code != 0 || got.Stdout == "" || got.Stderr != failed {
+		t.Errorf("with a node that fails, what another one has is %+v", got)
+	}
+	got = tracectl(t, "cluster", "straceback", "show", "--server", server, "other")
+	if want := (result{1, "", failed + "no recording of \"other\"\n"}); got != want {
+		t.Errorf("with a node that fails, what no other one has is %+v", got)
+	}
+	got = tracectl(t, "__complete", "cluster", "straceback", "show", "--server", server, "")
+	if names := "default/db/app\ndefault/gone/app\ndefault/web/app\n:4\n"; got.Stdout != names {
+		t.Errorf("names are completed as %q", got.Stdout)
+	}
+	got = tracectl(t, "__complete", "cluster", "exec", "--server", server, "--node", "")
+	if names := "n1\nn2\nn3\n:4\n"; got.Stdout != names {
+		t.Errorf("nodes are completed as %q", got.Stdout)
+	}
+}
+
+func TestClusterUsage(t *testing.T) {
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"cluster", "exec", "-A", "-n", "x"}, "if any flags in the group [all-namespaces namespace] are set none of the others can be"},
+		{[]string{"cluster", "exec", "--since", "-1s"}, "--since -1s must be a time ago"},
+		{[]string{"cluster", "exec", "--timeout", "0s"}, "--timeout 0s must be a time"},
+		{[]string{"cluster", "exec", "--node", "["}, "syntax error in pattern"},
+		{[]string{"cluster", "straceback", "show", "x", "-e", "opne"}, `there is no system call "opne"`},
+		{[]string{"cluster", "straceback", "show"}, "an argument is missing: tracectl cluster straceback show NAME"},
+		{[]string{"cluster", "load"}, `there is no command "load"`},
+	} {
+		got := tracectl(t, c.args...)
+		if got.Code == 0 || !strings.Contains(got.Stderr, c.want) || got.Stdout != "" {
+			t.Errorf("tracectl %s gives %+v", strings.Join(c.args, " "), got)
+		}
+	}
+	t.Setenv("KUBECONFIG", "/nonexistent")
+	got := tracectl(t, "cluster", "status", "--context", "nowhere")
+	if got.Code != exitFailure || !strings.HasPrefix(got.Stderr, `tracectl: finding the cluster: `) {
+		t.Errorf("without a cluster: %+v", got)
+	}
+}
+
+// TestClusterFlagsAreTheNodes has each command for a cluster take the flags of the node's, and mean the same by them.
+func TestClusterFlagsAreTheNodes(t *testing.T) {
+	root := newRoot()
+	for _, command := range []string{"exec", "containers", "status", "straceback list", "straceback show"} {
+		node, _, err := root.Find(strings.Fields(command))
+		if err != nil {
+			t.Fatal(err)
+		}
+		all, _, err := root.Find(append([]string{"cluster"}, strings.Fields(command)...))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range flagNames(node) {
+			if name == "heartbeat" || name == "names" { // which are for what reads from afar
+				continue
+			}
+			a, b := node.Flags().Lookup(name), all.Flags().Lookup(name)
+			if b == nil {
+				t.Errorf("cluster %s has no --%s", command, name)
+			} else if a.Usage != b.Usage || a.Shorthand != b.Shorthand || a.DefValue != b.DefValue {
+				t.Errorf("cluster %s: --%s is another one", command, name)
+			}
+		}
+	}
+}
+
+func flagNames(c *cobra.Command) []string {
+	var names []string
+	for line := range strings.Lines(c.LocalNonPersistentFlags().FlagUsages()) {
+		if _, rest, ok := strings.Cut(line, "--"); ok {
+			names = append(names, strings.FieldsFunc(rest, func(r rune) bool { return r == ' ' || r == '[' })[0])
+		}
+	}
+	return names
+}
+
+// fakeNodes is a Runner.
+type fakeNodes map[string]func(ctx context.Context, args []string, stdout io.Writer) error
+
+func (f fakeNodes) Run(ctx context.Context, node cluster.Node, args []string, stdout, _ io.Writer) error {
+	return f[node.Name](ctx, args, stdout)
+}
+
+func TestClusterExec(t *testing.T) {
+	time.Local = time.UTC
+	const line = `{"time":"2026-01-01T00:00:0%d.5Z","comm":"sh","pid":7,"ppid":1,"ret":0,"path":"/bin/sh","args":["sh","-c","\u001b[2J"],"log":1,"sequence":%d,"namespace":"default","pod":"web","container":"app"}` + "\n"
+	nodes := fakeNodes{
+		"n1": func(_ context.Context, _ []string, w io.Writer) error {
+			fmt.Fprintf(w, line+line, 1, 0, 3, 1)
+			return nil
+		},
+		"worker-2": func(_ context.Context, _ []string, w io.Writer) error { fmt.Fprintf(w, line, 2, 0); return nil },
+	}
+	find := func(context.Context) ([]cluster.Node, error) {
+		return []cluster.Node{{Name: "n1"}, {Name: "worker-2"}}, nil
+	}
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"--no-follow"}, "" +
+			"NODE     PCOMM            PID    PPID   RET ARGS\n" +
+			"n1       sh               7      1        0 /bin/sh -c \\x1b[2J\n" +
+			"worker-2 sh               7      1        0 /bin/sh -c \\x1b[2J\n" +
+			"n1       sh               7      1        0 /bin/sh -c \\x1b[2J\n"},
+		{[]string{"--no-follow", "-T"}, "" +
+			"NODE     TIME                    PCOMM            PID    PPID   RET ARGS\n" +
+			"n1       2026-01-01 00:00:01.500 sh               7      1        0 /bin/sh -c \\x1b[2J\n" +
+			"worker-2 2026-01-01 00:00:02.500 sh               7      1        0 /bin/sh -c \\x1b[2J\n" +
+			"n1       2026-01-01 00:00:03.500 sh               7      1        0 /bin/sh -c \\x1b[2J\n"},
+	} {
+		c0 := &cobra.Command{Use: "exec"}
+		r := addExecFlags(c0)
+		if err := c0.ParseFlags(c.args); err != nil {
+			t.Fatal(err)
+		}
+		var stdout, stderr bytes.Buffer
+		run, err := newClusterRun(t.Context(), nodes, find, time.Minute, &stdout, &stderr, "tracectl")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := run.execs(t.Context(), r, nil); err != nil || stderr.Len() > 0 {
+			t.Errorf("%v: %v, %s", c.args, err, &stderr)
+		}
+		if diff := cmp.Diff(c.want, stdout.String()); diff != "" {
+			t.Errorf("%v (-want +got):\n%s", c.args, diff)
+		}
+	}
+}
+
+// TestClusterExecFollows has the nodes be asked for the future, and interrupted.
+func TestClusterExecFollows(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	var asked []string
+	nodes := fakeNodes{"n1": func(ctx context.Context, args []string, w io.Writer) error {
+		asked = args
+		fmt.Fprint(w, `{"heartbeat":"2026-01-01T00:00:00Z"}`+"\n"+`{"time":"2026-01-01T00:00:00Z","log":1,"sequence":3,"comm":"sh"}`+"\n")
+		time.AfterFunc(100*time.Millisecond, cancel)
+		<-ctx.Done()
+		return ctx.Err()
+	}}
+	find := func(context.Context) ([]cluster.Node, error) { return []cluster.Node{{Name: "n1"}}, nil }
+	c := &cobra.Command{Use: "exec"}
+	r := addExecFlags(c)
+	if err := c.ParseFlags([]string{"-o", "json"}); err != nil {
+		t.Fatal(err)
+	}
+	var stdout bytes.Buffer
+	run, err := newClusterRun(ctx, nodes, find, 15*time.Second, &stdout, io.Discard, "tracectl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := run.execs(ctx, r, []string{"exec", "--output=json"}); err != nil {
+		t.Error(err)
+	}
+	want := `{"node":"n1","time":"2026-01-01T00:00:00Z","log":1,"sequence":3,"comm":"sh"}` + "\n"
+	if diff := cmp.Diff(want, stdout.String()); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{"exec", "--output=json", "--heartbeat=5s"}, asked); diff != "" {
+		t.Errorf("asked (-want +got):\n%s", diff)
+	}
+}
+
+func TestPlugin(t *testing.T) {
+	for _, c := range []struct {
+		argv []string
+		ok   bool
+	}{
+		{[]string{"/usr/bin/kubectl-runc_trace", "status"}, true},
+		{[]string{"kubectl-runc_trace.exe"}, true},
+		{[]string{"/opt/runc-trace/bin/tracectl", "status"}, false},
+		{nil, false},
+	} {
+		if _, args, ok := asPlugin(c.argv); ok != c.ok || ok && len(args) != len(c.argv)-1 {
+			t.Errorf("%q is the plugin: %v, with %q", c.argv, ok, args)
+		}
+	}
+	plugin := func(args ...string) result {
+		var stdout, stderr bytes.Buffer
+		code := runRoot(newPlugin(), args, strings.NewReader(""), &stdout, &stderr)
+		return result{code, stdout.String(), stderr.String()}
+	}
+	want := result{2, "", "kubectl runc-trace: takes no argument such as \"x\" (see kubectl runc-trace exec --help)\n"}
+	if got := plugin("exec", "x"); got != want {
+		t.Errorf("wrong usage gives %+v", got)
+	}
+	for _, args := range [][]string{{"--help"}, {"exec", "--help"}, {"straceback", "show", "--help"}, {"straceback", "list", "--help"}} {
+		got := plugin(args...)
+		usage := got.Stdout[strings.Index(got.Stdout, "Usage:"):]
+		if strings.Contains(usage, "tracectl cluster") || !strings.Contains(usage, "kubectl runc-trace") {
+			t.Errorf("%v: %s", args, got.Stdout)
+		}
+	}
+	if got := plugin("__complete", "straceback", ""); !strings.Contains(got.Stdout, "show\t") {
+		t.Errorf("completion gives %+v", got)
+	}
+	if got := plugin("--version"); got.Stdout != "kubectl runc-trace "+version+"\n" {
+		t.Errorf("--version gives %+v", got)
+	}
+}

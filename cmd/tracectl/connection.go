@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/pflag"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/runc-trace/runc-trace/pkg/terminal"
+)
+
+// connection is how to reach the API server, by kubectl's flags and files. cli-runtime has the same flags, on top of the same
+// library, but brings along what discovers types: that would double the size of the program, and the time that it takes to start.
+type connection struct {
+	kubeconfig string
+	overrides  clientcmd.ConfigOverrides
+}
+
+// addFlags adds kubectl's flags but for -n, which means the pods that are asked about, and for its deprecated ones.
+func (c *connection) addFlags(flags *pflag.FlagSet) {
+	flags.StringVar(&c.kubeconfig, "kubeconfig", "", "path to the kubeconfig file to use (default: $KUBECONFIG, or ~/.kube/config, or the pod's own service account)")
+	names := clientcmd.RecommendedConfigOverrideFlags("")
+	names.ContextOverrideFlags.Namespace = clientcmd.FlagInfo{}
+	names.AuthOverrideFlags.Username = clientcmd.FlagInfo{}
+	names.AuthOverrideFlags.Password = clientcmd.FlagInfo{}
+	names.ClusterOverrideFlags.ProxyURL = clientcmd.FlagInfo{}
+	names.ClusterOverrideFlags.APIServer.ShortName = "s"
+	clientcmd.BindOverrideFlags(&c.overrides, flags, names)
+}
+
+// config is what the flags and files say.
+func (c *connection) config() (*rest.Config, error) {
+	rules := clientcmd.NewDefaultClientConfigLoadingRules()
+	rules.ExplicitPath = c.kubeconfig
+	config, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, &c.overrides).ClientConfig()
+	if err != nil {
+		return nil, fmt.Errorf("finding the cluster: %s", terminal.Escaped(err.Error()))
+	}
+	return config, nil
+}

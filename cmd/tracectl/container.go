@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"k8s.io/apimachinery/pkg/util/duration"
+
+	"github.com/runc-trace/runc-trace/pkg/labels"
+)
+
+// containerJSON is who a container is and how it fares. Names are stable.
+type containerJSON struct {
+	Namespace   string            `json:"namespace"`
+	Pod         string            `json:"pod"`
+	Container   string            `json:"container"`
+	ContainerID string            `json:"containerID"`
+	PodUID      string            `json:"podUID"`
+	SandboxID   string            `json:"sandboxID"`
+	Sandbox     bool              `json:"sandbox"`
+	Image       string            `json:"image"`
+	Engine      string            `json:"engine"`
+	Labels      map[string]string `json:"labels"`
+
+	// Who said so, of each label: annotation, docker, kubernetes, cri, or sandbox.
+	LabelOrigins map[string]labels.Origin `json:"labelOrigins"`
+	Unlabelled   bool                     `json:"unlabelled,omitempty"` // there may be labels that nobody has told yet
+
+	CgroupID uint64       `json:"cgroupID"`
+	State    labels.State `json:"state"`    // created, running, exited, or ended
+	ExitCode *int         `json:"exitCode"` // null unless it exited by itself
+	Signal   string       `json:"signal"`   // that killed it
+	Created  *time.Time   `json:"created"`
+	Started  *time.Time   `json:"started"`
+	Exited   *time.Time   `json:"exited"`
+	Ended    *time.Time   `json:"ended"` // its cgroup was removed
+}
+
+// newContainerJSON takes nil for a container that is not known any more.
+func newContainerJSON(c *labels.Container, clock clock) containerJSON {
+	if c == nil {
+		return containerJSON{Labels: map[string]string{}, LabelOrigins: map[string]labels.Origin{}}
+	}
+	j := containerJSON{
+		Namespace: c.Namespace, Pod: c.Pod, Container: c.Name, ContainerID: c.ID, PodUID: c.PodUID,
+		SandboxID: c.SandboxID, Sandbox: c.Sandbox(), Image: c.Image, Engine: c.Engine, Labels: c.Labels, LabelOrigins: c.Origins, Unlabelled: c.Unlabelled, CgroupID: c.Cgroup,
+		Created: clock.time(c.Created), Started: clock.time(c.Started), Exited: clock.time(c.Exited), Ended: clock.time(c.Ended),
+	}
+	status := c.Status()
+	j.State, j.Signal = status.State, status.Signal
+	if status.State == labels.Exited && status.Signal == "" {
+		j.ExitCode = &status.ExitCode
+	}
+	return j
+}
+
+// listedJSON is a container in the list of those that are known. Names are stable.
+type listedJSON struct {
+	containerJSON
+	Init     uint32 `json:"init"`     // PID of its init, or 0
+	Recorded string `json:"recorded"` // yes, no, or gone
+	Adopted  bool   `json:"adopted"`  // it was running before it was registered
+}
+
+var containersHeader = []string{"NAMESPACE", "POD", "CONTAINER", "ID", "STATE", "ENGINE", "IMAGE", "AGE", "RECORDED"}
+
+// row shows it as of a time.
+func (j *listedJSON) row(now time.Time) []string {
+	name := j.Container
+	if j.Sandbox {
+		name = "(sandbox)"
+	}
+	recorded := j.Recorded
+	if recorded == "yes" && j.Adopted {
+		recorded = "adopted"
+	}
+	return []string{
+		j.Namespace, j.Pod, name, labels.ShortID(j.ContainerID), j.state(now), j.Engine, j.Image, age(j.Created, now), recorded,
+	}
+}
+
+// state shows how it fares: "running", "exited (1) 5m ago", "killed (SIGKILL) 2h ago".
+func (j *containerJSON) state(now time.Time) string {
+	switch {
+	case j.State == labels.Exited && j.Signal != "":
+		return fmt.Sprintf("killed (%s) %s ago", j.Signal, age(j.Exited, now))
+	case j.State == labels.Exited && j.ExitCode != nil:
+		return fmt.Sprintf("exited (%d) %s ago", *j.ExitCode, age(j.Exited, now))
+	case j.State == labels.Ended:
+		return "ended " + age(j.Ended, now) + " ago"
+	}
+	return string(j.State)
+}
+
+// age is the time since something happened: "5m".
+func age(at *time.Time, now time.Time) string {
+	if at == nil {
+		return ""
+	}
+	return duration.HumanDuration(max(0, now.Sub(*at)))
+}

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build !linux
+
+package main
+
+import "github.com/spf13/cobra"
+
+// Containers run on Linux: on another system there are only the commands for a cluster's nodes.
+
+func addNodeCommands(*cobra.Command, *settings) {}
+
+func nodeExitCode(error) int { return exitFailure }
+
+func told(error) bool { return false }
+
+func builtPrograms() string { return "" }

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/runc-trace/runc-trace/pkg/hostns"
+)
+
+// pod are the flags of commands that change a host, and can do so from a pod on it.
+type pod struct {
+	host           bool
+	terminationLog string
+}
+
+// addPodFlags adds --host and --termination-log.
+func addPodFlags(c *cobra.Command) *pod {
+	var p pod
+	c.Flags().BoolVar(&p.host, "host", false, "do it on the host, from a container of it that is privileged and shares its PID namespace")
+	c.Flags().StringVar(&p.terminationLog, "termination-log", "", "file, in the container, for one line about what came of it: Kubernetes shows that of /dev/termination-log")
+	return &p
+}
+
+// run does what is to be done, on the host where that was asked for. A signal ends ctx; what is done gives one line about itself.
+func (p *pod) run(c *cobra.Command, do func(ctx context.Context) (string, error)) error {
+	var summary string
+	var err error
+	if p.elsewhere() {
+		err = hostns.Run()
+	} else {
+		ctx, stop := signal.NotifyContext(c.Context(), syscall.SIGINT, syscall.SIGTERM)
+		summary, err = do(ctx)
+		stop()
+	}
+	var exit *hostns.ExitError
+	if p.terminationLog == "" || p.elsewhere() && (err == nil || errors.As(err, &exit) && exit.Signal == 0) {
+		return err // the process on the host has written it
+	}
+	if err != nil {
+		summary = err.Error()
+	}
+	if problem := terminationMessage(hostns.Path(p.terminationLog), summary); problem != nil {
+		fmt.Fprintf(c.ErrOrStderr(), "tracectl: %v\n", problem)
+	}
+	return err
+}
+
+// elsewhere says whether another process has to do it.
+func (p *pod) elsewhere() bool { return p.host && !hostns.Inside() }
+
+// terminationMessage writes what Kubernetes shows of a container that has ended: no more than it shows.
+func terminationMessage(file, text string) error {
+	const limit = 4096
+	if len(text) >= limit {
+		text = strings.ToValidUTF8(text[:limit-5], "") + "..."
+	}
+	// It is there already, and writable also where its directory is not.
+	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
+	if err == nil {
+		_, err = f.WriteString(text + "\n")
+		err = errors.Join(err, f.Close())
+	}
+	if err != nil {
+		return fmt.Errorf("writing the termination log: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build linux
+
+package main
+
+import (
+	"errors"
+
+	"github.com/spf13/cobra"
+
+	"github.com/runc-trace/runc-trace/pkg/bpf"
+	"github.com/runc-trace/runc-trace/pkg/hostns"
+)
+
+// addNodeCommands adds the commands that deal with this machine.
+func addNodeCommands(root *cobra.Command, s *settings) {
+	root.AddCommand(
+		newLoad(s), newUnload(s), newStatus(s), newContainers(s), newExec(s), newStraceback(s), newAgent(s), newDoctor(s), newInstall(s), newUninstall(s),
+	)
+}
+
+// nodeExitCode is the exit code for an error of theirs.
+func nodeExitCode(err error) int {
+	var onHost *hostns.ExitError
+	switch {
+	case errors.As(err, &onHost):
+		return onHost.Code
+	case errors.Is(err, bpf.ErrNotLoaded):
+		return exitNotLoaded
+	case errors.Is(err, errNoSuchRun):
+		return exitNotFound
+	case errors.Is(err, errKept), errors.Is(err, errInstalled):
+		return exitKept
+	}
+	return exitFailure
+}
+
+// told tells whether the process that failed on the host has said why.
+func told(err error) bool {
+	var onHost *hostns.ExitError
+	return errors.As(err, &onHost) && onHost.Signal == 0
+}
+
+// builtPrograms says which programs this tracectl loads.
+func builtPrograms() string { return buildName(bpf.Build(descriptions())) }

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"strconv"
+	"time"
+
+	"k8s.io/apimachinery/pkg/util/duration"
+
+	"github.com/runc-trace/runc-trace/pkg/labels"
+	"github.com/runc-trace/runc-trace/pkg/straceback"
+)
+
+// namedJSON is whose recording there is. Names are stable.
+type namedJSON struct {
+	Name string `json:"name"` // as `straceback show` takes it
+	containerJSON
+	Evicted bool `json:"evicted,omitempty"` // whose it is is not known any more
+}
+
+// recordingJSON is a recording. Names are stable.
+type recordingJSON struct {
+	namedJSON
+	Syscalls    int        `json:"syscalls"` // kept
+	Overwritten uint64     `json:"overwritten"`
+	Lost        uint64     `json:"lost"`
+	Oldest      *time.Time `json:"oldest"` // begin of the first call that is kept
+	Newest      *time.Time `json:"newest"` // end of the last one
+	Ring        int        `json:"ring"`
+}
+
+func newNamedJSON(r *straceback.Recording, clock clock) namedJSON {
+	return namedJSON{Name: r.Name(), containerJSON: newContainerJSON(r.Container, clock), Evicted: r.Container == nil}
+}
+
+func newRecordingJSON(r *straceback.Recording, calls *straceback.Calls, clock clock) recordingJSON {
+	return recordingJSON{
+		namedJSON: newNamedJSON(r, clock),
+		Syscalls:  len(calls.Records), Overwritten: calls.Overwritten, Lost: calls.Lost,
+		Oldest: clock.time(calls.Oldest), Newest: clock.time(calls.Newest), Ring: r.Index,
+	}
+}
+
+var recordingsHeader = []string{"NAMESPACE", "POD", "CONTAINER", "ID", "STATE", "SPAN", "SYSCALLS", "OVERWRITTEN"}
+
+// row shows it as of a time.
+func (j *recordingJSON) row(now time.Time) []string {
+	row := []string{"<evicted>", "<evicted>", "<evicted>", "", ""}
+	if !j.Evicted {
+		row = []string{j.Namespace, j.Pod, j.Container, labels.ShortID(j.ContainerID), j.state(now)}
+	}
+	var span time.Duration
+	if j.Oldest != nil && j.Newest != nil {
+		span = j.Newest.Sub(*j.Oldest)
+	}
+	return append(row, humanSpan(span), strconv.Itoa(j.Syscalls), strconv.FormatUint(j.Overwritten, 10))
+}
+
+// humanSpan shows a time in two or three digits.
+func humanSpan(d time.Duration) string {
+	switch {
+	case d < time.Second:
+		return d.Round(time.Millisecond).String()
+	case d < time.Minute:
+		return d.Round(100 * time.Millisecond).String()
+	}
+	return duration.HumanDuration(d)
+}

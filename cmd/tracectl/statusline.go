@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"sync"
+
+	"golang.org/x/term"
+)
+
+// statusLine is the last line of a terminal, which says how many nodes have answered, and notes above it.
+type statusLine struct {
+	program string
+
+	mu       sync.Mutex
+	stderr   io.Writer
+	terminal bool
+	shown    bool
+}
+
+func newStatusLine(stderr io.Writer, program string) *statusLine {
+	file, ok := stderr.(*os.File)
+	return &statusLine{program: program, stderr: stderr, terminal: ok && term.IsTerminal(int(file.Fd()))}
+}
+
+// progress shows how many nodes have answered, until all have.
+func (l *statusLine) progress(done, total int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.terminal {
+		return
+	}
+	l.clear()
+	if done < total {
+		fmt.Fprintf(l.stderr, "%d/%d nodes", done, total)
+		l.shown = true
+	}
+}
+
+// note prints a line for people.
+func (l *statusLine) note(text string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.clear()
+	fmt.Fprintf(l.stderr, "%s: %s\n", l.program, text)
+}
+
+// end takes the line away.
+func (l *statusLine) end() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.clear()
+}
+
+func (l *statusLine) clear() {
+	if l.shown {
+		fmt.Fprint(l.stderr, "\r\x1b[K")
+		l.shown = false
+	}
+}
+
+// before returns a writer to out, which may be the same terminal, that takes the line away first.
+func (l *statusLine) before(out io.Writer) io.Writer { return &above{l, out} }
+
+type above struct {
+	line *statusLine
+	out  io.Writer
+}
+
+func (a *above) Write(text []byte) (int, error) {
+	a.line.end()
+	return a.out.Write(text)
+}

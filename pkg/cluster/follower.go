@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// slack is how much further back than what is known to have come is asked for again: events may be that late, since labels of
+// their container are waited for.
+const slack = 10 * time.Second
+
+// follower follows one node.
+type follower struct {
+	*session
+	name   string
+	since  time.Duration // how long ago to begin, as of `began`; 0: from the connection on
+	began  time.Time
+	source *source
+
+	// under the session's lock
+	node   Node
+	absent time.Time // since when there has been no agent
+	err    error     // nil: it is connected
+	failed bool      // it could not be connected to
+	told   bool      // and people know
+	left   partial   // of what it said
+
+	seen  seen
+	heard bool          // there was a heartbeat
+	beat  time.Time     // last heartbeat, by the node's clock
+	ahead time.Duration // of this clock before the node's, at most: what comes has been on its way, too
+	asked time.Duration // how long ago the first connection began
+	first time.Time     // that, by the node's clock
+	again bool          // this is not the first connection
+	chat  chat
+}
+
+// listen connects to the node and takes what it says. It tells whether there was a connection, and why it has ended.
+func (r *follower) listen(ctx context.Context, node Node) (bool, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	select {
+	case r.slots <- struct{}{}:
+	case <-ctx.Done():
+		return false, ctx.Err()
+	}
+	answered := false
+	free := sync.OnceFunc(func() { <-r.slots })
+	defer free()
+	events := splitter{longest: longestLine}
+	events.handle = func(line []byte) error {
+		if !answered {
+			answered = true
+			free()
+			r.connected()
+		}
+		r.chat.release(r)
+		if events.tooLong > 0 {
+			r.leave(partial{tooLong: events.tooLong})
+			events.tooLong = 0
+		}
+		err := r.take(ctx, line)
+		if errors.Is(err, ErrLine) {
+			r.leave(partial{malformed: 1})
+			return nil
+		}
+		return err
+	}
+	remarks := splitter{longest: longestLine, handle: func(line []byte) error {
+		text, _ := remark(line)
+		r.chat.hold(r, text)
+		return nil
+	}}
+	silence := newSilence(r.Timeout, cancel)
+	since := r.from(time.Now())
+	if !r.heard {
+		r.asked = since
+	}
+	err := r.Runner.Run(ctx, node, r.Args(since, min(heartbeat, r.Timeout/3)), silence.watch(&events), silence.watch(&remarks))
+	silence.stop()
+	if events.tooLong > 0 {
+		r.leave(partial{tooLong: events.tooLong})
+	}
+	r.again = r.again || answered
+	var silent silentError
+	var exit *ExitError
+	switch {
+	case errors.As(context.Cause(ctx), &silent):
+		err = silent
+	case err == nil:
+		err = errors.New("its tracectl has ended")
+	case errors.As(err, &exit):
+		return answered, failed(exit, r.chat.reason())
+	}
+	r.chat.release(r)
+	return answered, err
+}
+
+// from is how long ago to begin with what has not come yet.
+func (r *follower) from(now time.Time) time.Duration {
+	if r.heard {
+		// What was printed before the last heartbeat has come. The node will take it from the moment at which it is connected.
+		return max(0, now.Add(-r.ahead).Sub(r.beat)) + slack + r.Timeout
+	}
+	if r.since == 0 {
+		return 0
+	}
+	return r.since + now.Sub(r.began)
+}
+
+// take takes a line: a heartbeat, or an event.
+func (r *follower) take(ctx context.Context, line []byte) error {
+	event, err := ParseObject(line)
+	if err != nil {
+		return err
+	}
+	h := event.head()
+	if h.Heartbeat != nil {
+		now := time.Now()
+		ahead := now.Sub(*h.Heartbeat)
+		if !r.heard {
+			r.first, r.ahead = h.Heartbeat.Add(-r.asked), ahead
+		}
+		r.heard, r.beat, r.ahead = true, *h.Heartbeat, min(r.ahead, ahead)
+		return nil
+	}
+	if h.Sequence != nil && (!r.seen.add(h.Log, *h.Sequence) || r.again && h.Time.Before(r.first)) {
+		return nil
+	}
+	text, err := r.Text(r.name, event)
+	if err != nil {
+		return err
+	}
+	return r.window.put(ctx, r.source, h.Time, text)
+}
+
+// leave notes what was left out, and says so.
+func (r *follower) leave(p partial) {
+	r.mu.Lock()
+	r.left.add(&p)
+	r.mu.Unlock()
+	r.chat.hold(r, p.Error())
+}
+
+// chat is what a node has to say for people: some lines a minute. The last line is held back until something else comes,
+// since it may be why the node's tracectl ends.
+type chat struct {
+	mu     sync.Mutex
+	held   string
+	minute time.Time
+	said   int
+	more   int
+}
+
+const mostChat = 10
+
+// hold takes a line.
+func (t *chat) hold(r *follower, text string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.say(r)
+	t.held = text
+}
+
+// release says what is held back.
+func (t *chat) release(r *follower) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.say(r)
+}
+
+// reason takes what is held back.
+func (t *chat) reason() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	text := t.held
+	t.held = ""
+	return text
+}
+
+func (t *chat) say(r *follower) {
+	if t.held == "" {
+		return
+	}
+	now := time.Now()
+	if now.Sub(t.minute) > time.Minute {
+		if t.more > 0 {
+			r.noteOf(r.name, fmt.Sprintf("... and %d more lines within a minute", t.more))
+		}
+		t.minute, t.said, t.more = now, 0, 0
+	}
+	if t.said < mostChat {
+		t.said++
+		r.noteOf(r.name, t.held)
+	} else {
+		t.more++
+	}
+	t.held = ""
+}

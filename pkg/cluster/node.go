@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cluster
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/pager"
+
+	"github.com/runc-trace/runc-trace/pkg/terminal"
+)
+
+// What the manifests call things.
+const (
+	DefaultNamespace = "runc-trace"
+	container        = "agent"
+	selector         = "app.kubernetes.io/name=runc-trace,app.kubernetes.io/component=agent"
+	role             = "runc-trace-reader" // ClusterRole
+)
+
+// page is how many pods are listed in one request.
+const page = 500
+
+// ErrNoAgent says that no node has an agent.
+var ErrNoAgent = errors.New("no agent runs in any node")
+
+// Node is a node that has an agent.
+type Node struct {
+	Name string
+	// Namespace and Pod are where its agent runs.
+	Namespace, Pod string
+	// Problem is why the agent cannot be asked, empty where it can.
+	Problem string
+}
+
+// Nodes finds the agents in a namespace, one a node, sorted by the nodes' names. The error matches ErrNoAgent where there is none.
+func Nodes(ctx context.Context, api rest.Interface, namespace string) ([]Node, error) {
+	pods := map[string]*corev1.Pod{}
+	list := pager.New(func(ctx context.Context, options metav1.ListOptions) (runtime.Object, error) {
+		var pods corev1.PodList
+		err := api.Get().Namespace(namespace).Resource("pods").VersionedParams(&options, types().parameters).Do(ctx).Into(&pods)
+		return &pods, err
+	})
+	list.PageSize = page
+	err := list.EachListItem(ctx, metav1.ListOptions{LabelSelector: selector}, func(o runtime.Object) error {
+		pod := o.(*corev1.Pod)
+		node := pod.Spec.NodeName
+		if node == "" {
+			return nil // no node has taken it
+		}
+		// While an agent is replaced, there are two.
+		if other := pods[node]; other == nil || better(pod, other) {
+			pods[node] = pod.DeepCopy()
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("listing agents: %w", explain(err, "list pods", namespace))
+	}
+	if len(pods) == 0 {
+		return nil, fmt.Errorf(`%w: namespace %s has no pod with the labels %s (install it with "kubectl apply -k install/kubernetes/base" or its Helm chart, or name its namespace with --agent-namespace)`,
+			ErrNoAgent, namespace, selector)
+	}
+	nodes := make([]Node, 0, len(pods))
+	for name, pod := range pods {
+		nodes = append(nodes, Node{Name: name, Namespace: pod.Namespace, Pod: pod.Name, Problem: problem(pod)})
+	}
+	slices.SortFunc(nodes, func(a, b Node) int { return cmp.Compare(a.Name, b.Name) })
+	return nodes, nil
+}
+
+// better tells which of two pods of one node is to be asked: the one that can be, or else the younger one.
+func better(a, b *corev1.Pod) bool {
+	if usable := problem(a) == ""; usable != (problem(b) == "") {
+		return usable
+	}
+	return b.CreationTimestamp.Before(&a.CreationTimestamp)
+}
+
+// problem is why a pod cannot be asked.
+func problem(pod *corev1.Pod) string {
+	name := "its agent " + terminal.String(pod.Name)
+	if pod.DeletionTimestamp != nil {
+		return name + " is being deleted"
+	}
+	waiting := ""
+	ready := false
+	for _, list := range [][]corev1.ContainerStatus{pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses} {
+		for i := range list {
+			s := &list[i]
+			if s.Name == container {
+				ready = s.Ready
+			}
+			if waiting == "" {
+				waiting = stopped(s)
+			}
+		}
+	}
+	if pod.Status.Phase != corev1.PodRunning {
+		return fmt.Sprintf("%s is not running: %s%s", name, terminal.String(cmp.Or(pod.Status.Reason, string(pod.Status.Phase))), waiting)
+	}
+	for _, c := range pod.Status.Conditions {
+		if c.Type != corev1.PodReady || c.Status == corev1.ConditionTrue {
+			continue
+		}
+		if ready {
+			// All that the controller of nodes says in a pod.
+			return "the node is not ready"
+		}
+		return fmt.Sprintf("%s is not ready%s", name, waiting)
+	}
+	return ""
+}
+
+// stopped says how a container is where it does not run: what an init container says of its end is why a node could not be set up.
+func stopped(s *corev1.ContainerStatus) string {
+	state, reason, message := "", "", ""
+	switch {
+	case s.State.Waiting != nil:
+		state, reason, message = "waits", s.State.Waiting.Reason, s.State.Waiting.Message
+		if t := s.LastTerminationState.Terminated; t != nil && t.Message != "" {
+			message = t.Message
+		}
+	case s.State.Terminated != nil && s.State.Terminated.ExitCode != 0:
+		state, reason, message = "ended", s.State.Terminated.Reason, s.State.Terminated.Message
+	default:
+		return ""
+	}
+	if reason == "PodInitializing" {
+		return ""
+	}
+	text := fmt.Sprintf("; container %s %s: %s", terminal.String(s.Name), state, terminal.String(reason))
+	if message = strings.TrimSpace(message); message != "" {
+		const most = 200
+		text += ": " + terminal.String(message[:min(len(message), most)])
+	}
+	return text
+}
+
+// explain says which right is missing, and what gives it, where that is what an error is about.
+func explain(err error, right, namespace string) error {
+	if !apierrors.IsForbidden(err) {
+		return safe(err)
+	}
+	return fmt.Errorf("%w (the right to %s in namespace %s is missing: ClusterRole %s gives it, bound there by a RoleBinding)", safe(err), right, namespace, role)
+}
+
+// safeError is an error whose text may be of somebody who is not to be trusted.
+type safeError struct{ error }
+
+func safe(err error) error { return safeError{err} }
+
+func (e safeError) Error() string { return terminal.Escaped(e.error.Error()) }
+func (e safeError) Unwrap() error { return e.error }

@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cluster
+
+import (
+	"container/heap"
+	"context"
+	"sync"
+	"time"
+)
+
+// window brings what comes from many sources into the order of time, as far as it comes within a delay: an item leaves when it
+// has been there for so long, and before it every one that is there and earlier. So none waits longer, whatever
+// others do. A source that has too much in the window has to wait, and so has its node.
+type window struct {
+	delay time.Duration
+	room  int // bytes of one source that may be in the window
+
+	mu      sync.Mutex
+	earlier items   // a heap by time
+	arrived []*item // by arrival, from first on
+	first   int
+	wake    chan struct{} // something has come
+}
+
+// item is an event that is to be printed.
+type item struct {
+	key     int64 // ns: when it was, and never later than it came
+	arrival int64 // number, which decides between equals
+	due     time.Time
+	text    []byte
+	source  *source
+	index   int // in the heap, -1: it has left
+}
+
+// source is one node's share of the window.
+type source struct {
+	bytes int           // in the window
+	left  chan struct{} // something has left it
+}
+
+// overhead is what an item takes besides its text.
+const overhead = 128
+
+func newWindow(delay time.Duration, room int) *window {
+	return &window{delay: delay, room: room, wake: make(chan struct{}, 1)}
+}
+
+// setDelay sets the delay of what comes from now on.
+func (w *window) setDelay(delay time.Duration) {
+	w.mu.Lock()
+	w.delay = delay
+	w.mu.Unlock()
+}
+
+func newSource() *source { return &source{left: make(chan struct{}, 1)} }
+
+// put adds an event, once there is room, or ctx is done. A node whose clock is ahead cannot push its events behind those of others.
+func (w *window) put(ctx context.Context, s *source, at time.Time, text []byte) error {
+	size := len(text) + overhead
+	for {
+		w.mu.Lock()
+		if s.bytes == 0 || s.bytes+size <= w.room {
+			break
+		}
+		w.mu.Unlock()
+		select {
+		case <-s.left:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	defer w.mu.Unlock()
+	now := time.Now()
+	i := &item{key: min(at.UnixNano(), now.UnixNano()), due: now.Add(w.delay), text: text, source: s}
+	if n := len(w.arrived); n > w.first {
+		i.arrival = w.arrived[n-1].arrival + 1
+	}
+	s.bytes += size
+	w.arrived = append(w.arrived, i)
+	heap.Push(&w.earlier, i)
+	select {
+	case w.wake <- struct{}{}:
+	default:
+	}
+	return nil
+}
+
+// take appends to dst what has to leave by now, at most about so many bytes, and tells when the next one has to; the zero time:
+// nothing is there.
+func (w *window) take(dst []byte, now time.Time, most int) ([]byte, time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for w.first < len(w.arrived) {
+		switch oldest := w.arrived[w.first]; {
+		case oldest.index < 0: // it has left
+			w.arrived[w.first] = nil
+			w.first++
+		case len(dst) >= most:
+			return dst, now
+		case oldest.due.After(now):
+			w.compact()
+			return dst, oldest.due
+		default:
+			dst = w.pop(dst)
+		}
+	}
+	w.compact()
+	return dst, time.Time{}
+}
+
+// compact gives the memory in front of the first one back, once that is half of all.
+func (w *window) compact() {
+	if w.first > len(w.arrived)/2 {
+		n := copy(w.arrived, w.arrived[w.first:])
+		clear(w.arrived[n:])
+		w.arrived, w.first = w.arrived[:n], 0
+	}
+}
+
+// pop moves the earliest item out.
+func (w *window) pop(dst []byte) []byte {
+	i := heap.Pop(&w.earlier).(*item)
+	i.source.bytes -= len(i.text) + overhead
+	select {
+	case i.source.left <- struct{}{}:
+	default:
+	}
+	dst = append(dst, i.text...)
+	i.text = nil
+	return dst
+}
+
+// run writes what leaves the window, until ctx is done, and then all that is left.
+func (w *window) run(ctx context.Context, write func([]byte) error) error {
+	const most = 256 << 10
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	var out []byte
+	for {
+		now := time.Now()
+		ended := ctx.Err() != nil
+		if ended {
+			now = now.Add(time.Hour) // all of it
+		}
+		var next time.Time
+		out, next = w.take(out[:0], now, most)
+		if len(out) > 0 {
+			if err := write(out); err != nil {
+				return err
+			}
+		}
+		if next.Equal(now) {
+			continue
+		}
+		if ended {
+			return nil
+		}
+		wake := w.wake
+		if !next.IsZero() {
+			timer.Reset(time.Until(next))
+			wake = nil // what comes now has to leave later
+		}
+		select {
+		case <-timer.C:
+		case <-wake:
+		case <-ctx.Done():
+		}
+	}
+}
+
+type items []*item
+
+func (h items) Len() int { return len(h) }
+func (h items) Less(i, j int) bool {
+	if h[i].key != h[j].key {
+		return h[i].key < h[j].key
+	}
+	return h[i].arrival < h[j].arrival
+}
+
+func (h items) Swap(i, j int) {
+	h[i], h[j] = h[j], h[i]
+	h[i].index, h[j].index = i, j
+}
+
+func (h *items) Push(x any) {
+	i := x.(*item)
+	i.index = len(*h)
+	*h = append(*h, i)
+}
+
+func (h *items) Pop() any {
+	last := len(*h) - 1
+	i := (*h)[last]
+	(*h)[last] = nil
+	*h = (*h)[:last]
+	i.index = -1
+	return i
+}

@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package hostns starts this program again in the host's namespaces: from a privileged container that shares the host's
+// PID namespace, as nsenter(1) does, but without it, so that an image need hold nothing else.
+package hostns
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// Why a process cannot enter the host's namespaces.
+var (
+	ErrNotPrivileged = errors.New("not privileged enough to enter the host's namespaces: the container needs privileged: true, and uid 0")
+	ErrNotHostPID    = errors.New("PID 1 is not the host's: the pod needs hostPID: true")
+	ErrThere         = errors.New("this process has the mount namespace of PID 1 already: on the host itself leave --host out; in a pod, hostPID: true is missing")
+)
+
+// namespaces are those that are entered, by their names in /proc/PID/ns. That of users is the same, and so is that of PIDs.
+var namespaces = []struct {
+	name string
+	kind int
+}{
+	{"cgroup", unix.CLONE_NEWCGROUP}, {"ipc", unix.CLONE_NEWIPC}, {"uts", unix.CLONE_NEWUTS}, {"net", unix.CLONE_NEWNET},
+	{"mnt", unix.CLONE_NEWNS}, // the last one: it takes /proc away
+}
+
+// originEnv tells the process on the host where it was started from.
+const originEnv = "RUNC_TRACE_CONTAINER"
+
+// searchPath is what the process on the host looks for programs in: the container's PATH says nothing about the host.
+const searchPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/opt/bin:/run/current-system/sw/bin"
+
+// origin is the variable's value. It is taken out of the environment, which is handed on to others.
+var origin = sync.OnceValue(func() string {
+	value := os.Getenv(originEnv)
+	os.Unsetenv(originEnv)
+	return value
+})
+
+// Inside says whether Run started this process.
+func Inside() bool { return origin() != "" }
+
+// Path is where a file of the container is seen from here. Where Run did not start this process, that is its own path.
+func Path(file string) string {
+	root, _, _ := strings.Cut(origin(), ":")
+	return root + file
+}
+
+// Program is where this program, in its container, is seen from here; "" where Run did not start this process.
+func Program() string {
+	_, program, _ := strings.Cut(origin(), ":")
+	return program
+}
+
+// ExitError says how the process on the host ended.
+type ExitError struct {
+	Code   int            // its exit code, or 128 and the signal
+	Signal syscall.Signal // that killed it, or 0
+}
+
+func (e *ExitError) Error() string {
+	if e.Signal != 0 {
+		return fmt.Sprintf("the process on the host was killed: %v", e.Signal)
+	}
+	return fmt.Sprintf("the process on the host ended with exit code %d", e.Code)
+}
+
+// Run starts this program again in the namespaces of PID 1 but for that of users, with the same arguments and standard
+// streams, passes signals on to it, and waits for its end: an *ExitError, unless it ended well. The environment that it gets is that of a service, and all
+// variables of this project.
+func Run() error {
+	if err := check(); err != nil {
+		return err
+	}
+	program, err := os.Executable()
+	if err == nil {
+		program, err = filepath.EvalSymlinks(program)
+	}
+	if err != nil {
+		return fmt.Errorf("looking for this program: %w", err)
+	}
+	root := fmt.Sprintf("/proc/%d/root", os.Getpid())
+	c := exec.Command("/proc/self/exe")
+	c.Args = os.Args
+	c.Env = append(environment(os.Environ()), originEnv+"="+root+":"+root+program)
+	c.Stdin, c.Stdout, c.Stderr = os.Stdin, os.Stdout, os.Stderr
+	c.Dir = "/"
+
+	// The engine ends all processes of a container with the first one: this one must not go before the other.
+	signals := make(chan os.Signal, 8)
+	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGQUIT)
+	defer signal.Stop(signals)
+	if err := elsewhere(func() error { return enterAndStart(c) }); err != nil {
+		return err
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- c.Wait() }()
+	for {
+		select {
+		case s := <-signals:
+			_ = c.Process.Signal(s) // which may have ended just now
+		case err := <-ended:
+			return exit(c, err)
+		}
+	}
+}
+
+func exit(c *exec.Cmd, err error) error {
+	var failed *exec.ExitError
+	if err != nil && !errors.As(err, &failed) {
+		return fmt.Errorf("waiting for the process on the host: %w", err)
+	}
+	status := c.ProcessState.Sys().(syscall.WaitStatus)
+	switch {
+	case status.Signaled():
+		return &ExitError{128 + int(status.Signal()), status.Signal()}
+	case status.ExitStatus() != 0:
+		return &ExitError{Code: status.ExitStatus()}
+	}
+	return nil
+}
+
+// check finds out whether PID 1 can be the host's.
+func check() error {
+	// The first process of a PID namespace, or of a container that joined another one's (shareProcessNamespace), has no parent in it. That
+	// of a container in the host's has the engine's shim.
+	if os.Getpid() == 1 || os.Getppid() == 0 {
+		return ErrNotHostPID
+	}
+	var theirs, ours unix.Stat_t
+	if err := unix.Stat("/proc/1/ns/mnt", &theirs); err != nil {
+		return refused("looking at the mount namespace of PID 1", err)
+	}
+	if err := unix.Stat("/proc/self/ns/mnt", &ours); err != nil {
+		return fmt.Errorf("looking at the own mount namespace: %w", err)
+	}
+	if theirs.Dev == ours.Dev && theirs.Ino == ours.Ino {
+		return ErrThere
+	}
+	return nil
+}
+
+func refused(what string, err error) error {
+	if errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES) {
+		return fmt.Errorf("%w (%s: %w)", ErrNotPrivileged, what, err)
+	}
+	return fmt.Errorf("%s: %w", what, err)
+}
+
+// environment is what of this one is handed on.
+func environment(all []string) []string {
+	kept := []string{"PATH=" + searchPath, "HOME=/root"}
+	for _, variable := range all {
+		for _, prefix := range []string{"RUNC_TRACE_", "TERM=", "LANG=", "LC_", "TZ="} {
+			if strings.HasPrefix(variable, prefix) {
+				kept = append(kept, variable)
+			}
+		}
+	}
+	return kept
+}
+
+// elsewhere runs a function on a thread that ends with it, and is not the first one: the root directory of that is the one
+// through which the container's files are seen from the host.
+func elsewhere(do func() error) error {
+	done := make(chan error, 1)
+	go func() {
+		runtime.LockOSThread()
+		if unix.Gettid() == unix.Getpid() {
+			err := elsewhere(do)
+			runtime.UnlockOSThread()
+			done <- err
+			return
+		}
+		done <- do() // and is not unlocked
+	}()
+	return <-done
+}
+
+// enterAndStart starts a command in the namespaces of PID 1, in which the thread is then.
+func enterAndStart(c *exec.Cmd) error {
+	files := make([]*os.File, len(namespaces))
+	for i, n := range namespaces {
+		file, err := os.Open("/proc/1/ns/" + n.name)
+		if err != nil {
+			return refused("opening the host's namespaces", err)
+		}
+		defer file.Close()
+		files[i] = file
+	}
+	// Threads share their root directory, and who shares it cannot change mount namespaces.
+	if err := unix.Unshare(unix.CLONE_FS); err != nil {
+		return fmt.Errorf("giving a thread a root directory of its own: %w", err)
+	}
+	for i, n := range namespaces {
+		if err := unix.Setns(int(files[i].Fd()), n.kind); err != nil {
+			return refused("entering the "+n.name+" namespace of PID 1", err)
+		}
+	}
+	if err := c.Start(); err != nil {
+		return fmt.Errorf("starting this program on the host (PID %s): %w", strconv.Itoa(os.Getpid()), err)
+	}
+	return nil
+}

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package installation
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/runc-trace/runc-trace/pkg/engine"
+	"github.com/runc-trace/runc-trace/pkg/hostfile"
+)
+
+// What the journal notes of an attempt with which an engine did not work.
+const (
+	rejectedNote  = "rejected"  // its sum
+	rejectionNote = "rejection" // what was said
+)
+
+func forget(store *hostfile.Store) error {
+	for _, name := range []string{rejectedNote, rejectionNote} {
+		if err := store.Note(name, ""); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// attempt is all that decides whether engines work after an installation: their own configuration and versions, the files
+// that are written, and the programs.
+type attempt struct {
+	parts map[string]string
+}
+
+// newAttempt begins with the shim that is in place, which is not written where a package has brought it.
+func (h Host) newAttempt(shim, restartCommand string) (*attempt, error) {
+	text, err := h.readFile(shim)
+	if err != nil {
+		return nil, fmt.Errorf("reading the shim that is in place: %w", err)
+	}
+	return &attempt{map[string]string{"shim": digest(text), "restart": restartCommand}}, nil
+}
+
+func digest(data []byte) string {
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:])
+}
+
+// watched is a host that tells what is read of an engine's configuration.
+func (a *attempt) watched(h engine.Host, e engine.Engine) engine.Host {
+	a.parts["version "+e.String()] = e.Version
+	h.Seen = func(path string, text []byte) { a.parts["read "+path] = digest(text) }
+	return h
+}
+
+// sum is one for all.
+func (a *attempt) sum(files []hostfile.File) string {
+	if a == nil {
+		return ""
+	}
+	parts := maps.Clone(a.parts)
+	for _, f := range files {
+		parts["write "+f.Path] = digest(f.Data) + f.Link
+	}
+	sum := sha256.New()
+	for _, name := range slices.Sorted(maps.Keys(parts)) {
+		fmt.Fprintf(sum, "%q %q\n", name, parts[name])
+	}
+	return hex.EncodeToString(sum.Sum(nil))
+}

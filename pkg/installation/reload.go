@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package installation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/runc-trace/runc-trace/pkg/engine"
+	"github.com/runc-trace/runc-trace/pkg/hostfile"
+)
+
+// tellTime is how long the command may take that tells an engine to take its configuration, and shimTime how long the shim
+// may take to say its version.
+const (
+	tellTime = 3 * time.Minute
+	shimTime = 20 * time.Second
+)
+
+// jitter is how far apart two looks at the time when a process started may be.
+const jitter = 100 * time.Millisecond
+
+// errOld says that an engine goes on as before.
+var errOld = errors.New("it runs since before, or with what it had before")
+
+// runsShim has the real runtime say its version by the way in which the engine will call it.
+func (h Host) runsShim(ctx context.Context, e Engine) error {
+	if e.Runtime == (engine.Runtime{}) {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, shimTime)
+	defer cancel()
+	said, err := h.Run(ctx, e.Shim, "--version")
+	if err == nil && strings.TrimSpace(string(said)) == "" {
+		err = errors.New("it says nothing")
+	}
+	if err != nil {
+		return fmt.Errorf("trying %s --version, which is to run %s: %w", e.Shim, e.Real, err)
+	}
+	return nil
+}
+
+// reload has an engine take its configuration, and waits until it works with that; or says how to. It returns whether the engine was told.
+func (h Host) reload(ctx context.Context, r Request, e *Engine, store *hostfile.Store, report *Report) (bool, error) {
+	changed, marked := store.Marked(changedMark + e.String())
+	if !marked {
+		changed, _ = store.Marked(appliedMark + e.String())
+	}
+	knows := func(dockers string) bool {
+		return strings.Contains(dockers, `"runc-trace"`) && (!r.Default || strings.HasPrefix(dockers, "runc-trace "))
+	}
+	stale := func() bool { return h.stale(ctx, e.Engine, changed, knows) }
+	if !stale() {
+		return false, nil
+	}
+	if !r.Restart {
+		report.Commands = append(report.Commands, h.reloadCommand(ctx, e.Engine))
+		return false, nil
+	}
+	done, what, err := h.tell(ctx, e.Engine, r.RestartCommand)
+	switch {
+	case err != nil:
+		return true, fmt.Errorf("%s did not take its new configuration: %w", e, err)
+	case !done:
+		report.Commands = append(report.Commands, what)
+		return false, nil
+	}
+	e.Taken = what
+	if err := h.works(ctx, e.Engine, stale); err != nil {
+		return true, fmt.Errorf("%s does not work with its new configuration: %w", e, err)
+	}
+	return true, nil
+}
+
+// tell tells an engine to take its configuration, by a command if there is one, and otherwise as engine.Reload does.
+func (h Host) tell(ctx context.Context, e engine.Engine, command string) (done bool, what string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, tellTime)
+	defer cancel()
+	if command == "" {
+		return e.Reload(ctx, h.engine())
+	}
+	return true, command, h.shell(ctx, e, command)
+}
+
+// shell runs a command for an engine, whose kind is its first parameter.
+func (h Host) shell(ctx context.Context, e engine.Engine, command string) error {
+	if err := h.daemonReload(ctx); err != nil {
+		return err
+	}
+	if _, err := h.Run(ctx, "sh", "-c", command, "sh", string(e.Kind)); err != nil {
+		return fmt.Errorf("running the restart command %q: %w", command, err)
+	}
+	return nil
+}
+
+// works waits until an engine works: it is not the one of before, it answers, and it does so a moment later, too.
+func (h Host) works(ctx context.Context, e engine.Engine, stale func() bool) error {
+	ctx, cancel := context.WithTimeout(ctx, h.Patience)
+	defer cancel()
+	steady := min(time.Second, h.Patience/10)
+	try := func() error {
+		if stale() {
+			return errOld
+		}
+		return h.Answers(ctx, e)
+	}
+	var problem error
+	for {
+		since, _ := h.Started(e.Binary)
+		err := try()
+		pause := steady / 4
+		if err == nil {
+			pause = steady
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(pause):
+		}
+		if err == nil {
+			if err = try(); err == nil {
+				if now, _ := h.Started(e.Binary); now.Sub(since).Abs() < jitter {
+					return nil
+				}
+				err = errors.New("it does not stay up")
+			}
+		}
+		if ctx.Err() == nil || problem == nil { // what the last moment was too short for says nothing
+			problem = err
+		}
+		if ctx.Err() != nil {
+			return fmt.Errorf("waited %v in vain: %w", h.Patience, problem)
+		}
+	}
+}
+
+// takeBack puts everything back after the last engine that was told to take its configuration failed, has all that were told take what
+// they had, and notes the attempt, so that it is not made again. The error says all of that.
+func (h Host) takeBack(ctx context.Context, p plan, err error, told []*Engine, loaded Loaded, store *hostfile.Store, report *Report) error {
+	since := time.Now()
+	var problems []error
+	for _, e := range told {
+		if e.Kind == engine.Docker {
+			h.forgetDefault(ctx, p, e, store)
+		}
+	}
+	problems = append(problems, store.Rollback())
+	if failed := told[len(told)-1]; !slices.ContainsFunc(report.Changes, func(c hostfile.Change) bool { return c.For == failed.String() }) {
+		store.Mark(restoredMark+failed.String(), since)
+		_, problem := store.Restore(forEngine(failed.Engine), false) // an earlier installation wrote them
+		problems = append(problems, problem)
+	}
+	problems = append(problems, h.daemonReload(ctx))
+	var runtimes []string
+	for _, e := range told {
+		if problem := h.recover(ctx, e, p.request.RestartCommand, since); problem != nil {
+			problems = append(problems, fmt.Errorf("%s: %w", e, problem))
+		}
+		runtimes = append(runtimes, fmt.Sprintf("%s works again, with %s", e, h.runtimeNow(e)))
+	}
+	problems = append(problems, h.unload(loaded))
+	if problem := errors.Join(problems...); problem != nil {
+		err = fmt.Errorf("%w; putting everything back failed, too: %w", err, problem)
+	} else {
+		err = fmt.Errorf("%w; everything was put back, and %s; this is not tried again with the same version and configuration, except by --retry", err, strings.Join(runtimes, ", "))
+	}
+	if again, problem := h.plan(p.request, &Report{}); problem == nil {
+		p = again // what was there before need not be what was found at first
+	}
+	return errors.Join(err, store.Note(rejectionNote, err.Error()), store.Note(rejectedNote, p.attempt))
+}
+
+// forgetDefault has Docker give up our runtime as its default one, which it does only for another one that its configuration names. If it
+// cannot, it has to be started again, which recover finds out.
+func (h Host) forgetDefault(ctx context.Context, p plan, e *Engine, store *hostfile.Store) {
+	before, recorded, err := store.Original(e.Config)
+	if err != nil || !recorded {
+		return
+	}
+	if f, err := e.Keep(before, e.Shim); err == nil {
+		if _, err := store.Apply([]hostfile.File{{Path: f.Path, Data: f.Data, Mode: f.Mode, For: e.String()}}); err == nil {
+			_, _, _ = h.tell(ctx, e.Engine, p.request.RestartCommand)
+		}
+	}
+}
+
+// runtimeNow says by what an engine starts containers after its files were put back.
+func (h Host) runtimeNow(e *Engine) string {
+	if h.usesShim(e) {
+		return "runc-trace as it was installed before"
+	}
+	return "plain " + path.Base(e.Runtime.Path) + ", without runc-trace"
+}
+
+func (h Host) usesShim(e *Engine) bool {
+	use, err := e.UsesShim(h.engine(), []string{e.Shim})
+	return err == nil && len(use.Runtimes) > 0
+}
+
+// recover has an engine take what it had before, and waits until it works.
+func (h Host) recover(ctx context.Context, e *Engine, command string, since time.Time) error {
+	tell, cancel := context.WithTimeout(ctx, tellTime)
+	defer cancel()
+	var problem error
+	if command != "" {
+		problem = h.shell(tell, e.Engine, command)
+	} else {
+		problem = e.Recover(tell, h.engine())
+	}
+	err := h.works(ctx, e.Engine, func() bool {
+		return h.stale(ctx, e.Engine, since, func(dockers string) bool { return h.usesShim(e) || !strings.HasPrefix(dockers, "runc-trace ") })
+	})
+	if err == nil {
+		return nil // whatever the command said
+	}
+	return errors.Join(problem, err)
+}

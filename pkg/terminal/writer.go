@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package terminal
+
+import (
+	"io"
+	"unicode"
+	"unicode/utf8"
+)
+
+// AppendEscaped appends text that another program has escaped already, and that need not be
+// trusted: backslashes stay, and all else that Append escapes is escaped. The result is
+// valid UTF-8 on one line.
+func AppendEscaped[T []byte | string](dst []byte, text T) []byte {
+	for i := 0; i < len(text); {
+		if text[i] == '\\' {
+			dst = append(dst, '\\')
+			i++
+			continue
+		}
+		_, n := decode(text[i:])
+		dst = Append(dst, text[i:i+n])
+		i += n
+	}
+	return dst
+}
+
+// Escaped is AppendEscaped into a string of its own.
+func Escaped[T []byte | string](text T) string {
+	return string(AppendEscaped(nil, text))
+}
+
+// Writer passes on what another program printed and has escaped already: newlines as they are, and
+// the rest as AppendEscaped has it.
+type Writer struct {
+	out    io.Writer
+	cut    []byte // the beginning of a character
+	buffer []byte
+}
+
+// NewWriter returns a Writer to out.
+func NewWriter(out io.Writer) *Writer { return &Writer{out: out} }
+
+// Write passes text on, but for the beginning of a character at its end, which waits for the rest of it.
+func (w *Writer) Write(text []byte) (int, error) {
+	rest := text
+	if len(w.cut) > 0 {
+		rest = append(w.cut, text...)
+	}
+	w.buffer = w.buffer[:0]
+	for len(rest) > 0 && utf8.FullRune(rest) {
+		plain := 0
+		for plain < len(rest) && (rest[plain] == '\n' || rest[plain] >= ' ' && rest[plain] < 0x7f) {
+			plain++
+		}
+		if plain > 0 {
+			w.buffer = append(w.buffer, rest[:plain]...)
+			rest = rest[plain:]
+			continue
+		}
+		r, n := utf8.DecodeRune(rest)
+		if r != utf8.RuneError && unicode.IsPrint(r) {
+			w.buffer = append(w.buffer, rest[:n]...)
+		} else {
+			w.buffer = Append(w.buffer, rest[:n])
+		}
+		rest = rest[n:]
+	}
+	w.cut = append([]byte(nil), rest...)
+	if _, err := w.out.Write(w.buffer); err != nil {
+		return 0, err
+	}
+	return len(text), nil
+}
+
+// Close passes on what waits for more. It does not close what the Writer writes to.
+func (w *Writer) Close() error {
+	_, err := w.out.Write(Append(nil, w.cut))
+	w.cut = nil
+	return err
+}
