@@ -46,6 +46,7 @@ lint: ## gofmt, go vet, staticcheck, and the wall around what the shim imports
 	@unformatted=$$(gofmt -l cmd pkg test install); [ -z "$$unformatted" ] || { echo "not gofmt-ed: $$unformatted"; exit 1; }
 	go vet ./...
 	GOARCH=arm64 go vet ./...
+	GOOS=darwin GOARCH=arm64 go build -o /dev/null ./cmd/tracectl
 	go tool staticcheck ./...
 	go test -count=1 -run TestImports ./pkg/shim
 
@@ -106,6 +107,7 @@ bench: deps build ## measure what tracing costs; prints the tables of docs/bench
 	go run ./test/bench calls
 	go run ./test/bench kept
 	go run ./test/bench shim
+	go run ./test/bench cluster
 	go test -run '^$$' -bench . -benchmem ./pkg/syscalls ./pkg/straceback
 
 .PHONY: demo
@@ -122,6 +124,10 @@ install: build ## install binaries, the default configuration and man pages belo
 .PHONY: packages
 packages: check-go ## build deb, rpm and tarball for amd64 and arm64, with checksums, into dist/
 	@VERSION=$(VERSION) sh install/packages/build.sh dist
+
+.PHONY: plugin
+plugin: check-go ## build kubectl's plugin for Linux and macOS, and its krew manifest, into dist/
+	@VERSION=$(VERSION) sh install/krew/build.sh dist
 
 .PHONY: image
 image: check-go ## build the container image for amd64 and arm64, one OCI archive, into dist/

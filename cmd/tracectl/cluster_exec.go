@@ -90,7 +90,7 @@ func (run *clusterRun) execs(ctx context.Context, r *execRequest, args []string)
 	return run.Follow(ctx, cluster.Following{
 		Since: r.since,
 		Args: func(since, heartbeat time.Duration) []string {
-			all := append(args[:len(args):len(args)], fmt.Sprintf("--heartbeat=%v", heartbeat))
+			all := append(args[:len(args):len(args)], fmt.Sprintf("--heartbeat=%v", heartbeat), "--until-eof")
 			if since > 0 {
 				all = append(all, fmt.Sprintf("--since=%v", since))
 			}

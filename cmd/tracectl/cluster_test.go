@@ -5,11 +5,8 @@
 package main
 
 import (
-	"bytes"
-	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -23,8 +20,6 @@ import (
 	"github.com/spf13/cobra"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
-	"github.com/runc-trace/runc-trace/pkg/cluster"
 )
 
 // answers is what a node's tracectl does, called with arguments.
@@ -301,130 +296,4 @@ func flagNames(c *cobra.Command) []string {
 		}
 	}
 	return names
-}
-
-// fakeNodes is a Runner.
-type fakeNodes map[string]func(ctx context.Context, args []string, stdout io.Writer) error
-
-func (f fakeNodes) Run(ctx context.Context, node cluster.Node, args []string, stdout, _ io.Writer) error {
-	return f[node.Name](ctx, args, stdout)
-}
-
-func TestClusterExec(t *testing.T) {
-	time.Local = time.UTC
-	const line = `{"time":"2026-01-01T00:00:0%d.5Z","comm":"sh","pid":7,"ppid":1,"ret":0,"path":"/bin/sh","args":["sh","-c","\u001b[2J"],"log":1,"sequence":%d,"namespace":"default","pod":"web","container":"app"}` + "\n"
-	nodes := fakeNodes{
-		"n1": func(_ context.Context, _ []string, w io.Writer) error {
-			fmt.Fprintf(w, line+line, 1, 0, 3, 1)
-			return nil
-		},
-		"worker-2": func(_ context.Context, _ []string, w io.Writer) error { fmt.Fprintf(w, line, 2, 0); return nil },
-	}
-	find := func(context.Context) ([]cluster.Node, error) {
-		return []cluster.Node{{Name: "n1"}, {Name: "worker-2"}}, nil
-	}
-	for _, c := range []struct {
-		args []string
-		want string
-	}{
-		{[]string{"--no-follow"}, "" +
-			"NODE     PCOMM            PID    PPID   RET ARGS\n" +
-			"n1       sh               7      1        0 /bin/sh -c \\x1b[2J\n" +
-			"worker-2 sh               7      1        0 /bin/sh -c \\x1b[2J\n" +
-			"n1       sh               7      1        0 /bin/sh -c \\x1b[2J\n"},
-		{[]string{"--no-follow", "-T"}, "" +
-			"NODE     TIME                    PCOMM            PID    PPID   RET ARGS\n" +
-			"n1       2026-01-01 00:00:01.500 sh               7      1        0 /bin/sh -c \\x1b[2J\n" +
-			"worker-2 2026-01-01 00:00:02.500 sh               7      1        0 /bin/sh -c \\x1b[2J\n" +
-			"n1       2026-01-01 00:00:03.500 sh               7      1        0 /bin/sh -c \\x1b[2J\n"},
-	} {
-		c0 := &cobra.Command{Use: "exec"}
-		r := addExecFlags(c0)
-		if err := c0.ParseFlags(c.args); err != nil {
-			t.Fatal(err)
-		}
-		var stdout, stderr bytes.Buffer
-		run, err := newClusterRun(t.Context(), nodes, find, time.Minute, &stdout, &stderr, "tracectl")
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := run.execs(t.Context(), r, nil); err != nil || stderr.Len() > 0 {
-			t.Errorf("%v: %v, %s", c.args, err, &stderr)
-		}
-		if diff := cmp.Diff(c.want, stdout.String()); diff != "" {
-			t.Errorf("%v (-want +got):\n%s", c.args, diff)
-		}
-	}
-}
-
-// TestClusterExecFollows has the nodes be asked for the future, and interrupted.
-func TestClusterExecFollows(t *testing.T) {
-	ctx, cancel := context.WithCancel(t.Context())
-	var asked []string
-	nodes := fakeNodes{"n1": func(ctx context.Context, args []string, w io.Writer) error {
-		asked = args
-		fmt.Fprint(w, `{"heartbeat":"2026-01-01T00:00:00Z"}`+"\n"+`{"time":"2026-01-01T00:00:00Z","log":1,"sequence":3,"comm":"sh"}`+"\n")
-		time.AfterFunc(100*time.Millisecond, cancel)
-		<-ctx.Done()
-		return ctx.Err()
-	}}
-	find := func(context.Context) ([]cluster.Node, error) { return []cluster.Node{{Name: "n1"}}, nil }
-	c := &cobra.Command{Use: "exec"}
-	r := addExecFlags(c)
-	if err := c.ParseFlags([]string{"-o", "json"}); err != nil {
-		t.Fatal(err)
-	}
-	var stdout bytes.Buffer
-	run, err := newClusterRun(ctx, nodes, find, 15*time.Second, &stdout, io.Discard, "tracectl")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := run.execs(ctx, r, []string{"exec", "--output=json"}); err != nil {
-		t.Error(err)
-	}
-	want := `{"node":"n1","time":"2026-01-01T00:00:00Z","log":1,"sequence":3,"comm":"sh"}` + "\n"
-	if diff := cmp.Diff(want, stdout.String()); diff != "" {
-		t.Errorf("-want +got:\n%s", diff)
-	}
-	if diff := cmp.Diff([]string{"exec", "--output=json", "--heartbeat=5s"}, asked); diff != "" {
-		t.Errorf("asked (-want +got):\n%s", diff)
-	}
-}
-
-func TestPlugin(t *testing.T) {
-	for _, c := range []struct {
-		argv []string
-		ok   bool
-	}{
-		{[]string{"/usr/bin/kubectl-runc_trace", "status"}, true},
-		{[]string{"kubectl-runc_trace.exe"}, true},
-		{[]string{"/opt/runc-trace/bin/tracectl", "status"}, false},
-		{nil, false},
-	} {
-		if _, args, ok := asPlugin(c.argv); ok != c.ok || ok && len(args) != len(c.argv)-1 {
-			t.Errorf("%q is the plugin: %v, with %q", c.argv, ok, args)
-		}
-	}
-	plugin := func(args ...string) result {
-		var stdout, stderr bytes.Buffer
-		code := runRoot(newPlugin(), args, strings.NewReader(""), &stdout, &stderr)
-		return result{code, stdout.String(), stderr.String()}
-	}
-	want := result{2, "", "kubectl runc-trace: takes no argument such as \"x\" (see kubectl runc-trace exec --help)\n"}
-	if got := plugin("exec", "x"); got != want {
-		t.Errorf("wrong usage gives %+v", got)
-	}
-	for _, args := range [][]string{{"--help"}, {"exec", "--help"}, {"straceback", "show", "--help"}, {"straceback", "list", "--help"}} {
-		got := plugin(args...)
-		usage := got.Stdout[strings.Index(got.Stdout, "Usage:"):]
-		if strings.Contains(usage, "tracectl cluster") || !strings.Contains(usage, "kubectl runc-trace") {
-			t.Errorf("%v: %s", args, got.Stdout)
-		}
-	}
-	if got := plugin("__complete", "straceback", ""); !strings.Contains(got.Stdout, "show\t") {
-		t.Errorf("completion gives %+v", got)
-	}
-	if got := plugin("--version"); got.Stdout != "kubectl runc-trace "+version+"\n" {
-		t.Errorf("--version gives %+v", got)
-	}
 }

@@ -56,6 +56,11 @@ func newExec(s *settings) *cobra.Command {
 	}
 	r := addExecFlags(c)
 	c.Flags().DurationVar(&r.heartbeat, "heartbeat", 0, "with -o json, also an object with only the time, at the beginning and again each time that so long has passed")
+	// For "tracectl cluster exec": an engine does not tell what it runs that the connection is gone, but for this.
+	c.Flags().BoolVar(&r.untilEOF, "until-eof", false, "end when standard input does")
+	if err := c.Flags().MarkHidden("until-eof"); err != nil {
+		panic(err) // the flag has just been added
+	}
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		if err := r.check(c); err != nil {
 			return err
@@ -65,6 +70,12 @@ func newExec(s *settings) *cobra.Command {
 		}
 		ctx, stop := untilSignal(c)
 		defer stop()
+		if r.untilEOF {
+			go func() {
+				_, _ = io.Copy(io.Discard, c.InOrStdin())
+				stop()
+			}()
+		}
 		return printExecs(ctx, s, r, c.OutOrStdout(), c.ErrOrStderr())
 	}
 	return c

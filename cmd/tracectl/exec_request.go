@@ -26,6 +26,7 @@ type execRequest struct {
 	output   *choice
 
 	heartbeat time.Duration // 0: none
+	untilEOF  bool
 }
 
 // addExecFlags adds the flags that say which execs are wanted, and how they are shown.

@@ -39,7 +39,7 @@ for platform in $PLATFORMS; do
 	cat >>"$work/runc-trace.yaml" <<PLATFORM
   - selector:
       matchLabels: {os: $GOOS, arch: $GOARCH}
-    uri: $BASE_URI/$name.tar.gz
+    uri: "$BASE_URI/$name.tar.gz"
     sha256: $(sha256sum "$dist/$name.tar.gz" | cut -d ' ' -f 1)
     files:
     - {from: "*/kubectl-runc_trace", to: .}

@@ -18,7 +18,7 @@ const slack = 10 * time.Second
 type follower struct {
 	*session
 	name   string
-	since  time.Duration // how long ago to begin, as of `began`; 0: from the connection on
+	since  time.Duration // how long ago to begin, as of `began`
 	began  time.Time
 	source *source
 
@@ -106,9 +106,6 @@ func (r *follower) from(now time.Time) time.Duration {
 	if r.heard {
 		// What was printed before the last heartbeat has come. The node will take it from the moment at which it is connected.
 		return max(0, now.Add(-r.ahead).Sub(r.beat)) + slack + r.Timeout
-	}
-	if r.since == 0 {
-		return 0
 	}
 	return r.since + now.Sub(r.began)
 }

@@ -84,7 +84,7 @@ func (r *Remote) Nodes(ctx context.Context, namespace string) ([]Node, error) {
 func (r *Remote) Run(ctx context.Context, node Node, args []string, stdout, stderr io.Writer) error {
 	request := r.api.Post().Namespace(node.Namespace).Resource("pods").Name(node.Pod).SubResource("exec").
 		VersionedParams(&corev1.PodExecOptions{
-			Container: container, Command: append([]string{"tracectl"}, args...), Stdout: true, Stderr: true,
+			Container: container, Command: append([]string{"tracectl"}, args...), Stdin: true, Stdout: true, Stderr: true,
 		}, types().parameters)
 	spdy, err := remotecommand.NewSPDYExecutor(r.config, "POST", request.URL())
 	if err != nil {
@@ -109,8 +109,12 @@ func (r *Remote) Run(ctx context.Context, node Node, args []string, stdout, stde
 	out, problems := &gate{out: stdout}, &gate{out: stderr}
 	defer out.shut()
 	defer problems.shut()
+	// Nothing comes from it, but its end: a node's tracectl is not told otherwise that nobody listens any more. What it
+	// writes then, its engine takes and throws away.
+	stdin, end := io.Pipe()
+	defer end.Close()
 	ctx = klog.NewContext(ctx, logr.Discard())
-	err = executor.StreamWithContext(ctx, remotecommand.StreamOptions{Stdout: out, Stderr: problems})
+	err = executor.StreamWithContext(ctx, remotecommand.StreamOptions{Stdin: stdin, Stdout: out, Stderr: problems})
 	var exit exec.CodeExitError
 	switch {
 	case err == nil:

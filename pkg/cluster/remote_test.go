@@ -71,7 +71,7 @@ func TestRemote(t *testing.T) {
 		if exit, ok := err.(*ExitError); ok != (c.code != 0) || ok && exit.Code != c.code {
 			t.Errorf("%s: error %#v", c.what, err)
 		}
-		want := []string{"GET /api/v1/namespaces/runc-trace/pods/agent-n1/exec?command=tracectl&command=exec&command=-o%3Djson&command=--label%3Da+in+%28b%2Cc%29&container=agent&stderr=true&stdout=true"}
+		want := []string{"GET /api/v1/namespaces/runc-trace/pods/agent-n1/exec?command=tracectl&command=exec&command=-o%3Djson&command=--label%3Da+in+%28b%2Cc%29&container=agent&stderr=true&stdin=true&stdout=true"}
 		if diff := cmp.Diff(want, requests); diff != "" {
 			t.Errorf("%s: requests (-want +got):\n%s", c.what, diff)
 		}

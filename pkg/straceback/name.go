@@ -42,37 +42,74 @@ func (e *NameError) Error() string {
 //	an ID
 //	namespace/pod/container, or namespace/pod where the pod has one container
 //	pod, where it has one container and no other namespace has a pod of that name
-//	node_namespace_pod or node_namespace_pod_container; the node does not count
+//	the container's own name, where it is in no pod
+//	node_namespace_pod or node_namespace_pod_container; the node does not count where it is this one
 //	the beginning of an ID
 //
 // and the first form that fits any recording counts. A pod's sandbox counts where nothing
 // else of the pod is recorded. The error is a *NameError.
 func Find(list []*Recording, name string) ([]*Recording, error) {
-	for _, form := range forms(name) {
-		var found []*Recording
-		for _, r := range list {
-			if r.Container != nil && form(r.Container) {
-				found = append(found, r)
-			}
-		}
-		if len(found) > 0 {
-			return one(found, name)
+	s := NewSearch(name)
+	for _, r := range list {
+		s.Add(r)
+	}
+	return s.Result()
+}
+
+// Search is Find among recordings that come one after another. It keeps only those that may be meant.
+type Search struct {
+	name    string
+	forms   []func(*Recording) bool
+	found   [][]*Recording // by form
+	similar []string
+}
+
+// NewSearch returns a Search for a name among no recordings yet.
+func NewSearch(name string) *Search {
+	s := &Search{name: name, forms: forms(name)}
+	s.found = make([][]*Recording, len(s.forms))
+	return s
+}
+
+// Add adds a recording to those that may be meant.
+func (s *Search) Add(r *Recording) {
+	if r.Container == nil {
+		return
+	}
+	for i, form := range s.forms {
+		if form(r) {
+			s.found[i] = append(s.found[i], r)
 		}
 	}
-	return nil, &NameError{Name: name, Candidates: similar(list, name)}
+	s.addSimilar(r)
+}
+
+// Result is what Find returns.
+func (s *Search) Result() ([]*Recording, error) {
+	for _, found := range s.found {
+		if len(found) > 0 {
+			return one(found, s.name)
+		}
+	}
+	slices.Sort(s.similar)
+	return nil, &NameError{Name: s.name, Candidates: s.similar}
 }
 
 // forms are what a name may mean, the first one first.
-func forms(name string) []func(*labels.Container) bool {
+func forms(name string) []func(*Recording) bool {
 	slashes := strings.Split(name, "/")
 	scores := strings.Split(name, "_")
-	return []func(*labels.Container) bool{
-		func(c *labels.Container) bool { return c.ID == name },
-		func(c *labels.Container) bool { return len(slashes) > 1 && named(c, slashes) },
-		func(c *labels.Container) bool { return c.Pod != "" && c.Pod == name },
-		func(c *labels.Container) bool { return c.Pod == "" && c.Name != "" && c.Name == name },
-		func(c *labels.Container) bool { return len(scores) > 2 && named(c, scores[1:]) },
-		func(c *labels.Container) bool { return name != "" && strings.HasPrefix(c.ID, name) },
+	return []func(*Recording) bool{
+		func(r *Recording) bool { return r.Container.ID == name },
+		func(r *Recording) bool { return len(slashes) > 1 && named(r.Container, slashes) },
+		func(r *Recording) bool { return r.Container.Pod != "" && r.Container.Pod == name },
+		func(r *Recording) bool {
+			return r.Container.Pod == "" && r.Container.Name != "" && r.Container.Name == name
+		},
+		func(r *Recording) bool {
+			return len(scores) > 2 && (r.Node == "" || r.Node == scores[0]) && named(r.Container, scores[1:])
+		},
+		func(r *Recording) bool { return name != "" && strings.HasPrefix(r.Container.ID, name) },
 	}
 }
 
@@ -94,11 +131,12 @@ func one(found []*Recording, name string) ([]*Recording, error) {
 	}
 	var names []string
 	for _, r := range found {
-		if n := r.Name(); !slices.Contains(names, n) {
+		if n := r.fullName(); !slices.Contains(names, n) {
 			names = append(names, n)
 		}
 	}
 	if len(names) > 1 {
+		slices.Sort(names)
 		return nil, &NameError{Name: name, Ambiguous: true, Candidates: names}
 	}
 	slices.SortStableFunc(found, func(a, b *Recording) int {
@@ -120,21 +158,28 @@ func (r *Recording) Name() string {
 	return r.Container.FullName()
 }
 
-// similar lists names that hold the last part of the one that was asked for, or begin as it does.
-func similar(list []*Recording, name string) []string {
+// fullName is a name that means it among the recordings of many nodes.
+func (r *Recording) fullName() string {
+	c := r.Container
+	switch {
+	case r.Node == "":
+		return r.Name()
+	case c.Pod == "" || c.Name == "":
+		return r.Name() + " (of node " + r.Node + ")"
+	}
+	return strings.Join([]string{r.Node, c.Namespace, c.Pod, c.Name}, "_")
+}
+
+// addSimilar notes names that hold the last part of the one that was asked for, or begin as it does.
+func (s *Search) addSimilar(r *Recording) {
 	const most, beginning = 8, 3
-	part := name[strings.LastIndexAny(name, "/_")+1:]
-	var names []string
-	for _, r := range list {
-		n := r.Name()
-		if n == "" || slices.Contains(names, n) || len(names) == most {
-			continue
-		}
-		alike := len(part) >= beginning &&
-			(strings.Contains(n, part) || strings.HasPrefix(r.Container.Pod, part[:beginning]))
-		if alike {
-			names = append(names, n)
+	part := s.name[strings.LastIndexAny(s.name, "/_")+1:]
+	if len(part) < beginning || len(s.similar) == most {
+		return
+	}
+	if n := r.Name(); strings.Contains(n, part) || strings.HasPrefix(r.Container.Pod, part[:beginning]) {
+		if n = r.fullName(); !slices.Contains(s.similar, n) {
+			s.similar = append(s.similar, n)
 		}
 	}
-	return names
 }

@@ -32,6 +32,8 @@ type Recording struct {
 	Generation uint32 // of its ring
 	// Container is whose it is; nil where that is not known any more.
 	Container *labels.Container
+	// Node is the name of the node that has it; empty where it is this one, whatever that is called.
+	Node string
 
 	ring *ring.Ring
 }

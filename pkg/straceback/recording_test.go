@@ -159,6 +159,50 @@ func TestRead(t *testing.T) {
 	check("the next one in the same ring", Calls{Oldest: 1_000_000, Newest: 1_005_000})
 }
 
+func TestFindOnNodes(t *testing.T) {
+	on := func(node, namespace, pod, container, id string, created uint64) *Recording {
+		return &Recording{Node: node, Container: &labels.Container{Namespace: namespace, Pod: pod, Name: container, ID: id, Created: created}}
+	}
+	list := []*Recording{
+		on("n1", "default", "web-0", "nginx", "aaaa", 1),
+		on("n2", "default", "web-0", "nginx", "bbbb", 2), // it moved
+		on("n1", "default", "db", "db", "cccc", 3),
+		on("n1", "default", "db", "db", "dddd", 4), // it was restarted
+		on("n1", "", "", "", "plain", 5),
+		on("n2", "", "", "", "plain", 6),
+		on("n1", "", "", "registry", "eeee", 7),
+		on("n2", "", "", "registry", "ffff", 8),
+		on("n2", "", "", "proxy", "0000", 9),
+		{Node: "n2"},
+	}
+	for _, c := range []struct {
+		name string
+		want []string // node and ID; or the error
+	}{
+		{"web-0", []string{`"web-0" means more than one container; name one of:`, "  n1_default_web-0_nginx", "  n2_default_web-0_nginx"}},
+		{"n2_default_web-0", []string{"n2 bbbb"}},
+		{"n1_default_web-0_nginx", []string{"n1 aaaa"}},
+		{"n3_default_web-0", []string{`no recording of "n3_default_web-0"; similar ones are:`, "  n1_default_web-0_nginx", "  n2_default_web-0_nginx"}},
+		{"bb", []string{"n2 bbbb"}},
+		{"default/db", []string{"n1 dddd", "n1 cccc"}},
+		{"plain", []string{`"plain" means more than one container; name one of:`, "  plain (of node n1)", "  plain (of node n2)"}},
+		{"registry", []string{`"registry" means more than one container; name one of:`, "  registry (of node n1)", "  registry (of node n2)"}},
+		{"proxy", []string{"n2 0000"}},
+	} {
+		var got []string
+		found, err := Find(list, c.name)
+		if err != nil {
+			got = strings.Split(err.Error(), "\n")
+		}
+		for _, r := range found {
+			got = append(got, r.Node+" "+r.Container.ID)
+		}
+		if diff := cmp.Diff(c.want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", c.name, diff)
+		}
+	}
+}
+
 func TestFind(t *testing.T) {
 	n := newNode(16)
 	for i, c := range []struct{ namespace, pod, container, id string }{

@@ -4,7 +4,7 @@
 // measured in interleaved rounds of one run, and the least of a variant's rounds is kept: what else
 // a machine does only ever adds.
 //
-// Usage: bench calls|kept|shim [-rounds N]
+// Usage: bench calls|kept|shim|cluster [-rounds N]
 package main
 
 import (
@@ -28,20 +28,27 @@ var commands = map[string]func(rounds int) error{
 	"calls": benchCalls,
 	"kept":  benchKept,
 	"shim":  benchShim,
+
+	"cluster": benchCluster,
 }
 
 func run(args []string) error {
-	if len(args) > 0 && args[0] == "worker" {
-		return work(args[1:])
+	if len(args) > 0 {
+		switch args[0] { // processes that it starts itself
+		case "worker":
+			return work(args[1:])
+		case "cluster-server", "cluster-client":
+			return workCluster(args[0], args[1:])
+		}
 	}
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	rounds := flags.Int("rounds", 0, "interleaved rounds (0: as many as the benchmark needs)")
 	if len(args) == 0 {
-		return errors.New("which one: calls, kept or shim?")
+		return errors.New("which one: calls, kept, shim or cluster?")
 	}
 	command, ok := commands[args[0]]
 	if !ok {
-		return fmt.Errorf("no benchmark %q: there are calls, kept and shim", args[0])
+		return fmt.Errorf("no benchmark %q: there are calls, kept, shim and cluster", args[0])
 	}
 	if err := flags.Parse(args[1:]); err != nil {
 		return err
