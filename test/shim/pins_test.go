@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"unsafe"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
@@ -112,17 +113,18 @@ func (p pins) pinBind(t *testing.T, result int64) *ebpf.Map {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { requests.Close() })
+	const head = int32(unsafe.Offsetof(abi.BindRequest{}.Leaf) + 8) // the cgroup comes first
 	program, err := ebpf.NewProgram(&ebpf.ProgramSpec{
 		Type: ebpf.RawTracepoint, License: "Dual BSD/GPL",
 		Instructions: asm.Instructions{
 			asm.LoadMem(asm.R3, asm.R1, 0, asm.DWord),
-			asm.Mov.Imm(asm.R2, 16),
+			asm.Mov.Imm(asm.R2, head),
 			asm.Mov.Reg(asm.R1, asm.R10),
-			asm.Add.Imm(asm.R1, -16),
+			asm.Add.Imm(asm.R1, -head),
 			asm.FnProbeReadUser.Call(),
 			asm.LoadMapPtr(asm.R1, requests.FD()),
 			asm.Mov.Reg(asm.R2, asm.R10),
-			asm.Add.Imm(asm.R2, -16),
+			asm.Add.Imm(asm.R2, -head),
 			asm.Mov.Reg(asm.R3, asm.R10),
 			asm.Add.Imm(asm.R3, -8),
 			asm.Mov.Imm(asm.R4, 0),
