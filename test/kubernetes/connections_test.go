@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package kubernetes
+
+import (
+	"fmt"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// TestFollowFromTheHeader holds that whoever sees the header sees every exec that comes after it, though it takes time to connect.
+func TestFollowFromTheHeader(t *testing.T) {
+	c := use(t)
+	c.deploy()
+	namespace := c.namespace("header")
+	for _, n := range c.nodes {
+		c.applyText(fmt.Sprintf(counting, n.name, namespace, "counts: quickly", n.name, "Never", "n=0; while :; do n=$((n+1)); /bin/true $n; /bin/usleep 10000; done"))
+	}
+	for _, n := range c.nodes {
+		c.await(namespace, "pod/"+n.name, "condition=Ready")
+	}
+	for range 3 {
+		f := c.follow("--label=counts=quickly")
+		begin := time.Now()
+		time.Sleep(time.Second)
+		end := time.Now()
+		want := map[*node][]string{}
+		for _, e := range c.execs("--namespace=" + namespace) {
+			if e.Time.After(begin) && e.Time.Before(end) {
+				n := c.node(e.Node)
+				want[n] = append(want[n], e.asText())
+			}
+		}
+		for _, n := range c.nodes {
+			if len(want[n]) < 20 {
+				t.Fatalf("%s has executed %q only", n.name, want[n])
+			}
+			f.await(n, len(want[n]))
+		}
+		time.Sleep(time.Second) // until those are printed that came in another order
+		f.stop()
+		for _, n := range c.nodes {
+			wanted := map[string]bool{}
+			for _, line := range want[n] {
+				wanted[line] = true
+			}
+			var got []string
+			for _, line := range f.lines(n) {
+				if wanted[line] {
+					got = append(got, line)
+				}
+			}
+			if diff := cmp.Diff(want[n], got); diff != "" {
+				t.Errorf("execs on %s within a second after the header (-want +got):\n%s", n.name, diff)
+			}
+		}
+	}
+}
+
+// TestConnectionsEnd has followers end, and be killed: nothing goes on for them on the nodes.
+func TestConnectionsEnd(t *testing.T) {
+	c := use(t)
+	c.deploy()
+	followed := func(n *node) string {
+		return n.run("pgrep", "--full", "--list-full", "tracectl exec .*--until-eof").Stdout
+	}
+	for what, end := range map[string]func(*follower){
+		"ended": (*follower).stop,
+		"killed": func(f *follower) {
+			if err := f.process.Signal(syscall.SIGKILL); err != nil {
+				t.Fatal(err)
+			}
+			f.stopped = true
+		},
+	} {
+		f := c.follow("--label=connection=" + what)
+		for _, n := range c.nodes {
+			c.eventually(n.name+" is followed", func() (string, bool) { return "", followed(n) != "" })
+		}
+		end(f)
+		for _, n := range c.nodes {
+			c.eventually("after a follower was "+what+", nothing is left of it on "+n.name, func() (string, bool) {
+				left := followed(n)
+				return left, left == ""
+			})
+		}
+	}
+}

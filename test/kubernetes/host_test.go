@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package kubernetes
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// host is what a cluster might leave on the machine that it is made on, beside files in its own directory.
+type host struct {
+	Settings map[string]string // of the kernel
+	Firewall map[string]string // rules, by the program that lists them
+	Links    []string          // of the network
+	Mounts   []string
+	Cgroups  []string
+}
+
+// lookAtHost says how things are. Of mounts and cgroups it lists those that a node's programs would make; what else runs
+// on this machine may have its own.
+func lookAtHost() (host, error) {
+	h := host{Settings: settings()}
+	links, err := os.ReadDir("/sys/class/net")
+	if err != nil {
+		return h, err
+	}
+	for _, l := range links {
+		h.Links = append(h.Links, l.Name())
+	}
+	if h.Firewall, err = firewall(); err != nil {
+		return h, err
+	}
+	mounts, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		return h, err
+	}
+	for line := range strings.Lines(string(mounts)) {
+		where := strings.Fields(line)[4]
+		for _, dir := range []string{scratch, "/etc", "/opt", "/proc/sys", "/run", "/sys/fs/cgroup", "/usr", "/var"} {
+			if where == dir || strings.HasPrefix(where, dir+"/") {
+				h.Mounts = append(h.Mounts, where)
+			}
+		}
+	}
+	for _, pattern := range []string{"*", "*/*"} {
+		cgroups, err := filepath.Glob("/sys/fs/cgroup/" + pattern)
+		if err != nil {
+			return h, err
+		}
+		for _, dir := range cgroups {
+			name := filepath.Base(dir)
+			if strings.Contains(name, filepath.Base(scratch)) || slices.Contains([]string{"k8s.io", "kubepods", "system.slice"}, name) {
+				h.Cgroups = append(h.Cgroups, dir)
+			}
+		}
+	}
+	return h, nil
+}
+
+// restless are settings that change by themselves.
+var restless = regexp.MustCompile(`^/proc/sys/(kernel/(ns_last_pid|perf_event_max_sample_rate|random/.*|pty/nr)|net/netfilter/nf_conntrack_count)$`)
+
+// settings are the kernel's that a kubelet, an engine or a network of pods may change. Some cannot be read.
+func settings() map[string]string {
+	found := map[string]string{}
+	for _, dir := range []string{"kernel", "net", "vm"} {
+		_ = filepath.WalkDir(filepath.Join("/proc/sys", dir), func(path string, d fs.DirEntry, err error) error {
+			if err != nil || d.IsDir() || restless.MatchString(path) {
+				return nil
+			}
+			if info, err := d.Info(); err != nil || info.Mode()&0o444 == 0 || path == "/proc/sys/vm/stat_refresh" {
+				return nil
+			}
+			if text, err := os.ReadFile(path); err == nil {
+				found[path] = strings.TrimSpace(string(text))
+			}
+			return nil
+		})
+	}
+	return found
+}
+
+// unsteady is what iptables-save prints that is another one each time.
+var unsteady = regexp.MustCompile(`(?m)^#.*\n| \[\d+:\d+\]$`)
+
+// firewall lists all rules, where there is a program that does.
+func firewall() (map[string]string, error) {
+	rules := map[string]string{}
+	for _, program := range []string{"iptables-save", "ip6tables-save", "iptables-legacy-save"} {
+		text, err := exec.Command(program).Output()
+		if errors.Is(err, exec.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("listing the firewall's rules: %s: %w", program, err)
+		}
+		rules[program] = unsteady.ReplaceAllString(string(text), "")
+	}
+	return rules, nil
+}
+
+// compare fails where something is not as it was.
+func (h host) compare(after host) error {
+	if diff := cmp.Diff(h, after); diff != "" {
+		return fmt.Errorf("the cluster has left something on this machine (-before +after):\n%s", diff)
+	}
+	return nil
+}

@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package kubernetes
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/runc-trace/runc-trace/test/machine"
+)
+
+// event is what `tracectl exec -o json` prints, as far as tests look at it.
+type event struct {
+	Node      string
+	Time      time.Time
+	Namespace string
+	Pod       string
+	Container string
+	Comm      string
+	PID, PPID int
+	Ret       int
+	Path      string
+	Args      []string
+	Labels    map[string]string
+}
+
+// line is the command line, as the column ARGS has it.
+func (e *event) line() string {
+	if len(e.Args) < 2 {
+		return e.Path
+	}
+	return e.Path + " " + strings.Join(e.Args[1:], " ")
+}
+
+// lines are the command lines of events that are chosen.
+func lines(events []event, chosen func(*event) bool) []string {
+	var all []string
+	for i := range events {
+		if chosen(&events[i]) {
+			all = append(all, events[i].line())
+		}
+	}
+	return all
+}
+
+// recording is what `tracectl containers -o json` and `tracectl straceback list -o json` print of a container, as far as tests look at it.
+type recording struct {
+	Node         string
+	Name         string
+	Namespace    string
+	Pod          string
+	Container    string
+	ContainerID  string
+	Sandbox      bool
+	Labels       map[string]string
+	LabelOrigins map[string]string
+	Unlabelled   bool
+	ExitCode     *int
+	Created      time.Time
+	Recorded     string
+	Syscalls     int
+}
+
+// decode reads objects, one a line.
+func decode[T any](t *testing.T, text string) []T {
+	t.Helper()
+	var all []T
+	for line := range strings.Lines(text) {
+		var one T
+		if err := json.Unmarshal([]byte(line), &one); err != nil {
+			t.Fatalf("%v in %q", err, line)
+		}
+		all = append(all, one)
+	}
+	return all
+}
+
+// execs are those of the past, in the order of time.
+func (c *cluster) execs(args ...string) []event {
+	c.t.Helper()
+	events := decode[event](c.t, c.tracectl(append([]string{"cluster", "exec", "--no-follow", "--output=json"}, args...)...))
+	slices.SortStableFunc(events, func(a, b event) int { return a.Time.Compare(b.Time) })
+	return events
+}
+
+// execsByContainer are the command lines that each container has executed, by POD/CONTAINER, in their order. Of a sandbox, CONTAINER
+// is empty.
+func (c *cluster) execsByContainer(args ...string) map[string][]string {
+	c.t.Helper()
+	all := map[string][]string{}
+	for _, e := range c.execs(args...) {
+		name := e.Pod + "/" + e.Container
+		all[name] = append(all[name], e.line())
+	}
+	return all
+}
+
+// containers are all that are known, also those that have ended; recordings are what `straceback show` can show. Both come in the order
+// in which they were created.
+func (c *cluster) containers(args ...string) []recording {
+	c.t.Helper()
+	return c.list(append([]string{"containers", "--all"}, args...)...)
+}
+
+func (c *cluster) recordings(args ...string) []recording {
+	c.t.Helper()
+	return c.list(append([]string{"straceback", "list"}, args...)...)
+}
+
+func (c *cluster) list(args ...string) []recording {
+	c.t.Helper()
+	list := decode[recording](c.t, c.tracectl(append([]string{"cluster"}, append(args, "--output=json")...)...))
+	slices.SortStableFunc(list, func(a, b recording) int {
+		return cmp.Or(a.Created.Compare(b.Created), cmp.Compare(a.ContainerID, b.ContainerID))
+	})
+	return list
+}
+
+// node finds a node by its name.
+func (c *cluster) node(name string) *node {
+	c.t.Helper()
+	for _, n := range c.nodes {
+		if n.name == name {
+			return n
+		}
+	}
+	c.t.Fatalf("there is no node %q", name)
+	return nil
+}
+
+// follower is a `tracectl exec` that goes on: a user's for the whole cluster, or one on a node.
+type follower struct {
+	c       *cluster
+	process *machine.Process
+	on      *node // nil: the cluster
+	stopped bool
+}
+
+// follow starts `tracectl cluster exec`, and returns when it has begun: it prints all execs from then on, as text.
+func (c *cluster) follow(args ...string) *follower {
+	c.t.Helper()
+	return c.begin(c.control, nil, c.user(append([]string{"tracectl", "cluster", "exec"}, args...)...))
+}
+
+// follow is the same for a node alone, on the node.
+func (n *node) follow(c *cluster, args ...string) *follower {
+	c.t.Helper()
+	return c.begin(n.Machine, n, append([]string{"/opt/runc-trace/bin/tracectl", "exec"}, args...))
+}
+
+func (c *cluster) begin(m *machine.Machine, on *node, command []string) *follower {
+	c.t.Helper()
+	p, err := m.Start(m.Command(command...))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	f := &follower{c: c, process: p, on: on}
+	c.t.Cleanup(f.stop)
+	c.eventually("the header is there", func() (string, bool) {
+		text := f.text()
+		return text, strings.Contains(text, "\n")
+	})
+	return f
+}
+
+// text is what was printed up to now.
+func (f *follower) text() string {
+	f.c.t.Helper()
+	text, err := f.process.Output(0)
+	if err != nil {
+		f.c.t.Fatal(err)
+	}
+	return text
+}
+
+// lines are those of a node below the header, without the node's name, and with one space between the columns.
+func (f *follower) lines(n *node) []string {
+	f.c.t.Helper()
+	var all []string
+	text := f.text()
+	for line := range strings.Lines(text[strings.IndexByte(text, '\n')+1:]) {
+		fields := strings.Fields(line)
+		if !strings.HasSuffix(line, "\n") {
+			break // it is being written
+		}
+		if f.on == nil {
+			if fields[0] != n.name {
+				continue
+			}
+			fields = fields[1:]
+		}
+		all = append(all, strings.Join(fields, " "))
+	}
+	return all
+}
+
+// args are the command lines among them, where there are four columns before.
+func (f *follower) args(n *node) []string {
+	f.c.t.Helper()
+	all := f.lines(n)
+	for i := range all {
+		all[i] = strings.SplitN(all[i], " ", 5)[4]
+	}
+	return all
+}
+
+// byContainer are those of all nodes by POD/CONTAINER, where it was started with --wide. A sandbox is taken for what executes /pause:
+// it is shown by its ID.
+func (f *follower) byContainer() map[string][]string {
+	f.c.t.Helper()
+	all := map[string][]string{}
+	for _, n := range f.c.nodes {
+		for _, line := range f.lines(n) {
+			fields := strings.SplitN(line, " ", 8) // namespace, pod, container, and as without --wide
+			name := fields[1] + "/" + fields[2]
+			if fields[7] == "/pause" {
+				name = fields[1] + "/"
+			}
+			all[name] = append(all[name], fields[7])
+		}
+	}
+	return all
+}
+
+// await waits until so many lines of a node were printed.
+func (f *follower) await(n *node, count int) {
+	f.c.t.Helper()
+	f.c.eventually(fmt.Sprintf("%d execs are printed on %s", count, n.name), func() (string, bool) {
+		all := f.lines(n)
+		return fmt.Sprintf("%d are:\n%s", len(all), strings.Join(all, "\n")), len(all) >= count
+	})
+}
+
+// stop ends the follower, which prints what it has held back. There may not have been anything to say for it.
+func (f *follower) stop() {
+	f.c.t.Helper()
+	if f.stopped {
+		return
+	}
+	f.stopped = true
+	o, err := f.process.Stop()
+	if err != nil || o.Code != 0 || o.Stderr != "" {
+		f.c.t.Errorf("tracectl exec: exit code %d, %v\n%s", o.Code, err, o.Stderr)
+	}
+}

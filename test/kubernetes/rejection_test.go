@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package kubernetes
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// fussy stands before a node's containerd, and does not start it where its configuration names runc-trace, until that also
+// says that it is repaired.
+const fussy = `#!/bin/sh
+if grep -q runc-trace /etc/containerd/config.toml && ! grep -q repaired /etc/containerd/config.toml; then
+	echo refused >>/run/containerd.starts
+	echo "fussy: this containerd refuses its configuration" >&2
+	sleep 0.5
+	exit 1
+fi
+echo started >>/run/containerd.starts
+exec /usr/bin/containerd "$@"
+`
+
+// TestRejection deploys runc-trace where one node's containerd does not work with it: that one is as it was, says so, and is left
+// alone; the other is installed.
+func TestRejection(t *testing.T) {
+	c := use(t)
+	c.undeploy()
+	namespace := c.namespace("rejection")
+	other, n := c.nodes[0], c.nodes[1]
+	const wrapper = "/usr/local/sbin/containerd"
+	if err := n.Write(wrapper, fussy); err != nil {
+		t.Fatal(err)
+	}
+	n.must("chmod", "755", wrapper)
+	t.Cleanup(func() {
+		c.undeploy()
+		n.must("rm", wrapper)
+		if err := n.Write("/etc/containerd/config.toml", containerdConfig); err != nil {
+			t.Error(err)
+		}
+		n.restartContainerd()
+	})
+	n.restartContainerd()
+	before := c.steady(namespace, "before", "")[n]
+	was, files := c.runs(namespace, before), n.files()
+	n.must("rm", "/run/containerd.starts")
+	starts := func() (started, refused int) {
+		text := n.must("cat", "/run/containerd.starts")
+		return strings.Count(text, "started"), strings.Count(text, "refused")
+	}
+	c.loadImage()
+	c.deployed = true
+	c.apply(base)
+
+	// The kubelet goes on trying, and containerd is not told to restart again.
+	var message string
+	tried := func(times int) {
+		t.Helper()
+		c.eventually(fmt.Sprintf("the kubelet has tried the install step %d times", times), func() (string, bool) {
+			found := c.kubectl("get", "pods", "--namespace=runc-trace", "--field-selector=spec.nodeName="+n.name,
+				"--output=jsonpath={.items[0].status.initContainerStatuses[0].restartCount} {.items[0].status.initContainerStatuses[0].lastState.terminated.message}")
+			count, text, _ := strings.Cut(found, " ")
+			message = text
+			return found, len(count) == 1 && count >= fmt.Sprint(times) && text != ""
+		})
+	}
+	tried(1)
+	started, refused := starts()
+	if started != 1 || refused == 0 {
+		t.Errorf("containerd was started %d times and refused to %d times, and not once after it had refused", started, refused)
+	}
+	tried(2)
+	for _, words := range []string{"containerd did not take its new configuration", "everything was put back, and containerd works again, with plain runc", "this is not tried again"} {
+		if !strings.Contains(message, words) {
+			t.Errorf("the install step's message does not say %q: %s", words, message)
+		}
+	}
+	if again, refusals := starts(); again != started || refusals != refused {
+		t.Errorf("containerd was started %d times and refused to %d times, and by the next attempt %d and %d times", started, refused, again, refusals)
+	}
+	// What remembers the attempt is below /var/lib/runc-trace.
+	const memory = "/var/lib/runc-trace"
+	without := func(tree string) string {
+		var kept []string
+		for line := range strings.Lines(tree) {
+			if !strings.Contains(line, memory) {
+				kept = append(kept, line)
+			}
+		}
+		return strings.Join(kept, "")
+	}
+	if diff := cmp.Diff(without(files), without(n.files())); diff != "" {
+		t.Errorf("files of %s (-before +after):\n%s", n.name, diff)
+	}
+	if pins := n.pins(); pins != "" {
+		t.Errorf("on %s there is still\n%s", n.name, pins)
+	}
+	if now := c.runs(namespace, before); now != was {
+		t.Errorf("%s was disturbed: %s, before: %s", before, now, was)
+	}
+	after := c.steady(namespace, "after", "")
+	if known := other.known(namespace, after[other]); len(known) != 2 || known[0].Adopted || known[1].Adopted {
+		t.Errorf("on %s, which is not fussy, this is known of %s: %+v", other.name, after[other], known)
+	}
+
+	// Another configuration is another attempt.
+	n.must("sh", "-c", "echo '# repaired' >>/etc/containerd/config.toml")
+	c.kubectl("delete", "pods", "--namespace=runc-trace", "--field-selector=spec.nodeName="+n.name)
+	c.rolledOut()
+	c.eventually(after[n]+" is adopted", func() (string, bool) {
+		known := n.known(namespace, after[n])
+		return fmt.Sprintf("%+v", known), len(known) == 2 && known[0].Adopted && known[1].Adopted
+	})
+	c.kubectl("delete", "pods", "--all", "--namespace="+namespace)
+}
