@@ -140,6 +140,7 @@ func TestFollow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := newLoggingNode(), newLoggingNode()
 		a.exec() // before: not asked for
+		time.Sleep(time.Millisecond)
 		var people recorder
 		c := people.cluster(fakes{"a": a.run, "b": b.run, "dead": dead})
 		end := follow(t, c, 0, nil)
@@ -198,11 +199,6 @@ func TestFollowReconnects(t *testing.T) {
 			}
 			end := follow(t, people.cluster(nodes), since, nil)
 			time.Sleep(3100 * time.Millisecond) // all are connected
-			for _, name := range names {
-				if since > 0 {
-					early[name] = -1 // up to the time it took to connect may be missing at the beginning
-				}
-			}
 			for range 600 {
 				n := logs[names[random.IntN(4)]]
 				switch random.IntN(40) {
@@ -331,7 +327,7 @@ func TestFollowHostileNode(t *testing.T) {
 		hostile := func(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 			fmt.Fprintf(stdout, "{\"heartbeat\":\"9999-01-01T00:00:00Z\"}\n\x1b[2J\n%s\n", strings.Repeat("x", longestLine+1))
 			for i := range 100 {
-				fmt.Fprintf(stdout, `{"node":"good","time":"0001-01-01T00:00:00Z","log":1,"sequence":%d}`+"\n", i)
+				fmt.Fprintf(stdout, `{"node":"good","time":"9999-01-01T00:00:01Z","log":1,"sequence":%d}`+"\n", i)
 				fmt.Fprintf(stderr, "tracectl: \x1b]0;%d\a\n", i)
 			}
 			return dead(ctx, args, stdout, stderr)

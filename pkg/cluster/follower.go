@@ -34,9 +34,9 @@ type follower struct {
 	heard bool          // there was a heartbeat
 	beat  time.Time     // last heartbeat, by the node's clock
 	ahead time.Duration // of this clock before the node's, at most: what comes has been on its way, too
-	asked time.Duration // how long ago the first connection began
-	first time.Time     // that, by the node's clock
-	again bool          // this is not the first connection
+	first time.Time     // when to begin, by the node's clock, or a moment earlier
+	beats int           // of this connection
+	fresh bool          // this connection is: what comes may be earlier than that
 	chat  chat
 }
 
@@ -76,17 +76,13 @@ func (r *follower) listen(ctx context.Context, node Node) (bool, error) {
 		r.chat.hold(r, text)
 		return nil
 	}}
+	r.fresh, r.beats = true, 0
 	silence := newSilence(r.Timeout, cancel)
-	since := r.from(time.Now())
-	if !r.heard {
-		r.asked = since
-	}
-	err := r.Runner.Run(ctx, node, r.Args(since, min(heartbeat, r.Timeout/3)), silence.watch(&events), silence.watch(&remarks))
+	err := r.Runner.Run(ctx, node, r.Args(r.from(time.Now()), min(heartbeat, r.Timeout/3)), silence.watch(&events), silence.watch(&remarks))
 	silence.stop()
 	if events.tooLong > 0 {
 		r.leave(partial{tooLong: events.tooLong})
 	}
-	r.again = r.again || answered
 	var silent silentError
 	var exit *ExitError
 	switch {
@@ -101,13 +97,13 @@ func (r *follower) listen(ctx context.Context, node Node) (bool, error) {
 	return answered, err
 }
 
-// from is how long ago to begin with what has not come yet.
+// from is how long ago to begin with what has not come yet. The node will take it from the moment at which it is connected.
 func (r *follower) from(now time.Time) time.Duration {
 	if r.heard {
-		// What was printed before the last heartbeat has come. The node will take it from the moment at which it is connected.
+		// What was printed before the last heartbeat has come.
 		return max(0, now.Add(-r.ahead).Sub(r.beat)) + slack + r.Timeout
 	}
-	return r.since + now.Sub(r.began)
+	return r.since + now.Sub(r.began) + r.Timeout
 }
 
 // take takes a line: a heartbeat, or an event.
@@ -121,13 +117,19 @@ func (r *follower) take(ctx context.Context, line []byte) error {
 		now := time.Now()
 		ahead := now.Sub(*h.Heartbeat)
 		if !r.heard {
-			r.first, r.ahead = h.Heartbeat.Add(-r.asked), ahead
+			r.first, r.ahead = h.Heartbeat.Add(-r.since-now.Sub(r.began)), ahead
 		}
 		r.heard, r.beat, r.ahead = true, *h.Heartbeat, min(r.ahead, ahead)
+		r.beats++
+		r.fresh = r.fresh && r.beats < 2
 		return nil
 	}
-	if h.Sequence != nil && (!r.seen.add(h.Log, *h.Sequence) || r.again && h.Time.Before(r.first)) {
-		return nil
+	if h.Sequence != nil {
+		if !r.seen.add(h.Log, *h.Sequence) || r.fresh && h.Time.Before(r.first) {
+			return nil
+		}
+		// What follows is later, whatever becomes of the node's clock.
+		r.fresh = false
 	}
 	text, err := r.Text(r.name, event)
 	if err != nil {
