@@ -75,7 +75,7 @@ e2e-k8s: check-go deps ## a real Kubernetes of two nodes, and all that runc-trac
 	@sh test/kubernetes/deps.sh
 	@sh test/engines/build.sh containerd
 	@sh test/kubernetes/build.sh
-	RUNC_TRACE_KUBERNETES=1 go test -count=1 -timeout 45m ./test/kubernetes
+	RUNC_TRACE_KUBERNETES=1 go test -count=1 -v -timeout 45m ./test/kubernetes
 
 .PHONY: conformance
 conformance: check-go deps ## runc's own tests, by runc and by runc-trace: prints what ends differently (root)
