@@ -71,7 +71,7 @@ e2e: check-go deps ## real engines, with runc and with runc-trace: containerd, D
 	cd install/image && RUNC_TRACE_ENGINES=1 go test -count=1 -run TestContainerd .
 
 .PHONY: e2e-k8s
-e2e-k8s: check-go deps ## a real Kubernetes of two nodes, and all that runc-trace is on it (root)
+e2e-k8s: check-go deps ## a real Kubernetes of two nodes, and all that runc-trace is on it (root; some ten minutes, and as many the first time)
 	@sh test/kubernetes/deps.sh
 	@sh test/engines/build.sh containerd
 	@sh test/kubernetes/build.sh
@@ -109,6 +109,13 @@ bench: deps build ## measure what tracing costs; prints the tables of docs/bench
 	go run ./test/bench shim
 	go run ./test/bench cluster
 	go test -run '^$$' -bench . -benchmem ./pkg/syscalls ./pkg/straceback
+
+.PHONY: bench-k8s
+bench-k8s: check-go deps ## measure the agent and the start of pods on a real Kubernetes (root; some four minutes)
+	@sh test/kubernetes/deps.sh
+	@sh test/engines/build.sh containerd
+	@sh test/kubernetes/build.sh
+	RUNC_TRACE_KUBERNETES=1 RUNC_TRACE_BENCH=1 go test -count=1 -timeout 20m -v -run 'TestAgentCost|TestStartCost' ./test/kubernetes
 
 .PHONY: demo
 demo: build ## both demonstrations, with real containers, in a minute (root)

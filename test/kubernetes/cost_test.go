@@ -147,11 +147,11 @@ func TestStartCost(t *testing.T) {
 	c.undeploy()
 	c.loadImage()
 	const overlay = "../../install/kubernetes/overlays/opt-in"
-	c.deployed = true
 	t.Cleanup(func() {
 		c.delete(overlay)
 		c.undeploy()
 	})
+	c.deployed = true
 	c.apply(overlay)
 	c.rolledOut()
 	namespace := c.namespace("starts")

@@ -14,8 +14,7 @@ import (
 // upgraded is the tag of another build of the tree.
 const upgraded = "upgraded"
 
-// buildUpgrade builds the image of another version, whose programs differ from those of the first in every byte sum, and returns the
-// archive and its shim.
+// buildUpgrade builds the image of another version, both of whose programs are other files, and returns the archive and the shim in it.
 func buildUpgrade(t *testing.T) (archive, shim string) {
 	t.Helper()
 	root := t.TempDir()

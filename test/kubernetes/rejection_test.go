@@ -28,7 +28,6 @@ exec /usr/bin/containerd "$@"
 func TestRejection(t *testing.T) {
 	c := use(t)
 	c.undeploy()
-	namespace := c.namespace("rejection")
 	other, n := c.nodes[0], c.nodes[1]
 	const wrapper = "/usr/local/sbin/containerd"
 	if err := n.Write(wrapper, fussy); err != nil {
@@ -43,6 +42,7 @@ func TestRejection(t *testing.T) {
 		}
 		n.restartContainerd()
 	})
+	namespace := c.namespace("rejection")
 	n.restartContainerd()
 	before := c.steady(namespace, "before", "")[n]
 	was, files := c.runs(namespace, before), n.files()
@@ -114,5 +114,4 @@ func TestRejection(t *testing.T) {
 		known := n.known(namespace, after[n])
 		return fmt.Sprintf("%+v", known), len(known) == 2 && known[0].Adopted && known[1].Adopted
 	})
-	c.kubectl("delete", "pods", "--all", "--namespace="+namespace)
 }

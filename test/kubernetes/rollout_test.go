@@ -126,15 +126,15 @@ func TestRollout(t *testing.T) {
 func TestOptIn(t *testing.T) {
 	c := use(t)
 	c.undeploy()
-	namespace := c.namespace("opt-in")
-	before := c.steady(namespace, "before", "")
-	c.loadImage()
 	const overlay = "../../install/kubernetes/overlays/opt-in"
-	c.deployed = true
 	t.Cleanup(func() {
 		c.delete(overlay)
 		c.undeploy()
 	})
+	namespace := c.namespace("opt-in")
+	before := c.steady(namespace, "before", "")
+	c.loadImage()
+	c.deployed = true
 	c.apply(overlay)
 	c.rolledOut()
 	asks, others := c.steady(namespace, "asks", "runc-trace"), c.steady(namespace, "others", "")
@@ -156,5 +156,4 @@ func TestOptIn(t *testing.T) {
 	c.kubectl("rollout", "restart", "daemonset/runc-trace", "--namespace=runc-trace")
 	c.rolledOut()
 	verify("with other agents")
-	c.kubectl("delete", "pods", "--all", "--namespace="+namespace)
 }
