@@ -2,29 +2,4 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # Installs what the tests with Kubernetes need of Debian, where it is missing. Nothing is started.
-set -eu
-
-packages="etcd-server containernetworking-plugins runc busybox-static bash-static iproute2"
-
-need=""
-for package in $packages; do
-	dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed || need="$need $package"
-done
-[ -n "$need" ] || exit 0
-
-if [ "$(id -u)" != 0 ]; then
-	echo "missing:$need: run this as root" >&2
-	exit 2
-fi
-echo "installing$need"
-# Where there is no such file, packages start their services when they are installed.
-policy=/usr/sbin/policy-rc.d
-if [ ! -e "$policy" ]; then
-	printf '#!/bin/sh\nexit 101\n' >"$policy"
-	chmod 0755 "$policy"
-	trap 'rm -f "$policy"' EXIT
-fi
-export DEBIAN_FRONTEND=noninteractive
-apt-get update -qq >/dev/null
-# shellcheck disable=SC2086
-apt-get install -y -qq --no-install-recommends -o DPkg::Lock::Timeout=300 $need >/dev/null
+exec sh "$(dirname "$0")/../machine/debian.sh" etcd-server containernetworking-plugins runc busybox-static bash-static iproute2
