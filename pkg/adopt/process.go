@@ -128,6 +128,9 @@ func parseStat(text string) (stat, error) {
 	if len(fields) <= start {
 		return stat{}, fmt.Errorf("%d fields are too few", len(fields))
 	}
+	if letter := fields[state]; len(letter) != 1 || (letter[0]|0x20) < 'a' || (letter[0]|0x20) > 'z' {
+		return stat{}, fmt.Errorf("the state %q is no letter", letter)
+	}
 	s := stat{state: fields[state][0]}
 	var errs [3]error
 	s.parent, errs[0] = strconv.Atoi(fields[parent])
