@@ -60,7 +60,7 @@ static __noinline int bind(u64 cgroup, struct pending *entry, u64 created, u32 i
 	s32 slot, ring = -1;
 	u64 binding;
 	u32 reason = 0;
-	long failed;
+	int failed; /* older kernels give an int, and nothing above it */
 
 	if (!entry)
 		return 1 + COUNT_PENDING_STALE;
@@ -134,7 +134,7 @@ static __always_inline int inherit(u64 cgroup, const u64 *parent)
 {
 	struct identity *identity = identity_of(*parent);
 	u64 binding = *parent;
-	long failed;
+	int failed; /* older kernels give an int, and nothing above it */
 
 	if (!identity)
 		return 0;
