@@ -56,71 +56,57 @@ const (
 
 // Take emits a record, keeps a copy of it back, or drops it.
 func (s *Selection) Take(r *Record) error {
-	key := slot{r.Identity, r.Generation}
-	if s.late[key] {
-		return s.keep(r)
+	if kept, err := s.settle(r, false); !kept {
+		return err
 	}
-	container, verdict := s.judge(key, false)
-	switch verdict {
-	case wanted:
-		return s.Emit(r, container)
-	case unsure:
-		if s.late == nil {
-			s.late = map[slot]bool{}
-		}
-		s.late[key] = true
-		return s.keep(r)
-	}
-	return nil
-}
-
-func (s *Selection) keep(r *Record) error {
 	c := *r
 	c.Path, c.Arguments = bytes.Clone(r.Path), bytes.Clone(r.Arguments)
-	s.held = append(s.held, &c)
-	if s.bytes += size(&c); s.bytes > heldBytes {
+	s.keep(&c)
+	if s.bytes > heldBytes {
 		return s.Release(true)
 	}
 	return nil
 }
 
-func size(r *Record) int { return 256 + len(r.Path) + len(r.Arguments) }
-
 // Release emits or drops what has been kept back for long enough, or all of it.
 func (s *Selection) Release(all bool) error {
-	if len(s.held) == 0 {
-		return nil
-	}
-	type judged struct {
-		container *labels.Container
-		verdict   verdict
-	}
-	verdicts := map[slot]judged{}
 	held := s.held
 	s.held, s.bytes, s.late = nil, 0, nil
 	for _, r := range held {
-		key := slot{r.Identity, r.Generation}
-		j, ok := verdicts[key]
-		if !ok {
-			j.container, j.verdict = s.judge(key, all)
-			verdicts[key] = j
+		kept, err := s.settle(r, all)
+		if err != nil {
+			return err
 		}
-		switch j.verdict {
-		case wanted:
-			if err := s.Emit(r, j.container); err != nil {
-				return err
-			}
-		case unsure:
-			if s.late == nil {
-				s.late = map[slot]bool{}
-			}
-			s.late[key] = true
-			s.held = append(s.held, r)
-			s.bytes += size(r)
+		if kept {
+			s.keep(r)
 		}
 	}
 	return nil
 }
+
+// settle emits or drops a record, unless it has to be kept back: because its container is not sure, or an earlier one's was not.
+func (s *Selection) settle(r *Record, final bool) (keep bool, err error) {
+	key := slot{r.Identity, r.Generation}
+	if s.late[key] {
+		return true, nil
+	}
+	container, verdict := s.judge(key, final)
+	if verdict == wanted {
+		err = s.Emit(r, container)
+	}
+	return verdict == unsure, err
+}
+
+func (s *Selection) keep(r *Record) {
+	if s.late == nil {
+		s.late = map[slot]bool{}
+	}
+	s.late[slot{r.Identity, r.Generation}] = true
+	s.held = append(s.held, r)
+	s.bytes += size(r)
+}
+
+func size(r *Record) int { return 256 + len(r.Path) + len(r.Arguments) }
 
 // Waiting tells whether anything is kept back.
 func (s *Selection) Waiting() bool { return len(s.held) > 0 }

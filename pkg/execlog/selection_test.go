@@ -188,3 +188,18 @@ func TestSelectionBound(t *testing.T) {
 		t.Errorf("%d of %d were emitted once there was no room", len(n.emitted), most+1)
 	}
 }
+
+// TestSelectionCountsExecs counts what is left out by execs, not by containers, also of what was kept back.
+func TestSelectionCountsExecs(t *testing.T) {
+	n := newNode(t, "app=web")
+	n.exec(t, 0, 1)
+	n.exec(t, 0, 2)
+	n.exec(t, 1, 3)
+	n.agent = 0 // it says goodbye
+	n.identities[1].Generation += 2
+	n.release(t, false)
+	n.check(t, "without an agent any more", nil, nil, false)
+	if n.selection.LeftOut != 2 || n.selection.Unknown != 1 {
+		t.Errorf("%d execs were left out, want 2, and %d unknown, want 1", n.selection.LeftOut, n.selection.Unknown)
+	}
+}
