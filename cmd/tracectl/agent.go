@@ -17,6 +17,7 @@ import (
 	"github.com/coreos/go-systemd/v22/daemon"
 	"github.com/sirupsen/logrus"
 	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
 	"k8s.io/klog/v2"
 
@@ -142,30 +143,22 @@ func runAgent(a *agent.Agent, at *agent.Address) error {
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second signal kills, whatever goes on
 
-	ended := make(chan error, 2)
+	work, ctx := errgroup.WithContext(ctx)
+	work.Go(func() error { a.Run(ctx); return nil })
 	if at != nil {
-		go func() {
-			if err := a.Serve(ctx, *at); err != nil {
-				ended <- err
-			}
-		}()
+		work.Go(func() error { return a.Serve(ctx, *at) })
 	}
-	go func() {
-		a.Run(ctx)
-		ended <- nil
-	}()
+	ended := make(chan error, 1)
+	go func() { ended <- work.Wait() }()
 	go notify(ctx, a)
+	<-ctx.Done() // a signal, or one of both failed
+	_, _ = daemon.SdNotify(false, daemon.SdNotifyStopping)
 	select {
 	case err := <-ended:
 		return err
-	case <-ctx.Done():
+	case <-time.After(2 * time.Second): // whatever does not end: nothing is lost
+		return nil
 	}
-	_, _ = daemon.SdNotify(false, daemon.SdNotifyStopping)
-	select { // whatever does not end: nothing is lost
-	case <-ended:
-	case <-time.After(2 * time.Second):
-	}
-	return nil
 }
 
 // notify tells systemd, where it waits for that, that the agent runs, and goes on doing so.
