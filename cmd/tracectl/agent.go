@@ -28,8 +28,8 @@ import (
 const agentLong = `Fill in what is not known of a container when it is created: the labels of its pod,
 as the API server and the container engine have them, later changes too, and what
 Docker calls it. Containers that ran before the programs were loaded are registered,
-so that they are traced from then on. Tracing does not wait for it: recordings and
-the log of execs are the same without it.
+so that they are traced from then on, unless the configuration says adopt = false.
+Tracing does not wait for it: recordings and the log of execs are the same without it.
 
 The sources are independent of each other; each is used where it is there:
 
@@ -63,7 +63,7 @@ func newAgent(s *settings) *cobra.Command {
 	flags.StringArrayVar(&config.CRIEndpoints, "cri-endpoint", nil, "socket of a container engine, repeatable (default: those of containerd, k3s, rke2 and CRI-O that are there)")
 	flags.StringVar(&config.DockerSocket, "docker-socket", "", "socket of Docker (default: /run/docker.sock, or /var/run/docker.sock)")
 	listen := flags.String("listen", "127.0.0.1:7467", "serve metrics and health at HOST:PORT or unix:///PATH; empty: do not")
-	noAdopt := flags.Bool("no-adopt", false, "leave alone the containers that run already and are not registered")
+	noAdopt := flags.Bool("no-adopt", false, "leave alone the containers that run already and are not registered, whatever the configuration says")
 	output := addChoice(c, "output", "o", "form of the log, on stderr", "text", "json")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		var err error
@@ -74,7 +74,7 @@ func newAgent(s *settings) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		if !*noAdopt {
+		if configured.Adopt && !*noAdopt {
 			config.Adopt = func(ctx context.Context, dir string) (int, error) {
 				report, err := adopt.Host{}.Run(ctx, dir, configured.Rules())
 				return report.Adopted, err

@@ -36,6 +36,7 @@ not so already, such as programs of an older version; another --engine is added 
 that there are.
 
 With --set-default, containers that run already are adopted, as "tracectl load" does it.
+Without it they are left alone, then and later: the configuration gets adopt = false.
 
 Engines take their new configuration when they are restarted; --restart does that now,
 through systemd, and only where it is another one than before. Containers survive it:

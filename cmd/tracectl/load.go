@@ -39,8 +39,8 @@ and only unload and load, which drop what was kept, help. Where nothing is loade
 
 Containers that run already, and that nobody registered, are adopted: found in the
 state directories of runc and crun below /run, and recorded from now on, whichever
-runtime started them. Those that were registered stay as they are. With --no-adopt
-only containers that runc-trace starts are recorded.
+runtime started them. Those that were registered stay as they are. With --no-adopt,
+or adopt = false in the configuration, only containers that runc-trace starts are.
 
 Kernel 5.15 or newer is needed, with type information (CONFIG_DEBUG_INFO_BTF).
 Where no bpf file system is mounted at /sys/fs/bpf, it is mounted.`
@@ -65,7 +65,7 @@ func newLoad(s *settings) *cobra.Command {
 	flags.Var(&pool.CaptureSize, "capture-size", "how much is kept of a string or a buffer of a system call: 8 to 1KiB")
 	flags.Var(&pool.ArgvSize, "argv-size", "how much is kept of the arguments of an exec: 64 to 32KiB")
 	replace := flags.Bool("replace", false, "where programs are loaded already, swap them for this version's and keep what was recorded")
-	noAdopt := flags.Bool("no-adopt", false, "leave alone the containers that run already")
+	noAdopt := flags.Bool("no-adopt", false, "leave alone the containers that run already, whatever the configuration says")
 	output := addOutput(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		configured, err := s.configuration()
@@ -73,7 +73,7 @@ func newLoad(s *settings) *cobra.Command {
 			return err
 		}
 		l := loading{options: options(pool, configured.Pool, flags.Changed), replace: *replace}
-		if !*noAdopt {
+		if configured.Adopt && !*noAdopt {
 			l.adopt = func(dir string) int {
 				return adoptRunning(c.Context(), c.ErrOrStderr(), dir, configured.Rules())
 			}

@@ -32,6 +32,7 @@ type Config struct {
 	Log             string            `toml:"log"`
 	LogLevel        string            `toml:"log-level"`
 	RecordSandboxes bool              `toml:"record-sandboxes"`
+	Adopt           bool              `toml:"adopt"`
 	Runtimes        map[string]string `toml:"runtimes"` // absolute paths; see RuntimeFor
 	Labels          Labels            `toml:"labels"`
 	Pool            Pool              `toml:"pool"`
@@ -60,6 +61,7 @@ func Default() Config {
 		Runtime:  Runtime{"runc", "crun"},
 		PinDir:   abi.DefaultPinDir,
 		LogLevel: "warn",
+		Adopt:    true,
 		Pool: Pool{
 			Rings:       256,
 			RingSize:    256 << 10,

@@ -40,6 +40,7 @@ func TestParse(t *testing.T) {
 			log = "/var/log/runc-trace.log"
 			log-level = "debug"
 			record-sandboxes = true
+			adopt = false
 			[labels]
 			annotations = ["a"]
 			prefixes = ["p/", "q/"]

@@ -38,6 +38,11 @@ list that is tried in order. The shim itself is never taken for it.`)
 	key("record-sandboxes", fmt.Sprint(c.RecordSandboxes), fmt.Sprint(fallback.RecordSandboxes),
 		`Whether a pod's own container ("pause") gets a recording, too. It has a name anyway.`)
 
+	key("adopt", fmt.Sprint(c.Adopt), fmt.Sprint(fallback.Adopt),
+		`Whether "tracectl load" and the agent register the containers that run already, which
+records them from then on. "tracectl install" says false here where only containers that
+ask for it are to be recorded, and true with --set-default.`)
+
 	out.WriteString(`
 # The real runtime where the shim is called by another name than its own: by a link to it
 # called runc-trace-NAME, the one at the path that NAME has here, or else whatever is

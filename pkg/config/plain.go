@@ -74,8 +74,9 @@ func (c *Config) set(name, value string) bool {
 	case "log-level":
 		return isText && assign(&c.LogLevel, list[0])
 	case "record-sandboxes":
-		c.RecordSandboxes = value == "true"
-		return value == "true" || value == "false"
+		return boolean(&c.RecordSandboxes, value)
+	case "adopt":
+		return boolean(&c.Adopt, value)
 	case "labels.annotations":
 		c.Labels.Annotations = list
 		return isList && !isText
@@ -115,6 +116,11 @@ func (s *Size) setPlain(value string) bool {
 func assign(to *string, value string) bool {
 	*to = value
 	return true
+}
+
+func boolean(to *bool, value string) bool {
+	*to = value == "true"
+	return value == "true" || value == "false"
 }
 
 // number takes plain decimal digits.

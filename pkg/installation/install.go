@@ -115,7 +115,7 @@ func (h Host) files(r Request, report *Report) ([]hostfile.File, *attempt, error
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s is not right, correct it first: %w", config.DefaultPath, err)
 	}
-	routes := newRoutes(now)
+	routes := newRoutes(now, r.Default)
 	dir, _, err := h.programs(r.Executable, r.BinDir)
 	if err != nil {
 		return nil, nil, err

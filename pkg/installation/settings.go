@@ -15,13 +15,14 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/engine"
 )
 
-// routes says under which name the shim stands for each real runtime.
+// routes says under which name the shim stands for each real runtime, and whether for all containers.
 type routes struct {
 	config config.Config
 	chosen bool // the configuration says which runtime the shim stands for by its own name
 }
 
-func newRoutes(c config.Config) *routes {
+func newRoutes(c config.Config, all bool) *routes {
+	c.Adopt = all
 	c.Runtimes = maps.Clone(c.Runtimes)
 	return &routes{c, !slices.Equal(c.Runtime, config.Default().Runtime)}
 }
@@ -80,7 +81,10 @@ func (r *routes) write(text []byte) ([]byte, error) {
 	}
 	edited := string(text)
 	if !slices.Equal(now.Runtime, r.config.Runtime) {
-		edited = setRuntime(edited, fmt.Sprintf("runtime = %q", r.config.Runtime[0]))
+		edited = setKey(edited, "runtime", fmt.Sprintf("%q", r.config.Runtime[0]))
+	}
+	if now.Adopt != r.config.Adopt {
+		edited = setKey(edited, "adopt", fmt.Sprint(r.config.Adopt))
 	}
 	var added []string
 	for _, name := range slices.Sorted(maps.Keys(r.config.Runtimes)) {
@@ -90,10 +94,17 @@ func (r *routes) write(text []byte) ([]byte, error) {
 	}
 	edited = addRuntimes(edited, added)
 	if result, err := config.Parse(edited); err != nil || !r.same(result) {
-		return nil, fmt.Errorf("%s is written in a way that tracectl cannot add to: write the runtime as %q, and below [runtimes] %s, by hand",
-			config.DefaultPath, r.config.Runtime[0], strings.Join(added, ", "))
+		return nil, fmt.Errorf("%s is written in a way that tracectl cannot add to: write by hand runtime = %q, adopt = %t%s",
+			config.DefaultPath, r.config.Runtime[0], r.config.Adopt, below(added))
 	}
 	return []byte(edited), nil
+}
+
+func below(added []string) string {
+	if len(added) == 0 {
+		return ""
+	}
+	return ", and below [runtimes] " + strings.Join(added, ", ")
 }
 
 // same says whether a configuration is just what these routes need.
@@ -104,16 +115,17 @@ func (r *routes) same(c config.Config) bool {
 	return reflect.DeepEqual(c, r.config)
 }
 
-// setRuntime puts a line in the place of the one that shows the default, or before all others.
-func setRuntime(text, line string) string {
+// setKey puts the line of a key that is in no table where it stands, or else where one shows its default, or before all others.
+func setKey(text, key, value string) string {
+	line := key + " = " + value + "\n"
 	lines := strings.SplitAfter(text, "\n")
-	at := slices.IndexFunc(lines, func(l string) bool { return strings.HasPrefix(l, "#runtime =") })
-	if at >= 0 {
-		lines[at] = line + "\n"
-	} else {
-		lines = append([]string{line + "\n"}, lines...)
+	for _, prefix := range []string{key + " =", "#" + key + " ="} {
+		if at := slices.IndexFunc(lines, func(l string) bool { return strings.HasPrefix(l, prefix) }); at >= 0 {
+			lines[at] = line
+			return strings.Join(lines, "")
+		}
 	}
-	return strings.Join(lines, "")
+	return line + text
 }
 
 // addRuntimes puts lines into the table [runtimes], which it makes where the commented one stands, or else before all other tables.

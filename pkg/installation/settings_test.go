@@ -22,6 +22,10 @@ func TestSettings(t *testing.T) {
 		real   string
 	}
 	file := config.File(config.Default())
+	left := config.Default()
+	left.Runtime, left.Adopt = config.Runtime{"/usr/sbin/runc"}, false
+	taken := left
+	taken.Adopt = true
 	chosen := config.Default()
 	chosen.Runtime = config.Runtime{"/usr/sbin/runc"}
 	chosen.Runtimes = map[string]string{"crun": "/usr/bin/crun"}
@@ -29,25 +33,34 @@ func TestSettings(t *testing.T) {
 		name, text string
 		needs      []need
 		names      []string
+		some       bool   // only containers that ask for it are to be recorded
 		want       string // "error: " and a part of it, or the text
 	}{
-		{"the default file", file, []need{{docker, "/usr/sbin/runc"}, {podman, "/usr/bin/crun"}}, []string{"", "crun"}, config.File(chosen)},
-		{"a file that says so", config.File(chosen), []need{{podman, "/usr/bin/crun"}, {docker, "/usr/sbin/runc"}}, []string{"crun", ""}, config.File(chosen)},
+		{"the default file", file, []need{{docker, "/usr/sbin/runc"}, {podman, "/usr/bin/crun"}}, []string{"", "crun"}, false, config.File(chosen)},
+		{"a file that says so", config.File(chosen), []need{{podman, "/usr/bin/crun"}, {docker, "/usr/sbin/runc"}}, []string{"crun", ""}, false, config.File(chosen)},
 		{"another runtime of a name", "runtime = \"/opt/runc\" # mine\n", []need{{docker, "/usr/sbin/runc"}, {k3s, "/var/lib/rancher/k3s/data/current/bin/runc"}},
-			[]string{"runc", "runc-k3s"},
+			[]string{"runc", "runc-k3s"}, false,
 			"runtime = \"/opt/runc\" # mine\n\n[runtimes]\nrunc = \"/usr/sbin/runc\"\nrunc-k3s = \"/var/lib/rancher/k3s/data/current/bin/runc\"\n"},
-		{"tables", "log = \"/x\"\n\n# of mine\n[pool]\nrings = 7", []need{{docker, "/usr/sbin/runc"}, {podman, "/usr/bin/crun"}}, []string{"", "crun"},
+		{"tables", "log = \"/x\"\n\n# of mine\n[pool]\nrings = 7", []need{{docker, "/usr/sbin/runc"}, {podman, "/usr/bin/crun"}}, []string{"", "crun"}, false,
 			"runtime = \"/usr/sbin/runc\"\nlog = \"/x\"\n\n[runtimes]\ncrun = \"/usr/bin/crun\"\n\n# of mine\n[pool]\nrings = 7\n"},
-		{"a table of runtimes", "runtime = \"/usr/sbin/runc\"\n[runtimes]\n# mine\nyouki = \"/y\"\n", []need{{podman, "/usr/bin/crun"}, {docker, "/y"}}, []string{"crun", "youki"},
+		{"a table of runtimes", "runtime = \"/usr/sbin/runc\"\n[runtimes]\n# mine\nyouki = \"/y\"\n", []need{{podman, "/usr/bin/crun"}, {docker, "/y"}}, []string{"crun", "youki"}, false,
 			"runtime = \"/usr/sbin/runc\"\n[runtimes]\ncrun = \"/usr/bin/crun\"\n# mine\nyouki = \"/y\"\n"},
-		{"an inline table", "runtime = \"/usr/sbin/runc\"\nruntimes = {}\n", []need{{podman, "/usr/bin/crun"}}, []string{"crun"},
-			"error: write the runtime as \"/usr/sbin/runc\", and below [runtimes] crun = \"/usr/bin/crun\", by hand"},
-		{"no TOML", "runtime", []need{{podman, "/usr/bin/crun"}}, []string{""}, "error: /etc/runc-trace/config.toml is not right, correct it first: "},
-		{"nothing", "", []need{{podman, "/usr/bin/crun v2"}, {docker, "/opt/a b"}}, []string{"", "a-b"},
+		{"an inline table", "runtime = \"/usr/sbin/runc\"\nruntimes = {}\n", []need{{podman, "/usr/bin/crun"}}, []string{"crun"}, false,
+			"error: write by hand runtime = \"/usr/sbin/runc\", adopt = true, and below [runtimes] crun = \"/usr/bin/crun\""},
+		{"no TOML", "runtime", []need{{podman, "/usr/bin/crun"}}, []string{""}, false, "error: /etc/runc-trace/config.toml is not right, correct it first: "},
+		{"nothing", "", []need{{podman, "/usr/bin/crun v2"}, {docker, "/opt/a b"}}, []string{"", "a-b"}, false,
 			"runtime = \"/usr/bin/crun v2\"\n\n[runtimes]\na-b = \"/opt/a b\"\n"},
+		{"only who asks", file, []need{{docker, "/usr/sbin/runc"}}, []string{""}, true, config.File(left)},
+		{"only who asks, again", config.File(left), []need{{docker, "/usr/sbin/runc"}}, []string{""}, true, config.File(left)},
+		{"all, later", config.File(left), []need{{docker, "/usr/sbin/runc"}}, []string{""}, false,
+			strings.Replace(config.File(taken), "#adopt =", "adopt =", 1)},
+		{"only who asks, where nothing says so", "runtime = \"/r\"\n[pool]\nrings = 7\n", []need{{docker, "/r"}}, []string{""}, true,
+			"adopt = false\nruntime = \"/r\"\n[pool]\nrings = 7\n"},
+		{"all, spelt otherwise", "runtime = \"/r\"\n adopt=false\n", []need{{docker, "/r"}}, []string{""}, false,
+			"error: write by hand runtime = \"/r\", adopt = true"},
 	} {
 		now, _ := config.Parse(test.text)
-		r := newRoutes(now)
+		r := newRoutes(now, !test.some)
 		var names []string
 		for _, n := range test.needs {
 			names = append(names, r.name(n.engine, n.real))

@@ -390,12 +390,20 @@ while %[1]s state mypod | grep -q '"running"'; do sleep 0.05; done
 func TestNoAdopt(t *testing.T) {
 	x := prepare(t)
 	x.plain(runcPath, "create", "--bundle", x.write(simple("mypod", "/bin/true")), "mypod")
-	if o := x.tryAdopt("runc", "--no-adopt"); o.code != 0 || o.stderr != "" || strings.Contains(o.stdout, "adopted") {
-		t.Errorf("load: %+v", o)
+	for _, configured := range []bool{false, true} {
+		flag := "--no-adopt"
+		if configured {
+			flag = "--config=" + x.config
+			x.useRuntime(runcPath, "adopt = false")
+		}
+		if o := x.tryAdopt("runc", flag); o.code != 0 || o.stderr != "" || strings.Contains(o.stdout, "adopted") {
+			t.Errorf("load %s: %+v", flag, o)
+		}
+		if found := x.adopted(); len(found) != 0 {
+			t.Errorf("adopted with %s: %q", flag, found)
+		}
 	}
-	if found := x.adopted(); len(found) != 0 {
-		t.Errorf("adopted: %q", found)
-	}
+	x.useRuntime(runcPath)
 	x.adopt("runc")
 	x.expectAdopted("mypod created recorded: yes, adopted: true")
 }
