@@ -156,7 +156,7 @@ func runAgent(a *agent.Agent, at *agent.Address) error {
 	select {
 	case err := <-ended:
 		return err
-	case <-time.After(2 * time.Second): // whatever does not end: nothing is lost
+	case <-time.After(5 * time.Second): // whatever does not end: nothing is lost
 		return nil
 	}
 }
