@@ -129,7 +129,7 @@ type pod struct {
 func newPod(t *testing.T, dir, name, uid string) *pod {
 	t.Helper()
 	p := &pod{name: name, uid: uid, config: filepath.Join(dir, name+"-pod.json"), container: filepath.Join(dir, name+"-container.json")}
-	labels := map[string]string{"io.kubernetes.pod.name": name, "io.kubernetes.pod.namespace": "shop", "io.kubernetes.pod.uid": uid}
+	labels := map[string]string{"io.kubernetes.pod.name": name, "io.kubernetes.pod.namespace": "shop", "io.kubernetes.pod.uid": uid, "app": name}
 	for file, object := range map[string]any{
 		p.config: map[string]any{
 			"metadata":      map[string]any{"name": name, "namespace": "shop", "uid": uid, "attempt": 0},

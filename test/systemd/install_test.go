@@ -58,6 +58,8 @@ func TestInstall(t *testing.T) {
 	}
 	t.Log(must(t, installed.tracectl, "straceback", "list"))
 	leaveForReboot(t)
+	startAgent(t)
+	checkAgent(t, map[string]string{must(t, "docker", "inspect", "--format={{.Id}}", "forever"): "tier=left"})
 }
 
 // checkDoctor logs what the doctor says, and holds that all is well.
@@ -73,7 +75,7 @@ func checkDoctor(t *testing.T) {
 // leaveForReboot has every engine start a container at the next boot.
 func leaveForReboot(t *testing.T) {
 	t.Helper()
-	must(t, "docker", "run", "--detach", "--name=forever", "--network=none", "--restart=always", image, "/bin/sleep", "1000000")
+	must(t, "docker", "run", "--detach", "--name=forever", "--network=none", "--restart=always", "--label=tier=left", image, "/bin/sleep", "1000000")
 	p := newPod(t, "/test", "boot", bootUID)
 	for file, script := range map[string]string{
 		"/test/boot-containerd": fmt.Sprintf("sandbox=$(%[1]s runp %[2]s)\ncontainer=$(%[1]s create $sandbox %[3]s %[2]s)\n%[1]s start $container\necho $sandbox $container >/test/boot-containerd.ids\n",

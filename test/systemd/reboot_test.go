@@ -44,6 +44,9 @@ func TestReboot(t *testing.T) {
 		}
 	}
 
+	checkAgent(t, map[string]string{p.containerID: "app=boot", docker: "tier=left"})
+	stopAgent(t)
+
 	o := run(t, nil, installed.tracectl, "uninstall", "--restart")
 	t.Logf("uninstall:\n%s%s", o.stdout, o.stderr)
 	if o.code != 5 {
