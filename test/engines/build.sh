@@ -38,6 +38,7 @@ build() {
 }
 
 build containerd github.com/containerd/containerd/v2 v2.4.2 '-tags=no_btrfs,no_devmapper,no_zfs' ./cmd/containerd ./cmd/ctr ./cmd/containerd-shim-runc-v2
+build containerd1 github.com/containerd/containerd v1.7.35 '-tags=no_btrfs,no_devmapper,no_zfs' ./cmd/containerd ./cmd/ctr ./cmd/containerd-shim-runc-v2
 # Its name is not in the checksum database.
 GONOSUMDB=sigs.k8s.io/cri-tools build crictl sigs.k8s.io/cri-tools v1.34.0 '' ./cmd/crictl
 # The one that this Docker is made for: it wants a time namespace, which Debian 12's does not know.

@@ -12,21 +12,15 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// containerds are containerd as Debian ships it, and the current one.
+// containerds are containerd as Debian ships it, the last of version 1, and the current one.
 var containerds = map[string]engine{
-	"1.6": {config: map[string]string{"/etc/containerd/config.toml": `# the machine's own
-version = 2
-
-[plugins."io.containerd.grpc.v1.cri"]
-  sandbox_image = "` + pauseImage + `" # no registry
-  restrict_oom_score_adj = true
-`}},
+	"1.6": {config: map[string]string{"/etc/containerd/config.toml": containerdConfig}},
+	"1.7": {
+		layout: layout{Programs: containerdPrograms("containerd1-1.7.35")},
+		config: map[string]string{"/etc/containerd/config.toml": containerdConfig},
+	},
 	"2.4": {
-		layout: layout{Programs: map[string]string{
-			"/usr/bin/containerd":              cache + "/containerd-2.4.2/bin/containerd",
-			"/usr/bin/containerd-shim-runc-v2": cache + "/containerd-2.4.2/bin/containerd-shim-runc-v2",
-			"/usr/bin/ctr":                     cache + "/containerd-2.4.2/bin/ctr",
-		}},
+		layout: layout{Programs: containerdPrograms("containerd-2.4.2")},
 		config: map[string]string{"/etc/containerd/config.toml": `# the machine's own
 version = 3
 
@@ -37,6 +31,22 @@ version = 3
   restrict_oom_score_adj = true
 `},
 	},
+}
+
+const containerdConfig = `# the machine's own
+version = 2
+
+[plugins."io.containerd.grpc.v1.cri"]
+  sandbox_image = "` + pauseImage + `" # no registry
+  restrict_oom_score_adj = true
+`
+
+func containerdPrograms(built string) map[string]string {
+	programs := make(map[string]string)
+	for _, name := range []string{"containerd", "containerd-shim-runc-v2", "ctr"} {
+		programs["/usr/bin/"+name] = cache + "/" + built + "/bin/" + name
+	}
+	return programs
 }
 
 func testContainerds(t *testing.T, namespace string, play, check func(*script)) {

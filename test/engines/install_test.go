@@ -132,6 +132,9 @@ func TestRuntimeClass(t *testing.T) {
 					t.Errorf("executed by handler %q (-want +got):\n%s", handler, diff)
 				}
 			}
+			if said := s.tracectl("load"); strings.Contains(said, "adopted") {
+				t.Errorf("who did not ask for it was adopted:\n%s", said)
+			}
 		})
 	}
 }

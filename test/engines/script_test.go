@@ -25,7 +25,7 @@ var varying = []struct {
 	pattern *regexp.Regexp
 	word    string
 }{
-	{regexp.MustCompile(`"options":\{"type_url":"containerd.runc.v1.Options"(,"value":"[^"]*")?\}`), "OPTIONS"}, // names the runtime
+	{regexp.MustCompile(`,"options":\{"type_url":"containerd.runc.v1.Options"(,"value":"[^"]*")?\}`), ""}, // name the runtime; 1.7 has none if it need not
 	{regexp.MustCompile(`\b[0-9a-f]{64}\b`), "ID"},
 	{regexp.MustCompile(`\b[0-9a-f]{12,13}\b`), "ID"},
 	{regexp.MustCompile(`\b[EW]\d{4} \d\d:\d\d:\d\d\.\d+ +\d+ `), "LOG "},
