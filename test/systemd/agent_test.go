@@ -42,7 +42,7 @@ func checkAgent(t *testing.T, containers map[string]string) {
 	}
 	for id, label := range containers {
 		eventually(t, id+" is known by "+label, func() bool {
-			for _, c := range objects[labelled](t, installed, "containers", "--selector="+label) {
+			for _, c := range objects[labelled](t, installed, "containers", "--label="+label) {
 				if c.ContainerID == id {
 					return true
 				}
