@@ -33,18 +33,18 @@ func TestReboot(t *testing.T) {
 	p.check(t)
 	docker := must(t, "docker", "inspect", "--format={{.Id}}", "forever")
 	podman := strings.TrimSpace(read(t, "/test/boot-podman.ids"))
-	for _, c := range []struct{ id, engine, cgroup string }{
-		{docker, "docker", "/system.slice/docker-" + docker + ".scope"},
-		{podman, "podman", "/machine.slice/libpod-" + podman + ".scope"},
+	checkAgent(t, map[string]string{p.containerID: "app=boot", docker: "tier=left"})
+	for cgroup, want := range map[string]Container{
+		"/system.slice/docker-" + docker + ".scope":  {ContainerID: docker, Engine: "docker", Container: "forever", Image: image}, // as the agent knows
+		"/machine.slice/libpod-" + podman + ".scope": {ContainerID: podman, Engine: "podman"},
 	} {
-		checkRunning(t, Container{ContainerID: c.id, Engine: c.engine}, c.cgroup)
-		installed.checkBeginning(t, c.id)
-		if diff := cmp.Diff([]string{"/bin/sleep"}, installed.execs(t, c.id)); diff != "" {
-			t.Errorf("execs of %s's (-want +got):\n%s", c.engine, diff)
+		checkRunning(t, want, cgroup)
+		installed.checkBeginning(t, want.ContainerID)
+		if diff := cmp.Diff([]string{"/bin/sleep"}, installed.execs(t, want.ContainerID)); diff != "" {
+			t.Errorf("execs of %s's (-want +got):\n%s", want.Engine, diff)
 		}
 	}
 
-	checkAgent(t, map[string]string{p.containerID: "app=boot", docker: "tier=left"})
 	stopAgent(t)
 
 	o := run(t, nil, installed.tracectl, "uninstall", "--restart")
