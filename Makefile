@@ -88,7 +88,7 @@ conformance-quick: check-go deps ## the same, only with the newest runc and the 
 	go run ./test/conformance -quick
 
 .PHONY: ci
-ci: test e2e conformance-quick ## what CI runs: test, real engines, runc's own tests (root; a quarter of an hour, and as much again the first time)
+ci: test demo e2e conformance-quick ## what CI runs: test, demo, real engines, runc's own tests (root; a quarter of an hour, and as much again the first time)
 
 .PHONY: test-systemd
 test-systemd: check-go deps ## engines under systemd and pure cgroup v2, across a reboot, in QEMU under emulation (root; some eight minutes)
