@@ -3,6 +3,7 @@
 package bpf
 
 import (
+	"crypto/rand"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -111,11 +112,11 @@ func (a *Adopter) known(cgroup uint64) (bool, error) {
 }
 
 // register leaves a pending entry under a name that no directory can have, so that it comes in the way of nobody's who
-// creates a container of the same name now, and has it bound.
+// creates a container of the same name now, and that no other adopter has, and has it bound.
 func (a *Adopter) register(cgroup uint64, who abi.Who, init Init) error {
 	who.Flags |= abi.WhoAdopted
 	request := abi.BindRequest{Cgroup: cgroup, Created: uint64(init.Started)}
-	copy(request.Leaf[:], fmt.Sprintf("/adopt/%d/%d/%d", cgroup, os.Getpid(), bootTime()))
+	copy(request.Leaf[:], "/adopt/"+rand.Text())
 	if init.Process != nil {
 		request.Init = uint32(init.Process.Fd()) + 1
 	}
