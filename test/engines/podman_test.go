@@ -64,10 +64,10 @@ func playPodman(s *script, flags []string) {
 	s.do("podman", "wait", "web")
 	s.do("podman", "inspect", "--format", state, "web")
 	s.do("podman", "rm", "--force", "web")
-	// What a process in the background says, it may say later.
+	// What a process in the background says, it may say later; and where it notices first that a container was stopped, nobody says so.
 	events := strings.Split(s.must("podman", "events", "--stream=false", "--since", "1h", "--format", "{{.Type}} {{.Status}} {{.Name}} {{.ContainerExitCode}}"), "\n")
 	s.events(slices.DeleteFunc(events, func(line string) bool {
-		return !strings.HasPrefix(line, "container") || strings.Contains(line, "exec_died") || strings.Contains(line, "cleanup")
+		return !strings.HasPrefix(line, "container") || strings.Contains(line, "exec_died") || strings.Contains(line, "cleanup") || strings.HasPrefix(line, "container stop ")
 	}))
 }
 
