@@ -139,11 +139,11 @@ func runAgent(a *agent.Agent, at *agent.Address) error {
 	if os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(64 << 20)
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM)
+	signalled, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM)
 	defer stop()
-	context.AfterFunc(ctx, stop) // a second signal kills, whatever goes on
+	context.AfterFunc(signalled, stop) // a second signal kills, whatever goes on
 
-	work, ctx := errgroup.WithContext(ctx)
+	work, ctx := errgroup.WithContext(signalled)
 	work.Go(func() error { a.Run(ctx); return nil })
 	if at != nil {
 		work.Go(func() error { return a.Serve(ctx, *at) })
@@ -157,7 +157,10 @@ func runAgent(a *agent.Agent, at *agent.Address) error {
 	case err := <-ended:
 		return err
 	case <-time.After(5 * time.Second): // whatever does not end: nothing is lost
-		return nil
+		if signalled.Err() != nil {
+			return nil
+		}
+		return context.Cause(ctx)
 	}
 }
 
