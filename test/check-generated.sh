@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 #
-# Generates everything again, and fails where that changes a file. A change is left in place to be committed.
+# Generates everything again, and fails if that changes a file. A change is left in place to be committed.
 set -eu
 cd "$(dirname "$0")/.."
 

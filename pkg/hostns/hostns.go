@@ -36,7 +36,7 @@ var namespaces = []struct {
 	{"mnt", unix.CLONE_NEWNS}, // the last one: it takes /proc away
 }
 
-// originEnv tells the process on the host where it was started from.
+// originEnv tells the process on the host which container started it.
 const originEnv = "RUNC_TRACE_CONTAINER"
 
 // searchPath is what the process on the host looks for programs in: the container's PATH says nothing about the host.
@@ -52,13 +52,13 @@ var origin = sync.OnceValue(func() string {
 // Inside says whether Run started this process.
 func Inside() bool { return origin() != "" }
 
-// Path is where a file of the container is seen from here. Where Run did not start this process, that is its own path.
+// Path is the path by which this process sees a file of the container. If Run did not start this process, that is its own path.
 func Path(file string) string {
 	root, _, _ := strings.Cut(origin(), ":")
 	return root + file
 }
 
-// Program is where this program, in its container, is seen from here; "" where Run did not start this process.
+// Program is the path by which this process sees its program in the container; "" if Run did not start this process.
 func Program() string {
 	_, program, _ := strings.Cut(origin(), ":")
 	return program

@@ -39,7 +39,7 @@ type Map struct {
 	shape Shape
 }
 
-// OpenMap opens the map pinned at path. It guarantees the map's shape: where it is
+// OpenMap opens the map pinned at path. It guarantees the map's shape: if it is
 // another one, or path is no map, the error wraps ErrShape. Other errors are those of
 // BPF_OBJ_GET in bpf(2). The descriptor is closed at exec.
 func OpenMap(path string, shape Shape) (Map, error) {
@@ -76,7 +76,7 @@ func (m Map) Update(key, value []byte) error {
 }
 
 // element makes one call on one element. The kernel reads or writes as many bytes as
-// the map says, whatever the slices hold: hence the check.
+// the map says, regardless of the slices: hence the check.
 func (m Map) element(command uintptr, key, value []byte) error {
 	if len(key) == 0 || len(value) == 0 || len(key) != int(m.shape.KeySize) || len(value) != int(m.shape.ValueSize) {
 		return fmt.Errorf("%w: key of %d and value of %d bytes for a map of %+v", ErrShape, len(key), len(value), m.shape)
@@ -97,7 +97,7 @@ func (m Map) element(command uintptr, key, value []byte) error {
 // Program is an open program of type BPF_PROG_TYPE_RAW_TRACEPOINT.
 type Program struct{ fd int }
 
-// OpenProgram opens the program pinned at path. Where it is not one of type
+// OpenProgram opens the program pinned at path. If it is not one of type
 // BPF_PROG_TYPE_RAW_TRACEPOINT, the error wraps ErrShape. The descriptor is closed at exec.
 func OpenProgram(path string) (Program, error) {
 	fd, err := open(path)
@@ -160,7 +160,7 @@ func open(path string) (int, error) {
 // info is how struct bpf_map_info begins. struct bpf_prog_info and struct
 // bpf_link_info begin with their type as well, so that an object of another kind is
 // told apart by its type, or else by the call made on it: the kernel refuses a
-// program's descriptor where it wants a map's.
+// program's descriptor in place of a map's.
 type info struct {
 	kind, id           uint32
 	keySize, valueSize uint32

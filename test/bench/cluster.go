@@ -25,7 +25,7 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/execlog"
 )
 
-// What is measured of how many nodes. Following is measured for so long once all nodes are connected.
+// The measurements and their numbers of nodes. Following is measured for this long once all nodes are connected.
 const (
 	followFor  = 20 * time.Second
 	recordings = 256 // of each node, in a list
@@ -183,7 +183,7 @@ func follow(ctx context.Context, cancel context.CancelFunc, c *cluster.Cluster, 
 			return
 		}
 		r.Connected = time.Since(start).Seconds()
-		time.AfterFunc(2*time.Second, func() { // what has gathered meanwhile has been printed
+		time.AfterFunc(2*time.Second, func() { // the backlog has been printed by then
 			before, wall = cpu(), time.Now()
 			measuring.Store(true)
 			time.AfterFunc(followFor, cancel)

@@ -21,7 +21,7 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/cluster"
 )
 
-// What nodes print: an exec of a pod, and a recording in a list.
+// Output of a node: an exec of a pod, and a recording in a list.
 const (
 	execLine = `{"time":%q,"pcomm":"sh","comm":"sleep","pid":20127,"tid":20127,"ppid":19983,"uid":0,"ret":0,"errno":"","path":"/usr/bin/sleep","args":["sleep","1"],` +
 		`"truncated":false,"runtime":false,"cpu":1,"cgroupID":7683048,"log":15835219709138,"sequence":%d,"namespace":"default","pod":"web-7d4b9c6f5-x2x7q",` +

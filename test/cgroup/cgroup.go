@@ -27,7 +27,7 @@ type Directory struct {
 	file *os.File
 }
 
-// Root is where the unified hierarchy is mounted: /sys/fs/cgroup, or below it on a hybrid host.
+// Root is the mount point of the unified hierarchy: /sys/fs/cgroup, or below it on a hybrid host.
 func Root() (string, error) {
 	for _, root := range []string{"/sys/fs/cgroup", "/sys/fs/cgroup/unified"} {
 		var s unix.Statfs_t

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 #
-# Installs what the conformance tests need beside test/deps.sh, where it is missing.
+# Installs the packages that the conformance tests need beside test/deps.sh, if they are missing.
 set -eu
 
 need=""

@@ -64,7 +64,7 @@ func disputes(bare, shim []ending) []dispute {
 	return found
 }
 
-// ways counts the ways in which a test has ended; "" where a run has no such test.
+// ways counts the ways in which a test has ended; "" if a run has no such test.
 func ways(runs []ending, test string) map[string]int {
 	all := map[string]int{}
 	for _, run := range runs {

@@ -60,11 +60,11 @@ join() {
 		done
 	done
 	for procs in $(hierarchies | awk -v lane="$1" '{print $2 "/" lane "/cgroup.procs"}'); do
-		echo 0 >"$procs" # that is whoever writes
+		echo 0 >"$procs" # 0 is the writer
 	done
 }
 
-# What was killed may take a moment to leave.
+# Killed processes may take a moment to leave.
 remove() {
 	hierarchies | while read -r _ point _; do
 		for _ in $(seq 50); do
@@ -77,7 +77,7 @@ remove() {
 
 case $1 in
 --leaf)
-	# In cgroup v2 only a leaf may have processes, where there are controllers to hand on.
+	# In cgroup v2 only a leaf may have processes, if there are controllers to hand on.
 	for leaf in $(hierarchies | while read -r _ point _; do
 		[ -z "$(cat "$point/cgroup.controllers" 2>/dev/null)" ] || echo "$point/$2/tests"
 	done); do

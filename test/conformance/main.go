@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Command conformance runs runc's own integration suite by a bare runtime and by the shim in front of the same
-// runtime, and prints the tests that end differently. It exits with 1 where there is one.
+// runtime, and prints the tests that end differently. It exits with 1 if there is one.
 //
-// Each file of tests runs in a world of its own (lane.sh), so that several run at once. Where a test ends differently,
-// its file runs again, alone: three times, or ten where one of these disagrees as well. What stands as a difference is a
+// Each file of tests runs in a world of its own (lane.sh), so that several run at once. If a test ends differently,
+// its file runs again, alone: three times, or ten if one of these disagrees as well. A difference is a
 // test that in more than a quarter of the rounds ended by the shim in a way in which it never ended by the bare runtime; how
 // often is printed for both.
 package main
@@ -33,7 +33,7 @@ func main() {
 	names := flag.String("suites", "", "only the `suites` whose name matches this regular expression")
 	files := flag.String("files", "", "only the `files` of tests that match this regular expression")
 	lanes := flag.Int("lanes", 2*runtime.NumCPU(), "how many files of tests run at once: most of their time they sleep")
-	again := flag.Int("again", 10, "how often, at most, a file runs again where a test of it ended differently")
+	again := flag.Int("again", 10, "how often, at most, a file runs again if a test of it ended differently")
 	flag.Parse()
 
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
@@ -147,8 +147,8 @@ func (s *suite) report(ctx context.Context, w workshop, ends results, again int)
 	return same, nil
 }
 
-// settle runs a file alone, by itself and by a variant, in turns. Where the first rounds all agree, that is the end of it.
-// Otherwise all rounds are run, whatever comes of them: to stop at the first good ones would be to choose the result. It
+// settle runs a file alone, by itself and by a variant, in turns. If the first rounds all agree, it ends there.
+// Otherwise all rounds are run: to stop at the first good ones would be to choose the result. It
 // returns every test on which a round disagreed, with how often it ended in which way.
 func (s *suite) settle(ctx context.Context, w workshop, v variant, file string, most int) (disputed []dispute, rounds int, err error) {
 	const enough = 3

@@ -15,7 +15,7 @@ import (
 	"strings"
 )
 
-// runcModule is what go.mod names where the project needs runc's packages; newest is taken where it does not.
+// runcModule is the module in go.mod if the project needs runc's packages; otherwise newest is taken.
 const (
 	runcModule = "github.com/opencontainers/runc"
 	newest     = "v1.5.2"
@@ -73,7 +73,7 @@ func suites(ctx context.Context, quick bool) ([]*suite, error) {
 		return nil, fmt.Errorf("%w: install the package crun", err)
 	}
 	return append(list,
-		// runc finds a hierarchy without controllers in this view: what is tested is where its cgroups are.
+		// runc finds a hierarchy without controllers in this view: the test is about the place of its cgroups.
 		&suite{name: "runc " + version + " on cgroup v2 alone", version: version, view: "unified", files: regexp.MustCompile(`^(cgroup|create|delete|exec|hooks|kill|run|start|update|userns)`)},
 		&suite{name: packaged + " " + string(number[1]), version: "v" + string(number[1]), program: packaged, view: "host", files: everything},
 		// crun refuses hybrid hosts, and says much in words of its own. tty.bats is not among the files: by bare crun

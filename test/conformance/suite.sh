@@ -63,7 +63,7 @@ END
 sed -i 's|^\tsetup_recvtty$|&\n\tretry 100 0.1 [ -S "$CONSOLE_SOCKET" ]|' runc/tests/integration/helpers.bash
 grep -q 'CONSOLE_SOCKET" \]' runc/tests/integration/helpers.bash
 
-# crun loads no rules for devices where it may not raise a limit (CAP_SYS_RESOURCE): it gets containers without any.
+# crun loads no rules for devices if it may not raise a limit (CAP_SYS_RESOURCE): it gets containers without any.
 cat >>runc/tests/integration/helpers.bash <<'END'
 
 if [ -v WITHOUT_DEVICES ]; then

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # Builds the programs of Kubernetes from the Go module proxy into /var/cache/runc-trace-e2e/kubernetes-VERSION/bin. The version
-# is that in components/go.mod. What is there is not built again.
+# is that in components/go.mod. A program that is there is not built again.
 set -eu
 cd "$(dirname "$0")/components"
 

@@ -69,7 +69,7 @@ func finish(t *testing.T, m *machine.Machine, command *exec.Cmd) machine.Outcome
 	return o
 }
 
-// succeeded ends the test where a command failed, and gives what it printed, without the space around it.
+// succeeded ends the test if the command failed, and returns its output without the space around it.
 func succeeded(t *testing.T, o machine.Outcome, args ...string) string {
 	t.Helper()
 	if o.Code != 0 {

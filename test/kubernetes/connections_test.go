@@ -11,7 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestFollowFromTheHeader holds that whoever sees the header sees every exec that comes after it, though it takes time to connect.
+// TestFollowFromTheHeader: a reader that has seen the header sees every exec that comes after it, though it takes time to connect.
 func TestFollowFromTheHeader(t *testing.T) {
 	c := use(t)
 	c.deploy()

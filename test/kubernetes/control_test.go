@@ -29,7 +29,7 @@ func firstControls(a *authority) []control {
 	}
 }
 
-// otherControls end where they do not find the API server.
+// otherControls end if they do not find the API server.
 func otherControls(a *authority) []control {
 	config := func(name string) []string {
 		file := a.file(name + ".kubeconfig")

@@ -26,7 +26,7 @@ func grep(text, pattern string) string {
 	return strings.Join(regexp.MustCompile(`(?m)^.*(?:`+pattern+`).*$`).FindAllString(text, -1), "\n")
 }
 
-// halves are a call in two lines, as it is printed where something else came in between.
+// halves are a call in two lines, as it is printed if another line came between them.
 var halves = regexp.MustCompile(`(?m)^(.* pid (\d+) .*\] (\w+)\(.*\))\.\.\.$`)
 
 // whole has all of each call in one line.

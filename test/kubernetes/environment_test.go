@@ -40,7 +40,7 @@ var (
 	})
 )
 
-// end ends the cluster, if there is one, in whatever state it is.
+// end ends the cluster, if there is one, in any state.
 func end() error {
 	if environmentMade == nil {
 		return nil
@@ -61,7 +61,7 @@ func end() error {
 	return errors.Join(problems...)
 }
 
-// make brings the cluster up to where all nodes are ready.
+// make starts the cluster and waits until all nodes are ready.
 func (e *environment) make() error {
 	var err error
 	if e.authority, err = newAuthority(filepath.Join(scratch, "credentials")); err != nil {

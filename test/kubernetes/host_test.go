@@ -92,7 +92,7 @@ func settings() map[string]string {
 // unsteady is what iptables-save prints that is another one each time.
 var unsteady = regexp.MustCompile(`(?m)^#.*\n| \[\d+:\d+\]$`)
 
-// firewall lists all rules, where there is a program that does.
+// firewall lists all rules, if there is a program that lists them.
 func firewall() (map[string]string, error) {
 	rules := map[string]string{}
 	for _, program := range []string{"iptables-save", "ip6tables-save", "iptables-legacy-save"} {
@@ -108,7 +108,7 @@ func firewall() (map[string]string, error) {
 	return rules, nil
 }
 
-// compare fails where something is not as it was.
+// compare fails if something is not as it was.
 func (h host) compare(after host) error {
 	if diff := cmp.Diff(h, after); diff != "" {
 		return fmt.Errorf("the cluster has left something on this machine (-before +after):\n%s", diff)

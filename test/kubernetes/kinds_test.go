@@ -86,7 +86,7 @@ func TestKindsOfContainers(t *testing.T) {
 		return text, strings.Contains(text, "/bin/sleep 5000\n")
 	})
 
-	// What each container executes, in an order that is not fixed behind the first one.
+	// The programs of each container. Their order is fixed for the first one only.
 	want := map[string][]string{
 		"kinds/":         {"/pause"},
 		"kinds/first":    {"/bin/true first"},

@@ -22,7 +22,7 @@ import (
 	"github.com/runc-trace/runc-trace/test/machine"
 )
 
-// cache is where the programs of Kubernetes and containerd are built.
+// cache is the folder in which the programs of Kubernetes and containerd are built.
 const cache = "/var/cache/runc-trace-e2e"
 
 var (

@@ -25,7 +25,7 @@ func nodeLayout(i int) (machine.Layout, error) {
 	return l, nil
 }
 
-// Files of a node: containerd's configuration, as somebody wrote it who has neither an outside network nor all rights over
+// Files of a node: containerd's configuration, for a host that has neither an outside network nor all rights over
 // processes, its unit, the network of pods, and the kubelet's configuration.
 const (
 	containerdConfig = `# the node's own
@@ -63,7 +63,7 @@ Restart=always
   }]
 }
 `
-	// Nobody answers for clusterDNS; the kubelet complains of each pod where there is none.
+	// Nothing answers at clusterDNS; without the setting the kubelet complains about each pod.
 	kubeletConfig = `apiVersion: kubelet.config.k8s.io/v1beta1
 kind: KubeletConfiguration
 containerRuntimeEndpoint: unix:///run/containerd/containerd.sock

@@ -30,7 +30,7 @@ func TestCluster(t *testing.T) {
 		pods[found[0]] = found[1]
 		n.restartContainerd()
 	}
-	// What a pod says, and commands in it, come by the API server and a kubelet; pods reach those on other nodes; and all that
+	// A pod's log, and commands in it, come through the API server and a kubelet; pods reach those on other nodes; and all that
 	// survives a restart of containerd.
 	for from := range pods {
 		if got := c.kubectl("logs", "--namespace="+namespace, from); got != "started" {

@@ -160,7 +160,7 @@ spec:
 	if diff := cmp.Diff(before.Dropped, after.Dropped); diff != "" {
 		t.Errorf("what was dropped (-before +after):\n%s", diff)
 	}
-	// What a pod's labels and its tasks take, comes and goes. A recording would be 256 KiB.
+	// Memory of a pod's labels and tasks comes and goes. A recording would be 256 KiB.
 	if grown := after.Memory - before.Memory; grown > 128<<10 || after.Recordings.Live > before.Recordings.Live {
 		t.Errorf("there are %d bytes of memory more; before there were %+v, after it %+v", grown, before.Recordings, after.Recordings)
 	}

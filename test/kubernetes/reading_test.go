@@ -199,7 +199,7 @@ func (f *follower) lines(n *node) []string {
 	return all
 }
 
-// args are the command lines among them, where there are four columns before.
+// args are the command lines among them, if four columns precede them.
 func (f *follower) args(n *node) []string {
 	f.c.t.Helper()
 	all := f.lines(n)
@@ -209,7 +209,7 @@ func (f *follower) args(n *node) []string {
 	return all
 }
 
-// byContainer are those of all nodes by POD/CONTAINER, where it was started with --wide. A sandbox is taken for what executes /pause:
+// byContainer are those of all nodes by POD/CONTAINER, if it was started with --wide. A container that executes /pause is taken for a sandbox:
 // it is shown by its ID.
 func (f *follower) byContainer() map[string][]string {
 	f.c.t.Helper()

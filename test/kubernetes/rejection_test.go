@@ -10,7 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// fussy stands before a node's containerd, and does not start it where its configuration names runc-trace, until that also
+// fussy stands before a node's containerd, and does not start it if its configuration names runc-trace, until that also
 // says that it is repaired.
 const fussy = `#!/bin/sh
 if grep -q runc-trace /etc/containerd/config.toml && ! grep -q repaired /etc/containerd/config.toml; then
@@ -23,7 +23,7 @@ echo started >>/run/containerd.starts
 exec /usr/bin/containerd "$@"
 `
 
-// TestRejection deploys runc-trace where one node's containerd does not work with it: that one is as it was, says so, and is left
+// TestRejection deploys runc-trace when one node's containerd does not work with it: that node is as it was, says so, and is left
 // alone; the other is installed.
 func TestRejection(t *testing.T) {
 	c := use(t)
@@ -81,7 +81,7 @@ func TestRejection(t *testing.T) {
 	if again, refusals := starts(); again != started || refusals != refused {
 		t.Errorf("containerd was started %d times and refused to %d times, and by the next attempt %d and %d times", started, refused, again, refusals)
 	}
-	// What remembers the attempt is below /var/lib/runc-trace.
+	// The attempt is remembered below /var/lib/runc-trace.
 	const memory = "/var/lib/runc-trace"
 	without := func(tree string) string {
 		var kept []string

@@ -101,7 +101,7 @@ func cgroupMounts() ([]hierarchy, error) {
 	return found, nil
 }
 
-// path finds in the text of a /proc/PID/cgroup where a process is in the hierarchy.
+// path finds the path of a process in the hierarchy, in the text of a /proc/PID/cgroup.
 func (h *hierarchy) path(text string) string {
 	for line := range strings.Lines(text) {
 		f := strings.SplitN(strings.TrimSpace(line), ":", 3)

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 #
-# Installs packages of Debian, where they are missing. Nothing is started.
+# Installs packages of Debian, if they are missing. Nothing is started.
 #
 #	debian.sh PACKAGE...
 set -eu
@@ -17,7 +17,7 @@ if [ "$(id -u)" != 0 ]; then
 	exit 2
 fi
 echo "installing$need"
-# Where there is no such file, packages start their services when they are installed.
+# Without such a file, packages start their services when they are installed.
 policy=/usr/sbin/policy-rc.d
 if [ ! -e "$policy" ]; then
 	printf '#!/bin/sh\nexit 101\n' >"$policy"

@@ -110,7 +110,7 @@ func (p *plan) mount() error {
 	if err := p.mountCgroups(); err != nil {
 		return err
 	}
-	// As systemd has it: containers see what is mounted later, where they ask for it.
+	// As under systemd: containers see later mounts, if they ask for them.
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_SHARED, ""); err != nil {
 		return fmt.Errorf("making mounts shared: %w", err)
 	}
@@ -141,7 +141,7 @@ func shadow(dir string) error {
 	return nil
 }
 
-// mountCgroups mounts each hierarchy anew where it was: what a mount shows begins at the cgroup of the namespace that it was made in.
+// mountCgroups mounts each hierarchy anew in its place: a mount begins at the cgroup of the namespace that it was made in.
 func (p *plan) mountCgroups() error {
 	hierarchies, err := cgroupMounts()
 	if err != nil {
@@ -163,7 +163,7 @@ func (p *plan) mountCgroups() error {
 	return nil
 }
 
-// joinLeaf makes room in the unified hierarchy: where processes are in a cgroup, those below it get no controllers.
+// joinLeaf makes room in the unified hierarchy: if processes are in a cgroup, the cgroups below it get no controllers.
 func joinLeaf() error {
 	hierarchies, err := cgroupMounts()
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 )
 
 // keep makes the machine's first process and prints its PID. When standard input ends, it ends the machine, and removes the
-// machine's cgroups: this is a process of its own, so that they are gone also where the one that made the machine was killed.
+// machine's cgroups. It is a process of its own, so that they are removed even if the process that made the machine was killed.
 func keep(p *plan) (err error) {
 	hierarchies, err := cgroupMounts()
 	if err != nil {
@@ -50,7 +50,7 @@ func keep(p *plan) (err error) {
 	if err != nil {
 		return err
 	}
-	// The root of its namespace of cgroups is where this process is now.
+	// The root of its cgroup namespace is the present cgroup of this process.
 	c.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS | syscall.CLONE_NEWPID | syscall.CLONE_NEWNET | syscall.CLONE_NEWIPC | syscall.CLONE_NEWUTS | syscall.CLONE_NEWCGROUP}
 	stdin, err := c.StdinPipe()
 	if err != nil {

@@ -30,7 +30,7 @@ type Layout struct {
 	Name string
 	// Programs stand in place of others: path of what is seen to path of what is run.
 	Programs map[string]string
-	// Pure shows cgroup v2 only, at /sys/fs/cgroup, also where the machine below has version 1.
+	// Pure shows cgroup v2 only, at /sys/fs/cgroup, even if the machine below has version 1.
 	Pure bool
 }
 
@@ -82,7 +82,7 @@ func Main() {
 	os.Exit(0)
 }
 
-// again prepares to run the test binary in a role. Its standard input ends with whoever started it.
+// again prepares to run the test binary in a role. Its standard input ends when its parent ends.
 func (p *plan) again(role string) (*exec.Cmd, error) {
 	text, err := json.Marshal(p)
 	if err != nil {
@@ -117,7 +117,7 @@ func New(parent string, l Layout) (*Machine, error) {
 	if m.keeper, err = p.again(keeperName); err != nil {
 		return nil, err
 	}
-	// An interrupt of the terminal is not for the keeper, who has to clean up after it.
+	// An interrupt of the terminal must not reach the keeper, which has to clean up after it.
 	m.keeper.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if m.end, err = m.keeper.StdinPipe(); err != nil {
 		return nil, err
@@ -161,7 +161,7 @@ func (m *Machine) Command(args ...string) *exec.Cmd {
 	return c
 }
 
-// Write writes a file of the machine's, and makes its directory where there is none.
+// Write writes a file of the machine's, and makes its directory if there is none.
 func (m *Machine) Write(path, text string) error {
 	c := m.Command("sh", "-c", `mkdir -p "$(dirname "$0")" && cat >"$0"`, path)
 	c.Stdin = strings.NewReader(text)

@@ -38,7 +38,7 @@ func (m *Machine) Run(args ...string) (Outcome, error) {
 }
 
 // Start starts a program that was prepared by Command. What it writes goes to files in the machine's directory, but for what was
-// already given another place: whoever it leaves behind would keep a pipe open.
+// already given another place: a process that it leaves behind would keep a pipe open.
 func (m *Machine) Start(c *exec.Cmd) (*Process, error) {
 	p := &Process{cmd: c}
 	for i := range p.files {

@@ -24,7 +24,7 @@ const small = "[pool]\nrings = 4\nring-size = \"64KiB\"\nidentities = 16\nexec-l
 type manager struct {
 	install, upgrade, remove, purge []string
 	files                           []string // prints what the package has
-	verify                          []string // says nothing where that is as it came
+	verify                          []string // prints nothing if the package is as it came
 	left                            []string // by a removal
 }
 
@@ -107,7 +107,7 @@ func lifecycle(m *machine, p manager) {
 	if diff := cmp.Diff(p.left, m.changes(books...)); diff != "" {
 		t.Errorf("what the removal left (-want +got):\n%s", diff)
 	}
-	m.write("/var/lib/runc-trace/edited/daemon.json", "{}", 0o600) // as "tracectl uninstall" leaves it where it is told to
+	m.write("/var/lib/runc-trace/edited/daemon.json", "{}", 0o600) // as "tracectl uninstall" leaves it if it is told to
 	m.do(p.purge)
 	if got := m.changes(books...); got != nil {
 		t.Errorf("the machine is not as it was: %q", got)
@@ -165,7 +165,7 @@ func TestUpgradeWithoutReplacement(t *testing.T) {
 	m.do(p.remove)
 }
 
-// TestSystemd: systemd is told of the unit where it runs, and only there.
+// TestSystemd: systemd is told of the unit if it runs, and only then.
 func TestSystemd(t *testing.T) {
 	for name, of := range map[string]func(*machine) manager{"deb": dpkg, "rpm": rpmManager} {
 		for _, runs := range []bool{true, false} {

@@ -19,12 +19,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// machine is this machine, seen through an overlay in a mount namespace of its own: whatever is installed there, the
+// machine is this machine, seen through an overlay in a mount namespace of its own: if packages are installed there, the
 // real one does not change, and what changed is what lies in the overlay's upper layer.
 type machine struct {
 	t           *testing.T
 	root, upper string
-	packages    string // where dist is within
+	packages    string // the folder that contains dist
 }
 
 // newMachine moves the test into a mount namespace, for good: it belongs to the test's thread, and ends with it.
@@ -39,7 +39,7 @@ func newMachine(t *testing.T) *machine {
 	}
 	must("making a mount namespace", unix.Unshare(unix.CLONE_NEWNS))
 	must("making mounts private", unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""))
-	// No t.TempDir: nothing may ever be removed recursively where all of the machine is mounted.
+	// No t.TempDir: nothing may be removed recursively from a folder in which the whole machine is mounted.
 	top, err := os.MkdirTemp("", "runc-trace-machine-")
 	must("making a directory", err)
 	must("mounting a tmpfs", unix.Mount("tmpfs", top, "tmpfs", 0, ""))

@@ -80,7 +80,7 @@ func stopAgent(t *testing.T) {
 	must(t, "systemctl", "daemon-reload")
 }
 
-// ask gets a page of the agent's; the code is 0 where nobody answers.
+// ask gets a page of the agent's; the code is 0 if nothing answers.
 func ask(t *testing.T, path string) (code int, text string) {
 	t.Helper()
 	client := http.Client{Timeout: 30 * time.Second}

@@ -39,7 +39,7 @@ furnish() {
 	echo 0123456789abcdef0123456789abcdef >"$root/etc/machine-id"
 	echo '/dev/nvme0n2 /test ext4 defaults 0 0' >"$root/etc/fstab"
 	mkdir -p "$root"/{test,etc/docker,etc/systemd/system.conf.d} "$root"/var/lib/rootfs/{bin,dev,etc,proc,sys,tmp}
-	# Runtimes complain where a device that they allow is not there.
+	# Runtimes complain if a device that they allow does not exist.
 	echo tun >"$root/etc/modules-load.d/tun.conf"
 	# Containers' first programs ignore SIGTERM.
 	printf '[Manager]\nDefaultTimeoutStopSec=10s\n' >"$root/etc/systemd/system.conf.d/timeout.conf"
@@ -49,7 +49,7 @@ furnish() {
 		version = 2
 
 		[plugins."io.containerd.grpc.v1.cri"]
-		  sandbox_image = "localhost/busybox:test" # as good as pause
+		  sandbox_image = "localhost/busybox:test" # serves as pause
 
 		  [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
 		    runtime_type = "io.containerd.runc.v2"
@@ -60,7 +60,7 @@ furnish() {
 	printf 'runtime-endpoint: unix:///run/containerd/containerd.sock\ntimeout: 180\n' >"$root/etc/crictl.yaml"
 	printf '{\n  "bridge": "none",\n  "iptables": false\n}\n' >"$root/etc/docker/daemon.json"
 
-	# What containers see: busybox by all its names, as files of their own.
+	# The containers' root: busybox by all its names, as files of their own.
 	cp "$root/bin/busybox" "$root/var/lib/rootfs/bin/busybox"
 	for name in $("$root/bin/busybox" --list); do
 		[[ $name = busybox ]] || ln "$root/var/lib/rootfs/bin/busybox" "$root/var/lib/rootfs/bin/$name"

@@ -12,7 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// What is left for after the reboot.
+// Notes for the tests after the reboot.
 const (
 	treeFile = "/test/tree.json"
 	bootUID  = "ffffffff-0000-1111-2222-333344445555" // of the pod made at boot

@@ -3,7 +3,7 @@
 // Package systemd tests what only a machine can show that systemd runs: its cgroup driver, the engines as its services,
 // and an installation across a reboot. It is run by `make test-systemd`, within a virtual machine (see run.sh) that
 // belongs to it alone: it configures engines, installs, and uninstalls. Tests whose names begin with TestReboot go on, after a
-// reboot, where the others have stopped.
+// reboot, after which the others have stopped.
 package systemd
 
 import (

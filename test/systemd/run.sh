@@ -6,8 +6,8 @@
 #
 #	run.sh [FLAGS]
 #
-# The flags are the test binary's, such as -test.run=REGEXP. Prints which tests passed, or all that was said where one
-# failed. The exit status is 0 where all passed, 1 where one failed or the machine did not come to its end, 2 where
+# The flags are the test binary's, such as -test.run=REGEXP. Prints which tests passed, or the whole log if one
+# failed. The exit status is 0 if all passed, 1 if one failed or the machine did not come to its end, 2 if
 # nothing could be run. The root file system is made once, and kept; what a failed run leaves (console, journals,
 # results) lies in /var/cache/runc-trace-e2e/systemd.
 set -euo pipefail
@@ -29,7 +29,7 @@ fail() {
 # shellcheck source=test/systemd/image.sh
 . "$here/image.sh"
 
-# require installs the Debian package $2 where the command $1 is missing.
+# require installs the Debian package $2 if the command $1 is missing.
 require() {
 	command -v "$1" >/dev/null && return
 	echo "installing $2"
@@ -37,7 +37,7 @@ require() {
 		fail "installing $2 failed: run apt-get install $2"
 }
 
-# build_disk puts what is tested, and the tests, on a disk of their own, where they leave what there is to see, too.
+# build_disk puts the programs and the tests on a disk of their own. The tests leave their results there, too.
 build_disk() {
 	local root=$out/disk
 	mkdir -p "$root/bin"

@@ -16,7 +16,7 @@ import (
 // tracer reads what tracectl shows.
 type tracer struct {
 	tracectl    string   // the program
-	environment []string // where it reads, if not where it does by itself
+	environment []string // the place from which it reads, if not the default
 }
 
 // Container is a container, or a recording of one, as tracectl shows it with -o json: what is tested of it.

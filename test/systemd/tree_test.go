@@ -15,7 +15,7 @@ import (
 	"testing"
 )
 
-// What engines and systemd write themselves as they go.
+// Files that engines and systemd write as they run.
 var others = []string{
 	"/var/lib/containerd", "/var/lib/containers", "/var/lib/docker", "/var/lib/cni", "/var/lib/systemd", "/var/lib/private", "/var/lib/dbus",
 }

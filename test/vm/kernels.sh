@@ -4,7 +4,7 @@
 # private configuration of apt, which shares with the machine's own the mirrors, proxies and keys, and nothing
 # else: what is fetched is unpacked below $VM_DIR, and nothing is installed.
 
-# mirror prints where the machine's own apt fetches from what calls itself $1 in its Release file.
+# mirror prints the address from which the machine's own apt fetches the suite that calls itself $1 in its Release file.
 mirror() {
 	local uri
 	uri=$(env -u APT_CONFIG apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Origin: Debian' "Label: $1" | sed -n 1p)
@@ -37,7 +37,7 @@ prepare_apt() {
 		Acquire::Languages "none";
 	EOF
 	export APT_CONFIG=$apt/apt.conf
-	# A suite that has left the mirrors need not stop the others: whoever wants a kernel of it is told.
+	# A suite that has left the mirrors need not stop the others: a test that wants a kernel of it is told.
 	apt-get update -qq || echo "some of Debian's suites could not be read" >&2
 }
 

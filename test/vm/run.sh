@@ -7,8 +7,8 @@
 #	run.sh [-run REGEXP] [ARCH/SERIES...]
 #
 # A series is a kernel's, as in amd64/6.1, or "newest". Prints a line for each kernel, and what the tests said that
-# failed. The exit status is 0 where all passed, 1 where a test failed, 2 where something could not be run at all.
-# What is fetched and built stays in VM_DIR.
+# failed. The exit status is 0 if all passed, 1 if a test failed, 2 if something could not be run at all.
+# Downloads and builds stay in VM_DIR.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -42,7 +42,7 @@ machine() {
 	esac
 }
 
-# require installs the Debian package $2 where the command $1 is missing.
+# require installs the Debian package $2 if the command $1 is missing.
 require() {
 	command -v "$1" >/dev/null && return
 	[[ $(id -u) = 0 ]] || fail "missing: $1 (Debian's package $2): install it, or run this as root"

@@ -45,7 +45,7 @@ func TestChartValues(t *testing.T) {
 		"tolerations":    []any{},
 	}))
 	golden(t, "values", got)
-	// What the kubelet makes of it, which replaces $(VARIABLES), and takes $$ for $.
+	// The kubelet replaces $(VARIABLES), and takes $$ for $.
 	want := "--restart-command=" + strings.ReplaceAll(command, "$(", "$$(")
 	if !strings.Contains(got, "initContainers/install/args/2: "+quoted(want)) {
 		t.Errorf("the command that restarts engines is not %s", quoted(want))

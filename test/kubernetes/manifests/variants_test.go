@@ -38,7 +38,7 @@ func golden(t *testing.T, name, got string) {
 	}
 }
 
-// TestBase has all that is installed by default, value by value: whatever changes there is seen in a review.
+// TestBase lists all that is installed by default, value by value, so that a review sees each change.
 func TestBase(t *testing.T) { golden(t, "base", difference(objects{}, build(t, kubernetes+"/base"))) }
 
 // TestOverlays has what each overlay changes of the base.
@@ -189,7 +189,7 @@ func difference(from, to objects) string {
 		if order := strings.Compare(a[1:strings.Index(a, ": ")], b[1:strings.Index(b, ": ")]); order != 0 {
 			return order
 		}
-		return strings.Compare(b, a) // what was, and what is
+		return strings.Compare(b, a) // before, and after
 	})
 	return strings.Join(lines, "\n") + "\n"
 }
