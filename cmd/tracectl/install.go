@@ -234,8 +234,8 @@ func replaceOthers(dir string, o bpf.Options) error {
 // runtimeClass is the Kubernetes manifest for the runtime that was added, "" where none was that Kubernetes could use.
 func runtimeClass(r installation.Report, setDefault bool) string {
 	for _, e := range r.Engines {
-		if !setDefault && (e.Kind == engine.Containerd || e.Kind == engine.CRIO) {
-			return engine.RuntimeClass
+		if manifest := e.RuntimeClass(); manifest != "" && !setDefault {
+			return manifest
 		}
 	}
 	return ""

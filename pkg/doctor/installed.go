@@ -9,8 +9,6 @@ import (
 	"os"
 	"slices"
 	"strings"
-
-	"github.com/runc-trace/runc-trace/pkg/engine"
 )
 
 // configuration judges config.toml. The shim makes do with whatever it says; load does not.
@@ -102,7 +100,7 @@ func engines(f Facts) []Check {
 		default:
 			checks = append(checks, warn(name, fmt.Sprintf("%snone of its runtimes is runc-trace", detail), install)...)
 		}
-		if f.KubeletDriver != "" && e.CgroupDriver != "" && f.KubeletDriver != e.CgroupDriver && e.Kind != engine.Podman {
+		if f.KubeletDriver != "" && e.CgroupDriver != "" && f.KubeletDriver != e.CgroupDriver && e.Daemon() {
 			checks = append(checks, warn("kubelet", fmt.Sprintf("its cgroup driver is %s, that of %s is %s", f.KubeletDriver, e, e.CgroupDriver),
 				fmt.Sprintf("cgroupDriver: %s in /var/lib/kubelet/config.yaml, then systemctl restart kubelet", e.CgroupDriver))...)
 		}

@@ -3,12 +3,26 @@
 package engine
 
 import (
+	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
 	"path"
 	"slices"
 )
+
+// crio is the driver of CRI-O.
+type crio struct{}
+
+func (crio) kind() Kind { return CRIO }
+
+func (crio) detect(h Host) ([]Engine, error) {
+	_, found, err := installed{"crio", []string{"crio.service", "cri-o.service"}, []string{"--config", "-c"}, "/etc/crio/crio.conf"}.find(h, CRIO)
+	return found, err
+}
+
+func (crio) traits() traits { return traits{verb: "restart", class: true} }
 
 // crioSection is where CRI-O's runtimes stand. See crio.conf(5).
 var crioSection = key{"crio", "runtime", "runtimes"}
@@ -31,38 +45,6 @@ func crioRuntime(driver string) map[string]any {
 		entry["monitor_cgroup"] = "system.slice"
 	}
 	return entry
-}
-
-// overlaid is what configuration files mean of which each one overrides those before it, key by key.
-type overlaid map[string]any
-
-// overlay reads files in their order; those that are not there say nothing. Entries of the section are replaced as a
-// whole, as it is with a map of Go's that is decoded into.
-func (h Host) overlay(files []string, section key) (overlaid, error) {
-	all := make(overlaid)
-	for _, file := range files {
-		text, err := h.readIfThere(file)
-		if err != nil {
-			return nil, err
-		}
-		doc, err := parseDocument(text)
-		if err != nil {
-			return nil, fmt.Errorf("parsing %q: %w", file, err)
-		}
-		entries, _ := doc.get(section).(map[string]any)
-		for name := range entries {
-			if table, ok := lookUp(all, section).(map[string]any); ok {
-				delete(table, name)
-			}
-		}
-		merge(all, doc.tree)
-	}
-	return all, nil
-}
-
-func (o overlaid) text(k ...string) string {
-	text, _ := lookUp(o, k).(string)
-	return text
 }
 
 // crioFiles are the files of its configuration in the order in which they are read, and the path of ours.
@@ -96,62 +78,7 @@ func crioDriver(config overlaid) string {
 	return "systemd"
 }
 
-func (e Engine) editCRIO(h Host, r Request) ([]File, error) {
-	files, ours, err := e.crioFiles(h)
-	if err != nil {
-		return nil, err
-	}
-	config, err := h.overlay(files, crioSection)
-	if err != nil {
-		return nil, err
-	}
-	name := e.crioDefault(config)
-	entry, ok := lookUp(config, slices.Concat(crioSection, key{name})).(map[string]any)
-	switch {
-	case ok:
-		entry = clone(entry)
-	case name == "crun" && atLeast(e.Version, 1, 31):
-		entry = crioRuntime(crioDriver(config))
-	default:
-		return nil, fmt.Errorf("no file of CRI-O's has a table [%s], and what this version of it takes instead is not known: write one into %q with what `crio config --default` prints", header(slices.Concat(crioSection, key{name})), e.Config)
-	}
-	if kind, _ := entry["runtime_type"].(string); kind != "" && kind != "oci" {
-		return nil, fmt.Errorf("CRI-O's default runtime %q is of type %q, which is no runc: name one of type \"oci\" in default_runtime", name, kind)
-	}
-	if !r.Default {
-		name = addedRuntime
-	}
-	entry["runtime_path"] = r.Shim
-	delete(entry, "inherit_default_runtime") // which would put the default one's path in place of ours
-	// An entry for a platform goes before runtime_path, and no recording is wanted less there.
-	delete(entry, "platform_runtime_paths")
-	return h.editDropin(ours, map[string]any{"crio": map[string]any{"runtime": map[string]any{"runtimes": map[string]any{name: entry}}}})
-}
-
-// editDropin sets values in a drop-in that is ours.
-func (h Host) editDropin(file string, values map[string]any) ([]File, error) {
-	before, err := h.readIfThere(file)
-	if err != nil {
-		return nil, err
-	}
-	text := before
-	if text == nil {
-		text = []byte(fromUs)
-	}
-	doc, err := parseDocument(text)
-	if err == nil {
-		err = doc.setAll(nil, values)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("editing %q: %w", file, err)
-	}
-	if slices.Equal(doc.text, before) {
-		return nil, nil
-	}
-	return []File{{Path: file, Data: doc.text, Mode: 0o644}}, nil
-}
-
-func (e Engine) knownCRIO(h Host) (runtimes, error) {
+func (crio) configured(h Host, e Engine) (runtimes, error) {
 	files, _, err := e.crioFiles(h)
 	if err != nil {
 		return runtimes{}, err
@@ -188,4 +115,83 @@ func (e Engine) knownCRIO(h Host) (runtimes, error) {
 		}
 	}
 	return known, nil
+}
+
+func (crio) running(context.Context, Host, Engine) (runtimes, error) { return runtimes{}, errNoAnswer }
+
+func (crio) edit(h Host, e Engine, r Request) ([]File, error) {
+	files, ours, err := e.crioFiles(h)
+	if err != nil {
+		return nil, err
+	}
+	config, err := h.overlay(files, crioSection)
+	if err != nil {
+		return nil, err
+	}
+	name := e.crioDefault(config)
+	entry, ok := lookUp(config, slices.Concat(crioSection, key{name})).(map[string]any)
+	switch {
+	case ok:
+		entry = clone(entry)
+	case name == "crun" && atLeast(e.Version, 1, 31):
+		entry = crioRuntime(crioDriver(config))
+	default:
+		return nil, fmt.Errorf("no file of CRI-O's has a table [%s], and what this version of it takes instead is not known: write one into %q with what `crio config --default` prints", header(slices.Concat(crioSection, key{name})), e.Config)
+	}
+	if kind, _ := entry["runtime_type"].(string); kind != "" && kind != "oci" {
+		return nil, fmt.Errorf("CRI-O's default runtime %q is of type %q, which is no runc: name one of type \"oci\" in default_runtime", name, kind)
+	}
+	if !r.Default {
+		name = addedRuntime
+	}
+	entry["runtime_path"] = r.Shim
+	delete(entry, "inherit_default_runtime") // which would put the default one's path in place of ours
+	// An entry for a platform goes before runtime_path, and no recording is wanted less there.
+	delete(entry, "platform_runtime_paths")
+	return h.editDropin(ours, map[string]any{"crio": map[string]any{"runtime": map[string]any{"runtimes": map[string]any{name: entry}}}})
+}
+
+func (crio) check(h Host, e Engine) ([]string, error) {
+	_, ours, err := e.crioFiles(h)
+	return []string{"--config", e.Config, "--config-dir", path.Dir(ours), "config"}, err
+}
+
+func (crio) socket(h Host, e Engine) (string, error) {
+	files, _, err := e.crioFiles(h)
+	if err != nil {
+		return "", err
+	}
+	config, err := h.overlay(files, crioSection)
+	if err != nil {
+		return "", err
+	}
+	u, _, err := h.unit(e.Unit)
+	if err != nil {
+		return "", err
+	}
+	return first(lastOption(u.args(), "--listen"), config.text("crio", "api", "listen"), "/var/run/crio/crio.sock"), nil
+}
+
+func (crio) ask(ctx context.Context, socket string) error { return askCRI(ctx, socket) }
+
+// dependents are the pods that were made for our handler, and their containers: CRI-O looks a pod's handler up by name for
+// whatever it does with it. Those of the default handler are served by whatever program that has. conmon, which has
+// our path from their start, does not call it again.
+func (crio) dependents(h Host, _ Engine, _ []string) ([]string, error) {
+	var found []string
+	for _, root := range []string{"/run/containers/storage", "/var/lib/containers/storage"} {
+		for _, file := range h.glob(path.Join(root, "overlay-containers/*/userdata/config.json")) {
+			var spec struct {
+				Annotations map[string]string `json:"annotations"`
+			}
+			text, err := h.read(file)
+			if err != nil || json.Unmarshal(text, &spec) != nil {
+				continue // another engine's, or just being written or removed
+			}
+			if spec.Annotations["io.kubernetes.cri-o.RuntimeHandler"] == addedRuntime {
+				found = append(found, path.Base(path.Dir(path.Dir(file))))
+			}
+		}
+	}
+	return found, nil
 }

@@ -6,27 +6,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"reflect"
 	"regexp"
 	"strconv"
 	"strings"
 	"time"
 )
 
-// usual is how an engine is usually installed.
-type usual struct {
-	kind    Kind
+// installed is how a kind of engine is usually installed.
+type installed struct {
 	program string
 	units   []string
 	flags   []string // that name the configuration
 	config  string
-}
-
-var usually = []usual{
-	{Containerd, "containerd", []string{"containerd.service"}, []string{"--config", "-c"}, containerdConfig},
-	{Docker, "dockerd", []string{"docker.service"}, []string{"--config-file"}, "/etc/docker/daemon.json"},
-	{CRIO, "crio", []string{"crio.service", "cri-o.service"}, []string{"--config", "-c"}, "/etc/crio/crio.conf"},
-	{Podman, "podman", nil, nil, "/etc/containers/containers.conf"},
 }
 
 // Detect finds the engines of a host, in the order of Kinds: by their programs, configuration and systemd units. A
@@ -37,21 +28,12 @@ func Detect(h Host) ([]Engine, error) {
 		found    []Engine
 		problems []error
 	)
-	for _, u := range usually {
-		e, ok, err := u.detect(h)
+	for _, d := range drivers {
+		engines, err := d.detect(h)
 		if err != nil {
-			problems = append(problems, fmt.Errorf("looking for %s: %w", u.kind, err))
-		} else if ok {
-			found = append(found, e)
+			problems = append(problems, fmt.Errorf("looking for %s: %w", d.kind(), err))
 		}
-		if u.kind != Containerd {
-			continue
-		}
-		more, err := detectEmbedded(h)
-		if err != nil {
-			problems = append(problems, fmt.Errorf("looking for k3s and RKE2: %w", err))
-		}
-		found = append(found, more...)
+		found = append(found, engines...)
 	}
 	for i := range found {
 		if err := found[i].fill(h); err != nil {
@@ -61,49 +43,44 @@ func Detect(h Host) ([]Engine, error) {
 	return found, errors.Join(problems...)
 }
 
-func (u usual) detect(h Host) (Engine, bool, error) {
-	e := Engine{Kind: u.kind, Config: u.config}
-	for _, name := range u.units {
+// find returns the engine, and a list of it if there is anything of it on the host.
+func (i installed) find(h Host, kind Kind) (Engine, []Engine, error) {
+	e := Engine{Kind: kind, Config: i.config}
+	for _, name := range i.units {
 		service, ok, err := h.unit(name)
 		if err != nil {
-			return e, false, err
+			return e, nil, err
 		}
 		if !ok {
 			continue
 		}
 		e.Unit = name
-		if program := service.program(u.program); program != "" && h.isProgram(program) {
+		if program := service.program(i.program); program != "" && h.isProgram(program) {
 			e.Binary = program
 		}
-		if config, ok := option(service.args(), u.flags...); ok {
+		if config, ok := option(service.args(), i.flags...); ok {
 			e.Config = config
 		}
 		break
 	}
 	if e.Binary == "" {
-		e.Binary = h.program(u.program, programDirs)
+		e.Binary = h.program(i.program, programDirs)
 	}
 	for _, path := range []string{e.Binary, e.Config} {
 		if strings.HasPrefix(path, "/run/torcx/") {
 			e.Variant = "torcx"
 		}
 	}
-	switch u.kind {
-	case Podman:
-		// Other tools have its configuration files, too.
-		return e, e.Binary != "", nil
-	case Containerd:
-		if e.Unit == "" && !h.exists(e.Config) && h.program("dockerd", programDirs) != "" {
-			return e, false, nil
-		}
+	if e.Binary == "" && e.Unit == "" && !h.exists(e.Config) {
+		return e, nil, nil
 	}
-	return e, e.Binary != "" || e.Unit != "" || h.exists(e.Config), nil
+	return e, []Engine{e}, nil
 }
 
 // fill asks the engine's program and reads its configuration.
 func (e *Engine) fill(h Host) error {
 	e.Version = h.version(e.Binary)
-	known, err := e.known(h)
+	known, err := e.driver().configured(h, *e)
 	if errors.Is(err, ErrNoCRI) {
 		return nil
 	}
@@ -169,8 +146,4 @@ func (e Engine) searchPath(h Host) ([]string, error) {
 		dirs = append([]string{u.env["TORCX_BINDIR"]}, dirs...)
 	}
 	return dirs, nil
-}
-
-func equal(a, b map[string]any) bool {
-	return reflect.DeepEqual(a, b)
 }

@@ -3,12 +3,32 @@
 package engine
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
-	"maps"
+	"io/fs"
+	"net"
+	"net/http"
+	"path"
 	"slices"
 	"strings"
 )
+
+// docker is the driver of dockerd.
+type docker struct{}
+
+func (docker) kind() Kind { return Docker }
+
+func (docker) detect(h Host) ([]Engine, error) {
+	_, found, err := installed{"dockerd", []string{"docker.service"}, []string{"--config-file"}, "/etc/docker/daemon.json"}.find(h, Docker)
+	return found, err
+}
+
+// Not every restart of Docker leaves containers alone.
+func (docker) traits() traits {
+	return traits{verb: "reload", advice: "kill -HUP $(pidof dockerd), or restart dockerd", keeps: true}
+}
 
 // daemonJSON is what of daemon.json is about runtimes.
 type daemonJSON struct {
@@ -28,10 +48,22 @@ type dockerRuntime struct {
 	Options map[string]any `json:"options,omitempty"`
 }
 
+// program is what the runtime calls, "" if that is no program.
+func (r dockerRuntime) program() string {
+	if r.Path != "" || r.Type != runcType {
+		return r.Path
+	}
+	if binary, _ := r.Options["BinaryName"].(string); binary != "" {
+		return binary
+	}
+	return "runc"
+}
+
 // stockRuntimes are Docker's own names for the runc that it finds in its PATH.
 var stockRuntimes = []string{"runc", runcType}
 
-func (e Engine) docker(h Host) (*object, daemonJSON, error) {
+// daemonJSON reads daemon.json.
+func (e Engine) daemonJSON(h Host) (*object, daemonJSON, error) {
 	var config daemonJSON
 	text, err := h.readIfThere(e.Config)
 	if err != nil {
@@ -47,111 +79,8 @@ func (e Engine) docker(h Host) (*object, daemonJSON, error) {
 	return o, config, nil
 }
 
-func (e Engine) editDocker(h Host, r Request) ([]File, error) {
-	o, config, err := e.docker(h)
-	if err != nil {
-		return nil, err
-	}
-	if err := e.conflicts(h, r); err != nil {
-		return nil, err
-	}
-	before := o.bytes()
-	if err := config.route(o, r); err != nil {
-		return nil, fmt.Errorf("editing %q: %w", e.Config, err)
-	}
-	if r.Default && config.DefaultRuntime != addedRuntime {
-		if err := o.set(addedRuntime, "default-runtime"); err != nil {
-			return nil, fmt.Errorf("editing %q: %w", e.Config, err)
-		}
-	}
-	if string(o.bytes()) == string(before) {
-		return nil, nil
-	}
-	return []File{{Path: e.Config, Data: o.bytes(), Mode: 0o644}}, nil
-}
-
-// route adds our runtime, or corrects its path: a copy of the default one that calls the shim. Docker reserves the name of
-// its own runtime, so there the shim always has a name of its own.
-func (config daemonJSON) route(o *object, r Request) error {
-	name := config.DefaultRuntime
-	if _, ok := config.Runtimes[addedRuntime]; ok {
-		name = addedRuntime
-	}
-	if name == "" || slices.Contains(stockRuntimes, name) {
-		return o.set(dockerRuntime{Path: r.Shim}, "runtimes", addedRuntime)
-	}
-	runtime, ok := config.Runtimes[name]
-	if !ok {
-		return fmt.Errorf("its default-runtime is %q, which is not among its runtimes", name)
-	}
-	if runtime.Path != "" {
-		if runtime.Path == r.Shim && name == addedRuntime {
-			return nil
-		}
-		if name == addedRuntime {
-			return o.set(r.Shim, "runtimes", addedRuntime, "path")
-		}
-		runtime.Path = r.Shim
-		return o.set(runtime, "runtimes", addedRuntime)
-	}
-	if runtime.Type != runcType {
-		return fmt.Errorf("its default-runtime %q is of type %q, which does not call a runc: choose one that does", name, runtime.Type)
-	}
-	if name == addedRuntime && runtime.Options["BinaryName"] == r.Shim {
-		return nil
-	}
-	runtime.Options = maps.Clone(runtime.Options)
-	if runtime.Options == nil {
-		runtime.Options = make(map[string]any)
-	}
-	runtime.Options["BinaryName"] = r.Shim
-	return o.set(runtime, "runtimes", addedRuntime)
-}
-
-// conflicts looks for flags of dockerd's that must not stand in daemon.json as well: it would not start.
-func (e Engine) conflicts(h Host, r Request) error {
-	u, _, err := h.unit(e.Unit)
-	if err != nil {
-		return err
-	}
-	args := u.args()
-	var given []string
-	if value, ok := option(args, "--add-runtime"); ok {
-		given = append(given, "--add-runtime "+value)
-	}
-	if value, ok := option(args, "--default-runtime"); ok && r.Default {
-		given = append(given, "--default-runtime "+value)
-	}
-	if given == nil {
-		return nil
-	}
-	return fmt.Errorf("unit %s starts dockerd with %s, and dockerd refuses to have that in %q as well: move it there, or add --add-runtime runc-trace=%s to the command line by hand",
-		e.Unit, strings.Join(given, " and "), e.Config, r.Shim)
-}
-
-// Keep returns Docker's configuration for the time in which tracectl was uninstalled, but containers are left whose runtime is
-// ours: what stood there before install (nil where there was no file), with that runtime still in it. The default one is
-// named even where it was not before: dockerd keeps the one that it has until its configuration names another, or it is restarted.
-func (e Engine) Keep(before []byte, shim string) (File, error) {
-	o, err := parseObject(before)
-	var config daemonJSON
-	if err == nil {
-		err = o.decode(&config)
-	}
-	if err == nil {
-		err = config.route(o, Request{Shim: shim})
-	}
-	if err == nil && config.DefaultRuntime == "" {
-		err = o.set("runc", "default-runtime")
-	}
-	if err != nil {
-		return File{}, fmt.Errorf("keeping the runtime of containers in what was %q: %w", e.Config, err)
-	}
-	return File{Path: e.Config, Data: o.bytes(), Mode: 0o644}, nil
-}
-
-func (e Engine) knownDocker(h Host) (runtimes, error) {
-	_, config, err := e.docker(h)
+func (docker) configured(h Host, e Engine) (runtimes, error) {
+	_, config, err := e.daemonJSON(h)
 	if err != nil {
 		return runtimes{}, err
 	}
@@ -174,13 +103,7 @@ func (e Engine) knownDocker(h Host) (runtimes, error) {
 		known.paths[name] = h.program(path, dirs)
 	}
 	for name, runtime := range config.Runtimes {
-		path := runtime.Path
-		if path == "" && runtime.Type == runcType {
-			if path, _ = runtime.Options["BinaryName"].(string); path == "" {
-				path = "runc"
-			}
-		}
-		known.paths[name] = h.program(path, dirs)
+		known.paths[name] = h.program(runtime.program(), dirs)
 	}
 	if slices.Contains(stockRuntimes, known.name) {
 		known.paths[known.name] = known.paths["runc"]
@@ -196,9 +119,138 @@ func (e Engine) knownDocker(h Host) (runtimes, error) {
 	return known, nil
 }
 
-func lastOption(args []string, name string) string {
-	value, _ := option(args, name)
-	return value
+// running asks with docker, which needs to be there.
+func (docker) running(ctx context.Context, h Host, _ Engine) (runtimes, error) {
+	text, err := h.Run(ctx, "docker", "info", "--format", "{{.DefaultRuntime}} {{json .Runtimes}}")
+	if err != nil {
+		return runtimes{}, fmt.Errorf("asking Docker for its runtimes: %w", err)
+	}
+	name, list, _ := strings.Cut(string(text), " ")
+	known := runtimes{name: name, paths: make(map[string]string)}
+	var entries map[string]dockerRuntime
+	if err := json.Unmarshal([]byte(list), &entries); err != nil {
+		return known, fmt.Errorf("reading what Docker says of its runtimes: %w", err)
+	}
+	for name, entry := range entries {
+		known.paths[name] = entry.program()
+	}
+	return known, nil
+}
+
+func (docker) check(h Host, e Engine) ([]string, error) {
+	// dockerd has had --validate since 23.0.
+	if !atLeast(e.Version, 23, 0) {
+		return nil, nil
+	}
+	if _, err := h.stat(e.Config); errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	return []string{"--validate", "--config-file", e.Config}, nil
+}
+
+func (docker) socket(h Host, e Engine) (string, error) {
+	_, config, err := e.daemonJSON(h)
+	if err != nil {
+		return "", err
+	}
+	u, _, err := h.unit(e.Unit)
+	if err != nil {
+		return "", err
+	}
+	return dockerSocket(append(options(u.args(), "-H", "--host"), config.Hosts...)), nil
+}
+
+// dockerSocket is the first socket among dockerd's hosts. Those of systemd's are where they are by default.
+func dockerSocket(hosts []string) string {
+	const usual = "/var/run/docker.sock"
+	for _, host := range hosts {
+		if path, ok := strings.CutPrefix(host, "unix://"); ok {
+			return first(path, usual)
+		}
+		if strings.HasPrefix(host, "fd://") {
+			return usual
+		}
+	}
+	if len(hosts) > 0 {
+		return "" // it listens on the network alone
+	}
+	return usual
+}
+
+func (docker) ask(ctx context.Context, socket string) error { return ping(ctx, socket) }
+
+func ping(ctx context.Context, socket string) error {
+	client := http.Client{Transport: &http.Transport{
+		DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "unix", socket)
+		},
+	}}
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://docker/_ping", nil)
+	if err != nil {
+		return err
+	}
+	answer, err := client.Do(request)
+	if err != nil {
+		return err
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode != http.StatusOK {
+		return fmt.Errorf("its answer is %s", answer.Status)
+	}
+	return nil
+}
+
+func (docker) dependents(h Host, e Engine, shims []string) ([]string, error) {
+	_, config, err := e.daemonJSON(h)
+	if err != nil {
+		return nil, err
+	}
+	u, _, err := h.unit(e.Unit)
+	if err != nil {
+		return nil, err
+	}
+	data, exec := "/var/lib/docker", "/var/run/docker"
+	for _, dir := range []string{config.DataRoot, lastOption(u.args(), "--data-root")} {
+		if dir != "" {
+			data = dir
+		}
+	}
+	for _, dir := range []string{config.ExecRoot, lastOption(u.args(), "--exec-root")} {
+		if dir != "" {
+			exec = dir
+		}
+	}
+	found := []string{}
+	for _, file := range h.glob(path.Join(data, "containers/*/hostconfig.json")) {
+		text, err := h.read(file)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		container, err := parseHostConfig(text)
+		if err != nil {
+			return nil, fmt.Errorf("parsing %q: %w", file, err)
+		}
+		if runtime := container.Runtime; runtime == addedRuntime || slices.Contains(shims, config.Runtimes[runtime].Path) {
+			found = append(found, path.Base(path.Dir(file)))
+		}
+	}
+	// Its containers are also tasks of the containerd that it uses, the host's or one of its own.
+	for _, state := range []string{"/run/containerd", path.Join(exec, "containerd/daemon")} {
+		running, err := tasks(h, state, shims)
+		if err != nil {
+			return nil, err
+		}
+		for _, id := range running {
+			if id, ok := strings.CutPrefix(id, "moby/"); ok {
+				found = append(found, id)
+			}
+		}
+	}
+	return found, nil
 }
 
 // hostConfig is what Docker keeps of how a container was made.

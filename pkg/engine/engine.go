@@ -23,9 +23,6 @@ const (
 	Podman     Kind = "podman"
 )
 
-// Kinds are all kinds, in the order in which they are shown.
-var Kinds = []Kind{Containerd, Docker, CRIO, Podman}
-
 // Host is the machine that is looked at.
 type Host struct {
 	// Root stands before every path that is read: "/" but in tests and for images. Paths in results are as the host
@@ -80,6 +77,9 @@ type File struct {
 	Mode fs.FileMode // of a file that does not exist yet
 }
 
+// addedRuntime is the name of the runtime that stands beside the default one.
+const addedRuntime = "runc-trace"
+
 // runtimes are the runtimes that an engine knows.
 type runtimes struct {
 	name   string            // of the default one
@@ -87,41 +87,11 @@ type runtimes struct {
 	driver string            // of cgroups
 }
 
-// known are the engine's runtimes as its configuration has them now.
-func (e Engine) known(h Host) (runtimes, error) {
-	switch e.Kind {
-	case Containerd:
-		return e.knownContainerd(h)
-	case Docker:
-		return e.knownDocker(h)
-	case CRIO:
-		return e.knownCRIO(h)
-	case Podman:
-		return e.knownPodman(h)
-	}
-	return runtimes{}, fmt.Errorf("no engine is called %q", e.Kind)
-}
-
 // Edit returns the files that have to be written for the engine to do what is requested, whole and as they shall be: none
 // where it does so already. Runtimes that are added have the options of the engine's default one. Nothing is written, and
 // the result is what the engine will understand: it was read again as the engine reads it.
 func (e Engine) Edit(h Host, r Request) ([]File, error) {
-	var (
-		files []File
-		err   error
-	)
-	switch e.Kind {
-	case Containerd:
-		files, err = e.editContainerd(h, r)
-	case Docker:
-		files, err = e.editDocker(h, r)
-	case CRIO:
-		files, err = e.editCRIO(h, r)
-	case Podman:
-		files, err = e.editPodman(h, r)
-	default:
-		err = fmt.Errorf("no engine is called %q", e.Kind)
-	}
+	files, err := e.driver().edit(h, e, r)
 	if err != nil {
 		return nil, fmt.Errorf("configuring %s: %w", e, err)
 	}
@@ -146,7 +116,7 @@ func (e Engine) verify(h Host, files []File, r Request) error {
 			e.Config = containerdConfig
 		}
 	}
-	known, err := e.known(h)
+	known, err := e.driver().configured(h, e)
 	if err != nil {
 		return fmt.Errorf("reading the result: %w", err)
 	}

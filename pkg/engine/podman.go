@@ -3,10 +3,28 @@
 package engine
 
 import (
+	"context"
 	"maps"
 	"path"
 	"slices"
+	"strings"
+	"time"
 )
+
+// podman is the driver of Podman, which is no daemon.
+type podman struct{}
+
+func (podman) kind() Kind { return Podman }
+
+func (podman) detect(h Host) ([]Engine, error) {
+	e, found, err := installed{"podman", nil, nil, "/etc/containers/containers.conf"}.find(h, Podman)
+	if e.Binary == "" {
+		found = nil // other tools have its configuration files, too
+	}
+	return found, err
+}
+
+func (podman) traits() traits { return traits{} }
 
 // podmanSection is where Podman's runtimes stand: for each the paths of its program, of which the first that exists is
 // taken, and the PATH where none does. See containers.conf(5).
@@ -81,7 +99,33 @@ func podmanDefault(h Host, config overlaid) string {
 	return "crun"
 }
 
-func (e Engine) editPodman(h Host, r Request) ([]File, error) {
+func (podman) configured(h Host, e Engine) (runtimes, error) {
+	config, _, err := e.podmanConfig(h)
+	if err != nil {
+		return runtimes{}, err
+	}
+	known := runtimes{name: podmanDefault(h, config), paths: make(map[string]string), driver: config.text("engine", "cgroup_manager")}
+	entries, _ := lookUp(config, podmanSection).(map[string]any)
+	names := slices.Collect(maps.Keys(entries))
+	for _, name := range append(names, "crun", "runc", known.name) {
+		if program := podmanProgram(h, config, name); program != "" {
+			known.paths[name] = program
+		}
+	}
+	if known.driver == "" {
+		known.driver = "cgroupfs"
+		if h.unified() && h.hasSystemd() {
+			known.driver = "systemd"
+		}
+	}
+	return known, nil
+}
+
+func (podman) running(context.Context, Host, Engine) (runtimes, error) {
+	return runtimes{}, errNoAnswer
+}
+
+func (podman) edit(h Host, e Engine, r Request) ([]File, error) {
 	config, ours, err := e.podmanConfig(h)
 	if err != nil {
 		return nil, err
@@ -105,24 +149,39 @@ func (e Engine) editPodman(h Host, r Request) ([]File, error) {
 	return h.editDropin(ours, map[string]any{"engine": engine})
 }
 
-func (e Engine) knownPodman(h Host) (runtimes, error) {
-	config, _, err := e.podmanConfig(h)
+// check has Podman read its configuration, which it does before anything else. Any command that asks for more makes its storage.
+func (podman) check(Host, Engine) ([]string, error) { return []string{"--version"}, nil }
+
+func (podman) socket(Host, Engine) (string, error) { return "", nil }
+
+func (podman) ask(context.Context, string) error { return nil }
+
+// dependents asks podman, whose database is its own matter. It keeps the name of a container's runtime, and finds the
+// program anew for every command, so that only who has our name, or a path, needs anything.
+func (podman) dependents(h Host, e Engine, shims []string) ([]string, error) {
+	if h.Run == nil || e.Binary == "" || !h.exists("/var/lib/containers/storage") {
+		return nil, nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	ids, err := h.Run(ctx, e.Binary, "ps", "--all", "--quiet", "--no-trunc")
 	if err != nil {
-		return runtimes{}, err
+		return nil, err
 	}
-	known := runtimes{name: podmanDefault(h, config), paths: make(map[string]string), driver: config.text("engine", "cgroup_manager")}
-	entries, _ := lookUp(config, podmanSection).(map[string]any)
-	names := slices.Collect(maps.Keys(entries))
-	for _, name := range append(names, "crun", "runc", known.name) {
-		if program := podmanProgram(h, config, name); program != "" {
-			known.paths[name] = program
+	list := strings.Fields(string(ids))
+	if len(list) == 0 {
+		return nil, nil
+	}
+	text, err := h.Run(ctx, e.Binary, append([]string{"container", "inspect", "--format", "{{.Id}} {{.OCIRuntime}}"}, list...)...)
+	if err != nil {
+		return nil, err
+	}
+	var found []string
+	for line := range strings.Lines(string(text)) {
+		id, runtime, _ := strings.Cut(strings.TrimSpace(line), " ")
+		if runtime == addedRuntime || slices.Contains(shims, runtime) {
+			found = append(found, id)
 		}
 	}
-	if known.driver == "" {
-		known.driver = "cgroupfs"
-		if h.unified() && h.hasSystemd() {
-			known.driver = "systemd"
-		}
-	}
-	return known, nil
+	return found, nil
 }

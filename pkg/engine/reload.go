@@ -3,6 +3,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"regexp"
@@ -17,14 +18,14 @@ import (
 // returns whether it is done, and what was done. Where systemd does not run the host, or not the engine, that is left alone, and what
 // is returned is what to do. An engine that is not running is not started.
 func (e Engine) Reload(ctx context.Context, h Host) (done bool, what string, err error) {
-	if e.Kind == Podman {
-		return true, "podman reads its configuration at every start", nil
+	if !e.Daemon() {
+		return true, fmt.Sprintf("%s reads its configuration at every start", e), nil
 	}
 	systemctl := e.systemctl(h)
 	if systemctl == "" {
 		return false, e.reloadAdvice(), nil
 	}
-	verb := e.verb()
+	verb := e.driver().traits().verb
 	// Whoever stopped an engine has a reason; a unit that was changed must be read again all the same.
 	steps := [][]string{{"daemon-reload"}, {verb, e.Unit}}
 	running := true
@@ -51,7 +52,7 @@ func (e Engine) Recover(ctx context.Context, h Host) error {
 	if systemctl == "" {
 		return nil
 	}
-	verb := e.verb()
+	verb := e.driver().traits().verb
 	if state, err := h.Run(ctx, systemctl, "show", "--property=ActiveState", "--value", e.Unit); err == nil && strings.TrimSpace(string(state)) != "active" {
 		verb = "restart"
 	}
@@ -74,22 +75,24 @@ func (e Engine) systemctl(h Host) string {
 	return h.program("systemctl", programDirs)
 }
 
-func (e Engine) verb() string {
-	if e.Kind == Docker {
-		return "reload"
+// ReloadCommand is what has the running engine take its configuration, "" if it needs nothing.
+func (e Engine) ReloadCommand(h Host) string {
+	if e.Daemon() && e.Unit != "" && h.hasSystemd() {
+		return fmt.Sprintf("systemctl %s %s", e.driver().traits().verb, e.Unit)
 	}
-	return "restart"
+	return e.reloadAdvice()
 }
 
+// reloadAdvice does without systemd.
 func (e Engine) reloadAdvice() string {
-	unit := e.Unit
-	if unit == "" {
-		unit = string(e.Kind)
+	t := e.driver().traits()
+	switch {
+	case !e.Daemon():
+		return ""
+	case t.advice != "":
+		return t.advice
 	}
-	if e.Kind == Docker {
-		return "kill -HUP $(pidof dockerd), or restart dockerd"
-	}
-	return fmt.Sprintf("restart %s", strings.TrimSuffix(unit, ".service"))
+	return "restart " + strings.TrimSuffix(cmp.Or(e.Unit, string(e.Kind)), ".service")
 }
 
 // complaint is a line of a log that says what is wrong.

@@ -340,3 +340,33 @@ func put(tree map[string]any, k key, value any) error {
 	tree[k[len(k)-1]] = value
 	return nil
 }
+
+func merge(to, from map[string]any) {
+	for name, value := range from {
+		below, isTable := value.(map[string]any)
+		if into, ok := to[name].(map[string]any); ok && isTable {
+			merge(into, below)
+			continue
+		}
+		if isTable {
+			value = clone(below)
+		}
+		to[name] = value
+	}
+}
+
+func equal(a, b map[string]any) bool {
+	return reflect.DeepEqual(a, b)
+}
+
+// strs are the strings of a list.
+func strs(value any) []string {
+	list, _ := value.([]any)
+	var found []string
+	for _, item := range list {
+		if text, ok := item.(string); ok {
+			found = append(found, text)
+		}
+	}
+	return found
+}

@@ -143,6 +143,12 @@ func option(args []string, names ...string) (value string, ok bool) {
 	return values[len(values)-1], true
 }
 
+// lastOption is option for those that need not know whether there is one.
+func lastOption(args []string, name string) string {
+	value, _ := option(args, name)
+	return value
+}
+
 // options returns the values of all of the flags.
 func options(args []string, names ...string) []string {
 	var values []string

@@ -16,21 +16,21 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/engine"
 )
 
-// stale says whether a running engine may not have read its configuration since a time. Docker, which can read it without being
-// started again, is asked: knows judges the name of its default runtime, a space, and its runtimes as JSON.
-func (h Host) stale(ctx context.Context, e engine.Engine, since time.Time, knows func(dockers string) bool) bool {
-	if e.Kind == engine.Podman || e.Binary == "" || !h.live() {
+// stale says whether a running engine may not have read its configuration since a time. One that can read it without being
+// started again is asked: knows judges which of its runtimes call one of the shims.
+func (h Host) stale(ctx context.Context, e engine.Engine, since time.Time, shims []string, knows func(engine.Use) bool) bool {
+	if !e.Daemon() || e.Binary == "" || !h.live() {
 		return false
 	}
 	started, running := h.Started(e.Binary)
 	if !running || started.After(since) {
 		return false
 	}
-	if e.Kind != engine.Docker {
+	if !e.Rereads() {
 		return true
 	}
-	info, err := h.Run(ctx, "docker", "info", "--format", "{{.DefaultRuntime}} {{json .Runtimes}}")
-	return err != nil || !knows(string(info))
+	use, asked, err := e.RunsShim(ctx, h.engine(), shims)
+	return err != nil || asked && !knows(use)
 }
 
 // Started says when the oldest process of a program started, and whether there is any: a Host's Started for this machine.

@@ -286,14 +286,15 @@ func (h Host) activate(ctx context.Context, p plan, report *Report, store *hostf
 	return nil
 }
 
-// inOrder are the engines in the order in which they are reloaded: Docker last, since it alone does not take everything back.
+// inOrder are the engines in the order in which they are reloaded: those last that do not take everything back.
 func inOrder(engines []Engine) []*Engine {
 	var order []*Engine
 	for i := range engines {
 		order = append(order, &engines[i])
 	}
 	slices.SortStableFunc(order, func(a, b *Engine) int {
-		return cmp.Compare(strings.Count(string(a.Kind), string(engine.Docker)), strings.Count(string(b.Kind), string(engine.Docker)))
+		rank := map[bool]int{true: 1}
+		return cmp.Compare(rank[a.KeepsDefault()], rank[b.KeepsDefault()])
 	})
 	return order
 }

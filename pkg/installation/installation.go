@@ -153,19 +153,11 @@ func isShim(program string) bool {
 }
 
 // reloadCommand is what has a running engine take its configuration, "" where it needs nothing.
-func (h Host) reloadCommand(ctx context.Context, e engine.Engine) string {
-	if e.Kind == engine.Podman || !h.live() {
+func (h Host) reloadCommand(e engine.Engine) string {
+	if !h.live() {
 		return ""
 	}
-	if h.runsSystemd() && e.Unit != "" {
-		verb := "restart"
-		if e.Kind == engine.Docker {
-			verb = "reload"
-		}
-		return fmt.Sprintf("systemctl %s %s", verb, e.Unit)
-	}
-	_, advice, _ := e.Reload(ctx, engine.Host{Root: h.Root}) // which can run nothing
-	return advice
+	return e.ReloadCommand(h.engine())
 }
 
 // open opens the store, to be looked at only in a dry run.

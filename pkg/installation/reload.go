@@ -51,15 +51,13 @@ func (h Host) reload(ctx context.Context, r Request, e *Engine, store *hostfile.
 	if !marked {
 		changed, _ = store.Marked(appliedMark + e.String())
 	}
-	knows := func(dockers string) bool {
-		return strings.Contains(dockers, `"runc-trace"`) && (!r.Default || strings.HasPrefix(dockers, "runc-trace "))
-	}
-	stale := func() bool { return h.stale(ctx, e.Engine, changed, knows) }
+	knows := func(use engine.Use) bool { return len(use.Runtimes) > 0 && (use.Default || !r.Default) }
+	stale := func() bool { return h.stale(ctx, e.Engine, changed, []string{e.Shim}, knows) }
 	if !stale() {
 		return false, nil
 	}
 	if !r.Restart {
-		report.Commands = append(report.Commands, h.reloadCommand(ctx, e.Engine))
+		report.Commands = append(report.Commands, h.reloadCommand(e.Engine))
 		return false, nil
 	}
 	done, what, err := h.tell(ctx, e.Engine, r.RestartCommand)
@@ -144,9 +142,7 @@ func (h Host) takeBack(ctx context.Context, p plan, err error, told []*Engine, l
 	since := time.Now()
 	var problems []error
 	for _, e := range told {
-		if e.Kind == engine.Docker {
-			h.forgetDefault(ctx, p, e, store)
-		}
+		h.forgetDefault(ctx, p, e, store)
 	}
 	problems = append(problems, store.Rollback())
 	if failed := told[len(told)-1]; !slices.ContainsFunc(report.Changes, func(c hostfile.Change) bool { return c.For == failed.String() }) {
@@ -174,11 +170,11 @@ func (h Host) takeBack(ctx context.Context, p plan, err error, told []*Engine, l
 	return errors.Join(err, store.Note(rejectionNote, err.Error()), store.Note(rejectedNote, p.attempt))
 }
 
-// forgetDefault has Docker give up our runtime as its default one, which it does only for another one that its configuration names. If it
-// cannot, it has to be started again, which recover finds out.
+// forgetDefault has an engine give up our runtime as its default one if that takes a configuration that names another. If it cannot
+// give it up, it has to be started again, which recover finds out.
 func (h Host) forgetDefault(ctx context.Context, p plan, e *Engine, store *hostfile.Store) {
 	before, recorded, err := store.Original(e.Config)
-	if err != nil || !recorded {
+	if !e.KeepsDefault() || err != nil || !recorded {
 		return
 	}
 	if f, err := e.Keep(before, e.Shim); err == nil {
@@ -212,7 +208,7 @@ func (h Host) recover(ctx context.Context, e *Engine, command string, since time
 		problem = e.Recover(tell, h.engine())
 	}
 	err := h.works(ctx, e.Engine, func() bool {
-		return h.stale(ctx, e.Engine, since, func(dockers string) bool { return h.usesShim(e) || !strings.HasPrefix(dockers, "runc-trace ") })
+		return h.stale(ctx, e.Engine, since, []string{e.Shim}, func(use engine.Use) bool { return h.usesShim(e) || !use.Default })
 	})
 	if err == nil {
 		return nil // whatever the command said

@@ -129,7 +129,7 @@ func (u *uninstallation) engine(ctx context.Context, e engine.Engine) error {
 	if len(containers) > 0 || stale && !u.Force {
 		kept := Kept{Engine: e.String(), Containers: containers, Own: u.own(containers)}
 		if stale {
-			kept.Command = u.reloadCommand(ctx, e)
+			kept.Command = u.reloadCommand(e)
 		}
 		for _, f := range interim {
 			kept.Paths = append(kept.Paths, f.Path)
@@ -139,7 +139,7 @@ func (u *uninstallation) engine(ctx context.Context, e engine.Engine) error {
 		return nil
 	}
 	if stale {
-		u.report.Commands = append(u.report.Commands, u.reloadCommand(ctx, e))
+		u.report.Commands = append(u.report.Commands, u.reloadCommand(e))
 	}
 	if interim == nil {
 		return nil
@@ -172,20 +172,20 @@ func (u *uninstallation) stale(ctx context.Context, e engine.Engine) bool {
 	if !marked || !u.live() {
 		return false
 	}
-	if started, running := u.Started(e.Binary); running && started.Before(applied) && e.Kind != engine.Docker {
+	if started, running := u.Started(e.Binary); running && started.Before(applied) && !e.Rereads() {
 		return false // it has never read the other one
 	}
 	restored, marked := u.store.Marked(restoredMark + e.String())
 	if !marked {
 		restored = time.Now()
 	}
-	return u.Host.stale(ctx, e, restored, func(dockers string) bool { return !strings.HasPrefix(dockers, "runc-trace ") })
+	return u.Host.stale(ctx, e, restored, u.shims, func(use engine.Use) bool { return !use.Default })
 }
 
 // interimFile is Docker's configuration as long as it has containers that need the shim, or has our runtime for its default
 // one: it gives that up when its configuration names another, and not when it names none. Other engines need no such thing.
 func (u *uninstallation) interimFile(e engine.Engine) ([]hostfile.File, error) {
-	if e.Kind != engine.Docker {
+	if !e.KeepsDefault() {
 		return nil, nil
 	}
 	before, recorded, err := u.store.Original(e.Config)

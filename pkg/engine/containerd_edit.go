@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package engine
+
+import (
+	"fmt"
+	"path"
+	"path/filepath"
+	"strings"
+)
+
+// wanted is what has to stand in the section, as a tree.
+func (c containerdFiles) wanted(r Request) (map[string]any, error) {
+	name, entry, err := c.defaultRuntime()
+	if err != nil {
+		return nil, err
+	}
+	kind, _ := entry["runtime_type"].(string)
+	if kind == "" {
+		kind = runcType
+	}
+	if kind != runcType {
+		return nil, fmt.Errorf("containerd's default runtime %q is of type %q, which does not call a runc: name one of type %q in default_runtime_name", name, kind, runcType)
+	}
+	ours := map[string]any{"options": map[string]any{"BinaryName": r.Shim}}
+	if r.Default {
+		if entry["runtime_type"] != kind {
+			ours["runtime_type"] = kind
+		}
+		return map[string]any{"runtimes": map[string]any{name: ours}}, nil
+	}
+	added := withoutZeros(entry)
+	merge(added, ours)
+	added["runtime_type"] = kind
+	runtimes := map[string]any{addedRuntime: added}
+	if _, ok := c.cri["runtimes"]; !ok {
+		// The first table of runtimes in a file takes the place of containerd's own one, which has runc.
+		runtimes[name] = map[string]any{"runtime_type": runcType}
+	}
+	return map[string]any{"runtimes": runtimes}, nil
+}
+
+// withoutZeros is a copy without the values that containerd takes where there are none: half of what `containerd config default` prints.
+func withoutZeros(table map[string]any) map[string]any {
+	copied := make(map[string]any)
+	for name, value := range table {
+		switch value := value.(type) {
+		case map[string]any:
+			if below := withoutZeros(value); len(below) > 0 {
+				copied[name] = below
+			}
+		case []any:
+			if len(value) > 0 {
+				copied[name] = value
+			}
+		default:
+			if value != "" && value != int64(0) && value != false {
+				copied[name] = value
+			}
+		}
+	}
+	return copied
+}
+
+func (containerd) edit(h Host, e Engine, r Request) ([]File, error) {
+	c, err := e.containerdFiles(h)
+	if err != nil {
+		return nil, err
+	}
+	want, err := c.wanted(r)
+	if err != nil {
+		return nil, err
+	}
+	if c.satisfies(want) {
+		return nil, nil
+	}
+	if dropin := c.dropin(); dropin != "" {
+		return c.editFile(h, dropin, true, want)
+	}
+	if e.Variant == "k3s" || e.Variant == "rke2" {
+		return e.editTemplate(h, c, r, want)
+	}
+	target, ok := c.last(c.section)
+	if !ok {
+		target.path = e.Config
+	}
+	if readOnly(target.path) {
+		return e.editCopy(h, c, target, want)
+	}
+	return c.editFile(h, target.path, false, want)
+}
+
+// satisfies says whether all that is wanted is already in force.
+func (c containerdFiles) satisfies(want map[string]any) bool {
+	merged := clone(c.cri)
+	merge(merged, want)
+	return equal(merged, c.cri)
+}
+
+const dropinName = "99-runc-trace.toml"
+
+// dropin is the path of a file of our own that containerd would import and merge, "" where there can be none.
+func (c containerdFiles) dropin() string {
+	if !c.merges {
+		return ""
+	}
+	for _, l := range c.layers {
+		for _, pattern := range strs(l.doc.get(key{"imports"})) {
+			pattern = importPath(l.path, pattern)
+			file := path.Join(path.Dir(pattern), dropinName)
+			if ok, _ := filepath.Match(pattern, file); ok && strings.Contains(path.Base(pattern), "*") && !strings.Contains(path.Dir(pattern), "*") {
+				return file
+			}
+		}
+	}
+	return ""
+}
+
+// editFile sets what is wanted in a file, which need not exist.
+func (c containerdFiles) editFile(h Host, file string, dropin bool, want map[string]any) ([]File, error) {
+	text, err := h.readIfThere(file)
+	if err != nil {
+		return nil, err
+	}
+	if text == nil {
+		comment := ""
+		if dropin {
+			comment = fromUs
+		}
+		text = fmt.Appendf(nil, "%sversion = %d\n", comment, c.version)
+	}
+	doc, err := parseDocument(text)
+	if err != nil {
+		return nil, fmt.Errorf("parsing %q: %w", file, err)
+	}
+	if err := doc.setAll(c.section, want); err != nil {
+		return nil, fmt.Errorf("editing %q: %w", file, err)
+	}
+	return []File{{Path: file, Data: doc.text, Mode: 0o644}}, nil
+}

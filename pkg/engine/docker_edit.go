@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package engine
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+func (docker) edit(h Host, e Engine, r Request) ([]File, error) {
+	o, config, err := e.daemonJSON(h)
+	if err != nil {
+		return nil, err
+	}
+	if err := e.conflicts(h, r); err != nil {
+		return nil, err
+	}
+	before := o.bytes()
+	if err := config.route(o, r); err != nil {
+		return nil, fmt.Errorf("editing %q: %w", e.Config, err)
+	}
+	if r.Default && config.DefaultRuntime != addedRuntime {
+		if err := o.set(addedRuntime, "default-runtime"); err != nil {
+			return nil, fmt.Errorf("editing %q: %w", e.Config, err)
+		}
+	}
+	if string(o.bytes()) == string(before) {
+		return nil, nil
+	}
+	return []File{{Path: e.Config, Data: o.bytes(), Mode: 0o644}}, nil
+}
+
+// route adds our runtime, or corrects its path: a copy of the default one that calls the shim. Docker reserves the name of
+// its own runtime, so there the shim always has a name of its own.
+func (config daemonJSON) route(o *object, r Request) error {
+	name := config.DefaultRuntime
+	if _, ok := config.Runtimes[addedRuntime]; ok {
+		name = addedRuntime
+	}
+	if name == "" || slices.Contains(stockRuntimes, name) {
+		return o.set(dockerRuntime{Path: r.Shim}, "runtimes", addedRuntime)
+	}
+	runtime, ok := config.Runtimes[name]
+	if !ok {
+		return fmt.Errorf("its default-runtime is %q, which is not among its runtimes", name)
+	}
+	if runtime.Path != "" {
+		if runtime.Path == r.Shim && name == addedRuntime {
+			return nil
+		}
+		if name == addedRuntime {
+			return o.set(r.Shim, "runtimes", addedRuntime, "path")
+		}
+		runtime.Path = r.Shim
+		return o.set(runtime, "runtimes", addedRuntime)
+	}
+	if runtime.Type != runcType {
+		return fmt.Errorf("its default-runtime %q is of type %q, which does not call a runc: choose one that does", name, runtime.Type)
+	}
+	if name == addedRuntime && runtime.Options["BinaryName"] == r.Shim {
+		return nil
+	}
+	runtime.Options = maps.Clone(runtime.Options)
+	if runtime.Options == nil {
+		runtime.Options = make(map[string]any)
+	}
+	runtime.Options["BinaryName"] = r.Shim
+	return o.set(runtime, "runtimes", addedRuntime)
+}
+
+// conflicts looks for flags of dockerd's that must not stand in daemon.json as well: it would not start.
+func (e Engine) conflicts(h Host, r Request) error {
+	u, _, err := h.unit(e.Unit)
+	if err != nil {
+		return err
+	}
+	args := u.args()
+	var given []string
+	if value, ok := option(args, "--add-runtime"); ok {
+		given = append(given, "--add-runtime "+value)
+	}
+	if value, ok := option(args, "--default-runtime"); ok && r.Default {
+		given = append(given, "--default-runtime "+value)
+	}
+	if given == nil {
+		return nil
+	}
+	return fmt.Errorf("unit %s starts dockerd with %s, and dockerd refuses to have that in %q as well: move it there, or add --add-runtime runc-trace=%s to the command line by hand",
+		e.Unit, strings.Join(given, " and "), e.Config, r.Shim)
+}
+
+// Keep returns Docker's configuration for the time in which tracectl was uninstalled, but containers are left whose runtime is
+// ours: what stood there before install (nil where there was no file), with that runtime still in it. The default one is
+// named even where it was not before: dockerd keeps the one that it has until its configuration names another, or it is restarted.
+func (e Engine) Keep(before []byte, shim string) (File, error) {
+	o, err := parseObject(before)
+	var config daemonJSON
+	if err == nil {
+		err = o.decode(&config)
+	}
+	if err == nil {
+		err = config.route(o, Request{Shim: shim})
+	}
+	if err == nil && config.DefaultRuntime == "" {
+		err = o.set("runc", "default-runtime")
+	}
+	if err != nil {
+		return File{}, fmt.Errorf("keeping the runtime of containers in what was %q: %w", e.Config, err)
+	}
+	return File{Path: e.Config, Data: o.bytes(), Mode: 0o644}, nil
+}

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package engine
+
+import (
+	"context"
+	"fmt"
+	"slices"
+)
+
+// driver is all that is known of one kind of engine. Its methods read the host, or ask its programs; they write nothing.
+// Everything else in this package is the same for all kinds: a new kind is a driver, and a line in drivers.
+type driver interface {
+	// kind is the name that --engine takes.
+	kind() Kind
+
+	// detect finds the engines of this kind. It leaves Version, CgroupDriver and Runtime to the caller.
+	detect(h Host) ([]Engine, error)
+
+	// configured reads the runtimes from the engine's configuration as it is in files and on command lines: those of an engine that
+	// starts now.
+	configured(h Host, e Engine) (runtimes, error)
+
+	// running asks the engine that runs for its runtimes. The error is errNoAnswer if engines of this kind cannot be asked.
+	running(ctx context.Context, h Host, e Engine) (runtimes, error)
+
+	// edit computes the files that have to be written for a request, none if the engine does so already.
+	edit(h Host, e Engine, r Request) ([]File, error)
+
+	// check is the command line of the engine's program that reads all of the configuration and does nothing else, without the
+	// program; nil if there is no such command.
+	check(h Host, e Engine) ([]string, error)
+
+	// socket is where the engine's API listens, "" if nowhere.
+	socket(h Host, e Engine) (string, error)
+
+	// ask asks for a sign of life at the socket.
+	ask(ctx context.Context, socket string) error
+
+	// dependents are the IDs of containers that need one of the shims, or the runtime that edit added.
+	dependents(h Host, e Engine, shims []string) ([]string, error)
+
+	// traits are what sets engines of this kind apart for those that install.
+	traits() traits
+}
+
+// traits are what holds for all engines of a kind.
+type traits struct {
+	verb   string // of systemctl, by which a running engine takes its configuration; "" if it reads that at each start of a container
+	advice string // does the same without systemd; "" for a restart
+	class  bool   // pods name its runtimes by RuntimeClass
+	keeps  bool   // when its configuration names no default runtime any more, it keeps the one that it has
+}
+
+// drivers are all drivers, in the order in which engines are shown.
+var drivers = []driver{containerd{}, docker{}, crio{}, podman{}}
+
+// Kinds are all kinds, in the order in which they are shown.
+var Kinds = kindsOf(drivers)
+
+func kindsOf(all []driver) []Kind {
+	var kinds []Kind
+	for _, d := range all {
+		kinds = append(kinds, d.kind())
+	}
+	return kinds
+}
+
+func (e Engine) driver() driver {
+	i := slices.Index(Kinds, e.Kind)
+	if i < 0 {
+		panic(fmt.Sprintf("no engine is called %q", e.Kind)) // Detect makes no other one
+	}
+	return drivers[i]
+}
+
+// Daemon says whether the engine reads its configuration only when it starts or is told to. Others read it for each container.
+func (e Engine) Daemon() bool { return e.driver().traits().verb != "" }
+
+// Rereads says whether the running engine can be told to read its configuration, without a restart.
+func (e Engine) Rereads() bool { return e.driver().traits().verb == "reload" }
+
+// KeepsDefault says whether the running engine keeps its default runtime until its configuration names another one: Keep has a
+// configuration for that.
+func (e Engine) KeepsDefault() bool { return e.driver().traits().keeps }
+
+// RuntimeClass is the manifest by which pods ask for the runtime that Edit adds beside the default one, with
+// `runtimeClassName: runc-trace`. It is "" if Kubernetes does not use the engine.
+func (e Engine) RuntimeClass() string {
+	if !e.driver().traits().class {
+		return ""
+	}
+	return `apiVersion: node.k8s.io/v1
+kind: RuntimeClass
+metadata:
+  name: ` + addedRuntime + `
+handler: ` + addedRuntime + `
+`
+}
