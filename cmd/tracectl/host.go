@@ -66,7 +66,7 @@ func terminationMessage(file, text string) error {
 		text = strings.ToValidUTF8(text[:limit-5], "") + "..."
 	}
 	// It is there already, and writable also where its directory is not.
-	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
+	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_TRUNC|syscall.O_NONBLOCK, 0o644)
 	if err == nil {
 		_, err = f.WriteString(text + "\n")
 		err = errors.Join(err, f.Close())

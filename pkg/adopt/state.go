@@ -14,6 +14,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/runc-trace/runc-trace/pkg/regular"
 )
 
 // roots are where runtimes keep the state of each container, in a directory that is called by its ID: those that containerd's
@@ -123,12 +125,12 @@ func isID(name string) bool {
 
 // read reads a container's state, runc's or crun's. The error wraps os.ErrNotExist where there is neither.
 func read(state string) (container, error) {
-	text, err := readFile(filepath.Join(state, runcState))
+	text, err := regular.ReadDirect(filepath.Join(state, runcState), stateLimit)
 	parse := parseRunc
 	if errors.Is(err, os.ErrNotExist) {
 		var config []byte
-		if text, err = readFile(filepath.Join(state, crunStatus)); err == nil {
-			config, err = readFile(filepath.Join(state, crunConfig))
+		if text, err = regular.ReadDirect(filepath.Join(state, crunStatus), stateLimit); err == nil {
+			config, err = regular.ReadDirect(filepath.Join(state, crunConfig), stateLimit)
 		}
 		parse = func(text []byte) (container, error) { return parseCrun(text, config) }
 	}
@@ -141,22 +143,6 @@ func read(state string) (container, error) {
 	}
 	c.id, c.state = filepath.Base(state), state
 	return c, nil
-}
-
-func readFile(name string) ([]byte, error) {
-	file, err := os.OpenFile(name, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
-	if info, err := file.Stat(); err != nil || !info.Mode().IsRegular() {
-		return nil, errors.Join(err, fmt.Errorf("%s is no regular file", name))
-	}
-	text, err := io.ReadAll(io.LimitReader(file, stateLimit+1))
-	if err == nil && len(text) > stateLimit {
-		err = fmt.Errorf("%s is larger than %d bytes", name, stateLimit)
-	}
-	return text, err
 }
 
 // parseRunc reads runc's state.json: libcontainer.State as far as it is needed. runc's own libcontainer.Load makes managers

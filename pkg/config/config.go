@@ -7,15 +7,14 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"os"
 	"path"
 	"slices"
-	"strings"
 
 	"github.com/BurntSushi/toml"
 
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 	"github.com/runc-trace/runc-trace/pkg/identity"
+	"github.com/runc-trace/runc-trace/pkg/regular"
 )
 
 // DefaultPath is where the file is looked for unless PathEnv says otherwise.
@@ -83,15 +82,25 @@ func (c *Config) Rules() identity.Rules {
 	}
 }
 
+// limit is the largest file that is read, in bytes.
+const limit = 64 << 10
+
+// Read returns the text of the file at path, for everybody who reads it: a regular file of at most 64 KiB. Anything else is
+// an error and never waited for. A file that is not there is an error that wraps fs.ErrNotExist.
+func Read(path string) (string, error) {
+	text, err := regular.Read(path, limit)
+	return string(text), err
+}
+
 // Load reads the file at path over the defaults. A file that is not there is an error
 // that wraps fs.ErrNotExist. Whatever the error, the Config can be used: it is what
 // Parse made of the file, or the defaults.
 func Load(path string) (Config, error) {
-	text, err := os.ReadFile(path)
+	text, err := Read(path)
 	if err != nil {
 		return Default(), fmt.Errorf("reading the configuration: %w", err)
 	}
-	c, err := Parse(string(text))
+	c, err := Parse(text)
 	if err != nil {
 		return c, fmt.Errorf("parsing %q: %w", path, err)
 	}
@@ -154,19 +163,6 @@ func misspelt(meta *toml.MetaData) error {
 				return fmt.Errorf("key %q: keys are written without capitals", key.String())
 			}
 		}
-	}
-	return nil
-}
-
-// tooLong refuses what would keep a container waiting: the parser's time grows with the square of the depth of
-// inline tables, of which this file has none.
-func tooLong(text string) error {
-	const most, tables = 64 << 10, 16
-	if len(text) > most {
-		return fmt.Errorf("%d bytes are more than the %d that this file may have", len(text), most)
-	}
-	if n := strings.Count(text, "{"); n > tables {
-		return fmt.Errorf("%d opening braces are more than the %d that this file may have: no key takes a table in braces", n, tables)
 	}
 	return nil
 }

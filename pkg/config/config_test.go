@@ -109,7 +109,7 @@ pool.argv-size = "0" is not within 1 and 32KiB`,
 			"toml: line 3 (last key \"pool.ring-size\"): size \"big\" is no number of bytes such as 4096, \"256KiB\" or \"8MiB\""},
 		{"a size of another type", "[pool]\nring-size = 1.5", Default(), "toml: line 2 (last key \"pool.ring-size\"): size is of type float64, want a number or a string"},
 		{"tables in tables", "runtime = \"/opt/runc\"\n[x]\n" + strings.Repeat("a={", 17), with(func(c *Config) { c.Runtime = Runtime{"/opt/runc"} }),
-			"17 opening braces are more than the 16 that this file may have: no key takes a table in braces"},
+			"line 3: more than 8 levels of lists, tables or keys"},
 		{"a file that does not end", strings.Repeat("#", 65537), Default(), "65537 bytes are more than the 65536 that this file may have"},
 		{"a negative size", "[pool]\nring-size = -1", Default(), "toml: line 2 (last key \"pool.ring-size\"): size -1 is negative"},
 	} {

@@ -5,7 +5,6 @@ package doctor
 import (
 	"cmp"
 	"fmt"
-	"os"
 	"path"
 	"path/filepath"
 	"regexp"
@@ -15,12 +14,13 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/runc-trace/runc-trace/pkg/engine"
+	"github.com/runc-trace/runc-trace/pkg/regular"
 )
 
 // cgroupFacts reads where hierarchies are mounted. Of several places the unified one counts where runtimes look for it.
 func cgroupFacts(h engine.Host) Cgroups {
 	var c Cgroups
-	mounts, _ := os.ReadFile(filepath.Join(h.Root, "proc/self/mountinfo"))
+	mounts, _ := regular.Read(filepath.Join(h.Root, "proc/self/mountinfo"), regular.Text)
 	for line := range strings.Lines(string(mounts)) {
 		// See proc_pid_mountinfo(5): the mount point is the fifth field, the type stands behind a hyphen.
 		mount, kind, _ := strings.Cut(line, " - ")
@@ -45,7 +45,7 @@ type membership struct {
 
 func membershipOf(h engine.Host, pid uint32) membership {
 	var m membership
-	text, _ := os.ReadFile(filepath.Join(h.Root, "proc", fmt.Sprint(pid), "cgroup"))
+	text, _ := regular.Read(filepath.Join(h.Root, "proc", fmt.Sprint(pid), "cgroup"), regular.Text)
 	for line := range strings.Lines(string(text)) {
 		fields := strings.SplitN(strings.TrimSuffix(line, "\n"), ":", 3)
 		if len(fields) < 3 {

@@ -22,6 +22,7 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/bpf"
 	"github.com/runc-trace/runc-trace/pkg/config"
 	"github.com/runc-trace/runc-trace/pkg/engine"
+	"github.com/runc-trace/runc-trace/pkg/regular"
 )
 
 // Gather adds to facts what the host says. Nothing is changed: the programs are loaded on trial, and runtimes and engines
@@ -100,7 +101,7 @@ func kernelFacts(h engine.Host, s Self) Kernel {
 	if k.BTF && s.privileged() {
 		k.Trial = bpf.Try()
 	}
-	modes, _ := os.ReadFile(filepath.Join(h.Root, "sys/kernel/security/lockdown"))
+	modes, _ := regular.Read(filepath.Join(h.Root, "sys/kernel/security/lockdown"), regular.Text)
 	for mode := range strings.FieldsSeq(string(modes)) {
 		if chosen, ok := strings.CutPrefix(mode, "["); ok {
 			k.Lockdown = strings.TrimSuffix(chosen, "]")
@@ -153,7 +154,7 @@ func kubeletDriver(h engine.Host) string {
 	var c struct {
 		CgroupDriver string `yaml:"cgroupDriver"`
 	}
-	text, err := os.ReadFile(filepath.Join(h.Root, "var/lib/kubelet/config.yaml"))
+	text, err := regular.Read(filepath.Join(h.Root, "var/lib/kubelet/config.yaml"), regular.Text)
 	if err != nil || yaml.Unmarshal(text, &c) != nil {
 		return ""
 	}
@@ -206,8 +207,8 @@ func (f file) same(h engine.Host, g file) bool {
 	if f.stat.Dev == g.stat.Dev && f.stat.Ino == g.stat.Ino || f.stat.Size != g.stat.Size {
 		return f.stat.Size == g.stat.Size
 	}
-	a, errA := os.ReadFile(filepath.Join(h.Root, f.path))
-	b, errB := os.ReadFile(filepath.Join(h.Root, g.path))
+	a, errA := regular.Read(filepath.Join(h.Root, f.path), regular.Program)
+	b, errB := regular.Read(filepath.Join(h.Root, g.path), regular.Program)
 	return errA == nil && errB == nil && bytes.Equal(a, b)
 }
 

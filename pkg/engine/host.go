@@ -13,6 +13,8 @@ import (
 	"strings"
 
 	securejoin "github.com/cyphar/filepath-securejoin"
+
+	"github.com/runc-trace/runc-trace/pkg/regular"
 )
 
 // programDirs are where programs are looked for: a caller's PATH says nothing about that of a daemon, and sudo's lacks half of them.
@@ -47,7 +49,7 @@ func (h Host) read(path string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	text, err := os.ReadFile(at)
+	text, err := regular.Read(at, regular.Text)
 	if err == nil && h.Seen != nil {
 		h.Seen(path, text)
 	}

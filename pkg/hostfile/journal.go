@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"slices"
 	"time"
+
+	"github.com/runc-trace/runc-trace/pkg/regular"
 )
 
 // journalVersion is raised whenever an older tracectl would misread a journal.
@@ -122,7 +124,7 @@ func (s *Store) readJournal() (journal, error) {
 	if err != nil {
 		return j, err
 	}
-	text, err := os.ReadFile(path)
+	text, err := regular.Read(path, regular.Text)
 	if errors.Is(err, fs.ErrNotExist) {
 		return j, nil
 	}
@@ -186,7 +188,7 @@ func (s *Store) kept(of state) (contents, error) {
 	if err != nil {
 		return c, err
 	}
-	if c.data, err = os.ReadFile(path); err != nil {
+	if c.data, err = regular.Read(path, regular.Program); err != nil {
 		return c, err
 	}
 	if digest(c.data) != of.Digest {

@@ -18,6 +18,8 @@ import (
 	"unicode/utf8"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/runc-trace/runc-trace/pkg/regular"
 )
 
 // The kinds of what is at a path. Others are neither replaced nor restored.
@@ -83,7 +85,7 @@ func capture(path string) (contents, error) {
 	default:
 		return contents{}, fmt.Errorf("%s is neither a file nor a symbolic link", path)
 	}
-	if c.data, err = os.ReadFile(path); err != nil {
+	if c.data, err = regular.ReadDirect(path, regular.Program); err != nil {
 		return contents{}, err
 	}
 	c.Digest = digest(c.data)

@@ -4,12 +4,13 @@ package hostns
 
 import (
 	"fmt"
-	"os"
 	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/runc-trace/runc-trace/pkg/regular"
 )
 
 // podCgroup are the names of cgroups that a kubelet makes for a pod: with its UID, or the hash that stands for it.
@@ -18,14 +19,14 @@ var podCgroup = regexp.MustCompile(`(^|-)pod[0-9a-f_-]{32,36}(\.slice)?$`)
 // Cgroups are the names of the cgroups of the container that this process is in, and of all others of its pod: the IDs of
 // these containers are part of them. Sorted.
 func Cgroups() ([]string, error) {
-	own, err := os.ReadFile("/proc/self/cgroup")
+	own, err := regular.Read("/proc/self/cgroup", regular.Text)
 	if err != nil {
 		return nil, fmt.Errorf("looking for the own cgroup: %w", err)
 	}
 	files, _ := filepath.Glob("/proc/[0-9]*/cgroup")
 	var others []string
 	for _, file := range files {
-		if text, err := os.ReadFile(file); err == nil { // otherwise it has ended
+		if text, err := regular.Read(file, regular.Text); err == nil { // otherwise it has ended
 			others = append(others, string(text))
 		}
 	}

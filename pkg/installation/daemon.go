@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/runc-trace/runc-trace/pkg/engine"
+	"github.com/runc-trace/runc-trace/pkg/regular"
 )
 
 // stale says whether a running engine may not have read its configuration since a time. One that can read it without being
@@ -57,7 +58,7 @@ func Started(program string) (oldest time.Time, running bool) {
 // startTime is when a process started, by its directory in /proc: see proc_pid_stat(5).
 func startTime(dir string) (time.Time, error) {
 	const startField, ticksPerSecond = 22, 100
-	stat, err := os.ReadFile(filepath.Join(dir, "stat"))
+	stat, err := regular.Read(filepath.Join(dir, "stat"), regular.Text)
 	if err != nil {
 		return time.Time{}, err
 	}

@@ -20,6 +20,7 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/config"
 	"github.com/runc-trace/runc-trace/pkg/engine"
 	"github.com/runc-trace/runc-trace/pkg/hostfile"
+	"github.com/runc-trace/runc-trace/pkg/regular"
 )
 
 // Where things are on a host.
@@ -178,7 +179,7 @@ func (h Host) readFile(path string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	data, err := os.ReadFile(at)
+	data, err := regular.Read(at, regular.Text)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -194,7 +195,7 @@ func (h Host) ownFiles(executable, binDir string, settings []byte, names []strin
 	var files []hostfile.File
 	if copied {
 		for _, program := range [][2]string{{shimName, filepath.Join(filepath.Dir(executable), shimName)}, {tracectlName, executable}} {
-			data, err := os.ReadFile(program[1])
+			data, err := regular.Read(program[1], regular.Program)
 			if errors.Is(err, fs.ErrNotExist) {
 				return nil, fmt.Errorf("%s is not beside tracectl in %s: put both into one directory", program[0], filepath.Dir(executable))
 			}

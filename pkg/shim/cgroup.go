@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
+	"github.com/runc-trace/runc-trace/pkg/regular"
 )
 
 // Cgroup is the directory that the runtime will make for a container, as far as it is
@@ -179,7 +180,7 @@ func (c Cgroup) existing() (uint64, bool) {
 
 // ownCgroup is the caller's path in the unified hierarchy.
 func ownCgroup() (string, bool) {
-	text, err := readFile("/proc/self/cgroup", 64<<10)
+	text, err := regular.Read("/proc/self/cgroup", 64<<10)
 	if err != nil {
 		return "", false
 	}

@@ -24,6 +24,7 @@ func TestImports(t *testing.T) {
 		github.com/runc-trace/runc-trace/pkg/config
 		github.com/runc-trace/runc-trace/pkg/identity
 		github.com/runc-trace/runc-trace/pkg/pinned
+		github.com/runc-trace/runc-trace/pkg/regular
 		github.com/runc-trace/runc-trace/pkg/shim
 		github.com/sirupsen/logrus
 		golang.org/x/sys/unix

@@ -13,6 +13,7 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 	"github.com/runc-trace/runc-trace/pkg/identity"
 	"github.com/runc-trace/runc-trace/pkg/pinned"
+	"github.com/runc-trace/runc-trace/pkg/regular"
 )
 
 var (
@@ -34,7 +35,7 @@ func register(op Operation, dialect Dialect, pinDir string, rules identity.Rules
 	if !path.IsAbs(file) {
 		file = path.Join(op.Bundle, file)
 	}
-	text, err := readFile(file, specLimit)
+	text, err := regular.Read(file, specLimit)
 	if err != nil {
 		return err
 	}

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/runc-trace/runc-trace/pkg/config"
+	"github.com/runc-trace/runc-trace/pkg/regular"
 )
 
 // The shim must never exec itself for ever. The very file that runs (device and inode,
@@ -126,7 +127,7 @@ func execPath() spelling {
 // environment is the caller's, byte for byte. Go's own view of it leaves out what is
 // not of the form KEY=VALUE and what repeats a key.
 func environment() []string {
-	text, err := readFile("/proc/self/environ", 16<<20)
+	text, err := regular.Read("/proc/self/environ", 16<<20)
 	if err != nil {
 		return syscall.Environ()
 	}

@@ -16,9 +16,6 @@ import (
 // linkPrefix begins the names by which the shim stands for other runtimes than its own.
 const linkPrefix = "runc-trace-"
 
-// settingsLimit is the largest config.toml in bytes that is read.
-const settingsLimit = 64 << 10
-
 // settings is the configuration file, read once and parsed no further than needed:
 // nearly all that a runtime is called for needs its path and nothing else.
 type settings struct {
@@ -35,9 +32,8 @@ func openSettings() *settings {
 	if named {
 		s.name = os.Getenv(config.PathEnv)
 	}
-	text, err := readFile(s.name, settingsLimit)
-	s.text = string(text)
-	if err != nil && (named || !errors.Is(err, syscall.ENOENT)) {
+	var err error
+	if s.text, err = config.Read(s.name); err != nil && (named || !errors.Is(err, syscall.ENOENT)) {
 		s.problem = fmt.Errorf("configuration: %w", err)
 	}
 	return s

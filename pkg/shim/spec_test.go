@@ -4,9 +4,6 @@ package shim
 
 import (
 	"encoding/json"
-	"os"
-	"path/filepath"
-	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -69,35 +66,4 @@ func FuzzParseSpec(f *testing.F) {
 			t.Errorf("linux %+v, runc has %q and %d namespaces", got.Linux, cgroupsPath, namespaces)
 		}
 	})
-}
-
-func TestReadFile(t *testing.T) {
-	directory := t.TempDir()
-	file := filepath.Join(directory, "file")
-	for _, size := range []int{0, 1, 511, 512, 513, 8191, 8192, 8193, 100_000} {
-		want := strings.Repeat("x", size)
-		if err := os.WriteFile(file, []byte(want), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		got, err := readFile(file, size)
-		if err != nil || string(got) != want {
-			t.Errorf("a file of %d bytes: %d bytes, %v", size, len(got), err)
-		}
-		if size > 0 {
-			if _, err := readFile(file, size-1); err == nil {
-				t.Errorf("a file of %d bytes was read with a limit of %d", size, size-1)
-			}
-		}
-	}
-	for _, name := range []string{directory, "/dev/zero", filepath.Join(directory, "none")} {
-		if _, err := readFile(name, 100); err == nil {
-			t.Errorf("%s was read", name)
-		}
-	}
-	if got, err := readFile("/proc/self/status", 1<<20); err != nil || !strings.HasPrefix(string(got), "Name:") {
-		t.Errorf("/proc/self/status: %q, %v", got, err)
-	}
-	if _, err := readFile("/proc/self/status", 10); err == nil {
-		t.Error("/proc/self/status was read with a limit of 10 bytes")
-	}
 }

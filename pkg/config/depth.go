@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package config
+
+import (
+	"fmt"
+	"strings"
+)
+
+// tooLong refuses what would keep a container waiting: the parser's time grows with the square, or more, of the depth of
+// lists, tables in braces and dotted keys. This file needs two levels.
+func tooLong(text string) error {
+	const levels = 8
+	if len(text) > limit {
+		return fmt.Errorf("%d bytes are more than the %d that this file may have", len(text), limit)
+	}
+	depth, dots := 0, 0
+	for at := 0; at < len(text); at++ {
+		switch c := text[at]; c {
+		case '#':
+			at = skip(text, at, "\n") - 1
+		case '"', '\'':
+			at = skipString(text, at) - 1
+		case '[', '{':
+			depth++
+		case ']', '}':
+			depth = max(0, depth-1)
+		case '.':
+			dots++
+		case '\n', '=', ',':
+			dots = 0
+		}
+		if depth > levels || dots > levels {
+			return fmt.Errorf("line %d: more than %d levels of lists, tables or keys", 1+strings.Count(text[:at], "\n"), levels)
+		}
+	}
+	return nil
+}
+
+// skipString returns the place behind the string that begins at a place. A string without an end is the parser's to refuse.
+func skipString(text string, at int) int {
+	quote := text[at : at+1]
+	if long := strings.Repeat(quote, 3); strings.HasPrefix(text[at:], long) {
+		for at += 3; at < len(text) && !strings.HasPrefix(text[at:], long); at++ {
+			if quote == `"` && text[at] == '\\' {
+				at++
+			}
+		}
+		return min(at+3, len(text))
+	}
+	for at++; at < len(text) && text[at] != '\n'; at++ {
+		switch {
+		case text[at] == quote[0]:
+			return at + 1
+		case quote == `"` && text[at] == '\\':
+			at++
+		}
+	}
+	return at
+}
+
+// skip returns the place of the next end, or of the end of the text.
+func skip(text string, at int, end string) int {
+	if n := strings.Index(text[at:], end); n >= 0 {
+		return at + n
+	}
+	return len(text)
+}
