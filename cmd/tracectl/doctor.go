@@ -85,7 +85,7 @@ func readTracer(dir string) doctor.Tracer {
 	if err != nil {
 		return doctor.Tracer{Err: err}
 	}
-	t.Current = i.Layout.Build == bpf.Build(descriptions())
+	t.Current = i.Current()
 	t.Layout, t.Loaded = i.Layout.Version, *clock.time(max(1, i.Layout.Loaded))
 	// A pin has the time that the wall clock showed when it was made.
 	pin, err := os.Stat(filepath.Join(dir, abi.PinIdentities))
@@ -108,8 +108,8 @@ func readTracer(dir string) doctor.Tracer {
 	for _, p := range programs {
 		t.Programs = append(t.Programs, doctor.Program(p))
 	}
-	t.Recordings.Total, t.Identities.Total = i.Options().Rings, i.Options().Identities
-	for _, c := range labels.NewDirectory(i, i.Options().Identities).All() {
+	t.Recordings.Total, t.Identities.Total = i.Pool().Rings, i.Pool().Identities
+	for _, c := range labels.NewDirectory(i, i.Pool().Identities).All() {
 		if c.State == abi.StateEnded {
 			continue
 		}

@@ -17,6 +17,7 @@ import (
 
 	"github.com/runc-trace/runc-trace/install"
 	"github.com/runc-trace/runc-trace/pkg/bpf"
+	"github.com/runc-trace/runc-trace/pkg/config"
 	"github.com/runc-trace/runc-trace/pkg/doctor"
 	"github.com/runc-trace/runc-trace/pkg/engine"
 	"github.com/runc-trace/runc-trace/pkg/hostns"
@@ -192,10 +193,9 @@ func (s *settings) loadInstalled() (installation.Loaded, error) {
 	if err != nil {
 		return installation.Loaded{}, err
 	}
-	configured := options(c.Pool, c.Pool, func(string) bool { return false })
-	loaded, err := bpf.Load(dir, configured, descriptions())
+	loaded, err := bpf.Load(dir, c.Pool)
 	if err == nil && !loaded {
-		err = replaceOthers(dir, configured)
+		err = replaceOthers(dir, c.Pool)
 	}
 	if errors.Is(err, bpf.ErrOtherOptions) || errors.Is(err, bpf.ErrVersion) {
 		return installation.Loaded{Note: err.Error()}, nil
@@ -218,16 +218,16 @@ func (s *settings) adoptInstalled(ctx context.Context, stderr io.Writer) error {
 }
 
 // replaceOthers puts the programs of this version in the place of another one's.
-func replaceOthers(dir string, o bpf.Options) error {
+func replaceOthers(dir string, p config.Pool) error {
 	i, err := bpf.Open(dir)
 	if err != nil {
 		return err
 	}
-	current := i.Layout.Build == bpf.Build(descriptions())
+	current := i.Current()
 	if err := i.Close(); err != nil || current {
 		return err
 	}
-	_, err = bpf.Replace(dir, o, descriptions())
+	_, err = bpf.Replace(dir, p)
 	return err
 }
 

@@ -29,7 +29,7 @@ func (s *settings) open() (*bpf.Instance, *labels.Directory, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	return i, labels.NewDirectory(i, i.Options().Identities), nil
+	return i, labels.NewDirectory(i, i.Pool().Identities), nil
 }
 
 // now is the time of CLOCK_BOOTTIME, in nanoseconds.

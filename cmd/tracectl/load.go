@@ -14,10 +14,8 @@ import (
 
 	"github.com/runc-trace/runc-trace/pkg/adopt"
 	"github.com/runc-trace/runc-trace/pkg/bpf"
-	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 	"github.com/runc-trace/runc-trace/pkg/config"
 	"github.com/runc-trace/runc-trace/pkg/identity"
-	"github.com/runc-trace/runc-trace/pkg/syscalls"
 	"github.com/runc-trace/runc-trace/pkg/terminal"
 )
 
@@ -46,7 +44,7 @@ Kernel 5.15 or newer is needed, with type information (CONFIG_DEBUG_INFO_BTF).
 Where no bpf file system is mounted at /sys/fs/bpf, it is mounted.`
 
 func newLoad(s *settings) *cobra.Command {
-	pool := config.Default().Pool
+	pool := config.DefaultPool()
 	c := &cobra.Command{
 		Use:   "load",
 		Short: "Load the programs and begin to trace",
@@ -58,12 +56,10 @@ func newLoad(s *settings) *cobra.Command {
 		Args: exactly(0),
 	}
 	flags := c.Flags()
-	flags.IntVar(&pool.Rings, "recordings", pool.Rings, "how many recordings are kept")
-	flags.Var(&pool.RingSize, "ring-size", "memory of one recording: a power of two, 4KiB to 2MiB")
-	flags.IntVar(&pool.Identities, "identities", pool.Identities, "how many containers are known by name, ended ones included: at least twice the recordings")
-	flags.Var(&pool.ExecLogSize, "exec-log-size", "memory of the log of execs: a power of two, 64KiB to 1GiB")
-	flags.Var(&pool.CaptureSize, "capture-size", "how much is kept of a string or a buffer of a system call: 8 to 1KiB")
-	flags.Var(&pool.ArgvSize, "argv-size", "how much is kept of the arguments of an exec: 64 to 32KiB")
+	for n := range config.PoolSettings {
+		setting := &config.PoolSettings[n]
+		flags.Var(setting.Of(&pool), setting.Flag, setting.Help())
+	}
 	replace := flags.Bool("replace", false, "where programs are loaded already, swap them for this version's and keep what was recorded")
 	noAdopt := flags.Bool("no-adopt", false, "leave alone the containers that run already, whatever the configuration says")
 	output := addOutput(c)
@@ -72,7 +68,10 @@ func newLoad(s *settings) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		l := loading{options: options(pool, configured.Pool, flags.Changed), replace: *replace}
+		l := loading{pool: configured.Pool.With(pool, flags.Changed), replace: *replace}
+		if err := l.pool.Validate(); err != nil {
+			return &usageError{c, err}
+		}
 		if configured.Adopt && !*noAdopt {
 			l.adopt = func(dir string) int {
 				return adoptRunning(c.Context(), c.ErrOrStderr(), dir, configured.Rules())
@@ -83,24 +82,6 @@ func newLoad(s *settings) *cobra.Command {
 	return c
 }
 
-// options takes from the flags what was set there, and all else from the configuration.
-func options(flags, configured config.Pool, changed func(string) bool) bpf.Options {
-	number := func(flag string, a, b int) int {
-		if changed(flag) {
-			return a
-		}
-		return b
-	}
-	return bpf.Options{
-		Rings:       number("recordings", flags.Rings, configured.Rings),
-		RingSize:    number("ring-size", int(flags.RingSize), int(configured.RingSize)),
-		Identities:  number("identities", flags.Identities, configured.Identities),
-		ExecLogSize: number("exec-log-size", int(flags.ExecLogSize), int(configured.ExecLogSize)),
-		CaptureSize: number("capture-size", int(flags.CaptureSize), int(configured.CaptureSize)),
-		ArgvSize:    number("argv-size", int(flags.ArgvSize), int(configured.ArgvSize)),
-	}
-}
-
 // loadJSON is what load prints with -o json.
 type loadJSON struct {
 	PinDir   string      `json:"pinDir"`
@@ -109,18 +90,12 @@ type loadJSON struct {
 	Current  bool        `json:"current"`  // the programs that run are this version's
 	Adopted  int         `json:"adopted"`  // containers that ran already, and were registered now
 	Memory   uint64      `json:"memory"`   // bytes
-	Options  optionsJSON `json:"options"`
-}
-
-// descriptions are what the programs are told to read of each call.
-func descriptions() []abi.Syscall {
-	native := syscalls.NativeABI()
-	return syscalls.Descriptions(native, syscalls.CompatABI(native))
+	Options  config.Pool `json:"options"`
 }
 
 // loading is what load is asked to do.
 type loading struct {
-	options bpf.Options
+	pool    config.Pool
 	replace bool
 	adopt   func(dir string) int // registers containers that run, and says how many; nil: they are left alone
 }
@@ -132,10 +107,10 @@ func (l loading) run(stdout io.Writer, s *settings, output string) error {
 	}
 	var loaded, replaced bool
 	if l.replace {
-		replaced, err = bpf.Replace(dir, l.options, descriptions())
+		replaced, err = bpf.Replace(dir, l.pool)
 		loaded = !replaced
 	} else {
-		loaded, err = bpf.Load(dir, l.options, descriptions())
+		loaded, err = bpf.Load(dir, l.pool)
 	}
 	if err != nil {
 		return err
@@ -153,9 +128,9 @@ func (l loading) run(stdout io.Writer, s *settings, output string) error {
 	if l.adopt != nil {
 		adopted = l.adopt(dir)
 	}
-	current := i.Layout.Build == bpf.Build(descriptions())
+	current := i.Current()
 	if output == "json" {
-		return printJSON(stdout, loadJSON{dir, loaded, replaced, current, adopted, memory, optionsJSON(l.options)})
+		return printJSON(stdout, loadJSON{dir, loaded, replaced, current, adopted, memory, l.pool})
 	}
 	word, hints := "already loaded", ""
 	switch {
@@ -171,7 +146,7 @@ func (l loading) run(stdout io.Writer, s *settings, output string) error {
 		hints += fmt.Sprintf("containers that ran already, and were adopted: %d\n", adopted)
 	}
 	_, err = fmt.Fprintf(stdout, "%s below %s: %d recordings of %v, %d identities, an exec log of %v; %s of memory\n%s",
-		word, dir, l.options.Rings, config.Size(l.options.RingSize), l.options.Identities, config.Size(l.options.ExecLogSize), mebibytes(memory), hints)
+		word, dir, l.pool.Rings, l.pool.RingSize, l.pool.Identities, l.pool.ExecLogSize, mebibytes(memory), hints)
 	return err
 }
 

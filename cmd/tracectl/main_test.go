@@ -14,7 +14,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/spf13/cobra"
 
-	"github.com/runc-trace/runc-trace/pkg/bpf"
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 	"github.com/runc-trace/runc-trace/pkg/config"
 )
@@ -55,6 +54,9 @@ func TestUsage(t *testing.T) {
 		{[]string{"install", "--bin-dir", "bin"}, `--bin-dir bin must be an absolute path (see tracectl install --help)`},
 		{[]string{"uninstall", "docker"}, `takes no argument such as "docker" (see tracectl uninstall --help)`},
 		{[]string{"load", "--ring-size", "1MB"}, `invalid argument "1MB" for "--ring-size" flag: size "1MB" is no number of bytes such as 4096, "256KiB" or "8MiB" (see tracectl load --help)`},
+		{[]string{"load", "--recordings", "many"}, `invalid argument "many" for "--recordings" flag: "many" is not a whole number (see tracectl load --help)`},
+		{[]string{"load", "--recordings", "0"}, `recordings is 0: it must be 1 to 65536 (see tracectl load --help)`},
+		{[]string{"load", "--ring-size", "5000"}, `ring-size is 5000: it must be a power of two, 4KiB to 2MiB (see tracectl load --help)`},
 	} {
 		want := result{exitUsage, "", "tracectl: " + c.want + "\n"}
 		if diff := cmp.Diff(want, tracectl(t, c.args...)); diff != "" {
@@ -131,19 +133,6 @@ func TestDirectory(t *testing.T) {
 		if (err != nil) != c.fails || err == nil && got != c.want {
 			t.Errorf("%s: directory %q, %v; want %q", c.what, got, err, c.want)
 		}
-	}
-}
-
-func TestLoadOptions(t *testing.T) {
-	flags, configured := config.Default().Pool, config.Default().Pool
-	flags.Rings, flags.RingSize, flags.ArgvSize = 7, 1<<20, 99
-	configured.Rings, configured.Identities, configured.ArgvSize = 8, 1000, 512
-	set := map[string]bool{"recordings": true, "ring-size": true}
-	got := options(flags, configured, func(name string) bool { return set[name] })
-	want := bpf.DefaultOptions()
-	want.Rings, want.RingSize, want.Identities, want.ArgvSize = 7, 1<<20, 1000, 512
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("-want +got:\n%s", diff)
 	}
 }
 

@@ -43,4 +43,4 @@ func told(err error) bool {
 }
 
 // builtPrograms says which programs this tracectl loads.
-func builtPrograms() string { return buildName(bpf.Build(descriptions())) }
+func builtPrograms() string { return buildName(bpf.Build()) }

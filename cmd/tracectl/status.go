@@ -13,7 +13,6 @@ import (
 
 	"github.com/runc-trace/runc-trace/pkg/bpf"
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
-	"github.com/runc-trace/runc-trace/pkg/config"
 	"github.com/runc-trace/runc-trace/pkg/execlog"
 	"github.com/runc-trace/runc-trace/pkg/labels"
 )
@@ -71,9 +70,9 @@ var drops = []struct {
 
 func readStatus(i *bpf.Instance, directory *labels.Directory, clock clock) (*statusJSON, error) {
 	s := &statusJSON{
-		PinDir: i.Dir, Version: version, Layout: i.Layout.Version, Options: optionsJSON(i.Options()),
+		PinDir: i.Dir, Version: version, Layout: i.Layout.Version, Options: i.Pool(),
 		Loaded: *clock.time(max(1, i.Layout.Loaded)), Replaced: clock.time(i.Layout.Replaced), Dropped: map[string]uint64{},
-		Current: i.Layout.Build == bpf.Build(descriptions()),
+		Current: i.Current(),
 	}
 	if i.Layout.Build != 0 {
 		s.Build = buildName(i.Layout.Build)
@@ -103,7 +102,7 @@ func readStatus(i *bpf.Instance, directory *labels.Directory, clock clock) (*sta
 			s.Containers.Ended++
 		}
 	}
-	for index := range i.Options().Rings {
+	for index := range i.Pool().Rings {
 		r, err := i.Ring(index)
 		if err != nil {
 			return nil, err
@@ -140,7 +139,7 @@ func (s *statusJSON) readExecLog(i *bpf.Instance, clock clock) error {
 		return fmt.Errorf("opening the log of execs: %w", err)
 	}
 	h := log.Header()
-	s.ExecLog.Used = min(h.Head, uint64(i.Options().ExecLogSize))
+	s.ExecLog.Used = min(h.Head, uint64(i.Pool().ExecLogSize))
 	s.ExecLog.Execs, s.ExecLog.Lost = h.Written, h.Lost
 	b, err := execlog.NewPastReader(log).Poll(true)
 	if err != nil {
@@ -164,7 +163,7 @@ func (s *statusJSON) programs(clock clock) string {
 		text += ", swapped in " + humanSpan(clock.now.Sub(*s.Replaced)) + " ago"
 	}
 	if !s.Current {
-		text += "; this tracectl's is " + buildName(bpf.Build(descriptions())) + ": " + swap
+		text += "; this tracectl's is " + buildName(bpf.Build()) + ": " + swap
 	}
 	return text
 }
@@ -182,7 +181,6 @@ func (s *statusJSON) agent(clock clock) string {
 
 func (s *statusJSON) print(w io.Writer, clock clock) error {
 	o, c, r := s.Options, s.Containers, s.Recordings
-	size := func(n int) config.Size { return config.Size(n) }
 	back := "empty"
 	if s.ExecLog.Oldest != nil {
 		back = "back to " + s.ExecLog.Oldest.Local().Format(time.DateTime)
@@ -192,8 +190,8 @@ func (s *statusJSON) print(w io.Writer, clock clock) error {
 	fmt.Fprintf(w, "programs     %s\n", s.programs(clock))
 	fmt.Fprintf(w, "memory       %s\n", mebibytes(s.Memory))
 	fmt.Fprintf(w, "containers   %d running, %d created, %d exited, %d ended; %d names in all\n", c.Running, c.Created, c.Exited, c.Ended, o.Identities)
-	fmt.Fprintf(w, "recordings   %d live, %d ended, %d free; %v each; %d system calls\n", r.Live, r.Ended, r.Free, size(o.RingSize), r.Syscalls)
-	fmt.Fprintf(w, "exec log     %.0f%% of %v used, %s; %d execs\n", used, size(o.ExecLogSize), back, s.ExecLog.Execs)
+	fmt.Fprintf(w, "recordings   %d live, %d ended, %d free; %v each; %d system calls\n", r.Live, r.Ended, r.Free, o.RingSize, r.Syscalls)
+	fmt.Fprintf(w, "exec log     %.0f%% of %v used, %s; %d execs\n", used, o.ExecLogSize, back, s.ExecLog.Execs)
 	fmt.Fprintf(w, "agent        %s\n", s.agent(clock))
 	fmt.Fprintf(w, "\ndropped\n")
 	for _, d := range drops {

@@ -2,7 +2,11 @@
 
 package main
 
-import "time"
+import (
+	"time"
+
+	"github.com/runc-trace/runc-trace/pkg/config"
+)
 
 // statusJSON is what status shows. Names are stable.
 type statusJSON struct {
@@ -14,7 +18,7 @@ type statusJSON struct {
 	Current    bool        `json:"current"`  // it is that of this tracectl
 	Replaced   *time.Time  `json:"replaced"` // when the programs took the place of others
 	Memory     uint64      `json:"memory"`   // bytes
-	Options    optionsJSON `json:"options"`
+	Options    config.Pool `json:"options"`
 	Containers struct {
 		Created int `json:"created"`
 		Running int `json:"running"`
@@ -46,14 +50,4 @@ type statusJSON struct {
 type programJSON struct {
 	Name   string `json:"name"`
 	Missed uint64 `json:"missed"` // times it was not run, since it was running on the CPU already
-}
-
-// optionsJSON are the sizes of what is loaded, in bytes but for the two counts.
-type optionsJSON struct {
-	Rings       int `json:"recordings"`
-	RingSize    int `json:"ringSize"`
-	Identities  int `json:"identities"`
-	ExecLogSize int `json:"execLogSize"`
-	CaptureSize int `json:"captureSize"`
-	ArgvSize    int `json:"argvSize"`
 }

@@ -48,7 +48,7 @@ func (h Host) Run(ctx context.Context, pinDir string, rules identity.Rules) (Rep
 		return report, err
 	}
 	defer a.Close()
-	found, problems := h.find(a.Options().Identities)
+	found, problems := h.find(a.Pool().Identities)
 	report.Failed = len(problems)
 	if len(found) == 0 {
 		return report, summary(problems)

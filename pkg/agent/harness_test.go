@@ -19,6 +19,7 @@ import (
 
 	"github.com/runc-trace/runc-trace/pkg/bpf"
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
+	"github.com/runc-trace/runc-trace/pkg/config"
 	"github.com/runc-trace/runc-trace/pkg/identity"
 )
 
@@ -84,7 +85,7 @@ func (m *memory) Each(f func(bpf.LabelSource, string, bpf.Labels) bool) error {
 	return nil
 }
 
-func (m *memory) Options() bpf.Options { return bpf.Options{Identities: len(m.identities)} }
+func (m *memory) Pool() config.Pool { return config.Pool{Identities: len(m.identities)} }
 
 func (m *memory) Containers() (map[uint64]uint32, error) {
 	m.mu.Lock()

@@ -12,6 +12,7 @@ import (
 
 	"github.com/runc-trace/runc-trace/pkg/bpf"
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
+	"github.com/runc-trace/runc-trace/pkg/config"
 )
 
 // Store keeps labels: bpf.LabelStore.
@@ -25,7 +26,7 @@ type Store interface {
 type Census interface {
 	Containers() (map[uint64]uint32, error)
 	Identity(index uint32, to *abi.Identity) bool
-	Options() bpf.Options
+	Pool() config.Pool
 }
 
 // loaded is what is loaded, opened.

@@ -133,7 +133,7 @@ func (r *reading) counter(d *prometheus.Desc, value uint64, labels ...string) {
 }
 
 func (r *reading) all() {
-	layout, options := r.books.Layout(), r.books.Options()
+	layout, options := r.books.Layout(), r.books.Pool()
 	r.gauge(loadedInfo, 1, fmt.Sprint(layout.Version), fmt.Sprintf("%016x", layout.Build))
 	r.gauge(identityPool, float64(options.Identities))
 	r.gauge(ringPool, float64(options.Rings))
@@ -177,7 +177,7 @@ func (r *reading) pools() error {
 	identities := map[uint32]uint64{}
 	live := map[[2]uint32]bool{} // rings of live containers, with their generations
 	var i abi.Identity
-	for index := range r.books.Options().Identities {
+	for index := range r.books.Pool().Identities {
 		if !r.books.Identity(uint32(index), &i) {
 			i.State = abi.StateFree
 		}

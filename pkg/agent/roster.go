@@ -59,7 +59,7 @@ func (r *roster) poll() ([]container, error) {
 // scan looks at every identity, also of those that came and ended between two polls, and returns who appeared.
 func (r *roster) scan() []container {
 	var appeared []container
-	for index := range r.census.Options().Identities {
+	for index := range r.census.Pool().Identities {
 		if c, isNew, _ := r.look(uint32(index)); isNew {
 			appeared = append(appeared, c)
 		}

@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
+	"github.com/runc-trace/runc-trace/pkg/config"
 )
 
 var (
@@ -71,8 +72,8 @@ func (a *Adopter) Close() error {
 	return errors.Join(errs...)
 }
 
-// Options are the sizes that were loaded.
-func (a *Adopter) Options() Options { return options(a.layout) }
+// Pool holds the sizes that were loaded.
+func (a *Adopter) Pool() config.Pool { return pool(a.layout) }
 
 // Adopt registers the container whose cgroup's directory is given, with abi.WhoAdopted, and has the cgroups below it
 // known as its own. A cgroup that is known already stays what it is, whoever registered it; then Adopt returns false, and only

@@ -20,6 +20,7 @@ import (
 
 	"github.com/runc-trace/runc-trace/pkg/bpf"
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
+	"github.com/runc-trace/runc-trace/pkg/config"
 	"github.com/runc-trace/runc-trace/test/cgroup"
 )
 
@@ -162,7 +163,7 @@ func TestAdoptWhatIsNone(t *testing.T) {
 
 // TestAdoptFull adopts more containers than there is room for.
 func TestAdoptFull(t *testing.T) {
-	i := load(t, bpf.Options{Rings: 1, RingSize: 4 << 10, Identities: 2, ExecLogSize: 64 << 10, CaptureSize: 8, ArgvSize: 64})
+	i := load(t, config.Pool{Rings: 1, RingSize: 4 << 10, Identities: 2, ExecLogSize: 64 << 10, CaptureSize: 8, ArgvSize: 64})
 	a := adopter(t, i)
 	var got []string
 	for n := range 3 {
@@ -272,7 +273,7 @@ func TestAdoptTogether(t *testing.T) {
 		}
 		end.Wait()
 		live := 0
-		for n := range i.Options().Identities {
+		for n := range i.Pool().Identities {
 			if got, ok := i.Identity(n); ok && got.State == abi.StateCreated {
 				live++
 				if got.Cgroup != id || got.Children > 1 {
@@ -345,8 +346,8 @@ func checkSlots(t *testing.T, i *bpf.Instance) {
 		free, ended string
 		slots       int
 	}{
-		{"identities", abi.PinFreeIdentities, abi.PinEndedIdentities, i.Options().Identities},
-		{"rings", abi.PinFreeRings, abi.PinEndedRings, i.Options().Rings},
+		{"identities", abi.PinFreeIdentities, abi.PinEndedIdentities, i.Pool().Identities},
+		{"rings", abi.PinFreeRings, abi.PinEndedRings, i.Pool().Rings},
 	} {
 		seen := map[uint32]int{}
 		for _, name := range []string{pool.free, pool.ended} {

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
+	"github.com/runc-trace/runc-trace/pkg/config"
 )
 
 // Census reads who is there and how full everything is, as an Instance does, for who stays for long: it maps nothing for
@@ -52,8 +53,8 @@ func (c *Census) Close() error { return c.identities.Close() }
 // Layout is what was loaded; its build and its time of replacement are those of when the census was opened.
 func (c *Census) Layout() abi.ABI { return c.i.Layout }
 
-// Options are the sizes that the instance was loaded with.
-func (c *Census) Options() Options { return c.i.Options() }
+// Pool holds the sizes that the instance was loaded with.
+func (c *Census) Pool() config.Pool { return c.i.Pool() }
 
 // Containers is Instance.Containers.
 func (c *Census) Containers() (map[uint64]uint32, error) { return c.i.Containers() }

@@ -30,7 +30,7 @@ func TestCensus(t *testing.T) {
 		t.Errorf("layout (-instance +census):\n%s", diff)
 	}
 	var got abi.Identity
-	for index := range i.Options().Identities {
+	for index := range i.Pool().Identities {
 		want, used := i.Identity(index)
 		if known := c.Identity(uint32(index), &got); known != used || used && got != want {
 			t.Errorf("identity %d: %v, want %v; or they differ", index, known, used)
@@ -40,7 +40,7 @@ func TestCensus(t *testing.T) {
 	if len(containers) > 0 {
 		t.Errorf("without an identity: %v", containers)
 	}
-	if c.Identity(uint32(i.Options().Identities), &got) {
+	if c.Identity(uint32(i.Pool().Identities), &got) {
 		t.Error("an identity beyond the last one")
 	}
 

@@ -2,5 +2,26 @@
 
 package bpf
 
+import (
+	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
+	"github.com/runc-trace/runc-trace/pkg/config"
+)
+
 // AfterReplaceStep has f called after each step of a replacement.
 func AfterReplaceStep(f func()) { replaceStep = f }
+
+// Descriptions are those that Load gives the programs.
+func Descriptions() []abi.Syscall { return descriptions() }
+
+// LoadWith, ReplaceWith and BuildWith are Load, Replace and Build with other descriptions of system calls, as another
+// version has them.
+
+func LoadWith(dir string, p config.Pool, calls []abi.Syscall) (bool, error) {
+	return load(dir, p, calls)
+}
+
+func ReplaceWith(dir string, p config.Pool, calls []abi.Syscall) (bool, error) {
+	return replace(dir, p, calls)
+}
+
+func BuildWith(calls []abi.Syscall) uint64 { return build(calls) }

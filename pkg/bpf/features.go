@@ -2,14 +2,15 @@
 
 package bpf
 
+import "github.com/runc-trace/runc-trace/pkg/config"
+
 // Try has the kernel verify the programs as Load would, with the smallest sizes, and lets go of them at once: nothing
 // is attached, pinned or kept. It takes up to a second or two, and the rights that Load takes.
 func Try() error {
 	if err := Supported(); err != nil {
 		return err
 	}
-	smallest := Options{Rings: 1, RingSize: 4 << 10, Identities: 2, ExecLogSize: 64 << 10, CaptureSize: 8, ArgvSize: 64}
-	collection, err := newCollection(smallest.layout(0, 1), nil)
+	collection, err := newCollection(layout(config.SmallestPool(), 0, 1), nil)
 	if err != nil {
 		return err
 	}

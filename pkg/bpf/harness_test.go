@@ -13,19 +13,19 @@ import (
 
 	"github.com/runc-trace/runc-trace/pkg/bpf"
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
+	"github.com/runc-trace/runc-trace/pkg/config"
 	"github.com/runc-trace/runc-trace/pkg/syscalls"
 	"github.com/runc-trace/runc-trace/test/cgroup"
 )
 
 // small is enough for most tests, and quick to load.
-var small = bpf.Options{Rings: 4, RingSize: 256 << 10, Identities: 8, ExecLogSize: 256 << 10, CaptureSize: 128, ArgvSize: 4096}
+var small = config.Pool{Rings: 4, RingSize: 256 << 10, Identities: 8, ExecLogSize: 256 << 10, CaptureSize: 128, ArgvSize: 4096}
 
 // load loads the programs below a pin directory of the test's own, and removes them when it ends.
-func load(t *testing.T, o bpf.Options) *bpf.Instance {
+func load(t *testing.T, o config.Pool) *bpf.Instance {
 	t.Helper()
 	dir := pinDir(t)
-	native := syscalls.NativeABI()
-	if _, err := bpf.Load(dir, o, syscalls.Descriptions(native, syscalls.CompatABI(native))); err != nil {
+	if _, err := bpf.Load(dir, o); err != nil {
 		t.Fatalf("loading needs root and a kernel with BTF: %v", err)
 	}
 	i, err := bpf.Open(dir)
@@ -87,7 +87,7 @@ func identity(t *testing.T, i *bpf.Instance, id string) abi.Identity {
 }
 
 func find(i *bpf.Instance, id string) (abi.Identity, bool) {
-	for n := range i.Options().Identities {
+	for n := range i.Pool().Identities {
 		found, ok := i.Identity(n)
 		if ok && string(found.Who.ID[:len(id)+1]) == id+"\x00" {
 			return found, true

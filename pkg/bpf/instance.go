@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
+	"github.com/runc-trace/runc-trace/pkg/config"
 	"github.com/runc-trace/runc-trace/pkg/ring"
 )
 
@@ -86,8 +87,11 @@ func (i *Instance) Close() error {
 	return errors.Join(errs...)
 }
 
-// Options are the sizes that the instance was loaded with.
-func (i *Instance) Options() Options { return options(i.Layout) }
+// Pool holds the sizes that the instance was loaded with.
+func (i *Instance) Pool() config.Pool { return pool(i.Layout) }
+
+// Current tells whether the programs that run are those of this build.
+func (i *Instance) Current() bool { return i.Layout.Build == Build() }
 
 // Memory is the number of bytes that all maps take, as the kernel accounts them.
 func (i *Instance) Memory() (uint64, error) {
@@ -108,7 +112,7 @@ func (i *Instance) Memory() (uint64, error) {
 	return total, nil
 }
 
-// Ring returns a reader of the ring with an index below Options().Rings.
+// Ring returns a reader of the ring with an index below Pool().Rings.
 func (i *Instance) Ring(index int) (*ring.Ring, error) {
 	stride := int(i.Layout.RingStride)
 	if index < 0 || index >= int(i.Layout.Rings) {
@@ -136,7 +140,7 @@ func (i *Instance) ExecLog() (*ring.Ring, error) {
 	})
 }
 
-// Identity copies the identity with an index below Options().Identities; false where the slot was never used, or
+// Identity copies the identity with an index below Pool().Identities; false where the slot was never used, or
 // is being given to another container right now.
 func (i *Instance) Identity(index int) (abi.Identity, bool) {
 	if index < 0 || index >= int(i.Layout.Identities) {

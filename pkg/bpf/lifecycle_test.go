@@ -275,7 +275,7 @@ func entries(t *testing.T, i *bpf.Instance) map[string]int {
 		m.Close()
 	}
 	states := [abi.StateEnded + 1]int{}
-	for n := range i.Options().Identities {
+	for n := range i.Pool().Identities {
 		if identity, ok := i.Identity(n); ok {
 			states[identity.State]++
 		}

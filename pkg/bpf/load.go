@@ -17,20 +17,28 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
+	"github.com/runc-trace/runc-trace/pkg/config"
+	"github.com/runc-trace/runc-trace/pkg/syscalls"
 )
 
 // ErrOtherOptions says that programs are loaded already, with other sizes than those asked for.
 var ErrOtherOptions = errors.New("already loaded with other options")
 
 // Load loads the programs, attaches them, and pins them and their maps below dir, which is made
-// (mode 0700) and, where no bpf file system is mounted, mounted. Nothing of it needs a process
-// afterwards. syscalls tells what to read of each call: 2*abi.SyscallsMax descriptions.
+// (mode 0700). If no bpf file system is mounted there, one is. Nothing of it needs a process afterwards.
 //
-// Where the same options are loaded already, Load changes nothing and returns false, whichever build's
-// programs run. Other options are refused with ErrOtherOptions. What a load that was interrupted left
-// behind is removed first.
-func Load(dir string, o Options, syscalls []abi.Syscall) (loaded bool, err error) {
-	present, unlock, err := begin(dir, o, syscalls)
+// If a pool of the same sizes is loaded already, Load changes nothing and returns false, whichever build's
+// programs run. Other sizes are refused with ErrOtherOptions. What an interrupted load left behind is removed first.
+func Load(dir string, p config.Pool) (loaded bool, err error) { return load(dir, p, descriptions()) }
+
+// descriptions tell the programs what to read of each system call of this machine: 2*abi.SyscallsMax of them.
+func descriptions() []abi.Syscall {
+	native := syscalls.NativeABI()
+	return syscalls.Descriptions(native, syscalls.CompatABI(native))
+}
+
+func load(dir string, p config.Pool, calls []abi.Syscall) (loaded bool, err error) {
+	present, unlock, err := begin(dir, p, calls)
 	if err != nil {
 		return false, err
 	}
@@ -38,17 +46,17 @@ func Load(dir string, o Options, syscalls []abi.Syscall) (loaded bool, err error
 	if present != nil {
 		return false, nil
 	}
-	err = loadAnew(dir, o, syscalls)
+	err = loadAnew(dir, p, calls)
 	return err == nil, err
 }
 
-// begin checks what is asked for, locks dir, and returns the layout of what is loaded there: nil where nothing is.
-func begin(dir string, o Options, syscalls []abi.Syscall) (present *abi.ABI, unlock func(), err error) {
-	if err := o.Validate(); err != nil {
+// begin checks what is asked for, locks dir, and returns the layout of what is loaded there: nil if nothing is.
+func begin(dir string, p config.Pool, calls []abi.Syscall) (present *abi.ABI, unlock func(), err error) {
+	if err := p.Validate(); err != nil {
 		return nil, nil, err
 	}
-	if len(syscalls) != 2*abi.SyscallsMax {
-		return nil, nil, fmt.Errorf("%d syscall descriptions: there must be %d", len(syscalls), 2*abi.SyscallsMax)
+	if len(calls) != 2*abi.SyscallsMax {
+		return nil, nil, fmt.Errorf("%d syscall descriptions: there must be %d", len(calls), 2*abi.SyscallsMax)
 	}
 	if err := Supported(); err != nil {
 		return nil, nil, err
@@ -60,8 +68,9 @@ func begin(dir string, o Options, syscalls []abi.Syscall) (present *abi.ABI, unl
 	switch {
 	case errors.Is(err, ErrNotLoaded):
 		return nil, unlock, nil
-	case err == nil && options(layout) != o:
-		err = fmt.Errorf("pin directory %s: %w (%v): ask for those, or unload first, which drops all recordings", dir, ErrOtherOptions, options(layout))
+	case err == nil && pool(layout) != p:
+		err = fmt.Errorf("pin directory %s: %w (%v): ask for those, or unload first, which drops all recordings",
+			dir, ErrOtherOptions, pool(layout))
 	}
 	if err != nil {
 		unlock()
@@ -70,25 +79,26 @@ func begin(dir string, o Options, syscalls []abi.Syscall) (present *abi.ABI, unl
 	return &layout, unlock, nil
 }
 
-func loadAnew(dir string, o Options, syscalls []abi.Syscall) error {
+func loadAnew(dir string, p config.Pool, calls []abi.Syscall) error {
 	if err := removePins(dir); err != nil {
 		return fmt.Errorf("removing what an interrupted load left in %s: %w", dir, err)
 	}
-	if err := load(dir, o, syscalls); err != nil {
+	if err := pinAll(dir, p, calls); err != nil {
 		return errors.Join(err, removePins(dir))
 	}
 	return nil
 }
 
-func load(dir string, o Options, syscalls []abi.Syscall) error {
+// pinAll loads, pins and attaches everything, into an empty directory.
+func pinAll(dir string, p config.Pool, calls []abi.Syscall) error {
 	cpus, err := ebpf.PossibleCPU()
 	if err != nil {
 		return fmt.Errorf("counting CPUs: %w", err)
 	}
 	var seed [8]byte
 	rand.Read(seed[:])
-	layout := o.layout(binary.NativeEndian.Uint64(seed[:]), cpus)
-	layout.Build = Build(syscalls)
+	layout := layout(p, binary.NativeEndian.Uint64(seed[:]), cpus)
+	layout.Build = build(calls)
 
 	collection, err := newCollection(layout, nil)
 	if err != nil {
@@ -98,7 +108,7 @@ func load(dir string, o Options, syscalls []abi.Syscall) error {
 	if err := fill(collection, layout); err != nil {
 		return err
 	}
-	if err := describe(collection.Maps[abi.PinSyscalls], syscalls); err != nil {
+	if err := describe(collection.Maps[abi.PinSyscalls], calls); err != nil {
 		return err
 	}
 	layout.Loaded = bootTime() // now that pins are made, whose own times tell whether the clock was set since
@@ -211,8 +221,8 @@ func fill(c *ebpf.Collection, a abi.ABI) error {
 }
 
 // describe tells the programs what to read of each call.
-func describe(m *ebpf.Map, syscalls []abi.Syscall) error {
-	for i, s := range syscalls {
+func describe(m *ebpf.Map, calls []abi.Syscall) error {
+	for i, s := range calls {
 		if err := m.Put(uint32(i), s); err != nil {
 			return fmt.Errorf("writing map %s: %w", abi.PinSyscalls, err)
 		}

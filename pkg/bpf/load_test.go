@@ -14,13 +14,8 @@ import (
 
 	"github.com/runc-trace/runc-trace/pkg/bpf"
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
-	"github.com/runc-trace/runc-trace/pkg/syscalls"
+	"github.com/runc-trace/runc-trace/pkg/config"
 )
-
-func descriptions() []abi.Syscall {
-	native := syscalls.NativeABI()
-	return syscalls.Descriptions(native, syscalls.CompatABI(native))
-}
 
 // TestLoad loads, loads again, and unloads.
 func TestLoad(t *testing.T) {
@@ -28,26 +23,26 @@ func TestLoad(t *testing.T) {
 	if _, err := bpf.Open(dir); !errors.Is(err, bpf.ErrNotLoaded) {
 		t.Errorf("opening before loading: %v", err)
 	}
-	if loaded, err := bpf.Load(dir, small, descriptions()); !loaded || err != nil {
+	if loaded, err := bpf.Load(dir, small); !loaded || err != nil {
 		t.Fatalf("first load: %v, %v", loaded, err)
 	}
 	if s, err := os.Stat(dir); err != nil || s.Mode().Perm() != 0o700 {
 		t.Errorf("pin directory: %v, %v", s, err)
 	}
-	if loaded, err := bpf.Load(dir, small, descriptions()); loaded || err != nil {
+	if loaded, err := bpf.Load(dir, small); loaded || err != nil {
 		t.Errorf("second load: %v, %v", loaded, err)
 	}
 	other := small
 	other.Rings = 2
-	if _, err := bpf.Load(dir, other, descriptions()); !errors.Is(err, bpf.ErrOtherOptions) {
+	if _, err := bpf.Load(dir, other); !errors.Is(err, bpf.ErrOtherOptions) {
 		t.Errorf("load with other options: %v", err)
 	}
 	i, err := bpf.Open(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if i.Options() != small {
-		t.Errorf("options %+v", i.Options())
+	if i.Pool() != small {
+		t.Errorf("options %+v", i.Pool())
 	}
 	if err := i.Close(); err != nil {
 		t.Error(err)
@@ -82,7 +77,7 @@ func TestLoad(t *testing.T) {
 // TestLoadAfterInterruption loads where an earlier load stopped half-way.
 func TestLoadAfterInterruption(t *testing.T) {
 	dir := pinDir(t)
-	if _, err := bpf.Load(dir, small, descriptions()); err != nil {
+	if _, err := bpf.Load(dir, small); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.Remove(filepath.Join(dir, abi.PinABI)); err != nil {
@@ -91,7 +86,7 @@ func TestLoadAfterInterruption(t *testing.T) {
 	if _, err := bpf.Open(dir); !errors.Is(err, bpf.ErrNotLoaded) {
 		t.Errorf("opening half a load: %v", err)
 	}
-	if loaded, err := bpf.Load(dir, small, descriptions()); !loaded || err != nil {
+	if loaded, err := bpf.Load(dir, small); !loaded || err != nil {
 		t.Errorf("loading over it: %v, %v", loaded, err)
 	}
 }
@@ -99,7 +94,7 @@ func TestLoadAfterInterruption(t *testing.T) {
 // TestOtherVersion refuses what another version loaded, and touches nothing of it.
 func TestOtherVersion(t *testing.T) {
 	dir := pinDir(t)
-	if _, err := bpf.Load(dir, small, descriptions()); err != nil {
+	if _, err := bpf.Load(dir, small); err != nil {
 		t.Fatal(err)
 	}
 	m, err := ebpf.LoadPinnedMap(filepath.Join(dir, abi.PinABI), nil)
@@ -113,7 +108,7 @@ func TestOtherVersion(t *testing.T) {
 	if _, err := bpf.Open(dir); !errors.Is(err, bpf.ErrVersion) {
 		t.Errorf("opening: %v", err)
 	}
-	if _, err := bpf.Load(dir, small, descriptions()); !errors.Is(err, bpf.ErrVersion) {
+	if _, err := bpf.Load(dir, small); !errors.Is(err, bpf.ErrVersion) {
 		t.Errorf("loading: %v", err)
 	}
 	if _, err := os.Stat(filepath.Join(dir, abi.PinRings)); err != nil {
@@ -134,15 +129,15 @@ func TestOtherVersion(t *testing.T) {
 func TestLoadRefuses(t *testing.T) {
 	for name, test := range map[string]struct {
 		dir    string
-		change func(*bpf.Options)
+		change func(*config.Pool)
 		want   string
 	}{
-		"relative directory":  {"runc-trace", func(*bpf.Options) {}, "absolute"},
-		"another file system": {"/tmp/runc-trace-pins", func(*bpf.Options) {}, "not on a bpf file system"},
-		"ring size":           {"", func(o *bpf.Options) { o.RingSize = 5000 }, "ring size is 5000: it must be a power of two"},
-		"no recordings":       {"", func(o *bpf.Options) { o.Rings = 0 }, "number of recordings is 0"},
-		"few identities":      {"", func(o *bpf.Options) { o.Identities = o.Rings }, "at least twice"},
-		"capture size":        {"", func(o *bpf.Options) { o.CaptureSize = 4096 }, "capture size is 4096"},
+		"relative directory":  {"runc-trace", func(*config.Pool) {}, "absolute"},
+		"another file system": {"/tmp/runc-trace-pins", func(*config.Pool) {}, "not on a bpf file system"},
+		"ring size":           {"", func(o *config.Pool) { o.RingSize = 5000 }, "ring-size is 5000: it must be a power of two"},
+		"no recordings":       {"", func(o *config.Pool) { o.Rings = 0 }, "recordings is 0"},
+		"few identities":      {"", func(o *config.Pool) { o.Identities = o.Rings }, "at least twice"},
+		"capture size":        {"", func(o *config.Pool) { o.CaptureSize = 4096 }, "capture-size is 4KiB"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := small
@@ -151,7 +146,7 @@ func TestLoadRefuses(t *testing.T) {
 			if dir == "" {
 				dir = pinDir(t)
 			}
-			if _, err := bpf.Load(dir, o, descriptions()); err == nil || !strings.Contains(err.Error(), test.want) {
+			if _, err := bpf.Load(dir, o); err == nil || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("error %v, expected one about %q", err, test.want)
 			}
 		})
@@ -195,7 +190,7 @@ func TestOutlivesEverything(t *testing.T) {
 }
 
 func loadWorker() {
-	if _, err := bpf.Load(os.Getenv("RUNC_TRACE_TEST_DIR"), small, descriptions()); err != nil {
+	if _, err := bpf.Load(os.Getenv("RUNC_TRACE_TEST_DIR"), small); err != nil {
 		panic(err)
 	}
 }

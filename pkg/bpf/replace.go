@@ -14,14 +14,17 @@ import (
 	"github.com/cilium/ebpf"
 
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
+	"github.com/runc-trace/runc-trace/pkg/config"
 )
 
-// Build names the programs embedded here together with the descriptions of calls that they are given: it differs where
+// Build names the programs embedded here together with the descriptions of calls that they are given: it differs if
 // either does, and is never 0.
-func Build(syscalls []abi.Syscall) uint64 {
+func Build() uint64 { return build(descriptions()) }
+
+func build(calls []abi.Syscall) uint64 {
 	sum := sha256.New()
 	sum.Write(_RecorderBytes)
-	if err := binary.Write(sum, binary.LittleEndian, syscalls); err != nil {
+	if err := binary.Write(sum, binary.LittleEndian, calls); err != nil {
 		panic(err) // a fixed-size value, and a hash never fails
 	}
 	return binary.LittleEndian.Uint64(sum.Sum(nil)) | 1
@@ -29,27 +32,31 @@ func Build(syscalls []abi.Syscall) uint64 {
 
 // Replace puts the programs of this build in the place of those that are loaded below dir, whichever build's they are,
 // and keeps all else: recordings, names, the exec log, counters, the secret. Every event is seen by the old program or by
-// the new one, never by both or by none. Where nothing is loaded, Replace loads as Load does, and returns false.
+// the new one, never by both or by none. If nothing is loaded, Replace loads as Load does, and returns false.
 //
-// Other options are refused with ErrOtherOptions, another layout with ErrVersion; then nothing is changed. A
+// Other sizes are refused with ErrOtherOptions, another layout with ErrVersion; then nothing is changed. A
 // replacement that was interrupted leaves some programs replaced and some not, which work together; the next completes it.
-func Replace(dir string, o Options, syscalls []abi.Syscall) (replaced bool, err error) {
-	present, unlock, err := begin(dir, o, syscalls)
+func Replace(dir string, p config.Pool) (replaced bool, err error) {
+	return replace(dir, p, descriptions())
+}
+
+func replace(dir string, p config.Pool, calls []abi.Syscall) (replaced bool, err error) {
+	present, unlock, err := begin(dir, p, calls)
 	if err != nil {
 		return false, err
 	}
 	defer unlock()
 	if present == nil {
-		return false, loadAnew(dir, o, syscalls)
+		return false, loadAnew(dir, p, calls)
 	}
-	err = replace(dir, *present, syscalls)
+	err = swap(dir, *present, calls)
 	return err == nil, err
 }
 
 // replaceStep is called, by tests, after each step of a replacement.
 var replaceStep = func() {}
 
-func replace(dir string, layout abi.ABI, syscalls []abi.Syscall) error {
+func swap(dir string, layout abi.ABI, calls []abi.Syscall) error {
 	pinned, err := openPinned(dir)
 	defer func() {
 		for _, m := range pinned {
@@ -77,9 +84,9 @@ func replace(dir string, layout abi.ABI, syscalls []abi.Syscall) error {
 	steps = append(steps,
 		func() error { return pinBind(dir, c) },
 		func() error { return pinInFlight(dir, c) },
-		func() error { return describe(pinned[abi.PinSyscalls], syscalls) },
+		func() error { return describe(pinned[abi.PinSyscalls], calls) },
 		func() error {
-			layout.Build, layout.Replaced = Build(syscalls), bootTime()
+			layout.Build, layout.Replaced = build(calls), bootTime()
 			return writeLayout(pinned, layout)
 		},
 	)

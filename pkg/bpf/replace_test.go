@@ -20,6 +20,7 @@ import (
 
 	"github.com/runc-trace/runc-trace/pkg/bpf"
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
+	"github.com/runc-trace/runc-trace/pkg/config"
 )
 
 // running are the IDs of the programs that run: those in the slots, and the one that is pinned.
@@ -69,22 +70,22 @@ func layout(t *testing.T, dir string) abi.ABI {
 // TestReplace loads where nothing is loaded, and then replaces: the programs are others, the rest is what it was.
 func TestReplace(t *testing.T) {
 	dir := pinDir(t)
-	older := descriptions()
+	older := bpf.Descriptions()
 	older[unix.SYS_LSEEK].Args = 0
-	if replaced, err := bpf.Replace(dir, small, older); replaced || err != nil {
+	if replaced, err := bpf.ReplaceWith(dir, small, older); replaced || err != nil {
 		t.Fatalf("where nothing is loaded: %v, %v", replaced, err)
 	}
 	before, first := layout(t, dir), running(t, dir)
-	if before.Build != bpf.Build(older) || before.Replaced != 0 {
+	if before.Build != bpf.BuildWith(older) || before.Replaced != 0 {
 		t.Errorf("loaded: build %x, replaced %d", before.Build, before.Replaced)
 	}
-	if bpf.Build(older) == bpf.Build(descriptions()) {
+	if bpf.BuildWith(older) == bpf.Build() {
 		t.Error("other descriptions make no other build")
 	}
-	if loaded, err := bpf.Load(dir, small, descriptions()); loaded || err != nil || layout(t, dir) != before {
+	if loaded, err := bpf.Load(dir, small); loaded || err != nil || layout(t, dir) != before {
 		t.Errorf("load changes what another build loaded: %v, %v, %+v", loaded, err, layout(t, dir))
 	}
-	if replaced, err := bpf.Replace(dir, small, descriptions()); !replaced || err != nil {
+	if replaced, err := bpf.Replace(dir, small); !replaced || err != nil {
 		t.Fatalf("replacing: %v, %v", replaced, err)
 	}
 	after := layout(t, dir)
@@ -92,7 +93,7 @@ func TestReplace(t *testing.T) {
 		t.Errorf("loaded at %d, replaced at %d", before.Loaded, after.Replaced)
 	}
 	want := before
-	want.Build, want.Replaced = bpf.Build(descriptions()), after.Replaced
+	want.Build, want.Replaced = bpf.Build(), after.Replaced
 	if diff := cmp.Diff(want, after); diff != "" {
 		t.Errorf("layout (-want +got):\n%s", diff)
 	}
@@ -116,14 +117,14 @@ func TestReplaceRefuses(t *testing.T) {
 	const otherMaps = "as this one's, but not with the same maps): tracectl unload && tracectl load helps"
 	dir := load(t, small).Dir
 	for name, test := range map[string]struct {
-		options bpf.Options
+		options config.Pool
 		pin     string        // what is put aside
 		instead *ebpf.MapSpec // what is in its place
 		version uint32        // of the map that is
 		is      error
 		want    string
 	}{
-		"other options": {options: other, is: bpf.ErrOtherOptions, want: "recordings 4, ring-size 262144"},
+		"other options": {options: other, is: bpf.ErrOtherOptions, want: "recordings 4, ring-size 256KiB"},
 		"a later version": {small, abi.PinABI, &ebpf.MapSpec{Type: ebpf.Array, KeySize: 4, ValueSize: abi.SizeofABI, MaxEntries: 1},
 			abi.ABIVersion + 1, bpf.ErrVersion, fmt.Sprintf("(layout %d, this one's is %d)", abi.ABIVersion+1, abi.ABIVersion)},
 		"a version of another size": {small, abi.PinABI, &ebpf.MapSpec{Type: ebpf.Array, KeySize: 4, ValueSize: 64, MaxEntries: 1},
@@ -148,7 +149,7 @@ func TestReplaceRefuses(t *testing.T) {
 				pinned(t, dir, test.pin, func(m *ebpf.Map) error { return m.Put(uint32(0), value) })
 			}
 			before, pins := running(t, dir), entriesOf(t, dir)
-			replaced, err := bpf.Replace(dir, test.options, descriptions())
+			replaced, err := bpf.Replace(dir, test.options)
 			if replaced || !errors.Is(err, test.is) || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("%v, %v: expected an error about %q", replaced, err, test.want)
 			}
@@ -243,7 +244,7 @@ func TestReplaceKilled(t *testing.T) {
 		if _, err := i.UnfinishedCalls(); err != nil {
 			t.Errorf("killed after step %d: %v", step, err)
 		}
-		if loaded, err := bpf.Load(i.Dir, small, descriptions()); loaded || err != nil {
+		if loaded, err := bpf.Load(i.Dir, small); loaded || err != nil {
 			t.Errorf("killed after step %d: load: %v, %v", step, loaded, err)
 		}
 		// After its last step it is as good as one that was not killed.
@@ -262,10 +263,10 @@ func TestReplaceKilled(t *testing.T) {
 	}
 	// What one that was killed between pinning and renaming leaves.
 	pin(t, filepath.Join(i.Dir, abi.PinNextPrefix+abi.PinBind), &counter)
-	if replaced, err := bpf.Replace(i.Dir, small, descriptions()); !replaced || err != nil {
+	if replaced, err := bpf.Replace(i.Dir, small); !replaced || err != nil {
 		t.Errorf("completing it: %v, %v", replaced, err)
 	}
-	if build := layout(t, i.Dir).Build; build != bpf.Build(descriptions()) {
+	if build := layout(t, i.Dir).Build; build != bpf.Build() {
 		t.Errorf("a completed one is build %x", build)
 	}
 	if diff := cmp.Diff(pins, entriesOf(t, i.Dir)); diff != "" {

@@ -21,6 +21,7 @@ import (
 
 	"github.com/runc-trace/runc-trace/pkg/bpf"
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
+	"github.com/runc-trace/runc-trace/pkg/config"
 	"github.com/runc-trace/runc-trace/pkg/ring"
 	"github.com/runc-trace/runc-trace/pkg/syscalls"
 	"github.com/runc-trace/runc-trace/test/cgroup"
@@ -84,7 +85,7 @@ func follow(t *testing.T, r *ring.Ring, stop <-chan struct{}, each func(record [
 // TestReplaceLosesNothing replaces the programs again and again under calls, execs and containers that come and go, all
 // numbered: each call, exec and container is in the books once.
 func TestReplaceLosesNothing(t *testing.T) {
-	o := bpf.Options{Rings: 64, RingSize: 2 << 20, Identities: 8192, ExecLogSize: 4 << 20, CaptureSize: 128, ArgvSize: 4096}
+	o := config.Pool{Rings: 64, RingSize: 2 << 20, Identities: 8192, ExecLogSize: 4 << 20, CaptureSize: 128, ArgvSize: 4096}
 	i := load(t, o)
 	d := container(t, i, "/rt-swap")
 	numbered := command(d, os.Args[0])
@@ -138,7 +139,7 @@ func TestReplaceLosesNothing(t *testing.T) {
 				swap = time.Now() // the programs are loaded: from here on they are swapped
 			}
 		})
-		if _, err := bpf.Replace(i.Dir, o, descriptions()); err != nil {
+		if _, err := bpf.Replace(i.Dir, o); err != nil {
 			t.Fatal(err)
 		}
 		slowest = max(slowest, time.Since(swap))
@@ -318,7 +319,7 @@ func numberedContainers(t *testing.T, dir string, most int, stop <-chan struct{}
 func checkContainers(t *testing.T, i *bpf.Instance, cycles int) {
 	t.Helper()
 	seen := map[string]int{}
-	for n := range i.Options().Identities {
+	for n := range i.Pool().Identities {
 		id, ok := i.Identity(n)
 		name := unix.ByteSliceToString(id.Who.ID[:])
 		if !ok || name == "rt-swap" {
@@ -340,13 +341,13 @@ func checkContainers(t *testing.T, i *bpf.Instance, cycles int) {
 		t.Errorf("left of them: %v", left)
 	}
 	rings := map[uint32]bool{identity(t, i, "rt-swap").Ring: true}
-	for n := range i.Options().Rings - 1 {
+	for n := range i.Pool().Rings - 1 {
 		name := fmt.Sprintf("rt-swap-last-%d", n)
 		container(t, i, "/"+name)
 		rings[identity(t, i, name).Ring] = true
 	}
-	if len(rings) != i.Options().Rings || rings[0] {
-		t.Errorf("%d containers live in %d rings", i.Options().Rings, len(rings))
+	if len(rings) != i.Pool().Rings || rings[0] {
+		t.Errorf("%d containers live in %d rings", i.Pool().Rings, len(rings))
 	}
 	if c := counters(t, i); c != [abi.Counters]uint64{} {
 		t.Errorf("counters %v", c)

@@ -44,16 +44,6 @@ type Labels struct {
 	JSON        []string `toml:"json"`
 }
 
-// Pool is what `tracectl load` makes.
-type Pool struct {
-	Rings       int  `toml:"rings"`
-	RingSize    Size `toml:"ring-size"`
-	Identities  int  `toml:"identities"`
-	ExecLogSize Size `toml:"exec-log-size"`
-	CaptureSize Size `toml:"capture-size"`
-	ArgvSize    Size `toml:"argv-size"`
-}
-
 // Default is what holds where there is no file, or where it says nothing.
 func Default() Config {
 	return Config{
@@ -61,14 +51,7 @@ func Default() Config {
 		PinDir:   abi.DefaultPinDir,
 		LogLevel: "warn",
 		Adopt:    true,
-		Pool: Pool{
-			Rings:       256,
-			RingSize:    256 << 10,
-			Identities:  4096,
-			ExecLogSize: 8 << 20,
-			CaptureSize: 128,
-			ArgvSize:    4 << 10,
-		},
+		Pool:     DefaultPool(),
 	}
 }
 
@@ -195,30 +178,5 @@ func (c *Config) check() []error {
 		problems = append(problems, fmt.Errorf("log-level %q is none of error, warn, info, debug", c.LogLevel))
 		c.LogLevel = fallback.LogLevel
 	}
-	return append(problems, c.Pool.check(fallback.Pool)...)
-}
-
-// check looks for what no pool can have. What the kernel in use can take is for
-// `tracectl load` to say.
-func (p *Pool) check(fallback Pool) []error {
-	var problems []error
-	count := func(key string, value *int, fallback int) {
-		if *value < 1 || *value > 1<<24 {
-			problems = append(problems, fmt.Errorf("pool.%s = %d is not within 1 and %d", key, *value, 1<<24))
-			*value = fallback
-		}
-	}
-	size := func(key string, value *Size, fallback, least, most Size) {
-		if *value < least || *value > most {
-			problems = append(problems, fmt.Errorf("pool.%s = %q is not within %s and %s", key, *value, least, most))
-			*value = fallback
-		}
-	}
-	count("rings", &p.Rings, fallback.Rings)
-	size("ring-size", &p.RingSize, fallback.RingSize, 4<<10, 1<<30)
-	count("identities", &p.Identities, fallback.Identities)
-	size("exec-log-size", &p.ExecLogSize, fallback.ExecLogSize, 4<<10, 1<<34)
-	size("capture-size", &p.CaptureSize, fallback.CaptureSize, 1, abi.CaptureLimit)
-	size("argv-size", &p.ArgvSize, fallback.ArgvSize, 1, abi.ArgvLimit)
-	return problems
+	return append(problems, c.Pool.repair()...)
 }

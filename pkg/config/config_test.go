@@ -73,12 +73,12 @@ func TestParse(t *testing.T) {
 pin-dir "bpf" is no absolute path
 log "l" is no absolute path
 log-level "loud" is none of error, warn, info, debug
-pool.rings = 0 is not within 1 and 16777216
-pool.ring-size = "2GiB" is not within 4KiB and 1GiB
-pool.identities = -1 is not within 1 and 16777216
-pool.exec-log-size = "1" is not within 4KiB and 16GiB
-pool.capture-size = "2KiB" is not within 1 and 1KiB
-pool.argv-size = "0" is not within 1 and 32KiB`,
+pool.rings is 0: it must be 1 to 65536
+pool.ring-size is 2GiB: it must be a power of two, 4KiB to 2MiB
+pool.identities is -1: it must be 2 to 1048576
+pool.exec-log-size is 1: it must be a power of two, 64KiB to 1GiB
+pool.capture-size is 2KiB: it must be 8 to 1KiB
+pool.argv-size is 0: it must be 64 to 32KiB`,
 		},
 		{
 			"runtimes", "runtime = \"/opt/runc\"\n[runtimes]\ncrun = \"/usr/bin/crun\"\nk3s = \"runc\"",
@@ -192,7 +192,7 @@ func TestFile(t *testing.T) {
 		Runtime: Runtime{"a \"b\"\\", "/ü/\x01\n"}, PinDir: "/p", Log: "/l", LogLevel: "error", RecordSandboxes: true,
 		Runtimes: map[string]string{"crun": "/b/crun", "a b": "/\"c"},
 		Labels:   Labels{Annotations: []string{"a"}, Prefixes: []string{"p"}, JSON: []string{"j", "k"}},
-		Pool:     Pool{Rings: 1, RingSize: 4096, Identities: 2, ExecLogSize: 5000, CaptureSize: 3, ArgvSize: 4},
+		Pool:     Pool{Rings: 1, RingSize: 4096, Identities: 2, ExecLogSize: 64 << 10, CaptureSize: 1000, ArgvSize: 64},
 	}
 	for name, c := range map[string]Config{"the default": Default(), "everything changed": changed} {
 		got, err := Parse(File(c))

@@ -75,14 +75,10 @@ ask for it are to be recorded, and true with --set-default.`)
 # number of bytes or a string such as "256KiB" or "8MiB".
 [pool]
 `)
-	p, d := c.Pool, fallback.Pool
-	key("rings", fmt.Sprint(p.Rings), fmt.Sprint(d.Rings), `How many recordings are kept. Where all are in use, the one whose container ended
-longest ago is used again.`)
-	key("ring-size", size(p.RingSize), size(d.RingSize), `Memory of one recording.`)
-	key("identities", fmt.Sprint(p.Identities), fmt.Sprint(d.Identities), `How many containers, ended ones included, are known by name.`)
-	key("exec-log-size", size(p.ExecLogSize), size(d.ExecLogSize), `Memory of the log of every exec of every container.`)
-	key("capture-size", size(p.CaptureSize), size(d.CaptureSize), `How much is kept of a string or buffer that a system call points to.`)
-	key("argv-size", size(p.ArgvSize), size(d.ArgvSize), `How much is kept of the arguments of an exec.`)
+	for i := range PoolSettings {
+		s := &PoolSettings[i]
+		key(s.Key, s.of(&c.Pool).toml(), s.of(&fallback.Pool).toml(), s.doc)
+	}
 	return out.String()
 }
 
@@ -92,14 +88,6 @@ func list(entries []string) string {
 		quoted[i] = quote(entry)
 	}
 	return "[" + strings.Join(quoted, ", ") + "]"
-}
-
-// size writes a plain number where there is no unit.
-func size(s Size) string {
-	if text := s.String(); strings.HasSuffix(text, "B") {
-		return quote(text)
-	}
-	return fmt.Sprint(int64(s))
 }
 
 // quote writes a basic string of TOML, whose escapes are not quite Go's.

@@ -86,31 +86,9 @@ func (c *Config) set(name, value string) bool {
 	case "labels.json":
 		c.Labels.JSON = list
 		return isList && !isText
-	case "pool.rings":
-		return number(&c.Pool.Rings, value)
-	case "pool.identities":
-		return number(&c.Pool.Identities, value)
-	case "pool.ring-size":
-		return c.Pool.RingSize.setPlain(value)
-	case "pool.exec-log-size":
-		return c.Pool.ExecLogSize.setPlain(value)
-	case "pool.capture-size":
-		return c.Pool.CaptureSize.setPlain(value)
-	case "pool.argv-size":
-		return c.Pool.ArgvSize.setPlain(value)
 	}
-	return false
-}
-
-// setPlain takes a string or a number of bytes.
-func (s *Size) setPlain(value string) bool {
-	if text, rest, ok := plainString(value); ok {
-		return isEnd(rest) && s.Set(text) == nil
-	}
-	var n int
-	ok := number(&n, value)
-	*s = Size(n)
-	return ok && n >= 0
+	key, isPool := strings.CutPrefix(name, "pool.")
+	return isPool && c.Pool.setPlain(key, value)
 }
 
 func assign(to *string, value string) bool {

@@ -70,3 +70,53 @@ func (s *Size) UnmarshalTOML(value any) error {
 	}
 	return fmt.Errorf("size is of type %T, want a number or a string", value)
 }
+
+func (s *Size) number() int64 { return int64(*s) }
+
+func (s *Size) assign(n int64) { *s = Size(n) }
+
+// setPlain takes a string or a number of bytes.
+func (s *Size) setPlain(value string) bool {
+	if text, rest, ok := plainString(value); ok {
+		return isEnd(rest) && s.Set(text) == nil
+	}
+	var n int
+	ok := number(&n, value)
+	*s = Size(n)
+	return ok && n >= 0
+}
+
+// toml is a string if the size has a unit, else a number.
+func (s *Size) toml() string {
+	if text := s.String(); strings.HasSuffix(text, "B") {
+		return quote(text)
+	}
+	return strconv.FormatInt(int64(*s), 10)
+}
+
+// Count is a number of things that can be the value of a command-line flag.
+type Count int
+
+// String is the number in decimal digits.
+func (c *Count) String() string { return strconv.Itoa(int(*c)) }
+
+// Set reads decimal digits.
+func (c *Count) Set(text string) error {
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		return fmt.Errorf("%q is not a whole number", text)
+	}
+	*c = Count(n)
+	return nil
+}
+
+// Type names the kind of value in a flag's help.
+func (c *Count) Type() string { return "count" }
+
+func (c *Count) number() int64 { return int64(*c) }
+
+func (c *Count) assign(n int64) { *c = Count(n) }
+
+func (c *Count) setPlain(value string) bool { return number((*int)(c), value) }
+
+func (c *Count) toml() string { return c.String() }

@@ -15,8 +15,7 @@ import (
 	"github.com/cilium/ebpf/link"
 
 	"github.com/runc-trace/runc-trace/pkg/bpf"
-	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
-	"github.com/runc-trace/runc-trace/pkg/syscalls"
+	"github.com/runc-trace/runc-trace/pkg/config"
 	"github.com/runc-trace/runc-trace/test/cgroup"
 )
 
@@ -147,11 +146,6 @@ func attached(programs ...*ebpf.Program) func() (func() error, error) {
 
 const benchDir = "/sys/fs/bpf/runc-trace-bench"
 
-func descriptions() []abi.Syscall {
-	native := syscalls.NativeABI()
-	return syscalls.Descriptions(native, syscalls.CompatABI(native))
-}
-
 // instance is the recorder, loaded anew for each round that needs it: so that it costs the others nothing.
 type instance struct{ recorded *cgroup.Directory }
 
@@ -161,7 +155,7 @@ func startInstance() (*instance, error) {
 }
 
 func (i *instance) attach() (func() error, error) {
-	if _, err := bpf.Load(benchDir, bpf.DefaultOptions(), descriptions()); err != nil {
+	if _, err := bpf.Load(benchDir, config.DefaultPool()); err != nil {
 		return nil, err
 	}
 	stop := func() error {

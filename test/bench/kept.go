@@ -10,6 +10,7 @@ import (
 	"syscall"
 
 	"github.com/runc-trace/runc-trace/pkg/bpf"
+	"github.com/runc-trace/runc-trace/pkg/config"
 	"github.com/runc-trace/runc-trace/test/cgroup"
 )
 
@@ -39,9 +40,9 @@ func benchKept(int) error {
 }
 
 func kept(args []string) (kept int, err error) {
-	o := bpf.DefaultOptions()
+	o := config.DefaultPool()
 	o.Rings, o.Identities, o.RingSize = 1, 2, 1<<20
-	if _, err := bpf.Load(benchDir, o, descriptions()); err != nil {
+	if _, err := bpf.Load(benchDir, o); err != nil {
 		return 0, err
 	}
 	d, err := cgroup.Unmade("/runc-trace-bench")

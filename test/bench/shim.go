@@ -17,6 +17,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/runc-trace/runc-trace/pkg/bpf"
+	"github.com/runc-trace/runc-trace/pkg/config"
 )
 
 // benchShim times whole processes: a runtime that does nothing, the same behind a Go program that only execs it,
@@ -30,7 +31,7 @@ func benchShim(rounds int) (err error) {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	if _, err := bpf.Load(benchDir, bpf.DefaultOptions(), descriptions()); err != nil {
+	if _, err := bpf.Load(benchDir, config.DefaultPool()); err != nil {
 		return err
 	}
 	defer func() {

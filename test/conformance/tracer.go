@@ -9,7 +9,7 @@ import (
 	"path/filepath"
 
 	"github.com/runc-trace/runc-trace/pkg/bpf"
-	"github.com/runc-trace/runc-trace/pkg/syscalls"
+	"github.com/runc-trace/runc-trace/pkg/config"
 )
 
 // tracer is the shim, and the programs loaded below a directory of their own.
@@ -30,8 +30,7 @@ func loadTracer(scratch string) (*tracer, error) {
 	if text, err := build.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("building the shim: %w\n%s", err, text)
 	}
-	native := syscalls.NativeABI()
-	if _, err := bpf.Load(t.pins, bpf.DefaultOptions(), syscalls.Descriptions(native, syscalls.CompatABI(native))); err != nil {
+	if _, err := bpf.Load(t.pins, config.DefaultPool()); err != nil {
 		return nil, fmt.Errorf("loading the programs: %w", err)
 	}
 	return t, nil
@@ -53,7 +52,7 @@ func (t *tracer) check() error {
 	}
 	defer i.Close()
 	registered := 0
-	for slot := range i.Options().Identities {
+	for slot := range i.Pool().Identities {
 		if _, ok := i.Identity(slot); ok {
 			registered++
 		}

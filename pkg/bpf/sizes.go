@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package bpf
+
+import (
+	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
+	"github.com/runc-trace/runc-trace/pkg/config"
+)
+
+// layout derives from a pool what is written into the map abi, but for times and the build.
+func layout(p config.Pool, secret uint64, cpus int) abi.ABI {
+	segment := min(p.ExecLogSize, 1<<20)
+	return abi.ABI{
+		Secret:          secret,
+		Version:         abi.ABIVersion,
+		Rings:           uint32(p.Rings),
+		RingSize:        uint32(p.RingSize),
+		RingStride:      abi.SizeofRing + uint32(p.RingSize) + abi.RecordLimit,
+		Identities:      uint32(p.Identities),
+		ExecSegments:    uint32(p.ExecLogSize / segment),
+		ExecSegmentSize: uint32(segment),
+		ExecStride:      uint32(abi.SizeofRing + int(segment) + align8(abi.ExecHeadLimit+int(p.ArgvSize))),
+		CaptureSize:     uint32(p.CaptureSize),
+		ArgvSize:        uint32(p.ArgvSize),
+		Writers:         uint32(cpus),
+	}
+}
+
+// pool is the one that a layout was made from.
+func pool(a abi.ABI) config.Pool {
+	return config.Pool{
+		Rings:       int(a.Rings),
+		RingSize:    config.Size(a.RingSize),
+		Identities:  int(a.Identities),
+		ExecLogSize: config.Size(a.ExecSegments) * config.Size(a.ExecSegmentSize),
+		CaptureSize: config.Size(a.CaptureSize),
+		ArgvSize:    config.Size(a.ArgvSize),
+	}
+}
+
+func align8(n int) int { return (n + 7) &^ 7 }

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package config
+
+import (
+	"fmt"
+
+	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
+)
+
+// Pool is the set of sizes that are decided once, when the programs are loaded. Sizes are bytes. Its JSON is what
+// `tracectl load` and `tracectl status` print as "options".
+type Pool struct {
+	Rings       int  `toml:"rings" json:"recordings"`
+	RingSize    Size `toml:"ring-size" json:"ringSize"`
+	Identities  int  `toml:"identities" json:"identities"`
+	ExecLogSize Size `toml:"exec-log-size" json:"execLogSize"`
+	CaptureSize Size `toml:"capture-size" json:"captureSize"`
+	ArgvSize    Size `toml:"argv-size" json:"argvSize"`
+}
+
+// PoolSetting describes one member of a Pool.
+type PoolSetting struct {
+	Key  string // in the table [pool] of the file
+	Flag string // of tracectl load
+
+	usage    string // for the flag's help
+	doc      string // for the file
+	min, max int64
+	power    bool // only powers of two
+	fallback int64
+	of       func(*Pool) amount
+}
+
+// PoolSettings has one entry for each member of a Pool, in the order in which they are shown.
+var PoolSettings = [...]PoolSetting{
+	{
+		Key: "rings", Flag: "recordings",
+		usage: "how many recordings are kept",
+		doc: `How many recordings are kept. If all are in use, the one whose container ended
+longest ago is used again.`,
+		min: 1, max: 1 << 16, fallback: 256,
+		of: func(p *Pool) amount { return (*Count)(&p.Rings) },
+	},
+	{
+		Key: "ring-size", Flag: "ring-size",
+		usage: "memory of one recording",
+		doc:   `Memory of one recording.`,
+		// A map's value stays below 4 MiB: some kernels bound an array's value by KMALLOC_MAX_SIZE.
+		min: 4 << 10, max: 2 << 20, power: true, fallback: 256 << 10,
+		of: func(p *Pool) amount { return &p.RingSize },
+	},
+	{
+		Key: "identities", Flag: "identities",
+		usage: "how many containers are known by name, including ended ones; at least twice the recordings",
+		doc:   `How many containers are known by name, including ended ones.`,
+		min:   2, max: 1 << 20, fallback: 4096,
+		of: func(p *Pool) amount { return (*Count)(&p.Identities) },
+	},
+	{
+		Key: "exec-log-size", Flag: "exec-log-size",
+		usage: "memory of the log of execs",
+		doc:   `Memory of the log of every exec of every container.`,
+		min:   64 << 10, max: 1 << 30, power: true, fallback: 8 << 20,
+		of: func(p *Pool) amount { return &p.ExecLogSize },
+	},
+	{
+		Key: "capture-size", Flag: "capture-size",
+		usage: "how much is kept of a string or a buffer of a system call",
+		doc:   `How much is kept of a string or buffer that a system call points to.`,
+		min:   8, max: abi.CaptureLimit, fallback: 128,
+		of: func(p *Pool) amount { return &p.CaptureSize },
+	},
+	{
+		Key: "argv-size", Flag: "argv-size",
+		usage: "how much is kept of the arguments of an exec",
+		doc:   `How much is kept of the arguments of an exec.`,
+		min:   64, max: abi.ArgvLimit, fallback: 4 << 10,
+		of: func(p *Pool) amount { return &p.ArgvSize },
+	},
+}
+
+// amount is the value of one member of a Pool: a *Count or a *Size.
+type amount interface {
+	Value
+	number() int64
+	assign(int64)
+	setPlain(text string) bool // takes the value of a plain line of the file
+	toml() string
+}
+
+// Value is the value of a flag.
+type Value interface {
+	String() string
+	Set(string) error
+	Type() string
+}
+
+// Of is the member of p that the setting describes. It can be the value of a flag.
+func (s *PoolSetting) Of(p *Pool) Value { return s.of(p) }
+
+// Help says what the setting is and what it takes.
+func (s *PoolSetting) Help() string { return s.usage + " (" + s.bounds() + ")" }
+
+// bounds says what values the setting takes: "a power of two, 4KiB to 2MiB".
+func (s *PoolSetting) bounds() string {
+	var p Pool
+	a := s.of(&p)
+	a.assign(s.min)
+	text := a.String()
+	a.assign(s.max)
+	text += " to " + a.String()
+	if s.power {
+		return "a power of two, " + text
+	}
+	return text
+}
+
+// check returns an error if p's value is out of bounds. name is what the error calls the setting.
+func (s *PoolSetting) check(name string, p *Pool) error {
+	n := s.of(p).number()
+	if n < s.min || n > s.max || s.power && n&(n-1) != 0 {
+		return fmt.Errorf("%s is %s: it must be %s", name, s.of(p), s.bounds())
+	}
+	return nil
+}
+
+// DefaultPool fits a node of 110 pods: about 64 MiB of recordings, 21 MiB of identities and 8 MiB of execs.
+func DefaultPool() Pool { return makePool(func(s *PoolSetting) int64 { return s.fallback }) }
+
+// SmallestPool has the least that every setting takes.
+func SmallestPool() Pool { return makePool(func(s *PoolSetting) int64 { return s.min }) }
+
+func makePool(value func(*PoolSetting) int64) Pool {
+	var p Pool
+	for i := range PoolSettings {
+		s := &PoolSettings[i]
+		s.of(&p).assign(value(s))
+	}
+	return p
+}
+
+// With returns the pool with the sizes that another one has for the flags that were set.
+func (p Pool) With(flags Pool, set func(flag string) bool) Pool {
+	for i := range PoolSettings {
+		if s := &PoolSettings[i]; set(s.Flag) {
+			s.of(&p).assign(s.of(&flags).number())
+		}
+	}
+	return p
+}
+
+// String lists the sizes by the names of their flags.
+func (p Pool) String() string {
+	text := ""
+	for i := range PoolSettings {
+		s := &PoolSettings[i]
+		if i > 0 {
+			text += ", "
+		}
+		text += s.Flag + " " + s.of(&p).String()
+	}
+	return text
+}
+
+// Validate returns an error that names the first size that is out of bounds, and its bounds.
+func (p Pool) Validate() error {
+	for i := range PoolSettings {
+		s := &PoolSettings[i]
+		if err := s.check(s.Flag, &p); err != nil {
+			return err
+		}
+	}
+	if p.Identities < 2*p.Rings {
+		return fmt.Errorf("identities is %d: it must be at least twice recordings (%d), or recordings lose their names",
+			p.Identities, p.Rings)
+	}
+	return nil
+}
+
+// repair puts the default in the place of each size that is out of bounds, and returns an error for each.
+func (p *Pool) repair() []error {
+	var problems []error
+	for i := range PoolSettings {
+		s := &PoolSettings[i]
+		if err := s.check("pool."+s.Key, p); err != nil {
+			problems = append(problems, err)
+			s.of(p).assign(s.fallback)
+		}
+	}
+	return problems
+}
+
+// setPlain gives the setting of a key the value of a plain line; false if the key is unknown or the value is not plain.
+func (p *Pool) setPlain(key, value string) bool {
+	for i := range PoolSettings {
+		if s := &PoolSettings[i]; s.Key == key {
+			return s.of(p).setPlain(value)
+		}
+	}
+	return false
+}

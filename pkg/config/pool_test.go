@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package config
+
+import (
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// TestPoolSettings holds the table against the struct: each member has one entry, under its key, and a default that is in
+// bounds.
+func TestPoolSettings(t *testing.T) {
+	var p Pool
+	members := reflect.TypeFor[Pool]()
+	if members.NumField() != len(PoolSettings) {
+		t.Errorf("%d members, %d settings", members.NumField(), len(PoolSettings))
+	}
+	for i := range PoolSettings {
+		s := &PoolSettings[i]
+		s.of(&p).assign(s.max)
+		field := members.Field(i)
+		if got := fmt.Sprint(reflect.ValueOf(&p).Elem().Field(i)); got != s.of(&p).String() || field.Tag.Get("toml") != s.Key {
+			t.Errorf("setting %s is %s; member %s has the key %q and is %s", s.Key, s.of(&p), field.Name, field.Tag.Get("toml"), got)
+		}
+	}
+	for _, p := range []Pool{DefaultPool(), SmallestPool()} {
+		if err := p.Validate(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestValidatePool(t *testing.T) {
+	for _, test := range []struct {
+		change func(*Pool)
+		want   string
+	}{
+		{func(*Pool) {}, ""},
+		{func(p *Pool) { p.Rings = 0 }, "recordings is 0: it must be 1 to 65536"},
+		{func(p *Pool) { p.RingSize = 5000 }, "ring-size is 5000: it must be a power of two, 4KiB to 2MiB"},
+		{func(p *Pool) { p.RingSize = 4 << 20 }, "ring-size is 4MiB: it must be a power of two, 4KiB to 2MiB"},
+		{func(p *Pool) { p.Identities = p.Rings }, "identities is 256: it must be at least twice recordings (256), or recordings lose their names"},
+		{func(p *Pool) { p.CaptureSize = 4096 }, "capture-size is 4KiB: it must be 8 to 1KiB"},
+		{func(p *Pool) { p.ArgvSize = 1 }, "argv-size is 1: it must be 64 to 32KiB"},
+	} {
+		p := DefaultPool()
+		test.change(&p)
+		got := ""
+		if err := p.Validate(); err != nil {
+			got = err.Error()
+		}
+		if got != test.want {
+			t.Errorf("%v: %q, want %q", p, got, test.want)
+		}
+	}
+}
+
+func TestPoolWith(t *testing.T) {
+	flags, configured := DefaultPool(), DefaultPool()
+	flags.Rings, flags.RingSize, flags.ArgvSize = 7, 1<<20, 99
+	configured.Rings, configured.Identities, configured.ArgvSize = 8, 1000, 512
+	set := map[string]bool{"recordings": true, "ring-size": true}
+	want := DefaultPool()
+	want.Rings, want.RingSize, want.Identities, want.ArgvSize = 7, 1<<20, 1000, 512
+	if diff := cmp.Diff(want, configured.With(flags, func(name string) bool { return set[name] })); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+func TestPoolText(t *testing.T) {
+	text, err := json.Marshal(DefaultPool())
+	const want = `{"recordings":256,"ringSize":262144,"identities":4096,"execLogSize":8388608,"captureSize":128,"argvSize":4096}`
+	if err != nil || string(text) != want {
+		t.Errorf("%s, %v; want %s", text, err, want)
+	}
+	const line = "recordings 256, ring-size 256KiB, identities 4096, exec-log-size 8MiB, capture-size 128, argv-size 4KiB"
+	if got := DefaultPool().String(); got != line {
+		t.Errorf("%s, want %s", got, line)
+	}
+}
