@@ -112,10 +112,7 @@ func printExecs(ctx context.Context, s *settings, request *execRequest, stdout, 
 			return alive()
 		})
 	} else {
-		var b *execlog.Batch
-		if b, err = p.reader.Poll(true); err == nil {
-			err = p.print(b)
-		}
+		err = p.reader.Finish(ctx, p.print)
 		for err == nil && p.selection.Waiting() && ctx.Err() == nil {
 			time.Sleep(labelPoll)
 			err = p.release(false)

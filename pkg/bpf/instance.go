@@ -34,9 +34,10 @@ type Instance struct {
 
 	identities []byte
 	rings      []byte
-	execLog    []byte
+	execLog    *ebpf.Map
 	writers    []abi.Writer
 	mapped     [][]byte
+	windows    []*window
 	labels     *ebpf.Map
 }
 
@@ -54,7 +55,6 @@ func Open(dir string) (*Instance, error) {
 	}{
 		{abi.PinIdentities, int(layout.Identities) * abi.SizeofIdentity, &i.identities},
 		{abi.PinRings, int(layout.Rings) * int(layout.RingStride), &i.rings},
-		{abi.PinExecLog, int(layout.ExecSegments) * int(layout.ExecStride), &i.execLog},
 		{abi.PinWriters, int(layout.Writers) * abi.SizeofWriter, nil},
 	} {
 		memory, err := mapMemory(filepath.Join(dir, m.name), m.length)
@@ -68,6 +68,9 @@ func Open(dir string) (*Instance, error) {
 			i.writers = unsafe.Slice((*abi.Writer)(unsafe.Pointer(unsafe.SliceData(memory))), layout.Writers)
 		}
 	}
+	if i.execLog, err = openArray(filepath.Join(dir, abi.PinExecLog), int(layout.ExecSegments)*int(layout.ExecStride)); err != nil {
+		return nil, errors.Join(err, i.Close())
+	}
 	if i.labels, err = loadMap(filepath.Join(dir, abi.PinLabels)); err != nil {
 		return nil, errors.Join(err, i.Close())
 	}
@@ -80,9 +83,14 @@ func (i *Instance) Close() error {
 	for _, m := range i.mapped {
 		errs = append(errs, unix.Munmap(m))
 	}
-	i.mapped = nil
-	if i.labels != nil {
-		errs = append(errs, i.labels.Close())
+	for _, w := range i.windows {
+		errs = append(errs, w.close())
+	}
+	i.mapped, i.windows = nil, nil
+	for _, m := range []*ebpf.Map{i.execLog, i.labels} {
+		if m != nil {
+			errs = append(errs, m.Close())
+		}
 	}
 	return errors.Join(errs...)
 }
@@ -128,9 +136,11 @@ func (i *Instance) Ring(index int) (*ring.Ring, error) {
 	})
 }
 
-// ExecLog returns a reader of the exec log; each reader has its own place in it.
+// ExecLog returns a reader of the exec log; each reader has its own place in it. Only what it reads is mapped.
 func (i *Instance) ExecLog() (*ring.Ring, error) {
-	return ring.New(i.execLog, i.writers, ring.Layout{
+	w := &window{array: i.execLog, stride: uint64(i.Layout.ExecStride)}
+	i.windows = append(i.windows, w)
+	return ring.NewSegmented(w, i.writers, ring.Layout{
 		Secret:   i.Layout.Secret,
 		Size:     uint64(i.Layout.ExecSegmentSize),
 		Slack:    uint64(i.Layout.ExecStride) - abi.SizeofRing - uint64(i.Layout.ExecSegmentSize),
@@ -289,17 +299,27 @@ func loadMap(path string) (*ebpf.Map, error) {
 	return m, nil
 }
 
-// mapMemory maps the values of a pinned array for reading. The mapping outlives the map's file descriptor.
-func mapMemory(path string, length int) ([]byte, error) {
+// openArray opens a pinned array whose values hold so many bytes together, to be mapped.
+func openArray(path string, length int) (*ebpf.Map, error) {
 	// Through a read-only descriptor the kernel maps privately, which it refuses for maps.
 	m, err := ebpf.LoadPinnedMap(path, nil)
 	if err != nil {
 		return nil, fmt.Errorf("opening map %s: %w", path, err)
 	}
-	defer m.Close()
 	if have := int(m.MaxEntries()) * align8(int(m.ValueSize())); have != length {
+		m.Close()
 		return nil, fmt.Errorf("map %s holds %d bytes, its layout says %d", path, have, length)
 	}
+	return m, nil
+}
+
+// mapMemory maps the values of a pinned array for reading. The mapping outlives the map's file descriptor.
+func mapMemory(path string, length int) ([]byte, error) {
+	m, err := openArray(path, length)
+	if err != nil {
+		return nil, err
+	}
+	defer m.Close()
 	memory, err := unix.Mmap(m.FD(), 0, length, unix.PROT_READ, unix.MAP_SHARED)
 	if err != nil {
 		return nil, fmt.Errorf("mapping map %s: %w", path, err)

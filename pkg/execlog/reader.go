@@ -18,7 +18,10 @@ import (
 type Reader struct {
 	log  *ring.Ring
 	from uint64
-	past bool // what was overwritten before the first poll is not lost: nobody asked for it
+	past bool   // what was overwritten before the first poll is not lost: nobody asked for it
+	most uint64 // bytes that one Poll reads
+
+	until uint64 // with final: where the log ended at the first such Poll
 
 	// Execs carry the number of execs before them. Those of two CPUs may lie in the other
 	// order, so that a number that is missing is lost only where the next poll lacks it, too.
@@ -35,13 +38,16 @@ type Reader struct {
 // gone round.
 func NewReader(log *ring.Ring) *Reader {
 	h := log.Header()
-	return &Reader{log: log, from: h.Head, began: h.Written, dropped: h.Lost}
+	return &Reader{log: log, from: h.Head, most: piece, began: h.Written, dropped: h.Lost}
 }
 
 // NewPastReader returns a Reader of all that the log still holds, and of what comes.
 func NewPastReader(log *ring.Ring) *Reader {
-	return &Reader{log: log, past: true, dropped: log.Header().Lost}
+	return &Reader{log: log, past: true, most: piece, dropped: log.Header().Lost}
 }
+
+// piece is how much of the log is in a Reader's memory at once, in bytes. It holds many records of any length.
+const piece = 1 << 20
 
 // Batch is what one Poll found.
 type Batch struct {
@@ -51,6 +57,8 @@ type Batch struct {
 	Lost uint64
 	// Malformed counts the records that Records could not decode.
 	Malformed int
+	// More says that the next Poll finds more at once; with final, that it is needed.
+	More bool
 
 	records [][]byte
 }
@@ -74,15 +82,26 @@ func (b *Batch) Records() iter.Seq[*Record] {
 // Empty tells whether there was nothing new.
 func (b *Batch) Empty() bool { return len(b.records) == 0 && b.Lost == 0 }
 
-// Poll reads what was written since the last Poll. With final it waits for nothing: records
-// that are still being written are left out, and what is missing now is lost. The error
-// ring.ErrUnsettled may pass with the next Poll.
+// Poll reads what was written since the last Poll, piece by piece. With final it waits for nothing: records
+// that are still being written are left out, and once there is no More, what is missing is lost; what is written after the
+// first Poll with final is not waited for. The error ring.ErrUnsettled may pass with the next Poll.
 func (r *Reader) Poll(final bool) (*Batch, error) {
-	s, err := r.log.Read(r.from, !final)
+	if final && r.until == 0 {
+		r.until = r.log.Header().Head
+	}
+	s, err := r.log.ReadSome(r.from, r.most, !final)
 	if err != nil {
 		return nil, err
 	}
 	r.from = s.Next
+	more := len(s.Records) > 0 && s.Next < s.Head
+	if final {
+		more = s.Next < r.until
+		final = !more
+	}
+	if final {
+		r.until = 0
+	}
 	if r.seen == 0 && len(s.Records) > 0 {
 		r.first = sequence(s.Records[0])
 		if s.Lapped && !r.past {
@@ -99,7 +118,7 @@ func (r *Reader) Poll(final bool) (*Batch, error) {
 		r.first, r.next = min(r.first, n), max(r.next, n+1)
 	}
 	r.seen += uint64(len(s.Records))
-	return &Batch{records: s.Records, Lost: r.newlyLost(late, final) + r.newlyDropped(s.Lost)}, nil
+	return &Batch{More: more, records: s.Records, Lost: r.newlyLost(late, final) + r.newlyDropped(s.Lost)}, nil
 }
 
 // First is the number of execs that were logged before the first one that the Reader
@@ -143,36 +162,55 @@ const (
 )
 
 // Follow gives handle one batch after another, until ctx is done, which is no error, or
-// until handle returns an error, which Follow returns. The last batch is what there is when
+// until handle returns an error, which Follow returns. The last batches are what there is when
 // ctx is done. Batches may be Empty.
 func (r *Reader) Follow(ctx context.Context, handle func(*Batch) error) error {
 	wait := shortest
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
-		final := false
 		select {
 		case <-ctx.Done():
-			final = true
-		case <-timer.C:
-		}
-		b, err := r.Poll(final)
-		if errors.Is(err, ring.ErrUnsettled) {
-			if final {
+			err := r.Finish(context.Background(), handle)
+			if errors.Is(err, ring.ErrUnsettled) {
 				return nil
 			}
+			return err
+		case <-timer.C:
+		}
+		b, err := r.Poll(false)
+		if errors.Is(err, ring.ErrUnsettled) {
 			timer.Reset(longest)
 			continue
 		}
 		if err != nil {
 			return err
 		}
-		if err := handle(b); err != nil || final {
+		if err := handle(b); err != nil {
 			return err
 		}
 		if wait = min(2*wait, longest); !b.Empty() {
 			wait = shortest
 		}
-		timer.Reset(wait)
+		if b.More {
+			timer.Reset(0)
+		} else {
+			timer.Reset(wait)
+		}
 	}
+}
+
+// Finish gives handle one batch after another of what the log holds by now, until all of that is read, ctx is done,
+// which is no error, or handle returns an error, which Finish returns.
+func (r *Reader) Finish(ctx context.Context, handle func(*Batch) error) error {
+	for ctx.Err() == nil {
+		b, err := r.Poll(true)
+		if err != nil {
+			return err
+		}
+		if err := handle(b); err != nil || !b.More {
+			return err
+		}
+	}
+	return nil
 }

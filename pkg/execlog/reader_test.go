@@ -89,6 +89,45 @@ func TestLapped(t *testing.T) {
 	}
 }
 
+// TestPieces reads a log that is many times larger than what a Reader holds of it: all comes, in order, none is called lost,
+// and what is written meanwhile does not keep a Reader from finishing.
+func TestPieces(t *testing.T) {
+	l := newLog(1 << 16)
+	const execs = 400
+	for n := range uint64(execs) {
+		n ^= 1 // as two CPUs leave them: 1, 0, 3, 2, ...
+		l.writeNumbered(abi.Exec{PID: uint32(n), Sequence: n})
+	}
+	var want []uint32
+	for pid := range uint32(execs) {
+		want = append(want, pid^1)
+	}
+	for _, most := range []uint64{128, 1000, 1 << 15, piece} {
+		r := NewPastReader(l.ring(t))
+		r.most = most
+		var pids []uint32
+		lost, batches := uint64(0), 0
+		err := r.Finish(t.Context(), func(b *Batch) error {
+			for record := range b.Records() {
+				pids = append(pids, record.PID)
+			}
+			lost += b.Lost
+			batches++
+			if batches == 1 {
+				l.write(abi.Exec{PID: 1 << 20})
+			}
+			return nil
+		})
+		pids = pids[:min(len(pids), execs)] // whether what comes meanwhile is read is of no interest
+		if diff := cmp.Diff(want, pids); diff != "" || err != nil || lost != 0 {
+			t.Errorf("in pieces of %d bytes: %v, lost %d (-want +got):\n%s", most, err, lost, diff)
+		}
+		if pieces := int(execs*128/(most+128)) + 1; batches < pieces {
+			t.Errorf("in pieces of %d bytes: %d batches, want at least %d", most, batches, pieces)
+		}
+	}
+}
+
 func TestNumbersOutOfOrder(t *testing.T) {
 	l := newLog(1 << 12)
 	r := NewReader(l.ring(t))

@@ -21,9 +21,9 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 )
 
-// ErrUnsettled says that it could not be told which records are true: the ring was given to another recording, again
-// and again, while it was read, or a writer sleeps that was overtaken before it told its position. It passes.
-var ErrUnsettled = errors.New("ring is unsettled: try again")
+// ErrUnsettled says that no attempt found which records are true: each time the ring was given to another recording
+// or overwritten as a whole while it was read, or a writer sleeps that was overtaken before it told its position. It passes.
+var ErrUnsettled = errors.New("it is overwritten faster than it can be read; try again")
 
 // Layout says how a ring lies in memory.
 type Layout struct {
@@ -51,18 +51,42 @@ type Header struct {
 
 // Ring reads one ring. It is not safe for concurrent use; several readers each take their own.
 type Ring struct {
-	memory  []byte
-	header  *abi.Ring
-	writers []abi.Writer
-	layout  Layout
-	buffer  []byte
-	records [][]byte
-	meddle  func() // for tests: what the writers do between two steps of a read
+	segments Segments
+	header   *abi.Ring
+	writers  []abi.Writer
+	layout   Layout
+	buffer   []byte
+	records  [][]byte
+	meddle   func() // for tests: what the writers do between two steps of a read
+}
+
+// Segments is the memory of a ring, one segment at a time: Layout.Stride bytes that begin with a struct ring. A segment
+// stays readable until the next one is asked for, the first one for as long as the Ring is used.
+type Segments interface {
+	Segment(index uint64) ([]byte, error)
+}
+
+// whole is a ring's memory in one piece.
+type whole struct {
+	memory []byte
+	stride uint64
+}
+
+func (w whole) Segment(index uint64) ([]byte, error) {
+	return w.memory[index*w.stride:][:w.stride], nil
 }
 
 // New returns a reader of the ring that memory holds: segment after segment, each a struct ring.
 // writers is the array of struct writer, one a CPU. Both stay mapped for as long as the Ring is used.
 func New(memory []byte, writers []abi.Writer, layout Layout) (*Ring, error) {
+	if uint64(len(memory)) < layout.Segments*layout.Stride {
+		return nil, fmt.Errorf("ring memory of %d bytes is shorter than %d segments of %d", len(memory), layout.Segments, layout.Stride)
+	}
+	return NewSegmented(whole{memory, layout.Stride}, writers, layout)
+}
+
+// NewSegmented is New for a ring whose segments are not in memory all at once.
+func NewSegmented(segments Segments, writers []abi.Writer, layout Layout) (*Ring, error) {
 	const header = abi.SizeofRing
 	switch {
 	case layout.Size == 0 || layout.Size&(layout.Size-1) != 0:
@@ -71,16 +95,19 @@ func New(memory []byte, writers []abi.Writer, layout Layout) (*Ring, error) {
 		return nil, fmt.Errorf("number of ring segments %d is not a power of two", layout.Segments)
 	case layout.Slack > layout.Size, layout.Stride < header+layout.Size+layout.Slack, layout.Stride%8 != 0:
 		return nil, fmt.Errorf("ring stride of %d bytes does not hold %d bytes of data and %d of slack", layout.Stride, layout.Size, layout.Slack)
-	case uint64(len(memory)) < layout.Segments*layout.Stride:
-		return nil, fmt.Errorf("ring memory of %d bytes is shorter than %d segments of %d", len(memory), layout.Segments, layout.Stride)
-	case uintptr(unsafe.Pointer(unsafe.SliceData(memory)))%8 != 0:
+	}
+	first, err := segments.Segment(0)
+	if err != nil {
+		return nil, err
+	}
+	if uintptr(unsafe.Pointer(unsafe.SliceData(first)))%8 != 0 {
 		return nil, errors.New("ring memory is not aligned to 8 bytes")
 	}
 	return &Ring{
-		memory:  memory,
-		header:  (*abi.Ring)(unsafe.Pointer(unsafe.SliceData(memory))),
-		writers: writers,
-		layout:  layout,
+		segments: segments,
+		header:   (*abi.Ring)(unsafe.Pointer(unsafe.SliceData(first))),
+		writers:  writers,
+		layout:   layout,
 	}, nil
 }
 
@@ -114,19 +141,27 @@ type Snapshot struct {
 	Next uint64
 }
 
-// Patience with writers that are announced but have not told their position, and with rings that change hands.
+// Patience with writers that are announced but have not told their position, with rings that change hands, and with
+// those that are overwritten while they are copied: a good many attempts find most of what a ring holds, or else any of it.
 const (
 	attempts = 100
+	choosy   = attempts / 2
 	pause    = 100 * time.Microsecond
 )
 
 // Read copies what the ring holds from position `from` on (0: all of it) and returns the true records among it.
 // With follow, it stops before a record that is still being written, so that the next Read finds it.
 func (r *Ring) Read(from uint64, follow bool) (*Snapshot, error) {
-	for range attempts {
-		s, settled := r.read(from, follow)
-		if settled {
-			return s, nil
+	return r.ReadSome(from, never, follow)
+}
+
+// ReadSome is Read of the records that begin within the first `most` bytes of what there is. There are more if the
+// Snapshot's Next is below its Head, but with follow those may still be being written.
+func (r *Ring) ReadSome(from, most uint64, follow bool) (*Snapshot, error) {
+	for attempt := range attempts {
+		s, settled, err := r.read(from, most, follow, attempt < choosy)
+		if settled || err != nil {
+			return s, err
 		}
 		if r.meddle == nil {
 			time.Sleep(pause)
@@ -147,16 +182,23 @@ type run struct {
 	bytes      []byte // from start; as long as end-start and the slack
 }
 
-func (r *Ring) read(from uint64, follow bool) (_ *Snapshot, settled bool) {
+func (r *Ring) read(from, most uint64, follow, choosy bool) (_ *Snapshot, settled bool, _ error) {
 	before := r.Header()
 	if before.Head > farthest {
-		return nil, false
+		return nil, false, nil
 	}
 	r.step()
 	// Before the copy: a record that is found incomplete in it was being written by then, or was lost for good.
 	inProgress := r.inProgress()
 	start := max(from, before.Base, lapStart(before.Head, r.layout.total()))
-	runs := r.copyRange(start, before.Head)
+	end := before.Head
+	if start < end {
+		end = start + min(most, end-start)
+	}
+	runs, err := r.copyRange(start, end)
+	if err != nil {
+		return nil, false, err
+	}
 	r.step()
 
 	// What was copied is judged by what is seen from here on. The store keeps the copy's loads before the
@@ -168,11 +210,14 @@ func (r *Ring) read(from uint64, follow bool) (_ *Snapshot, settled bool) {
 	r.step()
 	after := r.Header()
 	if after.Generation != before.Generation || after.Base != before.Base || !known {
-		return nil, false
+		return nil, false, nil
 	}
 
 	floor := max(start, lapStart(after.Head, r.layout.total()))
-	s := &Snapshot{Header: before, Lapped: floor > from && floor > before.Base, Next: before.Head}
+	if end > start && (floor >= end || choosy && floor-start > (end-start)/2) {
+		return nil, false, nil // overwritten meanwhile: nothing is left of what was copied, or little
+	}
+	s := &Snapshot{Header: before, Lapped: floor > from && floor > before.Base, Next: end}
 	w := walker{
 		layout: r.layout, generation: before.Generation, runs: runs, damages: damages,
 		records: r.records[:0],
@@ -180,10 +225,11 @@ func (r *Ring) read(from uint64, follow bool) (_ *Snapshot, settled bool) {
 	if r.layout.ID == abi.WriterExecLog {
 		w.generation = 0
 	}
-	w.walk(s, start, floor, inProgress, follow)
+	w.walk(s, floor, end, inProgress, follow)
 	r.records = w.records
 	s.Records = w.records
-	return s, true
+	nothing := len(s.Records) == 0 && s.Torn == 0 && s.Gaps == 0
+	return s, !nothing || !s.Lapped || end < before.Head, nil
 }
 
 // farthest is beyond any position: at a gigabyte a second a head gets there in 146 years. One that is farther is
@@ -199,7 +245,7 @@ func lapStart(head, total uint64) uint64 {
 }
 
 // copyRange copies the positions from start to end, segment by segment.
-func (r *Ring) copyRange(start, end uint64) []run {
+func (r *Ring) copyRange(start, end uint64) ([]run, error) {
 	l := r.layout
 	var runs []run
 	var need uint64
@@ -217,11 +263,15 @@ func (r *Ring) copyRange(start, end uint64) []run {
 		n := runs[i].end - runs[i].start + l.Slack
 		runs[i].bytes, free = free[:n], free[n:]
 		at := l.address(runs[i].start)
-		// A copy of more than the data's end takes from the slack, and of no more than the slack.
-		copy(runs[i].bytes, r.memory[at:min(at+n, (at/l.Stride+1)*l.Stride)])
+		segment, err := r.segments.Segment(at / l.Stride)
+		if err != nil {
+			return nil, err
+		}
+		// What goes beyond the data's end comes from the slack, and no more than that.
+		copy(runs[i].bytes, segment[at%l.Stride:])
 		r.step()
 	}
-	return runs
+	return runs, nil
 }
 
 // address is where the byte at a position lies.
@@ -335,10 +385,12 @@ func (w *walker) record(position, head uint64) []byte {
 	return b[:length:length]
 }
 
-func (w *walker) walk(s *Snapshot, start, floor, inProgress uint64, follow bool) {
+// walk finds the records that begin between two positions.
+func (w *walker) walk(s *Snapshot, floor, end, inProgress uint64, follow bool) {
 	// After a lap the first record has to be looked for: what lies before it was overwritten, and is no gap.
 	gap := s.Lapped
-	for p := (floor + 7) &^ 7; p < s.Head; {
+	p := (floor + 7) &^ 7
+	for p < end {
 		b := w.record(p, s.Head)
 		switch {
 		case b == nil && follow && !gap && p >= inProgress:
@@ -358,6 +410,9 @@ func (w *walker) walk(s *Snapshot, start, floor, inProgress uint64, follow bool)
 		}
 		gap = false
 		p += uint64(len(b))
+	}
+	if floor < end {
+		s.Next = min(p, s.Head)
 	}
 }
 

@@ -3,11 +3,14 @@
 package ring
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math/rand/v2"
 	"os"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 )
@@ -84,6 +87,9 @@ func TestNoTornRecord(t *testing.T) {
 				}
 				returned += uint64(len(s.Records))
 				torn += s.Torn
+				if s.Head > s.Base && len(s.Records) == 0 && s.Torn+s.Gaps == 0 {
+					t.Fatalf("%s, seed %d: nothing is returned of a ring that was lapped while it was read, and no error", name, seed)
+				}
 				for i, record := range s.Records {
 					if !truthful(record) {
 						t.Fatalf("%s, seed %d: record %d of %d is torn: %x", name, seed, i, len(s.Records), record)
@@ -105,7 +111,11 @@ func TestFollow(t *testing.T) {
 	large := log
 	large.Size, large.Stride = 1<<16, abi.SizeofRing+1<<16+128
 	for name, layout := range map[string]Layout{"small": log, "large": large} {
-		for seed := range 100 {
+		for seed := range 200 {
+			most := never
+			if seed%2 == 1 {
+				most = layout.Slack + 8*uint64(seed)
+			}
 			m := newModel(layout, 3, uint64(seed))
 			m.header.Generation = 0
 			r := m.reader()
@@ -113,7 +123,7 @@ func TestFollow(t *testing.T) {
 			var next, expected uint64
 			lost := false // records since the last one seen, and said so
 			read := func() {
-				s, err := r.Read(next, true)
+				s, err := r.ReadSome(next, most, true)
 				if err != nil {
 					return // a writer sleeps before it has told its position
 				}
@@ -138,11 +148,52 @@ func TestFollow(t *testing.T) {
 			}
 			r.meddle = func() {}
 			m.settle()
-			read()
+			for before := never; next != before; {
+				before = next
+				read()
+			}
 			if next != m.header.Head || expected != m.header.Head && !lost {
 				t.Errorf("%s, seed %d: read up to %d, the last record ends at %d, head is %d", name, seed, next, expected, m.header.Head)
 			}
 		}
+	}
+}
+
+// TestReadSome reads a ring that nobody writes piece by piece: the pieces are what one Read returns, and small.
+func TestReadSome(t *testing.T) {
+	m := newModel(log, 1, 5)
+	m.header.Generation = 0
+	for range 200 {
+		m.cpus[0].next()
+		m.settleOne()
+	}
+	all, err := m.reader().Read(0, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want, got [][]byte
+	for _, record := range all.Records {
+		want = append(want, bytes.Clone(record))
+	}
+	r := m.reader()
+	for next := uint64(0); next < m.header.Head; {
+		s, err := r.ReadSome(next, log.Slack, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s.Next <= next {
+			t.Fatalf("reading on from %d leads to %d", next, s.Next)
+		}
+		if uint64(len(r.buffer)) > 4*log.Slack {
+			t.Fatalf("a buffer of %d bytes for pieces of %d", len(r.buffer), log.Slack)
+		}
+		for _, record := range s.Records {
+			got = append(got, bytes.Clone(record))
+		}
+		next = s.Next
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
 	}
 }
 
