@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/runc-trace/runc-trace/pkg/boottime"
 	"github.com/runc-trace/runc-trace/pkg/bpf"
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 	"github.com/runc-trace/runc-trace/pkg/execlog"
@@ -93,7 +94,7 @@ func printExecs(ctx context.Context, s *settings, request *execRequest, stdout, 
 	}
 	p := execPrinter{execRequest: request, log: i.Layout.Loaded, out: bufio.NewWriterSize(stdout, 64<<10), stderr: stderr}
 	p.selection = execlog.Selection{
-		Directory: directory, Filter: request.filter, Emit: p.emit, Unlabelled: p.warnUnlabelled, Now: now,
+		Directory: directory, Filter: request.filter, Emit: p.emit, Unlabelled: p.warnUnlabelled, Now: boottime.Now,
 	}
 	if request.past() {
 		p.reader = execlog.NewPastReader(log)
@@ -182,7 +183,7 @@ type execPrinter struct {
 // begin prints the header: whoever sees it knows that no later exec will be missed.
 func (p *execPrinter) begin() error {
 	if p.execRequest.since > 0 {
-		boot, err := bootTime()
+		boot, err := boottime.Boot()
 		if err != nil {
 			return err
 		}
@@ -210,7 +211,7 @@ func (p *execPrinter) flush() error {
 
 func (p *execPrinter) print(b *execlog.Batch) error {
 	var err error
-	if p.boot, err = bootTime(); err != nil {
+	if p.boot, err = boottime.Boot(); err != nil {
 		return err
 	}
 	if err := p.selection.Release(false); err != nil {

@@ -10,8 +10,7 @@ import (
 	"os"
 	"time"
 
-	"golang.org/x/sys/unix"
-
+	"github.com/runc-trace/runc-trace/pkg/boottime"
 	"github.com/runc-trace/runc-trace/pkg/bpf"
 	"github.com/runc-trace/runc-trace/pkg/labels"
 )
@@ -32,25 +31,7 @@ func (s *settings) open() (*bpf.Instance, *labels.Directory, error) {
 	return i, labels.NewDirectory(i, i.Pool().Identities), nil
 }
 
-// now is the time of CLOCK_BOOTTIME, in nanoseconds.
-func now() uint64 {
-	var since unix.Timespec
-	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &since); err != nil {
-		return 0
-	}
-	return uint64(since.Nano())
-}
-
-// bootTime is when CLOCK_BOOTTIME began, by the wall clock of this moment.
-func bootTime() (time.Time, error) {
-	var since unix.Timespec
-	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &since); err != nil {
-		return time.Time{}, fmt.Errorf("reading the clock: %w", err)
-	}
-	return time.Now().Round(0).Add(-time.Duration(since.Nano())), nil
-}
-
 func newClock() (clock, error) {
-	boot, err := bootTime()
+	boot, err := boottime.Boot()
 	return clock{boot, time.Now()}, err
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/runc-trace/runc-trace/pkg/boottime"
 	"github.com/runc-trace/runc-trace/pkg/bpf"
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 	"github.com/runc-trace/runc-trace/pkg/execlog"
@@ -82,7 +83,7 @@ func readStatus(i *bpf.Instance, directory *labels.Directory, clock clock) (*sta
 		return nil, err
 	}
 	seen := directory.AgentSeen()
-	s.Agent.Seen, s.Agent.Alive = clock.time(seen), seen != 0 && now() < seen+uint64(execlog.AgentAlive)
+	s.Agent.Seen, s.Agent.Alive = clock.time(seen), seen != 0 && boottime.Now() < seen+uint64(execlog.AgentAlive)
 	counters, err := i.Counters()
 	if err != nil {
 		return nil, err

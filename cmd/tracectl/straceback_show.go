@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/runc-trace/runc-trace/pkg/boottime"
 	"github.com/runc-trace/runc-trace/pkg/bpf"
 	"github.com/runc-trace/runc-trace/pkg/labels"
 	"github.com/runc-trace/runc-trace/pkg/straceback"
@@ -96,7 +97,7 @@ func showRecording(s *settings, name string, request *showRequest, stdout, stder
 	if older := len(runs) - 1 - request.previous; older > 0 {
 		fmt.Fprintf(stderr, "tracectl: earlier runs of this container: %d (--previous=%d)\n", older, request.previous+1)
 	}
-	boot, err := bootTime()
+	boot, err := boottime.Boot()
 	if err != nil {
 		return err
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/sirupsen/logrus"
 	"k8s.io/klog/v2"
 
+	"github.com/runc-trace/runc-trace/pkg/boottime"
 	"github.com/runc-trace/runc-trace/pkg/bpf"
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 	"github.com/runc-trace/runc-trace/pkg/config"
@@ -54,10 +55,7 @@ func (m *memory) Put(source bpf.LabelSource, name string, l bpf.Labels) error {
 	if _, ok := m.labels[s]; !ok && len(m.labels) >= m.room {
 		return fmt.Errorf("writing labels: %w", bpf.ErrFull)
 	}
-	now, err := bootTime()
-	if err != nil {
-		return err
-	}
+	now := time.Duration(boottime.Now())
 	// What a store writes is what it can encode.
 	var text [abi.LabelsSize]byte
 	used, truncated := identity.EncodeLabels(text[:], l.Set)
@@ -141,7 +139,7 @@ func (m *memory) written(source bpf.LabelSource, name string) int {
 func (m *memory) age(source bpf.LabelSource, name string) time.Duration {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	now, _ := bootTime()
+	now := time.Duration(boottime.Now())
 	l, ok := m.labels[subject{source, name}]
 	if !ok {
 		return time.Hour

@@ -7,8 +7,7 @@ import (
 	"fmt"
 	"time"
 
-	"golang.org/x/sys/unix"
-
+	"github.com/runc-trace/runc-trace/pkg/boottime"
 	"github.com/runc-trace/runc-trace/pkg/bpf"
 )
 
@@ -20,12 +19,9 @@ func (s *session) sweep() error {
 	s.cri.queues(func(q *queue) { q.keep(sandboxes) })
 	s.docker.queue.keep(ids)
 
-	now, err := bootTime()
-	if err != nil {
-		return err
-	}
+	now := time.Duration(boottime.Now())
 	var unneeded []subject
-	err = s.loaded.store.Each(func(source bpf.LabelSource, name string, l bpf.Labels) bool {
+	err := s.loaded.store.Each(func(source bpf.LabelSource, name string, l bpf.Labels) bool {
 		old := now-l.Updated > pace.grace
 		needed := true
 		switch source {
@@ -60,13 +56,4 @@ func (s *session) sweep() error {
 		return pods[u.name]
 	})
 	return errors.Join(errs...)
-}
-
-// bootTime is CLOCK_BOOTTIME.
-func bootTime() (time.Duration, error) {
-	var now unix.Timespec
-	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &now); err != nil {
-		return 0, fmt.Errorf("reading the clock: %w", err)
-	}
-	return time.Duration(now.Nano()), nil
 }

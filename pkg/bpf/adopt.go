@@ -17,6 +17,7 @@ import (
 	"github.com/cilium/ebpf"
 	"golang.org/x/sys/unix"
 
+	"github.com/runc-trace/runc-trace/pkg/boottime"
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 	"github.com/runc-trace/runc-trace/pkg/config"
 )
@@ -121,7 +122,7 @@ func (a *Adopter) register(cgroup uint64, who abi.Who, init Init) error {
 	if init.Process != nil {
 		request.Init = uint32(init.Process.Fd()) + 1
 	}
-	if err := a.pending.Put(request.Leaf, abi.Pending{Time: bootTime(), Who: who}); err != nil {
+	if err := a.pending.Put(request.Leaf, abi.Pending{Time: boottime.Now(), Who: who}); err != nil {
 		return fmt.Errorf("leaving an entry for cgroup %d: %w", cgroup, err)
 	}
 	err := a.run(request)

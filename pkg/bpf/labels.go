@@ -11,6 +11,7 @@ import (
 	"github.com/cilium/ebpf"
 	"golang.org/x/sys/unix"
 
+	"github.com/runc-trace/runc-trace/pkg/boottime"
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 	"github.com/runc-trace/runc-trace/pkg/identity"
 )
@@ -83,7 +84,7 @@ func (s *LabelStore) Put(source LabelSource, subject string, l Labels) error {
 	if err != nil {
 		return err
 	}
-	value := abi.Labels{Updated: bootTime()}
+	value := abi.Labels{Updated: boottime.Now()}
 	used, truncated := identity.EncodeLabels(value.Text[:], l.Set)
 	value.Length = uint32(used)
 	if truncated || l.Truncated {

@@ -14,8 +14,8 @@ import (
 
 	"github.com/cilium/ebpf"
 	"github.com/google/go-cmp/cmp"
-	"golang.org/x/sys/unix"
 
+	"github.com/runc-trace/runc-trace/pkg/boottime"
 	"github.com/runc-trace/runc-trace/pkg/bpf"
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 	"github.com/runc-trace/runc-trace/test/cgroup"
@@ -153,12 +153,8 @@ func TestStalePending(t *testing.T) {
 	defer pending.Close()
 	var key [abi.LeafSize]byte
 	copy(key[:], "rt-stale")
-	var now unix.Timespec
-	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &now); err != nil {
-		t.Fatal(err)
-	}
 	// May lie before the machine's start: it wraps, as the program's difference does.
-	left := uint64(now.Nano()) - (abi.PendingSeconds+1)*uint64(time.Second)
+	left := boottime.Now() - (abi.PendingSeconds+1)*uint64(time.Second)
 	entry := abi.Pending{Time: left, Who: cgroup.Recorded("rt-stale")}
 	entry.PathLength = uint32(copy(entry.Path[:], "/rt-stale"))
 	if err := pending.Put(key, entry); err != nil {

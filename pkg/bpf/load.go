@@ -16,6 +16,7 @@ import (
 	"github.com/cilium/ebpf/link"
 	"golang.org/x/sys/unix"
 
+	"github.com/runc-trace/runc-trace/pkg/boottime"
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 	"github.com/runc-trace/runc-trace/pkg/config"
 	"github.com/runc-trace/runc-trace/pkg/syscalls"
@@ -111,7 +112,7 @@ func pinAll(dir string, p config.Pool, calls []abi.Syscall) error {
 	if err := describe(collection.Maps[abi.PinSyscalls], calls); err != nil {
 		return err
 	}
-	layout.Loaded = bootTime() // now that pins are made, whose own times tell whether the clock was set since
+	layout.Loaded = boottime.Now() // now that pins are made, whose own times tell whether the clock was set since
 	for name, m := range collection.Maps {
 		if name == abi.PinABI || name == ".rodata" {
 			continue
@@ -359,12 +360,4 @@ func explain(err error) error {
 		return fmt.Errorf("%w (there is not enough memory for these sizes: ask for fewer or smaller recordings)", err)
 	}
 	return err
-}
-
-func bootTime() uint64 {
-	var t unix.Timespec
-	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &t); err != nil {
-		return 0
-	}
-	return uint64(t.Nano())
 }

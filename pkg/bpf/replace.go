@@ -13,6 +13,7 @@ import (
 
 	"github.com/cilium/ebpf"
 
+	"github.com/runc-trace/runc-trace/pkg/boottime"
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 	"github.com/runc-trace/runc-trace/pkg/config"
 )
@@ -86,7 +87,7 @@ func swap(dir string, layout abi.ABI, calls []abi.Syscall) error {
 		func() error { return pinInFlight(dir, c) },
 		func() error { return describe(pinned[abi.PinSyscalls], calls) },
 		func() error {
-			layout.Build, layout.Replaced = build(calls), bootTime()
+			layout.Build, layout.Replaced = build(calls), boottime.Now()
 			return writeLayout(pinned, layout)
 		},
 	)

@@ -11,8 +11,7 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sys/unix"
-
+	"github.com/runc-trace/runc-trace/pkg/boottime"
 	"github.com/runc-trace/runc-trace/pkg/engine"
 	"github.com/runc-trace/runc-trace/pkg/regular"
 )
@@ -62,8 +61,8 @@ func startTime(dir string) (time.Time, error) {
 	if err != nil {
 		return time.Time{}, err
 	}
-	var now unix.Timespec
-	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &now); err != nil {
+	boot, err := boottime.Boot()
+	if err != nil {
 		return time.Time{}, err
 	}
 	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:])) // the third one is the first of them
@@ -71,6 +70,5 @@ func startTime(dir string) (time.Time, error) {
 	if err != nil {
 		return time.Time{}, err
 	}
-	age := time.Duration(now.Nano()) - time.Duration(ticks)*time.Second/ticksPerSecond
-	return time.Now().Add(-age), nil
+	return boot.Add(time.Duration(ticks) * time.Second / ticksPerSecond), nil
 }

@@ -20,6 +20,7 @@ func TestImports(t *testing.T) {
 		bufio bytes cmp context encoding encoding/base64 encoding/binary encoding/json errors fmt
 		github.com/BurntSushi/toml
 		github.com/runc-trace/runc-trace/cmd/runc-trace
+		github.com/runc-trace/runc-trace/pkg/boottime
 		github.com/runc-trace/runc-trace/pkg/bpf/abi
 		github.com/runc-trace/runc-trace/pkg/config
 		github.com/runc-trace/runc-trace/pkg/identity

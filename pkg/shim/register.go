@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/runc-trace/runc-trace/pkg/boottime"
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 	"github.com/runc-trace/runc-trace/pkg/identity"
 	"github.com/runc-trace/runc-trace/pkg/pinned"
@@ -53,9 +54,7 @@ func register(op Operation, dialect Dialect, pinDir string, rules identity.Rules
 	entry.PathLength = uint32(copy(entry.Path[:], end))
 	entry.Who = identity.Parse(op.Container, s.Annotations, op.Bundle, rules)
 	entry.Who.MountNamespace = s.mountNamespace()
-	if entry.Time, err = bootTime(); err != nil {
-		return err
-	}
+	entry.Time = boottime.Now()
 	var key [abi.LeafSize]byte
 	copy(key[:], cgroup.Leaf())
 
@@ -129,15 +128,6 @@ func (s *spec) mountNamespace() uint32 {
 		return uint32(own.Ino)
 	}
 	return 0
-}
-
-// bootTime is CLOCK_BOOTTIME in nanoseconds.
-func bootTime() (uint64, error) {
-	var now unix.Timespec
-	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &now); err != nil {
-		return 0, fmt.Errorf("reading the clock: %w", err)
-	}
-	return uint64(now.Nano()), nil
 }
 
 // bytesOf is the memory of a struct of the contract, which has no padding.

@@ -16,6 +16,7 @@ import (
 	"github.com/cilium/ebpf"
 	"golang.org/x/sys/unix"
 
+	"github.com/runc-trace/runc-trace/pkg/boottime"
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 )
 
@@ -66,13 +67,9 @@ func Announce(pinDir, leaf, end string, who abi.Who) error {
 		return fmt.Errorf("opening map pending: %w", err)
 	}
 	defer pending.Close()
-	var now unix.Timespec
-	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &now); err != nil {
-		return err
-	}
 	var key [abi.LeafSize]byte
 	copy(key[:], leaf)
-	entry := abi.Pending{Time: uint64(now.Nano()), Who: who}
+	entry := abi.Pending{Time: boottime.Now(), Who: who}
 	entry.PathLength = uint32(copy(entry.Path[:], end))
 	return pending.Put(key, entry)
 }

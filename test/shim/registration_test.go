@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
 
+	"github.com/runc-trace/runc-trace/pkg/boottime"
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 	"github.com/runc-trace/runc-trace/pkg/identity"
 )
@@ -81,12 +82,12 @@ func TestRegistration(t *testing.T) {
 		},
 	} {
 		shim := runner{path: shimPath, environment: []string{settings(t, fmt.Sprintf("runtime = %q", test.runtime), test.config), inPinDir(p.directory)}}
-		before := bootTime(t)
+		before := boottime.Now()
 		if got := shim.run(t, test.args...); got != (outcome{Status: "exit status 42"}) {
 			t.Errorf("%s: %+v", test.name, got)
 		}
 		got := p.take(t, test.leaf)
-		if got.Time < before || got.Time > bootTime(t) {
+		if got.Time < before || got.Time > boottime.Now() {
 			t.Errorf("%s: left at %d, which is not between %d and now", test.name, got.Time, before)
 		}
 		want := abi.Pending{Time: got.Time, PathLength: uint32(len(test.path)), Who: test.who}
@@ -179,13 +180,4 @@ func unified(t *testing.T) string {
 	}
 	t.Fatal("the unified cgroup hierarchy is mounted neither at /sys/fs/cgroup nor at /sys/fs/cgroup/unified")
 	return ""
-}
-
-func bootTime(t *testing.T) uint64 {
-	t.Helper()
-	var now unix.Timespec
-	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &now); err != nil {
-		t.Fatal(err)
-	}
-	return uint64(now.Nano())
 }
