@@ -95,10 +95,6 @@ func newAgent(s *settings) *cobra.Command {
 		}
 		config.Log = newLog(c.ErrOrStderr(), output.word)
 		config.Version = version
-		config.Reasons = map[int]string{}
-		for _, d := range drops {
-			config.Reasons[d.counter] = d.name
-		}
 		return runAgent(agent.New(config), at)
 	}
 	return c

@@ -21,6 +21,7 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/doctor"
 	"github.com/runc-trace/runc-trace/pkg/engine"
 	"github.com/runc-trace/runc-trace/pkg/labels"
+	"github.com/runc-trace/runc-trace/pkg/status"
 	"github.com/runc-trace/runc-trace/pkg/terminal"
 )
 
@@ -85,37 +86,20 @@ func readTracer(dir string) doctor.Tracer {
 	if err != nil {
 		return doctor.Tracer{Err: err}
 	}
-	t.Current = i.Current()
-	t.Layout, t.Loaded = i.Layout.Version, *clock.time(max(1, i.Layout.Loaded))
+	read, err := status.Read(i, i.Layout)
+	if err != nil {
+		return doctor.Tracer{Err: err}
+	}
+	t.Status, t.Since = *read, *clock.time(max(1, read.Loaded))
 	// A pin has the time that the wall clock showed when it was made.
 	pin, err := os.Stat(filepath.Join(dir, abi.PinIdentities))
 	if err != nil {
 		return doctor.Tracer{Err: err}
 	}
-	t.Stepped = t.Loaded.Sub(pin.ModTime())
-	if t.Memory, err = i.Memory(); err != nil {
-		return doctor.Tracer{Err: err}
-	}
-	counters, err := i.Counters()
-	if err != nil {
-		return doctor.Tracer{Err: err}
-	}
-	for _, d := range drops {
-		t.Drops = append(t.Drops, doctor.Drop{Name: d.name, Text: d.text, Count: counters[d.counter]})
-	}
-	programs, err := i.Programs()
-	t.ProgramsErr = err
-	for _, p := range programs {
-		t.Programs = append(t.Programs, doctor.Program(p))
-	}
-	t.Recordings.Total, t.Identities.Total = i.Pool().Rings, i.Pool().Identities
+	t.Stepped = t.Since.Sub(pin.ModTime())
 	for _, c := range labels.NewDirectory(i, i.Pool().Identities).All() {
 		if c.State == abi.StateEnded {
 			continue
-		}
-		t.Identities.Live++
-		if recorded(i, c) == "yes" {
-			t.Recordings.Live++
 		}
 		container := doctor.Container{Name: cmp.Or(c.Pod, c.Name, c.ID), Cgroup: c.Cgroup}
 		if c.State == abi.StateRunning {

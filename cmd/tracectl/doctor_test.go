@@ -66,17 +66,3 @@ func TestDoctorFacts(t *testing.T) {
 		t.Errorf("a configuration with a slip, which names no pin directory: %+v", f)
 	}
 }
-
-// TestDropsHaveRemedies holds the two lists of drops together.
-func TestDropsHaveRemedies(t *testing.T) {
-	for _, d := range drops {
-		f := doctor.Facts{Self: doctor.Self{Capabilities: ^uint64(0)}, Tracer: doctor.Tracer{Drops: []doctor.Drop{{Name: d.name, Text: d.text, Count: 1}}}}
-		found := false
-		for _, c := range doctor.Checks(f) {
-			found = found || c.Name == "drop "+d.name && c.State == doctor.Warn && c.Remedy != ""
-		}
-		if !found {
-			t.Errorf("nothing is said to be done about %s", d.name)
-		}
-	}
-}

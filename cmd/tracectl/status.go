@@ -13,9 +13,9 @@ import (
 
 	"github.com/runc-trace/runc-trace/pkg/boottime"
 	"github.com/runc-trace/runc-trace/pkg/bpf"
-	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 	"github.com/runc-trace/runc-trace/pkg/execlog"
 	"github.com/runc-trace/runc-trace/pkg/labels"
+	"github.com/runc-trace/runc-trace/pkg/status"
 )
 
 func newStatus(s *settings) *cobra.Command {
@@ -40,117 +40,43 @@ was dropped, by reason. Where nothing is loaded, the exit code is 3.`,
 		if err != nil {
 			return err
 		}
-		status, err := readStatus(i, directory, clock)
+		s, err := readStatus(i, directory, clock)
 		if err != nil {
 			return err
 		}
 		if output.word == "json" {
-			return printJSON(c.OutOrStdout(), status)
+			return printJSON(c.OutOrStdout(), s)
 		}
-		return status.print(c.OutOrStdout(), clock)
+		return s.print(c.OutOrStdout(), clock)
 	}
 	return c
 }
 
-// drops are the counters of what was dropped, in the order in which they are shown.
-var drops = []struct {
-	counter    int
-	name, text string
-}{
-	{abi.CountPendingStale, "pendingStale", "containers not registered: the shim had announced them too long ago"},
-	{abi.CountPendingElsewhere, "pendingElsewhere", "cgroups of an announced name, but at another path: not registered"},
-	{abi.CountNoIdentity, "noIdentity", "containers not registered: all identities were in use"},
-	{abi.CountNoRing, "noRing", "containers not recorded: all recordings were in use"},
-	{abi.CountNoBinding, "noBinding", "cgroups not followed: the map of cgroups was full"},
-	{abi.CountChildren, "children", "cgroups not followed: their container has too many"},
-	{abi.CountNoStorage, "noStorage", "calls not recorded: no memory for their task"},
-	{abi.CountBusy, "busy", "calls and execs not written: another was being written on the CPU"},
-	{abi.CountStaleRing, "staleRing", "calls not written: their recording was over"},
-	{abi.CountTorn, "torn", "times that a stalled writer was overtaken: readers leave out what it touched"},
-}
-
 func readStatus(i *bpf.Instance, directory *labels.Directory, clock clock) (*statusJSON, error) {
-	s := &statusJSON{
-		PinDir: i.Dir, Version: version, Layout: i.Layout.Version, Options: i.Pool(),
-		Loaded: *clock.time(max(1, i.Layout.Loaded)), Replaced: clock.time(i.Layout.Replaced), Dropped: map[string]uint64{},
-		Current: i.Current(),
-	}
-	if i.Layout.Build != 0 {
-		s.Build = buildName(i.Layout.Build)
-	}
-	var err error
-	if s.Memory, err = i.Memory(); err != nil {
+	read, err := status.Read(i, i.Layout)
+	if err != nil {
 		return nil, err
 	}
+	if read.ProgramsErr != nil {
+		return nil, read.ProgramsErr
+	}
+	s := newStatusJSON(read, clock)
+	s.PinDir, s.Version = i.Dir, version
 	seen := directory.AgentSeen()
 	s.Agent.Seen, s.Agent.Alive = clock.time(seen), seen != 0 && boottime.Now() < seen+uint64(execlog.AgentAlive)
-	counters, err := i.Counters()
-	if err != nil {
-		return nil, err
-	}
-	for _, d := range drops {
-		s.Dropped[d.name] = counters[d.counter]
-	}
-	for _, c := range directory.All() {
-		switch c.State {
-		case abi.StateCreated:
-			s.Containers.Created++
-		case abi.StateRunning:
-			s.Containers.Running++
-		case abi.StateExited:
-			s.Containers.Exited++
-		case abi.StateEnded:
-			s.Containers.Ended++
-		}
-	}
-	for index := range i.Pool().Rings {
-		r, err := i.Ring(index)
-		if err != nil {
-			return nil, err
-		}
-		h := r.Header()
-		s.Recordings.Syscalls += h.Written
-		s.Recordings.Lost += h.Lost
-		c, known := directory.Lookup(h.Identity, h.IdentityGeneration)
-		switch {
-		case h.Generation == 0:
-			s.Recordings.Free++
-		case known && c.State != abi.StateEnded:
-			s.Recordings.Live++
-		default:
-			s.Recordings.Ended++
-		}
-	}
-	if err := s.readExecLog(i, clock); err != nil {
-		return nil, err
-	}
-	programs, err := i.Programs()
-	if err != nil {
-		return nil, err
-	}
-	for _, p := range programs {
-		s.Programs = append(s.Programs, programJSON(p))
-	}
-	return s, nil
-}
-
-func (s *statusJSON) readExecLog(i *bpf.Instance, clock clock) error {
 	log, err := i.ExecLog()
 	if err != nil {
-		return fmt.Errorf("opening the log of execs: %w", err)
+		return nil, fmt.Errorf("opening the log of execs: %w", err)
 	}
-	h := log.Header()
-	s.ExecLog.Used = min(h.Head, uint64(i.Pool().ExecLogSize))
-	s.ExecLog.Execs, s.ExecLog.Lost = h.Written, h.Lost
 	b, err := execlog.NewPastReader(log).Poll(true)
 	if err != nil {
-		return fmt.Errorf("reading the log of execs: %w", err)
+		return nil, fmt.Errorf("reading the log of execs: %w", err)
 	}
 	for r := range b.Records() {
 		s.ExecLog.Oldest = clock.time(r.Entry.Time)
 		break
 	}
-	return nil
+	return s, nil
 }
 
 // programs says whose programs run.
@@ -195,8 +121,8 @@ func (s *statusJSON) print(w io.Writer, clock clock) error {
 	fmt.Fprintf(w, "exec log     %.0f%% of %v used, %s; %d execs\n", used, o.ExecLogSize, back, s.ExecLog.Execs)
 	fmt.Fprintf(w, "agent        %s\n", s.agent(clock))
 	fmt.Fprintf(w, "\ndropped\n")
-	for _, d := range drops {
-		fmt.Fprintf(w, "%11d  %s\n", s.Dropped[d.name], d.text)
+	for _, r := range status.Reasons {
+		fmt.Fprintf(w, "%11d  %s\n", s.Dropped[r.Name], r.Text)
 	}
 	fmt.Fprintf(w, "\nnot run, since the program was running on the CPU already\n")
 	for _, p := range s.Programs {

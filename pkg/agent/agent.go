@@ -32,8 +32,7 @@ type Config struct {
 	// loaded, and again when other programs are. Nil: they are left alone.
 	Adopt func(ctx context.Context, dir string) (int, error)
 
-	Reasons map[int]string // by enum counter, what Prometheus is to call the reason of a drop
-	Version string         // of the program
+	Version string // of the program
 	Log     *logrus.Logger
 }
 

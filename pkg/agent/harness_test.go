@@ -91,7 +91,7 @@ func (m *memory) Containers() (map[uint64]uint32, error) {
 	return maps.Clone(m.cgroups), nil
 }
 
-func (m *memory) Identity(index uint32, to *abi.Identity) bool {
+func (m *memory) ReadIdentity(index int, to *abi.Identity) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	*to = m.identities[index]

@@ -13,6 +13,7 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/bpf"
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 	"github.com/runc-trace/runc-trace/pkg/config"
+	"github.com/runc-trace/runc-trace/pkg/status"
 )
 
 // Store keeps labels: bpf.LabelStore.
@@ -22,10 +23,10 @@ type Store interface {
 	Each(func(source bpf.LabelSource, subject string, l bpf.Labels) bool) error
 }
 
-// Census says who is there: bpf.Census.
+// Census lists the containers that are known: a bpf.Instance.
 type Census interface {
 	Containers() (map[uint64]uint32, error)
-	Identity(index uint32, to *abi.Identity) bool
+	ReadIdentity(index int, to *abi.Identity) bool
 	Pool() config.Pool
 }
 
@@ -33,7 +34,7 @@ type Census interface {
 type loaded struct {
 	store  Store
 	census Census
-	books  *bpf.Census // the same as census, for metrics
+	status func() (*status.Status, error) // for metrics; nil in tests
 
 	lock  func() (held bool, err error) // keeps another agent from working for it, until it is closed
 	stale func() bool                   // it is not what is loaded any more
@@ -55,7 +56,7 @@ func open(dir string) (*loaded, error) {
 		}
 		seen[n] = info
 	}
-	census, err := bpf.OpenCensus(dir)
+	census, err := bpf.OpenUnmapped(dir)
 	if err != nil {
 		return nil, err
 	}
@@ -70,7 +71,8 @@ func open(dir string) (*loaded, error) {
 		return nil, errors.Join(fmt.Errorf("opening what agents lock: %w", err), store.Close(), census.Close())
 	}
 	return &loaded{
-		store: store, census: census, books: census,
+		store: store, census: census,
+		status: func() (*status.Status, error) { return status.Read(census, census.Layout) },
 		lock: func() (bool, error) {
 			err := unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 			if errors.Is(err, unix.EWOULDBLOCK) {

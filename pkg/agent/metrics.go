@@ -9,7 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"github.com/runc-trace/runc-trace/pkg/bpf"
-	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
+	"github.com/runc-trace/runc-trace/pkg/status"
 )
 
 // metrics are what Prometheus is shown. No label has values that containers choose.
@@ -99,14 +99,18 @@ func (m *metrics) Collect(to chan<- prometheus.Metric) {
 	gauge(isLoaded, number(loaded))
 	l, done := m.agent.borrow()
 	defer done()
-	if l == nil || l.books == nil {
+	if l == nil || l.status == nil {
 		return
 	}
-	r := reading{books: l.books, reasons: m.agent.config.Reasons, to: to}
-	r.all()
-	for _, err := range r.errs {
-		m.agent.config.Log.WithError(err).Debug("could not read for metrics")
+	s, err := l.status()
+	if err != nil {
+		m.agent.config.Log.WithError(err).Debug("could not read the status for metrics")
+		return
 	}
+	if s.ProgramsErr != nil {
+		m.agent.config.Log.WithError(s.ProgramsErr).Debug("could not look at all programs for metrics")
+	}
+	collect(s, to)
 }
 
 func number(is bool) float64 {
@@ -116,111 +120,38 @@ func number(is bool) float64 {
 	return 0
 }
 
-// reading is one look at what is loaded. What cannot be read is left out.
-type reading struct {
-	books   *bpf.Census
-	reasons map[int]string
-	to      chan<- prometheus.Metric
-	errs    []error
-}
-
-func (r *reading) gauge(d *prometheus.Desc, value float64, labels ...string) {
-	r.to <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, labels...)
-}
-
-func (r *reading) counter(d *prometheus.Desc, value uint64, labels ...string) {
-	r.to <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(value), labels...)
-}
-
-func (r *reading) all() {
-	layout, options := r.books.Layout(), r.books.Pool()
-	r.gauge(loadedInfo, 1, fmt.Sprint(layout.Version), fmt.Sprintf("%016x", layout.Build))
-	r.gauge(identityPool, float64(options.Identities))
-	r.gauge(ringPool, float64(options.Rings))
-	r.gauge(ringSize, float64(options.RingSize))
-	r.gauge(execSize, float64(options.ExecLogSize))
-	for _, part := range []func() error{r.memory, r.drops, r.misses, r.pools, r.execLog} {
-		if err := part(); err != nil {
-			r.errs = append(r.errs, err)
-		}
+// collect sends what a status says.
+func collect(s *status.Status, to chan<- prometheus.Metric) {
+	gauge := func(d *prometheus.Desc, value float64, labels ...string) {
+		to <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, labels...)
 	}
-}
-
-func (r *reading) memory() error {
-	bytes, err := r.books.Memory()
-	if err == nil {
-		r.gauge(memoryBytes, float64(bytes))
+	counter := func(d *prometheus.Desc, value uint64, labels ...string) {
+		to <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(value), labels...)
 	}
-	return err
-}
-
-func (r *reading) drops() error {
-	counts, err := r.books.Counters()
-	if err != nil {
-		return err
+	gauge(loadedInfo, 1, fmt.Sprint(s.Layout), fmt.Sprintf("%016x", s.Build))
+	gauge(memoryBytes, float64(s.Memory))
+	for n, count := range s.Dropped {
+		counter(dropped, count, status.Reasons[n].Name)
 	}
-	for counter, name := range r.reasons {
-		r.counter(dropped, counts[counter], name)
+	for _, p := range s.Programs {
+		counter(missed, p.Missed, p.Name)
 	}
-	return nil
-}
-
-func (r *reading) misses() error {
-	programs, err := r.books.Programs()
-	for _, p := range programs {
-		r.counter(missed, p.Missed, p.Name)
-	}
-	return err
-}
-
-func (r *reading) pools() error {
-	identities := map[uint32]uint64{}
-	live := map[[2]uint32]bool{} // rings of live containers, with their generations
-	var i abi.Identity
-	for index := range r.books.Pool().Identities {
-		if !r.books.Identity(uint32(index), &i) {
-			i.State = abi.StateFree
-		}
-		identities[i.State]++
-		if i.State != abi.StateFree && i.State != abi.StateEnded && i.Ring != 0 {
-			live[[2]uint32{i.Ring - 1, i.RingGeneration}] = true
-		}
-	}
-	for state, name := range map[uint32]string{
-		abi.StateFree: "free", abi.StateCreated: "created", abi.StateRunning: "running", abi.StateExited: "exited", abi.StateEnded: "ended",
-	} {
-		r.gauge(containers, float64(identities[state]), name)
-	}
-	rings := map[string]int{"free": 0, "live": 0, "ended": 0}
-	var lost uint64
-	err := r.books.Recordings(func(index int, h bpf.RingHeader) {
-		lost += h.Lost
-		switch {
-		case h.Generation == 0:
-			rings["free"]++
-		case live[[2]uint32{uint32(index), h.Generation}]:
-			rings["live"]++
-		default:
-			rings["ended"]++
-		}
-	})
-	if err != nil {
-		return err
-	}
-	for state, count := range rings {
-		r.gauge(recordings, float64(count), state)
-	}
-	r.gauge(ringLost, float64(lost))
-	return nil
-}
-
-func (r *reading) execLog() error {
-	h, err := r.books.ExecLog()
-	if err != nil {
-		return err
-	}
-	r.counter(execs, h.Written)
-	r.counter(execsLost, h.Lost)
-	r.counter(execBytes, h.Head)
-	return nil
+	i := s.Identities
+	gauge(identityPool, float64(s.Pool.Identities))
+	gauge(containers, float64(i.Free), "free")
+	gauge(containers, float64(i.Created), "created")
+	gauge(containers, float64(i.Running), "running")
+	gauge(containers, float64(i.Exited), "exited")
+	gauge(containers, float64(i.Ended), "ended")
+	r := s.Recordings
+	gauge(ringPool, float64(s.Pool.Rings))
+	gauge(ringSize, float64(s.Pool.RingSize))
+	gauge(recordings, float64(r.Free), "free")
+	gauge(recordings, float64(r.Live), "live")
+	gauge(recordings, float64(r.Ended), "ended")
+	gauge(ringLost, float64(r.Lost))
+	gauge(execSize, float64(s.Pool.ExecLogSize))
+	counter(execs, s.ExecLog.Execs)
+	counter(execsLost, s.ExecLog.Lost)
+	counter(execBytes, s.ExecLog.Written)
 }

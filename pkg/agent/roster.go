@@ -69,7 +69,7 @@ func (r *roster) scan() []container {
 
 // look brings what is known up to an identity. ok is false where there is none, or none that is whole.
 func (r *roster) look(index uint32) (c container, isNew, ok bool) {
-	if !r.census.Identity(index, &r.copy) || r.copy.State == abi.StateFree {
+	if !r.census.ReadIdentity(int(index), &r.copy) || r.copy.State == abi.StateFree {
 		delete(r.known, index)
 		return c, false, false
 	}

@@ -25,6 +25,8 @@ var (
 	ErrNotLoaded = errors.New("not loaded")
 	// ErrVersion says that what is loaded was loaded by another version, with another layout.
 	ErrVersion = errors.New("loaded by another version")
+
+	errUnmapped = errors.New("opened without the memory of recordings")
 )
 
 // Instance reads what the programs pinned below one directory keep. It changes nothing.
@@ -32,22 +34,25 @@ type Instance struct {
 	Dir    string
 	Layout abi.ABI
 
+	identityMap *ebpf.Map
+	labels      *ebpf.Map
+
+	// Only if Open opened it.
 	identities []byte
 	rings      []byte
 	execLog    *ebpf.Map
 	writers    []abi.Writer
 	mapped     [][]byte
 	windows    []*window
-	labels     *ebpf.Map
 }
 
 // Open opens what is loaded below dir. Errors match ErrNotLoaded, ErrVersion, os.ErrPermission.
 func Open(dir string) (*Instance, error) {
-	layout, err := readABI(dir)
+	i, err := OpenUnmapped(dir)
 	if err != nil {
 		return nil, err
 	}
-	i := &Instance{Dir: dir, Layout: layout}
+	layout := i.Layout
 	for _, m := range []struct {
 		name   string
 		length int
@@ -71,9 +76,6 @@ func Open(dir string) (*Instance, error) {
 	if i.execLog, err = openArray(filepath.Join(dir, abi.PinExecLog), int(layout.ExecSegments)*int(layout.ExecStride)); err != nil {
 		return nil, errors.Join(err, i.Close())
 	}
-	if i.labels, err = loadMap(filepath.Join(dir, abi.PinLabels)); err != nil {
-		return nil, errors.Join(err, i.Close())
-	}
 	return i, nil
 }
 
@@ -87,7 +89,7 @@ func (i *Instance) Close() error {
 		errs = append(errs, w.close())
 	}
 	i.mapped, i.windows = nil, nil
-	for _, m := range []*ebpf.Map{i.execLog, i.labels} {
+	for _, m := range []*ebpf.Map{i.identityMap, i.labels, i.execLog} {
 		if m != nil {
 			errs = append(errs, m.Close())
 		}
@@ -126,6 +128,9 @@ func (i *Instance) Ring(index int) (*ring.Ring, error) {
 	if index < 0 || index >= int(i.Layout.Rings) {
 		return nil, fmt.Errorf("ring %d of %d", index, i.Layout.Rings)
 	}
+	if i.rings == nil {
+		return nil, errUnmapped
+	}
 	return ring.New(i.rings[index*stride:][:stride], i.writers, ring.Layout{
 		Secret:   i.Layout.Secret,
 		Size:     uint64(i.Layout.RingSize),
@@ -138,6 +143,9 @@ func (i *Instance) Ring(index int) (*ring.Ring, error) {
 
 // ExecLog returns a reader of the exec log; each reader has its own place in it. Only what it reads is mapped.
 func (i *Instance) ExecLog() (*ring.Ring, error) {
+	if i.execLog == nil {
+		return nil, errUnmapped
+	}
 	w := &window{array: i.execLog, stride: uint64(i.Layout.ExecStride)}
 	i.windows = append(i.windows, w)
 	return ring.NewSegmented(w, i.writers, ring.Layout{
@@ -153,6 +161,11 @@ func (i *Instance) ExecLog() (*ring.Ring, error) {
 // Identity copies the identity with an index below Pool().Identities; false where the slot was never used, or
 // is being given to another container right now.
 func (i *Instance) Identity(index int) (abi.Identity, bool) {
+	if i.identities == nil {
+		var identity abi.Identity
+		ok := i.ReadIdentity(index, &identity)
+		return identity, ok
+	}
 	if index < 0 || index >= int(i.Layout.Identities) {
 		return abi.Identity{}, false
 	}

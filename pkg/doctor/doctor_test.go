@@ -16,8 +16,10 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/runc-trace/runc-trace/pkg/bpf"
+	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 	"github.com/runc-trace/runc-trace/pkg/config"
 	"github.com/runc-trace/runc-trace/pkg/engine"
+	"github.com/runc-trace/runc-trace/pkg/status"
 )
 
 const runc = "/usr/sbin/runc"
@@ -42,9 +44,12 @@ func healthy() Facts {
 		Unit:          Unit{Load: "loaded", File: "enabled", Active: "active", Before: []string{"k3s.service", "shutdown.target"}},
 		Running:       []Running{{ID: "aa", Path: "/a/aa", Cgroups: []uint64{12, 11, 1}}},
 		Tracer: Tracer{
-			Layout: 1, Current: true, Loaded: time.Unix(1790000000, 0), Memory: 1 << 20,
-			Recordings: Pool{1, 4}, Identities: Pool{1, 10},
-			Programs: []Program{{"on_exec", 0}, {"on_exit", 0}}, Drops: []Drop{{"noRing", "not recorded", 0}},
+			Status: status.Status{
+				Layout: 1, Current: true, Memory: 1 << 20, Pool: config.Pool{Rings: 4, Identities: 10},
+				Recordings: status.Recordings{Live: 1, Free: 3}, Identities: status.Identities{Running: 1, Free: 9},
+				Programs: []bpf.Program{{Name: "on_exec"}, {Name: "on_exit"}},
+			},
+			Since:      time.Unix(1790000000, 0),
 			Containers: []Container{{Name: "web", Cgroup: 11, Init: 7, Cgroups: []uint64{12, 11, 1}}},
 		},
 	}
@@ -230,9 +235,9 @@ func TestChecks(t *testing.T) {
 			"see tracectl status; where it keeps growing, look for other tracers (bpftool prog) and report it"}}, nil},
 		{"no recording free", func(f *Facts) { f.Tracer.Recordings.Live = 4 }, []Check{{"recordings", Warn, "4 of 4 belong to containers that live: the next one is not recorded",
 			"rings = 8 below [pool] in the configuration, tracectl unload, tracectl load"}}, nil},
-		{"few identities left", func(f *Facts) { f.Tracer.Identities.Live = 9 }, []Check{{"identities", Warn, "9 of 10 belong to containers that live: those that ended lose their names soon",
+		{"few identities left", func(f *Facts) { f.Tracer.Identities.Exited = 8 }, []Check{{"identities", Warn, "9 of 10 belong to containers that live: those that ended lose their names soon",
 			"identities = 20 below [pool] in the configuration, tracectl unload, tracectl load"}}, nil},
-		{"drops", func(f *Facts) { f.Tracer.Drops[0].Count = 3 }, []Check{{"drop noRing", Warn, "3 not recorded", "more rings below [pool] in the configuration, tracectl unload, tracectl load"}}, []string{"drops"}},
+		{"drops", func(f *Facts) { f.Tracer.Dropped[abi.CountNoRing] = 3 }, []Check{{"drop noRing", Warn, "3 containers not recorded: all recordings were in use", "more rings below [pool] in the configuration, tracectl unload, tracectl load"}}, []string{"drops"}},
 
 		{"a container that was moved", func(f *Facts) { f.Tracer.Containers[0].Cgroups = []uint64{5, 1} }, []Check{{"containers", Warn,
 			"web is registered for cgroup 11, but its init (7) is in 5", "see who moved it: its calls are recorded no longer. Restart it"}}, nil},

@@ -8,6 +8,7 @@ import (
 
 	"github.com/runc-trace/runc-trace/pkg/config"
 	"github.com/runc-trace/runc-trace/pkg/engine"
+	"github.com/runc-trace/runc-trace/pkg/status"
 )
 
 // Facts are what Checks judges. Gather finds out all but Version, Layout, PinDir.Path, Configuration and Tracer.
@@ -118,33 +119,11 @@ type Running struct {
 
 // Tracer is what is loaded.
 type Tracer struct {
-	Err         error // of opening it; where it is set, nothing below is
-	Layout      uint32
-	Current     bool          // the programs are those of this tracectl
-	Loaded      time.Time     // by today's clock
-	Stepped     time.Duration // by how much the wall clock was set since then
-	Memory      uint64        // bytes
-	Recordings  Pool
-	Identities  Pool
-	Programs    []Program
-	ProgramsErr error // of finding them all
-	Drops       []Drop
-	Containers  []Container
-}
-
-// Pool tells how many slots there are, and how many of them live containers have.
-type Pool struct{ Live, Total int }
-
-// Program is an attached program, and how often it was not run since it was running on the CPU already.
-type Program struct {
-	Name   string
-	Missed uint64
-}
-
-// Drop is a count of what was dropped for one reason.
-type Drop struct {
-	Name, Text string
-	Count      uint64
+	Err error // of opening it; if it is set, nothing below is
+	status.Status
+	Since      time.Time     // when it was loaded, by today's clock
+	Stepped    time.Duration // by how much the wall clock was set since then
+	Containers []Container
 }
 
 // Container is a registered container that has not ended.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/runc-trace/runc-trace/pkg/bpf"
+	"github.com/runc-trace/runc-trace/pkg/status"
 )
 
 // loaded judges what is loaded, and how full it is.
@@ -32,8 +33,8 @@ func loaded(f Facts) []Check {
 	case t.Err != nil:
 		return fail("loaded", t.Err.Error(), again)
 	}
-	checks := ok("loaded", fmt.Sprintf("layout %d below %s since %s, %.1f MiB", t.Layout, dir, t.Loaded.Local().Format(time.DateTime), float64(t.Memory)/(1<<20)))
-	missed := slices.IndexFunc(t.Programs, func(p Program) bool { return p.Missed > 0 })
+	checks := ok("loaded", fmt.Sprintf("layout %d below %s since %s, %.1f MiB", t.Layout, dir, t.Since.Local().Format(time.DateTime), float64(t.Memory)/(1<<20)))
+	missed := slices.IndexFunc(t.Programs, func(p bpf.Program) bool { return p.Missed > 0 })
 	switch {
 	case t.ProgramsErr != nil:
 		checks = append(checks, fail("programs", t.ProgramsErr.Error(), again)...)
@@ -52,37 +53,24 @@ func loaded(f Facts) []Check {
 func pools(t Tracer) []Check {
 	const format = "%d of %d belong to containers that live"
 	var checks []Check
-	r, i := t.Recordings, t.Identities
-	used := fmt.Sprintf(format, r.Live, r.Total)
-	if r.Live < r.Total {
+	rings, identities := t.Pool.Rings, t.Pool.Identities
+	used := fmt.Sprintf(format, t.Recordings.Live, rings)
+	if t.Recordings.Live < rings {
 		checks = ok("recordings", used)
 	} else {
-		checks = warn("recordings", used+": the next one is not recorded", larger("rings", r.Total))
+		checks = warn("recordings", used+": the next one is not recorded", larger("rings", rings))
 	}
-	used = fmt.Sprintf(format, i.Live, i.Total)
-	if i.Live*10 < i.Total*9 {
+	live := t.Identities.Live()
+	used = fmt.Sprintf(format, live, identities)
+	if live*10 < identities*9 {
 		return append(checks, ok("identities", used)...)
 	}
-	return append(checks, warn("identities", used+": those that ended lose their names soon", larger("identities", i.Total))...)
+	return append(checks, warn("identities", used+": those that ended lose their names soon", larger("identities", identities))...)
 }
 
 // larger says how to get more of something in [pool].
 func larger(key string, n int) string {
 	return fmt.Sprintf("%s = %d below [pool] in the configuration, tracectl unload, tracectl load", key, 2*n)
-}
-
-// remedies are what to do about drops, by the names that tracectl status has for them.
-var remedies = map[string]string{
-	"pendingStale":     "see why the runtime takes minutes to make a cgroup: systemd or the disk may be overloaded",
-	"pendingElsewhere": "see that the engine's cgroup driver is the one that its runtime is called with",
-	"noIdentity":       "more identities below [pool] in the configuration, tracectl unload, tracectl load",
-	"noRing":           "more rings below [pool] in the configuration, tracectl unload, tracectl load",
-	"noBinding":        "see with systemd-cgls whether a container makes thousands of cgroups",
-	"children":         "see with systemd-cgls which container makes so many cgroups",
-	"noStorage":        "free memory: the kernel had none left",
-	"busy":             "nothing where it stays low; where it grows, look for other tracers (bpftool prog)",
-	"staleRing":        "nothing where it stays low; otherwise more rings below [pool] in the configuration",
-	"torn":             "nothing where it stays low; otherwise a larger ring-size below [pool], or CPUs that are not stolen",
 }
 
 // drops judges what was dropped.
@@ -91,9 +79,9 @@ func drops(f Facts) []Check {
 		return nil
 	}
 	var checks []Check
-	for _, d := range f.Tracer.Drops {
-		if d.Count > 0 {
-			checks = append(checks, warn("drop "+d.Name, fmt.Sprintf("%d %s", d.Count, d.Text), remedies[d.Name])...)
+	for counter, count := range f.Tracer.Dropped {
+		if r := status.Reasons[counter]; count > 0 {
+			checks = append(checks, warn("drop "+r.Name, fmt.Sprintf("%d %s", count, r.Text), r.Remedy)...)
 		}
 	}
 	if checks == nil {

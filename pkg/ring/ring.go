@@ -112,8 +112,10 @@ func NewSegmented(segments Segments, writers []abi.Writer, layout Layout) (*Ring
 }
 
 // Header returns what the ring says of itself right now.
-func (r *Ring) Header() Header {
-	h := r.header
+func (r *Ring) Header() Header { return ReadHeader(r.header) }
+
+// ReadHeader reads what a ring in shared memory says of itself.
+func ReadHeader(h *abi.Ring) Header {
 	return Header{
 		Head:               atomic.LoadUint64(&h.Head),
 		Base:               atomic.LoadUint64(&h.Base),

@@ -10,10 +10,11 @@ import (
 
 	"github.com/runc-trace/runc-trace/pkg/bpf"
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
+	"github.com/runc-trace/runc-trace/pkg/ring"
 )
 
-// TestCensus holds a census against the instance, which maps what it reads.
-func TestCensus(t *testing.T) {
+// TestUnmapped holds an instance that maps nothing against one that does.
+func TestUnmapped(t *testing.T) {
 	i := load(t, small)
 	containers := map[string]bool{}
 	for n := range 6 { // more than there are rings
@@ -21,51 +22,57 @@ func TestCensus(t *testing.T) {
 		container(t, i, path)
 		containers[path[1:]] = true
 	}
-	c, err := bpf.OpenCensus(i.Dir)
+	c, err := bpf.OpenUnmapped(i.Dir)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	if diff := cmp.Diff(i.Layout, c.Layout()); diff != "" {
-		t.Errorf("layout (-instance +census):\n%s", diff)
+	if diff := cmp.Diff(i.Layout, c.Layout); diff != "" {
+		t.Errorf("layout (-mapped +unmapped):\n%s", diff)
 	}
 	var got abi.Identity
 	for index := range i.Pool().Identities {
 		want, used := i.Identity(index)
-		if known := c.Identity(uint32(index), &got); known != used || used && got != want {
+		if known := c.ReadIdentity(index, &got); known != used || used && got != want {
 			t.Errorf("identity %d: %v, want %v; or they differ", index, known, used)
+		}
+		if again, known := c.Identity(index); known != used || used && again != want {
+			t.Errorf("identity %d, by value: %v, want %v; or they differ", index, known, used)
 		}
 		delete(containers, id(got.Who.ID[:]))
 	}
 	if len(containers) > 0 {
 		t.Errorf("without an identity: %v", containers)
 	}
-	if c.Identity(uint32(i.Pool().Identities), &got) {
+	if c.ReadIdentity(i.Pool().Identities, &got) {
 		t.Error("an identity beyond the last one")
 	}
 
 	rings := 0
-	header := func(index int, h bpf.RingHeader) {
+	header := func(index int, h ring.Header) {
 		r, err := i.Ring(index)
 		if err != nil {
 			t.Fatal(err)
 		}
-		w := r.Header()
-		want := bpf.RingHeader{
-			Head: w.Head, Written: w.Written, Lost: w.Lost, Generation: w.Generation, Identity: w.Identity, IdentityGeneration: w.IdentityGeneration,
-		}
+		want := r.Header()
 		if diff := cmp.Diff(want, h); diff != "" {
-			t.Errorf("ring %d (-instance +census):\n%s", index, diff)
+			t.Errorf("ring %d (-mapped +unmapped):\n%s", index, diff)
 		}
 		if h.Generation != 0 {
 			rings++
 		}
 	}
-	if err := c.Recordings(header); err != nil || rings != small.Rings {
+	if err := c.RingHeaders(header); err != nil || rings != small.Rings {
 		t.Errorf("%d rings in use, error %v; want all %d", rings, err, small.Rings)
 	}
-	if _, err := c.ExecLog(); err != nil {
+	if _, err := c.ExecLogHeader(); err != nil {
 		t.Error(err)
+	}
+	if _, err := c.Ring(0); err == nil {
+		t.Error("a ring that is not mapped")
+	}
+	if _, err := c.ExecLog(); err == nil {
+		t.Error("an exec log that is not mapped")
 	}
 }
 

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package bpf
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"unsafe"
+
+	"github.com/cilium/ebpf"
+	"golang.org/x/sys/unix"
+
+	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
+	"github.com/runc-trace/runc-trace/pkg/ring"
+)
+
+// OpenUnmapped is Open for a process that stays for long: it maps nothing for longer than a call, since all that is
+// mapped counts as resident memory. Ring and ExecLog of such an Instance fail. Errors are those of Open.
+func OpenUnmapped(dir string) (*Instance, error) {
+	layout, err := readABI(dir)
+	if err != nil {
+		return nil, err
+	}
+	i := &Instance{Dir: dir, Layout: layout}
+	if i.identityMap, err = loadMap(filepath.Join(dir, abi.PinIdentities)); err != nil {
+		return nil, err
+	}
+	if i.labels, err = loadMap(filepath.Join(dir, abi.PinLabels)); err != nil {
+		i.identityMap.Close()
+		return nil, err
+	}
+	return i, nil
+}
+
+// ReadIdentity is Identity into memory that the caller brings, and without a mapping: for all identities one after the
+// other, copies would add up.
+func (i *Instance) ReadIdentity(index int, to *abi.Identity) bool {
+	if index < 0 || index >= int(i.Layout.Identities) {
+		return false
+	}
+	generation := func(to *abi.Identity) uint32 {
+		if i.identityMap.Lookup(uint32(index), to) != nil {
+			return 0
+		}
+		return to.Generation
+	}
+	for range 100 {
+		// The copies that the kernel makes are not made in one step: the one in the middle is whole if nothing changed from
+		// the one before to the one after.
+		before := generation(to)
+		if before == 0 {
+			return false
+		}
+		if before&1 != 0 || i.identityMap.Lookup(uint32(index), to) != nil {
+			continue
+		}
+		var next abi.Identity
+		if generation(&next) == before && to.Generation == before {
+			return true
+		}
+	}
+	return false
+}
+
+// RingHeaders calls f with the header of each ring.
+func (i *Instance) RingHeaders(f func(index int, h ring.Header)) error {
+	return i.headers(abi.PinRings, int(i.Layout.Rings), uint64(i.Layout.RingStride), f)
+}
+
+// ExecLogHeader returns the header of the exec log.
+func (i *Instance) ExecLogHeader() (h ring.Header, err error) {
+	err = i.headers(abi.PinExecLog, 1, uint64(i.Layout.ExecStride), func(_ int, found ring.Header) { h = found })
+	return h, err
+}
+
+// headers maps the header of one ring after the other.
+func (i *Instance) headers(name string, count int, stride uint64, f func(int, ring.Header)) error {
+	path := filepath.Join(i.Dir, name)
+	m, err := ebpf.LoadPinnedMap(path, nil) // see mapMemory
+	if err != nil {
+		return fmt.Errorf("opening map %s: %w", path, err)
+	}
+	defer m.Close()
+	page := uint64(os.Getpagesize())
+	for index := range count {
+		at := uint64(index) * stride
+		from := at &^ (page - 1)
+		memory, err := unix.Mmap(m.FD(), int64(from), int(at-from)+abi.SizeofRing, unix.PROT_READ, unix.MAP_SHARED)
+		if err != nil {
+			return fmt.Errorf("mapping map %s: %w", path, err)
+		}
+		f(index, ring.ReadHeader((*abi.Ring)(unsafe.Pointer(&memory[at-from]))))
+		if err := unix.Munmap(memory); err != nil {
+			return fmt.Errorf("unmapping map %s: %w", path, err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package status
+
+import (
+	"errors"
+	"regexp"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/runc-trace/runc-trace/pkg/bpf"
+	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
+	"github.com/runc-trace/runc-trace/pkg/config"
+	"github.com/runc-trace/runc-trace/pkg/ring"
+)
+
+// TestReasons has every counter explained, each by a name of its own.
+func TestReasons(t *testing.T) {
+	name := regexp.MustCompile(`^[a-z][A-Za-z]+$`)
+	seen := map[string]bool{}
+	for counter, r := range Reasons {
+		if !name.MatchString(r.Name) || seen[r.Name] || r.Text == "" || r.Remedy == "" {
+			t.Errorf("counter %d: %+v", counter, r)
+		}
+		seen[r.Name] = true
+	}
+}
+
+// loaded is a Reader of what a test says is loaded.
+type loaded struct {
+	identities  []abi.Identity
+	rings       []ring.Header
+	execLog     ring.Header
+	counters    [abi.Counters]uint64
+	programsErr error
+}
+
+func (l *loaded) Pool() config.Pool {
+	return config.Pool{Rings: len(l.rings), Identities: len(l.identities), ExecLogSize: 1 << 20}
+}
+func (l *loaded) Memory() (uint64, error)                 { return 7, nil }
+func (l *loaded) Counters() ([abi.Counters]uint64, error) { return l.counters, nil }
+func (l *loaded) Programs() ([]bpf.Program, error)        { return nil, l.programsErr }
+func (l *loaded) ExecLogHeader() (ring.Header, error)     { return l.execLog, nil }
+
+func (l *loaded) ReadIdentity(index int, to *abi.Identity) bool {
+	*to = l.identities[index]
+	return to.Generation != 0
+}
+
+func (l *loaded) RingHeaders(f func(int, ring.Header)) error {
+	for i, h := range l.rings {
+		f(i, h)
+	}
+	return nil
+}
+
+func TestRead(t *testing.T) {
+	identity := func(state, ring, generation uint32) abi.Identity {
+		return abi.Identity{Generation: 2, State: state, Ring: ring, RingGeneration: generation}
+	}
+	l := &loaded{
+		identities: []abi.Identity{
+			{State: abi.StateRunning, Ring: 3},   // never used: whatever else stands there
+			identity(abi.StateFree, 1, 1),        // that was given up
+			identity(abi.StateRunning, 1, 2),     // recorded in the first ring
+			identity(abi.StateExited, 2, 1),      // whose ring another one has now
+			identity(abi.StateCreated, 0, 0),     // without a ring
+			identity(abi.StateEnded, 3, 1),       // whose recording is kept
+			identity(abi.StateRunning, 2, 2),     // has that ring
+			identity(^uint32(0), 0, 0),           // a state that does not exist
+			{Generation: 0, State: 0, Ring: 100}, // never used
+		},
+		rings: []ring.Header{
+			{Generation: 2, Written: 10, Lost: 1}, {Generation: 2, Written: 20}, {Generation: 1, Written: 5, Lost: 2}, {},
+		},
+		execLog:     ring.Header{Head: 3 << 20, Written: 100, Lost: 4},
+		counters:    [abi.Counters]uint64{abi.CountTorn: 3},
+		programsErr: errors.New("no"),
+	}
+	got, err := Read(l, abi.ABI{Version: 3, Build: bpf.Build(), Loaded: 5, Replaced: 6})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := &Status{
+		Layout: 3, Build: bpf.Build(), Current: true, Loaded: 5, Replaced: 6, Memory: 7, Pool: l.Pool(),
+		Identities: Identities{Free: 4, Created: 1, Running: 2, Exited: 1, Ended: 1},
+		Recordings: Recordings{Live: 2, Ended: 1, Free: 1, Syscalls: 35, Lost: 3},
+		ExecLog:    ExecLog{Used: 1 << 20, Written: 3 << 20, Execs: 100, Lost: 4},
+		Dropped:    l.counters, ProgramsErr: l.programsErr,
+	}
+	same := cmp.Comparer(func(a, b error) bool { return errors.Is(a, b) })
+	if diff := cmp.Diff(want, got, same); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if got.Identities.Live() != 4 {
+		t.Errorf("%d live", got.Identities.Live())
+	}
+}
