@@ -8,6 +8,7 @@ package regular
 import (
 	"errors"
 	"fmt"
+	"io"
 	"syscall"
 )
 
@@ -24,34 +25,23 @@ func Read(path string, limit int) ([]byte, error) { return read(path, limit, 0) 
 // ReadDirect is Read, but refuses a symbolic link at the path's last component (ELOOP).
 func ReadDirect(path string, limit int) ([]byte, error) { return read(path, limit, syscall.O_NOFOLLOW) }
 
-// read makes the system calls itself: package os would set up a poller first, which a container's start would pay for.
 func read(path string, limit, flags int) ([]byte, error) {
-	fd, err := open(path, syscall.O_RDONLY|syscall.O_CLOEXEC|syscall.O_NONBLOCK|syscall.O_NOCTTY|flags)
+	f, err := open(path, flags)
 	if err != nil {
-		return nil, fmt.Errorf("opening %q: %w", path, err)
+		return nil, err
 	}
-	defer syscall.Close(fd)
-	var stat syscall.Stat_t
-	if err := syscall.Fstat(fd, &stat); err != nil {
-		return nil, fmt.Errorf("describing %q: %w", path, err)
+	defer f.Close()
+	if f.Size > int64(limit) {
+		return nil, fmt.Errorf("%q has %d bytes, more than %d", path, f.Size, limit)
 	}
-	if stat.Mode&syscall.S_IFMT != syscall.S_IFREG {
-		return nil, fmt.Errorf("%q is no regular file", path)
-	}
-	if stat.Size > int64(limit) {
-		return nil, fmt.Errorf("%q has %d bytes, more than %d", path, stat.Size, limit)
-	}
-	// A file of /proc has a size of 0.
-	content := make([]byte, 0, max(int(stat.Size)+1, 8<<10))
+	content := make([]byte, 0, max(int(f.Size)+1, 8<<10))
 	for {
-		n, err := syscall.Read(fd, content[len(content):cap(content)])
+		n, err := f.Read(content[len(content):cap(content)])
 		switch {
-		case errors.Is(err, syscall.EINTR):
-			continue
-		case err != nil:
-			return nil, fmt.Errorf("reading %q: %w", path, err)
-		case n == 0:
+		case errors.Is(err, io.EOF):
 			return content, nil
+		case err != nil:
+			return nil, err
 		}
 		content = content[:len(content)+n]
 		if len(content) > limit {
@@ -63,12 +53,59 @@ func read(path string, limit, flags int) ([]byte, error) {
 	}
 }
 
-// open tries again when a signal interrupts it, as a file system over a network or FUSE lets it.
-func open(path string, flags int) (int, error) {
+// File is a regular file that is open for reading. It makes the system calls itself: package os would set up a poller first,
+// which a container's start would pay for.
+type File struct {
+	Size int64 // bytes when it was opened; 0 of a file of /proc
+	fd   int
+	path string
+}
+
+// Open opens what Read would read, of any size.
+func Open(path string) (*File, error) { return open(path, 0) }
+
+// OpenDirect is Open, but refuses a symbolic link at the path's last component (ELOOP).
+func OpenDirect(path string) (*File, error) { return open(path, syscall.O_NOFOLLOW) }
+
+func open(path string, flags int) (*File, error) {
+	flags |= syscall.O_RDONLY | syscall.O_CLOEXEC | syscall.O_NONBLOCK | syscall.O_NOCTTY
+	fd, err := syscall.Open(path, flags, 0)
+	// A signal interrupts it on a file system over a network or of FUSE.
+	for errors.Is(err, syscall.EINTR) {
+		fd, err = syscall.Open(path, flags, 0)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("opening %q: %w", path, err)
+	}
+	f := &File{fd: fd, path: path}
+	var stat syscall.Stat_t
+	if err := syscall.Fstat(fd, &stat); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("describing %q: %w", path, err)
+	}
+	if stat.Mode&syscall.S_IFMT != syscall.S_IFREG {
+		f.Close()
+		return nil, fmt.Errorf("%q is no regular file", path)
+	}
+	f.Size = stat.Size
+	return f, nil
+}
+
+// Read is that of io.Reader.
+func (f *File) Read(into []byte) (int, error) {
 	for {
-		fd, err := syscall.Open(path, flags, 0)
-		if !errors.Is(err, syscall.EINTR) {
-			return fd, err
+		n, err := syscall.Read(f.fd, into)
+		switch {
+		case errors.Is(err, syscall.EINTR):
+		case err != nil:
+			return 0, fmt.Errorf("reading %q: %w", f.path, err)
+		case n == 0 && len(into) > 0:
+			return 0, io.EOF
+		default:
+			return n, nil
 		}
 	}
 }
+
+// Close gives the descriptor back.
+func (f *File) Close() { _ = syscall.Close(f.fd) }

@@ -29,20 +29,9 @@ func register(op Operation, dialect Dialect, pinDir string, rules identity.Rules
 	if err := checkABI(pinDir); err != nil {
 		return err
 	}
-	file := op.SpecFile
-	if file == "" {
-		file = "config.json"
-	}
-	if !path.IsAbs(file) {
-		file = path.Join(op.Bundle, file)
-	}
-	text, err := regular.Read(file, specLimit)
+	s, err := readSpec(op)
 	if err != nil {
 		return err
-	}
-	s, err := parseSpec(text)
-	if err != nil {
-		return fmt.Errorf("reading %q: %w", file, err)
 	}
 	cgroup, err := Locate(dialect, op.Driver, s.Linux.CgroupsPath, op.Container)
 	if err != nil {
@@ -53,6 +42,9 @@ func register(op Operation, dialect Dialect, pinDir string, rules identity.Rules
 	end := cgroup.End()
 	entry.PathLength = uint32(copy(entry.Path[:], end))
 	entry.Who = identity.Parse(op.Container, s.Annotations, op.Bundle, rules)
+	if s.cut {
+		entry.Who.Flags |= abi.WhoLabelsTruncated
+	}
 	entry.Who.MountNamespace = s.mountNamespace()
 	entry.Time = boottime.Now()
 	var key [abi.LeafSize]byte
@@ -73,6 +65,28 @@ func register(op Operation, dialect Dialect, pinDir string, rules identity.Rules
 		return bind(pinDir, id, key)
 	}
 	return nil
+}
+
+// readSpec reads the file that the runtime is about to read. Its path is put together as the kernel would walk it, since
+// the runtime enters the bundle first: ".." behind a symbolic link is not where a cleaned path says.
+func readSpec(op Operation) (spec, error) {
+	name := op.SpecFile
+	if name == "" {
+		name = "config.json"
+	}
+	if op.Bundle != "" && !path.IsAbs(name) {
+		name = op.Bundle + "/" + name
+	}
+	f, err := regular.Open(name)
+	if err != nil {
+		return spec{}, err
+	}
+	defer f.Close()
+	s, err := parseSpec(f, f.Size)
+	if err != nil {
+		return spec{}, fmt.Errorf("reading %q: %w", name, err)
+	}
+	return s, nil
 }
 
 // checkABI refuses maps of another version of the contract.

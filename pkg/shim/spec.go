@@ -3,29 +3,106 @@
 package shim
 
 import (
-	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
+	"strings"
 )
 
-// specLimit is the largest config.json in bytes that is read.
-const specLimit = 16 << 20
+// annotationsLimit is how many bytes of annotations are kept, keys and values together. Kubernetes allows an object
+// 256 KiB of them; its labels, which CRI-O writes as one annotation, have no limit but that of the object, 1.5 MiB.
+const annotationsLimit = 4 << 20
+
+// linuxLimit is how many bytes of JSON cgroupsPath or namespaces may take. Usually they take some hundred.
+const linuxLimit = 1 << 20
+
+// errTooLarge is a part of a spec that is needed, and is larger than its limit.
+var errTooLarge = errors.New("too large")
 
 // spec is as much of an OCI config.json as the shim wants to know.
 type spec struct {
 	Annotations map[string]string `json:"annotations"`
-	Linux       struct {
-		CgroupsPath string `json:"cgroupsPath"`
-		Namespaces  []struct {
-			Type string `json:"type"`
-			Path string `json:"path"`
-		} `json:"namespaces"`
-	} `json:"linux"`
+	Linux       linux             `json:"linux"`
+
+	cut bool // some annotations were left out: they are beyond annotationsLimit
 }
 
-func parseSpec(text []byte) (spec, error) {
+type linux struct {
+	CgroupsPath string      `json:"cgroupsPath"`
+	Namespaces  []namespace `json:"namespaces"`
+}
+
+type namespace struct {
+	Type string `json:"type"`
+	Path string `json:"path"`
+}
+
+// parseSpec reads a spec as runc does, which decodes one value of the file with encoding/json and stops: whatever is
+// behind the value does not matter, keys match without regard to case, the last of several values of a key counts, and
+// objects that are repeated are merged. It accepts all that runc accepts, and some of what runc refuses. The size of the
+// text has no limit: memory is bounded by annotationsLimit and linuxLimit. size is that of the file in bytes, or 0.
+func parseSpec(from io.Reader, size int64) (spec, error) {
 	var s spec
-	if err := json.Unmarshal(text, &s); err != nil {
+	p := newJSONReader(from, size)
+	null, err := p.object(keyLimit, func(key string, _ bool) error {
+		switch {
+		case strings.EqualFold(key, "annotations"):
+			return s.readAnnotations(p)
+		case strings.EqualFold(key, "linux"):
+			return s.readLinux(p)
+		}
+		return p.skip()
+	})
+	switch {
+	case err != nil:
 		return spec{}, fmt.Errorf("parsing: %w", err)
+	case null:
+		return spec{}, errors.New("parsing: the spec is null")
 	}
 	return s, nil
+}
+
+// readAnnotations adds a spec's annotations, until there is no more room for them.
+func (s *spec) readAnnotations(p *jsonReader) error {
+	if s.Annotations == nil {
+		s.Annotations = map[string]string{}
+	}
+	left := annotationsLimit
+	for key, value := range s.Annotations {
+		left -= len(key) + len(value)
+	}
+	null, err := p.object(left, func(key string, known bool) error {
+		value, fits, err := p.text(max(0, left-len(key)))
+		switch {
+		case err != nil:
+			return err
+		case known && fits:
+			left -= len(key) + len(value)
+			s.Annotations[key] = value
+		default:
+			delete(s.Annotations, key)
+			s.cut = true
+		}
+		return nil
+	})
+	if null {
+		s.Annotations = nil
+	}
+	return err
+}
+
+func (s *spec) readLinux(p *jsonReader) error {
+	null, err := p.object(keyLimit, func(key string, _ bool) error {
+		switch {
+		case strings.EqualFold(key, "cgroupsPath"):
+			return p.decode(&s.Linux.CgroupsPath, linuxLimit)
+		case strings.EqualFold(key, "namespaces"):
+			return p.decode(&s.Linux.Namespaces, linuxLimit)
+		}
+		return p.skip()
+	})
+	if null {
+		s.Linux = linux{}
+	}
+	return err
 }

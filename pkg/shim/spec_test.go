@@ -3,67 +3,243 @@
 package shim
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"reflect"
+	"runtime"
+	"strings"
+	"syscall"
 	"testing"
+	"testing/iotest"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
 func TestParseSpec(t *testing.T) {
 	text := `{"ociVersion": "1.0.2", "process": {"args": ["sh"]}, "annotations": {"a": "1", "b": "2"},
 		"linux": {"cgroupsPath": "/x", "namespaces": [{"type": "pid"}, {"type": "mount", "path": "/p"}], "seccomp": {}}}`
-	want := spec{Annotations: map[string]string{"a": "1", "b": "2"}}
-	want.Linux.CgroupsPath = "/x"
-	want.Linux.Namespaces = append(want.Linux.Namespaces,
-		struct {
-			Type string `json:"type"`
-			Path string `json:"path"`
-		}{"pid", ""},
-		struct {
-			Type string `json:"type"`
-			Path string `json:"path"`
-		}{"mount", "/p"})
-	got, err := parseSpec([]byte(text))
-	if err != nil {
-		t.Fatal(err)
+	want := spec{
+		Annotations: map[string]string{"a": "1", "b": "2"},
+		Linux:       linux{CgroupsPath: "/x", Namespaces: []namespace{{Type: "pid"}, {Type: "mount", Path: "/p"}}},
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
+	for _, tail := range []string{"", "\n", "x", "}", "{", "\x00", `{"annotations": {"a": "other"}}`, strings.Repeat("]", 100_000)} {
+		got, err := parse(text + tail)
+		if err != nil {
+			t.Fatalf("with %.20q behind it: %v", tail, err)
+		}
+		if diff := cmp.Diff(want, got, unexported); diff != "" {
+			t.Errorf("with %.20q behind it (-want +got):\n%s", tail, diff)
+		}
 	}
-	for _, broken := range []string{"", "{", "[]", `{"annotations": {"a": 1}}`, `{"linux": {"cgroupsPath": []}}`, text + "x"} {
-		if got, err := parseSpec([]byte(broken)); err == nil {
+	for _, broken := range []string{
+		"", " ", "{", "[]", "null", `"x"`, "1", "}", `{"a"}`, `{"a":}`, `{"a":1`, `{"a":1,}`, `{"a":1 "b":2}`, `{a:1}`, `{,}`, `{"a":"`,
+		`{"annotations": {"a": 1}}`, `{"annotations": []}`, `{"annotations": nul}`, `{"linux": {"cgroupsPath": []}}`, `{"linux": {"namespaces": {}}}`, "\ufeff" + text, text[:len(text)-1],
+	} {
+		if got, err := parse(broken); err == nil {
 			t.Errorf("%q gives %+v, want an error", broken, got)
 		}
 	}
 }
 
-// FuzzParseSpec holds the view against the whole struct of the runtime specification,
-// by which runc reads the same bytes.
+var unexported = cmp.AllowUnexported(spec{})
+
+func parse(text string) (spec, error) { return parseSpec(strings.NewReader(text), int64(len(text))) }
+
+// TestSpecFields holds the shim's view of a spec to runtime-spec's own types, by which runc reads it.
+func TestSpecFields(t *testing.T) {
+	for _, pair := range [][2]reflect.Type{
+		{reflect.TypeFor[spec](), reflect.TypeFor[specs.Spec]()},
+		{reflect.TypeFor[linux](), reflect.TypeFor[specs.Linux]()},
+		{reflect.TypeFor[namespace](), reflect.TypeFor[specs.LinuxNamespace]()},
+	} {
+		for i := range pair[0].NumField() {
+			ours := pair[0].Field(i)
+			if !ours.IsExported() {
+				continue
+			}
+			theirs, found := pair[1].FieldByName(ours.Name)
+			name, _, _ := strings.Cut(theirs.Tag.Get("json"), ",")
+			if !found || name != ours.Tag.Get("json") {
+				t.Errorf("%v.%s is %q, of runtime-spec %q", pair[0], ours.Name, ours.Tag.Get("json"), name)
+			}
+			kind := theirs.Type.Kind()
+			if kind == reflect.Pointer {
+				kind = theirs.Type.Elem().Kind()
+			}
+			if kind != ours.Type.Kind() {
+				t.Errorf("%v.%s is a %v, of runtime-spec a %v", pair[0], ours.Name, ours.Type, theirs.Type)
+			}
+		}
+	}
+	// The names by which the fields are found.
+	whole := specs.Spec{
+		Annotations: map[string]string{"a": "1"},
+		Linux:       &specs.Linux{CgroupsPath: "/x", Namespaces: []specs.LinuxNamespace{{Type: specs.MountNamespace, Path: "/p"}}},
+	}
+	text, err := json.Marshal(whole)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := parse(string(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := spec{Annotations: map[string]string{"a": "1"}, Linux: linux{CgroupsPath: "/x", Namespaces: []namespace{{Type: "mount", Path: "/p"}}}}
+	if diff := cmp.Diff(want, got, unexported); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// oddSpecs are what a decoder may read in more than one way.
+var oddSpecs = []string{
+	`{"annotations": {"a": "1"}, "linux": {"cgroupsPath": "/x", "namespaces": [{"type": "mount"}]}}`,
+	`{"annotations": {"a": "1"}, "Annotations": {"b": "2"}, "ANNOTATIONS": null}`,
+	`{"annotations": {"a": "1", "a": "2", "A": "3"}, "annotation\u017f": {"b": "4", "a": null}, "annotations": {"c": "5"}}`,
+	`{"linux": null}`,
+	`{"linux": {"cgroupsPath": "/x"}, "LINUX": {"CGROUPSPATH": null, "namespaces": []}}`,
+	`{"linux": {"cgroupsPath": "/x"}, "linux": null, "linu\u0078": {"cgroup\u017fPath": "/y"}}`,
+	`{"linux": {"namespaces": [{"type": "mount", "path": "/p"}, {"type": "pid", "path": "/q"}], "namespaces": [{"type": "user"}, null]}}`,
+	`{"linux": {"namespaces": [{"type": "mount"}], "namespaces": null}}`,
+	`{"linux": {"cgroupsPath": "\ud800"}, "annotations": {"\ud83d\ude00": "\u0000\"\\\/", "` + "\xff" + `": "` + "\xc3\x28" + `"}}`,
+	`{"hooks": {"prestart": [{"path": "}\"{", "args": ["\\", "]"]}]}, "annotations": {"a": "1"}}`,
+	`{"annotations": null, "annotations": {}}` + " x",
+	` {} {"annotations": {"a": "1"}}`,
+	`{"process": {"rlimits": [{"type": "RLIMIT_NOFILE", "hard": 1024, "soft": 1e3}], "oomScoreAdj": -998}, "annotations": {"a": "1"}}`,
+	`{"annotations": {"": "", "` + strings.Repeat("k", 300) + `": "long"}, "` + strings.Repeat("a", 300) + `": {"annotations": {"b": "2"}}}`,
+}
+
+func TestOddSpecs(t *testing.T) {
+	for _, text := range oddSpecs {
+		compareWithRunc(t, []byte(text))
+	}
+}
+
+// FuzzParseSpec holds the view to what runc makes of the same bytes.
 func FuzzParseSpec(f *testing.F) {
-	f.Add([]byte(`{"annotations": {"a": "1"}, "linux": {"cgroupsPath": "/x", "namespaces": [{"type": "mount"}]}}`))
-	f.Add([]byte(`{"annotations": {"a": "1"}, "Annotations": {"b": "2"}, "annotations": null}`))
-	f.Add([]byte(`{"linux": null}`))
-	f.Add([]byte(`{"linux": {"cgroupsPath": "\ud800"}}`))
-	f.Fuzz(func(t *testing.T, text []byte) {
-		got, err := parseSpec(text)
-		var whole specs.Spec
-		if json.Unmarshal(text, &whole) != nil {
-			return // runc refuses it
+	for _, text := range oddSpecs {
+		f.Add([]byte(text))
+	}
+	f.Fuzz(compareWithRunc)
+}
+
+// compareWithRunc reads a spec as runc's loadSpec does, and as the shim does, whatever the parts are in which the text comes.
+func compareWithRunc(t *testing.T, text []byte) {
+	var whole *specs.Spec
+	refused := json.NewDecoder(bytes.NewReader(text)).Decode(&whole) != nil || whole == nil
+	for _, from := range []io.Reader{bytes.NewReader(text), iotest.OneByteReader(bytes.NewReader(text)), iotest.DataErrReader(bytes.NewReader(text))} {
+		got, err := parseSpec(from, int64(len(text)))
+		if refused {
+			continue
 		}
 		if err != nil {
-			t.Fatalf("runc reads it, but: %v", err)
+			t.Fatalf("runc reads %q, but: %v", text, err)
 		}
-		if diff := cmp.Diff(whole.Annotations, got.Annotations); diff != "" {
-			t.Errorf("annotations (-runc +got):\n%s", diff)
-		}
-		var cgroupsPath string
-		var namespaces int
+		want := spec{Annotations: whole.Annotations}
 		if whole.Linux != nil {
-			cgroupsPath, namespaces = whole.Linux.CgroupsPath, len(whole.Linux.Namespaces)
+			want.Linux.CgroupsPath = whole.Linux.CgroupsPath
+			for _, n := range whole.Linux.Namespaces {
+				want.Linux.Namespaces = append(want.Linux.Namespaces, namespace{string(n.Type), n.Path})
+			}
 		}
-		if got.Linux.CgroupsPath != cgroupsPath || len(got.Linux.Namespaces) != namespaces {
-			t.Errorf("linux %+v, runc has %q and %d namespaces", got.Linux, cgroupsPath, namespaces)
+		if diff := cmp.Diff(want, got, unexported, cmpopts.EquateEmpty()); diff != "" {
+			t.Errorf("%q (-runc +got):\n%s", text, diff)
 		}
-	})
+	}
+}
+
+// repeated is text that goes on for a number of bytes.
+type repeated struct {
+	text string
+	left int64
+}
+
+func (r *repeated) Read(into []byte) (int, error) {
+	if r.left <= 0 {
+		return 0, io.EOF
+	}
+	n := 0
+	for n < len(into) && r.left > 0 {
+		copied := copy(into[n:min(len(into), n+int(min(r.left, 1<<20)))], r.text)
+		n += copied
+		r.left -= int64(copied)
+	}
+	return n, nil
+}
+
+// TestLargeSpecs reads specs of any size, in which what matters comes last, in a small amount of memory.
+func TestLargeSpecs(t *testing.T) {
+	const size = 48 << 20
+	end := `"annotations": {"a": "1"}, "linux": {"cgroupsPath": "/x"}}`
+	want := spec{Annotations: map[string]string{"a": "1"}, Linux: linux{CgroupsPath: "/x"}}
+	for name, test := range map[string]struct {
+		before, repeat, after string
+		want                  spec
+	}{
+		"white space":          {"{", " ", end, want},
+		"one string":           {`{"x": "`, "0123456789", `", ` + end, want},
+		"escapes":              {`{"x": "`, `\"\\`, `", ` + end, want},
+		"many values":          {`{"x": [0`, `,{"a":1,"b":"2"}`, `], ` + end, want},
+		"a huge annotation":    {`{"annotations": {"b": "`, "0123456789", `"}, ` + end, spec{want.Annotations, want.Linux, true}},
+		"a huge key":           {`{"annotations": {"`, "0123456789", `": "x"}, ` + end, spec{want.Annotations, want.Linux, true}},
+		"a huge key elsewhere": {`{"`, "0123456789", `": "x", ` + end, want},
+	} {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		body := &repeated{test.repeat, size / int64(len(test.repeat)) * int64(len(test.repeat))}
+		got, err := parseSpec(io.MultiReader(strings.NewReader(test.before), body, strings.NewReader(test.after)), size)
+		runtime.ReadMemStats(&after)
+		if allocated := after.TotalAlloc - before.TotalAlloc; allocated > 24<<20 {
+			t.Errorf("%s: %d bytes were allocated", name, allocated)
+		}
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if diff := cmp.Diff(test.want, got, unexported); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+	for _, large := range []string{`{"linux": {"cgroupsPath": ["`, `{"linux": {"namespaces": ["`} {
+		if _, err := parseSpec(io.MultiReader(strings.NewReader(large), &repeated{"x", size}, strings.NewReader(`"]}}`)), size); !errors.Is(err, errTooLarge) {
+			t.Errorf("%s...: %v", large, err)
+		}
+	}
+}
+
+// TestSpecPath finds the file as the runtime does, which enters the bundle.
+func TestSpecPath(t *testing.T) {
+	directory := t.TempDir()
+	for path, text := range map[string]string{"real/below/x": "", "real/bundle/config.json": `{"linux": {"cgroupsPath": "/right"}}`, "bundle/config.json": `{"linux": {"cgroupsPath": "/wrong"}}`} {
+		path = filepath.Join(directory, path)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(text), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errors.Join(
+		os.Symlink("real/below", filepath.Join(directory, "link")), os.Symlink("config.json", filepath.Join(directory, "real/bundle/other.json")),
+		syscall.Mkfifo(filepath.Join(directory, "bundle/pipe"), 0o600),
+	); err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir(filepath.Join(directory, "bundle"))
+	for op, want := range map[Operation]string{
+		{}:                                       "/wrong",
+		{Bundle: "../link/../bundle"}:            "/right",
+		{Bundle: directory + "/link/../bundle/"}: "/right",
+		{Bundle: "../real/bundle", SpecFile: "other.json"}:                     "/right",
+		{Bundle: "/nowhere", SpecFile: directory + "/real/bundle/config.json"}: "/right",
+		{Bundle: "../real/bundle", SpecFile: "../../bundle/config.json"}:       "/wrong",
+	} {
+		if s, err := readSpec(op); err != nil || s.Linux.CgroupsPath != want {
+			t.Errorf("%+v: %q, %v; want %q", op, s.Linux.CgroupsPath, err, want)
+		}
+	}
+	if _, err := readSpec(Operation{SpecFile: "pipe"}); err == nil {
+		t.Error("a pipe was read, of which the runtime then finds nothing")
+	}
 }
