@@ -21,9 +21,13 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: build
-build: check-go ## build runc-trace and tracectl into bin/ (static; GOARCH=arm64 for the other one)
-	$(GO_BUILD) -ldflags "-s -w" -o $(BIN)/runc-trace ./cmd/runc-trace
+build: build-shim ## build runc-trace and tracectl into bin/ (static; GOARCH=arm64 for the other one)
 	$(GO_BUILD) -ldflags "-s -w -X main.version=$(VERSION)" -o $(BIN)/tracectl ./cmd/tracectl
+
+# With its own entry point, descriptors that the caller left closed stay closed for the runtime: pkg/shim/closed.go.
+.PHONY: build-shim
+build-shim: check-go
+	$(GO_BUILD) -ldflags "-s -w -E runc_trace_entry" -o $(BIN)/runc-trace ./cmd/runc-trace
 
 .PHONY: check-go
 check-go:

@@ -55,6 +55,7 @@ func Run(args []string) int {
 	}
 
 	variables := environment()
+	keepClosedDescriptors()
 	keepParentDeathSignal()
 	err = fmt.Errorf("executing container runtime %q: %w", runtime, syscall.Exec(runtime, args, variables))
 	note(file.config(), logrus.ErrorLevel, err.Error(), nil)

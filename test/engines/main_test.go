@@ -53,8 +53,7 @@ func setUp() error {
 		return errors.New("the tests with real engines make namespaces and containers: run them as root")
 	}
 	programs, images = filepath.Join(scratch, "programs"), filepath.Join(scratch, "images")
-	build := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-o", programs+"/", "../../cmd/runc-trace", "../../cmd/tracectl")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	build := exec.Command("make", "--silent", "--directory", "../..", "build", "BIN="+programs)
 	if text, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("building the programs: %w\n%s", err, text)
 	}

@@ -31,6 +31,8 @@ func TestRegistration(t *testing.T) {
 	}`)
 	sandbox := t.TempDir()
 	write(t, filepath.Join(sandbox, "config.json"), `{"annotations": {"io.kubernetes.cri.container-type": "sandbox"}, "linux": {"namespaces": [{"type": "mount", "path": "/proc/self/ns/mnt"}]}}`)
+	large := t.TempDir()
+	write(t, filepath.Join(large, "config.json"), `{"process": {"env": ["X=`+strings.Repeat("x", 20<<20)+`"]}, "linux": {"cgroupsPath": "/large"}}}what an overwritten file left behind`)
 	var namespace syscall.Stat_t
 	if err := syscall.Stat("/proc/self/ns/mnt", &namespace); err != nil {
 		t.Fatal(err)
@@ -70,6 +72,10 @@ func TestRegistration(t *testing.T) {
 			"a sandbox that is recorded", fake, "record-sandboxes = true", []string{"--systemd-cgroup", "create", "--bundle", sandbox, "s"},
 			"runc-s.scope", "/system.slice/runc-s.scope",
 			identity.Parse("s", map[string]string{"io.kubernetes.cri.container-type": "sandbox"}, sandbox, identity.Rules{RecordSandboxes: true}), false,
+		},
+		{
+			"a spec of 20 MiB, with more behind it", fake, "", []string{"create", "--bundle", large, "l"},
+			"large", "/large", identity.Parse("l", nil, large, identity.Rules{}), false,
 		},
 		{
 			"crun", crun, "", []string{"--cgroup-manager=systemd", "create", "-b" + sandbox, "s"},

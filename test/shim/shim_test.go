@@ -64,12 +64,14 @@ func setUp(directory string) error {
 		}
 		*found = where
 	}
-	shimPath, fakePath = filepath.Join(directory, "shim"), filepath.Join(directory, "fake")
-	for output, source := range map[string]string{shimPath: "../../cmd/runc-trace", fakePath: "./testdata/runtime"} {
-		build := exec.Command("go", "build", "-trimpath", "-o", output, source)
+	shimPath, fakePath = filepath.Join(directory, "runc-trace"), filepath.Join(directory, "fake")
+	for _, build := range []*exec.Cmd{
+		exec.Command("make", "--silent", "--directory", "../..", "build-shim", "BIN="+directory), // as it is released
+		exec.Command("go", "build", "-trimpath", "-o", fakePath, "./testdata/runtime"),
+	} {
 		build.Env = append(os.Environ(), "CGO_ENABLED=0")
 		if text, err := build.CombinedOutput(); err != nil {
-			return fmt.Errorf("building %s: %w\n%s", source, err, text)
+			return fmt.Errorf("%q: %w\n%s", build.Args, err, text)
 		}
 	}
 	return nil

@@ -133,29 +133,39 @@ func TestSignalsOfTheContainer(t *testing.T) {
 	}
 }
 
-// TestClosedDescriptors is of a caller that leaves standard input, output or error closed. A Go program puts /dev/null
-// there when it starts, the shim as runc does.
+// TestClosedDescriptors holds that standard input, output and error stay closed for the runtime if the caller left them
+// closed, though Go puts /dev/null in their place when the shim starts. The runtime is no Go program, which would do the
+// same to itself.
 func TestClosedDescriptors(t *testing.T) {
-	fake := fakeRuntime(t)
-	environment := []string{settings(t, fmt.Sprintf("runtime = %q", fake))}
-	for _, closed := range []string{"<&-", ">&-", "2>&-", "<&- 2>&-", "<&- >&- 2>&-", "<&- 4</etc/passwd"} {
-		var reports [2]report
-		for i, path := range []string{fake, shimPath} {
-			command := exec.Command("sh", "-c", `exec "$@" `+closed, "sh", path, "create", "c")
-			command.Env = environment
-			if output, err := command.CombinedOutput(); command.ProcessState.ExitCode() != 42 || len(output) > 0 {
-				t.Fatalf("%s %s: %v\n%s", path, closed, err, output)
-			}
-			reports[i] = readReport(t, fake)
-			for fd, target := range reports[i].Descriptors {
-				if strings.HasPrefix(target, "pipe:") {
-					reports[i].Descriptors[fd] = "pipe"
+	p := makePins(t, nil)
+	directory := bundle(t, t.TempDir(), "sleep", "1")
+	report := filepath.Join(t.TempDir(), "report")
+	runtime := write(t, filepath.Join(t.TempDir(), "runtime"), "#!"+busyboxPath+` sh
+for fd in 0 1 2 3 4; do [ ! -e /proc/$$/fd/$fd ] || open="$open $fd=$(readlink /proc/$$/fd/$fd)"; done
+echo "$open" >`+report+"\nexit 42\n")
+	if err := os.Chmod(runtime, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	input := write(t, filepath.Join(t.TempDir(), "input"), "")
+	environment := []string{settings(t, fmt.Sprintf("runtime = %q", runtime)), inPinDir(p.directory)}
+	for _, closed := range []string{
+		"", "<&-", ">&-", "2>&-", "<&- >&-", "<&- 2>&-", ">&- 2>&-", "<&- >&- 2>&-", "<&- 4<" + input, ">&- <>/dev/null", "0<>/dev/null 1>/dev/null 2<>/dev/null",
+	} {
+		for _, args := range [][]string{{"state", "c"}, {"create", "--bundle", directory, "c"}} {
+			var reports [2]string
+			for i, path := range []string{runtime, shimPath} {
+				command := exec.Command("sh", append([]string{"-c", `exec "$@" <` + input + " >>" + input + " 2>>" + input + " " + closed, "sh", path}, args...)...)
+				command.Env = environment
+				if output, err := command.CombinedOutput(); command.ProcessState.ExitCode() != 42 || len(output) > 0 {
+					t.Fatalf("%s %s %q: %v\n%s", path, closed, args, err, output)
 				}
+				reports[i] = readFile(t, report)
+			}
+			if reports[0] != reports[1] {
+				t.Errorf("%q, %q: the runtime has %q by itself, %q by the shim", closed, args, reports[0], reports[1])
 			}
 		}
-		if diff := cmp.Diff(reports[0].Descriptors, reports[1].Descriptors); diff != "" {
-			t.Errorf("%s (-itself +shim):\n%s", closed, diff)
-		}
+		p.take(t, filepath.Base(cgroupOf(directory)))
 	}
 }
 
