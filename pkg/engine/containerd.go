@@ -17,7 +17,7 @@ type containerd struct{}
 func (containerd) kind() Kind { return Containerd }
 
 func (containerd) detect(h Host) ([]Engine, error) {
-	e, found, err := installed{"containerd", []string{"containerd.service"}, []string{"--config", "-c"}, containerdConfig}.find(h, Containerd)
+	e, found, err := installed{[]string{"containerd.service"}, []string{"--config", "-c"}, containerdConfig}.find(h, Containerd)
 	// A containerd that only dockerd starts is Docker's own matter.
 	if e.Unit == "" && !h.exists(e.Config) && h.program("dockerd", programDirs) != "" {
 		found = nil
@@ -29,7 +29,7 @@ func (containerd) detect(h Host) ([]Engine, error) {
 	return append(found, more...), errors.Join(err, embeddedErr)
 }
 
-func (containerd) traits() traits { return traits{verb: "restart", class: true} }
+func (containerd) traits() traits { return traits{program: "containerd", verb: "restart", class: true} }
 
 func (containerd) configured(h Host, e Engine) (runtimes, error) {
 	c, err := e.containerdFiles(h)
@@ -74,24 +74,24 @@ func (containerd) check(h Host, e Engine) ([]string, error) {
 
 // configInUse is the file that the unit names now: Edit may have had it name another.
 func (e Engine) configInUse(h Host) (string, error) {
-	u, ok, err := h.unit(e.Unit)
-	if err != nil || !ok || e.Variant == "k3s" || e.Variant == "rke2" {
+	c, err := e.command(h)
+	if err != nil || e.embedded() {
 		return e.Config, err
 	}
-	if config, ok := option(u.args(), "--config", "-c"); ok {
+	if config, ok := option(c.args(), "--config", "-c"); ok {
 		return config, nil
 	}
 	return e.Config, nil
 }
 
 func (containerd) socket(h Host, e Engine) (string, error) {
-	u, _, err := h.unit(e.Unit)
+	command, err := e.command(h)
 	if err != nil {
 		return "", err
 	}
-	args := u.args()
+	args := command.args()
 	socket := "/run/containerd/containerd.sock"
-	if e.Variant == "k3s" || e.Variant == "rke2" {
+	if e.embedded() {
 		return "/run/k3s/containerd/containerd.sock", nil
 	}
 	if config, err := e.configInUse(h); err == nil {
@@ -118,8 +118,7 @@ func (containerd) ask(ctx context.Context, socket string) error { return askCRI(
 
 func (containerd) dependents(h Host, e Engine, shims []string) ([]string, error) {
 	state := "/run/containerd"
-	switch e.Variant {
-	case "k3s", "rke2":
+	if e.embedded() {
 		state = "/run/k3s/containerd" // RKE2's, too
 	}
 	c, err := e.containerdFiles(h)
@@ -131,11 +130,11 @@ func (containerd) dependents(h Host, e Engine, shims []string) ([]string, error)
 			state = dir
 		}
 	}
-	u, _, err := h.unit(e.Unit)
+	command, err := e.command(h)
 	if err != nil {
 		return nil, err
 	}
-	if dir, ok := option(u.args(), "--state"); ok {
+	if dir, ok := option(command.args(), "--state"); ok {
 		state = dir
 	}
 	found, err := tasks(h, state, shims)

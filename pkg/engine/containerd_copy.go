@@ -53,7 +53,7 @@ func (e Engine) editCopy(h Host, c containerdFiles, target layer, want map[strin
 
 // withConfig is the unit's command line as it is written, but for the value of --config.
 func (u unit) withConfig(file string) (string, error) {
-	fields := strings.Fields(u.exec)
+	fields := strings.Fields(u.exec.value)
 	for i, field := range fields {
 		name, _, joined := strings.Cut(field, "=")
 		if name != "--config" && name != "-c" {
@@ -68,5 +68,5 @@ func (u unit) withConfig(file string) (string, error) {
 			return strings.Join(fields, " "), nil
 		}
 	}
-	return "", fmt.Errorf("unit %s does not say with --config which configuration containerd shall use: its command line is %q", u.name, u.exec)
+	return "", fmt.Errorf("unit %s does not say with --config which configuration containerd shall use: its command line is %q", u.name, u.exec.value)
 }

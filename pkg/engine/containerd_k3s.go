@@ -59,6 +59,11 @@ func detectEmbedded(h Host) ([]Engine, error) {
 	return found, nil
 }
 
+// embedded says whether the engine is a containerd that one of the distributions starts.
+func (e Engine) embedded() bool {
+	return slices.ContainsFunc(distributions, func(d embedded) bool { return d.variant == e.Variant })
+}
+
 // binDirs are where the distribution's own programs are, given the engine that was found.
 func (d embedded) binDirs(e Engine) []string {
 	data := strings.TrimSuffix(e.Config, "/agent/etc/containerd/config.toml")

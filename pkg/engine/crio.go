@@ -18,11 +18,11 @@ type crio struct{}
 func (crio) kind() Kind { return CRIO }
 
 func (crio) detect(h Host) ([]Engine, error) {
-	_, found, err := installed{"crio", []string{"crio.service", "cri-o.service"}, []string{"--config", "-c"}, "/etc/crio/crio.conf"}.find(h, CRIO)
+	_, found, err := installed{[]string{"crio.service", "cri-o.service"}, []string{"--config", "-c"}, "/etc/crio/crio.conf"}.find(h, CRIO)
 	return found, err
 }
 
-func (crio) traits() traits { return traits{verb: "restart", class: true} }
+func (crio) traits() traits { return traits{program: "crio", verb: "restart", class: true} }
 
 // crioSection is where CRI-O's runtimes stand. See crio.conf(5).
 var crioSection = key{"crio", "runtime", "runtimes"}
@@ -49,11 +49,11 @@ func crioRuntime(driver string) map[string]any {
 
 // crioFiles are the files of its configuration in the order in which they are read, and the path of ours.
 func (e Engine) crioFiles(h Host) (files []string, ours string, err error) {
-	u, _, err := h.unit(e.Unit)
+	c, err := e.command(h)
 	if err != nil {
 		return nil, "", err
 	}
-	dir, ok := option(u.args(), "--config-dir", "-d")
+	dir, ok := option(c.args(), "--config-dir", "-d")
 	if !ok {
 		dir = crioDropins
 	}
@@ -165,11 +165,11 @@ func (crio) socket(h Host, e Engine) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	u, _, err := h.unit(e.Unit)
+	c, err := e.command(h)
 	if err != nil {
 		return "", err
 	}
-	return first(lastOption(u.args(), "--listen"), config.text("crio", "api", "listen"), "/var/run/crio/crio.sock"), nil
+	return first(lastOption(c.args(), "--listen"), config.text("crio", "api", "listen"), "/var/run/crio/crio.sock"), nil
 }
 
 func (crio) ask(ctx context.Context, socket string) error { return askCRI(ctx, socket) }

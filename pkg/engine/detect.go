@@ -14,10 +14,9 @@ import (
 
 // installed is how a kind of engine is usually installed.
 type installed struct {
-	program string
-	units   []string
-	flags   []string // that name the configuration
-	config  string
+	units  []string
+	flags  []string // that name the configuration
+	config string
 }
 
 // Detect finds the engines of a host, in the order of Kinds: by their programs, configuration and systemd units. A
@@ -46,25 +45,30 @@ func Detect(h Host) ([]Engine, error) {
 // find returns the engine, and a list of it if there is anything of it on the host.
 func (i installed) find(h Host, kind Kind) (Engine, []Engine, error) {
 	e := Engine{Kind: kind, Config: i.config}
-	for _, name := range i.units {
-		service, ok, err := h.unit(name)
+	name := e.driver().traits().program
+	for _, unit := range i.units {
+		service, ok, err := h.unit(unit)
 		if err != nil {
 			return e, nil, err
 		}
 		if !ok {
 			continue
 		}
-		e.Unit = name
-		if program := service.program(i.program); program != "" && h.isProgram(program) {
+		e.Unit = unit
+		if program, _ := service.program(name); program != "" && h.isProgram(program) {
 			e.Binary = program
-		}
-		if config, ok := option(service.args(), i.flags...); ok {
-			e.Config = config
 		}
 		break
 	}
 	if e.Binary == "" {
-		e.Binary = h.program(i.program, programDirs)
+		e.Binary = h.program(name, programDirs)
+	}
+	c, err := e.command(h)
+	if err != nil {
+		return e, nil, err
+	}
+	if config, ok := option(c.args(), i.flags...); ok {
+		e.Config = config
 	}
 	for _, path := range []string{e.Binary, e.Config} {
 		if strings.HasPrefix(path, "/run/torcx/") {
@@ -143,7 +147,7 @@ func (e Engine) searchPath(h Host) ([]string, error) {
 	}
 	dirs := u.path()
 	if e.Variant == "torcx" {
-		dirs = append([]string{u.env["TORCX_BINDIR"]}, dirs...)
+		dirs = append([]string{u.env["TORCX_BINDIR"].value}, dirs...)
 	}
 	return dirs, nil
 }

@@ -165,7 +165,7 @@ ExecStart=no
 	if diff := cmp.Diff([]string{"/p", "/q"}, u.path()); diff != "" {
 		t.Errorf("path (-want +got):\n%s", diff)
 	}
-	if got := u.program("x"); got != "/opt/x/bin/x" {
+	if got, _ := u.program("x"); got != "/opt/x/bin/x" {
 		t.Errorf("program %q", got)
 	}
 	if value, ok := option(u.args(), "--config", "-c"); value != "a b" || !ok {

@@ -21,13 +21,13 @@ type docker struct{}
 func (docker) kind() Kind { return Docker }
 
 func (docker) detect(h Host) ([]Engine, error) {
-	_, found, err := installed{"dockerd", []string{"docker.service"}, []string{"--config-file"}, "/etc/docker/daemon.json"}.find(h, Docker)
+	_, found, err := installed{[]string{"docker.service"}, []string{"--config-file"}, "/etc/docker/daemon.json"}.find(h, Docker)
 	return found, err
 }
 
 // Not every restart of Docker leaves containers alone.
 func (docker) traits() traits {
-	return traits{verb: "reload", advice: "kill -HUP $(pidof dockerd), or restart dockerd", keeps: true}
+	return traits{program: "dockerd", init: []string{"/etc/default/docker", "/etc/conf.d/docker"}, options: "DOCKER_OPTS", verb: "reload", advice: "kill -HUP $(pidof dockerd), or restart dockerd", keeps: true}
 }
 
 // daemonJSON is what of daemon.json is about runtimes.
@@ -84,7 +84,7 @@ func (docker) configured(h Host, e Engine) (runtimes, error) {
 	if err != nil {
 		return runtimes{}, err
 	}
-	u, _, err := h.unit(e.Unit)
+	command, err := e.command(h)
 	if err != nil {
 		return runtimes{}, err
 	}
@@ -93,14 +93,16 @@ func (docker) configured(h Host, e Engine) (runtimes, error) {
 		return runtimes{}, err
 	}
 	known := runtimes{name: config.DefaultRuntime, paths: map[string]string{"runc": h.program("runc", dirs)}, driver: "cgroupfs"}
-	if name, ok := option(u.args(), "--default-runtime"); ok {
+	if name, ok := option(command.args(), "--default-runtime"); ok {
 		known.name = name
 	}
 	if known.name == "" {
 		known.name = "runc"
 	}
-	if name, path, ok := strings.Cut(lastOption(u.args(), "--add-runtime"), "="); ok {
-		known.paths[name] = h.program(path, dirs)
+	for _, runtime := range options(command.args(), "--add-runtime") {
+		if name, path, ok := strings.Cut(runtime, "="); ok {
+			known.paths[name] = h.program(path, dirs)
+		}
 	}
 	for name, runtime := range config.Runtimes {
 		known.paths[name] = h.program(runtime.program(), dirs)
@@ -111,7 +113,7 @@ func (docker) configured(h Host, e Engine) (runtimes, error) {
 	if h.unified() && h.hasSystemd() {
 		known.driver = "systemd"
 	}
-	for _, opt := range append(config.ExecOpts, lastOption(u.args(), "--exec-opt")) {
+	for _, opt := range append(config.ExecOpts, options(command.args(), "--exec-opt")...) {
 		if driver, ok := strings.CutPrefix(opt, "native.cgroupdriver="); ok {
 			known.driver = driver
 		}
@@ -145,7 +147,13 @@ func (docker) check(h Host, e Engine) ([]string, error) {
 	if _, err := h.stat(e.Config); errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
-	return []string{"--validate", "--config-file", e.Config}, nil
+	// With the flags that it is started with: some must not stand in its configuration as well.
+	c, err := e.command(h)
+	args := append([]string{"--validate"}, c.args()...)
+	if _, ok := option(args, "--config-file"); !ok {
+		args = append(args, "--config-file", e.Config)
+	}
+	return args, err
 }
 
 func (docker) socket(h Host, e Engine) (string, error) {
@@ -153,11 +161,11 @@ func (docker) socket(h Host, e Engine) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	u, _, err := h.unit(e.Unit)
+	command, err := e.command(h)
 	if err != nil {
 		return "", err
 	}
-	return dockerSocket(append(options(u.args(), "-H", "--host"), config.Hosts...)), nil
+	return dockerSocket(append(options(command.args(), "-H", "--host"), config.Hosts...)), nil
 }
 
 // dockerSocket is the first socket among dockerd's hosts. Those of systemd's are where they are by default.
@@ -206,17 +214,17 @@ func (docker) dependents(h Host, e Engine, shims []string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	u, _, err := h.unit(e.Unit)
+	command, err := e.command(h)
 	if err != nil {
 		return nil, err
 	}
 	data, exec := "/var/lib/docker", "/var/run/docker"
-	for _, dir := range []string{config.DataRoot, lastOption(u.args(), "--data-root")} {
+	for _, dir := range []string{config.DataRoot, lastOption(command.args(), "--data-root")} {
 		if dir != "" {
 			data = dir
 		}
 	}
-	for _, dir := range []string{config.ExecRoot, lastOption(u.args(), "--exec-root")} {
+	for _, dir := range []string{config.ExecRoot, lastOption(command.args(), "--exec-root")} {
 		if dir != "" {
 			exec = dir
 		}

@@ -72,23 +72,28 @@ func (config daemonJSON) route(o *object, r Request) error {
 
 // conflicts looks for flags of dockerd's that must not stand in daemon.json as well: it would not start.
 func (e Engine) conflicts(h Host, r Request) error {
-	u, _, err := h.unit(e.Unit)
+	commands, err := e.commands(h)
 	if err != nil {
 		return err
 	}
-	args := u.args()
-	var given []string
-	if value, ok := option(args, "--add-runtime"); ok {
-		given = append(given, "--add-runtime "+value)
+	for _, c := range commands {
+		if c.unsure != nil {
+			return fmt.Errorf("%w, so dockerd may be given flags that must not stand in %q as well: start dockerd, so that it can be seen, or write by hand what docs/docker.md shows", c.unsure, e.Config)
+		}
+		for i, w := range c.words {
+			flag, _, joined := strings.Cut(w.text, "=")
+			if flag != "--add-runtime" && (flag != "--default-runtime" || !r.Default) {
+				continue
+			}
+			given := w.text
+			if !joined && i+1 < len(c.words) {
+				given += " " + c.words[i+1].text
+			}
+			return fmt.Errorf("%s gives dockerd %s, with which it refuses the same in %q: move that there, or add --add-runtime %s=%s beside it by hand",
+				w.at, given, e.Config, addedRuntime, r.Shim)
+		}
 	}
-	if value, ok := option(args, "--default-runtime"); ok && r.Default {
-		given = append(given, "--default-runtime "+value)
-	}
-	if given == nil {
-		return nil
-	}
-	return fmt.Errorf("unit %s starts dockerd with %s, and dockerd refuses to have that in %q as well: move it there, or add --add-runtime runc-trace=%s to the command line by hand",
-		e.Unit, strings.Join(given, " and "), e.Config, r.Shim)
+	return nil
 }
 
 // Keep returns Docker's configuration for the time in which tracectl was uninstalled, but containers are left whose runtime is

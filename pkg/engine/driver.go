@@ -46,10 +46,13 @@ type driver interface {
 
 // traits are what holds for all engines of a kind.
 type traits struct {
-	verb   string // of systemctl, by which a running engine takes its configuration; "" if it reads that at each start of a container
-	advice string // does the same without systemd; "" for a restart
-	class  bool   // pods name its runtimes by RuntimeClass
-	keeps  bool   // when its configuration names no default runtime any more, it keeps the one that it has
+	program string   // base name of the engine's program
+	verb    string   // of systemctl, by which a running engine takes its configuration; "" if it reads that at each start of a container
+	init    []string // files that scripts source which start the engine without systemd
+	options string   // the variable in them that has its arguments
+	advice  string   // does the same without systemd; "" for a restart
+	class   bool     // pods name its runtimes by RuntimeClass
+	keeps   bool     // when its configuration names no default runtime any more, it keeps the one that it has
 }
 
 // drivers are all drivers, in the order in which engines are shown.

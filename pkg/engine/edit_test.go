@@ -24,7 +24,8 @@ const shim = "/opt/runc-trace/bin/runc-trace"
 // scenario is one archive below testdata/edit: a host, which engine is edited how, and what comes of it.
 //
 // Its comment has lines of words: `edit containerd`, `edit containerd k3s default`, and `says /usr/bin/containerd TEXT` for what a
-// program prints as its version. Files below in/ are the host. What is seen is `engine` (as it was detected), files below want/
+// program prints as its version. Files below in/ are the host: one that begins with "-> " is a symbolic link, and a | in /proc/PID/cmdline ends
+// an argument. What is seen is `engine` (as it was detected), files below want/
 // (those that are to be written), or `error`.
 type scenario struct {
 	name    string
@@ -101,6 +102,15 @@ func (s *scenario) write(t *testing.T, path string, data []byte) {
 	}
 	if err := os.MkdirAll(filepath.Dir(at), 0o755); err != nil {
 		t.Fatal(err)
+	}
+	if target, ok := strings.CutPrefix(string(data), "-> "); ok {
+		if err := os.Symlink(strings.TrimSpace(target), at); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if strings.HasPrefix(path, "/proc/") && strings.HasSuffix(path, "/cmdline") {
+		data = []byte(strings.ReplaceAll(strings.TrimSpace(string(data))+"|", "|", "\x00"))
 	}
 	if err := os.WriteFile(at, data, mode); err != nil {
 		t.Fatal(err)

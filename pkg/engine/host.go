@@ -84,6 +84,15 @@ func (h Host) exists(path string) bool {
 	return err == nil
 }
 
+// listed says whether a directory has an entry, which may be a link to nothing.
+func (h Host) listed(path string) bool {
+	dir, err := h.at(filepath.Dir(path))
+	if err == nil {
+		_, err = os.Lstat(filepath.Join(dir, filepath.Base(path)))
+	}
+	return err == nil
+}
+
 func (h Host) isProgram(path string) bool {
 	info, err := h.stat(path)
 	return err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o111 != 0

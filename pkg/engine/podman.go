@@ -17,14 +17,14 @@ type podman struct{}
 func (podman) kind() Kind { return Podman }
 
 func (podman) detect(h Host) ([]Engine, error) {
-	e, found, err := installed{"podman", nil, nil, "/etc/containers/containers.conf"}.find(h, Podman)
+	e, found, err := installed{nil, nil, "/etc/containers/containers.conf"}.find(h, Podman)
 	if e.Binary == "" {
 		found = nil // other tools have its configuration files, too
 	}
 	return found, err
 }
 
-func (podman) traits() traits { return traits{} }
+func (podman) traits() traits { return traits{program: "podman"} }
 
 // podmanSection is where Podman's runtimes stand: for each the paths of its program, of which the first that exists is
 // taken, and the PATH where none does. See containers.conf(5).

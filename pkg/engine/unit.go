@@ -3,135 +3,293 @@
 package engine
 
 import (
-	"bytes"
+	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
-	"os"
 	"path"
 	"path/filepath"
 	"slices"
 	"strings"
 
-	systemd "github.com/coreos/go-systemd/v22/unit"
+	"github.com/runc-trace/runc-trace/pkg/regular"
 )
 
 // unitDirs are where systemd looks for units, the most important first. See systemd.unit(5).
 var unitDirs = []string{"/etc/systemd/system", "/run/systemd/system", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system"}
 
-// torcxSeal is the file by which units of torcx images learn where these were unpacked.
-const torcxSeal = "/run/metadata/torcx"
-
-// unit is a service as systemd runs it: with all its drop-ins, and without EnvironmentFile, but for torcx's.
+// unit is a service as systemd runs it: with all its drop-ins and environment files.
 type unit struct {
-	name string
-	exec string            // the last ExecStart, as it is written
-	env  map[string]string // Environment, and what torcx says
+	name   string
+	exec   setting            // the last ExecStart
+	env    map[string]setting // of the service
+	unsure error              // why parts of the environment are not known
+}
+
+// word is an argument, and where it was read.
+type word struct {
+	text string
+	at   place
 }
 
 // unit reads a service. It returns false where there is none of that name.
 func (h Host) unit(name string) (unit, bool, error) {
-	u := unit{name: name, env: make(map[string]string)}
+	u := unit{name: name, env: make(map[string]setting)}
 	if name == "" {
 		return u, false, nil
 	}
+	files, err := h.unitFiles(name)
+	if files == nil || err != nil {
+		return u, false, err
+	}
+	h.managerEnvironment(&u)
+	var environments []setting
+	unset := make(map[string]bool)
+	for _, file := range files {
+		text, err := h.read(file)
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, regular.ErrIrregular) {
+			continue // systemd logs it, and goes on without
+		}
+		if err != nil {
+			return u, false, fmt.Errorf("reading unit %q: %w", file, err)
+		}
+		for _, s := range parseUnit(file, text) {
+			if s.section != "Service" {
+				continue
+			}
+			switch s.name {
+			case "ExecStart":
+				// An empty one takes back those before; of several, which only oneshot services have, the last will do.
+				u.exec = s
+			case "Environment":
+				u.setEnvironment(s)
+			case "PassEnvironment":
+				for _, name := range words(s.value) {
+					u.doubt(s.at, "$"+name+" is passed on from systemd's own environment")
+				}
+			case "EnvironmentFile":
+				environments = append(environments, s)
+				if s.value == "" {
+					environments = nil
+				}
+			case "UnsetEnvironment":
+				for _, name := range words(s.value) {
+					unset[name] = true
+				}
+			}
+		}
+	}
+	for _, s := range environments {
+		if err := h.environmentFile(&u, s); err != nil {
+			return u, false, err
+		}
+	}
+	for name := range unset {
+		delete(u.env, name)
+	}
+	return u, true, nil
+}
+
+// unitFiles are the files of a unit, its own first and then its drop-ins; nil if there is no such unit, or it is masked.
+func (h Host) unitFiles(name string) ([]string, error) {
 	var files []string
 	for _, dir := range unitDirs {
-		if file := filepath.Join(dir, name); h.exists(file) {
+		if file := filepath.Join(dir, name); h.listed(file) {
 			files = append(files, file)
 			break
 		}
 	}
 	if files == nil {
-		return u, false, nil
+		return nil, nil
 	}
-	// Of drop-ins of one name only that in the most important directory counts; all are sorted by name.
+	if text, err := h.read(files[0]); err != nil || len(text) == 0 {
+		if errors.Is(err, regular.ErrIrregular) || errors.Is(err, fs.ErrNotExist) {
+			err = nil // a link to /dev/null masks it, as an empty file does
+		}
+		return nil, err
+	}
+	// Of drop-ins of one name only that in the most important directory counts, and that for the longest prefix of the unit's
+	// name; all are sorted by name.
 	dropins := make(map[string]string)
-	for _, dir := range slices.Backward(unitDirs) {
-		for _, file := range h.glob(filepath.Join(dir, name+".d", "*.conf")) {
-			dropins[filepath.Base(file)] = file
+	of := []string{"service"}
+	for i, c := range name {
+		if c == '-' {
+			of = append(of, name[:i+1]+".service")
+		}
+	}
+	for _, of := range append(of, name) {
+		for _, dir := range slices.Backward(unitDirs) {
+			for _, file := range h.glob(filepath.Join(dir, of+".d", "*.conf")) {
+				dropins[filepath.Base(file)] = file
+			}
 		}
 	}
 	for _, base := range slices.Sorted(maps.Keys(dropins)) {
 		files = append(files, dropins[base])
 	}
-	if err := h.torcx(&u); err != nil {
-		return u, false, err
+	return files, nil
+}
+
+// managerEnvironment is what systemd's own configuration gives to all services.
+func (h Host) managerEnvironment(u *unit) {
+	files := []string{"/usr/lib/systemd/system.conf", "/etc/systemd/system.conf"}
+	for _, dir := range []string{"/usr/lib/systemd", "/run/systemd", "/etc/systemd"} {
+		files = append(files, h.glob(dir+"/system.conf.d/*.conf")...)
 	}
 	for _, file := range files {
-		text, err := h.read(file)
-		if err != nil {
-			return u, false, fmt.Errorf("reading unit %q: %w", file, err)
-		}
-		options, err := systemd.DeserializeOptions(bytes.NewReader(text))
-		if err != nil {
-			return u, false, fmt.Errorf("parsing unit %q: %w", file, err)
-		}
-		for _, o := range options {
-			u.apply(o)
-		}
-	}
-	return u, true, nil
-}
-
-func (h Host) torcx(u *unit) error {
-	text, err := h.readIfThere(torcxSeal)
-	if err != nil {
-		return err
-	}
-	for line := range strings.Lines(string(text)) {
-		if name, value, ok := strings.Cut(strings.TrimSpace(line), "="); ok {
-			u.env[name] = strings.Trim(value, `"`)
-		}
-	}
-	return nil
-}
-
-func (u *unit) apply(o *systemd.UnitOption) {
-	if o.Section != "Service" {
-		return
-	}
-	switch o.Name {
-	case "ExecStart":
-		// An empty one takes back those before; of several, which only oneshot services have, the last will do.
-		u.exec = o.Value
-	case "Environment":
-		for _, word := range words(o.Value) {
-			if name, value, ok := strings.Cut(word, "="); ok {
-				u.env[name] = value
+		text, _ := h.read(file)
+		for _, s := range parseUnit(file, text) {
+			if s.section == "Manager" && (s.name == "DefaultEnvironment" || s.name == "ManagerEnvironment") {
+				u.setEnvironment(s)
 			}
 		}
 	}
 }
 
-// args is the command line with variables filled in: ${X} within a word, and $X, which is split, as a word of its own.
-func (u unit) args() []string {
-	var args []string
-	for _, word := range words(strings.TrimLeft(u.exec, "-@:+!|")) {
-		if name, ok := strings.CutPrefix(word, "$"); ok && !strings.HasPrefix(name, "{") {
-			args = append(args, words(u.env[name])...)
+// setEnvironment takes the assignments of an Environment=; an empty one takes back those before.
+func (u *unit) setEnvironment(s setting) {
+	if s.value == "" {
+		clear(u.env)
+	}
+	for _, word := range words(s.value) {
+		if name, value, ok := strings.Cut(word, "="); ok {
+			u.env[name] = setting{name: name, value: u.specify(value, s.at), at: s.at}
+		}
+	}
+}
+
+// environmentFile reads the files of an EnvironmentFile=, which have the last word. One that begins with - need not be there.
+func (h Host) environmentFile(u *unit, s setting) error {
+	pattern, optional := strings.CutPrefix(s.value, "-")
+	pattern = u.specify(pattern, s.at)
+	files := []string{pattern}
+	if strings.ContainsAny(pattern, "*?[") {
+		files = h.glob(pattern)
+	}
+	for _, file := range files {
+		text, err := h.read(file)
+		switch {
+		case errors.Is(err, fs.ErrNotExist) && optional:
+		case errors.Is(err, fs.ErrNotExist):
+			u.doubt(s.at, file+" is not there")
+		case err != nil:
+			return fmt.Errorf("reading %q, which %s names: %w", file, s.at, err)
+		}
+		for _, s := range parseEnvironment(file, text) {
+			u.env[s.name] = s
+		}
+	}
+	return nil
+}
+
+func (u *unit) doubt(at place, why string) {
+	if u.unsure == nil {
+		u.unsure = fmt.Errorf("%s: %s", at, why)
+	}
+}
+
+// specify replaces the specifiers that are the same on each host. See systemd.unit(5).
+func (u *unit) specify(text string, at place) string {
+	if !strings.Contains(text, "%") {
+		return text
+	}
+	name := strings.TrimSuffix(u.name, path.Ext(u.name))
+	known := map[byte]string{'%': "%", 'n': u.name, 'N': name, 'p': name, 'P': name, 'i': "", 'I': "", 'C': "/var/cache", 'E': "/etc", 'L': "/var/log", 'S': "/var/lib", 't': "/run", 'T': "/tmp", 'V': "/var/tmp", 'h': "/root", 'u': "root", 'U': "0", 'g': "root", 'G': "0"}
+	var b strings.Builder
+	for i := 0; i < len(text); i++ {
+		if text[i] != '%' || i+1 == len(text) {
+			b.WriteByte(text[i])
 			continue
 		}
-		args = append(args, os.Expand(word, func(name string) string { return u.env[name] }))
+		i++
+		value, ok := known[text[i]]
+		if !ok {
+			u.doubt(at, fmt.Sprintf("what %%%c stands for is not known", text[i]))
+		}
+		b.WriteString(value)
 	}
-	return args
+	return b.String()
+}
+
+// words is the command line with specifiers and variables filled in: ${X} within a word, and $X, which is split, as a word of its own.
+func (u *unit) words() []word {
+	line, plain := strings.TrimLeft(u.exec.value, "-@:+!|"), false
+	if prefix := u.exec.value[:len(u.exec.value)-len(line)]; strings.Contains(prefix, ":") {
+		plain = true // variables are left as they are
+	}
+	var found []word
+	for _, text := range words(line) {
+		text = u.specify(text, u.exec.at)
+		switch name, ok := strings.CutPrefix(text, "$"); {
+		case plain:
+			found = append(found, word{text, u.exec.at})
+		case ok && isVariable(name):
+			for _, text := range words(u.env[name].value) {
+				found = append(found, word{text, u.env[name].at})
+			}
+		default:
+			found = append(found, u.fill(text))
+		}
+	}
+	return found
+}
+
+// fill replaces each ${X} of a word, and $$. The word is where its last variable is.
+func (u *unit) fill(text string) word {
+	w := word{at: u.exec.at}
+	var b strings.Builder
+	for {
+		before, rest, ok := strings.Cut(text, "$")
+		b.WriteString(before)
+		name, after, closed := strings.Cut(strings.TrimPrefix(rest, "{"), "}")
+		switch {
+		case !ok:
+			w.text = b.String()
+			return w
+		case strings.HasPrefix(rest, "$"):
+			b.WriteByte('$')
+			text = rest[1:]
+		case strings.HasPrefix(rest, "{") && closed && isVariable(name):
+			if s, ok := u.env[name]; ok {
+				b.WriteString(s.value)
+				w.at = s.at
+			}
+			text = after
+		default:
+			b.WriteByte('$')
+			text = rest
+		}
+	}
+}
+
+// args is the command line.
+func (u *unit) args() []string { return texts(u.words()) }
+
+func texts(words []word) []string {
+	var all []string
+	for _, w := range words {
+		all = append(all, w.text)
+	}
+	return all
 }
 
 // path is where the service finds programs.
-func (u unit) path() []string {
-	if value := u.env["PATH"]; value != "" {
+func (u *unit) path() []string {
+	if value := u.env["PATH"].value; value != "" {
 		return filepath.SplitList(value)
 	}
 	return daemonDirs
 }
 
-// program is the word of the command line that runs the program: its first, or a later one after env(1).
-func (u unit) program(name string) string {
-	for _, arg := range u.args() {
-		if path.Base(arg) == name && path.IsAbs(arg) {
-			return path.Clean(arg)
+// program is the word of the command line that runs the program: its first, or a later one after env(1). The arguments are those behind it.
+func (u *unit) program(name string) (file string, arguments []word) {
+	all := u.words()
+	for i, w := range all {
+		if path.Base(w.text) == name && path.IsAbs(w.text) {
+			return path.Clean(w.text), all[i+1:]
 		}
 	}
-	return ""
+	return "", nil
 }
 
 // option returns the value of the last of the flags, which are given with their dashes, and whether there is one.
@@ -163,35 +321,4 @@ func options(args []string, names ...string) []string {
 		values = append(values, value)
 	}
 	return values
-}
-
-// words splits as systemd does, as far as engines' units need it: at white space, with quotes around whole or parts of words.
-func words(text string) []string {
-	var (
-		found []string
-		word  strings.Builder
-		quote rune
-		open  bool
-	)
-	for _, r := range text {
-		switch {
-		case quote != 0 && r == quote:
-			quote = 0
-		case quote == 0 && (r == '"' || r == '\''):
-			quote, open = r, true
-		case quote == 0 && strings.ContainsRune(" \t\n\\", r):
-			if open {
-				found = append(found, word.String())
-				word.Reset()
-				open = false
-			}
-		default:
-			word.WriteRune(r)
-			open = true
-		}
-	}
-	if open {
-		found = append(found, word.String())
-	}
-	return found
 }

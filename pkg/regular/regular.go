@@ -18,6 +18,9 @@ const (
 	Program = 1 << 30
 )
 
+// ErrIrregular is wrapped by errors about directories, devices, FIFOs and sockets.
+var ErrIrregular = errors.New("no regular file")
+
 // Read returns the contents of a regular file of at most limit bytes. Symbolic links are followed. Anything else is an error,
 // and is never waited for. A file that is not there is an error that wraps fs.ErrNotExist.
 func Read(path string, limit int) ([]byte, error) { return read(path, limit, 0) }
@@ -85,7 +88,7 @@ func open(path string, flags int) (*File, error) {
 	}
 	if stat.Mode&syscall.S_IFMT != syscall.S_IFREG {
 		f.Close()
-		return nil, fmt.Errorf("%q is no regular file", path)
+		return nil, fmt.Errorf("%q is %w", path, ErrIrregular)
 	}
 	f.Size = stat.Size
 	return f, nil

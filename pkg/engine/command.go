@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package engine
+
+import (
+	"fmt"
+	"maps"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"github.com/runc-trace/runc-trace/pkg/regular"
+)
+
+// command is how an engine is started.
+type command struct {
+	words  []word            // its arguments
+	env    map[string]string // of the service, or of the process
+	unsure error             // why some of that is not known
+}
+
+func (c command) args() []string { return texts(c.words) }
+
+// command is how the engine is started the next time, as far as that is known: by its unit if systemd runs the host, otherwise as it
+// was started.
+func (e Engine) command(h Host) (command, error) {
+	all, err := e.commands(h)
+	if len(all) == 0 {
+		return command{}, err
+	}
+	return all[0], err
+}
+
+// commands are how it is started the next time, and how the one that runs was.
+func (e Engine) commands(h Host) ([]command, error) {
+	u, found, err := h.unit(e.Unit)
+	if err != nil {
+		return nil, err
+	}
+	var all []command
+	started, runs := h.process(e)
+	if found && !e.embedded() {
+		c := command{env: make(map[string]string)}
+		for name, s := range u.env {
+			c.env[name] = s.value
+		}
+		program, words := u.program(e.driver().traits().program)
+		c.words, c.unsure = words, u.unsure
+		if program == "" && u.exec.value != "" {
+			c.unsure = fmt.Errorf("%s: how it starts %s is not known", u.exec.at, e.driver().traits().program)
+		}
+		all = append(all, c)
+	}
+	if !runs && !h.exists("/usr/lib/systemd/systemd") && !h.exists("/lib/systemd/systemd") && (!found || h.exists(path.Join("/etc/init.d", string(e.Kind)))) {
+		for _, file := range e.driver().traits().init {
+			text, err := h.readIfThere(file)
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, initCommand(file, text, e.driver().traits().options))
+		}
+	}
+	if !runs {
+		return all, nil
+	}
+	if len(all) == 0 || !h.hasSystemd() || all[0].unsure != nil {
+		return []command{started}, nil
+	}
+	return append(all, started), nil
+}
+
+// initCommand is what a script makes of a file that it sources.
+func initCommand(file string, text []byte, variable string) command {
+	var c command
+	for _, s := range parseEnvironment(file, text) {
+		if s.name == variable {
+			c.words = nil
+			for _, text := range words(s.value) {
+				c.words = append(c.words, word{text, s.at})
+			}
+		}
+	}
+	return c
+}
+
+// process is the command of the engine that runs, and whether one does: of several, the one that its unit runs, or else the first.
+func (h Host) process(e Engine) (command, bool) {
+	if e.Binary == "" {
+		return command{}, false
+	}
+	var found []int
+	dirs, _ := filepath.Glob(filepath.Join(h.Root, "proc/[0-9]*"))
+	for _, dir := range dirs {
+		if pid, err := strconv.Atoi(filepath.Base(dir)); err == nil && h.runs(pid, e.Binary) {
+			found = append(found, pid)
+		}
+	}
+	if len(found) == 0 {
+		return command{}, false
+	}
+	slices.Sort(found)
+	pid := found[0]
+	if e.Unit != "" {
+		if i := slices.IndexFunc(found, func(pid int) bool { return strings.Contains(h.procfs(pid, "cgroup"), "/"+e.Unit) }); i >= 0 {
+			pid = found[i]
+		}
+	}
+	c := command{env: make(map[string]string)}
+	at := place{file: fmt.Sprintf("/proc/%d/cmdline", pid)}
+	for i, arg := range strings.Split(strings.TrimSuffix(h.procfs(pid, "cmdline"), "\x00"), "\x00") {
+		if i > 0 {
+			c.words = append(c.words, word{arg, at})
+		}
+	}
+	for variable := range strings.SplitSeq(h.procfs(pid, "environ"), "\x00") {
+		if name, value, ok := strings.Cut(variable, "="); ok {
+			c.env[name] = value
+		}
+	}
+	return c, true
+}
+
+func (h Host) procfs(pid int, name string) string {
+	text, _ := regular.Read(filepath.Join(h.Root, "proc", strconv.Itoa(pid), name), regular.Text)
+	return string(text)
+}
+
+// runs says whether a process runs a program of the host, for the host: neither a container's of the same path, nor a user's, nor one that
+// dockerd started for itself.
+func (h Host) runs(pid int, program string) bool {
+	exe := filepath.Join(h.Root, "proc", strconv.Itoa(pid), "exe")
+	target, err := os.Readlink(exe)
+	if err != nil {
+		return false
+	}
+	// A program that was replaced while it runs is still called by its name.
+	target, replaced := strings.CutSuffix(target, " (deleted)")
+	if target != program && target != h.resolved(program) {
+		return false
+	}
+	if h.Root == "/" {
+		a, errA := os.Stat(exe)
+		b, errB := h.stat(program)
+		if !replaced && (errA != nil || errB != nil || !os.SameFile(a, b)) {
+			return false
+		}
+		if info, err := os.Stat(filepath.Dir(exe)); err != nil || info.Sys().(*syscall.Stat_t).Uid != 0 {
+			return false
+		}
+	}
+	parent, err := os.Readlink(filepath.Join(h.Root, "proc", h.parent(pid), "exe"))
+	return err != nil || filepath.Base(strings.TrimSuffix(parent, " (deleted)")) != "dockerd"
+}
+
+// parent is the parent's PID, by proc_pid_stat(5).
+func (h Host) parent(pid int) string {
+	stat := h.procfs(pid, "stat")
+	fields := strings.Fields(stat[strings.LastIndexByte(stat, ')')+1:])
+	if len(fields) < 2 {
+		return "0"
+	}
+	return fields[1]
+}
+
+// resolved is a path with symbolic links followed, as the host sees it.
+func (h Host) resolved(path string) string {
+	at, err := h.at(path)
+	if err != nil {
+		return path
+	}
+	if root := filepath.Clean(h.Root); root != "/" {
+		return strings.TrimPrefix(at, root)
+	}
+	return at
+}
+
+// environment is what a program has to be started with for these variables, as arguments of env(1); they are sorted.
+func (c command) environment(names func(string) bool) []string {
+	var all []string
+	for _, name := range slices.Sorted(maps.Keys(c.env)) {
+		if names(name) {
+			all = append(all, name+"="+c.env[name])
+		}
+	}
+	return all
+}
