@@ -74,6 +74,7 @@ func newAgent(s *settings) *cobra.Command {
 		if err != nil {
 			return err
 		}
+		config.KeepLabels = configured.Labels.Keep
 		if configured.Adopt && !*noAdopt {
 			config.Adopt = func(ctx context.Context, dir string) (int, error) {
 				report, err := adopt.Host{}.Run(ctx, dir, configured.Rules())

@@ -26,7 +26,8 @@ type containerJSON struct {
 
 	// Who said so, of each label: annotation, docker, kubernetes, cri, or sandbox.
 	LabelOrigins map[string]labels.Origin `json:"labelOrigins"`
-	Unlabelled   bool                     `json:"unlabelled,omitempty"` // there may be labels that nobody has told yet
+	Unlabelled   bool                     `json:"unlabelled,omitempty"`      // there may be labels that nobody has told yet
+	Truncated    bool                     `json:"labelsTruncated,omitempty"` // there are labels that found no room
 
 	CgroupID uint64       `json:"cgroupID"`
 	State    labels.State `json:"state"`    // created, running, exited, or ended
@@ -45,7 +46,7 @@ func newContainerJSON(c *labels.Container, clock clock) containerJSON {
 	}
 	j := containerJSON{
 		Namespace: c.Namespace, Pod: c.Pod, Container: c.Name, ContainerID: c.ID, PodUID: c.PodUID,
-		SandboxID: c.SandboxID, Sandbox: c.Sandbox(), Image: c.Image, Engine: c.Engine, Labels: c.Labels, LabelOrigins: c.Origins, Unlabelled: c.Unlabelled, CgroupID: c.Cgroup,
+		SandboxID: c.SandboxID, Sandbox: c.Sandbox(), Image: c.Image, Engine: c.Engine, Labels: c.Labels, LabelOrigins: c.Origins, Unlabelled: c.Unlabelled, Truncated: c.Truncated, CgroupID: c.Cgroup,
 		Created: clock.time(c.Created), Started: clock.time(c.Started), Exited: clock.time(c.Exited), Ended: clock.time(c.Ended),
 	}
 	status := c.Status()

@@ -35,12 +35,12 @@ its memory was used again.`,
 	all := addAll(c)
 	output := addOutput(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		return listContainers(c.OutOrStdout(), s, filter, *all, output.word)
+		return listContainers(c.OutOrStdout(), c.ErrOrStderr(), s, filter, *all, output.word)
 	}
 	return c
 }
 
-func listContainers(stdout io.Writer, s *settings, filter *labels.Filter, all bool, output string) error {
+func listContainers(stdout, stderr io.Writer, s *settings, filter *labels.Filter, all bool, output string) error {
 	i, directory, err := s.open()
 	if err != nil {
 		return err
@@ -50,10 +50,11 @@ func listContainers(stdout io.Writer, s *settings, filter *labels.Filter, all bo
 	if err != nil {
 		return err
 	}
-	list := directory.All()
-	list = slices.DeleteFunc(list, func(c *labels.Container) bool {
-		return !filter.Matches(c) || !all && c.State == abi.StateEnded
+	choice := labels.Choice{Filter: filter}
+	list := slices.DeleteFunc(directory.All(), func(c *labels.Container) bool {
+		return !all && c.State == abi.StateEnded || !choice.Wants(c)
 	})
+	warnOfChoice(stderr, &choice)
 	slices.SortFunc(list, func(a, b *labels.Container) int {
 		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Pod, b.Pod), cmp.Compare(a.Name, b.Name),
 			cmp.Compare(b.Created, a.Created))

@@ -37,9 +37,12 @@ the name of the parent.
 Where the log went round before an exec was read, stderr says how many were lost. An
 exec of a container whose name is not known any more is shown as <evicted>.
 
-Labels of pods are brought by "tracectl agent". Where they are selected, execs of a
-container that is younger than 5 seconds are kept back until its labels are there.
-If they do not come, its execs are shown, and stderr says so.
+Labels of pods come from "tracectl agent", or on CRI-O from the pod's sandbox. With a
+selector, execs of a container that is younger than 5 seconds are kept back until its
+labels are known. If an agent runs and does not bring them in time, the execs that were
+kept back are shown, and stderr says so. Other execs of containers whose labels are not
+known are left out, and counted on stderr. A container with more labels than are kept is
+shown if the others could match, with a warning.
 
 The container runtime's own execs, before the container's program, are left out
 unless --runtime is given.`
@@ -94,7 +97,7 @@ func printExecs(ctx context.Context, s *settings, request *execRequest, stdout, 
 	}
 	p := execPrinter{execRequest: request, log: i.Layout.Loaded, out: bufio.NewWriterSize(stdout, 64<<10), stderr: stderr}
 	p.selection = execlog.Selection{
-		Directory: directory, Filter: request.filter, Emit: p.emit, Unlabelled: p.warnUnlabelled, Now: boottime.Now,
+		Directory: directory, Filter: request.filter, Emit: p.emit, Doubt: p.warn, Now: boottime.Now,
 	}
 	if request.past() {
 		p.reader = execlog.NewPastReader(log)
@@ -129,7 +132,7 @@ func printExecs(ctx context.Context, s *settings, request *execRequest, stdout, 
 		fmt.Fprintf(stderr, "tracectl: left out %d execs of containers that are not known any more, and so cannot be selected\n", n)
 	}
 	if n := p.selection.LeftOut; n > 0 {
-		fmt.Fprintf(stderr, "tracectl: left out %d execs of containers whose labels are not known: no agent runs here that could tell them (tracectl agent)\n", n)
+		fmt.Fprintf(stderr, "tracectl: left out %d execs of containers whose labels are not known (see tracectl status about the agent)\n", n)
 	}
 	return nil
 }
@@ -178,6 +181,8 @@ type execPrinter struct {
 	boot  time.Time // of now: the wall clock may have been set
 	began bool
 	line  []byte
+
+	unknown bool // it was said that execs are left out since labels are not known
 }
 
 // begin prints the header: whoever sees it knows that no later exec will be missed.
@@ -256,8 +261,23 @@ func (p *execPrinter) emit(record *execlog.Record, container *labels.Container) 
 	return err
 }
 
-func (p *execPrinter) warnUnlabelled(c *labels.Container) {
-	fmt.Fprintf(p.stderr, "tracectl: the labels of %s are not known: its execs are shown whatever they are (see tracectl status about the agent)\n", terminal.String(c.FullName()))
+// warn says that it is not sure whether a container is selected. Of containers that are left out only the first one is named:
+// if no agent runs, they may be many.
+func (p *execPrinter) warn(c *labels.Container, doubt execlog.Doubt) {
+	var text string
+	switch doubt {
+	case execlog.LabelsLate:
+		text = "the labels of %s did not come in time: its execs so far are shown (see tracectl status about the agent)"
+	case execlog.LabelsTruncated:
+		text = "%s has more labels than are kept, and they could decide it: its execs are shown"
+	case execlog.LabelsUnknown:
+		if p.unknown {
+			return
+		}
+		p.unknown = true
+		text = "the labels of %s are not known: its execs are left out, as are those of others like it (see tracectl status about the agent)"
+	}
+	fmt.Fprintf(p.stderr, "tracectl: "+text+"\n", terminal.String(c.FullName()))
 }
 
 // noteBeginning says where the past that was asked for is longer than what is kept.

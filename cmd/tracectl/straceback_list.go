@@ -35,7 +35,7 @@ earlier ones are not any more.`,
 	output := addOutput(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		if *names {
-			return listNames(c.OutOrStdout(), s, filter, output.word)
+			return listNames(c.OutOrStdout(), c.ErrOrStderr(), s, filter, output.word)
 		}
 		return listRecordings(c.OutOrStdout(), c.ErrOrStderr(), s, filter, output.word)
 	}
@@ -52,10 +52,11 @@ func listRecordings(stdout, stderr io.Writer, s *settings, filter *labels.Filter
 	if err != nil {
 		return err
 	}
+	choice := labels.Choice{Filter: filter}
 	var rows [][]string
 	for n, r := range list {
 		list[n] = nil // and with it, later, its copy of what was recorded
-		if !filter.Matches(r.Container) {
+		if !choice.Wants(r.Container) {
 			continue
 		}
 		calls, err := r.Read()
@@ -76,6 +77,7 @@ func listRecordings(stdout, stderr io.Writer, s *settings, filter *labels.Filter
 			return err
 		}
 	}
+	warnOfChoice(stderr, &choice)
 	if output != "text" {
 		return nil
 	}
@@ -86,7 +88,7 @@ func listRecordings(stdout, stderr io.Writer, s *settings, filter *labels.Filter
 }
 
 // listNames prints whose recordings there are, without reading them.
-func listNames(stdout io.Writer, s *settings, filter *labels.Filter, output string) error {
+func listNames(stdout, stderr io.Writer, s *settings, filter *labels.Filter, output string) error {
 	i, _, list, err := s.recordings()
 	if err != nil {
 		return err
@@ -96,9 +98,10 @@ func listNames(stdout io.Writer, s *settings, filter *labels.Filter, output stri
 	if err != nil {
 		return err
 	}
+	choice := labels.Choice{Filter: filter}
 	last := ""
 	for _, r := range list {
-		if !filter.Matches(r.Container) {
+		if !choice.Wants(r.Container) {
 			continue
 		}
 		if output == "json" {
@@ -111,5 +114,6 @@ func listNames(stdout io.Writer, s *settings, filter *labels.Filter, output stri
 			return err
 		}
 	}
+	warnOfChoice(stderr, &choice)
 	return nil
 }

@@ -27,6 +27,7 @@ type Config struct {
 	Kubeconfig   string   // how the API server is reached; empty: as pods do, or, outside of one, not at all
 	CRIEndpoints []string // sockets of CRI; empty: those that are found
 	DockerSocket string   // empty: the one that is found
+	KeepLabels   []string // labels that are kept first if not all find room: see identity.KeepFirst
 
 	// Adopt registers the containers that run and are not registered, and returns how many. It is called once for what is
 	// loaded, and again when other programs are. Nil: they are left alone.

@@ -58,7 +58,7 @@ func (m *memory) Put(source bpf.LabelSource, name string, l bpf.Labels) error {
 	now := time.Duration(boottime.Now())
 	// What a store writes is what it can encode.
 	var text [abi.LabelsSize]byte
-	used, truncated := identity.EncodeLabels(text[:], l.Set)
+	used, truncated := identity.EncodeLabels(text[:], l.Set, nil)
 	m.labels[s] = bpf.Labels{Updated: now, Name: l.Name, Image: l.Image, Set: identity.DecodeLabels(text[:used]), Truncated: truncated || l.Truncated}
 	m.puts[s]++
 	return nil

@@ -23,6 +23,7 @@ type subject struct {
 // ledger writes labels into the store: those that changed, and later those that found no room.
 type ledger struct {
 	store   Store
+	keep    []string // see identity.KeepFirst
 	metrics *metrics
 	log     *logrus.Logger
 
@@ -37,9 +38,9 @@ type ledger struct {
 // waitingMax is how many labels are kept that found no room.
 const waitingMax = 1024
 
-func newLedger(store Store, m *metrics, log *logrus.Logger) *ledger {
+func newLedger(store Store, keep []string, m *metrics, log *logrus.Logger) *ledger {
 	return &ledger{
-		store: store, metrics: m, log: log, seed: maphash.MakeSeed(),
+		store: store, keep: keep, metrics: m, log: log, seed: maphash.MakeSeed(),
 		written: map[subject]uint64{}, waiting: map[subject]bpf.Labels{}, refused: map[subject]bool{},
 	}
 }
@@ -48,7 +49,7 @@ func newLedger(store Store, m *metrics, log *logrus.Logger) *ledger {
 func (l *ledger) put(s subject, labels bpf.Labels) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	used, truncated := identity.EncodeLabels(l.text[:], labels.Set)
+	used, truncated := identity.EncodeLabels(l.text[:], labels.Set, l.keep)
 	labels.Truncated = labels.Truncated || truncated
 	sum := l.sum(l.text[:used], labels)
 	if before, ok := l.written[s]; ok && before == sum {

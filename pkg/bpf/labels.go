@@ -85,7 +85,7 @@ func (s *LabelStore) Put(source LabelSource, subject string, l Labels) error {
 		return err
 	}
 	value := abi.Labels{Updated: boottime.Now()}
-	used, truncated := identity.EncodeLabels(value.Text[:], l.Set)
+	used, truncated := identity.EncodeLabels(value.Text[:], l.Set, nil)
 	value.Length = uint32(used)
 	if truncated || l.Truncated {
 		value.Flags |= abi.LabelsTruncated

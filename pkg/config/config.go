@@ -37,11 +37,12 @@ type Config struct {
 	Pool            Pool              `toml:"pool"`
 }
 
-// Labels says which annotations are labels, beside those that are known anyway.
+// Labels says which annotations are labels, beside those that are known anyway, and which labels matter most.
 type Labels struct {
 	Annotations []string `toml:"annotations"`
 	Prefixes    []string `toml:"prefixes"`
 	JSON        []string `toml:"json"`
+	Keep        []string `toml:"keep"` // see identity.KeepFirst
 }
 
 // Default is what holds where there is no file, or where it says nothing.
@@ -61,6 +62,7 @@ func (c *Config) Rules() identity.Rules {
 		Annotations:     c.Labels.Annotations,
 		Prefixes:        c.Labels.Prefixes,
 		JSON:            c.Labels.JSON,
+		Keep:            c.Labels.Keep,
 		RecordSandboxes: c.RecordSandboxes,
 	}
 }
@@ -178,5 +180,12 @@ func (c *Config) check() []error {
 		problems = append(problems, fmt.Errorf("log-level %q is none of error, warn, info, debug", c.LogLevel))
 		c.LogLevel = fallback.LogLevel
 	}
+	c.Labels.Keep = slices.DeleteFunc(c.Labels.Keep, func(pattern string) bool {
+		_, err := path.Match(pattern, "")
+		if err != nil {
+			problems = append(problems, fmt.Errorf("labels.keep has %q, which is no pattern: %w", pattern, err))
+		}
+		return err != nil
+	})
 	return append(problems, c.Pool.repair()...)
 }

@@ -45,6 +45,7 @@ func TestParse(t *testing.T) {
 			annotations = ["a"]
 			prefixes = ["p/", "q/"]
 			json = ["j"]
+			keep = ["app", "example.com/*"]
 			[pool]
 			rings = 16
 			ring-size = "1MiB"
@@ -54,7 +55,7 @@ func TestParse(t *testing.T) {
 			argv-size = "32KiB"`,
 			Config{
 				Runtime: Runtime{"crun"}, PinDir: "/sys/fs/bpf/other", Log: "/var/log/runc-trace.log", LogLevel: "debug", RecordSandboxes: true,
-				Labels: Labels{Annotations: []string{"a"}, Prefixes: []string{"p/", "q/"}, JSON: []string{"j"}},
+				Labels: Labels{Annotations: []string{"a"}, Prefixes: []string{"p/", "q/"}, JSON: []string{"j"}, Keep: []string{"app", "example.com/*"}},
 				Pool:   Pool{Rings: 16, RingSize: 1 << 20, Identities: 64, ExecLogSize: 64 << 10, CaptureSize: 1 << 10, ArgvSize: 32 << 10},
 			},
 			"",
@@ -99,6 +100,8 @@ pool.argv-size is 0: it must be 64 to 32KiB`,
 			`key "pool.Rings": keys are written without capitals`},
 		{"capitals in the names of runtimes", "runtimes.CRUN = \"/usr/bin/crun\"",
 			with(func(c *Config) { c.Runtimes = map[string]string{"CRUN": "/usr/bin/crun"} }), ""},
+		{"patterns that are none", "[labels]\nkeep = [\"a\", \"[\", \"b*\"]", with(func(c *Config) { c.Labels.Keep = []string{"a", "b*"} }),
+			`labels.keep has "[", which is no pattern: syntax error in pattern`},
 		{"an empty list", "runtime = []", Default(), "runtime is empty"},
 		{"an empty name", `runtime = ["runc", ""]`, Default(), `runtime "" is neither an absolute path nor a name`},
 		{"no TOML", "runtime = \"/opt/runc\"\n[pool]\nwhatever", with(func(c *Config) { c.Runtime = Runtime{"/opt/runc"} }),

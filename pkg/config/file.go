@@ -63,12 +63,17 @@ ask for it are to be recorded, and true with --set-default.`)
 
 	out.WriteString(`
 # Annotations of the OCI spec that are labels. Known without being named here: those of
-# CRI-O, and on every engine "runc-trace.label/KEY" as the label KEY.
+# CRI-O, and on every engine "runc-trace.label/KEY" as the label KEY. The author of a pod
+# may be able to write the latter: they count only if nothing else tells the pod's labels,
+# unless prefixes has "runc-trace.label/". Labels that the API server or the engine tells
+# always count more than annotations.
 [labels]
 `)
 	key("annotations", list(c.Labels.Annotations), list(fallback.Labels.Annotations), `These annotations are labels under their own names.`)
 	key("prefixes", list(c.Labels.Prefixes), list(fallback.Labels.Prefixes), `Annotations that begin with one of these are labels, without the prefix.`)
 	key("json", list(c.Labels.JSON), list(fallback.Labels.JSON), `These annotations hold JSON objects of labels.`)
+	key("keep", list(c.Labels.Keep), list(fallback.Labels.Keep), `Of each pod or container 4 KiB of labels are kept. These come first: keys, or patterns in
+which * is anything but a slash, such as ["app", "team", "example.com/*"].`)
 
 	out.WriteString(`
 # What "tracectl load" makes. All memory is taken then, and none later. A size is a

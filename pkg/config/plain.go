@@ -86,6 +86,9 @@ func (c *Config) set(name, value string) bool {
 	case "labels.json":
 		c.Labels.JSON = list
 		return isList && !isText
+	case "labels.keep":
+		c.Labels.Keep = list
+		return isList && !isText
 	}
 	key, isPool := strings.CutPrefix(name, "pool.")
 	return isPool && c.Pool.setPlain(key, value)

@@ -44,6 +44,8 @@ type Event struct {
 	Image       string            `json:"image"`
 	Engine      string            `json:"engine"`
 	Labels      map[string]string `json:"labels"`
+
+	LabelsTruncated bool `json:"labelsTruncated,omitempty"` // there are labels that found no room
 }
 
 // NewEvent joins a record with its container; c is nil where that is not known any more.
@@ -75,7 +77,7 @@ func NewEvent(r *Record, c *labels.Container, boot time.Time) Event {
 	if c != nil {
 		e.Namespace, e.Pod, e.PodUID, e.Container = c.Namespace, c.Pod, c.PodUID, c.Name
 		e.ContainerID, e.SandboxID, e.Image, e.Engine = c.ID, c.SandboxID, c.Image, c.Engine
-		e.Labels = c.Labels
+		e.Labels, e.LabelsTruncated = c.Labels, c.Truncated
 	}
 	return e
 }

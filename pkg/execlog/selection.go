@@ -19,32 +19,50 @@ const (
 	heldBytes = 16 << 20 // of records that are kept back, at most
 )
 
-// Selection chooses execs by their containers. An exec whose container's labels are on their way is kept back, and with
-// it all that follow of that container, until they are there, or until LabelWait has passed. Then it is wanted whatever the
-// labels would have been, since nobody can know, and the container is Unlabelled. Where no agent has ever run, labels
-// are on no way: then what is known counts.
+// Doubt is why it is not sure whether a container is selected.
+type Doubt int
+
+// The doubts.
+const (
+	LabelsLate      Doubt = iota // its labels did not come in time; its execs so far are shown
+	LabelsUnknown                // its labels are not known, and not on their way; its execs are left out
+	LabelsTruncated              // some of its labels are not known, and could decide it; its execs are shown
+)
+
+// Selection chooses execs by the labels and names of their containers.
+//
+// An exec is kept back if the labels of its container are on their way, and with it all that follow of that container, until
+// they are there or LabelWait has passed. Labels are on their way while the container is younger than LabelWait, and
+// either an agent is alive that has not told them yet, or they are those of a sandbox that is named and was not found yet.
+// If the agent does not bring them, the execs that were kept back are emitted, since nobody can know. Without an agent, and when
+// nothing is on its way any more, the labels that are known decide: what they do not choose is left out and counted.
 type Selection struct {
 	Directory *labels.Directory
 	Filter    *labels.Filter
-	// Emit gets what is wanted, in the order of each container's execs. The container is nil where it is not known any more.
+	// Emit gets what is wanted, in the order of each container's execs. The container is nil if it is not known any more.
 	Emit func(*Record, *labels.Container) error
-	// Unlabelled is called once for each container whose execs are emitted although its labels are not known.
-	Unlabelled func(*labels.Container)
+	// Doubt is called once for each container and doubt.
+	Doubt func(*labels.Container, Doubt)
 	// Now is the time of CLOCK_BOOTTIME, in nanoseconds.
 	Now func() uint64
 
 	// Unknown counts execs of containers that are not known any more, and so cannot be chosen.
 	Unknown int
-	// LeftOut counts execs that what is known of their containers' labels does not choose, where no agent brings the rest.
+	// LeftOut counts execs that were left out since the labels of their containers are not known.
 	LeftOut int
 
 	held   []*Record
 	bytes  int
-	late   map[slot]bool // containers whose records are kept back
-	warned map[slot]bool
+	late   map[slot]int // by container: bytes of its records that are kept back
+	doubts map[doubt]bool
 }
 
 type slot struct{ index, generation uint32 }
+
+type doubt struct {
+	slot
+	Doubt
+}
 
 type verdict int
 
@@ -56,24 +74,31 @@ const (
 
 // Take emits a record, keeps a copy of it back, or drops it.
 func (s *Selection) Take(r *Record) error {
-	if kept, err := s.settle(r, false); !kept {
+	if kept, err := s.settle(r, false, false); !kept {
 		return err
 	}
 	c := *r
 	c.Path, c.Arguments = bytes.Clone(r.Path), bytes.Clone(r.Arguments)
 	s.keep(&c)
-	if s.bytes > heldBytes {
-		return s.Release(true)
+	for s.bytes > heldBytes {
+		if err := s.release(s.loudest()); err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
 // Release emits or drops what has been kept back for long enough, or all of it.
 func (s *Selection) Release(all bool) error {
+	return s.release(func(slot) bool { return all })
+}
+
+// release settles what is kept back: of those containers that are to be final, all of it.
+func (s *Selection) release(final func(slot) bool) error {
 	held := s.held
 	s.held, s.bytes, s.late = nil, 0, nil
 	for _, r := range held {
-		kept, err := s.settle(r, all)
+		kept, err := s.settle(r, true, final(slot{r.Identity, r.Generation}))
 		if err != nil {
 			return err
 		}
@@ -84,13 +109,24 @@ func (s *Selection) Release(all bool) error {
 	return nil
 }
 
+// loudest chooses the container most of which is kept back: it must not use up the patience with others.
+func (s *Selection) loudest() func(slot) bool {
+	var most slot
+	for key, bytes := range s.late {
+		if bytes > s.late[most] {
+			most = key
+		}
+	}
+	return func(key slot) bool { return key == most }
+}
+
 // settle emits or drops a record, unless it has to be kept back: because its container is not sure, or an earlier one's was not.
-func (s *Selection) settle(r *Record, final bool) (keep bool, err error) {
+func (s *Selection) settle(r *Record, held, final bool) (keep bool, err error) {
 	key := slot{r.Identity, r.Generation}
-	if s.late[key] {
+	if s.late[key] > 0 {
 		return true, nil
 	}
-	container, verdict := s.judge(key, final)
+	container, verdict := s.judge(key, held, final)
 	if verdict == wanted {
 		err = s.Emit(r, container)
 	}
@@ -99,9 +135,9 @@ func (s *Selection) settle(r *Record, final bool) (keep bool, err error) {
 
 func (s *Selection) keep(r *Record) {
 	if s.late == nil {
-		s.late = map[slot]bool{}
+		s.late = map[slot]int{}
 	}
-	s.late[slot{r.Identity, r.Generation}] = true
+	s.late[slot{r.Identity, r.Generation}] += size(r)
 	s.held = append(s.held, r)
 	s.bytes += size(r)
 }
@@ -111,8 +147,8 @@ func size(r *Record) int { return 256 + len(r.Path) + len(r.Arguments) }
 // Waiting tells whether anything is kept back.
 func (s *Selection) Waiting() bool { return len(s.held) > 0 }
 
-// judge tells whether a container's execs are wanted; with final, it is sure.
-func (s *Selection) judge(key slot, final bool) (*labels.Container, verdict) {
+// judge tells whether an exec of a container is wanted, which was kept back or not; with final, it is sure.
+func (s *Selection) judge(key slot, held, final bool) (*labels.Container, verdict) {
 	c, known := s.Directory.Lookup(key.index, key.generation)
 	if !known {
 		if s.Filter.Everything() {
@@ -121,32 +157,47 @@ func (s *Selection) judge(key slot, final bool) (*labels.Container, verdict) {
 		s.Unknown++
 		return nil, unwanted
 	}
-	if !s.Filter.MatchesNames(c) {
+	verdict := s.Filter.JudgeNames(c)
+	if verdict == labels.No {
 		return c, unwanted
 	}
-	if !c.Unlabelled || s.Filter.Labels.Everything() {
-		if s.Filter.Labels.Matches(c.Labels) {
-			return c, wanted
+	if verdict == labels.Yes && s.Filter.Labels.Everything() {
+		return c, wanted
+	}
+	agent := false
+	if c.Pending || c.SandboxUnknown {
+		seen, now := s.Directory.AgentSeen(), s.Now()
+		agent = seen != 0 && now < seen+uint64(AgentAlive)
+		if !final && now < c.Created+uint64(LabelWait) && (agent || c.SandboxUnknown) {
+			return c, unsure
 		}
+		agent = seen != 0
+	}
+	switch s.Filter.Judge(c) {
+	case labels.Yes:
+		return c, wanted
+	case labels.Maybe:
+		s.note(key, c, LabelsTruncated)
+		return c, wanted
+	}
+	switch {
+	case !c.Unlabelled:
 		return c, unwanted
+	case held && agent:
+		s.note(key, c, LabelsLate)
+		return c, wanted
 	}
-	seen, now := s.Directory.AgentSeen(), s.Now()
-	if seen == 0 {
-		if s.Filter.Labels.Matches(c.Labels) {
-			return c, wanted
-		}
-		s.LeftOut++
-		return c, unwanted
+	s.note(key, c, LabelsUnknown)
+	s.LeftOut++
+	return c, unwanted
+}
+
+func (s *Selection) note(key slot, c *labels.Container, d Doubt) {
+	if s.doubts == nil {
+		s.doubts = map[doubt]bool{}
 	}
-	if !final && now < seen+uint64(AgentAlive) && now < c.Created+uint64(LabelWait) {
-		return c, unsure
+	if noted := (doubt{key, d}); !s.doubts[noted] {
+		s.doubts[noted] = true
+		s.Doubt(c, d)
 	}
-	if !s.warned[key] {
-		if s.warned == nil {
-			s.warned = map[slot]bool{}
-		}
-		s.warned[key] = true
-		s.Unlabelled(c)
-	}
-	return c, wanted
 }

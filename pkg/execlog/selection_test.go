@@ -3,6 +3,7 @@
 package execlog
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -20,9 +21,9 @@ type node struct {
 	agent      uint64                // when it was seen, or 0
 	now        uint64
 
-	selection  Selection
-	emitted    []uint32 // PIDs
-	unlabelled []string
+	selection Selection
+	emitted   []uint32 // PIDs
+	doubts    []string
 }
 
 func (n *node) Identity(index int) (abi.Identity, bool) {
@@ -48,7 +49,7 @@ func (n *node) pod(name string, created time.Duration) {
 
 func (n *node) tell(pod string, set map[string]string) {
 	var l abi.Labels
-	used, _ := identity.EncodeLabels(l.Text[:], set)
+	used, _ := identity.EncodeLabels(l.Text[:], set, nil)
 	l.Updated, l.Length = 1, uint32(used)
 	n.told[pod+"-uid"] = l
 }
@@ -82,8 +83,10 @@ func newNode(t *testing.T, selector string) *node {
 			n.emitted = append(n.emitted, r.PID)
 			return nil
 		},
-		Unlabelled: func(c *labels.Container) { n.unlabelled = append(n.unlabelled, c.FullName()) },
-		Now:        func() uint64 { return n.now },
+		Doubt: func(c *labels.Container, d Doubt) {
+			n.doubts = append(n.doubts, [...]string{LabelsLate: "late ", LabelsUnknown: "unknown ", LabelsTruncated: "truncated "}[d]+c.FullName())
+		},
+		Now: func() uint64 { return n.now },
 	}
 	n.look()
 	return n
@@ -100,13 +103,13 @@ func (n *node) release(t *testing.T, all bool) {
 	}
 }
 
-func (n *node) check(t *testing.T, what string, emitted []uint32, unlabelled []string, waiting bool) {
+func (n *node) check(t *testing.T, what string, emitted []uint32, doubts []string, waiting bool) {
 	t.Helper()
 	if diff := cmp.Diff(emitted, n.emitted); diff != "" {
 		t.Errorf("%s: emitted (-want +got):\n%s", what, diff)
 	}
-	if diff := cmp.Diff(unlabelled, n.unlabelled); diff != "" {
-		t.Errorf("%s: unlabelled (-want +got):\n%s", what, diff)
+	if diff := cmp.Diff(doubts, n.doubts); diff != "" {
+		t.Errorf("%s: doubts (-want +got):\n%s", what, diff)
 	}
 	if n.selection.Waiting() != waiting {
 		t.Errorf("%s: something is kept back: %v", what, !waiting)
@@ -134,39 +137,138 @@ func TestSelectionWaits(t *testing.T) {
 	}
 }
 
-// TestSelectionGivesUp shows execs whose labels do not come, and says so once for each container.
+// TestSelectionGivesUp shows execs that were kept back if their labels do not come, and says so once for each container.
+// Later ones are left out: their labels are not on their way.
 func TestSelectionGivesUp(t *testing.T) {
 	n := newNode(t, "app=web")
 	n.exec(t, 0, 1)
+	n.exec(t, 0, 2)
 	n.now += uint64(LabelWait)
 	n.agent = n.now
 	n.release(t, false)
-	n.exec(t, 0, 2)
-	n.check(t, "labels are late", []uint32{1, 2}, []string{"default/web/main"}, false)
+	n.exec(t, 0, 3)
+	n.exec(t, 0, 4)
+	n.check(t, "labels are late", []uint32{1, 2}, []string{"late default/web/main", "unknown default/web/main"}, false)
+	if n.selection.LeftOut != 2 {
+		t.Errorf("%d were left out, want 2", n.selection.LeftOut)
+	}
+	n.tell("web", map[string]string{"app": "web"})
+	n.look()
+	n.exec(t, 0, 5)
+	n.check(t, "labels are there", []uint32{1, 2, 5}, []string{"late default/web/main", "unknown default/web/main"}, false)
 
 	n = newNode(t, "app=web")
 	n.exec(t, 1, 1)
 	n.release(t, true)
-	n.check(t, "at the end", []uint32{1}, []string{"default/db/main"}, false)
+	n.check(t, "at the end", []uint32{1}, []string{"late default/db/main"}, false)
 
 	n = newNode(t, "app=web")
+	n.exec(t, 1, 1)
 	n.now += uint64(LabelWait) / 2
 	n.agent = n.now - uint64(AgentAlive)
-	n.exec(t, 0, 1)
-	n.check(t, "the agent is dead", []uint32{1}, []string{"default/web/main"}, false)
+	n.exec(t, 0, 2)
+	n.release(t, false)
+	n.check(t, "the agent died", []uint32{1}, []string{"unknown default/web/main", "late default/db/main"}, false)
 }
 
-// TestSelectionWithoutAgent goes by what is known where nobody brings labels, and counts the rest.
+// TestSelectionOfThePast has execs of containers that ended long ago: nothing is on its way, so that the labels that are known
+// decide.
+func TestSelectionOfThePast(t *testing.T) {
+	n := newNode(t, "app=web")
+	n.pod("old", time.Second)
+	n.pod("nameless", time.Second)
+	n.identities[3].Who.Pod, n.identities[3].Who.PodUID = [256]byte{}, [64]byte{}
+	identity.Put(n.identities[3].Who.Engine[:], "docker")
+	n.look()
+	n.exec(t, 2, 1)
+	n.exec(t, 3, 2)
+	n.check(t, "of the past", nil, []string{"unknown default/old/main", "unknown main"}, false)
+	if n.selection.LeftOut != 2 {
+		t.Errorf("%d were left out, want 2", n.selection.LeftOut)
+	}
+}
+
+// TestSelectionWithoutAgent goes by what is known if no agent brings labels, and counts the rest.
 func TestSelectionWithoutAgent(t *testing.T) {
 	n := newNode(t, "app=web")
 	n.agent = 0
-	identity.SetLabels(&n.identities[0].Who, map[string]string{"app": "web"})
+	identity.SetLabels(&n.identities[0].Who, identity.Labels{Owner: map[string]string{"app": "web"}}, nil)
 	n.exec(t, 0, 1)
 	n.exec(t, 1, 2)
-	n.check(t, "by annotations", []uint32{1}, nil, false)
+	n.check(t, "by annotations", []uint32{1}, []string{"unknown default/db/main"}, false)
 	if n.selection.LeftOut != 1 {
 		t.Errorf("%d execs were left out, want 1", n.selection.LeftOut)
 	}
+}
+
+// TestSelectionOfUnknownSandbox keeps execs back whose sandbox would tell their labels, agent or not: until it is found, or for
+// LabelWait. Then they are left out, and counted.
+func TestSelectionOfUnknownSandbox(t *testing.T) {
+	for _, engine := range []string{"cri-o", "containerd"} {
+		n := newNode(t, "app=web")
+		n.agent = 0
+		for _, i := range []int{0, 1} {
+			identity.Put(n.identities[i].Who.Engine[:], engine)
+			identity.Put(n.identities[i].Who.SandboxID[:], fmt.Sprint("sandbox", i))
+		}
+		n.exec(t, 0, 1)
+		n.exec(t, 1, 2)
+		n.check(t, engine+", unknown", nil, nil, true)
+		sandbox := abi.Identity{Generation: 2, State: abi.StateRunning}
+		identity.Put(sandbox.Who.ID[:], "sandbox0")
+		sandbox.Who.Flags = abi.WhoSandbox
+		said := identity.Labels{Told: map[string]string{"app": "web"}}
+		if engine == "containerd" {
+			said = identity.Labels{Owner: said.Told}
+		}
+		identity.SetLabels(&sandbox.Who, said, nil)
+		n.identities = append(n.identities, sandbox)
+		n.release(t, false)
+		n.check(t, engine+", one is found", []uint32{1}, nil, true)
+		n.exec(t, 1, 3)
+		n.now += uint64(LabelWait)
+		n.release(t, false)
+		n.exec(t, 1, 4)
+		n.check(t, engine+", the other one never is", []uint32{1}, []string{"unknown default/db/main"}, false)
+		if n.selection.LeftOut != 3 {
+			t.Errorf("%s: %d execs were left out, want 3", engine, n.selection.LeftOut)
+		}
+	}
+}
+
+// TestSelectionOfTruncatedLabels shows what may be meant, with a warning.
+func TestSelectionOfTruncatedLabels(t *testing.T) {
+	n := newNode(t, "team=x")
+	for _, pod := range []string{"web", "db"} {
+		n.tell(pod, map[string]string{"app": pod})
+		l := n.told[pod+"-uid"]
+		l.Flags = abi.LabelsTruncated
+		n.told[pod+"-uid"] = l
+	}
+	n.look()
+	n.exec(t, 0, 1)
+	n.exec(t, 0, 2)
+	n.check(t, "the label is missing", []uint32{1, 2}, []string{"truncated default/web/main"}, false)
+	n.tell("db", map[string]string{"team": "y"})
+	n.look()
+	n.exec(t, 1, 3)
+	n.check(t, "the label is another one", []uint32{1, 2}, []string{"truncated default/web/main"}, false)
+}
+
+// TestSelectionByLateName keeps execs back of one of Docker's containers whose name is on its way.
+func TestSelectionByLateName(t *testing.T) {
+	n := newNode(t, "")
+	n.selection.Filter.Container = "shop"
+	n.identities[0].Who = abi.Who{}
+	identity.Put(n.identities[0].Who.Engine[:], "docker")
+	identity.Put(n.identities[0].Who.ID[:], "abc")
+	n.look()
+	n.exec(t, 0, 1)
+	n.exec(t, 1, 2)
+	n.check(t, "unknown", nil, nil, true)
+	identity.Put(n.identities[0].Who.Container[:], "shop")
+	n.release(t, false)
+	n.check(t, "known", []uint32{1}, nil, false)
 }
 
 // TestSelectionWithoutLabels waits for nothing where no labels are selected.
@@ -177,15 +279,21 @@ func TestSelectionWithoutLabels(t *testing.T) {
 	n.check(t, "at once", []uint32{1, 2}, nil, false)
 }
 
-// TestSelectionBound keeps back no more than fits, whatever comes.
+// TestSelectionBound keeps back no more than fits: the container that has most of it is given up, and no other.
 func TestSelectionBound(t *testing.T) {
 	n := newNode(t, "app=web")
+	n.exec(t, 1, 0)
 	most := heldBytes / size(&Record{Path: []byte("/bin/true")})
-	for pid := range uint32(most) + 1 {
-		n.exec(t, 0, pid)
+	for pid := range uint32(most) {
+		n.exec(t, 0, pid+1)
 	}
-	if len(n.emitted) != most+1 || n.selection.Waiting() {
-		t.Errorf("%d of %d were emitted once there was no room", len(n.emitted), most+1)
+	if len(n.emitted) != most || !n.selection.Waiting() {
+		t.Errorf("%d of %d were emitted when there was no room", len(n.emitted), most)
+	}
+	n.tell("db", map[string]string{"app": "db"})
+	n.release(t, false)
+	if len(n.emitted) != most || n.selection.Waiting() {
+		t.Errorf("%d of %d were emitted", len(n.emitted), most)
 	}
 }
 
@@ -198,7 +306,7 @@ func TestSelectionCountsExecs(t *testing.T) {
 	n.agent = 0 // it says goodbye
 	n.identities[1].Generation += 2
 	n.release(t, false)
-	n.check(t, "without an agent any more", nil, nil, false)
+	n.check(t, "without an agent any more", nil, []string{"unknown default/web/main"}, false)
 	if n.selection.LeftOut != 2 || n.selection.Unknown != 1 {
 		t.Errorf("%d execs were left out, want 2, and %d unknown, want 1", n.selection.LeftOut, n.selection.Unknown)
 	}

@@ -13,6 +13,9 @@ type mapping struct {
 	// calls itself under io.container.manager, or by annotations that begin so.
 	manager string
 	prefix  string
+	// Annotations that the engine writes on everything, and no other engine does. A pod's author may add and change
+	// annotations, but not remove them.
+	marks []string
 
 	kind      []string // "sandbox" marks a pod's own container
 	sandboxID []string
@@ -22,6 +25,40 @@ type mapping struct {
 	container []string
 	image     []string
 	labels    []string // JSON objects
+
+	sandboxName   string // what the kubelet's name of a container is if it is the sandbox
+	runsSandboxes bool   // a sandbox is one of the runtime's containers, and its ID is the runtime's
+}
+
+// isSandbox tells whether annotations are of a pod's own container. CRI-O writes the pod's annotations over its own ones on
+// the sandbox, and the labels over both: what the kubelet calls the container is true, whatever its type seems to be.
+func (m *mapping) isSandbox(known func([]string) string) bool {
+	return known(m.kind) == "sandbox" || m.sandboxName != "" && known([]string{kubeContainer}) == m.sandboxName
+}
+
+// handsOn tells whether the engine says in annotations what labels there are.
+func (m *mapping) handsOn(annotations map[string]string) bool {
+	return len(m.labels) > 0 && annotations[m.labels[0]] != ""
+}
+
+// podLabels are the labels of a pod, by the annotations of CRI-O's sandbox. One of these holds them all, but a pod's author
+// can write an annotation of that name, which CRI-O lets count. Each label is an annotation, too, and there it
+// counts more than what the author wrote: if the two differ, the label that is an annotation is the true one, and
+// others may be missing.
+func podLabels(annotations map[string]string) (labels map[string]string, tampered bool) {
+	labels = map[string]string{}
+	for _, name := range crio.labels {
+		addJSON(labels, annotations[name])
+	}
+	for key, value := range labels {
+		if truth, ok := annotations[key]; ok && truth != value {
+			labels[key], tampered = truth, true
+		}
+	}
+	for _, name := range reserved {
+		delete(labels, name)
+	}
+	return labels, tampered
 }
 
 // The kubelet's own names. Where an engine hands them on as labels they are no
@@ -41,6 +78,7 @@ var (
 		engine:    "cri-o",
 		manager:   "cri-o",
 		prefix:    "io.kubernetes.cri-o.",
+		marks:     []string{"io.kubernetes.cri-o.Metadata", "io.kubernetes.cri-o.MountPoint"},
 		kind:      []string{"io.kubernetes.cri-o.ContainerType"},
 		sandboxID: []string{"io.kubernetes.cri-o.SandboxID"},
 		namespace: []string{kubeNamespace, "io.kubernetes.cri-o.Namespace"},
@@ -49,6 +87,8 @@ var (
 		container: []string{kubeContainer},
 		image:     []string{"io.kubernetes.cri-o.ImageName", "io.kubernetes.cri-o.Image"},
 		labels:    []string{"io.kubernetes.cri-o.Labels"},
+
+		sandboxName: "POD", runsSandboxes: true,
 	}
 	// Podman marks its pods with CRI-O's names (pkg/annotations of github.com/containers/podman).
 	podman = mapping{
@@ -73,6 +113,8 @@ var (
 		podUID:    []string{"io.kubernetes.cri.sandbox-uid"},
 		container: []string{"io.kubernetes.cri.container-name"},
 		image:     []string{"io.kubernetes.cri.image-name", "io.kubernetes.cri.podsandbox.image-name"},
+
+		runsSandboxes: true,
 	}
 	// Docker writes no annotations of its own; these are for `docker run --annotation`.
 	docker = mapping{
@@ -100,6 +142,11 @@ func recognise(annotations map[string]string, bundle string) *mapping {
 		return &docker
 	case strings.Contains(bundle, "/io.containerd.runtime."):
 		return &containerd
+	}
+	for _, mark := range crio.marks {
+		if _, ok := annotations[mark]; ok {
+			return &crio
+		}
 	}
 	manager := annotations["io.container.manager"]
 	for _, m := range [...]*mapping{&podman, &crio} {

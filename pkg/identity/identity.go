@@ -23,6 +23,7 @@ type Rules struct {
 	Annotations     []string // whole annotations that become labels under their own names
 	Prefixes        []string // annotations that begin so become labels, the prefix stripped
 	JSON            []string // annotations that hold a JSON object of labels
+	Keep            []string // labels that are kept first if not all find room: see KeepFirst
 	RecordSandboxes bool     // sandboxes are to be recorded, too
 }
 
@@ -36,9 +37,9 @@ func Parse(id string, annotations map[string]string, bundle string, rules Rules)
 	Put(who.Engine[:], m.engine)
 	Put(who.ID[:], id)
 
-	labels := map[string]string{}
+	engines := map[string]string{}
 	for _, name := range m.labels {
-		addJSON(labels, annotations[name])
+		addJSON(engines, annotations[name])
 	}
 	known := func(names []string) string {
 		for _, name := range names {
@@ -47,32 +48,71 @@ func Parse(id string, annotations map[string]string, bundle string, rules Rules)
 			}
 		}
 		for _, name := range names {
-			if value := labels[name]; value != "" {
+			if value := engines[name]; value != "" {
 				return value
 			}
 		}
 		return ""
 	}
-	Put(who.SandboxID[:], known(m.sandboxID))
+	sandbox := known(m.sandboxID)
+	if m.isSandbox(known) {
+		who.Flags |= abi.WhoSandbox
+		if m.runsSandboxes && sandbox != "" {
+			sandbox = id
+		}
+	} else {
+		Put(who.Container[:], known(m.container))
+	}
+	Put(who.SandboxID[:], sandbox)
 	Put(who.Namespace[:], known(m.namespace))
 	Put(who.Pod[:], known(m.pod))
 	Put(who.PodUID[:], known(m.podUID))
 	Put(who.Image[:], known(m.image))
-	if known(m.kind) == "sandbox" {
-		who.Flags |= abi.WhoSandbox
-	} else {
-		Put(who.Container[:], known(m.container))
-	}
 	if who.Flags&abi.WhoSandbox == 0 || rules.RecordSandboxes {
 		who.Flags |= abi.WhoRecord
 	}
 
-	for _, name := range reserved {
-		delete(labels, name)
+	labels := Labels{Own: map[string]string{}, Owner: map[string]string{}}
+	if m.handsOn(annotations) && who.Flags&abi.WhoSandbox != 0 {
+		labels.Told, labels.Incomplete = podLabels(annotations)
+	} else {
+		for _, name := range reserved {
+			delete(engines, name)
+		}
+		labels.Own = engines
 	}
-	rules.apply(labels, annotations)
-	SetLabels(&who, labels)
+	rules.apply(&labels, annotations)
+	SetLabels(&who, labels, rules.Keep)
 	return who
+}
+
+// Tell adds to a container's identity what its engine says of it elsewhere than in its spec. A name and an image that
+// are known already stay.
+func Tell(who *abi.Who, name, image string, labels map[string]string, rules Rules) {
+	if who.Container[0] == 0 {
+		Put(who.Container[:], name)
+	}
+	if who.Image[0] == 0 {
+		Put(who.Image[:], image)
+	}
+	if labels == nil {
+		return
+	}
+	all := LabelsOf(who)
+	all.Told = labels
+	SetLabels(who, all, rules.Keep)
+}
+
+// TellPod adds to the identity of one of CRI-O's containers the labels of its pod, by the annotations of its sandbox's
+// spec, which CRI-O writes even if it never starts the sandbox. It does nothing if these tell no labels.
+func TellPod(who *abi.Who, annotations map[string]string, rules Rules) {
+	if !crio.handsOn(annotations) {
+		return
+	}
+	all := LabelsOf(who)
+	told, tampered := podLabels(annotations)
+	all.Told, all.Incomplete = told, all.Incomplete || tampered
+	SetLabels(who, all, rules.Keep)
 }
 
 // String is the text of one of abi.Who's fields: what stands before the first NUL, or

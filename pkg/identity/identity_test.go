@@ -17,14 +17,20 @@ import (
 type who struct {
 	Flags                                                           uint32
 	Engine, ID, SandboxID, Namespace, Pod, PodUID, Container, Image string
-	Labels                                                          map[string]string
+	Labels                                                          map[string]string // its own
+	Owner                                                           map[string]string // nil if there are none
+	Told                                                            map[string]string
 }
 
 func read(w abi.Who) who {
+	l := LabelsOf(&w)
+	if len(l.Owner) == 0 {
+		l.Owner = nil
+	}
 	return who{
 		Flags: w.Flags, Engine: String(w.Engine[:]), ID: String(w.ID[:]), SandboxID: String(w.SandboxID[:]),
 		Namespace: String(w.Namespace[:]), Pod: String(w.Pod[:]), PodUID: String(w.PodUID[:]),
-		Container: String(w.Container[:]), Image: String(w.Image[:]), Labels: Labels(&w),
+		Container: String(w.Container[:]), Image: String(w.Image[:]), Labels: l.Own, Owner: l.Owner, Told: l.Told,
 	}
 }
 
@@ -107,13 +113,40 @@ func TestParse(t *testing.T) {
 				"io.kubernetes.cri-o.Labels":        `{"io.kubernetes.container.name":"POD","io.kubernetes.pod.name":"mypod","io.kubernetes.pod.uid":"uid","app":"web","number":1}`,
 			},
 			"", Rules{},
-			who{Flags: abi.WhoSandbox, Engine: "cri-o", ID: "id", SandboxID: "id", Namespace: "default", Pod: "mypod", PodUID: "uid", Image: "pause", Labels: map[string]string{"app": "web"}},
+			who{Flags: abi.WhoSandbox, Engine: "cri-o", ID: "id", SandboxID: "id", Namespace: "default", Pod: "mypod", PodUID: "uid", Image: "pause", Labels: none, Told: map[string]string{"app": "web"}},
+		},
+		{
+			"a sandbox of CRI-O whose pod's author wrote over CRI-O's annotations",
+			map[string]string{
+				"io.kubernetes.cri-o.Metadata":      `{"name":"mypod","uid":"uid","namespace":"default"}`,
+				"io.container.manager":              "libpod",
+				"io.kubernetes.cri.sandbox-id":      "other",
+				"io.kubernetes.cri-o.ContainerType": "container",
+				"io.kubernetes.cri-o.SandboxID":     "other",
+				"io.kubernetes.cri-o.Labels":        `{"app":"payments","team":"enforced"}`,
+				"runc-trace.label/app":              "payments",
+				"app":                               "evil", // the true label, which CRI-O writes last
+				"io.kubernetes.container.name":      "POD",
+				"io.kubernetes.pod.name":            "mypod",
+				"io.kubernetes.pod.namespace":       "default",
+				"io.kubernetes.pod.uid":             "uid",
+			},
+			"/run/containers/storage/overlay-containers/id/userdata", Rules{},
+			who{
+				Flags: abi.WhoSandbox | abi.WhoLabelsTruncated, Engine: "cri-o", ID: "id", SandboxID: "id", Namespace: "default", Pod: "mypod", PodUID: "uid",
+				Labels: none, Owner: map[string]string{"app": "payments"}, Told: map[string]string{"app": "evil", "team": "enforced"},
+			},
+		},
+		{
+			"a sandbox of CRI-O without labels",
+			map[string]string{"io.container.manager": "cri-o", "io.kubernetes.cri-o.ContainerType": "sandbox", "io.kubernetes.cri-o.Labels": "{}"},
+			"", Rules{}, who{Flags: abi.WhoSandbox, Engine: "cri-o", ID: "id", Labels: none, Told: none},
 		},
 		{
 			"Podman",
 			map[string]string{"io.container.manager": "libpod", "io.kubernetes.cri-o.SandboxID": "pod", "io.podman.annotations.autoremove": "TRUE", "runc-trace.label/app": "web"},
 			"/var/lib/containers/storage/overlay-containers/id/userdata", Rules{},
-			who{Flags: abi.WhoRecord, Engine: "podman", ID: "id", SandboxID: "pod", Labels: map[string]string{"app": "web"}},
+			who{Flags: abi.WhoRecord, Engine: "podman", ID: "id", SandboxID: "pod", Labels: none, Owner: map[string]string{"app": "web"}},
 		},
 		{
 			"Podman by a prefix", map[string]string{"io.podman.annotations.init": "FALSE"}, "", Rules{},
@@ -123,7 +156,7 @@ func TestParse(t *testing.T) {
 			"Docker with annotations",
 			map[string]string{"runc-trace.label/app": "web", "runc-trace.label/": "x", "io.kubernetes.pod.name": "p"},
 			task + "moby/id", Rules{},
-			who{Flags: abi.WhoRecord, Engine: "docker", ID: "id", Pod: "p", Labels: map[string]string{"app": "web"}},
+			who{Flags: abi.WhoRecord, Engine: "docker", ID: "id", Pod: "p", Labels: none, Owner: map[string]string{"app": "web"}},
 		},
 		{"Docker by its own containerd", nil, "/var/run/docker/containerd/daemon/io.containerd.runtime.v2.task/moby/id", Rules{}, who{Flags: abi.WhoRecord, Engine: "docker", ID: "id", Labels: none}},
 		{"Docker before it used containerd's path", nil, "/run/docker/libcontainerd/id", Rules{}, who{Flags: abi.WhoRecord, Engine: "docker", ID: "id", Labels: none}},
@@ -139,18 +172,24 @@ func TestParse(t *testing.T) {
 				"other": "6", "runc-trace.label/c": "7", "p/c": "overridden",
 			},
 			"", Rules{Annotations: []string{"whole", "missing"}, Prefixes: []string{"p/"}, JSON: []string{"blob", "broken", "missing"}},
-			who{Flags: abi.WhoRecord, ID: "id", Labels: map[string]string{"whole": "1", "a": "2", "b": "4", "c": "7"}},
+			who{Flags: abi.WhoRecord, ID: "id", Labels: map[string]string{"whole": "1", "a": "2", "b": "4", "c": "overridden"}, Owner: map[string]string{"c": "7"}},
+		},
+		{
+			"the owner's labels by a rule",
+			map[string]string{"runc-trace.label/c": "7", "p/c": "overridden"},
+			"", Rules{Prefixes: []string{"p/", LabelPrefix}},
+			who{Flags: abi.WhoRecord, ID: "id", Labels: map[string]string{"c": "7"}},
 		},
 		{
 			"labels that cannot be encoded",
 			map[string]string{LabelPrefix + "a=b": "1", LabelPrefix + "c\x00d": "2", LabelPrefix + "e": "3\x004", LabelPrefix + "f": "5=6", LabelPrefix + "g": ""},
-			"", Rules{}, who{Flags: abi.WhoRecord, ID: "id", Labels: map[string]string{"f": "5=6", "g": ""}},
+			"", Rules{}, who{Flags: abi.WhoRecord, ID: "id", Labels: none, Owner: map[string]string{"f": "5=6", "g": ""}},
 		},
 		{
 			"labels that do not fit",
-			map[string]string{LabelPrefix + "a": strings.Repeat("x", 4000), LabelPrefix + "b": strings.Repeat("y", 100), LabelPrefix + "c": strings.Repeat("z", 90)},
+			map[string]string{LabelPrefix + "a": strings.Repeat("x", 4000), LabelPrefix + "b": strings.Repeat("y", 100), LabelPrefix + "c": strings.Repeat("z", 50)},
 			"", Rules{},
-			who{Flags: abi.WhoRecord | abi.WhoLabelsTruncated, ID: "id", Labels: map[string]string{"a": strings.Repeat("x", 4000), "c": strings.Repeat("z", 90)}},
+			who{Flags: abi.WhoRecord | abi.WhoLabelsTruncated, ID: "id", Labels: none, Owner: map[string]string{"a": strings.Repeat("x", 4000), "c": strings.Repeat("z", 50)}},
 		},
 		{
 			"fields that do not fit",
@@ -169,40 +208,114 @@ func TestParse(t *testing.T) {
 	}
 }
 
+func TestEncodeLabels(t *testing.T) {
+	text := make([]byte, 16)
+	for _, test := range []struct {
+		labels    map[string]string
+		keep      []string
+		want      string
+		truncated bool
+	}{
+		{map[string]string{"b": "2", "a": "1"}, nil, "a=1\x00b=2\x00", false},
+		{map[string]string{"a": strings.Repeat("x", 13)}, nil, "a=xxxxxxxxxxxxx\x00", false},
+		{map[string]string{"a": strings.Repeat("x", 14)}, nil, "", true},
+		{map[string]string{"a": "12345", "b": "12345", "team": "x"}, nil, "a=12345\x00b=12345\x00", true},
+		{map[string]string{"a": "12345", "b": "12345", "team": "x"}, []string{"team"}, "team=x\x00a=12345\x00", true},
+		{map[string]string{"a": "1234", "b/x": "1", "b/y": "1"}, []string{"c", "b/*"}, "b/x=1\x00b/y=1\x00", true},
+		{map[string]string{"a": "1", "b": "2", "c": "3"}, []string{"c", "*"}, "c=3\x00a=1\x00b=2\x00", false},
+		{map[string]string{"": "1", "a=b": "2", "c\x00": "3", "d": "\x00"}, []string{"d"}, "", false},
+	} {
+		used, truncated := EncodeLabels(text, test.labels, test.keep)
+		if got := string(text[:used]); got != test.want || truncated != test.truncated || strings.Trim(string(text[used:]), "\x00") != "" {
+			t.Errorf("%v, kept first %q: %q, truncated %v, want %q, %v", test.labels, test.keep, text, truncated, test.want, test.truncated)
+		}
+	}
+}
+
+// TestSetLabels holds which labels are kept if not all find room: those that are to be kept first, the engine's, and last
+// the owner's.
 func TestSetLabels(t *testing.T) {
+	long := strings.Repeat("x", 1500)
+	labels := Labels{
+		Own:   map[string]string{"own": long},
+		Owner: map[string]string{"a": long, "team": "owner"},
+		Told:  map[string]string{"pod": long},
+	}
+	for _, test := range []struct {
+		keep []string
+		want Labels
+	}{
+		{nil, Labels{Own: labels.Own, Owner: map[string]string{"team": "owner"}, Told: labels.Told, Incomplete: true}},
+		{[]string{"a"}, Labels{Own: map[string]string{}, Owner: labels.Owner, Told: labels.Told, Incomplete: true}},
+	} {
+		var w abi.Who
+		SetLabels(&w, labels, test.keep)
+		if diff := cmp.Diff(test.want, LabelsOf(&w)); diff != "" {
+			t.Errorf("kept first %q (-want +got):\n%s", test.keep, diff)
+		}
+	}
 	var w abi.Who
-	SetLabels(&w, map[string]string{"a": strings.Repeat("x", abi.LabelsSize-3)})
-	if w.LabelsLength != abi.LabelsSize || w.Flags != 0 {
-		t.Errorf("the longest label: length %d, flags %d", w.LabelsLength, w.Flags)
-	}
-	SetLabels(&w, map[string]string{"a": strings.Repeat("x", abi.LabelsSize-2)})
-	if w != (abi.Who{Flags: abi.WhoLabelsTruncated}) {
-		t.Errorf("one byte longer: length %d, flags %d, or bytes are left", w.LabelsLength, w.Flags)
-	}
-	SetLabels(&w, map[string]string{"b": "2", "a": "1"})
-	want := abi.Who{LabelsLength: 8}
-	copy(want.Labels[:], "a=1\x00b=2\x00")
+	SetLabels(&w, Labels{Own: map[string]string{"a": "1"}, Incomplete: true}, nil)
+	SetLabels(&w, Labels{Own: map[string]string{"b": "2"}}, nil)
+	want := abi.Who{LabelsLength: 4}
+	copy(want.Labels[:], "b=2\x00")
 	if diff := cmp.Diff(want, w); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
+		t.Errorf("labels that were replaced (-want +got):\n%s", diff)
+	}
+}
+
+// TestTell adds what engines say elsewhere to what annotations said.
+func TestTell(t *testing.T) {
+	rules := Rules{Keep: []string{"team"}}
+	w := Parse("id", map[string]string{"runc-trace.label/app": "web"}, task+"moby/id", rules)
+	Tell(&w, "web-1", "nginx", map[string]string{"a": strings.Repeat("x", 4060), "team": "ops"}, rules)
+	want := who{
+		Flags: abi.WhoRecord | abi.WhoLabelsTruncated, Engine: "docker", ID: "id", Container: "web-1", Image: "nginx",
+		Labels: map[string]string{}, Told: map[string]string{"a": strings.Repeat("x", 4060), "team": "ops"},
+	}
+	if diff := cmp.Diff(want, read(w)); diff != "" {
+		t.Errorf("Docker (-want +got):\n%s", diff)
+	}
+
+	w = Parse("id", map[string]string{"io.container.manager": "libpod", "io.kubernetes.container.name": "main"}, "", rules)
+	Tell(&w, "web-1", "", nil, rules)
+	want = who{Flags: abi.WhoRecord, Engine: "podman", ID: "id", Container: "main", Labels: map[string]string{}}
+	if diff := cmp.Diff(want, read(w)); diff != "" {
+		t.Errorf("Podman (-want +got):\n%s", diff)
+	}
+
+	w = Parse("id", map[string]string{"io.container.manager": "cri-o", "io.kubernetes.cri-o.SandboxID": "s", "io.kubernetes.cri-o.Labels": "{}"}, "", rules)
+	TellPod(&w, map[string]string{}, rules)
+	want = who{Flags: abi.WhoRecord, Engine: "cri-o", ID: "id", SandboxID: "s", Labels: map[string]string{}}
+	if diff := cmp.Diff(want, read(w)); diff != "" {
+		t.Errorf("CRI-O, of a sandbox that tells nothing (-want +got):\n%s", diff)
+	}
+	TellPod(&w, map[string]string{"io.kubernetes.cri-o.Labels": `{"app":"web","io.kubernetes.pod.uid":"uid"}`, "app": "web"}, rules)
+	want.Told = map[string]string{"app": "web"}
+	if diff := cmp.Diff(want, read(w)); diff != "" {
+		t.Errorf("CRI-O (-want +got):\n%s", diff)
 	}
 }
 
 func TestLabelsOfAnyBytes(t *testing.T) {
+	none := map[string]string{}
 	for _, test := range []struct {
 		bytes  string
 		length uint32
-		want   map[string]string
+		want   Labels
 	}{
-		{"", 0, map[string]string{}},
-		{"a=1\x00", 4, map[string]string{"a": "1"}},
-		{"a=1\x00", 0xffffffff, map[string]string{"a": "1"}},
-		{"a=1\x00b=2\x00", 7, map[string]string{"a": "1"}},
-		{"a\x00=1\x00\x00b=2\x00", 10, map[string]string{"b": "2"}},
-		{strings.Repeat("a=", abi.LabelsSize/2), abi.LabelsSize, map[string]string{}},
+		{"", 0, Labels{Own: none, Owner: none}},
+		{"a=1\x00", 4, Labels{Own: map[string]string{"a": "1"}, Owner: none}},
+		{"a=1\x00", 0xffffffff, Labels{Own: map[string]string{"a": "1"}, Owner: none}},
+		{"a=1\x00b=2\x00", 7, Labels{Own: map[string]string{"a": "1"}, Owner: none}},
+		{"a\x00=1\x00\x00b=2\x00", 10, Labels{Own: map[string]string{"b": "2"}, Owner: none, Told: none}},
+		{"=\x00=a=1\x00==2\x00", 11, Labels{Own: none, Owner: none, Told: map[string]string{"a": "1"}}},
+		{LabelPrefix + "a=1\x00", 21, Labels{Own: none, Owner: map[string]string{"a": "1"}}},
+		{strings.Repeat("a=", abi.LabelsSize/2), abi.LabelsSize, Labels{Own: none, Owner: none}},
 	} {
 		w := abi.Who{LabelsLength: test.length}
 		copy(w.Labels[:], test.bytes)
-		if diff := cmp.Diff(test.want, Labels(&w)); diff != "" {
+		if diff := cmp.Diff(test.want, LabelsOf(&w)); diff != "" {
 			t.Errorf("%.20q, %d (-want +got):\n%s", test.bytes, test.length, diff)
 		}
 	}
@@ -232,8 +345,7 @@ func FuzzParse(f *testing.F) {
 			}
 		}
 		again := w
-		SetLabels(&again, Labels(&w))
-		again.Flags = w.Flags
+		SetLabels(&again, LabelsOf(&w), nil)
 		if again != w {
 			t.Errorf("labels %q read and written become %q", w.Labels[:w.LabelsLength], again.Labels[:again.LabelsLength])
 		}

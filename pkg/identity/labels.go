@@ -6,80 +6,180 @@ import (
 	"bytes"
 	"encoding/json"
 	"maps"
+	"path"
 	"slices"
 	"strings"
 
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 )
 
-// SetLabels replaces the labels of who, as EncodeLabels writes them; abi.WhoLabelsTruncated says whether any was left
-// out for want of room.
-func SetLabels(who *abi.Who, labels map[string]string) {
-	used, truncated := EncodeLabels(who.Labels[:], labels)
-	who.LabelsLength = uint32(used)
+// Labels are the labels that are kept with a container's identity, by origin. Readers decide which origin counts: see
+// package labels.
+type Labels struct {
+	// Own come from annotations that are labels: the engine's own, and those that the operator named in the configuration.
+	Own map[string]string
+	// Owner come from annotations "runc-trace.label/KEY", which the author of a pod may be able to write.
+	Owner map[string]string
+	// Told are what the engine itself says of the pod or the container. Nil: the engine did not say anything; empty: it
+	// said that there are no labels.
+	Told map[string]string
+	// Incomplete says that there are more labels: some found no room, or the engine's word was tampered with.
+	Incomplete bool
+}
+
+// In abi.Who, labels of the three origins are told apart by how an element begins. Own labels begin with their key, Owner's
+// with LabelPrefix, and the engine's with a '=', which no key can have. An element "=" alone says that the engine
+// has told its labels, even if there are none. Readers that do not know the difference pass over empty keys.
+const toldPrefix = "="
+
+// SetLabels replaces the labels of who. Labels that find no room are left out, and abi.WhoLabelsTruncated says so: kept
+// first are those whose key matches an entry of keep (see KeepFirst), then those that the engine told, and last
+// the owner's, so that the author of a pod cannot push out any other.
+func SetLabels(who *abi.Who, labels Labels, keep []string) {
+	e := encoder{text: who.Labels[:]}
+	clear(e.text)
+	if labels.Told != nil {
+		e.add("", "", "")
+	}
+	for _, first := range [...]bool{true, false} {
+		e.addAll(labels.Told, toldPrefix, keep, first)
+		e.addAll(labels.Own, "", keep, first)
+		e.addAll(labels.Owner, LabelPrefix, keep, first)
+	}
+	who.LabelsLength = uint32(e.used)
 	who.Flags &^= abi.WhoLabelsTruncated
-	if truncated {
+	if e.truncated || labels.Incomplete {
 		who.Flags |= abi.WhoLabelsTruncated
 	}
 }
 
-// Labels reads the labels of who.
-func Labels(who *abi.Who) map[string]string {
-	return DecodeLabels(who.Labels[:min(int(who.LabelsLength), len(who.Labels))])
+// LabelsOf reads the labels of who. It takes any bytes.
+func LabelsOf(who *abi.Who) Labels {
+	l := Labels{Own: map[string]string{}, Owner: map[string]string{}, Incomplete: who.Flags&abi.WhoLabelsTruncated != 0}
+	for element := range elements(who.Labels[:min(int(who.LabelsLength), len(who.Labels))]) {
+		set := l.Own
+		if rest, ok := strings.CutPrefix(element, toldPrefix); ok {
+			if l.Told == nil {
+				l.Told = map[string]string{}
+			}
+			element, set = rest, l.Told
+		} else if rest, ok := strings.CutPrefix(element, LabelPrefix); ok {
+			element, set = rest, l.Owner
+		}
+		if key, value, ok := strings.Cut(element, "="); ok && key != "" {
+			set[key] = value
+		}
+	}
+	return l
 }
 
-// EncodeLabels writes labels whole, "key=value\0", in the order of their keys, as many as fit, and zeros behind
-// them. It returns the number of bytes in use, and whether any was left out for want of room. A key that is empty or has a '=' or NUL, and a
+// EncodeLabels writes labels whole, "key=value\0", as many as fit, and zeros behind them: first those whose key matches
+// an entry of keep, in the order of the entries (see KeepFirst), then the others, both in the order of their keys. It returns the number of
+// bytes in use, and whether any was left out for want of room. A key that is empty or has a '=' or NUL, and a
 // value that has a NUL, is refused: it could be read back as something else.
-func EncodeLabels(text []byte, labels map[string]string) (used int, truncated bool) {
+func EncodeLabels(text []byte, labels map[string]string, keep []string) (used int, truncated bool) {
+	e := encoder{text: text}
 	clear(text)
-	for _, key := range slices.Sorted(maps.Keys(labels)) {
-		value := labels[key]
-		if key == "" || strings.ContainsAny(key, "=\x00") || indexNUL(value) >= 0 {
-			continue
-		}
-		if len(key)+len(value)+2 > len(text)-used {
-			truncated = true
-			continue
-		}
-		used += copy(text[used:], key)
-		used += copy(text[used:], "=")
-		used += copy(text[used:], value)
-		used++
+	for _, first := range [...]bool{true, false} {
+		e.addAll(labels, "", keep, first)
 	}
-	return used, truncated
+	return e.used, e.truncated
 }
 
 // DecodeLabels reads what EncodeLabels wrote. It takes any bytes: what is no whole "key=value\0" is left out.
 func DecodeLabels(text []byte) map[string]string {
 	labels := map[string]string{}
-	for {
-		pair, after, whole := bytes.Cut(text, []byte{0})
-		if !whole {
-			return labels
-		}
-		if key, value, ok := strings.Cut(string(pair), "="); ok && key != "" {
+	for element := range elements(text) {
+		if key, value, ok := strings.Cut(element, "="); ok && key != "" {
 			labels[key] = value
 		}
-		text = after
+	}
+	return labels
+}
+
+// elements yields what stands before each NUL.
+func elements(text []byte) func(func(string) bool) {
+	return func(yield func(string) bool) {
+		for {
+			element, after, whole := bytes.Cut(text, []byte{0})
+			if !whole || !yield(string(element)) {
+				return
+			}
+			text = after
+		}
 	}
 }
 
-// apply adds the labels that annotations give: those of the rules, and over them
-// those that are called labels.
-func (r Rules) apply(labels, annotations map[string]string) {
+// encoder writes elements into text as long as there is room.
+type encoder struct {
+	text      []byte
+	used      int
+	truncated bool
+}
+
+func (e *encoder) add(prefix, key, value string) {
+	if len(prefix)+len(key)+len(value)+2 > len(e.text)-e.used {
+		e.truncated = true
+		return
+	}
+	for _, part := range [...]string{prefix, key, "=", value} {
+		e.used += copy(e.text[e.used:], part)
+	}
+	e.used++
+}
+
+// addAll adds the labels that are kept first, or all others.
+func (e *encoder) addAll(labels map[string]string, prefix string, keep []string, first bool) {
+	if len(labels) == 0 || first && len(keep) == 0 {
+		return
+	}
+	keys := slices.Sorted(maps.Keys(labels))
+	if len(keep) > 0 {
+		ranks := make(map[string]int, len(keys))
+		keys = slices.DeleteFunc(keys, func(key string) bool {
+			ranks[key] = KeepFirst(keep, key)
+			return ranks[key] < len(keep) != first
+		})
+		slices.SortStableFunc(keys, func(a, b string) int { return ranks[a] - ranks[b] })
+	}
+	for _, key := range keys {
+		if value := labels[key]; key != "" && !strings.ContainsAny(key, "=\x00") && indexNUL(value) < 0 {
+			e.add(prefix, key, value)
+		}
+	}
+}
+
+// KeepFirst is the index of the first entry of keep that a label's key matches, or len(keep). An entry is a key, or a
+// pattern of path.Match, in which * matches any characters but '/': "example.com/*".
+func KeepFirst(keep []string, key string) int {
+	for i, pattern := range keep {
+		if pattern == key {
+			return i
+		}
+		if matched, err := path.Match(pattern, key); err == nil && matched {
+			return i
+		}
+	}
+	return len(keep)
+}
+
+// apply adds the labels that annotations give: by the rules, and to those of the owner the ones that are called labels,
+// unless a rule names these.
+func (r Rules) apply(labels *Labels, annotations map[string]string) {
 	for _, name := range r.JSON {
-		addJSON(labels, annotations[name])
+		addJSON(labels.Own, annotations[name])
 	}
 	for _, prefix := range r.Prefixes {
-		addPrefixed(labels, annotations, prefix)
+		addPrefixed(labels.Own, annotations, prefix)
 	}
 	for _, name := range r.Annotations {
 		if value, ok := annotations[name]; ok {
-			labels[name] = value
+			labels.Own[name] = value
 		}
 	}
-	addPrefixed(labels, annotations, LabelPrefix)
+	if !slices.Contains(r.Prefixes, LabelPrefix) {
+		addPrefixed(labels.Owner, annotations, LabelPrefix)
+	}
 }
 
 func addPrefixed(labels, annotations map[string]string, prefix string) {

@@ -3,6 +3,7 @@
 package labels
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 type maps struct {
 	identities []abi.Identity
 	told       map[subject]abi.Labels
+	looked     int // how often an identity was looked at
 }
 
 type subject struct {
@@ -24,6 +26,7 @@ type subject struct {
 }
 
 func (m *maps) Identity(index int) (abi.Identity, bool) {
+	m.looked++
 	if index >= len(m.identities) || m.identities[index].Generation == 0 || m.identities[index].Generation&1 != 0 {
 		return abi.Identity{}, false
 	}
@@ -41,7 +44,7 @@ func (m *maps) tell(source uint32, name string, labels map[string]string) {
 		m.told = map[subject]abi.Labels{}
 	}
 	l := abi.Labels{Updated: uint64(2 * (len(labels) + 1000*len(m.told)))}
-	used, _ := identity.EncodeLabels(l.Text[:], labels)
+	used, _ := identity.EncodeLabels(l.Text[:], labels, nil)
 	l.Length = uint32(used)
 	m.told[subject{source, name}] = l
 }
@@ -58,7 +61,7 @@ func slot(generation uint32, id, sandbox string, flags uint32, labels map[string
 	copy(i.Who.ID[:], id)
 	copy(i.Who.SandboxID[:], sandbox)
 	i.Who.Flags = flags
-	identity.SetLabels(&i.Who, labels)
+	identity.SetLabels(&i.Who, identity.Labels{Own: labels}, nil)
 	return i
 }
 
@@ -119,87 +122,14 @@ func TestDirectoryFollowsChanges(t *testing.T) {
 		}
 	}
 	check("at first", map[string]string{"app": "web"})
-	identity.SetLabels(&m.identities[0].Who, map[string]string{"late": "1"})
+	identity.SetLabels(&m.identities[0].Who, identity.Labels{Own: map[string]string{"late": "1"}}, nil)
 	check("filled in later", map[string]string{"app": "web", "late": "1"})
-	identity.SetLabels(&m.identities[1].Who, map[string]string{"app": "new"})
+	identity.SetLabels(&m.identities[1].Who, identity.Labels{Own: map[string]string{"app": "new"}}, nil)
 	check("changed at the sandbox", map[string]string{"app": "new", "late": "1"})
 	m.identities[1] = slot(4, "another", "", abi.WhoRecord, map[string]string{"app": "other"})
 	check("the sandbox is gone", map[string]string{"app": "new", "late": "1"})
 	m.identities[0] = slot(4, "another container", "", abi.WhoRecord, map[string]string{"x": "y"})
 	check("the slot was used again", map[string]string{"x": "y"})
-}
-
-// TestDirectoryJoinsSources has labels come from everywhere, one source after the other.
-func TestDirectoryJoinsSources(t *testing.T) {
-	pod := func(id, sandbox, engine string, flags uint32, labels map[string]string) abi.Identity {
-		i := slot(2, id, sandbox, flags, labels)
-		identity.Put(i.Who.PodUID[:], "uid")
-		identity.Put(i.Who.Engine[:], engine)
-		return i
-	}
-	docker := slot(2, "d", "", abi.WhoRecord, nil)
-	identity.Put(docker.Who.Engine[:], "docker")
-	m := &maps{identities: []abi.Identity{
-		pod("c1", "s1", "containerd", abi.WhoRecord, map[string]string{"own": "1", "both": "own"}),
-		pod("s1", "s1", "containerd", abi.WhoSandbox, map[string]string{"old": "sandbox", "both": "sandbox"}),
-		docker,
-		pod("c2", "s2", "cri-o", abi.WhoRecord, nil),
-	}}
-	d := newDirectory(m)
-	type joined struct {
-		Labels     map[string]string
-		Origins    map[string]Origin
-		Unlabelled bool
-		Name       string
-	}
-	check := func(what string, index uint32, want joined) {
-		t.Helper()
-		c, ok := d.Lookup(index, 2)
-		if !ok {
-			t.Fatal("evicted")
-		}
-		if diff := cmp.Diff(want, joined{c.Labels, c.Origins, c.Unlabelled, c.Name}); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", what, diff)
-		}
-	}
-	check("annotations", 0, joined{
-		Labels:  map[string]string{"own": "1", "both": "own", "old": "sandbox"},
-		Origins: map[string]Origin{"own": FromAnnotation, "both": FromAnnotation, "old": FromSandbox}, Unlabelled: true,
-	})
-	m.tell(abi.LabelsCri, "uid", map[string]string{"app": "web", "both": "cri"})
-	check("the engine's instead of the sandbox's", 0, joined{
-		Labels:  map[string]string{"own": "1", "both": "own", "app": "web"},
-		Origins: map[string]Origin{"own": FromAnnotation, "both": FromAnnotation, "app": FromCRI},
-	})
-	m.tell(abi.LabelsKubernetes, "uid", map[string]string{"app": "new"})
-	check("the API server's instead of the engine's", 0, joined{
-		Labels:  map[string]string{"own": "1", "both": "own", "app": "new"},
-		Origins: map[string]Origin{"own": FromAnnotation, "both": FromAnnotation, "app": FromKubernetes},
-	})
-	m.tell(abi.LabelsKubernetes, "uid", map[string]string{})
-	check("a label taken away", 0, joined{
-		Labels: map[string]string{"own": "1", "both": "own"}, Origins: map[string]Origin{"own": FromAnnotation, "both": FromAnnotation},
-	})
-	check("a sandbox has its pod's", 1, joined{
-		Labels: map[string]string{"old": "sandbox", "both": "sandbox"}, Origins: map[string]Origin{"old": FromAnnotation, "both": FromAnnotation},
-	})
-	check("CRI-O hands labels on", 3, joined{Labels: map[string]string{}, Origins: map[string]Origin{}})
-
-	check("nobody asked Docker", 2, joined{Labels: map[string]string{}, Origins: map[string]Origin{}, Unlabelled: true})
-	m.tell(abi.LabelsDocker, "d", map[string]string{"a": "b"})
-	l := m.told[subject{abi.LabelsDocker, "d"}]
-	identity.Put(l.Name[:], "web-1")
-	m.told[subject{abi.LabelsDocker, "d"}] = l
-	d = newDirectory(m)
-	check("Docker's", 2, joined{Labels: map[string]string{"a": "b"}, Origins: map[string]Origin{"a": FromDocker}, Name: "web-1"})
-
-	if seen := d.AgentSeen(); seen != 0 {
-		t.Errorf("an agent was seen at %d", seen)
-	}
-	m.tell(abi.LabelsAgent, "", nil)
-	if seen := d.AgentSeen(); seen != m.told[subject{abi.LabelsAgent, ""}].Updated {
-		t.Errorf("the agent was seen at %d", seen)
-	}
 }
 
 // TestDirectoryLooksSeldom asks for a container's labels many times a moment, and the kernel only once.
@@ -208,12 +138,56 @@ func TestDirectoryLooksSeldom(t *testing.T) {
 	d := NewDirectory(m, 1)
 	d.refresh = time.Hour
 	d.Lookup(0, 2)
-	identity.SetLabels(&m.identities[0].Who, map[string]string{"late": "1"})
+	identity.SetLabels(&m.identities[0].Who, identity.Labels{Own: map[string]string{"late": "1"}}, nil)
 	if c, _ := d.Lookup(0, 2); len(c.Labels) != 0 {
 		t.Errorf("labels %v were looked at within the hour", c.Labels)
 	}
 	m.identities[0] = slot(4, "another", "", abi.WhoRecord, map[string]string{"x": "y"})
 	if c, _ := d.Lookup(0, 4); c.Labels["x"] != "y" {
 		t.Errorf("another container has the labels %v", c.Labels)
+	}
+}
+
+// TestDirectoryFindsSandboxAtOnce registers pods one after another, each sandbox before its container, much faster than
+// sandboxes that are not there are looked for again.
+func TestDirectoryFindsSandboxAtOnce(t *testing.T) {
+	m := &maps{identities: make([]abi.Identity, 64)}
+	d := newDirectory(m)
+	for n := uint32(0); n < 60; n += 3 {
+		sandbox := fmt.Sprint("sandbox", n)
+		m.identities[n] = slot(2, "noise", "unknown", abi.WhoRecord, nil)
+		m.identities[n+1] = slot(2, sandbox, sandbox, abi.WhoSandbox, map[string]string{"app": "web"})
+		m.identities[n+2] = slot(2, "container", sandbox, abi.WhoRecord, nil)
+		d.Lookup(n, 2)
+		d.nextScan = time.Time{} // a search takes no time
+		if c, ok := d.Lookup(n+2, 2); !ok || c.Labels["app"] != "web" || c.SandboxUnknown {
+			t.Fatalf("the container of %s: %+v", sandbox, c)
+		}
+		if c, _ := d.Lookup(n, 2); !c.SandboxUnknown {
+			t.Fatalf("the one whose sandbox is unknown: %+v", c)
+		}
+	}
+}
+
+// TestDirectoryBoundsSearches has many containers of sandboxes that are not there exec all the time: each is worth one
+// search, and all of them together one a second.
+func TestDirectoryBoundsSearches(t *testing.T) {
+	m := &maps{identities: make([]abi.Identity, 256)}
+	d := newDirectory(m)
+	for n := range m.identities {
+		m.identities[n] = slot(2, fmt.Sprint("c", n), fmt.Sprint("gone", n), abi.WhoRecord, nil)
+	}
+	begin := time.Now()
+	for n := range 100 * len(m.identities) {
+		d.Lookup(uint32(n/100), 2)
+	}
+	if most := len(m.identities) + 1 + int(time.Since(begin)/rescan); d.scans > most {
+		t.Errorf("%d searches, want at most %d", d.scans, most)
+	}
+	d.nextScan = time.Now().Add(time.Hour) // the last search took minutes
+	m.identities[0] = slot(4, "c", "new", abi.WhoRecord, nil)
+	scans := d.scans
+	if c, _ := d.Lookup(0, 4); d.scans != scans || !c.SandboxUnknown {
+		t.Errorf("%d more searches than there is time for: %+v", d.scans-scans, c)
 	}
 }

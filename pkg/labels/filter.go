@@ -50,16 +50,31 @@ func (f *Filter) Everything() bool {
 	return f.Labels.Everything() && f.Namespace == "" && f.Pod == "" && f.Container == ""
 }
 
-// Matches tells whether a container is wanted. Of one that is not known any more, nil,
-// nothing can be said: it is wanted only where all are.
-func (f *Filter) Matches(c *Container) bool {
+// Judge tells whether a container is wanted, as far as the names and labels that are known tell: Maybe if labels that found
+// no room could decide it. What no source has told yet does not count: see Container.Unlabelled. A container that is not known
+// any more, nil, is wanted only if all are.
+func (f *Filter) Judge(c *Container) Verdict {
 	if c == nil {
-		return f.Everything()
+		if f.Everything() {
+			return Yes
+		}
+		return No
 	}
-	return f.MatchesNames(c) && f.Labels.Matches(c.Labels)
+	if f.JudgeNames(c) != Yes {
+		return No
+	}
+	return f.Labels.Judge(c)
 }
 
-// MatchesNames tells whether a container is wanted whatever its labels are.
-func (f *Filter) MatchesNames(c *Container) bool {
-	return f.Namespace.Matches(c.Namespace) && f.Pod.Matches(c.Pod) && f.Container.Matches(c.Name)
+// JudgeNames tells whether a container is wanted whatever its labels are: Maybe if its name decides it and is not known yet.
+func (f *Filter) JudgeNames(c *Container) Verdict {
+	switch {
+	case !f.Namespace.Matches(c.Namespace) || !f.Pod.Matches(c.Pod):
+		return No
+	case f.Container.Matches(c.Name):
+		return Yes
+	case c.Name == "" && c.Engine == "docker" && c.Unlabelled:
+		return Maybe
+	}
+	return No
 }

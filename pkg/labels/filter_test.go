@@ -104,11 +104,19 @@ func TestFilter(t *testing.T) {
 		{"glob that does not match", Filter{Pod: "web-[0-6]*"}, false, false},
 		{"one of two", Filter{Pod: "web-*", Container: "sidecar"}, false, false},
 	} {
-		if got := f.filter.Matches(c); got != f.want {
+		if got := f.filter.Judge(c) == Yes; got != f.want {
 			t.Errorf("%s: matches %v, want %v", f.name, got, f.want)
 		}
-		if got := f.filter.Matches(nil); got != f.evicted {
+		if got := f.filter.Judge(nil) == Yes; got != f.evicted {
 			t.Errorf("%s: matches an evicted container %v, want %v", f.name, got, f.evicted)
+		}
+	}
+	byName := Filter{Container: "web"}
+	for c, want := range map[*Container]Verdict{
+		{Name: "web"}: Yes, {Name: "db"}: No, {}: No, {Engine: "docker", Unlabelled: true}: Maybe, {Engine: "docker", Unlabelled: true, Name: "db"}: No,
+	} {
+		if got := byName.JudgeNames(c); got != want {
+			t.Errorf("%+v is called web: %v, want %v", c, got, want)
 		}
 	}
 	var g Glob

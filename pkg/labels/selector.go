@@ -11,6 +11,7 @@ import (
 	"fmt"
 
 	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/selection"
 )
 
 // Selector is a label selector of Kubernetes, with all that kubectl knows:
@@ -30,9 +31,44 @@ func ParseSelector(text string) (Selector, error) {
 	return Selector{s}, nil
 }
 
-// Matches tells whether labels are selected.
+// Matches tells whether labels are selected, if there are no others.
 func (s Selector) Matches(set map[string]string) bool {
 	return s.requirements == nil || s.requirements.Matches(labels.Set(set))
+}
+
+// Verdict says whether something is wanted, as far as what is known tells.
+type Verdict int
+
+// The verdicts. Of several requirements the least verdict counts.
+const (
+	No    Verdict = iota // it is not, whatever else there may be
+	Maybe                // it depends on what is not known
+	Yes                  // it is, whatever else there may be
+)
+
+// Judge tells whether a container is selected. Each requirement speaks of one key. If the container has a label of that key
+// for certain, the requirement is met or not. If some labels of the container are not known, then one that seems to be
+// missing may be there, with any value: whether the requirement asks for the key, for its absence (!key), or for a value
+// or the lack of one (=, !=, in, notin, >, <), it may be met. If a label is known, but a source that counts more may have
+// another one, the key is there, and its value may be any.
+func (s Selector) Judge(c *Container) Verdict {
+	if s.requirements == nil {
+		return Yes
+	}
+	verdict := Yes
+	requirements, _ := s.requirements.Requirements()
+	for _, r := range requirements {
+		_, known := c.Labels[r.Key()]
+		switch met := r.Matches(labels.Set(c.Labels)); {
+		case !known && c.Truncated:
+			verdict = min(verdict, Maybe)
+		case c.doubtful[r.Key()] && r.Operator() != selection.Exists && r.Operator() != selection.DoesNotExist:
+			verdict = min(verdict, Maybe)
+		case !met:
+			return No
+		}
+	}
+	return verdict
 }
 
 // Everything tells whether the selector selects everything.

@@ -54,17 +54,18 @@ func TestSelectors(t *testing.T) {
 		want  string // the pods' names, with the sandbox of pod one
 		// Execs in pods whose other labels nobody tells here, and that those in annotations do not select.
 		leftOut int
+		first   string // of these
 	}{
-		{nil, "one one one one web db canary -", 0},
-		{nil, "one one one one web db canary -", 0},
-		{[]string{"--label=myapp=app-one"}, "one one one one", 3},
-		{[]string{"-lmyapp=app-one"}, "one one one one", 3},
-		{[]string{"--label=app=web,!canary"}, "web", 2},
-		{[]string{"--label=app in (web,db),tier!=back"}, "web canary", 1},
-		{[]string{"--label=app"}, "web db canary", 0},
-		{[]string{"--namespace=sho?"}, "one one one one", 0},
-		{[]string{"--pod=*e*", "--container=*e*"}, "web", 0},
-		{[]string{"--failed"}, "", 0},
+		{nil, "one one one one web db canary -", 0, ""},
+		{nil, "one one one one web db canary -", 0, ""},
+		{[]string{"--label=myapp=app-one"}, "one one one one", 3, "default/web/web"},
+		{[]string{"-lmyapp=app-one"}, "one one one one", 3, "default/web/web"},
+		{[]string{"--label=app=web,!canary"}, "web", 2, "default/db/db"},
+		{[]string{"--label=app in (web,db),tier!=back"}, "web canary", 1, "default/db/db"},
+		{[]string{"--label=app"}, "web db canary", 0, ""},
+		{[]string{"--namespace=sho?"}, "one one one one", 0, ""},
+		{[]string{"--pod=*e*", "--container=*e*"}, "web", 0, ""},
+		{[]string{"--failed"}, "", 0, ""},
 	}
 	var readers []*process
 	for _, test := range tests {
@@ -84,7 +85,8 @@ func TestSelectors(t *testing.T) {
 	for i, reader := range readers {
 		remarks := ""
 		if n := tests[i].leftOut; n > 0 {
-			remarks = fmt.Sprintf("tracectl: left out %d execs of containers whose labels are not known: no agent runs here that could tell them (tracectl agent)\n", n)
+			remarks = fmt.Sprintf("tracectl: the labels of %s are not known: its execs are left out, as are those of others like it (see tracectl status about the agent)\n", tests[i].first) +
+				fmt.Sprintf("tracectl: left out %d execs of containers whose labels are not known (see tracectl status about the agent)\n", n)
 		}
 		lines := reader.interrupt(remarks)
 		var pods []string

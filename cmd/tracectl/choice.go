@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/runc-trace/runc-trace/pkg/labels"
+	"github.com/runc-trace/runc-trace/pkg/terminal"
+)
+
+// warnOfChoice says of which containers it is not sure whether they belong into a list.
+func warnOfChoice(stderr io.Writer, c *labels.Choice) {
+	named := map[string]bool{}
+	for _, container := range c.Truncated {
+		if name := container.FullName(); !named[name] {
+			named[name] = true
+			fmt.Fprintf(stderr, "tracectl: %s has more labels than are kept, and they could decide it: it is shown\n", terminal.String(name))
+		}
+	}
+	if c.Unknown > 0 {
+		fmt.Fprintf(stderr, "tracectl: left out %d containers whose labels are not known (see tracectl status about the agent)\n", c.Unknown)
+	}
+}

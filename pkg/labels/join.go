@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package labels
+
+import (
+	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
+	"github.com/runc-trace/runc-trace/pkg/identity"
+)
+
+// Origin is where a label comes from.
+type Origin string
+
+// The origins.
+const (
+	FromKubernetes Origin = "kubernetes" // the API server: follows later changes
+	FromCRI        Origin = "cri"        // the engine, as the pod was created
+	FromSandbox    Origin = "sandbox"    // annotations of the pod's sandbox
+	FromDocker     Origin = "docker"     // Docker: its API, or what it keeps of the container
+	FromAnnotation Origin = "annotation" // of the container, written by its engine or its owner
+)
+
+// sources are what is known of the labels of one container. What is nil is not known.
+type sources struct {
+	own                     identity.Labels
+	sandbox                 *identity.Labels
+	kubernetes, cri, docker *abi.Labels
+}
+
+// layer is a set of labels of one origin. Of several layers with the same key the first one counts.
+type layer struct {
+	labels    map[string]string
+	origin    Origin
+	truncated bool
+}
+
+// join makes one set of labels of those that all sources have.
+//
+// Of a pod, the API server counts most, or else the engine (CRI), or else the annotations in which CRI-O hands labels on.
+// Then come annotations that the operator made labels by the configuration. Annotations that the pod's author may
+// have written ("runc-trace.label/KEY") count only if none of the sources above has told the pod's labels.
+//
+// A container that is in no pod of Kubernetes belongs to whoever started it, and so do its annotations: they count more than
+// what Docker says, which the author of the image may have written.
+func (c *Container) join(s sources) {
+	var layers []layer
+	own := layer{s.own.Own, FromAnnotation, s.own.Incomplete}
+	owner := layer{s.own.Owner, FromAnnotation, s.own.Incomplete}
+	told := func(l *abi.Labels, origin Origin) layer {
+		text := l.Text[:min(int(l.Length), len(l.Text))]
+		return layer{identity.DecodeLabels(text), origin, l.Flags&abi.LabelsTruncated != 0}
+	}
+	var pod *layer // by the agent
+	switch {
+	case s.kubernetes != nil:
+		l := told(s.kubernetes, FromKubernetes)
+		pod = &l
+	case s.cri != nil:
+		l := told(s.cri, FromCRI)
+		pod = &l
+	}
+	c.Unlabelled, c.Pending, c.SandboxUnknown = false, false, false
+	switch {
+	case c.Engine == "docker":
+		layers = append(layers, owner, own)
+		switch {
+		case s.docker != nil:
+			layers = append(layers, told(s.docker, FromDocker))
+		case s.own.Told != nil:
+			layers = append(layers, layer{s.own.Told, FromDocker, s.own.Incomplete})
+		default:
+			c.Unlabelled, c.Pending = true, true
+		}
+		if pod != nil {
+			layers = append(layers, *pod)
+		}
+	case !c.inPod():
+		layers = append(layers, owner, own)
+		if pod != nil {
+			layers = append(layers, *pod)
+		}
+	default:
+		c.Pending = pod == nil
+		if pod == nil {
+			pod = c.handedOn(s)
+		}
+		c.Unlabelled = pod == nil
+		c.SandboxUnknown = pod == nil && s.sandbox == nil && c.SandboxID != "" && c.SandboxID != c.ID
+		if pod != nil {
+			layers = append(layers, *pod)
+		}
+		layers = append(layers, own)
+		if s.sandbox != nil {
+			layers = append(layers, layer{s.sandbox.Own, FromSandbox, s.sandbox.Incomplete})
+		}
+		if pod == nil {
+			layers = append(layers, owner)
+			if s.sandbox != nil {
+				layers = append(layers, layer{s.sandbox.Owner, FromSandbox, s.sandbox.Incomplete})
+			}
+		}
+	}
+	c.lay(layers)
+}
+
+// handedOn are the labels of the pod that its engine wrote into annotations, or nil.
+func (c *Container) handedOn(s sources) *layer {
+	origin := FromSandbox
+	if c.Sandbox() {
+		origin = FromAnnotation
+	}
+	switch {
+	case s.sandbox != nil && s.sandbox.Told != nil:
+		return &layer{s.sandbox.Told, FromSandbox, s.sandbox.Incomplete}
+	case s.own.Told != nil:
+		return &layer{s.own.Told, origin, s.own.Incomplete}
+	}
+	return nil
+}
+
+// inPod tells whether it belongs to a pod of Kubernetes, whose labels others know. What Podman calls pods is its own.
+func (c *Container) inPod() bool {
+	return c.Engine != "podman" && (c.PodUID != "" || c.SandboxID != "")
+}
+
+// lay makes the labels of layers, the first one of which counts most. Maps are new: the old ones may still be in use.
+func (c *Container) lay(layers []layer) {
+	c.Labels, c.Origins, c.Truncated, c.doubtful = map[string]string{}, map[string]Origin{}, false, nil
+	for _, l := range layers {
+		for key, value := range l.labels {
+			if _, ok := c.Labels[key]; ok {
+				continue
+			}
+			c.Labels[key], c.Origins[key] = value, l.origin
+			if c.Truncated {
+				if c.doubtful == nil {
+					c.doubtful = map[string]bool{}
+				}
+				c.doubtful[key] = true
+			}
+		}
+		c.Truncated = c.Truncated || l.truncated
+	}
+}
