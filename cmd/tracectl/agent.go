@@ -90,7 +90,7 @@ func newAgent(s *settings) *cobra.Command {
 		if *listen != "" {
 			parsed, err := agent.ParseAddress(*listen)
 			if err != nil {
-				return &usageError{c, err}
+				return &usageError{c, fmt.Errorf("--listen %q: must be HOST:PORT or unix:///PATH", *listen)}
 			}
 			at = &parsed
 		}

@@ -18,9 +18,9 @@ func TestAgentUsage(t *testing.T) {
 		want string
 	}{
 		{[]string{"node"}, `takes no argument such as "node"`},
-		{[]string{"--listen", "7467"}, `address "7467": address 7467: missing port in address`},
-		{[]string{"--listen", "unix://agent.sock"}, `address "unix://agent.sock": a socket needs an absolute path, as in unix:///run/agent.sock`},
-		{[]string{"-o", "yaml"}, `invalid argument "yaml" for "-o, --output" flag: must be one of text, json`},
+		{[]string{"--listen", "7467"}, `--listen "7467": must be HOST:PORT or unix:///PATH`},
+		{[]string{"--listen", "unix://agent.sock"}, `--listen "unix://agent.sock": must be HOST:PORT or unix:///PATH`},
+		{[]string{"-o", "yaml"}, `--output "yaml": must be one of text, json`},
 	} {
 		want := result{exitUsage, "", "tracectl: " + c.want + " (see tracectl agent --help)\n"}
 		if diff := cmp.Diff(want, tracectl(t, append([]string{"agent"}, c.args...)...)); diff != "" {

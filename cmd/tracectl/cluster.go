@@ -36,11 +36,11 @@ type clusterSettings struct {
 	connection     connection
 	agentNamespace string
 	nodes          globs
-	timeout        time.Duration
+	timeout        span
 }
 
 func newCluster(s *settings) *cobra.Command {
-	cs := clusterSettings{node: s}
+	cs := clusterSettings{node: s, timeout: span{15 * time.Second}}
 	c := &cobra.Command{
 		Use:   "cluster",
 		Short: "Ask all nodes of a Kubernetes cluster",
@@ -55,7 +55,7 @@ func newCluster(s *settings) *cobra.Command {
 	cs.connection.addFlags(flags)
 	flags.StringVar(&cs.agentNamespace, "agent-namespace", cluster.DefaultNamespace, "namespace of the agents")
 	flags.Var(&cs.nodes, "node", "only this node, a name or a pattern; may be given several times")
-	flags.DurationVar(&cs.timeout, "timeout", 15*time.Second, "how long a node may keep silent before it has failed")
+	flags.Var(&cs.timeout, "timeout", "how long a node may keep silent before it has failed")
 	complete(c, "node", cs.completeNodes)
 	c.AddCommand(newClusterStatus(&cs), newClusterContainers(&cs), newClusterExec(&cs), newClusterStraceback(&cs))
 	return c
@@ -113,8 +113,8 @@ func (g globs) matching(nodes []cluster.Node) ([]cluster.Node, error) {
 
 // open finds the nodes that are asked.
 func (cs *clusterSettings) open(ctx context.Context, c *cobra.Command) (*clusterRun, error) {
-	if cs.timeout <= 0 {
-		return nil, &usageError{c, fmt.Errorf("--timeout %v must be a time, such as 15s", cs.timeout)}
+	if err := cs.connection.check(); err != nil {
+		return nil, &usageError{c, err}
 	}
 	config, err := cs.connection.config()
 	if err != nil {
@@ -131,7 +131,7 @@ func (cs *clusterSettings) open(ctx context.Context, c *cobra.Command) (*cluster
 		}
 		return cs.nodes.matching(nodes)
 	}
-	return newClusterRun(ctx, remote, find, cs.timeout, c.OutOrStdout(), c.ErrOrStderr(), c.Root().DisplayName())
+	return newClusterRun(ctx, remote, find, cs.timeout.Duration, c.OutOrStdout(), c.ErrOrStderr(), c.Root().DisplayName())
 }
 
 // clusterRun is one command that goes on.
@@ -169,11 +169,7 @@ func (cs *clusterSettings) nodeArgs(c *cobra.Command, command ...string) []strin
 		if !f.Changed || f.Annotations[ownFlag] != nil {
 			return
 		}
-		value := f.Value.String()
-		if list, ok := f.Value.(pflag.SliceValue); ok {
-			value = strings.Join(list.GetSlice(), ",")
-		}
-		args = append(args, "--"+f.Name+"="+value)
+		args = append(args, "--"+f.Name+"="+f.Value.String())
 	})
 	return args
 }
@@ -193,7 +189,7 @@ func keep(c *cobra.Command, names ...string) {
 // addAllNamespaces adds -A, which kubectl's users are used to.
 func addAllNamespaces(c *cobra.Command) {
 	c.Flags().BoolP("all-namespaces", "A", false, "pods of all namespaces, as without --namespace")
-	c.MarkFlagsMutuallyExclusive("all-namespaces", "namespace")
+	exclude(c, "all-namespaces", "namespace")
 	keep(c, "all-namespaces")
 }
 
@@ -213,7 +209,7 @@ func (cs *clusterSettings) completeNodes(c *cobra.Command, _ []string, _ string)
 // quick is open for completion: whoever has pressed a key does not wait for long, and wants no notes.
 func (cs *clusterSettings) quick(c *cobra.Command) (*clusterRun, error) {
 	const patience = 3 * time.Second
-	cs.timeout = min(cs.timeout, patience)
+	cs.timeout.Duration = min(cs.timeout.Duration, patience)
 	run, err := cs.open(c.Context(), c)
 	if err == nil {
 		run.Note, run.Progress = func(string) {}, func(int, int) {}

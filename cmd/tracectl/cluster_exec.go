@@ -42,9 +42,6 @@ func newClusterExec(cs *clusterSettings) *cobra.Command {
 	keep(c, "time", "wide", "output", "since")
 	addAllNamespaces(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		if err := r.check(c); err != nil {
-			return err
-		}
 		ctx, stop := untilSignal(c)
 		defer stop()
 		run, err := cs.open(ctx, c)
@@ -71,8 +68,8 @@ func (run *clusterRun) execs(ctx context.Context, r *execRequest, args []string)
 		return err
 	}
 	if r.noFollow {
-		if r.since > 0 {
-			args = append(args, fmt.Sprintf("--since=%v", r.since))
+		if ago := r.since.ago(); ago > 0 {
+			args = append(args, fmt.Sprintf("--since=%v", ago))
 		}
 		err := run.Sorted(ctx, args, func(node string, event cluster.Object) error {
 			line, err := text.event(node, event)
@@ -88,7 +85,7 @@ func (run *clusterRun) execs(ctx context.Context, r *execRequest, args []string)
 		return err
 	}
 	return run.Follow(ctx, cluster.Following{
-		Since: r.since,
+		Since: r.since.ago(),
 		Args: func(since, heartbeat time.Duration) []string {
 			all := append(args[:len(args):len(args)], fmt.Sprintf("--heartbeat=%v", heartbeat), "--until-eof")
 			if since > 0 {

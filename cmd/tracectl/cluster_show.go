@@ -38,7 +38,7 @@ func newClusterStracebackShow(cs *clusterSettings) *cobra.Command {
   tracectl cluster straceback show web-0 -n prod --previous -o json`,
 		Args: exactly(1),
 	}
-	r := addShowFlags(c)
+	r := addShowFlags(c, []syscalls.ABI{syscalls.AMD64, syscalls.I386, syscalls.X32, syscalls.ARM64, syscalls.ARM})
 	var namespace labels.Glob
 	addNamespace(c, &namespace)
 	addAllNamespaces(c)
@@ -47,9 +47,6 @@ func newClusterStracebackShow(cs *clusterSettings) *cobra.Command {
 		return cs.completeNames(c, args, namespace)
 	}
 	c.RunE = func(c *cobra.Command, args []string) error {
-		if err := r.check(c, []syscalls.ABI{syscalls.AMD64, syscalls.I386, syscalls.X32, syscalls.ARM64, syscalls.ARM}); err != nil {
-			return err
-		}
 		ctx, stop := untilSignal(c)
 		defer stop()
 		run, err := cs.open(ctx, c)

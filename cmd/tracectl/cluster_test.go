@@ -242,16 +242,16 @@ func TestClusterUsage(t *testing.T) {
 		args []string
 		want string
 	}{
-		{[]string{"cluster", "exec", "-A", "-n", "x"}, "if any flags in the group [all-namespaces namespace] are set none of the others can be"},
-		{[]string{"cluster", "exec", "--since", "-1s"}, "--since -1s must be a time ago"},
-		{[]string{"cluster", "exec", "--timeout", "0s"}, "--timeout 0s must be a time"},
-		{[]string{"cluster", "exec", "--node", "["}, "syntax error in pattern"},
+		{[]string{"cluster", "exec", "-A", "-n", "x"}, "--all-namespaces and --namespace exclude each other"},
+		{[]string{"cluster", "exec", "--since", "-1s"}, `--since "-1s": must be a time ago`},
+		{[]string{"cluster", "exec", "--timeout", "0s"}, `--timeout "0s": must be a time`},
+		{[]string{"cluster", "exec", "--node", "["}, `--node "[": is no pattern`},
 		{[]string{"cluster", "straceback", "show", "x", "-e", "opne"}, `there is no system call "opne"`},
 		{[]string{"cluster", "straceback", "show"}, "an argument is missing: tracectl cluster straceback show NAME"},
 		{[]string{"cluster", "load"}, `there is no command "load"`},
 	} {
 		got := tracectl(t, c.args...)
-		if got.Code == 0 || !strings.Contains(got.Stderr, c.want) || got.Stdout != "" {
+		if got.Code != exitUsage || !strings.Contains(got.Stderr, c.want) || got.Stdout != "" {
 			t.Errorf("tracectl %s gives %+v", strings.Join(c.args, " "), got)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/spf13/pflag"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 
@@ -29,6 +30,21 @@ func (c *connection) addFlags(flags *pflag.FlagSet) {
 	names.ClusterOverrideFlags.ProxyURL = clientcmd.FlagInfo{}
 	names.ClusterOverrideFlags.APIServer.ShortName = "s"
 	clientcmd.BindOverrideFlags(&c.overrides, flags, names)
+}
+
+// check refuses values of flags that client-go would refuse in words of Go.
+func (c *connection) check() error {
+	if timeout := c.overrides.Timeout; timeout != "" {
+		if _, err := clientcmd.ParseTimeout(timeout); err != nil {
+			return fmt.Errorf("--request-timeout %q: must be a number of seconds, or a time such as 30s or 10m", timeout)
+		}
+	}
+	if server := c.overrides.ClusterInfo.Server; server != "" {
+		if _, _, err := rest.DefaultServerURL(server, "", schema.GroupVersion{}, true); err != nil {
+			return fmt.Errorf("--server %q: must be an address such as https://HOST:PORT", server)
+		}
+	}
+	return nil
 }
 
 // config is what the flags and files say.

@@ -29,7 +29,8 @@ its memory was used again.`,
 		Example: `  tracectl containers
   tracectl containers --all -l 'app in (web,db)' -n 'team-*'
   tracectl containers -o json | jq .containerID`,
-		Args: exactly(0),
+		Args:       exactly(0),
+		SuggestFor: []string{"ps", "pods", "ls"},
 	}
 	filter := addFilter(c)
 	all := addAll(c)

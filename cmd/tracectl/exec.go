@@ -7,6 +7,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -59,18 +60,15 @@ func newExec(s *settings) *cobra.Command {
 		Args: exactly(0),
 	}
 	r := addExecFlags(c)
-	c.Flags().DurationVar(&r.heartbeat, "heartbeat", 0, "with -o json, also an object with only the time, at the beginning and again each time that so long has passed")
+	c.Flags().Var(&r.heartbeat, "heartbeat", "with -o json, also an object with only the time, at the beginning and again each time that so long has passed")
 	// For "tracectl cluster exec": an engine does not tell what it runs that the connection is gone, but for this.
 	c.Flags().BoolVar(&r.untilEOF, "until-eof", false, "end when standard input does")
 	if err := c.Flags().MarkHidden("until-eof"); err != nil {
 		panic(err) // the flag has just been added
 	}
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		if err := r.check(c); err != nil {
-			return err
-		}
-		if r.heartbeat != 0 && (r.heartbeat < 0 || r.output.word != "json") {
-			return &usageError{c, fmt.Errorf("--heartbeat %v must be a time, and goes with -o json", r.heartbeat)}
+		if r.heartbeat.Duration > 0 && r.output.word != "json" {
+			return &usageError{c, errors.New("--heartbeat goes with --output=json only")}
 		}
 		ctx, stop := untilSignal(c)
 		defer stop()
@@ -187,13 +185,13 @@ type execPrinter struct {
 
 // begin prints the header: whoever sees it knows that no later exec will be missed.
 func (p *execPrinter) begin() error {
-	if p.execRequest.since > 0 {
+	if ago := p.execRequest.since.ago(); ago > 0 {
 		boot, err := boottime.Boot()
 		if err != nil {
 			return err
 		}
-		if up := time.Since(boot); up > p.execRequest.since {
-			p.since = uint64(up - p.execRequest.since)
+		if up := time.Since(boot); up > ago {
+			p.since = uint64(up - ago)
 		}
 	}
 	if p.output.word == "text" {
@@ -205,7 +203,7 @@ func (p *execPrinter) begin() error {
 // flush prints what there is, and a heartbeat where it is time for one: who reads from afar knows then how far it has come, and
 // where nobody reads any more, this is noticed.
 func (p *execPrinter) flush() error {
-	if now := time.Now(); p.heartbeat > 0 && now.Sub(p.beat) >= p.heartbeat {
+	if now := time.Now(); p.heartbeat.Duration > 0 && now.Sub(p.beat) >= p.heartbeat.Duration {
 		p.beat = now
 		if err := printJSON(p.out, heartbeatJSON{now}); err != nil {
 			return err

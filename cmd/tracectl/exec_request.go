@@ -4,10 +4,8 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"os/signal"
 	"syscall"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -21,11 +19,11 @@ type execRequest struct {
 	columns  execlog.Columns
 	failed   bool
 	runtime  bool
-	since    time.Duration // 0: all of the past, or none of it
+	since    since // none: all of the past, or none of it
 	noFollow bool
 	output   *choice
 
-	heartbeat time.Duration // 0: none
+	heartbeat span // 0: none
 	untilEOF  bool
 }
 
@@ -37,22 +35,14 @@ func addExecFlags(c *cobra.Command) *execRequest {
 	flags.BoolVarP(&r.columns.Pod, "wide", "w", false, "columns with namespace, pod and container")
 	flags.BoolVarP(&r.failed, "failed", "x", false, "only those that failed")
 	flags.BoolVar(&r.runtime, "runtime", false, "also the container runtime's own, before the container's program")
-	flags.DurationVar(&r.since, "since", 0, "begin with the past, so long ago: 10m")
+	flags.Var(&r.since, "since", "begin with the past, so long ago (10m, 1d) or at a date (\"2026-01-31 15:04\")")
 	flags.BoolVar(&r.noFollow, "no-follow", false, "end with the last one of the past; without --since, begin with the first one")
 	r.output = addOutput(c)
 	return &r
 }
 
-// check refuses flags that make no sense.
-func (r *execRequest) check(c *cobra.Command) error {
-	if c.Flags().Changed("since") && r.since <= 0 {
-		return &usageError{c, fmt.Errorf("--since %v must be a time ago, such as 10m", r.since)}
-	}
-	return nil
-}
-
 // past tells whether any of the past is wanted.
-func (r *execRequest) past() bool { return r.noFollow || r.since > 0 }
+func (r *execRequest) past() bool { return r.noFollow || !r.since.at.IsZero() }
 
 // untilSignal is a context that SIGINT or SIGTERM ends. A second signal kills, whatever goes on.
 func untilSignal(c *cobra.Command) (context.Context, context.CancelFunc) {

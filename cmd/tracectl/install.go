@@ -90,7 +90,7 @@ func newInstall(s *settings) *cobra.Command {
 	output := addOutput(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		if !filepath.IsAbs(r.BinDir) {
-			return &usageError{c, fmt.Errorf("--bin-dir %s must be an absolute path", r.BinDir)}
+			return &usageError{c, fmt.Errorf("--bin-dir %q: must be an absolute path", r.BinDir)}
 		}
 		if kind.word != "auto" {
 			r.Kind = engine.Kind(kind.word)

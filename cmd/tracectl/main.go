@@ -48,6 +48,7 @@ func runRoot(root *cobra.Command, args []string, stdin io.Reader, stdout, stderr
 	root.SetIn(stdin)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
+	addCompletion(root)
 	err := root.Execute()
 	if err == nil || errors.Is(err, syscall.EPIPE) {
 		return 0

@@ -33,38 +33,9 @@ func tracectl(t *testing.T, args ...string) result {
 	return result{code, stdout.String(), stderr.String()}
 }
 
-func TestUsage(t *testing.T) {
-	for _, c := range []struct {
-		args []string
-		want string // on stderr, behind "tracectl: "
-	}{
-		{[]string{"bogus"}, `there is no command "bogus" (see tracectl --help)`},
-		{[]string{"stats"}, `there is no command "stats"; did you mean "status"? (see tracectl --help)`},
-		{[]string{"straceback", "shwo"}, `there is no command "shwo"; did you mean "show"? (see tracectl straceback --help)`},
-		{[]string{"--nothing"}, `unknown flag: --nothing (see tracectl --help)`},
-		{[]string{"exec", "bash"}, `takes no argument such as "bash" (see tracectl exec --help)`},
-		{[]string{"exec", "-o", "yaml"}, `invalid argument "yaml" for "-o, --output" flag: must be one of text, json (see tracectl exec --help)`},
-		{[]string{"exec", "--since", "0s"}, `--since 0s must be a time ago, such as 10m (see tracectl exec --help)`},
-		{[]string{"exec", "--pod", "a["}, `invalid argument "a[" for "--pod" flag: name "a[": syntax error in pattern (see tracectl exec --help)`},
-		{[]string{"straceback", "show"}, `an argument is missing: tracectl straceback show NAME [flags] (see tracectl straceback show --help)`},
-		{[]string{"straceback", "show", "a", "b"}, `one argument too many: "b" (see tracectl straceback show --help)`},
-		{[]string{"straceback", "show", "a", "-e", "opne"}, `there is no system call "opne" (see tracectl straceback show --help)`},
-		{[]string{"straceback", "show", "a", "--previous=-1"}, `--previous=-1 must not be negative (see tracectl straceback show --help)`},
-		{[]string{"install", "--engine", "rkt"}, `invalid argument "rkt" for "--engine" flag: must be one of auto, containerd, docker, crio, podman (see tracectl install --help)`},
-		{[]string{"install", "--bin-dir", "bin"}, `--bin-dir bin must be an absolute path (see tracectl install --help)`},
-		{[]string{"uninstall", "docker"}, `takes no argument such as "docker" (see tracectl uninstall --help)`},
-		{[]string{"load", "--ring-size", "1MB"}, `invalid argument "1MB" for "--ring-size" flag: size "1MB" is no number of bytes such as 4096, "256KiB" or "8MiB" (see tracectl load --help)`},
-		{[]string{"load", "--recordings", "many"}, `invalid argument "many" for "--recordings" flag: "many" is not a whole number (see tracectl load --help)`},
-		{[]string{"load", "--recordings", "0"}, `recordings is 0: it must be 1 to 65536 (see tracectl load --help)`},
-		{[]string{"load", "--ring-size", "5000"}, `ring-size is 5000: it must be a power of two, 4KiB to 2MiB (see tracectl load --help)`},
-	} {
-		want := result{exitUsage, "", "tracectl: " + c.want + "\n"}
-		if diff := cmp.Diff(want, tracectl(t, c.args...)); diff != "" {
-			t.Errorf("tracectl %s (-want +got):\n%s", strings.Join(c.args, " "), diff)
-		}
-	}
+func TestSelector(t *testing.T) {
 	got := tracectl(t, "exec", "-l", "a in b")
-	if got.Code != exitUsage || !strings.Contains(got.Stderr, `label selector "a in b"`) {
+	if got.Code != exitUsage || !strings.HasPrefix(got.Stderr, `tracectl: --label "a in b": `) {
 		t.Errorf("a label selector that is wrong gives %+v", got)
 	}
 }

@@ -4,6 +4,8 @@ package main
 
 import (
 	"fmt"
+	"io"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -34,20 +36,62 @@ func newRoot() *cobra.Command {
 		Short: "Load the programs that trace containers, and read what they kept",
 		Long:  rootLong,
 		Args:  noSubcommand,
-		RunE:  help,
+		RunE:  overview,
 	}
 	asRoot(root, &s)
 	addNodeCommands(root, &s)
 	root.AddCommand(newCluster(&s), newVersion())
+	group(root)
 	return root
+}
+
+// groups are the commands by what they are for, in the order in which they are shown.
+var groups = []struct {
+	title    string
+	commands []string
+}{
+	{"Read what containers did:", []string{"exec", "straceback", "containers", "status", "cluster"}},
+	{"Set up tracing on this host:", []string{"install", "uninstall", "load", "unload", "agent", "doctor"}},
+	{"More:", []string{"help", "completion", "version"}},
+}
+
+// group puts each command into its group.
+func group(root *cobra.Command) {
+	for _, g := range groups {
+		root.AddGroup(&cobra.Group{ID: g.title, Title: g.title})
+		for _, c := range root.Commands() {
+			if slices.Contains(g.commands, c.Name()) {
+				c.GroupID = g.title
+			}
+		}
+	}
+	root.SetHelpCommandGroupID(groups[len(groups)-1].title)
+	root.SetCompletionCommandGroupID(groups[len(groups)-1].title)
+}
+
+// overview is help that fits a terminal of 24 lines.
+func overview(root *cobra.Command, _ []string) error {
+	text := root.Short + ".\n"
+	for _, g := range groups {
+		text += "\n" + g.title + "\n"
+		for _, name := range g.commands {
+			if c, _, err := root.Find([]string{name}); err == nil && c != root {
+				text += fmt.Sprintf("  %-11s %s\n", name, c.Short)
+			}
+		}
+	}
+	text += fmt.Sprintf("\n%[1]s COMMAND --help says more about a command, %[1]s --help about all.\n", root.DisplayName())
+	_, err := io.WriteString(root.OutOrStdout(), text)
+	return err
 }
 
 // asRoot makes a command the first one of a tree.
 func asRoot(root *cobra.Command, s *settings) {
 	root.SilenceErrors, root.SilenceUsage, root.DisableAutoGenTag = true, true, true
 	root.Version = version
+	root.SetHelpCommand(newHelp())
 	root.SetVersionTemplate("{{.DisplayName}} {{.Version}}\n")
-	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return &usageError{c, err} })
+	root.SetFlagErrorFunc(flagError)
 	flags := root.PersistentFlags()
 	flags.StringVar(&s.pinDir, "pin-dir", "", fmt.Sprintf("directory of the pinned programs and maps (default: $%s, pin-dir of the configuration, or %s)", abi.PinDirEnv, abi.DefaultPinDir))
 	flags.StringVar(&s.config, "config", "", fmt.Sprintf("configuration file (default: $%s, or %s)", config.PathEnv, config.DefaultPath))
@@ -55,45 +99,3 @@ func asRoot(root *cobra.Command, s *settings) {
 
 // help is what a command does that only has subcommands.
 func help(c *cobra.Command, _ []string) error { return c.Help() }
-
-// usageError is a command line that is wrong.
-type usageError struct {
-	command *cobra.Command
-	err     error
-}
-
-func (e *usageError) Error() string {
-	return fmt.Sprintf("%v (see %s --help)", e.err, e.command.CommandPath())
-}
-
-func (e *usageError) Unwrap() error { return e.err }
-
-// exactly refuses any other number of arguments, and says which ones there are.
-func exactly(n int) cobra.PositionalArgs {
-	return func(c *cobra.Command, args []string) error {
-		switch {
-		case len(args) == n:
-			return nil
-		case n == 0:
-			return &usageError{c, fmt.Errorf("takes no argument such as %q", args[0])}
-		case len(args) < n:
-			return &usageError{c, fmt.Errorf("an argument is missing: %s", c.UseLine())}
-		}
-		return &usageError{c, fmt.Errorf("one argument too many: %q", args[n])}
-	}
-}
-
-// noSubcommand refuses a subcommand that does not exist.
-func noSubcommand(c *cobra.Command, args []string) error {
-	if len(args) == 0 {
-		return nil
-	}
-	err := fmt.Errorf("there is no command %q", args[0])
-	if c.SuggestionsMinimumDistance <= 0 {
-		c.SuggestionsMinimumDistance = 2
-	}
-	if similar := c.SuggestionsFor(args[0]); len(similar) > 0 {
-		err = fmt.Errorf("%w; did you mean %q?", err, similar[0])
-	}
-	return &usageError{c, err}
-}

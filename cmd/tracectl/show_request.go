@@ -3,9 +3,6 @@
 package main
 
 import (
-	"fmt"
-	"strings"
-
 	"github.com/spf13/cobra"
 
 	"github.com/runc-trace/runc-trace/pkg/syscalls"
@@ -13,42 +10,29 @@ import (
 
 // showRequest is what `tracectl straceback show` was asked for, but for the name.
 type showRequest struct {
-	previous  int
+	previous  natural
 	failed    bool
-	syscalls  []string
-	pids      []uint
+	syscalls  calls
+	pids      pids
 	durations bool
 
 	timestamps, output *choice
 }
 
 // addShowFlags adds the flags that say which calls are wanted, and how they are shown.
-func addShowFlags(c *cobra.Command) *showRequest {
-	var r showRequest
+// Calls are those of some ABIs.
+func addShowFlags(c *cobra.Command, abis []syscalls.ABI) *showRequest {
+	r := showRequest{syscalls: calls{abis: abis}}
 	flags := c.Flags()
-	flags.IntVarP(&r.previous, "previous", "p", 0, "the run before the newest one, or so many before")
+	flags.VarP(&r.previous, "previous", "p", "the run before the newest one, or so many before")
 	flags.Lookup("previous").NoOptDefVal = "1"
 	flags.BoolVarP(&r.failed, "failed", "x", false, "only calls that failed")
-	flags.StringSliceVarP(&r.syscalls, "syscall", "e", nil, "only these calls: openat,execve")
-	flags.UintSliceVar(&r.pids, "pid", nil, "only calls of these processes")
+	flags.VarP(&r.syscalls, "syscall", "e", "only these calls: openat,execve")
+	flags.Var(&r.pids, "pid", "only calls of these processes")
 	flags.BoolVarP(&r.durations, "durations", "T", false, "behind each call, the seconds that it took")
 	r.timestamps = addChoice(c, "timestamps", "t", "times since the container's creation, or of the wall clock", "relative", "wall")
 	r.output = addOutput(c)
 	return &r
-}
-
-// check refuses flags that make no sense where there are these ABIs.
-func (r *showRequest) check(c *cobra.Command, abis []syscalls.ABI) error {
-	for i, name := range r.syscalls {
-		r.syscalls[i] = strings.TrimPrefix(name, "trace=")
-		if !isSyscall(r.syscalls[i], abis) {
-			return &usageError{c, fmt.Errorf("there is no system call %q", r.syscalls[i])}
-		}
-	}
-	if r.previous < 0 {
-		return &usageError{c, fmt.Errorf("--previous=%d must not be negative", r.previous)}
-	}
-	return nil
 }
 
 // nativeABIs are those of this machine.

@@ -22,8 +22,9 @@ is full, the oldest calls are overwritten, and counted. A recording outlives its
 container, and is used again for another one only when no other is free.`,
 		Example: `  tracectl straceback list
   tracectl straceback show default/mypod`,
-		Args: noSubcommand,
-		RunE: help,
+		Args:       noSubcommand,
+		SuggestFor: []string{"strace", "trace", "logs"},
+		RunE:       help,
 	}
 	c.AddCommand(newStracebackList(s), newStracebackShow(s))
 	return c

@@ -51,11 +51,8 @@ func newStracebackShow(s *settings) *cobra.Command {
 		Args:              exactly(1),
 		ValidArgsFunction: s.completeNames,
 	}
-	r := addShowFlags(c)
+	r := addShowFlags(c, nativeABIs())
 	c.RunE = func(c *cobra.Command, args []string) error {
-		if err := r.check(c, nativeABIs()); err != nil {
-			return err
-		}
 		return showRecording(s, args[0], r, c.OutOrStdout(), c.ErrOrStderr())
 	}
 	return c
@@ -90,12 +87,13 @@ func showRecording(s *settings, name string, request *showRequest, stdout, stder
 	if err != nil {
 		return explainName(err, name, directory)
 	}
-	if request.previous >= len(runs) {
-		return fmt.Errorf("%q: %w: %d are recorded, and the newest but %d was asked for", name, errNoSuchRun, len(runs), request.previous)
+	previous := int(request.previous)
+	if previous >= len(runs) {
+		return fmt.Errorf("%q: %w: %d are recorded, and the newest but %d was asked for", name, errNoSuchRun, len(runs), previous)
 	}
-	run := runs[request.previous]
-	if older := len(runs) - 1 - request.previous; older > 0 {
-		fmt.Fprintf(stderr, "tracectl: earlier runs of this container: %d (--previous=%d)\n", older, request.previous+1)
+	run := runs[previous]
+	if older := len(runs) - 1 - previous; older > 0 {
+		fmt.Fprintf(stderr, "tracectl: earlier runs of this container: %d (--previous=%d)\n", older, previous+1)
 	}
 	boot, err := boottime.Boot()
 	if err != nil {
@@ -152,7 +150,7 @@ func unfinished(i *bpf.Instance, run *straceback.Recording) ([][]byte, error) {
 
 // filter is nil where all calls are wanted.
 func (r *showRequest) filter() func(*syscalls.Call) bool {
-	if !r.failed && len(r.syscalls) == 0 && len(r.pids) == 0 {
+	if !r.failed && len(r.syscalls.names) == 0 && len(r.pids) == 0 {
 		return nil
 	}
 	return func(c *syscalls.Call) bool {
@@ -160,14 +158,14 @@ func (r *showRequest) filter() func(*syscalls.Call) bool {
 		if r.failed && (c.Unfinished || c.Result >= 0 || c.Result < -maxErrno) {
 			return false
 		}
-		if len(r.pids) > 0 && !slices.Contains(r.pids, uint(c.PID)) {
+		if len(r.pids) > 0 && !slices.Contains(r.pids, c.PID) {
 			return false
 		}
-		if len(r.syscalls) == 0 {
+		if len(r.syscalls.names) == 0 {
 			return true
 		}
 		call := c.Syscall()
-		return call != nil && slices.Contains(r.syscalls, call.Name)
+		return call != nil && slices.Contains(r.syscalls.names, call.Name)
 	}
 }
 

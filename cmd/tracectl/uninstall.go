@@ -93,8 +93,11 @@ func newUninstall(s *settings) *cobra.Command {
 	addRootFlag(c, &r.root)
 	pod := addPodFlags(c)
 	r.output = addOutput(c)
-	c.MarkFlagsMutuallyExclusive("check", "dry-run", "wait")
+	exclude(c, "check", "dry-run", "wait")
 	c.RunE = func(c *cobra.Command, _ []string) error {
+		if *r.wait < 0 {
+			return &usageError{c, fmt.Errorf("--wait %q: must not be negative", *r.wait)}
+		}
 		r.Restart = r.Restart || r.RestartCommand != ""
 		err := pod.run(c, func(ctx context.Context) (string, error) {
 			if r.check {

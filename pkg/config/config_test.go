@@ -109,7 +109,7 @@ pool.argv-size is 0: it must be 64 to 32KiB`,
 		{"a wrong type", "runtime = 1", Default(), "toml: line 1 (last key \"runtime\"): runtime is of type int64, want a string or a list of strings"},
 		{"a wrong type in a list", "runtime = [1]", Default(), "toml: line 1 (last key \"runtime\"): runtime has an entry of type int64, want a string"},
 		{"a size that is none", "runtime = \"/opt/runc\"\n[pool]\nring-size = \"big\"", with(func(c *Config) { c.Runtime = Runtime{"/opt/runc"} }),
-			"toml: line 3 (last key \"pool.ring-size\"): size \"big\" is no number of bytes such as 4096, \"256KiB\" or \"8MiB\""},
+			"toml: line 3 (last key \"pool.ring-size\"): size \"big\": must be a number of bytes such as 4096, \"256KiB\" or \"8MiB\""},
 		{"a size of another type", "[pool]\nring-size = 1.5", Default(), "toml: line 2 (last key \"pool.ring-size\"): size is of type float64, want a number or a string"},
 		{"tables in tables", "runtime = \"/opt/runc\"\n[x]\n" + strings.Repeat("a={", 17), with(func(c *Config) { c.Runtime = Runtime{"/opt/runc"} }),
 			"line 3: more than 8 levels of lists, tables or keys"},
@@ -160,9 +160,16 @@ func TestSize(t *testing.T) {
 			t.Errorf("%q is %d, %v, want %d", text, got, err, want)
 		}
 	}
-	for _, text := range []string{"", "KiB", "-1", "1KB", "1k", "1.5KiB", "9223372036854775808", "9007199254740992KiB", "0x10", "+1", "1 000"} {
+	for _, text := range []string{"", "KiB", "-1", "1KB", "1k", "1 Mb", "1gib", "1.5KiB", "9223372036854775808", "9007199254740992KiB", "0x10", "+1", "1 000"} {
 		if got, err := ParseSize(text); err == nil {
 			t.Errorf("%q is %d, want an error", text, got)
+		}
+	}
+	for text, want := range map[string]string{
+		"1GB": "write 1GiB", "8 mb": "write 8MiB", "4k": "write 4KiB", "2Gi": "write 2GiB", "1.5MiB": "must be a number of bytes", "1TB": "must be a number of bytes",
+	} {
+		if _, err := ParseSize(text); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q gives %v, want %q", text, err, want)
 		}
 	}
 	for size, want := range map[Size]string{0: "0", 1: "1", 1000: "1000", 1024: "1KiB", 1536: "1536", 256 << 10: "256KiB", 1 << 20: "1MiB", 5 << 30: "5GiB"} {

@@ -3,6 +3,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -20,6 +21,15 @@ var units = [...]struct {
 // ParseSize reads a Size. It refuses what is negative, too large for a Size, or has a
 // unit other than B, KiB, MiB and GiB.
 func ParseSize(text string) (Size, error) {
+	var s Size
+	if err := s.Set(text); err != nil {
+		return 0, fmt.Errorf("size %q: %w", text, err)
+	}
+	return s, nil
+}
+
+// Set is ParseSize for a flag. Its errors do not repeat the text.
+func (s *Size) Set(text string) error {
 	number, factor := text, Size(1)
 	for _, unit := range units {
 		if rest, ok := strings.CutSuffix(text, unit.name); ok {
@@ -29,9 +39,28 @@ func ParseSize(text string) (Size, error) {
 	}
 	n, err := strconv.ParseUint(number, 10, 63)
 	if err != nil || Size(n) > (1<<63-1)/factor {
-		return 0, fmt.Errorf(`size %q is no number of bytes such as 4096, "256KiB" or "8MiB"`, text)
+		if number, unit := decimal(text); unit != "" {
+			return fmt.Errorf("write %s%s: units are KiB, MiB and GiB, of 1,024 each", number, unit)
+		}
+		return errors.New(`must be a number of bytes such as 4096, "256KiB" or "8MiB"`)
 	}
-	return Size(n) * factor, nil
+	*s = Size(n) * factor
+	return nil
+}
+
+// decimal takes a size with a decimal unit, or one that is cut short, apart: "1GB", "1g". It returns the binary unit that is
+// meant, most likely; or else none.
+func decimal(text string) (number, unit string) {
+	number = strings.TrimRight(text, "kKmMgGiIbB ")
+	unit = strings.ToLower(strings.TrimSpace(text[len(number):]))
+	if unit == "" || number == "" || strings.Trim(number, "0123456789") != "" {
+		return "", ""
+	}
+	switch unit = strings.TrimSuffix(strings.TrimSuffix(unit, "b"), "i"); unit {
+	case "k", "m", "g":
+		return number, strings.ToUpper(unit) + "iB"
+	}
+	return "", ""
 }
 
 // String is the size in the largest unit that divides it, as ParseSize reads it.
@@ -42,15 +71,6 @@ func (s Size) String() string {
 		}
 	}
 	return strconv.FormatInt(int64(s), 10)
-}
-
-// Set is ParseSize for a flag.
-func (s *Size) Set(text string) error {
-	size, err := ParseSize(text)
-	if err == nil {
-		*s = size
-	}
-	return err
 }
 
 // Type names the kind of value in a flag's help.
@@ -66,7 +86,9 @@ func (s *Size) UnmarshalTOML(value any) error {
 		*s = Size(value)
 		return nil
 	case string:
-		return s.Set(value)
+		var err error
+		*s, err = ParseSize(value)
+		return err
 	}
 	return fmt.Errorf("size is of type %T, want a number or a string", value)
 }

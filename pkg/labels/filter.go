@@ -3,7 +3,7 @@
 package labels
 
 import (
-	"fmt"
+	"errors"
 	"path"
 )
 
@@ -27,7 +27,7 @@ func (g Glob) String() string { return string(g) }
 // Set takes a pattern from a flag and refuses one that is malformed.
 func (g *Glob) Set(text string) error {
 	if _, err := path.Match(text, ""); err != nil {
-		return fmt.Errorf("name %q: %w", text, err)
+		return errors.New("is no pattern: a bracket is not closed, or nothing follows a backslash")
 	}
 	*g = Glob(text)
 	return nil

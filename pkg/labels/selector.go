@@ -24,11 +24,21 @@ type Selector struct {
 
 // ParseSelector reads a selector. An empty one selects everything.
 func ParseSelector(text string) (Selector, error) {
-	s, err := labels.Parse(text)
-	if err != nil {
-		return Selector{}, fmt.Errorf(`label selector %q: %w (such as "app=web,tier!=db,env in (dev,test),!canary")`, text, err)
+	var s Selector
+	if err := s.Set(text); err != nil {
+		return Selector{}, fmt.Errorf("label selector %q: %w", text, err)
 	}
-	return Selector{s}, nil
+	return s, nil
+}
+
+// Set is ParseSelector for a flag. Its errors do not repeat the text.
+func (s *Selector) Set(text string) error {
+	parsed, err := labels.Parse(text)
+	if err != nil {
+		return fmt.Errorf(`%w; write it as in "app=web,tier!=db,env in (dev,test),!canary"`, err)
+	}
+	s.requirements = parsed
+	return nil
 }
 
 // Matches tells whether labels are selected, if there are no others.
@@ -82,15 +92,6 @@ func (s Selector) String() string {
 		return ""
 	}
 	return s.requirements.String()
-}
-
-// Set is ParseSelector for a flag.
-func (s *Selector) Set(text string) error {
-	parsed, err := ParseSelector(text)
-	if err == nil {
-		*s = parsed
-	}
-	return err
 }
 
 // Type names the kind of value in a flag's help.

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build linux
+
+package main
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+func TestUsage(t *testing.T) {
+	for _, c := range []struct {
+		args []string
+		want string // on stderr, behind "tracectl: "
+	}{
+		{[]string{"bogus"}, `there is no command "bogus" (see tracectl --help)`},
+		{[]string{"stats"}, `there is no command "stats"; did you mean "status"? (see tracectl --help)`},
+		{[]string{"show", "segv"}, `there is no command "show"; did you mean "tracectl straceback show"? (see tracectl --help)`},
+		{[]string{"list"}, `there is no command "list"; did you mean "tracectl straceback list"? (see tracectl --help)`},
+		{[]string{"ps"}, `there is no command "ps"; did you mean "containers"? (see tracectl --help)`},
+		{[]string{"strace", "web"}, `there is no command "strace"; did you mean "straceback"? (see tracectl --help)`},
+		{[]string{"straceback", "shwo"}, `there is no command "shwo"; did you mean "show"? (see tracectl straceback --help)`},
+		{[]string{"straceback", "web"}, `there is no command "web" (see tracectl straceback --help)`},
+		{[]string{"cluster", "load"}, `there is no command "load"; did you mean "tracectl load"? (see tracectl cluster --help)`},
+		{[]string{"help", "bogus"}, `there is no command "bogus" (see tracectl --help)`},
+		{[]string{"help", "straceback", "lst"}, `there is no command "lst"; did you mean "list"? (see tracectl straceback --help)`},
+		{[]string{"completion", "ksh"}, `there is no command "ksh" (see tracectl completion --help)`},
+		{[]string{"completion", "bash", "x"}, `takes no argument such as "x" (see tracectl completion bash --help)`},
+		{[]string{"--nothing"}, `there is no flag "--nothing" (see tracectl --help)`},
+		{[]string{"exec", "--labels", "a=b"}, `there is no flag "--labels"; did you mean "--label"? (see tracectl exec --help)`},
+		{[]string{"exec", "-f"}, `there is no flag "-f" (see tracectl exec --help)`},
+		{[]string{"exec", "--=x"}, `there is no flag --=x (see tracectl exec --help)`},
+		{[]string{"exec", "--since"}, `--since needs a value (see tracectl exec --help)`},
+		{[]string{"exec", "-l"}, `--label needs a value (see tracectl exec --help)`},
+		{[]string{"exec", "-o", "yaml"}, `--output "yaml": must be one of text, json (see tracectl exec --help)`},
+		{[]string{"exec", "--since", "0s"}, `--since "0s": must be a time ago such as 10m, 2h30m or 1d, or a date such as "2026-01-31 15:04" (see tracectl exec --help)`},
+		{[]string{"exec", "--since", "yesterday"}, `--since "yesterday": must be a time ago such as 10m, 2h30m or 1d, or a date such as "2026-01-31 15:04" (see tracectl exec --help)`},
+		{[]string{"exec", "--since", "9999-01-01"}, `--since "9999-01-01": lies in the future (see tracectl exec --help)`},
+		{[]string{"exec", "--heartbeat", "5s"}, `--heartbeat goes with --output=json only (see tracectl exec --help)`},
+		{[]string{"exec", "--pod", "a["}, `--pod "a[": is no pattern: a bracket is not closed, or nothing follows a backslash (see tracectl exec --help)`},
+		{[]string{"exec", "--failed=maybe"}, `--failed "maybe": must be true or false (see tracectl exec --help)`},
+		{[]string{"straceback", "show"}, `an argument is missing: tracectl straceback show NAME [flags] (see tracectl straceback show --help)`},
+		{[]string{"straceback", "show", "a", "b"}, `one argument too many: "b" (see tracectl straceback show --help)`},
+		{[]string{"straceback", "show", "a", "--previous", "1"}, `one argument too many: "1"; did you mean --previous=1? (see tracectl straceback show --help)`},
+		{[]string{"straceback", "show", "a", "-p", "2"}, `one argument too many: "2"; did you mean --previous=2? (see tracectl straceback show --help)`},
+		{[]string{"straceback", "show", "a", "--previous=-1"}, `--previous "-1": must be a whole number, 0 or more (see tracectl straceback show --help)`},
+		{[]string{"straceback", "show", "a", "-e", "opne"}, `--syscall "opne": there is no system call "opne" (see tracectl straceback show --help)`},
+		{[]string{"straceback", "show", "a", "-e", "read,!futex"}, `--syscall "read,!futex": there is no system call "!futex" (see tracectl straceback show --help)`},
+		{[]string{"straceback", "show", "a", "--pid", "abc"}, `--pid "abc": must be process IDs such as 4711 or 4711,4712 (see tracectl straceback show --help)`},
+		{[]string{"install", "--engine", "rkt"}, `--engine "rkt": must be one of auto, containerd, docker, crio, podman (see tracectl install --help)`},
+		{[]string{"install", "--bin-dir", "bin"}, `--bin-dir "bin": must be an absolute path (see tracectl install --help)`},
+		{[]string{"uninstall", "docker"}, `takes no argument such as "docker" (see tracectl uninstall --help)`},
+		{[]string{"uninstall", "--wait", "10m"}, `takes no argument such as "10m"; did you mean --wait=10m? (see tracectl uninstall --help)`},
+		{[]string{"uninstall", "--wait=-1s"}, `--wait "-1s": must not be negative (see tracectl uninstall --help)`},
+		{[]string{"uninstall", "--check", "--dry-run"}, `--check and --dry-run exclude each other (see tracectl uninstall --help)`},
+		{[]string{"load", "--recordings", "0"}, `recordings is 0: it must be 1 to 65536 (see tracectl load --help)`},
+		{[]string{"load", "--ring-size", "3KiB"}, `ring-size is 3KiB: it must be a power of two, 4KiB to 2MiB (see tracectl load --help)`},
+		{[]string{"load", "--ring-size", "1MB"}, `--ring-size "1MB": write 1MiB: units are KiB, MiB and GiB, of 1,024 each (see tracectl load --help)`},
+		{[]string{"load", "--ring-size", "one"}, `--ring-size "one": must be a number of bytes such as 4096, "256KiB" or "8MiB" (see tracectl load --help)`},
+		{[]string{"cluster", "exec", "-A", "-n", "x"}, `--all-namespaces and --namespace exclude each other (see tracectl cluster exec --help)`},
+		{[]string{"cluster", "exec", "--timeout", "0s"}, `--timeout "0s": must be a time such as 30s, 10m, 2h30m or 1d (see tracectl cluster exec --help)`},
+		{[]string{"cluster", "status", "--request-timeout", "soon"}, `--request-timeout "soon": must be a number of seconds, or a time such as 30s or 10m (see tracectl cluster status --help)`},
+		{[]string{"cluster", "status", "--server", "http://[::1"}, `--server "http://[::1": must be an address such as https://HOST:PORT (see tracectl cluster status --help)`},
+	} {
+		want := result{exitUsage, "", "tracectl: " + c.want + "\n"}
+		if diff := cmp.Diff(want, tracectl(t, c.args...)); diff != "" {
+			t.Errorf("tracectl %s (-want +got):\n%s", strings.Join(c.args, " "), diff)
+		}
+	}
+}
+
+// free are the flags that take any text: what it means, such as a file that is not there, is found out later.
+var free = []string{
+	"agent-namespace", "as", "as-group", "as-uid", "certificate-authority", "cluster", "client-certificate", "client-key", "config",
+	"context", "cri-endpoint", "docker-socket", "kubeconfig", "pin-dir", "restart-command", "root", "server", "termination-log",
+	"tls-server-name", "token", "user",
+}
+
+// late are the flags whose values are looked at when all flags are known.
+var late = []string{"bin-dir", "listen", "request-timeout"}
+
+// wrong are values that hardly any flag takes but the free ones.
+var wrong = []string{"\x1b[2J", "a[", "!", "99999999999999999999", "-1"}
+
+// TestEveryFlag gives wrong values to every flag of every command: the exit code is 2, and stderr says in one line, without
+// terms of Go, which value of which flag is wrong.
+func TestEveryFlag(t *testing.T) {
+	internals := regexp.MustCompile(`strconv|pflag|parsing "|invalid argument|invalid syntax|unknown unit|missing unit|time: |syntax error|flag:|\*errors|needs an argument`)
+	tried := map[string]bool{}
+	var walk func(c *cobra.Command)
+	walk = func(c *cobra.Command) {
+		for _, sub := range c.Commands() {
+			walk(sub)
+		}
+		if c.HasSubCommands() {
+			return
+		}
+		args := strings.Fields(c.CommandPath())[1:]
+		if strings.HasSuffix(c.Use, " NAME") {
+			args = append(args, "web")
+		}
+		try := func(f *pflag.Flag) {
+			if slices.Contains(free, f.Name) || f.Name == "node" && c.Name() == "agent" {
+				return
+			}
+			for _, value := range wrong {
+				if f.Value.Set(value) == nil && !slices.Contains(late, f.Name) {
+					continue // such as a pattern for names
+				}
+				given := append(args[:len(args):len(args)], "--"+f.Name+"="+value)
+				got := tracectl(t, given...)
+				named := strings.HasPrefix(got.Stderr, "tracectl: ") && strings.Contains(got.Stderr, f.Name)
+				tried[f.Name] = true
+				if got.Code != exitUsage || got.Stdout != "" || !named || strings.Count(got.Stderr, "\n") != 1 || internals.MatchString(got.Stderr) {
+					t.Errorf("tracectl %q gives %+v", given, got)
+				}
+			}
+		}
+		c.LocalFlags().VisitAll(try)
+		c.InheritedFlags().VisitAll(try)
+	}
+	root := newRoot()
+	walk(root)
+	if len(tried) < 30 {
+		t.Errorf("only %d flags were tried: %v", len(tried), tried)
+	}
+}
+
+// TestOverview prints what fits a terminal of 24 lines and 80 columns, with each command in a group.
+func TestOverview(t *testing.T) {
+	got := tracectl(t)
+	lines := strings.Split(strings.TrimSuffix(got.Stdout, "\n"), "\n")
+	if got.Code != 0 || got.Stderr != "" || len(lines) > 23 {
+		t.Errorf("exit code %d, %d lines, stderr %q", got.Code, len(lines), got.Stderr)
+	}
+	for _, line := range lines {
+		if len(line) > 80 {
+			t.Errorf("line %q is too long", line)
+		}
+	}
+	for _, c := range newRoot().Commands() {
+		if !strings.Contains(got.Stdout, "\n  "+c.Name()+" ") {
+			t.Errorf("%s is in no group:\n%s", c.Name(), got.Stdout)
+		}
+	}
+}

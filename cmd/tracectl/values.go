@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/runc-trace/runc-trace/pkg/syscalls"
+	"github.com/runc-trace/runc-trace/pkg/timestamp"
+)
+
+// span is a flag that takes a length of time above 0.
+type span struct{ time.Duration }
+
+func (s *span) Type() string { return "time" }
+
+func (s *span) String() string {
+	if s.Duration == 0 {
+		return ""
+	}
+	return s.Duration.String()
+}
+
+func (s *span) Set(text string) (err error) {
+	s.Duration, err = timestamp.Span(text)
+	return err
+}
+
+// since is a flag that takes a time of the past. The zero value is none.
+type since struct {
+	at   time.Time
+	text string
+}
+
+func (s *since) String() string { return s.text }
+func (s *since) Type() string   { return "time" }
+
+func (s *since) Set(text string) (err error) {
+	s.at, err = timestamp.Since(text, time.Now())
+	s.text = text
+	return err
+}
+
+// ago is how long ago it was, 0 if it was not set.
+func (s *since) ago() time.Duration {
+	if s.at.IsZero() {
+		return 0
+	}
+	return max(time.Since(s.at), 1)
+}
+
+// natural is a flag that takes a whole number that is not negative.
+type natural int
+
+func (n *natural) String() string { return strconv.Itoa(int(*n)) }
+func (n *natural) Type() string   { return "number" }
+
+func (n *natural) Set(text string) error {
+	number, err := strconv.ParseUint(text, 10, 31)
+	if err != nil {
+		return errors.New("must be a whole number, 0 or more")
+	}
+	*n = natural(number)
+	return nil
+}
+
+// pids is a flag that takes process IDs.
+type pids []uint32
+
+func (p *pids) Type() string { return "pid,..." }
+
+func (p *pids) String() string {
+	words := make([]string, len(*p))
+	for i, pid := range *p {
+		words[i] = strconv.FormatUint(uint64(pid), 10)
+	}
+	return strings.Join(words, ",")
+}
+
+func (p *pids) Set(text string) error {
+	for word := range strings.SplitSeq(text, ",") {
+		pid, err := strconv.ParseUint(word, 10, 32)
+		if err != nil || pid == 0 {
+			return errors.New("must be process IDs such as 4711 or 4711,4712")
+		}
+		*p = append(*p, uint32(pid))
+	}
+	return nil
+}
+
+// calls is a flag that takes names of system calls.
+type calls struct {
+	abis  []syscalls.ABI
+	names []string
+}
+
+func (l *calls) String() string { return strings.Join(l.names, ",") }
+func (l *calls) Type() string   { return "call,..." }
+
+func (l *calls) Set(text string) error {
+	for name := range strings.SplitSeq(strings.TrimPrefix(text, "trace="), ",") {
+		if !isSyscall(name, l.abis) {
+			return fmt.Errorf("there is no system call %q", name)
+		}
+		l.names = append(l.names, name)
+	}
+	return nil
+}
