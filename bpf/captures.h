@@ -128,7 +128,7 @@ __noinline int stage_vector(struct in_flight *call, u32 arg, u64 from, u64 count
 		if (flags)
 			break;
 	}
-	if (count > VECTORS && limit && at < capture_size)
+	if (count > VECTORS && limit)
 		flags |= CAPTURE_TRUNCATED;
 	stage(call, place, at, arg, flags);
 	return 0;

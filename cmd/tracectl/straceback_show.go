@@ -30,6 +30,12 @@ thread is not the process's first one. IDs are those of the host. A call that ot
 in between of is printed in two lines, "write(...)..." at its begin and "...write() = 20"
 at its end. One that has not returned ends in <unfinished ...>.
 
+Marks stand outside of quotes. "..." ends what is longer than what was kept. <unreadable>
+stands for memory that was not there. <read late> follows what was read only at the
+call's exit, since its page was not in memory before: the program may have changed it
+meanwhile. "(enter not seen ...)" ends a call that did not reach the kernel's code, as
+seccomp's rules decide. Arguments that the call does not take are left out.
+
 NAME is, in this order: a container's ID; namespace/pod/container; namespace/pod or pod,
 where the pod has one container; node_namespace_pod, whatever the node; the beginning
 of a container's ID. Of a container that was restarted, the newest run is shown, and with
@@ -110,7 +116,7 @@ func showRecording(s *settings, name string, request *showRequest, stdout, stder
 	}
 	timeline := straceback.NewTimeline(calls.Records, inFlight, request.filter())
 	notes(stderr, calls, timeline)
-	return request.print(stdout, timeline, run.Container.Created, boot)
+	return request.print(stdout, timeline, run.Container, boot)
 }
 
 // explainName says so where the container that is meant is known, but is not recorded.
@@ -185,8 +191,8 @@ func notes(stderr io.Writer, calls *straceback.Calls, t *straceback.Timeline) {
 	}
 }
 
-func (r *showRequest) print(stdout io.Writer, t *straceback.Timeline, start uint64, boot time.Time) error {
-	f := straceback.Format{Start: start, Boot: boot, Wall: r.timestamps.word == "wall", Durations: r.durations}
+func (r *showRequest) print(stdout io.Writer, t *straceback.Timeline, c *labels.Container, boot time.Time) error {
+	f := straceback.Format{Container: c.ID, Start: c.Created, Boot: boot, Wall: r.timestamps.word == "wall", Durations: r.durations}
 	out := bufio.NewWriterSize(stdout, 256<<10)
 	var line []byte
 	var err error

@@ -64,14 +64,14 @@ func TestCalls(t *testing.T) {
 	digits := strings.Repeat("0123456789", 13)[:128]
 	expect(t, worked(t, load(t, small), "calls"),
 		`getppid() = PID`,
-		`openat(dfd=AT_FDCWD, filename=ADDR "/nonexistent/\33[31mred", flags=O_RDONLY|O_CLOEXEC, mode=0) = -1 ENOENT (No such file or directory)`,
-		`openat(dfd=AT_FDCWD, filename=ADDR "/`+x+`"..., flags=O_RDONLY, mode=0) = -1 ENAMETOOLONG (File name too long)`,
-		`openat(dfd=AT_FDCWD, filename=ADDR "/`+y+`", flags=O_RDONLY, mode=0) = -1 ENOENT (No such file or directory)`,
+		`openat(dfd=AT_FDCWD, filename=ADDR "/nonexistent/\33[31mred", flags=O_RDONLY|O_CLOEXEC) = -1 ENOENT (No such file or directory)`,
+		`openat(dfd=AT_FDCWD, filename=ADDR "/`+x+`"..., flags=O_RDONLY) = -1 ENAMETOOLONG (File name too long)`,
+		`openat(dfd=AT_FDCWD, filename=ADDR "/`+y+`", flags=O_RDONLY) = -1 ENOENT (No such file or directory)`,
 		`pipe2(fildes=ADDR [FD, FD], flags=0) = 0`,
 		`write(fd=101, buf=ADDR "01234", count=5) = 5`,
 		`write(fd=101, buf=ADDR "`+digits+`"..., count=300) = 300`,
 		`read(fd=100, buf=ADDR "0123401", count=7) = 7`,
-		`write(fd=101, buf=0x10, count=4) = -1 EFAULT (Bad address)`,
+		`write(fd=101, buf=0x10 <unreadable>, count=4) = -1 EFAULT (Bad address)`,
 		`write(fd=999, buf=ADDR "", count=0) = -1 EBADF (Bad file descriptor)`,
 		`mmap(addr=NULL, len=4096, prot=PROT_READ, flags=MAP_PRIVATE|MAP_ANONYMOUS, fd=-1, off=0) = ADDR`,
 		`lseek(fd=999, offset=-5, whence=SEEK_END) = -1 EBADF (Bad file descriptor)`,
@@ -81,17 +81,20 @@ func TestCalls(t *testing.T) {
 // TestUnmappedPath reads a path whose page comes into memory by the call itself.
 func TestUnmappedPath(t *testing.T) {
 	expect(t, worked(t, load(t, small), "unmapped"),
-		`openat(dfd=AT_FDCWD, filename=ADDR "/not/in/mem", flags=O_RDONLY, mode=0) = -1 ENOENT (No such file or directory)`)
+		`openat(dfd=AT_FDCWD, filename=ADDR "/not/in/mem" <read late>, flags=O_RDONLY) = -1 ENOENT (No such file or directory)`)
 }
 
 func TestVectors(t *testing.T) {
-	three := strings.Repeat("three", 50)[:120]
+	three, eight := strings.Repeat("three", 50)[:120], strings.Repeat("0123456789abcdef", 8)
 	expect(t, worked(t, load(t, small), "vectors"),
 		`writev(fd=101, vec=ADDR "one two ", vlen=2) = 8`,
 		`readv(fd=100, vec=ADDR "one two ", vlen=2) = 8`,
 		`sendmsg(fd=101, msg=ADDR "one two ", flags=0) = 8`,
 		`writev(fd=101, vec=ADDR "one two `+three+`"..., vlen=3) = 258`,
 		`connect(fd=999, uservaddr=ADDR {sa_family=AF_INET, sin_port=htons(80), sin_addr=inet_addr("127.0.0.1")}, addrlen=16) = -1 EBADF (Bad file descriptor)`,
+		`writev(fd=101, vec=ADDR "`+eight+`"..., vlen=9) = 144`,
+		`readv(fd=100, vec=ADDR "`+eight+`"..., vlen=9) = 144`,
+		`writev(fd=101, vec=ADDR "`+eight+`", vlen=8) = 128`,
 	)
 }
 
@@ -103,19 +106,14 @@ func TestOversizedResult(t *testing.T) {
 
 // TestRefused sees calls that seccomp refuses, which no enter hook does.
 func TestRefused(t *testing.T) {
-	got := worked(t, load(t, small), "refused")
-	for _, line := range got {
-		if strings.HasPrefix(line, `mkdirat(dfd=AT_FDCWD, pathname=ADDR "/refused", mode=0700) = -1 EPERM (Operation not permitted)`) {
-			return
-		}
-	}
-	t.Errorf("not recorded:\n%s", strings.Join(got, "\n"))
+	expect(t, worked(t, load(t, small), "refused"),
+		`mkdirat(dfd=AT_FDCWD, pathname=ADDR "/refused", mode=0700) = -1 EPERM (Operation not permitted) (enter not seen; denied by seccomp or a tracer?)`)
 }
 
 func TestUnknownNumbers(t *testing.T) {
 	expect(t, worked(t, load(t, small), "unknown"),
-		`syscall_999(0x1, 0x2, 0x3, 0, 0, 0) = -1 ENOSYS (Function not implemented)`,
-		`syscall_unknown(0x1, 0, 0, 0, 0, 0) = -1 ENOSYS (Function not implemented)`,
+		`syscall_0x3e7(0x1, 0x2, 0x3, 0, 0, 0) = -1 ENOSYS (Function not implemented)`,
+		`syscall_0x1ffe_or_above(0x1, 0, 0, 0, 0, 0) = -1 ENOSYS (Function not implemented)`,
 	)
 }
 
@@ -228,10 +226,10 @@ text: .ascii "hi\n"
 	}
 	got := lines(calls(t, i, "rt-ia32"), "ia32")
 	for n := range got {
-		got[n] = alike(got[n])
+		got[n] = strings.ReplaceAll(alike(got[n]), " <read late>", "") // it has not touched its pages before
 	}
 	expect(t, got,
-		`ia32:open(filename=ADDR "/nowhere", flags=O_RDONLY, mode=0) = -1 ENOENT (No such file or directory)`,
+		`ia32:open(filename=ADDR "/nowhere", flags=O_RDONLY) = -1 ENOENT (No such file or directory)`,
 		`ia32:write(fd=1, buf=ADDR "hi\n", count=3) = 3`,
 		`ia32:exit(error_code=9) = ?`,
 	)

@@ -126,6 +126,19 @@ func vectorsWorker() {
 	raw(unix.SYS_SENDMSG, out, pointer(&message), 0)
 	raw(unix.SYS_WRITEV, out, pointer(&iov[0]), 3)
 	raw(unix.SYS_CONNECT, 999, pointer(&address), unsafe.Sizeof(address))
+	// The parts that are followed fill the capture to its last byte, and there is one more.
+	nine := make([]unix.Iovec, 9)
+	sixteen, room := []byte("0123456789abcdef"), make([]byte, 9*16)
+	for i := range nine {
+		nine[i] = unix.Iovec{Base: &sixteen[0], Len: 16}
+	}
+	raw(unix.SYS_READ, in, pointer(&make([]byte, 512)[0]), 512)
+	raw(unix.SYS_WRITEV, out, pointer(&nine[0]), 9)
+	for i := range nine {
+		nine[i].Base = &room[i*16]
+	}
+	raw(unix.SYS_READV, in, pointer(&nine[0]), 9)
+	raw(unix.SYS_WRITEV, out, pointer(&nine[0]), 8)
 	runtime.KeepAlive(iov)
 }
 

@@ -3,6 +3,7 @@
 package straceback
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"strconv"
@@ -14,6 +15,7 @@ import (
 
 // Format says how calls are shown.
 type Format struct {
+	Container string    // ID, for JSON
 	Start     uint64    // ns of CLOCK_BOOTTIME that times are relative to
 	Boot      time.Time // when CLOCK_BOOTTIME began, by the wall clock
 	Wall      bool      // times of the wall clock instead of relative ones
@@ -45,7 +47,7 @@ func (f *Format) AppendLine(dst []byte, call *syscalls.Call, part Part) []byte {
 		dst = strconv.AppendUint(dst, uint64(call.TID), 10)
 	}
 	dst = append(dst, " ["...)
-	dst = terminal.Append(dst, call.Comm)
+	dst = appendComm(dst, call.Comm)
 	dst = append(dst, "] "...)
 	switch part {
 	case Whole:
@@ -64,6 +66,19 @@ func (f *Format) AppendLine(dst []byte, call *syscalls.Call, part Part) []byte {
 		dst = append(dst, '>')
 	}
 	return append(dst, '\n')
+}
+
+// appendComm appends the name of a thread, whose end is the first bracket with a blank behind it: one within the name is escaped.
+func appendComm(dst, comm []byte) []byte {
+	for {
+		before, after, found := bytes.Cut(comm, []byte("] "))
+		dst = terminal.Append(dst, before)
+		if !found {
+			return dst
+		}
+		dst = append(dst, `\x5d `...)
+		comm = after
+	}
 }
 
 // appendRelative appends MM:SS.nnnnnnnnn.
@@ -92,15 +107,16 @@ func appendDigits(dst []byte, n uint64, width int) []byte {
 	return append(dst, digits[:width]...)
 }
 
-// callJSON is a call's line of JSON. Names are stable.
+// callJSON is a call's line of JSON. Names are stable. Container, thread and begin name a call: a thread is in one at a time.
 type callJSON struct {
-	Time     time.Time `json:"time"`     // of its begin; RFC 3339 with nanoseconds
-	Elapsed  int64     `json:"elapsed"`  // ns from the container's creation to its begin
-	Duration *uint64   `json:"duration"` // ns; null where it has not ended
-	PID      uint32    `json:"pid"`
-	TID      uint32    `json:"tid"`
-	CPU      uint16    `json:"cpu"`
-	Comm     string    `json:"comm"`
+	Container string    `json:"containerID"`
+	Time      time.Time `json:"time"`     // of its begin; RFC 3339 with nanoseconds
+	Elapsed   int64     `json:"elapsed"`  // ns from the container's creation to its begin
+	Duration  *uint64   `json:"duration"` // ns; null where it has not ended
+	PID       uint32    `json:"pid"`
+	TID       uint32    `json:"tid"`
+	CPU       uint16    `json:"cpu"`
+	Comm      string    `json:"comm"`
 	syscalls.JSON
 }
 
@@ -108,17 +124,18 @@ type callJSON struct {
 func (f *Format) AppendJSON(dst []byte, call *syscalls.Call, part Part) ([]byte, error) {
 	duration := call.Duration
 	j := callJSON{
-		Time:     f.Boot.Add(time.Duration(call.Time)),
-		Elapsed:  int64(call.Time - f.Start),
-		Duration: &duration,
-		PID:      call.PID,
-		TID:      call.TID,
-		CPU:      call.CPU,
-		Comm:     string(call.Comm),
-		JSON:     call.JSON(),
+		Container: f.Container,
+		Time:      f.Boot.Add(time.Duration(call.Time)),
+		Elapsed:   int64(call.Time - f.Start),
+		Duration:  &duration,
+		PID:       call.PID,
+		TID:       call.TID,
+		CPU:       call.CPU,
+		Comm:      string(call.Comm),
+		JSON:      call.JSON(part == InFlight),
 	}
 	if part == InFlight {
-		j.Duration, j.Ret, j.Errno, j.ExitCode, j.Signal = nil, nil, "", nil, ""
+		j.Duration = nil
 	}
 	encoded, err := json.Marshal(&j)
 	if err != nil {

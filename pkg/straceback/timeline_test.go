@@ -167,10 +167,10 @@ func TestLines(t *testing.T) {
 		at(write, 30908, 30908, 0, "runc:[2:INIT]"),
 		at(open, 30908, 30908, 1, "cat"),
 		at(nap, 7, 7, 3, "\x1b[2Jsh\n]"),
-		at(killed, 8, 8, 3, "crash"),
+		at(killed, 8, 8, 3, "a] exit() = ? "),
 	)
 	timeline := NewTimeline(all, records(at(hanging, 9, 10, 0, "cat")), nil)
-	f := Format{Start: start, Boot: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
+	f := Format{Container: "0123abcd", Start: start, Boot: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
 	var lines, wall, objects []byte
 	for c, part := range timeline.Events {
 		lines = f.AppendLine(lines, c, part)

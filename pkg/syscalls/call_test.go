@@ -8,6 +8,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -115,7 +116,7 @@ func FuzzDecode(f *testing.F) {
 			t.Errorf("%+v is beyond its bounds", c)
 		}
 		texts := [][]byte{c.AppendText(nil), c.AppendEnter(nil), c.AppendExit(nil), c.AppendInFlight(nil)}
-		j := c.JSON()
+		j := c.JSON(c.CPU%2 == 1)
 		for _, a := range j.Args {
 			if texts = append(texts, []byte(a.Value)); a.Data != nil {
 				texts = append(texts, []byte(*a.Data))
@@ -126,7 +127,33 @@ func FuzzDecode(f *testing.F) {
 				t.Errorf("%q: byte %d is not printable ASCII", text, i)
 			}
 		}
+		for _, text := range texts[:4] {
+			checkMarks(t, string(text), &c)
+		}
 	})
+}
+
+// checkMarks holds that only marks stand in angle brackets outside of quotes, and not more than the record has.
+func checkMarks(t *testing.T, line string, c *syscalls.Call) {
+	t.Helper()
+	late := 0
+	for _, p := range c.Captures[:c.NCaptures] {
+		if p.Late {
+			late++
+		}
+	}
+	plain := regexp.MustCompile(`"(\\.|[^"\\])*"`).ReplaceAllString(line, "")
+	for _, mark := range regexp.MustCompile(`<[^<]*|"`).FindAllString(plain, -1) {
+		switch {
+		case strings.HasPrefix(mark, "<read late>"):
+			late--
+		case !strings.HasPrefix(mark, "<unreadable>") && !strings.HasPrefix(mark, "<unfinished ...>"):
+			t.Errorf("%q: %q is no mark", line, mark)
+		}
+	}
+	if late < 0 {
+		t.Errorf("%q has more marks than its record", line)
+	}
 }
 
 // TestSeeds writes, with -update, every call of the golden test as a seed of FuzzDecode,

@@ -7,66 +7,114 @@ import (
 	"encoding/binary"
 	"net/netip"
 	"strconv"
+
+	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 )
 
-// captured finds what argument i points to, as far as it may be shown.
-func (c *Call) captured(a *Arg, i int) (p Capture, ok bool) {
-	found := c.Capture(i)
-	if found == nil || found.Fault || c.Args[i] == 0 {
-		return p, false
+// Marks stand outside of quotes, and nothing else in a line stands in angle brackets outside of
+// quotes: no bytes of a container can pass for one.
+const (
+	markLate       = " <read late>"  // input that was read at the call's exit: it may not be what the kernel took
+	markUnreadable = " <unreadable>" // memory that could not be read
+)
+
+// pointedTo says what there is to show of the memory that an argument points to.
+type pointedTo uint8
+
+const (
+	nothing    pointedTo = iota // it is no such argument, it is NULL, or the call gave nothing back
+	unreadable                  // the memory was not there
+	data                        // it was read, at least some of it
+)
+
+// captured finds what argument i points to. Of a call that has ended, input without a capture was unreadable
+// until then: after an exec, or the end of the task, there is nothing left to read.
+func (c *Call) captured(a *Arg, i int, ended bool) (p Capture, found pointedTo) {
+	k := &kinds[a.kind]
+	if k.capture.Kind == abi.CaptureNone || c.Args[i] == 0 {
+		return p, nothing
 	}
-	p = *found
+	if at := c.Capture(i); at != nil {
+		p = *at
+	} else if ended && k.always && !(k.native && c.ABI.is32()) {
+		return p, unreadable
+	} else {
+		return p, nothing
+	}
+	if p.Fault {
+		return p, unreadable
+	}
 	if a.kind != kindOut && a.kind != kindOutStr || int(a.length) >= c.NArgs {
-		return p, true
+		return p, data
 	}
 	// A result can be larger than the buffer, such as with MSG_TRUNC or a size of 0
 	// that asks for the size: what lies behind the buffer is nothing that the call gave.
 	if size := c.word(c.Args[a.length]); size < uint64(len(p.Data)) {
 		p.Data, p.Truncated = p.Data[:size], false
 	}
-	return p, len(p.Data) > 0
-}
-
-// appendCaptured appends a blank and what argument i points to, where that was recorded.
-func (c *Call) appendCaptured(dst []byte, a *Arg, i int) []byte {
-	p, ok := c.captured(a, i)
-	if !ok {
-		return dst
+	if len(p.Data) == 0 {
+		return p, nothing
 	}
-	return c.appendData(append(dst, ' '), a.kind, p)
+	return p, data
 }
 
-// appendData shows the bytes of a capture as what they are; as a string where they are
-// too few for that.
-func (c *Call) appendData(dst []byte, k kind, p Capture) []byte {
+// appendCaptured appends what argument i points to, if that was recorded, and its marks, each behind a blank.
+func (c *Call) appendCaptured(dst []byte, a *Arg, i int, ended bool) []byte {
+	p, found := c.captured(a, i, ended)
+	switch found {
+	case unreadable:
+		return append(dst, markUnreadable...)
+	case data:
+		dst, _ = c.appendData(append(dst, ' '), a.kind, p)
+		if p.Late {
+			dst = append(dst, markLate...)
+		}
+	}
+	return dst
+}
+
+// appendData shows the bytes of a capture as what they are, with "..." for what is missing, and tells
+// whether anything is. Of a struct that was cut before its end, that is all of it.
+func (c *Call) appendData(dst []byte, k kind, p Capture) (shown []byte, cut bool) {
 	data := p.Data
-	switch {
-	case k == kindPath || k == kindStr || k == kindOutStr:
+	switch k {
+	case kindPath, kindStr, kindOutStr:
 		if end := bytes.IndexByte(data, 0); end >= 0 {
 			data = data[:end]
 		}
-	case k == kindFDs && len(data) >= sizeofFDs:
+	case kindFDs:
+		if len(data) < sizeofFDs {
+			return append(dst, "[...]"...), true
+		}
 		dst = append(dst, '[')
 		dst = strconv.AppendInt(dst, int64(int32(binary.LittleEndian.Uint32(data))), 10)
 		dst = append(dst, ", "...)
 		dst = strconv.AppendInt(dst, int64(int32(binary.LittleEndian.Uint32(data[4:]))), 10)
-		return append(dst, ']')
-	case k == kindTimespec && len(data) >= sizeofTimespec:
+		return append(dst, ']'), false
+	case kindTimespec:
+		if len(data) < sizeofTimespec {
+			return append(dst, "{...}"...), true
+		}
 		dst = append(dst, "{tv_sec="...)
 		dst = strconv.AppendInt(dst, int64(binary.LittleEndian.Uint64(data)), 10)
 		dst = append(dst, ", tv_nsec="...)
 		dst = strconv.AppendInt(dst, int64(binary.LittleEndian.Uint64(data[8:])), 10)
-		return append(dst, '}')
-	case k == kindOpenHow && len(data) >= sizeofOpenHow:
-		return c.appendOpenHow(dst, data)
-	case (k == kindSockAddr || k == kindSockName) && len(data) >= 2:
-		return c.appendSockAddr(dst, data, k == kindSockName, p.Truncated)
+		return append(dst, '}'), false
+	case kindOpenHow:
+		if len(data) < sizeofOpenHow {
+			return append(dst, "{...}"...), true
+		}
+		return c.appendOpenHow(dst, data), false
+	case kindSockAddr, kindSockName:
+		if len(data) >= 2 {
+			return c.appendSockAddr(dst, data, k == kindSockName, p.Truncated)
+		}
 	}
 	dst = AppendQuoted(dst, data)
 	if p.Truncated {
 		dst = append(dst, "..."...)
 	}
-	return dst
+	return dst, p.Truncated
 }
 
 // appendOpenHow shows a struct open_how: include/uapi/linux/openat2.h.
@@ -95,9 +143,9 @@ const (
 	familyNetlink = 16
 )
 
-// appendSockAddr shows a struct sockaddr of at least 2 bytes. Of one that the kernel filled
-// in, the length is not known: only what its family surely has is shown.
-func (c *Call) appendSockAddr(dst, data []byte, filledIn, truncated bool) []byte {
+// appendSockAddr shows a struct sockaddr of at least 2 bytes, and tells whether some of it was cut. Of one that
+// the kernel filled in, the length is not known: only what its family surely has is shown.
+func (c *Call) appendSockAddr(dst, data []byte, filledIn, truncated bool) (shown []byte, cut bool) {
 	family := binary.LittleEndian.Uint16(data)
 	dst = append(dst, "{sa_family="...)
 	dst = tableOf(c.ABI).family.append(dst, uint64(family))
@@ -119,28 +167,37 @@ func (c *Call) appendSockAddr(dst, data []byte, filledIn, truncated bool) []byte
 		if len(data) >= 28 {
 			dst = append(dst, ", sin6_scope_id="...)
 			dst = strconv.AppendUint(dst, uint64(binary.LittleEndian.Uint32(data[24:])), 10)
+		} else {
+			cut = truncated
 		}
 	case family == familyNetlink && len(data) >= 12:
 		dst = append(dst, ", nl_pid="...)
 		dst = strconv.AppendUint(dst, uint64(binary.LittleEndian.Uint32(data[4:])), 10)
 		dst = append(dst, ", nl_groups="...)
 		dst = appendHex(dst, uint64(binary.LittleEndian.Uint32(data[8:])))
+	case truncated && (family == familyInet || family == familyInet6 || family == familyNetlink):
+		cut = true
 	case filledIn:
 	case family == familyUnix && len(data) > 2:
 		dst = append(dst, ", sun_path="...)
-		dst = appendUnixPath(dst, data[2:], truncated)
+		dst, truncated = appendUnixPath(dst, data[2:], truncated)
+		return append(dst, '}'), truncated
 	case len(data) > 2:
 		dst = append(dst, ", sa_data="...)
 		dst = AppendQuoted(dst, data[2:])
 		if truncated {
 			dst = append(dst, "..."...)
 		}
+		return append(dst, '}'), truncated
 	}
-	return append(dst, '}')
+	if cut {
+		dst = append(dst, ", ..."...)
+	}
+	return append(dst, '}'), cut
 }
 
 // appendUnixPath shows sun_path, an abstract one as @"name".
-func appendUnixPath(dst, path []byte, truncated bool) []byte {
+func appendUnixPath(dst, path []byte, truncated bool) (shown []byte, cut bool) {
 	if path[0] == 0 {
 		dst = append(dst, '@')
 		path = path[1:]
@@ -151,5 +208,5 @@ func appendUnixPath(dst, path []byte, truncated bool) []byte {
 	if truncated {
 		dst = append(dst, "..."...)
 	}
-	return dst
+	return dst, truncated
 }

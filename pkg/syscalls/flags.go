@@ -5,6 +5,7 @@ package syscalls
 import (
 	_ "embed" // for flags.txt
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -56,6 +57,14 @@ func (t *flagTable) append(dst []byte, value uint64) []byte {
 		dst = append(dst, '|')
 	}
 	return appendHex(dst, rest)
+}
+
+// index finds an entry by its name; -1 if there is none, or no table.
+func (t *flagTable) index(name string) int {
+	if t == nil {
+		return -1
+	}
+	return slices.IndexFunc(t.entries, func(e flagEntry) bool { return e.name == name })
 }
 
 // parseFlags reads the tables of flags.txt that hold for an ABI.

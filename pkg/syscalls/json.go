@@ -2,13 +2,16 @@
 
 package syscalls
 
+import "strings"
+
 // JSON is a call in a form for machines. Names are stable; texts are printable ASCII.
 type JSON struct {
 	Syscall    string    `json:"syscall,omitempty"` // absent where a signal killed the task outside of any call
 	ABI        string    `json:"abi,omitempty"`     // where it is not the native one: ia32, arm, x32
-	Args       []JSONArg `json:"args"`
-	Ret        *int64    `json:"ret"`             // as the kernel returned it: a negative errno; null where it did not return
-	Errno      string    `json:"errno,omitempty"` // of a failed call: ENOENT
+	Number     *int      `json:"number,omitempty"`  // of the call, within its ABI; absent if it is too large to be kept
+	Args       []JSONArg `json:"args"`              // those that the call takes
+	Ret        *int64    `json:"ret"`               // as the kernel returned it: a negative errno; null where it did not return
+	Errno      string    `json:"errno,omitempty"`   // of a failed call: ENOENT
 	Unfinished bool      `json:"unfinished,omitempty"`
 	NoEnter    bool      `json:"noEnter,omitempty"` // seen at its exit only, as when seccomp denied it
 	Signal     string    `json:"signal,omitempty"`  // that killed the task
@@ -23,13 +26,17 @@ type JSONArg struct {
 	Data      *string `json:"data,omitempty"` // what it points to: escaped as in a line, strings without their quotes
 	Truncated bool    `json:"truncated,omitempty"`
 	Fault     bool    `json:"fault,omitempty"` // what it points to could not be read
+	Late      bool    `json:"late,omitempty"`  // what it points to was read at the call's exit: the kernel may have taken something else
 }
 
-// JSON gives the call in a form for machines; it keeps nothing of the record.
-func (c *Call) JSON() JSON {
+// JSON gives the call in a form for machines; it keeps nothing of the record. Of a call in flight, which has not
+// returned yet, there is no result.
+func (c *Call) JSON(inFlight bool) JSON {
 	j := JSON{Args: []JSONArg{}, Unfinished: c.Unfinished, NoEnter: c.NoEnter}
 	s := c.Syscall()
-	if c.Nr == NumberNone || c.Unfinished {
+	if inFlight {
+		j.Unfinished = true
+	} else if c.Nr == NumberNone || c.Unfinished {
 		status := StatusOf(c.Result)
 		j.Signal, j.CoreDumped = status.Signal, status.CoreDumped
 		if j.Signal == "" {
@@ -49,31 +56,37 @@ func (c *Call) JSON() JSON {
 	if j.Syscall = string(name.appendName(nil, s)); c.ABI != c.native() {
 		j.ABI = c.ABI.String()
 	}
+	if c.Nr != NumberOther {
+		number := int(c.Nr)
+		j.Number = &number
+	}
 	for i := range min(max(c.NArgs, 0), len(c.Args)) {
-		switch {
-		case s == nil:
+		if s == nil {
 			j.Args = append(j.Args, JSONArg{Value: string(appendHex(nil, c.Args[i]))})
-		case i < len(s.Args):
-			j.Args = append(j.Args, c.jsonArg(&s.Args[i], i))
+		} else if i >= len(s.Args) {
+			break
+		} else if a := c.form(&s.Args[i]); a != nil {
+			j.Args = append(j.Args, c.jsonArg(a, i, !inFlight))
 		}
 	}
 	return j
 }
 
-func (c *Call) jsonArg(a *Arg, i int) JSONArg {
+func (c *Call) jsonArg(a *Arg, i int, ended bool) JSONArg {
 	j := JSONArg{Name: a.Name, Value: string(c.appendValue(nil, a, i))}
-	if p := c.Capture(i); p != nil {
-		j.Fault = p.Fault
-	}
-	p, ok := c.captured(a, i)
-	if !ok {
+	p, found := c.captured(a, i, ended)
+	j.Fault, j.Late = found == unreadable, found == data && p.Late
+	if found != data {
 		return j
 	}
-	j.Truncated, p.Truncated = p.Truncated, false // the mark has a field of its own
-	data := string(c.appendData(nil, a.kind, p))
-	if n := len(data); n >= 2 && data[0] == '"' {
-		data = data[1 : n-1]
+	text, cut := c.appendData(nil, a.kind, p)
+	shown := string(text)
+	if j.Truncated = cut; shown[0] == '"' { // the marks have fields of their own
+		shown = shown[1:strings.LastIndexByte(shown, '"')]
 	}
-	j.Data = &data
+	if shown == "{...}" || shown == "[...]" {
+		return j
+	}
+	j.Data = &shown
 	return j
 }

@@ -20,11 +20,9 @@ const (
 	kindDirFD
 	kindSignal
 	kindID
+	kindID16
 	kindMode
 	kindDev
-	kindFcntlArg
-	kindSockOpt
-	kindSockProto
 	kindPath
 	kindStr
 	kindIn
@@ -54,6 +52,7 @@ type kindInfo struct {
 	capture abi.Capture
 	native  bool
 	output  bool // known at the call's exit only
+	always  bool // captured if its memory can be read, whatever it holds and however the call ends
 }
 
 const (
@@ -76,23 +75,21 @@ var kinds = [kindCount]kindInfo{
 	kindDirFD:      {name: "dirfd"},
 	kindSignal:     {name: "sig"},
 	kindID:         {name: "id"},
+	kindID16:       {name: "id16"},
 	kindMode:       {name: "mode"},
 	kindDev:        {name: "dev"},
-	kindFcntlArg:   {name: "fcntl_arg"},
-	kindSockOpt:    {name: "sock_opt"},
-	kindSockProto:  {name: "sock_proto"},
-	kindPath:       {name: "path", capture: abi.Capture{Kind: abi.CaptureString}},
-	kindStr:        {name: "str", capture: abi.Capture{Kind: abi.CaptureString}},
-	kindIn:         {name: "in", sized: true, capture: abi.Capture{Kind: abi.CaptureIn}},
+	kindPath:       {name: "path", capture: abi.Capture{Kind: abi.CaptureString}, always: true},
+	kindStr:        {name: "str", capture: abi.Capture{Kind: abi.CaptureString}, always: true},
+	kindIn:         {name: "in", sized: true, capture: abi.Capture{Kind: abi.CaptureIn}, always: true},
 	kindOut:        {name: "out", sized: true, capture: abi.Capture{Kind: abi.CaptureOut}, output: true},
 	kindOutStr:     {name: "outstr", sized: true, capture: abi.Capture{Kind: abi.CaptureOut}, output: true},
 	kindVectorIn:   {name: "vecin", sized: true, capture: abi.Capture{Kind: abi.CaptureVectorIn}, native: true},
 	kindVectorOut:  {name: "vecout", sized: true, capture: abi.Capture{Kind: abi.CaptureVectorOut}, native: true, output: true},
 	kindMessageIn:  {name: "msgin", capture: abi.Capture{Kind: abi.CaptureMessageIn}, native: true},
 	kindMessageOut: {name: "msgout", capture: abi.Capture{Kind: abi.CaptureMessageOut}, native: true, output: true},
-	kindSockAddr:   {name: "sockaddr", sized: true, capture: abi.Capture{Kind: abi.CaptureIn}},
+	kindSockAddr:   {name: "sockaddr", sized: true, capture: abi.Capture{Kind: abi.CaptureIn}, always: true},
 	kindSockName:   {name: "sockname", capture: abi.Capture{Kind: abi.CaptureFixedOut, Length: sizeofSockName}, output: true},
 	kindFDs:        {name: "fds", capture: abi.Capture{Kind: abi.CaptureFixedOut, Length: sizeofFDs}, output: true},
-	kindTimespec:   {name: "timespec", capture: abi.Capture{Kind: abi.CaptureFixedIn, Length: sizeofTimespec}, native: true},
-	kindOpenHow:    {name: "open_how", capture: abi.Capture{Kind: abi.CaptureFixedIn, Length: sizeofOpenHow}},
+	kindTimespec:   {name: "timespec", capture: abi.Capture{Kind: abi.CaptureFixedIn, Length: sizeofTimespec}, native: true, always: true},
+	kindOpenHow:    {name: "open_how", capture: abi.Capture{Kind: abi.CaptureFixedIn, Length: sizeofOpenHow}, always: true},
 }

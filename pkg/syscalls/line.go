@@ -14,7 +14,7 @@ func (c *Call) AppendText(dst []byte) []byte {
 		return appendStatus(dst, c.Result)
 	}
 	s := c.Syscall()
-	dst = c.appendCall(dst, s, true)
+	dst = c.appendCall(dst, s, true, true)
 	dst = append(dst, " = "...)
 	return c.appendOutcome(dst, s)
 }
@@ -25,7 +25,7 @@ func (c *Call) AppendEnter(dst []byte) []byte {
 	if c.Nr == NumberNone {
 		return appendStatus(dst, c.Result)
 	}
-	return append(c.appendCall(dst, c.Syscall(), false), "..."...)
+	return append(c.appendCall(dst, c.Syscall(), false, true), "..."...)
 }
 
 // AppendExit appends the second of a call's two lines: "...write() = 2", and
@@ -43,8 +43,8 @@ func (c *Call) AppendExit(dst []byte) []byte {
 		return dst
 	}
 	for i := range s.Args[:min(len(s.Args), c.NArgs)] {
-		if kinds[s.Args[i].kind].output {
-			dst = c.appendCaptured(dst, &s.Args[i], i)
+		if a := c.form(&s.Args[i]); a != nil && kinds[a.kind].output {
+			dst = c.appendCaptured(dst, a, i, true)
 		}
 	}
 	return dst
@@ -55,7 +55,7 @@ func (c *Call) AppendInFlight(dst []byte) []byte {
 	if c.Nr == NumberNone {
 		return dst
 	}
-	return append(c.appendCall(dst, c.Syscall(), false), " <unfinished ...>"...)
+	return append(c.appendCall(dst, c.Syscall(), false, false), " <unfinished ...>"...)
 }
 
 // appendName appends the call's name, behind that of its ABI where it is not the native one.
@@ -68,14 +68,15 @@ func (c *Call) appendName(dst []byte, s *Syscall) []byte {
 		return append(dst, s.Name...)
 	}
 	dst = append(dst, "syscall_"...)
+	dst = appendHex(dst, uint64(c.Nr))
 	if c.Nr == NumberOther {
-		return append(dst, "unknown"...)
+		dst = append(dst, "_or_above"...)
 	}
-	return strconv.AppendUint(dst, uint64(c.Nr), 10)
+	return dst
 }
 
-// appendCall appends name and arguments, with what the call gave back or without.
-func (c *Call) appendCall(dst []byte, s *Syscall, output bool) []byte {
+// appendCall appends name and those arguments that the call takes, with what it gave back or without.
+func (c *Call) appendCall(dst []byte, s *Syscall, output, ended bool) []byte {
 	dst = append(c.appendName(dst, s), '(')
 	n := min(max(c.NArgs, 0), len(c.Args))
 	if s == nil {
@@ -87,15 +88,17 @@ func (c *Call) appendCall(dst []byte, s *Syscall, output bool) []byte {
 		}
 		return append(dst, ')')
 	}
+	separator := ""
 	for i := range s.Args[:min(len(s.Args), n)] {
-		if i > 0 {
-			dst = append(dst, ", "...)
+		a := c.form(&s.Args[i])
+		if a == nil {
+			continue
 		}
-		a := &s.Args[i]
-		dst = append(dst, a.label...)
+		dst = append(append(dst, separator...), a.label...)
+		separator = ", "
 		dst = c.appendValue(dst, a, i)
 		if output || !kinds[a.kind].output {
-			dst = c.appendCaptured(dst, a, i)
+			dst = c.appendCaptured(dst, a, i, ended)
 		}
 	}
 	return append(dst, ')')
@@ -113,16 +116,21 @@ func (c *Call) appendOutcome(dst []byte, s *Syscall) []byte {
 	}
 	if number := -uint64(c.Result); c.Result < 0 && number <= maxErrno {
 		dst = appendFailure(dst, number)
-		if c.NoEnter {
-			dst = append(dst, " (enter not seen; denied by seccomp?)"...)
-		}
-		return dst
+	} else if s != nil && s.address {
+		dst = appendHex(dst, c.word(uint64(c.Result)))
+	} else {
+		dst = strconv.AppendInt(dst, c.Result, 10)
 	}
-	if s != nil && s.address {
-		return appendHex(dst, c.word(uint64(c.Result)))
+	if c.NoEnter {
+		dst = append(dst, markNoEnter...)
 	}
-	return strconv.AppendInt(dst, c.Result, 10)
+	return dst
 }
+
+// markNoEnter is of a call that seccomp did not let through, whatever it made of it: an errno, a signal (then the result is the
+// call's number), a result of a supervisor's or tracer's choice. A call that was never made has it too: of a thread that was
+// killed while a tracer held it at the enter.
+const markNoEnter = " (enter not seen; denied by seccomp or a tracer?)"
 
 // Status is how a task ended, taken from a status of wait(2).
 type Status struct {

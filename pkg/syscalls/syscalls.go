@@ -78,6 +78,7 @@ type Arg struct {
 	kind   kind
 	length uint8      // which argument is its length, where its kind is sized
 	flags  *flagTable // of kindFlags
+	forms  []form     // what it is instead, the first one whose conditions hold
 }
 
 // Lookup finds a system call. Numbers that the ABI does not have give false. The

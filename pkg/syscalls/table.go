@@ -20,10 +20,7 @@ type table struct {
 	once  sync.Once
 	calls []*Syscall // by number; nil where there is none
 
-	// Tables of arguments whose meaning depends on another argument.
-	open, resolve, fdFlags, seals           *flagTable
-	family, ipProtocol, netlinkProtocol     *flagTable
-	optSocket, optIP, optIPv6, optTCP, optN *flagTable
+	open, resolve, family *flagTable // of what arguments point to
 }
 
 var tables [abis]table
@@ -60,15 +57,16 @@ func (t *table) build(a ABI) {
 		if !ok {
 			panic(fmt.Sprintf("signatures.txt lacks %s", name))
 		}
-		t.calls[nr] = parseSignature(line, flags)
+		t.calls[nr] = parseSignature(line.text, flags)
+		for _, forms := range line.forms {
+			t.calls[nr].addForms(forms, flags)
+		}
 	}
 	for _, special := range []struct {
 		table **flagTable
 		name  string
 	}{
-		{&t.open, "open"}, {&t.resolve, "resolve"}, {&t.fdFlags, "fd_cloexec"}, {&t.seals, "seals"},
-		{&t.family, "family"}, {&t.ipProtocol, "ip_proto"}, {&t.netlinkProtocol, "netlink_proto"},
-		{&t.optSocket, "so_socket"}, {&t.optIP, "so_ip"}, {&t.optIPv6, "so_ipv6"}, {&t.optTCP, "so_tcp"}, {&t.optN, "so_netlink"},
+		{&t.open, "open"}, {&t.resolve, "resolve"}, {&t.family, "family"},
 	} {
 		if *special.table = flags[special.name]; *special.table == nil {
 			panic(fmt.Sprintf("flags.txt lacks %s", special.name))
@@ -104,20 +102,33 @@ var numbersX32 = []string{
 	"getsockopt", "io_setup", "io_submit", "execveat", "preadv2", "pwritev2",
 }
 
-// signaturesOf gives the lines of signatures.txt that hold for an ABI, by name.
-func signaturesOf(a ABI) map[string]string {
-	lines := make(map[string]string, 512)
+// signature is a line of signatures.txt, and those below it that say what its arguments are under conditions.
+type signature struct {
+	text  string
+	forms []string
+}
+
+// signaturesOf gives the signatures that hold for an ABI, by name.
+func signaturesOf(a ABI) map[string]*signature {
+	lines := make(map[string]*signature, 512)
 	own := make(map[string]bool)
+	var last *signature
 	for line := range strings.Lines(signatures) {
-		line = strings.TrimSpace(line)
-		if line == "" || line[0] == '#' {
-			continue
-		}
-		line, listed, holds := cutABIs(line, a)
-		name, _, _ := strings.Cut(line, "(")
-		if holds && !own[name] {
-			lines[name] = line
-			own[name] = listed
+		text := strings.TrimSpace(line)
+		switch {
+		case text == "" || text[0] == '#':
+		case strings.HasPrefix(line, "\t\t"):
+			last.forms[len(last.forms)-1] += text
+		case line[0] == '\t':
+			last.forms = append(last.forms, text)
+		default:
+			text, listed, holds := cutABIs(text, a)
+			name, _, _ := strings.Cut(text, "(")
+			last = &signature{text: text}
+			if holds && !own[name] {
+				lines[name] = last
+				own[name] = listed
+			}
 		}
 	}
 	return lines
@@ -180,6 +191,10 @@ func parseArg(word string, flags map[string]*flagTable) (a Arg, length string) {
 	name, typ, ok := strings.Cut(word, ":")
 	typ, length, _ = strings.Cut(strings.TrimSuffix(typ, ")"), "(")
 	a = Arg{Name: name, Type: typ, label: name + "=", kind: kindFlags, flags: flags[typ]}
+	if typ == "unused" {
+		a.kind, a.forms = kindHex, []form{{}}
+		return a, ""
+	}
 	if k := slices.IndexFunc(kinds[:], func(k kindInfo) bool { return k.name == typ }); k >= 0 {
 		a.kind, a.flags = kind(k), nil
 	}

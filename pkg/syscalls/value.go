@@ -50,6 +50,11 @@ func (c *Call) appendValue(dst []byte, a *Arg, i int) []byte {
 			return append(dst, "-1"...)
 		}
 		return strconv.AppendUint(dst, uint64(uint32(v)), 10)
+	case kindID16: // low2highuid in include/linux/highuid.h
+		if uint16(v) == ^uint16(0) {
+			return append(dst, "-1"...)
+		}
+		return strconv.AppendUint(dst, uint64(uint16(v)), 10)
 	case kindMode:
 		if uint16(v) != 0 {
 			dst = append(dst, '0')
@@ -57,12 +62,6 @@ func (c *Call) appendValue(dst []byte, a *Arg, i int) []byte {
 		return strconv.AppendUint(dst, uint64(uint16(v)), 8)
 	case kindDev:
 		return appendDevice(dst, uint32(v))
-	case kindFcntlArg:
-		return c.appendFcntl(dst, uint32(c.Args[i-1]), v)
-	case kindSockOpt:
-		return c.appendSocketOption(dst, uint32(c.Args[i-1]), v)
-	case kindSockProto:
-		return c.appendProtocol(dst, uint32(c.Args[0]), v)
 	default:
 		return appendPointer(dst, c.word(v))
 	}
@@ -91,57 +90,6 @@ func appendDevice(dst []byte, v uint32) []byte {
 	dst = append(dst, ", "...)
 	dst = appendHex(dst, uint64(v&0xff|v>>12&0xfff00))
 	return append(dst, ')')
-}
-
-// appendFcntl shows fcntl's third argument.
-func (c *Call) appendFcntl(dst []byte, cmd uint32, v uint64) []byte {
-	const (
-		dupFD, setFD, setFL, setOwn, setSig = 0, 2, 4, 8, 10
-		dupFDCloexec, setPipeSize, addSeals = 1030, 1031, 1033
-	)
-	t := tableOf(c.ABI)
-	switch cmd {
-	case setFD:
-		return t.fdFlags.append(dst, v)
-	case setFL:
-		return t.open.append(dst, v)
-	case addSeals:
-		return t.seals.append(dst, v)
-	case setSig:
-		return appendSignal(dst, uint64(uint32(v)))
-	case dupFD, dupFDCloexec, setPipeSize, setOwn:
-		return strconv.AppendInt(dst, int64(int32(v)), 10)
-	}
-	return appendHex(dst, c.word(v))
-}
-
-// appendSocketOption shows getsockopt's third argument, whose names are its level's.
-func (c *Call) appendSocketOption(dst []byte, level uint32, v uint64) []byte {
-	t := tableOf(c.ABI)
-	switch level {
-	case 0: // SOL_IP
-		return t.optIP.append(dst, v)
-	case 1: // SOL_SOCKET
-		return t.optSocket.append(dst, v)
-	case 6: // SOL_TCP
-		return t.optTCP.append(dst, v)
-	case 41: // SOL_IPV6
-		return t.optIPv6.append(dst, v)
-	case 270: // SOL_NETLINK
-		return t.optN.append(dst, v)
-	}
-	return strconv.AppendInt(dst, int64(int32(v)), 10)
-}
-
-// appendProtocol shows socket's third argument, whose names are its family's.
-func (c *Call) appendProtocol(dst []byte, family uint32, v uint64) []byte {
-	switch family {
-	case familyInet, familyInet6:
-		return tableOf(c.ABI).ipProtocol.append(dst, v)
-	case familyNetlink:
-		return tableOf(c.ABI).netlinkProtocol.append(dst, v)
-	}
-	return strconv.AppendInt(dst, int64(int32(v)), 10)
 }
 
 // signals are those of include/uapi/asm-generic/signal.h; 0 tests for existence.

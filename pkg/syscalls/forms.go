@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package syscalls
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
+)
+
+// form is what an argument is while conditions hold, all of them.
+type form struct {
+	when []condition
+	arg  *Arg // nil: the call does not take it, and what stands in its register means nothing
+}
+
+// condition is on the value of another argument: one of the values matches, or none does.
+type condition struct {
+	arg  uint8
+	none bool
+	wide bool // the whole register counts, not its lower 32 bits
+	any  []flagEntry
+}
+
+func (c *Call) meets(when []condition) bool {
+	for i := range when {
+		w := &when[i]
+		v := c.word(c.Args[w.arg])
+		if !w.wide {
+			v = uint64(uint32(v))
+		}
+		found := false
+		for j := range w.any {
+			if v&w.any[j].mask == w.any[j].bits {
+				found = true
+				break
+			}
+		}
+		if found == w.none {
+			return false
+		}
+	}
+	return true
+}
+
+// form finds what an argument is in this call; nil if the call does not take it.
+func (c *Call) form(a *Arg) *Arg {
+	for i := range a.forms {
+		if f := &a.forms[i]; c.meets(f.when) {
+			return f.arg
+		}
+	}
+	return a
+}
+
+// addForms reads a line below a signature: "conditions: changes", each with blanks in between.
+func (s *Syscall) addForms(line string, flags map[string]*flagTable) {
+	left, right, _ := strings.Cut(line, ": ")
+	var when []condition
+	for word := range strings.FieldsSeq(left) {
+		when = append(when, s.parseCondition(word))
+	}
+	for word := range strings.FieldsSeq(right) {
+		target, f := s.parseChange(word, flags)
+		f.when = when
+		target.forms = append(target.forms, f)
+	}
+}
+
+// parseCondition reads "argument=VALUE|VALUE" or "argument!=VALUE", with "&mask" behind the argument or without. A
+// value is a name of the argument's flags, or a number.
+func (s *Syscall) parseCondition(word string) condition {
+	left, right, _ := strings.Cut(word, "=")
+	left, none := strings.CutSuffix(left, "!")
+	name, mask, masked := strings.Cut(left, "&")
+	a := s.argument(name)
+	on := condition{arg: uint8(slices.Index(s.names(), name)), none: none, wide: a.flags != nil && a.flags.long}
+	for value := range strings.SplitSeq(right, "|") {
+		e := flagEntry{mask: ^uint64(0)}
+		if n := a.flags.index(value); n >= 0 {
+			e = a.flags.entries[n]
+			if a.flags.enum {
+				e.mask = ^uint64(0)
+			}
+		} else {
+			e.bits = uint64(uint32(parseBits(word, value)))
+		}
+		if masked {
+			e.mask = parseBits(word, mask)
+		}
+		on.any = append(on.any, e)
+	}
+	return on
+}
+
+// parseChange reads "-argument", or "argument:type" and "argument=name:type", of a type that is shown as a value.
+func (s *Syscall) parseChange(word string, flags map[string]*flagTable) (target *Arg, f form) {
+	if name, left := strings.CutPrefix(word, "-"); left {
+		return s.argument(name), f
+	}
+	name, typ, _ := strings.Cut(word, ":")
+	name, other, renamed := strings.Cut(name, "=")
+	if !renamed {
+		other = name
+	}
+	a, length := parseArg(other+":"+typ, flags)
+	if length != "" || kinds[a.kind].capture.Kind != abi.CaptureNone {
+		panic(fmt.Sprintf("signatures.txt: %s: %q is nothing that a value is shown as", s.Name, word))
+	}
+	return s.argument(name), form{arg: &a}
+}
+
+// argument finds an argument by its name.
+func (s *Syscall) argument(name string) *Arg {
+	i := slices.Index(s.names(), name)
+	if i < 0 {
+		panic(fmt.Sprintf("signatures.txt: %s has no argument %q", s.Name, name))
+	}
+	return &s.Args[i]
+}
+
+func (s *Syscall) names() []string {
+	var names []string
+	for i := range s.Args {
+		names = append(names, s.Args[i].Name)
+	}
+	return names
+}

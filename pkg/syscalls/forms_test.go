@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package syscalls_test
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/runc-trace/runc-trace/pkg/syscalls"
+)
+
+// junk is what a register holds that the call does not take.
+const junk = 0xbadbadbad
+
+// TestForms shows the arguments that a call takes, which depend on its operation, and no other register.
+func TestForms(t *testing.T) {
+	for _, test := range []struct {
+		call syscalls.Call
+		want string
+	}{
+		{with(call(t, "open", 3, pointer, 0o2000000, junk), 0, "/etc/x"), `filename=0x7ffe4b2c "/etc/x", flags=O_RDONLY|O_CLOEXEC`},
+		{with(call(t, "open", 3, pointer, 0o101, 0o640), 0, "/x"), `filename=0x7ffe4b2c "/x", flags=O_WRONLY|O_CREAT, mode=0640`},
+		{with(call(t, "openat", 3, minus100, pointer, 0o200000, junk), 1, "/"), `dfd=AT_FDCWD, filename=0x7ffe4b2c "/", flags=O_RDONLY|O_DIRECTORY`},
+		{with(call(t, "openat", 3, minus100, pointer, 0o20200001, 0o600), 1, "/"), `dfd=AT_FDCWD, filename=0x7ffe4b2c "/", flags=O_WRONLY|O_TMPFILE, mode=0600`},
+		{with(call(t, "mq_open", 3, pointer, 0, junk, junk), 0, "q"), `u_name=0x7ffe4b2c "q", oflag=O_RDONLY`},
+		{with(call(t, "mq_open", 3, pointer, 0o102, 0o600, 0), 0, "q"), `u_name=0x7ffe4b2c "q", oflag=O_RDWR|O_CREAT, mode=0600, u_attr=NULL`},
+		{with(call(t, "mknod", 0, pointer, 0o10644, junk), 0, "fifo"), `filename=0x7ffe4b2c "fifo", mode=010644`},
+		{with(call(t, "mknodat", 0, minus100, pointer, 0o60644, 0x801), 1, "sda1"), `dfd=AT_FDCWD, filename=0x7ffe4b2c "sda1", mode=060644, dev=makedev(0x8, 0x1)`},
+
+		{call(t, "fcntl", 0, 3, 1, junk), `fd=3, cmd=F_GETFD`},
+		{call(t, "fcntl", 0, 3, 3, junk), `fd=3, cmd=F_GETFL`},
+		{call(t, "fcntl", 0, 3, 1034, junk), `fd=3, cmd=F_GET_SEALS`},
+		{call(t, "fcntl", 9, 3, 0, 9), `fd=3, cmd=F_DUPFD, arg=9`},
+		{call(t, "fcntl", 0, 3, 10, 29), `fd=3, cmd=F_SETSIG, arg=SIGIO`},
+		{call(t, "fcntl", -22, 3, 999, junk), `fd=3, cmd=0x3e7, arg=0xbadbadbad`},
+		{call(t, "ioctl", 0, 3, 0x5451, junk), `fd=3, cmd=FIOCLEX`},
+		{call(t, "ioctl", 0, 3, 0x5421, pointer), `fd=3, cmd=FIONBIO, arg=0x7ffe4b2c`},
+		{call(t, "epoll_ctl", 0, 3, 2, 4, junk), `epfd=3, op=EPOLL_CTL_DEL, fd=4`},
+
+		{call(t, "futex", 0, pointer, 0, 7, 0, junk, junk), `uaddr=0x7ffe4b2c, op=FUTEX_WAIT, val=7, utime=NULL`},
+		{call(t, "futex", 1, pointer, 0x81, 1, junk, junk, 1), `uaddr=0x7ffe4b2c, op=FUTEX_WAKE_PRIVATE, val=1`},
+		{call(t, "futex", 1, pointer, 0x83, 1, 0x17fffffff, pointer, junk), `uaddr=0x7ffe4b2c, op=FUTEX_REQUEUE_PRIVATE, val=1, val2=2147483647, uaddr2=0x7ffe4b2c`},
+		{call(t, "futex", 1, pointer, 0x84, 1, 2, pointer, 3), `uaddr=0x7ffe4b2c, op=FUTEX_CMP_REQUEUE_PRIVATE, val=1, val2=2, uaddr2=0x7ffe4b2c, val3=0x3`},
+		{call(t, "futex", 1, pointer, 5, 1, 2, pointer, 3), `uaddr=0x7ffe4b2c, op=FUTEX_WAKE_OP, val=1, val2=2, uaddr2=0x7ffe4b2c, val3=0x3`},
+		{call(t, "futex", 0, pointer, 0x86, junk, pointer, junk, junk), `uaddr=0x7ffe4b2c, op=FUTEX_LOCK_PI_PRIVATE, utime=0x7ffe4b2c`},
+		{call(t, "futex", 0, pointer, 7, junk, junk, junk, junk), `uaddr=0x7ffe4b2c, op=FUTEX_UNLOCK_PI`},
+		{call(t, "futex", 0, pointer, 0x8a, 1, junk, junk, 0xffffffff), `uaddr=0x7ffe4b2c, op=FUTEX_WAKE_BITSET_PRIVATE, val=1, val3=0xffffffff`},
+		{call(t, "futex", 0, pointer, 11, 1, pointer, pointer, junk), `uaddr=0x7ffe4b2c, op=FUTEX_WAIT_REQUEUE_PI, val=1, utime=0x7ffe4b2c, uaddr2=0x7ffe4b2c`},
+		{call(t, "futex", -38, pointer, 0x7f, 1, 2, 3, 4), `uaddr=0x7ffe4b2c, op=0x7f, val=1, utime=0x2, uaddr2=0x3, val3=0x4`},
+
+		{call(t, "prctl", 1, 3, junk, junk, junk, junk), `option=PR_GET_DUMPABLE`},
+		{call(t, "prctl", 0, 1, 15, junk, junk, junk), `option=PR_SET_PDEATHSIG, arg2=SIGTERM`},
+		{call(t, "prctl", 0, 15, pointer, junk, junk, junk), `option=PR_SET_NAME, arg2=0x7ffe4b2c`},
+		{call(t, "prctl", 0, 22, 1, junk, junk, junk), `option=PR_SET_SECCOMP, arg2=0x1`},
+		{call(t, "prctl", 0, 22, 2, pointer, junk, junk), `option=PR_SET_SECCOMP, arg2=0x2, arg3=0x7ffe4b2c`},
+		{call(t, "prctl", 0, 38, 1, 0, 0, 0), `option=PR_SET_NO_NEW_PRIVS, arg2=0x1, arg3=0, arg4=0, arg5=0`},
+		{call(t, "prctl", -22, 12345, 1, 2, 3, 4), `option=0x3039, arg2=0x1, arg3=0x2, arg4=0x3, arg5=0x4`},
+		{call(t, "arch_prctl", 1, 0x1011, junk), `option=ARCH_GET_CPUID`},
+
+		{call(t, "clone", 9, 17, 0, junk, junk, junk), `clone_flags=SIGCHLD, newsp=NULL`},
+		{call(t, "clone", 9, 0x1200011, 0, junk, pointer, junk), `clone_flags=CLONE_CHILD_CLEARTID|CLONE_CHILD_SETTID|SIGCHLD, newsp=NULL, child_tidptr=0x7ffe4b2c`},
+		{call(t, "clone", 9, 0x1011, 0, pointer, junk, junk), `clone_flags=CLONE_PIDFD|SIGCHLD, newsp=NULL, parent_tidptr=0x7ffe4b2c`},
+		{on(t, call(t, "clone", 9, 0x80011, 0, junk, pointer, junk), syscalls.ARM64, syscalls.ARM64, "clone"), `clone_flags=CLONE_SETTLS|SIGCHLD, newsp=NULL, tls=0x7ffe4b2c`},
+		{call(t, "waitid", 0, 0, junk, pointer, 4, 0), `which=P_ALL, infop=0x7ffe4b2c, options=WEXITED, ru=NULL`},
+		{call(t, "ptrace", 0, 0, junk, junk, junk), `request=PTRACE_TRACEME`},
+		{call(t, "ptrace", 0, 16, 9, junk, junk), `request=PTRACE_ATTACH, pid=9`},
+		{call(t, "ptrace", 0, 7, 9, junk, 0), `request=PTRACE_CONT, pid=9, data=0`},
+		{call(t, "kcmp", 0, 1, 2, 1, junk, junk), `pid1=1, pid2=2, type=KCMP_VM`},
+		{call(t, "kcmp", 0, 1, 2, 0, 3, 4), `pid1=1, pid2=2, type=KCMP_FILE, idx1=3, idx2=4`},
+		{call(t, "membarrier", 0, 8, 0, junk), `cmd=MEMBARRIER_CMD_PRIVATE_EXPEDITED, flags=0`},
+
+		{call(t, "mremap", 0x7f0000000000, 0x7f0000000000, 4096, 8192, 1, junk), `addr=0x7f0000000000, old_len=4096, new_len=8192, flags=MREMAP_MAYMOVE`},
+		{call(t, "mremap", 0x10000, 0x7f0000000000, 4096, 8192, 3, 0x10000), `addr=0x7f0000000000, old_len=4096, new_len=8192, flags=MREMAP_MAYMOVE|MREMAP_FIXED, new_addr=0x10000`},
+		{call(t, "preadv2", 3, 1, 0, 0, 1<<64-1, junk, 8), `fd=1, vec=NULL, vlen=0, pos_l=-1, flags=RWF_NOWAIT`},
+		{with(call(t, "clock_nanosleep", 0, 1, 1, pointer, junk), 2, strings.Repeat("\x00", 16)), `which_clock=CLOCK_MONOTONIC, flags=TIMER_ABSTIME, rqtp=0x7ffe4b2c {tv_sec=0, tv_nsec=0}`},
+		{call(t, "getcpu", 0, 0, 0, junk), `cpup=NULL, nodep=NULL`},
+
+		{call(t, "semctl", 0, 1, junk, 0, junk), `semid=1, cmd=IPC_RMID`},
+		{call(t, "semctl", 0, 1, 2, 12, junk), `semid=1, semnum=2, cmd=GETVAL`},
+		{call(t, "semctl", 0, 1, 2, 16, 5), `semid=1, semnum=2, cmd=SETVAL, arg=0x5`},
+		{call(t, "shmctl", 0, 1, 0, junk), `shmid=1, cmd=IPC_RMID`},
+		{call(t, "msgctl", 0, 1, 2, pointer), `msqid=1, cmd=IPC_STAT, buf=0x7ffe4b2c`},
+		{call(t, "keyctl", 0, 18, junk, junk, junk, junk), `option=KEYCTL_SESSION_TO_PARENT`},
+		{call(t, "keyctl", 0, 0, 1<<64-3, 1, junk, junk), `option=KEYCTL_GET_KEYRING_ID, arg2=0xfffffffffffffffd, arg3=0x1`},
+		{call(t, "quotactl", 0, 0x80000101, 0, junk, junk), `cmd=GRPQUOTA|Q_SYNC, special=NULL`},
+		{call(t, "quotactl", 0, 0x80000700, 0, 5, pointer), `cmd=USRQUOTA|Q_GETQUOTA, special=NULL, id=5, addr=0x7ffe4b2c`},
+		{call(t, "reboot", -1, 0xfee1dead, 672274793, 0, junk), `magic1=0xfee1dead, magic2=0x28121969, cmd=LINUX_REBOOT_CMD_CAD_OFF`},
+		{call(t, "syslog", 0, 10, junk, junk), `type=SYSLOG_ACTION_SIZE_BUFFER`},
+		{call(t, "syslog", 0, 8, junk, 4), `type=SYSLOG_ACTION_CONSOLE_LEVEL, len=4`},
+		{call(t, "sysfs", 0, 3, junk, junk), `option=3`},
+		{call(t, "io_uring_enter", 1, 3, 1, junk, 0, junk, junk), `fd=3, to_submit=1, flags=0`},
+		{call(t, "fanotify_mark", 0, 3, 0x80, 0, junk, junk), `fanotify_fd=3, flags=0x80, mask=0`},
+
+		{call(t, "socket", 3, 10, 2, 17), `family=AF_INET6, type=SOCK_DGRAM, protocol=IPPROTO_UDP`},
+		{call(t, "setsockopt", 0, 3, 6, 1, pointer, 4), `fd=3, level=SOL_TCP, optname=TCP_NODELAY, optval=0x7ffe4b2c, optlen=4`},
+		{call(t, "setsockopt", 0, 3, 17, 1, pointer, 4), `fd=3, level=SOL_UDP, optname=1, optval=0x7ffe4b2c, optlen=4`},
+
+		{on(t, call(t, "fcntl", 0, 3, 1, 0xbad), syscalls.AMD64, syscalls.I386, "fcntl64"), `fd=3, cmd=F_GETFD`},
+		{on(t, call(t, "fcntl", 0, 0xfff0, 1, 2, 0xbad, 0xbad, 0xbad), syscalls.AMD64, syscalls.I386, "futex_time64"), `uaddr=0xfff0, op=FUTEX_WAKE, val=2`},
+		{on(t, with(call(t, "open", 3, pointer, 0, 0xbad), 0, "x"), syscalls.AMD64, syscalls.X32, "open"), `filename=0x7ffe4b2c "x", flags=O_RDONLY`},
+		{on(t, call(t, "fcntl", 0, 22, 5, 0xbad, 0xbad, 0xbad, 0xbad), syscalls.AMD64, syscalls.I386, "ipc"), `call=SHMDT, ptr=0xbad`},
+		{on(t, call(t, "fcntl", 0, 23, 5, 6, 7, 0xbad, 0xbad), syscalls.AMD64, syscalls.I386, "ipc"), `call=SHMGET, first=5, second=6, third=7`},
+		{on(t, with(call(t, "chown", 0, pointer, 1, 0x1ffff), 0, "f"), syscalls.AMD64, syscalls.I386, "chown"), `filename=0x7ffe4b2c "f", user=1, group=-1`},
+		{on(t, call(t, "chown", 0, 0xffff, 0xfffe, 0xffffffff), syscalls.ARM64, syscalls.ARM, "setresuid"), `ruid=-1, euid=65534, suid=-1`},
+		{on(t, call(t, "chown", 0, 0xffff), syscalls.AMD64, syscalls.I386, "setuid32"), `uid=65535`},
+		{on(t, with(call(t, "chown", 0, 0xfff0, 0xbad, 1, 2), 0, "f"), syscalls.ARM64, syscalls.ARM, "truncate64"), `path=0xfff0 "f", length_low=0x1, length_high=0x2`},
+		{on(t, call(t, "chown", 0, 0xbad, 0xbad, 0), syscalls.AMD64, syscalls.I386, "sigsuspend"), `mask=0`},
+	} {
+		c := decoded(t, test.call)
+		text := string(c.AppendText(nil))
+		_, got, _ := strings.Cut(text, "(")
+		got = got[:strings.LastIndex(got, ") = ")]
+		if got != test.want {
+			t.Errorf("%s:\n got %s\nwant %s", text, got, test.want)
+		}
+		// JSON has the same arguments.
+		var names []string
+		for _, a := range c.JSON(false).Args {
+			names = append(names, a.Name+"="+a.Value)
+		}
+		for i, part := range strings.Split(test.want, ", ") {
+			if i >= len(names) || !strings.HasPrefix(part, names[i]) {
+				if !strings.Contains(test.want, "{") && !strings.Contains(test.want, "makedev") {
+					t.Errorf("%s: JSON has %q", text, names)
+				}
+				break
+			}
+		}
+	}
+}
+
+// TestMarks shows what is not as the kernel took it: in text outside of quotes, in JSON in fields of its own.
+func TestMarks(t *testing.T) {
+	marked := func(c syscalls.Call, f func(*syscalls.Capture)) syscalls.Call {
+		f(&c.Captures[c.NCaptures-1])
+		return c
+	}
+	late := func(p *syscalls.Capture) { p.Late = true }
+	cut := func(p *syscalls.Capture) { p.Truncated = true }
+	fault := func(p *syscalls.Capture) { p.Fault = true }
+	noEnter := func(c syscalls.Call) syscalls.Call { c.NoEnter = true; return c }
+	ended := func(c syscalls.Call, status int64) syscalls.Call { c.Unfinished, c.Result = true, status; return c }
+	unknown := call(t, "getppid", -38, 1)
+	unknown.Nr = 0x1ffd
+	other := unknown
+	other.Nr = syscalls.NumberOther
+	inet6 := "\x0a\x00\x01\xbb\x00\x00\x00\x00\x20\x01\x0d\xb8\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x01\x02\x00\x00\x00"
+	for _, test := range []struct {
+		call       syscalls.Call
+		text, json string
+	}{
+		// read late: by the time of the call's exit it may be another
+		{marked(with(call(t, "chdir", 0, pointer), 0, "/tmp/innocent"), late),
+			`chdir(filename=0x7ffe4b2c "/tmp/innocent" <read late>) = 0`,
+			`{"name":"filename","value":"0x7ffe4b2c","data":"/tmp/innocent","late":true}`},
+		{marked(with(call(t, "write", 9, 1, pointer, 900), 1, "abc"), func(p *syscalls.Capture) { late(p); cut(p) }),
+			`write(fd=1, buf=0x7ffe4b2c "abc"... <read late>, count=900) = 9`,
+			`{"name":"buf","value":"0x7ffe4b2c","data":"abc","truncated":true,"late":true}`},
+		{with(call(t, "chdir", 0, pointer), 0, `x" <read late>`),
+			`chdir(filename=0x7ffe4b2c "x\" <read late>") = 0`,
+			`{"name":"filename","value":"0x7ffe4b2c","data":"x\\\" \u003cread late\u003e"}`},
+		{marked(with(call(t, "nanosleep", 0, pointer, 0), 0, strings.Repeat("\x00", 16)), late),
+			`nanosleep(rqtp=0x7ffe4b2c {tv_sec=0, tv_nsec=0} <read late>, rmtp=NULL) = 0`,
+			`{"name":"rqtp","value":"0x7ffe4b2c","data":"{tv_sec=0, tv_nsec=0}","late":true}`},
+
+		// could not be read
+		{marked(with(call(t, "write", 10, 3, pointer, 20), 1, ""), fault),
+			`write(fd=3, buf=0x7ffe4b2c <unreadable>, count=20) = 10`,
+			`{"name":"buf","value":"0x7ffe4b2c","fault":true}`},
+		{marked(with(call(t, "read", 10, 3, pointer, 20), 1, ""), fault),
+			`read(fd=3, buf=0x7ffe4b2c <unreadable>, count=20) = 10`,
+			`{"name":"buf","value":"0x7ffe4b2c","fault":true}`},
+		{call(t, "execve", 0, pointer, pointer, pointer), // its memory is gone
+			`execve(filename=0x7ffe4b2c <unreadable>, argv=0x7ffe4b2c, envp=0x7ffe4b2c) = 0`,
+			`{"name":"filename","value":"0x7ffe4b2c","fault":true}`},
+		{ended(call(t, "openat", 0, minus100, pointer, 0), 9),
+			`openat(dfd=AT_FDCWD, filename=0x7ffe4b2c <unreadable>, flags=O_RDONLY) = ? <unfinished ...> +++ killed by SIGKILL +++`,
+			`{"name":"filename","value":"0x7ffe4b2c","fault":true}`},
+		{call(t, "sendmsg", 0, 3, pointer, 0), `sendmsg(fd=3, msg=0x7ffe4b2c, flags=0) = 0`, `{"name":"msg","value":"0x7ffe4b2c"}`},
+		{call(t, "read", 0, 3, pointer, 20), `read(fd=3, buf=0x7ffe4b2c, count=20) = 0`, `{"name":"buf","value":"0x7ffe4b2c"}`},
+		{on(t, call(t, "read", 4, 3, pointer, 1), syscalls.AMD64, syscalls.I386, "writev"), `ia32:writev(fd=3, vec=0x7ffe4b2c, vlen=1) = 4`, `{"name":"vec","value":"0x7ffe4b2c"}`},
+
+		// cut: a struct before its end is not shown as a string
+		{marked(with(call(t, "nanosleep", 0, pointer, 0), 0, "\x01\x00\x00\x00\x00\x00\x00\x00"), cut),
+			`nanosleep(rqtp=0x7ffe4b2c {...}, rmtp=NULL) = 0`, `{"name":"rqtp","value":"0x7ffe4b2c","truncated":true}`},
+		{marked(with(with(call(t, "openat2", 3, minus100, pointer, pointer, 24), 1, "x"), 2, strings.Repeat("\x00", 16)), cut),
+			`openat2(dfd=AT_FDCWD, filename=0x7ffe4b2c "x", how=0x7ffe4b2c {...}, usize=24) = 3`, `{"name":"how","value":"0x7ffe4b2c","truncated":true}`},
+		{marked(with(call(t, "connect", 0, 3, pointer, 28), 1, inet6[:8]), cut),
+			`connect(fd=3, uservaddr=0x7ffe4b2c {sa_family=AF_INET6, ...}, addrlen=28) = 0`,
+			`{"name":"uservaddr","value":"0x7ffe4b2c","data":"{sa_family=AF_INET6, ...}","truncated":true}`},
+		{marked(with(call(t, "connect", 0, 3, pointer, 28), 1, inet6[:24]), cut),
+			`connect(fd=3, uservaddr=0x7ffe4b2c {sa_family=AF_INET6, sin6_port=htons(443), sin6_flowinfo=htonl(0), inet_pton(AF_INET6, "2001:db8::1", &sin6_addr), ...}, addrlen=28) = 0`, ""},
+		{marked(with(call(t, "accept", 4, 3, pointer, pointer), 1, "\x02\x00\x00\x50\x7f\x00\x00\x01"), cut),
+			`accept(fd=3, upeer_sockaddr=0x7ffe4b2c {sa_family=AF_INET, sin_port=htons(80), sin_addr=inet_addr("127.0.0.1")}, upeer_addrlen=0x7ffe4b2c) = 4`,
+			`{"name":"upeer_sockaddr","value":"0x7ffe4b2c","data":"{sa_family=AF_INET, sin_port=htons(80), sin_addr=inet_addr(\"127.0.0.1\")}"}`},
+		{marked(with(call(t, "bind", 0, 3, pointer, 110), 1, "\x01\x00/run/x"), cut),
+			`bind(fd=3, umyaddr=0x7ffe4b2c {sa_family=AF_UNIX, sun_path="/run/x"...}, addrlen=110) = 0`, ""},
+
+		// the enter was not seen, whatever the result
+		{noEnter(call(t, "getpgrp", 111)), `getpgrp() = 111 (enter not seen; denied by seccomp or a tracer?)`, ""},
+		{noEnter(call(t, "sync", 162)), `sync() = 162 (enter not seen; denied by seccomp or a tracer?)`, ""},
+		{noEnter(call(t, "getppid", 0)), `getppid() = 0 (enter not seen; denied by seccomp or a tracer?)`, ""},
+		{noEnter(call(t, "brk", 0x1000, 0)), `brk(brk=NULL) = 0x1000 (enter not seen; denied by seccomp or a tracer?)`, ""},
+		{noEnter(call(t, "futex", -38, pointer, 0, 0, 0, 0, 0)),
+			`futex(uaddr=0x7ffe4b2c, op=FUTEX_WAIT, val=0, utime=NULL) = -1 ENOSYS (Function not implemented) (enter not seen; denied by seccomp or a tracer?)`, ""},
+
+		{unknown, `syscall_0x1ffd(0x1) = -1 ENOSYS (Function not implemented)`, `{"value":"0x1"}`},
+		{other, `syscall_0x1ffe_or_above(0x1) = -1 ENOSYS (Function not implemented)`, `{"value":"0x1"}`},
+	} {
+		c := decoded(t, test.call)
+		if diff := cmp.Diff(test.text, string(c.AppendText(nil))); diff != "" {
+			t.Errorf("text (-want +got):\n%s", diff)
+		}
+		if c.Unfinished {
+			continue
+		}
+		line, err := json.Marshal(c.JSON(false))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(string(line), test.json) {
+			t.Errorf("JSON lacks %s:\n%s", test.json, line)
+		}
+		if strings.Contains(string(line), `"noEnter":true`) != c.NoEnter {
+			t.Errorf("JSON: %s", line)
+		}
+	}
+	// A call in flight may still be read late.
+	if got := string(decoded(t, ended(call(t, "openat", 0, minus100, pointer, 0), 0)).AppendInFlight(nil)); strings.Contains(got, "unreadable") {
+		t.Error(got)
+	}
+}
