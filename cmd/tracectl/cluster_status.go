@@ -51,7 +51,7 @@ func (s *statusJSON) row(now time.Time) []string {
 	case s.Agent.Seen != nil:
 		agent = age(s.Agent.Seen, now) + " ago"
 	}
-	dropped := uint64(0)
+	dropped := s.unregistered()
 	for _, n := range s.Dropped {
 		dropped += n
 	}

@@ -22,6 +22,7 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/engine"
 	"github.com/runc-trace/runc-trace/pkg/hostns"
 	"github.com/runc-trace/runc-trace/pkg/installation"
+	"github.com/runc-trace/runc-trace/pkg/unregistered"
 )
 
 const installLong = `Put runc-trace between container engines and their runtimes: copy the programs to
@@ -171,8 +172,11 @@ func (s *settings) host(root string) (installation.Host, error) {
 	dir, _ := s.directory()
 	h := installation.Host{
 		Root: root, Run: doctor.Command, Started: installation.Started,
-		Load:     s.loadInstalled,
-		Unload:   func() (bool, error) { return bpf.Unload(dir) },
+		Load: s.loadInstalled,
+		Unload: func() (bool, error) {
+			unloaded, err := bpf.Unload(dir)
+			return unloaded, errors.Join(err, unregistered.Remove())
+		},
 		Answers:  func(ctx context.Context, e engine.Engine) error { return e.Answers(ctx, engine.Host{Root: root}) },
 		Patience: time.Minute,
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/execlog"
 	"github.com/runc-trace/runc-trace/pkg/labels"
 	"github.com/runc-trace/runc-trace/pkg/status"
+	"github.com/runc-trace/runc-trace/pkg/unregistered"
 )
 
 func newStatus(s *settings) *cobra.Command {
@@ -60,7 +61,11 @@ func readStatus(i *bpf.Instance, directory *labels.Directory, clock clock) (*sta
 	if read.ProgramsErr != nil {
 		return nil, read.ProgramsErr
 	}
-	s := newStatusJSON(read, clock)
+	failed, err := unregistered.Read()
+	if err != nil {
+		return nil, err
+	}
+	s := newStatusJSON(read, failed, clock)
 	s.PinDir, s.Version = i.Dir, version
 	seen := directory.AgentSeen()
 	s.Agent.Seen, s.Agent.Alive = clock.time(seen), seen != 0 && boottime.Now() < seen+uint64(execlog.AgentAlive)
@@ -106,6 +111,14 @@ func (s *statusJSON) agent(clock clock) string {
 	return "none has run: labels are those of annotations (tracectl agent brings the others)"
 }
 
+// unregistered is how many containers the shim could not register.
+func (s *statusJSON) unregistered() (all uint64) {
+	for _, n := range s.Unregistered {
+		all += n
+	}
+	return all
+}
+
 func (s *statusJSON) print(w io.Writer, clock clock) error {
 	o, c, r := s.Options, s.Containers, s.Recordings
 	back := "empty"
@@ -123,6 +136,14 @@ func (s *statusJSON) print(w io.Writer, clock clock) error {
 	fmt.Fprintf(w, "\ndropped\n")
 	for _, r := range status.Reasons {
 		fmt.Fprintf(w, "%11d  %s\n", s.Dropped[r.Name], r.Text)
+	}
+	if s.unregistered() > 0 {
+		fmt.Fprintf(w, "\nnot registered by runc-trace, since boot\n")
+		for _, r := range status.Unregistered {
+			if n := s.Unregistered[r.Name]; n > 0 {
+				fmt.Fprintf(w, "%11d  %s\n", n, r.Text)
+			}
+		}
 	}
 	fmt.Fprintf(w, "\nnot run, since the program was running on the CPU already\n")
 	for _, p := range s.Programs {

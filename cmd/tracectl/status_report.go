@@ -7,6 +7,7 @@ import (
 
 	"github.com/runc-trace/runc-trace/pkg/config"
 	"github.com/runc-trace/runc-trace/pkg/status"
+	"github.com/runc-trace/runc-trace/pkg/unregistered"
 )
 
 // statusJSON is what status shows. Names are stable.
@@ -43,8 +44,10 @@ type statusJSON struct {
 		Alive bool       `json:"alive"`
 		Seen  *time.Time `json:"seen"` // when it was last alive; null: never, since the programs were loaded
 	} `json:"agent"`
-	Dropped  map[string]uint64 `json:"dropped"`
-	Programs []programJSON     `json:"programs"`
+	Dropped map[string]uint64 `json:"dropped"`
+	// Containers that the shim could not register, since boot.
+	Unregistered map[string]uint64 `json:"unregistered"`
+	Programs     []programJSON     `json:"programs"`
 }
 
 // programJSON is a program that is attached.
@@ -53,10 +56,11 @@ type programJSON struct {
 	Missed uint64 `json:"missed"` // times it was not run, since it was running on the CPU already
 }
 
-func newStatusJSON(read *status.Status, clock clock) *statusJSON {
+func newStatusJSON(read *status.Status, failed [unregistered.Reasons]uint64, clock clock) *statusJSON {
 	s := &statusJSON{
 		Layout: read.Layout, Loaded: *clock.time(max(1, read.Loaded)), Current: read.Current, Replaced: clock.time(read.Replaced),
-		Memory: read.Memory, Options: read.Pool, Dropped: map[string]uint64{},
+		Memory: read.Memory, Options: read.Pool,
+		Dropped: map[string]uint64{}, Unregistered: map[string]uint64{},
 	}
 	if read.Build != 0 {
 		s.Build = buildName(read.Build)
@@ -68,6 +72,9 @@ func newStatusJSON(read *status.Status, clock clock) *statusJSON {
 	s.ExecLog.Used, s.ExecLog.Execs, s.ExecLog.Lost = e.Used, e.Execs, e.Lost
 	for counter, reason := range status.Reasons {
 		s.Dropped[reason.Name] = read.Dropped[counter]
+	}
+	for n, reason := range status.Unregistered {
+		s.Unregistered[reason.Name] = failed[n]
 	}
 	for _, p := range read.Programs {
 		s.Programs = append(s.Programs, programJSON(p))

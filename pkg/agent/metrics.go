@@ -10,6 +10,7 @@ import (
 
 	"github.com/runc-trace/runc-trace/pkg/bpf"
 	"github.com/runc-trace/runc-trace/pkg/status"
+	"github.com/runc-trace/runc-trace/pkg/unregistered"
 )
 
 // metrics are what Prometheus is shown. No label has values that containers choose.
@@ -53,30 +54,31 @@ func desc(name, help string, labels ...string) *prometheus.Desc {
 }
 
 var (
-	buildInfo    = desc("build_info", "The version of this program; always 1.", "version")
-	active       = desc("agent_active", "1 where this agent is the one that fills labels in, 0 while it waits.")
-	sourceUp     = desc("agent_source_up", "1 where a source of labels answers. Sources that are not used are not shown.", "source")
-	isLoaded     = desc("loaded", "1 where programs are loaded.")
-	loadedInfo   = desc("loaded_info", "What is loaded: the layout of its maps and the build of its programs; always 1.", "layout", "build")
-	memoryBytes  = desc("memory_bytes", "Memory of all maps, as the kernel accounts it.")
-	dropped      = desc("dropped_total", "What was dropped, by the reason, as tracectl status names it.", "reason")
-	missed       = desc("program_missed_total", "Times that a program was not run since it was running on the CPU already. Needs CAP_SYS_ADMIN, and is not shown without.", "program")
-	containers   = desc("identities", "Containers that are known by name, by the state they are in, and the slots that are free.", "state")
-	identityPool = desc("identities_limit", "Containers that can be known by name.")
-	recordings   = desc("recordings", "Recordings of live containers, of ended ones, and those that are free.", "state")
-	ringPool     = desc("recordings_limit", "Recordings that can be kept.")
-	ringSize     = desc("recording_size_bytes", "Size of each recording.")
-	ringLost     = desc("recordings_lost", "Calls that could not be written, of all recordings that are kept.")
-	execs        = desc("execs_total", "Execs that were logged.")
-	execsLost    = desc("execs_lost_total", "Execs that could not be logged.")
-	execBytes    = desc("exec_log_written_bytes_total", "Bytes ever written into the log of execs.")
-	execSize     = desc("exec_log_size_bytes", "Size of the log of execs.")
+	buildInfo     = desc("build_info", "The version of this program; always 1.", "version")
+	active        = desc("agent_active", "1 where this agent is the one that fills labels in, 0 while it waits.")
+	sourceUp      = desc("agent_source_up", "1 where a source of labels answers. Sources that are not used are not shown.", "source")
+	isLoaded      = desc("loaded", "1 where programs are loaded.")
+	loadedInfo    = desc("loaded_info", "What is loaded: the layout of its maps and the build of its programs; always 1.", "layout", "build")
+	memoryBytes   = desc("memory_bytes", "Memory of all maps, as the kernel accounts it.")
+	dropped       = desc("dropped_total", "What was dropped, by the reason, as tracectl status names it.", "reason")
+	notRegistered = desc("unregistered_total", "Containers that runc-trace could not register, since boot, by the reason, as tracectl status names it.", "reason")
+	missed        = desc("program_missed_total", "Times that a program was not run since it was running on the CPU already. Needs CAP_SYS_ADMIN, and is not shown without.", "program")
+	containers    = desc("identities", "Containers that are known by name, by the state they are in, and the slots that are free.", "state")
+	identityPool  = desc("identities_limit", "Containers that can be known by name.")
+	recordings    = desc("recordings", "Recordings of live containers, of ended ones, and those that are free.", "state")
+	ringPool      = desc("recordings_limit", "Recordings that can be kept.")
+	ringSize      = desc("recording_size_bytes", "Size of each recording.")
+	ringLost      = desc("recordings_lost", "Calls that could not be written, of all recordings that are kept.")
+	execs         = desc("execs_total", "Execs that were logged.")
+	execsLost     = desc("execs_lost_total", "Execs that could not be logged.")
+	execBytes     = desc("exec_log_written_bytes_total", "Bytes ever written into the log of execs.")
+	execSize      = desc("exec_log_size_bytes", "Size of the log of execs.")
 )
 
 // Describe is called when the metrics are registered.
 func (m *metrics) Describe(to chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		buildInfo, active, sourceUp, isLoaded, loadedInfo, memoryBytes, dropped, missed, containers, identityPool, recordings, ringPool,
+		buildInfo, active, sourceUp, isLoaded, loadedInfo, memoryBytes, dropped, notRegistered, missed, containers, identityPool, recordings, ringPool,
 		ringSize, ringLost, execs, execsLost, execBytes, execSize,
 	} {
 		to <- d
@@ -97,6 +99,13 @@ func (m *metrics) Collect(to chan<- prometheus.Metric) {
 	loaded, isActive := m.agent.health.works()
 	gauge(active, number(isActive))
 	gauge(isLoaded, number(loaded))
+	if failed, err := unregistered.Read(); err != nil {
+		m.agent.config.Log.WithError(err).Debug("could not read for metrics what was not registered")
+	} else {
+		for n, count := range failed {
+			to <- prometheus.MustNewConstMetric(notRegistered, prometheus.CounterValue, float64(count), status.Unregistered[n].Name)
+		}
+	}
 	l, done := m.agent.borrow()
 	defer done()
 	if l == nil || l.status == nil {

@@ -19,6 +19,8 @@ import (
 
 	"github.com/runc-trace/runc-trace/pkg/agent/agenttest"
 	"github.com/runc-trace/runc-trace/pkg/bpf"
+	"github.com/runc-trace/runc-trace/pkg/status"
+	"github.com/runc-trace/runc-trace/pkg/unregistered"
 )
 
 func TestParseAddress(t *testing.T) {
@@ -55,6 +57,7 @@ func get(t *testing.T, socket, path string) (int, string) {
 }
 
 func TestServe(t *testing.T) {
+	t.Setenv(unregistered.DirEnv, t.TempDir())
 	socket := filepath.Join(t.TempDir(), "agent.sock")
 	other, err := net.Listen("unix", socket)
 	if err != nil {
@@ -98,6 +101,9 @@ func TestServe(t *testing.T) {
 		for _, name := range []string{"label_updates", "labels_truncated", "labels_full", "labels_failed"} {
 			want["runc_trace_agent_"+name+`_total{source="`+source+`"}`] = "0"
 		}
+	}
+	for _, r := range status.Unregistered {
+		want[`runc_trace_unregistered_total{reason="`+r.Name+`"}`] = "0"
 	}
 	want[`runc_trace_agent_label_updates_total{source="kubernetes"}`] = "1"
 	want[`runc_trace_agent_labels_truncated_total{source="kubernetes"}`] = "1"

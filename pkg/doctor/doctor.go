@@ -35,7 +35,7 @@ func Checks(f Facts) []Check {
 	for _, group := range []func(Facts) []Check{
 		system, fileSystems, cgroups, clocks, // of the host
 		configuration, runtimes, shims, engines, units, // of what is installed
-		loaded, drops, containers, // of what is loaded
+		loaded, drops, unregistrations, containers, // of what is loaded
 	} {
 		all = append(all, group(f)...)
 	}

@@ -20,6 +20,7 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/config"
 	"github.com/runc-trace/runc-trace/pkg/engine"
 	"github.com/runc-trace/runc-trace/pkg/status"
+	"github.com/runc-trace/runc-trace/pkg/unregistered"
 )
 
 const runc = "/usr/sbin/runc"
@@ -237,6 +238,7 @@ func TestChecks(t *testing.T) {
 			"rings = 8 below [pool] in the configuration, tracectl unload, tracectl load"}}, nil},
 		{"few identities left", func(f *Facts) { f.Tracer.Identities.Exited = 8 }, []Check{{"identities", Warn, "9 of 10 belong to containers that live: those that ended lose their names soon",
 			"identities = 20 below [pool] in the configuration, tracectl unload, tracectl load"}}, nil},
+		{"not registered", func(f *Facts) { f.Unregistered[unregistered.NoCgroup], f.Unregistered[unregistered.NotLoaded] = 3, 4 }, []Check{{"unregistered noCgroup", Warn, "3 " + status.Unregistered[unregistered.NoCgroup].Text, "have the engine give each container a cgroup of its own"}}, nil},
 		{"drops", func(f *Facts) { f.Tracer.Dropped[abi.CountNoRing] = 3 }, []Check{{"drop noRing", Warn, "3 containers not recorded: all recordings were in use", "more rings below [pool] in the configuration, tracectl unload, tracectl load"}}, []string{"drops"}},
 
 		{"a container that was moved", func(f *Facts) { f.Tracer.Containers[0].Cgroups = []uint64{5, 1} }, []Check{{"containers", Warn,

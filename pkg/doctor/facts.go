@@ -9,6 +9,7 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/config"
 	"github.com/runc-trace/runc-trace/pkg/engine"
 	"github.com/runc-trace/runc-trace/pkg/status"
+	"github.com/runc-trace/runc-trace/pkg/unregistered"
 )
 
 // Facts are what Checks judges. Gather finds out all but Version, Layout, PinDir.Path, Configuration and Tracer.
@@ -27,6 +28,7 @@ type Facts struct {
 	KubeletDriver string // cgroup driver as the kubelet is told, or ""
 	Unit          Unit   // where Systemd
 	Running       []Running
+	Unregistered  [unregistered.Reasons]uint64 // containers that the shim could not register, since boot
 	Tracer        Tracer
 }
 

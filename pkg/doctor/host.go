@@ -23,6 +23,7 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/config"
 	"github.com/runc-trace/runc-trace/pkg/engine"
 	"github.com/runc-trace/runc-trace/pkg/regular"
+	"github.com/runc-trace/runc-trace/pkg/unregistered"
 )
 
 // Gather adds to facts what the host says. Nothing is changed: the programs are loaded on trial, and runtimes and engines
@@ -52,6 +53,7 @@ func Gather(ctx context.Context, h engine.Host, f Facts) Facts {
 	f.Shims = shimFacts(ctx, h, f.Configuration, found)
 	f.KubeletDriver = kubeletDriver(h)
 	f.Running = running(h, f.Cgroups)
+	f.Unregistered, _ = unregistered.Read()
 	if !slices.Contains(f.Self.Namespaces, "pid") {
 		f.Tracer.Containers = slices.Clone(f.Tracer.Containers)
 		for n := range f.Tracer.Containers {

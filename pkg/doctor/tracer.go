@@ -11,6 +11,7 @@ import (
 
 	"github.com/runc-trace/runc-trace/pkg/bpf"
 	"github.com/runc-trace/runc-trace/pkg/status"
+	"github.com/runc-trace/runc-trace/pkg/unregistered"
 )
 
 // loaded judges what is loaded, and how full it is.
@@ -86,6 +87,27 @@ func drops(f Facts) []Check {
 	}
 	if checks == nil {
 		return ok("drops", "nothing was dropped")
+	}
+	return checks
+}
+
+// unregistrations judges what the shim could not register. What was wrong with the programs when they were not those that
+// are loaded now is over.
+func unregistrations(f Facts) []Check {
+	if !f.Self.privileged() {
+		return nil
+	}
+	var checks []Check
+	for n, count := range f.Unregistered {
+		switch unregistered.Reason(n) {
+		case unregistered.NotLoaded, unregistered.PinsUnusable, unregistered.OtherVersion:
+			if f.Tracer.Err == nil {
+				continue
+			}
+		}
+		if r := status.Unregistered[n]; count > 0 {
+			checks = append(checks, warn("unregistered "+r.Name, fmt.Sprintf("%d %s", count, r.Text), r.Remedy)...)
+		}
 	}
 	return checks
 }

@@ -27,9 +27,10 @@ func TestImports(t *testing.T) {
 		github.com/runc-trace/runc-trace/pkg/pinned
 		github.com/runc-trace/runc-trace/pkg/regular
 		github.com/runc-trace/runc-trace/pkg/shim
+		github.com/runc-trace/runc-trace/pkg/unregistered
 		github.com/sirupsen/logrus
 		golang.org/x/sys/unix
-		io io/fs iter log maps math math/bits os path reflect runtime slices sort
+		io io/fs iter log maps math math/bits os path reflect runtime runtime/debug slices sort
 		strconv strings sync sync/atomic syscall time unicode unicode/utf16 unicode/utf8 unsafe`)
 	list := exec.Command("go", "list", "-deps", "../../cmd/runc-trace")
 	list.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux")

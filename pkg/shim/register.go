@@ -3,6 +3,7 @@
 package shim
 
 import (
+	"errors"
 	"fmt"
 	"path"
 	"syscall"
@@ -15,6 +16,7 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/identity"
 	"github.com/runc-trace/runc-trace/pkg/pinned"
 	"github.com/runc-trace/runc-trace/pkg/regular"
+	"github.com/runc-trace/runc-trace/pkg/unregistered"
 )
 
 var (
@@ -22,9 +24,18 @@ var (
 	pendingShape = pinned.Shape{Type: unix.BPF_MAP_TYPE_LRU_HASH, KeySize: abi.LeafSize, ValueSize: abi.SizeofPending}
 )
 
+// failure is why a container was not registered.
+type failure struct {
+	error
+	reason unregistered.Reason
+}
+
+func (f failure) Unwrap() error { return f.error }
+
 // register leaves word of who the container is, for the kernel to bind to the cgroup
 // that the runtime is about to make. The maps below pinDir are checked before anything
-// is read or written; config.json is only read.
+// is read or written; config.json is only read. An error is a failure, unless the runtime or a program in the kernel
+// tells it.
 func register(op Operation, dialect Dialect, pinDir string, rules identity.Rules) error {
 	if err := checkABI(pinDir); err != nil {
 		return err
@@ -35,7 +46,7 @@ func register(op Operation, dialect Dialect, pinDir string, rules identity.Rules
 	}
 	cgroup, err := Locate(dialect, op.Driver, s.Linux.CgroupsPath, op.Container)
 	if err != nil {
-		return err
+		return failure{err, unregistered.NoCgroup}
 	}
 
 	var entry abi.Pending
@@ -50,13 +61,13 @@ func register(op Operation, dialect Dialect, pinDir string, rules identity.Rules
 	var key [abi.LeafSize]byte
 	copy(key[:], cgroup.Leaf())
 
-	pending, err := pinned.OpenMap(path.Join(pinDir, abi.PinPending), pendingShape)
+	pending, err := openMap(path.Join(pinDir, abi.PinPending), pendingShape)
 	if err != nil {
 		return err
 	}
 	defer pending.Close()
 	if err := pending.Update(key[:], bytesOf(&entry)); err != nil {
-		return fmt.Errorf("leaving an entry for cgroup %q: %w", end, err)
+		return failure{fmt.Errorf("leaving an entry for cgroup %q: %w", end, err), unregistered.NotWritten}
 	}
 
 	// A cgroup that is there already does not appear again: bind it now. Looked at after
@@ -78,31 +89,61 @@ func readSpec(op Operation) (spec, error) {
 		name = op.Bundle + "/" + name
 	}
 	f, err := regular.Open(name)
-	if err != nil {
-		return spec{}, err
+	switch {
+	case errors.Is(err, syscall.ENOENT):
+		return spec{}, err // the runtime does not find it, either
+	case err != nil:
+		return spec{}, failure{err, unregistered.SpecUnread}
 	}
 	defer f.Close()
 	s, err := parseSpec(f, f.Size)
-	if err != nil {
-		return spec{}, fmt.Errorf("reading %q: %w", name, err)
+	if err == nil {
+		return s, nil
 	}
-	return s, nil
+	reason := unregistered.SpecMalformed
+	switch {
+	case errors.Is(err, errTooLarge):
+		reason = unregistered.SpecTooLarge
+	case errors.As(err, new(syscall.Errno)):
+		reason = unregistered.SpecUnread
+	}
+	return spec{}, failure{fmt.Errorf("reading %q: %w", name, err), reason}
+}
+
+// openMap opens a pinned map. The error is a failure.
+func openMap(path string, shape pinned.Shape) (pinned.Map, error) {
+	m, err := pinned.OpenMap(path, shape)
+	if err == nil {
+		return m, nil
+	}
+	reason := unregistered.PinsUnusable
+	switch {
+	case errors.Is(err, syscall.ENOENT):
+		reason = unregistered.NotLoaded
+	case errors.Is(err, pinned.ErrShape):
+		reason = unregistered.OtherVersion
+	}
+	return m, failure{err, reason}
 }
 
 // checkABI refuses maps of another version of the contract.
 func checkABI(pinDir string) error {
-	m, err := pinned.OpenMap(path.Join(pinDir, abi.PinABI), abiShape)
+	m, err := openMap(path.Join(pinDir, abi.PinABI), abiShape)
 	if err != nil {
 		return err
 	}
 	defer m.Close()
 	var loaded abi.ABI
 	if err := m.Lookup(make([]byte, 4), bytesOf(&loaded)); err != nil {
-		return fmt.Errorf("reading the version of what is loaded below %q: %w", pinDir, err)
+		return failure{fmt.Errorf("reading the version of what is loaded below %q: %w", pinDir, err), unregistered.PinsUnusable}
 	}
 	if loaded.Version != abi.ABIVersion {
-		return fmt.Errorf("what is loaded below %q has version %d, this shim knows %d: unload it and load it with the tracectl of this version",
-			pinDir, loaded.Version, abi.ABIVersion)
+		reason := unregistered.OtherVersion
+		if loaded.Version == 0 {
+			reason = unregistered.NotLoaded // the version is written last
+		}
+		return failure{fmt.Errorf("what is loaded below %q has version %d, this shim knows %d: unload it and load it with the tracectl of this version",
+			pinDir, loaded.Version, abi.ABIVersion), reason}
 	}
 	return nil
 }
@@ -111,13 +152,13 @@ func checkABI(pinDir string) error {
 func bind(pinDir string, cgroup uint64, leaf [abi.LeafSize]byte) error {
 	program, err := pinned.OpenProgram(path.Join(pinDir, abi.PinBind))
 	if err != nil {
-		return err
+		return failure{err, unregistered.NotBound}
 	}
 	defer program.Close()
 	request := abi.BindRequest{Cgroup: cgroup, Leaf: leaf}
 	result, err := program.Run(bytesOf(&request))
 	if err != nil {
-		return fmt.Errorf("binding cgroup %d: %w", cgroup, err)
+		return failure{fmt.Errorf("binding cgroup %d: %w", cgroup, err), unregistered.NotBound}
 	}
 	if result != 0 {
 		return fmt.Errorf("binding cgroup %d: refused, counter %d", cgroup, result-1)

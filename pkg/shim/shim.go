@@ -9,6 +9,7 @@
 package shim
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"syscall"
@@ -17,6 +18,7 @@ import (
 
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 	"github.com/runc-trace/runc-trace/pkg/config"
+	"github.com/runc-trace/runc-trace/pkg/unregistered"
 )
 
 // Run does what the shim is there for with the command line args, args[0] included. It
@@ -49,6 +51,9 @@ func Run(args []string) int {
 		}
 		if err := guard(func() error { return register(op, dialect, pinDir(c), c.Rules()) }); err != nil {
 			note(c, logrus.WarnLevel, "container not registered: "+err.Error(), fields)
+			if f := (failure{}); errors.As(err, &f) {
+				unregistered.Count(f.reason)
+			}
 		} else {
 			note(c, logrus.InfoLevel, "container registered", fields)
 		}
@@ -81,11 +86,11 @@ func isPrivileged() bool {
 		syscall.Stat("/proc/self/ns/user", &stat) == nil && stat.Ino == initialUserNamespace
 }
 
-// guard makes an error of a panic.
+// guard makes a failure of a panic.
 func guard(do func() error) (err error) {
 	defer func() {
 		if cause := recover(); cause != nil {
-			err = fmt.Errorf("panic: %v", cause)
+			err = failure{fmt.Errorf("panic: %v", cause), unregistered.Broken}
 		}
 	}()
 	return do()

@@ -5,6 +5,7 @@ package status
 import (
 	"errors"
 	"regexp"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -19,7 +20,7 @@ import (
 func TestReasons(t *testing.T) {
 	name := regexp.MustCompile(`^[a-z][A-Za-z]+$`)
 	seen := map[string]bool{}
-	for counter, r := range Reasons {
+	for counter, r := range slices.Concat(Reasons[:], Unregistered[:]) {
 		if !name.MatchString(r.Name) || seen[r.Name] || r.Text == "" || r.Remedy == "" {
 			t.Errorf("counter %d: %+v", counter, r)
 		}

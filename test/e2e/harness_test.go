@@ -18,6 +18,7 @@ import (
 
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 	"github.com/runc-trace/runc-trace/pkg/config"
+	"github.com/runc-trace/runc-trace/pkg/unregistered"
 )
 
 // Made once, for all tests.
@@ -200,7 +201,7 @@ type outcome struct {
 func (x *tracer) command(program string, args ...string) *exec.Cmd {
 	words := append(append(append([]string{}, x.within...), program), args...)
 	c := exec.Command(words[0], words[1:]...)
-	c.Env = []string{"PATH=" + os.Getenv("PATH"), config.PathEnv + "=" + x.config, abi.PinDirEnv + "=" + x.pins, "TZ=UTC"}
+	c.Env = []string{"PATH=" + os.Getenv("PATH"), config.PathEnv + "=" + x.config, abi.PinDirEnv + "=" + x.pins, unregistered.DirEnv + "=" + filepath.Join(x.dir, "run"), "TZ=UTC"}
 	c.Dir = x.dir
 	return c
 }

@@ -92,6 +92,8 @@ type statusJSON struct {
 	Recordings struct{ Live, Ended, Free int }               `json:"recordings"`
 	ExecLog    struct{ Execs, Lost uint64 }                  `json:"execLog"`
 	Dropped    map[string]uint64                             `json:"dropped"`
+
+	Unregistered map[string]uint64 `json:"unregistered"`
 }
 
 // objects decodes one JSON object a line.

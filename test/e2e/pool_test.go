@@ -97,3 +97,23 @@ func TestOldestIsEvicted(t *testing.T) {
 		}
 	}
 }
+
+// TestUnregistered holds that what the shim could not register is told, also while nothing is loaded.
+func TestUnregistered(t *testing.T) {
+	x := prepare(t)
+	unloaded := simple("before", "/bin/true")
+	x.start(unloaded)
+	if o := x.run(tracectlPath, "doctor"); !strings.Contains(o.stdout, "1 containers started while nothing was loaded") {
+		t.Errorf("doctor:\n%s", o.stdout)
+	}
+	x.tracectl("load", "--no-adopt", "--recordings=4", "--identities=8", "--exec-log-size=64KiB")
+	if n := x.status().Unregistered["notLoaded"]; n != 1 {
+		t.Errorf("%d containers were started while nothing was loaded", n)
+	}
+	if text := x.tracectl("status"); !strings.Contains(text, "\nnot registered by runc-trace, since boot\n          1  containers started while nothing was loaded\n") {
+		t.Errorf("status:\n%s", text)
+	}
+	if o := x.run(tracectlPath, "doctor"); strings.Contains(o.stdout, "while nothing was loaded") {
+		t.Errorf("doctor, of what is over:\n%s", o.stdout)
+	}
+}

@@ -109,13 +109,16 @@ func (m *machine) tree() string {
 func (m *machine) dropped() map[string]uint64 {
 	m.t.Helper()
 	type status struct {
-		Dropped map[string]uint64 `json:"dropped"`
+		Dropped      map[string]uint64 `json:"dropped"`
+		Unregistered map[string]uint64 `json:"unregistered"`
 	}
 	found := map[string]uint64{}
 	for _, s := range objects[status](m.t, m.tracectl("status", "--output=json")) {
-		for reason, count := range s.Dropped {
-			if count > 0 {
-				found[reason] = count
+		for _, counts := range []map[string]uint64{s.Dropped, s.Unregistered} {
+			for reason, count := range counts {
+				if count > 0 {
+					found[reason] = count
+				}
 			}
 		}
 	}

@@ -17,6 +17,7 @@ import (
 
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 	"github.com/runc-trace/runc-trace/pkg/config"
+	"github.com/runc-trace/runc-trace/pkg/unregistered"
 )
 
 // TestMapsThatCannotBeUsed holds that a container runs whatever is wrong below the pin
@@ -58,25 +59,28 @@ func TestMapsThatCannotBeUsed(t *testing.T) {
 		t.Fatalf("bare runc (-want +got):\n%s", diff)
 	}
 	for _, test := range []struct {
-		name string
-		pins pins
-		log  string
+		name   string
+		pins   pins
+		log    string
+		reason unregistered.Reason
 	}{
-		{"nothing there", pins{directory: "/sys/fs/bpf/does-not-exist"}, "no such file or directory"},
-		{"no directory", pins{directory: "/etc/passwd"}, "not a directory"},
-		{"a symlink to itself", pins{directory: loop}, "too many levels of symbolic links"},
-		{"files that are no pins", pins{directory: other}, "opening map"},
-		{"an empty directory", pins{directory: emptyPinDir(t)}, "no such file or directory"},
-		{"no pending", withoutPending, "no such file or directory"},
-		{"pending in the place of abi", swapped, "unexpected shape"},
-		{"a later version", version(abi.ABIVersion + 1), fmt.Sprintf("has version %d, this shim knows %d", abi.ABIVersion+1, abi.ABIVersion)},
-		{"not loaded yet", version(0), fmt.Sprintf("has version 0, this shim knows %d", abi.ABIVersion)},
-		{"a larger abi", strange(func(_, version *ebpf.MapSpec) { version.ValueSize += 8 }), "unexpected shape"},
-		{"a larger value", strange(func(pending, _ *ebpf.MapSpec) { pending.ValueSize += 8 }), "unexpected shape"},
-		{"a smaller key", strange(func(pending, _ *ebpf.MapSpec) { pending.KeySize /= 2 }), "unexpected shape"},
-		{"another type", strange(func(pending, _ *ebpf.MapSpec) { pending.Type = ebpf.Hash }), "unexpected shape"},
+		{"nothing there", pins{directory: "/sys/fs/bpf/does-not-exist"}, "no such file or directory", unregistered.NotLoaded},
+		{"no directory", pins{directory: "/etc/passwd"}, "not a directory", unregistered.PinsUnusable},
+		{"a symlink to itself", pins{directory: loop}, "too many levels of symbolic links", unregistered.PinsUnusable},
+		{"files that are no pins", pins{directory: other}, "opening map", unregistered.PinsUnusable},
+		{"an empty directory", pins{directory: emptyPinDir(t)}, "no such file or directory", unregistered.NotLoaded},
+		{"no pending", withoutPending, "no such file or directory", unregistered.NotLoaded},
+		{"pending in the place of abi", swapped, "unexpected shape", unregistered.OtherVersion},
+		{"a later version", version(abi.ABIVersion + 1), fmt.Sprintf("has version %d, this shim knows %d", abi.ABIVersion+1, abi.ABIVersion), unregistered.OtherVersion},
+		{"not loaded yet", version(0), fmt.Sprintf("has version 0, this shim knows %d", abi.ABIVersion), unregistered.NotLoaded},
+		{"a larger abi", strange(func(_, version *ebpf.MapSpec) { version.ValueSize += 8 }), "unexpected shape", unregistered.OtherVersion},
+		{"a larger value", strange(func(pending, _ *ebpf.MapSpec) { pending.ValueSize += 8 }), "unexpected shape", unregistered.OtherVersion},
+		{"a smaller key", strange(func(pending, _ *ebpf.MapSpec) { pending.KeySize /= 2 }), "unexpected shape", unregistered.OtherVersion},
+		{"another type", strange(func(pending, _ *ebpf.MapSpec) { pending.Type = ebpf.Hash }), "unexpected shape", unregistered.OtherVersion},
 	} {
 		log := filepath.Join(t.TempDir(), "log")
+		counts := counted(t)
+		counts[test.reason]++
 		shim := runner{path: shimPath, stdin: "in\n", environment: []string{settings(t, fmt.Sprintf("log = %q", log)), inPinDir(test.pins.directory)}}
 		if diff := cmp.Diff(want, shim.run(t, run...)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", test.name, diff)
@@ -84,6 +88,9 @@ func TestMapsThatCannotBeUsed(t *testing.T) {
 		text := readLog(t, log)
 		if !strings.Contains(text, test.log) || strings.Contains(text, "\n") || !strings.Contains(text, "level=warning") {
 			t.Errorf("%s: the log is %q, want one line with %q", test.name, text, test.log)
+		}
+		if diff := cmp.Diff(counts, counted(t)); diff != "" {
+			t.Errorf("%s: counted (-want +got):\n%s", test.name, diff)
 		}
 		if test.pins.pending != nil {
 			if n := test.pins.entries(t); n != 0 {
@@ -111,6 +118,66 @@ func TestMapsThatCannotBeUsed(t *testing.T) {
 		t.Errorf("a full map (-want +got):\n%s", diff)
 	}
 	full.take(t, filepath.Base(cgroupOf(directory)))
+}
+
+// counted is how many containers the shims of this package's tests did not register, by reason.
+func counted(t *testing.T) [unregistered.Reasons]uint64 {
+	t.Helper()
+	counts, err := unregistered.Read()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return counts
+}
+
+// TestUncommonSpecs holds that a container runs as it does by the runtime itself, whatever its config.json is, and that one that is
+// not registered is counted, unless the runtime does not find the file, either.
+func TestUncommonSpecs(t *testing.T) {
+	p := makePins(t, nil)
+	fake := fakeRuntime(t)
+	crun := filepath.Join(filepath.Dir(fake), "crun")
+	if err := os.Link(fake, crun); err != nil {
+		t.Fatal(err)
+	}
+	const none = unregistered.Reasons
+	for _, test := range []struct {
+		name, runtime string
+		make          func(file string) error
+		flags         []string
+		reason        unregistered.Reason
+	}{
+		{"missing", fake, func(string) error { return nil }, nil, none},
+		{"a pipe", fake, func(file string) error { return syscall.Mkfifo(file, 0o600) }, nil, unregistered.SpecUnread},
+		{"a directory", fake, func(file string) error { return os.Mkdir(file, 0o700) }, nil, unregistered.SpecUnread},
+		{"endless", fake, func(file string) error { return os.Symlink("/dev/zero", file) }, nil, unregistered.SpecUnread},
+		{"no JSON", fake, text("{"), nil, unregistered.SpecMalformed},
+		{"too large a path", fake, text(`{"linux": {"cgroupsPath": "` + strings.Repeat("x", 2<<20) + `"}}`), nil, unregistered.SpecTooLarge},
+		{"no path", fake, text(`{"linux": {"cgroupsPath": "a:b"}}`), []string{"--systemd-cgroup"}, unregistered.NoCgroup},
+		{"no cgroup", crun, text(`{}`), []string{"--cgroup-manager=disabled"}, unregistered.NoCgroup},
+	} {
+		directory := t.TempDir()
+		if err := test.make(filepath.Join(directory, "config.json")); err != nil {
+			t.Fatal(err)
+		}
+		counts := counted(t)
+		if test.reason != none {
+			counts[test.reason]++
+		}
+		shim := runner{path: shimPath, environment: []string{settings(t, fmt.Sprintf("runtime = %q", test.runtime)), inPinDir(p.directory)}}
+		if got := shim.run(t, append(test.flags, "create", "--bundle", directory, "c")...); got != (outcome{Status: "exit status 42"}) {
+			t.Errorf("%s: %+v", test.name, got)
+		}
+		if n := p.entries(t); n != 0 {
+			t.Errorf("%s: %d entries", test.name, n)
+		}
+		if diff := cmp.Diff(counts, counted(t)); diff != "" {
+			t.Errorf("%s: counted (-want +got):\n%s", test.name, diff)
+		}
+	}
+}
+
+func text(text string) func(file string) error {
+	return func(file string) error { return os.WriteFile(file, []byte(text), 0o600) }
 }
 
 // TestUnreadableMaps is for a root that may not pass a directory that is closed to it.

@@ -20,6 +20,7 @@ import (
 
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 	"github.com/runc-trace/runc-trace/pkg/config"
+	"github.com/runc-trace/runc-trace/pkg/unregistered"
 )
 
 // Built once, below a directory that everybody may enter.
@@ -27,6 +28,7 @@ var (
 	shimPath    string // the shim
 	fakePath    string // testdata/runtime
 	runcPath    string // the real one
+	runDir      string // where the shim counts
 	busyboxPath string
 )
 
@@ -64,6 +66,10 @@ func setUp(directory string) error {
 		}
 		*found = where
 	}
+	runDir = filepath.Join(directory, "run")
+	if err := os.Setenv(unregistered.DirEnv, runDir); err != nil {
+		return err
+	}
 	shimPath, fakePath = filepath.Join(directory, "runc-trace"), filepath.Join(directory, "fake")
 	for _, build := range []*exec.Cmd{
 		exec.Command("make", "--silent", "--directory", "../..", "build-shim", "BIN="+directory), // as it is released
@@ -97,7 +103,7 @@ type outcome struct {
 func (r runner) command(args ...string) *exec.Cmd {
 	command := exec.Command(r.path)
 	command.Args = append([]string{"runc"}, args...)
-	command.Env = append([]string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}, r.environment...)
+	command.Env = append([]string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", unregistered.DirEnv + "=" + runDir}, r.environment...)
 	command.Dir = r.directory
 	command.Stdin = strings.NewReader(r.stdin)
 	if r.user != 0 {
