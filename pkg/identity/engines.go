@@ -36,6 +36,16 @@ func (m *mapping) isSandbox(known func([]string) string) bool {
 	return known(m.kind) == "sandbox" || m.sandboxName != "" && known([]string{kubeContainer}) == m.sandboxName
 }
 
+// namesOf are the names that CRI-O's own name for a container is made of: k8s_CONTAINER_POD_NAMESPACE_UID_ATTEMPT. A pod's
+// author cannot write it, and it is there without the kubelet's labels, too.
+func namesOf(annotations map[string]string) (container, pod, namespace, podUID string, ok bool) {
+	parts := strings.Split(annotations["io.kubernetes.cri-o.Name"], "_")
+	if len(parts) != 6 || parts[0] != "k8s" {
+		return "", "", "", "", false
+	}
+	return parts[1], parts[2], parts[3], parts[4], true
+}
+
 // handsOn tells whether the engine says in annotations what labels there are.
 func (m *mapping) handsOn(annotations map[string]string) bool {
 	return len(m.labels) > 0 && annotations[m.labels[0]] != ""

@@ -54,19 +54,24 @@ func Parse(id string, annotations map[string]string, bundle string, rules Rules)
 		}
 		return ""
 	}
-	sandbox := known(m.sandboxID)
+	sandbox, container := known(m.sandboxID), known(m.container)
+	namespace, pod, podUID := known(m.namespace), known(m.pod), known(m.podUID)
 	if m.isSandbox(known) {
 		who.Flags |= abi.WhoSandbox
+		container = ""
 		if m.runsSandboxes && sandbox != "" {
 			sandbox = id
 		}
-	} else {
-		Put(who.Container[:], known(m.container))
+	} else if m == &crio {
+		if c, p, n, u, ok := namesOf(annotations); ok {
+			container, pod, namespace, podUID = c, p, n, u
+		}
 	}
 	Put(who.SandboxID[:], sandbox)
-	Put(who.Namespace[:], known(m.namespace))
-	Put(who.Pod[:], known(m.pod))
-	Put(who.PodUID[:], known(m.podUID))
+	Put(who.Namespace[:], namespace)
+	Put(who.Pod[:], pod)
+	Put(who.PodUID[:], podUID)
+	Put(who.Container[:], container)
 	Put(who.Image[:], known(m.image))
 	if who.Flags&abi.WhoSandbox == 0 || rules.RecordSandboxes {
 		who.Flags |= abi.WhoRecord

@@ -103,6 +103,15 @@ func TestParse(t *testing.T) {
 			},
 		},
 		{
+			"a container that crictl made by CRI-O, of a pod whose author writes the names of another",
+			map[string]string{
+				"io.kubernetes.cri-o.Metadata": "{}", "io.kubernetes.cri-o.ContainerType": "container", "io.kubernetes.cri-o.SandboxID": "sandbox",
+				"io.kubernetes.cri-o.Name": "k8s_main_mypod_default_uid-1_0", "io.kubernetes.cri-o.KubeName": "other", "io.kubernetes.cri-o.Namespace": "prod",
+			},
+			"", Rules{},
+			who{Flags: abi.WhoRecord, Engine: "cri-o", ID: "id", SandboxID: "sandbox", Namespace: "default", Pod: "mypod", PodUID: "uid-1", Container: "main", Labels: none},
+		},
+		{
 			"a sandbox of CRI-O, which has the pod's labels",
 			map[string]string{
 				"io.kubernetes.cri-o.ContainerType": "sandbox",

@@ -53,6 +53,7 @@ func register(op Operation, dialect Dialect, pinDir string, rules identity.Rules
 	end := cgroup.End()
 	entry.PathLength = uint32(copy(entry.Path[:], end))
 	entry.Who = identity.Parse(op.Container, s.Annotations, op.Bundle, rules)
+	tellPod(&entry.Who, op.Bundle, rules)
 	if s.cut {
 		entry.Who.Flags |= abi.WhoLabelsTruncated
 	}

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
@@ -42,9 +43,17 @@ func benchShim(rounds int) (err error) {
 	if err != nil {
 		return err
 	}
-	bundle, err := writeBundle(dir)
+	bundle, err := writeBundle(dir, containerdAnnotations)
 	if err != nil {
 		return err
+	}
+	// CRI-O's, with the spec of the pod's sandbox beside it.
+	crio := filepath.Join(dir, "overlay-containers", strings.Repeat("c", 64), "userdata")
+	sandbox := filepath.Join(dir, "overlay-containers", strings.Repeat("5", 64), "userdata")
+	for bundle, annotations := range map[string]map[string]string{crio: crioAnnotations, sandbox: sandboxAnnotations} {
+		if _, err := writeBundle(bundle, annotations); err != nil {
+			return err
+		}
 	}
 	config := filepath.Join(dir, "config.toml")
 	if err := os.WriteFile(config, fmt.Appendf(nil, "runtime = %q\npin-dir = %q\n", runtime, benchDir), 0o600); err != nil {
@@ -53,9 +62,12 @@ func benchShim(rounds int) (err error) {
 	environment := append(os.Environ(), "RUNC_TRACE_CONFIG="+config, "BAREEXEC_TARGET="+runtime)
 
 	state := func(int) []string { return []string{"--root", dir, "state", "bench"} }
-	create := func(n int) []string {
-		return []string{"--root", dir, "--log", "/dev/null", "--log-format", "json", "create", "--bundle", bundle, "bench" + strconv.Itoa(n)}
+	createIn := func(bundle string) func(int) []string {
+		return func(n int) []string {
+			return []string{"--root", dir, "--log", "/dev/null", "--log-format", "json", "create", "--bundle", bundle, "bench" + strconv.Itoa(n)}
+		}
 	}
+	create := createIn(bundle)
 	variants := []struct {
 		name    string
 		program string
@@ -66,6 +78,7 @@ func benchShim(rounds int) (err error) {
 		{name: "a Go program that only execs it", program: bare, args: create},
 		{name: "runc-trace state", program: shim, args: state},
 		{name: "runc-trace create", program: shim, args: create},
+		{name: "runc-trace create, of CRI-O's", program: shim, args: createIn(crio)},
 		{name: "a Go program that only execs it, again (control)", program: bare, args: create},
 	}
 	for n := range rounds + 5 {
@@ -116,17 +129,31 @@ func buildShims(dir string) (runtime, bare, shim string, err error) {
 	)
 }
 
-// writeBundle writes a config.json of the size that engines write, with a pod's annotations.
-func writeBundle(dir string) (string, error) {
+var (
+	containerdAnnotations = map[string]string{
+		"io.kubernetes.cri.container-name": "app", "io.kubernetes.cri.container-type": "container",
+		"io.kubernetes.cri.image-name": "registry.example/team/app:v1", "io.kubernetes.cri.sandbox-id": "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
+		"io.kubernetes.cri.sandbox-name": "app-7d9c5b8f4-x2x7q", "io.kubernetes.cri.sandbox-namespace": "default", "io.kubernetes.cri.sandbox-uid": "6b7a4c1e-3f52-4a0e-9d2b-0c1d2e3f4a5b",
+	}
+	crioAnnotations = map[string]string{
+		"io.kubernetes.cri-o.Metadata": `{"name":"app"}`, "io.kubernetes.cri-o.ContainerType": "container", "io.kubernetes.cri-o.SandboxID": strings.Repeat("5", 64),
+		"io.kubernetes.cri-o.Name": "k8s_app_app-7d9c5b8f4-x2x7q_default_6b7a4c1e-3f52-4a0e-9d2b-0c1d2e3f4a5b_0", "io.kubernetes.cri-o.ImageName": "registry.example/team/app:v1",
+		"io.kubernetes.cri-o.Labels": `{"io.kubernetes.container.name":"app","io.kubernetes.pod.name":"app-7d9c5b8f4-x2x7q","io.kubernetes.pod.namespace":"default","io.kubernetes.pod.uid":"6b7a4c1e-3f52-4a0e-9d2b-0c1d2e3f4a5b"}`,
+	}
+	sandboxAnnotations = map[string]string{
+		"io.kubernetes.cri-o.Metadata": `{"name":"app"}`, "io.kubernetes.cri-o.ContainerType": "sandbox",
+		"io.kubernetes.cri-o.Labels": `{"app.kubernetes.io/name":"app","app.kubernetes.io/instance":"app-prod","app.kubernetes.io/version":"1.2.3","team":"platform","pod-template-hash":"7d9c5b8f4"}`,
+		"app.kubernetes.io/name":     "app", "app.kubernetes.io/instance": "app-prod", "app.kubernetes.io/version": "1.2.3", "team": "platform", "pod-template-hash": "7d9c5b8f4",
+	}
+)
+
+// writeBundle writes a config.json of the size that engines write, with annotations.
+func writeBundle(dir string, annotations map[string]string) (string, error) {
 	spec := specs.Spec{
-		Version: "1.1.0",
-		Process: &specs.Process{Args: []string{"/bin/true"}, Cwd: "/"},
-		Root:    &specs.Root{Path: "rootfs"},
-		Annotations: map[string]string{
-			"io.kubernetes.cri.container-name": "app", "io.kubernetes.cri.container-type": "container",
-			"io.kubernetes.cri.image-name": "registry.example/team/app:v1", "io.kubernetes.cri.sandbox-id": "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
-			"io.kubernetes.cri.sandbox-name": "app-7d9c5b8f4-x2x7q", "io.kubernetes.cri.sandbox-namespace": "default", "io.kubernetes.cri.sandbox-uid": "6b7a4c1e-3f52-4a0e-9d2b-0c1d2e3f4a5b",
-		},
+		Version:     "1.1.0",
+		Process:     &specs.Process{Args: []string{"/bin/true"}, Cwd: "/"},
+		Root:        &specs.Root{Path: "rootfs"},
+		Annotations: annotations,
 		Linux: &specs.Linux{
 			CgroupsPath: "/kubepods/burstable/pod6b7a4c1e-3f52-4a0e-9d2b-0c1d2e3f4a5b/bench",
 			Namespaces:  []specs.LinuxNamespace{{Type: specs.PIDNamespace}, {Type: specs.MountNamespace}, {Type: specs.IPCNamespace}, {Type: specs.UTSNamespace}},
@@ -143,6 +170,9 @@ func writeBundle(dir string) (string, error) {
 	}
 	text, err := json.Marshal(spec)
 	if err != nil {
+		return "", err
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return "", err
 	}
 	fmt.Printf("config.json has %d bytes\n", len(text))

@@ -4,6 +4,8 @@ package shim_test
 
 import (
 	"bytes"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -186,4 +188,73 @@ func unified(t *testing.T) string {
 	}
 	t.Fatal("the unified cgroup hierarchy is mounted neither at /sys/fs/cgroup nor at /sys/fs/cgroup/unified")
 	return ""
+}
+
+// TestSandboxOfCRIO holds that a container of CRI-O has the labels of its pod, from the spec of a sandbox that the runtime never
+// makes, and that a sandbox that is anything else costs the labels only.
+func TestSandboxOfCRIO(t *testing.T) {
+	p := makePins(t, nil)
+	setting := settings(t, fmt.Sprintf("runtime = %q", fakeRuntime(t)))
+	id, sandbox := strings.Repeat("c", 64), strings.Repeat("5a", 32)
+	pod := map[string]string{
+		"io.kubernetes.cri-o.ContainerType": "sandbox", "io.kubernetes.cri-o.Labels": `{"app": "web", "tier": "front", "io.kubernetes.pod.uid": "uid"}`,
+		"app": "web", "tier": "front", "unrelated": "x",
+	}
+	podSpec, err := json.Marshal(map[string]any{"annotations": pod})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		name, sandbox string
+		make          func(file string) error
+		told          bool
+	}{
+		{"as CRI-O writes it", sandbox, text(string(podSpec)), true},
+		{"missing", sandbox, func(string) error { return nil }, false},
+		{"no JSON", sandbox, text("{"), false},
+		{"a pipe", sandbox, func(file string) error { return syscall.Mkfifo(file, 0o600) }, false},
+		{"a link", sandbox, func(file string) error {
+			if err := text(string(podSpec))(file + ".other"); err != nil {
+				return err
+			}
+			return os.Symlink(file+".other", file)
+		}, false},
+		{"elsewhere", "../../" + sandbox[6:], text(string(podSpec)), false},
+		{"an ID in capitals", strings.ToUpper(sandbox), text(string(podSpec)), false},
+		{"a short ID", sandbox[:12], text(string(podSpec)), false},
+	} {
+		storage := filepath.Join(t.TempDir(), "a/b/overlay-containers")
+		bundle := filepath.Join(storage, id, "userdata")
+		file := filepath.Join(storage, test.sandbox, "userdata/config.json")
+		for _, directory := range []string{bundle, filepath.Dir(file)} {
+			if err := os.MkdirAll(directory, 0o755); err != nil {
+				t.Fatal(err)
+			}
+		}
+		annotations := map[string]string{
+			"io.kubernetes.cri-o.Metadata": "{}", "io.kubernetes.cri-o.ContainerType": "container", "io.kubernetes.cri-o.SandboxID": test.sandbox,
+			"io.kubernetes.cri-o.Name": "k8s_main_mypod_shop_uid_0", "io.kubernetes.cri-o.Labels": `{"io.kubernetes.pod.name": "mypod"}`,
+		}
+		spec, err := json.Marshal(map[string]any{"annotations": annotations, "linux": map[string]any{"cgroupsPath": "/x"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(test.make(file), os.WriteFile(filepath.Join(bundle, "config.json"), spec, 0o600)); err != nil {
+			t.Fatal(err)
+		}
+		want := identity.Parse(id, annotations, bundle, identity.Rules{})
+		if test.told {
+			identity.TellPod(&want, pod, identity.Rules{})
+			if labels := identity.LabelsOf(&want); labels.Told["tier"] != "front" {
+				t.Fatalf("labels: %+v", labels)
+			}
+		}
+		shim := runner{path: shimPath, environment: []string{setting, inPinDir(p.directory)}}
+		if got := shim.run(t, "create", "--bundle", bundle, id); got != (outcome{Status: "exit status 42"}) {
+			t.Errorf("%s: %+v", test.name, got)
+		}
+		if diff := cmp.Diff(want, p.take(t, "x").Who); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", test.name, diff)
+		}
+	}
 }
