@@ -111,14 +111,6 @@ func (s *statusJSON) agent(clock clock) string {
 	return "none has run: labels are those of annotations (tracectl agent brings the others)"
 }
 
-// unregistered is how many containers the shim could not register.
-func (s *statusJSON) unregistered() (all uint64) {
-	for _, n := range s.Unregistered {
-		all += n
-	}
-	return all
-}
-
 func (s *statusJSON) print(w io.Writer, clock clock) error {
 	o, c, r := s.Options, s.Containers, s.Recordings
 	back := "empty"
@@ -150,4 +142,30 @@ func (s *statusJSON) print(w io.Writer, clock clock) error {
 		fmt.Fprintf(w, "%11d  %s\n", p.Missed, p.Name)
 	}
 	return nil
+}
+
+func newStatusJSON(read *status.Status, failed [unregistered.Reasons]uint64, clock clock) *statusJSON {
+	s := &statusJSON{
+		Layout: read.Layout, Loaded: *clock.time(max(1, read.Loaded)), Current: read.Current, Replaced: clock.time(read.Replaced),
+		Memory: read.Memory, Options: read.Pool,
+		Dropped: map[string]uint64{}, Unregistered: map[string]uint64{},
+	}
+	if read.Build != 0 {
+		s.Build = buildName(read.Build)
+	}
+	i, r, e := read.Identities, read.Recordings, read.ExecLog
+	s.Containers.Created, s.Containers.Running, s.Containers.Exited, s.Containers.Ended = i.Created, i.Running, i.Exited, i.Ended
+	s.Recordings.Live, s.Recordings.Ended, s.Recordings.Free = r.Live, r.Ended, r.Free
+	s.Recordings.Syscalls, s.Recordings.Lost = r.Syscalls, r.Lost
+	s.ExecLog.Used, s.ExecLog.Execs, s.ExecLog.Lost = e.Used, e.Execs, e.Lost
+	for counter, reason := range status.Reasons {
+		s.Dropped[reason.Name] = read.Dropped[counter]
+	}
+	for n, reason := range status.Unregistered {
+		s.Unregistered[reason.Name] = failed[n]
+	}
+	for _, p := range read.Programs {
+		s.Programs = append(s.Programs, programJSON(p))
+	}
+	return s
 }

@@ -6,8 +6,6 @@ import (
 	"time"
 
 	"github.com/runc-trace/runc-trace/pkg/config"
-	"github.com/runc-trace/runc-trace/pkg/status"
-	"github.com/runc-trace/runc-trace/pkg/unregistered"
 )
 
 // statusJSON is what status shows. Names are stable.
@@ -56,28 +54,10 @@ type programJSON struct {
 	Missed uint64 `json:"missed"` // times it was not run, since it was running on the CPU already
 }
 
-func newStatusJSON(read *status.Status, failed [unregistered.Reasons]uint64, clock clock) *statusJSON {
-	s := &statusJSON{
-		Layout: read.Layout, Loaded: *clock.time(max(1, read.Loaded)), Current: read.Current, Replaced: clock.time(read.Replaced),
-		Memory: read.Memory, Options: read.Pool,
-		Dropped: map[string]uint64{}, Unregistered: map[string]uint64{},
+// unregistered is how many containers the shim could not register.
+func (s *statusJSON) unregistered() (all uint64) {
+	for _, n := range s.Unregistered {
+		all += n
 	}
-	if read.Build != 0 {
-		s.Build = buildName(read.Build)
-	}
-	i, r, e := read.Identities, read.Recordings, read.ExecLog
-	s.Containers.Created, s.Containers.Running, s.Containers.Exited, s.Containers.Ended = i.Created, i.Running, i.Exited, i.Ended
-	s.Recordings.Live, s.Recordings.Ended, s.Recordings.Free = r.Live, r.Ended, r.Free
-	s.Recordings.Syscalls, s.Recordings.Lost = r.Syscalls, r.Lost
-	s.ExecLog.Used, s.ExecLog.Execs, s.ExecLog.Lost = e.Used, e.Execs, e.Lost
-	for counter, reason := range status.Reasons {
-		s.Dropped[reason.Name] = read.Dropped[counter]
-	}
-	for n, reason := range status.Unregistered {
-		s.Unregistered[reason.Name] = failed[n]
-	}
-	for _, p := range read.Programs {
-		s.Programs = append(s.Programs, programJSON(p))
-	}
-	return s
+	return all
 }

@@ -8,10 +8,11 @@ import (
 	"bufio"
 	"bytes"
 	"math"
-	"os"
 	"strconv"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/runc-trace/runc-trace/pkg/regular"
 )
 
 // source is where the clocks and the kernel's own offsets are read.
@@ -20,7 +21,7 @@ type source struct {
 	timerList func() ([]byte, error)        // /proc/timer_list, which only root may read
 }
 
-var kernel = source{read, func() ([]byte, error) { return os.ReadFile("/proc/timer_list") }}
+var kernel = source{read, func() ([]byte, error) { return regular.Read("/proc/timer_list", regular.Text) }}
 
 // offset is the wall clock minus CLOCK_BOOTTIME, in nanoseconds.
 func (s source) offset() (int64, error) {
