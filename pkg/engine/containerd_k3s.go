@@ -74,6 +74,9 @@ func (d embedded) binDirs(e Engine) []string {
 	return dirs
 }
 
+// baseTemplate is a template that adds nothing to the distribution's own one.
+const baseTemplate = "{{ template \"base\" . }}\n"
+
 // editTemplate adds a runtime to the template from which k3s and RKE2 make config.toml. A template can only be appended
 // to: what is in it is text of the distribution's own templates, which name each table once.
 func (e Engine) editTemplate(h Host, c containerdFiles, r Request, want map[string]any) ([]File, error) {
@@ -95,7 +98,7 @@ func (e Engine) editTemplate(h Host, c containerdFiles, r Request, want map[stri
 		return nil, err
 	}
 	if text == nil {
-		text = []byte("{{ template \"base\" . }}\n")
+		text = []byte(baseTemplate)
 	}
 	added := slices.Concat(c.section, key{"runtimes", addedRuntime})
 	doc, _ := parseDocument(nil)

@@ -30,6 +30,9 @@ var crioSection = key{"crio", "runtime", "runtimes"}
 // crioDropins is CRI-O's folder of drop-ins, unless --config-dir names another. See crio.conf.d(5).
 const crioDropins = "/etc/crio/crio.conf.d"
 
+// crioPath is the key of the program in an entry.
+const crioPath = "runtime_path"
+
 const confDropinName = "99-runc-trace.conf"
 
 // crioRuntime is CRI-O's own entry for its default runtime, which an entry in a file replaces as a whole.
@@ -94,7 +97,7 @@ func (crio) configured(h Host, e Engine) (runtimes, error) {
 	known := runtimes{name: e.crioDefault(config), paths: make(map[string]string), driver: crioDriver(config)}
 	entries, _ := lookUp(config, crioSection).(map[string]any)
 	for _, name := range slices.Sorted(maps.Keys(entries)) {
-		binary, _ := lookUp(entries, key{name, "runtime_path"}).(string)
+		binary, _ := lookUp(entries, key{name, crioPath}).(string)
 		if binary == "" {
 			binary = name
 		}
@@ -144,7 +147,7 @@ func (crio) edit(h Host, e Engine, r Request) ([]File, error) {
 	if !r.Default {
 		name = addedRuntime
 	}
-	entry["runtime_path"] = r.Shim
+	entry[crioPath] = r.Shim
 	delete(entry, "inherit_default_runtime") // which would put the default one's path in place of ours
 	// An entry for a platform goes before runtime_path, and no recording is wanted less there.
 	delete(entry, "platform_runtime_paths")

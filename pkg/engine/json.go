@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"github.com/tailscale/hujson"
 )
@@ -67,6 +68,43 @@ func (o *object) set(value any, names ...string) error {
 		at = &member.Value
 	}
 	at.Value = o.spread(parsed.Value, len(names))
+	return nil
+}
+
+func (o *object) values() (map[string]any, error) {
+	values := make(map[string]any)
+	return values, o.decode(&values)
+}
+
+func (o *object) change(k key, value any) error { return o.set(value, k...) }
+
+// remove takes a member out of the object that the names lead to. The last one leaves its line to the brace.
+func (o *object) remove(k key) error {
+	at := &o.root
+	for i, name := range k {
+		in, ok := at.Value.(*hujson.Object)
+		if !ok {
+			return fmt.Errorf("what has to hold %q is no object", name)
+		}
+		member := find(in, name)
+		if member == nil {
+			return nil
+		}
+		if i < len(k)-1 {
+			at = &member.Value
+			continue
+		}
+		last := &in.Members[len(in.Members)-1] == member
+		in.Members = slices.DeleteFunc(in.Members, func(m hujson.ObjectMember) bool {
+			literal, ok := m.Name.Value.(hujson.Literal)
+			return ok && literal.String() == name
+		})
+		if n := len(in.Members); n == 0 {
+			in.AfterExtra = nil
+		} else if last {
+			in.Members[n-1].Value.AfterExtra = nil
+		}
+	}
 	return nil
 }
 

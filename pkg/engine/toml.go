@@ -100,6 +100,66 @@ func (d *document) set(k key, value any) error {
 	return nil
 }
 
+func (d *document) values() (map[string]any, error) { return clone(d.tree), nil }
+
+func (d *document) bytes() []byte { return d.text }
+
+func (d *document) change(k key, value any) error { return d.set(k, value) }
+
+// remove takes out a key with all that is below it: lines, or what stands in braces. The lines between two values of a table that goes
+// go with it.
+func (d *document) remove(k key) error {
+	elements, err := d.elements()
+	if err != nil {
+		return err
+	}
+	var cuts [][2]int
+	done := 0
+	for i := range elements {
+		e := &elements[i]
+		if !isPrefix(k, e.key) || e.start < done {
+			continue
+		}
+		last := e
+		for j := i + 1; e.header && j < len(elements) && isPrefix(e.key, elements[j].key); j++ {
+			last = &elements[j]
+		}
+		from, to := d.extent(elements, e, last)
+		cuts, done = append(cuts, [2]int{from, to}), to
+	}
+	text := d.text
+	for _, cut := range slices.Backward(cuts) {
+		text = slices.Concat(text[:cut[0]], text[cut[1]:])
+	}
+	edited, err := parseDocument(text)
+	if err != nil {
+		return err
+	}
+	*d = *edited
+	return nil
+}
+
+// extent is what goes with the expressions from the first to the last: their lines and one empty line before a table, or a comma in braces.
+func (d *document) extent(elements []element, first, last *element) (from, to int) {
+	for i := range elements {
+		if e := &elements[i]; e.inline && e != first && e.start <= first.start && first.end <= e.end {
+			from, to = first.start, first.end
+			if rest := bytes.TrimLeft(d.text[to:], " \t"); bytes.HasPrefix(rest, []byte(",")) {
+				return from, len(d.text) - len(bytes.TrimLeft(rest[1:], " \t"))
+			}
+			before := bytes.TrimRight(d.text[:from], " \t")
+			return len(bytes.TrimSuffix(before, []byte(","))), to
+		}
+	}
+	from, to = bytes.LastIndexByte(d.text[:first.start], '\n')+1, d.lineEnd(last.end)
+	newline := d.newline()
+	empty := bytes.HasPrefix(d.text[to:], []byte(newline)) || to == len(d.text)
+	if first.header && empty && bytes.HasSuffix(d.text[:from], []byte(newline+newline)) {
+		from -= len(newline)
+	}
+	return from, to
+}
+
 // insert returns the text with the value in it.
 func (d *document) insert(k key, value string) ([]byte, error) {
 	elements, err := d.elements()

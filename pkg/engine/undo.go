@@ -1,0 +1,325 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package engine
+
+import (
+	"bytes"
+	"fmt"
+	"maps"
+	"path"
+	"reflect"
+	"slices"
+	"strings"
+)
+
+// Rewritten is a file that was edited for an engine, and that others have changed since.
+type Rewritten struct {
+	Path     string   // as the host sees it
+	Original []byte   // before the edit, nil if there was no file
+	Written  []byte   // after it
+	Now      []byte   // as others left it
+	Shims    []string // all paths under which an engine may know the shim
+	Own      bool     // all values that were written are ours: it is runc-trace's own configuration
+}
+
+// Undo is the inverse of Edit for a file that others have changed: it takes out what Edit put in, and keeps all else. The result
+// is Now itself if nothing of ours stands there any more, and nil if nothing else is left. An error names the lines that are
+// in the way: a file that cannot be parsed, or an entry of somebody else's that calls the shim.
+func Undo(f Rewritten) ([]byte, error) {
+	switch {
+	case path.Base(f.Path) == unitDropin && strings.HasSuffix(path.Dir(f.Path), ".service.d"):
+		return f.Original, nil // it is ours as a whole
+	case !f.Own && !f.named(f.Now):
+		return f.Now, nil
+	case strings.HasSuffix(f.Path, ".tmpl"):
+		return f.undoTemplate()
+	case strings.HasSuffix(f.Path, ".json"):
+		return f.undo(func(text []byte) (editable, error) { return parseObject(text) })
+	}
+	return f.undo(func(text []byte) (editable, error) { return parseDocument(text) })
+}
+
+// editable is a text that is edited key by key.
+type editable interface {
+	values() (map[string]any, error)
+	change(k key, value any) error // gives a key a value
+	remove(k key) error            // takes out a key with all that is below it
+	bytes() []byte
+}
+
+func (f Rewritten) undo(parse func([]byte) (editable, error)) ([]byte, error) {
+	now, err := parse(f.Now)
+	if err != nil {
+		if f.Own {
+			return nil, fmt.Errorf("it cannot be parsed: %w", err)
+		}
+		return nil, fmt.Errorf("it cannot be parsed (%w), and names runc-trace in %s", err, f.lines())
+	}
+	var trees [3]map[string]any
+	for i, text := range [][]byte{f.Original, f.Written, f.Now} {
+		parsed, err := parse(text)
+		if err == nil {
+			trees[i], err = parsed.values()
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	t := takeOut{Rewritten: f, before: trees[0], after: trees[1], now: trees[2]}
+	t.plan()
+	if t.problem != nil {
+		return nil, t.problem
+	}
+	if f.Original == nil && !t.hasOther() {
+		return nil, nil
+	}
+	for _, s := range t.steps {
+		if s.value == nil {
+			err = now.remove(s.key)
+		} else {
+			err = now.change(s.key, s.value)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%w: take %s out by hand, in %s", err, header(s.key), f.lines())
+		}
+	}
+	result, err := now.values()
+	if err != nil {
+		return nil, err
+	}
+	if !reflect.DeepEqual(withoutEmpty(result), withoutEmpty(t.now)) {
+		return nil, fmt.Errorf("it is written in a way that cannot be edited: take runc-trace out by hand, in %s", f.lines())
+	}
+	if !f.Own && f.named(now.bytes()) && t.foreign(t.now, nil) {
+		return nil, fmt.Errorf("entries that tracectl did not write name runc-trace: take them out by hand, in %s", f.linesAmong(now.bytes()))
+	}
+	return now.bytes(), nil
+}
+
+// undoTemplate takes a block of lines out of what is no TOML yet.
+func (f Rewritten) undoTemplate() ([]byte, error) {
+	added, ok := bytes.CutPrefix(f.Written, f.Original)
+	if f.Original == nil {
+		_, added, ok = bytes.Cut(f.Written, []byte("\n\n"))
+	}
+	added = bytes.TrimSpace(added)
+	if before, after, found := bytes.Cut(f.Now, added); ok && found && len(added) > 0 {
+		result := append(bytes.TrimRight(before, "\n"), '\n')
+		if after = bytes.TrimLeft(after, "\n"); len(after) > 0 {
+			result = slices.Concat(result, []byte("\n"), after)
+		}
+		if f.Original == nil && string(result) == baseTemplate {
+			return nil, nil
+		}
+		if !f.named(result) {
+			return result, nil
+		}
+	}
+	return nil, fmt.Errorf("it names runc-trace in %s: take that out by hand", f.lines())
+}
+
+// takeOut computes what has to be done to a tree for it to lose what an edit put in.
+type takeOut struct {
+	Rewritten
+	before, after, now map[string]any // now becomes the result
+	steps              []step
+	problem            error
+}
+
+// step changes one key, or removes it and all below it.
+type step struct {
+	key   key
+	value any
+}
+
+// plan finds what of the edit still stands.
+func (t *takeOut) plan() {
+	if t.Own {
+		t.leaves(nil, t.after)
+		return
+	}
+	t.entries(nil, t.after)
+	t.leaves(nil, t.after)
+	if len(t.steps) > 0 {
+		t.companions(nil, t.after)
+	}
+}
+
+// entries takes out what bears our name, with whatever others have added to it.
+func (t *takeOut) entries(k key, table map[string]any) {
+	for _, name := range slices.Sorted(maps.Keys(table)) {
+		at := slices.Concat(k, key{name})
+		if name == addedRuntime && lookUp(t.before, at) == nil {
+			t.take(at)
+		} else if below, ok := table[name].(map[string]any); ok {
+			t.entries(at, below)
+		}
+	}
+}
+
+// leaves puts back values that name us, or all that are as they were written.
+func (t *takeOut) leaves(k key, table map[string]any) {
+	for _, name := range slices.Sorted(maps.Keys(table)) {
+		at := slices.Concat(k, key{name})
+		was, is := lookUp(t.before, at), lookUp(t.now, at)
+		if below, ok := table[name].(map[string]any); ok {
+			t.leaves(at, below)
+			continue
+		}
+		if t.Own && (reflect.DeepEqual(was, table[name]) || !reflect.DeepEqual(is, table[name])) {
+			continue
+		}
+		if !t.Own && (!t.ours(table[name]) || t.ours(was) || !t.ours(is)) {
+			continue
+		}
+		if list, ok := is.([]any); ok && !reflect.DeepEqual(is, table[name]) {
+			// Others have changed the list: what they have in it stays.
+			was = slices.DeleteFunc(slices.Clone(list), t.ours)
+		}
+		if was == nil {
+			t.take(at)
+			continue
+		}
+		t.steps = append(t.steps, step{at, was})
+		_ = put(t.now, at, was) // it leads there already
+	}
+}
+
+// companions takes out entries of runtimes that were written together with what names us, and that nobody has added to.
+func (t *takeOut) companions(k key, table map[string]any) {
+	for _, name := range slices.Sorted(maps.Keys(table)) {
+		at := slices.Concat(k, key{name})
+		below, ok := table[name].(map[string]any)
+		if !ok {
+			continue
+		}
+		is, _ := lookUp(t.now, at).(map[string]any)
+		switch {
+		case len(k) == 0 || k[len(k)-1] != "runtimes":
+			t.companions(at, below)
+		case is == nil || lookUp(t.before, at) != nil:
+		case covers(below, is):
+			t.take(at)
+		case t.ours(below[crioPath]) && is[crioPath] == nil:
+			// It would go on hiding the entry that another file has, which has the program.
+			t.problem = fmt.Errorf("its table [%s] was changed: move the changes to where CRI-O's own one is, and take the table out, in %s", header(at), t.lines())
+		}
+	}
+}
+
+// covers says whether a tree has all that is in another one.
+func covers(tree, other map[string]any) bool {
+	merged := clone(tree)
+	merge(merged, other)
+	return equal(merged, tree)
+}
+
+// take removes a key, and the tables around it that were made for it and have nothing else.
+func (t *takeOut) take(k key) {
+	if lookUp(t.now, k) == nil {
+		return
+	}
+	for {
+		parent, _ := lookUp(t.now, k[:len(k)-1]).(map[string]any)
+		delete(parent, k[len(k)-1])
+		if len(k) == 1 || len(parent) > 0 || lookUp(t.before, k[:len(k)-1]) != nil {
+			break
+		}
+		k = k[:len(k)-1]
+	}
+	t.steps = append(t.steps, step{key: k})
+}
+
+// ours says whether a value names the shim, or the runtime that is added.
+func (t *takeOut) ours(value any) bool {
+	switch value := value.(type) {
+	case string:
+		return value == addedRuntime || slices.Contains(t.Shims, value)
+	case []any:
+		return slices.ContainsFunc(value, t.ours)
+	}
+	return false
+}
+
+// foreign says whether a tree names us where the original did not.
+func (t *takeOut) foreign(tree map[string]any, k key) bool {
+	for name, value := range tree {
+		at := slices.Concat(k, key{name})
+		if below, ok := value.(map[string]any); ok {
+			if t.foreign(below, at) {
+				return true
+			}
+		} else if t.ours(value) && !t.ours(lookUp(t.before, at)) {
+			return true
+		}
+	}
+	return false
+}
+
+// hasOther says whether anything is left that was not written by the edit.
+func (t *takeOut) hasOther() bool { return !covers(t.after, withoutEmpty(t.now)) }
+
+// withoutEmpty is a copy without tables that have nothing in them, which mean nothing to any engine.
+func withoutEmpty(table map[string]any) map[string]any {
+	copied := make(map[string]any)
+	for name, value := range table {
+		if below, ok := value.(map[string]any); ok {
+			if below = withoutEmpty(below); len(below) == 0 {
+				continue
+			}
+			value = below
+		}
+		copied[name] = value
+	}
+	return copied
+}
+
+// named says whether a text names us anywhere.
+func (f Rewritten) named(text []byte) bool {
+	return len(f.marked(text)) > 0
+}
+
+// marked are the numbers of the lines that name us, comments apart.
+func (f Rewritten) marked(text []byte) []int {
+	var numbers []int
+	number := 0
+	for line := range bytes.Lines(text) {
+		number++
+		line = bytes.TrimSpace(line)
+		if bytes.HasPrefix(line, []byte("#")) {
+			continue
+		}
+		if bytes.Contains(line, []byte(addedRuntime)) || slices.ContainsFunc(f.Shims, func(shim string) bool { return bytes.Contains(line, []byte(shim)) }) {
+			numbers = append(numbers, number)
+		}
+	}
+	return numbers
+}
+
+// linesMax is how many lines an error shows.
+const linesMax = 5
+
+// lines shows those that name us.
+func (f Rewritten) lines() string { return f.linesAmong(f.Now) }
+
+// linesAmong shows those that name us, and do so in another text, too.
+func (f Rewritten) linesAmong(text []byte) string {
+	still := make(map[string]bool)
+	all := bytes.Split(text, []byte("\n"))
+	for _, number := range f.marked(text) {
+		still[string(bytes.TrimSpace(all[number-1]))] = true
+	}
+	all = bytes.Split(f.Now, []byte("\n"))
+	var shown []string
+	for _, number := range f.marked(f.Now) {
+		line := bytes.TrimSpace(all[number-1])
+		switch {
+		case !still[string(line)]:
+		case len(shown) == linesMax:
+			return strings.Join(shown, ", ") + " and more"
+		default:
+			shown = append(shown, fmt.Sprintf("line %d: %.120q", number, line))
+		}
+	}
+	return strings.Join(shown, ", ")
+}
