@@ -22,6 +22,7 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/engine"
 	"github.com/runc-trace/runc-trace/pkg/hostns"
 	"github.com/runc-trace/runc-trace/pkg/installation"
+	"github.com/runc-trace/runc-trace/pkg/ring"
 	"github.com/runc-trace/runc-trace/pkg/unregistered"
 )
 
@@ -177,8 +178,9 @@ func (s *settings) host(root string) (installation.Host, error) {
 			unloaded, err := bpf.Unload(dir)
 			return unloaded, errors.Join(err, unregistered.Remove())
 		},
-		Answers:  func(ctx context.Context, e engine.Engine) error { return e.Answers(ctx, engine.Host{Root: root}) },
-		Patience: time.Minute,
+		Answers:    func(ctx context.Context, e engine.Engine) error { return e.Answers(ctx, engine.Host{Root: root}) },
+		Patience:   time.Minute,
+		Recordings: func() (bool, int, error) { return recordings(dir) },
 	}
 	if hostns.Inside() {
 		h.Self, err = hostns.Cgroups()
@@ -205,6 +207,24 @@ func (s *settings) loadInstalled() (installation.Loaded, error) {
 		return installation.Loaded{Note: err.Error()}, nil
 	}
 	return installation.Loaded{New: loaded}, err
+}
+
+// recordings says whether programs are loaded, and how many recordings they keep.
+func recordings(dir string) (loaded bool, n int, err error) {
+	i, err := bpf.Open(dir)
+	if errors.Is(err, bpf.ErrNotLoaded) {
+		return false, 0, nil
+	}
+	if err != nil {
+		return true, 0, err
+	}
+	defer i.Close()
+	err = i.RingHeaders(func(_ int, h ring.Header) {
+		if h.Generation != 0 {
+			n++
+		}
+	})
+	return true, n, err
 }
 
 // adoptInstalled registers the containers that run already.

@@ -117,20 +117,20 @@ metadata:
 handler: runc-trace
 `, ""}, "install", "--engine", "containerd")
 
-	// A container that needs it, and one edited file.
+	// A container that needs it, and a file out of which what was written cannot be taken.
 	treetest.Write(t, root, map[string]string{"run/containerd/io.containerd.runtime.v2.task/default/a\nb/runtime": "/opt/runc-trace/bin/runc-trace-runc"})
 	conf := filepath.Join(root, podman)
 	text, err := os.ReadFile(conf)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(conf, append(bytes.Clone(text), "# mine\n"...), 0o644); err != nil {
+	if err := os.WriteFile(conf, append(bytes.Clone(text), "[engine\n"...), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	got := shell(t, tracectl, "uninstall", "--root", root)
-	refusal := "\n+# mine\ntracectl: edited since they were written: " + podman +
-		"; nothing was changed: take out the edits shown above, or use --discard-edits, which keeps the edited files below /var/lib/runc-trace/edited\n"
-	if got.Code != exitFailure || got.Stdout != "" || !strings.HasPrefix(got.Stderr, "diff "+podman+" ") || !strings.HasSuffix(got.Stderr, refusal) {
+	refusal := "; nothing was changed: correct that, or use --discard-edits to put the file of before back, which keeps the changed one below /var/lib/runc-trace/edited\n"
+	if got.Code != exitFailure || got.Stdout != "" || !strings.HasPrefix(got.Stderr, "diff "+podman+" ") ||
+		!strings.Contains(got.Stderr, "\n+[engine\ntracectl: changed since install, and cannot be undone: "+podman+": it cannot be parsed (") || !strings.HasSuffix(got.Stderr, refusal) {
 		t.Errorf("uninstalling what was edited: %+v", got)
 	}
 	if err := os.WriteFile(conf, text, 0o644); err != nil {
@@ -138,8 +138,6 @@ handler: runc-trace
 	}
 	step(result{exitKept, `restored /etc/containerd/config.toml
 removed /etc/containers/containers.conf.d/99-runc-trace.conf
-removed /etc/systemd/system/multi-user.target.wants/runc-trace.service
-removed /etc/systemd/system/runc-trace.service
 kept for containerd until these containers are removed: default/a\nb
   /opt/runc-trace/bin/runc-trace
   /opt/runc-trace/bin/tracectl
@@ -147,12 +145,12 @@ kept for containerd until these containers are removed: default/a\nb
   /opt/runc-trace/bin/runc-trace-runc
 `, "tracectl: not everything could be removed yet: run \"tracectl uninstall\" again then\n"}, "uninstall")
 	got = shell(t, tracectl, "uninstall", "--force", "--dry-run", "--root", root)
-	if got.Code != 0 || !strings.HasPrefix(got.Stdout, "would remove /opt/runc-trace/bin/runc-trace-runc\ndiff /etc/runc-trace/config.toml /dev/null\n") {
+	if got.Code != 0 || !strings.HasPrefix(got.Stdout, "would remove /opt/runc-trace/bin/runc-trace-runc\nwould remove /etc/systemd/system/multi-user.target.wants/runc-trace.service\ndiff /etc/systemd/system/runc-trace.service /dev/null\n") {
 		t.Errorf("uninstall --force --dry-run: %+v", got)
 	}
 	got = shell(t, tracectl, "uninstall", "--force", "-o", "json", "--root", root)
 	var report reportJSON
-	if err := json.Unmarshal([]byte(got.Stdout), &report); err != nil || got.Code != 0 || len(report.Changes) != 4 {
+	if err := json.Unmarshal([]byte(got.Stdout), &report); err != nil || got.Code != 0 || len(report.Changes) != 6 {
 		t.Errorf("uninstall -o json: %+v, %v", got, err)
 	}
 	if err := os.RemoveAll(filepath.Join(root, "run")); err != nil {

@@ -19,6 +19,7 @@ type reportJSON struct {
 	Engines      []engineJSON `json:"engines"`
 	Loaded       *bool        `json:"loaded"`
 	Unloaded     bool         `json:"unloaded"`
+	Recordings   int          `json:"recordings"` // that were deleted with them
 	Commands     []string     `json:"commands"`
 	Kept         []keptJSON   `json:"kept"`
 	Edited       string       `json:"edited"`
@@ -32,6 +33,7 @@ type changeJSON struct {
 	Action string `json:"action"`
 	For    string `json:"for"`
 	Link   string `json:"link"`
+	Edited bool   `json:"edited"` // something else changed it since: only what install wrote was taken out
 	Diff   string `json:"diff"`
 }
 
@@ -57,12 +59,12 @@ type keptJSON struct {
 
 func newReport(r installation.Report, runtimeClass string) reportJSON {
 	report := reportJSON{
-		DryRun: r.DryRun, Unloaded: r.Unloaded, Edited: r.Edited, RuntimeClass: runtimeClass,
+		DryRun: r.DryRun, Unloaded: r.Unloaded, Recordings: r.Recordings, Edited: r.Edited, RuntimeClass: runtimeClass,
 		Changes: []changeJSON{}, Engines: []engineJSON{}, Kept: []keptJSON{},
 		Commands: append([]string{}, r.Commands...), Notes: append([]string{}, r.Notes...),
 	}
 	for _, c := range r.Changes {
-		report.Changes = append(report.Changes, changeJSON{c.Path, string(c.Action), c.For, c.Link, c.Diff})
+		report.Changes = append(report.Changes, changeJSON{c.Path, string(c.Action), c.For, c.Link, c.Edited, c.Diff})
 	}
 	for _, e := range r.Engines {
 		report.Engines = append(report.Engines, engineJSON{string(e.Kind), e.Variant, e.Version, e.Runtime.Name, e.Real, e.Shim, e.Taken})
@@ -84,6 +86,7 @@ type verbs map[hostfile.Action][2]string
 
 var (
 	installing   = verbs{hostfile.Create: {"created", "create"}, hostfile.Replace: {"changed", "change"}}
+	takingOut    = [2]string{"took runc-trace out of", "take runc-trace out of"}
 	uninstalling = verbs{hostfile.Create: {"restored", "restore"}, hostfile.Replace: {"restored", "restore"}, hostfile.Remove: {"removed", "remove"}}
 )
 
@@ -93,13 +96,17 @@ func printChanges(w *strings.Builder, r installation.Report, v verbs) {
 		fmt.Fprintln(w, "nothing to change")
 	}
 	for _, c := range r.Changes {
+		words := v[c.Action]
+		if c.Edited && c.Action == hostfile.Replace {
+			words = takingOut
+		}
 		switch {
 		case r.DryRun && c.Diff != "":
 			fmt.Fprint(w, c.Diff)
 		case r.DryRun:
-			fmt.Fprintf(w, "would %s %s%s\n", v[c.Action][1], c.Path, target(c))
+			fmt.Fprintf(w, "would %s %s%s\n", words[1], c.Path, target(c))
 		default:
-			fmt.Fprintf(w, "%s %s%s\n", v[c.Action][0], c.Path, target(c))
+			fmt.Fprintf(w, "%s %s%s\n", words[0], c.Path, target(c))
 		}
 	}
 }
@@ -166,11 +173,17 @@ func uninstalledText(r installation.Report) string {
 	w := &strings.Builder{}
 	printChanges(w, r, uninstalling)
 	printTaken(w, r)
-	if r.Unloaded {
-		fmt.Fprintln(w, "the programs are unloaded")
+	switch {
+	case r.Unloaded && r.DryRun:
+		fmt.Fprintf(w, "would unload the programs, and delete %s\n", plural(r.Recordings, "recording"))
+	case r.Unloaded:
+		fmt.Fprintf(w, "the programs are unloaded, and %s deleted\n", plural(r.Recordings, "recording"))
 	}
 	if r.Edited != "" {
-		fmt.Fprintf(w, "files that were edited are below %s: look them over and remove them\n", r.Edited)
+		fmt.Fprintf(w, "files that were changed since, and are not there any more, are below %s: look them over and remove them\n", r.Edited)
+	}
+	for _, note := range r.Notes {
+		fmt.Fprintln(w, note)
 	}
 	printCommands(w, r.Commands)
 	would := ""
@@ -194,6 +207,14 @@ func uninstalledText(r installation.Report) string {
 		}
 	}
 	return w.String()
+}
+
+// plural counts things.
+func plural(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
 }
 
 func ownText(k installation.Kept) string {

@@ -20,24 +20,29 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/installation"
 )
 
-const uninstallLong = `Put back what "tracectl install" changed: every file byte for byte, with its mode, owner
-and times; what was made is removed. The programs are unloaded, which drops all
-recordings. Containers run on.
+const uninstallLong = `Undo what "tracectl install" did: put every file back byte for byte, with its mode, owner
+and times, and remove what was made. The programs are unloaded, which deletes all
+recordings; --dry-run says how many. Containers run on.
 
-Where a file was edited since, nothing is changed, and the edits are shown. With
---discard-edits the original is put back all the same; the edited file is then below
+A file that something else changed since keeps the changes: only what install put into it
+is taken out. If nothing of that is left in it, the file is left alone. If it cannot be
+taken out, nothing at all is changed, and the lines that are in the way are shown. Then
+--discard-edits puts the file of before install back, and keeps the changed one below
 /var/lib/runc-trace/edited.
+
+A file that cannot be written, such as an immutable one, is named, and the others are put
+back all the same. Correct that, and run uninstall again.
 
 Containers that were made through runc-trace need it as long as they are there: their
 engine calls it to start, enter, signal and delete them. So does an engine that has not
 been restarted since its configuration was put back. What they need is kept then and
-named, and the exit code is 5; to do it again later removes the rest, and --force removes
-it now. --wait does it again by itself: it looks every ten seconds, and says what it
-waits for when that becomes another. --check changes nothing, and its exit code is 5 as
-long as anything is left.
+named, the programs stay loaded with all recordings, and the exit code is 5. Run uninstall
+again later to remove the rest; --force removes it now. --wait does it again by itself: it
+looks every ten seconds, and says what it waits for when that changes. --check changes
+nothing, and its exit code is 5 as long as anything is left.
 
-With --restart, or --restart-command where systemd does not run the engines, the exit
-code is 1 where an engine does not work a minute later. With --host, this works on the
+With --restart, or --restart-command if systemd does not run the engines, the exit code
+is 1 if an engine does not work a minute later. With --host, this works on the
 host from within a container on it; see tracectl-install(8). A pod for that runs
 
   tracectl uninstall --host --restart --wait --stay
@@ -84,7 +89,7 @@ func newUninstall(s *settings) *cobra.Command {
 	flags.BoolVar(&r.Restart, "restart", false, "have the engines take their old configuration now")
 	addRestartCommand(c, &r.RestartCommand)
 	flags.BoolVar(&r.Force, "force", false, "remove what containers or engines still need, too")
-	flags.BoolVar(&r.DiscardEdits, "discard-edits", false, "put files back that were edited since")
+	flags.BoolVar(&r.DiscardEdits, "discard-edits", false, "put the file of before back if install's part cannot be taken out of it")
 	flags.BoolVar(&r.DryRun, "dry-run", false, "show what would be changed, and change nothing")
 	r.wait = flags.Duration("wait", 0, "go on until everything is removed, for as long as this (0: without end)")
 	flags.Lookup("wait").NoOptDefVal = "0s"
@@ -149,7 +154,7 @@ func (s *settings) uninstall(ctx context.Context, c *cobra.Command, r removal, w
 		for _, f := range edited.Files {
 			fmt.Fprint(c.ErrOrStderr(), f.Diff)
 		}
-		return report, fmt.Errorf("%w; nothing was changed: take out the edits shown above, or use --discard-edits, which keeps the edited files below %s",
+		return report, fmt.Errorf("%w; nothing was changed: correct that, or use --discard-edits to put the file of before back, which keeps the changed one below %s",
 			problem, path.Join(hostfile.StateDir, "edited"))
 	}
 	if err = errors.Join(problem, err); err == nil && len(report.Kept) > 0 {

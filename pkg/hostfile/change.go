@@ -17,6 +17,7 @@ const (
 	Create  Action = "create"
 	Replace Action = "replace"
 	Remove  Action = "remove"
+	Leave   Action = "leave" // others have made of it what has nothing more to be taken out
 )
 
 // Change is one file that is changed.
@@ -27,11 +28,13 @@ type Change struct {
 	Link   string      // target of the symbolic link that is there then
 	Mode   fs.FileMode // of a file that is there then
 	Diff   string      // a unified diff; "" where one of both is a symbolic link or no text
+	Edited bool        // others changed it since: it is not put back, but what was written is taken out
 }
 
 // change is the same with all that it takes to make and to undo it.
 type change struct {
 	path, real, owner string
+	base              bool
 	before, after     contents
 }
 

@@ -53,7 +53,7 @@ func crashAt(n int) disk {
 
 // life installs, upgrades, fails to upgrade, and puts half of it back. It ends like a crashed process: with the lock gone.
 func life(root string, d disk) error {
-	s, err := open(root, d)
+	s, err := open(root, nil, d)
 	if err != nil {
 		return err
 	}
@@ -84,7 +84,7 @@ func life(root string, d disk) error {
 }
 
 func undo(root string, d disk) error {
-	s, err := open(root, d)
+	s, err := open(root, nil, d)
 	if err != nil {
 		return err
 	}

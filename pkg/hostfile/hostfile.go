@@ -29,12 +29,23 @@ type File struct {
 	Mode fs.FileMode // of a regular file that does not exist yet; one that does keeps its own
 	Link string      // target of a symbolic link; then Data and Mode are not used, and a link that stands at Path is replaced
 	For  string      // whom the file is for, by which it can be chosen when files are restored
+
+	// Yields leaves a file alone that stands at Path and is not one that was written there before.
+	Yields bool
+	// Base says that the others need it: it is not taken back as long as one of them cannot be put back.
+	Base bool
 }
+
+// Inverse takes out of a file what Apply put in, if others have changed the file since. original and written are its
+// contents before and after that, now are its contents today. The result is the file as it shall be. nil stands for no
+// file, and for contents that are no text. An error says which lines keep it from being done.
+type Inverse func(file Recorded, original, written, now []byte) ([]byte, error)
 
 // Store changes files below a root, one process at a time. Its zero value is not usable: Open gives one.
 type Store struct {
 	root    string
 	dir     *os.File // of the state, locked; nil where the store is only looked at
+	inverse Inverse
 	journal journal
 	undo    []change // of what was applied and is not committed
 	before  journal  // the journal as it was then
@@ -48,13 +59,13 @@ type disk struct {
 }
 
 // Open opens the store of a host whose files stand below root: "/" but for images and tests. It makes StateDir, and
-// refuses with ErrBusy where another process has it open. Close is to be called.
-func Open(root string) (*Store, error) {
-	return open(root, disk{func(string) error { return nil }, (*os.File).Sync})
+// refuses with ErrBusy if another process has it open. Close is to be called.
+func Open(root string, inverse Inverse) (*Store, error) {
+	return open(root, inverse, disk{func(string) error { return nil }, (*os.File).Sync})
 }
 
-func open(root string, d disk) (*Store, error) {
-	s := &Store{root: root, disk: d}
+func open(root string, inverse Inverse, d disk) (*Store, error) {
+	s := &Store{root: root, inverse: inverse, disk: d}
 	_, path, err := s.resolve(StateDir, true)
 	if err != nil {
 		return nil, err
@@ -75,8 +86,8 @@ func open(root string, d disk) (*Store, error) {
 }
 
 // View gives a store that can be asked, but changes nothing, not even StateDir.
-func View(root string) (*Store, error) {
-	s := &Store{root: root, disk: disk{step: func(what string) error { return fmt.Errorf("%s: the store was opened to be looked at", what) }}}
+func View(root string, inverse Inverse) (*Store, error) {
+	s := &Store{root: root, inverse: inverse, disk: disk{step: func(what string) error { return fmt.Errorf("%s: the store was opened to be looked at", what) }}}
 	var err error
 	s.journal, err = s.readJournal()
 	return s, err
@@ -131,34 +142,79 @@ func (s *Store) plan(files []File) ([]change, error) {
 			return nil, err
 		}
 		before, err := capture(real)
-		if err != nil {
-			return nil, err
+		if f.Yields && errors.Is(err, errOther) {
+			continue
 		}
-		after := contents{state: state{Kind: kindFile, Digest: digest(f.Data), Mode: uint32(f.Mode.Perm())}, data: f.Data}
+		if err != nil {
+			return nil, explain("reading", host, err)
+		}
+		if f.Yields && s.foreign(host, before.state) {
+			continue
+		}
+		after := contents{state: f.state(), data: f.Data}
 		if f.Link != "" {
-			after = contents{state: state{Kind: kindLink, Link: f.Link}}
+			after.data = nil
 		} else if before.Kind == kindFile {
 			after.Mode, after.UID, after.GID, after.Xattrs = before.Mode, before.UID, before.GID, before.Xattrs
 		}
 		if !before.same(after.state) {
-			changes = append(changes, change{path: host, real: real, owner: f.For, before: before, after: after})
+			changes = append(changes, change{path: host, real: real, owner: f.For, base: f.Base, before: before, after: after})
 		}
 	}
 	return changes, nil
 }
 
+// foreign says whether what is at a path was not written there by Apply.
+func (s *Store) foreign(host string, now state) bool {
+	r := s.journal.find(host)
+	return now.Kind != kindAbsent && (r == nil || !slices.ContainsFunc(r.Written, now.same))
+}
+
+// Foreign are the paths of the files that Apply leaves alone since something else stands there.
+func (s *Store) Foreign(files []File) ([]string, error) {
+	var paths []string
+	for _, f := range files {
+		if !f.Yields {
+			continue
+		}
+		host, real, err := s.resolve(f.Path, f.Link == "")
+		if err != nil {
+			return nil, err
+		}
+		now, err := capture(real)
+		if err != nil || s.foreign(host, now.state) && !now.same(f.state()) {
+			paths = append(paths, f.Path)
+		}
+	}
+	return paths, nil
+}
+
+// state is a file's own, as far as it does not depend on what stands at its path.
+func (f File) state() state {
+	if f.Link != "" {
+		return state{Kind: kindLink, Link: f.Link}
+	}
+	return state{Kind: kindFile, Digest: digest(f.Data), Mode: uint32(f.Mode.Perm())}
+}
+
 // Apply makes files what they shall be, in their order, and tells what it changed. Before the first one is touched the
-// journal knows what was there. Where one cannot be written, what was applied since the last Commit is rolled back.
-// A file that somebody edited since it was last written keeps being known as edited.
+// journal knows what was there. If one cannot be written, what was applied since the last Commit is rolled back, and
+// the error says what is left of it; see Rollback.
+//
+// A file that others changed since it was last written is written all the same. What comes back later is what they made
+// of it, without what was put in before.
 func (s *Store) Apply(files []File) ([]Change, error) {
 	changes, err := s.plan(files)
 	if err == nil {
 		err = s.apply(changes)
 	}
-	if err != nil {
-		return nil, errors.Join(err, s.Rollback())
+	if err == nil {
+		return public(changes), nil
 	}
-	return public(changes), nil
+	if problem := s.Rollback(); problem != nil {
+		return nil, fmt.Errorf("%w; putting everything back failed, too: %w", err, problem)
+	}
+	return nil, err
 }
 
 func (s *Store) apply(changes []change) error {
@@ -178,12 +234,13 @@ func (s *Store) apply(changes []change) error {
 		return err
 	}
 	for _, c := range changes {
-		if _, err := s.makeDirs(missing(filepath.Dir(c.real)), 0o755); err != nil {
-			return err
-		}
 		s.undo = append(s.undo, c)
-		if err := s.place(c.real, c.after, false); err != nil {
-			return err
+		_, err := s.makeDirs(missing(filepath.Dir(c.real)), 0o755)
+		if err == nil {
+			err = s.place(c.real, c.after, false)
+		}
+		if err != nil {
+			return explain("writing", c.path, err)
 		}
 	}
 	return nil
@@ -207,10 +264,17 @@ func (s *Store) record(c change) error {
 		s.journal.Files = append(s.journal.Files, record{Path: c.path, For: c.owner, Original: c.before.state})
 		r = &s.journal.Files[len(s.journal.Files)-1]
 	} else if r.edited(c.before.state) {
-		return nil
+		original, err := s.without(*r, c.before)
+		if err != nil {
+			return nil // it stays known as edited, and as what cannot be undone
+		}
+		if err := s.keep(original); err != nil {
+			return err
+		}
+		r.Original, r.Written = original.state, nil
 	}
 	if isText(c.after.data) {
-		if err := s.keep(c.after); err != nil { // to show later what was edited
+		if err := s.keep(c.after); err != nil { // to be taken out of what others make of it
 			return err
 		}
 	}
@@ -232,23 +296,54 @@ func (s *Store) Commit() error {
 	return s.writeJournal()
 }
 
-// Rollback puts back, last one first, what was applied since the last Commit.
+// Rollback puts back, last one first, what was applied since the last Commit. It goes on past what it cannot put back. That stays in
+// the journal, together with what it needs, for Restore to put it back, and is what the *LeftError names.
 func (s *Store) Rollback() error {
 	if s.undo == nil {
 		return nil
 	}
+	var left LeftError
+	var stayed []string
 	for _, c := range slices.Backward(s.undo) {
-		if err := s.place(c.real, c.before, true); err != nil {
-			return fmt.Errorf("rolling back: %w", err)
+		if c.base && len(left.Files) > 0 {
+			stayed = append(stayed, c.path)
+		} else if err := s.takeBack(c); err != nil {
+			left.add(c.path, err)
+			stayed = append(stayed, c.path)
 		}
 	}
 	s.undo = nil
-	gone := s.journal.Directories[min(len(s.before.Directories), len(s.journal.Directories)):]
-	if _, err := s.removeDirs(gone); err != nil {
-		return fmt.Errorf("rolling back: %w", err)
+	stay, _ := s.removeDirs(s.journal.Directories[min(len(s.before.Directories), len(s.journal.Directories)):])
+	journal := s.before.clone()
+	if len(stayed) > 0 {
+		journal.Marks = s.journal.Marks
+		journal.add(stay)
 	}
-	s.journal = s.before.clone()
-	return s.writeJournal()
+	for _, path := range stayed {
+		journal.put(*s.journal.find(path))
+	}
+	s.journal = journal
+	return errors.Join(left.orNil(), s.writeJournal())
+}
+
+// takeBack undoes one change, if it was made.
+func (s *Store) takeBack(c change) error {
+	if err := s.remove(temporary(c.real)); err != nil {
+		return err
+	}
+	now, err := capture(c.real)
+	if err != nil || now.same(c.before.state) {
+		return err
+	}
+	if now.same(c.after.state) {
+		return s.place(c.real, c.before, true)
+	}
+	// Somebody has changed it meanwhile.
+	result, err := s.invert(Recorded{c.path, c.owner}, c.before, c.after, now)
+	if err != nil || result.same(now.state) {
+		return err
+	}
+	return s.place(c.real, result, false)
 }
 
 // resolve gives the path of a file as the host sees it, without symbolic links, and where it is below the root. The last

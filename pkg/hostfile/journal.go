@@ -42,6 +42,11 @@ func (r *record) edited(now state) bool {
 	return !now.same(r.Original) && !slices.ContainsFunc(r.Written, now.same)
 }
 
+// isLink tells whether what was written is a symbolic link.
+func (r *record) isLink() bool {
+	return len(r.Written) > 0 && r.Written[len(r.Written)-1].Kind == kindLink
+}
+
 func (j *journal) find(path string) *record {
 	for i := range j.Files {
 		if j.Files[i].Path == path {
@@ -49,6 +54,15 @@ func (j *journal) find(path string) *record {
 		}
 	}
 	return nil
+}
+
+// put enters a record, in the place of the one that there is for its path.
+func (j *journal) put(r record) {
+	if present := j.find(r.Path); present != nil {
+		*present = r
+		return
+	}
+	j.Files = append(j.Files, r)
 }
 
 // add enters directories that are made.

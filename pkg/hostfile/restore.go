@@ -26,44 +26,52 @@ func (s *Store) Recorded() []Recorded {
 	return list
 }
 
-// Original is what a file had in it before it was first written, nil where it was not there. It returns false for a file that the
-// journal does not know.
-func (s *Store) Original(path string) (data []byte, recorded bool, err error) {
-	host, _, err := s.resolve(path, true)
+// Undone is what Restore would leave in a file, nil if it would remove it. It returns false for a file that the journal does not know.
+func (s *Store) Undone(path string, discard bool) (data []byte, recorded bool, err error) {
+	_, real, err := s.resolve(path, true)
 	if err != nil {
 		return nil, false, err
 	}
-	r := s.journal.find(host)
-	if r == nil {
-		return nil, false, nil
+	list, err := s.planRestore(func(r Recorded) bool {
+		_, at, err := s.resolve(r.Path, true)
+		return err == nil && at == real
+	}, discard)
+	if err != nil || len(list) == 0 {
+		return nil, false, err
 	}
-	original, err := s.kept(r.Original)
-	return original.data, true, err
+	return list[len(list)-1].after.data, true, nil
 }
 
-// EditedError says that somebody changed files since they were written.
+// EditedError says that files were changed since they were written, in such a way that what was put in cannot be taken out of them.
 type EditedError struct {
 	Files []Edited
 }
 
-// Edited is a file that somebody changed since it was written.
+var errNoInverse = errors.New("nothing is known of its format")
+
+// Edited is a file that others changed since it was written.
 type Edited struct {
 	Path string
-	Diff string // from what was written to what is there now: a unified diff, or a sentence where one of both is no text
+	Err  error  // which lines are in the way
+	Diff string // from what was written to what is there now: a unified diff, or a sentence if one of both is no text
 }
 
 func (e *EditedError) Error() string {
-	var paths []string
+	var parts []string
 	for _, f := range e.Files {
-		paths = append(paths, f.Path)
+		parts = append(parts, fmt.Sprintf("%s: %v", f.Path, f.Err))
 	}
-	return "edited since they were written: " + strings.Join(paths, ", ")
+	return "changed since install, and cannot be undone: " + strings.Join(parts, "; ")
 }
 
 // restoration is a change that puts a file back.
 type restoration struct {
 	change
-	edited bool
+	recorded string // its path in the journal
+	edited   bool   // others changed it since
+	whole    bool   // the original is put back, with its times
+	keep     bool   // what they wrote would be lost
+	link     string // where a symbolic link now stands that leads to the file, which goes with it
 }
 
 // PlanRestore tells what Restore would change.
@@ -75,47 +83,138 @@ func (s *Store) PlanRestore(chosen func(Recorded) bool, discard bool) ([]Change,
 	return restored(list), nil
 }
 
+// restored tells of what is changed, and of what others changed so that nothing is left to do.
 func restored(list []restoration) []Change {
-	var changes []change
+	var changes []Change
 	for _, r := range list {
-		if !r.before.same(r.after.state) {
-			changes = append(changes, r.change)
+		same := r.before.same(r.after.state)
+		if same && !r.edited {
+			continue
 		}
+		c := public([]change{r.change})[0]
+		c.Edited = r.edited
+		if same {
+			c = Change{Path: c.Path, For: c.For, Action: Leave, Edited: true}
+		}
+		changes = append(changes, c)
 	}
-	return public(changes)
+	return changes
 }
 
 // planRestore gives the chosen files, those first that were written last.
 func (s *Store) planRestore(chosen func(Recorded) bool, discard bool) ([]restoration, error) {
 	var list []restoration
 	var edited []Edited
+	planned := make(map[string]contents) // by where a file is: symbolic links lead two of the journal's to one
 	for _, r := range slices.Backward(s.journal.Files) {
 		if !chosen(Recorded{r.Path, r.For}) {
 			continue
 		}
-		now, err := capture(s.real(r.Path))
+		one, problem, err := s.planOne(r, discard, planned)
 		if err != nil {
 			return nil, err
 		}
-		original, err := s.kept(r.Original)
-		if err != nil {
-			return nil, fmt.Errorf("finding the original of %s: %w", r.Path, err)
-		}
-		one := restoration{change{path: r.Path, real: s.real(r.Path), owner: r.For, before: now, after: original}, r.edited(now.state)}
-		if one.edited && !discard {
-			text, err := s.edits(r, now)
-			if err != nil {
-				return nil, err
-			}
-			edited = append(edited, Edited{r.Path, text})
+		if problem != nil {
+			edited = append(edited, *problem)
+			continue
 		}
 		list = append(list, one)
+		planned[one.real] = one.after
 	}
 	if len(edited) > 0 {
 		slices.Reverse(edited)
 		return nil, &EditedError{edited}
 	}
 	return list, nil
+}
+
+// planOne finds out what has to be done to put one file back.
+func (s *Store) planOne(r record, discard bool, planned map[string]contents) (one restoration, problem *Edited, err error) {
+	// A link of ours is looked at itself. What others put a link in the place of is where that leads.
+	host, real, err := s.resolve(r.Path, !r.isLink())
+	if err != nil {
+		return one, &Edited{Path: r.Path, Err: err}, nil
+	}
+	one = restoration{change: change{path: host, real: real, owner: r.For}, recorded: r.Path}
+	if real != s.real(r.Path) {
+		one.link = s.real(r.Path)
+	}
+	var known bool
+	if one.before, known = planned[real]; !known {
+		if one.before, err = capture(real); err != nil && !errors.Is(err, errOther) {
+			return one, &Edited{Path: r.Path, Err: err}, nil
+		}
+	}
+	now := one.before
+	one.edited = r.edited(now.state)
+	if one.link == "" && !one.edited {
+		one.whole = true
+		one.after, err = s.kept(r.Original)
+		return one, nil, orFinding(r.Path, err)
+	}
+	if one.after, err = s.without(r, now); err == nil {
+		one.keep = one.edited && (one.after.Kind != kindFile || !isText(one.after.data))
+		return one, nil, nil
+	}
+	if !discard {
+		text, diffErr := s.edits(r, now)
+		return one, &Edited{Path: r.Path, Err: err, Diff: text}, diffErr
+	}
+	one.whole, one.keep = true, true
+	one.after, err = s.kept(r.Original)
+	return one, nil, orFinding(r.Path, err)
+}
+
+func orFinding(path string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("finding the original of %s: %w", path, err)
+}
+
+// without is what others made of a file, without what was written into it.
+func (s *Store) without(r record, now contents) (contents, error) {
+	if now.Kind != kindFile || r.isLink() {
+		return now, nil // nothing of it is there any more
+	}
+	original, err := s.kept(r.Original)
+	if err != nil {
+		return now, err
+	}
+	if now.same(r.Original) {
+		return original, nil
+	}
+	written := contents{state: r.Original}
+	if len(r.Written) > 0 {
+		written.state = r.Written[len(r.Written)-1]
+	}
+	if written, err = s.kept(written.state); err != nil && !errors.Is(err, fs.ErrNotExist) { // only texts are kept
+		return now, err
+	}
+	return s.invert(Recorded{r.Path, r.For}, original, written, now)
+}
+
+// invert asks for the inverse of one change of a file, given what the file is now.
+func (s *Store) invert(f Recorded, original, written, now contents) (contents, error) {
+	if now.Kind != kindFile {
+		return now, nil
+	}
+	if now.same(written.state) && original.Kind != kindLink {
+		now.data, now.Digest, now.Kind = original.data, original.Digest, original.Kind
+		return now, nil
+	}
+	if s.inverse == nil {
+		return now, errNoInverse
+	}
+	result, err := s.inverse(f, original.data, written.data, now.data)
+	switch {
+	case err != nil:
+		return now, err
+	case result == nil:
+		return contents{state: state{Kind: kindAbsent}}, nil
+	}
+	now.data, now.Digest = result, digest(result)
+	return now, nil
 }
 
 // edits shows what somebody changed in a file since it was written.
@@ -140,26 +239,29 @@ func (s *Store) edits(r record, now contents) (string, error) {
 // Restore puts the chosen files back as they were before they were first written, byte for byte, with their modes, owners,
 // attributes and times, and removes directories made for them that are empty. It tells what it changed.
 //
-// Where somebody edited one of them since, it changes nothing and returns an *EditedError, unless discard says that the
-// edits are not wanted: then the edited file is kept below StateDir, in edited.
+// A file that others changed since loses what was written into it, and keeps all else; if nothing of it is there any more, the file is left
+// alone. What is removed although others wrote it is kept below StateDir, in edited. If some file cannot be undone so, Restore changes nothing and
+// returns an *EditedError, unless discard says that the original is to be put over it: then the edited file is kept, too.
+//
+// A file that cannot be written keeps no other from being put back: the *LeftError names it, and it stays in the journal.
 func (s *Store) Restore(chosen func(Recorded) bool, discard bool) ([]Change, error) {
 	list, err := s.planRestore(chosen, discard)
 	if err != nil {
 		return nil, err
 	}
+	var left LeftError
 	for _, r := range list {
 		if err := s.restore(r); err != nil {
-			return nil, fmt.Errorf("restoring %s: %w", r.path, err)
+			left.add(r.recorded, err)
 		}
 	}
-	if s.journal.Directories, err = s.removeDirs(s.journal.Directories); err != nil {
-		return nil, fmt.Errorf("removing directories: %w", err)
+	list = slices.DeleteFunc(list, func(r restoration) bool { return left.Has(r.recorded) })
+	var problem error
+	if s.journal.Directories, problem = s.removeDirs(s.journal.Directories); len(left.Files) > 0 {
+		problem = nil // what is left is in there
 	}
-	s.journal.Files = slices.DeleteFunc(s.journal.Files, func(r record) bool { return chosen(Recorded{r.Path, r.For}) })
-	if err := s.writeJournal(); err != nil {
-		return nil, err
-	}
-	return restored(list), nil
+	s.journal.Files = slices.DeleteFunc(s.journal.Files, func(r record) bool { return chosen(Recorded{r.Path, r.For}) && !left.Has(r.Path) })
+	return restored(list), errors.Join(left.orNil(), problem, s.writeJournal())
 }
 
 func (s *Store) restore(r restoration) error {
@@ -169,7 +271,7 @@ func (s *Store) restore(r restoration) error {
 	if r.before.same(r.after.state) {
 		return nil
 	}
-	if r.edited && r.before.Kind == kindFile {
+	if r.keep && r.before.Kind == kindFile {
 		path, err := s.statePath(editedName, r.path)
 		if err != nil {
 			return err
@@ -181,10 +283,23 @@ func (s *Store) restore(r restoration) error {
 			return err
 		}
 	}
+	if r.after.Kind == kindAbsent && r.link != "" {
+		if err := s.removeLink(r.link); err != nil {
+			return err
+		}
+	}
 	if r.after.Kind != kindAbsent {
 		if _, err := s.makeDirs(missing(filepath.Dir(r.real)), 0o755); err != nil {
 			return err
 		}
 	}
-	return s.place(r.real, r.after, true)
+	return s.place(r.real, r.after, r.whole)
+}
+
+// removeLink removes a symbolic link: what it leads to is not to be there any more, and engines do not start with one that leads nowhere.
+func (s *Store) removeLink(path string) error {
+	if now, err := capture(path); err != nil || now.Kind != kindLink {
+		return err
+	}
+	return s.remove(path)
 }

@@ -22,12 +22,16 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/regular"
 )
 
-// The kinds of what is at a path. Others are neither replaced nor restored.
+// The kinds of what is at a path.
 const (
 	kindAbsent = "absent"
 	kindFile   = "file"
 	kindLink   = "link"
+	kindOther  = "other" // is neither replaced nor restored
 )
+
+// errOther says that something is of kindOther.
+var errOther = errors.New("it is neither a file nor a symbolic link")
 
 // state is what is at a path, but for the contents of a file.
 type state struct {
@@ -68,7 +72,7 @@ func isText(data []byte) bool {
 func capture(path string) (contents, error) {
 	var stat unix.Stat_t
 	err := unix.Lstat(path, &stat)
-	if errors.Is(err, unix.ENOENT) {
+	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR) {
 		return contents{state: state{Kind: kindAbsent}}, nil
 	}
 	if err != nil {
@@ -83,7 +87,7 @@ func capture(path string) (contents, error) {
 	case unix.S_IFREG:
 		c.Kind, c.Mode = kindFile, stat.Mode&0o7777
 	default:
-		return contents{}, fmt.Errorf("%s is neither a file nor a symbolic link", path)
+		return contents{state: state{Kind: kindOther}}, &fs.PathError{Op: "read", Path: path, Err: errOther}
 	}
 	if c.data, err = regular.ReadDirect(path, regular.Program); err != nil {
 		return contents{}, err
@@ -211,7 +215,7 @@ func setTime(path string, mtime int64) error {
 
 // remove removes a file if it is there.
 func (s *Store) remove(path string) error {
-	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) {
 		return nil
 	}
 	if err := s.disk.step("remove " + path); err != nil {
@@ -242,22 +246,25 @@ func (s *Store) makeDirs(dirs []string, mode fs.FileMode) ([]string, error) {
 	return dirs, nil
 }
 
-// removeDirs removes those directories of the host that are empty, innermost first, and tells which ones stay.
+// removeDirs removes those directories of the host that are empty, innermost first, and tells which ones stay. The error says why, if
+// they do so although they are empty.
 func (s *Store) removeDirs(host []string) (stay []string, err error) {
 	for _, dir := range slices.Backward(host) {
 		path := s.real(dir)
-		if err := s.disk.step("rmdir " + path); err != nil {
-			return nil, err
+		problem := s.disk.step("rmdir " + path)
+		if problem == nil {
+			problem = unix.Rmdir(path)
 		}
-		switch err := os.Remove(path); {
-		case errors.Is(err, unix.ENOTEMPTY), errors.Is(err, unix.EEXIST):
-			stay = append(stay, dir)
-		case err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, unix.ENOTDIR):
-			return nil, err
+		switch {
+		case problem == nil, errors.Is(problem, fs.ErrNotExist), errors.Is(problem, unix.ENOTDIR):
+			continue
+		case !errors.Is(problem, unix.ENOTEMPTY) && !errors.Is(problem, unix.EEXIST):
+			err = errors.Join(err, explain("removing", dir, problem))
 		}
+		stay = append(stay, dir)
 	}
 	slices.Reverse(stay)
-	return stay, nil
+	return stay, err
 }
 
 func (s *Store) syncDir(path string) error {

@@ -185,6 +185,12 @@ func (m *machine) host() Host {
 			m.loaded = false
 			return loaded, nil
 		},
+		Recordings: func() (bool, int, error) {
+			if !m.loaded {
+				return false, 0, nil
+			}
+			return true, 45, nil
+		},
 		Started: func(program string) (time.Time, bool) {
 			t, ok := m.started[program]
 			return t, ok

@@ -57,7 +57,7 @@ func (h Host) Install(ctx context.Context, r Request) (report Report, err error)
 		mark(store, report.Changes, e.Engine)
 	}
 	if _, err = store.Apply(p.files); err != nil {
-		return report, err
+		return Report{DryRun: r.DryRun}, undone(err)
 	}
 	if err := h.activate(ctx, p, &report, store); err != nil {
 		return Report{DryRun: r.DryRun}, err
@@ -302,7 +302,14 @@ func inOrder(engines []Engine) []*Engine {
 // undone says that something failed, and how undoing the rest went.
 func undone(err error, problems ...error) error {
 	if problem := errors.Join(problems...); problem != nil {
-		return fmt.Errorf("%w; putting everything back failed, too: %w", err, problem)
+		err = fmt.Errorf("%w; putting everything back failed, too: %w", err, problem)
+	}
+	var left *hostfile.LeftError
+	switch {
+	case errors.As(err, &left):
+		return fmt.Errorf("%w; this stays as it was installed, with what it needs: correct that, and run tracectl uninstall", err)
+	case errors.Join(problems...) != nil:
+		return err
 	}
 	return fmt.Errorf("%w; everything was put back", err)
 }

@@ -43,6 +43,7 @@ var packagedUnits = []string{"/usr/lib/systemd/system/" + unitName, "/lib/system
 const (
 	forShim = "runc-trace" // what a container made through the shim needs
 	forUnit = "systemd"
+	forUser = "shell" // what makes tracectl handy on a terminal
 )
 
 // Host is the host that is changed, and how it is acted upon.
@@ -55,6 +56,8 @@ type Host struct {
 	Load func() (Loaded, error)
 	// Unload unloads them, and says whether there were any.
 	Unload func() (bool, error)
+	// Recordings says whether the programs are loaded, and how many recordings would be lost if they were not.
+	Recordings func() (loaded bool, recordings int, err error)
 	// Started says when the oldest process of a program started, and whether there is any.
 	Started func(program string) (time.Time, bool)
 	// Answers asks a running engine for a sign of life.
@@ -105,15 +108,16 @@ func (h Host) systemctl(ctx context.Context, args ...string) error {
 
 // Report says what was done, or would be.
 type Report struct {
-	DryRun   bool
-	Changes  []hostfile.Change
-	Engines  []Engine
-	Loaded   *Loaded  // nil where programs were not loaded
-	Unloaded bool     // programs were loaded and are not any more
-	Commands []string // what is left to do, in this order
-	Kept     []Kept
-	Edited   string   // directory of files that were edited and replaced all the same
-	Notes    []string // what else is to be known
+	DryRun     bool
+	Changes    []hostfile.Change
+	Engines    []Engine
+	Loaded     *Loaded  // nil where programs were not loaded
+	Unloaded   bool     // programs were loaded and are not any more
+	Recordings int      // that were lost with them
+	Commands   []string // what is left to do, in this order
+	Kept       []Kept
+	Edited     string   // directory of files that were edited and replaced all the same
+	Notes      []string // what else is to be known
 }
 
 // Engine is what became of an engine.
@@ -163,10 +167,28 @@ func (h Host) reloadCommand(e engine.Engine) string {
 
 // open opens the store, to be looked at only in a dry run.
 func (h Host) open(dryRun bool) (*hostfile.Store, error) {
-	if dryRun {
-		return hostfile.View(h.Root)
+	var store *hostfile.Store
+	var err error
+	inverse := func(f hostfile.Recorded, original, written, now []byte) ([]byte, error) {
+		switch f.For {
+		case forUser:
+			return now, nil
+		case forUnit:
+			return original, nil
+		case forShim:
+			if f.Path != config.DefaultPath {
+				return original, nil // a program
+			}
+		}
+		return engine.Undo(engine.Rewritten{
+			Path: f.Path, Original: original, Written: written, Now: now, Shims: shims(store.Recorded()), Own: f.For == forShim,
+		})
 	}
-	store, err := hostfile.Open(h.Root)
+	if dryRun {
+		store, err = hostfile.View(h.Root, inverse)
+	} else {
+		store, err = hostfile.Open(h.Root, inverse)
+	}
 	if errors.Is(err, os.ErrPermission) {
 		return nil, fmt.Errorf("%w (run it as root)", err)
 	}
@@ -202,16 +224,16 @@ func (h Host) ownFiles(executable, binDir string, settings []byte, names []strin
 			if err != nil {
 				return nil, fmt.Errorf("reading program: %w", err)
 			}
-			files = append(files, hostfile.File{Path: path.Join(dir, program[0]), Data: data, Mode: 0o755, For: forShim})
+			files = append(files, hostfile.File{Path: path.Join(dir, program[0]), Data: data, Mode: 0o755, For: forShim, Base: true})
 		}
 	}
-	files = append(files, hostfile.File{Path: config.DefaultPath, Data: settings, Mode: 0o644, For: forShim})
+	files = append(files, hostfile.File{Path: config.DefaultPath, Data: settings, Mode: 0o644, For: forShim, Base: true})
 	for _, name := range names {
 		target := shimName
 		if binDir != dir {
 			target = path.Join(dir, shimName)
 		}
-		files = append(files, hostfile.File{Path: path.Join(binDir, linkPrefix+name), Link: target, For: forShim})
+		files = append(files, hostfile.File{Path: path.Join(binDir, linkPrefix+name), Link: target, For: forShim, Base: true})
 	}
 	if !h.hasSystemd() {
 		return files, nil

@@ -173,7 +173,7 @@ func (h Host) takeBack(ctx context.Context, p plan, err error, told []*Engine, l
 // forgetDefault has an engine give up our runtime as its default one if that takes a configuration that names another. If it cannot
 // give it up, it has to be started again, which recover finds out.
 func (h Host) forgetDefault(ctx context.Context, p plan, e *Engine, store *hostfile.Store) {
-	before, recorded, err := store.Original(e.Config)
+	before, recorded, err := store.Undone(e.Config, false)
 	if !e.KeepsDefault() || err != nil || !recorded {
 		return
 	}

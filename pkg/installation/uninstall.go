@@ -20,14 +20,17 @@ type Removal struct {
 	Restart        bool   // engines take their configuration at once
 	RestartCommand string // by this command of the shell's, and not by systemd
 	Force          bool   // what containers or engines still need is removed, too
-	DiscardEdits   bool   // files that somebody edited are put back all the same
+	DiscardEdits   bool   // the original is put over files that others changed so that our part cannot be taken out
 	DryRun         bool
 }
 
-// Uninstall puts back everything that Install changed: engines' files first, and what they called last. Where somebody edited
-// a file since, it changes nothing and returns a *hostfile.EditedError. What containers need that were made through the shim is kept
-// until they are gone, and what an engine may still call, until it has read its configuration: Report.Kept says so, and
-// another Uninstall removes it then.
+// Uninstall puts back everything that Install changed: engines' files first, and what they called last. A file that others changed
+// since keeps what they wrote, and loses what Install put in. If that cannot be taken out of some file, nothing is changed, and
+// the error is a *hostfile.EditedError. What containers need that were made through the shim is kept until they are gone, and
+// what an engine may still call, until it has read its configuration: Report.Kept says so, and another Uninstall removes it
+// then. As long as anything is kept, the programs stay loaded, with all recordings.
+//
+// A file that cannot be written keeps no other file from being put back; the shim stays with it, unless Force is set.
 func (h Host) Uninstall(ctx context.Context, r Removal) (report Report, err error) {
 	report.DryRun = r.DryRun
 	store, err := h.open(r.DryRun)
@@ -44,11 +47,10 @@ func (h Host) Uninstall(ctx context.Context, r Removal) (report Report, err erro
 	if len(recorded) == 0 {
 		return report, nil
 	}
-	planned, err := store.PlanRestore(everything, r.DiscardEdits)
-	if err != nil {
+	if _, err := store.PlanRestore(everything, r.DiscardEdits); err != nil {
 		return report, err
 	}
-	u := uninstallation{Host: h, Removal: r, store: store, shims: shims(recorded), planned: planned, report: &report}
+	u := uninstallation{Host: h, Removal: r, store: store, shims: shims(recorded), report: &report}
 	found, problem := engine.Detect(h.engine())
 	for _, e := range found {
 		if err := u.engine(ctx, e); err != nil {
@@ -62,11 +64,21 @@ func (h Host) Uninstall(ctx context.Context, r Removal) (report Report, err erro
 	default:
 		report.Notes = append(report.Notes, problem.Error())
 	}
+	// What is left of engines' files is of those that are not there any more.
+	if err := u.restore(func(r hostfile.Recorded) bool { return !isOwn(r) && !u.keeps(r) }); err != nil {
+		return report, err
+	}
+	if len(u.left.Files) > 0 && !r.Force {
+		return report, u.unfinished()
+	}
 	if err := u.rest(ctx); err != nil {
 		return report, err
 	}
 	if edited := path.Join(hostfile.StateDir, "edited"); h.exists(edited) {
 		report.Edited = edited
+	}
+	if len(u.left.Files) > 0 {
+		return report, u.unfinished()
 	}
 	return report, nil
 }
@@ -75,14 +87,27 @@ func (h Host) Uninstall(ctx context.Context, r Removal) (report Report, err erro
 type uninstallation struct {
 	Host
 	Removal
-	store   *hostfile.Store
-	shims   []string
-	planned []hostfile.Change // if nothing is kept
-	interim []hostfile.Change // of files that are changed and not put back
-	report  *Report
+	store  *hostfile.Store
+	shims  []string
+	left   hostfile.LeftError
+	report *Report
+}
+
+func (u *uninstallation) unfinished() error {
+	return fmt.Errorf("%w; what it needs is kept: correct that, and run tracectl uninstall again", &u.left)
+}
+
+// keeps says whether a file is kept for an engine.
+func (u *uninstallation) keeps(r hostfile.Recorded) bool {
+	return slices.ContainsFunc(u.report.Kept, func(k Kept) bool { return slices.Contains(k.Paths, r.Path) })
 }
 
 func everything(hostfile.Recorded) bool { return true }
+
+// isOwn says whether a file is none of an engine's.
+func isOwn(r hostfile.Recorded) bool {
+	return r.For == forShim || r.For == forUnit || r.For == forUser
+}
 
 func forEngine(e engine.Engine) func(hostfile.Recorded) bool {
 	return func(r hostfile.Recorded) bool { return r.For == e.String() }
@@ -91,7 +116,7 @@ func forEngine(e engine.Engine) func(hostfile.Recorded) bool {
 // unseen says whether an engine whose files were changed was not found, or not understood.
 func (u *uninstallation) unseen(found []engine.Engine) bool {
 	return slices.ContainsFunc(u.store.Recorded(), func(r hostfile.Recorded) bool {
-		return r.For != forShim && r.For != forUnit && !slices.ContainsFunc(found, func(e engine.Engine) bool {
+		return !isOwn(r) && !slices.ContainsFunc(found, func(e engine.Engine) bool {
 			return e.String() == r.For && e.Runtime.Name != ""
 		})
 	})
@@ -105,8 +130,9 @@ func (u *uninstallation) engine(ctx context.Context, e engine.Engine) error {
 	if err != nil {
 		return err
 	}
+	before := len(u.left.Files)
 	changes, err := u.release(e, interim)
-	if err != nil {
+	if err != nil || len(u.left.Files) > before { // nothing can be done for it as long as it calls the shim
 		return err
 	}
 	reloaded := false
@@ -134,21 +160,45 @@ func (u *uninstallation) engine(ctx context.Context, e engine.Engine) error {
 		for _, f := range interim {
 			kept.Paths = append(kept.Paths, f.Path)
 		}
-		u.interim = append(u.interim, changes...)
+		u.changed(changes)
 		u.report.Kept = append(u.report.Kept, kept)
 		return nil
 	}
 	if stale {
 		u.report.Commands = append(u.report.Commands, u.reloadCommand(e))
 	}
-	if interim == nil {
+	if interim != nil {
+		if err := u.restore(forEngine(e)); err != nil {
+			return err
+		}
+		if reloaded && !u.DryRun {
+			_, _, err = u.tell(ctx, e, u.RestartCommand)
+			return err
+		}
+	}
+	return u.offered(ctx, e, reloaded || stale)
+}
+
+// offered has a running engine forget a runtime that is not there any more, or says how to.
+func (u *uninstallation) offered(ctx context.Context, e engine.Engine, told bool) error {
+	if told || !u.live() || !e.Rereads() {
 		return nil
 	}
-	if err := u.restore(forEngine(e)); err != nil || !reloaded {
+	if _, running := u.Started(e.Binary); !running {
+		return nil
+	}
+	use, asked, err := e.RunsShim(ctx, u.Host.engine(), u.shims)
+	if err != nil || !asked || len(use.Runtimes) == 0 {
+		return nil // what it is asked for in vain, it does not offer
+	}
+	if u.Restart {
+		if !u.DryRun {
+			_, _, err = u.tell(ctx, e, u.RestartCommand)
+		}
 		return err
 	}
-	_, _, err = u.tell(ctx, e, u.RestartCommand)
-	return err
+	u.report.Commands = append(u.report.Commands, u.reloadCommand(e))
+	return nil
 }
 
 // own are those of the containers that belong to the pod that this process runs in.
@@ -188,7 +238,7 @@ func (u *uninstallation) interimFile(e engine.Engine) ([]hostfile.File, error) {
 	if !e.KeepsDefault() {
 		return nil, nil
 	}
-	before, recorded, err := u.store.Original(e.Config)
+	before, recorded, err := u.store.Undone(e.Config, u.DiscardEdits)
 	if err != nil || !recorded {
 		return nil, err
 	}
@@ -223,17 +273,39 @@ func (u *uninstallation) release(e engine.Engine, interim []hostfile.File) ([]ho
 		}
 	}
 	if _, err := u.store.Apply(interim); err != nil {
-		return nil, err
+		u.left.Files = append(u.left.Files, hostfile.Left{Path: interim[0].Path, Err: err})
+		return nil, nil
 	}
 	return changes, u.store.Commit()
 }
 
+// restore puts files back. It goes on past those that cannot be written.
 func (u *uninstallation) restore(chosen func(hostfile.Recorded) bool) error {
+	do := u.store.Restore
 	if u.DryRun {
+		do = u.store.PlanRestore
+	}
+	changes, err := do(chosen, u.DiscardEdits)
+	u.changed(changes)
+	var left *hostfile.LeftError
+	if errors.As(err, &left) {
+		u.left.Files = append(u.left.Files, left.Files...)
 		return nil
 	}
-	_, err := u.store.Restore(chosen, u.DiscardEdits)
 	return err
+}
+
+// changed reports changes of files.
+func (u *uninstallation) changed(changes []hostfile.Change) {
+	for _, c := range changes {
+		known := slices.ContainsFunc(u.report.Changes, func(r hostfile.Change) bool { return r.Path == c.Path })
+		switch {
+		case c.Action == hostfile.Leave:
+			u.report.Notes = append(u.report.Notes, fmt.Sprintf("%s was changed since, and has nothing of runc-trace any more: it is left as it is", c.Path))
+		case !known:
+			u.report.Changes = append(u.report.Changes, c)
+		}
+	}
 }
 
 // reload has an engine take its configuration, and says whether it has.
@@ -256,47 +328,49 @@ func (u *uninstallation) reload(ctx context.Context, e engine.Engine) (bool, err
 	return done, err
 }
 
-// rest puts back what is left but for what is to be kept.
+// rest puts back what is left, and ends the tracing, unless anything is kept.
 func (u *uninstallation) rest(ctx context.Context) error {
-	kept := make(map[string]bool)
+	if len(u.report.Kept) > 0 {
+		u.keep()
+		if u.DryRun || len(u.report.Changes) == 0 {
+			return nil
+		}
+		return u.daemonReload(ctx)
+	}
+	if err := u.stop(ctx); err != nil {
+		return err
+	}
+	if err := u.restore(everything); err != nil || u.DryRun {
+		return err
+	}
+	return u.daemonReload(ctx)
+}
+
+// keep names in the report what is kept for each reason.
+func (u *uninstallation) keep() {
 	var shim []string
 	for _, r := range u.store.Recorded() {
-		if r.For == forShim && len(u.report.Kept) > 0 {
-			kept[r.Path] = true
+		if r.For == forShim {
 			shim = append(shim, r.Path)
 		}
 	}
 	for i := range u.report.Kept {
 		k := &u.report.Kept[i]
-		for _, path := range k.Paths {
-			kept[path] = true
-		}
 		k.Paths = append(slices.Clone(shim), k.Paths...)
 	}
-	u.report.Changes = u.interim
-	for _, c := range u.planned {
-		if !kept[c.Path] {
-			u.report.Changes = append(u.report.Changes, c)
-		}
-	}
-	if u.DryRun {
-		return nil
-	}
-	if err := u.stop(ctx); err != nil {
-		return err
-	}
-	if err := u.restore(func(r hostfile.Recorded) bool { return !kept[r.Path] }); err != nil {
-		return err
-	}
-	if u.runsSystemd() {
-		return u.systemctl(ctx, "daemon-reload")
-	}
-	return nil
 }
 
 // stop ends the tracing.
 func (u *uninstallation) stop(ctx context.Context) error {
 	if !u.live() {
+		return nil
+	}
+	loaded, recordings, err := u.Recordings()
+	if err != nil {
+		u.report.Notes = append(u.report.Notes, fmt.Sprintf("how many recordings there are is not known: %v", err))
+	}
+	u.report.Unloaded, u.report.Recordings = loaded, recordings
+	if u.DryRun {
 		return nil
 	}
 	hasUnit := slices.ContainsFunc(u.store.Recorded(), func(r hostfile.Recorded) bool { return r.For == forUnit })
@@ -305,7 +379,6 @@ func (u *uninstallation) stop(ctx context.Context) error {
 			return err
 		}
 	}
-	var err error
 	if u.report.Unloaded, err = u.Unload(); err != nil {
 		return fmt.Errorf("unloading the programs: %w", err)
 	}

@@ -5,8 +5,10 @@ package installation
 import (
 	"context"
 	"errors"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -40,10 +42,7 @@ func TestKeptForContainers(t *testing.T) {
 		if diff := cmp.Diff(wantKept, report.Kept); diff != "" {
 			t.Errorf("kept (-want +got):\n%s", diff)
 		}
-		want := []string{
-			"replace /etc/containerd/config.toml",
-			"remove /etc/systemd/system/multi-user.target.wants/runc-trace.service", "remove /etc/systemd/system/runc-trace.service",
-		}
+		want := []string{"replace /etc/containerd/config.toml"}
 		if diff := cmp.Diff(want, paths(report)); diff != "" {
 			t.Errorf("dry run %v: changes (-want +got):\n%s", report.DryRun, diff)
 		}
@@ -54,8 +53,9 @@ func TestKeptForContainers(t *testing.T) {
 			t.Errorf("%s is %s, was %s", name, after[name], text)
 		}
 	}
-	if m.contents(shim) == "" || m.loaded {
-		t.Errorf("shim %q, loaded %v", m.contents(shim), m.loaded)
+	// Recordings stay as long as anything does.
+	if m.contents(shim) == "" || !m.loaded || dry.Unloaded || dry.Recordings != 0 {
+		t.Errorf("shim %q, loaded %v, %+v", m.contents(shim), m.loaded, dry)
 	}
 	if again := m.uninstall(Removal{}); len(again.Kept) != 1 || len(again.Changes) != 0 {
 		t.Errorf("again: %+v", again)
@@ -63,8 +63,10 @@ func TestKeptForContainers(t *testing.T) {
 	if err := os.RemoveAll(filepath.Join(m.root, task)); err != nil {
 		t.Fatal(err)
 	}
-	if last := m.uninstall(Removal{}); len(last.Kept) != 0 {
-		t.Errorf("without containers: %+v", last)
+	for _, r := range []Removal{{DryRun: true}, {}} {
+		if last := m.uninstall(r); len(last.Kept) != 0 || !last.Unloaded || last.Recordings != 45 {
+			t.Errorf("without containers: %+v", last)
+		}
 	}
 	m.same("uninstalling when the containers are gone", before)
 
@@ -177,7 +179,7 @@ func TestDocker(t *testing.T) {
 		if diff := cmp.Diff(wantKept, report.Kept); diff != "" {
 			t.Errorf("kept (-want +got):\n%s", diff)
 		}
-		if len(report.Changes) != []int{3, 0}[i] {
+		if len(report.Changes) != []int{1, 0}[i] {
 			t.Errorf("changes: %+v", report.Changes)
 		}
 	}
@@ -209,27 +211,82 @@ func TestDocker(t *testing.T) {
 	m.same("uninstalling with a restart", before)
 }
 
-// TestEdited refuses where somebody edited a file.
+// edit replaces text in a file of the machine.
+func (m *machine) edit(name, old, new string) {
+	m.t.Helper()
+	text := m.contents(name)
+	if !strings.Contains(text, old) {
+		m.t.Fatalf("%s has no %q:\n%s", name, old, text)
+	}
+	if err := os.WriteFile(filepath.Join(m.root, name), []byte(strings.Replace(text, old, new, 1)), 0o644); err != nil {
+		m.t.Fatal(err)
+	}
+}
+
+// TestEdited takes our entries out of what others have changed, also if the file was installed again since.
 func TestEdited(t *testing.T) {
+	for _, again := range []bool{false, true} {
+		m := newMachine(t, engine.Docker, engine.Containerd)
+		m.install(request(t, "one", Request{}))
+		m.edit("etc/docker/daemon.json", "local", "journald")
+		m.edit("etc/runc-trace/config.toml", "#log = ", "log = ")
+		treetest.Write(t, m.root, map[string]string{"etc/containerd/config.toml": "version = 2\n# rendered anew\n"})
+		if again {
+			m.install(request(t, "one", Request{Default: true}))
+		}
+		installed := m.tree()
+		m.uninstall(Removal{DryRun: true})
+		m.same("a dry run", installed)
+		report := m.uninstall(Removal{})
+		edited := map[string]hostfile.Action{}
+		for _, c := range report.Changes {
+			if c.Edited {
+				edited[c.Path] = c.Action
+			}
+		}
+		want := map[string]hostfile.Action{"/etc/runc-trace/config.toml": hostfile.Replace}
+		if again {
+			want = map[string]hostfile.Action{}
+		}
+		if diff := cmp.Diff(want, edited); diff != "" {
+			t.Errorf("edited (-want +got):\n%s", diff)
+		}
+		if notes := strings.Join(report.Notes, ""); !again && notes != "/etc/containerd/config.toml was changed since, and has nothing of runc-trace any more: it is left as it is" {
+			t.Errorf("notes: %q", notes)
+		}
+		wantFiles := newMachine(t, engine.Docker, engine.Containerd).tree()
+		for name, text := range map[string]string{"etc/docker/daemon.json": "{\n    \"log-driver\": \"journald\"\n}", "etc/containerd/config.toml": "version = 2\n# rendered anew\n"} {
+			if diff := cmp.Diff(text, m.contents(name)); diff != "" {
+				t.Errorf("%s (-want +got):\n%s", name, diff)
+			}
+			delete(wantFiles, name)
+		}
+		if text := m.contents("etc/runc-trace/config.toml"); !strings.Contains(text, "\nlog = ") || strings.Contains(text, "\nruntime = ") {
+			t.Errorf("config.toml:\n%s", text)
+		}
+		for name := range m.tree() {
+			if _, ok := wantFiles[name]; !ok && !strings.HasPrefix(name, "etc/runc-trace") && name != "etc/docker/daemon.json" && name != "etc/containerd/config.toml" {
+				t.Errorf("%s is left", name)
+			}
+		}
+	}
+}
+
+// TestRefused changes nothing if what was put into a file cannot be taken out of it again, unless edits are not wanted.
+func TestRefused(t *testing.T) {
 	m := newMachine(t, engine.Docker, engine.Containerd)
 	before := m.tree()
 	m.install(request(t, "one", Request{}))
-	file := filepath.Join(m.root, "etc/docker/daemon.json")
-	text := strings.Replace(m.contents("etc/docker/daemon.json"), "local", "journald", 1)
-	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	// The same edit stays known as one when the file is installed again, and again with other contents.
-	m.install(request(t, "one", Request{}))
-	m.install(request(t, "one", Request{Default: true}))
+	m.edit("etc/docker/daemon.json", "{\n", "{\n    \"default-runtime\": \"runc-trace\",\n")
 	installed := m.tree()
 	for _, r := range []Removal{{DryRun: true}, {}, {Force: true, Restart: true}} {
 		m.ran()
 		_, err := m.host().Uninstall(t.Context(), r)
 		var edited *hostfile.EditedError
-		if !errors.As(err, &edited) || len(edited.Files) != 1 || !strings.Contains(edited.Files[0].Diff, `+    "log-driver": "journald"`) {
+		if !errors.As(err, &edited) || len(edited.Files) != 1 || !strings.Contains(edited.Files[0].Diff, `+    "default-runtime": "runc-trace"`) {
 			t.Errorf("%+v: %v, %+v", r, err, edited)
 		}
+		says(t, err, `/etc/docker/daemon.json: entries that tracectl did not write name runc-trace`, `line 2: "\"default-runtime\": \"runc-trace\","`)
 		m.same("a refused uninstall", installed)
 		if len(m.ran()) > 0 {
 			t.Error("a refused uninstall runs commands")
@@ -239,15 +296,75 @@ func TestEdited(t *testing.T) {
 	if report.Edited != "/var/lib/runc-trace/edited" {
 		t.Errorf("%+v", report)
 	}
-	kept := filepath.Join(m.root, "var/lib/runc-trace")
-	if text := m.contents("var/lib/runc-trace/edited/etc/docker/daemon.json"); !strings.Contains(text, "journald") {
+	if text := m.contents("var/lib/runc-trace/edited/etc/docker/daemon.json"); !strings.Contains(text, "default-runtime") {
 		t.Errorf("the edited file: %q", text)
 	}
-	if err := os.RemoveAll(kept); err != nil {
+	if err := os.RemoveAll(filepath.Join(m.root, "var/lib/runc-trace")); err != nil {
 		t.Fatal(err)
 	}
 	m.same("uninstalling what was edited", before)
 }
+
+// TestInterimOfEdited keeps what others wrote into daemon.json also while containers need our runtime.
+func TestInterimOfEdited(t *testing.T) {
+	m := newMachine(t, engine.Docker)
+	m.install(request(t, "one", Request{Default: true}))
+	m.edit("etc/docker/daemon.json", "local", "journald")
+	container := "var/lib/docker/containers/abc"
+	treetest.Write(t, m.root, map[string]string{container + "/hostconfig.json": `{"Runtime": "runc-trace"}`})
+	for range 2 {
+		m.uninstall(Removal{})
+		text := m.contents("etc/docker/daemon.json")
+		if !strings.Contains(text, "journald") || !strings.Contains(text, shim) || !strings.Contains(text, `"default-runtime": "runc"`) {
+			t.Errorf("in between:\n%s", text)
+		}
+	}
+	if err := os.RemoveAll(filepath.Join(m.root, container)); err != nil {
+		t.Fatal(err)
+	}
+	m.uninstall(Removal{})
+	if diff := cmp.Diff("{\n    \"log-driver\": \"journald\"\n}", m.contents("etc/docker/daemon.json")); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// TestMoved follows files that others put symbolic links in the place of, and leaves alone what they removed.
+func TestMoved(t *testing.T) {
+	m := newMachine(t, engine.Kinds...)
+	m.install(request(t, "one", Request{Default: true}))
+	move := func(name, to string) {
+		t.Helper()
+		if err := os.Rename(filepath.Join(m.root, name), filepath.Join(m.root, to)); err != nil {
+			t.Fatal(err)
+		}
+		treetest.Write(t, m.root, map[string]string{name: "-> /" + to})
+	}
+	treetest.Write(t, m.root, map[string]string{"srv/": ""})
+	move("etc/docker/daemon.json", "srv/daemon.json")
+	move("etc/crio/crio.conf.d", "srv/crio.conf.d")
+	move("etc/containers/containers.conf.d/99-runc-trace.conf", "srv/podman.conf")
+	if err := os.RemoveAll(filepath.Join(m.root, "etc/containerd")); err != nil {
+		t.Fatal(err)
+	}
+	m.uninstall(Removal{})
+	want := newMachine(t, engine.Kinds...)
+	text := engines[engine.Docker]["etc/docker/daemon.json"]
+	treetest.Write(t, want.root, map[string]string{"srv/": "", "srv/crio.conf.d/": "", "srv/daemon.json": text, "etc/crio/crio.conf.d": "-> /srv/crio.conf.d"})
+	for _, name := range []string{"etc/containerd", "etc/docker/daemon.json"} {
+		if err := os.RemoveAll(filepath.Join(want.root, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	treetest.Write(t, want.root, map[string]string{"etc/docker/daemon.json": "-> /srv/daemon.json"})
+	if diff := cmp.Diff(names(want.tree()), names(m.tree())); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(text, m.contents("srv/daemon.json")); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func names(tree map[string]string) []string { return slices.Sorted(maps.Keys(tree)) }
 
 // TestGone uninstalls where an engine is not there any more, or cannot be read.
 func TestGone(t *testing.T) {

@@ -52,7 +52,7 @@ func pause(ctx context.Context, interval time.Duration) bool {
 
 // Installed says whether there is anything that Uninstall would put back or remove, but for programs that are loaded.
 func (h Host) Installed() (bool, error) {
-	store, err := hostfile.View(h.Root)
+	store, err := hostfile.View(h.Root, nil)
 	if err != nil {
 		return false, err
 	}

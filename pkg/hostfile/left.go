@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package hostfile
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// LeftError says which files could not be put back. The journal still has them: Restore tries again.
+type LeftError struct {
+	Files []Left
+}
+
+// Left is a file that could not be put back.
+type Left struct {
+	Path string // as the host sees it
+	Err  error
+}
+
+func (e *LeftError) Error() string {
+	var parts []string
+	for _, f := range e.Files {
+		parts = append(parts, f.Err.Error())
+	}
+	return strings.Join(parts, "; ")
+}
+
+// Unwrap gives the errors of all files.
+func (e *LeftError) Unwrap() []error {
+	var errs []error
+	for _, f := range e.Files {
+		errs = append(errs, f.Err)
+	}
+	return errs
+}
+
+// Has tells whether a file is among those left.
+func (e *LeftError) Has(path string) bool {
+	for _, f := range e.Files {
+		if f.Path == path {
+			return true
+		}
+	}
+	return false
+}
+
+func (e *LeftError) add(path string, err error) {
+	if !e.Has(path) {
+		e.Files = append(e.Files, Left{path, explain("putting back", path, err)})
+	}
+}
+
+func (e *LeftError) orNil() error {
+	if len(e.Files) == 0 {
+		return nil
+	}
+	return e
+}
+
+// remedies are what to do about what keeps a file from being changed.
+var remedies = []struct {
+	errno  unix.Errno
+	remedy string
+}{
+	{unix.EPERM, "if lsattr shows it or its directory to be immutable, chattr -i"},
+	{unix.EBUSY, "it is a mount point: change the file that is mounted there, or unmount it"},
+	{unix.EROFS, "its file system is mounted read-only: remount it, or install what belongs there in the system's image"},
+	{unix.ENOSPC, "its file system is full: make room"},
+	{unix.EDQUOT, "the disk quota is used up: make room"},
+}
+
+// explain says what failed on which file of the host, why, and what to do about it.
+func explain(doing, path string, err error) error {
+	var shown *shownError
+	if errors.As(err, &shown) {
+		return err
+	}
+	// The paths of the temporary file, and of where the root is, say nothing to the one who reads this.
+	cause := err
+	var atPath *fs.PathError
+	var link *os.LinkError
+	switch {
+	case errors.As(err, &atPath):
+		cause = atPath.Err
+	case errors.As(err, &link):
+		cause = link.Err
+	}
+	text := fmt.Sprintf("%s %s: %v", doing, path, cause)
+	for _, r := range remedies {
+		if errors.Is(err, r.errno) {
+			text += " (" + r.remedy + ")"
+		}
+	}
+	return &shownError{text, err}
+}
+
+// shownError is an error as explain puts it.
+type shownError struct {
+	text string
+	err  error
+}
+
+func (e *shownError) Error() string { return e.text }
+func (e *shownError) Unwrap() error { return e.err }
