@@ -20,6 +20,7 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/bpf"
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 	"github.com/runc-trace/runc-trace/pkg/identity"
+	"github.com/runc-trace/runc-trace/pkg/spec"
 )
 
 // Host is where containers are looked for.
@@ -60,7 +61,9 @@ func (h Host) Run(ctx context.Context, pinDir string, rules identity.Rules) (Rep
 	}
 	candidates := make([]candidate, len(found))
 	for i, c := range found {
-		candidates[i] = candidate{c, identity.Parse(c.id, c.annotations, c.bundle, rules)}
+		who := identity.Parse(c.id, c.annotations, c.bundle, rules)
+		spec.TellPod(&who, filepath.Join(h.Root, c.bundle), rules)
+		candidates[i] = candidate{c, who}
 	}
 	slices.SortStableFunc(candidates, candidate.compare)
 	for i := range candidates {

@@ -16,6 +16,7 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/identity"
 	"github.com/runc-trace/runc-trace/pkg/pinned"
 	"github.com/runc-trace/runc-trace/pkg/regular"
+	"github.com/runc-trace/runc-trace/pkg/spec"
 	"github.com/runc-trace/runc-trace/pkg/unregistered"
 )
 
@@ -53,11 +54,11 @@ func register(op Operation, dialect Dialect, pinDir string, rules identity.Rules
 	end := cgroup.End()
 	entry.PathLength = uint32(copy(entry.Path[:], end))
 	entry.Who = identity.Parse(op.Container, s.Annotations, op.Bundle, rules)
-	tellPod(&entry.Who, op.Bundle, rules)
-	if s.cut {
+	spec.TellPod(&entry.Who, op.Bundle, rules)
+	if s.Cut {
 		entry.Who.Flags |= abi.WhoLabelsTruncated
 	}
-	entry.Who.MountNamespace = s.mountNamespace()
+	entry.Who.MountNamespace = mountNamespace(&s)
 	entry.Time = boottime.Now()
 	var key [abi.LeafSize]byte
 	copy(key[:], cgroup.Leaf())
@@ -81,7 +82,7 @@ func register(op Operation, dialect Dialect, pinDir string, rules identity.Rules
 
 // readSpec reads the file that the runtime is about to read. Its path is put together as the kernel would walk it, since
 // the runtime enters the bundle first: ".." behind a symbolic link is not where a cleaned path says.
-func readSpec(op Operation) (spec, error) {
+func readSpec(op Operation) (spec.Spec, error) {
 	name := op.SpecFile
 	if name == "" {
 		name = "config.json"
@@ -92,23 +93,23 @@ func readSpec(op Operation) (spec, error) {
 	f, err := regular.Open(name)
 	switch {
 	case errors.Is(err, syscall.ENOENT):
-		return spec{}, err // the runtime does not find it, either
+		return spec.Spec{}, err // the runtime does not find it, either
 	case err != nil:
-		return spec{}, failure{err, unregistered.SpecUnread}
+		return spec.Spec{}, failure{err, unregistered.SpecUnread}
 	}
 	defer f.Close()
-	s, err := parseSpec(f, f.Size)
+	s, err := spec.Parse(f, f.Size)
 	if err == nil {
 		return s, nil
 	}
 	reason := unregistered.SpecMalformed
 	switch {
-	case errors.Is(err, errTooLarge):
+	case errors.Is(err, spec.ErrTooLarge):
 		reason = unregistered.SpecTooLarge
 	case errors.As(err, new(syscall.Errno)):
 		reason = unregistered.SpecUnread
 	}
-	return spec{}, failure{fmt.Errorf("reading %q: %w", name, err), reason}
+	return spec.Spec{}, failure{fmt.Errorf("reading %q: %w", name, err), reason}
 }
 
 // openMap opens a pinned map. The error is a failure.
@@ -169,7 +170,7 @@ func bind(pinDir string, cgroup uint64, leaf [abi.LeafSize]byte) error {
 
 // mountNamespace is the inode number of the runtime's mount namespace, by which its own
 // execs are told from the container's; 0 where the container stays in it.
-func (s *spec) mountNamespace() uint32 {
+func mountNamespace(s *spec.Spec) uint32 {
 	var own, joined syscall.Stat_t
 	if syscall.Stat("/proc/self/ns/mnt", &own) != nil {
 		return 0

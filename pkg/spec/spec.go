@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package shim
+// Package spec reads OCI specs as far as runc-trace needs them, in an amount of memory that does not depend on their size.
+//
+// The shim imports it, so it imports nothing heavy.
+package spec
 
 import (
 	"errors"
@@ -16,33 +19,35 @@ const annotationsLimit = 4 << 20
 // linuxLimit is how many bytes of JSON cgroupsPath or namespaces may take. Usually they take some hundred.
 const linuxLimit = 1 << 20
 
-// errTooLarge is a part of a spec that is needed, and is larger than its limit.
-var errTooLarge = errors.New("too large")
+// ErrTooLarge is a part of a spec that is needed, and is larger than its limit.
+var ErrTooLarge = errors.New("too large")
 
-// spec is as much of an OCI config.json as the shim wants to know.
-type spec struct {
+// Spec is as much of an OCI config.json as is needed. Fields are named and tagged as in runtime-spec.
+type Spec struct {
 	Annotations map[string]string `json:"annotations"`
-	Linux       linux             `json:"linux"`
+	Linux       Linux             `json:"linux"`
 
-	cut bool // some annotations were left out: they are beyond annotationsLimit
+	Cut bool `json:"-"` // some annotations were left out: they are beyond annotationsLimit
 }
 
-type linux struct {
+// Linux is what is specific to Linux.
+type Linux struct {
 	CgroupsPath string      `json:"cgroupsPath"`
-	Namespaces  []namespace `json:"namespaces"`
+	Namespaces  []Namespace `json:"namespaces"`
 }
 
-type namespace struct {
+// Namespace is one that the container gets, or joins if there is a path.
+type Namespace struct {
 	Type string `json:"type"`
 	Path string `json:"path"`
 }
 
-// parseSpec reads a spec as runc does, which decodes one value of the file with encoding/json and stops: whatever is
+// Parse reads a spec as runc does, which decodes one value of the file with encoding/json and stops: whatever is
 // behind the value does not matter, keys match without regard to case, the last of several values of a key counts, and
 // objects that are repeated are merged. It accepts all that runc accepts, and some of what runc refuses. The size of the
 // text has no limit: memory is bounded by annotationsLimit and linuxLimit. size is that of the file in bytes, or 0.
-func parseSpec(from io.Reader, size int64) (spec, error) {
-	var s spec
+func Parse(from io.Reader, size int64) (Spec, error) {
+	var s Spec
 	p := newJSONReader(from, size)
 	null, err := p.object(keyLimit, func(key string, _ bool) error {
 		switch {
@@ -55,15 +60,15 @@ func parseSpec(from io.Reader, size int64) (spec, error) {
 	})
 	switch {
 	case err != nil:
-		return spec{}, fmt.Errorf("parsing: %w", err)
+		return Spec{}, fmt.Errorf("parsing: %w", err)
 	case null:
-		return spec{}, errors.New("parsing: the spec is null")
+		return Spec{}, errors.New("parsing: the spec is null")
 	}
 	return s, nil
 }
 
 // readAnnotations adds a spec's annotations, until there is no more room for them.
-func (s *spec) readAnnotations(p *jsonReader) error {
+func (s *Spec) readAnnotations(p *jsonReader) error {
 	if s.Annotations == nil {
 		s.Annotations = map[string]string{}
 	}
@@ -81,7 +86,7 @@ func (s *spec) readAnnotations(p *jsonReader) error {
 			s.Annotations[key] = value
 		default:
 			delete(s.Annotations, key)
-			s.cut = true
+			s.Cut = true
 		}
 		return nil
 	})
@@ -91,7 +96,7 @@ func (s *spec) readAnnotations(p *jsonReader) error {
 	return err
 }
 
-func (s *spec) readLinux(p *jsonReader) error {
+func (s *Spec) readLinux(p *jsonReader) error {
 	null, err := p.object(keyLimit, func(key string, _ bool) error {
 		switch {
 		case strings.EqualFold(key, "cgroupsPath"):
@@ -102,7 +107,7 @@ func (s *spec) readLinux(p *jsonReader) error {
 		return p.skip()
 	})
 	if null {
-		s.Linux = linux{}
+		s.Linux = Linux{}
 	}
 	return err
 }

@@ -1,18 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package shim
+package spec
 
 import (
 	"bytes"
 	"encoding/json"
 	"errors"
 	"io"
-	"os"
-	"path/filepath"
 	"reflect"
 	"runtime"
 	"strings"
-	"syscall"
 	"testing"
 	"testing/iotest"
 
@@ -24,16 +21,16 @@ import (
 func TestParseSpec(t *testing.T) {
 	text := `{"ociVersion": "1.0.2", "process": {"args": ["sh"]}, "annotations": {"a": "1", "b": "2"},
 		"linux": {"cgroupsPath": "/x", "namespaces": [{"type": "pid"}, {"type": "mount", "path": "/p"}], "seccomp": {}}}`
-	want := spec{
+	want := Spec{
 		Annotations: map[string]string{"a": "1", "b": "2"},
-		Linux:       linux{CgroupsPath: "/x", Namespaces: []namespace{{Type: "pid"}, {Type: "mount", Path: "/p"}}},
+		Linux:       Linux{CgroupsPath: "/x", Namespaces: []Namespace{{Type: "pid"}, {Type: "mount", Path: "/p"}}},
 	}
 	for _, tail := range []string{"", "\n", "x", "}", "{", "\x00", `{"annotations": {"a": "other"}}`, strings.Repeat("]", 100_000)} {
 		got, err := parse(text + tail)
 		if err != nil {
 			t.Fatalf("with %.20q behind it: %v", tail, err)
 		}
-		if diff := cmp.Diff(want, got, unexported); diff != "" {
+		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("with %.20q behind it (-want +got):\n%s", tail, diff)
 		}
 	}
@@ -47,20 +44,18 @@ func TestParseSpec(t *testing.T) {
 	}
 }
 
-var unexported = cmp.AllowUnexported(spec{})
-
-func parse(text string) (spec, error) { return parseSpec(strings.NewReader(text), int64(len(text))) }
+func parse(text string) (Spec, error) { return Parse(strings.NewReader(text), int64(len(text))) }
 
 // TestSpecFields holds the shim's view of a spec to runtime-spec's own types, by which runc reads it.
 func TestSpecFields(t *testing.T) {
 	for _, pair := range [][2]reflect.Type{
-		{reflect.TypeFor[spec](), reflect.TypeFor[specs.Spec]()},
-		{reflect.TypeFor[linux](), reflect.TypeFor[specs.Linux]()},
-		{reflect.TypeFor[namespace](), reflect.TypeFor[specs.LinuxNamespace]()},
+		{reflect.TypeFor[Spec](), reflect.TypeFor[specs.Spec]()},
+		{reflect.TypeFor[Linux](), reflect.TypeFor[specs.Linux]()},
+		{reflect.TypeFor[Namespace](), reflect.TypeFor[specs.LinuxNamespace]()},
 	} {
 		for i := range pair[0].NumField() {
 			ours := pair[0].Field(i)
-			if !ours.IsExported() {
+			if ours.Tag.Get("json") == "-" {
 				continue
 			}
 			theirs, found := pair[1].FieldByName(ours.Name)
@@ -90,8 +85,8 @@ func TestSpecFields(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := spec{Annotations: map[string]string{"a": "1"}, Linux: linux{CgroupsPath: "/x", Namespaces: []namespace{{Type: "mount", Path: "/p"}}}}
-	if diff := cmp.Diff(want, got, unexported); diff != "" {
+	want := Spec{Annotations: map[string]string{"a": "1"}, Linux: Linux{CgroupsPath: "/x", Namespaces: []Namespace{{Type: "mount", Path: "/p"}}}}
+	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
@@ -133,21 +128,21 @@ func compareWithRunc(t *testing.T, text []byte) {
 	var whole *specs.Spec
 	refused := json.NewDecoder(bytes.NewReader(text)).Decode(&whole) != nil || whole == nil
 	for _, from := range []io.Reader{bytes.NewReader(text), iotest.OneByteReader(bytes.NewReader(text)), iotest.DataErrReader(bytes.NewReader(text))} {
-		got, err := parseSpec(from, int64(len(text)))
+		got, err := Parse(from, int64(len(text)))
 		if refused {
 			continue
 		}
 		if err != nil {
 			t.Fatalf("runc reads %q, but: %v", text, err)
 		}
-		want := spec{Annotations: whole.Annotations}
+		want := Spec{Annotations: whole.Annotations}
 		if whole.Linux != nil {
 			want.Linux.CgroupsPath = whole.Linux.CgroupsPath
 			for _, n := range whole.Linux.Namespaces {
-				want.Linux.Namespaces = append(want.Linux.Namespaces, namespace{string(n.Type), n.Path})
+				want.Linux.Namespaces = append(want.Linux.Namespaces, Namespace{string(n.Type), n.Path})
 			}
 		}
-		if diff := cmp.Diff(want, got, unexported, cmpopts.EquateEmpty()); diff != "" {
+		if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
 			t.Errorf("%q (-runc +got):\n%s", text, diff)
 		}
 	}
@@ -176,23 +171,23 @@ func (r *repeated) Read(into []byte) (int, error) {
 func TestLargeSpecs(t *testing.T) {
 	const size = 48 << 20
 	end := `"annotations": {"a": "1"}, "linux": {"cgroupsPath": "/x"}}`
-	want := spec{Annotations: map[string]string{"a": "1"}, Linux: linux{CgroupsPath: "/x"}}
+	want := Spec{Annotations: map[string]string{"a": "1"}, Linux: Linux{CgroupsPath: "/x"}}
 	for name, test := range map[string]struct {
 		before, repeat, after string
-		want                  spec
+		want                  Spec
 	}{
 		"white space":          {"{", " ", end, want},
 		"one string":           {`{"x": "`, "0123456789", `", ` + end, want},
 		"escapes":              {`{"x": "`, `\"\\`, `", ` + end, want},
 		"many values":          {`{"x": [0`, `,{"a":1,"b":"2"}`, `], ` + end, want},
-		"a huge annotation":    {`{"annotations": {"b": "`, "0123456789", `"}, ` + end, spec{want.Annotations, want.Linux, true}},
-		"a huge key":           {`{"annotations": {"`, "0123456789", `": "x"}, ` + end, spec{want.Annotations, want.Linux, true}},
+		"a huge annotation":    {`{"annotations": {"b": "`, "0123456789", `"}, ` + end, Spec{want.Annotations, want.Linux, true}},
+		"a huge key":           {`{"annotations": {"`, "0123456789", `": "x"}, ` + end, Spec{want.Annotations, want.Linux, true}},
 		"a huge key elsewhere": {`{"`, "0123456789", `": "x", ` + end, want},
 	} {
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
 		body := &repeated{test.repeat, size / int64(len(test.repeat)) * int64(len(test.repeat))}
-		got, err := parseSpec(io.MultiReader(strings.NewReader(test.before), body, strings.NewReader(test.after)), size)
+		got, err := Parse(io.MultiReader(strings.NewReader(test.before), body, strings.NewReader(test.after)), size)
 		runtime.ReadMemStats(&after)
 		if allocated := after.TotalAlloc - before.TotalAlloc; allocated > 24<<20 {
 			t.Errorf("%s: %d bytes were allocated", name, allocated)
@@ -200,46 +195,13 @@ func TestLargeSpecs(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
-		if diff := cmp.Diff(test.want, got, unexported); diff != "" {
+		if diff := cmp.Diff(test.want, got); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
 	}
 	for _, large := range []string{`{"linux": {"cgroupsPath": ["`, `{"linux": {"namespaces": ["`} {
-		if _, err := parseSpec(io.MultiReader(strings.NewReader(large), &repeated{"x", size}, strings.NewReader(`"]}}`)), size); !errors.Is(err, errTooLarge) {
+		if _, err := Parse(io.MultiReader(strings.NewReader(large), &repeated{"x", size}, strings.NewReader(`"]}}`)), size); !errors.Is(err, ErrTooLarge) {
 			t.Errorf("%s...: %v", large, err)
 		}
-	}
-}
-
-// TestSpecPath finds the file as the runtime does, which enters the bundle.
-func TestSpecPath(t *testing.T) {
-	directory := t.TempDir()
-	for path, text := range map[string]string{"real/below/x": "", "real/bundle/config.json": `{"linux": {"cgroupsPath": "/right"}}`, "bundle/config.json": `{"linux": {"cgroupsPath": "/wrong"}}`} {
-		path = filepath.Join(directory, path)
-		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(text), 0o600)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := errors.Join(
-		os.Symlink("real/below", filepath.Join(directory, "link")), os.Symlink("config.json", filepath.Join(directory, "real/bundle/other.json")),
-		syscall.Mkfifo(filepath.Join(directory, "bundle/pipe"), 0o600),
-	); err != nil {
-		t.Fatal(err)
-	}
-	t.Chdir(filepath.Join(directory, "bundle"))
-	for op, want := range map[Operation]string{
-		{}:                                       "/wrong",
-		{Bundle: "../link/../bundle"}:            "/right",
-		{Bundle: directory + "/link/../bundle/"}: "/right",
-		{Bundle: "../real/bundle", SpecFile: "other.json"}:                     "/right",
-		{Bundle: "/nowhere", SpecFile: directory + "/real/bundle/config.json"}: "/right",
-		{Bundle: "../real/bundle", SpecFile: "../../bundle/config.json"}:       "/wrong",
-	} {
-		if s, err := readSpec(op); err != nil || s.Linux.CgroupsPath != want {
-			t.Errorf("%+v: %q, %v; want %q", op, s.Linux.CgroupsPath, err, want)
-		}
-	}
-	if _, err := readSpec(Operation{SpecFile: "pipe"}); err == nil {
-		t.Error("a pipe was read, of which the runtime then finds nothing")
 	}
 }

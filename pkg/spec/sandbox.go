@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package shim
+package spec
 
 import (
 	"path"
@@ -11,11 +11,11 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/regular"
 )
 
-// tellPod adds the labels of its pod to a container of CRI-O's. By default CRI-O never has the runtime make a pod's sandbox,
+// TellPod adds the labels of its pod to a container of CRI-O's, by the bundle as the caller sees it. By default CRI-O never has the runtime make a pod's sandbox,
 // whose spec alone has them (drop_infra_ctr in crio.conf(5)), but writes that spec, in a bundle beside the
 // container's. The sandbox's ID is of the container's annotations, where CRI-O has the last word. Whatever is
 // wrong costs the labels.
-func tellPod(who *abi.Who, bundle string, rules identity.Rules) {
+func TellPod(who *abi.Who, bundle string, rules identity.Rules) {
 	sandbox := identity.String(who.SandboxID[:])
 	if identity.String(who.Engine[:]) != "cri-o" || who.Flags&abi.WhoSandbox != 0 || !isCrioID(sandbox) || !path.IsAbs(bundle) {
 		return
@@ -30,12 +30,12 @@ func tellPod(who *abi.Who, bundle string, rules identity.Rules) {
 		return
 	}
 	defer f.Close()
-	s, err := parseSpec(f, f.Size)
+	s, err := Parse(f, f.Size)
 	if err != nil {
 		return
 	}
 	identity.TellPod(who, s.Annotations, rules)
-	if s.cut {
+	if s.Cut {
 		who.Flags |= abi.WhoLabelsTruncated
 	}
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package shim
+package spec
 
 import (
 	"bytes"
@@ -185,7 +185,7 @@ func (p *jsonReader) text(limit int) (text string, ok bool, err error) {
 func (p *jsonReader) decode(into any, limit int) error {
 	text, ok, err := p.value(limit)
 	if err == nil && !ok {
-		err = errTooLarge
+		err = ErrTooLarge
 	}
 	if err != nil {
 		return err
