@@ -2,7 +2,11 @@
 
 package syscalls
 
-import "strconv"
+import (
+	"strconv"
+
+	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
+)
 
 // AppendText appends the whole call as strace writes it, with its arguments named:
 //
@@ -88,16 +92,20 @@ func (c *Call) appendCall(dst []byte, s *Syscall, output, ended bool) []byte {
 		}
 		return append(dst, ')')
 	}
-	separator := ""
+	first := len(dst)
 	for i := range s.Args[:min(len(s.Args), n)] {
-		a := c.form(&s.Args[i])
-		if a == nil {
-			continue
+		a := &s.Args[i]
+		if a.forms != nil {
+			if a = c.form(a); a == nil {
+				continue
+			}
 		}
-		dst = append(append(dst, separator...), a.label...)
-		separator = ", "
+		if len(dst) > first {
+			dst = append(dst, ", "...)
+		}
+		dst = append(dst, a.label...)
 		dst = c.appendValue(dst, a, i)
-		if output || !kinds[a.kind].output {
+		if k := &kinds[a.kind]; k.capture.Kind != abi.CaptureNone && (output || !k.output) {
 			dst = c.appendCaptured(dst, a, i, ended)
 		}
 	}

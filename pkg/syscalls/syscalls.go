@@ -74,11 +74,11 @@ type Arg struct {
 	Name string // as in the kernel's prototype
 	Type string // as in signatures.txt
 
-	label  string // Name and "="
-	kind   kind
-	length uint8      // which argument is its length, where its kind is sized
+	label  string     // Name and "="
 	flags  *flagTable // of kindFlags
 	forms  []form     // what it is instead, the first one whose conditions hold
+	kind   kind
+	length uint8 // which argument is its length, where its kind is sized
 }
 
 // Lookup finds a system call. Numbers that the ABI does not have give false. The
