@@ -45,14 +45,14 @@ func TestClusterExec(t *testing.T) {
 	}{
 		{[]string{"--no-follow"}, "" +
 			"NODE     PCOMM            PID    PPID   RET ARGS\n" +
-			"n1       sh               7      1        0 /bin/sh -c \\x1b[2J\n" +
-			"worker-2 sh               7      1        0 /bin/sh -c \\x1b[2J\n" +
-			"n1       sh               7      1        0 /bin/sh -c \\x1b[2J\n"},
+			"n1       sh               7      1        0 /bin/sh -c \"\\x1b[2J\"\n" +
+			"worker-2 sh               7      1        0 /bin/sh -c \"\\x1b[2J\"\n" +
+			"n1       sh               7      1        0 /bin/sh -c \"\\x1b[2J\"\n"},
 		{[]string{"--no-follow", "-T"}, "" +
 			"NODE     TIME                    PCOMM            PID    PPID   RET ARGS\n" +
-			"n1       2026-01-01 00:00:01.500 sh               7      1        0 /bin/sh -c \\x1b[2J\n" +
-			"worker-2 2026-01-01 00:00:02.500 sh               7      1        0 /bin/sh -c \\x1b[2J\n" +
-			"n1       2026-01-01 00:00:03.500 sh               7      1        0 /bin/sh -c \\x1b[2J\n"},
+			"n1       2026-01-01 00:00:01.500 sh               7      1        0 /bin/sh -c \"\\x1b[2J\"\n" +
+			"worker-2 2026-01-01 00:00:02.500 sh               7      1        0 /bin/sh -c \"\\x1b[2J\"\n" +
+			"n1       2026-01-01 00:00:03.500 sh               7      1        0 /bin/sh -c \"\\x1b[2J\"\n"},
 	} {
 		c0 := &cobra.Command{Use: "exec"}
 		r := addExecFlags(c0)

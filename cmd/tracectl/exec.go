@@ -28,12 +28,18 @@ const execLong = `Print each exec of the containers that are selected, the faile
 on until interrupted. With --since or --no-follow, begin with the past, which is
 kept in a log of a fixed size.
 
-PCOMM is the name of the process, after the exec where that succeeded; PID and PPID
-are those of the host; RET is 0 or a negative error number; ARGS is the path as it was
-given and the arguments behind the program's name, which is shown where the path is
-as good as none (/proc/self/exe), and "..." where some were not kept. Every exec is
-one line. With -o json, args[] are all of them as the program got them, and pcomm is
-the name of the parent.
+PCOMM is the name of the process, after the exec if that succeeded; PID and PPID are
+those of the host; RET is 0 or a negative error number. ARGS is the command line: the
+path, and the arguments behind args[0]. If args[0] does not name the path, ARGS is all
+arguments as the program got them, and the path behind them:
+
+  /bin/sh /entrypoint.sh --flag "a b" <path /entrypoint.sh>
+  cat /etc/passwd <path /proc/self/exe>
+
+So it is of a script, where the kernel puts the interpreter in front. Every exec is one
+line. A name or an argument is in quotes if it is empty or holds blanks, quotes, "<", ">"
+or what a terminal cannot show. "..." ends what was cut, and <unreadable> stands for what
+could not be read. With -o json, args are all arguments, and pcomm is the parent's name.
 
 Where the log went round before an exec was read, stderr says how many were lost. An
 exec of a container whose name is not known any more is shown as <evicted>.

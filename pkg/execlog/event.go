@@ -16,20 +16,24 @@ import (
 // Event is an exec with its container. Its JSON names are stable. Process IDs are those of
 // the initial PID namespace.
 type Event struct {
-	Time        time.Time         `json:"time"`  // of the success or the failure; RFC 3339 with nanoseconds
-	Pcomm       string            `json:"pcomm"` // name of the parent
-	Comm        string            `json:"comm"`  // name of the process: after a success, the new one
-	PID         uint32            `json:"pid"`
-	TID         uint32            `json:"tid"`
-	PPID        uint32            `json:"ppid"`
-	UID         uint32            `json:"uid"` // in the initial user namespace
-	Ret         int32             `json:"ret"` // 0, or a negative errno
-	Errno       string            `json:"errno"`
-	Path        string            `json:"path"` // as it was given to execve(2)
-	Args        []string          `json:"args"` // args[0] as the caller chose it
-	Truncated   bool              `json:"truncated"`
-	Fault       bool              `json:"fault,omitempty"` // some of path and args could not be read
-	Runtime     bool              `json:"runtime"`         // the container runtime's own, before the container's program
+	Time      time.Time `json:"time"`  // of the success or the failure; RFC 3339 with nanoseconds
+	Pcomm     string    `json:"pcomm"` // name of the parent
+	Comm      string    `json:"comm"`  // name of the process: after a success, the new one
+	PID       uint32    `json:"pid"`
+	TID       uint32    `json:"tid"`
+	PPID      uint32    `json:"ppid"`
+	UID       uint32    `json:"uid"` // in the initial user namespace
+	Ret       int32     `json:"ret"` // 0, or a negative errno
+	Errno     string    `json:"errno"`
+	Path      string    `json:"path"`            // as it was given to execve(2)
+	Args      []string  `json:"args"`            // as the program got them: of a script, its interpreter's
+	Truncated bool      `json:"truncated"`       // path or arguments are longer or more than what was kept
+	Fault     bool      `json:"fault,omitempty"` // some of path and args could not be read
+	// Which of them: of old nodes, whose paths were cut silently, neither is set.
+	PathTruncated bool `json:"pathTruncated,omitempty"`
+	ArgsTruncated bool `json:"argsTruncated,omitempty"`
+
+	Runtime     bool              `json:"runtime"` // the container runtime's own, before the container's program
 	CPU         uint16            `json:"cpu"`
 	CgroupID    uint64            `json:"cgroupID"`
 	Log         uint64            `json:"log"`               // when the log was made, in ns of CLOCK_BOOTTIME: tells it from an earlier one of the machine
@@ -62,14 +66,17 @@ func NewEvent(r *Record, c *labels.Container, boot time.Time) Event {
 		Ret:       r.Result,
 		Path:      string(r.Path),
 		Args:      r.Args(),
-		Truncated: r.Truncated(),
+		Truncated: r.PathTruncated() || r.ArgsTruncated(),
 		Fault:     r.Fault(),
 		Runtime:   r.Runtime(),
-		CPU:       r.Entry.CPU,
-		CgroupID:  r.Cgroup,
-		Sequence:  r.Sequence,
-		Evicted:   c == nil,
-		Labels:    map[string]string{},
+
+		PathTruncated: r.PathTruncated(),
+		ArgsTruncated: r.ArgsTruncated(),
+		CPU:           r.Entry.CPU,
+		CgroupID:      r.Cgroup,
+		Sequence:      r.Sequence,
+		Evicted:       c == nil,
+		Labels:        map[string]string{},
 	}
 	if r.Result < 0 {
 		e.Errno = syscalls.ErrnoName(-int(r.Result))

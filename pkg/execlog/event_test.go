@@ -58,6 +58,7 @@ func TestEvents(t *testing.T) {
 		{abi.Exec{PID: 4194304, TID: 4194304, PPID: 1833, Comm: name("fifteen letters"), Entry: abi.Entry{Flags: abi.ExecTruncated}}, "/bin/echo", "echo\x00" + strings.Repeat("a", 20), web},
 		{abi.Exec{PID: 5, TID: 5, PPID: 4, Comm: name("exe")}, "/proc/self/exe", "cat\x00/etc/passwd\x00", web},
 		{abi.Exec{PID: 6, TID: 6, PPID: 4, Comm: name("\x1b[2J")}, "/bin/\xff\u009b", "x\x00\u202e\\\t\x00", web},
+		{abi.Exec{PID: 8, TID: 8, PPID: 4, Comm: name("entrypoint.sh")}, "/entrypoint.sh", "/bin/sh\x00/entrypoint.sh\x00--flag\x00a b\x00", web},
 		{abi.Exec{PID: 7, TID: 7, PPID: 4, Comm: name("runc:[2:INIT]"), Entry: abi.Entry{Flags: abi.ExecRuntime | abi.ExecFault}}, "", "", nil},
 	} {
 		c.exec.Entry.Time = 1_000_000_001

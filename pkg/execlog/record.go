@@ -43,10 +43,14 @@ func Decode(record []byte) (Record, error) {
 }
 
 // Args are the arguments, one string each, the first one the program's name as the caller
-// chose it. Where Truncated, the last one may be cut, and others may be missing.
+// chose it. If ArgsTruncated, the last one may be cut, and others may be missing. If Fault, the
+// unreadable ones are missing.
 func (r *Record) Args() []string {
 	args := []string{}
 	rest := r.Arguments
+	if r.Fault() && r.Result == 0 && len(bytes.Trim(rest, "\x00")) == 0 {
+		return args // the kernel clears what it could not read
+	}
 	for len(rest) > 0 {
 		arg, after, _ := bytes.Cut(rest, []byte{0})
 		args = append(args, string(arg))
@@ -55,8 +59,11 @@ func (r *Record) Args() []string {
 	return args
 }
 
-// Truncated tells whether there were more arguments, or longer ones, than were kept.
-func (r *Record) Truncated() bool { return r.Entry.Flags&abi.ExecTruncated != 0 }
+// ArgsTruncated tells whether there were more arguments, or longer ones, than were kept.
+func (r *Record) ArgsTruncated() bool { return r.Entry.Flags&abi.ExecTruncated != 0 }
+
+// PathTruncated tells whether the path fills all the room that there is for one: it was cut, unless it fits exactly.
+func (r *Record) PathTruncated() bool { return len(r.Path) >= abi.ExecPathLimit-1 }
 
 // Fault tells whether some of path and arguments could not be read.
 func (r *Record) Fault() bool { return r.Entry.Flags&abi.ExecFault != 0 }

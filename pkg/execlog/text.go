@@ -3,6 +3,7 @@
 package execlog
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -50,59 +51,121 @@ func (c Columns) AppendHeader(dst []byte) []byte {
 }
 
 // AppendText appends an event as one line. The column PCOMM shows the name of the process
-// itself, as tools of this kind do. ARGS is the path and the arguments behind the program's
-// name, separated by spaces, and ends in "..." where some are missing. The program's name as
-// the caller chose it is shown only behind a path that names none, such as /proc/self/exe.
+// itself, as tools of this kind do. Text of a container that is not plainly one word is in quotes.
+//
+// ARGS is the command line: the path, and the arguments behind args[0]. If args[0] is not the path or its
+// last part, it is all arguments as the program got them, and the path behind them:
+//
+//	/bin/sh /entrypoint.sh --flag "a b" <path /entrypoint.sh>
+//
+// So it is of a script: the kernel has put its interpreter in front. That cannot be told from a program
+// whose caller chose such arguments. "..." ends what was cut, <unreadable> stands for what could not be read.
 func (c Columns) AppendText(dst []byte, e *Event) []byte {
 	if c.Time {
 		dst = appendCell(dst, e.Time.Local().Format(timeLayout), widthTime)
 	}
 	if c.Pod {
-		namespace, pod, container := e.Namespace, e.Pod, e.Container
-		if e.Evicted {
-			namespace, pod, container = evicted, evicted, evicted
-		} else if container == "" {
+		container := e.Container
+		if container == "" {
 			container = labels.ShortID(e.ContainerID)
 		}
-		dst = appendCell(dst, namespace, widthNamespace)
-		dst = appendCell(dst, pod, widthPod)
-		dst = appendCell(dst, container, widthContainer)
+		for _, cell := range []struct {
+			text  string
+			width int
+		}{{e.Namespace, widthNamespace}, {e.Pod, widthPod}, {container, widthContainer}} {
+			if e.Evicted {
+				dst = appendCell(dst, evicted, cell.width)
+			} else {
+				dst = appendWordCell(dst, cell.text, cell.width)
+			}
+		}
 	}
-	dst = appendCell(dst, e.Comm, widthComm)
+	dst = appendWordCell(dst, e.Comm, widthComm)
 	dst = appendCell(dst, strconv.FormatUint(uint64(e.PID), 10), widthPID)
 	dst = appendCell(dst, strconv.FormatUint(uint64(e.PPID), 10), widthPID)
 	ret := strconv.FormatInt(int64(e.Ret), 10)
 	for range widthRet - len(ret) {
 		dst = append(dst, ' ')
 	}
-	dst = append(append(dst, ret...), ' ')
-	dst = terminal.Append(dst, e.Path)
-	args := e.Args
-	if len(args) > 0 && !nameless(e.Path) {
-		args = args[1:]
-	}
-	for _, arg := range args {
-		dst = terminal.Append(append(dst, ' '), arg)
-	}
-	if e.Truncated || e.Fault {
-		dst = append(dst, "..."...)
-	}
-	return append(dst, '\n')
+	return append(e.appendCommand(append(dst, ret...)), '\n')
 }
 
-// nameless tells whether a path leads to a program without naming it, as it does where
-// a program of many names runs itself.
-func nameless(path string) bool {
-	return strings.HasPrefix(path, "/proc/self/") || strings.HasPrefix(path, "/dev/fd/")
+// appendCommand appends what stands in the column ARGS, and a blank in front of each of its words.
+func (e *Event) appendCommand(dst []byte) []byte {
+	args, whole := e.Args, !e.named()
+	if !whole {
+		dst = terminal.AppendWord(append(dst, ' '), e.Path)
+		args = args[min(1, len(args)):]
+	}
+	cut := e.ArgsTruncated || e.Truncated && !e.PathTruncated
+	for n, arg := range args {
+		dst = append(dst, ' ')
+		if cut && n == len(args)-1 {
+			dst = append(terminal.AppendQuoted(dst, arg), "..."...)
+		} else {
+			dst = terminal.AppendWord(dst, arg)
+		}
+	}
+	if cut && len(args) == 0 {
+		dst = append(dst, " ..."...)
+	}
+	if e.Fault {
+		dst = append(dst, " <unreadable>"...)
+	}
+	if !whole || e.Fault && e.Path == "" {
+		return dst
+	}
+	dst = append(dst, " <path "...)
+	if e.PathTruncated {
+		dst = append(terminal.AppendQuoted(dst, e.Path), "..."...)
+	} else {
+		dst = terminal.AppendWord(dst, e.Path)
+	}
+	return append(dst, '>')
 }
 
-// appendCell appends escaped text and fills it up to a width, and one space.
+// interpreters is how many arguments the kernel may put in front of a script's path: it follows an interpreter that is a
+// script itself five times (exec_binprm in fs/exec.c), and each takes at most two, its path and one argument.
+const interpreters = 2 * 5
+
+// named tells whether the path says what runs: the caller's name for the program is the path or its last part, and the
+// kernel has not replaced it by an interpreter, which would have the path among its first arguments.
+func (e *Event) named() bool {
+	switch {
+	case e.PathTruncated || e.Fault && e.Path == "":
+		return false
+	case len(e.Args) == 0 || e.Args[0] == e.Path:
+		return true
+	}
+	behind := e.Args[1:min(len(e.Args), 1+interpreters)]
+	last := e.Path[strings.LastIndexByte(e.Path, '/')+1:]
+	return last != "" && e.Args[0] == last && (e.Ret < 0 || !slices.Contains(behind, e.Path))
+}
+
+// appendWordCell appends what a container chose, so that it is one word, and no "-".
+func appendWordCell(dst []byte, text string, width int) []byte {
+	if text != "" {
+		start := len(dst)
+		if text == "-" {
+			dst = terminal.AppendQuoted(dst, text)
+		} else {
+			dst = terminal.AppendWord(dst, text)
+		}
+		return pad(dst, start, width)
+	}
+	return appendCell(dst, text, width)
+}
+
+// appendCell appends text that no container chose, and fills it up to a width, and one space.
 func appendCell(dst []byte, text string, width int) []byte {
 	start := len(dst)
 	if text == "" {
 		text = "-"
 	}
-	dst = terminal.Append(dst, text)
+	return pad(append(dst, text...), start, width)
+}
+
+func pad(dst []byte, start, width int) []byte {
 	for range width - utf8.RuneCount(dst[start:]) {
 		dst = append(dst, ' ')
 	}

@@ -249,7 +249,7 @@ labels() {
 	printf '%s\n' "$output"
 	[[ ! -s messages ]] || fail "tracectl exec said: $(cat messages)"
 	[[ $(sed -n 2p execs) =~ ^pause\ .*\ 0\ /pause$ ]] || fail "the first exec is not that of the sandbox"
-	[[ $(sed -n 3p execs) =~ ^sh\ .*\ 0\ /usr/bin/sh\ -c\ while ]] || fail "the second exec is not that of the container's program"
+	[[ $(sed -n 3p execs) =~ ^sh\ .*\ 0\ /usr/bin/sh\ -c\ \"while ]] || fail "the second exec is not that of the container's program"
 	promise '^true .* 0 /bin/true$'
 	promise '^date .* 0 /usr/bin/date$'
 	promise '^cat .* 0 /usr/bin/cat /proc/version$'

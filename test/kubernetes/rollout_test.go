@@ -83,7 +83,7 @@ func TestRollout(t *testing.T) {
 		}
 		// Only what was made through the shim is known from its first exec on.
 		first := func(pod string) bool {
-			return strings.Contains(n.tracectl("exec", "--no-follow", "--label=steady="+pod), "/bin/sh -c while")
+			return strings.Contains(n.tracectl("exec", "--no-follow", "--label=steady="+pod), `/bin/sh -c "while`)
 		}
 		if !first(after[n]) || first(before[n]) {
 			t.Errorf("on %s the first exec is to be known of the second pod alone: it is %t, of the other one %t", n.name, first(after[n]), first(before[n]))
