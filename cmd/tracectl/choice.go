@@ -23,3 +23,14 @@ func warnOfChoice(stderr io.Writer, c *labels.Choice) {
 		fmt.Fprintf(stderr, "tracectl: left out %d containers whose labels are not known (see tracectl status about the agent)\n", c.Unknown)
 	}
 }
+
+// nothing says that a filter chooses no container. A name that is no pattern and that nothing has is an error.
+func nothing(stderr io.Writer, filter *labels.Filter, output string) error {
+	if err, ok := filter.Unmet(); ok {
+		return err
+	}
+	if output == "text" && !filter.Everything() {
+		fmt.Fprintln(stderr, "tracectl: no container matches")
+	}
+	return nil
+}

@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"context"
 	"fmt"
+	"io"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -30,31 +31,38 @@ overwritten by then, stderr says so.`
 
 func newClusterExec(cs *clusterSettings) *cobra.Command {
 	c := &cobra.Command{
-		Use:   "exec",
+		Use:   "exec [NAME]",
 		Short: "Print each exec of containers on all nodes",
 		Long:  clusterExecLong,
 		Example: `  tracectl cluster exec --label myapp=app-one
   tracectl cluster exec -n prod --node 'worker-*' -T -w
   tracectl cluster exec --since 10m --no-follow --failed -o json`,
-		Args: exactly(0),
+		Args: atMost(1),
 	}
 	r := addExecFlags(c)
 	keep(c, "time", "wide", "output", "since")
 	addAllNamespaces(c)
-	c.RunE = func(c *cobra.Command, _ []string) error {
+	c.RunE = func(c *cobra.Command, args []string) error {
 		ctx, stop := untilSignal(c)
 		defer stop()
 		run, err := cs.open(ctx, c)
 		if err != nil {
 			return err
 		}
-		return run.execs(ctx, r, cs.nodeArgs(c, "exec", "--output=json"))
+		if len(args) == 0 && r.filter.AsksForID() {
+			args = []string{r.filter.Container.String()}
+		}
+		name, err := run.narrow(ctx, args, "container called", cs.filterArgs(c, "containers", "--all"))
+		if err != nil {
+			return err
+		}
+		return run.execs(ctx, r, cs.nodeArgs(c, "exec", "--output=json"), name...)
 	}
 	return c
 }
 
 // execs prints the execs of all nodes.
-func (run *clusterRun) execs(ctx context.Context, r *execRequest, args []string) error {
+func (run *clusterRun) execs(ctx context.Context, r *execRequest, args []string, name ...string) error {
 	defer run.status.end()
 	text := execText{columns: r.columns, json: r.output.word == "json", width: len("NODE")}
 	for _, node := range run.Nodes {
@@ -71,7 +79,10 @@ func (run *clusterRun) execs(ctx context.Context, r *execRequest, args []string)
 		if ago := r.since.ago(); ago > 0 {
 			args = append(args, fmt.Sprintf("--since=%v", ago))
 		}
-		err := run.Sorted(ctx, args, func(node string, event cluster.Object) error {
+		if len(name) == 0 {
+			run.Nothing = exitNotFound
+		}
+		err := run.Sorted(ctx, append(args, name...), func(node string, event cluster.Object) error {
 			line, err := text.event(node, event)
 			if err != nil {
 				return err
@@ -82,6 +93,9 @@ func (run *clusterRun) execs(ctx context.Context, r *execRequest, args []string)
 		if problem := out.Flush(); problem != nil {
 			return problem
 		}
+		if err == nil && int(run.Without.Load()) == len(run.Nodes) {
+			return nothing(io.Discard, r.filter, "")
+		}
 		return err
 	}
 	return run.Follow(ctx, cluster.Following{
@@ -91,7 +105,7 @@ func (run *clusterRun) execs(ctx context.Context, r *execRequest, args []string)
 			if since > 0 {
 				all = append(all, fmt.Sprintf("--since=%v", since))
 			}
-			return all
+			return append(all, name...)
 		},
 		Text: text.event,
 		Write: func(text []byte) error {

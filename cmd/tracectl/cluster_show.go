@@ -12,10 +12,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 	"github.com/runc-trace/runc-trace/pkg/cluster"
 	"github.com/runc-trace/runc-trace/pkg/labels"
-	"github.com/runc-trace/runc-trace/pkg/straceback"
 	"github.com/runc-trace/runc-trace/pkg/syscalls"
 	"github.com/runc-trace/runc-trace/pkg/terminal"
 )
@@ -23,10 +21,9 @@ import (
 const clusterShowLong = `Print the system calls of one container, whichever node it ran on, as "tracectl
 straceback show" does on that node. All nodes are asked what they have recorded.
 
-NAME is, in this order: a container's ID; namespace/pod/container; namespace/pod or pod,
-where the pod has one container; node_namespace_pod or node_namespace_pod_container;
-the beginning of a container's ID. Where containers of several nodes have the name,
-they are listed.`
+` + nameHelp + ` A pod means
+its only container. With node_namespace_pod or node_namespace_pod_container, it is the one
+on that node.`
 
 func newClusterStracebackShow(cs *clusterSettings) *cobra.Command {
 	c := &cobra.Command{
@@ -44,7 +41,7 @@ func newClusterStracebackShow(cs *clusterSettings) *cobra.Command {
 	addAllNamespaces(c)
 	keep(c, "namespace")
 	c.ValidArgsFunction = func(c *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-		return cs.completeNames(c, args, namespace)
+		return cs.completeNames(c, args)
 	}
 	c.RunE = func(c *cobra.Command, args []string) error {
 		ctx, stop := untilSignal(c)
@@ -54,41 +51,19 @@ func newClusterStracebackShow(cs *clusterSettings) *cobra.Command {
 			return err
 		}
 		show := cs.nodeArgs(c, "straceback", "show")
-		return run.show(ctx, args[0], cs.namesArgs(namespace), append(show, "--", args[0]), r.output.word)
+		return run.show(ctx, args[0], cs.filterArgs(c, "straceback", "list", "--names"), append(show, "--", args[0]), r.output.word)
 	}
 	return c
-}
-
-// namesArgs ask a node for the names of what it has recorded.
-func (cs *clusterSettings) namesArgs(namespace labels.Glob) []string {
-	args := []string{"straceback", "list", "--names", "--output=json"}
-	if cs.node.pinDir != "" {
-		args = append(args, "--pin-dir="+cs.node.pinDir)
-	}
-	if namespace != "" {
-		args = append(args, "--namespace="+namespace.String())
-	}
-	return args
 }
 
 // show finds the node that has what a name means, and prints what it has.
 func (run *clusterRun) show(ctx context.Context, name string, list, show []string, output string) error {
 	defer run.status.end()
-	search := straceback.NewSearch(name)
-	failed := run.recordings(ctx, list, search.Add)
-	run.status.end()
-	var failures *cluster.Failures
-	if failed != nil && !errors.As(failed, &failures) {
-		return failed
-	}
-	found, err := search.Result()
-	var other *straceback.NameError
-	if errors.As(err, &other) && !other.Ambiguous && failures != nil {
-		return fmt.Errorf("%w\n%s", failures, err) // nobody knows whether there is one
-	}
-	if failures != nil {
-		run.status.note(failures.Error())
-	}
+	var found []labels.Known
+	err := run.search(ctx, name, "recording of", list, func(s *labels.Search) (err error) {
+		found, err = s.Runs()
+		return err
+	})
 	if err != nil {
 		return err
 	}
@@ -105,42 +80,8 @@ func (run *clusterRun) show(ctx context.Context, name string, list, show []strin
 	return err
 }
 
-// recordings hands over the names of all recordings, one at a time.
-func (run *clusterRun) recordings(ctx context.Context, list []string, add func(*straceback.Recording)) error {
-	return run.Lines(ctx, list, func(node string, line []byte) error {
-		o, err := cluster.ParseObject(line)
-		if err != nil {
-			return err
-		}
-		var j namedJSON
-		if err := o.Decode(&j); err != nil {
-			return err
-		}
-		if r := j.recording(); r != nil {
-			r.Node = node
-			add(r)
-		}
-		return nil
-	})
-}
-
-// recording is as much of it as finding it takes; nil where nobody knows whose it is.
-func (j *namedJSON) recording() *straceback.Recording {
-	if j.Evicted {
-		return nil
-	}
-	c := &labels.Container{Namespace: j.Namespace, Pod: j.Pod, Name: j.Container, ID: j.ContainerID}
-	if j.Sandbox {
-		c.Flags = abi.WhoSandbox
-	}
-	if j.Created != nil {
-		c.Created = uint64(j.Created.UnixNano())
-	}
-	return &straceback.Recording{Container: c}
-}
-
 // completeNames offers the names of all recordings to the shell.
-func (cs *clusterSettings) completeNames(c *cobra.Command, args []string, namespace labels.Glob) ([]string, cobra.ShellCompDirective) {
+func (cs *clusterSettings) completeNames(c *cobra.Command, args []string) ([]string, cobra.ShellCompDirective) {
 	if len(args) > 0 {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
@@ -150,8 +91,8 @@ func (cs *clusterSettings) completeNames(c *cobra.Command, args []string, namesp
 	}
 	var names []string
 	// Names of the nodes that answer are better than none.
-	_ = run.recordings(c.Context(), cs.namesArgs(namespace), func(r *straceback.Recording) {
-		if name := r.Name(); name != "" && terminal.String(name) == name {
+	_ = run.known(c.Context(), cs.filterArgs(c, "straceback", "list", "--names"), func(k labels.Known) {
+		if name := k.FullName(); name != "" && terminal.String(name) == name {
 			names = append(names, name)
 		}
 	})

@@ -29,7 +29,7 @@ anything was dropped. "tracectl status", or -o json, has the reasons.`,
 		return j.row(now), err
 	}}
 	keep(c, "output")
-	c.RunE = func(c *cobra.Command, _ []string) error { return l.print(c, cs, "status") }
+	c.RunE = func(c *cobra.Command, _ []string) error { return l.print(c, cs, nil, nil, "status") }
 	return c
 }
 

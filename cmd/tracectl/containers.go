@@ -18,30 +18,34 @@ import (
 
 func newContainers(s *settings) *cobra.Command {
 	c := &cobra.Command{
-		Use:   "containers",
+		Use:   "containers [NAME]",
 		Short: "List the containers that are known",
 		Long: `List the containers that runc-trace registered, by namespace, pod and container, the
 newest first: those whose cgroup exists, or with --all also those that have ended
 and whose name is still known. RECORDED is "yes" where there is a recording,
 "adopted" where that begins in the middle, since the container ran before it was
 registered, "no" where there never was one, as of a pod's sandbox, and "gone" where
-its memory was used again.`,
+its memory was used again.
+
+` + nameHelp + ` With a NAME,
+containers that have ended are listed as well.`,
 		Example: `  tracectl containers
   tracectl containers --all -l 'app in (web,db)' -n 'team-*'
+  tracectl containers 4f1c0ffee4f1
   tracectl containers -o json | jq .containerID`,
-		Args:       exactly(0),
+		Args:       atMost(1),
 		SuggestFor: []string{"ps", "pods", "ls"},
 	}
 	filter := addFilter(c)
 	all := addAll(c)
 	output := addOutput(c)
-	c.RunE = func(c *cobra.Command, _ []string) error {
-		return listContainers(c.OutOrStdout(), c.ErrOrStderr(), s, filter, *all, output.word)
+	c.RunE = func(c *cobra.Command, args []string) error {
+		return listContainers(c.OutOrStdout(), c.ErrOrStderr(), s, args, filter, *all, output.word)
 	}
 	return c
 }
 
-func listContainers(stdout, stderr io.Writer, s *settings, filter *labels.Filter, all bool, output string) error {
+func listContainers(stdout, stderr io.Writer, s *settings, names []string, filter *labels.Filter, all bool, output string) error {
 	i, directory, err := s.open()
 	if err != nil {
 		return err
@@ -51,11 +55,23 @@ func listContainers(stdout, stderr io.Writer, s *settings, filter *labels.Filter
 	if err != nil {
 		return err
 	}
+	known := directory.All()
+	for _, name := range names {
+		if err := filter.Choose(name, "container called", known); err != nil {
+			return err
+		}
+		all = true
+	}
 	choice := labels.Choice{Filter: filter}
-	list := slices.DeleteFunc(directory.All(), func(c *labels.Container) bool {
+	list := slices.DeleteFunc(known, func(c *labels.Container) bool {
 		return !all && c.State == abi.StateEnded || !choice.Wants(c)
 	})
 	warnOfChoice(stderr, &choice)
+	if len(list) == 0 {
+		if err := nothing(stderr, filter, output); err != nil {
+			return err
+		}
+	}
 	slices.SortFunc(list, func(a, b *labels.Container) int {
 		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Pod, b.Pod), cmp.Compare(a.Name, b.Name),
 			cmp.Compare(b.Created, a.Created))

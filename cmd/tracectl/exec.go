@@ -12,6 +12,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -27,6 +28,9 @@ import (
 const execLong = `Print each exec of the containers that are selected, the failed ones too, from now
 on until interrupted. With --since or --no-follow, begin with the past, which is
 kept in a log of a fixed size.
+
+` + nameHelp + ` A pod means
+all of its containers, also those that are made later.
 
 PCOMM is the name of the process, after the exec if that succeeded; PID and PPID are
 those of the host; RET is 0 or a negative error number. ARGS is the command line: the
@@ -56,14 +60,15 @@ unless --runtime is given.`
 
 func newExec(s *settings) *cobra.Command {
 	c := &cobra.Command{
-		Use:   "exec",
+		Use:   "exec [NAME]",
 		Short: "Print each exec of containers as it happens, or of the past",
 		Long:  execLong,
 		Example: `  tracectl exec --label myapp=app-one
   tracectl exec -n default --pod 'web-*' -T -w
+  tracectl exec prod/web-0
   tracectl exec --since 10m --no-follow --failed
   tracectl exec -l 'app in (web,db),!canary' -o json`,
-		Args: exactly(0),
+		Args: atMost(1),
 	}
 	r := addExecFlags(c)
 	c.Flags().Var(&r.heartbeat, "heartbeat", "with -o json, also an object with only the time, at the beginning and again each time that so long has passed")
@@ -72,7 +77,7 @@ func newExec(s *settings) *cobra.Command {
 	if err := c.Flags().MarkHidden("until-eof"); err != nil {
 		panic(err) // the flag has just been added
 	}
-	c.RunE = func(c *cobra.Command, _ []string) error {
+	c.RunE = func(c *cobra.Command, args []string) error {
 		if r.heartbeat.Duration > 0 && r.output.word != "json" {
 			return &usageError{c, errors.New("--heartbeat goes with --output=json only")}
 		}
@@ -84,12 +89,12 @@ func newExec(s *settings) *cobra.Command {
 				stop()
 			}()
 		}
-		return printExecs(ctx, s, r, c.OutOrStdout(), c.ErrOrStderr())
+		return printExecs(ctx, s, args, r, c.OutOrStdout(), c.ErrOrStderr())
 	}
 	return c
 }
 
-func printExecs(ctx context.Context, s *settings, request *execRequest, stdout, stderr io.Writer) error {
+func printExecs(ctx context.Context, s *settings, names []string, request *execRequest, stdout, stderr io.Writer) error {
 	i, directory, err := s.open()
 	if err != nil {
 		return err
@@ -98,6 +103,9 @@ func printExecs(ctx context.Context, s *settings, request *execRequest, stdout, 
 	log, err := i.ExecLog()
 	if err != nil {
 		return fmt.Errorf("opening the log of execs: %w", err)
+	}
+	if err := chooseExecs(stderr, directory.All(), names, request); err != nil {
+		return err
 	}
 	p := execPrinter{execRequest: request, log: i.Layout.Loaded, out: bufio.NewWriterSize(stdout, 64<<10), stderr: stderr}
 	p.selection = execlog.Selection{
@@ -139,6 +147,19 @@ func printExecs(ctx context.Context, s *settings, request *execRequest, stdout, 
 		fmt.Fprintf(stderr, "tracectl: left out %d execs of containers whose labels are not known (see tracectl status about the agent)\n", n)
 	}
 	return nil
+}
+
+// chooseExecs finds out which containers are meant among those that are known. Others of a name, a label or a pattern may
+// come, but no container gets an ID that was known before.
+func chooseExecs(stderr io.Writer, known []*labels.Container, names []string, r *execRequest) error {
+	if len(names) > 0 {
+		return r.filter.Choose(names[0], "container called", known)
+	}
+	wanted := func(c *labels.Container) bool { return r.filter.Judge(c) != labels.No }
+	if r.filter.Everything() || slices.ContainsFunc(known, wanted) || !r.noFollow && !r.filter.AsksForID() {
+		return nil
+	}
+	return nothing(stderr, r.filter, r.output.word)
 }
 
 // labelPoll is how often labels are looked for that are on their way.

@@ -45,13 +45,18 @@ func addOutput(c *cobra.Command) *choice {
 	return addChoice(c, "output", "o", "form of the output", "text", "json")
 }
 
+// nameHelp is what the help of each command that takes a container says about its name.
+const nameHelp = `NAME is a container's ID, or engine://ID, or the beginning of either; a pod, as pod or
+namespace/pod; namespace/pod/container; or the container's own name. If several containers
+are meant, they are listed; the exit code is 4 then, and if there is none.`
+
 // addFilter adds the flags that select containers.
 func addFilter(c *cobra.Command) *labels.Filter {
 	var f labels.Filter
 	c.Flags().VarP(&f.Labels, "label", "l", `label selector, as kubectl's: "app=web,tier!=db,env in (dev,test),!canary"`)
 	addNamespace(c, &f.Namespace)
-	c.Flags().Var(&f.Pod, "pod", "pod, a name or a pattern")
-	c.Flags().Var(&f.Container, "container", "container within its pod, a name or a pattern")
+	c.Flags().Var(&f.Pod, "pod", "pod, a name or a pattern, alone or behind its namespace: web-*, prod/web-0")
+	c.Flags().Var(&f.Container, "container", "container: a name or a pattern, an ID, the first 6 digits of one or more, or engine://ID")
 	return &f
 }
 

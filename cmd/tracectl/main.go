@@ -14,7 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/runc-trace/runc-trace/pkg/cluster"
-	"github.com/runc-trace/runc-trace/pkg/straceback"
+	"github.com/runc-trace/runc-trace/pkg/labels"
 )
 
 // version is set when the program is linked: -ldflags "-X main.version=v1.2.3".
@@ -61,7 +61,7 @@ func runRoot(root *cobra.Command, args []string, stdin io.Reader, stdout, stderr
 
 func exitCode(err error) int {
 	var usage *usageError
-	var name *straceback.NameError
+	var name *labels.NameError
 	var remote *cluster.ExitError
 	switch {
 	case errors.As(err, &usage):

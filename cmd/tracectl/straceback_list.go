@@ -8,9 +8,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/spf13/cobra"
 
+	"github.com/runc-trace/runc-trace/pkg/bpf"
 	"github.com/runc-trace/runc-trace/pkg/labels"
 	"github.com/runc-trace/runc-trace/pkg/ring"
 	"github.com/runc-trace/runc-trace/pkg/straceback"
@@ -19,46 +21,80 @@ import (
 
 func newStracebackList(s *settings) *cobra.Command {
 	c := &cobra.Command{
-		Use:   "list",
+		Use:   "list [NAME]",
 		Short: "List the recordings",
 		Long: `List the recordings by namespace, pod and container, and of a container that was
 restarted the newest run first. SPAN is the time between the first and the last call
 that is kept; SYSCALLS and OVERWRITTEN are how many calls are kept, and how many
-earlier ones are not any more.`,
+earlier ones are not any more.
+
+` + nameHelp,
 		Example: `  tracectl straceback list
   tracectl straceback list -n default -l app=web
   tracectl straceback list -o json | jq 'select(.exitCode != 0)'`,
-		Args: exactly(0),
+		Args: atMost(1),
 	}
 	filter := addFilter(c)
 	names := c.Flags().Bool("names", false, "only the names, as show takes them, which is quick: the recordings are not read")
 	output := addOutput(c)
-	c.RunE = func(c *cobra.Command, _ []string) error {
-		if *names {
-			return listNames(c.OutOrStdout(), c.ErrOrStderr(), s, filter, output.word)
+	c.RunE = func(c *cobra.Command, args []string) error {
+		i, list, err := s.chosenRecordings(c.ErrOrStderr(), args, filter, output.word)
+		if err != nil {
+			return err
 		}
-		return listRecordings(c.OutOrStdout(), c.ErrOrStderr(), s, filter, output.word)
+		defer i.Close()
+		if *names {
+			return listNames(c.OutOrStdout(), list, output.word)
+		}
+		return listRecordings(c.OutOrStdout(), c.ErrOrStderr(), list, output.word)
 	}
 	return c
 }
 
-func listRecordings(stdout, stderr io.Writer, s *settings, filter *labels.Filter, output string) error {
-	i, _, list, err := s.recordings()
+// chosenRecordings are the recordings that a name, if there is one, and a filter choose.
+func (s *settings) chosenRecordings(stderr io.Writer, names []string, filter *labels.Filter, output string) (*bpf.Instance, []*straceback.Recording, error) {
+	i, directory, list, err := s.recordings()
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
-	defer i.Close()
+	if list, err = chooseRecordings(stderr, list, directory, names, filter, output); err != nil {
+		i.Close()
+	}
+	return i, list, err
+}
+
+func chooseRecordings(stderr io.Writer, list []*straceback.Recording, directory *labels.Directory, names []string, filter *labels.Filter, output string) ([]*straceback.Recording, error) {
+	if len(names) > 0 {
+		var known []*labels.Container
+		for _, r := range list {
+			if r.Container != nil {
+				known = append(known, r.Container)
+			}
+		}
+		if err := filter.Choose(names[0], "recording of", known); err != nil {
+			return nil, explainName(err, names[0], directory)
+		}
+	}
+	if len(list) == 0 && output == "text" {
+		fmt.Fprintln(stderr, "tracectl: nothing is recorded yet")
+	}
+	choice := labels.Choice{Filter: filter}
+	list = slices.DeleteFunc(list, func(r *straceback.Recording) bool { return !choice.Wants(r.Container) })
+	warnOfChoice(stderr, &choice)
+	if len(list) == 0 {
+		return nil, nothing(stderr, filter, output)
+	}
+	return list, nil
+}
+
+func listRecordings(stdout, stderr io.Writer, list []*straceback.Recording, output string) error {
 	clock, err := newClock()
 	if err != nil {
 		return err
 	}
-	choice := labels.Choice{Filter: filter}
 	var rows [][]string
 	for n, r := range list {
 		list[n] = nil // and with it, later, its copy of what was recorded
-		if !choice.Wants(r.Container) {
-			continue
-		}
 		calls, err := r.Read()
 		if errors.Is(err, straceback.ErrReused) {
 			continue // it is no recording of this container any more
@@ -77,33 +113,20 @@ func listRecordings(stdout, stderr io.Writer, s *settings, filter *labels.Filter
 			return err
 		}
 	}
-	warnOfChoice(stderr, &choice)
 	if output != "text" {
 		return nil
-	}
-	if len(list) == 0 {
-		fmt.Fprintln(stderr, "tracectl: nothing is recorded yet")
 	}
 	return printTable(stdout, recordingsHeader, rows)
 }
 
 // listNames prints whose recordings there are, without reading them.
-func listNames(stdout, stderr io.Writer, s *settings, filter *labels.Filter, output string) error {
-	i, _, list, err := s.recordings()
-	if err != nil {
-		return err
-	}
-	defer i.Close()
+func listNames(stdout io.Writer, list []*straceback.Recording, output string) error {
 	clock, err := newClock()
 	if err != nil {
 		return err
 	}
-	choice := labels.Choice{Filter: filter}
 	last := ""
 	for _, r := range list {
-		if !choice.Wants(r.Container) {
-			continue
-		}
 		if output == "json" {
 			err = printJSON(stdout, newNamedJSON(r, clock))
 		} else if name := r.Name(); name != last {
@@ -114,6 +137,5 @@ func listNames(stdout, stderr io.Writer, s *settings, filter *labels.Filter, out
 			return err
 		}
 	}
-	warnOfChoice(stderr, &choice)
 	return nil
 }

@@ -36,10 +36,9 @@ call's exit, since its page was not in memory before: the program may have chang
 meanwhile. "(enter not seen ...)" ends a call that did not reach the kernel's code, as
 seccomp's rules decide. Arguments that the call does not take are left out.
 
-NAME is, in this order: a container's ID; namespace/pod/container; namespace/pod or pod,
-where the pod has one container; node_namespace_pod, whatever the node; the beginning
-of a container's ID. Of a container that was restarted, the newest run is shown, and with
---previous the one before.
+` + nameHelp + ` A pod means
+its only container. "node_namespace_pod" is taken as well, whatever the node. Of a
+container that was restarted, the newest run is shown, and with --previous the one before.
 
 Where earlier calls were overwritten, or some lost, stderr says how many.`
 
@@ -119,24 +118,26 @@ func showRecording(s *settings, name string, request *showRequest, stdout, stder
 	return request.print(stdout, timeline, run.Container, boot)
 }
 
-// explainName says so where the container that is meant is known, but is not recorded.
+// explainName says why there is no recording of a container that is known.
 func explainName(err error, name string, directory *labels.Directory) error {
-	var known []*straceback.Recording
+	search := labels.NewSearch(name, "")
 	for _, c := range directory.All() {
-		known = append(known, &straceback.Recording{Container: c})
+		search.Add(labels.Known{Container: c})
 	}
-	if found, other := straceback.Find(known, name); other == nil {
-		c := found[0].Container
-		reason := "its memory was used again for another container"
-		switch {
-		case c.Ring == 0 && c.Sandbox():
-			reason = "pods' sandboxes are recorded only with record-sandboxes in the configuration"
-		case c.Ring == 0:
-			reason = "no recording was free when it was created (tracectl load --recordings)"
-		}
-		return fmt.Errorf("%w: the container is known, but %s", err, reason)
+	runs, other := search.Runs()
+	var first *labels.NameError
+	if other != nil || !errors.As(err, &first) || first.Ambiguous {
+		return err
 	}
-	return err
+	c := runs[0]
+	reason := "its memory was used again for another container"
+	switch {
+	case c.Ring == 0 && c.Sandbox():
+		reason = "pods' sandboxes are recorded only with record-sandboxes in the configuration"
+	case c.Ring == 0:
+		reason = "no recording was free when it was created (tracectl load --recordings)"
+	}
+	return fmt.Errorf("%w: the container is known, but %s", err, reason)
 }
 
 // unfinished are the records of a recording's calls that have not returned.

@@ -14,6 +14,7 @@ import (
 	"io"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/runc-trace/runc-trace/pkg/terminal"
@@ -28,6 +29,10 @@ type Cluster struct {
 	Nodes  []Node
 	// Timeout is how long a node may keep silent before it has failed.
 	Timeout time.Duration
+	// Nothing is the exit code of a node's tracectl that has nothing of what it is asked for, if that is no failure; 0: none.
+	// Without counts the nodes that had nothing.
+	Nothing int
+	Without atomic.Int64
 	// Note takes a line for people: something that a node says on its standard error, or what has become of it. It is safe for
 	// a terminal. Notes come one at a time.
 	Note func(text string)
@@ -204,7 +209,10 @@ func (c *Cluster) run(ctx context.Context, cancel context.CancelCauseFunc, node 
 	}
 	var exit *ExitError
 	if errors.As(err, &exit) {
-		err = failed(exit, said.reason())
+		if err = failed(exit, said.reason()); exit.Code == c.Nothing {
+			c.Without.Add(1)
+			err = nil
+		}
 	}
 	for _, text := range said.lines {
 		c.noteOf(node.Name, text)

@@ -5,6 +5,7 @@ package labels
 import (
 	"errors"
 	"path"
+	"strings"
 )
 
 // Glob is a name or a pattern for names: * for any characters, ? for one, [a-z] for one of
@@ -43,11 +44,13 @@ type Filter struct {
 	Namespace Glob
 	Pod       Glob
 	Container Glob
+	// Target is what a name was found to mean: nil if none was given.
+	Target *Target
 }
 
 // Everything tells whether every container is wanted, even one that is not known any more.
 func (f *Filter) Everything() bool {
-	return f.Labels.Everything() && f.Namespace == "" && f.Pod == "" && f.Container == ""
+	return f.Labels.Everything() && f.Namespace == "" && f.Pod == "" && f.Container == "" && f.Target == nil
 }
 
 // Judge tells whether a container is wanted, as far as the names and labels that are known tell: Maybe if labels that found
@@ -68,13 +71,75 @@ func (f *Filter) Judge(c *Container) Verdict {
 
 // JudgeNames tells whether a container is wanted whatever its labels are: Maybe if its name decides it and is not known yet.
 func (f *Filter) JudgeNames(c *Container) Verdict {
-	switch {
-	case !f.Namespace.Matches(c.Namespace) || !f.Pod.Matches(c.Pod):
+	if !f.Namespace.Matches(c.Namespace) || !f.matchesPod(c) {
 		return No
-	case f.Container.Matches(c.Name):
-		return Yes
-	case c.Name == "" && c.Engine == "docker" && c.Unlabelled:
-		return Maybe
 	}
-	return No
+	verdict := Yes
+	if t := f.Target; t != nil && !t.Includes(c) {
+		if !t.MayInclude(c) {
+			return No
+		}
+		verdict = Maybe
+	}
+	if !f.matchesContainer(c) {
+		if !c.nameless() || isID(string(f.Container)) {
+			return No
+		}
+		verdict = Maybe
+	}
+	return verdict
+}
+
+// Choose leaves what a name means among containers that the filter wants; what is looked for is for the error, a *NameError.
+func (f *Filter) Choose(name, what string, among []*Container) error {
+	search := NewSearch(name, what)
+	for _, c := range among {
+		if f.Judge(c) != No {
+			search.Add(Known{Container: c})
+		}
+	}
+	t, err := search.Target()
+	if err == nil {
+		f.Target = &t
+	}
+	return err
+}
+
+// matchesPod tells whether a container's pod has the name that was asked for, alone or behind its namespace.
+func (f *Filter) matchesPod(c *Container) bool {
+	return f.Pod.Matches(c.Pod) || c.Pod != "" && strings.Contains(string(f.Pod), "/") && f.Pod.Matches(c.Namespace+"/"+c.Pod)
+}
+
+// matchesContainer tells whether a container has the name, or the ID, or is the one of a pod, that was asked for.
+func (f *Filter) matchesContainer(c *Container) bool {
+	if f.Container.Matches(c.Name) {
+		return true
+	}
+	switch meaning(string(f.Container), Known{Container: c}) {
+	case byID, byName:
+		return true
+	case byPod:
+		return strings.Contains(string(f.Container), "/")
+	}
+	return false
+}
+
+// AsksForID tells whether a filter asks for a container by what can only be its ID.
+func (f *Filter) AsksForID() bool {
+	const short = 12 // as engines show it
+	return isID(string(f.Container)) && (len(f.Container) >= short || strings.Contains(string(f.Container), "://"))
+}
+
+// Unmet is the name of a pod or a container, with its flag, that a filter asks for, which is no pattern; false if there is none.
+func (f *Filter) Unmet() (*NameError, bool) {
+	for _, g := range []Glob{f.Container, f.Pod} {
+		if g != "" && !strings.ContainsAny(string(g), `*?[\`) {
+			what := "container called"
+			if g == f.Pod {
+				what = "pod called"
+			}
+			return &NameError{Name: string(g), What: what}, true
+		}
+	}
+	return nil, false
 }

@@ -111,6 +111,30 @@ func TestFilter(t *testing.T) {
 			t.Errorf("%s: matches an evicted container %v, want %v", f.name, got, f.evicted)
 		}
 	}
+	docker := Container{ID: "0123456789abcdef", Engine: "docker", Name: "web"}
+	unnamed := Container{ID: "fedcba9876543210", Engine: "docker", Unlabelled: true}
+	inPod := Container{ID: "aabbccddeeff0011", Engine: "containerd", Namespace: "prod", Pod: "api-0", Name: "app"}
+	for _, c := range []struct {
+		filter                 Filter
+		docker, unnamed, inPod Verdict
+	}{
+		{Filter{Container: "0123456789ab"}, Yes, No, No},
+		{Filter{Container: "docker://0123456789abcdef"}, Yes, No, No},
+		{Filter{Container: "podman://0123456789abcdef"}, No, No, No},
+		{Filter{Container: "docker://"}, No, No, No},
+		{Filter{Container: "fedcba"}, No, Yes, No},
+		{Filter{Container: "a*"}, No, Maybe, Yes},
+		{Filter{Container: "prod/api-0/app"}, No, Maybe, Yes},
+		{Filter{Container: "prod/api-0"}, No, Maybe, Yes},
+		{Filter{Container: "api-0"}, No, Maybe, No},
+		{Filter{Pod: "prod/api-*"}, No, No, Yes},
+		{Filter{Pod: "test/api-*"}, No, No, No},
+	} {
+		got := [3]Verdict{c.filter.JudgeNames(&docker), c.filter.JudgeNames(&unnamed), c.filter.JudgeNames(&inPod)}
+		if want := [3]Verdict{c.docker, c.unnamed, c.inPod}; got != want {
+			t.Errorf("%+v: %v, want %v", c.filter, got, want)
+		}
+	}
 	byName := Filter{Container: "web"}
 	for c, want := range map[*Container]Verdict{
 		{Name: "web"}: Yes, {Name: "db"}: No, {}: No, {Engine: "docker", Unlabelled: true}: Maybe, {Engine: "docker", Unlabelled: true, Name: "db"}: No,

@@ -32,8 +32,6 @@ type Recording struct {
 	Generation uint32 // of its ring
 	// Container is whose it is; nil where that is not known any more.
 	Container *labels.Container
-	// Node is the name of the node that has it; empty where it is this one, whatever that is called.
-	Node string
 
 	ring *ring.Ring
 }
@@ -115,4 +113,34 @@ func (r *Recording) Read() (*Calls, error) {
 		c.Newest = max(c.Newest, end)
 	}
 	return c, nil
+}
+
+// Find returns the recordings of the one container that a name means, the newest run first: a container that was restarted
+// has several. See labels.Search for what a name is. The error is a *labels.NameError.
+func Find(list []*Recording, name string) ([]*Recording, error) {
+	search := labels.NewSearch(name, "recording of")
+	of := map[*labels.Container]*Recording{}
+	for _, r := range list {
+		if r.Container != nil {
+			of[r.Container] = r
+			search.Add(labels.Known{Container: r.Container})
+		}
+	}
+	runs, err := search.Runs()
+	if err != nil {
+		return nil, err
+	}
+	found := make([]*Recording, len(runs))
+	for i, k := range runs {
+		found[i] = of[k.Container]
+	}
+	return found, nil
+}
+
+// Name is a name under which Find finds the recording; see labels.Container. It is empty if it is not known whose it is.
+func (r *Recording) Name() string {
+	if r.Container == nil {
+		return ""
+	}
+	return r.Container.FullName()
 }

@@ -5,7 +5,6 @@ package straceback
 import (
 	"encoding/binary"
 	"errors"
-	"strings"
 	"testing"
 	"unsafe"
 
@@ -159,116 +158,20 @@ func TestRead(t *testing.T) {
 	check("the next one in the same ring", Calls{Oldest: 1_000_000, Newest: 1_005_000})
 }
 
-func TestFindOnNodes(t *testing.T) {
-	on := func(node, namespace, pod, container, id string, created uint64) *Recording {
-		return &Recording{Node: node, Container: &labels.Container{Namespace: namespace, Pod: pod, Name: container, ID: id, Created: created}}
-	}
-	list := []*Recording{
-		on("n1", "default", "web-0", "nginx", "aaaa", 1),
-		on("n2", "default", "web-0", "nginx", "bbbb", 2), // it moved
-		on("n1", "default", "db", "db", "cccc", 3),
-		on("n1", "default", "db", "db", "dddd", 4), // it was restarted
-		on("n1", "", "", "", "plain", 5),
-		on("n2", "", "", "", "plain", 6),
-		on("n1", "", "", "registry", "eeee", 7),
-		on("n2", "", "", "registry", "ffff", 8),
-		on("n2", "", "", "proxy", "0000", 9),
-		{Node: "n2"},
-	}
-	for _, c := range []struct {
-		name string
-		want []string // node and ID; or the error
-	}{
-		{"web-0", []string{`"web-0" means more than one container; name one of:`, "  n1_default_web-0_nginx", "  n2_default_web-0_nginx"}},
-		{"n2_default_web-0", []string{"n2 bbbb"}},
-		{"n1_default_web-0_nginx", []string{"n1 aaaa"}},
-		{"n3_default_web-0", []string{`no recording of "n3_default_web-0"; similar ones are:`, "  n1_default_web-0_nginx", "  n2_default_web-0_nginx"}},
-		{"bb", []string{"n2 bbbb"}},
-		{"default/db", []string{"n1 dddd", "n1 cccc"}},
-		{"plain", []string{`"plain" means more than one container; name one of:`, "  plain (of node n1)", "  plain (of node n2)"}},
-		{"registry", []string{`"registry" means more than one container; name one of:`, "  registry (of node n1)", "  registry (of node n2)"}},
-		{"proxy", []string{"n2 0000"}},
-	} {
-		var got []string
-		found, err := Find(list, c.name)
-		if err != nil {
-			got = strings.Split(err.Error(), "\n")
-		}
-		for _, r := range found {
-			got = append(got, r.Node+" "+r.Container.ID)
-		}
-		if diff := cmp.Diff(c.want, got); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", c.name, diff)
-		}
-	}
-}
-
+// TestFind finds the recordings of a container that was restarted, and none of one that is not known any more.
 func TestFind(t *testing.T) {
-	n := newNode(16)
-	for i, c := range []struct{ namespace, pod, container, id string }{
-		{"default", "mypod", "sh", "c0ffee0000"},
-		{"default", "web-1", "nginx", "beef000000"},
-		{"default", "web-1", "nginx", "beef111111"}, // a later run
-		{"default", "web-1", "agent", "fade000000"},
-		{"prod", "db", "db", "babe000000"},
-		{"test", "db", "db", "babe111111"},
-		{"default", "lone", "", "5a5a000000"}, // a sandbox
-		{"default", "duo", "", "5b5b000000"},  // a sandbox with a container
-		{"default", "duo", "app", "1234000000"},
-		{"", "", "", "my_plain_container"},
-		{"evil", "\x1b[2J", "x", "666"},
-	} {
-		n.record(i, c.namespace, c.pod, c.container, c.id, uint64(100+i))
-		if c.container == "" && c.pod != "" {
-			n.identities[i].Who.Flags = abi.WhoSandbox
-		}
-	}
+	n := newNode(4)
+	n.record(0, "default", "web", "nginx", "old", 100)
+	n.record(1, "default", "web", "nginx", "new", 200)
+	n.record(2, "gone", "gone", "gone", "gone", 100)
+	n.identities[2].Generation += 2
 	list := n.list(t)
-	for _, c := range []struct {
-		name string
-		want []string // IDs; or how the error begins
-	}{
-		{"default/mypod/sh", []string{"c0ffee0000"}},
-		{"default/mypod", []string{"c0ffee0000"}},
-		{"mypod", []string{"c0ffee0000"}},
-		{"10.0.13.143_default_mypod", []string{"c0ffee0000"}},
-		{"node_default_mypod_sh", []string{"c0ffee0000"}},
-		{"c0ffee0000", []string{"c0ffee0000"}},
-		{"c0f", []string{"c0ffee0000"}},
-		{"default/web-1/nginx", []string{"beef111111", "beef000000"}},
-		{"beef", []string{"beef111111", "beef000000"}},
-		{"beef000000", []string{"beef000000"}},
-		{"prod/db", []string{"babe000000"}},
-		{"lone", []string{"5a5a000000"}},
-		{"duo", []string{"1234000000"}},
-		{"5b5b", []string{"5b5b000000"}},
-		{"my_plain_container", []string{"my_plain_container"}},
-		{"my_pl", []string{"my_plain_container"}},
-		{"web-1", []string{`"web-1" means more than one container; name one of:`, "  default/web-1/agent", "  default/web-1/nginx"}},
-		{"db", []string{`"db" means more than one container; name one of:`, "  prod/db/db", "  test/db/db"}},
-		{"babe", []string{`"babe" means more than one container; name one of:`, "  prod/db/db", "  test/db/db"}},
-		{"default/mypo", []string{`no recording of "default/mypo"; similar ones are:`, "  default/mypod/sh"}},
-		{"prod/web-1", []string{`no recording of "prod/web-1"; similar ones are:`, "  default/web-1/agent", "  default/web-1/nginx"}},
-		{"mypod/sh", []string{`no recording of "mypod/sh"`}},
-		{"a/b/c/d", []string{`no recording of "a/b/c/d"`}},
-		{"default_mypod", []string{`no recording of "default_mypod"; similar ones are:`, "  default/mypod/sh"}},
-		{"", []string{`no recording of ""`}},
-		{"666/[2J", []string{`no recording of "666/[2J"; similar ones are:`, `  evil/\x1b[2J/x`}},
-	} {
-		found, err := Find(list, c.name)
-		var got []string
-		for _, r := range found {
-			got = append(got, r.Container.ID)
-		}
-		var name *NameError
-		if err != nil {
-			if !errors.As(err, &name) || name.Name != c.name {
-				t.Errorf("Find(%q): error %v is of another kind", c.name, err)
-			}
-			got = strings.Split(err.Error(), "\n")
-		}
-		if diff := cmp.Diff(c.want, got); diff != "" {
-			t.Errorf("Find(%q) (-want +got):\n%s", c.name, diff)
-		}
+	found, err := Find(list, "default/web/nginx")
+	if err != nil || len(found) != 2 || found[0].Container.ID != "new" || found[1].Container.ID != "old" {
+		t.Errorf("found %+v, %v", found, err)
+	}
+	var name *labels.NameError
+	if _, err := Find(list, "gone"); !errors.As(err, &name) || err.Error() != `no recording of "gone"` {
+		t.Errorf("finding one that is not known any more gives %v", err)
 	}
 }

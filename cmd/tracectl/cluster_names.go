@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
+	"github.com/runc-trace/runc-trace/pkg/cluster"
+	"github.com/runc-trace/runc-trace/pkg/labels"
+)
+
+// known hands over the containers that the nodes list, one at a time.
+func (run *clusterRun) known(ctx context.Context, list []string, add func(labels.Known)) error {
+	return run.Lines(ctx, list, func(node string, line []byte) error {
+		o, err := cluster.ParseObject(line)
+		if err != nil {
+			return err
+		}
+		var j namedJSON
+		if err := o.Decode(&j); err != nil {
+			return err
+		}
+		if !j.Evicted {
+			add(labels.Known{Node: node, Container: j.container()})
+		}
+		return nil
+	})
+}
+
+// container is as much of it as finding it takes.
+func (j *containerJSON) container() *labels.Container {
+	c := &labels.Container{Namespace: j.Namespace, Pod: j.Pod, Name: j.Container, ID: j.ContainerID, Engine: j.Engine}
+	if j.Sandbox {
+		c.Flags = abi.WhoSandbox
+	}
+	if j.Created != nil {
+		c.Created = uint64(j.Created.UnixNano())
+	}
+	return c
+}
+
+// search finds out what a name means among the containers that the nodes list; answer takes it from the search.
+func (run *clusterRun) search(ctx context.Context, name, what string, list []string, answer func(*labels.Search) error) error {
+	search := labels.NewSearch(name, what)
+	failed := run.known(ctx, list, search.Add)
+	run.status.end()
+	var failures *cluster.Failures
+	if failed != nil && !errors.As(failed, &failures) {
+		return failed
+	}
+	err := answer(search)
+	var other *labels.NameError
+	if errors.As(err, &other) && !other.Ambiguous && failures != nil {
+		return fmt.Errorf("%w\n%s", failures, err) // there may be one all the same
+	}
+	if failures != nil {
+		run.status.note(failures.Error())
+	}
+	return err
+}
+
+// narrow leaves of the nodes the one that has what each name means, and returns the arguments that ask it for that.
+func (run *clusterRun) narrow(ctx context.Context, names []string, what string, list []string) ([]string, error) {
+	if len(names) == 0 {
+		return nil, nil
+	}
+	var target labels.Target
+	err := run.search(ctx, names[0], what, list, func(s *labels.Search) (err error) {
+		target, err = s.Target()
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	leave := func(nodes []cluster.Node) []cluster.Node {
+		return slices.DeleteFunc(slices.Clone(nodes), func(n cluster.Node) bool { return n.Name != target.Node })
+	}
+	find := run.find
+	run.find = func(ctx context.Context) ([]cluster.Node, error) {
+		nodes, err := find(ctx)
+		return leave(nodes), err
+	}
+	run.Nodes = leave(run.Nodes)
+	return []string{"--", names[0]}, nil
+}
+
+// filterArgs are the arguments of a command of a node's tracectl that lists what the flags of a filter choose.
+func (cs *clusterSettings) filterArgs(c *cobra.Command, command ...string) []string {
+	args := append(command, "--output=json")
+	if cs.node.pinDir != "" {
+		args = append(args, "--pin-dir="+cs.node.pinDir)
+	}
+	for _, name := range []string{"label", "namespace", "pod", "container"} {
+		if f := c.Flags().Lookup(name); f != nil && f.Changed {
+			args = append(args, "--"+name+"="+f.Value.String())
+		}
+	}
+	return args
+}

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package e2e
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// TestNames asks every verb that takes a container for containers by each form of a name: all find the same ones, and say alike
+// that there is none, or that there are several.
+func TestNames(t *testing.T) {
+	x := load(t)
+	const id, other = "4f1c0ffee4f1c0ffee4f1c0ffee4f1c0ffee4f1c0ffee4f1c0ffee4f1c0ffee0", "4f1cbeef000000000000000000000000"
+	plain := func(id, pod, container string) {
+		b := bundle{id: id, args: []string{"/bin/true", id}}
+		if pod != "" {
+			b.annotations = within(pod, container)
+		}
+		if o := x.runContainer(b); o.code != 0 {
+			t.Fatalf("%s: %+v", id, o)
+		}
+	}
+	plain(id, "web-0", "app")
+	plain(other, "web-0", "proxy")
+	plain("lone", "", "")
+	plain("other", "lone", "x") // called as the ID of somebody else
+
+	const several = "means more than one container; name one of:\n  "
+	for _, c := range []struct {
+		name      string
+		one, many string // IDs, shortened, of verbs that need one container, and of those that take a pod, too; or the error
+	}{
+		{id, "4f1c0", "4f1c0"},
+		{id[:12], "4f1c0", "4f1c0"},
+		{"4f1cbe", "4f1cb", "4f1cb"},
+		{"containerd://" + id, "4f1c0", "4f1c0"},
+		{"containerd://" + id[:12], "4f1c0", "4f1c0"},
+		{"default/web-0/app", "4f1c0", "4f1c0"},
+		{"app", "4f1c0", "4f1c0"},
+		{"default/web-0", several + "default/web-0/app\n  default/web-0/proxy", "4f1c0 4f1cb"},
+		{"web-0", several + "default/web-0/app\n  default/web-0/proxy", "4f1c0 4f1cb"},
+		{"4f1c", several + "default/web-0/app\n  default/web-0/proxy", several + "default/web-0/app\n  default/web-0/proxy"},
+		{"lone", several + "default/lone/x\n  runc://lone", several + "default/lone\n  runc://lone"},
+		{"runc://lone", "lone", "lone"},
+		{"default/lone", "other", "other"},
+		{"docker://" + id, "no ", "no "},
+		{"deadbeef0000", "no ", "no "},
+		{"nobody", "no ", "no "},
+	} {
+		for _, verb := range []struct {
+			args []string
+			want string
+		}{
+			{[]string{"exec", "--no-follow", "-o=json", "--runtime"}, c.many},
+			{[]string{"containers", "-o=json"}, c.many},
+			{[]string{"straceback", "list", "-o=json"}, c.many},
+			{[]string{"straceback", "list", "--names", "-o=json"}, c.many},
+			{[]string{"straceback", "show", "-o=json"}, c.one},
+		} {
+			args := append(verb.args, c.name)
+			o := x.run(tracectlPath, args...)
+			if strings.HasPrefix(verb.want, "no ") || strings.HasPrefix(verb.want, several) {
+				want := strings.TrimPrefix(verb.want, "no ")
+				if o.code != 4 || o.stdout != "" || !strings.HasPrefix(o.stderr, "tracectl: ") || !strings.Contains(o.stderr, fmt.Sprintf("%q", c.name)) ||
+					!strings.Contains(o.stderr, want) {
+					t.Errorf("%q: %+v, want %q", args, o, verb.want)
+				}
+				continue
+			}
+			var got []string
+			if verb.args[1] == "show" {
+				for _, call := range objects[callJSON](t, o.stdout) {
+					if call.Syscall == "execve" && call.Ret != nil && *call.Ret == 0 && call.data("filename") == `/bin/true` {
+						got = append(got, verb.want) // of whom, the lists tell
+					}
+				}
+			} else {
+				for _, j := range objects[Identity](t, o.stdout) {
+					got = append(got, j.ContainerID[:min(5, len(j.ContainerID))])
+				}
+			}
+			slices.Sort(got)
+			if diff := cmp.Diff(verb.want, strings.Join(slices.Compact(got), " ")); diff != "" || o.code != 0 || o.stderr != "" {
+				t.Errorf("%q: exit code %d, %s(-want +got):\n%s", args, o.code, o.stderr, diff)
+			}
+		}
+	}
+
+	// Flags: a name that nothing has is an error, a pattern or a label is not.
+	for _, c := range []struct {
+		flags  []string
+		code   int
+		stderr string
+	}{
+		{[]string{"--container", id[:12]}, 0, ""},
+		{[]string{"--container", "deadbeef0000"}, 4, "tracectl: no container called \"deadbeef0000\"\n"},
+		{[]string{"--container", "docker://" + id}, 4, "tracectl: no container called \"docker://" + id + "\"\n"},
+		{[]string{"--pod", "nobody"}, 4, "tracectl: no pod called \"nobody\"\n"},
+		{[]string{"--pod", "no*"}, 0, "tracectl: no container matches\n"},
+		{[]string{"--namespace", "no*"}, 0, "tracectl: no container matches\n"},
+	} {
+		for _, verb := range [][]string{{"exec", "--no-follow"}, {"containers", "--all"}, {"straceback", "list"}} {
+			args := append(verb, c.flags...)
+			if o := x.run(tracectlPath, args...); o.code != c.code || o.stderr != c.stderr {
+				t.Errorf("%q: %+v, want %d and %q", args, o, c.code, c.stderr)
+			}
+		}
+	}
+
+	// What follows waits for what may come: an ID that is not known does not.
+	for _, args := range [][]string{{"exec", "nobody"}, {"exec", "--container", "deadbeef0000"}, {"exec", "docker://" + id}} {
+		if o := x.run(tracectlPath, args...); o.code != 4 || o.stdout != "" {
+			t.Errorf("%q: %+v", args, o)
+		}
+	}
+	p := x.follow("default/web-0/app")
+	plain("again", "web-0", "app")
+	plain("beside", "web-0", "proxy")
+	eventually(t, "the next run is followed", func() bool { return strings.Contains(p.stdout(), "/bin/true again\n") })
+	if lines := p.interrupt(""); len(grep(lines, "beside")) != 0 {
+		t.Errorf("another container is followed, too: %q", lines)
+	}
+}
+
+// within are annotations of a container within a pod.
+func within(name, container string) map[string]string {
+	a := pod(name, nil)
+	a["io.kubernetes.cri.container-name"] = container
+	return a
+}
