@@ -52,7 +52,7 @@ func newDoctor(s *settings) *cobra.Command {
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		ctx, cancel := context.WithTimeout(c.Context(), doctorTime)
 		defer cancel()
-		host := engine.Host{Root: "/", Run: doctor.Command}
+		host := engine.Host{Root: "/", Run: doctor.Command, API: engine.Sockets{}}
 		checks := doctor.Checks(doctor.Gather(ctx, host, s.facts()))
 		return printChecks(c.OutOrStdout(), checks, output.word)
 	}

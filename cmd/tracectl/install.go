@@ -33,7 +33,10 @@ the engines, and change the engines' configuration, where nothing else changes.
 
 With --set-default the engine's default runtime goes through runc-trace, under the name
 that it has (Docker's under the name runc-trace). Without it a runtime called runc-trace
-is added, with the default one's options. Each engine's own program checks the result.
+is added, with the default one's options. --all-runtimes also routes the other runtimes
+that call a program of runc's kind, such as those of RuntimeClasses nvidia or crun; those
+that are left as they are get named. Each engine's own program checks the result and says
+what it makes of it. If that is not what was meant, all is put back.
 All is installed, or, where anything fails, nothing. Doing it again changes only what is
 not so already, such as programs of an older version; another --engine is added to those
 that there are.
@@ -82,6 +85,7 @@ func newInstall(s *settings) *cobra.Command {
 	kind := addChoice(c, "engine", "", "engine to configure; auto: all that are found", words...)
 	flags := c.Flags()
 	flags.BoolVar(&r.Default, "set-default", false, "route the engine's default runtime through runc-trace, instead of adding one of that name")
+	flags.BoolVar(&r.All, "all-runtimes", false, "route all other runtimes of the engine, too, if they are of runc's kind; implies --set-default")
 	flags.BoolVar(&r.Restart, "restart", false, "have the engines take their new configuration now")
 	addRestartCommand(c, &r.RestartCommand)
 	flags.BoolVar(&r.Retry, "retry", false, "try again what an engine did not work with before")
@@ -98,6 +102,7 @@ func newInstall(s *settings) *cobra.Command {
 			r.Kind = engine.Kind(kind.word)
 		}
 		r.Restart = r.Restart || r.RestartCommand != ""
+		r.Default = r.Default || r.All
 		return pod.run(c, func(ctx context.Context) (string, error) {
 			return s.install(ctx, c.OutOrStdout(), c.ErrOrStderr(), r, root, output.word)
 		})
@@ -172,7 +177,7 @@ func (s *settings) host(root string) (installation.Host, error) {
 	// Known now, since the configuration may be gone when it is asked for. Whatever is wrong with it is for Install to say.
 	dir, _ := s.directory()
 	h := installation.Host{
-		Root: root, Run: doctor.Command, Started: installation.Started,
+		Root: root, Run: doctor.Command, API: engine.Sockets{}, Started: installation.Started,
 		Load: s.loadInstalled,
 		Unload: func() (bool, error) {
 			unloaded, err := bpf.Unload(dir)

@@ -6,6 +6,8 @@ package main
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/runc-trace/runc-trace/pkg/hostfile"
@@ -46,6 +48,9 @@ type engineJSON struct {
 	Real    string `json:"realRuntime"`
 	Shim    string `json:"shim"`
 	Taken   string `json:"reloaded"`
+
+	Others   map[string]string `json:"otherRuntimes"`    // that go through the shim as well: by which path
+	Untraced []string          `json:"untracedRuntimes"` // that do not
 }
 
 // keptJSON is a reason why something was kept.
@@ -67,7 +72,14 @@ func newReport(r installation.Report, runtimeClass string) reportJSON {
 		report.Changes = append(report.Changes, changeJSON{c.Path, string(c.Action), c.For, c.Link, c.Edited, c.Diff})
 	}
 	for _, e := range r.Engines {
-		report.Engines = append(report.Engines, engineJSON{string(e.Kind), e.Variant, e.Version, e.Runtime.Name, e.Real, e.Shim, e.Taken})
+		j := engineJSON{string(e.Kind), e.Variant, e.Version, e.Runtime.Name, e.Real, e.Shim, e.Taken, e.Others, []string{}}
+		if j.Others == nil {
+			j.Others = map[string]string{}
+		}
+		for _, left := range e.Left {
+			j.Untraced = append(j.Untraced, left.Name)
+		}
+		report.Engines = append(report.Engines, j)
 	}
 	if r.Loaded != nil {
 		report.Loaded = &r.Loaded.New
@@ -138,6 +150,12 @@ func installedText(r installation.Report, setDefault bool) string {
 	}
 	for _, e := range r.Engines {
 		fmt.Fprintf(w, "%s: %s goes through %s to %s\n", e, which, e.Shim, e.Real)
+		for _, name := range slices.Sorted(maps.Keys(e.Others)) {
+			fmt.Fprintf(w, "%s: its runtime %s goes through %s\n", e, name, e.Others[name])
+		}
+		if text := e.Untraced(); text != "" {
+			fmt.Fprintf(w, "%s: %s\n", e, text)
+		}
 	}
 	switch {
 	case r.Loaded == nil:

@@ -4,22 +4,13 @@ package engine
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
-
-	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials/insecure"
-	"google.golang.org/grpc/status"
-	runtime "k8s.io/cri-api/pkg/apis/runtime/v1"
 )
 
 // tryTime is how long one question to an engine may take.
 const tryTime = 5 * time.Second
-
-// errNoAnswer is of engines that cannot be asked.
-var errNoAnswer = errors.New("it cannot be asked")
 
 // Answers asks a running engine for a sign of life: containerd and CRI-O for the version of their CRI, which a kubelet needs, and
 // Docker by its /_ping. There is nothing to ask of Podman, nor of a containerd without CRI. It asks once, for some seconds at most.
@@ -35,20 +26,6 @@ func (e Engine) Answers(ctx context.Context, h Host) error {
 	defer cancel()
 	if err := e.driver().ask(ctx, socket); err != nil {
 		return fmt.Errorf("asking %s at %s: %w", e, socket, err)
-	}
-	return nil
-}
-
-// askCRI is `crictl version`.
-func askCRI(ctx context.Context, socket string) error {
-	connection, err := grpc.NewClient("unix://"+socket, grpc.WithTransportCredentials(insecure.NewCredentials()))
-	if err != nil {
-		return err
-	}
-	defer connection.Close()
-	_, err = runtime.NewRuntimeServiceClient(connection).Version(ctx, &runtime.VersionRequest{})
-	if err != nil {
-		return errors.New(status.Convert(err).Message())
 	}
 	return nil
 }

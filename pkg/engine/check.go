@@ -12,17 +12,17 @@ import (
 // has what the program said. Nothing is checked where no program was found, or where an engine's version cannot check: then the files
 // have still been read as the engine reads them.
 func (e Engine) Check(ctx context.Context, h Host) error {
-	if _, err := e.driver().configured(h, e); err != nil && !errors.Is(err, ErrNoCRI) {
+	if _, err := e.driver().configured(h, e); err != nil && !errors.Is(err, ErrNoCRI) && !errors.Is(err, errUnsure) {
 		return fmt.Errorf("checking the configuration of %s: %w", e, err)
 	}
 	if h.Run == nil || e.Binary == "" {
 		return nil
 	}
-	args, err := e.driver().check(h, e)
-	if err != nil || args == nil {
+	program, args, err := e.driver().check(h, e)
+	if err != nil || program == "" {
 		return err
 	}
-	if _, err := h.Run(ctx, e.Binary, args...); err != nil {
+	if _, err := h.Run(ctx, program, args...); err != nil {
 		return fmt.Errorf("%s refuses its configuration: %w", e, err)
 	}
 	return nil

@@ -4,9 +4,9 @@ package engine
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 )
@@ -33,43 +33,78 @@ func (containerd) traits() traits { return traits{program: "containerd", verb: "
 
 func (containerd) configured(h Host, e Engine) (runtimes, error) {
 	c, err := e.containerdFiles(h)
+	if err == nil {
+		err = c.mixed
+	}
 	if err != nil {
 		return runtimes{}, err
 	}
-	name, _, err := c.defaultRuntime()
-	if err != nil {
-		return runtimes{}, err
-	}
+	return e.containerdRuntimes(h, c.cri)
+}
+
+// containerdRuntimes are the runtimes of a section, with programs found.
+func (e Engine) containerdRuntimes(h Host, cri map[string]any) (runtimes, error) {
 	dirs, err := e.searchPath(h)
 	if err != nil {
 		return runtimes{}, err
 	}
-	known := runtimes{name: name, paths: make(map[string]string), driver: "cgroupfs"}
-	entries, _ := c.cri["runtimes"].(map[string]any)
-	for _, runtime := range slices.Sorted(maps.Keys(entries)) {
-		binary, _ := lookUp(entries, key{runtime, "options", "BinaryName"}).(string)
-		kind, _ := lookUp(entries, key{runtime, "runtime_type"}).(string)
-		if binary == "" && (kind == runcType || kind == "") {
-			binary = "runc"
+	return containerdRuntimes(cri, func(program string) string { return h.program(program, dirs) })
+}
+
+func (containerd) asked(ctx context.Context, h Host, e Engine, _ []string) (runtimes, error) {
+	cri, err := e.dump(ctx, h)
+	if err != nil {
+		return runtimes{}, err
+	}
+	// That the plugin is turned off is not said by what is dumped of it.
+	if c, err := e.containerdFiles(h); errors.Is(err, ErrNoCRI) || err == nil && len(c.layers) == 0 && len(cri) == 0 {
+		return runtimes{}, ErrNoAnswer
+	}
+	known, err := e.containerdRuntimes(h, cri)
+	known.source = "containerd config " + e.dumpVerb()
+	return known, err
+}
+
+// running is what `crictl info` says.
+func (d containerd) running(ctx context.Context, h Host, e Engine) (runtimes, error) {
+	socket, err := d.socket(h, e)
+	if err != nil {
+		return runtimes{}, err
+	}
+	if socket == "" {
+		return runtimes{}, ErrNoAnswer
+	}
+	info, err := h.API.Status(ctx, socket)
+	if err != nil {
+		return runtimes{}, err
+	}
+	var config struct {
+		Containerd struct {
+			DefaultRuntimeName string
+			Runtimes           map[string]struct {
+				RuntimeType string
+				Options     map[string]any
+			}
 		}
-		known.paths[runtime] = h.program(binary, dirs)
 	}
-	if _, ok := known.paths[name]; !ok {
-		known.paths[name] = h.program("runc", dirs)
+	if err := json.Unmarshal([]byte(info["config"]), &config); err != nil || len(config.Containerd.Runtimes) == 0 {
+		return runtimes{}, ErrNoAnswer // another version says it in another way
 	}
-	if on, _ := lookUp(entries, key{name, "options", "SystemdCgroup"}).(bool); on {
-		known.driver = "systemd"
+	known := runtimes{name: config.Containerd.DefaultRuntimeName, source: "crictl info"}
+	for name, entry := range config.Containerd.Runtimes {
+		binary, _ := entry.Options["BinaryName"].(string)
+		kind := entry.RuntimeType
+		if kind == runcType {
+			kind = ""
+		}
+		known.add(name, binary, kind)
 	}
 	return known, nil
 }
 
-func (containerd) running(context.Context, Host, Engine) (runtimes, error) {
-	return runtimes{}, errNoAnswer
-}
-
-func (containerd) check(h Host, e Engine) ([]string, error) {
+func (containerd) check(h Host, e Engine) (string, []string, error) {
 	config, err := e.configInUse(h)
-	return []string{"--config", config, "config", "dump"}, err
+	return e.Binary, []string{"--config", config, "config", e.dumpVerb()}, err
 }
 
 // configInUse is the file that the unit names now: Edit may have had it name another.

@@ -3,6 +3,7 @@
 package engine
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"path"
@@ -14,30 +15,58 @@ import (
 // the runtime themselves, and no configuration of containerd's own does.
 var ErrNoCRI = errors.New("containerd's CRI plugin is disabled")
 
+// errUnsure is wrapped by errors about files of which only the engine can say what they come to.
+var errUnsure = errors.New("its files are of several versions")
+
 // runcType is the containerd shim that calls a runc, and so can call ours.
 const runcType = "io.containerd.runc.v2"
 
 // containerdConfig is where an unchanged containerd looks.
 const containerdConfig = "/etc/containerd/config.toml"
 
+// criSections are where the CRI plugin's part about runtimes stands, since version 3 of the configuration and before.
+var criSections = []key{{"plugins", "io.containerd.cri.v1.runtime", "containerd"}, {"plugins", "io.containerd.grpc.v1.cri", "containerd"}}
+
+// criSection is the section in a file of a version.
+func criSection(version int64) key {
+	if version >= 3 {
+		return criSections[0]
+	}
+	return criSections[1]
+}
+
 // layer is one of the files that make up containerd's configuration.
 type layer struct {
-	path string
-	doc  *document
+	path    string
+	doc     *document
+	version int64 // that it says, or is taken for
 }
+
+// versionAt is the line that says the file's version.
+func (l layer) versionAt() place {
+	for i, line := range strings.Split(string(l.doc.text), "\n") {
+		if strings.HasPrefix(strings.TrimSpace(line), "version") {
+			return place{l.path, i + 1}
+		}
+	}
+	return place{file: l.path}
+}
+
+func (l layer) section() key { return criSection(l.version) }
 
 // containerdFiles is the whole of it, in the order in which the files are read.
 type containerdFiles struct {
 	layers  []layer
-	merges  bool // imports add to plugins' sections; before containerd 2.1 they replace them
+	merges  bool // imports add to plugins' sections; before containerd 2.0 they replace them
 	version int64
-	section key            // of the CRI plugin's part about runtimes
-	cri     map[string]any // what is in force there
+	mixed   error          // why containerd has to be asked what the files come to
+	written map[string]any // what the files say about runtimes
+	cri     map[string]any // what is in force about them
 }
 
 // containerdFiles reads them.
 func (e Engine) containerdFiles(h Host) (containerdFiles, error) {
-	c := containerdFiles{merges: atLeast(e.Version, 2, 1), version: 2}
+	c := containerdFiles{merges: atLeast(e.Version, 2, 0), version: 2}
 	seen := make(map[string]bool)
 	for pending := []string{e.Config}; len(pending) > 0; pending = pending[1:] {
 		file := pending[0]
@@ -59,7 +88,8 @@ func (e Engine) containerdFiles(h Host) (containerdFiles, error) {
 		if err != nil {
 			return c, fmt.Errorf("parsing %q: %w", file, err)
 		}
-		c.layers = append(c.layers, layer{file, doc})
+		version, _ := doc.get(key{"version"}).(int64)
+		c.layers = append(c.layers, layer{file, doc, version})
 		for _, pattern := range strs(doc.get(key{"imports"})) {
 			files, err := c.imported(h, file, pattern)
 			if err != nil {
@@ -69,19 +99,50 @@ func (e Engine) containerdFiles(h Host) (containerdFiles, error) {
 		}
 	}
 	if len(c.layers) > 0 {
-		c.version, _ = c.layers[0].doc.get(key{"version"}).(int64)
+		c.version = c.layers[0].version
 	} else if atLeast(e.Version, 2, 0) {
 		c.version = 3
 	}
 	if err := c.check(e); err != nil {
 		return c, err
 	}
-	c.section = key{"plugins", "io.containerd.grpc.v1.cri", "containerd"}
-	if c.version >= 3 {
-		c.section = key{"plugins", "io.containerd.cri.v1.runtime", "containerd"}
-	}
-	c.cri = c.inForce(c.section)
+	c.settleVersions(e)
+	c.written = c.inForce()
+	c.cri = c.written
 	return c, nil
+}
+
+// containerdInForce reads the files, and asks containerd what they come to.
+func (e Engine) containerdInForce(h Host) (containerdFiles, error) {
+	c, err := e.containerdFiles(h)
+	if err != nil || h.Run == nil || e.Binary == "" || h.planned != nil {
+		return c, errors.Join(err, c.mixed)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), askTime)
+	defer cancel()
+	if cri, err := e.dump(ctx, h); err == nil {
+		c.cri = cri
+	}
+	return c, c.mixed
+}
+
+// settleVersions says which version each file is taken for. Before containerd 2.0 there is only one. Since 2.3 each file is migrated by
+// itself. Between, the version of the last file decides whether sections of version 2 count, of all files: one more file may change
+// what the others mean.
+func (c *containerdFiles) settleVersions(e Engine) {
+	for i := range c.layers {
+		l := &c.layers[i]
+		switch {
+		case l.version == 0 && c.merges:
+			l.version = 2 // not migrated from version 1, but for the names of plugins of that time
+		case !c.merges:
+			l.version = c.version
+		}
+		if c.merges && l.version != c.version && l.version < 3 != (c.version < 3) && !atLeast(e.Version, 2, 3) {
+			c.mixed = fmt.Errorf("%w: %s is of version %d, but %q of version %d, and before containerd 2.3 the last file decides which of them count: have all be of one version",
+				errUnsure, l.versionAt(), l.version, e.Config, c.version)
+		}
+	}
 }
 
 // imported are the files of one of containerd's imports: relative to the file that has it, and a pattern where it has a star.
@@ -122,9 +183,10 @@ func (c containerdFiles) check(e Engine) error {
 }
 
 // inForce is the section as containerd puts it together.
-func (c containerdFiles) inForce(section key) map[string]any {
+func (c containerdFiles) inForce() map[string]any {
 	merged := make(map[string]any)
 	for _, l := range c.layers {
+		section := l.section()
 		table, ok := l.doc.get(section).(map[string]any)
 		if !c.merges && l.doc.get(section[:2]) != nil {
 			merged = make(map[string]any)
@@ -136,10 +198,10 @@ func (c containerdFiles) inForce(section key) map[string]any {
 	return merged
 }
 
-// last is the file whose word about the section is the last.
-func (c containerdFiles) last(section key) (layer, bool) {
+// last is the file whose word about runtimes is the last.
+func (c containerdFiles) last() (layer, bool) {
 	for _, l := range slices.Backward(c.layers) {
-		if l.doc.get(section[:2]) != nil {
+		if l.doc.get(l.section()[:2]) != nil {
 			return l, true
 		}
 	}
@@ -149,19 +211,95 @@ func (c containerdFiles) last(section key) (layer, bool) {
 	return layer{}, false
 }
 
-// defaultRuntime is the name of the runtime for who asks for none, and its entry, nil where there is none of it in any file.
-func (c containerdFiles) defaultRuntime() (string, map[string]any, error) {
-	if old, _ := lookUp(c.cri, key{"default_runtime", "runtime_type"}).(string); old != "" {
-		return "", nil, fmt.Errorf("containerd's configuration has the table %s, which its versions since 1.3 only read for old times' sake: move it to %s, and name that in default_runtime_name",
-			header(slices.Concat(c.section, key{"default_runtime"})), header(slices.Concat(c.section, key{"runtimes", "NAME"})))
+// dumpVerb is the command of `containerd config` that prints what is in force: the dump of 2.0 leaves files of version 2 as they are,
+// although containerd migrates them.
+func (e Engine) dumpVerb() string {
+	if atLeast(e.Version, 2, 0) && !atLeast(e.Version, 2, 1) {
+		return "migrate"
 	}
-	name, _ := c.cri["default_runtime_name"].(string)
+	return "dump"
+}
+
+// dump is the section by containerd's own answer.
+func (e Engine) dump(ctx context.Context, h Host) (section map[string]any, err error) {
+	config, err := e.configInUse(h)
+	if err != nil {
+		return nil, err
+	}
+	text, err := h.Run(ctx, e.Binary, "--config", config, "config", e.dumpVerb())
+	if err != nil {
+		return nil, err
+	}
+	return dumped(text)
+}
+
+func dumped(text []byte) (map[string]any, error) {
+	doc, err := parseDocument(text)
+	if err != nil {
+		return nil, fmt.Errorf("reading what it says: %w", err)
+	}
+	for _, k := range criSections {
+		if section, ok := doc.get(k).(map[string]any); ok {
+			return section, nil
+		}
+	}
+	return nil, ErrNoAnswer // one without the plugin, or that says nothing
+}
+
+// oldDefault is an error if the section has a table that is not edited.
+func oldDefault(cri map[string]any) error {
+	if old, _ := lookUp(cri, key{"default_runtime", "runtime_type"}).(string); old != "" {
+		return errors.New("containerd's configuration has a table [... containerd.default_runtime], which its versions since 1.3 only read for old times' sake: move it to [... containerd.runtimes.NAME], and name that in default_runtime_name")
+	}
+	return nil
+}
+
+// defaultRuntime is the name of the runtime for who asks for none, and its entry, nil where there is none of it in any file.
+func defaultRuntime(cri map[string]any) (string, map[string]any, error) {
+	if err := oldDefault(cri); err != nil {
+		return "", nil, err
+	}
+	name, _ := cri["default_runtime_name"].(string)
 	if name == "" {
 		name = "runc"
 	}
-	entry, _ := lookUp(c.cri, key{"runtimes", name}).(map[string]any)
+	entry, _ := lookUp(cri, key{"runtimes", name}).(map[string]any)
 	if entry == nil && name != "runc" {
-		return name, nil, fmt.Errorf("containerd's default runtime is %q, but no file has a table %s", name, header(slices.Concat(c.section, key{"runtimes", name})))
+		return name, nil, fmt.Errorf("containerd's default runtime is %q, but no file has a table for it below containerd.runtimes", name)
 	}
 	return name, entry, nil
+}
+
+// containerdType is an entry's type if it calls nothing of runc's kind.
+func containerdType(entry map[string]any) string {
+	kind, _ := entry["runtime_type"].(string)
+	if kind == runcType {
+		return ""
+	}
+	return kind
+}
+
+// containerdRuntimes are the runtimes of the section.
+func containerdRuntimes(cri map[string]any, find func(program string) string) (runtimes, error) {
+	name, _, err := defaultRuntime(cri)
+	if err != nil {
+		return runtimes{}, err
+	}
+	known := runtimes{name: name, driver: "cgroupfs"}
+	entries, _ := cri["runtimes"].(map[string]any)
+	for runtime, entry := range entries {
+		entry, _ := entry.(map[string]any)
+		binary, _ := lookUp(entry, key{"options", "BinaryName"}).(string)
+		if binary == "" {
+			binary = "runc"
+		}
+		known.add(runtime, find(binary), containerdType(entry))
+	}
+	if _, ok := known.paths[name]; !ok {
+		known.add(name, find("runc"), "")
+	}
+	if on, _ := lookUp(entries, key{name, "options", "SystemdCgroup"}).(bool); on {
+		known.driver = "systemd"
+	}
+	return known, nil
 }

@@ -41,7 +41,7 @@ func (e Engine) editCopy(h Host, c containerdFiles, target layer, want map[strin
 		return nil, err
 	}
 	doc := *target.doc
-	if err := doc.setAll(c.section, want); err != nil {
+	if err := doc.setAll(target.section(), want); err != nil {
 		return nil, fmt.Errorf("editing a copy of %q: %w", e.Config, err)
 	}
 	dropin := fromUs + "[Service]\nExecStart=\nExecStart=" + command + "\n"

@@ -11,29 +11,40 @@ import (
 
 // wanted is what has to stand in the section, as a tree.
 func (c containerdFiles) wanted(r Request) (map[string]any, error) {
-	name, entry, err := c.defaultRuntime()
+	name, entry, err := defaultRuntime(c.cri)
 	if err != nil {
 		return nil, err
 	}
-	kind, _ := entry["runtime_type"].(string)
-	if kind == "" {
-		kind = runcType
-	}
-	if kind != runcType {
-		return nil, fmt.Errorf("containerd's default runtime %q is of type %q, which does not call a runc: name one of type %q in default_runtime_name", name, kind, runcType)
-	}
-	ours := map[string]any{"options": map[string]any{"BinaryName": r.Shim}}
-	if r.Default {
-		if entry["runtime_type"] != kind {
-			ours["runtime_type"] = kind
+	runtimes := make(map[string]any)
+	route := func(name, shim string) {
+		ours := map[string]any{"options": map[string]any{"BinaryName": shim}}
+		if lookUp(c.written, key{"runtimes", name, "runtime_type"}) != runcType {
+			ours["runtime_type"] = runcType
 		}
-		return map[string]any{"runtimes": map[string]any{name: ours}}, nil
+		runtimes[name] = ours
+	}
+	for other, shim := range r.Others {
+		route(other, shim)
+	}
+	kind := containerdType(entry)
+	if r.Default && kind != "" {
+		return nil, fmt.Errorf("containerd's default runtime %q is of type %q, %w: name one of type %q in default_runtime_name, or install without --set-default", name, kind, ErrNotRunc, runcType)
+	}
+	if r.Default {
+		route(name, r.Shim)
+		return map[string]any{"runtimes": runtimes}, nil
+	}
+	if kind != "" {
+		name = "runc"
+		if entry, _ = lookUp(c.cri, key{"runtimes", name}).(map[string]any); containerdType(entry) != "" {
+			entry = nil
+		}
 	}
 	added := withoutZeros(entry)
-	merge(added, ours)
-	added["runtime_type"] = kind
-	runtimes := map[string]any{addedRuntime: added}
-	if _, ok := c.cri["runtimes"]; !ok {
+	delete(added, "sandboxer") // `config dump` has containerd's own one in each
+	merge(added, map[string]any{"options": map[string]any{"BinaryName": r.Shim}, "runtime_type": runcType})
+	runtimes[addedRuntime] = added
+	if _, ok := c.written["runtimes"]; !ok {
 		// The first table of runtimes in a file takes the place of containerd's own one, which has runc.
 		runtimes[name] = map[string]any{"runtime_type": runcType}
 	}
@@ -63,7 +74,7 @@ func withoutZeros(table map[string]any) map[string]any {
 }
 
 func (containerd) edit(h Host, e Engine, r Request) ([]File, error) {
-	c, err := e.containerdFiles(h)
+	c, err := e.containerdInForce(h)
 	if err != nil {
 		return nil, err
 	}
@@ -75,19 +86,19 @@ func (containerd) edit(h Host, e Engine, r Request) ([]File, error) {
 		return nil, nil
 	}
 	if dropin := c.dropin(); dropin != "" {
-		return c.editFile(h, dropin, true, want)
+		return c.editFile(h, dropin, c.version, fromUs, want)
 	}
-	if e.Variant == "k3s" || e.Variant == "rke2" {
+	if e.embedded() {
 		return e.editTemplate(h, c, r, want)
 	}
-	target, ok := c.last(c.section)
+	target, ok := c.last()
 	if !ok {
-		target.path = e.Config
+		target = layer{path: e.Config, version: c.version}
 	}
 	if readOnly(target.path) {
 		return e.editCopy(h, c, target, want)
 	}
-	return c.editFile(h, target.path, false, want)
+	return c.editFile(h, target.path, target.version, "", want)
 }
 
 // satisfies says whether all that is wanted is already in force.
@@ -116,24 +127,23 @@ func (c containerdFiles) dropin() string {
 	return ""
 }
 
-// editFile sets what is wanted in a file, which need not exist.
-func (c containerdFiles) editFile(h Host, file string, dropin bool, want map[string]any) ([]File, error) {
+// editFile sets what is wanted in a file of a version. One that does not exist begins with a comment.
+func (c containerdFiles) editFile(h Host, file string, version int64, comment string, want map[string]any) ([]File, error) {
 	text, err := h.readIfThere(file)
 	if err != nil {
 		return nil, err
 	}
 	if text == nil {
-		comment := ""
-		if dropin {
-			comment = fromUs
-		}
-		text = fmt.Appendf(nil, "%sversion = %d\n", comment, c.version)
+		text = fmt.Appendf(nil, "%sversion = %d\n", comment, version)
 	}
 	doc, err := parseDocument(text)
 	if err != nil {
 		return nil, fmt.Errorf("parsing %q: %w", file, err)
 	}
-	if err := doc.setAll(c.section, want); err != nil {
+	if said, ok := doc.get(key{"version"}).(int64); ok {
+		version = said
+	}
+	if err := doc.setAll(criSection(version), want); err != nil {
 		return nil, fmt.Errorf("editing %q: %w", file, err)
 	}
 	return []File{{Path: file, Data: doc.text, Mode: 0o644}}, nil

@@ -88,10 +88,10 @@ func (e Engine) editTemplate(h Host, c containerdFiles, r Request, want map[stri
 		return nil, fmt.Errorf("%q is not there yet: %s writes it when it starts, so start it once", e.Config, e.Variant)
 	}
 	if r.Default {
-		name, _, _ := c.defaultRuntime()
+		name, _, _ := defaultRuntime(c.cri)
 		return nil, fmt.Errorf("%s writes its containerd's configuration from a template that this version of it cannot add to for a runtime that is there already: "+
 			"install without --set-default and put `default-runtime: %s` into /etc/rancher/%s/config.yaml, or write a whole template %q with BinaryName = %q in [%s]",
-			e.Variant, addedRuntime, e.Variant, file, r.Shim, header(slices.Concat(c.section, key{"runtimes", name, "options"})))
+			e.Variant, addedRuntime, e.Variant, file, r.Shim, header(slices.Concat(criSection(c.version), key{"runtimes", name, "options"})))
 	}
 	text, err := h.readIfThere(file)
 	if err != nil {
@@ -100,7 +100,7 @@ func (e Engine) editTemplate(h Host, c containerdFiles, r Request, want map[stri
 	if text == nil {
 		text = []byte(baseTemplate)
 	}
-	added := slices.Concat(c.section, key{"runtimes", addedRuntime})
+	added := slices.Concat(criSection(c.version), key{"runtimes", addedRuntime})
 	doc, _ := parseDocument(nil)
 	if err := doc.setAll(added, want["runtimes"].(map[string]any)[addedRuntime].(map[string]any)); err != nil {
 		return nil, fmt.Errorf("editing %q: %w", file, err)

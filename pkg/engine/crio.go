@@ -3,13 +3,14 @@
 package engine
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"maps"
 	"path"
 	"slices"
+	"strings"
 )
 
 // crio is the driver of CRI-O.
@@ -50,17 +51,53 @@ func crioRuntime(driver string) map[string]any {
 	return entry
 }
 
-// crioFiles are the files of its configuration in the order in which they are read, and the path of ours.
-func (e Engine) crioFiles(h Host) (files []string, ours string, err error) {
+// crioOption is the value of an option of CRI-O's, which may be a flag, or else a variable of its environment.
+func (c command) crioOption(variable string, flags ...string) string {
+	if value, ok := option(c.args(), flags...); ok {
+		return value
+	}
+	return c.env[variable]
+}
+
+// crioConfig is CRI-O's configuration, with what flags and variables say, and the path of our file of it.
+func (e Engine) crioConfig(h Host) (config overlaid, ours string, err error) {
 	c, err := e.command(h)
 	if err != nil {
 		return nil, "", err
 	}
-	dir, ok := option(c.args(), "--config-dir", "-d")
-	if !ok {
-		dir = crioDropins
+	dir := cmp.Or(c.crioOption("CONTAINER_CONFIG_DIR", "--config-dir", "-d"), crioDropins)
+	ours = path.Join(dir, confDropinName)
+	config, err = h.overlay(append([]string{cmp.Or(c.crioOption("CONTAINER_CONFIG", "--config", "-c"), e.Config)}, h.walk(dir)...), crioSection)
+	if err != nil {
+		return nil, "", err
 	}
-	return append([]string{e.Config}, h.glob(path.Join(dir, "*"))...), path.Join(dir, confDropinName), nil
+	for variable, o := range map[string]struct {
+		flag string
+		key  key
+	}{
+		"CONTAINER_DEFAULT_RUNTIME": {"--default-runtime", key{"crio", "runtime", "default_runtime"}},
+		"CONTAINER_CGROUP_MANAGER":  {"--cgroup-manager", key{"crio", "runtime", "cgroup_manager"}},
+		"CONTAINER_LISTEN":          {"--listen", key{"crio", "api", "listen"}},
+	} {
+		if value := c.crioOption(variable, o.flag); value != "" {
+			if err := put(config, o.key, value); err != nil {
+				return nil, "", err
+			}
+		}
+	}
+	// NAME:PATH:ROOT:TYPE...; entries replace those of files.
+	flagged := strings.Join(options(c.args(), "--runtimes"), ",")
+	for entry := range strings.SplitSeq(cmp.Or(flagged, c.env["CONTAINER_RUNTIMES"]), ",") {
+		fields := append(strings.Split(entry, ":"), "", "", "")
+		if fields[0] == "" {
+			continue
+		}
+		table := map[string]any{"runtime_path": fields[1], "runtime_root": fields[2], "runtime_type": fields[3]}
+		if err := put(config, slices.Concat(crioSection, key{fields[0]}), table); err != nil {
+			return nil, "", err
+		}
+	}
+	return config, ours, nil
 }
 
 // crioDefault is the default runtime's name: CRI-O took to crun with 1.31.
@@ -75,63 +112,139 @@ func (e Engine) crioDefault(config overlaid) string {
 }
 
 func crioDriver(config overlaid) string {
-	if driver := config.text("crio", "runtime", "cgroup_manager"); driver != "" {
-		return driver
-	}
-	return "systemd"
+	return cmp.Or(config.text("crio", "runtime", "cgroup_manager"), "systemd")
 }
 
 func (crio) configured(h Host, e Engine) (runtimes, error) {
-	files, _, err := e.crioFiles(h)
+	config, _, err := e.crioConfig(h)
 	if err != nil {
 		return runtimes{}, err
 	}
-	config, err := h.overlay(files, crioSection)
-	if err != nil {
-		return runtimes{}, err
-	}
+	return e.crioRuntimes(h, config)
+}
+
+// crioRuntimes are the runtimes of a configuration.
+func (e Engine) crioRuntimes(h Host, config overlaid) (runtimes, error) {
 	dirs, err := e.searchPath(h)
 	if err != nil {
 		return runtimes{}, err
 	}
-	known := runtimes{name: e.crioDefault(config), paths: make(map[string]string), driver: crioDriver(config)}
+	known := runtimes{name: e.crioDefault(config), driver: crioDriver(config)}
 	entries, _ := lookUp(config, crioSection).(map[string]any)
-	for _, name := range slices.Sorted(maps.Keys(entries)) {
-		binary, _ := lookUp(entries, key{name, crioPath}).(string)
-		if binary == "" {
-			binary = name
-		}
-		if kind, _ := lookUp(entries, key{name, "runtime_type"}).(string); kind != "" && kind != "oci" {
-			binary = ""
-		}
-		known.paths[name] = h.program(binary, dirs)
+	for name, entry := range entries {
+		entry, _ := entry.(map[string]any)
+		binary, _ := entry[crioPath].(string)
+		known.add(name, h.program(cmp.Or(binary, name), dirs), crioType(entry))
 	}
 	if _, ok := known.paths[known.name]; !ok {
 		if config.text("crio", "runtime", "default_runtime") != "" && len(entries) > 0 {
-			return known, errors.New("CRI-O's default_runtime is \"" + known.name + "\", which has no table in any file of its configuration")
+			return known, fmt.Errorf("CRI-O's default_runtime is %q, which has no table in any file of its configuration", known.name)
 		}
-		known.paths[known.name] = h.program(known.name, dirs)
+		known.add(known.name, h.program(known.name, dirs), "")
 	}
 	for name := range entries {
 		if inherits, _ := lookUp(entries, key{name, "inherit_default_runtime"}).(bool); inherits {
-			known.paths[name] = known.paths[known.name]
+			known.add(name, known.paths[known.name], known.types[known.name])
 		}
 	}
 	return known, nil
 }
 
-func (crio) running(context.Context, Host, Engine) (runtimes, error) { return runtimes{}, errNoAnswer }
+// crioType is an entry's type if it calls nothing of runc's kind.
+func crioType(entry map[string]any) string {
+	kind, _ := entry["runtime_type"].(string)
+	if kind == "oci" {
+		return ""
+	}
+	return kind
+}
+
+// asked is what `crio config` says, with the flags and variables that CRI-O is started with. It leaves out what is by default.
+func (crio) asked(ctx context.Context, h Host, e Engine, _ []string) (runtimes, error) {
+	program, args, err := e.crioCommand(h, "config")
+	if err != nil {
+		return runtimes{}, err
+	}
+	text, err := h.Run(ctx, program, args...)
+	if err != nil {
+		return runtimes{}, err
+	}
+	if len(bytes.TrimSpace(text)) == 0 {
+		return runtimes{}, ErrNoAnswer
+	}
+	return e.crioAnswer(h, text, "crio config")
+}
+
+// running is what `crio status config` says.
+func (d crio) running(ctx context.Context, h Host, e Engine) (runtimes, error) {
+	socket, err := d.socket(h, e)
+	if err != nil {
+		return runtimes{}, err
+	}
+	text, err := h.API.Get(ctx, socket, "/config")
+	if err != nil {
+		return runtimes{}, err
+	}
+	return e.crioAnswer(h, text, "crio status config")
+}
+
+func (e Engine) crioAnswer(h Host, text []byte, source string) (runtimes, error) {
+	doc, err := parseDocument(text)
+	if err != nil {
+		return runtimes{}, fmt.Errorf("reading what %s says: %w", source, err)
+	}
+	known, err := e.crioRuntimes(h, doc.tree)
+	known.source = source
+	return known, err
+}
+
+// crioCommand runs a command of the engine's program as the engine itself is started.
+func (e Engine) crioCommand(h Host, command string) (program string, args []string, err error) {
+	c, err := e.command(h)
+	if err != nil {
+		return "", nil, err
+	}
+	args = append(c.args(), command)
+	if env := c.environment(func(name string) bool { return strings.HasPrefix(name, "CONTAINER_") }); len(env) > 0 {
+		return "env", slices.Concat(env, []string{e.Binary}, args), nil
+	}
+	return e.Binary, args, nil
+}
 
 func (crio) edit(h Host, e Engine, r Request) ([]File, error) {
-	files, ours, err := e.crioFiles(h)
+	config, ours, err := e.crioConfig(h)
 	if err != nil {
 		return nil, err
 	}
-	config, err := h.overlay(files, crioSection)
-	if err != nil {
-		return nil, err
+	runtimes := make(map[string]any)
+	for name, shim := range r.Others {
+		if runtimes[name], err = e.crioEntry(config, name, shim); err != nil {
+			return nil, err
+		}
 	}
 	name := e.crioDefault(config)
+	entry, err := e.crioEntry(config, name, r.Shim)
+	switch {
+	case err != nil:
+		return nil, err
+	case r.Default:
+		runtimes[name] = entry
+	case crioType(entry) != "":
+		if entry, err = e.crioEntry(config, "runc", r.Shim); err != nil || crioType(entry) != "" {
+			return nil, fmt.Errorf("CRI-O's default runtime %q is of type %q, %w, and it has no table of a runc: write one into %q", name, crioType(entry), ErrNotRunc, e.Config)
+		}
+		fallthrough
+	default:
+		runtimes[addedRuntime] = entry
+	}
+	if kind := crioType(entry); kind != "" {
+		return nil, fmt.Errorf("CRI-O's default runtime %q is of type %q, %w: name one of type \"oci\" in default_runtime, or install without --set-default", name, kind, ErrNotRunc)
+	}
+	return h.editDropin(ours, map[string]any{"crio": map[string]any{"runtime": map[string]any{"runtimes": runtimes}}})
+}
+
+// crioEntry is a runtime's entry as it has to stand in a file, which replaces all of it.
+func (e Engine) crioEntry(config overlaid, name, shim string) (map[string]any, error) {
 	entry, ok := lookUp(config, slices.Concat(crioSection, key{name})).(map[string]any)
 	switch {
 	case ok:
@@ -141,38 +254,19 @@ func (crio) edit(h Host, e Engine, r Request) ([]File, error) {
 	default:
 		return nil, fmt.Errorf("no file of CRI-O's has a table [%s], and what this version of it takes instead is not known: write one into %q with what `crio config --default` prints", header(slices.Concat(crioSection, key{name})), e.Config)
 	}
-	if kind, _ := entry["runtime_type"].(string); kind != "" && kind != "oci" {
-		return nil, fmt.Errorf("CRI-O's default runtime %q is of type %q, which is no runc: name one of type \"oci\" in default_runtime", name, kind)
-	}
-	if !r.Default {
-		name = addedRuntime
-	}
-	entry[crioPath] = r.Shim
+	entry[crioPath] = shim
 	delete(entry, "inherit_default_runtime") // which would put the default one's path in place of ours
 	// An entry for a platform goes before runtime_path, and no recording is wanted less there.
 	delete(entry, "platform_runtime_paths")
-	return h.editDropin(ours, map[string]any{"crio": map[string]any{"runtime": map[string]any{"runtimes": map[string]any{name: entry}}}})
+	return entry, nil
 }
 
-func (crio) check(h Host, e Engine) ([]string, error) {
-	_, ours, err := e.crioFiles(h)
-	return []string{"--config", e.Config, "--config-dir", path.Dir(ours), "config"}, err
-}
+// check is asked's command.
+func (crio) check(h Host, e Engine) (string, []string, error) { return e.crioCommand(h, "config") }
 
 func (crio) socket(h Host, e Engine) (string, error) {
-	files, _, err := e.crioFiles(h)
-	if err != nil {
-		return "", err
-	}
-	config, err := h.overlay(files, crioSection)
-	if err != nil {
-		return "", err
-	}
-	c, err := e.command(h)
-	if err != nil {
-		return "", err
-	}
-	return first(lastOption(c.args(), "--listen"), config.text("crio", "api", "listen"), "/var/run/crio/crio.sock"), nil
+	config, _, err := e.crioConfig(h)
+	return first(config.text("crio", "api", "listen"), "/var/run/crio/crio.sock"), err
 }
 
 func (crio) ask(ctx context.Context, socket string) error { return askCRI(ctx, socket) }

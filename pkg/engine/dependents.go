@@ -3,7 +3,6 @@
 package engine
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -33,9 +32,9 @@ func (r runtimes) uses(shims []string) Use {
 	return use
 }
 
-// UsesShim says which of the engine's runtimes, as its configuration is now, call one of the paths.
+// UsesShim says which of the engine's runtimes call one of the paths if it starts now.
 func (e Engine) UsesShim(h Host, shims []string) (Use, error) {
-	known, err := e.driver().configured(h, e)
+	known, err := e.known(h)
 	if errors.Is(err, ErrNoCRI) {
 		return Use{}, nil
 	}
@@ -43,18 +42,6 @@ func (e Engine) UsesShim(h Host, shims []string) (Use, error) {
 		return Use{}, fmt.Errorf("reading the configuration of %s: %w", e, err)
 	}
 	return known.uses(shims), nil
-}
-
-// RunsShim asks the running engine which of its runtimes call one of the paths. It returns false if the engine cannot be asked.
-func (e Engine) RunsShim(ctx context.Context, h Host, shims []string) (use Use, asked bool, err error) {
-	if h.Run == nil {
-		return use, false, nil
-	}
-	known, err := e.driver().running(ctx, h, e)
-	if errors.Is(err, errNoAnswer) {
-		return use, false, nil
-	}
-	return known.uses(shims), true, err
 }
 
 // Dependents returns the IDs of the engine's containers that need one of the paths, or the runtime that Edit added, for what is still to

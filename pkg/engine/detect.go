@@ -84,7 +84,7 @@ func (i installed) find(h Host, kind Kind) (Engine, []Engine, error) {
 // fill asks the engine's program and reads its configuration.
 func (e *Engine) fill(h Host) error {
 	e.Version = h.version(e.Binary)
-	known, err := e.driver().configured(h, *e)
+	known, err := e.known(h)
 	if errors.Is(err, ErrNoCRI) {
 		return nil
 	}
@@ -92,7 +92,8 @@ func (e *Engine) fill(h Host) error {
 		return err
 	}
 	e.CgroupDriver = known.driver
-	e.Runtime = Runtime{Name: known.name, Path: known.paths[known.name]}
+	e.Runtime = Runtime{Name: known.name, Path: known.paths[known.name], Type: known.types[known.name]}
+	e.Runtimes = known.list()
 	return nil
 }
 

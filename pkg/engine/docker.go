@@ -8,8 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net"
-	"net/http"
 	"path"
 	"slices"
 	"strings"
@@ -27,7 +25,7 @@ func (docker) detect(h Host) ([]Engine, error) {
 
 // Not every restart of Docker leaves containers alone.
 func (docker) traits() traits {
-	return traits{program: "dockerd", init: []string{"/etc/default/docker", "/etc/conf.d/docker"}, options: "DOCKER_OPTS", verb: "reload", advice: "kill -HUP $(pidof dockerd), or restart dockerd", keeps: true}
+	return traits{program: "dockerd", reserved: stockRuntimes, init: []string{"/etc/default/docker", "/etc/conf.d/docker"}, options: "DOCKER_OPTS", verb: "reload", advice: "kill -HUP $(pidof dockerd), or restart dockerd", keeps: true}
 }
 
 // daemonJSON is what of daemon.json is about runtimes.
@@ -57,6 +55,14 @@ func (r dockerRuntime) program() string {
 		return binary
 	}
 	return "runc"
+}
+
+// foreign is the runtime's type if it calls nothing of runc's kind.
+func (r dockerRuntime) foreign() string {
+	if r.Path != "" || r.Type == runcType {
+		return ""
+	}
+	return r.Type
 }
 
 // stockRuntimes are Docker's own names for the runc that it finds in its PATH.
@@ -105,7 +111,7 @@ func (docker) configured(h Host, e Engine) (runtimes, error) {
 		}
 	}
 	for name, runtime := range config.Runtimes {
-		known.paths[name] = h.program(runtime.program(), dirs)
+		known.add(name, h.program(runtime.program(), dirs), runtime.foreign())
 	}
 	if slices.Contains(stockRuntimes, known.name) {
 		known.paths[known.name] = known.paths["runc"]
@@ -121,31 +127,45 @@ func (docker) configured(h Host, e Engine) (runtimes, error) {
 	return known, nil
 }
 
-// running asks with docker, which needs to be there.
-func (docker) running(ctx context.Context, h Host, _ Engine) (runtimes, error) {
-	text, err := h.Run(ctx, "docker", "info", "--format", "{{.DefaultRuntime}} {{json .Runtimes}}")
+// asked has no answer: dockerd --validate says whether it starts, and no more.
+func (docker) asked(context.Context, Host, Engine, []string) (runtimes, error) {
+	return runtimes{}, ErrNoAnswer
+}
+
+// running is what `docker info` says.
+func (d docker) running(ctx context.Context, h Host, e Engine) (runtimes, error) {
+	socket, err := d.socket(h, e)
 	if err != nil {
-		return runtimes{}, fmt.Errorf("asking Docker for its runtimes: %w", err)
+		return runtimes{}, err
 	}
-	name, list, _ := strings.Cut(string(text), " ")
-	known := runtimes{name: name, paths: make(map[string]string)}
-	var entries map[string]dockerRuntime
-	if err := json.Unmarshal([]byte(list), &entries); err != nil {
-		return known, fmt.Errorf("reading what Docker says of its runtimes: %w", err)
+	if socket == "" {
+		return runtimes{}, ErrNoAnswer
 	}
-	for name, entry := range entries {
-		known.paths[name] = entry.program()
+	text, err := h.API.Get(ctx, socket, "/info")
+	if err != nil {
+		return runtimes{}, err
+	}
+	var info struct {
+		DefaultRuntime string
+		Runtimes       map[string]dockerRuntime
+	}
+	if err := json.Unmarshal(text, &info); err != nil {
+		return runtimes{}, fmt.Errorf("reading its answer: %w", err)
+	}
+	known := runtimes{name: info.DefaultRuntime, paths: make(map[string]string), source: "docker info"}
+	for name, entry := range info.Runtimes {
+		known.add(name, entry.program(), entry.foreign())
 	}
 	return known, nil
 }
 
-func (docker) check(h Host, e Engine) ([]string, error) {
+func (docker) check(h Host, e Engine) (string, []string, error) {
 	// dockerd has had --validate since 23.0.
 	if !atLeast(e.Version, 23, 0) {
-		return nil, nil
+		return "", nil, nil
 	}
 	if _, err := h.stat(e.Config); errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
+		return "", nil, nil
 	}
 	// With the flags that it is started with: some must not stand in its configuration as well.
 	c, err := e.command(h)
@@ -153,7 +173,7 @@ func (docker) check(h Host, e Engine) ([]string, error) {
 	if _, ok := option(args, "--config-file"); !ok {
 		args = append(args, "--config-file", e.Config)
 	}
-	return args, err
+	return e.Binary, args, err
 }
 
 func (docker) socket(h Host, e Engine) (string, error) {
@@ -185,28 +205,9 @@ func dockerSocket(hosts []string) string {
 	return usual
 }
 
-func (docker) ask(ctx context.Context, socket string) error { return ping(ctx, socket) }
-
-func ping(ctx context.Context, socket string) error {
-	client := http.Client{Transport: &http.Transport{
-		DisableKeepAlives: true,
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, "unix", socket)
-		},
-	}}
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://docker/_ping", nil)
-	if err != nil {
-		return err
-	}
-	answer, err := client.Do(request)
-	if err != nil {
-		return err
-	}
-	defer answer.Body.Close()
-	if answer.StatusCode != http.StatusOK {
-		return fmt.Errorf("its answer is %s", answer.Status)
-	}
-	return nil
+func (docker) ask(ctx context.Context, socket string) error {
+	_, err := Sockets{}.Get(ctx, socket, "/_ping")
+	return err
 }
 
 func (docker) dependents(h Host, e Engine, shims []string) ([]string, error) {

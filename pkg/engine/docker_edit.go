@@ -21,6 +21,11 @@ func (docker) edit(h Host, e Engine, r Request) ([]File, error) {
 	if err := config.route(o, r); err != nil {
 		return nil, fmt.Errorf("editing %q: %w", e.Config, err)
 	}
+	for _, name := range slices.Sorted(maps.Keys(r.Others)) {
+		if err := config.reroute(o, name, r.Others[name]); err != nil {
+			return nil, fmt.Errorf("editing %q: %w", e.Config, err)
+		}
+	}
 	if r.Default && config.DefaultRuntime != addedRuntime {
 		if err := o.set(addedRuntime, "default-runtime"); err != nil {
 			return nil, fmt.Errorf("editing %q: %w", e.Config, err)
@@ -46,28 +51,42 @@ func (config daemonJSON) route(o *object, r Request) error {
 	if !ok {
 		return fmt.Errorf("its default-runtime is %q, which is not among its runtimes", name)
 	}
-	if runtime.Path != "" {
-		if runtime.Path == r.Shim && name == addedRuntime {
-			return nil
+	if kind := runtime.foreign(); kind != "" {
+		if r.Default {
+			return fmt.Errorf("its default-runtime %q is of type %q, %w: choose one that does, or install without --set-default", name, kind, ErrNotRunc)
 		}
-		if name == addedRuntime {
-			return o.set(r.Shim, "runtimes", addedRuntime, "path")
-		}
-		runtime.Path = r.Shim
-		return o.set(runtime, "runtimes", addedRuntime)
+		return o.set(dockerRuntime{Path: r.Shim}, "runtimes", addedRuntime)
 	}
-	if runtime.Type != runcType {
-		return fmt.Errorf("its default-runtime %q is of type %q, which does not call a runc: choose one that does", name, runtime.Type)
+	if name == addedRuntime {
+		return config.reroute(o, name, r.Shim)
 	}
-	if name == addedRuntime && runtime.Options["BinaryName"] == r.Shim {
+	return o.set(runtime.through(r.Shim), "runtimes", addedRuntime)
+}
+
+// reroute has a runtime that there is call the shim.
+func (config daemonJSON) reroute(o *object, name, shim string) error {
+	switch runtime := config.Runtimes[name]; {
+	case runtime.program() == shim:
 		return nil
+	case runtime.Path != "":
+		return o.set(shim, "runtimes", name, "path")
+	default:
+		return o.set(runtime.through(shim), "runtimes", name)
 	}
-	runtime.Options = maps.Clone(runtime.Options)
-	if runtime.Options == nil {
-		runtime.Options = make(map[string]any)
+}
+
+// through is a copy that calls the shim.
+func (r dockerRuntime) through(shim string) dockerRuntime {
+	if r.Path != "" {
+		r.Path = shim
+		return r
 	}
-	runtime.Options["BinaryName"] = r.Shim
-	return o.set(runtime, "runtimes", addedRuntime)
+	r.Options = maps.Clone(r.Options)
+	if r.Options == nil {
+		r.Options = make(map[string]any)
+	}
+	r.Options["BinaryName"] = shim
+	return r
 }
 
 // conflicts looks for flags of dockerd's that must not stand in daemon.json as well: it would not start.

@@ -21,15 +21,18 @@ type driver interface {
 	// starts now.
 	configured(h Host, e Engine) (runtimes, error)
 
-	// running asks the engine that runs for its runtimes. The error is errNoAnswer if engines of this kind cannot be asked.
+	// asked asks the engine's program, as the engine would be started now, for the default runtime and those that are named. The error
+	// is ErrNoAnswer if there is no such question.
+	asked(ctx context.Context, h Host, e Engine, also []string) (runtimes, error)
+
+	// running asks the engine that runs for its runtimes. The error is ErrNoAnswer if engines of this kind cannot be asked.
 	running(ctx context.Context, h Host, e Engine) (runtimes, error)
 
 	// edit computes the files that have to be written for a request, none if the engine does so already.
 	edit(h Host, e Engine, r Request) ([]File, error)
 
-	// check is the command line of the engine's program that reads all of the configuration and does nothing else, without the
-	// program; nil if there is no such command.
-	check(h Host, e Engine) ([]string, error)
+	// check is a command that reads all of the configuration and does nothing else; its program is "" if there is no such.
+	check(h Host, e Engine) (program string, args []string, err error)
 
 	// socket is where the engine's API listens, "" if nowhere.
 	socket(h Host, e Engine) (string, error)
@@ -46,13 +49,14 @@ type driver interface {
 
 // traits are what holds for all engines of a kind.
 type traits struct {
-	program string   // base name of the engine's program
-	verb    string   // of systemctl, by which a running engine takes its configuration; "" if it reads that at each start of a container
-	init    []string // files that scripts source which start the engine without systemd
-	options string   // the variable in them that has its arguments
-	advice  string   // does the same without systemd; "" for a restart
-	class   bool     // pods name its runtimes by RuntimeClass
-	keeps   bool     // when its configuration names no default runtime any more, it keeps the one that it has
+	reserved []string // runtimes whose program cannot be chosen
+	program  string   // base name of the engine's program
+	verb     string   // of systemctl, by which a running engine takes its configuration; "" if it reads that at each start of a container
+	init     []string // files that scripts source which start the engine without systemd
+	options  string   // the variable in them that has its arguments
+	advice   string   // does the same without systemd; "" for a restart
+	class    bool     // pods name its runtimes by RuntimeClass
+	keeps    bool     // when its configuration names no default runtime any more, it keeps the one that it has
 }
 
 // drivers are all drivers, in the order in which engines are shown.
@@ -86,6 +90,38 @@ func (e Engine) Rereads() bool { return e.driver().traits().verb == "reload" }
 // KeepsDefault says whether the running engine keeps its default runtime until its configuration names another one: Keep has a
 // configuration for that.
 func (e Engine) KeepsDefault() bool { return e.driver().traits().keeps }
+
+// Others are the runtimes beside the default one and the one that Edit adds: those that could go through the shim as well, and
+// those that could not.
+func (e Engine) Others() (possible, impossible []Runtime) {
+	for _, r := range e.Runtimes {
+		switch {
+		case slices.Contains(e.driver().traits().reserved, r.Name):
+			impossible = append(impossible, r) // also if it is the default one, which gets another name
+		case r.Name == addedRuntime || r.Name == e.Runtime.Name:
+		case r.Type != "" || r.Path == "":
+			impossible = append(impossible, r)
+		default:
+			possible = append(possible, r)
+		}
+	}
+	return possible, impossible
+}
+
+// Base is the runtime behind the one that is routed: the default one, or if that calls no runc and only a runtime is added, a runc.
+func (e Engine) Base(setDefault bool) Runtime {
+	if setDefault || e.Runtime.Type == "" {
+		return e.Runtime
+	}
+	for _, name := range []string{"runc", "crun"} {
+		for _, r := range e.Runtimes {
+			if r.Name == name && r.Type == "" && r.Path != "" {
+				return r
+			}
+		}
+	}
+	return Runtime{Name: "runc"}
+}
 
 // RuntimeClass is the manifest by which pods ask for the runtime that Edit adds beside the default one, with
 // `runtimeClassName: runc-trace`. It is "" if Kubernetes does not use the engine.

@@ -24,7 +24,7 @@ const shim = "/opt/runc-trace/bin/runc-trace"
 // scenario is one archive below testdata/edit: a host, which engine is edited how, and what comes of it.
 //
 // Its comment has lines of words: `edit containerd`, `edit containerd k3s default`, and `says /usr/bin/containerd TEXT` for what a
-// program prints as its version. Files below in/ are the host: one that begins with "-> " is a symbolic link, and a | in /proc/PID/cmdline ends
+// program prints as its version; `others NAME...` are runtimes that shall go through the shim as well. Files answer/COMMAND are what commands print, and again/COMMAND, when all is written. Files below in/ are the host: one that begins with "-> " is a symbolic link, and a | in /proc/PID/cmdline ends
 // an argument. What is seen is `engine` (as it was detected), files below want/
 // (those that are to be written), or `error`.
 type scenario struct {
@@ -33,6 +33,7 @@ type scenario struct {
 	archive *txtar.Archive
 	root    string
 	says    map[string]string
+	answers map[string][]byte
 	kind    Kind
 	variant string
 	request Request
@@ -73,6 +74,11 @@ func (s *scenario) parse(t *testing.T) {
 					s.variant = word
 				}
 			}
+		case fields[0] == "others":
+			s.request.Others = make(map[string]string)
+			for _, name := range fields[1:] {
+				s.request.Others[name] = shim + "-" + name
+			}
 		case fields[0] == "says":
 			s.says[fields[1]] = strings.Join(fields[2:], " ") + "\n"
 		default:
@@ -90,7 +96,18 @@ func (s *scenario) host(t *testing.T) Host {
 			s.write(t, "/"+path, file.Data)
 		}
 	}
+	s.answer("answer/")
 	return Host{Root: s.root, Run: s.run}
+}
+
+// answer has commands print the files below a folder.
+func (s *scenario) answer(folder string) {
+	s.answers = make(map[string][]byte)
+	for _, file := range s.archive.Files {
+		if command, ok := strings.CutPrefix(file.Name, folder); ok {
+			s.answers["/"+command] = file.Data
+		}
+	}
 }
 
 func (s *scenario) write(t *testing.T, path string, data []byte) {
@@ -118,6 +135,9 @@ func (s *scenario) write(t *testing.T, path string, data []byte) {
 }
 
 func (s *scenario) run(_ context.Context, program string, args ...string) ([]byte, error) {
+	if text, ok := s.answers["/"+strings.TrimPrefix(strings.Join(append([]string{program}, args...), " "), "/")]; ok {
+		return text, nil
+	}
 	if text, ok := s.says[program]; ok && len(args) == 1 && args[0] == "--version" {
 		return []byte(text), nil
 	}
@@ -157,7 +177,11 @@ func TestEdit(t *testing.T) {
 			for _, file := range files {
 				s.write(t, file.Path, file.Data)
 			}
+			s.answer("again/")
 			s.write(t, shim, []byte("#!/bin/sh\n"))
+			for _, link := range s.request.Others {
+				s.write(t, link, []byte("#!/bin/sh\n"))
+			}
 			again, files, err := s.edit(t, h)
 			if len(files) != 0 || err != nil {
 				t.Errorf("edited again, %s has still to be written, or: %v", paths(files), err)
@@ -186,7 +210,7 @@ func (s *scenario) seen(t *testing.T, e Engine, files []File, err error) *txtar.
 	t.Helper()
 	seen := &txtar.Archive{Comment: s.archive.Comment}
 	for _, file := range s.archive.Files {
-		if strings.HasPrefix(file.Name, "in/") {
+		if strings.HasPrefix(file.Name, "in/") || strings.HasPrefix(file.Name, "answer/") || strings.HasPrefix(file.Name, "again/") {
 			seen.Files = append(seen.Files, file)
 		}
 	}

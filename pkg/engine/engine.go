@@ -6,8 +6,10 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -30,6 +32,9 @@ type Host struct {
 	Root string
 	// Run runs a program of the host and returns what it wrote to its standard output. An error wraps what it wrote to its standard error.
 	Run func(ctx context.Context, program string, args ...string) ([]byte, error)
+
+	// API asks running engines at their sockets; nil if none is to be asked.
+	API API
 
 	// Seen, unless it is nil, is told of every file that is read, and of what was in it.
 	Seen func(path string, text []byte)
@@ -54,12 +59,16 @@ type Engine struct {
 	CgroupDriver string
 	// Runtime is the engine's default runtime.
 	Runtime Runtime
+	// Runtimes are all that the engine knows, sorted by name.
+	Runtimes []Runtime
 }
 
 // Runtime is a runtime as an engine knows it.
 type Runtime struct {
 	Name string // as the engine calls it: "runc"
 	Path string // absolute path of the program, symbolic links not followed; "" where it was not found
+	// Type is what the runtime is if it calls nothing of runc's kind, as the engine calls that; otherwise "".
+	Type string
 }
 
 // Request says how an engine is to be configured.
@@ -68,6 +77,8 @@ type Request struct {
 	Shim string
 	// Default routes the engine's default runtime through the shim. Otherwise a runtime called "runc-trace" is added.
 	Default bool
+	// Others are the paths under which other runtimes of the engine shall call the shim, by their names.
+	Others map[string]string
 }
 
 // File is a file as it shall be.
@@ -80,13 +91,6 @@ type File struct {
 // addedRuntime is the name of the runtime that stands beside the default one.
 const addedRuntime = "runc-trace"
 
-// runtimes are the runtimes that an engine knows.
-type runtimes struct {
-	name   string            // of the default one
-	paths  map[string]string // programs by runtime, "" where none was found or none is a program
-	driver string            // of cgroups
-}
-
 // Edit returns the files that have to be written for the engine to do what is requested, whole and as they shall be: none
 // where it does so already. Runtimes that are added have the options of the engine's default one. Nothing is written, and
 // the result is what the engine will understand: it was read again as the engine reads it.
@@ -95,8 +99,15 @@ func (e Engine) Edit(h Host, r Request) ([]File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("configuring %s: %w", e, err)
 	}
-	// The shim itself may only be written later.
-	planned := h.with(append(slices.Clone(files), File{Path: r.Shim}))
+	if len(files) == 0 || slices.ContainsFunc(files, func(f File) bool { return strings.HasSuffix(f.Path, ".tmpl") }) {
+		return files, nil // there is nothing new to read, or only its owner can say what becomes of it
+	}
+	// The shim itself, and links to it, may only be written later.
+	all := append(slices.Clone(files), File{Path: r.Shim})
+	for _, link := range r.Others {
+		all = append(all, File{Path: link})
+	}
+	planned := h.with(all)
 	if err := e.verify(planned, files, r); err != nil {
 		return nil, fmt.Errorf("configuring %s: %w", e, err)
 	}
@@ -105,27 +116,34 @@ func (e Engine) Edit(h Host, r Request) ([]File, error) {
 
 // verify reads the planned files as the engine will: another file of its configuration may have the last word.
 func (e Engine) verify(h Host, files []File, r Request) error {
-	if len(files) == 0 && e.Kind == Containerd {
-		return nil // all of it was looked at, or stands in a template
-	}
 	for _, file := range files {
-		if strings.HasSuffix(file.Path, ".tmpl") {
-			return nil // what becomes of it only its owner can say
-		}
 		if file.Path == containerdConfig {
-			e.Config = containerdConfig
+			e.Config = containerdConfig // a copy, which the unit names from now on
 		}
 	}
 	known, err := e.driver().configured(h, e)
+	if errors.Is(err, errUnsure) {
+		return nil // Confirm asks the engine
+	}
 	if err != nil {
 		return fmt.Errorf("reading the result: %w", err)
 	}
-	name := addedRuntime
-	if r.Default {
-		name = known.name
+	want := maps.Clone(r.Others)
+	if want == nil {
+		want = make(map[string]string)
 	}
-	if known.paths[name] != r.Shim {
-		return fmt.Errorf("another file of its configuration is read later than what would be written, and has the runtime %q call %q: change it there by hand", name, known.paths[name])
+	switch {
+	case !r.Default:
+		want[addedRuntime] = r.Shim
+	case known.paths[e.Runtime.Name] == r.Shim:
+		want[e.Runtime.Name] = r.Shim // the engine itself said that this is the default one
+	default:
+		want[known.name] = r.Shim
+	}
+	for _, name := range slices.Sorted(maps.Keys(want)) {
+		if known.paths[name] != want[name] {
+			return fmt.Errorf("what would be written has no effect: a file that is read later, a flag or a variable has the runtime %q call %q; change it there by hand", name, known.paths[name])
+		}
 	}
 	return nil
 }

@@ -76,6 +76,11 @@ func (h Host) stat(path string) (fs.FileInfo, error) {
 	return os.Stat(at)
 }
 
+func (h Host) isDir(path string) bool {
+	info, err := h.stat(path)
+	return err == nil && info.IsDir()
+}
+
 func (h Host) exists(path string) bool {
 	if _, ok := h.planned[path]; ok {
 		return true
@@ -141,6 +146,24 @@ func (h Host) glob(pattern string) []string {
 	}
 	slices.Sort(found)
 	return slices.Compact(found)
+}
+
+// walk returns the files below a directory, in its own folders too, as filepath.Walk finds them: CRI-O reads them all, whatever their names.
+func (h Host) walk(dir string) []string {
+	var found []string
+	for _, entry := range h.glob(filepath.Join(dir, "*")) {
+		at, err := h.at(filepath.Dir(entry))
+		if err != nil {
+			continue
+		}
+		// A link to a folder is read as a file.
+		if info, err := os.Lstat(filepath.Join(at, filepath.Base(entry))); err == nil && info.IsDir() {
+			found = append(found, h.walk(entry)...)
+			continue
+		}
+		found = append(found, entry)
+	}
+	return found
 }
 
 // hasSystemd says whether systemd runs the host, as sd_booted(3) finds it out.

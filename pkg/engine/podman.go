@@ -4,6 +4,7 @@ package engine
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"path"
 	"slices"
@@ -48,12 +49,53 @@ var podmanOther = map[string][]string{
 	"runc": {"/usr/lib/cri-o-runc/sbin/runc", "/run/current-system/sw/bin/runc"},
 }
 
+// podmanForeign are runtimes by the names that Podman knows, which call nothing of runc's kind.
+var podmanForeign = map[string]string{"kata": "kata", "runsc": "gVisor", "krun": "krun", "runj": "jail", "ocijail": "jail"}
+
 // podmanConfig are the files of all users, in the order in which Podman reads them.
 func (e Engine) podmanConfig(h Host) (overlaid, string, error) {
-	dir := e.Config + ".d"
-	files := append([]string{"/usr/share/containers/containers.conf", e.Config}, h.glob(path.Join(dir, "*.conf"))...)
+	files := []string{"/usr/share/containers/containers.conf"}
+	files = append(files, h.confFiles("/usr/share/containers/containers.conf.d")...)
+	files = append(append(files, e.Config), h.confFiles(e.Config+".d")...)
 	config, err := h.overlay(files, podmanSection)
-	return config, path.Join(dir, confDropinName), err
+	return config, path.Join(e.Config+".d", confDropinName), err
+}
+
+// confFiles are the files of a folder of drop-ins of Podman's: it leaves folders in it alone.
+func (h Host) confFiles(dir string) []string {
+	return slices.DeleteFunc(h.glob(path.Join(dir, "*.conf")), h.isDir)
+}
+
+// podmanElsewhere is an error if all users' environment has Podman read other files.
+func podmanElsewhere(h Host) error {
+	u, _, err := h.unit("podman.service")
+	if err != nil {
+		return err
+	}
+	text, err := h.readIfThere("/etc/environment")
+	if err != nil {
+		return err
+	}
+	settings := parseEnvironment("/etc/environment", text)
+	for _, name := range []string{"CONTAINERS_CONF", "CONTAINERS_CONF_OVERRIDE"} {
+		settings = append(settings, u.env[name])
+	}
+	for _, s := range settings {
+		switch {
+		case s.value == "":
+		case s.name == "CONTAINERS_CONF":
+			return fmt.Errorf("%s has CONTAINERS_CONF=%s, and Podman reads no other file then: write [engine.runtimes] into that by hand, or remove the variable", s.at, s.value)
+		case s.name == "CONTAINERS_CONF_OVERRIDE":
+			config, err := h.overlay([]string{s.value}, podmanSection)
+			if err != nil {
+				return err
+			}
+			if lookUp(config, podmanSection) != nil || lookUp(config, key{"engine", "runtime"}) != nil {
+				return fmt.Errorf("%s has CONTAINERS_CONF_OVERRIDE=%s, which says last what Podman's runtimes are: take them out of that file, or remove the variable", s.at, s.value)
+			}
+		}
+	}
+	return nil
 }
 
 // podmanPaths is the list for a runtime.
@@ -109,7 +151,7 @@ func (podman) configured(h Host, e Engine) (runtimes, error) {
 	names := slices.Collect(maps.Keys(entries))
 	for _, name := range append(names, "crun", "runc", known.name) {
 		if program := podmanProgram(h, config, name); program != "" {
-			known.paths[name] = program
+			known.add(name, program, podmanForeign[name])
 		}
 	}
 	if known.driver == "" {
@@ -121,20 +163,79 @@ func (podman) configured(h Host, e Engine) (runtimes, error) {
 	return known, nil
 }
 
+// podmanStorage is where Podman keeps what it has; asking it for anything makes that.
+const podmanStorage = "/var/lib/containers/storage"
+
+// asked is what `podman info` says.
+func (d podman) asked(ctx context.Context, h Host, e Engine, also []string) (runtimes, error) {
+	if !h.exists(podmanStorage) {
+		return runtimes{}, ErrNoAnswer
+	}
+	known, err := d.configured(h, e)
+	if err != nil {
+		return known, err
+	}
+	known.source = "podman info"
+	for i, args := range append([][]string{nil}, runtimeFlags(also)...) {
+		text, err := h.Run(ctx, e.Binary, append(args, "info", "--format", "{{.Host.OCIRuntime.Name}} {{.Host.OCIRuntime.Path}}")...)
+		if err != nil {
+			return known, err
+		}
+		name, program, ok := strings.Cut(strings.TrimSpace(string(text)), " ")
+		if !ok {
+			return known, ErrNoAnswer
+		}
+		if i == 0 {
+			known.name = name
+		}
+		known.paths[name] = program
+	}
+	return known, nil
+}
+
+func runtimeFlags(names []string) [][]string {
+	var all [][]string
+	for _, name := range names {
+		all = append(all, []string{"--runtime", name})
+	}
+	return all
+}
+
 func (podman) running(context.Context, Host, Engine) (runtimes, error) {
-	return runtimes{}, errNoAnswer
+	return runtimes{}, ErrNoAnswer
 }
 
 func (podman) edit(h Host, e Engine, r Request) ([]File, error) {
+	if err := podmanElsewhere(h); err != nil {
+		return nil, err
+	}
 	config, ours, err := e.podmanConfig(h)
 	if err != nil {
 		return nil, err
 	}
-	name := podmanDefault(h, config)
-	engine := make(map[string]any)
+	known, err := e.known(h)
+	if err != nil {
+		return nil, err
+	}
+	engine, runtimes := make(map[string]any), make(map[string]any)
 	// The programs that were called so far stay behind the shim: where that is gone, containers go on.
-	paths := append([]any{r.Shim}, slices.DeleteFunc(slices.Clone(podmanPaths(config, name)), func(path any) bool { return path == r.Shim })...)
-	if !r.Default {
+	route := func(to, name, shim string) {
+		runtimes[to] = append([]any{shim}, slices.DeleteFunc(slices.Clone(podmanPaths(config, name)), func(path any) bool { return path == shim })...)
+	}
+	for name, shim := range r.Others {
+		route(name, name, shim)
+	}
+	if r.Default {
+		if kind := known.types[known.name]; kind != "" {
+			return nil, fmt.Errorf("Podman's default runtime is %q, %w: name another in runtime below [engine], or install without --set-default", known.name, ErrNotRunc)
+		}
+		route(known.name, known.name, r.Shim)
+	} else {
+		name := known.name
+		if known.types[name] != "" {
+			name = "crun"
+		}
+		route(addedRuntime, name, r.Shim)
 		for ability, able := range podmanAbilities {
 			if list, ok := lookUp(config, key{"engine", ability}).([]any); ok {
 				able = list
@@ -143,14 +244,15 @@ func (podman) edit(h Host, e Engine, r Request) ([]File, error) {
 				engine[ability] = append(slices.Clone(able), addedRuntime)
 			}
 		}
-		name = addedRuntime
 	}
-	engine["runtimes"] = map[string]any{name: paths}
+	engine["runtimes"] = runtimes
 	return h.editDropin(ours, map[string]any{"engine": engine})
 }
 
 // check has Podman read its configuration, which it does before anything else. Any command that asks for more makes its storage.
-func (podman) check(Host, Engine) ([]string, error) { return []string{"--version"}, nil }
+func (podman) check(_ Host, e Engine) (string, []string, error) {
+	return e.Binary, []string{"--version"}, nil
+}
 
 func (podman) socket(Host, Engine) (string, error) { return "", nil }
 

@@ -180,7 +180,7 @@ func TestCheck(t *testing.T) {
 			name: "old Docker, no JSON", tree: "-- /etc/docker/daemon.json --\n{]\n", engine: Engine{Kind: Docker, Binary: "/usr/bin/dockerd", Version: "20.10.24+dfsg1", Config: "/etc/docker/daemon.json"},
 			err: `checking the configuration of docker: parsing "/etc/docker/daemon.json": hujson: line 1, column 2: invalid character ']' at start of value`,
 		},
-		{name: "CRI-O", engine: Engine{Kind: CRIO, Binary: "/usr/bin/crio", Config: "/etc/crio/crio.conf"}, ran: []string{"/usr/bin/crio --config /etc/crio/crio.conf --config-dir /etc/crio/crio.conf.d config"}},
+		{name: "CRI-O", engine: Engine{Kind: CRIO, Binary: "/usr/bin/crio", Config: "/etc/crio/crio.conf"}, ran: []string{"/usr/bin/crio config"}},
 		{name: "Podman", engine: Engine{Kind: Podman, Binary: "/usr/bin/podman", Config: "/etc/containers/containers.conf"}, ran: []string{"/usr/bin/podman --version"}},
 		{name: "no program", engine: Engine{Kind: CRIO, Config: "/etc/crio/crio.conf"}},
 	} {

@@ -120,6 +120,9 @@ func (m *machine) run(_ context.Context, program string, args ...string) ([]byte
 	if isShim(program) && len(args) == 1 && args[0] == "--version" {
 		return []byte("runc version 1.3.0\n"), nil
 	}
+	if strings.HasSuffix(line, " config dump") || strings.HasSuffix(line, " config") || strings.Contains(line, "podman info") {
+		return nil, nil // a question, with no answer
+	}
 	m.commands = append(m.commands, line)
 	for kind := range programs {
 		if strings.HasSuffix(line, " restart "+string(kind)+".service") || strings.HasPrefix(line, "sh -c sv ") && strings.HasSuffix(line, string(kind)) {
@@ -170,9 +173,24 @@ func (m *machine) answers(_ context.Context, e engine.Engine) error {
 	return nil
 }
 
+// Get answers for Docker.
+func (m *machine) Get(_ context.Context, socket, path string) ([]byte, error) {
+	said := m.says["docker info"]
+	if path != "/info" || said == "" {
+		return nil, fmt.Errorf("%w: %s does not know %s", engine.ErrNoAnswer, socket, path)
+	}
+	name, runtimes, _ := strings.Cut(said, " ")
+	return fmt.Appendf(nil, `{"DefaultRuntime": %q, "Runtimes": %s}`, name, runtimes), nil
+}
+
+// Status answers for containerd, which says nothing of its runtimes unless the test has it say so.
+func (m *machine) Status(context.Context, string) (map[string]string, error) {
+	return map[string]string{"config": m.says["crictl info"]}, nil
+}
+
 func (m *machine) host() Host {
 	return Host{
-		Root: m.root, Run: m.run, Answers: m.answers, Patience: 300 * time.Millisecond, Self: m.self,
+		Root: m.root, Run: m.run, API: m, Answers: m.answers, Patience: 300 * time.Millisecond, Self: m.self,
 		Load: func() (Loaded, error) {
 			m.commands = append(m.commands, "load")
 			loaded := Loaded{New: !m.loaded}

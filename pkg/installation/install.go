@@ -22,6 +22,7 @@ import (
 type Request struct {
 	Kind           engine.Kind // "" for all that are found
 	Default        bool        // engines' default runtimes go through the shim; otherwise a runtime called runc-trace is added
+	All            bool        // so do all other runtimes of runc's kind; implies Default
 	Restart        bool        // engines take their configuration at once
 	RestartCommand string      // by this command of the shell's, and not by systemd
 	Retry          bool        // what engines did not work with before is tried again
@@ -40,6 +41,7 @@ func (h Host) Install(ctx context.Context, r Request) (report Report, err error)
 		return report, err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
+	r.Default = r.Default || r.All
 	p, err := h.plan(r, &report)
 	if err != nil {
 		return report, err
@@ -127,13 +129,13 @@ func (h Host) files(r Request, report *Report) ([]hostfile.File, *attempt, error
 	var names []string
 	var engineFiles []hostfile.File
 	for _, e := range engines {
-		routed, name, err := h.route(e, routes, dir, r.BinDir)
+		routed, ours, err := h.route(e, routes, r, dir)
 		if err != nil {
 			return nil, nil, err
 		}
-		edits, err := e.Edit(attempt.watched(h.engine(), e), engine.Request{Shim: routed.Shim, Default: r.Default})
-		if errors.Is(err, engine.ErrNoCRI) && r.Kind == "" {
-			report.Notes = append(report.Notes, fmt.Sprintf("%s is left as it is: its CRI plugin is disabled, and what uses it names the runtime itself", e))
+		edits, err := e.Edit(attempt.watched(h.engine(), e), routed.request(r))
+		if r.Kind == "" && (errors.Is(err, engine.ErrNoCRI) || errors.Is(err, engine.ErrNotRunc)) {
+			report.Notes = append(report.Notes, fmt.Sprintf("%s is left as it is: %s", e, strings.TrimPrefix(err.Error(), fmt.Sprintf("configuring %s: ", e))))
 			continue
 		}
 		if err != nil {
@@ -142,9 +144,7 @@ func (h Host) files(r Request, report *Report) ([]hostfile.File, *attempt, error
 		for _, f := range edits {
 			engineFiles = append(engineFiles, hostfile.File{Path: f.Path, Data: f.Data, Mode: f.Mode, For: e.String()})
 		}
-		if name != "" {
-			names = append(names, name)
-		}
+		names = append(names, ours...)
 		report.Engines = append(report.Engines, routed)
 	}
 	if len(report.Engines) == 0 {
@@ -207,30 +207,78 @@ func (h Host) engines(kind engine.Kind, report *Report) ([]engine.Engine, error)
 	return engines, nil
 }
 
-// route finds out by which path an engine is to call the shim, and of which NAME that is.
-func (h Host) route(e engine.Engine, routes *routes, dir, binDir string) (Engine, string, error) {
-	routed := Engine{Engine: e, Real: e.Runtime.Path, Shim: path.Join(dir, shimName)}
-	name := ""
-	switch {
-	case e.Runtime == (engine.Runtime{}): // Edit says what is wrong
-		return routed, "", nil
-	case isShim(e.Runtime.Path): // as an earlier installation left it
-		name = strings.TrimPrefix(strings.TrimPrefix(path.Base(e.Runtime.Path), shimName), "-")
-		runtime := routes.config.RuntimeFor(name)
-		routed.Real = strings.Join(runtime, ", ")
-	case e.Runtime.Path == "" || !h.exists(e.Runtime.Path):
-		return routed, "", fmt.Errorf("%s has %q as its default runtime, but there is no such program %s: install it, or correct the engine's configuration",
-			e, e.Runtime.Name, e.Runtime.Path)
-	default:
-		if h.sameFile(e.Runtime.Path, path.Join(dir, shimName)) {
-			return routed, "", fmt.Errorf("%s has %s as its default runtime, which is runc-trace itself: configure the real one there", e, e.Runtime.Path)
+// route finds out by which paths an engine is to call the shim, and of which NAMEs those are.
+func (h Host) route(e engine.Engine, routes *routes, r Request, dir string) (Engine, []string, error) {
+	routed := Engine{Engine: e, Shim: path.Join(dir, shimName), Others: make(map[string]string)}
+	if e.Runtime == (engine.Runtime{}) || r.Default && e.Runtime.Type != "" { // Edit says what is wrong
+		return routed, nil, nil
+	}
+	var names []string
+	link := func(runtime engine.Runtime) (shim, real string, err error) {
+		name, real, err := h.name(e, runtime, routes, dir)
+		if name == "" {
+			return path.Join(dir, shimName), real, err
 		}
-		name = routes.name(e, e.Runtime.Path)
+		names = append(names, name)
+		return path.Join(r.BinDir, linkPrefix+name), real, err
 	}
-	if name != "" {
-		routed.Shim = path.Join(binDir, linkPrefix+name)
+	var err error
+	if routed.Shim, routed.Real, err = link(e.Base(r.Default)); err != nil {
+		return routed, nil, err
 	}
-	return routed, name, nil
+	possible, impossible := e.Others()
+	if r.Default { // otherwise none is meant to be traced but the one that is added
+		routed.Left = impossible
+	}
+	for _, other := range possible {
+		if !r.All && !isShim(other.Path) {
+			if r.Default {
+				routed.Left = append(routed.Left, other)
+			}
+			continue
+		}
+		if routed.Others[other.Name], _, err = link(other); err != nil {
+			return routed, nil, err
+		}
+	}
+	return routed, names, nil
+}
+
+// Untraced says which runtimes are left as they are, "" if none are.
+func (e Engine) Untraced() string {
+	if len(e.Left) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("not traced: containers of its %s%s", engine.Names(e.Left), e.remedy())
+}
+
+// remedy has them traced, as far as that is possible.
+func (e Engine) remedy() string {
+	possible, _ := e.Engine.Others()
+	if !slices.ContainsFunc(e.Left, func(r engine.Runtime) bool { return slices.Contains(possible, r) }) {
+		return ""
+	}
+	return " (--all-runtimes routes those of runc's kind, too)"
+}
+
+// request is what an engine's configuration is asked for.
+func (e Engine) request(r Request) engine.Request {
+	return engine.Request{Shim: e.Shim, Default: r.Default, Others: e.Others}
+}
+
+// name gives the NAME for a runtime of an engine, "" for the shim's own name, and the program behind it.
+func (h Host) name(e engine.Engine, r engine.Runtime, routes *routes, dir string) (name, real string, err error) {
+	switch {
+	case isShim(r.Path): // as an earlier installation left it
+		name = strings.TrimPrefix(strings.TrimPrefix(path.Base(r.Path), shimName), "-")
+		return name, strings.Join(routes.config.RuntimeFor(name), ", "), nil
+	case r.Path == "" || !h.exists(r.Path):
+		return "", r.Path, fmt.Errorf("%s has the runtime %q, but there is no such program%s: install it, or correct the engine's configuration",
+			e, r.Name, strings.TrimSuffix(" "+r.Path, " "))
+	case h.sameFile(r.Path, path.Join(dir, shimName)):
+		return "", r.Path, fmt.Errorf("%s has the runtime %q, which is runc-trace itself (%s): configure the real one there", e, r.Name, r.Path)
+	}
+	return routes.name(e, r.Path), r.Path, nil
 }
 
 func (h Host) sameFile(a, b string) bool {
@@ -251,6 +299,9 @@ func (h Host) activate(ctx context.Context, p plan, report *Report, store *hostf
 	going := context.WithoutCancel(ctx)
 	for _, e := range report.Engines {
 		if err := e.Check(ctx, h.engine()); err != nil {
+			return undone(err, store.Rollback())
+		}
+		if err := e.Confirm(h.engine(), e.request(p.request)); err != nil {
 			return undone(err, store.Rollback())
 		}
 		if err := h.runsShim(ctx, e); err != nil {

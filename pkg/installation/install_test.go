@@ -122,7 +122,6 @@ func TestInstalled(t *testing.T) {
 	}
 	// The programs are loaded before an engine is restarted, and after it was asked what it thinks of its configuration.
 	want = []string{
-		"/usr/bin/containerd --config /etc/containerd/config.toml config dump",
 		"load", "systemctl daemon-reload", "systemctl start runc-trace.service",
 		"/usr/bin/systemctl daemon-reload", "/usr/bin/systemctl restart containerd.service",
 	}
@@ -254,7 +253,7 @@ func TestFailed(t *testing.T) {
 	}{
 		"an engine refuses": {
 			func(m *machine) { m.fails["/usr/bin/dockerd --validate"] = "unable to configure the Docker daemon" },
-			[]string{"unable to configure the Docker daemon", "everything was put back"}, "/usr/bin/containerd --config /etc/containerd/config.toml config dump",
+			[]string{"unable to configure the Docker daemon", "everything was put back"}, "",
 		},
 		"the programs cannot be loaded": {
 			func(m *machine) { m.loadErr = errors.New("kernel 4.19 lacks type information") },
@@ -282,7 +281,7 @@ func TestFailed(t *testing.T) {
 			func(m *machine) {}, []string{"runc-trace is not beside tracectl in "}, "",
 		},
 		"no runtime": {
-			func(m *machine) { os.Remove(filepath.Join(m.root, "usr/sbin/runc")) }, []string{`"runc" as its default runtime, but there is no such program`}, "",
+			func(m *machine) { os.Remove(filepath.Join(m.root, "usr/sbin/runc")) }, []string{`has the runtime "runc", but there is no such program`}, "",
 		},
 		"the shim for a runtime": {
 			func(m *machine) {
@@ -325,7 +324,7 @@ func TestFailedUpgrade(t *testing.T) {
 	before := m.tree()
 	m.install(request(t, "one", Request{}))
 	installed := m.tree()
-	m.fails["/usr/bin/crio --config"] = "no"
+	m.fails["/usr/bin/crio config"] = "no"
 	_, err := m.host().Install(t.Context(), request(t, "two", Request{Default: true}))
 	says(t, err, "crio refuses its configuration", "no")
 	after := m.tree()
@@ -359,4 +358,72 @@ func TestLeftAlone(t *testing.T) {
 	says(t, err, "podman was not found")
 	_, err = newMachine(t).host().Install(t.Context(), request(t, "one", Request{}))
 	says(t, err, "no container engine was found", "containerd, docker, crio, podman")
+}
+
+// TestAllRuntimes routes all runtimes that call a runc, names the others, and takes all of it out again.
+func TestAllRuntimes(t *testing.T) {
+	m := newMachine(t, engine.Docker)
+	treetest.Write(t, m.root, map[string]string{
+		"usr/bin/crun":           program,
+		"etc/docker/daemon.json": `{"runtimes": {"crun": {"path": "/usr/bin/crun"}, "kata": {"runtimeType": "io.containerd.kata.v2"}}}`,
+	})
+	before := m.tree()
+	report := m.install(request(t, "one", Request{Default: true}))
+	if got, want := report.Engines[0].Untraced(), "not traced: containers of its runtimes kata (io.containerd.kata.v2), runc, crun (--all-runtimes routes those of runc's kind, too)"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	for range 2 { // the second changes nothing
+		report = m.install(request(t, "one", Request{All: true}))
+		want := map[string]string{"crun": "/opt/runc-trace/bin/runc-trace-crun"}
+		if diff := cmp.Diff(want, report.Engines[0].Others); diff != "" {
+			t.Errorf("others (-want +got):\n%s", diff)
+		}
+		if got, want := report.Engines[0].Untraced(), "not traced: containers of its runtimes kata (io.containerd.kata.v2), runc"; got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+	if c, err := config.Parse(m.contents("etc/runc-trace/config.toml")); err != nil || c.Runtimes["crun"] != "/usr/bin/crun" {
+		t.Errorf("%v, %v", c.Runtimes, err)
+	}
+	// They stay routed, whoever installs again.
+	if report = m.install(request(t, "one", Request{Default: true})); len(report.Changes) > 0 && report.Engines[0].Others["crun"] == "" {
+		t.Errorf("%+v", report)
+	}
+	m.uninstall(Removal{Force: true})
+	m.same("install and uninstall", before)
+}
+
+// TestNotRunc says what is wrong with a default runtime that is no runc, and goes on with the other engines.
+func TestNotRunc(t *testing.T) {
+	m := newMachine(t, engine.Docker, engine.Containerd)
+	treetest.Write(t, m.root, map[string]string{"etc/docker/daemon.json": `{"default-runtime": "runsc", "runtimes": {"runsc": {"runtimeType": "io.containerd.runsc.v1"}}}`})
+	_, err := m.host().Install(t.Context(), request(t, "one", Request{Kind: engine.Docker, Default: true}))
+	says(t, err, `its default-runtime "runsc" is of type "io.containerd.runsc.v1", which calls no runc: choose one that does`)
+	report := m.install(request(t, "one", Request{Default: true}))
+	if len(report.Engines) != 1 || report.Engines[0].Kind != engine.Containerd || len(report.Notes) != 1 || !strings.Contains(report.Notes[0], `docker is left as it is: editing "/etc/docker/daemon.json": its default-runtime "runsc"`) {
+		t.Errorf("%+v", report)
+	}
+	report = m.install(request(t, "one", Request{Kind: engine.Docker}))
+	if len(report.Engines) != 1 || report.Engines[0].Real != "/usr/sbin/runc" {
+		t.Errorf("%+v", report)
+	}
+}
+
+// TestUnconfirmed puts all back if an engine says that it does something else.
+func TestUnconfirmed(t *testing.T) {
+	m := newMachine(t, engine.Containerd)
+	before := m.tree()
+	m.says["/usr/bin/containerd --config /etc/containerd/config.toml config dump"] = "version = 3\n[plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.runc]\nruntime_type = 'io.containerd.runc.v2'\n"
+	_, err := m.host().Install(t.Context(), request(t, "one", Request{Default: true}))
+	says(t, err, "containerd does not do what was written: `containerd config dump` has its runtime \"runc\" call \"/usr/sbin/runc\", not /opt/runc-trace/bin/runc-trace", "everything was put back")
+	m.same("install", before)
+
+	delete(m.says, "/usr/bin/containerd --config /etc/containerd/config.toml config dump")
+	m.started["/usr/bin/containerd"] = time.Now().Add(-time.Hour)
+	m.says["crictl info"] = `{"containerd": {"defaultRuntimeName": "runc", "runtimes": {"runc": {"runtimeType": "io.containerd.runc.v2", "options": {"BinaryName": ""}}}}}`
+	_, err = m.host().Install(t.Context(), request(t, "one", Request{Default: true, Restart: true}))
+	says(t, err, "containerd does not work with its new configuration", "its default runtime does not call /opt/runc-trace/bin/runc-trace, by its own answer", "everything was put back")
+	if strings.Contains(m.contents("etc/containerd/config.toml"), "runc-trace") {
+		t.Error("it was not put back")
+	}
 }

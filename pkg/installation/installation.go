@@ -52,6 +52,8 @@ type Host struct {
 	Root string
 	// Run runs a program of the host, as engine.Host says. Where it is nil, files are all that is changed: that is for images.
 	Run func(ctx context.Context, program string, args ...string) ([]byte, error)
+	// API asks running engines, as engine.Host says.
+	API engine.API
 	// Load loads the programs, as the configuration that is in place by then says.
 	Load func() (Loaded, error)
 	// Unload unloads them, and says whether there were any.
@@ -74,7 +76,7 @@ type Loaded struct {
 	Note string // why what is loaded is left although it is not what would be loaded, "" where it is the same
 }
 
-func (h Host) engine() engine.Host { return engine.Host{Root: h.Root, Run: h.Run} }
+func (h Host) engine() engine.Host { return engine.Host{Root: h.Root, Run: h.Run, API: h.API} }
 
 // live says whether the host runs, and is not only a tree of files.
 func (h Host) live() bool { return h.Run != nil }
@@ -123,9 +125,11 @@ type Report struct {
 // Engine is what became of an engine.
 type Engine struct {
 	engine.Engine
-	Shim  string // the path under which it calls the shim, after an installation
-	Real  string // the runtime behind that
-	Taken string // how it took its new configuration, "" where it has not
+	Shim   string            // the path under which it calls the shim, after an installation
+	Real   string            // the runtime behind that
+	Left   []engine.Runtime  // runtimes of it that are left as they are, and so not traced
+	Others map[string]string // paths under which runtimes beside the default one call the shim, by name
+	Taken  string            // how it took its new configuration, "" where it has not
 }
 
 // Kept is a reason why not all was removed.

@@ -69,10 +69,29 @@ func (h Host) reload(ctx context.Context, r Request, e *Engine, store *hostfile.
 		return false, nil
 	}
 	e.Taken = what
-	if err := h.works(ctx, e.Engine, stale); err != nil {
+	obeying := h
+	obeying.Answers = func(ctx context.Context, _ engine.Engine) error {
+		if err := h.Answers(ctx, e.Engine); err != nil {
+			return err
+		}
+		return h.obeys(ctx, e, r, knows)
+	}
+	if err := obeying.works(ctx, e.Engine, stale); err != nil {
 		return true, fmt.Errorf("%s does not work with its new configuration: %w", e, err)
 	}
 	return true, nil
+}
+
+// obeys asks the engine that runs whether it does what was requested.
+func (h Host) obeys(ctx context.Context, e *Engine, r Request, knows func(engine.Use) bool) error {
+	use, asked, err := e.RunsShim(ctx, h.engine(), []string{e.Shim})
+	switch {
+	case err != nil || !asked || knows(use):
+		return err
+	case r.Default:
+		return fmt.Errorf("its default runtime does not call %s, by its own answer", e.Shim)
+	}
+	return fmt.Errorf("none of its runtimes calls %s, by its own answer", e.Shim)
 }
 
 // tell tells an engine to take its configuration, by a command if there is one, and otherwise as engine.Reload does.

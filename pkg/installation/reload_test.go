@@ -42,7 +42,7 @@ func TestRejected(t *testing.T) {
 	before := m.tree()
 	restart := []string{"/usr/bin/systemctl daemon-reload", "/usr/bin/systemctl restart containerd.service"}
 	again := []string{"systemctl daemon-reload", "/usr/bin/systemctl daemon-reload", "/usr/bin/systemctl reset-failed containerd.service", "/usr/bin/systemctl restart containerd.service", "unload"}
-	try := []string{"/usr/bin/containerd --config /etc/containerd/config.toml config dump", "load", "systemctl daemon-reload", "systemctl start runc-trace.service"}
+	try := []string{"load", "systemctl daemon-reload", "systemctl start runc-trace.service"}
 	whole := append(append(append([]string{}, try...), restart...), again...)
 	attempt := func(r Request, commands []string) string {
 		t.Helper()

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/runc-trace/runc-trace/pkg/terminal"
+)
+
+// runtimes are the runtimes that an engine knows.
+type runtimes struct {
+	name   string            // of the default one
+	paths  map[string]string // programs by runtime, "" if none was found or the runtime is no program
+	types  map[string]string // of runtimes that call nothing of runc's kind; absent for those that do
+	driver string            // of cgroups
+	source string            // the command that was asked, "" if the configuration was read
+}
+
+// ErrNoAnswer is wrapped by errors about engines that cannot be asked, and never will have an answer.
+var ErrNoAnswer = errors.New("it cannot be asked")
+
+// ErrNotRunc is wrapped by errors about a default runtime that calls nothing of runc's kind.
+var ErrNotRunc = errors.New("which calls no runc")
+
+// askTime is how long an engine's program may take to answer.
+const askTime = 20 * time.Second
+
+// known are the runtimes of an engine that starts now: by the answer of its own program, otherwise by its configuration.
+func (e Engine) known(h Host, also ...string) (runtimes, error) {
+	known, err := e.asked(h, also...)
+	if err == nil {
+		return known, nil
+	}
+	known, readErr := e.driver().configured(h, e)
+	if readErr != nil && !errors.Is(readErr, ErrNoCRI) && !errors.Is(err, ErrNoAnswer) {
+		readErr = fmt.Errorf("%w (asking it: %w)", readErr, err)
+	}
+	return known, readErr
+}
+
+// asked is the answer of the engine's own program to what it would do, about the default runtime and those that are named. The error is
+// ErrNoAnswer if it cannot be asked, and something else if it could not answer.
+func (e Engine) asked(h Host, also ...string) (runtimes, error) {
+	if h.Run == nil || e.Binary == "" || h.planned != nil {
+		return runtimes{}, ErrNoAnswer
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), askTime)
+	defer cancel()
+	return e.driver().asked(ctx, h, e, also)
+}
+
+// add adds a runtime, whose type is "" if it calls something of runc's kind.
+func (r *runtimes) add(name, program, kind string) {
+	if r.paths == nil {
+		r.paths = make(map[string]string)
+	}
+	if r.types == nil {
+		r.types = make(map[string]string)
+	}
+	delete(r.types, name)
+	if r.paths[name] = program; kind != "" {
+		r.paths[name], r.types[name] = "", kind
+	}
+}
+
+// list are the runtimes, sorted by name.
+func (r runtimes) list() []Runtime {
+	var all []Runtime
+	for _, name := range slices.Sorted(maps.Keys(r.paths)) {
+		all = append(all, Runtime{Name: name, Path: r.paths[name], Type: r.types[name]})
+	}
+	return all
+}
+
+// Names are runtimes in words: "runtimes crun, kata (io.containerd.kata.v2)".
+func Names(all []Runtime) string {
+	names := make([]string, 0, len(all))
+	for _, r := range all {
+		name := terminal.String(r.Name)
+		if r.Type != "" {
+			name += " (" + terminal.String(r.Type) + ")"
+		}
+		names = append(names, name)
+	}
+	if len(names) == 1 {
+		return "runtime " + names[0]
+	}
+	return "runtimes " + strings.Join(names, ", ")
+}
+
+// Confirm asks the engine's own program whether the configuration that stands in place does what was requested. It returns nil if the
+// engine cannot be asked.
+func (e Engine) Confirm(h Host, r Request) error {
+	want := maps.Clone(r.Others)
+	if want == nil {
+		want = make(map[string]string)
+	}
+	also := slices.Sorted(maps.Keys(want))
+	if !r.Default {
+		also = append(also, addedRuntime)
+	}
+	known, err := e.asked(h, also...)
+	switch {
+	case errors.Is(err, ErrNoAnswer):
+		return nil
+	case err != nil:
+		return fmt.Errorf("asking %s what it makes of its configuration: %w", e, err)
+	case r.Default:
+		want[known.name] = r.Shim
+	default:
+		want[addedRuntime] = r.Shim
+	}
+	for _, name := range slices.Sorted(maps.Keys(want)) {
+		if got := known.paths[name]; got != want[name] {
+			return fmt.Errorf("%s does not do what was written: `%s` has its runtime %q call %q, not %s", e, known.source, name, got, want[name])
+		}
+	}
+	return nil
+}
+
+// RunsShim asks the engine that runs which of its runtimes call one of the shims. It returns false if it cannot be asked.
+func (e Engine) RunsShim(ctx context.Context, h Host, shims []string) (use Use, asked bool, err error) {
+	if h.API == nil {
+		return use, false, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, tryTime)
+	defer cancel()
+	known, err := e.driver().running(ctx, h, e)
+	if errors.Is(err, ErrNoAnswer) {
+		return use, false, nil
+	}
+	if err != nil {
+		return use, true, fmt.Errorf("asking %s for its runtimes: %w", e, err)
+	}
+	return known.uses(shims), true, nil
+}
