@@ -71,7 +71,7 @@ func (config daemonJSON) reroute(o *object, name, shim string) error {
 	case runtime.Path != "":
 		return o.set(shim, "runtimes", name, "path")
 	default:
-		return o.set(runtime.through(shim), "runtimes", name)
+		return o.set(shim, "runtimes", name, "options", "BinaryName")
 	}
 }
 

@@ -3,9 +3,11 @@
 package engine
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -41,7 +43,7 @@ func TestUndoScenarios(t *testing.T) {
 				}
 				undo := func(now string) (string, bool) {
 					t.Helper()
-					result, err := Undo(Rewritten{Path: file.Path, Original: original, Written: file.Data, Now: []byte(now), Shims: []string{shim}})
+					result, err := Undo(Rewritten{Path: file.Path, Original: original, Written: file.Data, Now: []byte(now), Shims: append(slices.Collect(maps.Values(s.request.Others)), shim)})
 					if err != nil {
 						t.Fatalf("%s: %v", file.Path, err)
 					}
