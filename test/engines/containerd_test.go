@@ -12,16 +12,21 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// containerds are containerd as Debian ships it, the last of version 1, and the current one.
+// containerds are containerd as Debian ships it, the last of version 1, the last in which imported files replace nothing, and the current one.
 var containerds = map[string]engine{
 	"1.6": {config: map[string]string{"/etc/containerd/config.toml": containerdConfig}},
 	"1.7": {
 		layout: layout{Programs: containerdPrograms("containerd1-1.7.35")},
 		config: map[string]string{"/etc/containerd/config.toml": containerdConfig},
 	},
+	"2.0": {layout: layout{Programs: containerdPrograms("containerd20-2.0.5")}, config: map[string]string{"/etc/containerd/config.toml": containerd2Config}},
 	"2.4": {
 		layout: layout{Programs: containerdPrograms("containerd-2.4.2")},
-		config: map[string]string{"/etc/containerd/config.toml": `# the machine's own
+		config: map[string]string{"/etc/containerd/config.toml": containerd2Config},
+	},
+}
+
+const containerd2Config = `# the machine's own
 version = 3
 
 [plugins."io.containerd.cri.v1.images".pinned_images]
@@ -29,9 +34,7 @@ version = 3
 
 [plugins."io.containerd.cri.v1.runtime"]
   restrict_oom_score_adj = true
-`},
-	},
-}
+`
 
 const containerdConfig = `# the machine's own
 version = 2

@@ -17,6 +17,7 @@ type engine struct {
 	kind   string            // as tracectl calls it
 	layout layout            // of its machine
 	config map[string]string // the user's own files, by path
+	setUp  [][]string        // commands that are run once these are written
 	daemon []string
 	ready  []string      // succeeds when the engine is ready
 	load   []string      // loads the image in the file that is added to it
@@ -49,6 +50,9 @@ func (e *engine) prepare(m *machine) {
 	m.t.Helper()
 	for path, text := range e.config {
 		m.write(path, text)
+	}
+	for _, command := range e.setUp {
+		m.must(command...)
 	}
 	s := e.start(m)
 	defer e.stop(s)

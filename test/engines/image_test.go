@@ -3,6 +3,7 @@
 package engines
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 
@@ -24,20 +25,13 @@ func makeImages(dir string) error {
 	if err != nil {
 		return err
 	}
-	for _, i := range []struct {
-		file, name string
-		command    []string
-	}{
-		{"busybox.tar", busyboxImage, []string{"/bin/sh"}},
-		{"pause.tar", pauseImage, []string{"/bin/sleep", "1000000"}},
-	} {
-		made, err := image.New(i.name, layer, i.command...)
-		if err != nil {
-			return err
-		}
-		if err := made.Save(filepath.Join(dir, i.file)); err != nil {
-			return err
-		}
+	busybox, err := image.New(busyboxImage, layer, "/bin/sh")
+	if err != nil {
+		return err
 	}
-	return nil
+	pause, err := image.Pause(pauseImage, layer)
+	if err != nil {
+		return err
+	}
+	return errors.Join(busybox.Save(filepath.Join(dir, "busybox.tar")), pause.Save(filepath.Join(dir, "pause.tar")))
 }

@@ -23,10 +23,20 @@ type Image struct {
 
 // New makes an image with a name such as docker.io/library/busybox:latest, of a layer and the command that it runs.
 func New(name string, layer []byte, command ...string) (*Image, error) {
+	return made(name, layer, map[string]any{"Env": []string{"PATH=/bin"}, "Cmd": command, "WorkingDir": "/"})
+}
+
+// Pause makes an image for pods' own containers, of Busybox's layer. Engines that heed the image stop it by SIGKILL: as the first
+// process it would not notice SIGTERM.
+func Pause(name string, layer []byte) (*Image, error) {
+	return made(name, layer, map[string]any{"Cmd": []string{"/bin/sleep", "1000000"}, "WorkingDir": "/", "StopSignal": "SIGKILL"})
+}
+
+func made(name string, layer []byte, run map[string]any) (*Image, error) {
 	config, err := json.Marshal(map[string]any{
 		"architecture": runtime.GOARCH,
 		"os":           "linux",
-		"config":       map[string]any{"Env": []string{"PATH=/bin"}, "Cmd": command, "WorkingDir": "/"},
+		"config":       run,
 		"rootfs":       map[string]any{"type": "layers", "diff_ids": []string{"sha256:" + digest(layer)}},
 		"history":      []any{map[string]string{"created": "2020-01-01T00:00:00Z", "created_by": "test"}},
 	})
