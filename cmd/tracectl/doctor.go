@@ -77,6 +77,13 @@ func (s *settings) facts() doctor.Facts {
 // readTracer reads what is loaded. Whatever cannot be read is its Err.
 func readTracer(dir string) doctor.Tracer {
 	var t doctor.Tracer
+	damage, err := bpf.Examine(dir)
+	if err != nil {
+		return doctor.Tracer{Err: err}
+	}
+	if len(damage) > 0 { // whatever is read of it may be wrong
+		return doctor.Tracer{Err: &bpf.DamageError{Dir: dir, Damage: damage}}
+	}
 	i, err := bpf.Open(dir)
 	if err != nil {
 		return doctor.Tracer{Err: err}

@@ -204,14 +204,14 @@ func (s *settings) loadInstalled() (installation.Loaded, error) {
 	if err != nil {
 		return installation.Loaded{}, err
 	}
-	loaded, err := bpf.Load(dir, c.Pool)
-	if err == nil && !loaded {
+	r, err := bpf.Load(dir, c.Pool)
+	if err == nil && !r.Loaded {
 		err = replaceOthers(dir, c.Pool)
 	}
 	if errors.Is(err, bpf.ErrOtherOptions) || errors.Is(err, bpf.ErrVersion) {
 		return installation.Loaded{Note: err.Error()}, nil
 	}
-	return installation.Loaded{New: loaded}, err
+	return installation.Loaded{New: r.Loaded, Remarks: remarks(r)}, err
 }
 
 // recordings says whether programs are loaded, and how many recordings they keep.

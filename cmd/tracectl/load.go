@@ -24,9 +24,11 @@ without any process. All memory is taken now, and none later: it does not depend
 on how many containers there are or how often they restart. Where no recording is
 free for a new container, the one whose container ended longest ago is used again.
 
-The default sizes are those of [pool] in the configuration. Where the same sizes
-are loaded already, nothing is changed. Other sizes are refused: unload first,
-which drops what was kept.
+The default sizes are those of [pool] in the configuration. If the same sizes are
+loaded already, load checks every pin, and mends what is missing or wrong: maps are
+taken from the programs that use them, and hooks are attached again. It says what it
+mended. If the recordings themselves are gone, it says so and loads anew. Other sizes
+are refused: unload first, which drops what was kept.
 
 After an upgrade, --replace puts the programs of this version in the place of those
 that run, and keeps all that they recorded. Containers go on being recorded: no
@@ -84,13 +86,15 @@ func newLoad(s *settings) *cobra.Command {
 
 // loadJSON is what load prints with -o json.
 type loadJSON struct {
-	PinDir   string      `json:"pinDir"`
-	Loaded   bool        `json:"loaded"`   // false: it was loaded already
-	Replaced bool        `json:"replaced"` // its programs took the place of those loaded already
-	Current  bool        `json:"current"`  // the programs that run are this version's
-	Adopted  int         `json:"adopted"`  // containers that ran already, and were registered now
-	Memory   uint64      `json:"memory"`   // bytes
-	Options  config.Pool `json:"options"`
+	PinDir   string       `json:"pinDir"`
+	Loaded   bool         `json:"loaded"`   // false: it was loaded already
+	Replaced bool         `json:"replaced"` // its programs took the place of those loaded already
+	Mended   []damageJSON `json:"mended"`   // what was wrong with what was loaded, and was put right
+	Lost     string       `json:"lost"`     // why all recordings were dropped; empty: none was
+	Current  bool         `json:"current"`  // the programs that run are this version's
+	Adopted  int          `json:"adopted"`  // containers that ran already, and were registered now
+	Memory   uint64       `json:"memory"`   // bytes
+	Options  config.Pool  `json:"options"`
 }
 
 // loading is what load is asked to do.
@@ -105,13 +109,11 @@ func (l loading) run(stdout io.Writer, s *settings, output string) error {
 	if err != nil {
 		return err
 	}
-	var loaded, replaced bool
+	act := bpf.Load
 	if l.replace {
-		replaced, err = bpf.Replace(dir, l.pool)
-		loaded = !replaced
-	} else {
-		loaded, err = bpf.Load(dir, l.pool)
+		act = bpf.Replace
 	}
+	r, err := act(dir, l.pool)
 	if err != nil {
 		return err
 	}
@@ -130,17 +132,25 @@ func (l loading) run(stdout io.Writer, s *settings, output string) error {
 	}
 	current := i.Current()
 	if output == "json" {
-		return printJSON(stdout, loadJSON{dir, loaded, replaced, current, adopted, memory, l.pool})
+		j := loadJSON{PinDir: dir, Loaded: r.Loaded, Replaced: r.Replaced, Mended: []damageJSON{}, Lost: r.Lost, Current: current,
+			Adopted: adopted, Memory: memory, Options: l.pool}
+		for _, d := range r.Mended {
+			j.Mended = append(j.Mended, damageJSON(d))
+		}
+		return printJSON(stdout, j)
 	}
 	word, hints := "already loaded", ""
 	switch {
-	case loaded:
+	case r.Loaded:
 		word = "loaded"
-	case replaced:
+	case r.Replaced:
 		word = "replaced the programs"
 	}
+	for _, remark := range remarks(r) {
+		hints += remark + "\n"
+	}
 	if !current {
-		hints = "the programs that run are not this version's: tracectl load --replace swaps them and keeps what was recorded\n"
+		hints += "the programs that run are not this version's: tracectl load --replace swaps them and keeps what was recorded\n"
 	}
 	if adopted > 0 {
 		hints += fmt.Sprintf("containers that ran already, and were adopted: %d\n", adopted)
@@ -148,6 +158,18 @@ func (l loading) run(stdout io.Writer, s *settings, output string) error {
 	_, err = fmt.Fprintf(stdout, "%s below %s: %d recordings of %v, %d identities, an exec log of %v; %s of memory\n%s",
 		word, dir, l.pool.Rings, l.pool.RingSize, l.pool.Identities, l.pool.ExecLogSize, mebibytes(memory), hints)
 	return err
+}
+
+// remarks are lines about what was wrong with what was loaded.
+func remarks(r bpf.Result) []string {
+	var lines []string
+	for _, d := range r.Mended {
+		lines = append(lines, "mended: "+d.String())
+	}
+	if r.Lost != "" {
+		lines = append(lines, "loaded anew, which dropped all recordings: "+r.Lost)
+	}
+	return lines
 }
 
 // adoptRunning registers the containers that run already, and says how many. What keeps one from being registered is told,

@@ -83,6 +83,7 @@ func newReport(r installation.Report, runtimeClass string) reportJSON {
 	}
 	if r.Loaded != nil {
 		report.Loaded = &r.Loaded.New
+		report.Notes = append(report.Notes, r.Loaded.Remarks...)
 		if r.Loaded.Note != "" {
 			report.Notes = append(report.Notes, r.Loaded.Note)
 		}
@@ -165,6 +166,11 @@ func installedText(r installation.Report, setDefault bool) string {
 		fmt.Fprintln(w, "the programs are loaded")
 	default:
 		fmt.Fprintln(w, "the programs were loaded already")
+	}
+	if r.Loaded != nil {
+		for _, remark := range r.Loaded.Remarks {
+			fmt.Fprintln(w, remark)
+		}
 	}
 	printTaken(w, r)
 	for _, note := range r.Notes {

@@ -5,8 +5,10 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -25,32 +27,53 @@ func newStatus(s *settings) *cobra.Command {
 		Short: "Show what is loaded, how full it is, and what was dropped",
 		Long: `Show what is loaded and since when, how much memory it takes, how many containers
 and recordings there are, how far the log of execs goes back, and how often anything
-was dropped, by reason. Where nothing is loaded, the exit code is 3.`,
+was dropped, by reason. If nothing is loaded, the exit code is 3. If a pin is missing
+or is not what the programs need, it is named, and the exit code is 1.`,
 		Example: `  tracectl status
   tracectl status -o json | jq .dropped`,
 		Args: exactly(0),
 	}
 	output := addOutput(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		i, directory, err := s.open()
+		dir, err := s.directory()
 		if err != nil {
 			return err
 		}
-		defer i.Close()
-		clock, err := newClock()
-		if err != nil {
+		damage, err := bpf.Examine(dir)
+		if err != nil && !errors.Is(err, os.ErrPermission) { // of which printStatus says more
 			return err
 		}
-		s, err := readStatus(i, directory, clock)
-		if err != nil {
-			return err
+		err = s.printStatus(c.OutOrStdout(), damage, output.word)
+		if len(damage) > 0 { // which is why, if it failed
+			err = &bpf.DamageError{Dir: dir, Damage: damage}
 		}
-		if output.word == "json" {
-			return printJSON(c.OutOrStdout(), s)
-		}
-		return s.print(c.OutOrStdout(), clock)
+		return err
 	}
 	return c
+}
+
+// printStatus prints as much as can be read.
+func (s *settings) printStatus(w io.Writer, damage []bpf.Damage, output string) error {
+	i, directory, err := s.open()
+	if err != nil {
+		return err
+	}
+	defer i.Close()
+	clock, err := newClock()
+	if err != nil {
+		return err
+	}
+	shown, err := readStatus(i, directory, clock)
+	if err != nil {
+		return err
+	}
+	for _, d := range damage {
+		shown.Damage = append(shown.Damage, damageJSON(d))
+	}
+	if output == "json" {
+		return printJSON(w, shown)
+	}
+	return shown.print(w, clock)
 }
 
 func readStatus(i *bpf.Instance, directory *labels.Directory, clock clock) (*statusJSON, error) {
@@ -120,6 +143,9 @@ func (s *statusJSON) print(w io.Writer, clock clock) error {
 	used := float64(s.ExecLog.Used) * 100 / float64(o.ExecLogSize)
 	fmt.Fprintf(w, "loaded       %s (%s), layout %d, below %s\n", s.Loaded.Local().Format(time.DateTime), humanSpan(clock.now.Sub(s.Loaded))+" ago", s.Layout, s.PinDir)
 	fmt.Fprintf(w, "programs     %s\n", s.programs(clock))
+	for _, d := range s.Damage {
+		fmt.Fprintf(w, "damaged      %s %s\n", d.Pin, d.Problem)
+	}
 	fmt.Fprintf(w, "memory       %s\n", mebibytes(s.Memory))
 	fmt.Fprintf(w, "containers   %d running, %d created, %d exited, %d ended; %d names in all\n", c.Running, c.Created, c.Exited, c.Ended, o.Identities)
 	fmt.Fprintf(w, "recordings   %d live, %d ended, %d free; %v each; %d system calls\n", r.Live, r.Ended, r.Free, o.RingSize, r.Syscalls)
@@ -148,7 +174,7 @@ func newStatusJSON(read *status.Status, failed [unregistered.Reasons]uint64, clo
 	s := &statusJSON{
 		Layout: read.Layout, Loaded: *clock.time(max(1, read.Loaded)), Current: read.Current, Replaced: clock.time(read.Replaced),
 		Memory: read.Memory, Options: read.Pool,
-		Dropped: map[string]uint64{}, Unregistered: map[string]uint64{},
+		Dropped: map[string]uint64{}, Unregistered: map[string]uint64{}, Damage: []damageJSON{},
 	}
 	if read.Build != 0 {
 		s.Build = buildName(read.Build)

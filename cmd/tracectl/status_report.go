@@ -10,15 +10,16 @@ import (
 
 // statusJSON is what status shows. Names are stable.
 type statusJSON struct {
-	PinDir     string      `json:"pinDir"`
-	Version    string      `json:"version"` // of tracectl
-	Layout     uint32      `json:"layout"`
-	Loaded     time.Time   `json:"loaded"`
-	Build      string      `json:"build"`    // of the programs that run; empty: replacing them was interrupted
-	Current    bool        `json:"current"`  // it is that of this tracectl
-	Replaced   *time.Time  `json:"replaced"` // when the programs took the place of others
-	Memory     uint64      `json:"memory"`   // bytes
-	Options    config.Pool `json:"options"`
+	PinDir     string       `json:"pinDir"`
+	Version    string       `json:"version"` // of tracectl
+	Layout     uint32       `json:"layout"`
+	Loaded     time.Time    `json:"loaded"`
+	Build      string       `json:"build"`    // of the programs that run; empty: replacing them was interrupted
+	Current    bool         `json:"current"`  // it is that of this tracectl
+	Replaced   *time.Time   `json:"replaced"` // when the programs took the place of others
+	Damage     []damageJSON `json:"damage"`   // pins that are not what the programs need
+	Memory     uint64       `json:"memory"`   // bytes
+	Options    config.Pool  `json:"options"`
 	Containers struct {
 		Created int `json:"created"`
 		Running int `json:"running"`
@@ -46,6 +47,12 @@ type statusJSON struct {
 	// Containers that the shim could not register, since boot.
 	Unregistered map[string]uint64 `json:"unregistered"`
 	Programs     []programJSON     `json:"programs"`
+}
+
+// damageJSON is a pin that is not what the programs need.
+type damageJSON struct {
+	Pin     string `json:"pin"` // its name below the pin directory
+	Problem string `json:"problem"`
 }
 
 // programJSON is a program that is attached.

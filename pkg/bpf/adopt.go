@@ -52,14 +52,15 @@ func OpenAdopter(dir string) (*Adopter, error) {
 		return nil, err
 	}
 	a := &Adopter{layout: layout}
-	if a.pending, err = ebpf.LoadPinnedMap(filepath.Join(dir, abi.PinPending), nil); err != nil {
-		return nil, fmt.Errorf("opening map %s: %w", abi.PinPending, err)
+	pending, bind := filepath.Join(dir, abi.PinPending), filepath.Join(dir, abi.PinBind)
+	if a.pending, err = ebpf.LoadPinnedMap(pending, nil); err != nil {
+		return nil, unopened(pending, err)
 	}
 	if a.containers, err = loadMap(filepath.Join(dir, abi.PinContainers)); err != nil {
 		return nil, errors.Join(err, a.Close())
 	}
-	if a.bind, err = ebpf.LoadPinnedProgram(filepath.Join(dir, abi.PinBind), nil); err != nil {
-		return nil, errors.Join(fmt.Errorf("opening program %s: %w", abi.PinBind, err), a.Close())
+	if a.bind, err = ebpf.LoadPinnedProgram(bind, nil); err != nil {
+		return nil, errors.Join(unopened(bind, err), a.Close())
 	}
 	return a, nil
 }

@@ -16,11 +16,11 @@ func Descriptions() []abi.Syscall { return descriptions() }
 // LoadWith, ReplaceWith and BuildWith are Load, Replace and Build with other descriptions of system calls, as another
 // version has them.
 
-func LoadWith(dir string, p config.Pool, calls []abi.Syscall) (bool, error) {
+func LoadWith(dir string, p config.Pool, calls []abi.Syscall) (Result, error) {
 	return load(dir, p, calls)
 }
 
-func ReplaceWith(dir string, p config.Pool, calls []abi.Syscall) (bool, error) {
+func ReplaceWith(dir string, p config.Pool, calls []abi.Syscall) (Result, error) {
 	return replace(dir, p, calls)
 }
 

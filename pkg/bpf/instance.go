@@ -288,6 +288,9 @@ func readABI(dir string) (abi.ABI, error) {
 		return a, err
 	}
 	defer m.Close()
+	if m.Type() != ebpf.Array || m.KeySize() != 4 {
+		return a, damaged(path, "is another map", nil)
+	}
 	value, err := m.LookupBytes(uint32(0))
 	if err != nil {
 		return a, fmt.Errorf("reading map %s: %w", path, err)
@@ -295,8 +298,11 @@ func readABI(dir string) (abi.ABI, error) {
 	// Of another version the rest may have another form, and another size.
 	at := unsafe.Offsetof(a.Version)
 	version := binary.NativeEndian.Uint32(append(value, make([]byte, abi.SizeofABI)...)[at:])
+	if version == 0 {
+		return a, damaged(path, "is another map", nil)
+	}
 	if version != abi.ABIVersion || len(value) != abi.SizeofABI {
-		return a, fmt.Errorf("pin directory %s: %w (layout %d, this one's is %d): use the tracectl that loaded it, or tracectl unload && tracectl load, which drops what was kept", dir, ErrVersion, version, abi.ABIVersion)
+		return a, fmt.Errorf("pin directory %s: %w (layout %d, this one's is %d): %s", dir, ErrVersion, version, abi.ABIVersion, otherVersion)
 	}
 	if _, err := binary.Decode(value, binary.NativeEndian, &a); err != nil {
 		return a, fmt.Errorf("reading map %s: %w", path, err)
@@ -307,7 +313,7 @@ func readABI(dir string) (abi.ABI, error) {
 func loadMap(path string) (*ebpf.Map, error) {
 	m, err := ebpf.LoadPinnedMap(path, &ebpf.LoadPinOptions{ReadOnly: true})
 	if err != nil {
-		return nil, fmt.Errorf("opening map %s: %w", path, err)
+		return nil, unopened(path, err)
 	}
 	return m, nil
 }
@@ -317,11 +323,11 @@ func openArray(path string, length int) (*ebpf.Map, error) {
 	// Through a read-only descriptor the kernel maps privately, which it refuses for maps.
 	m, err := ebpf.LoadPinnedMap(path, nil)
 	if err != nil {
-		return nil, fmt.Errorf("opening map %s: %w", path, err)
+		return nil, unopened(path, err)
 	}
 	if have := int(m.MaxEntries()) * align8(int(m.ValueSize())); have != length {
 		m.Close()
-		return nil, fmt.Errorf("map %s holds %d bytes, its layout says %d", path, have, length)
+		return nil, damaged(path, fmt.Sprintf("holds %d bytes instead of %d", have, length), nil)
 	}
 	return m, nil
 }

@@ -68,7 +68,7 @@ func OpenLabelStore(dir string) (*LabelStore, error) {
 	path := filepath.Join(dir, abi.PinLabels)
 	m, err := ebpf.LoadPinnedMap(path, nil)
 	if err != nil {
-		return nil, fmt.Errorf("opening map %s: %w", path, err)
+		return nil, unopened(path, err)
 	}
 	return &LabelStore{m}, nil
 }

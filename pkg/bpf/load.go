@@ -28,9 +28,17 @@ var ErrOtherOptions = errors.New("already loaded with other options")
 // Load loads the programs, attaches them, and pins them and their maps below dir, which is made
 // (mode 0700). If no bpf file system is mounted there, one is. Nothing of it needs a process afterwards.
 //
-// If a pool of the same sizes is loaded already, Load changes nothing and returns false, whichever build's
-// programs run. Other sizes are refused with ErrOtherOptions. What an interrupted load left behind is removed first.
-func Load(dir string, p config.Pool) (loaded bool, err error) { return load(dir, p, descriptions()) }
+// If a pool of the same sizes is loaded already, whichever build's programs run, Load mends what is missing of it and changes
+// nothing else. Other sizes are refused with ErrOtherOptions. What an interrupted load left behind is removed first.
+func Load(dir string, p config.Pool) (Result, error) { return load(dir, p, descriptions()) }
+
+// Result is what Load or Replace did.
+type Result struct {
+	Loaded   bool     // anew: nothing was loaded, or nothing that could be kept
+	Replaced bool     // the programs of another build, or of this one
+	Mended   []Damage // what was wrong with what was loaded, and was put right
+	Lost     string   // why recordings had to be dropped; empty: none were
+}
 
 // descriptions tell the programs what to read of each system call of this machine: 2*abi.SyscallsMax of them.
 func descriptions() []abi.Syscall {
@@ -38,46 +46,52 @@ func descriptions() []abi.Syscall {
 	return syscalls.Descriptions(native, syscalls.CompatABI(native))
 }
 
-func load(dir string, p config.Pool, calls []abi.Syscall) (loaded bool, err error) {
-	present, unlock, err := begin(dir, p, calls)
-	if err != nil {
-		return false, err
+func load(dir string, p config.Pool, calls []abi.Syscall) (Result, error) {
+	_, result, unlock, err := begin(dir, p, calls)
+	if err == nil {
+		unlock()
 	}
-	defer unlock()
-	if present != nil {
-		return false, nil
-	}
-	err = loadAnew(dir, p, calls)
-	return err == nil, err
+	return result, err
 }
 
-// begin checks what is asked for, locks dir, and returns the layout of what is loaded there: nil if nothing is.
-func begin(dir string, p config.Pool, calls []abi.Syscall) (present *abi.ABI, unlock func(), err error) {
+// begin checks what is asked for, locks dir, and sees to it that it is loaded there, and whole. It returns its layout.
+func begin(dir string, p config.Pool, calls []abi.Syscall) (layout abi.ABI, result Result, unlock func(), err error) {
 	if err := p.Validate(); err != nil {
-		return nil, nil, err
+		return layout, result, nil, err
 	}
 	if len(calls) != 2*abi.SyscallsMax {
-		return nil, nil, fmt.Errorf("%d syscall descriptions: there must be %d", len(calls), 2*abi.SyscallsMax)
+		return layout, result, nil, fmt.Errorf("%d syscall descriptions: there must be %d", len(calls), 2*abi.SyscallsMax)
 	}
 	if err := Supported(); err != nil {
-		return nil, nil, err
+		return layout, result, nil, err
 	}
 	if unlock, err = prepareDir(dir); err != nil {
-		return nil, nil, err
+		return layout, result, nil, err
 	}
-	layout, err := readABI(dir)
-	switch {
-	case errors.Is(err, ErrNotLoaded):
-		return nil, unlock, nil
-	case err == nil && pool(layout) != p:
-		err = fmt.Errorf("pin directory %s: %w (%v): ask for those, or unload first, which drops all recordings",
-			dir, ErrOtherOptions, pool(layout))
+	defer func() {
+		if err != nil {
+			unlock()
+		}
+	}()
+	loaded := true
+	if layout, err = readABI(dir); errors.Is(err, ErrNotLoaded) || errors.Is(err, ErrDamaged) {
+		layout, loaded, err = restoreABI(dir)
 	}
-	if err != nil {
-		unlock()
-		return nil, nil, err
+	if err == nil && loaded {
+		if pool(layout) != p {
+			return layout, result, unlock, fmt.Errorf("pin directory %s: %w (%v): ask for those, or unload first, which drops all recordings",
+				dir, ErrOtherOptions, pool(layout))
+		}
+		result.Mended, err = mend(dir, layout, calls)
 	}
-	return &layout, unlock, nil
+	if errors.Is(err, errLost) {
+		result.Lost, loaded, err = err.Error(), false, nil
+	}
+	if err == nil && !loaded {
+		result.Loaded = true
+		err = loadAnew(dir, p, calls)
+	}
+	return layout, result, unlock, err
 }
 
 func loadAnew(dir string, p config.Pool, calls []abi.Syscall) error {

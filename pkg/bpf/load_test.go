@@ -23,14 +23,14 @@ func TestLoad(t *testing.T) {
 	if _, err := bpf.Open(dir); !errors.Is(err, bpf.ErrNotLoaded) {
 		t.Errorf("opening before loading: %v", err)
 	}
-	if loaded, err := bpf.Load(dir, small); !loaded || err != nil {
-		t.Fatalf("first load: %v, %v", loaded, err)
+	if r, err := bpf.Load(dir, small); !r.Loaded || err != nil {
+		t.Fatalf("first load: %+v, %v", r, err)
 	}
 	if s, err := os.Stat(dir); err != nil || s.Mode().Perm() != 0o700 {
 		t.Errorf("pin directory: %v, %v", s, err)
 	}
-	if loaded, err := bpf.Load(dir, small); loaded || err != nil {
-		t.Errorf("second load: %v, %v", loaded, err)
+	if r, err := bpf.Load(dir, small); r.Loaded || err != nil {
+		t.Errorf("second load: %+v, %v", r, err)
 	}
 	other := small
 	other.Rings = 2
@@ -80,14 +80,16 @@ func TestLoadAfterInterruption(t *testing.T) {
 	if _, err := bpf.Load(dir, small); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Remove(filepath.Join(dir, abi.PinABI)); err != nil {
-		t.Fatal(err)
+	for _, name := range []string{abi.PinABI, abi.PinLinkPrefix + "cgroup_mkdir"} { // which are pinned last
+		if err := os.Remove(filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if _, err := bpf.Open(dir); !errors.Is(err, bpf.ErrNotLoaded) {
 		t.Errorf("opening half a load: %v", err)
 	}
-	if loaded, err := bpf.Load(dir, small); !loaded || err != nil {
-		t.Errorf("loading over it: %v, %v", loaded, err)
+	if r, err := bpf.Load(dir, small); !r.Loaded || err != nil {
+		t.Errorf("loading over it: %+v, %v", r, err)
 	}
 }
 

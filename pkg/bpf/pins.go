@@ -95,7 +95,8 @@ var maps = []string{
 	abi.PinSlotPrefix + "sys_exit", abi.PinSlotPrefix + "sys_enter", abi.PinSlotPrefix + "cgroup_mkdir",
 }
 
-// pinOver pins something by its name below dir, in one step where something of that name is pinned already.
+// pinOver pins something by its name below dir, in one step if something of that name is pinned already. An empty directory
+// of that name is removed first.
 func pinOver(dir, name string, pin func(string) error) error {
 	path, next := filepath.Join(dir, name), filepath.Join(dir, abi.PinNextPrefix+name)
 	if err := os.Remove(next); err != nil && !errors.Is(err, os.ErrNotExist) {
@@ -103,6 +104,11 @@ func pinOver(dir, name string, pin func(string) error) error {
 	}
 	if err := pin(next); err != nil {
 		return fmt.Errorf("pinning %s: %w", name, err)
+	}
+	if info, err := os.Lstat(path); err == nil && info.IsDir() {
+		if err := os.Remove(path); err != nil {
+			return fmt.Errorf("removing what is in the place of a pin: %w", err)
+		}
 	}
 	if err := os.Rename(next, path); err != nil {
 		return fmt.Errorf("renaming pin: %w", err)

@@ -27,7 +27,7 @@ func (i *Instance) Programs() ([]Program, error) {
 	for _, hook := range hooks {
 		missed, err := i.recursionMisses(hook)
 		if err != nil {
-			return nil, fmt.Errorf("looking at hook %s: %w", hook, err)
+			return nil, err
 		}
 		found = append(found, Program{"on_" + hook, missed})
 	}
@@ -36,17 +36,18 @@ func (i *Instance) Programs() ([]Program, error) {
 
 // recursionMisses asks the pinned hook: a program that a link names by its ID can be asked with CAP_SYS_ADMIN only.
 func (i *Instance) recursionMisses(hook string) (uint64, error) {
-	if _, err := os.Stat(filepath.Join(i.Dir, abi.PinLinkPrefix+hook)); err != nil {
-		return 0, err
+	link, path := filepath.Join(i.Dir, abi.PinLinkPrefix+hook), filepath.Join(i.Dir, abi.PinHookPrefix+hook)
+	if _, err := os.Stat(link); err != nil {
+		return 0, unopened(link, err)
 	}
-	p, err := ebpf.LoadPinnedProgram(filepath.Join(i.Dir, abi.PinHookPrefix+hook), &ebpf.LoadPinOptions{ReadOnly: true})
+	p, err := ebpf.LoadPinnedProgram(path, &ebpf.LoadPinOptions{ReadOnly: true})
 	if err != nil {
-		return 0, err
+		return 0, unopened(path, err)
 	}
 	defer p.Close()
 	stats, err := p.Stats()
 	if err != nil {
-		return 0, err
+		return 0, fmt.Errorf("looking at hook %s: %w", hook, err)
 	}
 	return stats.RecursionMisses, nil
 }

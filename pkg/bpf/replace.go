@@ -5,10 +5,7 @@ package bpf
 import (
 	"crypto/sha256"
 	"encoding/binary"
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"path/filepath"
 
 	"github.com/cilium/ebpf"
@@ -33,25 +30,23 @@ func build(calls []abi.Syscall) uint64 {
 
 // Replace puts the programs of this build in the place of those that are loaded below dir, whichever build's they are,
 // and keeps all else: recordings, names, the exec log, counters, the secret. Every event is seen by the old program or by
-// the new one, never by both or by none. If nothing is loaded, Replace loads as Load does, and returns false.
+// the new one, never by both or by none. If nothing is loaded, Replace loads as Load does; it mends as Load does, too.
 //
 // Other sizes are refused with ErrOtherOptions, another layout with ErrVersion; then nothing is changed. A
 // replacement that was interrupted leaves some programs replaced and some not, which work together; the next completes it.
-func Replace(dir string, p config.Pool) (replaced bool, err error) {
-	return replace(dir, p, descriptions())
-}
+func Replace(dir string, p config.Pool) (Result, error) { return replace(dir, p, descriptions()) }
 
-func replace(dir string, p config.Pool, calls []abi.Syscall) (replaced bool, err error) {
-	present, unlock, err := begin(dir, p, calls)
+func replace(dir string, p config.Pool, calls []abi.Syscall) (Result, error) {
+	layout, result, unlock, err := begin(dir, p, calls)
 	if err != nil {
-		return false, err
+		return result, err
 	}
 	defer unlock()
-	if present == nil {
-		return false, loadAnew(dir, p, calls)
+	if !result.Loaded {
+		err = swap(dir, layout, calls)
+		result.Replaced = err == nil
 	}
-	err = swap(dir, *present, calls)
-	return err == nil, err
+	return result, err
 }
 
 // replaceStep is called, by tests, after each step of a replacement.
@@ -64,13 +59,10 @@ func swap(dir string, layout abi.ABI, calls []abi.Syscall) error {
 			m.Close()
 		}
 	}()
-	var c *ebpf.Collection
-	if err == nil {
-		c, err = newCollection(layout, pinned)
+	if err != nil {
+		return err
 	}
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, ebpf.ErrMapIncompatible) {
-		return fmt.Errorf("pin directory %s: %w (layout %d, as this one's, but not with the same maps): tracectl unload && tracectl load helps, which drops what was kept: %w", dir, ErrVersion, layout.Version, err)
-	}
+	c, err := newCollection(layout, pinned)
 	if err != nil {
 		return err
 	}
@@ -107,14 +99,9 @@ func writeLayout(pinned map[string]*ebpf.Map, layout abi.ABI) error {
 	return nil
 }
 
-// openPinned opens all maps that are pinned below dir, and checks that all hooks are.
+// openPinned opens all maps that are pinned below dir.
 func openPinned(dir string) (map[string]*ebpf.Map, error) {
 	found := make(map[string]*ebpf.Map)
-	for _, hook := range hooks {
-		if _, err := os.Stat(filepath.Join(dir, abi.PinLinkPrefix+hook)); err != nil {
-			return found, fmt.Errorf("looking for the hook %s: %w", hook, err)
-		}
-	}
 	for _, name := range maps {
 		m, err := ebpf.LoadPinnedMap(filepath.Join(dir, name), nil)
 		if err != nil {

@@ -79,7 +79,7 @@ func (i *Instance) headers(name string, count int, stride uint64, f func(int, ri
 	path := filepath.Join(i.Dir, name)
 	m, err := ebpf.LoadPinnedMap(path, nil) // see mapMemory
 	if err != nil {
-		return fmt.Errorf("opening map %s: %w", path, err)
+		return unopened(path, err)
 	}
 	defer m.Close()
 	page := uint64(os.Getpagesize())

@@ -228,6 +228,10 @@ func TestChecks(t *testing.T) {
 			[]Check{{"loaded", Fail, "nothing is loaded below /sys/fs/bpf/runc-trace", "tracectl load"}}, ofTracer},
 		{"another version loaded", func(f *Facts) { f.Tracer = Tracer{Err: wrong} }, []Check{{"loaded", Fail, wrong.Error(), again}}, ofTracer},
 		{"pins of somebody else's", func(f *Facts) { f.Tracer = Tracer{Err: os.ErrPermission} }, []Check{{"loaded", Fail, "permission denied", "sudo tracectl doctor"}}, ofTracer},
+		{"pins missing", func(f *Facts) {
+			f.Tracer = Tracer{Err: &bpf.DamageError{Damage: []bpf.Damage{{Pin: "link_exec", Problem: "is missing"}, {Pin: "pending", Problem: "is not a map"}}}}
+		}, []Check{{"loaded", Fail, "pins below /sys/fs/bpf/runc-trace are damaged: link_exec is missing, pending is not a map",
+			"tracectl load, which keeps what was recorded if it can"}}, ofTracer},
 		{"something broken loaded", func(f *Facts) { f.Tracer = Tracer{Err: errors.New("odd")} }, []Check{{"loaded", Fail, "odd", again}}, ofTracer},
 		{"a program missing", func(f *Facts) { f.Tracer.ProgramsErr = errors.New("looking at on_exit: no") }, []Check{{"programs", Fail, "looking at on_exit: no", again}}, nil},
 		{"programs of another version", func(f *Facts) { f.Tracer.Current = false }, []Check{{"programs", Warn,

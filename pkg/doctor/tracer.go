@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/runc-trace/runc-trace/pkg/bpf"
@@ -22,7 +23,14 @@ func loaded(f Facts) []Check {
 	}
 	load := "tracectl load" + flag
 	again := fmt.Sprintf("tracectl unload%s && %s, which drops all recordings", flag, load)
+	var d *bpf.DamageError
 	switch {
+	case errors.As(t.Err, &d):
+		var all []string
+		for _, damage := range d.Damage {
+			all = append(all, damage.String())
+		}
+		return fail("loaded", "pins below "+dir+" are damaged: "+strings.Join(all, ", "), load+", which keeps what was recorded if it can")
 	case errors.Is(t.Err, bpf.ErrNotLoaded):
 		return fail("loaded", "nothing is loaded below "+dir, load)
 	case errors.Is(t.Err, bpf.ErrVersion):

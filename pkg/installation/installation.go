@@ -72,8 +72,9 @@ type Host struct {
 
 // Loaded is what loading the programs came to.
 type Loaded struct {
-	New  bool   // they were not loaded before
-	Note string // why what is loaded is left although it is not what would be loaded, "" where it is the same
+	New     bool     // they were not loaded before
+	Remarks []string // what was wrong with what was loaded, and was put right
+	Note    string   // why what is loaded is left although it is not what would be loaded, "" where it is the same
 }
 
 func (h Host) engine() engine.Host { return engine.Host{Root: h.Root, Run: h.Run, API: h.API} }

@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -68,5 +69,42 @@ func TestLoadReplace(t *testing.T) {
 	replace[len(replace)-1] = "-o=text"
 	if text := x.tracectl(replace...); !strings.HasPrefix(text, "loaded below ") {
 		t.Errorf("load --replace where nothing is loaded: %s", text)
+	}
+}
+
+// TestLoadMends takes pins away: status and doctor name them, and load puts them back without losing what was recorded.
+func TestLoadMends(t *testing.T) {
+	x := load(t)
+	x.start(simple("before", "/bin/true"))
+	x.awaitExit("before")
+	again := []string{"load", "--no-adopt", "--recordings=16", "--identities=64", "--exec-log-size=1MiB"}
+	if text := x.tracectl(again...); !strings.HasPrefix(text, "already loaded") || strings.Contains(text, "mended") {
+		t.Errorf("load of what is whole:\n%s", text)
+	}
+	for _, pin := range []string{"link_sys_enter", "link_cgroup_mkdir", "pending", "containers", "identities", "hook_exec", "bind", "abi"} {
+		if err := os.Remove(filepath.Join(x.pins, pin)); err != nil {
+			t.Fatal(err)
+		}
+		if o := x.run(tracectlPath, "status"); o.code == 0 || pin != "abi" && !strings.Contains(o.stderr, pin+" is missing") {
+			t.Errorf("status without %s: %+v", pin, o)
+		}
+		if o := x.run(tracectlPath, "doctor"); o.code == 0 || pin != "abi" && !strings.Contains(o.stdout, pin+" is missing") {
+			t.Errorf("doctor without %s: %+v", pin, o)
+		}
+		if text := x.tracectl(again...); !strings.HasPrefix(text, "already loaded") || !strings.Contains(text, "\nmended: "+pin+" is missing\n") {
+			t.Errorf("load without %s:\n%s", pin, text)
+		}
+		if text := x.tracectl("status"); strings.Contains(text, "damaged") {
+			t.Errorf("status after %s was missing:\n%s", pin, text)
+		}
+		name := "after-" + strings.ReplaceAll(pin, "_", "-")
+		x.start(simple(name, "/bin/true"))
+		x.awaitExit(name)
+		if execs := x.execs("--pod", name); len(execs) != 1 {
+			t.Errorf("%d execs of %s", len(execs), name)
+		}
+	}
+	if calls := x.calls("before"); len(calls) == 0 {
+		t.Error("what was recorded before is gone")
 	}
 }

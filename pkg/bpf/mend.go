@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package bpf
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/link"
+
+	"github.com/runc-trace/runc-trace/pkg/boottime"
+	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
+	"github.com/runc-trace/runc-trace/pkg/config"
+)
+
+// errLost says that what was kept cannot be had any more: there is no other way than to load anew.
+var errLost = errors.New("what was recorded is lost")
+
+// passing are the maps whose contents are of the moment, or come again: a new one takes the place of one that is gone.
+var passing = []string{
+	abi.PinPending, abi.PinWriters, abi.PinCounters, abi.PinLabels, abi.PinSyscalls, abi.PinScratch, abi.PinCallStorage,
+	abi.PinSlotPrefix + "cgroup_rmdir", abi.PinSlotPrefix + "exit", abi.PinSlotPrefix + "exec",
+	abi.PinSlotPrefix + "sys_exit", abi.PinSlotPrefix + "sys_enter", abi.PinSlotPrefix + "cgroup_mkdir",
+}
+
+// mend puts right what is wrong with the pins below dir, and returns what that was. Whatever programs still use is kept; a
+// program that is gone is replaced by this build's. Errors match errLost if the recordings themselves are gone.
+func mend(dir string, layout abi.ABI, calls []abi.Syscall) ([]Damage, error) {
+	r := findRemains(dir)
+	defer r.Close()
+	found, err := r.examine(layout)
+	if err != nil || len(found) == 0 {
+		return nil, err
+	}
+	if r.refusal != nil {
+		return nil, fmt.Errorf("pin directory %s: %v: mending it needs CAP_SYS_ADMIN: %w", dir, found[0], r.refusal)
+	}
+	if err := r.restoreMaps(layout, calls); err != nil {
+		return nil, err
+	}
+	if err := r.restoreHooks(layout); err != nil {
+		return nil, fmt.Errorf("mending pin directory %s: %w", dir, err)
+	}
+	if err := r.writeABI(layout); err != nil {
+		return nil, fmt.Errorf("mending pin directory %s: %w", dir, err)
+	}
+	if r.needsPrograms() || layout.Build == 0 { // of which nobody knows whose they are
+		if err := swap(dir, layout, calls); err != nil {
+			return nil, fmt.Errorf("mending pin directory %s: %w", dir, err)
+		}
+	}
+	after := findRemains(dir)
+	defer after.Close()
+	left, err := after.examine(layout)
+	if err == nil && len(left) > 0 {
+		err = fmt.Errorf("pin directory %s cannot be mended: %v; %s", dir, left[0], again)
+	}
+	return found, err
+}
+
+// again is the last resort.
+const again = "tracectl unload && tracectl load helps, which drops what was kept"
+
+// restoreMaps pins the maps that programs use in place of what is pinned. Afterwards r.pinned has all of them.
+func (r *remains) restoreMaps(layout abi.ABI, calls []abi.Syscall) error {
+	spec, err := loadRecorder()
+	if err != nil {
+		return fmt.Errorf("reading the embedded programs: %w", err)
+	}
+	if err := size(spec, layout); err != nil {
+		return err
+	}
+	for _, name := range maps {
+		p, held := r.pinned[name], r.held[name]
+		if name == abi.PinABI {
+			continue // see writeABI
+		}
+		if p != nil && (held == nil || mapID(held) == mapID(p)) && spec.Maps[name].Compatible(p) == nil {
+			continue
+		}
+		if held == nil {
+			if !slices.Contains(passing, name) {
+				return fmt.Errorf("%w: the map %s is gone, and no program uses it", errLost, name)
+			}
+			if held, err = ebpf.NewMap(spec.Maps[name]); err != nil {
+				return fmt.Errorf("making map %s: %w", name, err)
+			}
+			r.close = append(r.close, held)
+			if name == abi.PinSyscalls {
+				if err := describe(held, calls); err != nil {
+					return err
+				}
+			}
+		}
+		if err := pinOver(r.dir, name, held.Pin); err != nil {
+			return err
+		}
+		r.pinned[name] = held
+	}
+	return nil
+}
+
+// restoreHooks attaches and pins the hooks that are not.
+func (r *remains) restoreHooks(layout abi.ABI) error {
+	var c *ebpf.Collection
+	defer func() {
+		if c != nil {
+			c.Close()
+		}
+	}()
+	for _, hook := range hooks {
+		program := r.hooks[hook]
+		if program == nil && c == nil {
+			given := make(map[string]*ebpf.Map)
+			for _, name := range maps {
+				if name != abi.PinABI {
+					given[name] = r.pinned[name]
+				}
+			}
+			var err error
+			if c, err = newCollection(layout, given); err != nil {
+				return err
+			}
+		}
+		if program == nil {
+			program = c.Programs[abi.PinHookPrefix+hook]
+		}
+		if err := r.restoreHook(hook, program, r.links[hook]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// needsPrograms says whether a program is missing that a hook, or a reader, runs.
+func (r *remains) needsPrograms() bool {
+	needs := false
+	for _, hook := range hooks {
+		slot := abi.PinSlotPrefix + hook
+		needs = needs || r.bad[slot] != "" || isEmpty(r.pinned[slot])
+	}
+	for _, name := range []string{abi.PinBind, abi.PinUnfinishedCalls} {
+		needs = needs || r.bad[name] != "" || !exists(r.dir, name)
+	}
+	return needs
+}
+
+// writeABI pins a map abi if there is none that is whole: last of all, as when loading.
+func (r *remains) writeABI(layout abi.ABI) error {
+	if _, err := readABI(r.dir); err == nil {
+		return nil
+	}
+	spec, err := loadRecorder()
+	if err != nil {
+		return fmt.Errorf("reading the embedded programs: %w", err)
+	}
+	m, err := ebpf.NewMap(spec.Maps[abi.PinABI])
+	if err != nil {
+		return fmt.Errorf("making map %s: %w", abi.PinABI, err)
+	}
+	defer m.Close()
+	if err := writeLayout(map[string]*ebpf.Map{abi.PinABI: m}, layout); err != nil {
+		return err
+	}
+	return pinOver(r.dir, abi.PinABI, m.Pin)
+}
+
+// restoreHook pins a hook and its link, and attaches it where it is not.
+func (r *remains) restoreHook(hook string, program *ebpf.Program, l link.Link) error {
+	name := abi.PinHookPrefix + hook
+	if r.bad[name] != "" || !exists(r.dir, name) {
+		pin, err := program.Clone()
+		if err != nil {
+			return fmt.Errorf("pinning %s: %w", name, err)
+		}
+		defer pin.Close()
+		if err := pinOver(r.dir, name, pin.Pin); err != nil {
+			return err
+		}
+	}
+	name = abi.PinLinkPrefix + hook
+	if r.bad[name] == "" && exists(r.dir, name) {
+		return nil
+	}
+	if l == nil {
+		var err error
+		if l, err = link.AttachTracing(link.TracingOptions{Program: program}); err != nil {
+			return fmt.Errorf("attaching hook %s: %w", hook, err)
+		}
+		defer l.Close()
+	}
+	return pinOver(r.dir, name, l.Pin)
+}
+
+// restoreABI finds the layout of what was loaded below dir out of its maps and the constants of its programs, where the map
+// abi is lost. ok is false where an interrupted load has left what there is: nothing was recorded then. Errors match errLost
+// where it cannot be found.
+func restoreABI(dir string) (a abi.ABI, ok bool, err error) {
+	r := findRemains(dir)
+	defer r.Close()
+	get := func(name string) *ebpf.Map {
+		if held := r.held[name]; held != nil {
+			return held
+		}
+		return r.pinned[name]
+	}
+	identities, rings, writers := get(abi.PinIdentities), get(abi.PinRings), get(abi.PinWriters)
+	if r.links["cgroup_mkdir"] == nil && !recorded(identities) {
+		return a, false, nil
+	}
+	if identities == nil || rings == nil || writers == nil || r.rodata == nil {
+		return a, true, fmt.Errorf("%w: the map %s is gone, and no program is left that knows what was in it", errLost, abi.PinABI)
+	}
+	spec, err := loadRecorder()
+	if err != nil {
+		return a, true, fmt.Errorf("reading the embedded programs: %w", err)
+	}
+	constants, err := r.rodata.LookupBytes(uint32(0))
+	if err != nil || len(constants) != int(spec.Maps[".rodata"].ValueSize) {
+		return a, true, errors.Join(fmt.Errorf("%w: the map %s is gone, and the programs that run are of another version", errLost, abi.PinABI), err)
+	}
+	number := func(name string) uint64 {
+		v := spec.Variables[name]
+		value := make([]byte, 8)
+		copy(value, constants[v.Offset:][:len(v.Value)])
+		return binary.NativeEndian.Uint64(value)
+	}
+	a = layout(config.Pool{
+		Rings: int(rings.MaxEntries()), RingSize: config.Size(number("ring_size")), Identities: int(identities.MaxEntries()),
+		ExecLogSize: config.Size(number("segments") * number("segment_size")),
+		CaptureSize: config.Size(number("capture_size")), ArgvSize: config.Size(number("argv_size")),
+	}, number("secret"), int(writers.MaxEntries()))
+	a.Loaded = pinTime(dir)
+	return a, true, nil
+}
+
+// recorded says whether any container was registered.
+func recorded(identities *ebpf.Map) bool {
+	if identities == nil || identities.ValueSize() != abi.SizeofIdentity {
+		return false
+	}
+	var first abi.Identity
+	return identities.Lookup(uint32(0), &first) == nil && first.Generation != 0
+}
+
+// pinTime is when what is below dir was pinned, by CLOCK_BOOTTIME, unless the wall clock was set since.
+func pinTime(dir string) uint64 {
+	now := boottime.Now()
+	info, err := os.Stat(filepath.Join(dir, abi.PinExecLog))
+	if err != nil {
+		return now
+	}
+	return now - min(now, uint64(max(0, time.Since(info.ModTime()))))
+}

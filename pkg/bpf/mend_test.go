@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package bpf_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/cilium/ebpf"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/runc-trace/runc-trace/pkg/bpf"
+	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
+)
+
+// TestMend takes each pin away, and puts other things in its place: load says so, everything is as before, and nothing that
+// was recorded is lost.
+func TestMend(t *testing.T) {
+	i := load(t, small)
+	container(t, i, "/rt-before")
+	first, pins := layout(t, i.Dir), entriesOf(t, i.Dir)
+	pinMap := func(spec ebpf.MapSpec) func(*testing.T, string) {
+		return func(t *testing.T, path string) { pin(t, path, &spec) }
+	}
+	standIns := map[string]func(t *testing.T, path string){
+		"missing": func(*testing.T, string) {},
+		"small":   pinMap(ebpf.MapSpec{Type: ebpf.Array, KeySize: 4, ValueSize: 8, MaxEntries: 1}),
+		"hash":    pinMap(ebpf.MapSpec{Type: ebpf.Hash, KeySize: 8, ValueSize: 8, MaxEntries: 10}),
+		"directory": func(t *testing.T, path string) {
+			if err := os.Mkdir(path, 0o700); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"program": func(t *testing.T, path string) { pinProgram(t, filepath.Join(i.Dir, abi.PinHookPrefix+"exit"), path) },
+		"like":    func(t *testing.T, path string) { pinLike(t, path+"_aside", path) },
+	}
+	others := []string{"small", "hash", "directory", "program"}
+	for n, name := range pins {
+		kinds := []string{"missing", "like", others[n%len(others)]}
+		switch name {
+		case abi.PinABI:
+			kinds = slices.Concat(others, kinds[:1])
+		case abi.PinLabels: // no program uses it
+			kinds = []string{"missing", "hash"}
+		}
+		for _, kind := range kinds {
+			t.Run(name+" "+kind, func(t *testing.T) {
+				path := filepath.Join(i.Dir, name)
+				rename(t, path, path+"_aside")
+				standIns[kind](t, path)
+				// Otherwise what was pinned goes on to be held by somebody else, as one may hold it who reads.
+				gone := kind == "missing" || kind == "program"
+				if gone {
+					remove(t, path+"_aside")
+				}
+				damage, err := bpf.Examine(i.Dir)
+				if name == abi.PinABI && kind == "missing" {
+					if !errors.Is(err, bpf.ErrNotLoaded) {
+						t.Errorf("examined: %v, %v", damage, err)
+					}
+				} else if err != nil || len(damage) == 0 || damage[0].Pin != name && damage[0].Pin != "slot_exit" {
+					t.Errorf("examined: %v, %v", damage, err)
+				}
+				r, err := bpf.Load(i.Dir, small)
+				if err != nil || r.Loaded || r.Lost != "" || len(r.Mended) == 0 {
+					t.Fatalf("loading: %+v, %v", r, err)
+				}
+				if !gone {
+					remove(t, path+"_aside")
+				}
+				if r, err := bpf.Load(i.Dir, small); err != nil || r.Loaded || r.Mended != nil {
+					t.Errorf("loading again: %+v, %v", r, err)
+				}
+				if damage, err := bpf.Examine(i.Dir); err != nil || damage != nil {
+					t.Errorf("examined afterwards: %v, %v", damage, err)
+				}
+				now := layout(t, i.Dir)
+				now.Replaced, first.Replaced = 0, 0
+				now.Loaded = first.Loaded // if the map abi was lost, it is known to some milliseconds
+				if diff := cmp.Diff(first, now); diff != "" {
+					t.Errorf("layout (-before +after):\n%s", diff)
+				}
+				if diff := cmp.Diff(pins, entriesOf(t, i.Dir)); diff != "" {
+					t.Errorf("pins (-before +after):\n%s", diff)
+				}
+				if kind == "missing" {
+					stillRecords(t, i.Dir, "rt-mended-"+name)
+				}
+			})
+		}
+	}
+}
+
+// stillRecords has what is loaded below a directory record a container, each exec and call once, and know one from before.
+func stillRecords(t *testing.T, dir, id string) {
+	t.Helper()
+	i, err := bpf.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer i.Close()
+	identity(t, i, "rt-before")
+	d := container(t, i, "/"+id)
+	run(t, d, "/bin/true", id)
+	want := []logged{{Comm: "true", Path: "/bin/true", Args: "/bin/true|" + id + "|", Argc: 2}}
+	if diff := cmp.Diff(want, execs(t, i, id)); diff != "" {
+		t.Errorf("execs (-want +got):\n%s", diff)
+	}
+	exits := 0
+	for _, line := range lines(calls(t, i, id), "true") {
+		if line == "exit_group(error_code=0) = ?" {
+			exits++
+		}
+	}
+	if exits != 1 {
+		t.Errorf("%d records of its end", exits)
+	}
+	if err := d.Remove(); err != nil {
+		t.Fatal(err)
+	}
+	if got := identity(t, i, id); got.State != abi.StateEnded || got.ExitStatus != 0 {
+		t.Errorf("afterwards: %s", summary(got))
+	}
+}
+
+func remove(t *testing.T, path string) {
+	t.Helper()
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestMendAll takes away all hooks, links and slots, so that no program holds a map any more.
+func TestMendAll(t *testing.T) {
+	i := load(t, small)
+	container(t, i, "/rt-before")
+	for _, name := range entriesOf(t, i.Dir) {
+		for _, prefix := range []string{abi.PinHookPrefix, abi.PinLinkPrefix, abi.PinSlotPrefix, abi.PinBind, abi.PinUnfinishedCalls, abi.PinCounters, abi.PinPending} {
+			if strings.HasPrefix(name, prefix) {
+				if err := os.Remove(filepath.Join(i.Dir, name)); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+	}
+	r, err := bpf.Replace(i.Dir, small)
+	if err != nil || !r.Replaced || r.Loaded || len(r.Mended) != 22 {
+		t.Errorf("%+v, %v", r, err)
+	}
+	stillRecords(t, i.Dir, "rt-mended")
+}
+
+// TestMendLost loads anew where what was recorded is gone, and says so.
+func TestMendLost(t *testing.T) {
+	for name, gone := range map[string][]string{
+		"recordings": {abi.PinRings, "link_", "hook_", "slot_", abi.PinBind},
+		"layout":     {abi.PinABI, "link_", "hook_", "slot_"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			i := load(t, small)
+			container(t, i, "/rt-before")
+			if err := i.Close(); err != nil {
+				t.Fatal(err)
+			}
+			for _, name := range entriesOf(t, i.Dir) {
+				for _, prefix := range gone {
+					if strings.HasPrefix(name, prefix) {
+						if err := os.Remove(filepath.Join(i.Dir, name)); err != nil {
+							t.Fatal(err)
+						}
+					}
+				}
+			}
+			r, err := bpf.Load(i.Dir, small)
+			if err != nil || !r.Loaded || !strings.Contains(r.Lost, "the map "+gone[0]+" is gone") {
+				t.Errorf("%+v, %v", r, err)
+			}
+			if damage, err := bpf.Examine(i.Dir); err != nil || damage != nil {
+				t.Errorf("examined afterwards: %v, %v", damage, err)
+			}
+		})
+	}
+}
+
+// pinProgram pins a program that is pinned elsewhere once more.
+func pinProgram(t *testing.T, from, path string) {
+	t.Helper()
+	p, err := ebpf.LoadPinnedProgram(from, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	again, err := p.Clone()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer again.Close()
+	if err := again.Pin(path); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// pinLike pins another map of the same form as the one at from. Of a program or link there is none: it is missing then.
+func pinLike(t *testing.T, from, path string) {
+	t.Helper()
+	m, err := ebpf.LoadPinnedMap(from, nil)
+	if err != nil {
+		return
+	}
+	defer m.Close()
+	spec := &ebpf.MapSpec{Type: m.Type(), KeySize: m.KeySize(), ValueSize: m.ValueSize(), MaxEntries: m.MaxEntries(), Flags: m.Flags()}
+	if m.Type() == ebpf.TaskStorage { // which the kernel makes only with type information
+		spec.Type, spec.MaxEntries, spec.Flags = ebpf.Array, 1, 0
+	}
+	pin(t, path, spec)
+}

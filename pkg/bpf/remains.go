@@ -1,0 +1,416 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package bpf
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/link"
+	"golang.org/x/sys/unix"
+
+	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
+)
+
+// Damage is a pin that is not what the programs that are loaded need.
+type Damage struct {
+	Pin     string // its name below the pin directory
+	Problem string
+}
+
+// String is a line for people.
+func (d Damage) String() string { return d.Pin + " " + d.Problem }
+
+// Examine compares what is pinned below dir with what was loaded there. It returns nil where all of it is whole. Errors match
+// ErrNotLoaded, ErrVersion, os.ErrPermission. Without CAP_SYS_ADMIN it sees what is missing and what has another form, and
+// not that a map of the right form is another one than the programs use.
+func Examine(dir string) ([]Damage, error) {
+	layout, err := readABI(dir)
+	var d *DamageError
+	if errors.As(err, &d) {
+		return d.Damage, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	r := findRemains(dir)
+	defer r.Close()
+	return r.examine(layout)
+}
+
+// ErrDamaged says that a pin is missing, or is not what it was.
+var ErrDamaged = errors.New("damaged")
+
+// DamageError says what is wrong with the pins below a directory, and what to do. It matches ErrDamaged.
+type DamageError struct {
+	Dir    string
+	Damage []Damage
+	cause  error
+}
+
+func (e *DamageError) Error() string {
+	text := fmt.Sprintf("pin directory %s is damaged: %v", e.Dir, e.Damage[0])
+	if more := len(e.Damage) - 1; more > 0 {
+		text += fmt.Sprintf(", and %d more", more)
+	}
+	return text + "; tracectl load mends it"
+}
+
+// Is matches ErrDamaged.
+func (e *DamageError) Is(target error) bool { return target == ErrDamaged }
+
+// Unwrap is why a pin could not be opened.
+func (e *DamageError) Unwrap() error { return e.cause }
+
+func damaged(path, problem string, cause error) error {
+	return &DamageError{filepath.Dir(path), []Damage{{filepath.Base(path), problem}}, cause}
+}
+
+// unopened is why the pin at a path cannot be opened.
+func unopened(path string, err error) error {
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return damaged(path, "is missing", err)
+	case errors.Is(err, os.ErrPermission) && os.Geteuid() != 0, errors.Is(err, unix.EPERM), errors.Is(err, unix.EROFS):
+		return fmt.Errorf("opening %s: %w", path, err)
+	}
+	return damaged(path, "cannot be opened: "+err.Error(), nil)
+}
+
+// remains is what there still is of what was loaded below a directory. The kernel keeps a map for as long as a program uses
+// it, and a program for as long as it is attached or lies in a slot: a pin that was lost can be made again from these.
+type remains struct {
+	dir     string
+	pinned  map[string]*ebpf.Map     // by pin: any map, of whatever form
+	held    map[string]*ebpf.Map     // by pin: the map that programs use, pinned or not
+	rodata  *ebpf.Map                // constants of a program, or nil
+	hooks   map[string]*ebpf.Program // by hook: the pinned program or, first of all, the one that is attached
+	links   map[string]link.Link     // by hook: the attachment, pinned or not
+	bad     map[string]string        // by pin: what is wrong with a pin that is there
+	refusal error                    // why the kernel does not show what programs use
+	close   []io.Closer
+}
+
+// Close closes all that was opened.
+func (r *remains) Close() {
+	for _, c := range r.close {
+		c.Close()
+	}
+}
+
+func findRemains(dir string) *remains {
+	r := &remains{
+		dir: dir, pinned: map[string]*ebpf.Map{}, held: map[string]*ebpf.Map{}, hooks: map[string]*ebpf.Program{},
+		links: map[string]link.Link{}, bad: map[string]string{},
+	}
+	for _, name := range maps {
+		m, err := ebpf.LoadPinnedMap(filepath.Join(dir, name), nil)
+		if r.found(name, "a map", err) {
+			r.pinned[name] = m
+			r.close = append(r.close, m)
+		}
+	}
+	for _, hook := range hooks {
+		p, err := ebpf.LoadPinnedProgram(filepath.Join(dir, abi.PinHookPrefix+hook), nil)
+		if r.found(abi.PinHookPrefix+hook, "a program", err) {
+			r.close = append(r.close, p)
+			if isNamed(p, abi.PinHookPrefix+hook) {
+				r.hooks[hook] = p
+			} else {
+				r.bad[abi.PinHookPrefix+hook] = "is another program"
+			}
+		}
+		l, err := link.LoadPinnedLink(filepath.Join(dir, abi.PinLinkPrefix+hook), nil)
+		if r.found(abi.PinLinkPrefix+hook, "a link", err) {
+			r.close = append(r.close, l)
+			r.attached(hook, l)
+		}
+	}
+	r.findLinks()
+	for _, hook := range hooks {
+		name := abi.PinSlotPrefix + hook
+		r.holds(r.hooks[hook])
+		for _, slot := range []*ebpf.Map{r.held[name], r.pinned[name]} {
+			if !r.holds(r.inSlot(slot)) {
+				r.bad[name] = "runs a program that uses other maps"
+			}
+		}
+	}
+	r.findBind()
+	return r
+}
+
+// found says whether a pin could be opened, and notes where there is something that could not.
+func (r *remains) found(name, kind string, err error) bool {
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		r.bad[name] = "is not " + kind
+	}
+	return err == nil
+}
+
+// attached takes the link in a pin. The program that it runs counts more than the one that is pinned.
+func (r *remains) attached(hook string, l link.Link) {
+	name := abi.PinLinkPrefix + hook
+	info, err := l.Info()
+	if err != nil {
+		r.bad[name] = "cannot be asked what it attaches: " + err.Error()
+		return
+	}
+	if pinned := r.hooks[hook]; pinned != nil && idOf(pinned) == info.Program {
+		r.links[hook] = l
+		return
+	}
+	p, err := ebpf.NewProgramFromID(info.Program)
+	if err != nil {
+		r.refused(err)
+		r.links[hook] = l // nothing speaks against it
+		return
+	}
+	r.close = append(r.close, p)
+	if !isNamed(p, abi.PinHookPrefix+hook) {
+		r.bad[name] = "attaches another program"
+		return
+	}
+	if r.hooks[hook] != nil {
+		r.bad[abi.PinHookPrefix+hook] = "is not the program that is attached"
+	}
+	r.hooks[hook], r.links[hook] = p, l
+}
+
+func (r *remains) findBind() {
+	p, err := ebpf.LoadPinnedProgram(filepath.Join(r.dir, abi.PinBind), nil)
+	if r.found(abi.PinBind, "a program", err) {
+		r.close = append(r.close, p)
+		if !isNamed(p, "bind_existing") {
+			r.bad[abi.PinBind] = "is another program"
+		} else if !r.holds(p) {
+			r.bad[abi.PinBind] = "uses other maps"
+		}
+	}
+	l, err := link.LoadPinnedLink(filepath.Join(r.dir, abi.PinUnfinishedCalls), nil)
+	if r.found(abi.PinUnfinishedCalls, "a link", err) {
+		r.close = append(r.close, l)
+		info, err := l.Info()
+		if err == nil && info.Type != link.IterType {
+			r.bad[abi.PinUnfinishedCalls] = "is no iterator"
+		}
+	}
+}
+
+// findLinks looks among all links of the kernel for those of hooks that seem not to be attached: one whose pin was lost may
+// be held by somebody else, and a second one beside it would record everything twice.
+func (r *remains) findLinks() {
+	if len(r.links) == len(hooks) {
+		return
+	}
+	it := new(link.Iterator)
+	defer it.Close()
+	for it.Next() {
+		info, err := it.Link.Info()
+		if err != nil || info.Type != link.TracingType && info.Type != link.RawTracepointType {
+			continue
+		}
+		p, err := ebpf.NewProgramFromID(info.Program)
+		if err != nil {
+			continue
+		}
+		r.close = append(r.close, p)
+		for _, hook := range hooks {
+			if r.links[hook] == nil && isNamed(p, abi.PinHookPrefix+hook) && r.isOurs(hook, p) {
+				l := it.Take()
+				r.close = append(r.close, l)
+				r.hooks[hook], r.links[hook] = p, l
+				break
+			}
+		}
+	}
+	r.refused(it.Err())
+}
+
+// isOurs says whether a program of a hook's name is that hook of what is loaded here, and not of another pin directory.
+func (r *remains) isOurs(hook string, p *ebpf.Program) bool {
+	if pinned := r.hooks[hook]; pinned != nil {
+		return idOf(pinned) == idOf(p)
+	}
+	slot := r.pinned[abi.PinSlotPrefix+hook]
+	if slot == nil {
+		return false
+	}
+	for _, id := range mapsOf(p) {
+		if id == mapID(slot) {
+			return true
+		}
+	}
+	return false
+}
+
+// holds notes the maps that a program uses. What is found first counts: it says false where the program uses another map.
+func (r *remains) holds(p *ebpf.Program) (agrees bool) {
+	agrees = true
+	for _, id := range mapsOf(p) {
+		m, err := ebpf.NewMapFromID(id)
+		if err != nil {
+			r.refused(err)
+			continue
+		}
+		r.close = append(r.close, m)
+		info, err := m.Info()
+		if err != nil {
+			continue
+		}
+		if strings.Contains(info.Name, "rodata") {
+			r.rodata = m
+		}
+		for _, name := range maps {
+			switch {
+			case info.Name != shortened(name):
+			case r.held[name] == nil:
+				r.held[name] = m
+			case mapID(r.held[name]) != id:
+				agrees = false
+			}
+		}
+	}
+	return agrees
+}
+
+// inSlot returns the program in a slot, or nil.
+func (r *remains) inSlot(slot *ebpf.Map) *ebpf.Program {
+	var id ebpf.ProgramID
+	if slot == nil || slot.Type() != ebpf.ProgramArray || slot.Lookup(uint32(0), &id) != nil {
+		return nil
+	}
+	p, err := ebpf.NewProgramFromID(id)
+	if err != nil {
+		r.refused(err)
+		return nil
+	}
+	r.close = append(r.close, p)
+	return p
+}
+
+func (r *remains) refused(err error) {
+	if errors.Is(err, os.ErrPermission) {
+		r.refusal = err
+	}
+}
+
+// examine compares what is pinned with what a layout says, and with what programs use.
+func (r *remains) examine(layout abi.ABI) ([]Damage, error) {
+	spec, err := loadRecorder()
+	if err != nil {
+		return nil, fmt.Errorf("reading the embedded programs: %w", err)
+	}
+	if err := size(spec, layout); err != nil {
+		return nil, err
+	}
+	var found []Damage
+	note := func(name, problem string) { found = append(found, Damage{name, problem}) }
+	for _, name := range maps {
+		p, h := r.pinned[name], r.held[name]
+		want := spec.Maps[name]
+		switch {
+		case p == nil && r.bad[name] == "":
+			note(name, "is missing")
+		case p == nil:
+			note(name, r.bad[name])
+		case h != nil && mapID(p) != mapID(h):
+			note(name, "is not the map that the programs use")
+		case want.Compatible(p) == nil:
+			if r.bad[name] != "" {
+				note(name, r.bad[name])
+			} else if strings.HasPrefix(name, abi.PinSlotPrefix) && isEmpty(p) {
+				note(name, "is empty: its hook runs nothing")
+			}
+		case h != nil:
+			return nil, fmt.Errorf("pin directory %s: %w: its map %s is %s, and this one's is %s; %s", r.dir, ErrVersion, name, form(p), specForm(want), otherVersion)
+		default:
+			note(name, fmt.Sprintf("is %s instead of %s", form(p), specForm(want)))
+		}
+	}
+	for _, hook := range hooks {
+		for _, name := range []string{abi.PinHookPrefix + hook, abi.PinLinkPrefix + hook} {
+			if r.bad[name] != "" {
+				note(name, r.bad[name])
+			} else if !exists(r.dir, name) {
+				note(name, "is missing")
+			}
+		}
+	}
+	for _, name := range []string{abi.PinBind, abi.PinUnfinishedCalls} {
+		if r.bad[name] != "" {
+			note(name, r.bad[name])
+		} else if !exists(r.dir, name) {
+			note(name, "is missing")
+		}
+	}
+	return found, nil
+}
+
+// otherVersion is what can be done where another version's layout is loaded.
+const otherVersion = "use the tracectl that loaded it, or tracectl unload && tracectl load, which drops what was kept"
+
+func exists(dir, name string) bool {
+	_, err := os.Lstat(filepath.Join(dir, name))
+	return err == nil
+}
+
+func isEmpty(slot *ebpf.Map) bool {
+	var id ebpf.ProgramID
+	return errors.Is(slot.Lookup(uint32(0), &id), ebpf.ErrKeyNotExist)
+}
+
+func form(m *ebpf.Map) string {
+	return formOf(m.Type(), m.KeySize(), m.ValueSize(), m.MaxEntries(), m.Flags())
+}
+
+func specForm(s *ebpf.MapSpec) string {
+	return formOf(s.Type, s.KeySize, s.ValueSize, s.MaxEntries, s.Flags)
+}
+
+func formOf(kind ebpf.MapType, key, value, entries, flags uint32) string {
+	return fmt.Sprintf("%v(%d:%d)x%d/%#x", kind, key, value, entries, flags)
+}
+
+// shortened is a name as the kernel keeps it.
+func shortened(name string) string { return name[:min(len(name), 15)] }
+
+func isNamed(p *ebpf.Program, name string) bool {
+	info, err := p.Info()
+	return err == nil && (info.Name == name || info.Name == shortened(name)) // the whole name is in the type information
+}
+
+func idOf(p *ebpf.Program) ebpf.ProgramID {
+	info, err := p.Info()
+	if err != nil {
+		return 0
+	}
+	id, _ := info.ID()
+	return id
+}
+
+func mapID(m *ebpf.Map) ebpf.MapID {
+	info, err := m.Info()
+	if err != nil {
+		return 0
+	}
+	id, _ := info.ID()
+	return id
+}
+
+func mapsOf(p *ebpf.Program) []ebpf.MapID {
+	if p == nil {
+		return nil
+	}
+	info, err := p.Info()
+	if err != nil {
+		return nil
+	}
+	ids, _ := info.MapIDs()
+	return ids
+}
