@@ -3,18 +3,22 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"math/rand/v2"
 	"time"
 )
 
 // backoff waits between attempts, ever longer, and not as long as others do.
-type backoff struct{ next time.Duration }
+type backoff struct {
+	next time.Duration
+	most time.Duration // 0: longestWait
+}
 
 const longestWait = 30 * time.Second
 
 func (b *backoff) wait(ctx context.Context) {
-	b.next = min(max(pace.poll, 2*b.next), longestWait)
+	b.next = min(max(pace.poll, 2*b.next), cmp.Or(b.most, longestWait))
 	sleep(ctx, b.next/2+rand.N(b.next/2+1))
 }
 

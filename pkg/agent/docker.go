@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/runc-trace/runc-trace/pkg/bpf"
@@ -21,36 +22,46 @@ import (
 // dockerSockets is where Docker listens.
 var dockerSockets = []string{"/run/docker.sock", "/var/run/docker.sock"}
 
+// dockerWait is the longest time between two attempts to reach Docker: names are wanted soon after it was started again.
+const dockerWait = 4 * time.Second
+
 // inspectLimit bounds an answer: it holds what the image's author and the container's owner wrote.
 const inspectLimit = 4 << 20
 
-// dockerSource asks Docker for the names, images and labels of its containers.
+// dockerSource learns the names, images and labels of Docker's containers: it follows what Docker tells of them, and asks for
+// those that it did not hear of.
 type dockerSource struct {
 	paths  []string
 	ledger *ledger
 	feed   *feed
 	queue  *queue
+
+	since time.Time // when the last event happened
 }
 
 func newDockerSource(socket string, l *ledger, h *health) *dockerSource {
-	s := &dockerSource{paths: dockerSockets, ledger: l, feed: h.feed(bpf.SourceDocker, ""), queue: newQueue()}
+	s := &dockerSource{paths: dockerSockets, ledger: l, feed: h.feed(bpf.SourceDocker, ""), queue: newQueue(), since: time.Now().Add(-replay)}
 	if socket != "" {
 		s.paths = []string{strings.TrimPrefix(socket, "unix://")}
 	}
 	return s
 }
 
-// look asks for a container, by its ID.
-func (s *dockerSource) look(id string) { s.queue.add(id) }
+// look asks for a container, by its ID, unless Docker told of it.
+func (s *dockerSource) look(id string) {
+	if !s.ledger.has(subject{bpf.SourceDocker, id}) {
+		s.queue.add(id)
+	}
+}
 
 // run asks until the context ends.
 func (s *dockerSource) run(ctx context.Context) {
-	var wait backoff
+	wait := backoff{most: dockerWait}
 	for ctx.Err() == nil {
 		path, ok := s.socket()
 		if !ok {
 			s.feed.off("its socket is not there")
-			sleep(ctx, pace.absent)
+			sleep(ctx, pace.poll)
 			continue
 		}
 		if err := s.serve(ctx, path, wait.reset); ctx.Err() == nil {
@@ -82,6 +93,12 @@ func (s *dockerSource) serve(ctx context.Context, path string, answered func()) 
 		Transport: transport, Timeout: pace.request,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
+	var events sync.WaitGroup
+	following, stop := context.WithCancel(ctx)
+	defer events.Wait()
+	defer stop()
+	ended := make(chan struct{}, 1) // the stream of events, since Docker may have
+	var followed bool
 	var nextPing time.Time
 	for ctx.Err() == nil {
 		if !time.Now().Before(nextPing) {
@@ -95,6 +112,12 @@ func (s *dockerSource) serve(ctx context.Context, path string, answered func()) 
 			nextPing = time.Now().Add(pace.list)
 			answered()
 			s.feed.up()
+		}
+		if !followed {
+			followed = true
+			endless := *client
+			endless.Timeout = 0
+			events.Go(func() { s.follow(following, &endless, ended) })
 		}
 		due, wait := s.queue.due(time.Now())
 		for _, id := range due {
@@ -111,6 +134,8 @@ func (s *dockerSource) serve(ctx context.Context, path string, answered func()) 
 		case <-ctx.Done():
 		case <-timer.C:
 		case <-s.queue.wake:
+		case <-ended:
+			nextPing = time.Time{}
 		}
 		timer.Stop()
 	}
@@ -137,6 +162,8 @@ func (s *dockerSource) ask(ctx context.Context, client *http.Client, id string) 
 	case err != nil:
 		s.queue.missing(id, time.Now()) // or it takes too long, and is not the first of the next ones
 		return false
+	case code == http.StatusNotFound && s.ledger.has(subject{bpf.SourceDocker, id}): // removed since Docker told of it
+		s.queue.found(id)
 	case code != http.StatusOK:
 		s.queue.missing(id, time.Now())
 	default:

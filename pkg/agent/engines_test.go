@@ -3,6 +3,7 @@
 package agent
 
 import (
+	"fmt"
 	"net"
 	"path/filepath"
 	"strings"
@@ -147,5 +148,73 @@ func TestDocker(t *testing.T) {
 	m.has(t, bpf.SourceDocker, "1234", bpf.Labels{Name: "late", Image: "i"})
 	if _, ok := m.set(bpf.SourceDocker, "bb"); ok {
 		t.Error("Docker was asked for a container of another engine")
+	}
+}
+
+// TestDockerEvents has containers that are gone before anybody can ask for them.
+func TestDockerEvents(t *testing.T) {
+	socket := filepath.Join(t.TempDir(), "docker.sock")
+	docker := agenttest.NewDocker(t, socket)
+	event := func(action, id, name string, ago time.Duration, more string) {
+		docker.Say(fmt.Sprintf(`{"Type":"container","Action":%q,"Actor":{"ID":%q,"Attributes":{"image":"busybox","name":%q%s}},"timeNano":%d}`,
+			action, id, name, more, time.Now().Add(-ago).UnixNano()))
+	}
+	told := func(m *memory, id, name string, labels set) {
+		t.Helper()
+		m.has(t, bpf.SourceDocker, id, bpf.Labels{Name: name, Image: "busybox", Set: labels})
+	}
+	m := newMemory()
+	n := &node{t: t, m: m}
+	// Both were there before the agent; of one nothing is known any more.
+	m.start(0, container{engine: "docker", id: "aa"})
+	event("create", "aa", "before", time.Hour, "")
+	event("create", "bb", "long-gone", time.Hour, "")
+	a := n.start(Config{DockerSocket: socket})
+	told(m, "aa", "before", nil)
+	eventually(t, "events are followed", func() bool { return docker.Followers() == 1 })
+
+	event("create", "cc", "short", 0, `,"app":"web","a=b":"refused"`)
+	event("start", "cc", "short", 0, `,"app":"web"`)
+	told(m, "cc", "short", set{"app": "web"})
+	m.start(1, container{engine: "docker", id: "cc"})
+	m.start(5, container{engine: "docker", id: "dd"})
+	event("start", "dd", "created-before", 0, "")
+	told(m, "dd", "created-before", nil)
+	event("rename", "cc", "renamed", 0, `,"app":"web","oldName":"/short"`)
+	told(m, "cc", "renamed", set{"app": "web"})
+
+	// A label that is called as what Docker adds to an event can be asked for as long as the container is there.
+	docker.Put("ee", `{"Name": "/labelled", "Config": {"Image": "busybox", "Labels": {"name": "UBI", "image": "x"}}}`)
+	m.start(4, container{engine: "docker", id: "ee"})
+	event("create", "ee", "labelled", 0, "")
+	told(m, "ee", "labelled", set{"name": "UBI", "image": "x"})
+	event("start", "ee", "labelled", 0, "")
+
+	// What is no event, or a hostile one.
+	for _, line := range []string{"", "{", `{"Action":"create","Actor":{"ID":"../x","Attributes":{"name":"x"}}}`, `{"Action":"create","Actor":{"ID":"ff","Attributes":null}}`, strings.Repeat("x", inspectLimit+1)} {
+		docker.Say(line)
+	}
+	// Docker is started again, and tells what happened meanwhile.
+	docker.Stop()
+	event("create", "gg", "meanwhile", 0, "")
+	m.start(3, container{engine: "docker", id: "gg"})
+	docker.Start()
+	told(m, "gg", "meanwhile", nil)
+	told(m, "ee", "labelled", set{"name": "UBI", "image": "x"})
+	if l, ok := m.set(bpf.SourceDocker, "bb"); ok {
+		t.Errorf("a container of which nothing is known: %+v", l)
+	}
+	eventually(t, "ready", func() bool { return a.Ready() == nil })
+
+	// Something stands before Docker that lets nobody follow.
+	docker.Refuse()
+	docker.Stop()
+	docker.Start()
+	docker.Put("hh", `{"Name": "/asked", "Config": {"Image": "busybox"}}`)
+	m.start(2, container{engine: "docker", id: "hh"})
+	told(m, "hh", "asked", nil)
+	eventually(t, "it is said", func() bool { return strings.Contains(a.log.String(), "does not let its events be followed") })
+	if got := strings.Count(a.log.String(), "does not let its events be followed"); got != 1 {
+		t.Errorf("it was said %d times", got)
 	}
 }

@@ -96,6 +96,15 @@ func (l *ledger) sum(text []byte, labels bpf.Labels) uint64 {
 	return h.Sum64()
 }
 
+// has tells whether labels of a subject were put.
+func (l *ledger) has(s subject) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	_, written := l.written[s]
+	_, waiting := l.waiting[s]
+	return written || waiting
+}
+
 // delete removes the labels of a subject, also those that wait for room.
 func (l *ledger) delete(s subject) error {
 	l.mu.Lock()

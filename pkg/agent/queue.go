@@ -39,6 +39,13 @@ func (q *queue) add(id string) {
 	}
 }
 
+// has tells whether an ID is asked for.
+func (q *queue) has(id string) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.items[id] != nil
+}
+
 // due returns the IDs whose time has come, and how long it is until the next one's has.
 func (q *queue) due(now time.Time) (ids []string, wait time.Duration) {
 	q.mu.Lock()

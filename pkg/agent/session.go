@@ -47,13 +47,13 @@ func (s *session) run(parent context.Context) {
 		}
 	}()
 	s.heartbeat()
+	s.deliver(s.roster.scan())
 	group.Go(func() { s.pods.run(ctx) })
 	group.Go(func() { s.cri.run(ctx) })
 	group.Go(func() { s.docker.run(ctx) })
 	if s.config.Adopt != nil {
 		group.Go(func() { s.adopt(ctx) })
 	}
-	s.deliver(s.roster.scan())
 
 	ticker := time.NewTicker(pace.poll)
 	defer ticker.Stop()

@@ -106,25 +106,29 @@ func (c *CRI) PodSandboxStatus(_ context.Context, r *cri.PodSandboxStatusRequest
 	}}, nil
 }
 
-// Docker answers what it is given for each container.
+// Docker answers what it is given for each container, and tells of events.
 type Docker struct {
 	t      testing.TB
 	path   string
 	server *http.Server
 
-	mu      sync.Mutex
-	answers map[string]string // bodies, by container
+	mu        sync.Mutex
+	answers   map[string]string // bodies, by container
+	events    []string
+	said      chan struct{} // closed when there is another event
+	followers int
+	refuses   bool // to have its events followed
 }
 
 // NewDocker starts one at a socket.
 func NewDocker(t testing.TB, path string) *Docker {
-	d := &Docker{t: t, path: path, answers: map[string]string{}}
+	d := &Docker{t: t, path: path, answers: map[string]string{}, said: make(chan struct{})}
 	d.Start()
 	t.Cleanup(d.Stop)
 	return d
 }
 
-// Start listens.
+// Start listens. Events of before are told to whoever asks for them.
 func (d *Docker) Start() {
 	d.t.Helper()
 	listener, err := net.Listen("unix", d.path)
@@ -151,8 +155,35 @@ func (d *Docker) Put(id, body string) {
 	d.answers[id] = body
 }
 
+// Say tells of an event, as a line of JSON.
+func (d *Docker) Say(line string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.events = append(d.events, line+"\n")
+	close(d.said)
+	d.said = make(chan struct{})
+}
+
+// Refuse has Docker refuse to tell of events from now on.
+func (d *Docker) Refuse() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.refuses = true
+}
+
+// Followers is how many follow events now.
+func (d *Docker) Followers() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.followers
+}
+
 // ServeHTTP answers a request.
 func (d *Docker) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Method == http.MethodGet && r.URL.Path == "/events" {
+		d.tell(w, r)
+		return
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	id, isInspect := strings.CutSuffix(strings.TrimPrefix(r.URL.Path, "/containers/"), "/json")
@@ -168,4 +199,38 @@ func (d *Docker) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		body = `{"message": "No such container"}`
 	}
 	_, _ = w.Write([]byte(body))
+}
+
+// tell tells of events, those of before first, as Docker does. Whoever asks leaves out what it has heard already.
+func (d *Docker) tell(w http.ResponseWriter, r *http.Request) {
+	d.mu.Lock()
+	refuses := d.refuses
+	d.followers++
+	d.mu.Unlock()
+	defer func() {
+		d.mu.Lock()
+		d.followers--
+		d.mu.Unlock()
+	}()
+	if refuses {
+		w.WriteHeader(http.StatusForbidden)
+		return
+	}
+	for told := 0; ; {
+		d.mu.Lock()
+		events, said := d.events[told:], d.said
+		d.mu.Unlock()
+		for _, line := range events {
+			_, _ = w.Write([]byte(line))
+		}
+		told += len(events)
+		if f, ok := w.(http.Flusher); ok {
+			f.Flush()
+		}
+		select {
+		case <-r.Context().Done():
+			return
+		case <-said:
+		}
+	}
 }

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package agent
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/runc-trace/runc-trace/pkg/bpf"
+)
+
+// dockerEvent is what Docker says when it creates, starts or renames a container: its labels, and under "name" and "image"
+// what it is called and made from.
+type dockerEvent struct {
+	Action string
+	Actor  struct {
+		ID         string
+		Attributes map[string]string
+	}
+	TimeNano int64 `json:"timeNano"`
+}
+
+// replay is how far back events are asked for at first. Docker keeps the last 256 of all kinds.
+const replay = 24 * time.Hour
+
+// follow takes what Docker tells of its containers from now on, and what it told since it was last followed, again and
+// again until the context ends; ended is told when it has to begin again. A container that is removed when it ends
+// is known by its events alone.
+func (s *dockerSource) follow(ctx context.Context, client *http.Client, ended chan<- struct{}) {
+	refused := ""
+	for ctx.Err() == nil {
+		err := s.stream(ctx, client)
+		var status statusError
+		if !errors.As(err, &status) {
+			select {
+			case ended <- struct{}{}:
+			default:
+			}
+		} else if text := err.Error(); text != refused {
+			refused = text
+			s.ledger.log.WithError(err).Warn("Docker does not let its events be followed: containers that live for less than a second may have no name")
+		}
+		sleep(ctx, pace.poll)
+	}
+}
+
+// statusError is an answer that refuses a request.
+type statusError int
+
+func (e statusError) Error() string { return fmt.Sprintf("status %d", int(e)) }
+
+// stream follows events until there are no more. It does not return nil.
+func (s *dockerSource) stream(ctx context.Context, client *http.Client) error {
+	since := s.since
+	query := url.Values{
+		"since":   {fmt.Sprintf("%d.%09d", since.Unix(), since.Nanosecond())},
+		"filters": {`{"type":["container"],"event":["create","start","rename"]}`},
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://docker/events?"+query.Encode(), nil)
+	if err != nil {
+		return err
+	}
+	answer, err := client.Do(request)
+	if err != nil {
+		return err
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode != http.StatusOK {
+		return statusError(answer.StatusCode)
+	}
+	lines := bufio.NewReaderSize(answer.Body, 4<<10)
+	for {
+		line, err := readLine(lines, inspectLimit)
+		if err != nil {
+			return err
+		}
+		var e dockerEvent
+		if json.Unmarshal(line, &e) == nil && mayBeID(e.Actor.ID) && time.Unix(0, e.TimeNano).After(since) {
+			s.hear(&e)
+		}
+	}
+}
+
+// readLine reads up to the next newline; a line that is longer than a limit is empty. The error at the end is io.EOF.
+func readLine(r *bufio.Reader, limit int) ([]byte, error) {
+	var line []byte
+	for tooLong := false; ; {
+		part, err := r.ReadSlice('\n')
+		if tooLong = tooLong || len(line)+len(part) > limit; tooLong {
+			line = nil
+		} else {
+			line = append(line, part...)
+		}
+		if !errors.Is(err, bufio.ErrBufferFull) {
+			return bytes.TrimSpace(line), err
+		}
+	}
+}
+
+// hear takes what an event tells at once, and then asks for the container: labels "name" and "image" cannot be seen in an
+// event. What happened long ago is of interest only if the container's name is looked for.
+func (s *dockerSource) hear(e *dockerEvent) {
+	at, id := time.Unix(0, e.TimeNano), e.Actor.ID
+	if at.After(s.since) && at.Before(time.Now().Add(time.Minute)) {
+		s.since = at
+	}
+	of := subject{bpf.SourceDocker, id}
+	if e.Action != "rename" && s.ledger.has(of) || time.Since(at) > pace.grace && !s.queue.has(id) {
+		return
+	}
+	labels := maps.Clone(e.Actor.Attributes)
+	delete(labels, "name")
+	delete(labels, "image")
+	if e.Action == "rename" {
+		delete(labels, "oldName")
+	}
+	s.ledger.put(of, bpf.Labels{Name: e.Actor.Attributes["name"], Image: e.Actor.Attributes["image"], Set: labels})
+	s.queue.add(id)
+}
