@@ -21,6 +21,7 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 	"github.com/runc-trace/runc-trace/pkg/identity"
 	"github.com/runc-trace/runc-trace/pkg/spec"
+	"github.com/runc-trace/runc-trace/pkg/told"
 )
 
 // Host is where containers are looked for.
@@ -63,6 +64,7 @@ func (h Host) Run(ctx context.Context, pinDir string, rules identity.Rules) (Rep
 	for i, c := range found {
 		who := identity.Parse(c.id, c.annotations, c.bundle, rules)
 		spec.TellPod(&who, filepath.Join(h.Root, c.bundle), rules)
+		told.Docker(&who, filepath.Join(h.Root, c.rootfs), rules)
 		candidates[i] = candidate{c, who}
 	}
 	slices.SortStableFunc(candidates, candidate.compare)
@@ -70,7 +72,7 @@ func (h Host) Run(ctx context.Context, pinDir string, rules identity.Rules) (Rep
 		if err := ctx.Err(); err != nil {
 			return report, errors.Join(err, summary(problems))
 		}
-		err := candidates[i].adopt(a, hierarchy, &report)
+		err := candidates[i].adopt(a, hierarchy, rules, &report)
 		if errors.Is(err, bpf.ErrNoIdentity) {
 			report.Failed += len(candidates) - i
 			return report, errors.Join(err, summary(problems))
@@ -94,7 +96,7 @@ func (c candidate) compare(other candidate) int {
 	return cmp.Or(cmp.Compare(other.who.Flags&abi.WhoSandbox, c.who.Flags&abi.WhoSandbox), cmp.Compare(c.cgroup, other.cgroup))
 }
 
-func (c *candidate) adopt(a *bpf.Adopter, hierarchy string, report *Report) error {
+func (c *candidate) adopt(a *bpf.Adopter, hierarchy string, rules identity.Rules, report *Report) error {
 	p, err := openProcess(c.pid, c.start)
 	if errors.Is(err, errStopped) {
 		report.Stopped++
@@ -105,6 +107,7 @@ func (c *candidate) adopt(a *bpf.Adopter, hierarchy string, report *Report) erro
 	}
 	defer p.close()
 	c.who.MountNamespace = p.mountNamespace()
+	told.Conmon(&c.who, p.stat.parent, rules)
 	init := bpf.Init{Started: p.started()}
 	if c.started() {
 		init.Process = p.dir

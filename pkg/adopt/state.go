@@ -28,6 +28,7 @@ type container struct {
 	id          string
 	bundle      string
 	annotations map[string]string
+	rootfs      string
 	cgroup      string // its path in the unified hierarchy: begins with a slash, is clean, and is not the root
 	pid         int    // of its init, as the runtime sees it
 	start       uint64 // of its init, as in /proc/PID/stat
@@ -155,12 +156,13 @@ func parseRunc(text []byte) (container, error) {
 		CgroupPaths map[string]string `json:"cgroup_paths"`
 		Config      struct {
 			Labels []string `json:"labels"`
+			Rootfs string   `json:"rootfs"`
 		} `json:"config"`
 	}
 	if err := json.Unmarshal(text, &s); err != nil {
 		return container{}, err
 	}
-	c := container{pid: s.PID, start: s.Start}
+	c := container{pid: s.PID, start: s.Start, rootfs: s.Config.Rootfs}
 	c.annotations, c.bundle = annotations(s.Config.Labels)
 	// The unified hierarchy's has no name, and on a host with no others it is the only one.
 	below := mount
@@ -214,11 +216,14 @@ func parseCrun(status, config []byte) (container, error) {
 	}
 	var spec struct {
 		Annotations map[string]string `json:"annotations"`
+		Root        struct {
+			Path string `json:"path"`
+		} `json:"root"`
 	}
 	if err := json.Unmarshal(config, &spec); err != nil {
 		return container{}, fmt.Errorf("parsing %s: %w", crunConfig, err)
 	}
-	c := container{bundle: s.Bundle, annotations: spec.Annotations, pid: s.PID, start: s.Start}
+	c := container{bundle: s.Bundle, annotations: spec.Annotations, rootfs: spec.Root.Path, pid: s.PID, start: s.Start}
 	c.cgroup = path.Clean("/" + s.Cgroup)
 	// Below a scope of systemd's crun makes a cgroup for the processes. The container's own is the scope.
 	if s.Scope != "" {

@@ -33,7 +33,7 @@ func TestFind(t *testing.T) {
 	}
 	want := []container{
 		{
-			id: "7b8d3a4c5e6f", bundle: tasks + "/k8s.io/7b8d3a4c5e6f", cgroup: "/kubepods/pod0f6b/7b8d3a4c5e6f", pid: 1779, start: 1365019,
+			id: "7b8d3a4c5e6f", bundle: tasks + "/k8s.io/7b8d3a4c5e6f", rootfs: tasks + "/k8s.io/7b8d3a4c5e6f/rootfs", cgroup: "/kubepods/pod0f6b/7b8d3a4c5e6f", pid: 1779, start: 1365019,
 			annotations: map[string]string{
 				"io.kubernetes.cri.container-type": "sandbox", "io.kubernetes.cri.sandbox-id": "7b8d3a4c5e6f",
 				"io.kubernetes.cri.sandbox-name": "web-0", "io.kubernetes.cri.sandbox-namespace": "prod", "io.kubernetes.cri.sandbox-uid": "0f6b",
@@ -41,7 +41,7 @@ func TestFind(t *testing.T) {
 			state: "/run/containerd/runc/k8s.io/7b8d3a4c5e6f",
 		},
 		{
-			id: "9c0d1e2f3a4b", bundle: tasks + "/k8s.io/9c0d1e2f3a4b", cgroup: "/kubepods/pod0f6b/9c0d1e2f3a4b", pid: 1847, start: 1365041,
+			id: "9c0d1e2f3a4b", bundle: tasks + "/k8s.io/9c0d1e2f3a4b", rootfs: tasks + "/k8s.io/9c0d1e2f3a4b/rootfs", cgroup: "/kubepods/pod0f6b/9c0d1e2f3a4b", pid: 1847, start: 1365041,
 			annotations: map[string]string{
 				"io.kubernetes.cri.container-type": "container", "io.kubernetes.cri.sandbox-id": "7b8d3a4c5e6f",
 				"io.kubernetes.cri.sandbox-name": "web-0", "io.kubernetes.cri.sandbox-namespace": "prod", "io.kubernetes.cri.sandbox-uid": "0f6b",
@@ -50,12 +50,12 @@ func TestFind(t *testing.T) {
 			state: "/run/containerd/runc/k8s.io/9c0d1e2f3a4b",
 		},
 		{
-			id: "1a2b3c4d5e6f", bundle: tasks + "/moby/1a2b3c4d5e6f", cgroup: "/docker/1a2b3c4d5e6f", pid: 1950, start: 1365094,
+			id: "1a2b3c4d5e6f", bundle: tasks + "/moby/1a2b3c4d5e6f", rootfs: tasks + "/moby/1a2b3c4d5e6f/rootfs", cgroup: "/docker/1a2b3c4d5e6f", pid: 1950, start: 1365094,
 			annotations: map[string]string{}, state: "/run/docker/runtime-runc/moby/1a2b3c4d5e6f",
 		},
 		{
 			// Its annotations try to be its bundle, and a second namespace.
-			id: "hostile", bundle: "/run/hostile", cgroup: "/hostile", pid: 2015, start: 1365121,
+			id: "hostile", bundle: "/run/hostile", rootfs: "/run/hostile/rootfs", cgroup: "/hostile", pid: 2015, start: 1365121,
 			annotations: map[string]string{
 				"bundle": "/run/docker/evil", "io.kubernetes.cri.sandbox-name": "web-0", "esc": "\x1b[2J", "empty": "",
 			},

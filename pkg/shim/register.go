@@ -17,6 +17,7 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/pinned"
 	"github.com/runc-trace/runc-trace/pkg/regular"
 	"github.com/runc-trace/runc-trace/pkg/spec"
+	"github.com/runc-trace/runc-trace/pkg/told"
 	"github.com/runc-trace/runc-trace/pkg/unregistered"
 )
 
@@ -55,6 +56,8 @@ func register(op Operation, dialect Dialect, pinDir string, rules identity.Rules
 	entry.PathLength = uint32(copy(entry.Path[:], end))
 	entry.Who = identity.Parse(op.Container, s.Annotations, op.Bundle, rules)
 	spec.TellPod(&entry.Who, op.Bundle, rules)
+	told.Docker(&entry.Who, s.Root.Path, rules)
+	told.Conmon(&entry.Who, syscall.Getppid(), rules)
 	if s.Cut {
 		entry.Who.Flags |= abi.WhoLabelsTruncated
 	}

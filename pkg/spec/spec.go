@@ -16,8 +16,8 @@ import (
 // 256 KiB of them; its labels, which CRI-O writes as one annotation, have no limit but that of the object, 1.5 MiB.
 const annotationsLimit = 4 << 20
 
-// linuxLimit is how many bytes of JSON cgroupsPath or namespaces may take. Usually they take some hundred.
-const linuxLimit = 1 << 20
+// valueLimit is how many bytes of JSON cgroupsPath, namespaces or the path of the root may take. Usually they take some hundred.
+const valueLimit = 1 << 20
 
 // ErrTooLarge is a part of a spec that is needed, and is larger than its limit.
 var ErrTooLarge = errors.New("too large")
@@ -25,9 +25,15 @@ var ErrTooLarge = errors.New("too large")
 // Spec is as much of an OCI config.json as is needed. Fields are named and tagged as in runtime-spec.
 type Spec struct {
 	Annotations map[string]string `json:"annotations"`
+	Root        Root              `json:"root"`
 	Linux       Linux             `json:"linux"`
 
 	Cut bool `json:"-"` // some annotations were left out: they are beyond annotationsLimit
+}
+
+// Root is the container's root file system.
+type Root struct {
+	Path string `json:"path"`
 }
 
 // Linux is what is specific to Linux.
@@ -45,7 +51,7 @@ type Namespace struct {
 // Parse reads a spec as runc does, which decodes one value of the file with encoding/json and stops: whatever is
 // behind the value does not matter, keys match without regard to case, the last of several values of a key counts, and
 // objects that are repeated are merged. It accepts all that runc accepts, and some of what runc refuses. The size of the
-// text has no limit: memory is bounded by annotationsLimit and linuxLimit. size is that of the file in bytes, or 0.
+// text has no limit: memory is bounded by annotationsLimit and valueLimit. size is that of the file in bytes, or 0.
 func Parse(from io.Reader, size int64) (Spec, error) {
 	var s Spec
 	p := newJSONReader(from, size)
@@ -53,6 +59,8 @@ func Parse(from io.Reader, size int64) (Spec, error) {
 		switch {
 		case strings.EqualFold(key, "annotations"):
 			return s.readAnnotations(p)
+		case strings.EqualFold(key, "root"):
+			return s.readRoot(p)
 		case strings.EqualFold(key, "linux"):
 			return s.readLinux(p)
 		}
@@ -96,13 +104,26 @@ func (s *Spec) readAnnotations(p *jsonReader) error {
 	return err
 }
 
+func (s *Spec) readRoot(p *jsonReader) error {
+	null, err := p.object(keyLimit, func(key string, _ bool) error {
+		if strings.EqualFold(key, "path") {
+			return p.decode(&s.Root.Path, valueLimit)
+		}
+		return p.skip()
+	})
+	if null {
+		s.Root = Root{}
+	}
+	return err
+}
+
 func (s *Spec) readLinux(p *jsonReader) error {
 	null, err := p.object(keyLimit, func(key string, _ bool) error {
 		switch {
 		case strings.EqualFold(key, "cgroupsPath"):
-			return p.decode(&s.Linux.CgroupsPath, linuxLimit)
+			return p.decode(&s.Linux.CgroupsPath, valueLimit)
 		case strings.EqualFold(key, "namespaces"):
-			return p.decode(&s.Linux.Namespaces, linuxLimit)
+			return p.decode(&s.Linux.Namespaces, valueLimit)
 		}
 		return p.skip()
 	})

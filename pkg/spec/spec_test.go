@@ -19,10 +19,11 @@ import (
 )
 
 func TestParseSpec(t *testing.T) {
-	text := `{"ociVersion": "1.0.2", "process": {"args": ["sh"]}, "annotations": {"a": "1", "b": "2"},
+	text := `{"ociVersion": "1.0.2", "process": {"args": ["sh"]}, "root": {"path": "/r"}, "annotations": {"a": "1", "b": "2"},
 		"linux": {"cgroupsPath": "/x", "namespaces": [{"type": "pid"}, {"type": "mount", "path": "/p"}], "seccomp": {}}}`
 	want := Spec{
 		Annotations: map[string]string{"a": "1", "b": "2"},
+		Root:        Root{Path: "/r"},
 		Linux:       Linux{CgroupsPath: "/x", Namespaces: []Namespace{{Type: "pid"}, {Type: "mount", Path: "/p"}}},
 	}
 	for _, tail := range []string{"", "\n", "x", "}", "{", "\x00", `{"annotations": {"a": "other"}}`, strings.Repeat("]", 100_000)} {
@@ -97,6 +98,8 @@ var oddSpecs = []string{
 	`{"annotations": {"a": "1"}, "Annotations": {"b": "2"}, "ANNOTATIONS": null}`,
 	`{"annotations": {"a": "1", "a": "2", "A": "3"}, "annotation\u017f": {"b": "4", "a": null}, "annotations": {"c": "5"}}`,
 	`{"linux": null}`,
+	`{"root": {"path": "rootfs", "readonly": true}, "ROOT": {"Path": null}, "roo\u0074": {"path": "/var"}}`,
+	`{"root": {"path": "rootfs"}, "root": null, "root": {"paths": 1}}`,
 	`{"linux": {"cgroupsPath": "/x"}, "LINUX": {"CGROUPSPATH": null, "namespaces": []}}`,
 	`{"linux": {"cgroupsPath": "/x"}, "linux": null, "linu\u0078": {"cgroup\u017fPath": "/y"}}`,
 	`{"linux": {"namespaces": [{"type": "mount", "path": "/p"}, {"type": "pid", "path": "/q"}], "namespaces": [{"type": "user"}, null]}}`,
@@ -136,6 +139,9 @@ func compareWithRunc(t *testing.T, text []byte) {
 			t.Fatalf("runc reads %q, but: %v", text, err)
 		}
 		want := Spec{Annotations: whole.Annotations}
+		if whole.Root != nil {
+			want.Root.Path = whole.Root.Path
+		}
 		if whole.Linux != nil {
 			want.Linux.CgroupsPath = whole.Linux.CgroupsPath
 			for _, n := range whole.Linux.Namespaces {
@@ -180,8 +186,8 @@ func TestLargeSpecs(t *testing.T) {
 		"one string":           {`{"x": "`, "0123456789", `", ` + end, want},
 		"escapes":              {`{"x": "`, `\"\\`, `", ` + end, want},
 		"many values":          {`{"x": [0`, `,{"a":1,"b":"2"}`, `], ` + end, want},
-		"a huge annotation":    {`{"annotations": {"b": "`, "0123456789", `"}, ` + end, Spec{want.Annotations, want.Linux, true}},
-		"a huge key":           {`{"annotations": {"`, "0123456789", `": "x"}, ` + end, Spec{want.Annotations, want.Linux, true}},
+		"a huge annotation":    {`{"annotations": {"b": "`, "0123456789", `"}, ` + end, Spec{Annotations: want.Annotations, Linux: want.Linux, Cut: true}},
+		"a huge key":           {`{"annotations": {"`, "0123456789", `": "x"}, ` + end, Spec{Annotations: want.Annotations, Linux: want.Linux, Cut: true}},
 		"a huge key elsewhere": {`{"`, "0123456789", `": "x", ` + end, want},
 	} {
 		var before, after runtime.MemStats

@@ -105,14 +105,14 @@ func playDocker(s *script, annotations []string) {
 }
 
 func checkDocker(s *script, annotated bool) {
-	want := container{ContainerID: s.ids["web"], Engine: "docker", State: "exited", Recorded: "yes"}
+	want := container{ContainerID: s.ids["web"], Engine: "docker", Container: "web", Image: busyboxImage, State: "exited", Recorded: "yes"}
 	if annotated {
 		want.Pod, want.Container, want.Labels = "mypod", "main", map[string]string{"app": "web"}
 	}
 	if diff := cmp.Diff([]container{want, want}, s.known(s.ids["web"])); diff != "" {
 		s.t.Errorf("web, which was restarted (-want +got):\n%s", diff)
 	}
-	want = container{ContainerID: s.ids["killed"], Engine: "docker", State: "exited", Recorded: "yes"}
+	want = container{ContainerID: s.ids["killed"], Engine: "docker", Container: "killed", Image: busyboxImage, State: "exited", Recorded: "yes"}
 	if diff := cmp.Diff([]container{want}, s.known(s.ids["killed"])); diff != "" {
 		s.t.Errorf("killed (-want +got):\n%s", diff)
 	}

@@ -35,8 +35,8 @@ func TestReboot(t *testing.T) {
 	podman := strings.TrimSpace(read(t, "/test/boot-podman.ids"))
 	checkAgent(t, map[string]string{p.containerID: "app=boot", docker: "tier=left"})
 	for cgroup, want := range map[string]Container{
-		"/system.slice/docker-" + docker + ".scope":  {ContainerID: docker, Engine: "docker", Container: "forever", Image: image}, // as the agent knows
-		"/machine.slice/libpod-" + podman + ".scope": {ContainerID: podman, Engine: "podman"},
+		"/system.slice/docker-" + docker + ".scope":  {ContainerID: docker, Engine: "docker", Container: "forever", Image: image},
+		"/machine.slice/libpod-" + podman + ".scope": {ContainerID: podman, Engine: "podman", Container: "boot"},
 	} {
 		checkRunning(t, want, cgroup)
 		installed.checkBeginning(t, want.ContainerID)

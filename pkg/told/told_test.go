@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package told
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
+
+	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
+	"github.com/runc-trace/runc-trace/pkg/identity"
+)
+
+var id = strings.Repeat("0123456789abcdef", 4)
+
+// known is what is known of a container.
+type known struct {
+	Name, Image string
+	Told        map[string]string
+}
+
+func ask(engine, container string, tell func(*abi.Who)) known {
+	var who abi.Who
+	identity.Put(who.Engine[:], engine)
+	identity.Put(who.ID[:], container)
+	tell(&who)
+	return known{identity.String(who.Container[:]), identity.String(who.Image[:]), identity.LabelsOf(&who).Told}
+}
+
+func TestDocker(t *testing.T) {
+	const good = `{"State": {"Running": false}, "ID": "ID", "Config": {"Hostname": "x", "Image": "nginx:1", "Labels": {"app": "web"}}, "Name": "/web-1"}`
+	data := t.TempDir()
+	file := filepath.Join(data, "containers", id, "config.v2.json")
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	want := known{"web-1", "nginx:1", map[string]string{"app": "web"}}
+	for _, test := range []struct {
+		name, engine, id, rootfs, text string
+		want                           known
+	}{
+		{"overlay2", "docker", id, data + "/overlay2/aa/merged", good, want},
+		{"vfs", "docker", id, data + "/vfs/dir/aa", good, want},
+		{"containerd's snapshots", "docker", id, data + "/rootfs/overlayfs/" + id, good, want},
+		{"no labels", "docker", id, data + "/vfs/dir/aa", `{"ID": "ID", "Name": "/x", "Config": {"Image": "i", "Labels": null}}`, known{"x", "i", map[string]string{}}},
+		{"another engine", "containerd", id, data + "/overlay2/aa/merged", good, known{}},
+		{"an ID that Docker did not make", "docker", "../../etc", data + "/overlay2/aa/merged", good, known{}},
+		{"another container's", "docker", id, data + "/overlay2/aa/merged", strings.Replace(good, "ID\", \"Config", "other\", \"Config", 1), known{}},
+		{"elsewhere", "docker", id, "/nowhere/a/b", good, known{}},
+		{"no absolute path", "docker", id, "rootfs", good, known{}},
+		{"within the container's own root", "docker", id, data, good, known{}},
+		{"no JSON", "docker", id, data + "/overlay2/aa/merged", "{", known{}},
+		{"too long", "docker", id, data + "/overlay2/aa/merged", good + strings.Repeat(" ", dockerLimit), known{}},
+	} {
+		if err := os.WriteFile(file, []byte(strings.Replace(test.text, `"ID": "ID"`, `"ID": "`+id+`"`, 1)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		got := ask(test.engine, test.id, func(who *abi.Who) { Docker(who, test.rootfs, identity.Rules{}) })
+		if diff := cmp.Diff(test.want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", test.name, diff)
+		}
+	}
+	if err := os.Remove(file); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Mkfifo(file, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got := ask("docker", id, func(who *abi.Who) { Docker(who, data+"/overlay2/aa/merged", identity.Rules{}) }); got.Name != "" {
+		t.Errorf("a FIFO: %+v", got)
+	}
+}
+
+func TestConmonName(t *testing.T) {
+	for _, test := range []struct{ arguments, want string }{
+		{"/usr/bin/conmon --api-version 1 -c ID -u ID -r /usr/bin/runc -b /b -p /p -n web --exit-dir /e -s", "web"},
+		{"conmon --cid ID --name web -n other", "web"},
+		{"conmon -n web -c ID", "web"},
+		{"/usr/bin/conmon -c OTHER -n web", ""},
+		{"/usr/bin/conmon -c ID -n", ""},
+		{"/usr/bin/conmon", ""},
+		{"sh -c ID -n web", ""},
+		{"", ""},
+	} {
+		text := strings.ReplaceAll(test.arguments, " ", "\x00") + "\x00"
+		if got := conmonName([]byte(text), "ID"); got != test.want {
+			t.Errorf("%q names it %q, want %q", test.arguments, got, test.want)
+		}
+	}
+	if got := conmonName([]byte("conmon\x00-c\x00ID\x00-n\x00we"), "ID"); got != "" {
+		t.Errorf("a name that was cut is %q", got)
+	}
+}
+
+func TestConmon(t *testing.T) {
+	script := filepath.Join(t.TempDir(), "waits")
+	if err := os.WriteFile(script, []byte("read x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	conmon := exec.Command("/bin/sh")
+	conmon.Args = []string{"conmon", script, "-c", id, "-n", "web"}
+	input, err := conmon.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer input.Close()
+	if err := conmon.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conmon.Process.Kill(); _ = conmon.Wait() }()
+	named := func(engine, id string, pid int) string {
+		return ask(engine, id, func(who *abi.Who) { Conmon(who, pid, identity.Rules{}) }).Name
+	}
+	if got := named("podman", id, conmon.Process.Pid); got != "web" {
+		t.Errorf("it is named %q", got)
+	}
+	for what, got := range map[string]string{
+		"another engine's": named("cri-o", id, conmon.Process.Pid), "another container": named("podman", "other", conmon.Process.Pid),
+		"a process that is not there": named("podman", id, -1), "another program": named("podman", id, os.Getpid()),
+	} {
+		if got != "" {
+			t.Errorf("%s is named %q", what, got)
+		}
+	}
+}
+
+func BenchmarkDocker(b *testing.B) {
+	data := b.TempDir()
+	file := filepath.Join(data, "containers", id, "config.v2.json")
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+		b.Fatal(err)
+	}
+	text := `{"ID": "` + id + `", "Name": "/web", "Config": {"Image": "nginx", "Labels": {"app": "web"}}, "X": {"Y": [` + strings.Repeat(`{"a": "b"},`, 300) + `1]}}`
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		b.Fatal(err)
+	}
+	var who abi.Who
+	identity.Put(who.Engine[:], "docker")
+	identity.Put(who.ID[:], id)
+	for b.Loop() {
+		Docker(&who, data+"/overlay2/aa/merged", identity.Rules{})
+	}
+}
+
+func BenchmarkConmon(b *testing.B) {
+	var who abi.Who
+	identity.Put(who.Engine[:], "podman")
+	for b.Loop() {
+		Conmon(&who, os.Getpid(), identity.Rules{})
+	}
+}
