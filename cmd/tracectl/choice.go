@@ -29,7 +29,7 @@ func nothing(stderr io.Writer, filter *labels.Filter, output string) error {
 	if err, ok := filter.Unmet(); ok {
 		return err
 	}
-	if output == "text" && !filter.Everything() {
+	if output != "json" && !filter.Everything() {
 		fmt.Fprintln(stderr, "tracectl: no container matches")
 	}
 	return nil

@@ -94,7 +94,7 @@ func (run *clusterRun) execs(ctx context.Context, r *execRequest, args []string,
 			return problem
 		}
 		if err == nil && int(run.Without.Load()) == len(run.Nodes) {
-			return nothing(io.Discard, r.filter, "")
+			return nothing(io.Discard, r.filter, "json")
 		}
 		return err
 	}

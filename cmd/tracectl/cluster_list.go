@@ -3,9 +3,8 @@
 package main
 
 import (
-	"cmp"
 	"context"
-	"slices"
+	"io"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -28,11 +27,7 @@ in which the nodes answer.`,
 	filter := addFilter(c)
 	addAll(c)
 	addAllNamespaces(c)
-	l := listing{output: addOutput(c), filter: filter, what: "container called", header: containersHeader, sorted: 3, row: func(o cluster.Object, now time.Time) ([]string, error) {
-		var j listedJSON
-		err := o.Decode(&j)
-		return j.row(now), err
-	}}
+	l := listing[listedJSON]{output: addListOutput(c), filter: filter, what: "container called", table: &containerTable}
 	keep(c, "output")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		return l.print(c, cs, args, []string{"containers", "--all"}, "containers")
@@ -59,6 +54,21 @@ func newClusterStracebackList(cs *clusterSettings) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "list [NAME]",
 		Short: "List the recordings on all nodes",
+		Long: `List the recordings on all nodes, the newest crash first, as "tracectl straceback list" does
+on one. With -o json they come in the order in which the nodes answer.`,
+		Example: `  tracectl cluster straceback list
+  tracectl cluster straceback show default/mypod`,
+		Args: noSubcommand,
+		RunE: help,
+	}
+	c.AddCommand(newClusterStracebackList(cs), newClusterStracebackShow(cs))
+	return c
+}
+
+func newClusterStracebackList(cs *clusterSettings) *cobra.Command {
+	c := &cobra.Command{
+		Use:   "list [NAME]",
+		Short: "List the recordings on all nodes",
 		Long: `List the recordings on all nodes by namespace, pod and container, as "tracectl
 straceback list" does on one. With -o json they come in the order in which the nodes
 answer.`,
@@ -68,11 +78,7 @@ answer.`,
 	}
 	filter := addFilter(c)
 	addAllNamespaces(c)
-	l := listing{output: addOutput(c), filter: filter, what: "recording of", header: recordingsHeader, sorted: 3, row: func(o cluster.Object, now time.Time) ([]string, error) {
-		var j recordingJSON
-		err := o.Decode(&j)
-		return j.row(now), err
-	}}
+	l := listing[recordingJSON]{output: addListOutput(c), filter: filter, what: "recording of", table: &recordingTable}
 	keep(c, "output")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		return l.print(c, cs, args, []string{"straceback", "list", "--names"}, "straceback", "list")
@@ -81,17 +87,15 @@ answer.`,
 }
 
 // listing is a list of objects of all nodes.
-type listing struct {
+type listing[T any] struct {
 	output *choice
 	what   string // that a name is looked for among: see labels.NewSearch
 	filter *labels.Filter
-	header []string
-	sorted int // the rows are, by so many of the first cells, and then by node
-	row    func(o cluster.Object, now time.Time) ([]string, error)
+	table  *table[T]
 }
 
 // print prints what a command prints on all nodes, or of what a name means among what the nodes list.
-func (l *listing) print(c *cobra.Command, cs *clusterSettings, names, list []string, command ...string) error {
+func (l *listing[T]) print(c *cobra.Command, cs *clusterSettings, names, list []string, command ...string) error {
 	ctx, stop := untilSignal(c)
 	defer stop()
 	run, err := cs.open(ctx, c)
@@ -110,10 +114,10 @@ func (l *listing) print(c *cobra.Command, cs *clusterSettings, names, list []str
 		}
 	}
 	var any bool
-	if l.output.word == "text" {
-		any, err = run.table(ctx, args, l)
-	} else {
+	if l.output.word == "json" {
 		any, err = run.objects(ctx, args)
+	} else {
+		any, err = l.rows(ctx, run, c.OutOrStdout(), args)
 	}
 	if err == nil && !any && l.filter != nil {
 		return nothing(c.ErrOrStderr(), l.filter, l.output.word)
@@ -140,27 +144,24 @@ func (run *clusterRun) printObject(node string, line []byte) error {
 	return err
 }
 
-// table prints objects as rows, and tells whether there are any.
-func (run *clusterRun) table(ctx context.Context, args []string, l *listing) (any bool, err error) {
-	var rows [][]string
+// rows prints objects as rows, and tells whether there are any.
+func (l *listing[T]) rows(ctx context.Context, run *clusterRun, stdout io.Writer, args []string) (any bool, err error) {
+	var list []listed[T]
 	failed := run.Lines(ctx, args, func(node string, line []byte) error {
 		o, err := cluster.ParseObject(line)
 		if err != nil {
 			return err
 		}
-		cells, err := l.row(o, time.Now())
-		if err != nil {
+		one := listed[T]{node, new(T)}
+		if err := o.Decode(one.value); err != nil {
 			return err
 		}
-		rows = append(rows, append([]string{node}, cells...))
+		list = append(list, one)
 		return nil
 	})
 	run.status.end()
-	slices.SortStableFunc(rows, func(a, b []string) int {
-		return cmp.Or(slices.Compare(a[1:1+l.sorted], b[1:1+l.sorted]), cmp.Compare(a[0], b[0]))
-	})
-	if err := printTable(run.stdout, append([]string{"NODE"}, l.header...), rows); err != nil {
-		return len(rows) > 0, err
+	if err := l.table.print(stdout, list, time.Now(), true, l.output.word == "wide"); err != nil {
+		return len(list) > 0, err
 	}
-	return len(rows) > 0, failed
+	return len(list) > 0, failed
 }

@@ -8,7 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/runc-trace/runc-trace/pkg/cluster"
+	"github.com/runc-trace/runc-trace/pkg/terminal"
 )
 
 func newClusterStatus(cs *clusterSettings) *cobra.Command {
@@ -23,17 +23,20 @@ anything was dropped. "tracectl status", or -o json, has the reasons.`,
   tracectl cluster status -o json | jq 'select(.dropped.noRing > 0).node'`,
 		Args: exactly(0),
 	}
-	l := listing{output: addOutput(c), header: statusHeader, row: func(o cluster.Object, now time.Time) ([]string, error) {
-		var j statusJSON
-		err := o.Decode(&j)
-		return j.row(now), err
-	}}
+	l := listing[statusJSON]{output: addOutput(c), table: &statusTable}
 	keep(c, "output")
 	c.RunE = func(c *cobra.Command, _ []string) error { return l.print(c, cs, nil, nil, "status") }
 	return c
 }
 
-var statusHeader = []string{"VERSION", "LOADED", "PROGRAMS", "AGENT", "RUNNING", "RECORDINGS", "SYSCALLS", "EXECS", "LOST", "DROPPED"}
+// statusTable is how nodes are listed.
+var statusTable = table[statusJSON]{
+	columns: []terminal.Column{
+		{Name: "VERSION"}, {Name: "LOADED"}, {Name: "PROGRAMS"}, {Name: "AGENT"}, {Name: "RUNNING"},
+		{Name: "RECORDINGS"}, {Name: "SYSCALLS"}, {Name: "EXECS"}, {Name: "LOST"}, {Name: "DROPPED"},
+	},
+	row: (*statusJSON).row,
+}
 
 // row shows a node as of a time.
 func (s *statusJSON) row(now time.Time) []string {

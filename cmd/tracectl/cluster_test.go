@@ -101,10 +101,10 @@ func TestClusterList(t *testing.T) {
 	text.Stdout = strings.ReplaceAll(text.Stdout, agoOf("2026-01-01T00:00:00Z"), "AGO")
 	want := result{1, "" +
 		"NODE   NAMESPACE   POD         CONTAINER   ID     STATE                SPAN   SYSCALLS   OVERWRITTEN\n" +
-		"n2     <evicted>   <evicted>   <evicted>   -      -                    0s     0          0\n" +
-		"n2     default     \\x1b[2J     app         cccc   exited (1) AGO ago   1s     7          2\n" +
-		"n1     default     db          app         bbbb   exited (1) AGO ago   1s     7          2\n" +
-		"n1     default     web         app         aaaa   exited (1) AGO ago   1s     7          2\n",
+		"n2     default     \\x1b[2J     app         cccc   ! exited (1) AGO ago   1s     7          2\n" +
+		"n1     default     db          app         bbbb   ! exited (1) AGO ago   1s     7          2\n" +
+		"n1     default     web         app         aaaa   ! exited (1) AGO ago   1s     7          2\n" +
+		"n2     <evicted>   <evicted>   <evicted>   -      -                    0s     0          0\n",
 		"tracectl: n2: left out x\n" +
 			"tracectl: 2 of 4 nodes did not answer:\n" +
 			"  n4: its agent agent-n4 is not running: Pending\n" +

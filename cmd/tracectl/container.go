@@ -3,12 +3,15 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"time"
 
 	"k8s.io/apimachinery/pkg/util/duration"
 
 	"github.com/runc-trace/runc-trace/pkg/labels"
+	"github.com/runc-trace/runc-trace/pkg/terminal"
 )
 
 // containerJSON is who a container is and how it fares. Names are stable.
@@ -65,7 +68,38 @@ type listedJSON struct {
 	Adopted  bool   `json:"adopted"`  // it was running before it was registered
 }
 
-var containersHeader = []string{"NAMESPACE", "POD", "CONTAINER", "ID", "STATE", "ENGINE", "IMAGE", "AGE", "RECORDED"}
+// The columns that say whose a row is. Rows of containers without names are told by ID and image.
+var whose = []terminal.Column{{Name: "NAMESPACE", Names: true}, {Name: "POD", Names: true}, {Name: "CONTAINER", Names: true}, {Name: "ID"}}
+
+var containerColumns = append(slices.Clip(whose), []terminal.Column{
+	{Name: "STATE"}, {Name: "ENGINE", Rank: 4}, {Name: "IMAGE", Rank: 3, Names: true}, {Name: "AGE", Rank: 1}, {Name: "RECORDED", Rank: 2},
+}...)
+
+// containerTable is how containers are listed: by name, and of one name the newest first.
+var containerTable = table[listedJSON]{
+	columns: containerColumns,
+	named:   func(j *listedJSON) bool { return j.named() },
+	row:     (*listedJSON).row,
+	compare: func(a, b *listedJSON) int {
+		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Pod, b.Pod), cmp.Compare(a.Container, b.Container), later(a.Created, b.Created))
+	},
+}
+
+// later orders the later time first, and none last.
+func later(a, b *time.Time) int {
+	switch {
+	case a == nil && b == nil:
+		return 0
+	case a == nil:
+		return 1
+	case b == nil:
+		return -1
+	}
+	return b.Compare(*a)
+}
+
+// named tells whether more than its ID and its image says whose it is.
+func (j *containerJSON) named() bool { return j.Pod != "" || j.Container != "" }
 
 // row shows it as of a time.
 func (j *listedJSON) row(now time.Time) []string {
@@ -82,17 +116,42 @@ func (j *listedJSON) row(now time.Time) []string {
 	}
 }
 
-// state shows how it fares: "running", "exited (1) 5m ago", "killed (SIGKILL) 2h ago".
+// state shows how it fares, with a mark if it crashed: "running", "exited (0) 5m ago", "! killed (SIGKILL) 2h ago".
 func (j *containerJSON) state(now time.Time) string {
+	mark := ""
+	if j.status().Crashed() {
+		mark = "! "
+	}
 	switch {
 	case j.State == labels.Exited && j.Signal != "":
-		return fmt.Sprintf("killed (%s) %s ago", j.Signal, age(j.Exited, now))
+		return fmt.Sprintf("%skilled (%s) %s ago", mark, j.Signal, age(j.Exited, now))
 	case j.State == labels.Exited && j.ExitCode != nil:
-		return fmt.Sprintf("exited (%d) %s ago", *j.ExitCode, age(j.Exited, now))
+		return fmt.Sprintf("%sexited (%d) %s ago", mark, *j.ExitCode, age(j.Exited, now))
 	case j.State == labels.Ended:
 		return "ended " + age(j.Ended, now) + " ago"
 	}
 	return string(j.State)
+}
+
+// status is its state, with times of the wall clock in the place of CLOCK_BOOTTIME.
+func (j *containerJSON) status() labels.Status {
+	s := labels.Status{State: j.State, Signal: j.Signal}
+	if j.ExitCode != nil {
+		s.ExitCode = *j.ExitCode
+	}
+	since := j.Created
+	switch j.State {
+	case labels.Exited:
+		since = j.Exited
+	case labels.Ended:
+		since = j.Ended
+	case labels.Running:
+		since = j.Started
+	}
+	if since != nil {
+		s.Since = uint64(since.UnixNano())
+	}
+	return s
 }
 
 // age is the time since something happened: "5m".

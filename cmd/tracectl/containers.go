@@ -5,7 +5,6 @@
 package main
 
 import (
-	"cmp"
 	"io"
 	"slices"
 
@@ -27,6 +26,9 @@ and whose name is still known. RECORDED is "yes" where there is a recording,
 registered, "no" where there never was one, as of a pod's sandbox, and "gone" where
 its memory was used again.
 
+Columns that are empty in all rows are left out, and some if a line would be longer than
+100 characters, or than the terminal; -o wide has all columns.
+
 ` + nameHelp + ` With a NAME,
 containers that have ended are listed as well.`,
 		Example: `  tracectl containers
@@ -38,7 +40,7 @@ containers that have ended are listed as well.`,
 	}
 	filter := addFilter(c)
 	all := addAll(c)
-	output := addOutput(c)
+	output := addListOutput(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
 		return listContainers(c.OutOrStdout(), c.ErrOrStderr(), s, args, filter, *all, output.word)
 	}
@@ -72,23 +74,21 @@ func listContainers(stdout, stderr io.Writer, s *settings, names []string, filte
 			return err
 		}
 	}
-	slices.SortFunc(list, func(a, b *labels.Container) int {
-		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Pod, b.Pod), cmp.Compare(a.Name, b.Name),
-			cmp.Compare(b.Created, a.Created))
-	})
-	var rows [][]string
+	var rows []listed[listedJSON]
 	for _, c := range list {
 		j := listedJSON{newContainerJSON(c, clock), c.Init, recorded(i, c), c.Flags&abi.WhoAdopted != 0}
-		if output == "text" {
-			rows = append(rows, j.row(clock.now))
-		} else if err := printJSON(stdout, j); err != nil {
+		rows = append(rows, listed[listedJSON]{value: &j})
+	}
+	if output != "json" {
+		return containerTable.print(stdout, rows, clock.now, false, output == "wide")
+	}
+	slices.SortFunc(rows, func(a, b listed[listedJSON]) int { return containerTable.compare(a.value, b.value) })
+	for _, row := range rows {
+		if err := printJSON(stdout, row.value); err != nil {
 			return err
 		}
 	}
-	if output != "text" {
-		return nil
-	}
-	return printTable(stdout, containersHeader, rows)
+	return nil
 }
 
 // recorded tells whether there is a recording of a container.

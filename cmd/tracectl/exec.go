@@ -104,9 +104,11 @@ func printExecs(ctx context.Context, s *settings, names []string, request *execR
 	if err != nil {
 		return fmt.Errorf("opening the log of execs: %w", err)
 	}
-	if err := chooseExecs(stderr, directory.All(), names, request); err != nil {
+	known := directory.All()
+	if err := chooseExecs(stderr, known, names, request); err != nil {
 		return err
 	}
+	request.columns = request.columns.Named(known)
 	p := execPrinter{execRequest: request, log: i.Layout.Loaded, out: bufio.NewWriterSize(stdout, 64<<10), stderr: stderr}
 	p.selection = execlog.Selection{
 		Directory: directory, Filter: request.filter, Emit: p.emit, Doubt: p.warn, Now: boottime.Now,

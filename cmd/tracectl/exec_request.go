@@ -32,7 +32,7 @@ func addExecFlags(c *cobra.Command) *execRequest {
 	flags := c.Flags()
 	r := execRequest{filter: addFilter(c)}
 	flags.BoolVarP(&r.columns.Time, "time", "T", false, "a column with the time")
-	flags.BoolVarP(&r.columns.Pod, "wide", "w", false, "columns with namespace, pod and container")
+	flags.BoolVarP(&r.columns.Pod, "wide", "w", false, "columns with namespace, pod and container, or on a host without pods, container and image")
 	flags.BoolVarP(&r.failed, "failed", "x", false, "only those that failed")
 	flags.BoolVar(&r.runtime, "runtime", false, "also the container runtime's own, before the container's program")
 	flags.Var(&r.since, "since", "begin with the past, so long ago (10m, 1d) or at a date (\"2026-01-31 15:04\")")

@@ -45,6 +45,11 @@ func addOutput(c *cobra.Command) *choice {
 	return addChoice(c, "output", "o", "form of the output", "text", "json")
 }
 
+// addListOutput adds -o of a list.
+func addListOutput(c *cobra.Command) *choice {
+	return addChoice(c, "output", "o", "form of the output; wide: with all columns, whatever their width", "text", "wide", "json")
+}
+
 // nameHelp is what the help of each command that takes a container says about its name.
 const nameHelp = `NAME is a container's ID, or engine://ID, or the beginning of either; a pod, as pod or
 namespace/pod; namespace/pod/container; or the container's own name. If several containers

@@ -3,6 +3,8 @@
 package main
 
 import (
+	"cmp"
+	"slices"
 	"strconv"
 	"time"
 
@@ -10,6 +12,7 @@ import (
 
 	"github.com/runc-trace/runc-trace/pkg/labels"
 	"github.com/runc-trace/runc-trace/pkg/straceback"
+	"github.com/runc-trace/runc-trace/pkg/terminal"
 )
 
 // namedJSON is whose recording there is. Names are stable.
@@ -42,19 +45,41 @@ func newRecordingJSON(r *straceback.Recording, calls *straceback.Calls, clock cl
 	}
 }
 
-var recordingsHeader = []string{"NAMESPACE", "POD", "CONTAINER", "ID", "STATE", "SPAN", "SYSCALLS", "OVERWRITTEN"}
+var recordingColumns = append(slices.Clip(whose), []terminal.Column{
+	{Name: "IMAGE", Extra: true, Names: true}, {Name: "STATE"}, {Name: "SPAN", Rank: 1}, {Name: "SYSCALLS", Rank: 2}, {Name: "OVERWRITTEN", Rank: 3},
+	{Name: "ENGINE", Extra: true}, {Name: "LOST", Extra: true},
+}...)
 
 // row shows it as of a time.
 func (j *recordingJSON) row(now time.Time) []string {
-	row := []string{"<evicted>", "<evicted>", "<evicted>", "", ""}
+	row := []string{"<evicted>", "<evicted>", "<evicted>", "", "", ""}
 	if !j.Evicted {
-		row = []string{j.Namespace, j.Pod, j.Container, labels.ShortID(j.ContainerID), j.state(now)}
+		row = []string{j.Namespace, j.Pod, j.Container, labels.ShortID(j.ContainerID), j.Image, j.state(now)}
 	}
 	var span time.Duration
 	if j.Oldest != nil && j.Newest != nil {
 		span = j.Newest.Sub(*j.Oldest)
 	}
-	return append(row, humanSpan(span), strconv.Itoa(j.Syscalls), strconv.FormatUint(j.Overwritten, 10))
+	return append(row, humanSpan(span), strconv.Itoa(j.Syscalls), strconv.FormatUint(j.Overwritten, 10), j.Engine, strconv.FormatUint(j.Lost, 10))
+}
+
+// compare orders recordings: the newest crash first; see labels.Status. Those that are nobody's come last.
+func (j *recordingJSON) compare(other *recordingJSON) int {
+	if j.Evicted != other.Evicted {
+		if j.Evicted {
+			return 1
+		}
+		return -1
+	}
+	return cmp.Or(j.status().Compare(other.status()), cmp.Compare(j.Name, other.Name), cmp.Compare(j.ContainerID, other.ContainerID))
+}
+
+// recordingTable is how recordings are listed: the newest crash first.
+var recordingTable = table[recordingJSON]{
+	columns: recordingColumns,
+	named:   func(j *recordingJSON) bool { return j.Evicted || j.named() },
+	row:     (*recordingJSON).row,
+	compare: (*recordingJSON).compare,
 }
 
 // humanSpan shows a time in two or three digits.

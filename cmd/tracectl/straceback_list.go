@@ -23,20 +23,25 @@ func newStracebackList(s *settings) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "list [NAME]",
 		Short: "List the recordings",
-		Long: `List the recordings by namespace, pod and container, and of a container that was
-restarted the newest run first. SPAN is the time between the first and the last call
-that is kept; SYSCALLS and OVERWRITTEN are how many calls are kept, and how many
-earlier ones are not any more.
+		Long: `List the recordings: first those of containers that crashed, then the others, of both the
+most recent first. "!" marks a crash: an exit code other than 0, or a signal, but for those
+that ask a program to end. SPAN is the time between the first and the last call that is
+kept; SYSCALLS and OVERWRITTEN are how many calls are kept, and how many earlier ones are
+not any more.
+
+Columns that are empty in all rows are left out, and some if a line would be longer than
+100 characters, or than the terminal; -o wide has all columns. With -o json, recordings
+come by namespace, pod and container.
 
 ` + nameHelp,
 		Example: `  tracectl straceback list
-  tracectl straceback list -n default -l app=web
+  tracectl straceback list -n default -l app=web -o wide
   tracectl straceback list -o json | jq 'select(.exitCode != 0)'`,
 		Args: atMost(1),
 	}
 	filter := addFilter(c)
 	names := c.Flags().Bool("names", false, "only the names, as show takes them, which is quick: the recordings are not read")
-	output := addOutput(c)
+	output := addListOutput(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
 		i, list, err := s.chosenRecordings(c.ErrOrStderr(), args, filter, output.word)
 		if err != nil {
@@ -75,7 +80,7 @@ func chooseRecordings(stderr io.Writer, list []*straceback.Recording, directory 
 			return nil, explainName(err, names[0], directory)
 		}
 	}
-	if len(list) == 0 && output == "text" {
+	if len(list) == 0 && output != "json" {
 		fmt.Fprintln(stderr, "tracectl: nothing is recorded yet")
 	}
 	choice := labels.Choice{Filter: filter}
@@ -92,7 +97,7 @@ func listRecordings(stdout, stderr io.Writer, list []*straceback.Recording, outp
 	if err != nil {
 		return err
 	}
-	var rows [][]string
+	var rows []listed[recordingJSON]
 	for n, r := range list {
 		list[n] = nil // and with it, later, its copy of what was recorded
 		calls, err := r.Read()
@@ -107,16 +112,16 @@ func listRecordings(stdout, stderr io.Writer, list []*straceback.Recording, outp
 			return err
 		}
 		j := newRecordingJSON(r, calls, clock)
-		if output == "text" {
-			rows = append(rows, j.row(clock.now))
+		if output != "json" {
+			rows = append(rows, listed[recordingJSON]{value: &j})
 		} else if err := printJSON(stdout, j); err != nil {
 			return err
 		}
 	}
-	if output != "text" {
+	if output == "json" {
 		return nil
 	}
-	return printTable(stdout, recordingsHeader, rows)
+	return recordingTable.print(stdout, rows, clock.now, false, output == "wide")
 }
 
 // listNames prints whose recordings there are, without reading them.

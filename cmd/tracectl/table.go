@@ -3,33 +3,56 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
-	"strings"
-	"text/tabwriter"
+	"slices"
 	"time"
 
 	"github.com/runc-trace/runc-trace/pkg/terminal"
 )
 
-// printTable prints rows below their columns' names, escaped; an empty cell as "-".
-func printTable(w io.Writer, header []string, rows [][]string) error {
-	t := tabwriter.NewWriter(w, 0, 0, 3, ' ', 0)
-	fmt.Fprintln(t, strings.Join(header, "\t"))
-	for _, row := range rows {
-		for i, cell := range row {
-			if i > 0 {
-				fmt.Fprint(t, "\t")
-			}
-			if cell == "" {
-				cell = "-"
-			}
-			fmt.Fprint(t, terminal.String(cell))
+// table is how a list of something is shown.
+type table[T any] struct {
+	columns []terminal.Column
+	named   func(*T) bool // tells whether a row says whose it is without its image; nil: all do
+	row     func(*T, time.Time) []string
+	compare func(a, b *T) int // nil: in the order of their nodes
+}
+
+// listed is one of a list.
+type listed[T any] struct {
+	node  string
+	value *T
+}
+
+// print prints a list as of a time, or with wide, all columns of it; nodes is whether to say which node's each is.
+func (t *table[T]) print(w io.Writer, list []listed[T], now time.Time, nodes, wide bool) error {
+	slices.SortStableFunc(list, func(a, b listed[T]) int {
+		order := 0
+		if t.compare != nil {
+			order = t.compare(a.value, b.value)
 		}
-		fmt.Fprintln(t)
+		return cmp.Or(order, cmp.Compare(a.node, b.node))
+	})
+	text := terminal.Table{Columns: slices.Clone(t.columns), Whole: wide}
+	for _, l := range list {
+		row := t.row(l.value, now)
+		if nodes {
+			row = append([]string{l.node}, row...)
+		}
+		text.Rows = append(text.Rows, row)
 	}
-	return t.Flush()
+	if t.named != nil && slices.ContainsFunc(list, func(l listed[T]) bool { return !t.named(l.value) }) {
+		image := slices.IndexFunc(text.Columns, func(c terminal.Column) bool { return c.Name == "IMAGE" })
+		text.Columns[image].Extra, text.Columns[image].Rank = false, 0
+	}
+	if nodes {
+		text.Columns = append([]terminal.Column{{Name: "NODE", Names: true}}, text.Columns...)
+	}
+	_, err := text.For(w).WriteTo(w)
+	return err
 }
 
 // printJSON prints a value on a line.

@@ -14,52 +14,116 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/straceback"
 )
 
-func TestTable(t *testing.T) {
-	var out bytes.Buffer
-	rows := [][]string{{"default", "", "a\x1b[2Jb"}, {"x\ty\nz", "2", "long enough"}}
-	if err := printTable(&out, []string{"NAMESPACE", "N", "REST"}, rows); err != nil {
-		t.Fatal(err)
-	}
-	want := "NAMESPACE   N   REST\n" +
-		"default     -   a\\x1b[2Jb\n" +
-		"x\\ty\\nz     2   long enough\n"
-	if diff := cmp.Diff(want, out.String()); diff != "" {
-		t.Errorf("-want +got:\n%s", diff)
-	}
-}
-
-func TestRecordingRows(t *testing.T) {
+// TestRecordings prints recordings of a cluster's node, of a host whose engines' names nobody knows, and of none.
+func TestRecordings(t *testing.T) {
 	boot := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	clock := clock{boot, boot.Add(time.Hour)}
-	ended := func(status uint32) labels.Container {
-		return labels.Container{State: abi.StateEnded, Created: 60e9, Exited: 55 * 60e9, Ended: 59 * 60e9, ExitStatus: status}
+	const id = "0123456789abcdef0123456789abcdef"
+	pod := func(pod, name string, c labels.Container) labels.Container {
+		c.Namespace, c.Pod, c.Name, c.ID, c.Image, c.Engine = "default", pod, name, id, "docker.io/library/busybox", "containerd"
+		return c
 	}
+	ended := func(minute uint64, status uint32) labels.Container {
+		return labels.Container{ID: id, State: abi.StateEnded, Created: 1e9, Exited: minute * 60e9, Ended: 59 * 60e9, ExitStatus: status}
+	}
+	docker := func(c labels.Container, image string) labels.Container {
+		c.Engine, c.Image = "docker", image
+		return c
+	}
+	running := labels.Container{ID: id, State: abi.StateRunning, Created: 1, Started: 2}
+	later := labels.Container{ID: id, State: abi.StateRunning, Created: 1, Started: 50 * 60e9}
+	calls := straceback.Calls{Records: make([][]byte, 3), Overwritten: 7, Lost: 1, Oldest: 1e9, Newest: 1.0123e9}
 	for _, c := range []struct {
-		container labels.Container
-		calls     straceback.Calls
-		want      []string
+		what string
+		list []labels.Container
+		wide bool
+		want string
 	}{
-		{
-			labels.Container{Namespace: "default", Pod: "web", Name: "nginx", ID: "0123456789abcdef0123456789abcdef", State: abi.StateRunning, Created: 1, Started: 2},
-			straceback.Calls{Records: make([][]byte, 3), Overwritten: 7, Oldest: 1e9, Newest: 1.0123e9},
-			[]string{"default", "web", "nginx", "0123456789ab", "running", "12ms", "3", "7"},
-		},
-		{labels.Container{ID: "chosen-by-somebody-who-likes-long-names", State: abi.StateCreated}, straceback.Calls{}, []string{"", "", "", "chosen-by-somebody-who-likes-long-names", "created", "0s", "0", "0"}},
-		{ended(0), straceback.Calls{Oldest: 1, Newest: 5.25e9}, []string{"", "", "", "", "exited (0) 5m ago", "5.2s", "0", "0"}},
-		{ended(3 << 8), straceback.Calls{Oldest: 1, Newest: 3 * 3600e9}, []string{"", "", "", "", "exited (3) 5m ago", "179m", "0", "0"}},
-		{ended(9), straceback.Calls{}, []string{"", "", "", "", "killed (SIGKILL) 5m ago", "0s", "0", "0"}},
-		{labels.Container{State: abi.StateEnded, Ended: 59 * 60e9}, straceback.Calls{}, []string{"", "", "", "", "ended 60s ago", "0s", "0", "0"}},
+		{"pods", []labels.Container{
+			pod("a", "running", running), pod("b", "done", ended(55, 0)), pod("c", "old-crash", ended(10, 3<<8)), pod("d", "stopped", ended(58, 15)),
+			pod("e", "new-crash", ended(57, 9)), pod("f", "younger", later), pod("g", "asked", ended(56, 143<<8)),
+			pod("h", "unknown", labels.Container{State: abi.StateEnded, Ended: 59 * 60e9}), pod("i", "segv", ended(56, 11|0x80)),
+		}, false, "" +
+			"NAMESPACE  POD  CONTAINER  ID            STATE                      SPAN  SYSCALLS  OVERWRITTEN\n" +
+			"default    e    new-crash  0123456789ab  ! killed (SIGKILL) 3m ago  12ms  3         7\n" +
+			"default    i    segv       0123456789ab  ! killed (SIGSEGV) 4m ago  12ms  3         7\n" +
+			"default    c    old-crash  0123456789ab  ! exited (3) 50m ago       12ms  3         7\n" +
+			"default    h    unknown    0123456789ab  ended 60s ago              12ms  3         7\n" +
+			"default    d    stopped    0123456789ab  killed (SIGTERM) 2m ago    12ms  3         7\n" +
+			"default    g    asked      0123456789ab  exited (143) 4m ago        12ms  3         7\n" +
+			"default    b    done       0123456789ab  exited (0) 5m ago          12ms  3         7\n" +
+			"default    f    younger    0123456789ab  running                    12ms  3         7\n" +
+			"default    a    running    0123456789ab  running                    12ms  3         7\n"},
+		{"no names", []labels.Container{docker(running, "busybox"), docker(ended(55, 1<<8), "")}, false, "" +
+			"ID             IMAGE     STATE                 SPAN   SYSCALLS   OVERWRITTEN\n" +
+			"0123456789ab   -         ! exited (1) 5m ago   12ms   3          7\n" +
+			"0123456789ab   busybox   running               12ms   3          7\n"},
+		{"no names, no images", []labels.Container{docker(running, "")}, false, "" +
+			"ID             STATE     SPAN   SYSCALLS   OVERWRITTEN\n" +
+			"0123456789ab   running   12ms   3          7\n"},
+		{"wide", []labels.Container{docker(running, "")}, true, "" +
+			"NAMESPACE   POD   CONTAINER   ID             IMAGE   STATE     SPAN   SYSCALLS   OVERWRITTEN   ENGINE   LOST\n" +
+			"-           -     -           0123456789ab   -       running   12ms   3          7             docker   1\n"},
+		{"none", nil, false, "NAMESPACE   POD   CONTAINER   ID   STATE   SPAN   SYSCALLS   OVERWRITTEN\n"},
+		{"long names", []labels.Container{pod("web-frontend-7d9f6c5b48-x2k4q", "application", ended(55, 1<<8))}, false, "" +
+			"NAMESPACE  POD                            CONTAINER    ID            STATE                SPAN\n" +
+			"default    web-frontend-7d9f6c5b48-x2k4q  application  0123456789ab  ! exited (1) 5m ago  12ms\n"},
 	} {
-		j := newRecordingJSON(&straceback.Recording{Container: &c.container}, &c.calls, clock)
-		got := j.row(clock.now)
-		if diff := cmp.Diff(c.want, got); diff != "" {
-			t.Errorf("-want +got:\n%s", diff)
+		var list []listed[recordingJSON]
+		for _, container := range c.list {
+			j := newRecordingJSON(&straceback.Recording{Container: &container}, &calls, clock)
+			list = append(list, listed[recordingJSON]{value: &j})
+		}
+		var out bytes.Buffer
+		if err := recordingTable.print(&out, list, clock.now, false, c.wide); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(c.want, out.String()); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", c.what, diff)
 		}
 	}
 	j := newRecordingJSON(&straceback.Recording{}, &straceback.Calls{}, clock)
 	got := j.row(clock.now)
-	if diff := cmp.Diff([]string{"<evicted>", "<evicted>", "<evicted>", "", "", "0s", "0", "0"}, got); diff != "" {
+	if diff := cmp.Diff([]string{"<evicted>", "<evicted>", "<evicted>", "", "", "", "0s", "0", "0", "", "0"}, got); diff != "" {
 		t.Errorf("of nobody (-want +got):\n%s", diff)
+	}
+}
+
+func TestHumanSpan(t *testing.T) {
+	for span, want := range map[time.Duration]string{
+		0: "0s", 12300 * time.Microsecond: "12ms", 5250 * time.Millisecond: "5.3s", 3 * time.Hour: "3h",
+	} {
+		if got := humanSpan(span); got != want {
+			t.Errorf("%v is %s, want %s", span, got, want)
+		}
+	}
+}
+
+// TestContainers prints containers of a host whose engines' names nobody knows.
+func TestContainers(t *testing.T) {
+	now := time.Date(2026, 1, 1, 1, 0, 0, 0, time.UTC)
+	at := now.Add(-5 * time.Minute)
+	list := []listed[listedJSON]{
+		{"n2", &listedJSON{containerJSON: containerJSON{ContainerID: "0123456789abcdef0123456789abcdef", Engine: "docker", State: labels.Running, Created: &at}, Recorded: "yes"}},
+		{"n1", &listedJSON{containerJSON: containerJSON{ContainerID: "plain", Image: "busybox", State: labels.Running, Created: &now}, Recorded: "yes", Adopted: true}},
+	}
+	for nodes, want := range map[bool]string{
+		false: "" +
+			"ID             STATE     ENGINE   IMAGE     AGE   RECORDED\n" +
+			"plain          running   -        busybox   0s    adopted\n" +
+			"0123456789ab   running   docker   -         5m    yes\n",
+		true: "" +
+			"NODE   ID             STATE     ENGINE   IMAGE     AGE   RECORDED\n" +
+			"n1     plain          running   -        busybox   0s    adopted\n" +
+			"n2     0123456789ab   running   docker   -         5m    yes\n",
+	} {
+		var out bytes.Buffer
+		if err := containerTable.print(&out, list, now, nodes, false); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, out.String()); diff != "" {
+			t.Errorf("-want +got:\n%s", diff)
+		}
 	}
 }
 

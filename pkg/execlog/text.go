@@ -16,6 +16,19 @@ import (
 type Columns struct {
 	Time bool // local time, to the millisecond
 	Pod  bool // namespace, pod and container
+	// Container and Image are columns for hosts without pods: a container's name, or its short ID.
+	Container, Image bool
+}
+
+// Named returns the columns that say whose an exec is, as far as there is something to say of the containers that are known:
+// on hosts without pods nothing fills those of the pod.
+func (c Columns) Named(known []*labels.Container) Columns {
+	if !c.Pod || len(known) == 0 || slices.ContainsFunc(known, func(k *labels.Container) bool { return k.Namespace != "" || k.Pod != "" }) {
+		return c
+	}
+	c.Pod, c.Container = false, true
+	c.Image = slices.ContainsFunc(known, func(k *labels.Container) bool { return k.Image != "" })
+	return c
 }
 
 // Widths of columns; what is longer pushes the rest of its line to the right.
@@ -24,6 +37,7 @@ const (
 	widthNamespace = 14
 	widthPod       = 24
 	widthContainer = 16
+	widthImage     = 24
 	widthComm      = 16
 	widthPID       = 6
 	widthRet       = 3
@@ -43,6 +57,12 @@ func (c Columns) AppendHeader(dst []byte) []byte {
 		dst = appendCell(dst, "NAMESPACE", widthNamespace)
 		dst = appendCell(dst, "POD", widthPod)
 		dst = appendCell(dst, "CONTAINER", widthContainer)
+	}
+	if c.Container {
+		dst = appendCell(dst, "CONTAINER", widthContainer)
+	}
+	if c.Image {
+		dst = appendCell(dst, "IMAGE", widthImage)
 	}
 	dst = appendCell(dst, "PCOMM", widthComm)
 	dst = appendCell(dst, "PID", widthPID)
@@ -64,20 +84,26 @@ func (c Columns) AppendText(dst []byte, e *Event) []byte {
 	if c.Time {
 		dst = appendCell(dst, e.Time.Local().Format(timeLayout), widthTime)
 	}
-	if c.Pod {
-		container := e.Container
-		if container == "" {
-			container = labels.ShortID(e.ContainerID)
-		}
-		for _, cell := range []struct {
-			text  string
-			width int
-		}{{e.Namespace, widthNamespace}, {e.Pod, widthPod}, {container, widthContainer}} {
-			if e.Evicted {
-				dst = appendCell(dst, evicted, cell.width)
-			} else {
-				dst = appendWordCell(dst, cell.text, cell.width)
-			}
+	container := e.Container
+	if container == "" {
+		container = labels.ShortID(e.ContainerID)
+	} else if c.Container && e.Pod != "" {
+		container = e.Namespace + "/" + e.Pod + "/" + container
+	}
+	for _, cell := range []struct {
+		shown bool
+		text  string
+		width int
+	}{
+		{c.Pod, e.Namespace, widthNamespace}, {c.Pod, e.Pod, widthPod}, {c.Pod || c.Container, container, widthContainer},
+		{c.Image, e.Image, widthImage},
+	} {
+		switch {
+		case !cell.shown:
+		case e.Evicted:
+			dst = appendCell(dst, evicted, cell.width)
+		default:
+			dst = appendWordCell(dst, cell.text, cell.width)
 		}
 	}
 	dst = appendWordCell(dst, e.Comm, widthComm)

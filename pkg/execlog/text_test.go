@@ -167,3 +167,48 @@ func FuzzCommand(f *testing.F) {
 		}
 	})
 }
+
+// TestNamedColumns shows whose an exec is on a host with pods, on one without, and if a pod comes to one without.
+func TestNamedColumns(t *testing.T) {
+	pod := &labels.Container{ID: "0123456789abcdef0123456789abcdef", Namespace: "default", Pod: "web-0", Name: "app", Image: "nginx"}
+	docker := &labels.Container{ID: "fedcba9876543210fedcba9876543210", Engine: "docker"}
+	named := &labels.Container{ID: "fedcba9876543210fedcba9876543210", Engine: "docker", Name: "my db", Image: "postgres"}
+	const header, line = "PCOMM            PID    PPID   RET ARGS\n", "sh               1      0        0 /bin/sh\n"
+	for _, c := range []struct {
+		what  string
+		known []*labels.Container
+		of    *labels.Container
+		want  string
+	}{
+		{"nothing is known", nil, docker, "" +
+			"NAMESPACE      POD                      CONTAINER        " + header +
+			"-              -                        fedcba987654     " + line},
+		{"pods", []*labels.Container{docker, pod}, pod, "" +
+			"NAMESPACE      POD                      CONTAINER        " + header +
+			"default        web-0                    app              " + line},
+		{"no pods, no names", []*labels.Container{docker}, docker, "" +
+			"CONTAINER        " + header +
+			"fedcba987654     " + line},
+		{"no pods", []*labels.Container{named}, named, "" +
+			"CONTAINER        IMAGE                    " + header +
+			"\"my db\"          postgres                 " + line},
+		{"the first pod", []*labels.Container{docker}, pod, "" +
+			"CONTAINER        " + header +
+			"default/web-0/app " + line},
+		{"one that is not known any more", []*labels.Container{named}, nil, "" +
+			"CONTAINER        IMAGE                    " + header +
+			"<evicted>        <evicted>                " + line},
+	} {
+		columns := Columns{Pod: true}.Named(c.known)
+		e := Event{Comm: "sh", PID: 1, Path: "/bin/sh", Args: []string{"sh"}, Evicted: c.of == nil}
+		if c.of != nil {
+			e.Namespace, e.Pod, e.Container, e.ContainerID, e.Image = c.of.Namespace, c.of.Pod, c.of.Name, c.of.ID, c.of.Image
+		}
+		if diff := cmp.Diff(c.want, string(columns.AppendText(columns.AppendHeader(nil), &e))); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", c.what, diff)
+		}
+	}
+	if (Columns{}).Named([]*labels.Container{docker}) != (Columns{}) {
+		t.Error("columns that nobody asked for")
+	}
+}

@@ -3,6 +3,8 @@
 package labels
 
 import (
+	"cmp"
+
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 	"github.com/runc-trace/runc-trace/pkg/syscalls"
 )
@@ -39,4 +41,28 @@ func (c *Container) Status() Status {
 		return Status{State: Running, Since: c.Started}
 	}
 	return Status{State: Created, Since: c.Created}
+}
+
+// Crashed tells whether the container ended and should not have: by an exit code other than 0, or by a signal, but for
+// those that ask a program to end.
+func (s Status) Crashed() bool {
+	const interrupted, terminated = 128 + 2, 128 + 15 // as shells tell the signals
+	switch {
+	case s.State != Exited:
+		return false
+	case s.Signal != "":
+		return s.Signal != "SIGTERM" && s.Signal != "SIGINT"
+	}
+	return s.ExitCode != 0 && s.ExitCode != interrupted && s.ExitCode != terminated
+}
+
+// Compare orders those that crashed before others, and of both the most recent first.
+func (s Status) Compare(other Status) int {
+	if a, b := s.Crashed(), other.Crashed(); a != b {
+		if a {
+			return -1
+		}
+		return 1
+	}
+	return cmp.Compare(other.Since, s.Since)
 }

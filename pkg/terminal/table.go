@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package terminal
+
+import (
+	"bytes"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"golang.org/x/term"
+)
+
+// Column is a column of a Table.
+type Column struct {
+	Name string
+	// Rank is how soon the column gives way in a table that is too wide: the one of the highest rank first, 0 never.
+	Rank int
+	// Extra columns are in whole tables only.
+	Extra bool
+	// Names are cut in the middle in a table that is too wide and has nothing else to give.
+	Names bool
+}
+
+// Table prints rows below the names of their columns. Cells are escaped, and empty ones are "-".
+type Table struct {
+	Columns []Column
+	Rows    [][]string
+	// Width is how many characters a line has, at most, if the table can be made to fit.
+	Width int
+	// Whole tables have all columns, and their width does not matter; others leave out columns that are empty in all rows.
+	Whole bool
+	// Cut says that names are cut if need be: otherwise they are too long for the width.
+	Cut bool
+}
+
+// For fits the table to what it is printed to: the width of a terminal, or else 100 characters and names in full.
+func (t *Table) For(w io.Writer) *Table {
+	const width = 100
+	t.Width, t.Cut = width, false
+	if file, ok := w.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
+		t.Cut = true
+		if columns, _, err := term.GetSize(int(file.Fd())); err == nil && columns > 0 {
+			t.Width = columns
+		}
+	}
+	return t
+}
+
+// How many blanks are between columns: fewer in a table that would be too wide.
+const gap, narrowGap = 3, 2
+
+// WriteTo writes the table.
+func (t *Table) WriteTo(w io.Writer) (int64, error) {
+	columns, gap := t.columns()
+	var text bytes.Buffer
+	for n := -1; n < len(t.Rows); n++ {
+		var line strings.Builder
+		for i, c := range columns {
+			cell := c.Name
+			if n >= 0 {
+				cell = c.cells[n]
+			}
+			line.WriteString(cell)
+			if i < len(columns)-1 {
+				line.WriteString(strings.Repeat(" ", c.width-utf8.RuneCountInString(cell)+gap))
+			}
+		}
+		text.WriteString(line.String() + "\n")
+	}
+	return text.WriteTo(w)
+}
+
+// column is a Column with what stands in it.
+type column struct {
+	Column
+	cells []string
+	width int
+	empty bool
+}
+
+// columns are those that are printed, with cells that fit, and how many blanks are between them.
+func (t *Table) columns() (all []*column, between int) {
+	for i, c := range t.Columns {
+		full := &column{Column: c, width: utf8.RuneCountInString(c.Name), empty: len(t.Rows) > 0}
+		for _, row := range t.Rows {
+			cell := "-"
+			if row[i] != "" {
+				cell = String(row[i])
+				full.empty = false
+			}
+			full.cells = append(full.cells, cell)
+			full.width = max(full.width, utf8.RuneCountInString(cell))
+		}
+		if t.Whole || !full.empty && !c.Extra {
+			all = append(all, full)
+		}
+	}
+	if t.Whole || width(all, gap) <= t.Width {
+		return all, gap
+	}
+	for width(all, narrowGap) > t.Width {
+		last := slices.MaxFunc(all, func(a, b *column) int { return a.Rank - b.Rank })
+		if last.Rank == 0 {
+			break
+		}
+		all = slices.DeleteFunc(all, func(c *column) bool { return c == last })
+	}
+	for t.Cut && width(all, narrowGap) > t.Width {
+		widest := slices.MaxFunc(all, func(a, b *column) int { return a.room() - b.room() })
+		if widest.room() == 0 {
+			break
+		}
+		widest.cut(widest.width - 1)
+	}
+	return all, narrowGap
+}
+
+func width(all []*column, gap int) int {
+	total := 0
+	for _, c := range all {
+		total += c.width + gap
+	}
+	return total - gap
+}
+
+// room is how much can be cut.
+func (c *column) room() int {
+	const least = 12
+	if !c.Names {
+		return 0
+	}
+	return max(0, c.width-max(least, utf8.RuneCountInString(c.Name)))
+}
+
+// cut leaves the beginning and the end of each cell that is longer than that.
+func (c *column) cut(width int) {
+	c.width = width
+	for i, cell := range c.cells {
+		letters := []rune(cell)
+		if len(letters) > width {
+			head := (width - 1) / 2
+			c.cells[i] = string(letters[:head]) + "…" + string(letters[len(letters)-(width-1-head):])
+		}
+	}
+}

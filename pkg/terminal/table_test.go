@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package terminal
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestTable(t *testing.T) {
+	columns := []Column{
+		{Name: "NAMESPACE", Names: true}, {Name: "POD", Names: true}, {Name: "ID"}, {Name: "SPAN", Rank: 1}, {Name: "LOST", Rank: 2},
+		{Name: "ENGINE", Extra: true},
+	}
+	pods := [][]string{
+		{"default", "web-0", "0123", "5s", "0", "docker"},
+		{"kube-system", "a\x1b[2Jb", "4567", "", "12345", ""},
+	}
+	plain := [][]string{{"", "", "0123", "5s", "0", "docker"}, {"", "", "4567", "1m", "1", "docker"}}
+	for _, c := range []struct {
+		what  string
+		table Table
+		want  string
+	}{
+		{"all fits", Table{Rows: pods, Width: 60}, "" +
+			"NAMESPACE     POD         ID     SPAN   LOST\n" +
+			"default       web-0       0123   5s     0\n" +
+			"kube-system   a\\x1b[2Jb   4567   -      12345\n"},
+		{"the whole", Table{Rows: pods, Width: 10, Whole: true}, "" +
+			"NAMESPACE     POD         ID     SPAN   LOST    ENGINE\n" +
+			"default       web-0       0123   5s     0       docker\n" +
+			"kube-system   a\\x1b[2Jb   4567   -      12345   -\n"},
+		{"narrow", Table{Rows: pods, Width: 44}, "" +
+			"NAMESPACE    POD        ID    SPAN  LOST\n" +
+			"default      web-0      0123  5s    0\n" +
+			"kube-system  a\\x1b[2Jb  4567  -     12345\n"},
+		{"a column too many", Table{Rows: pods, Width: 40}, "" +
+			"NAMESPACE    POD        ID    SPAN\n" +
+			"default      web-0      0123  5s\n" +
+			"kube-system  a\\x1b[2Jb  4567  -\n"},
+		{"essential columns stay", Table{Rows: pods, Width: 1}, "" +
+			"NAMESPACE    POD        ID\n" +
+			"default      web-0      0123\n" +
+			"kube-system  a\\x1b[2Jb  4567\n"},
+		{"empty columns", Table{Rows: plain, Width: 60}, "" +
+			"ID     SPAN   LOST\n" +
+			"0123   5s     0\n" +
+			"4567   1m     1\n"},
+		{"the whole, empty columns", Table{Rows: plain, Whole: true}, "" +
+			"NAMESPACE   POD   ID     SPAN   LOST   ENGINE\n" +
+			"-           -     0123   5s     0      docker\n" +
+			"-           -     4567   1m     1      docker\n"},
+		{"nothing", Table{Width: 60}, "NAMESPACE   POD   ID   SPAN   LOST\n"},
+		{"names are cut", Table{Rows: [][]string{{"a-rather-long-namespace", "web-7d9f6c5b4-x2k4q", "0123", "5s", "0", ""}}, Width: 40, Cut: true}, "" +
+			"NAMESPACE         POD               ID\n" +
+			"a-rathe…amespace  web-7d9…b4-x2k4q  0123\n"},
+	} {
+		c.table.Columns = columns
+		var out bytes.Buffer
+		if _, err := c.table.WriteTo(&out); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(c.want, out.String()); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", c.what, diff)
+		}
+	}
+}
+
+// TestTableFits holds tables to 100 characters, whatever the names.
+func TestTableFits(t *testing.T) {
+	long := strings.Repeat("x", 63)
+	table := Table{Columns: []Column{{Name: "A", Names: true}, {Name: "B", Names: true}, {Name: "C", Names: true}, {Name: "ID"}}, Rows: [][]string{{long, long, long, long[:12]}}}
+	var out bytes.Buffer
+	table.For(&out)
+	if table.Width != 100 || table.Cut {
+		t.Errorf("for a buffer: %+v", table)
+	}
+	table.Cut = true
+	if _, err := table.WriteTo(&out); err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(out.String()) {
+		if n := len([]rune(line)) - 1; n > 100 {
+			t.Errorf("line of %d characters: %q", n, line)
+		}
+	}
+}
