@@ -6,24 +6,17 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/runc-trace/runc-trace/install"
-	"github.com/runc-trace/runc-trace/pkg/bpf"
-	"github.com/runc-trace/runc-trace/pkg/config"
-	"github.com/runc-trace/runc-trace/pkg/doctor"
 	"github.com/runc-trace/runc-trace/pkg/engine"
 	"github.com/runc-trace/runc-trace/pkg/hostns"
 	"github.com/runc-trace/runc-trace/pkg/installation"
-	"github.com/runc-trace/runc-trace/pkg/ring"
-	"github.com/runc-trace/runc-trace/pkg/unregistered"
 )
 
 const installLong = `Put runc-trace between container engines and their runtimes: copy the programs to
@@ -123,9 +116,9 @@ func (s *settings) install(ctx context.Context, stdout, stderr io.Writer, r inst
 	if err != nil {
 		return "", err
 	}
-	// Where all containers are to be traced, so are those that run already.
+	// If all containers are to be traced, so are those that run already.
 	if r.Default && report.Loaded != nil {
-		if err := s.adoptInstalled(ctx, stderr); err != nil {
+		if report.Adopted, err = s.adoptInstalled(ctx, stderr, r.DryRun); err != nil {
 			return "", err
 		}
 	}
@@ -160,104 +153,6 @@ func executable() (string, error) {
 		return "", fmt.Errorf("looking for tracectl itself: %w", err)
 	}
 	return path, nil
-}
-
-// host is the host that is changed: this one, if its root is.
-func (s *settings) host(root string) (installation.Host, error) {
-	root, err := filepath.Abs(root)
-	if err == nil {
-		_, err = os.Stat(root)
-	}
-	if err != nil {
-		return installation.Host{}, fmt.Errorf("looking at --root: %w", err)
-	}
-	if root != "/" {
-		return installation.Host{Root: root}, nil
-	}
-	// Known now, since the configuration may be gone when it is asked for. Whatever is wrong with it is for Install to say.
-	dir, _ := s.directory()
-	h := installation.Host{
-		Root: root, Run: doctor.Command, API: engine.Sockets{}, Started: installation.Started,
-		Load: s.loadInstalled,
-		Unload: func() (bool, error) {
-			unloaded, err := bpf.Unload(dir)
-			return unloaded, errors.Join(err, unregistered.Remove())
-		},
-		Answers:    func(ctx context.Context, e engine.Engine) error { return e.Answers(ctx, engine.Host{Root: root}) },
-		Patience:   time.Minute,
-		Recordings: func() (bool, int, error) { return recordings(dir) },
-	}
-	if hostns.Inside() {
-		h.Self, err = hostns.Cgroups()
-	}
-	return h, err
-}
-
-// loadInstalled loads the programs with the sizes that are configured, or replaces those of another version. Where what is
-// loaded has other sizes, or another layout, it stays.
-func (s *settings) loadInstalled() (installation.Loaded, error) {
-	c, err := s.configuration()
-	if err != nil {
-		return installation.Loaded{}, err
-	}
-	dir, err := s.directory()
-	if err != nil {
-		return installation.Loaded{}, err
-	}
-	r, err := bpf.Load(dir, c.Pool)
-	if err == nil && !r.Loaded {
-		err = replaceOthers(dir, c.Pool)
-	}
-	if errors.Is(err, bpf.ErrOtherOptions) || errors.Is(err, bpf.ErrVersion) {
-		return installation.Loaded{Note: err.Error()}, nil
-	}
-	return installation.Loaded{New: r.Loaded, Remarks: remarks(r)}, err
-}
-
-// recordings says whether programs are loaded, and how many recordings they keep.
-func recordings(dir string) (loaded bool, n int, err error) {
-	i, err := bpf.Open(dir)
-	if errors.Is(err, bpf.ErrNotLoaded) {
-		return false, 0, nil
-	}
-	if err != nil {
-		return true, 0, err
-	}
-	defer i.Close()
-	err = i.RingHeaders(func(_ int, h ring.Header) {
-		if h.Generation != 0 {
-			n++
-		}
-	})
-	return true, n, err
-}
-
-// adoptInstalled registers the containers that run already.
-func (s *settings) adoptInstalled(ctx context.Context, stderr io.Writer) error {
-	c, err := s.configuration()
-	if err != nil {
-		return err
-	}
-	dir, err := s.directory()
-	if err != nil {
-		return err
-	}
-	adoptRunning(ctx, stderr, dir, c.Rules())
-	return nil
-}
-
-// replaceOthers puts the programs of this version in the place of another one's.
-func replaceOthers(dir string, p config.Pool) error {
-	i, err := bpf.Open(dir)
-	if err != nil {
-		return err
-	}
-	current := i.Current()
-	if err := i.Close(); err != nil || current {
-		return err
-	}
-	_, err = bpf.Replace(dir, p)
-	return err
 }
 
 // runtimeClass is the Kubernetes manifest for the runtime that was added, "" where none was that Kubernetes could use.

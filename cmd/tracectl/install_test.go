@@ -138,7 +138,9 @@ handler: runc-trace
 	}
 	step(result{exitKept, `restored /etc/containerd/config.toml
 removed /etc/containers/containers.conf.d/99-runc-trace.conf
-kept for containerd until these containers are removed: default/a\nb
+kept for containerd until 1 container that runc-trace started is removed:
+  a\nb
+what is kept, beside the programs that are loaded and all recordings:
   /opt/runc-trace/bin/runc-trace
   /opt/runc-trace/bin/tracectl
   /etc/runc-trace/config.toml

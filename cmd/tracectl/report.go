@@ -7,11 +7,14 @@ package main
 import (
 	"fmt"
 	"maps"
+	"path"
 	"slices"
 	"strings"
 
+	"github.com/runc-trace/runc-trace/pkg/engine"
 	"github.com/runc-trace/runc-trace/pkg/hostfile"
 	"github.com/runc-trace/runc-trace/pkg/installation"
+	"github.com/runc-trace/runc-trace/pkg/labels"
 )
 
 // reportJSON is what install and uninstall print with -o json. Names are stable.
@@ -20,6 +23,9 @@ type reportJSON struct {
 	Changes      []changeJSON `json:"changes"`
 	Engines      []engineJSON `json:"engines"`
 	Loaded       *bool        `json:"loaded"`
+	Replaced     bool         `json:"replaced"`
+	Memory       uint64       `json:"memory"` // bytes
+	Adopted      []ranJSON    `json:"adopted"`
 	Unloaded     bool         `json:"unloaded"`
 	Recordings   int          `json:"recordings"` // that were deleted with them
 	Commands     []string     `json:"commands"`
@@ -58,14 +64,21 @@ type keptJSON struct {
 	Engine     string   `json:"engine"`
 	Paths      []string `json:"paths"`
 	Containers []string `json:"containers"`
-	Own        []string `json:"own"` // containers of the pod that tracectl runs in
+	Names      []string `json:"names"` // of the same containers
+	Own        []string `json:"own"`   // containers of the pod that tracectl runs in
 	Command    string   `json:"command"`
+}
+
+// ranJSON is a container that ran already.
+type ranJSON struct {
+	ID   string `json:"id"`
+	Name string `json:"name"`
 }
 
 func newReport(r installation.Report, runtimeClass string) reportJSON {
 	report := reportJSON{
 		DryRun: r.DryRun, Unloaded: r.Unloaded, Recordings: r.Recordings, Edited: r.Edited, RuntimeClass: runtimeClass,
-		Changes: []changeJSON{}, Engines: []engineJSON{}, Kept: []keptJSON{},
+		Changes: []changeJSON{}, Adopted: []ranJSON{}, Engines: []engineJSON{}, Kept: []keptJSON{},
 		Commands: append([]string{}, r.Commands...), Notes: append([]string{}, r.Notes...),
 	}
 	for _, c := range r.Changes {
@@ -82,14 +95,24 @@ func newReport(r installation.Report, runtimeClass string) reportJSON {
 		report.Engines = append(report.Engines, j)
 	}
 	if r.Loaded != nil {
-		report.Loaded = &r.Loaded.New
+		report.Loaded, report.Replaced, report.Memory = &r.Loaded.New, r.Loaded.Replaced, r.Loaded.Memory
 		report.Notes = append(report.Notes, r.Loaded.Remarks...)
 		if r.Loaded.Note != "" {
 			report.Notes = append(report.Notes, r.Loaded.Note)
 		}
 	}
+	for _, c := range r.Adopted {
+		report.Adopted = append(report.Adopted, ranJSON(c))
+	}
 	for _, k := range r.Kept {
-		report.Kept = append(report.Kept, keptJSON{k.Engine, k.Paths, append([]string{}, k.Containers...), append([]string{}, k.Own...), k.Command})
+		kept := keptJSON{k.Engine, k.Paths, []string{}, []string{}, []string{}, k.Command}
+		for _, c := range k.Containers {
+			kept.Containers, kept.Names = append(kept.Containers, c.ID), append(kept.Names, c.Name)
+		}
+		for _, c := range k.Own {
+			kept.Own = append(kept.Own, c.ID)
+		}
+		report.Kept = append(report.Kept, kept)
 	}
 	return report
 }
@@ -141,6 +164,29 @@ func printCommands(w *strings.Builder, commands []string) {
 	}
 }
 
+// containersMax is how many containers are listed; JSON has them all.
+const containersMax = 10
+
+// printContainers prints a line for each container.
+func printContainers(w *strings.Builder, list []engine.Container) {
+	for i, c := range list {
+		if i == containersMax {
+			fmt.Fprintf(w, "  and %d more (-o json has them all)\n", len(list)-i)
+			break
+		}
+		fmt.Fprintf(w, "  %s\n", containerText(c))
+	}
+}
+
+// containerText is a container's name and short ID.
+func containerText(c engine.Container) string {
+	id := labels.ShortID(path.Base(c.ID))
+	if c.Name == "" {
+		return id
+	}
+	return c.Name + " (" + id + ")"
+}
+
 // installedText is what install prints.
 func installedText(r installation.Report, setDefault bool) string {
 	w := &strings.Builder{}
@@ -158,24 +204,17 @@ func installedText(r installation.Report, setDefault bool) string {
 			fmt.Fprintf(w, "%s: %s\n", e, text)
 		}
 	}
-	switch {
-	case r.Loaded == nil:
-	case r.Loaded.Note != "":
-		fmt.Fprintf(w, "the programs that are loaded stay: %s\n", r.Loaded.Note)
-	case r.Loaded.New:
-		fmt.Fprintln(w, "the programs are loaded")
-	default:
-		fmt.Fprintln(w, "the programs were loaded already")
-	}
-	if r.Loaded != nil {
-		for _, remark := range r.Loaded.Remarks {
-			fmt.Fprintln(w, remark)
+	printLoaded(w, r)
+	if n := len(r.Adopted); n > 0 {
+		verb := "are"
+		if r.DryRun {
+			verb = "would be"
 		}
+		fmt.Fprintf(w, "%s that ran already %s recorded from now on:\n", plural(n, "container"), verb)
+		printContainers(w, r.Adopted)
 	}
 	printTaken(w, r)
-	for _, note := range r.Notes {
-		fmt.Fprintln(w, note)
-	}
+	printNotes(w, r.Notes)
 	printCommands(w, r.Commands)
 	if manifest := runtimeClass(r, setDefault); manifest != "" {
 		fmt.Fprintf(w, "---\n# for Kubernetes: kubectl apply this, then runtimeClassName: runc-trace in pods\n%s", manifest)
@@ -183,12 +222,48 @@ func installedText(r installation.Report, setDefault bool) string {
 	return w.String()
 }
 
-// printTaken says which engines have taken their configuration.
+// printLoaded says what became of the programs, or would.
+func printLoaded(w *strings.Builder, r installation.Report) {
+	if r.Loaded == nil {
+		return
+	}
+	memory := ""
+	if r.Loaded.Memory > 0 {
+		memory = ": " + mebibytes(r.Loaded.Memory) + " of memory"
+	}
+	switch l := r.Loaded; {
+	case l.Note != "":
+		fmt.Fprintf(w, "the programs that are loaded stay: %s\n", l.Note)
+	case l.New && r.DryRun:
+		fmt.Fprintf(w, "would load the programs%s\n", memory)
+	case l.New:
+		fmt.Fprintf(w, "the programs are loaded%s\n", memory)
+	case l.Replaced && r.DryRun:
+		fmt.Fprintln(w, "would replace the programs of another version, and keep what they recorded")
+	case l.Replaced:
+		fmt.Fprintln(w, "the programs of another version are replaced; what they recorded is kept")
+	default:
+		fmt.Fprintln(w, "the programs were loaded already")
+	}
+	printNotes(w, r.Loaded.Remarks)
+}
+
+// printTaken says which engines have taken their configuration, or would.
 func printTaken(w *strings.Builder, r installation.Report) {
+	would := ""
+	if r.DryRun {
+		would = "would run "
+	}
 	for _, e := range r.Engines {
 		if e.Taken != "" {
-			fmt.Fprintf(w, "%s: %s\n", e, e.Taken)
+			fmt.Fprintf(w, "%s: %s%s\n", e, would, e.Taken)
 		}
+	}
+}
+
+func printNotes(w *strings.Builder, notes []string) {
+	for _, note := range notes {
+		fmt.Fprintln(w, note)
 	}
 }
 
@@ -206,31 +281,44 @@ func uninstalledText(r installation.Report) string {
 	if r.Edited != "" {
 		fmt.Fprintf(w, "files that were changed since, and are not there any more, are below %s: look them over and remove them\n", r.Edited)
 	}
-	for _, note := range r.Notes {
-		fmt.Fprintln(w, note)
-	}
+	printNotes(w, r.Notes)
 	printCommands(w, r.Commands)
+	printKept(w, r)
+	return w.String()
+}
+
+// printKept says for what something is kept, and what.
+func printKept(w *strings.Builder, r installation.Report) {
 	would := ""
 	if r.DryRun {
 		would = "would be "
 	}
+	var paths []string
 	for _, k := range r.Kept {
 		var until []string
 		if k.Command != "" {
 			until = append(until, "it takes its configuration ("+k.Command+")")
 		}
-		if len(k.Containers) > 0 {
-			until = append(until, "these containers are removed: "+strings.Join(k.Containers, " "))
+		if n := len(k.Containers); n > 0 {
+			until = append(until, plural(n, "container")+" that runc-trace started "+map[bool]string{true: "is", false: "are"}[n == 1]+" removed:")
 		}
 		fmt.Fprintf(w, "%skept for %s until %s\n", would, k.Engine, strings.Join(until, ", and "))
-		for _, path := range k.Paths {
-			fmt.Fprintf(w, "  %s\n", path)
-		}
+		printContainers(w, k.Containers)
 		if len(k.Own) > 0 {
 			fmt.Fprintln(w, ownText(k))
 		}
+		for _, path := range k.Paths {
+			if !slices.Contains(paths, path) {
+				paths = append(paths, path)
+			}
+		}
 	}
-	return w.String()
+	if len(paths) > 0 {
+		fmt.Fprintf(w, "what is %skept, beside the programs that are loaded and all recordings:\n", would)
+	}
+	for _, path := range paths {
+		fmt.Fprintf(w, "  %s\n", path)
+	}
 }
 
 // plural counts things.
@@ -242,7 +330,11 @@ func plural(n int, thing string) string {
 }
 
 func ownText(k installation.Kept) string {
-	return fmt.Sprintf("this pod itself was made through runc-trace (%s), and waits for its own end: delete it once, and its successor goes on", strings.Join(k.Own, " "))
+	var own []string
+	for _, c := range k.Own {
+		own = append(own, containerText(c))
+	}
+	return fmt.Sprintf("this pod itself was made through runc-trace (%s), and waits for its own end: delete it once, and its successor goes on", strings.Join(own, ", "))
 }
 
 // installedLine is what install did, in one line.

@@ -85,6 +85,34 @@ func (h Host) Run(ctx context.Context, pinDir string, rules identity.Rules) (Rep
 	return report, summary(problems)
 }
 
+// Waiting tells whom Run would register, among the first `most` containers: those that run, and whose cgroup is not among those known.
+func (h Host) Waiting(most int, known map[uint64]uint32, rules identity.Rules) ([]abi.Who, error) {
+	found, problems := h.find(most)
+	if len(found) == 0 {
+		return nil, summary(problems)
+	}
+	hierarchy, err := h.hierarchy()
+	if err != nil {
+		return nil, err
+	}
+	var waiting []abi.Who
+	for _, c := range found {
+		p, err := openProcess(c.pid, c.start)
+		if err != nil {
+			continue // it has ended
+		}
+		p.close()
+		var s unix.Stat_t
+		if unix.Stat(filepath.Join(hierarchy, c.cgroup), &s) != nil {
+			continue
+		}
+		if _, registered := known[s.Ino]; !registered {
+			waiting = append(waiting, identity.Parse(c.id, c.annotations, c.bundle, rules))
+		}
+	}
+	return waiting, summary(problems)
+}
+
 // candidate is a container that is to be registered.
 type candidate struct {
 	container

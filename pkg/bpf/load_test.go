@@ -44,6 +44,13 @@ func TestLoad(t *testing.T) {
 	if i.Pool() != small {
 		t.Errorf("options %+v", i.Pool())
 	}
+	memory, err := i.Memory()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if estimate, err := bpf.Estimate(small); err != nil || estimate < memory*9/10 || estimate > memory*11/10 {
+		t.Errorf("estimated are %d bytes of %d, %v", estimate, memory, err)
+	}
 	if err := i.Close(); err != nil {
 		t.Error(err)
 	}

@@ -151,7 +151,7 @@ func (containerd) socket(h Host, e Engine) (string, error) {
 
 func (containerd) ask(ctx context.Context, socket string) error { return askCRI(ctx, socket) }
 
-func (containerd) dependents(h Host, e Engine, shims []string) ([]string, error) {
+func (containerd) dependents(h Host, e Engine, shims []string) ([]Container, error) {
 	state := "/run/containerd"
 	if e.embedded() {
 		state = "/run/k3s/containerd" // RKE2's, too
@@ -174,5 +174,5 @@ func (containerd) dependents(h Host, e Engine, shims []string) ([]string, error)
 	}
 	found, err := tasks(h, state, shims)
 	// Docker's are named where Docker is asked.
-	return slices.DeleteFunc(found, func(id string) bool { return strings.HasPrefix(id, "moby/") }), err
+	return slices.DeleteFunc(found, func(c Container) bool { return strings.HasPrefix(c.ID, "moby/") }), err
 }

@@ -6,7 +6,6 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"path"
 	"slices"
@@ -274,19 +273,15 @@ func (crio) ask(ctx context.Context, socket string) error { return askCRI(ctx, s
 // dependents are the pods that were made for our handler, and their containers: CRI-O looks a pod's handler up by name for
 // whatever it does with it. Those of the default handler are served by whatever program that has. conmon, which has
 // our path from their start, does not call it again.
-func (crio) dependents(h Host, _ Engine, _ []string) ([]string, error) {
-	var found []string
+func (crio) dependents(h Host, _ Engine, _ []string) ([]Container, error) {
+	var found []Container
 	for _, root := range []string{"/run/containers/storage", "/var/lib/containers/storage"} {
 		for _, file := range h.glob(path.Join(root, "overlay-containers/*/userdata/config.json")) {
-			var spec struct {
-				Annotations map[string]string `json:"annotations"`
-			}
-			text, err := h.read(file)
-			if err != nil || json.Unmarshal(text, &spec) != nil {
-				continue // another engine's, or just being written or removed
-			}
-			if spec.Annotations["io.kubernetes.cri-o.RuntimeHandler"] == addedRuntime {
-				found = append(found, path.Base(path.Dir(path.Dir(file))))
+			annotations := h.readAnnotations(file)
+			if annotations["io.kubernetes.cri-o.RuntimeHandler"] == addedRuntime {
+				bundle := path.Dir(file)
+				id := path.Base(path.Dir(bundle))
+				found = append(found, Container{id, podName(id, bundle, annotations)})
 			}
 		}
 	}

@@ -3,6 +3,8 @@
 package engine
 
 import (
+	"cmp"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -10,6 +12,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
+	"github.com/runc-trace/runc-trace/pkg/identity"
 	"github.com/runc-trace/runc-trace/pkg/terminal"
 )
 
@@ -44,26 +48,62 @@ func (e Engine) UsesShim(h Host, shims []string) (Use, error) {
 	return known.uses(shims), nil
 }
 
-// Dependents returns the IDs of the engine's containers that need one of the paths, or the runtime that Edit added, for what is still to
-// be done with them: running ones, and those of Docker's, Podman's and CRI-O's that may be started again. Containerd's are
-// NAMESPACE/ID. They are sorted and fit to be shown. After an error, nothing is known: there may be some.
-func (e Engine) Dependents(h Host, shims []string) ([]string, error) {
-	ids, err := e.driver().dependents(h, e, shims)
+// Container is one of an engine's containers. Both texts are fit to be shown.
+type Container struct {
+	ID   string // as the engine has it; containerd's are NAMESPACE/ID
+	Name string // namespace/pod/container, namespace/pod of a pod's sandbox, or the engine's own name; "" if it has none
+}
+
+// Dependents returns the engine's containers that need one of the paths, or the runtime that Edit added, for what is still to
+// be done with them: running ones, and those of Docker's, Podman's and CRI-O's that may be started again. They are sorted
+// by ID. After an error, nothing is known: there may be some.
+func (e Engine) Dependents(h Host, shims []string) ([]Container, error) {
+	found, err := e.driver().dependents(h, e, shims)
 	if err != nil {
 		return nil, fmt.Errorf("looking for containers of %s that need the shim: %w", e, err)
 	}
-	slices.Sort(ids)
-	ids = slices.Compact(ids)
-	for i, id := range ids {
-		ids[i] = terminal.String(id)
+	for i, c := range found {
+		found[i] = Container{terminal.String(c.ID), terminal.String(c.Name)}
 	}
-	return ids, nil
+	// Of those found twice, the one with a name comes first.
+	slices.SortFunc(found, func(a, b Container) int { return cmp.Or(cmp.Compare(a.ID, b.ID), cmp.Compare(b.Name, a.Name)) })
+	return slices.CompactFunc(found, func(a, b Container) bool { return a.ID == b.ID }), nil
 }
 
-// tasks returns the IDs of containers whose containerd shim was told to call one of the paths: it keeps that in the bundle, and calls it
+// podName is what annotations of a container's configuration say of its name.
+func podName(id, bundle string, annotations map[string]string) string {
+	who := identity.Parse(id, annotations, bundle, identity.Rules{})
+	return PodName(&who)
+}
+
+// PodName is the Name of a Container.
+func PodName(who *abi.Who) string {
+	var parts []string
+	for _, field := range [][]byte{who.Namespace[:], who.Pod[:], who.Container[:]} {
+		if part := identity.String(field); part != "" {
+			parts = append(parts, part)
+		}
+	}
+	return strings.Join(parts, "/")
+}
+
+// readAnnotations reads those of a container's configuration, which is config.json in its bundle. It returns nil if that cannot be read:
+// it may just be written, or removed.
+func (h Host) readAnnotations(file string) map[string]string {
+	var spec struct {
+		Annotations map[string]string `json:"annotations"`
+	}
+	text, err := h.read(file)
+	if err != nil || json.Unmarshal(text, &spec) != nil {
+		return nil
+	}
+	return spec.Annotations
+}
+
+// tasks returns the containers whose containerd shim was told to call one of the paths: it keeps that in the bundle, and calls it
 // for exec, kill and delete.
-func tasks(h Host, state string, shims []string) ([]string, error) {
-	var found []string
+func tasks(h Host, state string, shims []string) ([]Container, error) {
+	var found []Container
 	for _, file := range h.glob(path.Join(state, "io.containerd.runtime.v2.task/*/*/runtime")) {
 		program, err := h.read(file)
 		if errors.Is(err, fs.ErrNotExist) {
@@ -73,8 +113,9 @@ func tasks(h Host, state string, shims []string) ([]string, error) {
 			return nil, err
 		}
 		if slices.Contains(shims, strings.TrimSpace(string(program))) {
-			namespace, id := path.Base(path.Dir(path.Dir(file))), path.Base(path.Dir(file))
-			found = append(found, namespace+"/"+id)
+			bundle := path.Dir(file)
+			id := path.Base(bundle)
+			found = append(found, Container{path.Base(path.Dir(bundle)) + "/" + id, podName(id, bundle, h.readAnnotations(path.Join(bundle, "config.json")))})
 		}
 	}
 	return found, nil

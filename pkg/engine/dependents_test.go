@@ -16,6 +16,8 @@ import (
 const used = `
 -- /run/containerd/io.containerd.runtime.v2.task/k8s.io/aaa/runtime --
 /opt/runc-trace/bin/runc-trace
+-- /run/containerd/io.containerd.runtime.v2.task/k8s.io/aaa/config.json --
+{"annotations": {"io.kubernetes.cri.container-type": "container", "io.kubernetes.cri.sandbox-namespace": "prod", "io.kubernetes.cri.sandbox-name": "web-0", "io.kubernetes.cri.container-name": "app\u001b"}}
 -- /run/containerd/io.containerd.runtime.v2.task/k8s.io/bbb/runtime --
 /usr/sbin/runc
 -- /run/containerd/io.containerd.runtime.v2.task/k8s.io/ccc/config.json --
@@ -31,6 +33,8 @@ state = "/elsewhere"
 /opt/runc-trace/bin/runc-trace
 -- /var/lib/docker/containers/ddd/hostconfig.json --
 {"Runtime": "runc-trace", "Binds": null}
+-- /var/lib/docker/containers/ddd/config.v2.json --
+{"Name": "/web"}
 -- /var/lib/docker/containers/ggg/hostconfig.json --
 {"Runtime": "runc-trace"}
 -- /var/lib/docker/containers/hhh/hostconfig.json --
@@ -55,21 +59,21 @@ func TestDependents(t *testing.T) {
 		switch strings.Join(append([]string{program}, args...), " ") {
 		case "/usr/bin/podman ps --all --quiet --no-trunc":
 			return []byte("mmm\nnnn\n\x1b[2Jooo\n"), nil
-		case "/usr/bin/podman container inspect --format {{.Id}} {{.OCIRuntime}} mmm nnn \x1b[2Jooo":
-			return []byte("mmm runc-trace\nnnn crun\n\x1b[2Jooo /opt/runc-trace/bin/runc-trace\n"), nil
+		case "/usr/bin/podman container inspect --format {{.Id}} {{.OCIRuntime}} {{.Name}} mmm nnn \x1b[2Jooo":
+			return []byte("mmm runc-trace pod\nnnn crun other\n\x1b[2Jooo /opt/runc-trace/bin/runc-trace my name\n"), nil
 		}
 		return nil, fmt.Errorf("%s %q is not expected", program, args)
 	}
 	for _, test := range []struct {
 		engine Engine
-		want   []string
+		want   []Container
 	}{
-		{Engine{Kind: Containerd, Config: "/etc/containerd/config.toml"}, []string{"k8s.io/aaa"}},
-		{Engine{Kind: Containerd, Config: "/etc/own.toml"}, []string{"default/eee"}},
+		{Engine{Kind: Containerd, Config: "/etc/containerd/config.toml"}, []Container{{"k8s.io/aaa", `prod/web-0/app\x1b`}}},
+		{Engine{Kind: Containerd, Config: "/etc/own.toml"}, []Container{{ID: "default/eee"}}},
 		{Engine{Kind: Containerd, Variant: "k3s", Config: "/var/lib/rancher/k3s/agent/etc/containerd/config.toml"}, nil},
-		{Engine{Kind: Docker, Config: "/etc/docker/daemon.json"}, []string{"ddd", "fff", "ggg", "iii"}},
-		{Engine{Kind: CRIO, Config: "/etc/crio/crio.conf"}, []string{"jjj"}},
-		{Engine{Kind: Podman, Binary: "/usr/bin/podman"}, []string{`\x1b[2Jooo`, "mmm"}},
+		{Engine{Kind: Docker, Config: "/etc/docker/daemon.json"}, []Container{{"ddd", "web"}, {ID: "fff"}, {ID: "ggg"}, {ID: "iii"}}},
+		{Engine{Kind: CRIO, Config: "/etc/crio/crio.conf"}, []Container{{ID: "jjj"}}},
+		{Engine{Kind: Podman, Binary: "/usr/bin/podman"}, []Container{{`\x1b[2Jooo`, "my name"}, {"mmm", "pod"}}},
 		{Engine{Kind: Podman}, nil},
 	} {
 		got, err := test.engine.Dependents(h, []string{shim, shim + "-crun"})

@@ -210,7 +210,7 @@ func (docker) ask(ctx context.Context, socket string) error {
 	return err
 }
 
-func (docker) dependents(h Host, e Engine, shims []string) ([]string, error) {
+func (docker) dependents(h Host, e Engine, shims []string) ([]Container, error) {
 	_, config, err := e.daemonJSON(h)
 	if err != nil {
 		return nil, err
@@ -230,7 +230,7 @@ func (docker) dependents(h Host, e Engine, shims []string) ([]string, error) {
 			exec = dir
 		}
 	}
-	found := []string{}
+	var found []Container
 	for _, file := range h.glob(path.Join(data, "containers/*/hostconfig.json")) {
 		text, err := h.read(file)
 		if errors.Is(err, fs.ErrNotExist) {
@@ -244,7 +244,7 @@ func (docker) dependents(h Host, e Engine, shims []string) ([]string, error) {
 			return nil, fmt.Errorf("parsing %q: %w", file, err)
 		}
 		if runtime := container.Runtime; runtime == addedRuntime || slices.Contains(shims, config.Runtimes[runtime].Path) {
-			found = append(found, path.Base(path.Dir(file)))
+			found = append(found, Container{path.Base(path.Dir(file)), dockerName(h, path.Dir(file))})
 		}
 	}
 	// Its containers are also tasks of the containerd that it uses, the host's or one of its own.
@@ -253,13 +253,23 @@ func (docker) dependents(h Host, e Engine, shims []string) ([]string, error) {
 		if err != nil {
 			return nil, err
 		}
-		for _, id := range running {
-			if id, ok := strings.CutPrefix(id, "moby/"); ok {
-				found = append(found, id)
+		for _, c := range running {
+			if id, ok := strings.CutPrefix(c.ID, "moby/"); ok {
+				found = append(found, Container{id, dockerName(h, path.Join(data, "containers", id))})
 			}
 		}
 	}
 	return found, nil
+}
+
+// dockerName is what Docker calls a container, by the directory that it keeps of it; "" if that cannot be read.
+func dockerName(h Host, dir string) string {
+	var c struct{ Name string }
+	text, err := h.read(path.Join(dir, "config.v2.json"))
+	if err != nil || json.Unmarshal(text, &c) != nil {
+		return ""
+	}
+	return strings.TrimPrefix(c.Name, "/")
 }
 
 // hostConfig is what Docker keeps of how a container was made.

@@ -40,8 +40,8 @@ type driver interface {
 	// ask asks for a sign of life at the socket.
 	ask(ctx context.Context, socket string) error
 
-	// dependents are the IDs of containers that need one of the shims, or the runtime that edit added.
-	dependents(h Host, e Engine, shims []string) ([]string, error)
+	// dependents are the containers that need one of the shims, or the runtime that edit added.
+	dependents(h Host, e Engine, shims []string) ([]Container, error)
 
 	// traits are what sets engines of this kind apart for those that install.
 	traits() traits

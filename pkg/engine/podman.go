@@ -260,7 +260,7 @@ func (podman) ask(context.Context, string) error { return nil }
 
 // dependents asks podman, whose database is its own matter. It keeps the name of a container's runtime, and finds the
 // program anew for every command, so that only who has our name, or a path, needs anything.
-func (podman) dependents(h Host, e Engine, shims []string) ([]string, error) {
+func (podman) dependents(h Host, e Engine, shims []string) ([]Container, error) {
 	if h.Run == nil || e.Binary == "" || !h.exists("/var/lib/containers/storage") {
 		return nil, nil
 	}
@@ -274,15 +274,16 @@ func (podman) dependents(h Host, e Engine, shims []string) ([]string, error) {
 	if len(list) == 0 {
 		return nil, nil
 	}
-	text, err := h.Run(ctx, e.Binary, append([]string{"container", "inspect", "--format", "{{.Id}} {{.OCIRuntime}}"}, list...)...)
+	text, err := h.Run(ctx, e.Binary, append([]string{"container", "inspect", "--format", "{{.Id}} {{.OCIRuntime}} {{.Name}}"}, list...)...)
 	if err != nil {
 		return nil, err
 	}
-	var found []string
+	var found []Container
 	for line := range strings.Lines(string(text)) {
-		id, runtime, _ := strings.Cut(strings.TrimSpace(line), " ")
+		id, rest, _ := strings.Cut(strings.TrimSpace(line), " ")
+		runtime, name, _ := strings.Cut(rest, " ")
 		if runtime == addedRuntime || slices.Contains(shims, runtime) {
-			found = append(found, id)
+			found = append(found, Container{id, name})
 		}
 	}
 	return found, nil

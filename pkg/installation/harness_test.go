@@ -197,6 +197,7 @@ func (m *machine) host() Host {
 			m.loaded = m.loadErr == nil
 			return loaded, m.loadErr
 		},
+		WouldLoad: func() (Loaded, error) { return Loaded{New: !m.loaded, Memory: 1 << 20}, nil },
 		Unload: func() (bool, error) {
 			m.commands = append(m.commands, "unload")
 			loaded := m.loaded

@@ -46,8 +46,12 @@ func (h Host) Install(ctx context.Context, r Request) (report Report, err error)
 	if err != nil {
 		return report, err
 	}
-	if report.Changes, err = store.Plan(p.files); err != nil || r.DryRun {
+	if report.Changes, err = store.Plan(p.files); err != nil {
 		return report, err
+	}
+	if r.DryRun {
+		h.foresee(ctx, r, store, &report)
+		return report, nil
 	}
 	if store.Noted(rejectedNote) == p.attempt && !r.Retry {
 		return Report{}, errors.New(store.Noted(rejectionNote))
@@ -68,6 +72,32 @@ func (h Host) Install(ctx context.Context, r Request) (report Report, err error)
 		return report, err
 	}
 	return report, nil
+}
+
+// foresee says in a report what would be done beside changing files.
+func (h Host) foresee(ctx context.Context, r Request, store *hostfile.Store, report *Report) {
+	if !h.live() {
+		return
+	}
+	if loaded, err := h.WouldLoad(); err == nil {
+		report.Loaded = &loaded
+	} else {
+		report.Notes = append(report.Notes, fmt.Sprintf("whether the programs would be loaded is not known: %v", err))
+	}
+	for _, e := range inOrder(report.Engines) {
+		changed := slices.ContainsFunc(report.Changes, func(c hostfile.Change) bool { return c.For == e.String() })
+		if _, running := h.Started(e.Binary); !running || !e.Daemon() || !changed && !h.waits(ctx, r, e, store) {
+			continue
+		}
+		switch {
+		case r.RestartCommand != "":
+			e.Taken = r.RestartCommand
+		case r.Restart && h.runsSystemd() && e.Unit != "":
+			e.Taken = h.reloadCommand(e.Engine)
+		default:
+			report.Commands = append(report.Commands, h.reloadCommand(e.Engine))
+		}
+	}
 }
 
 // mark notes when an engine's configuration was first changed, and when last: one that has run since before has not read it.

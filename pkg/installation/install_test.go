@@ -152,6 +152,52 @@ func TestInstalled(t *testing.T) {
 	}
 }
 
+// TestDryRun foresees what is loaded, and which engines are restarted.
+func TestDryRun(t *testing.T) {
+	m := newMachine(t, engine.Kinds...)
+	m.started["/usr/bin/containerd"] = time.Now().Add(-time.Hour)
+	m.started["/usr/bin/dockerd"] = time.Now().Add(-time.Hour)
+	before := m.tree()
+	taken := func(r Report) map[string]string {
+		engines := map[string]string{}
+		for _, e := range r.Engines {
+			if e.Taken != "" {
+				engines[e.String()] = e.Taken
+			}
+		}
+		return engines
+	}
+	restarts := map[string]string{"containerd": "systemctl restart containerd.service", "docker": "systemctl reload docker.service"}
+	for _, restart := range []bool{false, true} {
+		report := m.install(request(t, "one", Request{Default: true, Restart: restart, DryRun: true}))
+		if diff := cmp.Diff(&Loaded{New: true, Memory: 1 << 20}, report.Loaded); diff != "" {
+			t.Errorf("loaded (-want +got):\n%s", diff)
+		}
+		wantTaken, wantCommands := map[string]string{}, []string{restarts["containerd"], restarts["docker"]}
+		if restart {
+			wantTaken, wantCommands = restarts, nil
+		}
+		if diff := cmp.Diff(wantTaken, taken(report)); diff != "" {
+			t.Errorf("restart: %v; engines (-want +got):\n%s", restart, diff)
+		}
+		if diff := cmp.Diff(wantCommands, report.Commands); diff != "" {
+			t.Errorf("restart: %v; left to do (-want +got):\n%s", restart, diff)
+		}
+	}
+	m.same("a dry run", before)
+	if ran := m.ran(); len(ran) > 0 {
+		t.Errorf("a dry run runs %q", ran)
+	}
+	r := request(t, "one", Request{Default: true, Restart: true})
+	if diff := cmp.Diff(restarts, taken(m.install(r))); diff != "" {
+		t.Errorf("what was foreseen is not what was done (-want +got):\n%s", diff)
+	}
+	r.DryRun = true
+	if again := m.install(r); again.Loaded.New || len(taken(again)) > 0 || len(again.Commands) > 0 || len(again.Changes) > 0 {
+		t.Errorf("again: %+v", again)
+	}
+}
+
 // TestNotRestarted says what is left to do, until it was done.
 func TestNotRestarted(t *testing.T) {
 	m := newMachine(t, engine.Kinds...)

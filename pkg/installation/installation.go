@@ -54,8 +54,9 @@ type Host struct {
 	Run func(ctx context.Context, program string, args ...string) ([]byte, error)
 	// API asks running engines, as engine.Host says.
 	API engine.API
-	// Load loads the programs, as the configuration that is in place by then says.
-	Load func() (Loaded, error)
+	// Load loads the programs, as the configuration that is in place by then says. WouldLoad tells what it would come to now.
+	Load      func() (Loaded, error)
+	WouldLoad func() (Loaded, error)
 	// Unload unloads them, and says whether there were any.
 	Unload func() (bool, error)
 	// Recordings says whether the programs are loaded, and how many recordings would be lost if they were not.
@@ -72,9 +73,11 @@ type Host struct {
 
 // Loaded is what loading the programs came to.
 type Loaded struct {
-	New     bool     // they were not loaded before
-	Remarks []string // what was wrong with what was loaded, and was put right
-	Note    string   // why what is loaded is left although it is not what would be loaded, "" where it is the same
+	New      bool     // they were not loaded before
+	Replaced bool     // they took the place of those of another version
+	Memory   uint64   // bytes that the maps take, 0 if that is not known
+	Remarks  []string // what was wrong with what was loaded, and was put right
+	Note     string   // why what is loaded is left although it is not what would be loaded, "" if it is the same
 }
 
 func (h Host) engine() engine.Host { return engine.Host{Root: h.Root, Run: h.Run, API: h.API} }
@@ -114,10 +117,11 @@ type Report struct {
 	DryRun     bool
 	Changes    []hostfile.Change
 	Engines    []Engine
-	Loaded     *Loaded  // nil where programs were not loaded
-	Unloaded   bool     // programs were loaded and are not any more
-	Recordings int      // that were lost with them
-	Commands   []string // what is left to do, in this order
+	Loaded     *Loaded            // nil if programs were not to be loaded
+	Adopted    []engine.Container // that ran already, and were registered
+	Unloaded   bool               // programs were loaded and are not any more
+	Recordings int                // that were lost with them
+	Commands   []string           // what is left to do, in this order
 	Kept       []Kept
 	Edited     string   // directory of files that were edited and replaced all the same
 	Notes      []string // what else is to be known
@@ -135,11 +139,11 @@ type Engine struct {
 
 // Kept is a reason why not all was removed.
 type Kept struct {
-	Engine     string   // who needs it
-	Paths      []string // what it needs
-	Containers []string // that were made through the shim
-	Own        []string // those of them that belong to the pod that this process runs in
-	Command    string   // what has to be done first, where there are no containers
+	Engine     string             // who needs it
+	Paths      []string           // what it needs
+	Containers []engine.Container // that were made through the shim
+	Own        []engine.Container // those of them that belong to the pod that this process runs in
+	Command    string             // what has to be done first, if there are no containers
 }
 
 // shims are all paths under which engines of this host may know the shim.

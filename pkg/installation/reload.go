@@ -47,12 +47,7 @@ func (h Host) runsShim(ctx context.Context, e Engine) error {
 
 // reload has an engine take its configuration, and waits until it works with that; or says how to. It returns whether the engine was told.
 func (h Host) reload(ctx context.Context, r Request, e *Engine, store *hostfile.Store, report *Report) (bool, error) {
-	changed, marked := store.Marked(changedMark + e.String())
-	if !marked {
-		changed, _ = store.Marked(appliedMark + e.String())
-	}
-	knows := func(use engine.Use) bool { return len(use.Runtimes) > 0 && (use.Default || !r.Default) }
-	stale := func() bool { return h.stale(ctx, e.Engine, changed, []string{e.Shim}, knows) }
+	stale := func() bool { return h.waits(ctx, r, e, store) }
 	if !stale() {
 		return false, nil
 	}
@@ -74,7 +69,7 @@ func (h Host) reload(ctx context.Context, r Request, e *Engine, store *hostfile.
 		if err := h.Answers(ctx, e.Engine); err != nil {
 			return err
 		}
-		return h.obeys(ctx, e, r, knows)
+		return h.obeys(ctx, e, r)
 	}
 	if err := obeying.works(ctx, e.Engine, stale); err != nil {
 		return true, fmt.Errorf("%s does not work with its new configuration: %w", e, err)
@@ -82,11 +77,25 @@ func (h Host) reload(ctx context.Context, r Request, e *Engine, store *hostfile.
 	return true, nil
 }
 
+// met says whether an engine that uses the shim so does what is requested.
+func (r Request) met(use engine.Use) bool {
+	return len(use.Runtimes) > 0 && (use.Default || !r.Default)
+}
+
+// waits says whether a running engine has not taken its new configuration.
+func (h Host) waits(ctx context.Context, r Request, e *Engine, store *hostfile.Store) bool {
+	changed, marked := store.Marked(changedMark + e.String())
+	if !marked {
+		changed, _ = store.Marked(appliedMark + e.String())
+	}
+	return h.stale(ctx, e.Engine, changed, []string{e.Shim}, r.met)
+}
+
 // obeys asks the engine that runs whether it does what was requested.
-func (h Host) obeys(ctx context.Context, e *Engine, r Request, knows func(engine.Use) bool) error {
+func (h Host) obeys(ctx context.Context, e *Engine, r Request) error {
 	use, asked, err := e.RunsShim(ctx, h.engine(), []string{e.Shim})
 	switch {
-	case err != nil || !asked || knows(use):
+	case err != nil || !asked || r.met(use):
 		return err
 	case r.Default:
 		return fmt.Errorf("its default runtime does not call %s, by its own answer", e.Shim)

@@ -3,6 +3,7 @@
 package installation
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -143,7 +144,7 @@ func (u *uninstallation) engine(ctx context.Context, e engine.Engine) error {
 		stale = !reloaded
 	}
 	// Only now, when it makes no more of them.
-	var containers []string
+	var containers []engine.Container
 	if !u.Force {
 		containers, err = e.Dependents(u.Host.engine(), u.shims)
 		if err != nil && !changed {
@@ -202,15 +203,15 @@ func (u *uninstallation) offered(ctx context.Context, e engine.Engine, told bool
 }
 
 // own are those of the containers that belong to the pod that this process runs in.
-func (u *uninstallation) own(containers []string) []string {
-	var own []string
-	for _, container := range containers {
-		id := path.Base(container)
+func (u *uninstallation) own(containers []engine.Container) []engine.Container {
+	var own []engine.Container
+	for _, c := range containers {
+		id := path.Base(c.ID)
 		if slices.ContainsFunc(u.Self, func(name string) bool {
 			name = strings.TrimSuffix(name, ".scope")
 			return name == id || strings.HasSuffix(name, "-"+id)
 		}) {
-			own = append(own, container)
+			own = append(own, c)
 		}
 	}
 	return own
@@ -311,6 +312,10 @@ func (u *uninstallation) changed(changes []hostfile.Change) {
 // reload has an engine take its configuration, and says whether it has.
 func (u *uninstallation) reload(ctx context.Context, e engine.Engine) (bool, error) {
 	if u.DryRun {
+		if u.RestartCommand == "" && (!u.runsSystemd() || e.Unit == "") {
+			return false, nil
+		}
+		u.report.Engines = append(u.report.Engines, Engine{Engine: e, Taken: cmp.Or(u.RestartCommand, u.reloadCommand(e))})
 		return true, nil
 	}
 	started := time.Now()

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"maps"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -34,7 +35,7 @@ func TestKeptForContainers(t *testing.T) {
 	treetest.Write(t, m.root, map[string]string{task + "/web\x1b[2J/runtime": shim, task + "/other/runtime": "/usr/sbin/runc"})
 	installed := m.tree()
 
-	wantKept := []Kept{{Engine: "containerd", Paths: ownPaths, Containers: []string{`k8s.io/web\x1b[2J`}}}
+	wantKept := []Kept{{Engine: "containerd", Paths: ownPaths, Containers: []engine.Container{{ID: `k8s.io/web\x1b[2J`}}}}
 	dry := m.uninstall(Removal{DryRun: true})
 	m.same("a dry run", installed)
 	got := m.uninstall(Removal{})
@@ -169,7 +170,7 @@ func TestDocker(t *testing.T) {
 	container := "var/lib/docker/containers/abc"
 	treetest.Write(t, m.root, map[string]string{container + "/hostconfig.json": `{"Runtime": "runc-trace"}`})
 	installed := m.tree()
-	wantKept := []Kept{{Engine: "docker", Paths: keptPaths, Containers: []string{"abc"}}}
+	wantKept := []Kept{{Engine: "docker", Paths: keptPaths, Containers: []engine.Container{{ID: "abc"}}}}
 	if diff := cmp.Diff(wantKept, m.uninstall(Removal{DryRun: true}).Kept); diff != "" {
 		t.Errorf("would be kept (-want +got):\n%s", diff)
 	}
@@ -411,4 +412,83 @@ func TestUnreadable(t *testing.T) {
 			t.Errorf("%s: something is left", test.installed)
 		}
 	}
+}
+
+// TestForgetsRuntime tells Docker, or says how to tell it, to offer no runtime that is gone.
+func TestForgetsRuntime(t *testing.T) {
+	m := newMachine(t, engine.Docker)
+	before := m.tree()
+	offers := `runc {"runc":{"path":"runc"},"runc-trace":{"path":"/opt/runc-trace/bin/runc-trace"}}`
+	for _, test := range []struct {
+		removal  Removal
+		running  bool
+		commands []string
+		told     int
+	}{
+		{Removal{}, true, []string{"systemctl reload docker.service"}, 0},
+		{Removal{DryRun: true}, true, []string{"systemctl reload docker.service"}, 0},
+		{Removal{Restart: true}, true, nil, 1},
+		{Removal{}, false, nil, 0},
+	} {
+		delete(m.started, "/usr/bin/dockerd")
+		if test.running {
+			m.started["/usr/bin/dockerd"] = time.Now().Add(-time.Hour)
+		}
+		m.install(request(t, "one", Request{}))
+		m.says["docker info"] = offers
+		m.ran()
+		report := m.uninstall(test.removal)
+		if diff := cmp.Diff(test.commands, report.Commands); diff != "" {
+			t.Errorf("%+v: left to do (-want +got):\n%s", test, diff)
+		}
+		told := 0
+		for _, command := range m.ran() {
+			told += strings.Count(command, "reload docker.service")
+		}
+		if told != test.told || len(report.Kept) > 0 {
+			t.Errorf("%+v: told %d times, %+v", test, told, report)
+		}
+		m.says["docker info"] = `runc {"runc":{"path":"runc"}}`
+		m.uninstall(Removal{})
+		m.same("uninstalling", before)
+	}
+}
+
+// TestUnwritable goes on past a file that cannot be put back, and keeps what it needs, but for the one who insists.
+func TestUnwritable(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("chattr needs root")
+	}
+	m := newMachine(t, engine.Containerd, engine.Podman)
+	before := m.tree()
+	file := filepath.Join(m.root, "etc/containerd/config.toml")
+	set := func(flag string) {
+		t.Helper()
+		if out, err := exec.Command("chattr", flag, file).CombinedOutput(); err != nil {
+			t.Skipf("chattr %s: %v, %s", flag, err, out)
+		}
+	}
+	set("-i")
+	t.Cleanup(func() { set("-i") })
+	for _, force := range []bool{false, true} {
+		m.install(request(t, "one", Request{Default: true}))
+		set("+i")
+		_, err := m.host().Uninstall(t.Context(), Removal{Force: force})
+		says(t, err, "putting back /etc/containerd/config.toml: operation not permitted (if lsattr shows", "what it needs is kept: correct that, and run tracectl uninstall again")
+		if there := m.contents(shim) != ""; there == force || m.loaded == force {
+			t.Errorf("force: %v; the shim is there: %v, loaded: %v", force, there, m.loaded)
+		}
+		if m.contents("etc/containers/containers.conf.d/99-runc-trace.conf") != "" {
+			t.Error("Podman's file is left")
+		}
+		set("-i")
+		m.uninstall(Removal{})
+		m.same("uninstalling when it can be written", before)
+	}
+
+	// And installing: nothing is changed.
+	set("+i")
+	_, err := m.host().Install(t.Context(), request(t, "one", Request{Default: true}))
+	says(t, err, "writing /etc/containerd/config.toml: operation not permitted (if lsattr shows", "; everything was put back")
+	m.same("an install that cannot write a file", before)
 }

@@ -39,7 +39,9 @@ func TestUninstallAll(t *testing.T) {
 		commands = append(commands, m.ran())
 		kept = append(kept, []string{})
 		for _, k := range r.Kept {
-			kept[len(kept)-1] = append(k.Containers, k.Own...)
+			for _, c := range append(k.Containers, k.Own...) {
+				kept[len(kept)-1] = append(kept[len(kept)-1], c.ID)
+			}
 		}
 		switch len(kept) {
 		case 1:

@@ -58,7 +58,7 @@ func TestUninstall(t *testing.T) {
 		id, _, _ = strings.Cut(id, " ")
 		c.eventually("the pod on "+n.name+" names the container that it waits for", func() (string, bool) {
 			log := said(n)
-			return log, !strings.Contains(log, "this pod itself") && strings.Contains(log, "until these containers are removed") && strings.Contains(log, id)
+			return log, !strings.Contains(log, "this pod itself") && strings.Contains(log, "that runc-trace started") && strings.Contains(log, id[:12])
 		})
 		if agent := c.agents()[n.name]; strings.Contains(agent, "True") {
 			t.Errorf("the pod on %s is ready, with something left to remove: %s", n.name, agent)

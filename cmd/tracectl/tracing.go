@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/runc-trace/runc-trace/pkg/adopt"
+	"github.com/runc-trace/runc-trace/pkg/bpf"
+	"github.com/runc-trace/runc-trace/pkg/config"
+	"github.com/runc-trace/runc-trace/pkg/doctor"
+	"github.com/runc-trace/runc-trace/pkg/engine"
+	"github.com/runc-trace/runc-trace/pkg/hostns"
+	"github.com/runc-trace/runc-trace/pkg/identity"
+	"github.com/runc-trace/runc-trace/pkg/installation"
+	"github.com/runc-trace/runc-trace/pkg/ring"
+	"github.com/runc-trace/runc-trace/pkg/terminal"
+	"github.com/runc-trace/runc-trace/pkg/unregistered"
+)
+
+// host is the host that is changed: this one, if its root is.
+func (s *settings) host(root string) (installation.Host, error) {
+	root, err := filepath.Abs(root)
+	if err == nil {
+		_, err = os.Stat(root)
+	}
+	if err != nil {
+		return installation.Host{}, fmt.Errorf("looking at --root: %w", err)
+	}
+	if root != "/" {
+		return installation.Host{Root: root}, nil
+	}
+	// Known now, since the configuration may be gone when it is asked for. Whatever is wrong with it is for Install to say.
+	dir, _ := s.directory()
+	h := installation.Host{
+		Root: root, Run: doctor.Command, API: engine.Sockets{}, Started: installation.Started,
+		Load: s.loadInstalled, WouldLoad: s.wouldLoad,
+		Unload: func() (bool, error) {
+			unloaded, err := bpf.Unload(dir)
+			return unloaded, errors.Join(err, unregistered.Remove())
+		},
+		Answers:    func(ctx context.Context, e engine.Engine) error { return e.Answers(ctx, engine.Host{Root: root}) },
+		Patience:   time.Minute,
+		Recordings: func() (bool, int, error) { return recordings(dir) },
+	}
+	if hostns.Inside() {
+		h.Self, err = hostns.Cgroups()
+	}
+	return h, err
+}
+
+// configuredPool is where the programs are, and with which sizes they are to be loaded.
+func (s *settings) configuredPool() (dir string, p config.Pool, err error) {
+	c, err := s.configuration()
+	if err == nil {
+		dir, err = s.directory()
+	}
+	return dir, c.Pool, err
+}
+
+// loadInstalled loads the programs with the sizes that are configured, or replaces those of another version. If what is
+// loaded has other sizes, or another layout, it stays.
+func (s *settings) loadInstalled() (installation.Loaded, error) {
+	dir, pool, err := s.configuredPool()
+	if err != nil {
+		return installation.Loaded{}, err
+	}
+	var loaded installation.Loaded
+	result, err := bpf.Load(dir, pool)
+	loaded.New, loaded.Remarks = result.Loaded, remarks(result)
+	if err == nil && !loaded.New {
+		loaded.Replaced, err = replaceOthers(dir, pool)
+	}
+	if errors.Is(err, bpf.ErrOtherOptions) || errors.Is(err, bpf.ErrVersion) {
+		return installation.Loaded{Note: err.Error()}, nil
+	}
+	if err == nil {
+		err = open(dir, func(i *bpf.Instance) (err error) {
+			loaded.Memory, err = i.Memory()
+			return err
+		})
+	}
+	return loaded, err
+}
+
+// wouldLoad says what loadInstalled would come to.
+func (s *settings) wouldLoad() (installation.Loaded, error) {
+	dir, pool, err := s.configuredPool()
+	if err != nil {
+		return installation.Loaded{}, err
+	}
+	var loaded installation.Loaded
+	err = open(dir, func(i *bpf.Instance) (err error) {
+		if i.Pool() != pool {
+			return fmt.Errorf("pin directory %s: %w", dir, bpf.ErrOtherOptions)
+		}
+		loaded.Replaced = !i.Current()
+		loaded.Memory, err = i.Memory()
+		return err
+	})
+	switch {
+	case errors.Is(err, bpf.ErrNotLoaded):
+		loaded.New = true
+		loaded.Memory, err = bpf.Estimate(pool)
+	case errors.Is(err, bpf.ErrOtherOptions), errors.Is(err, bpf.ErrVersion):
+		return installation.Loaded{Note: err.Error()}, nil
+	}
+	return loaded, err
+}
+
+// open opens what is loaded for a while.
+func open(dir string, do func(i *bpf.Instance) error) error {
+	i, err := bpf.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(do(i), i.Close())
+}
+
+// recordings says whether programs are loaded, and how many recordings they keep.
+func recordings(dir string) (loaded bool, n int, err error) {
+	err = open(dir, func(i *bpf.Instance) error {
+		return i.RingHeaders(func(_ int, h ring.Header) {
+			if h.Generation != 0 {
+				n++
+			}
+		})
+	})
+	if errors.Is(err, bpf.ErrNotLoaded) {
+		return false, 0, nil
+	}
+	return true, n, err
+}
+
+// adoptInstalled registers the containers that run already, and says which ones; in a dry run it only says so.
+func (s *settings) adoptInstalled(ctx context.Context, stderr io.Writer, dryRun bool) ([]engine.Container, error) {
+	c, err := s.configuration()
+	if err != nil {
+		return nil, err
+	}
+	dir, err := s.directory()
+	if err != nil {
+		return nil, err
+	}
+	known, most := map[uint64]uint32{}, c.Pool.Identities
+	err = open(dir, func(i *bpf.Instance) (err error) {
+		most = i.Pool().Identities
+		known, err = i.Containers()
+		return err
+	})
+	if err != nil && !(dryRun && errors.Is(err, bpf.ErrNotLoaded)) {
+		return nil, err
+	}
+	waiting, err := adopt.Host{}.Waiting(most, known, c.Rules())
+	if !dryRun {
+		adoptRunning(ctx, stderr, dir, c.Rules()) // which tells of problems
+	} else if err != nil {
+		fmt.Fprintf(stderr, "tracectl: looking for containers that run already: %v\n", err)
+	}
+	var list []engine.Container
+	for _, who := range waiting {
+		list = append(list, engine.Container{ID: terminal.String(identity.String(who.ID[:])), Name: terminal.String(engine.PodName(&who))})
+	}
+	return list, nil
+}
+
+// replaceOthers puts the programs of this version in the place of another one's, and says whether it was one.
+func replaceOthers(dir string, p config.Pool) (bool, error) {
+	var current bool
+	err := open(dir, func(i *bpf.Instance) error {
+		current = i.Current()
+		return nil
+	})
+	if err != nil || current {
+		return false, err
+	}
+	_, err = bpf.Replace(dir, p)
+	return err == nil, err
+}

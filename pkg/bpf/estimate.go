@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package bpf
+
+import (
+	"fmt"
+
+	"github.com/cilium/ebpf"
+	"golang.org/x/sys/unix"
+
+	"github.com/runc-trace/runc-trace/pkg/config"
+)
+
+// Estimate is the number of bytes that the maps of a pool would take, within some percent of what Instance.Memory says once they are
+// loaded: how much the kernel adds to each element depends on its version.
+func Estimate(p config.Pool) (uint64, error) {
+	cpus, err := ebpf.PossibleCPU()
+	if err != nil {
+		return 0, fmt.Errorf("counting CPUs: %w", err)
+	}
+	spec, err := loadRecorder()
+	if err != nil {
+		return 0, fmt.Errorf("reading the embedded programs: %w", err)
+	}
+	if err := size(spec, layout(p, 0, cpus)); err != nil {
+		return 0, err
+	}
+	const perElement = 64 // of a hash: its list, its hash, and the bucket
+	var total uint64
+	for _, m := range spec.Maps {
+		key, value, n := uint64(align8(int(m.KeySize))), uint64(align8(int(m.ValueSize))), uint64(m.MaxEntries)
+		switch m.Type {
+		case ebpf.Hash, ebpf.LRUHash:
+			if m.Flags&unix.BPF_F_NO_PREALLOC == 0 { // the others begin empty
+				total += (key + value + perElement) * n
+			}
+		case ebpf.Array, ebpf.Queue, ebpf.PerCPUArray:
+			if m.Type == ebpf.PerCPUArray {
+				n *= uint64(cpus)
+			}
+			total += value * n
+		}
+	}
+	return total, nil
+}
