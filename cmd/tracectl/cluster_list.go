@@ -56,22 +56,6 @@ func newClusterStracebackList(cs *clusterSettings) *cobra.Command {
 		Short: "List the recordings on all nodes",
 		Long: `List the recordings on all nodes, the newest crash first, as "tracectl straceback list" does
 on one. With -o json they come in the order in which the nodes answer.`,
-		Example: `  tracectl cluster straceback list
-  tracectl cluster straceback show default/mypod`,
-		Args: noSubcommand,
-		RunE: help,
-	}
-	c.AddCommand(newClusterStracebackList(cs), newClusterStracebackShow(cs))
-	return c
-}
-
-func newClusterStracebackList(cs *clusterSettings) *cobra.Command {
-	c := &cobra.Command{
-		Use:   "list [NAME]",
-		Short: "List the recordings on all nodes",
-		Long: `List the recordings on all nodes by namespace, pod and container, as "tracectl
-straceback list" does on one. With -o json they come in the order in which the nodes
-answer.`,
 		Example: `  tracectl cluster straceback list -n default -l app=web
   tracectl cluster straceback list -o json | jq 'select(.exitCode != 0)'`,
 		Args: atMost(1),
