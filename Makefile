@@ -54,6 +54,10 @@ lint: ## gofmt, go vet, staticcheck, and the wall around what the shim imports
 	go tool staticcheck ./...
 	go test -count=1 -run TestImports ./pkg/shim
 
+.PHONY: unit
+unit: check-go ## the tests that need neither root nor a kernel, with the race detector (half a minute; as root, they run as nobody)
+	go test -race -short $(if $(filter 0,$(shell id -u)),-count=1 -exec $(CURDIR)/test/unprivileged.sh) ./...
+
 .PHONY: test
 test: check-go deps lint check-generated ## everything that is checked: lint, generated files, unit, kernel and end-to-end tests, fuzz targets (root)
 	@sh test/fuzz.sh $(FUZZTIME)

@@ -7,6 +7,7 @@ package main
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -46,7 +47,8 @@ func TestPrintChecks(t *testing.T) {
 func TestDoctorFacts(t *testing.T) {
 	dir := t.TempDir()
 	file, wrong := filepath.Join(dir, "config.toml"), filepath.Join(dir, "wrong.toml")
-	for name, text := range map[string]string{file: `pin-dir = "/sys/fs/bpf/configured"`, wrong: `runtime = "/r"` + "\nlogs = 1"} {
+	configured := filepath.Join(dir, "pins")
+	for name, text := range map[string]string{file: fmt.Sprintf("pin-dir = %q", configured), wrong: `runtime = "/r"` + "\nlogs = 1"} {
 		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -54,7 +56,7 @@ func TestDoctorFacts(t *testing.T) {
 	t.Setenv(abi.PinDirEnv, "")
 	t.Setenv(config.PathEnv, file)
 	f := (&settings{}).facts()
-	if f.PinDir.Path != "/sys/fs/bpf/configured" || !f.Configuration.Present || f.Configuration.Err != nil || f.Configuration.Path != file || !errors.Is(f.Tracer.Err, bpf.ErrNotLoaded) {
+	if f.PinDir.Path != configured || !f.Configuration.Present || f.Configuration.Err != nil || f.Configuration.Path != file || !errors.Is(f.Tracer.Err, bpf.ErrNotLoaded) {
 		t.Errorf("configured by the environment: %+v", f)
 	}
 	f = (&settings{config: wrong, pinDir: "/a"}).facts()

@@ -18,6 +18,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/runc-trace/runc-trace/pkg/hostfile/treetest"
+	"github.com/runc-trace/runc-trace/test/roottest"
 )
 
 // image makes the root directory of a host with containerd and Podman, none of which runs.
@@ -43,6 +44,7 @@ func image(t *testing.T) string {
 // built is tracectl, with a file beside it that stands for the shim.
 func built(t *testing.T) string {
 	t.Helper()
+	roottest.Require(t)
 	dir := t.TempDir()
 	path := filepath.Join(dir, "tracectl")
 	if out, err := exec.Command("go", "build", "-o", path, ".").CombinedOutput(); err != nil {

@@ -6,16 +6,19 @@ import (
 	"testing"
 
 	"github.com/runc-trace/runc-trace/pkg/bpf"
+	"github.com/runc-trace/runc-trace/test/roottest"
 )
 
 // TestTry holds that a trial says of this kernel what loading says, as all other tests do it.
 func TestTry(t *testing.T) {
+	roottest.Require(t)
 	if err := bpf.Try(); err != nil {
 		t.Error(err)
 	}
 }
 
 func TestMounted(t *testing.T) {
+	roottest.Require(t)
 	if err := bpf.Mount(); err != nil {
 		t.Fatal(err)
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/config"
 	"github.com/runc-trace/runc-trace/pkg/syscalls"
 	"github.com/runc-trace/runc-trace/test/cgroup"
+	"github.com/runc-trace/runc-trace/test/roottest"
 )
 
 // small is enough for most tests, and quick to load.
@@ -42,6 +43,7 @@ func load(t *testing.T, o config.Pool) *bpf.Instance {
 
 func pinDir(t *testing.T) string {
 	t.Helper()
+	roottest.Require(t)
 	name := strings.NewReplacer("/", "-", " ", "-").Replace(t.Name())
 	dir := fmt.Sprintf("/sys/fs/bpf/runc-trace-test-%d-%s", os.Getpid(), name)
 	t.Cleanup(func() {

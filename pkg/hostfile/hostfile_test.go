@@ -4,6 +4,7 @@ package hostfile
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/runc-trace/runc-trace/pkg/hostfile/treetest"
+	"github.com/runc-trace/runc-trace/test/roottest"
 )
 
 // host makes a host with a bit of everything that can be in the way.
@@ -31,17 +33,25 @@ func host(t *testing.T) string {
 	})
 	file := filepath.Join(root, "srv/config/daemon.json")
 	for _, err := range []error{
-		os.Chown(file, 7, 8),
+		os.Chown(file, owner(7), owner(8)),
 		unix.Chmod(file, 0o4640),
 		unix.Setxattr(file, "user.note", []byte("mine\x00\xff"), 0),
 		os.Chtimes(file, time1, time1),
-		os.Lchown(filepath.Join(root, "opt/bin/tool"), 9, 10),
+		os.Lchown(filepath.Join(root, "opt/bin/tool"), owner(9), owner(10)),
 	} {
 		if err != nil {
 			t.Fatal(err)
 		}
 	}
 	return root
+}
+
+// owner is id if files can be given to any user, else root's.
+func owner(id int) int {
+	if roottest.HasAllUsers() {
+		return id
+	}
+	return 0
 }
 
 // files are what is applied in these tests, at first and then as an upgrade.
@@ -149,7 +159,7 @@ func TestApply(t *testing.T) {
 	}
 	first := treetest.Read(t, root)
 	for name, want := range map[string]string{
-		"srv/config/daemon.json": `mode 104640, owner 7:8, TIME, user.note "mine\x00\xff", "{\"a\": \"one\"}\n"`,
+		"srv/config/daemon.json": fmt.Sprintf(`mode 104640, owner %d:%d, TIME, user.note "mine\x00\xff", "{\"a\": \"one\"}\n"`, owner(7), owner(8)),
 		"etc/docker/daemon.json": before["etc/docker/daemon.json"],
 		"opt/bin/tool":           "mode 120777, owner 0:0, TIME, to program-one",
 		"opt/new/deep":           "mode 40755, owner 0:0",

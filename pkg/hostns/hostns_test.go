@@ -19,6 +19,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
+
+	"github.com/runc-trace/runc-trace/test/roottest"
 )
 
 // Parts that the test binary plays: the first process of a machine, and that of a container on it.
@@ -161,9 +163,7 @@ func namespacesOf(pid string) []string {
 // machine prepares a machine with a container on it.
 func machine(t *testing.T, what string) (c *exec.Cmd, stdout, stderr *bytes.Buffer) {
 	t.Helper()
-	if os.Geteuid() != 0 {
-		t.Fatal("making and entering namespaces takes root")
-	}
+	roottest.Require(t)
 	stdout, stderr = new(bytes.Buffer), new(bytes.Buffer)
 	c = exec.Command("/proc/self/exe", hostPart, what, t.TempDir())
 	c.Stdout, c.Stderr = stdout, stderr

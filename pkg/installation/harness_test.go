@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"os"
 	"path"
 	"path/filepath"
 	"slices"
@@ -20,7 +21,13 @@ import (
 	"github.com/runc-trace/runc-trace/install"
 	"github.com/runc-trace/runc-trace/pkg/engine"
 	"github.com/runc-trace/runc-trace/pkg/hostfile/treetest"
+	"github.com/runc-trace/runc-trace/test/roottest"
 )
+
+func TestMain(m *testing.M) {
+	roottest.InUserNamespace()
+	os.Exit(m.Run())
+}
 
 const program = "#!/bin/sh\n"
 

@@ -15,12 +15,14 @@ import (
 	"golang.org/x/sys/unix"
 
 	programs "github.com/runc-trace/runc-trace/pkg/bpf"
+	"github.com/runc-trace/runc-trace/test/roottest"
 )
 
 // pinDir is a fresh directory on a bpffs. Without root and a bpffs these tests fail:
 // they are the only proof that the system calls are made right.
 func pinDir(t *testing.T) string {
 	t.Helper()
+	roottest.Require(t)
 	if err := programs.Mount(); err != nil {
 		t.Fatal(err)
 	}

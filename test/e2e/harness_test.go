@@ -19,6 +19,7 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 	"github.com/runc-trace/runc-trace/pkg/config"
 	"github.com/runc-trace/runc-trace/pkg/unregistered"
+	"github.com/runc-trace/runc-trace/test/roottest"
 )
 
 // Made once, for all tests.
@@ -32,6 +33,7 @@ var (
 )
 
 func TestMain(m *testing.M) {
+	roottest.RequireAll()
 	os.Exit(func() int {
 		var err error
 		if scratch, err = os.MkdirTemp("", "runc-trace-e2e-"); err != nil {
@@ -49,9 +51,6 @@ func TestMain(m *testing.M) {
 }
 
 func setUp() error {
-	if os.Geteuid() != 0 {
-		return errors.New("the end-to-end tests make containers: run them as root")
-	}
 	var err error
 	if runcPath, err = exec.LookPath("runc"); err != nil {
 		return fmt.Errorf("%w: install the package runc", err)

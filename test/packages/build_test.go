@@ -15,6 +15,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/runc-trace/runc-trace/test/roottest"
 )
 
 // epoch stands for the time of a commit.
@@ -29,7 +31,10 @@ const (
 // dist has what was built: the first version for all architectures, the newer one for this machine.
 var dist string
 
-func TestMain(m *testing.M) { os.Exit(run(m)) }
+func TestMain(m *testing.M) {
+	roottest.RequireAll()
+	os.Exit(run(m))
+}
 
 func run(m *testing.M) int {
 	var err error
