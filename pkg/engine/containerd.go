@@ -39,7 +39,13 @@ func (containerd) configured(h Host, e Engine) (runtimes, error) {
 	if err != nil {
 		return runtimes{}, err
 	}
-	return e.containerdRuntimes(h, c.cri)
+	known, err := e.containerdRuntimes(h, c.cri)
+	if _, ok := known.paths["runc"]; err == nil && !ok && c.merges {
+		ours, err := e.containerdRuntimes(h, nil)
+		known.paths["runc"] = ours.paths["runc"] // which it has by itself
+		return known, err
+	}
+	return known, err
 }
 
 // containerdRuntimes are the runtimes of a section, with programs found.

@@ -103,6 +103,7 @@ func (e Engine) containerdFiles(h Host) (containerdFiles, error) {
 	} else if atLeast(e.Version, 2, 0) {
 		c.version = 3
 	}
+	c.merges = c.merges || e.Version == "" && c.version >= 3 // of which nothing older knows
 	if err := c.check(e); err != nil {
 		return c, err
 	}
@@ -132,15 +133,15 @@ func (e Engine) containerdInForce(h Host) (containerdFiles, error) {
 func (c *containerdFiles) settleVersions(e Engine) {
 	for i := range c.layers {
 		l := &c.layers[i]
-		switch {
-		case l.version == 0 && c.merges:
+		if l.version == 0 && c.merges {
 			l.version = 2 // not migrated from version 1, but for the names of plugins of that time
-		case !c.merges:
-			l.version = c.version
 		}
-		if c.merges && l.version != c.version && l.version < 3 != (c.version < 3) && !atLeast(e.Version, 2, 3) {
+		if new := l.version >= 3; new != (c.version >= 3) && !atLeast(e.Version, 2, 3) || new && !c.merges && e.Version != "" {
 			c.mixed = fmt.Errorf("%w: %s is of version %d, but %q of version %d, and before containerd 2.3 the last file decides which of them count: have all be of one version",
 				errUnsure, l.versionAt(), l.version, e.Config, c.version)
+		}
+		if !c.merges && e.Version != "" {
+			l.version = 2 // whatever it says: nothing else is known there
 		}
 	}
 }

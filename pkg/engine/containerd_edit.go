@@ -41,7 +41,9 @@ func (c containerdFiles) wanted(r Request) (map[string]any, error) {
 		}
 	}
 	added := withoutZeros(entry)
-	delete(added, "sandboxer") // `config dump` has containerd's own one in each
+	if lookUp(c.written, key{"runtimes", name, "sandboxer"}) == nil {
+		delete(added, "sandboxer") // `config dump` has containerd's own one in each
+	}
 	merge(added, map[string]any{"options": map[string]any{"BinaryName": r.Shim}, "runtime_type": runcType})
 	runtimes[addedRuntime] = added
 	if _, ok := c.written["runtimes"]; !ok {

@@ -37,6 +37,8 @@ type daemonJSON struct {
 	ExecRoot       string                   `json:"exec-root"`
 	Containerd     string                   `json:"containerd"`
 	Hosts          []string                 `json:"hosts"`
+
+	flagged []string // runtimes that only flags have
 }
 
 type dockerRuntime struct {
@@ -68,7 +70,7 @@ func (r dockerRuntime) foreign() string {
 // stockRuntimes are Docker's own names for the runc that it finds in its PATH.
 var stockRuntimes = []string{"runc", runcType}
 
-// daemonJSON reads daemon.json.
+// daemonJSON reads daemon.json, and adds the runtimes that flags have.
 func (e Engine) daemonJSON(h Host) (*object, daemonJSON, error) {
 	var config daemonJSON
 	text, err := h.readIfThere(e.Config)
@@ -81,6 +83,20 @@ func (e Engine) daemonJSON(h Host) (*object, daemonJSON, error) {
 	}
 	if err != nil {
 		return nil, config, fmt.Errorf("parsing %q: %w", e.Config, err)
+	}
+	c, err := e.command(h)
+	if err != nil {
+		return nil, config, err
+	}
+	for _, runtime := range options(c.args(), "--add-runtime") {
+		name, path, _ := strings.Cut(runtime, "=")
+		if _, ok := config.Runtimes[name]; !ok {
+			config.flagged = append(config.flagged, name)
+			if config.Runtimes == nil {
+				config.Runtimes = make(map[string]dockerRuntime)
+			}
+			config.Runtimes[name] = dockerRuntime{Path: path}
+		}
 	}
 	return o, config, nil
 }
@@ -104,11 +120,6 @@ func (docker) configured(h Host, e Engine) (runtimes, error) {
 	}
 	if known.name == "" {
 		known.name = "runc"
-	}
-	for _, runtime := range options(command.args(), "--add-runtime") {
-		if name, path, ok := strings.Cut(runtime, "="); ok {
-			known.paths[name] = h.program(path, dirs)
-		}
 	}
 	for name, runtime := range config.Runtimes {
 		known.add(name, h.program(runtime.program(), dirs), runtime.foreign())

@@ -14,8 +14,10 @@ func (docker) edit(h Host, e Engine, r Request) ([]File, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := e.conflicts(h, r); err != nil {
-		return nil, err
+	if r.Default {
+		if err := e.conflicts(h); err != nil {
+			return nil, err
+		}
 	}
 	before := o.bytes()
 	if err := config.route(o, r); err != nil {
@@ -66,6 +68,8 @@ func (config daemonJSON) route(o *object, r Request) error {
 // reroute has a runtime that there is call the shim.
 func (config daemonJSON) reroute(o *object, name, shim string) error {
 	switch runtime := config.Runtimes[name]; {
+	case slices.Contains(config.flagged, name):
+		return fmt.Errorf("a flag of dockerd's has its runtime %q: move it to this file", name)
 	case runtime.program() == shim:
 		return nil
 	case runtime.Path != "":
@@ -89,27 +93,26 @@ func (r dockerRuntime) through(shim string) dockerRuntime {
 	return r
 }
 
-// conflicts looks for flags of dockerd's that must not stand in daemon.json as well: it would not start.
-func (e Engine) conflicts(h Host, r Request) error {
+// conflicts looks for a flag of dockerd's that must not stand in daemon.json as well: it would not start. (Runtimes may stand in both.)
+func (e Engine) conflicts(h Host) error {
 	commands, err := e.commands(h)
 	if err != nil {
 		return err
 	}
 	for _, c := range commands {
 		if c.unsure != nil {
-			return fmt.Errorf("%w, so dockerd may be given flags that must not stand in %q as well: start dockerd, so that it can be seen, or write by hand what docs/docker.md shows", c.unsure, e.Config)
+			return fmt.Errorf("%w, so dockerd may be given a --default-runtime that must not stand in %q as well: start dockerd, so that it can be seen, or install without --set-default", c.unsure, e.Config)
 		}
 		for i, w := range c.words {
 			flag, _, joined := strings.Cut(w.text, "=")
-			if flag != "--add-runtime" && (flag != "--default-runtime" || !r.Default) {
+			if flag != "--default-runtime" {
 				continue
 			}
 			given := w.text
 			if !joined && i+1 < len(c.words) {
 				given += " " + c.words[i+1].text
 			}
-			return fmt.Errorf("%s gives dockerd %s, with which it refuses the same in %q: move that there, or add --add-runtime %s=%s beside it by hand",
-				w.at, given, e.Config, addedRuntime, r.Shim)
+			return fmt.Errorf("%s gives dockerd %s, with which it refuses the same in %q: move that there, or install without --set-default and name %s in its place", w.at, given, e.Config, addedRuntime)
 		}
 	}
 	return nil

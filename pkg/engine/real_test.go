@@ -3,6 +3,7 @@
 package engine
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -12,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/pelletier/go-toml/v2"
 )
 
@@ -70,7 +72,92 @@ func TestContainerd(t *testing.T) {
 	}
 }
 
-// TestDocker has a real dockerd judge what Edit made. Debian's cannot do that.
+// TestContainerdAgrees compares what is read from files with what real containerds make of them, before and after an edit.
+func TestContainerdAgrees(t *testing.T) {
+	engines(t)
+	for _, binary := range []string{
+		program(t, "/usr/bin/containerd"),
+		program(t, "/var/cache/runc-trace-e2e/containerd1-1.7*/bin/containerd"),
+		program(t, "/var/cache/runc-trace-e2e/containerd20-2.0*/bin/containerd"),
+		program(t, "/var/cache/runc-trace-e2e/containerd-2.4*/bin/containerd"),
+	} {
+		says, err := exec.Command(binary, "--version").Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range scenarios(t) {
+			if s.kind != Containerd || strings.Contains(s.name, "template") {
+				continue
+			}
+			t.Run(filepath.Base(filepath.Dir(filepath.Dir(binary)))+"/"+s.name, func(t *testing.T) {
+				h := s.host(t)
+				clear(s.answers)
+				for name := range s.says {
+					s.says[name] = string(says)
+				}
+				e, files, err := s.edit(t, h)
+				agrees(t, binary, h, e)
+				if err != nil {
+					return
+				}
+				for _, file := range files {
+					s.write(t, file.Path, file.Data)
+				}
+				s.write(t, shim, []byte("#!/bin/sh\n"))
+				if e.Config, err = e.configInUse(h); err != nil {
+					t.Fatal(err)
+				}
+				known := agrees(t, binary, h, e)
+				if known.name == "" {
+					return
+				}
+				name := addedRuntime
+				if s.request.Default {
+					name = known.name
+				}
+				if known.paths[name] != s.request.Shim {
+					t.Errorf("%s has %s call %q", binary, name, known.paths[name])
+				}
+			})
+		}
+	}
+}
+
+// agrees compares the runtimes of files with containerd's own answer about a copy of them, which it returns.
+func agrees(t *testing.T, binary string, h Host, e Engine) runtimes {
+	t.Helper()
+	root := t.TempDir()
+	if text, err := exec.Command("cp", "-a", h.Root+"/.", root).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, text)
+	}
+	rooted(t, root, e.Config)
+	text, err := exec.Command(binary, "--config", filepath.Join(root, e.Config), "config", e.dumpVerb()).Output()
+	if err != nil {
+		return runtimes{} // it would not start: Check says so
+	}
+	cri, err := dumped(text)
+	if errors.Is(err, ErrNoAnswer) {
+		return runtimes{}
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, readErr := e.driver().configured(h, e)
+	got, err := e.containerdRuntimes(h, cri)
+	if err != nil || readErr != nil {
+		if readErr == nil {
+			t.Errorf("%s: %v, but the files say %+v", binary, err, want)
+		}
+		return got // no answer is not a wrong one
+	}
+	if diff := cmp.Diff(got, want, cmp.AllowUnexported(runtimes{}), cmpopts.EquateEmpty()); diff != "" {
+		t.Errorf("%s (-containerd +files):\n%s", binary, diff)
+	}
+	return got
+}
+
+// TestDocker has a real dockerd judge what Edit made, with the flags that it is started with, and what Edit refuses to make because of
+// them. Debian's cannot do that.
 func TestDocker(t *testing.T) {
 	engines(t)
 	dockerd := program(t, "/var/cache/runc-trace-e2e/dockerd-*/bin/dockerd")
@@ -81,14 +168,33 @@ func TestDocker(t *testing.T) {
 		t.Run(s.name, func(t *testing.T) {
 			h := s.host(t)
 			e, files, err := s.edit(t, h)
-			if err != nil {
+			refused := err != nil && strings.Contains(err.Error(), " gives dockerd ")
+			switch {
+			case refused:
+				text := `{"runtimes": {"runc-trace": {"path": "/x"}}}`
+				if s.request.Default {
+					text = `{"runtimes": {"runc-trace": {"path": "/x"}}, "default-runtime": "runc-trace"}`
+				}
+				files = []File{{Path: e.Config, Data: []byte(text)}}
+			case err != nil:
 				return // TestEdit looked at it
 			}
 			for _, file := range files {
 				s.write(t, file.Path, file.Data)
 			}
-			if text, err := exec.Command(dockerd, "--validate", "--config-file", filepath.Join(s.root, e.Config)).CombinedOutput(); err != nil {
-				t.Errorf("%v: %s", err, text)
+			c, err := e.command(h)
+			if err != nil {
+				t.Fatal(err)
+			}
+			args := []string{"--validate", "--config-file", filepath.Join(s.root, e.Config)}
+			for _, arg := range c.args() {
+				if !strings.HasPrefix(arg, "--config-file=") {
+					args = append(args, arg)
+				}
+			}
+			text, err := exec.Command(dockerd, args...).CombinedOutput()
+			if conflict := strings.Contains(string(text), "specified both as a flag and in the configuration file"); refused != conflict || !refused && err != nil {
+				t.Errorf("%q: %v: %s", args, err, text)
 			}
 		})
 	}
@@ -145,24 +251,7 @@ func TestPodman(t *testing.T) {
 // dump is what containerd makes of a configuration, one value a line.
 func dump(t *testing.T, containerd, root, config string) []string {
 	t.Helper()
-	// Paths in the files are the host's, which for containerd is below root.
-	for _, dir := range []string{"/etc/containerd", "/var/lib/rancher", "/data/rke2"} {
-		files, err := filepath.Glob(filepath.Join(root, filepath.Dir(config), "*.toml"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, file := range files {
-			text, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			rooted := strings.ReplaceAll(string(text), `imports = ["`+dir, `imports = ["`+root+dir)
-			rooted = strings.ReplaceAll(rooted, `imports = ['`+dir, `imports = ['`+root+dir)
-			if err := os.WriteFile(file, []byte(rooted), 0o644); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
+	rooted(t, root, config)
 	path := filepath.Join(root, config)
 	command := exec.Command(containerd, "--config", path, "config", "dump")
 	if _, err := os.Stat(path); err != nil {
@@ -183,6 +272,28 @@ func dump(t *testing.T, containerd, root, config string) []string {
 	flatten(&lines, "", tree)
 	slices.Sort(lines)
 	return lines
+}
+
+// rooted has files import what is below root: paths in them are the host's.
+func rooted(t *testing.T, root, config string) {
+	t.Helper()
+	for _, dir := range []string{"/etc/containerd", "/var/lib/rancher", "/data/rke2"} {
+		files, err := filepath.Glob(filepath.Join(root, filepath.Dir(config), "*.toml"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, file := range files {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			rooted := strings.ReplaceAll(string(text), `imports = ["`+dir, `imports = ["`+root+dir)
+			rooted = strings.ReplaceAll(rooted, `imports = ['`+dir, `imports = ['`+root+dir)
+			if err := os.WriteFile(file, []byte(rooted), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
 }
 
 func flatten(lines *[]string, prefix string, value any) {
