@@ -115,7 +115,7 @@ func TestSelectors(t *testing.T) {
 			}
 		}
 	}
-	want := []string{"shop one main sh 0 /bin/sh -c /bin/true; /bin/hostname; :", "shop one main true 0 /bin/true", "shop one main hostname 0 /bin/hostname"}
+	want := []string{`shop one main sh 0 /bin/sh -c "/bin/true; /bin/hostname; :"`, "shop one main true 0 /bin/true", "shop one main hostname 0 /bin/hostname"}
 	if diff := cmp.Diff(want, all[1:min(len(all), 4)]); diff != "" {
 		t.Errorf("without process IDs (-want +got):\n%s", diff)
 	}
