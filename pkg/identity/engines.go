@@ -121,7 +121,7 @@ var (
 		namespace: []string{"io.kubernetes.cri.sandbox-namespace"},
 		pod:       []string{"io.kubernetes.cri.sandbox-name"},
 		podUID:    []string{"io.kubernetes.cri.sandbox-uid"},
-		container: []string{"io.kubernetes.cri.container-name"},
+		container: []string{"io.kubernetes.cri.container-name", "nerdctl/name"}, // nerdctl hands its own labels on
 		image:     []string{"io.kubernetes.cri.image-name", "io.kubernetes.cri.podsandbox.image-name"},
 
 		runsSandboxes: true,

@@ -79,7 +79,7 @@ func Parse(id string, annotations map[string]string, bundle string, rules Rules)
 
 	labels := Labels{Own: map[string]string{}, Owner: map[string]string{}}
 	if m.handsOn(annotations) && who.Flags&abi.WhoSandbox != 0 {
-		labels.Told, labels.Incomplete = podLabels(annotations)
+		labels.Told, labels.ToldIncomplete = podLabels(annotations)
 	} else {
 		for _, name := range reserved {
 			delete(engines, name)
@@ -104,7 +104,7 @@ func Tell(who *abi.Who, name, image string, labels map[string]string, rules Rule
 		return
 	}
 	all := LabelsOf(who)
-	all.Told = labels
+	all.Told, all.ToldIncomplete = labels, false
 	SetLabels(who, all, rules.Keep)
 }
 
@@ -115,8 +115,7 @@ func TellPod(who *abi.Who, annotations map[string]string, rules Rules) {
 		return
 	}
 	all := LabelsOf(who)
-	told, tampered := podLabels(annotations)
-	all.Told, all.Incomplete = told, all.Incomplete || tampered
+	all.Told, all.ToldIncomplete = podLabels(annotations)
 	SetLabels(who, all, rules.Keep)
 }
 

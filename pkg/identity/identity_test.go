@@ -64,6 +64,10 @@ func TestParse(t *testing.T) {
 			},
 		},
 		{
+			"nerdctl", map[string]string{"nerdctl/name": "web", "nerdctl/namespace": "default"}, task + "default/id", Rules{},
+			who{Flags: abi.WhoRecord, Engine: "containerd", ID: "id", Container: "web", Labels: none},
+		},
+		{
 			"a sandbox of containerd 2",
 			map[string]string{
 				"io.kubernetes.cri.container-type":        "sandbox",
@@ -196,9 +200,9 @@ func TestParse(t *testing.T) {
 		},
 		{
 			"labels that do not fit",
-			map[string]string{LabelPrefix + "a": strings.Repeat("x", 4000), LabelPrefix + "b": strings.Repeat("y", 100), LabelPrefix + "c": strings.Repeat("z", 50)},
+			map[string]string{LabelPrefix + "a": strings.Repeat("x", 4000), LabelPrefix + "b": strings.Repeat("y", 100), LabelPrefix + "c": strings.Repeat("z", 40)},
 			"", Rules{},
-			who{Flags: abi.WhoRecord | abi.WhoLabelsTruncated, ID: "id", Labels: none, Owner: map[string]string{"a": strings.Repeat("x", 4000), "c": strings.Repeat("z", 50)}},
+			who{Flags: abi.WhoRecord | abi.WhoLabelsTruncated, ID: "id", Labels: none, Owner: map[string]string{"a": strings.Repeat("x", 4000), "c": strings.Repeat("z", 40)}},
 		},
 		{
 			"fields that do not fit",
@@ -254,8 +258,8 @@ func TestSetLabels(t *testing.T) {
 		keep []string
 		want Labels
 	}{
-		{nil, Labels{Own: labels.Own, Owner: map[string]string{"team": "owner"}, Told: labels.Told, Incomplete: true}},
-		{[]string{"a"}, Labels{Own: map[string]string{}, Owner: labels.Owner, Told: labels.Told, Incomplete: true}},
+		{nil, Labels{Own: labels.Own, Owner: map[string]string{"team": "owner"}, Told: labels.Told, OwnerIncomplete: true}},
+		{[]string{"a"}, Labels{Own: map[string]string{}, Owner: labels.Owner, Told: labels.Told, OwnIncomplete: true}},
 	} {
 		var w abi.Who
 		SetLabels(&w, labels, test.keep)
@@ -264,7 +268,14 @@ func TestSetLabels(t *testing.T) {
 		}
 	}
 	var w abi.Who
-	SetLabels(&w, Labels{Own: map[string]string{"a": "1"}, Incomplete: true}, nil)
+	SetLabels(&w, Labels{Own: map[string]string{"a": "1"}, ToldIncomplete: true}, nil)
+	if l := LabelsOf(&w); !l.ToldIncomplete || l.OwnIncomplete || l.Told != nil {
+		t.Errorf("labels that were written over: %+v", l)
+	}
+	w.Flags, w.LabelsLength = abi.WhoLabelsTruncated, 0
+	if l := LabelsOf(&w); !l.OwnIncomplete || !l.OwnerIncomplete {
+		t.Errorf("labels of which it is not known what is missing: %+v", l)
+	}
 	SetLabels(&w, Labels{Own: map[string]string{"b": "2"}}, nil)
 	want := abi.Who{LabelsLength: 4}
 	copy(want.Labels[:], "b=2\x00")
@@ -317,8 +328,9 @@ func TestLabelsOfAnyBytes(t *testing.T) {
 		{"a=1\x00", 4, Labels{Own: map[string]string{"a": "1"}, Owner: none}},
 		{"a=1\x00", 0xffffffff, Labels{Own: map[string]string{"a": "1"}, Owner: none}},
 		{"a=1\x00b=2\x00", 7, Labels{Own: map[string]string{"a": "1"}, Owner: none}},
-		{"a\x00=1\x00\x00b=2\x00", 10, Labels{Own: map[string]string{"b": "2"}, Owner: none, Told: none}},
-		{"=\x00=a=1\x00==2\x00", 11, Labels{Own: none, Owner: none, Told: map[string]string{"a": "1"}}},
+		{"a\x00=1\x00\x00b=2\x00", 10, Labels{Own: map[string]string{"b": "2"}, Owner: none}},
+		{"=A\x00=a=1\x00==2\x00", 12, Labels{Own: none, Owner: none, Told: map[string]string{"a": "1"}}},
+		{"=A\x00", 3, Labels{Own: none, Owner: none, Told: none}},
 		{LabelPrefix + "a=1\x00", 21, Labels{Own: none, Owner: map[string]string{"a": "1"}}},
 		{strings.Repeat("a=", abi.LabelsSize/2), abi.LabelsSize, Labels{Own: none, Owner: none}},
 	} {

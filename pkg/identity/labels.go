@@ -23,14 +23,25 @@ type Labels struct {
 	// Told are what the engine itself says of the pod or the container. Nil: the engine did not say anything; empty: it
 	// said that there are no labels.
 	Told map[string]string
-	// Incomplete says that there are more labels: some found no room, or the engine's word was tampered with.
-	Incomplete bool
+
+	// There are more labels of an origin: some found no room, or, of the engine's, the pod's author wrote over them.
+	OwnIncomplete, OwnerIncomplete, ToldIncomplete bool
 }
 
 // In abi.Who, labels of the three origins are told apart by how an element begins. Own labels begin with their key, Owner's
-// with LabelPrefix, and the engine's with a '=', which no key can have. An element "=" alone says that the engine
-// has told its labels, even if there are none. Readers that do not know the difference pass over empty keys.
+// with LabelPrefix, and the engine's with a '=', which no key can have. A '=' and one letter, behind which no other
+// '=' stands, says what an element cannot. Readers that do not know of this pass over elements with an empty key.
 const toldPrefix = "="
+
+// What the letter says, in bits on top of letterBase.
+const (
+	letterBase = '@'
+
+	toldKnown       = 1
+	toldIncomplete  = 2
+	ownIncomplete   = 4
+	ownerIncomplete = 8
+)
 
 // SetLabels replaces the labels of who. Labels that find no room are left out, and abi.WhoLabelsTruncated says so: kept
 // first are those whose key matches an entry of keep (see KeepFirst), then those that the engine told, and last
@@ -38,29 +49,47 @@ const toldPrefix = "="
 func SetLabels(who *abi.Who, labels Labels, keep []string) {
 	e := encoder{text: who.Labels[:]}
 	clear(e.text)
-	if labels.Told != nil {
-		e.add("", "", "")
+	var letter byte
+	set := func(bit byte, condition bool) {
+		if condition {
+			letter |= bit
+		}
+	}
+	set(toldKnown, labels.Told != nil)
+	set(toldIncomplete, labels.ToldIncomplete)
+	set(ownIncomplete, labels.OwnIncomplete)
+	set(ownerIncomplete, labels.OwnerIncomplete)
+	marked := letter != 0 || size(labels.Told, toldPrefix)+size(labels.Own, "")+size(labels.Owner, LabelPrefix) > len(e.text)
+	if marked {
+		e.used = len(toldPrefix) + 2
 	}
 	for _, first := range [...]bool{true, false} {
-		e.addAll(labels.Told, toldPrefix, keep, first)
-		e.addAll(labels.Own, "", keep, first)
-		e.addAll(labels.Owner, LabelPrefix, keep, first)
+		set(toldIncomplete, !e.addAll(labels.Told, toldPrefix, keep, first))
+		set(ownIncomplete, !e.addAll(labels.Own, "", keep, first))
+		set(ownerIncomplete, !e.addAll(labels.Owner, LabelPrefix, keep, first))
+	}
+	if marked {
+		copy(e.text, toldPrefix+string(rune(letterBase+letter)))
 	}
 	who.LabelsLength = uint32(e.used)
 	who.Flags &^= abi.WhoLabelsTruncated
-	if e.truncated || labels.Incomplete {
+	if letter&^toldKnown != 0 {
 		who.Flags |= abi.WhoLabelsTruncated
 	}
 }
 
 // LabelsOf reads the labels of who. It takes any bytes.
 func LabelsOf(who *abi.Who) Labels {
-	l := Labels{Own: map[string]string{}, Owner: map[string]string{}, Incomplete: who.Flags&abi.WhoLabelsTruncated != 0}
+	l := Labels{Own: map[string]string{}, Owner: map[string]string{}}
+	var letter byte
 	for element := range elements(who.Labels[:min(int(who.LabelsLength), len(who.Labels))]) {
 		set := l.Own
 		if rest, ok := strings.CutPrefix(element, toldPrefix); ok {
 			if l.Told == nil {
 				l.Told = map[string]string{}
+			}
+			if len(rest) == 1 && rest[0] > letterBase {
+				letter = rest[0] - letterBase
 			}
 			element, set = rest, l.Told
 		} else if rest, ok := strings.CutPrefix(element, LabelPrefix); ok {
@@ -69,6 +98,17 @@ func LabelsOf(who *abi.Who) Labels {
 		if key, value, ok := strings.Cut(element, "="); ok && key != "" {
 			set[key] = value
 		}
+	}
+	if letter&toldKnown == 0 {
+		l.Told = nil
+	}
+	if who.Flags&abi.WhoLabelsTruncated != 0 {
+		if letter&^toldKnown == 0 { // it is not known of which origin
+			letter |= toldIncomplete | ownIncomplete | ownerIncomplete
+		}
+		l.ToldIncomplete = letter&toldIncomplete != 0
+		l.OwnIncomplete = letter&ownIncomplete != 0
+		l.OwnerIncomplete = letter&ownerIncomplete != 0
 	}
 	return l
 }
@@ -81,9 +121,9 @@ func EncodeLabels(text []byte, labels map[string]string, keep []string) (used in
 	e := encoder{text: text}
 	clear(text)
 	for _, first := range [...]bool{true, false} {
-		e.addAll(labels, "", keep, first)
+		truncated = !e.addAll(labels, "", keep, first) || truncated
 	}
-	return e.used, e.truncated
+	return e.used, truncated
 }
 
 // DecodeLabels reads what EncodeLabels wrote. It takes any bytes: what is no whole "key=value\0" is left out.
@@ -112,26 +152,23 @@ func elements(text []byte) func(func(string) bool) {
 
 // encoder writes elements into text as long as there is room.
 type encoder struct {
-	text      []byte
-	used      int
-	truncated bool
+	text []byte
+	used int
 }
 
-func (e *encoder) add(prefix, key, value string) {
-	if len(prefix)+len(key)+len(value)+2 > len(e.text)-e.used {
-		e.truncated = true
-		return
+// size is how much room labels take, at most.
+func size(labels map[string]string, prefix string) int {
+	total := 0
+	for key, value := range labels {
+		total += len(prefix) + len(key) + len(value) + 2
 	}
-	for _, part := range [...]string{prefix, key, "=", value} {
-		e.used += copy(e.text[e.used:], part)
-	}
-	e.used++
+	return total
 }
 
-// addAll adds the labels that are kept first, or all others.
-func (e *encoder) addAll(labels map[string]string, prefix string, keep []string, first bool) {
+// addAll adds the labels that are kept first, or all others. It returns false if any found no room.
+func (e *encoder) addAll(labels map[string]string, prefix string, keep []string, first bool) bool {
 	if len(labels) == 0 || first && len(keep) == 0 {
-		return
+		return true
 	}
 	keys := slices.Sorted(maps.Keys(labels))
 	if len(keep) > 0 {
@@ -142,11 +179,21 @@ func (e *encoder) addAll(labels map[string]string, prefix string, keep []string,
 		})
 		slices.SortStableFunc(keys, func(a, b string) int { return ranks[a] - ranks[b] })
 	}
+	whole := true
 	for _, key := range keys {
-		if value := labels[key]; key != "" && !strings.ContainsAny(key, "=\x00") && indexNUL(value) < 0 {
-			e.add(prefix, key, value)
+		value := labels[key]
+		switch {
+		case key == "" || strings.ContainsAny(key, "=\x00") || indexNUL(value) >= 0:
+		case len(prefix)+len(key)+len(value)+2 > len(e.text)-e.used:
+			whole = false
+		default:
+			for _, part := range [...]string{prefix, key, "=", value} {
+				e.used += copy(e.text[e.used:], part)
+			}
+			e.used++
 		}
 	}
+	return whole
 }
 
 // KeepFirst is the index of the first entry of keep that a label's key matches, or len(keep). An entry is a key, or a

@@ -43,8 +43,8 @@ type layer struct {
 // what Docker says, which the author of the image may have written.
 func (c *Container) join(s sources) {
 	var layers []layer
-	own := layer{s.own.Own, FromAnnotation, s.own.Incomplete}
-	owner := layer{s.own.Owner, FromAnnotation, s.own.Incomplete}
+	own := layer{s.own.Own, FromAnnotation, s.own.OwnIncomplete}
+	owner := layer{s.own.Owner, FromAnnotation, s.own.OwnerIncomplete}
 	told := func(l *abi.Labels, origin Origin) layer {
 		text := l.Text[:min(int(l.Length), len(l.Text))]
 		return layer{identity.DecodeLabels(text), origin, l.Flags&abi.LabelsTruncated != 0}
@@ -66,7 +66,7 @@ func (c *Container) join(s sources) {
 		case s.docker != nil:
 			layers = append(layers, told(s.docker, FromDocker))
 		case s.own.Told != nil:
-			layers = append(layers, layer{s.own.Told, FromDocker, s.own.Incomplete})
+			layers = append(layers, layer{s.own.Told, FromDocker, s.own.ToldIncomplete})
 		default:
 			c.Unlabelled, c.Pending = true, true
 		}
@@ -90,12 +90,12 @@ func (c *Container) join(s sources) {
 		}
 		layers = append(layers, own)
 		if s.sandbox != nil {
-			layers = append(layers, layer{s.sandbox.Own, FromSandbox, s.sandbox.Incomplete})
+			layers = append(layers, layer{s.sandbox.Own, FromSandbox, s.sandbox.OwnIncomplete})
 		}
 		if pod == nil {
 			layers = append(layers, owner)
 			if s.sandbox != nil {
-				layers = append(layers, layer{s.sandbox.Owner, FromSandbox, s.sandbox.Incomplete})
+				layers = append(layers, layer{s.sandbox.Owner, FromSandbox, s.sandbox.OwnerIncomplete})
 			}
 		}
 	}
@@ -110,9 +110,9 @@ func (c *Container) handedOn(s sources) *layer {
 	}
 	switch {
 	case s.sandbox != nil && s.sandbox.Told != nil:
-		return &layer{s.sandbox.Told, FromSandbox, s.sandbox.Incomplete}
+		return &layer{s.sandbox.Told, FromSandbox, s.sandbox.ToldIncomplete}
 	case s.own.Told != nil:
-		return &layer{s.own.Told, origin, s.own.Incomplete}
+		return &layer{s.own.Told, origin, s.own.ToldIncomplete}
 	}
 	return nil
 }

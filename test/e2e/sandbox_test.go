@@ -65,7 +65,7 @@ func TestPodsWithinASecond(t *testing.T) {
 				if o := x.runContainer(bundle{id: name, annotations: container, args: []string{"/bin/sh", "-c", "/bin/true; /bin/hostname; :"}}); o.code != 0 {
 					t.Fatalf("%s: %+v", name, o)
 				}
-				want[name] = []string{"/bin/sleep 1000", "/bin/sh -c /bin/true; /bin/hostname; :", "/bin/true", "/bin/hostname"}
+				want[name] = []string{"/bin/sleep 1000", `/bin/sh -c "/bin/true; /bin/hostname; :"`, "/bin/true", "/bin/hostname"}
 			}
 			t.Logf("%d pods in %v", pods, time.Since(began))
 			eventually(t, "what is not known was given up, and said", func() bool { return strings.Contains(reader.read(1), "are not known: its execs are left out") })
