@@ -124,6 +124,21 @@ func (h Host) process(e Engine) (command, bool) {
 	return c, true
 }
 
+// runningProgram is the path of a program of a name that runs for the host, or "".
+func (h Host) runningProgram(name string) string {
+	links, _ := filepath.Glob(filepath.Join(h.Root, "proc/[0-9]*/exe"))
+	for _, link := range links {
+		target, err := os.Readlink(link)
+		if err != nil || path.Base(target) != name || !h.isProgram(target) {
+			continue
+		}
+		if pid, err := strconv.Atoi(filepath.Base(filepath.Dir(link))); err == nil && h.runs(pid, target) {
+			return target
+		}
+	}
+	return ""
+}
+
 func (h Host) procfs(pid int, name string) string {
 	text, _ := regular.Read(filepath.Join(h.Root, "proc", strconv.Itoa(pid), name), regular.Text)
 	return string(text)

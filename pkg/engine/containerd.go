@@ -17,7 +17,7 @@ type containerd struct{}
 func (containerd) kind() Kind { return Containerd }
 
 func (containerd) detect(h Host) ([]Engine, error) {
-	e, found, err := installed{[]string{"containerd.service"}, []string{"--config", "-c"}, containerdConfig}.find(h, Containerd)
+	e, found, err := installed{[]string{"containerd.service"}, []string{"--config", "-c"}, containerdConfig, false}.find(h, Containerd)
 	// A containerd that only dockerd starts is Docker's own matter.
 	if e.Unit == "" && !h.exists(e.Config) && h.program("dockerd", programDirs) != "" {
 		found = nil

@@ -18,7 +18,7 @@ type crio struct{}
 func (crio) kind() Kind { return CRIO }
 
 func (crio) detect(h Host) ([]Engine, error) {
-	_, found, err := installed{[]string{"crio.service", "cri-o.service"}, []string{"--config", "-c"}, "/etc/crio/crio.conf"}.find(h, CRIO)
+	_, found, err := installed{[]string{"crio.service", "cri-o.service"}, []string{"--config", "-c"}, "/etc/crio/crio.conf", true}.find(h, CRIO)
 	return found, err
 }
 

@@ -17,6 +17,9 @@ type installed struct {
 	units  []string
 	flags  []string // that name the configuration
 	config string
+	// alone says that no distribution brings one of its own, with a configuration of its own: one that runs is this engine
+	// wherever its program lies.
+	alone bool
 }
 
 // Detect finds the engines of a host, in the order of Kinds: by their programs, configuration and systemd units. A
@@ -62,6 +65,9 @@ func (i installed) find(h Host, kind Kind) (Engine, []Engine, error) {
 	}
 	if e.Binary == "" {
 		e.Binary = h.program(name, programDirs)
+	}
+	if e.Binary == "" && i.alone {
+		e.Binary = h.runningProgram(name)
 	}
 	c, err := e.command(h)
 	if err != nil {

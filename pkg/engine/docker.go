@@ -19,7 +19,7 @@ type docker struct{}
 func (docker) kind() Kind { return Docker }
 
 func (docker) detect(h Host) ([]Engine, error) {
-	_, found, err := installed{[]string{"docker.service"}, []string{"--config-file"}, "/etc/docker/daemon.json"}.find(h, Docker)
+	_, found, err := installed{[]string{"docker.service"}, []string{"--config-file"}, "/etc/docker/daemon.json", false}.find(h, Docker)
 	return found, err
 }
 

@@ -18,7 +18,7 @@ type podman struct{}
 func (podman) kind() Kind { return Podman }
 
 func (podman) detect(h Host) ([]Engine, error) {
-	e, found, err := installed{nil, nil, "/etc/containers/containers.conf"}.find(h, Podman)
+	e, found, err := installed{nil, nil, "/etc/containers/containers.conf", false}.find(h, Podman)
 	if e.Binary == "" {
 		found = nil // other tools have its configuration files, too
 	}

@@ -47,6 +47,11 @@ func (h Host) runsShim(ctx context.Context, e Engine) error {
 
 // reload has an engine take its configuration, and waits until it works with that; or says how to. It returns whether the engine was told.
 func (h Host) reload(ctx context.Context, r Request, e *Engine, store *hostfile.Store, report *Report) (bool, error) {
+	if e.Daemon() && e.Binary == "" && h.live() {
+		// Whether it runs cannot be told.
+		report.Commands = append(report.Commands, h.reloadCommand(e.Engine))
+		return false, nil
+	}
 	stale := func() bool { return h.waits(ctx, r, e, store) }
 	if !stale() {
 		return false, nil

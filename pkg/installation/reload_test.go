@@ -4,6 +4,9 @@ package installation
 
 import (
 	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -169,6 +172,20 @@ func TestRestartCommand(t *testing.T) {
 		says(t, err, words...)
 		m.uninstall(Removal{})
 		m.same("install and uninstall", before)
+	}
+}
+
+// TestUnknownProgram is of an engine whose program is not found, so that nobody can tell whether it runs: what is to be done is said.
+func TestUnknownProgram(t *testing.T) {
+	m := newMachine(t, engine.Containerd)
+	for _, path := range []string{"usr/bin/containerd", "lib/systemd/system/containerd.service"} {
+		if err := os.Remove(filepath.Join(m.root, path)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			t.Fatal(err)
+		}
+	}
+	report := m.install(request(t, "one", Request{Kind: engine.Containerd, Restart: true, RestartCommand: "sv restart $1"}))
+	if len(report.Commands) != 1 || !strings.Contains(report.Commands[0], "containerd") || report.Engines[0].Taken != "" {
+		t.Errorf("%+v", report)
 	}
 }
 

@@ -4,6 +4,7 @@ package engines
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -79,8 +80,10 @@ func testCRIOs(t *testing.T, play, check func(*script)) {
 func (e engine) asCRIO(play, check func(*script)) *engine {
 	e.kind, e.play, e.check = "crio", play, check
 	e.layout = layout{Programs: map[string]string{"/usr/bin/crio": crioBuilt + "crio", "/usr/bin/pinns": crioBuilt + "pinns"}}
-	// Uninstalling asks Podman for its containers, which leaves a lock when it is asked for the first time.
-	e.setUp = [][]string{{"chmod", "755", crioRuntime}, {"podman", "ps"}}
+	// Podman is asked, too. When it is asked for the first time, it leaves a lock, and each time it asks rpm, which Debian's
+	// has write into root's home.
+	e.layout.Programs["/usr/bin/rpm"] = "/bin/false"
+	e.setUp = [][]string{{"chmod", "755", crioRuntime}, {"podman", "info"}}
 	e.daemon, e.ready = []string{"crio"}, crioctl("version")
 	e.load = []string{"sh", "-c", `skopeo copy --quiet --insecure-policy "docker-archive:$0" "containers-storage:docker.io/library/$(basename "$0" .tar):e2e"`}
 	e.images = []string{"busybox", "pause"}
@@ -199,14 +202,18 @@ func TestCRIO(t *testing.T) {
 	})
 }
 
-// TestCRIOInstall installs while a pod runs, by a command that restarts CRI-O, which lies where nobody looks for it.
+// TestCRIOInstall installs while a pod runs, by a command that restarts CRI-O, whose program lies where it is not looked for.
 func TestCRIOInstall(t *testing.T) {
 	e := crios["without sandboxes"].asCRIO(nil, nil)
-	e.layout.Programs = map[string]string{"/usr/local/bin/crio": crioBuilt + "crio", "/usr/local/bin/pinns": crioBuilt + "pinns"}
+	e.daemon = []string{crioBuilt + "crio"}
+	delete(e.layout.Programs, "/usr/bin/crio")
+	delete(e.layout.Programs, "/usr/bin/pinns")
+	e.config = maps.Clone(e.config)
+	e.config["/etc/crio/crio.conf.d/10-pinns.conf"] = "[crio.runtime]\npinns_path = \"" + crioBuilt + "pinns\"\n"
 	m := newMachine(t, e.layout)
 	e.prepare(m)
 	// Something else than systemd runs it.
-	m.start("sh", "-c", `while [ ! -e /run/stop ]; do echo start >>/run/starts; crio >>/run/crio.log 2>&1 & echo $! >/run/crio.pid; wait $!; done`)
+	m.start("sh", "-c", `while [ ! -e /run/stop ]; do echo start >>/run/starts; `+crioBuilt+`crio >>/run/crio.log 2>&1 & echo $! >/run/crio.pid; wait $!; done`)
 	defer func() {
 		m.write("/run/stop", "")
 		m.must("sh", "-c", "kill $(cat /run/crio.pid)")
