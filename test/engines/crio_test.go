@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -202,6 +203,11 @@ func TestCRIO(t *testing.T) {
 	})
 }
 
+// whole are the lines of a text that have ended.
+func whole(text string) []string {
+	return slices.DeleteFunc(slices.Collect(strings.Lines(text)), func(line string) bool { return !strings.HasSuffix(line, "\n") })
+}
+
 // TestCRIOInstall installs while a pod runs, by a command that restarts CRI-O, whose program lies where it is not looked for.
 func TestCRIOInstall(t *testing.T) {
 	e := crios["without sandboxes"].asCRIO(nil, nil)
@@ -251,10 +257,24 @@ func TestCRIOInstall(t *testing.T) {
 	if len(adopted) != 1 || adopted[0].Pod != "mypod" || adopted[0].Labels["app"] != "web" || adopted[0].State != "running" {
 		t.Errorf("the container that ran before is known as %+v", adopted)
 	}
+	follower := m.start(installed+"/tracectl", "exec", "--label", "app=web", "--output", "json", "--heartbeat", "1s")
+	eventually(t, "execs are followed", func() bool { return follower.output(0) != "" })
 	fresh := container("fresh")
-	eventually(t, "the container has executed its program", func() bool {
-		return slices.Equal([]string{"/bin/sh -c echo from fresh; exec /bin/sleep 1000", "/bin/sleep 1000"}, m.executed(fresh))
+	program := []string{"/bin/sh -c echo from fresh; exec /bin/sleep 1000", "/bin/sleep 1000"}
+	eventually(t, "the container has executed its program", func() bool { return slices.Equal(program, m.executed(fresh)) })
+	eventually(t, "the label's execs are shown as they happen", func() bool {
+		var lines []string
+		for _, e := range objects[execution](t, strings.Join(whole(follower.output(0)), "")) {
+			if e.ContainerID == fresh {
+				lines = append(lines, strings.Join(e.Args, " "))
+			}
+		}
+		return slices.Equal(program, lines)
 	})
+	follower.signal(syscall.SIGINT)
+	if o := follower.wait(); o.Stderr != "" {
+		t.Errorf("the follower says %q", o.Stderr)
+	}
 	m.must("sh", "-c", "kill $(cat /run/crio.pid)")
 	eventually(t, "crio was started again", func() bool { return starts() == 3 })
 	ready()
