@@ -54,8 +54,8 @@ func newClusterStracebackList(cs *clusterSettings) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "list [NAME]",
 		Short: "List the recordings on all nodes",
-		Long: `List the recordings on all nodes, the newest crash first, as "tracectl straceback list" does
-on one. With -o json they come in the order in which the nodes answer.`,
+		Long: `List the recordings on all nodes, the newest crash first, as "tracectl straceback list"
+does on one. With -o json they come in the order in which the nodes answer.`,
 		Example: `  tracectl cluster straceback list -n default -l app=web
   tracectl cluster straceback list -o json | jq 'select(.exitCode != 0)'`,
 		Args: atMost(1),
