@@ -40,9 +40,10 @@ func newClusterExec(cs *clusterSettings) *cobra.Command {
 		Args: atMost(1),
 	}
 	r := addExecFlags(c)
-	keep(c, "time", "wide", "output", "since")
+	keep(c, "time", "timestamps", "wide", "output", "since")
 	addAllNamespaces(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
+		r.columns = r.shown(c)
 		ctx, stop := untilSignal(c)
 		defer stop()
 		run, err := cs.open(ctx, c)
@@ -97,6 +98,9 @@ func (run *clusterRun) execs(ctx context.Context, r *execRequest, args []string,
 			return nothing(io.Discard, r.filter, "json")
 		}
 		return err
+	}
+	if run.status.terminal {
+		run.status.note("waiting for execs; press Ctrl-C to stop")
 	}
 	return run.Follow(ctx, cluster.Following{
 		Since: r.since.ago(),

@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/runc-trace/runc-trace/pkg/cluster"
+	"github.com/runc-trace/runc-trace/pkg/timestamp"
 )
 
 // fakeNodes is a Runner.
@@ -31,7 +32,7 @@ func TestClusterExec(t *testing.T) {
 	const line = `{"time":"2026-01-01T00:00:0%d.5Z","comm":"sh","pid":7,"ppid":1,"ret":0,"path":"/bin/sh","args":["sh","-c","\u001b[2J"],"log":1,"sequence":%d,"namespace":"default","pod":"web","container":"app"}` + "\n"
 	nodes := fakeNodes{
 		"n1": func(_ context.Context, _ []string, w io.Writer) error {
-			fmt.Fprintf(w, line+line, 1, 0, 3, 1)
+			fmt.Fprintf(w, strings.ReplaceAll(line+line, `"comm"`, `"elapsed":1000000007,"comm"`), 1, 0, 3, 1)
 			return nil
 		},
 		"worker-2": func(_ context.Context, _ []string, w io.Writer) error { fmt.Fprintf(w, line, 2, 0); return nil },
@@ -43,22 +44,28 @@ func TestClusterExec(t *testing.T) {
 		args []string
 		want string
 	}{
-		{[]string{"--no-follow"}, "" +
+		{[]string{"--no-follow", "-t=none"}, "" +
 			"NODE     PCOMM            PID    PPID   RET ARGS\n" +
 			"n1       sh               7      1        0 /bin/sh -c \"\\x1b[2J\"\n" +
 			"worker-2 sh               7      1        0 /bin/sh -c \"\\x1b[2J\"\n" +
 			"n1       sh               7      1        0 /bin/sh -c \"\\x1b[2J\"\n"},
-		{[]string{"--no-follow", "-T"}, "" +
-			"NODE     TIME                    PCOMM            PID    PPID   RET ARGS\n" +
-			"n1       2026-01-01 00:00:01.500 sh               7      1        0 /bin/sh -c \"\\x1b[2J\"\n" +
-			"worker-2 2026-01-01 00:00:02.500 sh               7      1        0 /bin/sh -c \"\\x1b[2J\"\n" +
-			"n1       2026-01-01 00:00:03.500 sh               7      1        0 /bin/sh -c \"\\x1b[2J\"\n"},
+		{[]string{"--no-follow"}, "" +
+			"NODE     TIME                           PCOMM            PID    PPID   RET ARGS\n" +
+			"n1       2026-01-01T00:00:01.500000000Z sh               7      1        0 /bin/sh -c \"\\x1b[2J\"\n" +
+			"worker-2 2026-01-01T00:00:02.500000000Z sh               7      1        0 /bin/sh -c \"\\x1b[2J\"\n" +
+			"n1       2026-01-01T00:00:03.500000000Z sh               7      1        0 /bin/sh -c \"\\x1b[2J\"\n"},
+		{[]string{"--no-follow", "-t", "relative"}, "" + // an old node does not tell
+			"NODE     TIME            PCOMM            PID    PPID   RET ARGS\n" +
+			"n1       00:01.000000007 sh               7      1        0 /bin/sh -c \"\\x1b[2J\"\n" +
+			"worker-2 -               sh               7      1        0 /bin/sh -c \"\\x1b[2J\"\n" +
+			"n1       00:01.000000007 sh               7      1        0 /bin/sh -c \"\\x1b[2J\"\n"},
 	} {
 		c0 := &cobra.Command{Use: "exec"}
 		r := addExecFlags(c0)
 		if err := c0.ParseFlags(c.args); err != nil {
 			t.Fatal(err)
 		}
+		r.columns = r.shown(c0)
 		var stdout, stderr bytes.Buffer
 		run, err := newClusterRun(t.Context(), nodes, find, time.Minute, &stdout, &stderr, "tracectl")
 		if err != nil {
@@ -112,5 +119,31 @@ func TestClusterExecFollows(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"exec", "--output=json", "--heartbeat=5s", "--until-eof"}, asked[:len(asked)-1]); diff != "" {
 		t.Errorf("asked (-want +got):\n%s", diff)
+	}
+}
+
+// TestTimes says which times exec shows.
+func TestTimes(t *testing.T) {
+	for args, want := range map[string]timestamp.Style{
+		"":                           timestamp.None,
+		"-T":                         timestamp.Wall,
+		"-t utc":                     timestamp.UTC,
+		"-T -t relative":             timestamp.Relative,
+		"--no-follow":                timestamp.Wall,
+		"--since 1d":                 timestamp.Wall,
+		"--no-follow -t none":        timestamp.None,
+		"--no-follow --time=false":   timestamp.None,
+		"--since 1d -t relative":     timestamp.Relative,
+		"--timestamps=wall":          timestamp.Wall,
+		"--no-follow --time -t none": timestamp.None,
+	} {
+		c := &cobra.Command{Use: "exec"}
+		r := addExecFlags(c)
+		if err := c.ParseFlags(strings.Fields(args)); err != nil {
+			t.Fatal(err)
+		}
+		if got := r.shown(c).Time; got != want {
+			t.Errorf("%q: %q, want %q", args, got, want)
+		}
 	}
 }

@@ -45,6 +45,9 @@ line. A name or an argument is in quotes if it is empty or holds blanks, quotes,
 or what a terminal cannot show. "..." ends what was cut, and <unreadable> stands for what
 could not be read. With -o json, args are all arguments, and pcomm is the parent's name.
 
+Of the past, the time is shown, unless --timestamps says otherwise: relative to the
+container's creation, or RFC 3339 with nanoseconds and zone, as "straceback show" has it.
+
 Where the log went round before an exec was read, stderr says how many were lost. An
 exec of a container whose name is not known any more is shown as <evicted>.
 
@@ -81,6 +84,7 @@ func newExec(s *settings) *cobra.Command {
 		if r.heartbeat.Duration > 0 && r.output.word != "json" {
 			return &usageError{c, errors.New("--heartbeat goes with --output=json only")}
 		}
+		r.columns = r.shown(c)
 		ctx, stop := untilSignal(c)
 		defer stop()
 		if r.untilEOF {
@@ -225,6 +229,9 @@ func (p *execPrinter) begin() error {
 	}
 	if p.output.word == "text" {
 		p.out.Write(p.columns.AppendHeader(nil))
+	}
+	if _, ok := terminal.Is(p.stderr); ok && !p.noFollow {
+		fmt.Fprintln(p.stderr, "tracectl: waiting for execs; press Ctrl-C to stop")
 	}
 	return p.flush()
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/runc-trace/runc-trace/pkg/execlog"
 	"github.com/runc-trace/runc-trace/pkg/labels"
+	"github.com/runc-trace/runc-trace/pkg/timestamp"
 )
 
 // execRequest is what `tracectl exec` was asked for, of this node or of many.
@@ -23,6 +24,9 @@ type execRequest struct {
 	noFollow bool
 	output   *choice
 
+	timestamps *choice
+	time       bool
+
 	heartbeat span // 0: none
 	untilEOF  bool
 }
@@ -31,7 +35,8 @@ type execRequest struct {
 func addExecFlags(c *cobra.Command) *execRequest {
 	flags := c.Flags()
 	r := execRequest{filter: addFilter(c)}
-	flags.BoolVarP(&r.columns.Time, "time", "T", false, "a column with the time")
+	r.timestamps = addTimestamps(c, timestamp.None)
+	flags.BoolVarP(&r.time, "time", "T", false, "short for --timestamps=wall")
 	flags.BoolVarP(&r.columns.Pod, "wide", "w", false, "columns with namespace, pod and container, or on a host without pods, container and image")
 	flags.BoolVarP(&r.failed, "failed", "x", false, "only those that failed")
 	flags.BoolVar(&r.runtime, "runtime", false, "also the container runtime's own, before the container's program")
@@ -39,6 +44,16 @@ func addExecFlags(c *cobra.Command) *execRequest {
 	flags.BoolVar(&r.noFollow, "no-follow", false, "end with the last one of the past; without --since, begin with the first one")
 	r.output = addOutput(c)
 	return &r
+}
+
+// shown are the columns that are shown, besides those of names: of the past the time, unless it is said otherwise.
+func (r *execRequest) shown(c *cobra.Command) execlog.Columns {
+	columns := r.columns
+	columns.Time = timestamp.Style(r.timestamps.word)
+	if !c.Flags().Changed("timestamps") && (r.time || r.past() && !c.Flags().Changed("time")) {
+		columns.Time = timestamp.Wall
+	}
+	return columns
 }
 
 // past tells whether any of the past is wanted.

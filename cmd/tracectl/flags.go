@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/runc-trace/runc-trace/pkg/labels"
+	"github.com/runc-trace/runc-trace/pkg/timestamp"
 )
 
 // choice is a flag that takes one of several words, the first one by default.
@@ -43,6 +44,17 @@ func addChoice(c *cobra.Command, name, short, usage string, words ...string) *ch
 // addOutput adds -o.
 func addOutput(c *cobra.Command) *choice {
 	return addChoice(c, "output", "o", "form of the output", "text", "json")
+}
+
+// addTimestamps adds -t, with the style that is the default.
+func addTimestamps(c *cobra.Command, style timestamp.Style) *choice {
+	words := []string{string(style)}
+	for _, other := range []timestamp.Style{timestamp.None, timestamp.Relative, timestamp.Wall, timestamp.UTC} {
+		if other != style {
+			words = append(words, string(other))
+		}
+	}
+	return addChoice(c, "timestamps", "t", "times: none, since the container's creation, or RFC 3339 in local time or UTC", words...)
 }
 
 // addListOutput adds -o of a list.

@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/runc-trace/runc-trace/pkg/syscalls"
+	"github.com/runc-trace/runc-trace/pkg/timestamp"
 )
 
 // showRequest is what `tracectl straceback show` was asked for, but for the name.
@@ -30,7 +31,7 @@ func addShowFlags(c *cobra.Command, abis []syscalls.ABI) *showRequest {
 	flags.VarP(&r.syscalls, "syscall", "e", "only these calls: openat,execve")
 	flags.Var(&r.pids, "pid", "only calls of these processes")
 	flags.BoolVarP(&r.durations, "durations", "T", false, "behind each call, the seconds that it took")
-	r.timestamps = addChoice(c, "timestamps", "t", "times since the container's creation, or of the wall clock", "relative", "wall")
+	r.timestamps = addTimestamps(c, timestamp.Relative)
 	r.output = addOutput(c)
 	return &r
 }

@@ -5,10 +5,9 @@ package main
 import (
 	"fmt"
 	"io"
-	"os"
 	"sync"
 
-	"golang.org/x/term"
+	"github.com/runc-trace/runc-trace/pkg/terminal"
 )
 
 // statusLine is the last line of a terminal, which says how many nodes have answered, and notes above it.
@@ -22,8 +21,8 @@ type statusLine struct {
 }
 
 func newStatusLine(stderr io.Writer, program string) *statusLine {
-	file, ok := stderr.(*os.File)
-	return &statusLine{program: program, stderr: stderr, terminal: ok && term.IsTerminal(int(file.Fd()))}
+	_, isTerminal := terminal.Is(stderr)
+	return &statusLine{program: program, stderr: stderr, terminal: isTerminal}
 }
 
 // progress shows how many nodes have answered, until all have.

@@ -19,6 +19,7 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/labels"
 	"github.com/runc-trace/runc-trace/pkg/straceback"
 	"github.com/runc-trace/runc-trace/pkg/syscalls"
+	"github.com/runc-trace/runc-trace/pkg/timestamp"
 )
 
 const showLong = `Print the system calls of one container, in the order of time:
@@ -193,7 +194,7 @@ func notes(stderr io.Writer, calls *straceback.Calls, t *straceback.Timeline) {
 }
 
 func (r *showRequest) print(stdout io.Writer, t *straceback.Timeline, c *labels.Container, boot time.Time) error {
-	f := straceback.Format{Container: c.ID, Start: c.Created, Boot: boot, Wall: r.timestamps.word == "wall", Durations: r.durations}
+	f := straceback.Format{Container: c.ID, Start: c.Created, Boot: boot, Times: timestamp.Style(r.timestamps.word), Durations: r.durations}
 	out := bufio.NewWriterSize(stdout, 256<<10)
 	var line []byte
 	var err error

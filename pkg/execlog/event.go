@@ -16,9 +16,10 @@ import (
 // Event is an exec with its container. Its JSON names are stable. Process IDs are those of
 // the initial PID namespace.
 type Event struct {
-	Time      time.Time `json:"time"`  // of the success or the failure; RFC 3339 with nanoseconds
-	Pcomm     string    `json:"pcomm"` // name of the parent
-	Comm      string    `json:"comm"`  // name of the process: after a success, the new one
+	Time      time.Time `json:"time"`    // of the success or the failure; RFC 3339 with nanoseconds
+	Elapsed   *int64    `json:"elapsed"` // ns from the container's creation; null if that is not known
+	Pcomm     string    `json:"pcomm"`   // name of the parent
+	Comm      string    `json:"comm"`    // name of the process: after a success, the new one
 	PID       uint32    `json:"pid"`
 	TID       uint32    `json:"tid"`
 	PPID      uint32    `json:"ppid"`
@@ -82,6 +83,8 @@ func NewEvent(r *Record, c *labels.Container, boot time.Time) Event {
 		e.Errno = syscalls.ErrnoName(-int(r.Result))
 	}
 	if c != nil {
+		elapsed := int64(r.Entry.Time - c.Created)
+		e.Elapsed = &elapsed
 		e.Namespace, e.Pod, e.PodUID, e.Container = c.Namespace, c.Pod, c.PodUID, c.Name
 		e.ContainerID, e.SandboxID, e.Image, e.Engine = c.ID, c.SandboxID, c.Image, c.Engine
 		e.Labels, e.LabelsTruncated = c.Labels, c.Truncated

@@ -14,6 +14,7 @@ import (
 
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 	"github.com/runc-trace/runc-trace/pkg/labels"
+	"github.com/runc-trace/runc-trace/pkg/timestamp"
 )
 
 var update = flag.Bool("update", false, "write what is printed into testdata")
@@ -45,7 +46,7 @@ func TestEvents(t *testing.T) {
 	}
 	pause := &labels.Container{Namespace: "default", Pod: "web-7d9f", ID: "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", Labels: map[string]string{}}
 	var wide, narrow, lines []byte
-	all := Columns{Time: true, Pod: true}
+	all := Columns{Time: timestamp.Wall, Pod: true}
 	wide, narrow = all.AppendHeader(nil), Columns{}.AppendHeader(nil)
 	for _, c := range []struct {
 		exec            abi.Exec

@@ -11,6 +11,7 @@ import (
 
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 	"github.com/runc-trace/runc-trace/pkg/labels"
+	"github.com/runc-trace/runc-trace/pkg/timestamp"
 )
 
 func TestDecode(t *testing.T) {
@@ -72,7 +73,7 @@ func FuzzDecode(f *testing.F) {
 			return
 		}
 		e := NewEvent(&r, &labels.Container{Pod: "p\n"}, time.Unix(0, 0))
-		line := Columns{Time: true, Pod: true}.AppendText(nil, &e)
+		line := Columns{Time: timestamp.Wall, Pod: true}.AppendText(nil, &e)
 		for i, c := range line {
 			if c < ' ' && i != len(line)-1 || c == 0x7f {
 				t.Fatalf("a line holds the control character %q: %q", c, line)

@@ -6,16 +6,18 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/runc-trace/runc-trace/pkg/labels"
 	"github.com/runc-trace/runc-trace/pkg/terminal"
+	"github.com/runc-trace/runc-trace/pkg/timestamp"
 )
 
 // Columns say what a line of text shows besides PCOMM, PID, PPID, RET and ARGS.
 type Columns struct {
-	Time bool // local time, to the millisecond
-	Pod  bool // namespace, pod and container
+	Time timestamp.Style // empty: none
+	Pod  bool            // namespace, pod and container
 	// Container and Image are columns for hosts without pods: a container's name, or its short ID.
 	Container, Image bool
 }
@@ -33,7 +35,6 @@ func (c Columns) Named(known []*labels.Container) Columns {
 
 // Widths of columns; what is longer pushes the rest of its line to the right.
 const (
-	widthTime      = len(timeLayout)
 	widthNamespace = 14
 	widthPod       = 24
 	widthContainer = 16
@@ -43,15 +44,13 @@ const (
 	widthRet       = 3
 )
 
-const timeLayout = "2006-01-02 15:04:05.000"
-
 // evicted stands for the names of a container that is not known any more.
 const evicted = "<evicted>"
 
 // AppendHeader appends the line above the columns.
 func (c Columns) AppendHeader(dst []byte) []byte {
-	if c.Time {
-		dst = appendCell(dst, "TIME", widthTime)
+	if width := c.Time.Width(); width > 0 {
+		dst = appendCell(dst, "TIME", width)
 	}
 	if c.Pod {
 		dst = appendCell(dst, "NAMESPACE", widthNamespace)
@@ -81,8 +80,16 @@ func (c Columns) AppendHeader(dst []byte) []byte {
 // So it is of a script: the kernel has put its interpreter in front. That cannot be told from a program
 // whose caller chose such arguments. "..." ends what was cut, <unreadable> stands for what could not be read.
 func (c Columns) AppendText(dst []byte, e *Event) []byte {
-	if c.Time {
-		dst = appendCell(dst, e.Time.Local().Format(timeLayout), widthTime)
+	if width := c.Time.Width(); width > 0 {
+		start := len(dst)
+		if c.Time != timestamp.Relative {
+			dst = c.Time.Append(dst, e.Time, 0)
+		} else if e.Elapsed != nil {
+			dst = c.Time.Append(dst, e.Time, time.Duration(*e.Elapsed))
+		} else {
+			dst = append(dst, '-')
+		}
+		dst = pad(dst, start, width)
 	}
 	container := e.Container
 	if container == "" {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/runc-trace/runc-trace/pkg/syscalls"
 	"github.com/runc-trace/runc-trace/pkg/terminal"
+	"github.com/runc-trace/runc-trace/pkg/timestamp"
 )
 
 // Format says how calls are shown.
@@ -18,8 +19,8 @@ type Format struct {
 	Container string    // ID, for JSON
 	Start     uint64    // ns of CLOCK_BOOTTIME that times are relative to
 	Boot      time.Time // when CLOCK_BOOTTIME began, by the wall clock
-	Wall      bool      // times of the wall clock instead of relative ones
-	Durations bool      // behind each call that ended: "<0.000123>", in seconds
+	Times     timestamp.Style
+	Durations bool // behind each call that ended: "<0.000123>", in seconds
 }
 
 // AppendLine appends an event of a timeline as one line:
@@ -27,18 +28,17 @@ type Format struct {
 //	00:00.063359811 cpu#1 pid 23855 [ls] newfstatat(dfd=AT_FDCWD, ...) = 0
 //
 // with the thread's ID behind the process's where they differ ("pid 10 tid 12"). The time is that
-// of the call's begin or, of an End, of its end: minutes, however many, and seconds.
+// of the call's begin or, of an End, of its end.
 func (f *Format) AppendLine(dst []byte, call *syscalls.Call, part Part) []byte {
 	at := call.Time
 	if part == End {
 		at += call.Duration
 	}
-	if f.Wall {
-		dst = f.Boot.Add(time.Duration(at)).Local().AppendFormat(dst, "2006-01-02T15:04:05.000000000Z07:00")
-	} else {
-		dst = appendRelative(dst, at, f.Start)
+	if f.Times != timestamp.None {
+		dst = f.Times.Append(dst, f.Boot.Add(time.Duration(at)), time.Duration(at-f.Start))
+		dst = append(dst, ' ')
 	}
-	dst = append(dst, " cpu#"...)
+	dst = append(dst, "cpu#"...)
 	dst = strconv.AppendUint(dst, uint64(call.CPU), 10)
 	dst = append(dst, " pid "...)
 	dst = strconv.AppendUint(dst, uint64(call.PID), 10)
@@ -62,7 +62,7 @@ func (f *Format) AppendLine(dst []byte, call *syscalls.Call, part Part) []byte {
 	if f.Durations && (part == Whole || part == End) && !call.NoEnter && call.Nr != syscalls.NumberNone {
 		dst = append(dst, " <"...)
 		dst = strconv.AppendUint(dst, call.Duration/1e9, 10)
-		dst = appendDigits(append(dst, '.'), call.Duration%1e9/1e3, 6)
+		dst = timestamp.AppendDigits(append(dst, '.'), call.Duration%1e9/1e3, 6)
 		dst = append(dst, '>')
 	}
 	return append(dst, '\n')
@@ -79,32 +79,6 @@ func appendComm(dst, comm []byte) []byte {
 		dst = append(dst, `\x5d `...)
 		comm = after
 	}
-}
-
-// appendRelative appends MM:SS.nnnnnnnnn.
-func appendRelative(dst []byte, at, start uint64) []byte {
-	ns := at - start
-	if at < start {
-		dst, ns = append(dst, '-'), start-at
-	}
-	const minute = 60e9
-	if m := ns / minute; m < 10 {
-		dst = append(dst, '0', '0'+byte(m))
-	} else {
-		dst = strconv.AppendUint(dst, m, 10)
-	}
-	dst = appendDigits(append(dst, ':'), ns%minute/1e9, 2)
-	return appendDigits(append(dst, '.'), ns%1e9, 9)
-}
-
-// appendDigits appends a number with leading zeros.
-func appendDigits(dst []byte, n uint64, width int) []byte {
-	var digits [20]byte
-	for i := width - 1; i >= 0; i-- {
-		digits[i] = '0' + byte(n%10)
-		n /= 10
-	}
-	return append(dst, digits[:width]...)
 }
 
 // callJSON is a call's line of JSON. Names are stable. Container, thread and begin name a call: a thread is in one at a time.

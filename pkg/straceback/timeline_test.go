@@ -14,6 +14,7 @@ import (
 
 	"github.com/runc-trace/runc-trace/pkg/syscalls"
 	"github.com/runc-trace/runc-trace/pkg/syscalls/recordtest"
+	"github.com/runc-trace/runc-trace/pkg/timestamp"
 )
 
 var update = flag.Bool("update", false, "write what is printed into testdata")
@@ -170,13 +171,13 @@ func TestLines(t *testing.T) {
 		at(killed, 8, 8, 3, "a] exit() = ? "),
 	)
 	timeline := NewTimeline(all, records(at(hanging, 9, 10, 0, "cat")), nil)
-	f := Format{Container: "0123abcd", Start: start, Boot: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
+	f := Format{Container: "0123abcd", Start: start, Boot: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), Times: timestamp.Relative}
 	var lines, wall, objects []byte
 	for c, part := range timeline.Events {
 		lines = f.AppendLine(lines, c, part)
 	}
 	golden(t, "lines.txt", lines)
-	f.Wall, f.Durations = true, true
+	f.Times, f.Durations = timestamp.Wall, true
 	for c, part := range timeline.Events {
 		wall = f.AppendLine(wall, c, part)
 	}
@@ -199,7 +200,7 @@ func FuzzTimeline(f *testing.F) {
 		var line []byte
 		begins, ends := 0, 0
 		for c, part := range timeline.Events {
-			line = (&Format{Durations: true}).AppendLine(line[:0], c, part)
+			line = (&Format{Times: timestamp.Relative, Durations: true}).AppendLine(line[:0], c, part)
 			for i, b := range line {
 				if b < ' ' && i != len(line)-1 {
 					t.Fatalf("a line holds the control character %q: %q", b, line)
@@ -227,7 +228,7 @@ func BenchmarkLines(b *testing.B) {
 		write.Time = i * 1000
 		all = append(all, recordtest.Append(nil, &write))
 	}
-	f := Format{}
+	f := Format{Times: timestamp.Relative}
 	line := make([]byte, 0, 1<<10)
 	b.ReportAllocs()
 	for b.Loop() {

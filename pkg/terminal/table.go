@@ -40,13 +40,19 @@ type Table struct {
 func (t *Table) For(w io.Writer) *Table {
 	const width = 100
 	t.Width, t.Cut = width, false
-	if file, ok := w.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
+	if file, ok := Is(w); ok {
 		t.Cut = true
 		if columns, _, err := term.GetSize(int(file.Fd())); err == nil && columns > 0 {
 			t.Width = columns
 		}
 	}
 	return t
+}
+
+// Is tells whether a writer is a terminal, and which file that is.
+func Is(w io.Writer) (*os.File, bool) {
+	file, ok := w.(*os.File)
+	return file, ok && term.IsTerminal(int(file.Fd()))
 }
 
 // How many blanks are between columns: fewer in a table that would be too wide.

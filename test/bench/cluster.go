@@ -23,6 +23,7 @@ import (
 
 	"github.com/runc-trace/runc-trace/pkg/cluster"
 	"github.com/runc-trace/runc-trace/pkg/execlog"
+	"github.com/runc-trace/runc-trace/pkg/timestamp"
 )
 
 // The measurements and their numbers of nodes. Following is measured for this long once all nodes are connected.
@@ -189,7 +190,7 @@ func follow(ctx context.Context, cancel context.CancelFunc, c *cluster.Cluster, 
 			time.AfterFunc(followFor, cancel)
 		})
 	}
-	columns := execlog.Columns{Time: true, Pod: true}
+	columns := execlog.Columns{Time: timestamp.Wall, Pod: true}
 	var last time.Time
 	err := c.Follow(ctx, cluster.Following{
 		Args: func(time.Duration, time.Duration) []string { return []string{"exec"} },

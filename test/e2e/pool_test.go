@@ -81,7 +81,7 @@ func TestOldestIsEvicted(t *testing.T) {
 	}
 	// The seventh container has taken the name of the one that ended first: b. All seven execs are there still.
 	var got []string
-	for _, line := range splitLines(x.tracectl("exec", "--no-follow", "-w"))[1:] {
+	for _, line := range splitLines(x.tracectl("exec", "--no-follow", "-w", "-t=none"))[1:] {
 		got = append(got, strings.Fields(line)[1])
 	}
 	if diff := cmp.Diff([]string{"a", "<evicted>", "c", "d", "e", "f", "g"}, got); diff != "" {
