@@ -130,11 +130,15 @@ demo: build ## both demonstrations, with real containers, in a minute (root)
 	@bash test/demo/demo.sh
 
 .PHONY: install
-install: build ## install binaries, the default configuration and man pages below $(DESTDIR)$(PREFIX)
+install: build ## install binaries, the default configuration, man pages and shell completion below $(DESTDIR)$(PREFIX)
 	install -D -m 0755 $(BIN)/runc-trace $(DESTDIR)$(PREFIX)/bin/runc-trace
 	install -D -m 0755 $(BIN)/tracectl $(DESTDIR)$(PREFIX)/bin/tracectl
 	[ -e $(DESTDIR)/etc/runc-trace/config.toml ] || install -D -m 0644 install/config.toml $(DESTDIR)/etc/runc-trace/config.toml
 	for page in docs/man/*.8; do install -D -m 0644 $$page $(DESTDIR)$(PREFIX)/share/man/man8/$$(basename $$page); done
+	install -d $(DESTDIR)$(PREFIX)/share/bash-completion/completions $(DESTDIR)$(PREFIX)/share/zsh/site-functions $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
+	GOARCH= CGO_ENABLED=0 go run ./cmd/tracectl completion bash >$(DESTDIR)$(PREFIX)/share/bash-completion/completions/tracectl
+	GOARCH= CGO_ENABLED=0 go run ./cmd/tracectl completion zsh >$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_tracectl
+	GOARCH= CGO_ENABLED=0 go run ./cmd/tracectl completion fish >$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/tracectl.fish
 
 .PHONY: packages
 packages: check-go ## build deb, rpm and tarball for amd64 and arm64, with checksums, into dist/

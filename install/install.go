@@ -10,5 +10,10 @@ import _ "embed"
 //go:embed runc-trace.service
 var Unit string
 
+// AgentUnit is the systemd unit of the agent, which is not enabled. It calls the tracectl in BinDir.
+//
+//go:embed runc-trace-agent.service
+var AgentUnit string
+
 // BinDir is where programs are installed that no package has brought.
 const BinDir = "/opt/runc-trace/bin"

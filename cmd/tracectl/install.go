@@ -5,6 +5,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -22,7 +23,10 @@ import (
 const installLong = `Put runc-trace between container engines and their runtimes: copy the programs to
 /opt/runc-trace/bin unless a package has brought them, write the configuration with the
 runtimes that the engines call now, have systemd load the eBPF programs at boot before
-the engines, and change the engines' configuration, where nothing else changes.
+the engines, and change the engines' configuration, where nothing else changes. A link in
+/usr/local/bin (or /opt/bin, if /usr is read-only) has tracectl found in PATH, the manual
+is below /usr/local/share/man, and bash, zsh and fish complete arguments, if they are
+there. Files of others at these paths are left alone.
 
 With --set-default the engine's default runtime goes through runc-trace, under the name
 that it has (Docker's under the name runc-trace). Without it a runtime called runc-trace
@@ -30,7 +34,8 @@ is added, with the default one's options. --all-runtimes also routes the other r
 that call a program of runc's kind, such as those of RuntimeClasses nvidia or crun; those
 that are left as they are get named. Each engine's own program checks the result and says
 what it makes of it. If that is not what was meant, all is put back.
-All is installed, or, where anything fails, nothing. Doing it again changes only what is
+All is installed, or, if anything fails, nothing. A file that then cannot be put back is
+named, with the reason, and "tracectl uninstall" puts it back later. Doing it again changes only what is
 not so already, such as programs of an older version; another --engine is added to those
 that there are.
 
@@ -82,7 +87,7 @@ func newInstall(s *settings) *cobra.Command {
 	flags.BoolVar(&r.Restart, "restart", false, "have the engines take their new configuration now")
 	addRestartCommand(c, &r.RestartCommand)
 	flags.BoolVar(&r.Retry, "retry", false, "try again what an engine did not work with before")
-	flags.BoolVar(&r.DryRun, "dry-run", false, "show what would be changed, and change nothing")
+	flags.BoolVar(&r.DryRun, "dry-run", false, "show what would be done, and do nothing: a diff of each file, what would be loaded, recorded and restarted")
 	flags.StringVar(&r.BinDir, "bin-dir", install.BinDir, "directory for the programs")
 	addRootFlag(c, &root)
 	pod := addPodFlags(c)
@@ -112,6 +117,7 @@ func (s *settings) install(ctx context.Context, stdout, stderr io.Writer, r inst
 	if r.Executable, err = executable(); err != nil {
 		return "", err
 	}
+	r.Completion = completion
 	report, err := h.Install(ctx, r)
 	if err != nil {
 		return "", err
@@ -128,6 +134,24 @@ func (s *settings) install(ctx context.Context, stdout, stderr io.Writer, r inst
 		_, err = io.WriteString(stdout, installedText(report, r.Default))
 	}
 	return installedLine(report, r.Default), err
+}
+
+// completion makes the script by which a shell completes the arguments of tracectl.
+func completion(shell string) ([]byte, error) {
+	var b bytes.Buffer
+	root := newRoot()
+	var err error
+	switch shell {
+	case "bash":
+		err = root.GenBashCompletionV2(&b, true)
+	case "zsh":
+		err = root.GenZshCompletion(&b)
+	case "fish":
+		err = root.GenFishCompletion(&b, true)
+	default:
+		err = fmt.Errorf("no completion is known for it")
+	}
+	return b.Bytes(), err
 }
 
 // addRestartCommand adds --restart-command.

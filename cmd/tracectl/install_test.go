@@ -88,6 +88,8 @@ created /opt/runc-trace/bin/tracectl
 created /etc/runc-trace/config.toml
 created /etc/systemd/system/runc-trace.service
 created /etc/systemd/system/multi-user.target.wants/runc-trace.service, a link to /etc/systemd/system/runc-trace.service
+created /etc/systemd/system/runc-trace-agent.service
+created /usr/local/bin/tracectl, a link to /opt/runc-trace/bin/tracectl
 created /etc/containers/containers.conf.d/99-runc-trace.conf
 ` + routed, ""}, "install", "--engine", "podman")
 	newFile := func(path string) string {
@@ -101,7 +103,7 @@ created /etc/containers/containers.conf.d/99-runc-trace.conf
 	want := result{0, "would create /opt/runc-trace/bin/runc-trace\nwould create /opt/runc-trace/bin/tracectl\n" +
 		newFile("/etc/runc-trace/config.toml") + newFile("/etc/systemd/system/runc-trace.service") +
 		"would create /etc/systemd/system/multi-user.target.wants/runc-trace.service, a link to /etc/systemd/system/runc-trace.service\n" +
-		newFile(podman) + routed, ""}
+		newFile("/etc/systemd/system/runc-trace-agent.service") + "would create /usr/local/bin/tracectl, a link to /opt/runc-trace/bin/tracectl\n" + newFile(podman) + routed, ""}
 	if diff := cmp.Diff(want, dry); diff != "" {
 		t.Errorf("the dry run does not say what was done (-want +got):\n%s", diff)
 	}
@@ -149,12 +151,12 @@ what is kept, beside the programs that are loaded and all recordings:
   /opt/runc-trace/bin/runc-trace-runc
 `, "tracectl: not everything could be removed yet: run \"tracectl uninstall\" again then\n"}, "uninstall")
 	got = shell(t, tracectl, "uninstall", "--force", "--dry-run", "--root", root)
-	if got.Code != 0 || !strings.HasPrefix(got.Stdout, "would remove /opt/runc-trace/bin/runc-trace-runc\nwould remove /etc/systemd/system/multi-user.target.wants/runc-trace.service\ndiff /etc/systemd/system/runc-trace.service /dev/null\n") {
+	if got.Code != 0 || !strings.HasPrefix(got.Stdout, "would remove /opt/runc-trace/bin/runc-trace-runc\nwould remove /usr/local/bin/tracectl\ndiff /etc/systemd/system/runc-trace-agent.service /dev/null\n") {
 		t.Errorf("uninstall --force --dry-run: %+v", got)
 	}
 	got = shell(t, tracectl, "uninstall", "--force", "-o", "json", "--root", root)
 	var report reportJSON
-	if err := json.Unmarshal([]byte(got.Stdout), &report); err != nil || got.Code != 0 || len(report.Changes) != 6 {
+	if err := json.Unmarshal([]byte(got.Stdout), &report); err != nil || got.Code != 0 || len(report.Changes) != 8 {
 		t.Errorf("uninstall -o json: %+v, %v", got, err)
 	}
 	if err := os.RemoveAll(filepath.Join(root, "run")); err != nil {

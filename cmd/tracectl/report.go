@@ -131,20 +131,41 @@ func printChanges(w *strings.Builder, r installation.Report, v verbs) {
 	if len(r.Changes) == 0 {
 		fmt.Fprintln(w, "nothing to change")
 	}
-	for _, c := range r.Changes {
+	for i := 0; i < len(r.Changes); i++ {
+		c := r.Changes[i]
 		words := v[c.Action]
 		if c.Edited && c.Action == hostfile.Replace {
 			words = takingOut
 		}
+		word := words[0]
+		if r.DryRun {
+			word = "would " + words[1]
+		}
+		n := alike(r.Changes[i:])
 		switch {
 		case r.DryRun && c.Diff != "":
 			fmt.Fprint(w, c.Diff)
-		case r.DryRun:
-			fmt.Fprintf(w, "would %s %s%s\n", words[1], c.Path, target(c))
+		case n >= manyFiles:
+			fmt.Fprintf(w, "%s %d files in %s\n", word, n, path.Dir(c.Path))
+			i += n - 1
 		default:
-			fmt.Fprintf(w, "%s %s%s\n", words[0], c.Path, target(c))
+			fmt.Fprintf(w, "%s %s%s\n", word, c.Path, target(c))
 		}
 	}
+}
+
+// manyFiles is from how many on files in one directory share a line.
+const manyFiles = 5
+
+// alike is with how many of the changes the first one may share a line: those of files in one directory, of which there is no diff.
+func alike(changes []hostfile.Change) int {
+	first := changes[0]
+	for i, c := range changes {
+		if c.Action != first.Action || path.Dir(c.Path) != path.Dir(first.Path) || c.Diff != "" || c.Link != "" || c.Edited != first.Edited {
+			return i
+		}
+	}
+	return len(changes)
 }
 
 func target(c hostfile.Change) string {

@@ -29,6 +29,9 @@ type Request struct {
 	DryRun         bool
 	BinDir         string // of the programs, if no package has brought them, and of links to the shim
 	Executable     string // tracectl; the shim is beside it
+
+	// Completion makes the script by which a shell (bash, zsh, fish) completes tracectl's arguments; nil for none.
+	Completion func(shell string) ([]byte, error)
 }
 
 // Install installs all, or nothing: where an engine refuses what it is given, does not work with it, or anything else fails,
@@ -48,6 +51,15 @@ func (h Host) Install(ctx context.Context, r Request) (report Report, err error)
 	}
 	if report.Changes, err = store.Plan(p.files); err != nil {
 		return report, err
+	}
+	report.Changes = withoutDiffs(report.Changes)
+	others, err := foreign(store, p.files)
+	if err != nil {
+		return report, err
+	}
+	report.Notes = append(report.Notes, others...)
+	if len(report.Changes) > 0 {
+		report.Notes = append(report.Notes, h.agentAdvice(report.Engines)...)
 	}
 	if r.DryRun {
 		h.foresee(ctx, r, store, &report)
@@ -131,7 +143,22 @@ type plan struct {
 // plan finds the engines, and computes all files.
 func (h Host) plan(r Request, report *Report) (plan, error) {
 	files, attempt, err := h.files(r, report)
-	return plan{r, files, attempt.sum(files)}, err
+	if err != nil {
+		return plan{}, err
+	}
+	p := plan{r, files, attempt.sum(files)}
+	dir, copied, err := h.programs(r.Executable, r.BinDir)
+	if err != nil || !copied {
+		return p, err
+	}
+	handy, notes, err := h.shellFiles(dir, r.Completion)
+	report.Notes = append(report.Notes, notes...)
+	firstOfEngine := slices.IndexFunc(files, func(f hostfile.File) bool { return f.For != forShim && f.For != forUnit })
+	if firstOfEngine < 0 {
+		firstOfEngine = len(files)
+	}
+	p.files = slices.Insert(slices.Clone(files), firstOfEngine, handy...)
+	return p, err
 }
 
 func (h Host) files(r Request, report *Report) ([]hostfile.File, *attempt, error) {
@@ -193,6 +220,19 @@ func (h Host) files(r Request, report *Report) ([]hostfile.File, *attempt, error
 		report.Notes = append(report.Notes, `systemd is not here: have "tracectl load" run at each boot, before the engines`)
 	}
 	return append(files, engineFiles...), attempt, nil
+}
+
+// agentAdvice says what the agent is for, and how to start it. In a pod, the DaemonSet has one.
+func (h Host) agentAdvice(engines []Engine) []string {
+	forPods := func(e Engine) bool { return e.RuntimeClass() != "" }
+	if !h.live() || len(h.Self) > 0 || !slices.ContainsFunc(engines, forPods) {
+		return nil
+	}
+	how := "systemctl enable --now " + strings.TrimSuffix(agentName, ".service")
+	if !h.hasSystemd() {
+		how = "keep tracectl agent running"
+	}
+	return []string{"pods' labels from the API server, and metrics, come from the agent, which is not started: " + how}
 }
 
 func reasons(notes []string) string {

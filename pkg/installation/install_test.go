@@ -103,6 +103,8 @@ func TestInstalled(t *testing.T) {
 		"create /opt/runc-trace/bin/runc-trace-crun ---------- runc-trace",
 		"create /etc/systemd/system/runc-trace.service -rw-r--r-- ",
 		"create /etc/systemd/system/multi-user.target.wants/runc-trace.service ---------- /etc/systemd/system/runc-trace.service",
+		"create /etc/systemd/system/runc-trace-agent.service -rw-r--r-- ",
+		"create /usr/local/bin/tracectl ---------- /opt/runc-trace/bin/tracectl",
 		"replace /etc/containerd/config.toml -rw-r--r-- ",
 		"create /etc/containers/containers.conf.d/99-runc-trace.conf -rw-r--r-- ",
 	}
@@ -446,7 +448,7 @@ func TestNotRunc(t *testing.T) {
 	_, err := m.host().Install(t.Context(), request(t, "one", Request{Kind: engine.Docker, Default: true}))
 	says(t, err, `its default-runtime "runsc" is of type "io.containerd.runsc.v1", which calls no runc: choose one that does`)
 	report := m.install(request(t, "one", Request{Default: true}))
-	if len(report.Engines) != 1 || report.Engines[0].Kind != engine.Containerd || len(report.Notes) != 1 || !strings.Contains(report.Notes[0], `docker is left as it is: editing "/etc/docker/daemon.json": its default-runtime "runsc"`) {
+	if len(report.Engines) != 1 || report.Engines[0].Kind != engine.Containerd || len(report.Notes) != 2 || !strings.Contains(report.Notes[0], `docker is left as it is: editing "/etc/docker/daemon.json": its default-runtime "runsc"`) {
 		t.Errorf("%+v", report)
 	}
 	report = m.install(request(t, "one", Request{Kind: engine.Docker}))

@@ -29,15 +29,12 @@ const (
 	linkPrefix   = shimName + "-" // of links to the shim that stand for other runtimes
 	tracectlName = "tracectl"
 	unitName     = "runc-trace.service"
-	unitPath     = "/etc/systemd/system/" + unitName
+	agentName    = "runc-trace-agent.service"
 	wantsPath    = "/etc/systemd/system/multi-user.target.wants/" + unitName
 )
 
 // standardDirs are where packages and `make install` put programs: there they are used as they are.
 var standardDirs = []string{"/usr/bin", "/usr/sbin", "/usr/local/bin", "/usr/local/sbin"}
-
-// packagedUnits are where packages put the unit.
-var packagedUnits = []string{"/usr/lib/systemd/system/" + unitName, "/lib/systemd/system/" + unitName}
 
 // Whom files are for, beside engines.
 const (
@@ -247,18 +244,27 @@ func (h Host) ownFiles(executable, binDir string, settings []byte, names []strin
 	if !h.hasSystemd() {
 		return files, nil
 	}
-	unit := unitPath
-	for _, packaged := range packagedUnits {
-		if h.exists(packaged) && !h.exists(unitPath) {
-			unit = packaged
-			break
+	unit, text := h.unit(unitName, install.Unit, dir)
+	if text != nil {
+		files = append(files, hostfile.File{Path: unit, Data: text, Mode: 0o644, For: forUnit})
+	}
+	files = append(files, hostfile.File{Path: wantsPath, Link: unit, For: forUnit})
+	agent, agentText := h.unit(agentName, install.AgentUnit, dir)
+	if text != nil && agentText != nil && len(h.Self) == 0 { // a pod that installs has an agent beside it
+		files = append(files, hostfile.File{Path: agent, Data: agentText, Mode: 0o644, For: forUnit})
+	}
+	return files, nil
+}
+
+// unit is where a unit is: as a package has brought it, or else as it is to be written.
+func (h Host) unit(name, text, dir string) (file string, data []byte) {
+	file = path.Join("/etc/systemd/system", name)
+	for _, packaged := range []string{path.Join("/usr/lib/systemd/system", name), path.Join("/lib/systemd/system", name)} {
+		if h.exists(packaged) && !h.exists(file) {
+			return packaged, nil
 		}
 	}
-	if unit == unitPath {
-		text := strings.ReplaceAll(install.Unit, install.BinDir+"/", dir+"/")
-		files = append(files, hostfile.File{Path: unitPath, Data: []byte(text), Mode: 0o644, For: forUnit})
-	}
-	return append(files, hostfile.File{Path: wantsPath, Link: unit, For: forUnit}), nil
+	return file, []byte(strings.ReplaceAll(text, install.BinDir+"/", dir+"/"))
 }
 
 // programs says where the shim and tracectl are to be, and whether they have to be copied there.

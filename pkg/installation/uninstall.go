@@ -298,9 +298,11 @@ func (u *uninstallation) restore(chosen func(hostfile.Recorded) bool) error {
 
 // changed reports changes of files.
 func (u *uninstallation) changed(changes []hostfile.Change) {
-	for _, c := range changes {
+	for _, c := range withoutDiffs(changes) {
 		known := slices.ContainsFunc(u.report.Changes, func(r hostfile.Change) bool { return r.Path == c.Path })
 		switch {
+		case c.Action == hostfile.Leave && !u.exists(c.Path):
+			u.report.Notes = append(u.report.Notes, fmt.Sprintf("%s was removed since: that is left so", c.Path))
 		case c.Action == hostfile.Leave:
 			u.report.Notes = append(u.report.Notes, fmt.Sprintf("%s was changed since, and has nothing of runc-trace any more: it is left as it is", c.Path))
 		case !known:
@@ -378,9 +380,14 @@ func (u *uninstallation) stop(ctx context.Context) error {
 	if u.DryRun {
 		return nil
 	}
-	hasUnit := slices.ContainsFunc(u.store.Recorded(), func(r hostfile.Recorded) bool { return r.For == forUnit })
-	if hasUnit && u.runsSystemd() {
-		if err := u.systemctl(ctx, "stop", unitName); err != nil {
+	// The agent may have been enabled. The other unit is so by a link that is put back.
+	for _, command := range [][]string{{"disable", "--now", agentName}, {"stop", unitName}} {
+		unit := command[len(command)-1]
+		ours := slices.ContainsFunc(u.store.Recorded(), func(r hostfile.Recorded) bool { return r.For == forUnit && path.Base(r.Path) == unit })
+		if !ours || !u.runsSystemd() {
+			continue
+		}
+		if err := u.systemctl(ctx, command...); err != nil {
 			return err
 		}
 	}

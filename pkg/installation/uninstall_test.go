@@ -125,7 +125,7 @@ func TestKeptForEngine(t *testing.T) {
 		if len(report.Kept) != 0 || len(report.Engines) != 1 || report.Engines[0].Taken != "systemctl restart "+string(kind)+".service" || !report.Unloaded {
 			t.Errorf("with a restart: %+v", report)
 		}
-		want := []string{"/usr/bin/systemctl daemon-reload", "/usr/bin/systemctl restart " + string(kind) + ".service", "systemctl stop runc-trace.service", "unload", "systemctl daemon-reload"}
+		want := []string{"/usr/bin/systemctl daemon-reload", "/usr/bin/systemctl restart " + string(kind) + ".service", "systemctl disable --now runc-trace-agent.service", "systemctl stop runc-trace.service", "unload", "systemctl daemon-reload"}
 		if diff := cmp.Diff(want, m.ran()); diff != "" {
 			t.Errorf("commands (-want +got):\n%s", diff)
 		}

@@ -57,7 +57,7 @@ func TestUninstallAll(t *testing.T) {
 	if diff := cmp.Diff(want, kept); diff != "" {
 		t.Errorf("what was kept (-want +got):\n%s", diff)
 	}
-	stop := []string{"systemctl stop runc-trace.service", "unload", "systemctl daemon-reload"}
+	stop := []string{"systemctl disable --now runc-trace-agent.service", "systemctl stop runc-trace.service", "unload", "systemctl daemon-reload"}
 	if diff := cmp.Diff([][]string{{"systemctl daemon-reload"}, nil, stop}, commands); diff != "" {
 		t.Errorf("commands (-want +got):\n%s", diff)
 	}

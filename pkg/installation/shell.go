@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package installation
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+
+	securejoin "github.com/cyphar/filepath-securejoin"
+	"golang.org/x/sys/unix"
+
+	"github.com/runc-trace/runc-trace/docs/man"
+	"github.com/runc-trace/runc-trace/pkg/hostfile"
+)
+
+// linkDirs are where a link to tracectl is made, the first that can be written. The second is in PATH on systems whose /usr is read-only.
+var linkDirs = []string{"/usr/local/bin", "/opt/bin"}
+
+// manDir is where man(1) looks for pages of programs in /usr/local/bin.
+const manDir = "/usr/local/share/man/man8"
+
+// completions are where shells look for the completion scripts of what no package has brought.
+var completions = []struct{ shell, path string }{
+	{"bash", "/usr/local/share/bash-completion/completions/" + tracectlName},
+	{"zsh", "/usr/local/share/zsh/site-functions/_" + tracectlName},
+	{"fish", "/usr/local/share/fish/vendor_completions.d/" + tracectlName + ".fish"},
+}
+
+// shellFiles have the tracectl in dir found in PATH, its manual by man, and its arguments completed by the shells that are there.
+// Whatever else stands at their paths is left alone, and said.
+func (h Host) shellFiles(dir string, completion func(shell string) ([]byte, error)) (files []hostfile.File, notes []string, err error) {
+	add := func(f hostfile.File) {
+		f.For, f.Yields, f.Mode = forUser, true, 0o644
+		files = append(files, f)
+	}
+	if program := path.Join(dir, tracectlName); !slices.Contains(standardDirs, dir) && !slices.Contains(linkDirs, dir) {
+		at := slices.IndexFunc(linkDirs, h.writable)
+		switch {
+		case at < 0:
+			notes = append(notes, fmt.Sprintf("tracectl is not in PATH, since neither %s can be written: run %s", strings.Join(linkDirs, " nor "), program))
+		default:
+			add(hostfile.File{Path: path.Join(linkDirs[at], tracectlName), Link: program})
+			if h.sudoLacks(linkDirs[at]) {
+				notes = append(notes, fmt.Sprintf("sudo does not look in %s: run sudo %s, or add it to secure_path in /etc/sudoers", linkDirs[at], path.Join(linkDirs[at], tracectlName)))
+			}
+		}
+	}
+	if h.has("man") && h.writable(manDir) {
+		pages, err := fs.ReadDir(man.Pages, ".")
+		if err != nil {
+			return nil, nil, err
+		}
+		for _, page := range pages {
+			text, err := man.Pages.ReadFile(page.Name())
+			if err != nil {
+				return nil, nil, err
+			}
+			add(hostfile.File{Path: path.Join(manDir, page.Name()), Data: text})
+		}
+	}
+	for _, c := range completions {
+		if completion == nil || !h.has(c.shell) || !h.writable(c.path) {
+			continue
+		}
+		text, err := completion(c.shell)
+		if err != nil {
+			return nil, nil, fmt.Errorf("making the completion for %s: %w", c.shell, err)
+		}
+		add(hostfile.File{Path: c.path, Data: text})
+	}
+	return files, notes, nil
+}
+
+// has says whether a program is in one of the usual folders.
+func (h Host) has(program string) bool {
+	return slices.ContainsFunc([]string{"/usr/bin", "/bin", "/usr/local/bin"}, func(dir string) bool { return h.exists(path.Join(dir, program)) })
+}
+
+// writable says whether something could be made at a path: the nearest directory that is there can be written.
+func (h Host) writable(file string) bool {
+	for {
+		at, err := securejoin.SecureJoin(h.Root, file)
+		if err != nil {
+			return false
+		}
+		err = unix.Access(at, unix.W_OK)
+		if !errors.Is(err, unix.ENOENT) || file == "/" {
+			return err == nil
+		}
+		file = path.Dir(file)
+	}
+}
+
+// sudoLacks says whether sudo is told to look for programs in certain folders, of which this is none.
+func (h Host) sudoLacks(dir string) bool {
+	text, err := h.readFile("/etc/sudoers")
+	if err != nil {
+		return false
+	}
+	lacks := false
+	for line := range bytes.Lines(text) {
+		fields := strings.Fields(string(line))
+		if len(fields) == 0 || fields[0] != "Defaults" {
+			continue
+		}
+		if _, folders, ok := strings.Cut(string(line), "secure_path"); ok {
+			folders = strings.Trim(folders, "= \t\n\"")
+			lacks = !slices.Contains(strings.Split(folders, ":"), dir)
+		}
+	}
+	return lacks
+}
+
+// foreign says which of the files are not written since something else stands there.
+func foreign(store *hostfile.Store, files []hostfile.File) ([]string, error) {
+	paths, err := store.Foreign(files)
+	if err != nil || len(paths) == 0 {
+		return nil, err
+	}
+	const most = 3
+	if more := len(paths) - most; more > 0 {
+		paths = append(paths[:most:most], fmt.Sprintf("%d more", more))
+	}
+	return []string{fmt.Sprintf("left as they are, since something else has put them there: %s", strings.Join(paths, ", "))}, nil
+}
+
+// withoutDiffs leaves out the diffs of files that only make tracectl handy: manuals and generated scripts.
+func withoutDiffs(changes []hostfile.Change) []hostfile.Change {
+	for i := range changes {
+		if changes[i].For == forUser {
+			changes[i].Diff = ""
+		}
+	}
+	return changes
+}
