@@ -111,12 +111,12 @@ static __always_inline void describe_call(struct in_flight *call, struct task_st
 		if (args > 5)
 			at = put_arg(call, at, 5, &wide);
 	}
-	if (number >= NUMBER_OTHER)
-		number = NUMBER_OTHER;
-	call->number = number | args << NUMBER_BITS;
+	call->number = (number < NUMBER_OTHER ? number : NUMBER_OTHER) | args << NUMBER_BITS;
 	call->flags = flags | wide;
 	call->body_length = at;
-	if (description && description->captures[0].kind)
+	if (number >= NUMBER_OTHER)
+		stage_number(call, number);
+	else if (description && description->captures[0].kind)
 		capture_input(call, description);
 }
 

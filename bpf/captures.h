@@ -37,11 +37,23 @@ static __always_inline void stage(struct in_flight *call, u8 *place, u32 length,
 	call->flags += 1 << CALL_CAPTURES_SHIFT;
 }
 
+/* stage_number appends the number of a call that is too large for its header. */
+static __always_inline void stage_number(struct in_flight *call, u32 number)
+{
+	u8 *place = staging_place(call);
+
+	if (!place)
+		return;
+	*(u32 *)(place + sizeof(struct capture_header)) = number;
+	stage(call, place, sizeof(number), 0, 0);
+}
+
 /* stage_string appends the string that an argument points to; -1 where it cannot be read. */
-__noinline int stage_string(struct in_flight *call, u32 arg, u32 flags)
+__noinline int stage_string(struct in_flight *call, u32 arg)
 {
 	const void *from;
 	u8 *place, next;
+	u32 flags = 0;
 	long n;
 
 	if (!call || arg >= ARGS_MAX)
@@ -55,15 +67,16 @@ __noinline int stage_string(struct in_flight *call, u32 arg, u32 flags)
 		return -1;
 	n = string_size(n) - 1;
 	if (n == capture_size && (bpf_probe_read_user(&next, 1, from + n) || next))
-		flags |= CAPTURE_TRUNCATED;
+		flags = CAPTURE_TRUNCATED;
 	stage(call, place, n, arg, flags);
 	return 0;
 }
 
 /* take_bytes appends the buffer that an argument points to; -1 where it cannot be read. */
-static __always_inline int take_bytes(struct in_flight *call, u32 arg, u64 length, u32 flags)
+static __always_inline int take_bytes(struct in_flight *call, u32 arg, u64 length)
 {
 	const void *from;
+	u32 flags = 0;
 	u8 *place;
 
 	if (arg >= ARGS_MAX)
@@ -74,7 +87,7 @@ static __always_inline int take_bytes(struct in_flight *call, u32 arg, u64 lengt
 		return 0;
 	if (length > capture_size) {
 		length = capture_size;
-		flags |= CAPTURE_TRUNCATED;
+		flags = CAPTURE_TRUNCATED;
 	}
 	if (bpf_probe_read_user(place + sizeof(struct capture_header), length, from))
 		return -1;
@@ -82,9 +95,9 @@ static __always_inline int take_bytes(struct in_flight *call, u32 arg, u64 lengt
 	return 0;
 }
 
-__noinline int stage_bytes(struct in_flight *call, u32 arg, u64 length, u32 flags)
+__noinline int stage_bytes(struct in_flight *call, u32 arg, u64 length)
 {
-	return call ? take_bytes(call, arg, length, flags) : 0;
+	return call ? take_bytes(call, arg, length) : 0;
 }
 
 struct iovec {
@@ -154,7 +167,7 @@ static __always_inline int stage_message(struct in_flight *call, u32 arg, u64 li
 }
 
 /* capture reads one pointer argument; -1 where its memory is not there. `result` counts for output only. */
-__noinline int capture(struct in_flight *call, struct capture *c, s64 result, u32 flags)
+__noinline int capture(struct in_flight *call, struct capture *c, s64 result)
 {
 	u32 arg, length, kind;
 
@@ -167,18 +180,18 @@ __noinline int capture(struct in_flight *call, struct capture *c, s64 result, u3
 		return 0;
 	switch (kind) {
 	case CAPTURE_STRING:
-		return stage_string(call, arg, flags);
+		return stage_string(call, arg);
 	case CAPTURE_IN:
-		return length < ARGS_MAX ? stage_bytes(call, arg, call->args[length], flags) : 0;
+		return length < ARGS_MAX ? stage_bytes(call, arg, call->args[length]) : 0;
 	case CAPTURE_OUT:
 		if (result <= 0 || length >= ARGS_MAX)
 			return 0;
 		/* Some calls return more than they were given room for. */
-		return stage_bytes(call, arg, (u64)result < call->args[length] ? (u64)result : call->args[length], flags);
+		return stage_bytes(call, arg, (u64)result < call->args[length] ? (u64)result : call->args[length]);
 	case CAPTURE_FIXED_IN:
-		return stage_bytes(call, arg, length, flags);
+		return stage_bytes(call, arg, length);
 	case CAPTURE_FIXED_OUT:
-		return result >= 0 ? stage_bytes(call, arg, length, flags) : 0;
+		return result >= 0 ? stage_bytes(call, arg, length) : 0;
 	case CAPTURE_VECTOR_IN:
 		return length < ARGS_MAX ? stage_vector(call, arg, call->args[arg], call->args[length], ~0ULL) : 0;
 	case CAPTURE_VECTOR_OUT:
@@ -210,11 +223,11 @@ static __always_inline void capture_input(struct in_flight *call, struct syscall
 		if (kind == CAPTURE_NONE)
 			return;
 		if (kind == CAPTURE_STRING)
-			failed = stage_string(call, c->arg, 0);
+			failed = stage_string(call, c->arg);
 		else if (kind == CAPTURE_IN && length < ARGS_MAX)
-			failed = take_bytes(call, c->arg, call->args[length], 0);
+			failed = take_bytes(call, c->arg, call->args[length]);
 		else
-			failed = is_output(kind) || capture(call, c, 0, 0);
+			failed = is_output(kind) || capture(call, c, 0);
 		if (failed)
 			call->due |= 1 << i;
 	}
@@ -224,7 +237,7 @@ static __always_inline void capture_input(struct in_flight *call, struct syscall
 __noinline int capture_output(struct in_flight *call, s64 result)
 {
 	struct syscall *description;
-	u32 index, due;
+	u32 index, due, before;
 	u8 *place;
 
 	if (!call)
@@ -239,11 +252,14 @@ __noinline int capture_output(struct in_flight *call, s64 result)
 
 		if (!(due & 1 << i))
 			continue;
-		if (!capture(call, c, result, is_output(c->kind) ? 0 : CAPTURE_LATE))
-			continue;
 		place = staging_place(call);
-		if (place)
+		if (!place)
+			continue;
+		before = call->body_length;
+		if (capture(call, c, result))
 			stage(call, place, 0, c->arg, CAPTURE_FAULT);
+		else if (call->body_length != before && !is_output(c->kind))
+			((struct capture_header *)place)->flags |= CAPTURE_LATE;
 	}
 	return 0;
 }

@@ -206,7 +206,7 @@ enum number {
 	NUMBER_BITS = 13,
 	NUMBER_MASK = 0x1fff,
 	NUMBER_NONE = 0x1fff,	/* not a call: the task was killed by a signal outside of any */
-	NUMBER_OTHER = 0x1ffe,	/* a number too large to be kept */
+	NUMBER_OTHER = 0x1ffe,	/* a number from here on: a capture of argument 0 has it, in 4 bytes */
 };
 
 /*

@@ -78,10 +78,14 @@ func TestCalls(t *testing.T) {
 	)
 }
 
-// TestUnmappedPath reads a path whose page comes into memory by the call itself.
-func TestUnmappedPath(t *testing.T) {
+// TestLateInput reads input whose page comes into memory by the call itself: all of it is marked.
+func TestLateInput(t *testing.T) {
 	expect(t, worked(t, load(t, small), "unmapped"),
-		`openat(dfd=AT_FDCWD, filename=ADDR "/not/in/mem" <read late>, flags=O_RDONLY) = -1 ENOENT (No such file or directory)`)
+		`openat(dfd=AT_FDCWD, filename=ADDR "/not/in/mem" <read late>, flags=O_RDONLY) = -1 ENOENT (No such file or directory)`,
+		`write(fd=101, buf=ADDR "/not/in/mem" <read late>, count=11) = 11`,
+		`writev(fd=101, vec=ADDR "/not/in/mem" <read late>, vlen=1) = 11`,
+		`sendmsg(fd=101, msg=ADDR "/not/in/mem" <read late>, flags=0) = 11`,
+	)
 }
 
 func TestVectors(t *testing.T) {
@@ -113,7 +117,9 @@ func TestRefused(t *testing.T) {
 func TestUnknownNumbers(t *testing.T) {
 	expect(t, worked(t, load(t, small), "unknown"),
 		`syscall_0x3e7(0x1, 0x2, 0x3, 0, 0, 0) = -1 ENOSYS (Function not implemented)`,
-		`syscall_0x1ffe_or_above(0x1, 0, 0, 0, 0, 0) = -1 ENOSYS (Function not implemented)`,
+		`syscall_0x11170(0x1, 0, 0, 0, 0, 0) = -1 ENOSYS (Function not implemented)`,
+		`x32:syscall_ADDR(0x1, 0, 0, 0, 0, 0) = -1 ENOSYS (Function not implemented)`, // 0x7fffffff without the bit of x32
+		`syscall_ADDR(0x1, 0, 0, 0, 0, 0) = -1 ENOSYS (Function not implemented)`,     // 0xffffffff
 	)
 }
 

@@ -103,11 +103,27 @@ func unmappedWorker() {
 	copy(page[4096-12:], "/not/in/mem")
 	_, err = f.Write(page)
 	must(err)
-	mapped, err := unix.Mmap(int(f.Fd()), 0, 4096, unix.PROT_READ, unix.MAP_PRIVATE)
+	var fresh [4]uintptr // each in a page of its own that nobody has touched
+	for n := range fresh {
+		mapped, err := unix.Mmap(int(f.Fd()), 0, 4096, unix.PROT_READ, unix.MAP_PRIVATE)
+		must(err)
+		fresh[n] = pointer(&mapped[4096-12])
+	}
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0)
 	must(err)
+	fixed(pair)
+	// Two words of memory each: the iovecs' bases are not Go's.
+	vector := [2]uintptr{fresh[2], 11}
+	part := [2]uintptr{fresh[3], 11}
+	message := unix.Msghdr{Iov: (*unix.Iovec)(unsafe.Pointer(&part)), Iovlen: 1}
 	worker()
 	at := unix.AT_FDCWD
-	raw(unix.SYS_OPENAT, uintptr(at), pointer(&mapped[4096-12]), unix.O_RDONLY, 0)
+	raw(unix.SYS_OPENAT, uintptr(at), fresh[0], unix.O_RDONLY, 0)
+	raw(unix.SYS_WRITE, out, fresh[1], 11)
+	raw(unix.SYS_WRITEV, out, pointer(&vector), 1)
+	raw(unix.SYS_SENDMSG, out, pointer(&message), 0)
+	runtime.KeepAlive(&vector)
+	runtime.KeepAlive(&message)
 }
 
 func vectorsWorker() {
@@ -184,6 +200,8 @@ func unknownWorker() {
 	worker()
 	raw(999, 1, 2, 3)
 	raw(70000, 1)
+	raw(0x7fffffff, 1)
+	raw(0xffffffff, 1)
 }
 
 // patternsWorker writes patterns from many threads until it is killed: the bytes of each call are all the same.

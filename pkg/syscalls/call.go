@@ -13,7 +13,7 @@ import (
 )
 
 // NumberNone is the Nr of a record that is of no call: the task was killed by a signal
-// outside of any. NumberOther is that of a call whose number is too large to be kept.
+// outside of any. NumberOther is that of all calls from that number on: see Number.
 const (
 	NumberNone  Nr = abi.NumberNone
 	NumberOther Nr = abi.NumberOther
@@ -59,6 +59,21 @@ func (c *Call) Capture(arg int) *Capture {
 		}
 	}
 	return nil
+}
+
+// Number is the call's number, which no ABI has a call for if it does not fit an Nr. It is false of a record that is of no
+// call, and of one with a large number that was written before such were kept.
+func (c *Call) Number() (number uint32, known bool) {
+	switch c.Nr {
+	case NumberNone:
+		return 0, false
+	case NumberOther:
+		if p := c.Capture(0); p != nil && len(p.Data) == 4 {
+			return binary.LittleEndian.Uint32(p.Data), true
+		}
+		return 0, false
+	}
+	return uint32(c.Nr), true
 }
 
 // Syscall finds the call's description; nil where its number is not known.

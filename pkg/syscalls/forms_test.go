@@ -208,6 +208,7 @@ func TestMarks(t *testing.T) {
 			`futex(uaddr=0x7ffe4b2c, op=FUTEX_WAIT, val=0, utime=NULL) = -1 ENOSYS (Function not implemented) (enter not seen; denied by seccomp or a tracer?)`, ""},
 
 		{unknown, `syscall_0x1ffd(0x1) = -1 ENOSYS (Function not implemented)`, `{"value":"0x1"}`},
+		{with(other, 0, "\xff\xff\xff\x7f"), `syscall_0x7fffffff(0x1) = -1 ENOSYS (Function not implemented)`, `"syscall":"syscall_0x7fffffff","number":2147483647,`},
 		{other, `syscall_0x1ffe_or_above(0x1) = -1 ENOSYS (Function not implemented)`, `{"value":"0x1"}`},
 	} {
 		c := decoded(t, test.call)

@@ -8,7 +8,7 @@ import "strings"
 type JSON struct {
 	Syscall    string    `json:"syscall,omitempty"` // absent where a signal killed the task outside of any call
 	ABI        string    `json:"abi,omitempty"`     // where it is not the native one: ia32, arm, x32
-	Number     *int      `json:"number,omitempty"`  // of the call, within its ABI; absent if it is too large to be kept
+	Number     *uint32   `json:"number,omitempty"`  // of the call, within its ABI; absent if it was not kept
 	Args       []JSONArg `json:"args"`              // those that the call takes
 	Ret        *int64    `json:"ret"`               // as the kernel returned it: a negative errno; null where it did not return
 	Errno      string    `json:"errno,omitempty"`   // of a failed call: ENOENT
@@ -52,12 +52,12 @@ func (c *Call) JSON(inFlight bool) JSON {
 	if c.Nr == NumberNone {
 		return j
 	}
-	name := Call{Native: c.ABI, ABI: c.ABI, Nr: c.Nr}
+	name := *c
+	name.Native = c.ABI // whose name stands apart
 	if j.Syscall = string(name.appendName(nil, s)); c.ABI != c.native() {
 		j.ABI = c.ABI.String()
 	}
-	if c.Nr != NumberOther {
-		number := int(c.Nr)
+	if number, known := c.Number(); known {
 		j.Number = &number
 	}
 	for i := range min(max(c.NArgs, 0), len(c.Args)) {

@@ -72,11 +72,10 @@ func (c *Call) appendName(dst []byte, s *Syscall) []byte {
 		return append(dst, s.Name...)
 	}
 	dst = append(dst, "syscall_"...)
-	dst = appendHex(dst, uint64(c.Nr))
-	if c.Nr == NumberOther {
-		dst = append(dst, "_or_above"...)
+	if number, known := c.Number(); known {
+		return appendHex(dst, uint64(number))
 	}
-	return dst
+	return append(appendHex(dst, uint64(NumberOther)), "_or_above"...)
 }
 
 // appendCall appends name and those arguments that the call takes, with what it gave back or without.
