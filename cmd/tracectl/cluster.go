@@ -57,15 +57,9 @@ func newCluster(s *settings) *cobra.Command {
 	flags.Var(&cs.nodes, "node", "only this node, a name or a pattern; may be given several times")
 	flags.Var(&cs.timeout, "timeout", "how long a node may keep silent before it has failed")
 	complete(c, "node", cs.completeNodes)
+	nothingToComplete(c, "timeout", "agent-namespace")
 	c.AddCommand(newClusterStatus(&cs), newClusterContainers(&cs), newClusterExec(&cs), newClusterStraceback(&cs))
 	return c
-}
-
-// complete has a flag be completed.
-func complete(c *cobra.Command, flag string, function cobra.CompletionFunc) {
-	if err := c.RegisterFlagCompletionFunc(flag, function); err != nil {
-		panic(err) // the flag has just been added
-	}
 }
 
 // globs are names or patterns, from a flag that may be given several times.
@@ -194,7 +188,7 @@ func addAllNamespaces(c *cobra.Command) {
 }
 
 // completeNodes offers the names of nodes to the shell.
-func (cs *clusterSettings) completeNodes(c *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
+func (cs *clusterSettings) completeNodes(c *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
 	nodes, err := cs.quick(c)
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveError
@@ -203,7 +197,7 @@ func (cs *clusterSettings) completeNodes(c *cobra.Command, _ []string, _ string)
 	for _, node := range nodes.Nodes {
 		names = append(names, node.Name)
 	}
-	return names, cobra.ShellCompDirectiveNoFileComp
+	return offer(names, typed)
 }
 
 // quick is open for completion: whoever has pressed a key does not wait for long, and wants no notes.

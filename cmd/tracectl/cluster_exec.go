@@ -42,6 +42,7 @@ func newClusterExec(cs *clusterSettings) *cobra.Command {
 	r := addExecFlags(c)
 	keep(c, "time", "timestamps", "wide", "output", "since")
 	addAllNamespaces(c)
+	completeContainers(c, cs.lister("containers", "--all"))
 	c.RunE = func(c *cobra.Command, args []string) error {
 		r.columns = r.shown(c)
 		ctx, stop := untilSignal(c)

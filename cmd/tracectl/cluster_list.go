@@ -29,6 +29,7 @@ in which the nodes answer.`,
 	addAllNamespaces(c)
 	l := listing[listedJSON]{output: addListOutput(c), filter: filter, what: "container called", table: &containerTable}
 	keep(c, "output")
+	completeContainers(c, cs.lister("containers", "--all"))
 	c.RunE = func(c *cobra.Command, args []string) error {
 		return l.print(c, cs, args, []string{"containers", "--all"}, "containers")
 	}
@@ -64,6 +65,7 @@ does on one. With -o json they come in the order in which the nodes answer.`,
 	addAllNamespaces(c)
 	l := listing[recordingJSON]{output: addListOutput(c), filter: filter, what: "recording of", table: &recordingTable}
 	keep(c, "output")
+	completeContainers(c, cs.lister("straceback", "list", "--names"))
 	c.RunE = func(c *cobra.Command, args []string) error {
 		return l.print(c, cs, args, []string{"straceback", "list", "--names"}, "straceback", "list")
 	}

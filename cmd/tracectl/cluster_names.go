@@ -35,7 +35,7 @@ func (run *clusterRun) known(ctx context.Context, list []string, add func(labels
 
 // container is as much of it as finding it takes.
 func (j *containerJSON) container() *labels.Container {
-	c := &labels.Container{Namespace: j.Namespace, Pod: j.Pod, Name: j.Container, ID: j.ContainerID, Engine: j.Engine}
+	c := &labels.Container{Namespace: j.Namespace, Pod: j.Pod, Name: j.Container, ID: j.ContainerID, Engine: j.Engine, Labels: j.Labels}
 	if j.Sandbox {
 		c.Flags = abi.WhoSandbox
 	}
@@ -102,4 +102,17 @@ func (cs *clusterSettings) filterArgs(c *cobra.Command, command ...string) []str
 		}
 	}
 	return args
+}
+
+// lister lists the containers that the nodes list which answer soon.
+func (cs *clusterSettings) lister(command ...string) lister {
+	return func(c *cobra.Command) ([]*labels.Container, error) {
+		run, err := cs.quick(c)
+		if err != nil {
+			return nil, err
+		}
+		var all []*labels.Container
+		_ = run.known(c.Context(), cs.filterArgs(c, command...), func(k labels.Known) { all = append(all, k.Container) })
+		return all, nil
+	}
 }

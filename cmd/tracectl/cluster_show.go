@@ -40,9 +40,7 @@ func newClusterStracebackShow(cs *clusterSettings) *cobra.Command {
 	addNamespace(c, &namespace)
 	addAllNamespaces(c)
 	keep(c, "namespace")
-	c.ValidArgsFunction = func(c *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-		return cs.completeNames(c, args)
-	}
+	completeContainers(c, cs.lister("straceback", "list", "--names"))
 	c.RunE = func(c *cobra.Command, args []string) error {
 		ctx, stop := untilSignal(c)
 		defer stop()
@@ -78,24 +76,4 @@ func (run *clusterRun) show(ctx context.Context, name string, list, show []strin
 		return fmt.Errorf("%s: %w", terminal.String(node.Name), err)
 	}
 	return err
-}
-
-// completeNames offers the names of all recordings to the shell.
-func (cs *clusterSettings) completeNames(c *cobra.Command, args []string) ([]string, cobra.ShellCompDirective) {
-	if len(args) > 0 {
-		return nil, cobra.ShellCompDirectiveNoFileComp
-	}
-	run, err := cs.quick(c)
-	if err != nil {
-		return nil, cobra.ShellCompDirectiveError
-	}
-	var names []string
-	// Names of the nodes that answer are better than none.
-	_ = run.known(c.Context(), cs.filterArgs(c, "straceback", "list", "--names"), func(k labels.Known) {
-		if name := k.FullName(); name != "" && terminal.String(name) == name {
-			names = append(names, name)
-		}
-	})
-	slices.Sort(names)
-	return slices.Compact(names), cobra.ShellCompDirectiveNoFileComp
 }

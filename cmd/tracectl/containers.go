@@ -39,6 +39,7 @@ containers that have ended are listed as well.`,
 		SuggestFor: []string{"ps", "pods", "ls"},
 	}
 	filter := addFilter(c)
+	completeContainers(c, s.known)
 	all := addAll(c)
 	output := addListOutput(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
@@ -89,6 +90,16 @@ func listContainers(stdout, stderr io.Writer, s *settings, names []string, filte
 		}
 	}
 	return nil
+}
+
+// known lists the containers that are known.
+func (s *settings) known(*cobra.Command) ([]*labels.Container, error) {
+	i, directory, err := s.open()
+	if err != nil {
+		return nil, err
+	}
+	defer i.Close()
+	return directory.All(), nil
 }
 
 // recorded tells whether there is a recording of a container.

@@ -74,9 +74,11 @@ func newExec(s *settings) *cobra.Command {
 		Args: atMost(1),
 	}
 	r := addExecFlags(c)
+	completeContainers(c, s.known)
 	c.Flags().Var(&r.heartbeat, "heartbeat", "with -o json, also an object with only the time, at the beginning and again each time that so long has passed")
 	// For "tracectl cluster exec": an engine does not tell what it runs that the connection is gone, but for this.
 	c.Flags().BoolVar(&r.untilEOF, "until-eof", false, "end when standard input does")
+	nothingToComplete(c, "heartbeat")
 	if err := c.Flags().MarkHidden("until-eof"); err != nil {
 		panic(err) // the flag has just been added
 	}

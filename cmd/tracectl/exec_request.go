@@ -42,6 +42,7 @@ func addExecFlags(c *cobra.Command) *execRequest {
 	flags.BoolVar(&r.runtime, "runtime", false, "also the container runtime's own, before the container's program")
 	flags.Var(&r.since, "since", "begin with the past, so long ago (10m, 1d) or at a date (\"2026-01-31 15:04\")")
 	flags.BoolVar(&r.noFollow, "no-follow", false, "end with the last one of the past; without --since, begin with the first one")
+	nothingToComplete(c, "since")
 	r.output = addOutput(c)
 	return &r
 }

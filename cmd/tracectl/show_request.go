@@ -33,6 +33,8 @@ func addShowFlags(c *cobra.Command, abis []syscalls.ABI) *showRequest {
 	flags.BoolVarP(&r.durations, "durations", "T", false, "behind each call, the seconds that it took")
 	r.timestamps = addTimestamps(c, timestamp.Relative)
 	r.output = addOutput(c)
+	completeCalls(c, &r.syscalls)
+	nothingToComplete(c, "pid", "previous")
 	return &r
 }
 
@@ -43,17 +45,4 @@ func nativeABIs() []syscalls.ABI {
 		return []syscalls.ABI{native, syscalls.CompatABI(native), syscalls.X32}
 	}
 	return []syscalls.ABI{native, syscalls.CompatABI(native)}
-}
-
-// isSyscall tells whether any of some ABIs has a call of that name.
-func isSyscall(name string, abis []syscalls.ABI) bool {
-	const most = 1024 // above all numbers that there are
-	for _, abi := range abis {
-		for nr := range syscalls.Nr(most) {
-			if call, ok := syscalls.Lookup(abi, nr); ok && call.Name == name {
-				return true
-			}
-		}
-	}
-	return false
 }

@@ -43,3 +43,19 @@ func (s *settings) recordings() (*bpf.Instance, *labels.Directory, []*straceback
 	}
 	return i, directory, list, nil
 }
+
+// recorded lists the containers that there are recordings of.
+func (s *settings) recorded(*cobra.Command) ([]*labels.Container, error) {
+	i, _, list, err := s.recordings()
+	if err != nil {
+		return nil, err
+	}
+	defer i.Close()
+	var all []*labels.Container
+	for _, r := range list {
+		if r.Container != nil {
+			all = append(all, r.Container)
+		}
+	}
+	return all, nil
+}

@@ -40,6 +40,7 @@ come by namespace, pod and container.
 		Args: atMost(1),
 	}
 	filter := addFilter(c)
+	completeContainers(c, s.recorded)
 	names := c.Flags().Bool("names", false, "only the names, as show takes them, which is quick: the recordings are not read")
 	output := addListOutput(c)
 	c.RunE = func(c *cobra.Command, args []string) error {

@@ -54,33 +54,14 @@ func newStracebackShow(s *settings) *cobra.Command {
   tracectl straceback show mypod --failed
   tracectl straceback show 4f1c --syscall openat,execve --durations
   tracectl straceback show default/web/nginx --previous -o json`,
-		Args:              exactly(1),
-		ValidArgsFunction: s.completeNames,
+		Args: exactly(1),
 	}
 	r := addShowFlags(c, nativeABIs())
+	completeContainers(c, s.recorded)
 	c.RunE = func(c *cobra.Command, args []string) error {
 		return showRecording(s, args[0], r, c.OutOrStdout(), c.ErrOrStderr())
 	}
 	return c
-}
-
-// completeNames offers the names of all recordings to the shell.
-func (s *settings) completeNames(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-	if len(args) > 0 {
-		return nil, cobra.ShellCompDirectiveNoFileComp
-	}
-	i, _, list, err := s.recordings()
-	if err != nil {
-		return nil, cobra.ShellCompDirectiveError
-	}
-	defer i.Close()
-	var names []string
-	for _, r := range list {
-		if name := r.Name(); name != "" && !slices.Contains(names, name) {
-			names = append(names, name)
-		}
-	}
-	return names, cobra.ShellCompDirectiveNoFileComp
 }
 
 func showRecording(s *settings, name string, request *showRequest, stdout, stderr io.Writer) error {

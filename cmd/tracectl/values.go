@@ -102,11 +102,26 @@ func (l *calls) String() string { return strings.Join(l.names, ",") }
 func (l *calls) Type() string   { return "call,..." }
 
 func (l *calls) Set(text string) error {
+	known := l.known()
 	for name := range strings.SplitSeq(strings.TrimPrefix(text, "trace="), ",") {
-		if !isSyscall(name, l.abis) {
+		if !known[name] {
 			return fmt.Errorf("there is no system call %q", name)
 		}
 		l.names = append(l.names, name)
 	}
 	return nil
+}
+
+// known are the names of the calls that there are.
+func (l *calls) known() map[string]bool {
+	const most = 1024 // above all numbers that there are
+	names := map[string]bool{}
+	for _, abi := range l.abis {
+		for nr := range syscalls.Nr(most) {
+			if call, ok := syscalls.Lookup(abi, nr); ok {
+				names[call.Name] = true
+			}
+		}
+	}
+	return names
 }

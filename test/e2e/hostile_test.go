@@ -97,6 +97,9 @@ func TestHostileText(t *testing.T) {
 		{[]string{"straceback", "show", "x" + hostileText}, 0},
 		{[]string{"exec", "--no-follow", "--label", hostileText}, 0},
 		{[]string{"status"}, 0},
+		{[]string{"__complete", "straceback", "show", ""}, 0},
+		{[]string{"__complete", "exec", "--pod", ""}, 0},
+		{[]string{"__complete", "containers", "--label", ""}, 0},
 	} {
 		o := x.run(tracectlPath, command.args...)
 		for _, output := range []string{o.stdout, o.stderr} {

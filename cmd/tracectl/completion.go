@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/runc-trace/runc-trace/pkg/labels"
+	"github.com/runc-trace/runc-trace/pkg/terminal"
+)
+
+// complete has a flag be completed.
+func complete(c *cobra.Command, flag string, function cobra.CompletionFunc) {
+	if err := c.RegisterFlagCompletionFunc(flag, function); err != nil {
+		panic(err) // the flag has just been added
+	}
+}
+
+// offer is what the shell is offered of some candidates: each that begins as what was typed, once, in order. Containers choose
+// candidates: those that a terminal or a shell could take for more than a word are left out.
+func offer(candidates []string, typed string) ([]string, cobra.ShellCompDirective) {
+	offered := slices.DeleteFunc(candidates, func(candidate string) bool {
+		return !terminal.Harmless(candidate) || !strings.HasPrefix(candidate, typed)
+	})
+	slices.Sort(offered)
+	return slices.Compact(offered), cobra.ShellCompDirectiveNoFileComp
+}
+
+// lister lists the containers that a command may be asked for.
+type lister func(c *cobra.Command) ([]*labels.Container, error)
+
+// completeContainers has a command's NAME and the flags that choose containers be completed.
+func completeContainers(c *cobra.Command, list lister) {
+	c.ValidArgsFunction = func(c *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
+		if len(args) > 0 {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		return offerOf(c, list, typed, names)
+	}
+	for flag, candidates := range map[string]func(*labels.Container, string) []string{
+		"namespace": func(k *labels.Container, _ string) []string { return []string{k.Namespace} },
+		"pod":       func(k *labels.Container, _ string) []string { return []string{k.Pod} },
+		"container": func(k *labels.Container, typed string) []string {
+			if k.Name != "" && strings.HasPrefix(k.Name, typed) {
+				return []string{k.Name}
+			}
+			return ids(k)
+		},
+		"label": pairs,
+	} {
+		if c.Flags().Lookup(flag) != nil {
+			complete(c, flag, func(c *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
+				return offerOf(c, list, typed, candidates)
+			})
+		}
+	}
+}
+
+func offerOf(c *cobra.Command, list lister, typed string, candidates func(k *labels.Container, typed string) []string) ([]string, cobra.ShellCompDirective) {
+	known, err := list(c)
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveError
+	}
+	var all []string
+	for _, k := range known {
+		all = append(all, candidates(k, typed)...)
+	}
+	return offer(all, typed)
+}
+
+// names are those of a container that begin as what was typed: its full name, or else its pod, or else its ID.
+func names(k *labels.Container, typed string) []string {
+	if name := k.FullName(); strings.HasPrefix(name, typed) {
+		return []string{name}
+	}
+	if k.Pod != "" && strings.HasPrefix(k.Pod, typed) {
+		return []string{k.Pod}
+	}
+	return ids(k)
+}
+
+func ids(k *labels.Container) []string {
+	all := []string{labels.ShortID(k.ID)}
+	if k.Engine != "" {
+		all = append(all, k.Engine+"://"+k.ID)
+	}
+	return all
+}
+
+// pairs are the labels of a container, as a selector's last requirement.
+func pairs(k *labels.Container, typed string) []string {
+	before := typed[:strings.LastIndexByte(typed, ',')+1]
+	var all []string
+	for key, value := range k.Labels {
+		all = append(all, before+key+"="+value)
+	}
+	return all
+}
+
+// completeCalls has -e be completed, also behind other calls.
+func completeCalls(c *cobra.Command, calls *calls) {
+	complete(c, "syscall", func(_ *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
+		before := typed[:max(strings.LastIndexByte(typed, ','), strings.LastIndexByte(typed, '='))+1]
+		var all []string
+		for name := range calls.known() {
+			all = append(all, before+name)
+		}
+		return offer(all, typed)
+	})
+}
+
+// nothingToComplete has the shell not offer files for a flag's value.
+func nothingToComplete(c *cobra.Command, flags ...string) {
+	for _, flag := range flags {
+		complete(c, flag, cobra.NoFileCompletions)
+	}
+}

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package terminal
+
+import "strings"
+
+// Harmless tells whether text that a container chose can be put on a command line as it is: it is one word of plain
+// letters, digits and some marks, which neither a terminal nor a shell takes for anything else, and no flag.
+func Harmless(text string) bool {
+	const marks = "-._/:=@+,%"
+	for i := range len(text) {
+		c := text[i]
+		letter := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
+		if !letter && strings.IndexByte(marks, c) < 0 {
+			return false
+		}
+	}
+	return text != "" && text[0] != '-' && text[0] != '='
+}
