@@ -38,9 +38,9 @@ func healthy() Facts {
 		Configuration: Configuration{Path: "/c.toml", Present: true, Config: c},
 		Runtimes:      []Runtime{{Wanted: config.Runtime{runc}, Path: runc, Answer: "runc version 1.1"}},
 		Shims:         []Shim{{Path: "/usr/bin/runc-trace", Mode: 0o755, Same: true, Answer: "runc version 1.1"}},
-		Engines: []Engine{{engine.Engine{
-			Kind: engine.Containerd, Version: "2.0", Variant: "k3s", Unit: "k3s.service", CgroupDriver: "systemd", Runtime: engine.Runtime{Name: "runc", Path: "/usr/bin/runc-trace"},
-		}, engine.Use{Default: true, Runtimes: []string{"runc"}}, false}},
+		Engines: []Engine{{Engine: engine.Engine{
+			Kind: engine.Containerd, Binary: "/usr/bin/containerd", Version: "2.0", Variant: "k3s", Unit: "k3s.service", CgroupDriver: "systemd", Runtime: engine.Runtime{Name: "runc", Path: "/usr/bin/runc-trace"},
+		}, Use: engine.Use{Default: true, Runtimes: []string{"runc"}}, Reload: "systemctl restart k3s.service"}},
 		KubeletDriver: "systemd",
 		Unit:          Unit{Load: "loaded", File: "enabled", Active: "active", Before: []string{"k3s.service", "shutdown.target"}},
 		Running:       []Running{{ID: "aa", Path: "/a/aa", Cgroups: []uint64{12, 11, 1}}},
@@ -195,17 +195,33 @@ func TestChecks(t *testing.T) {
 
 		{"an engine without the shim", func(f *Facts) { f.Engines[0].Use = engine.Use{} }, []Check{{"engine containerd (k3s)", Warn,
 			"version 2.0, cgroup driver systemd; none of its runtimes is runc-trace", "tracectl install --engine containerd --set-default --restart"}}, nil},
-		{"an engine with the shim beside its default runtime", func(f *Facts) { f.Engines[0].Use = engine.Use{Runtimes: []string{"runc-trace"}} }, []Check{{"engine containerd (k3s)", OK,
-			"version 2.0, cgroup driver systemd; its runtime runc-trace is runc-trace, its default one, runc, is not", ""}}, nil},
+		{"an engine with the shim beside its default runtime", func(f *Facts) { f.Engines[0].Use = engine.Use{Runtimes: []string{"runc-trace"}} }, []Check{{"engine containerd (k3s)", Warn,
+			"version 2.0, cgroup driver systemd; its runtime runc-trace is runc-trace, its default one, runc, is not", "tracectl install --engine containerd --set-default --restart"}}, nil},
+		{"an engine with runtimes beside its default one", func(f *Facts) {
+			f.Engines[0].Running = &engine.Use{Default: true}
+			f.Engines[0].Untraced = []engine.Runtime{{Name: "nvidia", Path: "/usr/bin/nvidia-container-runtime"}, {Name: "kata", Type: "io.containerd.kata.v2"}}
+		}, []Check{{"engine containerd (k3s)", OK, "version 2.0, cgroup driver systemd; its default runtime runc is runc-trace; not traced: containers of its runtimes nvidia, kata (io.containerd.kata.v2)", ""}}, nil},
+		{"an engine that has not read its configuration", func(f *Facts) { f.Engines[0].Running = &engine.Use{} }, []Check{{"engine containerd (k3s)", Warn,
+			"version 2.0, cgroup driver systemd; its default runtime runc is runc-trace in its configuration, but by its own answer the engine that runs calls another program", "systemctl restart k3s.service"}}, nil},
+		{"an engine that goes on with what it had", func(f *Facts) { f.Engines[0].Use, f.Engines[0].Running = engine.Use{}, &engine.Use{Default: true} }, []Check{{"engine containerd (k3s)", Warn,
+			"version 2.0, cgroup driver systemd; its default runtime runc is not runc-trace in its configuration, but by its own answer the engine that runs still calls it", "systemctl restart k3s.service"}}, nil},
+		{"an engine that does not answer", func(f *Facts) {
+			f.Engines[0].RunningErr = errors.New("asking containerd (k3s) for its runtimes: refused")
+		}, []Check{{"engine containerd (k3s)", Warn,
+			"version 2.0, cgroup driver systemd; its default runtime runc is runc-trace in its configuration; whether the engine that runs has read that is not known: asking containerd (k3s) for its runtimes: refused", "systemctl restart k3s.service"}}, nil},
+		{"an engine whose program was not found", func(f *Facts) { f.Engines[0].Binary, f.Engines[0].Version = "", "" }, []Check{{"engine containerd (k3s)", Warn,
+			"cgroup driver systemd, its program was not found; its default runtime runc is runc-trace", "start the engine, so that its program can be seen"}}, nil},
 		{"an engine whose shim is gone", func(f *Facts) { f.Engines[0].Missing = true }, []Check{{"engine containerd (k3s)", Fail,
 			"version 2.0, cgroup driver systemd; it can start no container: its runtime runc is /usr/bin/runc-trace, which is not there",
 			"tracectl install --engine containerd --set-default --restart, or tracectl uninstall"}}, nil},
 		{"an engine whose own runtime is gone", func(f *Facts) { f.Engines[0].Missing, f.Engines[0].Use = true, engine.Use{} }, []Check{{"engine containerd (k3s)", Warn,
 			"version 2.0, cgroup driver systemd; none of its runtimes is runc-trace", "tracectl install --engine containerd --set-default --restart"}}, nil},
 		{"an engine of which little is known", func(f *Facts) {
-			f.Engines[0] = Engine{engine.Engine{Kind: engine.Podman, Runtime: engine.Runtime{Name: "crun"}}, engine.Use{Default: true, Runtimes: []string{"crun"}}, false}
+			f.Engines[0] = Engine{Engine: engine.Engine{Kind: engine.Podman, Binary: "/usr/bin/podman", Runtime: engine.Runtime{Name: "crun"}}, Use: engine.Use{Default: true, Runtimes: []string{"crun"}}}
 		}, []Check{{"engine podman", OK, "its default runtime crun is runc-trace", ""}}, []string{"engine containerd (k3s)"}},
-		{"an engine that others tell the runtime", func(f *Facts) { f.Engines[0] = Engine{Engine: engine.Engine{Kind: engine.Containerd, Version: "1"}} },
+		{"an engine that others tell the runtime", func(f *Facts) {
+			f.Engines[0] = Engine{Engine: engine.Engine{Kind: engine.Containerd, Binary: "/usr/bin/containerd", Version: "1"}}
+		},
 			[]Check{{"engine containerd", OK, "version 1; it has no default runtime of its own", ""}}, []string{"engine containerd (k3s)"}},
 		{"engines that cannot be read", func(f *Facts) { f.EnginesErr = errors.New("a\nb") },
 			[]Check{{"engines", Warn, "a; b", "repair the configuration of the engine"}}, nil},
@@ -248,7 +264,7 @@ func TestChecks(t *testing.T) {
 		{"a container that was moved", func(f *Facts) { f.Tracer.Containers[0].Cgroups = []uint64{5, 1} }, []Check{{"containers", Warn,
 			"web is registered for cgroup 11, but its init (7) is in 5", "see who moved it: its calls are recorded no longer. Restart it"}}, nil},
 		{"a container of which nothing is known", func(f *Facts) { f.Running = append(f.Running, Running{"bb", "/bb", []uint64{13, 1}}) }, []Check{{"containers", Warn,
-			"1 container that runs was not started through runc-trace, such as bb", "see that its engine goes through runc-trace, and restart it"}}, nil},
+			"1 container that runs was not started through runc-trace, such as bb", "tracectl load"}}, nil},
 		{"containers that are going", func(f *Facts) { f.Tracer.Containers[0].Cgroups, f.Running[0].Cgroups = nil, nil }, []Check{{"containers", OK, "none runs", ""}}, nil},
 	} {
 		f := healthy()

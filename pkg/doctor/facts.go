@@ -98,11 +98,16 @@ type Shim struct {
 	Err    error  // of asking it
 }
 
-// Engine is an engine, and which of its runtimes go through the shim.
+// Engine is an engine, and which of its runtimes go through the shim if it starts now.
 type Engine struct {
 	engine.Engine
 	Use     engine.Use
 	Missing bool // the program of its default runtime is not there
+
+	Running    *engine.Use      // by the answer of the engine that runs; nil if it has none
+	RunningErr error            // of asking it
+	Reload     string           // what has it take its configuration
+	Untraced   []engine.Runtime // beside the default one, those that do not go through the shim
 }
 
 // Unit is what systemd knows of runc-trace.service.

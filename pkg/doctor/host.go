@@ -43,7 +43,7 @@ func Gather(ctx context.Context, h engine.Host, f Facts) Facts {
 	paths := shimPaths(h, path.Dir(f.Self.Path))
 	found := programs(h, paths)
 	f.Runtimes = runtimeFacts(ctx, h, f.Configuration.Config, found)
-	f.Engines, f.EnginesErr = engineFacts(h, paths, found)
+	f.Engines, f.EnginesErr = engineFacts(ctx, h, paths, found)
 	for _, e := range f.Engines {
 		if e.Use.Default {
 			paths = append(paths, e.Runtime.Path)
@@ -262,23 +262,42 @@ func runtimeFacts(ctx context.Context, h engine.Host, c config.Config, shims []f
 }
 
 // engineFacts finds the engines, and which of their runtimes go through one of the shims, which are expected at paths.
-func engineFacts(h engine.Host, paths []string, shims []file) ([]Engine, error) {
+func engineFacts(ctx context.Context, h engine.Host, paths []string, shims []file) ([]Engine, error) {
 	found, err := engine.Detect(h)
 	var engines []Engine
 	for _, e := range found {
 		use, useErr := e.UsesShim(h, paths)
 		program, there := find(h, e.Runtime.Path)
 		// It may also have another name, or stand elsewhere, or be gone.
-		if strings.HasPrefix(path.Base(e.Runtime.Path), "runc-trace") ||
-			there && slices.ContainsFunc(shims, func(s file) bool { return program.same(h, s) }) {
-			use.Default = true
+		elsewhere := strings.HasPrefix(path.Base(e.Runtime.Path), "runc-trace") ||
+			there && slices.ContainsFunc(shims, func(s file) bool { return program.same(h, s) })
+		use.Default = use.Default || elsewhere
+		facts := Engine{Engine: e, Use: use, Missing: e.Runtime.Path != "" && !there, Reload: e.ReloadCommand(h)}
+		if _, running := h.Process(e); running {
+			now, asked, askErr := e.RunsShim(ctx, h, append(slices.Clone(paths), shimPath(e, elsewhere)...))
+			if facts.RunningErr = askErr; asked && askErr == nil {
+				facts.Running = &now
+			}
 		}
-		engines = append(engines, Engine{e, use, e.Runtime.Path != "" && !there})
+		for _, r := range e.Runtimes {
+			if r.Name != e.Runtime.Name && !slices.Contains(use.Runtimes, r.Name) {
+				facts.Untraced = append(facts.Untraced, r)
+			}
+		}
+		engines = append(engines, facts)
 		if err == nil {
 			err = useErr // Detect has said so, where it could not read the same
 		}
 	}
 	return engines, err
+}
+
+// shimPath is the shim of an engine that calls it by another path.
+func shimPath(e engine.Engine, elsewhere bool) []string {
+	if !elsewhere {
+		return nil
+	}
+	return []string{e.Runtime.Path}
 }
 
 // processes calls a function with the PID of each process.

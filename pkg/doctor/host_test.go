@@ -209,17 +209,66 @@ func TestEngineFacts(t *testing.T) {
 		{"{}", Engine{}},
 	} {
 		h := host(t, shim, "shim", "usr/bin/copy", "shim", "usr/bin/dockerd", "", "usr/bin/runc", "real", "etc/docker/daemon.json", test.daemon)
-		engines, err := engineFacts(h, []string{shim}, programs(h, []string{shim}))
+		engines, err := engineFacts(t.Context(), h, []string{shim}, programs(h, []string{shim}))
 		if len(engines) != 1 || err != nil {
 			t.Fatalf("%s: %+v, %v", test.daemon, engines, err)
 		}
 		test.want.Engine = engines[0].Engine
-		if diff := cmp.Diff(test.want, engines[0], cmpopts.IgnoreUnexported(engine.Engine{})); diff != "" || engines[0].Kind != engine.Docker {
+		if diff := cmp.Diff(test.want, engines[0], cmpopts.IgnoreUnexported(engine.Engine{}), cmpopts.IgnoreFields(Engine{}, "Reload", "Untraced")); diff != "" || engines[0].Kind != engine.Docker {
 			t.Errorf("%s (-want +got):\n%s", test.daemon, diff)
 		}
 	}
-	if _, err := engineFacts(host(t, "usr/bin/dockerd", "", "etc/docker/daemon.json", "{"), nil, nil); err == nil {
+	if _, err := engineFacts(t.Context(), host(t, "usr/bin/dockerd", "", "etc/docker/daemon.json", "{"), nil, nil); err == nil {
 		t.Error("a configuration that is none is no error")
+	}
+}
+
+// answers is an API that knows one answer to each question.
+type answers struct {
+	answer string
+	err    error
+}
+
+func (a answers) Get(context.Context, string, string) ([]byte, error) { return []byte(a.answer), a.err }
+
+func (a answers) Status(context.Context, string) (map[string]string, error) { return nil, a.err }
+
+// TestRunningEngine asks the engine that runs, and none that does not.
+func TestRunningEngine(t *testing.T) {
+	const shim = "/opt/runc-trace/bin/runc-trace"
+	const routed = `{"DefaultRuntime": "runc-trace", "Runtimes": {"runc": {"path": "runc"}, "runc-trace": {"path": "` + shim + `"}}}`
+	for _, test := range []struct {
+		name string
+		runs bool
+		api  answers
+		want *engine.Use
+		err  string
+	}{
+		{"stopped", false, answers{answer: routed}, nil, ""},
+		{"it has read it", true, answers{answer: routed}, &engine.Use{Default: true, Runtimes: []string{"runc-trace"}}, ""},
+		{"it has not", true, answers{answer: `{"DefaultRuntime": "runc", "Runtimes": {"runc": {"path": "runc"}}}`}, &engine.Use{}, ""},
+		{"no answer", true, answers{err: errors.New("connection refused")}, nil, "asking docker for its runtimes: connection refused"},
+		{"an answer that is none", true, answers{answer: "<html>"}, nil, "asking docker for its runtimes: reading its answer: "},
+		{"no such question", true, answers{err: engine.ErrNoAnswer}, nil, ""},
+	} {
+		h := host(t, "usr/bin/dockerd", "", "usr/bin/runc", "real", shim, "shim",
+			"etc/docker/daemon.json", `{"default-runtime": "runc-trace", "runtimes": {"runc-trace": {"path": "`+shim+`"}}}`, "proc/7/stat", "7 (dockerd) S 1 7")
+		h.API = test.api
+		if test.runs {
+			if err := os.Symlink("/usr/bin/dockerd", filepath.Join(h.Root, "proc/7/exe")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		engines, err := engineFacts(t.Context(), h, []string{shim}, programs(h, []string{shim}))
+		if len(engines) != 1 || err != nil {
+			t.Fatalf("%s: %+v, %v", test.name, engines, err)
+		}
+		if diff := cmp.Diff(test.want, engines[0].Running); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", test.name, diff)
+		}
+		if got := engines[0].RunningErr; (got == nil) != (test.err == "") || got != nil && !strings.HasPrefix(got.Error(), test.err) {
+			t.Errorf("%s: %v, want %q", test.name, got, test.err)
+		}
 	}
 }
 

@@ -9,6 +9,8 @@ import (
 	"os"
 	"slices"
 	"strings"
+
+	"github.com/runc-trace/runc-trace/pkg/engine"
 )
 
 // configuration judges config.toml. The shim makes do with whatever it says; load does not.
@@ -85,27 +87,44 @@ func engines(f Facts) []Check {
 		checks = warn("engines", strings.ReplaceAll(f.EnginesErr.Error(), "\n", "; "), "repair the configuration of the engine")
 	}
 	for _, e := range f.Engines {
-		name, detail := "engine "+e.String(), about(e)
-		others := strings.Join(e.Use.Runtimes, ", ")
-		install := fmt.Sprintf("tracectl install --engine %s --set-default --restart", e.Kind)
-		switch {
-		case e.Runtime.Name == "":
-			checks = append(checks, ok(name, detail+"it has no default runtime of its own")...)
-		case e.Missing && e.Use.Default:
-			checks = append(checks, fail(name, fmt.Sprintf("%sit can start no container: its runtime %s is %s, which is not there", detail, e.Runtime.Name, e.Runtime.Path), install+", or tracectl uninstall")...)
-		case e.Use.Default:
-			checks = append(checks, ok(name, fmt.Sprintf("%sits default runtime %s is runc-trace", detail, e.Runtime.Name))...)
-		case len(e.Use.Runtimes) > 0:
-			checks = append(checks, ok(name, fmt.Sprintf("%sits runtime %s is runc-trace, its default one, %s, is not", detail, others, e.Runtime.Name))...)
-		default:
-			checks = append(checks, warn(name, fmt.Sprintf("%snone of its runtimes is runc-trace", detail), install)...)
-		}
+		checks = append(checks, engineCheck(e)...)
 		if f.KubeletDriver != "" && e.CgroupDriver != "" && f.KubeletDriver != e.CgroupDriver && e.Daemon() {
 			checks = append(checks, warn("kubelet", fmt.Sprintf("its cgroup driver is %s, that of %s is %s", f.KubeletDriver, e, e.CgroupDriver),
 				fmt.Sprintf("cgroupDriver: %s in /var/lib/kubelet/config.yaml, then systemctl restart kubelet", e.CgroupDriver))...)
 		}
 	}
 	return checks
+}
+
+// engineCheck judges what an engine does now, and what it will do when it starts again.
+func engineCheck(e Engine) []Check {
+	name, detail := "engine "+e.String(), about(e)
+	install := fmt.Sprintf("tracectl install --engine %s --set-default --restart", e.Kind)
+	const stale = "%sits default runtime %s %s runc-trace in its configuration, but by its own answer the engine that runs %s"
+	switch {
+	case e.Runtime.Name == "":
+		return ok(name, detail+"it has no default runtime of its own")
+	case e.Missing && e.Use.Default:
+		return fail(name, fmt.Sprintf("%sit can start no container: its runtime %s is %s, which is not there", detail, e.Runtime.Name, e.Runtime.Path), install+", or tracectl uninstall")
+	case e.Use.Default && e.Running != nil && !e.Running.Default:
+		return warn(name, fmt.Sprintf(stale, detail, e.Runtime.Name, "is", "calls another program"), e.Reload)
+	case !e.Use.Default && e.Running != nil && e.Running.Default:
+		return warn(name, fmt.Sprintf(stale, detail, e.Runtime.Name, "is not", "still calls it"), e.Reload)
+	case e.Use.Default && e.RunningErr != nil:
+		return warn(name, fmt.Sprintf("%sits default runtime %s is runc-trace in its configuration; whether the engine that runs has read that is not known: %v", detail, e.Runtime.Name, e.RunningErr), e.Reload)
+	case e.Use.Default:
+		detail += fmt.Sprintf("its default runtime %s is runc-trace", e.Runtime.Name)
+		if len(e.Untraced) > 0 {
+			detail += "; not traced: containers of its " + engine.Names(e.Untraced)
+		}
+		if e.Binary == "" {
+			return warn(name, detail, "start the engine, so that its program can be seen") // and nothing was asked
+		}
+		return ok(name, detail)
+	case len(e.Use.Runtimes) > 0:
+		return warn(name, fmt.Sprintf("%sits runtime %s is runc-trace, its default one, %s, is not", detail, strings.Join(e.Use.Runtimes, ", "), e.Runtime.Name), install)
+	}
+	return warn(name, fmt.Sprintf("%snone of its runtimes is runc-trace", detail), install)
 }
 
 // about is what is known of an engine, to be followed by more.
@@ -116,6 +135,9 @@ func about(e Engine) string {
 	}
 	if e.CgroupDriver != "" {
 		parts = append(parts, "cgroup driver "+e.CgroupDriver)
+	}
+	if e.Binary == "" {
+		parts = append(parts, "its program was not found")
 	}
 	if parts == nil {
 		return ""

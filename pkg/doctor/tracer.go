@@ -146,10 +146,18 @@ func containers(f Facts) []Check {
 	}
 	if unknown > 0 {
 		return warn("containers", fmt.Sprintf("%s not started through runc-trace, such as %s", count(unknown, "container that runs was", "containers that run were"), example),
-			"see that its engine goes through runc-trace, and restart it")
+			adoption(f.Configuration))
 	}
 	if looked == 0 {
 		return ok("containers", "none runs")
 	}
 	return ok("containers", count(looked, "runs", "run")+", in the cgroups that are registered for them")
+}
+
+// adoption is what has containers that run already traced from now on.
+func adoption(c Configuration) string {
+	if c.Config.Adopt {
+		return "tracectl load"
+	}
+	return fmt.Sprintf("adopt = true in %s, then tracectl load", c.Path)
 }

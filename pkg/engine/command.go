@@ -87,10 +87,19 @@ func initCommand(file string, text []byte, variable string) command {
 	return c
 }
 
-// process is the command of the engine that runs, and whether one does: of several, the one that its unit runs, or else the first.
-func (h Host) process(e Engine) (command, bool) {
+// Process is the PID of the engine that runs, and whether one does.
+func (h Host) Process(e Engine) (pid int, running bool) {
+	pids := h.pids(e)
+	if len(pids) == 0 {
+		return 0, false
+	}
+	return pids[0], true
+}
+
+// pids are the processes of the engine: first the one that its unit runs, then by number.
+func (h Host) pids(e Engine) []int {
 	if e.Binary == "" {
-		return command{}, false
+		return nil
 	}
 	var found []int
 	dirs, _ := filepath.Glob(filepath.Join(h.Root, "proc/[0-9]*"))
@@ -99,15 +108,20 @@ func (h Host) process(e Engine) (command, bool) {
 			found = append(found, pid)
 		}
 	}
-	if len(found) == 0 {
-		return command{}, false
-	}
 	slices.Sort(found)
-	pid := found[0]
 	if e.Unit != "" {
-		if i := slices.IndexFunc(found, func(pid int) bool { return strings.Contains(h.procfs(pid, "cgroup"), "/"+e.Unit) }); i >= 0 {
-			pid = found[i]
+		if i := slices.IndexFunc(found, func(pid int) bool { return strings.Contains(h.procfs(pid, "cgroup"), "/"+e.Unit) }); i > 0 {
+			found[0], found[i] = found[i], found[0]
 		}
+	}
+	return found
+}
+
+// process is the command of the engine that runs, and whether one does.
+func (h Host) process(e Engine) (command, bool) {
+	pid, running := h.Process(e)
+	if !running {
+		return command{}, false
 	}
 	c := command{env: make(map[string]string)}
 	at := place{file: fmt.Sprintf("/proc/%d/cmdline", pid)}
