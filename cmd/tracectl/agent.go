@@ -43,8 +43,12 @@ Where nothing is loaded, the agent waits. Of two agents one waits for the other.
 may be killed at any moment: what it learnt stays, and the next one goes on.
 
 --listen serves /metrics for Prometheus, /healthz (the agent runs) and /readyz
-(programs are loaded, and a source answers). It needs CAP_BPF and CAP_PERFMON, and the
-user ID 0.`
+(programs are loaded, and a source answers). If the address is in use, the agent says
+so, goes on, and serves when it is free. Anybody on the node may connect there; for
+probes there is --check: it asks the agent that runs over a socket of root's, prints
+why the answer is no, and exits 1 then.
+
+The agent needs CAP_BPF and CAP_PERFMON, and the user ID 0.`
 
 func newAgent(s *settings) *cobra.Command {
 	c := &cobra.Command{
@@ -53,6 +57,7 @@ func newAgent(s *settings) *cobra.Command {
 		Long:  agentLong,
 		Example: `  tracectl agent --kubeconfig /etc/kubernetes/kubelet.conf
   tracectl agent --listen unix:///run/runc-trace/agent.sock
+  tracectl agent --check=ready
   tracectl agent --cri-endpoint /run/containerd/containerd.sock --listen ''`,
 		Args: exactly(0),
 	}
@@ -64,8 +69,15 @@ func newAgent(s *settings) *cobra.Command {
 	flags.StringVar(&config.DockerSocket, "docker-socket", "", "socket of Docker (default: /run/docker.sock, or /var/run/docker.sock)")
 	listen := flags.String("listen", "127.0.0.1:7467", "serve metrics and health at HOST:PORT or unix:///PATH; empty: do not")
 	noAdopt := flags.Bool("no-adopt", false, "leave alone the containers that run already and are not registered, whatever the configuration says")
+	socket := flags.String("check-socket", agent.CheckSocket, "where the agent answers --check, for root only; empty: nowhere")
+	check := addChoice(c, "check", "", "ask the agent that runs whether it is alive, or ready, and do nothing else", "alive", "ready")
+	flags.Lookup("check").DefValue, flags.Lookup("check").NoOptDefVal = "", "alive"
 	output := addChoice(c, "output", "o", "form of the log, on stderr", "text", "json")
 	c.RunE = func(c *cobra.Command, _ []string) error {
+		if flags.Changed("check") {
+			question := map[string]string{"alive": agent.CheckAlive, "ready": agent.CheckReady}[check.word]
+			return agent.Check(c.Context(), *socket, question)
+		}
 		var err error
 		if config.Dir, err = s.directory(); err != nil {
 			return err
@@ -96,7 +108,7 @@ func newAgent(s *settings) *cobra.Command {
 		}
 		config.Log = newLog(c.ErrOrStderr(), output.word)
 		config.Version = version
-		return runAgent(agent.New(config), at)
+		return runAgent(agent.New(config), at, *socket)
 	}
 	return c
 }
@@ -128,7 +140,7 @@ func newLog(w io.Writer, form string) *logrus.Logger {
 }
 
 // runAgent runs until a signal comes.
-func runAgent(a *agent.Agent, at *agent.Address) error {
+func runAgent(a *agent.Agent, at *agent.Address, checks string) error {
 	// It holds little for long, and a node has better use for its memory.
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(50)
@@ -142,6 +154,9 @@ func runAgent(a *agent.Agent, at *agent.Address) error {
 
 	work, ctx := errgroup.WithContext(signalled)
 	work.Go(func() error { a.Run(ctx); return nil })
+	if checks != "" {
+		work.Go(func() error { a.ServeChecks(ctx, checks); return nil })
+	}
 	if at != nil {
 		work.Go(func() error { return a.Serve(ctx, *at) })
 	}

@@ -72,12 +72,12 @@ state = "%[1]s/state"
 	if _, err := ctr("images", "import", archive); err != nil {
 		t.Fatal(err)
 	}
-	checked, err := ctr("images", "check", "--quiet", "name==docker.io/library/runc-trace:"+version)
-	if err != nil || strings.TrimSpace(checked) != "docker.io/library/runc-trace:"+version {
+	checked, err := ctr("images", "check", "--quiet", "name==localhost/runc-trace:"+version)
+	if err != nil || strings.TrimSpace(checked) != "localhost/runc-trace:"+version {
 		t.Errorf("what is whole: %q, %v", checked, err)
 	}
 
-	text, err := output(cache+"/crictl-1.34.0/bin/crictl", "--config", os.DevNull, "--image-endpoint", "unix://"+socket, "inspecti", "runc-trace:"+version)
+	text, err := output(cache+"/crictl-1.34.0/bin/crictl", "--config", os.DevNull, "--image-endpoint", "unix://"+socket, "inspecti", "localhost/runc-trace:"+version)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,7 +95,7 @@ state = "%[1]s/state"
 		t.Fatal(err)
 	}
 	got.Info.ImageSpec.Config.Labels = nil // TestIndex
-	want.Status.RepoTags = []string{"docker.io/library/runc-trace:" + version}
+	want.Status.RepoTags = []string{"localhost/runc-trace:" + version}
 	want.Info.ImageSpec.Architecture = runtime.GOARCH
 	want.Info.ImageSpec.Config = v1.Config{Entrypoint: []string{entryPoint}, Env: []string{"PATH=/usr/local/bin"}, WorkingDir: "/"}
 	if diff := cmp.Diff(want, got); diff != "" {

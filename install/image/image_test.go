@@ -166,7 +166,7 @@ func TestIndex(t *testing.T) {
 	oci := []types.MediaType{"application/vnd.oci.image.manifest.v1+json", "application/vnd.oci.image.config.v1+json", "application/vnd.oci.image.layer.v1.tar+gzip"}
 	want := []index{{
 		"application/vnd.oci.image.index.v1+json",
-		map[string]string{"io.containerd.image.name": "docker.io/library/runc-trace:" + version, "org.opencontainers.image.ref.name": version},
+		map[string]string{"io.containerd.image.name": "localhost/runc-trace:" + version, "org.opencontainers.image.ref.name": version},
 		[]platform{{"linux/amd64", config("amd64"), oci}, {"linux/arm64", config("arm64"), oci}},
 	}}
 	if diff := cmp.Diff(want, got); diff != "" {

@@ -16,8 +16,9 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
-// name is how containerd knows the image that Kubernetes' manifests call runc-trace.
-const name = "docker.io/library/runc-trace"
+// name is what Kubernetes' manifests call the image. No registry can be asked for it: a node that has not got it does not
+// run somebody else's in its place.
+const name = "localhost/runc-trace"
 
 // entryPoint is the program that runs where a container's command does not say another one.
 const entryPoint = "/usr/local/bin/tracectl"

@@ -6,6 +6,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"log"
 	"net"
 	"net/http"
 	"os"
@@ -13,7 +15,6 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
-	"golang.org/x/net/netutil"
 	"golang.org/x/sys/unix"
 )
 
@@ -34,22 +35,38 @@ func ParseAddress(text string) (Address, error) {
 	return Address{"tcp", text}, nil
 }
 
-// Serve shows metrics and health until the context ends. Where the address is somebody else's, it waits until it is
-// free: that of the agent before this one is, soon.
+// Serve shows metrics and health until the context ends. If the address is in use, it waits until it is free: that of the
+// agent before this one is, soon.
 func (a *Agent) Serve(ctx context.Context, at Address) error {
 	listener, err := a.listen(ctx, at)
 	if listener == nil {
 		return err
 	}
-	const connections = 16
-	server := &http.Server{
-		Handler: a.Handler(), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second,
-		IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
+	// Everybody on the node can connect. Who connects and says nothing makes room for who does: the oldest of these is closed.
+	connections := newCrowd(16)
+	server := a.server(connections.count(a.Handler()))
+	server.ConnContext = connections.joined
+	server.ConnState = connections.changed
+	if err := serve(ctx, server, listener); err != nil {
+		return fmt.Errorf("serving metrics: %w", err)
 	}
+	return nil
+}
+
+func (a *Agent) server(handler http.Handler) *http.Server {
+	server := &http.Server{
+		Handler: handler, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second,
+		MaxHeaderBytes: 16 << 10, ErrorLog: log.New(io.Discard, "", 0),
+	}
+	server.SetKeepAlivesEnabled(false)
+	return server
+}
+
+func serve(ctx context.Context, server *http.Server, listener net.Listener) error {
 	stop := context.AfterFunc(ctx, func() { server.Close() })
 	defer stop()
-	if err := server.Serve(netutil.LimitListener(listener, connections)); !errors.Is(err, http.ErrServerClosed) {
-		return fmt.Errorf("serving metrics: %w", err)
+	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		return err
 	}
 	return nil
 }
@@ -88,10 +105,15 @@ func removeStale(path string) {
 
 // Handler answers /metrics, /healthz and /readyz.
 func (a *Agent) Handler() http.Handler {
-	mux := http.NewServeMux()
+	mux := a.healthHandler()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(a.metrics.registry, promhttp.HandlerOpts{MaxRequestsInFlight: 2, DisableCompression: true}))
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { answer(w, a.Alive()) })
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { answer(w, a.Ready()) })
+	return mux
+}
+
+func (a *Agent) healthHandler() *http.ServeMux {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /"+CheckAlive, func(w http.ResponseWriter, _ *http.Request) { answer(w, a.Alive()) })
+	mux.HandleFunc("GET /"+CheckReady, func(w http.ResponseWriter, _ *http.Request) { answer(w, a.Ready()) })
 	return mux
 }
 

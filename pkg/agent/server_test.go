@@ -10,7 +10,9 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -137,5 +139,122 @@ func TestServeElsewhere(t *testing.T) {
 	a := n.start(Config{})
 	if err := a.Serve(t.Context(), Address{"unix", "/nowhere/at/all"}); err == nil {
 		t.Error("no error")
+	}
+}
+
+// TestIdleConnections holds more connections than the server takes, that say nothing, or half of a request: metrics are shown
+// all the same, and checks are answered.
+func TestIdleConnections(t *testing.T) {
+	dir := t.TempDir()
+	metrics, checks := filepath.Join(dir, "metrics.sock"), filepath.Join(dir, "own", "health.sock")
+	n := &node{t: t, m: newMemory()}
+	a := n.start(Config{})
+	go func() { _ = a.Serve(t.Context(), Address{"unix", metrics}) }()
+	go a.ServeChecks(t.Context(), checks)
+	eventually(t, "it listens", func() bool { code, _ := get(t, metrics, "/healthz"); return code == http.StatusOK })
+	eventually(t, "it answers", func() bool { return Check(t.Context(), checks, CheckAlive) == nil })
+	for _, text := range []string{"", "G", "GET /metrics HTTP/1.1\r\nHost: a\r\n"} {
+		for range 40 {
+			connection, err := net.Dial("unix", metrics)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer connection.Close()
+			if _, err := io.WriteString(connection, text); err != nil && text == "" {
+				t.Fatal(err)
+			}
+		}
+		if code, answer := get(t, metrics, "/metrics"); code != http.StatusOK {
+			t.Errorf("behind connections that say %q: %d %s", text, code, answer)
+		}
+		if err := Check(t.Context(), checks, CheckAlive); err != nil {
+			t.Errorf("behind connections that say %q: %v", text, err)
+		}
+	}
+}
+
+// TestSquattedAddress has somebody else listen where metrics are to be: the agent says so, works, and answers checks.
+func TestSquattedAddress(t *testing.T) {
+	squatter, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer squatter.Close()
+	api := agenttest.NewAPI(t, "node", false)
+	m := newMemory()
+	n := &node{t: t, m: m}
+	a := n.start(Config{Kubeconfig: api.Kubeconfig()})
+	checks := filepath.Join(t.TempDir(), "health.sock")
+	go func() { _ = a.Serve(t.Context(), Address{"tcp", squatter.Addr().String()}) }()
+	go a.ServeChecks(t.Context(), checks)
+	eventually(t, "it says that the address is in use", func() bool { return strings.Contains(a.log.String(), "until the address is free") })
+	api.Put(agenttest.Pod("a", set{"app": "web"}))
+	m.has(t, bpf.SourceKubernetes, "a", bpf.Labels{Set: set{"app": "web"}})
+	eventually(t, "ready", func() bool { return Check(t.Context(), checks, CheckReady) == nil })
+}
+
+// TestCheck asks where nobody answers, or another user, or one who says no.
+func TestCheck(t *testing.T) {
+	dir := t.TempDir()
+	socket := filepath.Join(dir, "health.sock")
+	if err := Check(t.Context(), socket, CheckAlive); err == nil || !strings.Contains(err.Error(), "no such file") {
+		t.Errorf("without a socket: %v", err)
+	}
+	n := &node{t: t}
+	a := n.start(Config{})
+	// What a process that was killed left is in the way, and that of one that lives is its own.
+	left, err := net.Listen("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	left.(*net.UnixListener).SetUnlinkOnClose(false)
+	left.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan bool)
+	go func() { a.ServeChecks(ctx, socket); close(ended) }()
+	eventually(t, "alive", func() bool { return Check(t.Context(), socket, CheckAlive) == nil })
+	if err := Check(t.Context(), socket, CheckReady); err == nil || !strings.Contains(err.Error(), "nothing is loaded") {
+		t.Errorf("ready: %v", err)
+	}
+	if info, err := os.Stat(socket); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("%v, %v", info, err)
+	}
+	cancel()
+	<-ended
+	if _, err := os.Lstat(socket); err == nil {
+		t.Error("the socket is left")
+	}
+	if os.Geteuid() != 0 {
+		return
+	}
+	// Another user who listens in its place is not believed.
+	everybodys, err := os.MkdirTemp("", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(everybodys)
+	if err := os.Chmod(everybodys, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	socket = filepath.Join(everybodys, "health.sock")
+	listening := make(chan net.Listener)
+	go func() {
+		runtime.LockOSThread() // and never unlocked: the thread ends with the goroutine
+		if _, _, errno := syscall.RawSyscall(syscall.SYS_SETRESUID, 65534, 65534, 65534); errno != 0 {
+			t.Error(errno)
+		}
+		squatter, err := net.Listen("unix", socket)
+		if err != nil {
+			t.Error(err)
+		}
+		listening <- squatter
+	}()
+	squatter := <-listening
+	if squatter == nil {
+		return
+	}
+	defer squatter.Close()
+	if err := Check(t.Context(), socket, CheckAlive); err == nil || !strings.Contains(err.Error(), "another user listens there") {
+		t.Errorf("another user: %v", err)
 	}
 }

@@ -39,7 +39,7 @@ func (x *tracer) agent(flags ...string) *agentRun {
 	socket := filepath.Join(x.t.TempDir(), "agent.sock")
 	command := []string{
 		"--bounding-set=-all,+bpf,+perfmon", "--inh-caps=-all", "--no-new-privs",
-		tracectlPath, "agent", "--node=node", "--listen=unix://" + socket, "--docker-socket=/nowhere", "--no-adopt",
+		tracectlPath, "agent", "--node=node", "--listen=unix://" + socket, "--docker-socket=/nowhere", "--no-adopt", "--check-socket=" + filepath.Join(filepath.Dir(socket), "check.sock"),
 	}
 	a := &agentRun{x.spawn("setpriv", append(command, flags...)...), socket}
 	x.t.Cleanup(func() { _ = a.cmd.Process.Kill(); _ = a.cmd.Wait() })

@@ -52,6 +52,15 @@ func TestChartValues(t *testing.T) {
 	}
 }
 
+// TestChartDigest has an image named by what is in it.
+func TestChartDigest(t *testing.T) {
+	digest := "sha256:" + strings.Repeat("0123456789abcdef", 4)
+	got := difference(chart(t, release, object{}), chart(t, release, object{"image": object{"repository": "registry.example.com/a", "tag": "v1", "digest": digest}}))
+	if !strings.Contains(got, `agent/image: "registry.example.com/a@`+digest+`"`) {
+		t.Errorf("%s", got)
+	}
+}
+
 // TestChartRefuses has the schema find mistakes.
 func TestChartRefuses(t *testing.T) {
 	tests := []struct {
@@ -63,6 +72,7 @@ func TestChartRefuses(t *testing.T) {
 		{object{"engine": "lxc"}, "at '/engine': value must be one of"},
 		{object{"engine": nil}, "missing property 'engine'"},
 		{object{"image": object{"tag": "1.0~rc1"}}, "at '/image/tag': '1.0~rc1' does not match pattern"},
+		{object{"image": object{"digest": "latest"}}, "at '/image/digest': 'latest' does not match pattern"},
 		{object{"image": object{"pullPolicy": "Sometimes"}}, "at '/image/pullPolicy': value must be one of"},
 		{object{"image": object{"name": "x"}}, "additional properties 'name' not allowed"},
 		{object{"tolerations": "all"}, "at '/tolerations': got string, want array"},

@@ -56,7 +56,7 @@ func TestImage(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		text := "resources: [" + from + "]\nimages: [{name: runc-trace, newName: registry.example.com/rt, newTag: v1.0.0}]\n"
+		text := "resources: [" + from + "]\nimages: [{name: localhost/runc-trace, newName: registry.example.com/rt, newTag: v1.0.0}]\n"
 		if err := os.WriteFile(filepath.Join(dir, "kustomization.yaml"), []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
@@ -111,12 +111,12 @@ func TestDemo(t *testing.T) {
 
 // TestRuntimeClass holds that tracectl prints the class that the overlay has.
 func TestRuntimeClass(t *testing.T) {
-	source, err := os.ReadFile("../../../pkg/engine/class.go")
+	source, err := os.ReadFile("../../../pkg/engine/driver.go")
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, text, _ := strings.Cut(string(source), "const RuntimeClass = `")
-	text = strings.TrimSuffix(strings.ReplaceAll(text, "` + addedRuntime + `", "runc-trace"), "`\n")
+	_, text, _ := strings.Cut(strings.ReplaceAll(string(source), "` + addedRuntime + `", "runc-trace"), "return `apiVersion")
+	text, _, _ = strings.Cut("apiVersion"+text, "`")
 	var want object
 	if err := yaml.Unmarshal([]byte(text), &want); err != nil {
 		t.Fatalf("%v in\n%s", err, text)
@@ -143,11 +143,19 @@ func TestCommands(t *testing.T) {
 			list, _ := spec[kind].([]any)
 			for _, c := range list {
 				lines = append(lines, words(c.(object)["args"]))
-				probe, _ := c.(object)["readinessProbe"].(object)
-				if run, ok := probe["exec"].(object); ok {
+				for _, name := range []string{"startupProbe", "livenessProbe", "readinessProbe"} {
+					probe, ok := c.(object)[name].(object)
+					if !ok {
+						continue
+					}
+					run, ok := probe["exec"].(object)
+					if !ok {
+						t.Errorf("%s: %s asks at an address that everybody on the node can use", v.dir, name)
+						continue
+					}
 					command := words(run["command"])
 					if command[0] != "/usr/local/bin/tracectl" {
-						t.Errorf("the probe runs %s", command[0])
+						t.Errorf("%s runs %s", name, command[0])
 					}
 					lines = append(lines, command[1:])
 				}

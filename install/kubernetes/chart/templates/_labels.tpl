@@ -10,7 +10,13 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end -}}
 
 {{- define "runc-trace.image" -}}
-image: {{ printf "%s:%s" .Values.image.repository (.Values.image.tag | default .Chart.AppVersion) | quote }}
+{{- with .Values.image }}
+{{- if .digest }}
+image: {{ printf "%s@%s" .repository .digest | quote }}
+{{- else }}
+image: {{ printf "%s:%s" .repository (.tag | default $.Chart.AppVersion) | quote }}
+{{- end }}
+{{- end }}
 imagePullPolicy: {{ .Values.image.pullPolicy }}
 {{- end -}}
 
@@ -31,12 +37,4 @@ securityContext:
   privileged: true
   runAsUser: 0
   readOnlyRootFilesystem: true
-{{- end -}}
-
-{{- /* Of a probe: where the agent listens. */ -}}
-{{- define "runc-trace.listens" -}}
-{{- if not .Values.metrics -}}
-host: 127.0.0.1
-{{ end -}}
-port: 7467
 {{- end -}}

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// What Check asks: the names of pages.
+const (
+	CheckAlive = "healthz"
+	CheckReady = "readyz"
+)
+
+// CheckSocket is where an agent answers Check unless it is told otherwise.
+const CheckSocket = "/run/runc-trace/health.sock"
+
+// ServeChecks answers Check at a socket that nobody but this user and root can connect to, until the context ends. A probe
+// over it can neither be kept out by others nor be answered by them. If there can be no socket, it says so and tries again.
+func (a *Agent) ServeChecks(ctx context.Context, socket string) {
+	for said := false; ctx.Err() == nil; sleep(ctx, pace.absent) {
+		listener, err := listenPrivately(socket)
+		if err == nil {
+			err = serve(ctx, a.server(a.healthHandler()), listener)
+		}
+		if err != nil && !said {
+			a.config.Log.WithError(err).Warn("tracectl agent --check cannot be answered")
+			said = true
+		}
+	}
+}
+
+// listenPrivately makes a socket for this user only, in place of one that nobody listens on, in a directory that is made for
+// this user if there is none.
+func listenPrivately(socket string) (net.Listener, error) {
+	if err := os.Mkdir(filepath.Dir(socket), 0o700); err != nil && !errors.Is(err, os.ErrExist) {
+		return nil, fmt.Errorf("making the directory of %s: %w", socket, err)
+	}
+	removeStale(socket)
+	listener, err := net.Listen("unix", socket)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Chmod(socket, 0o600); err != nil {
+		listener.Close()
+		return nil, fmt.Errorf("closing %s to others: %w", socket, err)
+	}
+	return &privateListener{listener.(*net.UnixListener)}, nil
+}
+
+// privateListener accepts connections of this user and of root: between the socket's being made and its being closed to
+// others, another may have come.
+type privateListener struct{ *net.UnixListener }
+
+func (l *privateListener) Accept() (net.Conn, error) {
+	for {
+		connection, err := l.AcceptUnix()
+		if err != nil {
+			return nil, err
+		}
+		if isTrusted(connection) {
+			return connection, nil
+		}
+		connection.Close()
+	}
+}
+
+// isTrusted says whether this user or root is at the other end.
+func isTrusted(connection *net.UnixConn) bool {
+	raw, err := connection.SyscallConn()
+	if err != nil {
+		return false
+	}
+	var peer *unix.Ucred
+	failed := raw.Control(func(fd uintptr) { peer, err = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED) })
+	return failed == nil && err == nil && (peer.Uid == 0 || int(peer.Uid) == os.Geteuid())
+}
+
+// Check asks the agent at a socket one of the two questions. The error is what the agent says, or why it cannot be asked.
+func Check(ctx context.Context, socket, question string) error {
+	client := http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{
+		DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			connection, err := (&net.Dialer{}).DialContext(ctx, "unix", socket)
+			if err == nil && !isTrusted(connection.(*net.UnixConn)) {
+				connection.Close()
+				err = errors.New("another user listens there")
+			}
+			return connection, err
+		},
+	}}
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://agent/"+question, nil)
+	if err != nil {
+		return err
+	}
+	answer, err := client.Do(request)
+	if err != nil {
+		return fmt.Errorf("asking the agent at %s: %w", socket, errors.Unwrap(err))
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode == http.StatusOK {
+		return nil
+	}
+	text, err := io.ReadAll(io.LimitReader(answer.Body, 4<<10))
+	if err != nil {
+		return fmt.Errorf("asking the agent at %s: %w", socket, err)
+	}
+	return errors.New(strings.TrimSpace(string(text)))
+}

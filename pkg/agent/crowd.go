@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package agent
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"sync"
+)
+
+// crowd bounds the connections of a server that anybody may connect to, without letting those that are idle keep others out.
+type crowd struct {
+	most int
+
+	mu      sync.Mutex
+	arrived []net.Conn // in the order in which they came
+	served  map[net.Conn]bool
+}
+
+func newCrowd(most int) *crowd { return &crowd{most: most, served: map[net.Conn]bool{}} }
+
+type connectionKey struct{}
+
+// joined is an http.Server's ConnContext.
+func (c *crowd) joined(ctx context.Context, connection net.Conn) context.Context {
+	return context.WithValue(ctx, connectionKey{}, connection)
+}
+
+// changed is an http.Server's ConnState. A connection beyond the bound takes the place of the oldest one whose request is not
+// being answered, or is closed itself if there is none.
+func (c *crowd) changed(connection net.Conn, state http.ConnState) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch state {
+	case http.StateNew:
+		c.arrived = append(c.arrived, connection)
+		if len(c.arrived) <= c.most {
+			return
+		}
+		for _, oldest := range c.arrived {
+			if !c.served[oldest] {
+				c.leave(oldest)
+				oldest.Close()
+				return
+			}
+		}
+	case http.StateClosed, http.StateHijacked:
+		c.leave(connection)
+	}
+}
+
+func (c *crowd) leave(connection net.Conn) {
+	delete(c.served, connection)
+	for n, other := range c.arrived {
+		if other == connection {
+			c.arrived = append(c.arrived[:n:n], c.arrived[n+1:]...)
+			return
+		}
+	}
+}
+
+// count notes which connections' requests are being answered.
+func (c *crowd) count(handler http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		connection, _ := r.Context().Value(connectionKey{}).(net.Conn)
+		c.mu.Lock()
+		c.served[connection] = true
+		c.mu.Unlock()
+		defer func() {
+			c.mu.Lock()
+			delete(c.served, connection)
+			c.mu.Unlock()
+		}()
+		handler.ServeHTTP(w, r)
+	})
+}
