@@ -16,7 +16,7 @@ func warnOfChoice(stderr io.Writer, c *labels.Choice) {
 	for _, container := range c.Truncated {
 		if name := container.FullName(); !named[name] {
 			named[name] = true
-			fmt.Fprintf(stderr, "tracectl: %s has more labels than are kept, and they could decide it: it is shown\n", terminal.String(name))
+			fmt.Fprintf(stderr, "tracectl: not all labels of %s are known, and the others could decide it: it is shown\n", terminal.String(name))
 		}
 	}
 	if c.Unknown > 0 {

@@ -305,7 +305,7 @@ func (p *execPrinter) warn(c *labels.Container, doubt execlog.Doubt) {
 	case execlog.LabelsLate:
 		text = "the labels of %s did not come in time: its execs so far are shown (see tracectl status about the agent)"
 	case execlog.LabelsTruncated:
-		text = "%s has more labels than are kept, and they could decide it: its execs are shown"
+		text = "not all labels of %s are known, and the others could decide it: its execs are shown"
 	case execlog.LabelsUnknown:
 		if p.unknown {
 			return

@@ -53,22 +53,35 @@ func (m *mapping) handsOn(annotations map[string]string) bool {
 
 // podLabels are the labels of a pod, by the annotations of CRI-O's sandbox. One of these holds them all, but a pod's author
 // can write an annotation of that name, which CRI-O lets count. Each label is an annotation, too, and there it
-// counts more than what the author wrote: if the two differ, the label that is an annotation is the true one, and
-// others may be missing.
+// counts more than what the author wrote: if the two differ, the label that is an annotation is the true one. Others
+// may be missing then, and if the list of the author's annotations has one of that name, or the list of labels lacks the pod's UID.
 func podLabels(annotations map[string]string) (labels map[string]string, tampered bool) {
+	list := crio.labels[0]
 	labels = map[string]string{}
-	for _, name := range crio.labels {
-		addJSON(labels, annotations[name])
-	}
+	addJSON(labels, annotations[list])
 	for key, value := range labels {
 		if truth, ok := annotations[key]; ok && truth != value {
 			labels[key], tampered = truth, true
 		}
 	}
+	if crio.marked(annotations) {
+		_, listed := labels[kubePodUID]
+		tampered = tampered || !listed || strings.Contains(annotations["io.kubernetes.cri-o.Annotations"], `"`+list+`"`)
+	}
 	for _, name := range reserved {
 		delete(labels, name)
 	}
 	return labels, tampered
+}
+
+// marked tells whether the engine wrote annotations, whatever others were written over them.
+func (m *mapping) marked(annotations map[string]string) bool {
+	for _, mark := range m.marks {
+		if _, ok := annotations[mark]; ok {
+			return true
+		}
+	}
+	return false
 }
 
 // The kubelet's own names. Where an engine hands them on as labels they are no
@@ -153,10 +166,8 @@ func recognise(annotations map[string]string, bundle string) *mapping {
 	case strings.Contains(bundle, "/io.containerd.runtime."):
 		return &containerd
 	}
-	for _, mark := range crio.marks {
-		if _, ok := annotations[mark]; ok {
-			return &crio
-		}
+	if crio.marked(annotations) {
+		return &crio
 	}
 	manager := annotations["io.container.manager"]
 	for _, m := range [...]*mapping{&podman, &crio} {

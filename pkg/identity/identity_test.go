@@ -151,6 +151,29 @@ func TestParse(t *testing.T) {
 			},
 		},
 		{
+			"a sandbox of CRI-O whose pod's author hides its labels",
+			map[string]string{
+				"io.kubernetes.cri-o.Metadata": "{}", "io.kubernetes.cri-o.ContainerType": "sandbox", "io.kubernetes.cri-o.Labels": "{}", "team": "enforced",
+			},
+			"", Rules{}, who{Flags: abi.WhoSandbox | abi.WhoLabelsTruncated, Engine: "cri-o", ID: "id", Labels: none, Told: none},
+		},
+		{
+			"and who knows the pod's UID",
+			map[string]string{
+				"io.kubernetes.cri-o.Metadata": "{}", "io.kubernetes.cri-o.ContainerType": "sandbox", "io.kubernetes.cri-o.Labels": `{"io.kubernetes.pod.uid":"uid"}`,
+				"io.kubernetes.cri-o.Annotations": `{"io.kubernetes.cri-o.Labels":"{}"}`, "io.kubernetes.pod.uid": "uid",
+			},
+			"", Rules{}, who{Flags: abi.WhoSandbox | abi.WhoLabelsTruncated, Engine: "cri-o", ID: "id", PodUID: "uid", Labels: none, Told: none},
+		},
+		{
+			"one of an honest author",
+			map[string]string{
+				"io.kubernetes.cri-o.Metadata": "{}", "io.kubernetes.cri-o.ContainerType": "sandbox", "io.kubernetes.cri-o.Labels": `{"io.kubernetes.pod.uid":"uid","app":"web"}`,
+				"io.kubernetes.cri-o.Annotations": `{"note":"\"io.kubernetes.cri-o.Labels\""}`, "io.kubernetes.pod.uid": "uid", "app": "web",
+			},
+			"", Rules{}, who{Flags: abi.WhoSandbox, Engine: "cri-o", ID: "id", PodUID: "uid", Labels: none, Told: map[string]string{"app": "web"}},
+		},
+		{
 			"a sandbox of CRI-O without labels",
 			map[string]string{"io.container.manager": "cri-o", "io.kubernetes.cri-o.ContainerType": "sandbox", "io.kubernetes.cri-o.Labels": "{}"},
 			"", Rules{}, who{Flags: abi.WhoSandbox, Engine: "cri-o", ID: "id", Labels: none, Told: none},

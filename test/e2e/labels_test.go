@@ -93,7 +93,7 @@ func TestAuthorsLabels(t *testing.T) {
 
 // TestTruncatedLabels has pods with more labels than are kept: a selector never passes them over in silence.
 func TestTruncatedLabels(t *testing.T) {
-	const warning = "tracectl: default/many/many has more labels than are kept, and they could decide it: "
+	const warning = "tracectl: not all labels of default/many/many are known, and the others could decide it: "
 	many := map[string]string{"team": "enforced"}
 	for n := range 64 {
 		many[fmt.Sprintf("a%02d", n)] = strings.Repeat("x", 63)
