@@ -22,13 +22,18 @@ func (s *settings) open() (*bpf.Instance, *labels.Directory, error) {
 		return nil, nil, err
 	}
 	i, err := bpf.Open(dir)
-	if errors.Is(err, os.ErrPermission) {
-		return nil, nil, fmt.Errorf("%w (run it as root, or with CAP_BPF)", err)
-	}
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, needsRoot(err)
 	}
 	return i, labels.NewDirectory(i, i.Pool().Identities), nil
+}
+
+// needsRoot says who may do what the kernel did not permit.
+func needsRoot(err error) error {
+	if errors.Is(err, os.ErrPermission) {
+		return fmt.Errorf("%w (run it as root, or with CAP_BPF)", err)
+	}
+	return err
 }
 
 func newClock() (clock, error) {

@@ -115,7 +115,7 @@ func (l loading) run(stdout io.Writer, s *settings, output string) error {
 	}
 	r, err := act(dir, l.pool)
 	if err != nil {
-		return err
+		return needsRoot(err)
 	}
 	i, err := bpf.Open(dir)
 	if err != nil {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 	"github.com/runc-trace/runc-trace/pkg/config"
+	"github.com/runc-trace/runc-trace/pkg/straceback"
 )
 
 // result is what a run of the program leaves.
@@ -53,6 +54,29 @@ func TestNotLoaded(t *testing.T) {
 	want := result{0, "nothing is loaded below " + os.Getenv(abi.PinDirEnv) + "\n", ""}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("tracectl unload (-want +got):\n%s", diff)
+	}
+}
+
+// TestEmpty holds that a recording of which nothing is shown is not passed over in silence.
+func TestEmpty(t *testing.T) {
+	records := func(n int) [][]byte { return make([][]byte, n) }
+	for _, c := range []struct {
+		calls     straceback.Calls
+		malformed int
+		want      string
+		fails     bool
+	}{
+		{straceback.Calls{}, 0, "tracectl: no call is recorded yet\n", false},
+		{straceback.Calls{Records: records(3), Overwritten: 9}, 0, "tracectl: none of the 3 calls that are kept is one of those asked for\n", false},
+		{straceback.Calls{Overwritten: 9}, 0, "", true},
+		{straceback.Calls{Lost: 1}, 0, "", true},
+		{straceback.Calls{Records: records(3)}, 3, "", true},
+	} {
+		var stderr bytes.Buffer
+		err := empty(&stderr, &c.calls, &straceback.Timeline{Malformed: c.malformed})
+		if (err != nil) != c.fails || stderr.String() != c.want {
+			t.Errorf("%+v: %q, %v", c, stderr.String(), err)
+		}
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/runc-trace/runc-trace/pkg/bpf"
 	"github.com/runc-trace/runc-trace/pkg/hostns"
+	"github.com/runc-trace/runc-trace/pkg/straceback"
 )
 
 // addNodeCommands adds the commands that deal with this machine.
@@ -28,7 +29,7 @@ func nodeExitCode(err error) int {
 		return onHost.Code
 	case errors.Is(err, bpf.ErrNotLoaded):
 		return exitNotLoaded
-	case errors.Is(err, errNoSuchRun):
+	case errors.Is(err, errNoSuchRun), errors.Is(err, straceback.ErrReused):
 		return exitNotFound
 	case errors.Is(err, errKept), errors.Is(err, errInstalled):
 		return exitKept

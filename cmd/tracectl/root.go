@@ -20,10 +20,10 @@ every container that runc-trace started, and record the container's system
 calls in a ring of its own, which outlives the container. Reading takes nothing
 away from what is kept, nor from other readers.
 
-Exit codes: 0 success, also where a signal ended a command that follows; 1
-failure; 2 wrong usage; 3 nothing is loaded (run "tracectl load"); 4 no such
-recording, or a name that means several; 5 uninstall kept what is still needed, or
---check found something.
+Exit codes: 0 success, also if a signal ended a command that follows; 1 failure;
+2 wrong usage; 3 nothing is loaded (run "tracectl load"); 4 nothing has the name
+that was given, or several things have it; 5 uninstall kept what is still needed,
+or --check found something.
 
 Text that comes from a container is shown with control characters escaped. With
 -o json each command prints one JSON object a line, with stable names.`

@@ -97,6 +97,11 @@ func showRecording(s *settings, name string, request *showRequest, stdout, stder
 	}
 	timeline := straceback.NewTimeline(calls.Records, inFlight, request.filter())
 	notes(stderr, calls, timeline)
+	if timeline.Len() == 0 {
+		if err := empty(stderr, calls, timeline); err != nil {
+			return err
+		}
+	}
 	return request.print(stdout, timeline, run.Container, boot)
 }
 
@@ -172,6 +177,19 @@ func notes(stderr io.Writer, calls *straceback.Calls, t *straceback.Timeline) {
 			fmt.Fprintf(stderr, "tracectl: ... %d %s\n", n.count, n.text)
 		}
 	}
+}
+
+// empty says why nothing is shown: silence would look as if nothing had been done.
+func empty(stderr io.Writer, calls *straceback.Calls, t *straceback.Timeline) error {
+	switch {
+	case len(calls.Records) > t.Malformed:
+		fmt.Fprintf(stderr, "tracectl: none of the %d calls that are kept is one of those asked for\n", len(calls.Records)-t.Malformed)
+	case calls.Overwritten+calls.Lost > 0 || t.Malformed > 0:
+		return errors.New("nothing of the recording could be read; try again")
+	default:
+		fmt.Fprintln(stderr, "tracectl: no call is recorded yet")
+	}
+	return nil
 }
 
 func (r *showRequest) print(stdout io.Writer, t *straceback.Timeline, c *labels.Container, boot time.Time) error {

@@ -31,7 +31,7 @@ nothing is done. What was loaded by another version is unloaded as well.`,
 		}
 		unloaded, err := bpf.Unload(dir)
 		if err != nil {
-			return fmt.Errorf("unloading: %w", err)
+			return fmt.Errorf("unloading: %w", needsRoot(err))
 		}
 		if output.word == "json" {
 			return printJSON(c.OutOrStdout(), struct {

@@ -301,8 +301,12 @@ func Unload(dir string) (unloaded bool, err error) {
 	if _, err := os.Stat(dir); errors.Is(err, os.ErrNotExist) {
 		return false, nil
 	}
-	if on, err := onBPFFS(dir); err != nil || !on {
-		return false, errors.Join(err, fmt.Errorf("pin directory %s is not on a bpf file system: nothing can be loaded there", dir))
+	on, err := onBPFFS(dir)
+	if err != nil {
+		return false, err
+	}
+	if !on {
+		return false, fmt.Errorf("pin directory %s is not on a bpf file system: nothing can be loaded there", dir)
 	}
 	unlock, err := lockDir(dir)
 	if err != nil {
