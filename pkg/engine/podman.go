@@ -177,7 +177,8 @@ func (d podman) asked(ctx context.Context, h Host, e Engine, also []string) (run
 	}
 	known.source = "podman info"
 	for i, args := range append([][]string{nil}, runtimeFlags(also)...) {
-		text, err := h.Run(ctx, e.Binary, append(args, "info", "--format", "{{.Host.OCIRuntime.Name}} {{.Host.OCIRuntime.Path}}")...)
+		// It asks rpm, if that is there, for the runtime's version, and rpm makes a database in its home: here it cannot.
+		text, err := h.Run(ctx, "env", append(append([]string{"HOME=/proc", e.Binary}, args...), "info", "--format", "{{.Host.OCIRuntime.Name}} {{.Host.OCIRuntime.Path}}")...)
 		if err != nil {
 			return known, err
 		}
