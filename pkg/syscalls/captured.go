@@ -126,9 +126,11 @@ func (c *Call) appendOpenHow(dst, data []byte) []byte {
 		dst = append(dst, '|')
 		dst = appendHex(dst, uint64(binary.LittleEndian.Uint32(high))<<32)
 	}
-	dst = append(dst, ", mode=0"...)
+	const creates = 0o100 | 0o20000000 // O_CREAT and what is O_TMPFILE's own: without these there must be no mode
 	if mode := binary.LittleEndian.Uint64(data[8:]); mode != 0 {
-		dst = strconv.AppendUint(dst, mode, 8)
+		dst = strconv.AppendUint(append(dst, ", mode=0"...), mode, 8)
+	} else if binary.LittleEndian.Uint64(data)&creates != 0 {
+		dst = append(dst, ", mode=0"...)
 	}
 	dst = append(dst, ", resolve="...)
 	dst = t.resolve.append(dst, binary.LittleEndian.Uint64(data[16:]))

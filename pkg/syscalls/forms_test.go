@@ -25,6 +25,8 @@ func TestForms(t *testing.T) {
 		{with(call(t, "open", 3, pointer, 0o101, 0o640), 0, "/x"), `filename=0x7ffe4b2c "/x", flags=O_WRONLY|O_CREAT, mode=0640`},
 		{with(call(t, "openat", 3, minus100, pointer, 0o200000, junk), 1, "/"), `dfd=AT_FDCWD, filename=0x7ffe4b2c "/", flags=O_RDONLY|O_DIRECTORY`},
 		{with(call(t, "openat", 3, minus100, pointer, 0o20200001, 0o600), 1, "/"), `dfd=AT_FDCWD, filename=0x7ffe4b2c "/", flags=O_WRONLY|O_TMPFILE, mode=0600`},
+		{with(with(call(t, "openat2", 3, minus100, pointer, pointer, 24), 1, "x"), 2, "\x40"+strings.Repeat("\x00", 23)), `dfd=AT_FDCWD, filename=0x7ffe4b2c "x", how=0x7ffe4b2c {flags=O_RDONLY|O_CREAT, mode=0, resolve=0}, usize=24`},
+		{with(with(call(t, "openat2", 3, minus100, pointer, pointer, 24), 1, "x"), 2, strings.Repeat("\x00", 24)), `dfd=AT_FDCWD, filename=0x7ffe4b2c "x", how=0x7ffe4b2c {flags=O_RDONLY, resolve=0}, usize=24`},
 		{with(call(t, "mq_open", 3, pointer, 0, junk, junk), 0, "q"), `u_name=0x7ffe4b2c "q", oflag=O_RDONLY`},
 		{with(call(t, "mq_open", 3, pointer, 0o102, 0o600, 0), 0, "q"), `u_name=0x7ffe4b2c "q", oflag=O_RDWR|O_CREAT, mode=0600, u_attr=NULL`},
 		{with(call(t, "mknod", 0, pointer, 0o10644, junk), 0, "fifo"), `filename=0x7ffe4b2c "fifo", mode=010644`},
