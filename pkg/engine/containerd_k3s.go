@@ -4,10 +4,13 @@ package engine
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"path"
 	"slices"
 	"strings"
+
+	"go.yaml.in/yaml/v3"
 )
 
 // embedded is a Kubernetes distribution that brings containerd along, and writes its configuration at each start from a template.
@@ -28,7 +31,10 @@ func detectEmbedded(h Host) ([]Engine, error) {
 	var found []Engine
 	for _, d := range distributions {
 		e := Engine{Kind: Containerd, Variant: d.variant}
-		data, theirs := d.data, true
+		o, err := d.options(h, unit{})
+		if err != nil {
+			return nil, err
+		}
 		for _, name := range d.units {
 			u, ok, err := h.unit(name)
 			if err != nil {
@@ -38,25 +44,51 @@ func detectEmbedded(h Host) ([]Engine, error) {
 				continue
 			}
 			e.Unit = name
-			if dir, ok := option(u.args(), "--data-dir", "-d"); ok {
-				data = dir
-			}
-			if _, ok := option(u.args(), "--container-runtime-endpoint", "--docker"); ok {
-				theirs = false
+			if o, err = d.options(h, u); err != nil {
+				return nil, err
 			}
 			break
 		}
 		for _, bin := range d.bins {
-			if file := path.Join(data, bin, "containerd"); e.Binary == "" && h.isProgram(file) {
+			if file := path.Join(o.Data, bin, "containerd"); e.Binary == "" && h.isProgram(file) {
 				e.Binary = file
 			}
 		}
-		e.Config = path.Join(data, "agent/etc/containerd/config.toml")
-		if theirs && (e.Binary != "" || h.exists(path.Dir(e.Config))) {
+		e.Config = path.Join(o.Data, "agent/etc/containerd/config.toml")
+		if o.Endpoint == "" && !o.Docker && (e.Binary != "" || h.exists(path.Dir(e.Config))) {
 			found = append(found, e)
 		}
 	}
 	return found, nil
+}
+
+// embeddedOptions are options of a distribution that say where its containerd is, and whether it has one.
+type embeddedOptions struct {
+	Data     string `yaml:"data-dir"`
+	Endpoint string `yaml:"container-runtime-endpoint"`
+	Docker   bool   `yaml:"docker"`
+}
+
+// options are those of its configuration, of its environment, and of its command line, which count more and more.
+func (d embedded) options(h Host, u unit) (embeddedOptions, error) {
+	o := embeddedOptions{Data: d.data}
+	prefix := strings.ToUpper(d.variant)
+	file := cmp.Or(lastOption(u.args(), "--config"), lastOption(u.args(), "-c"), u.env[prefix+"_CONFIG_FILE"].value, path.Join("/etc/rancher", d.variant, "config.yaml"))
+	for _, file := range append([]string{file}, h.glob(file+".d/*.yaml")...) {
+		text, err := h.readIfThere(file)
+		if err != nil {
+			return o, err
+		}
+		if err := yaml.Unmarshal(text, &o); err != nil {
+			return o, fmt.Errorf("parsing %q: %w", file, err)
+		}
+	}
+	o.Data = cmp.Or(lastOption(u.args(), "--data-dir"), lastOption(u.args(), "-d"), u.env[prefix+"_DATA_DIR"].value, o.Data)
+	o.Endpoint = cmp.Or(lastOption(u.args(), "--container-runtime-endpoint"), o.Endpoint)
+	if _, ok := option(u.args(), "--docker"); ok {
+		o.Docker = true
+	}
+	return o, nil
 }
 
 // embedded says whether the engine is a containerd that one of the distributions starts.

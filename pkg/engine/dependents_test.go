@@ -97,13 +97,15 @@ func TestDependentsUnknown(t *testing.T) {
 }
 
 func TestKeep(t *testing.T) {
-	e := Engine{Kind: Docker, Config: "/etc/docker/daemon.json"}
-	for _, test := range []struct{ name, before, want string }{
-		{"no file", "", "{\n    \"runtimes\": {\n        \"runc-trace\": {\n            \"path\": \"/opt/runc-trace/bin/runc-trace\"\n        }\n    },\n    \"default-runtime\": \"runc\"\n}\n"},
-		{"another default", `{"default-runtime": "crun", "runtimes": {"crun": {"path": "/usr/bin/crun"}}}`,
+	e := Engine{Kind: Docker, Config: "/etc/docker/daemon.json", Unit: "docker.service"}
+	for _, test := range []struct{ name, tree, before, want string }{
+		{"flags name the default one", "-- /etc/systemd/system/docker.service --\n[Service]\nExecStart=/usr/bin/dockerd --default-runtime=crun\n", "",
+			"{\n    \"runtimes\": {\n        \"runc-trace\": {\n            \"path\": \"/opt/runc-trace/bin/runc-trace\"\n        }\n    }\n}\n"},
+		{"no file", "", "", "{\n    \"runtimes\": {\n        \"runc-trace\": {\n            \"path\": \"/opt/runc-trace/bin/runc-trace\"\n        }\n    },\n    \"default-runtime\": \"runc\"\n}\n"},
+		{"another default", "", `{"default-runtime": "crun", "runtimes": {"crun": {"path": "/usr/bin/crun"}}}`,
 			`{"default-runtime": "crun", "runtimes": {"crun": {"path": "/usr/bin/crun"}, "runc-trace": {"path": "/opt/runc-trace/bin/runc-trace"}}}`},
 	} {
-		got, err := e.Keep([]byte(test.before), shim)
+		got, err := e.Keep(tree(t, test.tree), []byte(test.before), shim)
 		if err != nil {
 			t.Errorf("%s: %v", test.name, err)
 		}
@@ -111,7 +113,7 @@ func TestKeep(t *testing.T) {
 			t.Errorf("%s (-want +got):\n%s", test.name, diff)
 		}
 	}
-	if _, err := e.Keep([]byte("[]"), shim); err == nil {
+	if _, err := e.Keep(tree(t, ""), []byte("[]"), shim); err == nil {
 		t.Error("a list was taken for Docker's configuration")
 	}
 }

@@ -90,7 +90,13 @@ func (i installed) find(h Host, kind Kind) (Engine, []Engine, error) {
 // fill asks the engine's program and reads its configuration.
 func (e *Engine) fill(h Host) error {
 	e.Version = h.version(e.Binary)
-	known, err := e.known(h)
+	known, err := e.asked(h)
+	if err != nil {
+		if !errors.Is(err, ErrNoAnswer) {
+			e.NoAnswer = err.Error()
+		}
+		known, err = e.driver().configured(h, *e)
+	}
 	if errors.Is(err, ErrNoCRI) {
 		return nil
 	}

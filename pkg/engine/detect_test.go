@@ -86,7 +86,7 @@ func TestDetect(t *testing.T) {
 			if err != nil {
 				t.Error(err)
 			}
-			if diff := cmp.Diff(test.want, got, cmpopts.IgnoreFields(Engine{}, "Runtimes"), cmpopts.EquateEmpty()); diff != "" {
+			if diff := cmp.Diff(test.want, got, cmpopts.IgnoreFields(Engine{}, "Runtimes", "NoAnswer"), cmpopts.EquateEmpty()); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
@@ -103,6 +103,31 @@ func unasked(engines []Engine) []Engine {
 	return all
 }
 
+// TestDetectEmbedded finds k3s and RKE2 wherever their options stand.
+func TestDetectEmbedded(t *testing.T) {
+	const k3s = "-- /etc/systemd/system/k3s.service --\n[Service]\nEnvironmentFile=-/etc/systemd/system/k3s.service.env\nExecStart=/usr/local/bin/k3s \\\n    server \\\n# comment\n    $OPTIONS\n-- /data/data/current/bin/containerd --\n"
+	for _, test := range []struct{ name, tree, want string }{
+		{"a flag, behind a comment", k3s + "-- /etc/systemd/system/k3s.service.env --\nOPTIONS='--data-dir /data'\n", "/data/agent/etc/containerd/config.toml"},
+		{"a variable", k3s + "-- /etc/systemd/system/k3s.service.env --\nK3S_DATA_DIR=/data\n", "/data/agent/etc/containerd/config.toml"},
+		{"its configuration", k3s + "-- /etc/rancher/k3s/config.yaml --\ndata-dir: /data\n", "/data/agent/etc/containerd/config.toml"},
+		{"a file beside it", k3s + "-- /etc/rancher/k3s/config.yaml.d/1.yaml --\ndata-dir: /data\n", "/data/agent/etc/containerd/config.toml"},
+		{"another configuration", k3s + "-- /etc/systemd/system/k3s.service.env --\nOPTIONS=--config=/etc/x\n-- /etc/x --\ndata-dir: /data\n", "/data/agent/etc/containerd/config.toml"},
+		{"another runtime", k3s + "-- /etc/rancher/k3s/config.yaml --\ndata-dir: /data\ndocker: true\n", ""},
+	} {
+		got, err := Detect(tree(t, test.tree))
+		if err != nil {
+			t.Errorf("%s: %v", test.name, err)
+		}
+		config := ""
+		if len(got) == 1 {
+			config = got[0].Config
+		}
+		if config != test.want {
+			t.Errorf("%s: %q, want %q", test.name, config, test.want)
+		}
+	}
+}
+
 func TestDetectSaysWhatItCouldNotRead(t *testing.T) {
 	got, err := Detect(tree(t, "-- /usr/bin/dockerd --\n-- /etc/docker/daemon.json --\n{\n-- /usr/bin/podman --\n-- /usr/bin/crun --\n"))
 	if err == nil || !strings.Contains(err.Error(), `looking at docker: parsing "/etc/docker/daemon.json"`) {
@@ -112,7 +137,7 @@ func TestDetectSaysWhatItCouldNotRead(t *testing.T) {
 		{Kind: Docker, Binary: "/usr/bin/dockerd", Config: "/etc/docker/daemon.json"},
 		{Kind: Podman, Binary: "/usr/bin/podman", Config: "/etc/containers/containers.conf", CgroupDriver: "cgroupfs", Runtime: Runtime{Name: "crun", Path: "/usr/bin/crun"}},
 	}
-	if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(Engine{}, "Runtimes")); diff != "" {
+	if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(Engine{}, "Runtimes", "NoAnswer")); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }

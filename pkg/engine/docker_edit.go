@@ -120,8 +120,9 @@ func (e Engine) conflicts(h Host) error {
 
 // Keep returns Docker's configuration for the time in which tracectl was uninstalled, but containers are left whose runtime is
 // ours: what stood there before install (nil where there was no file), with that runtime still in it. The default one is
-// named even where it was not before: dockerd keeps the one that it has until its configuration names another, or it is restarted.
-func (e Engine) Keep(before []byte, shim string) (File, error) {
+// named even if it was not before: dockerd keeps the one that it has until its configuration names another, or it is restarted. If flags
+// may name one, it is not: dockerd would not start.
+func (e Engine) Keep(h Host, before []byte, shim string) (File, error) {
 	o, err := parseObject(before)
 	var config daemonJSON
 	if err == nil {
@@ -130,7 +131,7 @@ func (e Engine) Keep(before []byte, shim string) (File, error) {
 	if err == nil {
 		err = config.route(o, Request{Shim: shim})
 	}
-	if err == nil && config.DefaultRuntime == "" {
+	if err == nil && config.DefaultRuntime == "" && e.conflicts(h) == nil {
 		err = o.set("runc", "default-runtime")
 	}
 	if err != nil {

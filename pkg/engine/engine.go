@@ -61,6 +61,8 @@ type Engine struct {
 	Runtime Runtime
 	// Runtimes are all that the engine knows, sorted by name.
 	Runtimes []Runtime
+	// NoAnswer is why its program did not say what is in force, although it can be asked; "" if it did.
+	NoAnswer string `json:"-"`
 }
 
 // Runtime is a runtime as an engine knows it.

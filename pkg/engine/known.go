@@ -96,7 +96,7 @@ func Names(all []Runtime) string {
 }
 
 // Confirm asks the engine's own program whether the configuration that stands in place does what was requested. It returns nil if the
-// engine cannot be asked.
+// engine cannot be asked, or did not answer before.
 func (e Engine) Confirm(h Host, r Request) error {
 	want := maps.Clone(r.Others)
 	if want == nil {
@@ -108,7 +108,7 @@ func (e Engine) Confirm(h Host, r Request) error {
 	}
 	known, err := e.asked(h, also...)
 	switch {
-	case errors.Is(err, ErrNoAnswer):
+	case errors.Is(err, ErrNoAnswer), err != nil && e.NoAnswer != "": // which it did not have before, either
 		return nil
 	case err != nil:
 		return fmt.Errorf("asking %s what it makes of its configuration: %w", e, err)

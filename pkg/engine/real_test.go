@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -156,6 +157,54 @@ func agrees(t *testing.T, binary string, h Host, e Engine) runtimes {
 	return got
 }
 
+// TestRunningContainerd asks real containerds that run.
+func TestRunningContainerd(t *testing.T) {
+	engines(t)
+	for _, pattern := range []string{"/usr/bin/containerd", "/var/cache/runc-trace-e2e/containerd1-1.7*/bin/containerd", "/var/cache/runc-trace-e2e/containerd20-2.0*/bin/containerd", "/var/cache/runc-trace-e2e/containerd-2.4*/bin/containerd"} {
+		binary := program(t, pattern)
+		t.Run(filepath.Base(filepath.Dir(filepath.Dir(binary))), func(t *testing.T) {
+			dir, err := os.MkdirTemp("", "") // sockets refuse long paths
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer os.RemoveAll(dir)
+			config := filepath.Join(dir, "config.toml")
+			text := fmt.Sprintf("version = 2\nroot = %q\nstate = %q\n[grpc]\naddress = %q\n[plugins.\"io.containerd.grpc.v1.cri\".containerd]\nsnapshotter = \"native\"\n"+
+				"[plugins.\"io.containerd.grpc.v1.cri\".containerd.runtimes.runc]\nruntime_type = \"io.containerd.runc.v2\"\n"+
+				"[plugins.\"io.containerd.grpc.v1.cri\".containerd.runtimes.runc.options]\nBinaryName = \"/shim\"\n"+
+				"[plugins.\"io.containerd.grpc.v1.cri\".containerd.runtimes.kata]\nruntime_type = \"io.containerd.kata.v2\"\n", dir+"/root", dir+"/state", dir+"/c.sock")
+			if err := os.WriteFile(config, []byte(text), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			var said strings.Builder
+			containerd := exec.Command(binary, "--config", config)
+			containerd.Stderr = &said
+			if err := containerd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			defer func() {
+				containerd.Process.Signal(os.Interrupt)
+				containerd.Wait()
+			}()
+			e, h := Engine{Kind: Containerd, Binary: binary, Config: config}, Host{Root: "/", API: Sockets{}}
+			for began := time.Now(); e.Answers(t.Context(), h) != nil; time.Sleep(50 * time.Millisecond) {
+				if time.Since(began) > time.Minute {
+					containerd.Process.Kill()
+					containerd.Wait()
+					t.Fatalf("it does not answer: %v\n%s", e.Answers(t.Context(), h), said.String())
+				}
+			}
+			use, asked, err := e.RunsShim(t.Context(), h, []string{"/shim"})
+			if diff := cmp.Diff(Use{Default: true, Runtimes: []string{"runc"}}, use); diff != "" || !asked || err != nil {
+				t.Errorf("asked %v, %v (-want +got):\n%s", asked, err, diff)
+			}
+			if pid, runs := h.Process(e); !runs || pid != containerd.Process.Pid {
+				t.Errorf("process %d, %v, want %d", pid, runs, containerd.Process.Pid)
+			}
+		})
+	}
+}
+
 // TestDocker has a real dockerd judge what Edit made, with the flags that it is started with, and what Edit refuses to make because of
 // them. Debian's cannot do that.
 func TestDocker(t *testing.T) {
@@ -239,7 +288,7 @@ func TestPodman(t *testing.T) {
 			}
 			args := append([]string{"--root", dir + "/root", "--runroot", dir + "/run", "--tmpdir", dir + "/tmp", "--storage-driver", "vfs"}, test.args...)
 			command := exec.Command(podman, append(args, "info", "--format", "{{.Host.OCIRuntime.Name}} {{.Host.OCIRuntime.Path}}")...)
-			command.Env = append(os.Environ(), "CONTAINERS_CONF="+conf)
+			command.Env = append(os.Environ(), "CONTAINERS_CONF="+conf, "HOME=/proc") // rpm makes a database there
 			text, err := command.CombinedOutput()
 			if got := strings.ReplaceAll(strings.TrimSpace(string(text)), r.Shim, "SHIM"); got != test.want || err != nil {
 				t.Errorf("%v: %q, want %q", err, got, test.want)

@@ -210,7 +210,7 @@ func (h Host) forgetDefault(ctx context.Context, p plan, e *Engine, store *hostf
 	if !e.KeepsDefault() || err != nil || !recorded {
 		return
 	}
-	if f, err := e.Keep(before, e.Shim); err == nil {
+	if f, err := e.Keep(h.engine(), before, e.Shim); err == nil {
 		if _, err := store.Apply([]hostfile.File{{Path: f.Path, Data: f.Data, Mode: f.Mode, For: e.String()}}); err == nil {
 			_, _, _ = h.tell(ctx, e.Engine, p.request.RestartCommand)
 		}

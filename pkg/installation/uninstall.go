@@ -246,7 +246,7 @@ func (u *uninstallation) interimFile(e engine.Engine) ([]hostfile.File, error) {
 	for _, shim := range u.shims {
 		// What cannot be read, nobody uses.
 		if use, err := e.UsesShim(u.Host.engine(), []string{shim}); err == nil && len(use.Runtimes) > 0 {
-			f, err := e.Keep(before, shim)
+			f, err := e.Keep(u.Host.engine(), before, shim)
 			return []hostfile.File{{Path: f.Path, Data: f.Data, Mode: f.Mode, For: e.String()}}, err
 		}
 	}
