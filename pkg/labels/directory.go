@@ -148,8 +148,11 @@ func (d *Directory) label(e *entry, i *abi.Identity) {
 	e.stamps = s
 	c.join(sources{own: e.own, sandbox: e.sandbox, kubernetes: kubernetes, cri: cri, docker: docker})
 	if docker != nil {
-		c.Name = cmp.Or(identity.String(docker.Name[:]), identity.String(i.Who.Container[:]))
-		c.Image = cmp.Or(identity.String(docker.Image[:]), identity.String(i.Who.Image[:]))
+		name := identity.String(i.Who.Container[:])
+		if c.Pod == "" || name == "" { // what annotations call a pod's container stays, and what Docker called it may not be so any more
+			name = cmp.Or(identity.String(docker.Name[:]), name)
+		}
+		c.Name, c.Image = name, cmp.Or(identity.String(docker.Image[:]), identity.String(i.Who.Image[:]))
 	}
 }
 

@@ -114,7 +114,11 @@ func TestJoinOthers(t *testing.T) {
 	identity.Tell(&read.Who, "read", "nginx", set{"a": "read"}, identity.Rules{})
 	identity.Put(podman.Who.Engine[:], "podman")
 	identity.SetLabels(&podman.Who, identity.Labels{Owner: set{"own": "1"}}, nil)
-	m := &maps{identities: []abi.Identity{docker, read, podman}}
+	annotated := slot(2, "a", "", abi.WhoRecord, nil)
+	identity.Put(annotated.Who.Engine[:], "docker")
+	identity.Put(annotated.Who.Pod[:], "mypod")
+	identity.Put(annotated.Who.Container[:], "main")
+	m := &maps{identities: []abi.Identity{docker, read, podman, annotated}}
 	d := newDirectory(m)
 	check := func(what string, index uint32, name string, want joined) {
 		t.Helper()
@@ -128,6 +132,11 @@ func TestJoinOthers(t *testing.T) {
 	check("what Docker keeps", 1, "read", joined{Labels: set{"a": "read"}, Origins: map[string]Origin{"a": FromDocker}})
 	check("Podman", 2, "", joined{Labels: set{"own": "1"}, Origins: map[string]Origin{"own": FromAnnotation}})
 
+	m.tell(abi.LabelsDocker, "a", set{"a": "b"})
+	l := m.told[subject{abi.LabelsDocker, "a"}]
+	identity.Put(l.Name[:], "docker's")
+	m.told[subject{abi.LabelsDocker, "a"}] = l
+	check("named by annotations", 3, "main", joined{Labels: set{"a": "b"}, Origins: map[string]Origin{"a": FromDocker}})
 	for index, id := range []string{"d", "r"} {
 		m.tell(abi.LabelsDocker, id, set{"a": "b"})
 		l := m.told[subject{abi.LabelsDocker, id}]
