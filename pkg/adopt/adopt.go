@@ -65,6 +65,7 @@ func (h Host) Run(ctx context.Context, pinDir string, rules identity.Rules) (Rep
 		who := identity.Parse(c.id, c.annotations, c.bundle, rules)
 		spec.TellPod(&who, filepath.Join(h.Root, c.bundle), rules)
 		told.Docker(&who, filepath.Join(h.Root, c.rootfs), rules)
+		told.Podman(&who, filepath.Join(h.Root, c.bundle), rules)
 		candidates[i] = candidate{c, who}
 	}
 	slices.SortStableFunc(candidates, candidate.compare)

@@ -58,6 +58,7 @@ func register(op Operation, dialect Dialect, pinDir string, rules identity.Rules
 	spec.TellPod(&entry.Who, op.Bundle, rules)
 	told.Docker(&entry.Who, s.Root.Path, rules)
 	told.Conmon(&entry.Who, syscall.Getppid(), rules)
+	told.Podman(&entry.Who, op.Bundle, rules)
 	if s.Cut {
 		entry.Who.Flags |= abi.WhoLabelsTruncated
 	}

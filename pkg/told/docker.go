@@ -26,7 +26,7 @@ const dockerLimit = 64 << 10
 func Docker(who *abi.Who, rootfs string, rules identity.Rules) {
 	const levels = 4 // between the data directory and the root file system, at most: DATA/overlay2/ID/merged, DATA/vfs/dir/ID
 	id := identity.String(who.ID[:])
-	if identity.String(who.Engine[:]) != "docker" || !isDockerID(id) || !path.IsAbs(rootfs) {
+	if identity.String(who.Engine[:]) != "docker" || !isID(id) || !path.IsAbs(rootfs) {
 		return
 	}
 	directory := path.Clean(rootfs)
@@ -55,7 +55,7 @@ func Docker(who *abi.Who, rootfs string, rules identity.Rules) {
 	}
 }
 
-// isDockerID says whether text is an ID as Docker and Podman make them: 32 bytes in hexadecimal.
-func isDockerID(text string) bool {
+// isID says whether text is an ID as Docker and Podman make them: 32 bytes in hexadecimal.
+func isID(text string) bool {
 	return len(text) == 64 && strings.Trim(text, "0123456789abcdef") == ""
 }

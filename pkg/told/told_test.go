@@ -76,6 +76,39 @@ func TestDocker(t *testing.T) {
 	}
 }
 
+func TestPodman(t *testing.T) {
+	other := strings.Repeat("f", 64)
+	entry := func(id, name string) string {
+		return `{"id":"` + id + `","names":["` + name + `"],"image":"9b","layer":"b6","metadata":"{\"image-name\":\"docker.io/library/` + name + `:1\",\"image-id\":\"9b\",\"name\":\"` + name + `\"}","flags":{"Volatile":true}}`
+	}
+	all := "[" + entry(other, "other") + "," + entry(id, "web") + "]"
+	storage := t.TempDir()
+	bundle := filepath.Join(storage, id, "userdata")
+	want := known{Name: "web", Image: "docker.io/library/web:1"}
+	for _, test := range []struct {
+		name, engine, id, bundle, text string
+		want                           known
+	}{
+		{"Podman", "podman", id, bundle, all, want},
+		{"another engine", "cri-o", id, bundle, all, known{}},
+		{"another bundle", "podman", id, filepath.Join(storage, "x", "userdata"), all, known{}},
+		{"no absolute path", "podman", id, id + "/userdata", all, known{}},
+		{"an ID that Podman did not make", "podman", "..", filepath.Join(storage, ".."), all, known{}},
+		{"not in the list", "podman", id, bundle, "[" + entry(other, "other") + "]", known{}},
+		{"cut", "podman", id, bundle, all[:len(all)-40], known{}},
+		{"odd metadata", "podman", id, bundle, `[{"id":"` + id + `","metadata":"[]"}]`, known{}},
+		{"too long", "podman", id, bundle, all + strings.Repeat(" ", podmanLimit), known{}},
+	} {
+		if err := os.WriteFile(filepath.Join(storage, "containers.json"), []byte(test.text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		got := ask(test.engine, test.id, func(who *abi.Who) { Podman(who, test.bundle, identity.Rules{}) })
+		if diff := cmp.Diff(test.want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", test.name, diff)
+		}
+	}
+}
+
 func TestConmonName(t *testing.T) {
 	for _, test := range []struct{ arguments, want string }{
 		{"/usr/bin/conmon --api-version 1 -c ID -u ID -r /usr/bin/runc -b /b -p /p -n web --exit-dir /e -s", "web"},
@@ -144,6 +177,21 @@ func BenchmarkDocker(b *testing.B) {
 	identity.Put(who.ID[:], id)
 	for b.Loop() {
 		Docker(&who, data+"/overlay2/aa/merged", identity.Rules{})
+	}
+}
+
+func BenchmarkPodman(b *testing.B) {
+	storage := b.TempDir()
+	entry := `{"id":"` + id + `","names":["web"],"metadata":"{\"image-name\":\"nginx\",\"name\":\"web\"}"}`
+	text := "[" + strings.Repeat(strings.ReplaceAll(entry, id, strings.Repeat("f", 64))+",", 100) + entry + "]"
+	if err := os.WriteFile(filepath.Join(storage, "containers.json"), []byte(text), 0o600); err != nil {
+		b.Fatal(err)
+	}
+	var who abi.Who
+	identity.Put(who.Engine[:], "podman")
+	identity.Put(who.ID[:], id)
+	for b.Loop() {
+		Podman(&who, filepath.Join(storage, id, "userdata"), identity.Rules{})
 	}
 }
 

@@ -25,7 +25,7 @@ func TestDockerNames(t *testing.T) {
 			defer e.stop(e.start(m))
 
 			m.shortLived(8, "docker run --label app=kept")
-			m.named("without an agent", 8, "docker", "kept")
+			m.named("without an agent", 8, "kept")
 			if got := objects[container](t, m.tracectl("containers", "--all", "--label", "app=kept", "--output", "json")); len(got) != 8 {
 				t.Errorf("%d of 8 are selected by a label", len(got))
 			}
@@ -38,7 +38,7 @@ func TestDockerNames(t *testing.T) {
 				return strings.Contains(m.tracectl("status", "--output", "json"), `"alive":true`) && m.followed()
 			})
 			m.shortLived(40, "docker run --label-file /tmp/labels")
-			m.named("with an agent", 40, "docker", "told")
+			m.named("with an agent", 40, "told")
 			id := m.must("docker", "ps", "--all", "--no-trunc", "--quiet", "--filter", "name=told-1-")
 			m.must("docker", "rename", id, "another-name")
 			eventually(t, "it has another name", func() bool {
@@ -60,7 +60,7 @@ func TestPodmanNames(t *testing.T) {
 	e.prepare(m)
 	m.install("--engine", "podman", "--set-default")
 	m.shortLived(40, "podman run --annotation app=short")
-	m.named("Podman", 40, "podman", "short")
+	m.named("Podman", 40, "short")
 }
 
 // shortLived runs containers that live for 50 ms, one after another, every other one of which is removed at once. They are
@@ -78,20 +78,16 @@ func (m *machine) shortLived(count int, command string) {
 		done`, count, command, app, busyboxImage, command, app, busyboxImage))
 }
 
-// named waits until all of them are known by name and, if the engine tells it, image.
-func (m *machine) named(what string, count int, engine, app string) {
+// named waits until all of them are known by name and image.
+func (m *machine) named(what string, count int, app string) {
 	m.t.Helper()
-	image := ""
-	if engine == "docker" {
-		image = busyboxImage
-	}
 	want := map[string]string{}
 	for n := range count {
 		end := "removed"
 		if n%2 == 1 {
 			end = "kept"
 		}
-		want[fmt.Sprintf("%s-%d-%s", app, n, end)] = image
+		want[fmt.Sprintf("%s-%d-%s", app, n, end)] = busyboxImage
 	}
 	began := time.Now()
 	var got map[string]string

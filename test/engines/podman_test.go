@@ -73,7 +73,7 @@ func playPodman(s *script, flags []string) {
 
 func checkPodman(s *script) {
 	want := container{
-		ContainerID: s.ids["web"], Engine: "podman", Pod: "mypod", Container: "main", Labels: map[string]string{"app": "web"}, State: "exited", Recorded: "yes",
+		ContainerID: s.ids["web"], Engine: "podman", Pod: "mypod", Container: "main", Image: busyboxImage, Labels: map[string]string{"app": "web"}, State: "exited", Recorded: "yes",
 	}
 	if diff := cmp.Diff([]container{want, want}, s.known(s.ids["web"])); diff != "" {
 		s.t.Errorf("web, which was restarted (-want +got):\n%s", diff)

@@ -68,11 +68,7 @@ func commandScenario(t *testing.T, program string, cgroup func(id string) string
 			t.Errorf("its execs (-want +got):\n%s", diff)
 		}
 		installed.checkBeginning(t, short)
-		want := Container{ContainerID: long, Engine: program, Container: "long"}
-		if program == "docker" {
-			want.Image = image
-		}
-		checkRunning(t, want, cgroup(long))
+		checkRunning(t, Container{ContainerID: long, Engine: program, Container: "long", Image: image}, cgroup(long))
 		installed.checkBeginning(t, long)
 	}
 	outcomes = append(outcomes,

@@ -36,7 +36,7 @@ func TestReboot(t *testing.T) {
 	checkAgent(t, map[string]string{p.containerID: "app=boot", docker: "tier=left"})
 	for cgroup, want := range map[string]Container{
 		"/system.slice/docker-" + docker + ".scope":  {ContainerID: docker, Engine: "docker", Container: "forever", Image: image},
-		"/machine.slice/libpod-" + podman + ".scope": {ContainerID: podman, Engine: "podman", Container: "boot"},
+		"/machine.slice/libpod-" + podman + ".scope": {ContainerID: podman, Engine: "podman", Container: "boot", Image: image},
 	} {
 		checkRunning(t, want, cgroup)
 		installed.checkBeginning(t, want.ContainerID)
