@@ -10,7 +10,6 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"strings"
 	"time"
 
@@ -141,13 +140,7 @@ func newLog(w io.Writer, form string) *logrus.Logger {
 
 // runAgent runs until a signal comes.
 func runAgent(a *agent.Agent, at *agent.Address, checks string) error {
-	// It holds little for long, and a node has better use for its memory.
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(50)
-	}
-	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(64 << 20)
-	}
+	agent.LimitMemory()
 	signalled, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM)
 	defer stop()
 	context.AfterFunc(signalled, stop) // a second signal kills, whatever goes on

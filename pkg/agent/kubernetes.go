@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"sync"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -59,7 +60,7 @@ func (s *podSource) run(ctx context.Context) {
 	}
 	var wait backoff
 	for ctx.Err() == nil {
-		client, err := s.client()
+		client, lists, err := s.client()
 		if err != nil {
 			s.feed.down(err)
 			wait.wait(ctx)
@@ -70,13 +71,13 @@ func (s *podSource) run(ctx context.Context) {
 		s.mu.Lock()
 		s.renew = cancel
 		s.mu.Unlock()
-		cache.NewReflectorWithOptions(s.watched(pods), &metav1.PartialObjectMetadata{}, s, cache.ReflectorOptions{Name: "pods"}).RunWithContext(watching)
+		cache.NewReflectorWithOptions(s.watched(pods, lists), &metav1.PartialObjectMetadata{}, s, cache.ReflectorOptions{Name: "pods"}).RunWithContext(watching)
 		cancel()
 		wait.wait(ctx)
 	}
 }
 
-func (s *podSource) client() (metadata.Interface, error) {
+func (s *podSource) client() (metadata.Interface, *lister, error) {
 	var config *rest.Config
 	var err error
 	if s.kubeconfig != "" {
@@ -85,23 +86,27 @@ func (s *podSource) client() (metadata.Interface, error) {
 		config, err = rest.InClusterConfig()
 	}
 	if err != nil {
-		return nil, fmt.Errorf("reading how to reach the API server: %w", err)
+		return nil, nil, fmt.Errorf("reading how to reach the API server: %w", err)
 	}
 	config.UserAgent = "tracectl-agent/" + s.version
 	client, err := metadata.NewForConfig(config)
 	if err != nil {
-		return nil, fmt.Errorf("making a client of the API server: %w", err)
+		return nil, nil, fmt.Errorf("making a client of the API server: %w", err)
 	}
-	return client, nil
+	lists, err := newLister(config)
+	if err != nil {
+		return nil, nil, fmt.Errorf("making a client of the API server: %w", err)
+	}
+	return client, lists, nil
 }
 
 // watched asks for the node's pods, and notes whether it was answered.
-func (s *podSource) watched(pods metadata.ResourceInterface) cache.ListerWatcher {
+func (s *podSource) watched(pods metadata.ResourceInterface, lists *lister) cache.ListerWatcher {
 	selector := fields.OneTermEqualSelector("spec.nodeName", s.node).String()
 	return &cache.ListWatch{
 		ListWithContextFunc: func(ctx context.Context, options metav1.ListOptions) (runtime.Object, error) {
 			options.FieldSelector = selector
-			list, err := pods.List(ctx, options)
+			list, err := lists.pods(ctx, options, s.reduce)
 			s.note(ctx, err)
 			return list, err
 		},
@@ -150,13 +155,7 @@ func (s *podSource) Transformer() cache.TransformFunc {
 		if !ok {
 			return object, nil
 		}
-		kept := &metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{
-			Name: p.Name, Namespace: p.Namespace, UID: p.UID, Labels: p.Labels, ResourceVersion: p.ResourceVersion, OwnerReferences: p.OwnerReferences,
-		}}
-		if uid, ok := p.Annotations[mirrorAnnotation]; ok {
-			kept.Annotations = map[string]string{mirrorAnnotation: uid}
-		}
-		return kept, nil
+		return s.reduce(p), nil
 	}
 }
 
@@ -166,8 +165,9 @@ func (s *podSource) Add(object any) error {
 	if err != nil {
 		return err
 	}
+	p = s.reduce(p)
 	if subject, ok := s.own(p); ok {
-		s.ledger.put(subject, bpf.Labels{Set: p.Labels})
+		s.ledger.put(subject, bpf.Labels{Set: p.Labels, Truncated: p.Annotations[truncatedMark] != ""})
 	}
 	return nil
 }
@@ -262,12 +262,7 @@ func (s *podSource) disown(uid types.UID) {
 }
 
 func (s *podSource) owned(p *metav1.PartialObjectMetadata) bool {
-	for _, owner := range p.OwnerReferences {
-		if owner.Kind == "Node" && owner.Name == s.node {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(p.OwnerReferences, s.isOwner)
 }
 
 // isUUID tells UIDs of the API from those that a kubelet makes, which have no dashes.

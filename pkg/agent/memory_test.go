@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package agent
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/runc-trace/runc-trace/pkg/agent/agenttest"
+	"github.com/runc-trace/runc-trace/pkg/bpf"
+)
+
+const (
+	kubeconfigEnv = "RUNC_TRACE_TEST_KUBECONFIG"
+	fullNode      = 110      // pods: as many as a kubelet takes by default
+	memoryBound   = 80 << 20 // bytes: of the 128 MiB that the manifests allow, the rest is what this test does not run
+)
+
+// TestMemory runs an agent for a node whose pods have as large labels as an API server takes, or as large annotations and
+// lists of owners, in a process of its own, and looks how much memory that had at most.
+func TestMemory(t *testing.T) {
+	large := set{}
+	for i := range 8000 {
+		large[fmt.Sprintf("a%05d", i)+strings.Repeat("x", 50)] = strings.Repeat("v", 60)
+	}
+	owners := make([]metav1.OwnerReference, 3000)
+	for i := range owners {
+		owners[i] = metav1.OwnerReference{APIVersion: "v1", Kind: "Node", Name: strings.Repeat("n", 250), UID: "u"}
+	}
+	for _, test := range []struct {
+		name string
+		pod  metav1.ObjectMeta
+		old  bool // the API server lists, and does not stream lists
+	}{
+		{"labels streamed", metav1.ObjectMeta{Labels: large}, false},
+		{"labels listed", metav1.ObjectMeta{Labels: large}, true},
+		{"annotations and owners listed", metav1.ObjectMeta{OwnerReferences: owners,
+			Annotations: set{"a": strings.Repeat("x", 100<<10), mirrorAnnotation: strings.Repeat("x", 150<<10)}}, true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			api := agenttest.NewAPI(t, "node", test.old)
+			for i := range fullNode {
+				p := agenttest.Pod(fmt.Sprintf("pod-%d", i), nil)
+				p.Labels, p.Annotations, p.OwnerReferences = test.pod.Labels, test.pod.Annotations, test.pod.OwnerReferences
+				api.Put(p)
+			}
+			c := exec.Command(os.Args[0], "-test.run=^TestAgentForMemory$", "-test.v")
+			c.Env = append(os.Environ(), kubeconfigEnv+"="+api.Kubeconfig())
+			out, err := c.CombinedOutput()
+			if err != nil {
+				t.Fatalf("%v: %s", err, out)
+			}
+			found := regexp.MustCompile(`VmHWM:\s+(\d+) kB`).FindSubmatch(out)
+			if found == nil {
+				t.Fatalf("it says %s", out)
+			}
+			peak, _ := strconv.Atoi(string(found[1]))
+			t.Logf("%d MiB at most", peak>>10)
+			if peak<<10 > memoryBound {
+				t.Errorf("%d MiB at most: more than %d", peak>>10, memoryBound>>20)
+			}
+		})
+	}
+}
+
+// TestAgentForMemory is the process of TestMemory.
+func TestAgentForMemory(t *testing.T) {
+	kubeconfig := os.Getenv(kubeconfigEnv)
+	if kubeconfig == "" {
+		t.Skip("TestMemory runs it")
+	}
+	LimitMemory()
+	m := newMemory()
+	n := &node{t: t, m: m}
+	n.start(Config{Kubeconfig: kubeconfig})
+	for i := range fullNode {
+		for { // until the parent's time is over: there is a lot to read, and the machine may be busy
+			if _, ok := m.set(bpf.SourceKubernetes, fmt.Sprintf("pod-%d", i)); ok {
+				break
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+	}
+	status, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		t.Fatal(err)
+	}
+	fmt.Println(string(status))
+}
