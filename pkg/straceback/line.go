@@ -71,13 +71,16 @@ func (f *Format) AppendLine(dst []byte, call *syscalls.Call, part Part) []byte {
 // appendComm appends the name of a thread, whose end is the first bracket with a blank behind it: one within the name is escaped.
 func appendComm(dst, comm []byte) []byte {
 	for {
-		before, after, found := bytes.Cut(comm, []byte("] "))
-		dst = terminal.Append(dst, before)
-		if !found {
-			return dst
+		end := bytes.IndexByte(comm, ']')
+		if end < 0 {
+			return terminal.Append(dst, comm)
 		}
-		dst = append(dst, `\x5d `...)
-		comm = after
+		dst = terminal.Append(dst, comm[:end])
+		if comm = comm[end+1:]; len(comm) > 0 && comm[0] == ' ' {
+			dst = append(dst, `\x5d`...)
+		} else {
+			dst = append(dst, ']')
+		}
 	}
 }
 
