@@ -243,7 +243,7 @@ func (p *execPrinter) begin() error {
 func (p *execPrinter) flush() error {
 	if now := time.Now(); p.heartbeat.Duration > 0 && now.Sub(p.beat) >= p.heartbeat.Duration {
 		p.beat = now
-		if err := printJSON(p.out, heartbeatJSON{now}); err != nil {
+		if err := printJSON(p.out, heartbeatJSON{now.UTC()}); err != nil {
 			return err
 		}
 	}

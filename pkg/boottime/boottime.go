@@ -28,13 +28,13 @@ func Now() uint64 {
 }
 
 // Boot is the time of the wall clock at which CLOCK_BOOTTIME began, by the wall clock as it is set now, and
-// to the nanosecond: a record of CLOCK_BOOTTIME ns happened at Boot().Add(ns).
+// to the nanosecond, in UTC: a record of CLOCK_BOOTTIME ns happened at Boot().Add(ns).
 func Boot() (time.Time, error) {
 	offset, err := kernel.offset()
 	if err != nil {
 		return time.Time{}, fmt.Errorf("reading the clock: %w", err)
 	}
-	return time.Unix(0, offset), nil
+	return time.Unix(0, offset).UTC(), nil
 }
 
 // read is clock_gettime(2), in nanoseconds.

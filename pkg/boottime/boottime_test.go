@@ -115,6 +115,9 @@ func TestBoot(t *testing.T) {
 	if steps > 10 {
 		t.Errorf("boot moved %d times", steps)
 	}
+	if first.Location() != time.UTC {
+		t.Errorf("boot was at %v: its zone is the reader's", first)
+	}
 	before := time.Now()
 	now := first.Add(time.Duration(Now()))
 	if steps == 0 && (now.Before(before.Add(-time.Second)) || now.After(time.Now().Add(time.Second))) {
