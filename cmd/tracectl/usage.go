@@ -41,8 +41,11 @@ func flagError(c *cobra.Command, err error) error {
 		err = fmt.Errorf("--%s needs a value", missing.GetFlag().Name)
 	case errors.As(err, &unknown):
 		name := unknown.GetSpecifiedName()
-		if unknown.GetSpecifiedShortnames() != "" {
+		if rest := unknown.GetSpecifiedShortnames(); rest != "" {
 			err = fmt.Errorf("there is no flag %q", "-"+name)
+			if hint := detached(c, []string{rest}); hint != "" {
+				err = fmt.Errorf("%w; did you mean %s?", err, hint)
+			}
 			break
 		}
 		err = fmt.Errorf("there is no flag %q", "--"+name)

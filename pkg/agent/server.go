@@ -29,7 +29,11 @@ func ParseAddress(text string) (Address, error) {
 		}
 		return Address{"unix", path}, nil
 	}
-	if _, _, err := net.SplitHostPort(text); err != nil {
+	_, port, err := net.SplitHostPort(text)
+	if err == nil {
+		_, err = net.LookupPort("tcp", port)
+	}
+	if err != nil {
 		return Address{}, fmt.Errorf("address %q: %w", text, err)
 	}
 	return Address{"tcp", text}, nil

@@ -126,7 +126,7 @@ func (c *Count) String() string { return strconv.Itoa(int(*c)) }
 func (c *Count) Set(text string) error {
 	n, err := strconv.Atoi(text)
 	if err != nil {
-		return fmt.Errorf("%q is not a whole number", text)
+		return errors.New("must be a whole number")
 	}
 	*c = Count(n)
 	return nil
