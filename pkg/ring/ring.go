@@ -10,7 +10,6 @@
 package ring
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"runtime"
@@ -348,89 +347,4 @@ func (r *Ring) damages() (found []damage, known bool) {
 		found = append(found, damage{position: 0, length: never, head: forgotten})
 	}
 	return found, known
-}
-
-// walker finds the records in copied runs.
-type walker struct {
-	layout     Layout
-	generation uint32
-	runs       []run
-	damages    []damage
-	records    [][]byte
-}
-
-// commit is the word that a complete record at a position begins with.
-func (w *walker) commit(position uint64) uint64 {
-	return (position ^ w.layout.Secret) + uint64(w.generation)*abi.CommitStep
-}
-
-// at returns the copied bytes from a position on, nil where none were copied.
-func (w *walker) at(position uint64) []byte {
-	for i := range w.runs {
-		if r := &w.runs[i]; position >= r.start && position < r.end {
-			return r.bytes[position-r.start:]
-		}
-	}
-	return nil
-}
-
-// record returns the record at a position, nil where none begins.
-func (w *walker) record(position, head uint64) []byte {
-	b := w.at(position)
-	if len(b) < abi.SizeofEntry || binary.NativeEndian.Uint64(b) != w.commit(position) {
-		return nil
-	}
-	length := uint64(binary.NativeEndian.Uint16(b[unsafe.Offsetof(abi.Entry{}.Words):])) * 8
-	if length < abi.SizeofEntry || length > w.layout.Slack || length > uint64(len(b)) || position+length > head {
-		return nil
-	}
-	return b[:length:length]
-}
-
-// walk finds the records that begin between two positions.
-func (w *walker) walk(s *Snapshot, floor, end, inProgress uint64, follow bool) {
-	// After a lap the first record has to be looked for: what lies before it was overwritten, and is no gap.
-	gap := s.Lapped
-	p := (floor + 7) &^ 7
-	for p < end {
-		b := w.record(p, s.Head)
-		switch {
-		case b == nil && follow && !gap && p >= inProgress:
-			s.Next = p
-			return
-		case b == nil:
-			if !gap {
-				s.Gaps++
-			}
-			gap = true
-			p += 8
-			continue
-		case w.damaged(p, uint64(len(b))):
-			s.Torn++
-		default:
-			w.records = append(w.records, b)
-		}
-		gap = false
-		p += uint64(len(b))
-	}
-	if floor < end {
-		s.Next = min(p, s.Head)
-	}
-}
-
-// damaged tells whether a stalled writer may have written into the record at a position.
-func (w *walker) damaged(position, length uint64) bool {
-	for _, d := range w.damages {
-		if position <= d.position && d.length != never || position >= d.head {
-			continue
-		}
-		if d.length == never {
-			return true
-		}
-		a, b := w.layout.address(position), w.layout.address(d.position)
-		if a < b+d.length && b < a+length {
-			return true
-		}
-	}
-	return false
 }

@@ -4,6 +4,8 @@ package terminal
 
 import (
 	"bytes"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -86,5 +88,30 @@ func TestTableFits(t *testing.T) {
 		if n := len([]rune(line)) - 1; n > 100 {
 			t.Errorf("line of %d characters: %q", n, line)
 		}
+	}
+}
+
+func TestIs(t *testing.T) {
+	if _, ok := Is(&bytes.Buffer{}); ok {
+		t.Error("a buffer is a terminal")
+	}
+	file, err := os.Create(filepath.Join(t.TempDir(), "file"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	if _, ok := Is(file); ok {
+		t.Error("a file is a terminal")
+	}
+	tty, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
+	if err != nil {
+		t.Skip(err)
+	}
+	defer tty.Close()
+	if got, ok := Is(tty); !ok || got != tty {
+		t.Error("a pseudo-terminal is none")
+	}
+	if table := (&Table{}).For(tty); !table.Cut || table.Width != 100 {
+		t.Errorf("for a terminal without a size: %+v", table)
 	}
 }

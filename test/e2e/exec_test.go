@@ -3,7 +3,9 @@
 package e2e
 
 import (
+	"bufio"
 	"fmt"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -11,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 )
 
 // follow starts `tracectl exec`, and waits until it misses nothing that comes.
@@ -157,6 +160,52 @@ func TestExecIntoContainer(t *testing.T) {
 		t.Error("the recording does not have what was run in the container later")
 	}
 	x.remove("mypod")
+}
+
+// TestWaiting holds that exec, which is silent until something happens, says so on a terminal, and only there.
+func TestWaiting(t *testing.T) {
+	x := load(t)
+	if lines := x.follow().interrupt(""); len(lines) != 0 {
+		t.Errorf("not on a terminal: %q", lines)
+	}
+	master, slave := terminal(t)
+	c := x.command(tracectlPath, "exec")
+	c.Stderr = slave
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	line, err := bufio.NewReader(master).ReadString('\n')
+	if err != nil || line != "tracectl: waiting for execs; press Ctrl-C to stop\r\n" {
+		t.Errorf("on a terminal: %q, %v", line, err)
+	}
+	if err := c.Process.Signal(syscall.SIGINT); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Wait(); err != nil {
+		t.Error(err)
+	}
+}
+
+// terminal is a pseudo-terminal: what is written to the slave is read from the master.
+func terminal(t *testing.T) (master, slave *os.File) {
+	t.Helper()
+	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|syscall.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { master.Close() })
+	n, err := unix.IoctlGetInt(int(master.Fd()), unix.TIOCGPTN)
+	if err == nil {
+		err = unix.IoctlSetPointerInt(int(master.Fd()), unix.TIOCSPTLCK, 0)
+	}
+	if err == nil {
+		slave, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|syscall.O_NOCTTY, 0)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { slave.Close() })
+	return master, slave
 }
 
 // TestReaderLapped holds that a reader that is overtaken says how many execs it lost, and so does one that asks
