@@ -118,6 +118,27 @@ func (e Engine) conflicts(h Host) error {
 	return nil
 }
 
+// Forget returns the configuration by which a running Docker, when it is told to read it, gives up runtimes that are not in `now`, the
+// configuration that it has (nil if there is no file). That is `now` itself if it names runtimes and a default one: Docker keeps what it
+// had of a key that is not there.
+func (e Engine) Forget(now []byte) (File, error) {
+	o, err := parseObject(now)
+	var config daemonJSON
+	if err == nil {
+		err = o.decode(&config)
+	}
+	if err == nil && config.Runtimes == nil {
+		err = o.set(map[string]any{}, "runtimes")
+	}
+	if err == nil && config.DefaultRuntime == "" {
+		err = o.set("runc", "default-runtime")
+	}
+	if err != nil {
+		return File{}, fmt.Errorf("editing %q: %w", e.Config, err)
+	}
+	return File{Path: e.Config, Data: o.bytes(), Mode: 0o644}, nil
+}
+
 // Keep returns Docker's configuration for the time in which tracectl was uninstalled, but containers are left whose runtime is
 // ours: what stood there before install (nil where there was no file), with that runtime still in it. The default one is
 // named even if it was not before: dockerd keeps the one that it has until its configuration names another, or it is restarted. If flags

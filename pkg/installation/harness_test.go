@@ -148,9 +148,11 @@ func (m *machine) restart(kind engine.Kind) {
 	m.read[kind] = m.contents(configs[kind])
 }
 
-// reloadDocker has Docker read its configuration: one that names no default runtime leaves it the one that it has.
+// reloadDocker has Docker read its configuration: one that names no runtimes, or no default one, leaves it those that it has.
 func (m *machine) reloadDocker() {
-	m.read[engine.Docker] = m.contents(configs[engine.Docker])
+	if m.read[engine.Docker] = m.contents(configs[engine.Docker]); m.read[engine.Docker] == "" {
+		m.read[engine.Docker] = "{}"
+	}
 	var c struct {
 		Default  string         `json:"default-runtime"`
 		Runtimes map[string]any `json:"runtimes"`
@@ -162,7 +164,10 @@ func (m *machine) reloadDocker() {
 		c.Default, _, _ = strings.Cut(m.says["docker info"], " ")
 	}
 	if c.Runtimes == nil {
-		c.Runtimes = map[string]any{}
+		_, had, _ := strings.Cut(m.says["docker info"], " ")
+		if err := json.Unmarshal([]byte(had), &c.Runtimes); err != nil {
+			m.t.Error(err)
+		}
 	}
 	c.Runtimes["runc"] = map[string]string{"path": "runc"}
 	text, err := json.Marshal(c.Runtimes)

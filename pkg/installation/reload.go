@@ -190,6 +190,9 @@ func (h Host) takeBack(ctx context.Context, p plan, err error, told []*Engine, l
 			problems = append(problems, fmt.Errorf("%s: %w", e, problem))
 		}
 		runtimes = append(runtimes, fmt.Sprintf("%s works again, with %s", e, h.runtimeNow(e)))
+		if shims := []string{e.Shim}; !h.usesShim(e) && h.offers(ctx, e.Engine, shims) {
+			_ = h.forgetRuntime(ctx, e.Engine, store, shims, p.request.RestartCommand) // one too many does no harm
+		}
 	}
 	problems = append(problems, h.unload(loaded))
 	if problem := errors.Join(problems...); problem != nil {
@@ -247,4 +250,38 @@ func (h Host) recover(ctx context.Context, e *Engine, command string, since time
 		return nil // whatever the command said
 	}
 	return errors.Join(problem, err)
+}
+
+// offers says whether an engine runs that keeps runtimes which its configuration does not name any more, and has one that calls a shim.
+func (h Host) offers(ctx context.Context, e engine.Engine, shims []string) bool {
+	if !h.live() || !e.KeepsDefault() {
+		return false
+	}
+	if _, running := h.Started(e.Binary); !running {
+		return false
+	}
+	use, asked, err := e.RunsShim(ctx, h.engine(), shims)
+	return err == nil && asked && len(use.Runtimes) > 0
+}
+
+// forgetRuntime has such an engine forget our runtime, by a configuration that it has for as long as that takes.
+func (h Host) forgetRuntime(ctx context.Context, e engine.Engine, store *hostfile.Store, shims []string, command string) error {
+	now, err := h.readFile(e.Config)
+	if err != nil {
+		return err
+	}
+	f, err := e.Forget(now)
+	if err != nil {
+		return err
+	}
+	if _, err := store.Apply([]hostfile.File{{Path: f.Path, Data: f.Data, Mode: f.Mode, For: e.String()}}); err != nil {
+		return err
+	}
+	_, _, err = h.tell(ctx, e, command)
+	for end := time.Now().Add(h.Patience); err == nil && h.offers(ctx, e, shims); time.Sleep(h.Patience / 100) {
+		if time.Now().After(end) {
+			err = fmt.Errorf("waited %v in vain", h.Patience)
+		}
+	}
+	return errors.Join(err, store.Rollback())
 }

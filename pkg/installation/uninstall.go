@@ -165,41 +165,31 @@ func (u *uninstallation) engine(ctx context.Context, e engine.Engine) error {
 		u.report.Kept = append(u.report.Kept, kept)
 		return nil
 	}
-	if stale {
-		u.report.Commands = append(u.report.Commands, u.reloadCommand(e))
-	}
 	if interim != nil {
 		if err := u.restore(forEngine(e)); err != nil {
 			return err
 		}
-		if reloaded && !u.DryRun {
-			_, _, err = u.tell(ctx, e, u.RestartCommand)
-			return err
-		}
 	}
-	return u.offered(ctx, e, reloaded || stale)
+	if stale {
+		u.report.Commands = append(u.report.Commands, u.reloadCommand(e))
+	} else if changed {
+		u.forget(ctx, e)
+	}
+	return nil
 }
 
-// offered has a running engine forget a runtime that is not there any more, or says how to.
-func (u *uninstallation) offered(ctx context.Context, e engine.Engine, told bool) error {
-	if told || !u.live() || !e.Rereads() {
-		return nil
-	}
-	if _, running := u.Started(e.Binary); !running {
-		return nil
-	}
-	use, asked, err := e.RunsShim(ctx, u.Host.engine(), u.shims)
-	if err != nil || !asked || len(use.Runtimes) == 0 {
-		return nil // what it is asked for in vain, it does not offer
+// forget has a running engine forget the runtime that is gone, or says how to. That it offers one too many does no harm to others: it is
+// no reason to fail.
+func (u *uninstallation) forget(ctx context.Context, e engine.Engine) {
+	if !u.offers(ctx, e, u.shims) || u.DryRun && u.Restart {
+		return
 	}
 	if u.Restart {
-		if !u.DryRun {
-			_, _, err = u.tell(ctx, e, u.RestartCommand)
+		if err := u.forgetRuntime(ctx, e, u.store, u.shims, u.RestartCommand); err == nil {
+			return
 		}
-		return err
 	}
-	u.report.Commands = append(u.report.Commands, u.reloadCommand(e))
-	return nil
+	u.report.Notes = append(u.report.Notes, fmt.Sprintf("%s offers the runtime runc-trace, which is gone, until it is restarted: containers that ask for it do not start", e))
 }
 
 // own are those of the containers that belong to the pod that this process runs in.

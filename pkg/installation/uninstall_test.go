@@ -147,6 +147,7 @@ func TestDocker(t *testing.T) {
 	before := m.tree()
 	calls := `runc-trace {"runc-trace":{"path":"/opt/runc-trace/bin/runc-trace"}}`
 	interim := "{\n    \"log-driver\": \"local\",\n    \"runtimes\": {\n        \"runc-trace\": {\n            \"path\": \"/opt/runc-trace/bin/runc-trace\"\n        }\n    },\n    \"default-runtime\": \"runc\"\n}"
+	forgetting := "{\n    \"log-driver\": \"local\",\n    \"runtimes\": {},\n    \"default-runtime\": \"runc\"\n}"
 	keptPaths := append(ownPaths[:3:3], "/etc/docker/daemon.json")
 
 	// Not restarted.
@@ -206,7 +207,7 @@ func TestDocker(t *testing.T) {
 	if report, err := host.Uninstall(t.Context(), Removal{Restart: true}); err != nil || len(report.Kept) != 0 {
 		t.Errorf("%+v, %v", report, err)
 	}
-	if diff := cmp.Diff([]string{interim, engines[engine.Docker]["etc/docker/daemon.json"]}, seen); diff != "" {
+	if diff := cmp.Diff([]string{interim, forgetting}, seen); diff != "" {
 		t.Errorf("what Docker was told to read (-want +got):\n%s", diff)
 	}
 	m.same("uninstalling with a restart", before)
@@ -414,20 +415,22 @@ func TestUnreadable(t *testing.T) {
 	}
 }
 
-// TestForgetsRuntime tells Docker, or says how to tell it, to offer no runtime that is gone.
+// TestForgetsRuntime has Docker forget a runtime that is gone, or says that it offers it.
 func TestForgetsRuntime(t *testing.T) {
 	m := newMachine(t, engine.Docker)
 	before := m.tree()
 	offers := `runc {"runc":{"path":"runc"},"runc-trace":{"path":"/opt/runc-trace/bin/runc-trace"}}`
+	const note = "docker offers the runtime runc-trace, which is gone, until it is restarted: containers that ask for it do not start"
 	for _, test := range []struct {
-		removal  Removal
-		running  bool
-		commands []string
-		told     int
+		removal Removal
+		running bool
+		notes   []string
+		told    int
 	}{
-		{Removal{}, true, []string{"systemctl reload docker.service"}, 0},
-		{Removal{DryRun: true}, true, []string{"systemctl reload docker.service"}, 0},
+		{Removal{}, true, []string{note}, 0},
+		{Removal{DryRun: true}, true, []string{note}, 0},
 		{Removal{Restart: true}, true, nil, 1},
+		{Removal{Restart: true, DryRun: true}, true, nil, 0},
 		{Removal{}, false, nil, 0},
 	} {
 		delete(m.started, "/usr/bin/dockerd")
@@ -438,8 +441,8 @@ func TestForgetsRuntime(t *testing.T) {
 		m.says["docker info"] = offers
 		m.ran()
 		report := m.uninstall(test.removal)
-		if diff := cmp.Diff(test.commands, report.Commands); diff != "" {
-			t.Errorf("%+v: left to do (-want +got):\n%s", test, diff)
+		if diff := cmp.Diff(test.notes, report.Notes); diff != "" {
+			t.Errorf("%+v: notes (-want +got):\n%s", test, diff)
 		}
 		told := 0
 		for _, command := range m.ran() {
@@ -447,6 +450,9 @@ func TestForgetsRuntime(t *testing.T) {
 		}
 		if told != test.told || len(report.Kept) > 0 {
 			t.Errorf("%+v: told %d times, %+v", test, told, report)
+		}
+		if forgot := !strings.Contains(m.says["docker info"], "runc-trace"); forgot != (test.told > 0) {
+			t.Errorf("%+v: Docker has %s", test, m.says["docker info"])
 		}
 		m.says["docker info"] = `runc {"runc":{"path":"runc"}}`
 		m.uninstall(Removal{})

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package engines
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// systemctl stands for systemd's on a machine that systemd does not run: it knows of docker.service what install asks of it.
+const systemctl = `#!/bin/sh
+case "$*" in
+"show --property=ActiveState --value docker.service") echo active ;;
+"reload docker.service") kill -HUP "$(pidof dockerd)" ;;
+"daemon-reload" | *" runc-trace.service" | *" runc-trace-agent.service") ;;
+*) echo "systemctl $*: not expected" >&2; exit 1 ;;
+esac
+`
+
+// sudo runs a program with the PATH that Debian's sudo gives it.
+const sudo = `#!/bin/sh
+PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin exec "$@"
+`
+
+// TestFirstUse types what the README says, from the built programs to the past of a container that crashed and is gone, and back.
+func TestFirstUse(t *testing.T) {
+	m := newMachine(t, layout{})
+	for path, text := range map[string]string{"/usr/local/bin/sudo": sudo, "/usr/bin/systemctl": systemctl} {
+		m.write(path, text)
+		m.must("chmod", "755", path)
+	}
+	m.must("mkdir", "-p", "/run/systemd/system", "/root/runc-trace/bin", "/usr/lib/systemd/system")
+	m.must("cp", programs+"/tracectl", programs+"/runc-trace", "/root/runc-trace/bin")
+	m.write("/usr/lib/systemd/system/docker.service", "[Service]\nExecStart=/usr/sbin/dockerd\n")
+	m.must("rm", "-f", "/etc/containerd/config.toml")
+	docker := engine{daemon: []string{"dockerd"}, ready: []string{"docker", "version"}, load: []string{"docker", "load", "--input"}, images: []string{"busybox"}}
+	docker.prepare(m)
+	defer docker.stop(docker.start(m))
+	m.must("docker", "tag", busyboxImage, "busybox")
+	before := m.tree()
+
+	shell := func(line string) outcome {
+		t.Helper()
+		o := m.run("bash", "-c", "cd /root/runc-trace && "+line)
+		t.Logf("$ %s\n%s%s", line, o.Stdout, o.Stderr)
+		return o
+	}
+	if o := shell("sudo bin/tracectl install --engine docker --set-default --restart --dry-run"); o.Code != 0 || !strings.Contains(o.Stdout, "would load the programs: ") ||
+		!strings.Contains(o.Stdout, "docker: would run systemctl reload docker.service") {
+		t.Errorf("a dry run: %+v", o)
+	}
+	if diff := cmp.Diff(before, m.tree()); diff != "" {
+		t.Errorf("a dry run (-before +after):\n%s", diff)
+	}
+	if o := shell("sudo bin/tracectl install --engine docker --set-default --restart"); o.Code != 0 || !strings.Contains(o.Stdout, "docker: systemctl reload docker.service") {
+		t.Errorf("installing: %+v", o)
+	}
+	if o := shell("sudo docker run --rm --name crashed busybox cat /etc/app.conf"); o.Code != 1 {
+		t.Errorf("the container that crashes: %+v", o)
+	}
+	o := shell("sudo tracectl straceback show crashed | grep app.conf")
+	if lines := strings.Count(o.Stdout, "\n"); o.Code != 0 || lines < 2 || lines > 4 || !strings.Contains(o.Stdout, `openat(dfd=AT_FDCWD, filename=`) || !strings.Contains(o.Stdout, "ENOENT") {
+		t.Errorf("its past: %+v", o)
+	}
+	if o := shell("man --where tracectl-straceback-show"); !strings.HasPrefix(o.Stdout, "/usr/local/") || !strings.HasSuffix(o.Stdout, "/man8/tracectl-straceback-show.8\n") {
+		t.Errorf("the manual: %+v", o)
+	}
+	if o := shell("tracectl __complete straceback sh; bash -n /usr/local/share/bash-completion/completions/tracectl"); o.Code != 0 || !strings.Contains(o.Stdout, "show\t") {
+		t.Errorf("completion: %+v", o)
+	}
+
+	if o := shell("sudo tracectl uninstall --restart --dry-run"); o.Code != 0 || !strings.Contains(o.Stdout, "would unload the programs, and delete 1 recording\n") {
+		t.Errorf("a dry run of uninstall: %+v", o)
+	}
+	if o := shell("sudo tracectl uninstall --restart"); o.Code != 0 || !strings.Contains(o.Stdout, "the programs are unloaded, and 1 recording deleted\n") {
+		t.Errorf("uninstalling: %+v", o)
+	}
+	if diff := cmp.Diff(before, m.tree()); diff != "" {
+		t.Errorf("files are not as they were before (-before +after):\n%s", diff)
+	}
+	if offers := m.must("docker", "info", "--format", "{{.DefaultRuntime}} {{json .Runtimes}}"); strings.Contains(offers, "runc-trace") {
+		t.Errorf("Docker still offers %s", offers)
+	}
+}
