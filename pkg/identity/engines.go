@@ -36,14 +36,33 @@ func (m *mapping) isSandbox(known func([]string) string) bool {
 	return known(m.kind) == "sandbox" || m.sandboxName != "" && known([]string{kubeContainer}) == m.sandboxName
 }
 
-// namesOf are the names that CRI-O's own name for a container is made of: k8s_CONTAINER_POD_NAMESPACE_UID_ATTEMPT. A pod's
-// author cannot write it, and it is there without the kubelet's labels, too.
+// namesOf are the names that CRI-O's own names for a container and its sandbox are made of, k8s_CONTAINER_POD_NAMESPACE_UID_ATTEMPT
+// and k8s_POD_NAMESPACE_UID_ATTEMPT. A pod's author cannot write them, and they are there without the kubelet's labels, too.
 func namesOf(annotations map[string]string) (container, pod, namespace, podUID string, ok bool) {
-	parts := strings.Split(annotations["io.kubernetes.cri-o.Name"], "_")
-	if len(parts) != 6 || parts[0] != "k8s" {
+	both, namespace, podUID, ok := splitName(annotations["io.kubernetes.cri-o.Name"])
+	if !ok {
 		return "", "", "", "", false
 	}
-	return parts[1], parts[2], parts[3], parts[4], true
+	pod, _, _, ok = splitName(annotations["io.kubernetes.cri-o.SandboxName"])
+	if name, isPod := strings.CutSuffix(both, "_"+pod); ok && isPod {
+		return name, pod, namespace, podUID, true
+	}
+	container, pod, ok = strings.Cut(both, "_")
+	return container, pod, namespace, podUID, ok
+}
+
+// splitName takes a name of CRI-O's apart. What comes first may have underscores, as crictl's names do.
+func splitName(text string) (first, namespace, podUID string, ok bool) {
+	first, ok = strings.CutPrefix(text, "k8s_")
+	var parts [3]string
+	for i := range parts {
+		at := strings.LastIndexByte(first, '_')
+		if at < 0 {
+			return "", "", "", false
+		}
+		first, parts[i] = first[:at], first[at+1:]
+	}
+	return first, parts[2], parts[1], ok
 }
 
 // handsOn tells whether the engine says in annotations what labels there are.

@@ -116,6 +116,24 @@ func TestParse(t *testing.T) {
 			who{Flags: abi.WhoRecord, Engine: "cri-o", ID: "id", SandboxID: "sandbox", Namespace: "default", Pod: "mypod", PodUID: "uid-1", Container: "main", Labels: none},
 		},
 		{
+			"a container of CRI-O's with underscores in its names",
+			map[string]string{
+				"io.kubernetes.cri-o.Metadata": "{}", "io.kubernetes.cri-o.ContainerType": "container", "io.kubernetes.cri-o.SandboxID": "sandbox",
+				"io.kubernetes.cri-o.Name": "k8s_my_main_my_pod_default_uid_3", "io.kubernetes.cri-o.SandboxName": "k8s_my_pod_default_uid_0",
+			},
+			"", Rules{},
+			who{Flags: abi.WhoRecord, Engine: "cri-o", ID: "id", SandboxID: "sandbox", Namespace: "default", Pod: "my_pod", PodUID: "uid", Container: "my_main", Labels: none},
+		},
+		{
+			"a container of CRI-O's with a name that is none",
+			map[string]string{
+				"io.kubernetes.cri-o.Metadata": "{}", "io.kubernetes.cri-o.ContainerType": "container", "io.kubernetes.cri-o.SandboxID": "sandbox",
+				"io.kubernetes.cri-o.Name": "k8s_a_b_c", "io.kubernetes.cri-o.SandboxName": "_", "io.kubernetes.pod.name": "mypod",
+			},
+			"", Rules{},
+			who{Flags: abi.WhoRecord, Engine: "cri-o", ID: "id", SandboxID: "sandbox", Pod: "mypod", Labels: none},
+		},
+		{
 			"a sandbox of CRI-O, which has the pod's labels",
 			map[string]string{
 				"io.kubernetes.cri-o.ContainerType": "sandbox",

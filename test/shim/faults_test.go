@@ -69,6 +69,7 @@ func TestMapsThatCannotBeUsed(t *testing.T) {
 		{"a symlink to itself", pins{directory: loop}, "too many levels of symbolic links", unregistered.PinsUnusable},
 		{"files that are no pins", pins{directory: other}, "opening map", unregistered.PinsUnusable},
 		{"an empty directory", pins{directory: emptyPinDir(t)}, "no such file or directory", unregistered.NotLoaded},
+		{"a read-only file system", readOnlyPins(t), "read-only file system", unregistered.PinsUnusable},
 		{"no pending", withoutPending, "no such file or directory", unregistered.NotLoaded},
 		{"pending in the place of abi", swapped, "unexpected shape", unregistered.OtherVersion},
 		{"a later version", version(abi.ABIVersion + 1), fmt.Sprintf("has version %d, this shim knows %d", abi.ABIVersion+1, abi.ABIVersion), unregistered.OtherVersion},

@@ -10,6 +10,7 @@ import (
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
+	"golang.org/x/sys/unix"
 
 	"github.com/runc-trace/runc-trace/pkg/bpf"
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
@@ -40,19 +41,49 @@ func emptyPinDir(t *testing.T) string {
 	return directory
 }
 
+func pinSpecs() (pending, version *ebpf.MapSpec) {
+	return &ebpf.MapSpec{Type: ebpf.LRUHash, KeySize: abi.LeafSize, ValueSize: abi.SizeofPending, MaxEntries: 64},
+		&ebpf.MapSpec{Type: ebpf.Array, KeySize: 4, ValueSize: abi.SizeofABI, MaxEntries: 1}
+}
+
 // makePins pins what the shim needs. change, if there is one, spoils the maps' specs.
 func makePins(t *testing.T, change func(pending, version *ebpf.MapSpec)) pins {
 	t.Helper()
-	pending := &ebpf.MapSpec{Type: ebpf.LRUHash, KeySize: abi.LeafSize, ValueSize: abi.SizeofPending, MaxEntries: 64}
-	version := &ebpf.MapSpec{Type: ebpf.Array, KeySize: 4, ValueSize: abi.SizeofABI, MaxEntries: 1}
+	pending, version := pinSpecs()
 	if change != nil {
 		change(pending, version)
 	}
-	p := pins{directory: emptyPinDir(t)}
+	return pinBelow(t, emptyPinDir(t), pending, version, change == nil)
+}
+
+// pinBelow pins two maps in a directory.
+func pinBelow(t *testing.T, directory string, pending, version *ebpf.MapSpec, loaded bool) pins {
+	t.Helper()
+	p := pins{directory: directory}
 	p.pending = pinMap(t, filepath.Join(p.directory, abi.PinPending), pending)
 	p.abi = pinMap(t, filepath.Join(p.directory, abi.PinABI), version)
-	if change == nil {
+	if loaded {
 		p.setVersion(t, abi.ABIVersion)
+	}
+	return p
+}
+
+// readOnlyPins are on a file system of their own, on which nothing can be written any more.
+func readOnlyPins(t *testing.T) pins {
+	t.Helper()
+	directory := t.TempDir()
+	if err := unix.Mount("bpf", directory, "bpf", 0, "mode=0700"); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := unix.Unmount(directory, 0); err != nil {
+			t.Error(err)
+		}
+	})
+	pending, version := pinSpecs()
+	p := pinBelow(t, directory, pending, version, true)
+	if err := unix.Mount("", directory, "", unix.MS_REMOUNT|unix.MS_RDONLY, ""); err != nil {
+		t.Fatal(err)
 	}
 	return p
 }
