@@ -280,7 +280,7 @@ func engineFacts(ctx context.Context, h engine.Host, paths []string, shims []fil
 			}
 		}
 		for _, r := range e.Runtimes {
-			if r.Name != e.Runtime.Name && !slices.Contains(use.Runtimes, r.Name) {
+			if r.Name != e.Runtime.Name && (r.Type != "" || r.Path != "") && !slices.Contains(use.Runtimes, r.Name) {
 				facts.Untraced = append(facts.Untraced, r)
 			}
 		}

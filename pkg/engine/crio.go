@@ -135,6 +135,9 @@ func (e Engine) crioRuntimes(h Host, config overlaid) (runtimes, error) {
 		binary, _ := entry[crioPath].(string)
 		known.add(name, h.program(cmp.Or(binary, name), dirs), crioType(entry))
 	}
+	if _, ok := known.paths["crun"]; !ok && atLeast(e.Version, 1, 31) {
+		known.add("crun", h.program("crun", dirs), "") // which it has by itself
+	}
 	if _, ok := known.paths[known.name]; !ok {
 		if config.text("crio", "runtime", "default_runtime") != "" && len(entries) > 0 {
 			return known, fmt.Errorf("CRI-O's default_runtime is %q, which has no table in any file of its configuration", known.name)

@@ -99,8 +99,9 @@ func (e Engine) Others() (possible, impossible []Runtime) {
 		case slices.Contains(e.driver().traits().reserved, r.Name):
 			impossible = append(impossible, r) // also if it is the default one, which gets another name
 		case r.Name == addedRuntime || r.Name == e.Runtime.Name:
-		case r.Type != "" || r.Path == "":
+		case r.Type != "":
 			impossible = append(impossible, r)
+		case r.Path == "": // nothing can run by it
 		default:
 			possible = append(possible, r)
 		}
