@@ -142,7 +142,7 @@ func (s *dockerSource) serve(ctx context.Context, path string, answered func()) 
 	return nil
 }
 
-// ask takes what Docker says of a container, whose ID has been looked at: see queue.add. It returns false where there was
+// ask takes what Docker says of a container, whose ID has been looked at: see queue.add. It returns false if there was
 // no answer.
 func (s *dockerSource) ask(ctx context.Context, client *http.Client, id string) bool {
 	var answer struct {
@@ -180,7 +180,7 @@ type answerError struct{ err error }
 
 func (e *answerError) Error() string { return e.err.Error() }
 
-// get makes a request, and reads the answer into an object where that is what was wanted.
+// get makes a request, and reads the answer into an object unless that is nil.
 func (s *dockerSource) get(ctx context.Context, client *http.Client, path string, object any) (code int, err error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://docker"+path, nil)
 	if err != nil {

@@ -34,7 +34,7 @@ const (
 // An exec is kept back if the labels of its container are on their way, and with it all that follow of that container, until
 // they are there or LabelWait has passed. Labels are on their way while the container is younger than LabelWait, and
 // either an agent is alive that has not told them yet, or they are those of a sandbox that is named and was not found yet.
-// If the agent does not bring them, the execs that were kept back are emitted, since nobody can know. Without an agent, and when
+// If the agent does not bring them, the execs that were kept back are emitted: they may be wanted. Without an agent, and when
 // nothing is on its way any more, the labels that are known decide: what they do not choose is left out and counted.
 type Selection struct {
 	Directory *labels.Directory

@@ -39,8 +39,8 @@ type layer struct {
 // Then come annotations that the operator made labels by the configuration. Annotations that the pod's author may
 // have written ("runc-trace.label/KEY") count only if none of the sources above has told the pod's labels.
 //
-// A container that is in no pod of Kubernetes belongs to whoever started it, and so do its annotations: they count more than
-// what Docker says, which the author of the image may have written.
+// The user who starts a container that is in no pod of Kubernetes writes its annotations: they count more than what Docker
+// says, which the author of the image may have written.
 func (c *Container) join(s sources) {
 	var layers []layer
 	own := layer{s.own.Own, FromAnnotation, s.own.OwnIncomplete}

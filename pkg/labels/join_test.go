@@ -105,7 +105,7 @@ func TestJoinCRIO(t *testing.T) {
 	}
 }
 
-// TestJoinOthers is of containers in no pod: they belong to whoever started them.
+// TestJoinOthers is of containers in no pod: the user who starts them writes their annotations.
 func TestJoinOthers(t *testing.T) {
 	docker, read, podman := slot(2, "d", "", abi.WhoRecord, nil), slot(2, "r", "", abi.WhoRecord, nil), slot(2, "p", "pod", abi.WhoRecord, nil)
 	identity.Put(docker.Who.Engine[:], "docker")

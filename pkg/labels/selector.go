@@ -16,7 +16,7 @@ import (
 
 // Selector is a label selector of Kubernetes, with all that kubectl knows:
 // "a=b,c!=d,e in (f,g),h notin (i),j,!k,n>5". As with kubectl's, requirements are joined by
-// and, and one that a label be different is met where there is no such label. The zero
+// and, and one that a label be different is met if there is no such label. The zero
 // value selects everything. It can be the value of a command-line flag.
 type Selector struct {
 	requirements labels.Selector

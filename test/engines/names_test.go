@@ -22,7 +22,8 @@ func TestDockerNames(t *testing.T) {
 			e.load, e.images = []string{"docker", "load", "--input"}, []string{"busybox"}
 			e.prepare(m)
 			m.install("--engine", "docker", "--set-default")
-			defer e.stop(e.start(m))
+			dockerd := e.start(m)
+			defer func() { e.stop(dockerd) }()
 
 			m.shortLived(8, "docker run --label app=kept")
 			m.named("without an agent", 8, "kept")
@@ -45,11 +46,18 @@ func TestDockerNames(t *testing.T) {
 				known := m.known(id)
 				return len(known) == 1 && known[0].Container == "another-name"
 			})
+
+			// What happened while the agent had no connection is told later.
+			e.stop(dockerd)
+			dockerd = e.start(m)
+			m.write("/tmp/again", m.must("cat", "/tmp/labels")+"\n")
+			m.shortLived(4, "docker run --label-file /tmp/again")
+			m.named("after Docker was started again", 4, "again")
 		})
 	}
 }
 
-// TestPodmanNames does so with Podman, which nobody has to be asked about.
+// TestPodmanNames does so with Podman, which needs no agent.
 func TestPodmanNames(t *testing.T) {
 	m := newMachine(t, layout{})
 	m.write("/etc/runc-trace/config.toml", "[pool]\nrings = 16\nring-size = \"64KiB\"\nidentities = 256\n")
@@ -68,7 +76,7 @@ func TestPodmanNames(t *testing.T) {
 func (m *machine) shortLived(count int, command string) {
 	m.t.Helper()
 	app := command[strings.LastIndexByte(command, ' ')+1:]
-	app = strings.TrimPrefix(strings.Replace(app, "/tmp/labels", "told", 1), "app=")
+	app = strings.TrimPrefix(strings.TrimPrefix(strings.Replace(app, "/tmp/labels", "told", 1), "/tmp/"), "app=")
 	m.must("sh", "-e", "-c", fmt.Sprintf(`
 		i=0
 		while [ $i -lt %d ]; do
