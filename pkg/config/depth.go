@@ -8,13 +8,14 @@ import (
 )
 
 // tooLong refuses what would keep a container waiting: the parser's time grows with the square, or more, of the depth of
-// lists, tables in braces and dotted keys. This file needs two levels.
+// lists, tables in braces and dotted keys, and with the number of keys and tables. This file needs two levels, and some
+// dozens of keys.
 func tooLong(text string) error {
-	const levels = 8
+	const levels, entries = 8, 512
 	if len(text) > limit {
 		return fmt.Errorf("%d bytes are more than the %d that this file may have", len(text), limit)
 	}
-	depth, dots := 0, 0
+	depth, dots, count := 0, 0, 0
 	for at := 0; at < len(text); at++ {
 		switch c := text[at]; c {
 		case '#':
@@ -23,15 +24,22 @@ func tooLong(text string) error {
 			at = skipString(text, at) - 1
 		case '[', '{':
 			depth++
+			count++
 		case ']', '}':
 			depth = max(0, depth-1)
 		case '.':
 			dots++
-		case '\n', '=', ',':
+		case '=':
+			dots = 0
+			count++
+		case '\n', ',':
 			dots = 0
 		}
 		if depth > levels || dots > levels {
 			return fmt.Errorf("line %d: more than %d levels of lists, tables or keys", 1+strings.Count(text[:at], "\n"), levels)
+		}
+		if count > entries {
+			return fmt.Errorf("line %d: more than %d keys, lists and tables", 1+strings.Count(text[:at], "\n"), entries)
 		}
 	}
 	return nil

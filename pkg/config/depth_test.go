@@ -34,6 +34,14 @@ func TestTooDeep(t *testing.T) {
 		}
 	}
 	for name, text := range map[string]string{
+		"keys": strings.Repeat("k = 1\n", n/6), "tables": strings.Repeat("[t]\n", n/4), "tables of a list": strings.Repeat("[[t]]\n", n/6),
+		"empty lists": "x = [" + strings.Repeat("[],", n/3), "keys in braces": "x = {" + strings.Repeat("k=1,", n/4),
+	} {
+		if _, err := Parse(text); err == nil || !strings.Contains(err.Error(), "more than 512 keys, lists and tables") {
+			t.Errorf("many %s: %v", name, err)
+		}
+	}
+	for name, text := range map[string]string{
 		"in a comment":       "log = \"\" # " + strings.Repeat("[.", n/2),
 		"in strings":         "log = \"/" + strings.Repeat("[.{\\\"", 1000) + "\"\n",
 		"in a literal":       "log = '/" + strings.Repeat("[.{\\", 1000) + "'\n",
