@@ -59,6 +59,11 @@ func TestClusterExec(t *testing.T) {
 			"n1       00:01.000000007 sh               7      1        0 /bin/sh -c \"\\x1b[2J\"\n" +
 			"worker-2 -               sh               7      1        0 /bin/sh -c \"\\x1b[2J\"\n" +
 			"n1       00:01.000000007 sh               7      1        0 /bin/sh -c \"\\x1b[2J\"\n"},
+		{[]string{"-o", "wide", "--no-follow", "-t=none"}, "" +
+			"NODE     NAMESPACE      POD                      CONTAINER        IMAGE                    PCOMM            PID    PPID   RET ARGS\n" +
+			"n1       default        web                      app              -                        sh               7      1        0 /bin/sh -c \"\\x1b[2J\"\n" +
+			"worker-2 default        web                      app              -                        sh               7      1        0 /bin/sh -c \"\\x1b[2J\"\n" +
+			"n1       default        web                      app              -                        sh               7      1        0 /bin/sh -c \"\\x1b[2J\"\n"},
 	} {
 		c0 := &cobra.Command{Use: "exec"}
 		r := addExecFlags(c0)

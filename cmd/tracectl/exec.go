@@ -161,7 +161,12 @@ func printExecs(ctx context.Context, s *settings, names []string, request *execR
 // come, but no container gets an ID that was known before.
 func chooseExecs(stderr io.Writer, known []*labels.Container, names []string, r *execRequest) error {
 	if len(names) > 0 {
-		return r.filter.Choose(names[0], "container called", known)
+		err := r.filter.Choose(names[0], "container called", known)
+		var name *labels.NameError
+		if errors.As(err, &name) && len(name.Candidates) == 0 && !r.noFollow {
+			return fmt.Errorf("%w; to wait for one, choose by --container, --pod or --label", err)
+		}
+		return err
 	}
 	wanted := func(c *labels.Container) bool { return r.filter.Judge(c) != labels.No }
 	if r.filter.Everything() || slices.ContainsFunc(known, wanted) || !r.noFollow && !r.filter.AsksForID() {

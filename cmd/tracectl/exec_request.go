@@ -43,13 +43,17 @@ func addExecFlags(c *cobra.Command) *execRequest {
 	flags.Var(&r.since, "since", "begin with the past, so long ago (10m, 1d) or at a date (\"2026-01-31 15:04\")")
 	flags.BoolVar(&r.noFollow, "no-follow", false, "end with the last one of the past; without --since, begin with the first one")
 	nothingToComplete(c, "since")
-	r.output = addOutput(c)
+	r.output = addListOutput(c)
 	return &r
 }
 
 // shown are the columns that are shown, besides those of names: of the past the time, unless it is said otherwise.
 func (r *execRequest) shown(c *cobra.Command) execlog.Columns {
 	columns := r.columns
+	if r.output.word == "wide" {
+		r.output.word = "text"
+		columns.Pod, columns.Image = true, true
+	}
 	columns.Time = timestamp.Style(r.timestamps.word)
 	if !c.Flags().Changed("timestamps") && (r.time || r.past() && !c.Flags().Changed("time")) {
 		columns.Time = timestamp.Wall

@@ -57,7 +57,7 @@ func addTimestamps(c *cobra.Command, style timestamp.Style) *choice {
 	return addChoice(c, "timestamps", "t", "times: none, since the container's creation, or RFC 3339 in local time or UTC", words...)
 }
 
-// addListOutput adds -o of a list.
+// addListOutput adds -o of what has columns.
 func addListOutput(c *cobra.Command) *choice {
 	return addChoice(c, "output", "o", "form of the output; wide: with all columns, whatever their width", "text", "wide", "json")
 }

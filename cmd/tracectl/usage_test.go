@@ -39,7 +39,7 @@ func TestUsage(t *testing.T) {
 		{[]string{"exec", "--=x"}, `there is no flag --=x (see tracectl exec --help)`},
 		{[]string{"exec", "--since"}, `--since needs a value (see tracectl exec --help)`},
 		{[]string{"exec", "-l"}, `--label needs a value (see tracectl exec --help)`},
-		{[]string{"exec", "-o", "yaml"}, `--output "yaml": must be one of text, json (see tracectl exec --help)`},
+		{[]string{"exec", "-o", "yaml"}, `--output "yaml": must be one of text, wide, json (see tracectl exec --help)`},
 		{[]string{"exec", "--since", "0s"}, `--since "0s": must be a time ago such as 10m, 2h30m or 1d, or a date such as "2026-01-31 15:04" (see tracectl exec --help)`},
 		{[]string{"exec", "--since", "yesterday"}, `--since "yesterday": must be a time ago such as 10m, 2h30m or 1d, or a date such as "2026-01-31 15:04" (see tracectl exec --help)`},
 		{[]string{"exec", "--since", "9999-01-01"}, `--since "9999-01-01": lies in the future (see tracectl exec --help)`},

@@ -5,6 +5,7 @@ package execlog
 import (
 	"context"
 	"errors"
+	"runtime"
 	"testing"
 	"time"
 
@@ -125,6 +126,32 @@ func TestPieces(t *testing.T) {
 		if pieces := int(execs*128/(most+128)) + 1; batches < pieces {
 			t.Errorf("in pieces of %d bytes: %d batches, want at least %d", most, batches, pieces)
 		}
+	}
+}
+
+// TestMemory reads a log that is larger than what reading it may take.
+func TestMemory(t *testing.T) {
+	const size = 32 << 20
+	l := newLog(size)
+	for l.header.Head < size-256 {
+		l.write(abi.Exec{PID: 1})
+	}
+	r := NewPastReader(l.ring(t))
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	execs := uint64(0)
+	err := r.Finish(t.Context(), func(b *Batch) error {
+		for range b.Records() {
+			execs++
+		}
+		return nil
+	})
+	runtime.ReadMemStats(&after)
+	if err != nil || execs != l.header.Written {
+		t.Errorf("%d of %d execs, %v", execs, l.header.Written, err)
+	}
+	if taken := after.TotalAlloc - before.TotalAlloc; taken > size/4 {
+		t.Errorf("reading %d bytes took %d", size, taken)
 	}
 }
 

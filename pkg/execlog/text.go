@@ -23,9 +23,9 @@ type Columns struct {
 }
 
 // Named returns the columns that say whose an exec is, as far as there is something to say of the containers that are known:
-// on hosts without pods nothing fills those of the pod.
+// on hosts without pods nothing fills those of the pod. With Image, which is all there are, it leaves none out.
 func (c Columns) Named(known []*labels.Container) Columns {
-	if !c.Pod || len(known) == 0 || slices.ContainsFunc(known, func(k *labels.Container) bool { return k.Namespace != "" || k.Pod != "" }) {
+	if !c.Pod || c.Image || len(known) == 0 || slices.ContainsFunc(known, func(k *labels.Container) bool { return k.Namespace != "" || k.Pod != "" }) {
 		return c
 	}
 	c.Pod, c.Container = false, true

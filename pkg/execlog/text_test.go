@@ -208,6 +208,9 @@ func TestNamedColumns(t *testing.T) {
 			t.Errorf("%s (-want +got):\n%s", c.what, diff)
 		}
 	}
+	if all := (Columns{Pod: true, Image: true}); all.Named([]*labels.Container{docker}) != all {
+		t.Error("columns are left out of all")
+	}
 	if (Columns{}).Named([]*labels.Container{docker}) != (Columns{}) {
 		t.Error("columns that nobody asked for")
 	}

@@ -118,6 +118,10 @@ func TestNames(t *testing.T) {
 			t.Errorf("%q: %+v", args, o)
 		}
 	}
+	const hint = "tracectl: no container called \"nobody\"; to wait for one, choose by --container, --pod or --label\n"
+	if o := x.run(tracectlPath, "exec", "nobody"); o.stderr != hint {
+		t.Errorf("exec nobody: %+v", o)
+	}
 	p := x.follow("default/web-0/app")
 	plain("again", "web-0", "app")
 	plain("beside", "web-0", "proxy")
