@@ -11,8 +11,14 @@ BIN     := bin
 export PATH := $(PATH):/usr/local/go/bin
 
 GO_BUILD := CGO_ENABLED=0 go build -trimpath -buildvcs=false
-# How often, or how long, each fuzz target runs in `make test`.
-FUZZTIME ?= 100000x
+# How often, or how long, each fuzz target runs.
+FUZZTIME ?= 10000x
+# `go test`, and how long what took longest in it.
+GO_TEST := go run ./test/gotest -count=1 -timeout 30m
+
+# One set of flags for tests, programs and linters, so that each package is compiled once for a platform.
+export GOFLAGS := $(filter-out -trimpath -buildvcs=false,$(GOFLAGS)) -trimpath -buildvcs=false
+export CGO_ENABLED := 0
 
 .DEFAULT_GOAL := help
 
@@ -56,26 +62,30 @@ lint: ## gofmt, go vet, staticcheck, and the wall around what the shim imports
 
 .PHONY: unit
 unit: check-go ## the tests that need neither root nor a kernel, with the race detector (half a minute; as root, they run as nobody)
-	go test -race -short $(if $(filter 0,$(shell id -u)),-count=1 -exec $(CURDIR)/test/unprivileged.sh) ./...
+	CGO_ENABLED=1 go test -race -short $(if $(filter 0,$(shell id -u)),-exec $(CURDIR)/test/unprivileged.sh) ./...
 
 .PHONY: test
-test: check-go deps lint check-generated ## everything that is checked: lint, generated files, unit, kernel and end-to-end tests, fuzz targets (root)
-	@sh test/fuzz.sh $(FUZZTIME)
-	go test -count=1 ./...
+test: check-go deps lint check-generated unit fuzz ## everything that is checked: lint, generated files, unit, kernel and end-to-end tests, fuzz targets (root)
+	$(GO_TEST) ./...
 	@$(MAKE) --no-print-directory test-manifests
+
+.PHONY: fuzz
+fuzz: check-go ## every fuzz target, from its seeds, FUZZTIME=10000x times: more finds more
+	@sh test/fuzz.sh $(FUZZTIME)
 
 .PHONY: test-manifests
 test-manifests: check-go ## the container image, the Kubernetes manifests and the chart: what is in them, and that kustomize and Helm make the same
-	cd install/image && go vet ./... && go test -count=1 ./...
-	cd test/kubernetes/manifests && go vet ./... && go test -count=1 ./...
+	go build -o $(BIN)/gotest ./test/gotest
+	cd install/image && go vet ./... && $(CURDIR)/$(BIN)/gotest -count=1 ./...
+	cd test/kubernetes/manifests && go vet ./... && $(CURDIR)/$(BIN)/gotest -count=1 ./...
 	staticcheck=$$(go tool -n staticcheck) && cd install/image && $$staticcheck ./... && cd ../../test/kubernetes/manifests && $$staticcheck ./...
 
 .PHONY: e2e
 e2e: check-go deps ## real engines, with runc and with runc-trace: containerd, CRI-O, Docker, Podman (root; three minutes, and some fifteen more the first time)
 	@sh test/engines/deps.sh
 	@sh test/engines/build.sh
-	RUNC_TRACE_ENGINES=1 go test -count=1 ./pkg/engine
-	RUNC_TRACE_ENGINES=1 go test -count=1 -timeout 20m ./test/engines
+	RUNC_TRACE_ENGINES=1 $(GO_TEST) ./pkg/engine
+	RUNC_TRACE_ENGINES=1 $(GO_TEST) ./test/engines
 	cd install/image && RUNC_TRACE_ENGINES=1 go test -count=1 -run TestContainerd .
 
 .PHONY: e2e-k8s
@@ -96,7 +106,8 @@ conformance-quick: check-go deps ## the same, only with the newest runc and the 
 	go run ./test/conformance -quick
 
 .PHONY: ci
-ci: test demo e2e conformance-quick ## what CI runs: test, demo, real engines, runc's own tests (root; a quarter of an hour, and as much again the first time)
+ci: check-go ## what CI runs: test, demo, real engines, runc's own tests (root; a quarter of an hour, and as much again the first time)
+	@bash test/ci.sh
 
 .PHONY: test-systemd
 test-systemd: check-go deps ## engines under systemd and pure cgroup v2, across a reboot, in QEMU under emulation (root; some eight minutes)

@@ -2,20 +2,21 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # Runs every fuzz target of the project, from the seeds in its testdata, as often or as long as is said. A number of runs is
-# better: go test may fail of its own deadline where a time ends while it is busy.
+# better: go test may fail of its own deadline if a time ends while it is busy.
 set -eu
 cd "$(dirname "$0")/.."
 
-runs=${1:-100000x}
-grep -rl --include='*_test.go' '^func Fuzz' cmd pkg | while read -r file; do
-	sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\).*/\1/p' "$file" | while read -r target; do
-		echo "fuzz $(dirname "$file") $target"
-		go test -run '^$' -fuzz "^$target\$" -fuzztime "$runs" "./$(dirname "$file")" >/tmp/fuzz.$$ 2>&1 || {
-			cat /tmp/fuzz.$$
-			rm -f /tmp/fuzz.$$
+runs=${1:?how often, such as 10000x}
+output=$(mktemp)
+trap 'rm -f "$output"' EXIT
+grep -r --include='*_test.go' '^func Fuzz' cmd pkg | sed 's/^\(.*\)\/[^/]*:func \(Fuzz[A-Za-z0-9_]*\).*/\1 \2/' | sort |
+	while read -r package target; do
+		began=$(date +%s)
+		go test -vet=off -run '^$' -fuzz "^$target\$" -fuzztime "$runs" "./$package" >"$output" 2>&1 || {
+			cat "$output"
 			exit 1
 		}
-		tail -n 1 /tmp/fuzz.$$
-		rm -f /tmp/fuzz.$$
+		echo "fuzz $package $target: $(tail -n 1 "$output")"
+		[ -z "${RUNC_TRACE_TIMES:-}" ] ||
+			printf '%7.1f s  %s %s, fuzzed\n' $(($(date +%s) - began)) "$package" "$target" >>"$RUNC_TRACE_TIMES"
 	done
-done

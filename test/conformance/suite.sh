@@ -28,7 +28,7 @@ cd runc
 targets=all
 [ ! -d tests/cmd ] || targets="runc test-binaries" # from 1.2
 # shellcheck disable=SC2086
-make BUILDTAGS=seccomp COMMIT="$version" $targets >../make.log 2>&1 || { cat ../make.log >&2; exit 1; }
+CGO_ENABLED=1 make BUILDTAGS=seccomp COMMIT="$version" $targets >../make.log 2>&1 || { cat ../make.log >&2; exit 1; }
 cd ..
 
 # In the image that stands for busybox's every applet is a file. The one that stands for Debian's has some programs of

