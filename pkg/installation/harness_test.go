@@ -113,6 +113,7 @@ func newMachine(t *testing.T, kinds ...engine.Kind) *machine {
 }
 
 func (m *machine) run(_ context.Context, program string, args ...string) ([]byte, error) {
+	time.Sleep(time.Millisecond) // it takes its time, also by the clock of a test that has its own
 	line := strings.Join(append([]string{program}, args...), " ")
 	for prefix, text := range m.fails {
 		if strings.HasPrefix(line, prefix) {
@@ -144,6 +145,7 @@ func (m *machine) run(_ context.Context, program string, args ...string) ([]byte
 
 // restart restarts an engine.
 func (m *machine) restart(kind engine.Kind) {
+	time.Sleep(time.Millisecond)
 	m.started[programs[kind]] = time.Now()
 	m.read[kind] = m.contents(configs[kind])
 }
@@ -202,7 +204,7 @@ func (m *machine) Status(context.Context, string) (map[string]string, error) {
 
 func (m *machine) host() Host {
 	return Host{
-		Root: m.root, Run: m.run, API: m, Answers: m.answers, Patience: 300 * time.Millisecond, Self: m.self,
+		Root: m.root, Run: m.run, API: m, Answers: m.answers, Patience: time.Minute, Self: m.self,
 		Load: func() (Loaded, error) {
 			m.commands = append(m.commands, "load")
 			loaded := Loaded{New: !m.loaded}

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -201,7 +202,9 @@ func TestDryRun(t *testing.T) {
 }
 
 // TestNotRestarted says what is left to do, until it was done.
-func TestNotRestarted(t *testing.T) {
+func TestNotRestarted(t *testing.T) { synctest.Test(t, testNotRestarted) }
+
+func testNotRestarted(t *testing.T) {
 	m := newMachine(t, engine.Kinds...)
 	for _, program := range []string{"/usr/bin/containerd", "/usr/bin/dockerd", "/usr/bin/crio"} {
 		m.started[program] = time.Now().Add(-time.Hour)
@@ -224,7 +227,9 @@ func TestNotRestarted(t *testing.T) {
 }
 
 // TestAdded adds an engine to those that there are, and takes all back.
-func TestAdded(t *testing.T) {
+func TestAdded(t *testing.T) { synctest.Test(t, testAdded) }
+
+func testAdded(t *testing.T) {
 	m := newMachine(t, engine.Kinds...)
 	before := m.tree()
 	for _, kind := range []engine.Kind{engine.Podman, engine.Docker, engine.CRIO, engine.Containerd} {
@@ -242,7 +247,9 @@ func TestAdded(t *testing.T) {
 }
 
 // TestPackaged uses what a package has brought where it is.
-func TestPackaged(t *testing.T) {
+func TestPackaged(t *testing.T) { synctest.Test(t, testPackaged) }
+
+func testPackaged(t *testing.T) {
 	m := newMachine(t, engine.Docker, engine.Podman)
 	treetest.Write(t, m.root, map[string]string{
 		"usr/bin/runc-trace":                        program,
@@ -367,7 +374,9 @@ func TestFailed(t *testing.T) {
 }
 
 // TestFailedUpgrade goes back to what was installed, which can still be uninstalled.
-func TestFailedUpgrade(t *testing.T) {
+func TestFailedUpgrade(t *testing.T) { synctest.Test(t, testFailedUpgrade) }
+
+func testFailedUpgrade(t *testing.T) {
 	m := newMachine(t, engine.Kinds...)
 	before := m.tree()
 	m.install(request(t, "one", Request{}))
@@ -392,7 +401,9 @@ func TestFailedUpgrade(t *testing.T) {
 }
 
 // TestLeftAlone does nothing about engines that cannot be configured, unless it was told to.
-func TestLeftAlone(t *testing.T) {
+func TestLeftAlone(t *testing.T) { synctest.Test(t, testLeftAlone) }
+
+func testLeftAlone(t *testing.T) {
 	m := newMachine(t, engine.Containerd, engine.Docker)
 	os.Remove(filepath.Join(m.root, "etc/containerd/config.toml"))
 	treetest.Write(t, m.root, map[string]string{"etc/containerd/config.toml": "disabled_plugins = [\"cri\"]\nversion = 2\n", "etc/crio/crio.conf": ""})
@@ -409,7 +420,9 @@ func TestLeftAlone(t *testing.T) {
 }
 
 // TestAllRuntimes routes all runtimes that call a runc, names the others, and takes all of it out again.
-func TestAllRuntimes(t *testing.T) {
+func TestAllRuntimes(t *testing.T) { synctest.Test(t, testAllRuntimes) }
+
+func testAllRuntimes(t *testing.T) {
 	m := newMachine(t, engine.Docker)
 	treetest.Write(t, m.root, map[string]string{
 		"usr/bin/crun":           program,
@@ -442,7 +455,9 @@ func TestAllRuntimes(t *testing.T) {
 }
 
 // TestNotRunc says what is wrong with a default runtime that is no runc, and goes on with the other engines.
-func TestNotRunc(t *testing.T) {
+func TestNotRunc(t *testing.T) { synctest.Test(t, testNotRunc) }
+
+func testNotRunc(t *testing.T) {
 	m := newMachine(t, engine.Docker, engine.Containerd)
 	treetest.Write(t, m.root, map[string]string{"etc/docker/daemon.json": `{"default-runtime": "runsc", "runtimes": {"runsc": {"runtimeType": "io.containerd.runsc.v1"}}}`})
 	_, err := m.host().Install(t.Context(), request(t, "one", Request{Kind: engine.Docker, Default: true}))
@@ -458,7 +473,9 @@ func TestNotRunc(t *testing.T) {
 }
 
 // TestUnconfirmed puts all back if an engine says that it does something else.
-func TestUnconfirmed(t *testing.T) {
+func TestUnconfirmed(t *testing.T) { synctest.Test(t, testUnconfirmed) }
+
+func testUnconfirmed(t *testing.T) {
 	m := newMachine(t, engine.Containerd)
 	before := m.tree()
 	m.says["/usr/bin/containerd --config /etc/containerd/config.toml config dump"] = "version = 3\n[plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.runc]\nruntime_type = 'io.containerd.runc.v2'\n"

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -40,7 +41,9 @@ func outside(tree map[string]string) map[string]string {
 }
 
 // TestRejected puts everything back where an engine does not work after its restart, and tries again only what is another attempt.
-func TestRejected(t *testing.T) {
+func TestRejected(t *testing.T) { synctest.Test(t, testRejected) }
+
+func testRejected(t *testing.T) {
 	m := refusing(t)
 	before := m.tree()
 	restart := []string{"/usr/bin/systemctl daemon-reload", "/usr/bin/systemctl restart containerd.service"}
@@ -64,7 +67,7 @@ func TestRejected(t *testing.T) {
 	r := request(t, "one", Request{Default: true, Restart: true})
 	said := attempt(r, whole)
 	for _, words := range []string{
-		"containerd does not work with its new configuration: waited 300ms in vain: asking containerd: connection refused",
+		"containerd does not work with its new configuration: waited 1m0s in vain: asking containerd: connection refused",
 		`it said: level=fatal msg="unknown \x1b[2J field"`,
 		"everything was put back, and containerd works again, with plain runc, without runc-trace",
 		"--retry",
@@ -118,7 +121,9 @@ func TestRejected(t *testing.T) {
 }
 
 // TestRejectedLater puts back what an earlier installation wrote, which the engine has not read until now.
-func TestRejectedLater(t *testing.T) {
+func TestRejectedLater(t *testing.T) { synctest.Test(t, testRejectedLater) }
+
+func testRejectedLater(t *testing.T) {
 	m := refusing(t)
 	before := m.tree()
 	m.install(request(t, "one", Request{Default: true}))
@@ -141,7 +146,9 @@ func TestRejectedLater(t *testing.T) {
 }
 
 // TestRestartCommand has a command of the user's restart the engine, and not systemd.
-func TestRestartCommand(t *testing.T) {
+func TestRestartCommand(t *testing.T) { synctest.Test(t, testRestartCommand) }
+
+func testRestartCommand(t *testing.T) {
 	m := newMachine(t, engine.Containerd)
 	m.started["/usr/bin/containerd"] = time.Now().Add(-time.Hour)
 	before := m.tree()
@@ -176,7 +183,9 @@ func TestRestartCommand(t *testing.T) {
 }
 
 // TestUnknownProgram is of an engine whose program is not found, so that nobody can tell whether it runs: what is to be done is said.
-func TestUnknownProgram(t *testing.T) {
+func TestUnknownProgram(t *testing.T) { synctest.Test(t, testUnknownProgram) }
+
+func testUnknownProgram(t *testing.T) {
 	m := newMachine(t, engine.Containerd)
 	for _, path := range []string{"usr/bin/containerd", "lib/systemd/system/containerd.service"} {
 		if err := os.Remove(filepath.Join(m.root, path)); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -190,7 +199,9 @@ func TestUnknownProgram(t *testing.T) {
 }
 
 // TestChangedAgain restarts an engine for a second change, too.
-func TestChangedAgain(t *testing.T) {
+func TestChangedAgain(t *testing.T) { synctest.Test(t, testChangedAgain) }
+
+func testChangedAgain(t *testing.T) {
 	m := newMachine(t, engine.Containerd)
 	m.started["/usr/bin/containerd"] = time.Now().Add(-time.Hour)
 	for _, r := range []Request{{Restart: true}, {Restart: true, Default: true}} {
@@ -207,7 +218,9 @@ func TestChangedAgain(t *testing.T) {
 }
 
 // TestDockerRejected has Docker give up our runtime as its default one when everything is put back.
-func TestDockerRejected(t *testing.T) {
+func TestDockerRejected(t *testing.T) { synctest.Test(t, testDockerRejected) }
+
+func testDockerRejected(t *testing.T) {
 	m := newMachine(t, engine.Docker)
 	m.started["/usr/bin/dockerd"] = time.Now().Add(-time.Hour)
 	m.refuses[engine.Docker] = `"default-runtime": "runc-trace"`
@@ -222,7 +235,9 @@ func TestDockerRejected(t *testing.T) {
 }
 
 // TestShimTried holds that no engine is restarted for a shim that cannot run.
-func TestShimTried(t *testing.T) {
+func TestShimTried(t *testing.T) { synctest.Test(t, testShimTried) }
+
+func testShimTried(t *testing.T) {
 	m := newMachine(t, engine.Containerd)
 	m.started["/usr/bin/containerd"] = time.Now().Add(-time.Hour)
 	m.fails["/opt/runc-trace/bin/runc-trace --version"] = "permission denied"
@@ -238,9 +253,10 @@ func TestShimTried(t *testing.T) {
 }
 
 // TestUnsteady does not take an engine that is restarted over and over for one that works.
-func TestUnsteady(t *testing.T) {
+func TestUnsteady(t *testing.T) { synctest.Test(t, testUnsteady) }
+
+func testUnsteady(t *testing.T) {
 	h := newMachine(t, engine.Containerd).host()
-	h.Patience = 2 * time.Second
 	e := engine.Engine{Kind: engine.Containerd, Binary: "/usr/bin/containerd"}
 	began := time.Now()
 	h.Started = func(string) (time.Time, bool) { return began, true }
@@ -252,7 +268,9 @@ func TestUnsteady(t *testing.T) {
 }
 
 // TestUninstalledEngineFails says so where an engine does not work with its own configuration.
-func TestUninstalledEngineFails(t *testing.T) {
+func TestUninstalledEngineFails(t *testing.T) { synctest.Test(t, testUninstalledEngineFails) }
+
+func testUninstalledEngineFails(t *testing.T) {
 	m := refusing(t)
 	m.refuses[engine.Containerd] = "SystemdCgroup"
 	before := m.tree()

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -27,7 +28,9 @@ const shim = "/opt/runc-trace/bin/runc-trace"
 var ownPaths = []string{shim, "/opt/runc-trace/bin/tracectl", "/etc/runc-trace/config.toml"}
 
 // TestKeptForContainers keeps what containerd's containers need until they are gone.
-func TestKeptForContainers(t *testing.T) {
+func TestKeptForContainers(t *testing.T) { synctest.Test(t, testKeptForContainers) }
+
+func testKeptForContainers(t *testing.T) {
 	m := newMachine(t, engine.Containerd)
 	before := m.tree()
 	m.install(request(t, "one", Request{Default: true}))
@@ -92,7 +95,9 @@ func paths(r Report) []string {
 }
 
 // TestKeptForEngine keeps what a running engine still calls, until it was restarted.
-func TestKeptForEngine(t *testing.T) {
+func TestKeptForEngine(t *testing.T) { synctest.Test(t, testKeptForEngine) }
+
+func testKeptForEngine(t *testing.T) {
 	for _, kind := range []engine.Kind{engine.Containerd, engine.CRIO} {
 		m := newMachine(t, kind)
 		before := m.tree()
@@ -141,7 +146,9 @@ func TestKeptForEngine(t *testing.T) {
 }
 
 // TestDocker keeps Docker from going without the runtime that its containers have, or that it takes for its default one.
-func TestDocker(t *testing.T) {
+func TestDocker(t *testing.T) { synctest.Test(t, testDocker) }
+
+func testDocker(t *testing.T) {
 	m := newMachine(t, engine.Docker)
 	m.started["/usr/bin/dockerd"] = time.Now().Add(-time.Hour)
 	before := m.tree()
@@ -226,7 +233,9 @@ func (m *machine) edit(name, old, new string) {
 }
 
 // TestEdited takes our entries out of what others have changed, also if the file was installed again since.
-func TestEdited(t *testing.T) {
+func TestEdited(t *testing.T) { synctest.Test(t, testEdited) }
+
+func testEdited(t *testing.T) {
 	for _, again := range []bool{false, true} {
 		m := newMachine(t, engine.Docker, engine.Containerd)
 		m.install(request(t, "one", Request{}))
@@ -275,7 +284,9 @@ func TestEdited(t *testing.T) {
 }
 
 // TestRefused changes nothing if what was put into a file cannot be taken out of it again, unless edits are not wanted.
-func TestRefused(t *testing.T) {
+func TestRefused(t *testing.T) { synctest.Test(t, testRefused) }
+
+func testRefused(t *testing.T) {
 	m := newMachine(t, engine.Docker, engine.Containerd)
 	before := m.tree()
 	m.install(request(t, "one", Request{}))
@@ -308,7 +319,9 @@ func TestRefused(t *testing.T) {
 }
 
 // TestInterimOfEdited keeps what others wrote into daemon.json also while containers need our runtime.
-func TestInterimOfEdited(t *testing.T) {
+func TestInterimOfEdited(t *testing.T) { synctest.Test(t, testInterimOfEdited) }
+
+func testInterimOfEdited(t *testing.T) {
 	m := newMachine(t, engine.Docker)
 	m.install(request(t, "one", Request{Default: true}))
 	m.edit("etc/docker/daemon.json", "local", "journald")
@@ -331,7 +344,9 @@ func TestInterimOfEdited(t *testing.T) {
 }
 
 // TestMoved follows files that others put symbolic links in the place of, and leaves alone what they removed.
-func TestMoved(t *testing.T) {
+func TestMoved(t *testing.T) { synctest.Test(t, testMoved) }
+
+func testMoved(t *testing.T) {
 	m := newMachine(t, engine.Kinds...)
 	m.install(request(t, "one", Request{Default: true}))
 	move := func(name, to string) {
@@ -369,7 +384,9 @@ func TestMoved(t *testing.T) {
 func names(tree map[string]string) []string { return slices.Sorted(maps.Keys(tree)) }
 
 // TestGone uninstalls where an engine is not there any more, or cannot be read.
-func TestGone(t *testing.T) {
+func TestGone(t *testing.T) { synctest.Test(t, testGone) }
+
+func testGone(t *testing.T) {
 	m := newMachine(t, engine.Kinds...)
 	m.install(request(t, "one", Request{Default: true}))
 	for _, name := range []string{"usr/bin/dockerd", "usr/lib/systemd/system/docker.service", "usr/bin/podman"} {
@@ -386,7 +403,9 @@ func TestGone(t *testing.T) {
 }
 
 // TestUnreadable holds that an engine whose configuration cannot be read is in the way of its own uninstallation only.
-func TestUnreadable(t *testing.T) {
+func TestUnreadable(t *testing.T) { synctest.Test(t, testUnreadable) }
+
+func testUnreadable(t *testing.T) {
 	for _, test := range []struct {
 		installed engine.Kind
 		blocked   bool
@@ -416,7 +435,9 @@ func TestUnreadable(t *testing.T) {
 }
 
 // TestForgetsRuntime has Docker forget a runtime that is gone, or says that it offers it.
-func TestForgetsRuntime(t *testing.T) {
+func TestForgetsRuntime(t *testing.T) { synctest.Test(t, testForgetsRuntime) }
+
+func testForgetsRuntime(t *testing.T) {
 	m := newMachine(t, engine.Docker)
 	before := m.tree()
 	offers := `runc {"runc":{"path":"runc"},"runc-trace":{"path":"/opt/runc-trace/bin/runc-trace"}}`
@@ -461,7 +482,9 @@ func TestForgetsRuntime(t *testing.T) {
 }
 
 // TestUnwritable goes on past a file that cannot be put back, and keeps what it needs, but for the one who insists.
-func TestUnwritable(t *testing.T) {
+func TestUnwritable(t *testing.T) { synctest.Test(t, testUnwritable) }
+
+func testUnwritable(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("chattr needs root")
 	}

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -19,7 +20,9 @@ import (
 )
 
 // TestUninstallAll goes on until the last container is gone, tells what it waits for when that changes, and does no more than look meanwhile.
-func TestUninstallAll(t *testing.T) {
+func TestUninstallAll(t *testing.T) { synctest.Test(t, testUninstallAll) }
+
+func testUninstallAll(t *testing.T) {
 	m := newMachine(t, engine.Containerd)
 	before := m.tree()
 	m.install(request(t, "one", Request{Default: true}))
@@ -71,7 +74,9 @@ func TestUninstallAll(t *testing.T) {
 }
 
 // TestUninstallAllEnds gives up when it is told to, and where the first look fails.
-func TestUninstallAllEnds(t *testing.T) {
+func TestUninstallAllEnds(t *testing.T) { synctest.Test(t, testUninstallAllEnds) }
+
+func testUninstallAllEnds(t *testing.T) {
 	m := newMachine(t, engine.Containerd)
 	m.install(request(t, "one", Request{Default: true}))
 	treetest.Write(t, m.root, map[string]string{"run/containerd/io.containerd.runtime.v2.task/k8s.io/web/runtime": shim})
