@@ -38,7 +38,10 @@ func TestCRI(t *testing.T) {
 		m.start(10+index, container{engine: "containerd", id: id, sandbox: id, pod: "u0"})
 		eventually(t, "it is asked for", func() bool { return engine.Asked(id) > 0 })
 	}
-	time.Sleep(20 * time.Millisecond)
+	// It asks one after the other: what it makes of those two is known when it has asked for a third.
+	engine.Put("later", "later", 1, false, set{"app": "later"})
+	m.start(12, container{engine: "containerd", id: "later", sandbox: "later", pod: "later"})
+	m.has(t, bpf.SourceCRI, "later", bpf.Labels{Set: set{"app": "later"}})
 	m.has(t, bpf.SourceCRI, "u0", bpf.Labels{Set: set{"app": "web", "io.kubernetes.io/x": "kept"}})
 	if got := m.written(bpf.SourceCRI, "u0"); got > 2 {
 		t.Errorf("labels of two sandboxes of a pod were written %d times", got)

@@ -247,7 +247,7 @@ func (n *node) start(c Config) *running {
 		cancel()
 		select {
 		case <-ended:
-		case <-time.After(5 * time.Second):
+		case <-time.After(2 * time.Minute):
 			n.t.Error("the agent does not end")
 		}
 	}
@@ -283,11 +283,36 @@ func (d deadly) Delete(source bpf.LabelSource, name string) error {
 // eventually waits until something is so.
 func eventually(t *testing.T, what string, so func() bool) {
 	t.Helper()
-	for end := time.Now().Add(15 * time.Second); !so(); time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(2 * time.Minute); !so(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("waited in vain: %s", what)
 		}
 	}
+}
+
+// swept waits until labels have been looked through that are older than the grace they are given.
+func (r *running) swept(t *testing.T) {
+	t.Helper()
+	late := time.Now().Add(pace.grace)
+	eventually(t, "the grace is over", func() bool { return time.Now().After(late) })
+	before := r.sweeps(t)
+	eventually(t, "labels are looked through", func() bool { return r.sweeps(t) >= before+2 })
+}
+
+// sweeps is how often labels have been looked through.
+func (r *running) sweeps(t *testing.T) float64 {
+	t.Helper()
+	families, err := r.metrics.registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		if f.GetName() == "runc_trace_agent_sweeps_total" {
+			return f.GetMetric()[0].GetCounter().GetValue()
+		}
+	}
+	t.Fatal("there is no count of sweeps")
+	return 0
 }
 
 // has waits until a subject's labels are as wanted.
@@ -297,7 +322,7 @@ func (m *memory) has(t *testing.T, source bpf.LabelSource, name string, want bpf
 		want.Set = map[string]string{}
 	}
 	var got bpf.Labels
-	for end := time.Now().Add(15 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(2 * time.Minute); ; time.Sleep(5 * time.Millisecond) {
 		var ok bool
 		if got, ok = m.set(source, name); ok && cmp.Equal(want, got) {
 			return

@@ -36,14 +36,14 @@ func TestSweep(t *testing.T) {
 	m.start(0, container{engine: "docker", id: "c-ended", pod: "ended"})
 	m.end(0)
 	n := &node{t: t, m: m}
-	n.start(Config{Kubeconfig: api.Kubeconfig(), CRIEndpoints: []string{socket}})
+	a := n.start(Config{Kubeconfig: api.Kubeconfig(), CRIEndpoints: []string{socket}})
 	m.has(t, bpf.SourceKubernetes, "gone", bpf.Labels{Set: set{"app": "gone"}})
 	api.Delete("ended")
 	api.Delete("gone")
 	for _, s := range []subject{{bpf.SourceKubernetes, "gone"}, {bpf.SourceKubernetes, "long gone"}, {bpf.SourceCRI, "long gone"}, {bpf.SourceDocker, "long gone"}} {
 		m.lacks(t, s.source, s.name)
 	}
-	time.Sleep(5 * pace.grace) // several sweeps
+	a.swept(t)
 	m.has(t, bpf.SourceKubernetes, "here", bpf.Labels{Set: set{"app": "here"}})
 	m.has(t, bpf.SourceCRI, "here", bpf.Labels{Set: set{"a": "1"}})
 	m.has(t, bpf.SourceKubernetes, "ended", bpf.Labels{Set: set{"app": "ended"}})
@@ -75,7 +75,7 @@ func TestSweepKeepsWhatItCannotKnow(t *testing.T) {
 		err := a.Ready()
 		return err != nil && strings.Contains(err.Error(), "down")
 	})
-	time.Sleep(4 * pace.sweep)
+	a.swept(t)
 	m.has(t, bpf.SourceKubernetes, "coming", bpf.Labels{Set: set{"app": "web"}})
 }
 

@@ -141,21 +141,12 @@ func TestUnfinished(t *testing.T) {
 		t.Fatalf("worker says %q: %v", line, err)
 	}
 	slot := identity(t, i, "rt-blocked")
-	unfinished, err := i.UnfinishedCalls()
-	if err != nil {
-		t.Fatal(err)
+	want, live := []string{"read(fd=100, buf=ADDR, count=10) <unfinished ...>"}, []string(nil)
+	// Until the worker's thread has made its call, and sits in it for a millisecond.
+	for end := time.Now().Add(2 * time.Minute); !cmp.Equal(want, live) && time.Now().Before(end); time.Sleep(time.Millisecond) {
+		live = inFlight(t, i, slot)
 	}
-	var live []string
-	for _, u := range unfinished {
-		var call syscalls.Call
-		if err := call.Decode(u.Record); err != nil {
-			t.Fatal(err)
-		}
-		if u.Ring == slot.Ring-1 && u.RingGeneration == slot.RingGeneration && string(call.Comm) == "worker" {
-			live = append(live, alike(string(call.AppendInFlight(nil))))
-		}
-	}
-	if diff := cmp.Diff([]string{"read(fd=100, buf=ADDR, count=10) <unfinished ...>"}, live); diff != "" {
+	if diff := cmp.Diff(want, live); diff != "" {
 		t.Errorf("while it is blocked (-want +got):\n%s", diff)
 	}
 	if err := c.Process.Kill(); err != nil {
@@ -169,6 +160,25 @@ func TestUnfinished(t *testing.T) {
 	expect(t, dead,
 		`read(fd=100, buf=ADDR, count=10) = ? ERESTARTSYS (To be restarted if SA_RESTART is set)`,
 		`+++ killed by SIGKILL +++`)
+}
+
+// inFlight are the calls of a container's worker that have not returned.
+func inFlight(t *testing.T, i *bpf.Instance, slot abi.Identity) (live []string) {
+	t.Helper()
+	unfinished, err := i.UnfinishedCalls()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, u := range unfinished {
+		var call syscalls.Call
+		if err := call.Decode(u.Record); err != nil {
+			t.Fatal(err)
+		}
+		if u.Ring == slot.Ring-1 && u.RingGeneration == slot.RingGeneration && string(call.Comm) == "worker" {
+			live = append(live, alike(string(call.AppendInFlight(nil))))
+		}
+	}
+	return live
 }
 
 // TestCrash keeps what a task was killed by that was in no call.

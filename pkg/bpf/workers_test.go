@@ -10,7 +10,6 @@ import (
 	"strconv"
 	"sync"
 	"syscall"
-	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -188,10 +187,7 @@ func blockedWorker() {
 	must(unix.Pipe(fds[:]))
 	fixed(fds)
 	buffer := make([]byte, 10)
-	go func() { // in the thread that holds the name, and another that lets the test know
-		time.Sleep(50 * time.Millisecond)
-		os.Stdout.WriteString("blocked\n")
-	}()
+	os.Stdout.WriteString("about to block\n")
 	worker()
 	raw(unix.SYS_READ, in, pointer(&buffer[0]), 10)
 }

@@ -68,7 +68,7 @@ func (a *agentRun) get(path string) (code int, text string) {
 func (a *agentRun) ready(but string) {
 	a.t.Helper()
 	var last string
-	for end := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(2 * time.Minute); ; time.Sleep(20 * time.Millisecond) {
 		code, text := a.get("/readyz")
 		last = fmt.Sprint(code, " ", text)
 		if but == "" && code == http.StatusOK || but != "" && code == http.StatusServiceUnavailable && strings.Contains(text, but) {

@@ -37,12 +37,14 @@ func TestCrowd(t *testing.T) {
 	var group sync.WaitGroup
 	for n, c := range containers {
 		command := []string{shimPath, "--root", state, "create", "--bundle", filepath.Join(x.dir, "bundles", c.id), c.id}
-		if n%20 == 10 {
+		switch {
+		case n == 0:
+			command = append(killAtOnce(), command...)
+		case n%20 == 10:
 			command = append(killAtExec(), command...)
 		}
 		processes[n] = x.spawn(command[0], command[1:]...)
-		if n%20 == 0 {
-			// The first one has just begun.
+		if n > 0 && n%20 == 0 {
 			delay := time.Duration(rand.Int64N(1 + int64(n)*int64(50*time.Microsecond)))
 			group.Go(func() {
 				time.Sleep(delay)
@@ -135,6 +137,11 @@ func killAtExec() []string {
 	directory, name := filepath.Split(runcPath)
 	// This is how the shim spells the runtime's path: see pkg/shim.
 	return []string{"strace", "-f", "-qq", "-o", "/dev/null", "-P", directory + "./" + name, "-e", "inject=execve:signal=KILL"}
+}
+
+// killAtOnce is a command that kills a shim that has just begun: the Go runtime makes more calls than these before main.
+func killAtOnce() []string {
+	return []string{"strace", "-f", "-qq", "-o", "/dev/null", "-e", "inject=all:signal=KILL:when=50"}
 }
 
 // killShim kills a process if it is still the shim. It is stopped first, so that it cannot become the runtime between

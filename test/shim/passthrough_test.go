@@ -98,7 +98,7 @@ func session(t *testing.T, r runner, directory string) []step {
 	do("create", "--bundle", directory, "c")
 	do("delete", "c")
 	do("kill", "c", "KILL")
-	for range 100 {
+	for end := time.Now().Add(2 * time.Minute); time.Now().Before(end); {
 		if strings.Contains((runner{path: runcPath}).run(t, "--root", root, "state", "c").Stdout, "stopped") {
 			break
 		}

@@ -77,7 +77,7 @@ func interrupted(t *testing.T, r runner, signal syscall.Signal, delay time.Durat
 	if err := command.Process.Signal(signal); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		t.Error(err)
 	}
-	timer := time.AfterFunc(30*time.Second, func() { _ = command.Process.Kill() })
+	timer := time.AfterFunc(2*time.Minute, func() { _ = command.Process.Kill() })
 	defer timer.Stop()
 	var exit *exec.ExitError
 	if err := command.Wait(); err != nil && !errors.As(err, &exit) {
