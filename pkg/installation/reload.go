@@ -3,6 +3,7 @@
 package installation
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -152,6 +153,12 @@ func (h Host) works(ctx context.Context, e engine.Engine, stale func() bool) err
 		case <-ctx.Done():
 		case <-time.After(pause):
 		}
+		if ctx.Err() != nil {
+			if problem = cmp.Or(problem, err); problem == nil {
+				problem = errors.New("it answered too late to be seen to stay up")
+			}
+			return fmt.Errorf("waited %v in vain: %w", h.Patience, problem)
+		}
 		if err == nil {
 			if err = try(); err == nil {
 				if now, _ := h.Started(e.Binary); now.Sub(since).Abs() < jitter {
@@ -162,9 +169,6 @@ func (h Host) works(ctx context.Context, e engine.Engine, stale func() bool) err
 		}
 		if ctx.Err() == nil || problem == nil { // what the last moment was too short for says nothing
 			problem = err
-		}
-		if ctx.Err() != nil {
-			return fmt.Errorf("waited %v in vain: %w", h.Patience, problem)
 		}
 	}
 }
