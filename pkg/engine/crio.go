@@ -50,6 +50,9 @@ func crioRuntime(driver string) map[string]any {
 	return entry
 }
 
+// crioVariables begin the variables that are options of CRI-O's.
+const crioVariables = "CONTAINER_"
+
 // crioOption is the value of an option of CRI-O's, which may be a flag, or else a variable of its environment.
 func (c command) crioOption(variable string, flags ...string) string {
 	if value, ok := option(c.args(), flags...); ok {
@@ -207,7 +210,7 @@ func (e Engine) crioCommand(h Host, command string) (program string, args []stri
 		return "", nil, err
 	}
 	args = append(c.args(), command)
-	if env := c.environment(func(name string) bool { return strings.HasPrefix(name, "CONTAINER_") }); len(env) > 0 {
+	if env := c.environment(func(name string) bool { return strings.HasPrefix(name, crioVariables) }); len(env) > 0 {
 		return "env", slices.Concat(env, []string{e.Binary}, args), nil
 	}
 	return e.Binary, args, nil

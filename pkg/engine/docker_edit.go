@@ -101,7 +101,7 @@ func (e Engine) conflicts(h Host) error {
 	}
 	for _, c := range commands {
 		if c.unsure != nil {
-			return fmt.Errorf("%w, so dockerd may be given a --default-runtime that must not stand in %q as well: start dockerd, so that it can be seen, or install without --set-default", c.unsure, e.Config)
+			return c.unsure
 		}
 		for i, w := range c.words {
 			flag, _, joined := strings.Cut(w.text, "=")

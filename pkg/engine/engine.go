@@ -97,6 +97,13 @@ const addedRuntime = "runc-trace"
 // where it does so already. Runtimes that are added have the options of the engine's default one. Nothing is written, and
 // the result is what the engine will understand: it was read again as the engine reads it.
 func (e Engine) Edit(h Host, r Request) ([]File, error) {
+	c, err := e.command(h)
+	if err == nil && c.unsure != nil {
+		err = fmt.Errorf("%w, so its flags are not known: start it, so that they can be seen", c.unsure)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("configuring %s: %w", e, err)
+	}
 	files, err := e.driver().edit(h, e, r)
 	if err != nil {
 		return nil, fmt.Errorf("configuring %s: %w", e, err)

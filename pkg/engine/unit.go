@@ -43,7 +43,7 @@ func (h Host) unit(name string) (unit, bool, error) {
 		return u, false, err
 	}
 	h.managerEnvironment(&u)
-	var environments []setting
+	var environments, passed []setting
 	unset := make(map[string]bool)
 	for _, file := range files {
 		text, err := h.read(file)
@@ -64,9 +64,7 @@ func (h Host) unit(name string) (unit, bool, error) {
 			case "Environment":
 				u.setEnvironment(s)
 			case "PassEnvironment":
-				for _, name := range words(s.value) {
-					u.doubt(s.at, "$"+name+" is passed on from systemd's own environment")
-				}
+				passed = append(passed, s)
 			case "EnvironmentFile":
 				environments = append(environments, s)
 				if s.value == "" {
@@ -86,6 +84,14 @@ func (h Host) unit(name string) (unit, bool, error) {
 	}
 	for name := range unset {
 		delete(u.env, name)
+	}
+	for _, s := range passed {
+		for _, name := range words(s.value) {
+			// CRI-O's options are variables, too.
+			if strings.Contains(u.exec.value, name) || strings.HasPrefix(name, crioVariables) {
+				u.doubt(s.at, "$"+name+" is passed on from systemd's own environment")
+			}
+		}
 	}
 	return u, true, nil
 }
@@ -281,11 +287,11 @@ func (u *unit) path() []string {
 	return daemonDirs
 }
 
-// program is the word of the command line that runs the program: its first, or a later one after env(1). The arguments are those behind it.
+// program is the word of the command line that runs the program: its first, or a later one after env(1), which may be a bare name. The arguments are those behind it.
 func (u *unit) program(name string) (file string, arguments []word) {
 	all := u.words()
 	for i, w := range all {
-		if path.Base(w.text) == name && path.IsAbs(w.text) {
+		if path.Base(w.text) == name && path.IsAbs(w.text) || w.text == name && path.Base(all[0].text) == "env" {
 			return path.Clean(w.text), all[i+1:]
 		}
 	}
