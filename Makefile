@@ -30,7 +30,7 @@ help: ## list the targets
 build: build-shim ## build runc-trace and tracectl into bin/ (static; GOARCH=arm64 for the other one)
 	$(GO_BUILD) -ldflags "-s -w -X main.version=$(VERSION)" -o $(BIN)/tracectl ./cmd/tracectl
 
-# With its own entry point, descriptors that the caller left closed stay closed for the runtime: pkg/shim/closed.go.
+# With its own entry point, descriptors that the caller left closed stay closed for the runtime: pkg/shim/entry_linux_amd64.s.
 .PHONY: build-shim
 build-shim: check-go
 	$(GO_BUILD) -ldflags "-s -w -E runc_trace_entry" -o $(BIN)/runc-trace ./cmd/runc-trace

@@ -3,14 +3,21 @@
 #include "textflag.h"
 
 #define fcntl 72
+#define openat 257
 #define F_GETFD 1
 #define EBADF 9
+#define AT_FDCWD -100
+#define O_PATH_CLOEXEC 0x280000
 
-// runc_trace_entry is the first code that runs if the linker is told so (-E runc_trace_entry): it notes in closedAtStart
-// which of descriptors 0 to 2 are closed, and goes on to Go's own first code, with the stack as the kernel left it.
+DATA root<>+0(SB)/8, $0x2f // "/"
+GLOBL root<>(SB), RODATA|NOPTR, $8
+
+// runc_trace_entry is the first code that runs if the linker is told so (-E runc_trace_entry). Of descriptors 0 to 2 it has
+// those that the caller left closed lead to nothing until exec, which closes them again. Go's own first code, to which it goes
+// on with the stack as the kernel left it, would open /dev/null in their place, and hand that on: see checkfds in
+// the runtime's fds_unix.go.
 TEXT runc_trace_entry(SB), NOSPLIT|NOFRAME, $0
-	XORL R12, R12 // descriptor
-	XORL R13, R13 // one bit for each that is closed
+	XORL R12, R12 // the descriptor
 next:
 	MOVL $fcntl, AX
 	MOVL R12, DI
@@ -19,11 +26,15 @@ next:
 	SYSCALL
 	CMPQ AX, $-EBADF
 	JNE  open
-	BTSL R12, R13
+	MOVL $openat, AX // gives the lowest descriptor that is closed
+	MOVQ $AT_FDCWD, DI
+	LEAQ root<>(SB), SI
+	MOVL $O_PATH_CLOEXEC, DX
+	XORL R10, R10
+	SYSCALL
 open:
 	INCL R12
 	CMPL R12, $3
 	JNE  next
-	MOVL R13, ·closedAtStart(SB)
 	XORL DX, DX
 	JMP  _rt0_amd64_linux(SB)

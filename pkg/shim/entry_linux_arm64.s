@@ -3,14 +3,18 @@
 #include "textflag.h"
 
 #define fcntl 25
+#define openat 56
 #define F_GETFD 1
 #define EBADF 9
+#define AT_FDCWD -100
+#define O_PATH_CLOEXEC 0x280000
+
+DATA root<>+0(SB)/8, $0x2f // "/"
+GLOBL root<>(SB), RODATA|NOPTR, $8
 
 // runc_trace_entry is as in entry_linux_amd64.s.
 TEXT runc_trace_entry(SB), NOSPLIT|NOFRAME, $0
-	MOVW $0, R9  // descriptor
-	MOVW $1, R10 // its bit
-	MOVW $0, R11 // one bit for each that is closed
+	MOVW $0, R9 // the descriptor
 next:
 	MOVW R9, R0
 	MOVW $F_GETFD, R1
@@ -19,12 +23,15 @@ next:
 	SVC
 	CMN  $EBADF, R0
 	BNE  open
-	ORRW R10, R11
+	MOVD $AT_FDCWD, R0
+	MOVD $root<>(SB), R1
+	MOVD $O_PATH_CLOEXEC, R2
+	MOVD $0, R3
+	MOVD $openat, R8
+	SVC
 open:
 	ADDW $1, R9
-	LSLW $1, R10
 	CMPW $3, R9
 	BNE  next
-	MOVW R11, ·closedAtStart(SB)
 	MOVD $0, R0
 	JMP  _rt0_arm64_linux(SB)

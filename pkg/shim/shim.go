@@ -60,7 +60,6 @@ func Run(args []string) int {
 	}
 
 	variables := environment()
-	keepClosedDescriptors()
 	keepParentDeathSignal()
 	err = fmt.Errorf("executing container runtime %q: %w", runtime, syscall.Exec(runtime, args, variables))
 	note(file.config(), logrus.ErrorLevel, err.Error(), nil)

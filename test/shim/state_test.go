@@ -169,6 +169,27 @@ echo "$open" >`+report+"\nexit 42\n")
 	}
 }
 
+// TestWithoutDevices has the shim start with closed descriptors where there is no /dev/null, without which Go would not start.
+func TestWithoutDevices(t *testing.T) {
+	root := t.TempDir()
+	for name, program := range map[string]string{"shim": shimPath, "busybox": busyboxPath} {
+		if err := os.WriteFile(filepath.Join(root, name), []byte(readFile(t, program)), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	runtime := write(t, filepath.Join(root, "runc"), "#!/busybox sh\nexit 42\n")
+	if err := os.Chmod(runtime, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, program := range []string{"/runc", "/shim"} {
+		command := exec.Command("sh", "-c", `exec chroot "$0" "$1" state x <&- >&- 2>&-`, root, program)
+		command.Env = []string{"PATH=/:" + os.Getenv("PATH")}
+		if err := command.Run(); command.ProcessState.ExitCode() != 42 {
+			t.Errorf("%s: %v", program, err)
+		}
+	}
+}
+
 // TestProcessTree holds that the shim is gone once the runtime runs: the caller's child is the runtime, which has one
 // thread and no children that it did not make.
 func TestProcessTree(t *testing.T) {
