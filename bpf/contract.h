@@ -285,6 +285,7 @@ enum exec_flags {
 	EXEC_TRUNCATED = 1,	/* arguments were longer or more than what was kept */
 	EXEC_FAULT = 2,		/* some of path or arguments could not be read */
 	EXEC_RUNTIME = 4,	/* the container runtime's own, in its own mount namespace, before the container's program */
+	EXEC_INTERPRETED = 8,	/* the kernel runs an interpreter, and has put it in front of the arguments */
 };
 
 struct exec {

@@ -135,6 +135,9 @@ static __always_inline void exec_succeeded(struct task_struct *task, struct linu
 		identity->started = boot_time();
 		identity->state = STATE_RUNNING;
 	}
+	/* bprm_change_interp() replaces the pointer for scripts and for binfmt_misc. */
+	if (bprm->interp != bprm->filename)
+		event.flags |= EXEC_INTERPRETED;
 	n = bpf_probe_read_kernel_str(s->path, EXEC_PATH_LIMIT, bprm->filename);
 	event.path_length = n > 0 ? n - 1 : 0;
 	event.argc = bprm->argc;

@@ -168,6 +168,7 @@ struct task_struct {
 struct linux_binprm {
 	int argc;
 	const char *filename;
+	const char *interp;
 };
 
 struct seq_file;

@@ -34,16 +34,17 @@ all of its containers, also those that are made later.
 
 PCOMM is the name of the process, after the exec if that succeeded; PID and PPID are
 those of the host; RET is 0 or a negative error number. ARGS is the command line: the
-path, and the arguments behind args[0]. If args[0] does not name the path, ARGS is all
-arguments as the program got them, and the path behind them:
+path, and the arguments behind args[0]. If the kernel runs an interpreter, as for a
+script, ARGS is the interpreter's command line. If args[0] does not name the path, ARGS
+is all arguments, and the path behind them:
 
-  /bin/sh /entrypoint.sh --flag "a b" <path /entrypoint.sh>
+  /bin/sh /entrypoint.sh --flag "a b"
   cat /etc/passwd <path /proc/self/exe>
 
-So it is of a script, where the kernel puts the interpreter in front. Every exec is one
-line. A name or an argument is in quotes if it is empty or holds blanks, quotes, "<", ">"
-or what a terminal cannot show. "..." ends what was cut, and <unreadable> stands for what
-could not be read. With -o json, args are all arguments, and pcomm is the parent's name.
+Every exec is one line. A name or an argument is in quotes if it is empty or holds
+blanks, quotes, "<", ">" or characters that a terminal cannot show. "..." ends what was
+cut, and <unreadable> stands for what could not be read. With -o json, args are all
+arguments, and pcomm is the parent's name.
 
 Of the past, the time is shown, unless --timestamps says otherwise: relative to the
 container's creation, or RFC 3339 with nanoseconds and zone, as "straceback show" has it.

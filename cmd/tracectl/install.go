@@ -35,9 +35,9 @@ that call a program of runc's kind, such as those of RuntimeClasses nvidia or cr
 that are left as they are get named. Each engine's own program checks the result and says
 what it makes of it. If that is not what was meant, all is put back.
 All is installed, or, if anything fails, nothing. A file that then cannot be put back is
-named, with the reason, and "tracectl uninstall" puts it back later. Doing it again changes only what is
-not so already, such as programs of an older version; another --engine is added to those
-that there are.
+named, with the reason, and "tracectl uninstall" puts it back later. A second install
+changes only what differs, such as programs of an older version; another --engine is
+added to those that are configured.
 
 With --set-default, containers that run already are adopted, as "tracectl load" does it.
 Without it they are left alone, then and later: the configuration gets adopt = false.

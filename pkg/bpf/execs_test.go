@@ -67,7 +67,7 @@ func TestExecs(t *testing.T) {
 	}
 	run(t, d, script, "argument")
 	want := []logged{
-		{Comm: "script", Path: script, Args: "/bin/sh|" + script + "|argument|", Argc: 3},
+		{Comm: "script", Path: script, Args: "/bin/sh|" + script + "|argument|", Argc: 3, Flags: abi.ExecInterpreted},
 		{Comm: "true", Path: "/bin/true", Args: "/bin/true|a||b|", Argc: 4},
 	}
 	if diff := cmp.Diff(want, execs(t, i, "rt-exec")); diff != "" {

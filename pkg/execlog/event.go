@@ -34,7 +34,8 @@ type Event struct {
 	PathTruncated bool `json:"pathTruncated,omitempty"`
 	ArgsTruncated bool `json:"argsTruncated,omitempty"`
 
-	Runtime     bool              `json:"runtime"` // the container runtime's own, before the container's program
+	Interpreted bool              `json:"interpreted,omitempty"` // the kernel has put the interpreter of path in front of args
+	Runtime     bool              `json:"runtime"`               // the container runtime's own, before the container's program
 	CPU         uint16            `json:"cpu"`
 	CgroupID    uint64            `json:"cgroupID"`
 	Log         uint64            `json:"log"`               // when the log was made, in ns of CLOCK_BOOTTIME: tells it from an earlier one of the machine
@@ -71,6 +72,7 @@ func NewEvent(r *Record, c *labels.Container, boot time.Time) Event {
 		Fault:     r.Fault(),
 		Runtime:   r.Runtime(),
 
+		Interpreted:   r.Interpreted(),
 		PathTruncated: r.PathTruncated(),
 		ArgsTruncated: r.ArgsTruncated(),
 		CPU:           r.Entry.CPU,

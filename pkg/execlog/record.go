@@ -68,5 +68,8 @@ func (r *Record) PathTruncated() bool { return len(r.Path) >= abi.ExecPathLimit-
 // Fault tells whether some of path and arguments could not be read.
 func (r *Record) Fault() bool { return r.Entry.Flags&abi.ExecFault != 0 }
 
+// Interpreted tells whether the kernel runs an interpreter: the arguments begin with its path, as of a script.
+func (r *Record) Interpreted() bool { return r.Entry.Flags&abi.ExecInterpreted != 0 }
+
 // Runtime tells whether it was the container runtime's own, before the container's program.
 func (r *Record) Runtime() bool { return r.Entry.Flags&abi.ExecRuntime != 0 }

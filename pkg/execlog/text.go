@@ -72,13 +72,10 @@ func (c Columns) AppendHeader(dst []byte) []byte {
 // AppendText appends an event as one line. The column PCOMM shows the name of the process
 // itself, as tools of this kind do. Text of a container that is not plainly one word is in quotes.
 //
-// ARGS is the command line: the path, and the arguments behind args[0]. If args[0] is not the path or its
-// last part, it is all arguments as the program got them, and the path behind them:
-//
-//	/bin/sh /entrypoint.sh --flag "a b" <path /entrypoint.sh>
-//
-// So it is of a script: the kernel has put its interpreter in front. That cannot be told from a program
-// whose caller chose such arguments. "..." ends what was cut, <unreadable> stands for what could not be read.
+// ARGS is the command line: the path, and the arguments behind args[0]. If the kernel runs an interpreter, as of a script,
+// it is the arguments as the interpreter got them: `/bin/sh /entrypoint.sh --flag "a b"`. If args[0] is neither the path
+// nor its last part, it is all arguments, and the path behind them: `-bash <path /bin/bash>`. "..." ends what was cut,
+// <unreadable> stands for what could not be read.
 func (c Columns) AppendText(dst []byte, e *Event) []byte {
 	if width := c.Time.Width(); width > 0 {
 		start := len(dst)
@@ -125,8 +122,8 @@ func (c Columns) AppendText(dst []byte, e *Event) []byte {
 
 // appendCommand appends what stands in the column ARGS, and a blank in front of each of its words.
 func (e *Event) appendCommand(dst []byte) []byte {
-	args, whole := e.Args, !e.named()
-	if !whole {
+	args, called := e.Args, e.calledByPath()
+	if called {
 		dst = terminal.AppendWord(append(dst, ' '), e.Path)
 		args = args[min(1, len(args)):]
 	}
@@ -145,7 +142,7 @@ func (e *Event) appendCommand(dst []byte) []byte {
 	if e.Fault {
 		dst = append(dst, " <unreadable>"...)
 	}
-	if !whole || e.Fault && e.Path == "" {
+	if called || e.Interpreted && slices.Contains(args, e.Path) || e.Fault && e.Path == "" {
 		return dst
 	}
 	dst = append(dst, " <path "...)
@@ -157,22 +154,17 @@ func (e *Event) appendCommand(dst []byte) []byte {
 	return append(dst, '>')
 }
 
-// interpreters is how many arguments the kernel may put in front of a script's path: it follows an interpreter that is a
-// script itself five times (exec_binprm in fs/exec.c), and each takes at most two, its path and one argument.
-const interpreters = 2 * 5
-
-// named tells whether the path says what runs: the caller's name for the program is the path or its last part, and the
-// kernel has not replaced it by an interpreter, which would have the path among its first arguments.
-func (e *Event) named() bool {
+// calledByPath tells whether the path says what runs: the caller's name for the program is the path or its last part, and
+// no interpreter runs it.
+func (e *Event) calledByPath() bool {
 	switch {
-	case e.PathTruncated || e.Fault && e.Path == "":
+	case e.PathTruncated || e.Interpreted || e.Fault && e.Path == "":
 		return false
 	case len(e.Args) == 0 || e.Args[0] == e.Path:
 		return true
 	}
-	behind := e.Args[1:min(len(e.Args), 1+interpreters)]
 	last := e.Path[strings.LastIndexByte(e.Path, '/')+1:]
-	return last != "" && e.Args[0] == last && (e.Ret < 0 || !slices.Contains(behind, e.Path))
+	return last != "" && e.Args[0] == last
 }
 
 // appendWordCell appends what a container chose, so that it is one word, and no "-".

@@ -35,13 +35,14 @@ func TestCommands(t *testing.T) {
 		{"a path of two words", "/my program", []string{"my program"}, 0, 0, `"/my program"`},
 		{"no arguments at all", "/bin/true", nil, 0, 0, `/bin/true`},
 
-		{"a script", "/entrypoint.sh", []string{"/bin/sh", "/entrypoint.sh", "--flag", "a b"}, 0, 0, `/bin/sh /entrypoint.sh --flag "a b" <path /entrypoint.sh>`},
-		{"a script of a script", "/tmp/b", []string{"/bin/sh", "-x", "/tmp/a", "opt", "/tmp/b", "one", "two"}, 0, 0, `/bin/sh -x /tmp/a opt /tmp/b one two <path /tmp/b>`},
-		{"a script with an argument of two words", "/usr/bin/x", []string{"/usr/bin/env", "-S python3 -u", "/usr/bin/x"}, 0, 0, `/usr/bin/env "-S python3 -u" /usr/bin/x <path /usr/bin/x>`},
-		{"a script that is called as its interpreter", "/opt/sh", []string{"/bin/sh", "/opt/sh"}, 0, 0, `/bin/sh /opt/sh <path /opt/sh>`},
-		{"a script of a relative interpreter of its own name", "/opt/sh", []string{"sh", "/opt/sh"}, 0, 0, `sh /opt/sh <path /opt/sh>`},
-		{"a script by its descriptor", "/dev/fd/3", []string{"/bin/sh", "/dev/fd/3", "x"}, 0, 0, `/bin/sh /dev/fd/3 x <path /dev/fd/3>`},
-		{"another machine's program", "/opt/arm", []string{"/usr/bin/qemu-arm", "/opt/arm", "arm", "-v"}, 0, 0, `/usr/bin/qemu-arm /opt/arm arm -v <path /opt/arm>`},
+		{"a script", "/entrypoint.sh", []string{"/bin/sh", "/entrypoint.sh", "--flag", "a b"}, 0, abi.ExecInterpreted, `/bin/sh /entrypoint.sh --flag "a b"`},
+		{"a script of a script", "/tmp/b", []string{"/bin/sh", "-x", "/tmp/a", "opt", "/tmp/b", "one", "two"}, 0, abi.ExecInterpreted, `/bin/sh -x /tmp/a opt /tmp/b one two`},
+		{"a script with an argument of two words", "/usr/bin/x", []string{"/usr/bin/env", "-S python3 -u", "/usr/bin/x"}, 0, abi.ExecInterpreted, `/usr/bin/env "-S python3 -u" /usr/bin/x`},
+		{"a script that is called as its interpreter", "/opt/sh", []string{"/bin/sh", "/opt/sh"}, 0, abi.ExecInterpreted, `/bin/sh /opt/sh`},
+		{"a script of a relative interpreter of its own name", "/opt/sh", []string{"sh", "/opt/sh"}, 0, abi.ExecInterpreted, `sh /opt/sh`},
+		{"a script by its descriptor", "/dev/fd/3", []string{"/bin/sh", "/dev/fd/3", "x"}, 0, abi.ExecInterpreted, `/bin/sh /dev/fd/3 x`},
+		{"another machine's program", "/opt/arm", []string{"/usr/bin/qemu-arm", "/opt/arm", "arm", "-v"}, 0, abi.ExecInterpreted, `/usr/bin/qemu-arm /opt/arm arm -v`},
+		{"a script whose arguments are cut", "/opt/sh", []string{"/bin/sh", "/op"}, 0, abi.ExecInterpreted | abi.ExecTruncated, `/bin/sh "/op"... <path /opt/sh>`},
 		{"a program that passes for a script", "/tmp/evil", []string{"/bin/ls", "/tmp/evil"}, 0, 0, `/bin/ls /tmp/evil <path /tmp/evil>`},
 		{"a copy of itself", "/bin/cp", []string{"/bin/cp", "/bin/cp", "/tmp"}, 0, 0, `/bin/cp /bin/cp /tmp`},
 		{"a script that is not found", "/bin/x", []string{"x", "/bin/x"}, -2, 0, `/bin/x /bin/x`},
@@ -74,7 +75,7 @@ func TestCommands(t *testing.T) {
 		if diff := cmp.Diff(" "+c.want, string(e.appendCommand(nil))); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", c.what, diff)
 		}
-		if wantPath := c.path == long; e.PathTruncated != wantPath || e.Truncated != (wantPath || c.flags == abi.ExecTruncated) {
+		if wantPath := c.path == long; e.PathTruncated != wantPath || e.Truncated != (wantPath || c.flags&abi.ExecTruncated != 0) {
 			t.Errorf("%s: truncated is %v, of the path %v", c.what, e.Truncated, e.PathTruncated)
 		}
 		// A cluster prints the text of what a node said in JSON.
@@ -125,6 +126,7 @@ func quotedWord(text string) []byte { return terminal.AppendQuoted(nil, text) }
 func FuzzCommand(f *testing.F) {
 	f.Add("/bin/sh", "sh\x00-c\x00a b\x00", uint16(0), int32(0))
 	f.Add("/entrypoint.sh", "/bin/sh\x00/entrypoint.sh\x00", uint16(0), int32(0))
+	f.Add("/entrypoint.sh", "/bin/sh\x00/entrypoint.sh\x00", uint16(abi.ExecInterpreted), int32(0))
 	f.Add("/x", "x\x00<path /y>\x00...\x00", uint16(1), int32(-2))
 	f.Fuzz(func(t *testing.T, path, arguments string, flags uint16, result int32) {
 		r, err := Decode(execRecord(abi.Exec{Result: result, Entry: abi.Entry{Flags: flags}}, path[:min(len(path), 1023)], arguments))
@@ -142,9 +144,9 @@ func FuzzCommand(f *testing.F) {
 			marks, line = append(line[n:len(line):len(line)], marks...), line[:n]
 		}
 		want := e.Args
-		if e.named() {
+		if e.calledByPath() {
 			want = append([]string{e.Path}, want[min(1, len(want)):]...)
-		} else if len(marks) == 0 && !e.Fault {
+		} else if len(marks) == 0 && !e.Fault && !(e.Interpreted && slices.Contains(e.Args, e.Path)) {
 			t.Errorf("%q has no path", e.appendCommand(nil))
 		}
 		if n := len(line) - 1; n >= 0 && (line[n] == "..." || strings.HasSuffix(line[n], `"...`)) {

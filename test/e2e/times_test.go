@@ -72,8 +72,8 @@ func TestScript(t *testing.T) {
 		}
 	}
 	want := []string{
-		`/bin/sh /tmp/inner --flag "a b" "" <path /tmp/inner>`,
-		`/bin/sh /tmp/inner opt /tmp/outer "say \"x\"" <path /tmp/outer>`,
+		`/bin/sh /tmp/inner --flag "a b" ""`,
+		`/bin/sh /tmp/inner opt /tmp/outer "say \"x\""`,
 		`/bin/echo a b`,
 		`/bin/echo "a b"`,
 	}

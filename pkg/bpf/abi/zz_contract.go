@@ -112,9 +112,10 @@ const (
 
 // enum exec_flags
 const (
-	ExecTruncated = 0x1
-	ExecFault     = 0x2
-	ExecRuntime   = 0x4
+	ExecTruncated   = 0x1
+	ExecFault       = 0x2
+	ExecRuntime     = 0x4
+	ExecInterpreted = 0x8
 )
 
 // enum counter
