@@ -46,7 +46,7 @@ func newRecordingJSON(r *straceback.Recording, calls *straceback.Calls, clock cl
 }
 
 var recordingColumns = append(slices.Clip(whose), []terminal.Column{
-	{Name: "IMAGE", Extra: true, Names: true}, {Name: "STATE"}, {Name: "SPAN", Rank: 1}, {Name: "SYSCALLS", Rank: 2}, {Name: "OVERWRITTEN", Rank: 3},
+	{Name: "IMAGE", Extra: true, Rank: 4, Names: true}, {Name: "STATE"}, {Name: "SPAN", Rank: 1}, {Name: "SYSCALLS", Rank: 2}, {Name: "OVERWRITTEN", Rank: 3},
 	{Name: "ENGINE", Extra: true}, {Name: "LOST", Extra: true},
 }...)
 

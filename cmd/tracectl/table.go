@@ -44,15 +44,26 @@ func (t *table[T]) print(w io.Writer, list []listed[T], now time.Time, nodes, wi
 		}
 		text.Rows = append(text.Rows, row)
 	}
-	if t.named != nil && slices.ContainsFunc(list, func(l listed[T]) bool { return !t.named(l.value) }) {
-		image := slices.IndexFunc(text.Columns, func(c terminal.Column) bool { return c.Name == "IMAGE" })
-		text.Columns[image].Extra, text.Columns[image].Rank = false, 0
+	if t.named != nil {
+		t.showImage(text.Columns, list)
 	}
 	if nodes {
 		text.Columns = append([]terminal.Column{{Name: "NODE", Names: true}}, text.Columns...)
 	}
 	_, err := text.For(w).WriteTo(w)
 	return err
+}
+
+// showImage shows the images if a row has no name, at any width if none has.
+func (t *table[T]) showImage(columns []terminal.Column, list []listed[T]) {
+	image := slices.IndexFunc(columns, func(c terminal.Column) bool { return c.Name == "IMAGE" })
+	named := func(l listed[T]) bool { return t.named(l.value) }
+	if len(list) > 0 && !slices.ContainsFunc(list, named) {
+		columns[image].Extra, columns[image].Rank = false, 0
+	}
+	for _, l := range list {
+		columns[image].Extra = columns[image].Extra && named(l)
+	}
 }
 
 // printJSON prints a value on a line.

@@ -61,13 +61,21 @@ func TestRecordings(t *testing.T) {
 		{"no names, no images", []labels.Container{docker(running, "")}, false, "" +
 			"ID             STATE     SPAN   SYSCALLS   OVERWRITTEN\n" +
 			"0123456789ab   running   12ms   3          7\n"},
+		{"some names, and images that find no room", []labels.Container{docker(running, "busybox"), pod("a", "x", later)}, false, "" +
+			"NAMESPACE   POD   CONTAINER   ID             STATE     SPAN   SYSCALLS   OVERWRITTEN\n" +
+			"default     a     x           0123456789ab   running   12ms   3          7\n" +
+			"-           -     -           0123456789ab   running   12ms   3          7\n"},
+		{"some names, and images that do", []labels.Container{docker(running, "busybox"), {ID: id, Name: "x", Image: "redis", State: abi.StateRunning, Started: 3}}, false, "" +
+			"CONTAINER   ID             IMAGE     STATE     SPAN   SYSCALLS   OVERWRITTEN\n" +
+			"x           0123456789ab   redis     running   12ms   3          7\n" +
+			"-           0123456789ab   busybox   running   12ms   3          7\n"},
 		{"wide", []labels.Container{docker(running, "")}, true, "" +
 			"NAMESPACE   POD   CONTAINER   ID             IMAGE   STATE     SPAN   SYSCALLS   OVERWRITTEN   ENGINE   LOST\n" +
 			"-           -     -           0123456789ab   -       running   12ms   3          7             docker   1\n"},
 		{"none", nil, false, "NAMESPACE   POD   CONTAINER   ID   STATE   SPAN   SYSCALLS   OVERWRITTEN\n"},
 		{"long names", []labels.Container{pod("web-frontend-7d9f6c5b48-x2k4q", "application", ended(55, 1<<8))}, false, "" +
-			"NAMESPACE  POD                            CONTAINER    ID            STATE                SPAN\n" +
-			"default    web-frontend-7d9f6c5b48-x2k4q  application  0123456789ab  ! exited (1) 5m ago  12ms\n"},
+			"NAMESPACE   POD                             CONTAINER     ID             STATE                 SPAN\n" +
+			"default     web-frontend-7d9f6c5b48-x2k4q   application   0123456789ab   ! exited (1) 5m ago   12ms\n"},
 	} {
 		var list []listed[recordingJSON]
 		for _, container := range c.list {

@@ -114,6 +114,9 @@ func (t *Table) columns() (all []*column, between int) {
 		}
 		all = slices.DeleteFunc(all, func(c *column) bool { return c == last })
 	}
+	if width(all, gap) <= t.Width {
+		return all, gap
+	}
 	for t.Cut && width(all, narrowGap) > t.Width {
 		widest := slices.MaxFunc(all, func(a, b *column) int { return a.room() - b.room() })
 		if widest.room() == 0 {

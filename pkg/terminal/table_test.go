@@ -40,9 +40,9 @@ func TestTable(t *testing.T) {
 			"default      web-0      0123  5s    0\n" +
 			"kube-system  a\\x1b[2Jb  4567  -     12345\n"},
 		{"a column too many", Table{Rows: pods, Width: 40}, "" +
-			"NAMESPACE    POD        ID    SPAN\n" +
-			"default      web-0      0123  5s\n" +
-			"kube-system  a\\x1b[2Jb  4567  -\n"},
+			"NAMESPACE     POD         ID     SPAN\n" +
+			"default       web-0       0123   5s\n" +
+			"kube-system   a\\x1b[2Jb   4567   -\n"},
 		{"essential columns stay", Table{Rows: pods, Width: 1}, "" +
 			"NAMESPACE    POD        ID\n" +
 			"default      web-0      0123\n" +
