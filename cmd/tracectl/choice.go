@@ -16,11 +16,13 @@ func warnOfChoice(stderr io.Writer, c *labels.Choice) {
 	for _, container := range c.Truncated {
 		if name := container.FullName(); !named[name] {
 			named[name] = true
-			fmt.Fprintf(stderr, "tracectl: not all labels of %s are known, and the others could decide it: it is shown\n", terminal.String(name))
+			fmt.Fprintf(stderr, "tracectl: not all labels of %s are known, and the others could decide it: it is shown\n",
+				terminal.String(name))
 		}
 	}
 	if c.Unknown > 0 {
-		fmt.Fprintf(stderr, "tracectl: left out %d containers whose labels are not known (see tracectl status about the agent)\n", c.Unknown)
+		fmt.Fprintf(stderr, "tracectl: left out %d containers whose labels are not known (see tracectl status about the agent)\n",
+			c.Unknown)
 	}
 }
 

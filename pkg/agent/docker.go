@@ -22,14 +22,15 @@ import (
 // dockerSockets is where Docker listens.
 var dockerSockets = []string{"/run/docker.sock", "/var/run/docker.sock"}
 
-// dockerWait is the longest time between two attempts to reach Docker: names are wanted soon after it was started again.
+// dockerWait is the longest time between two attempts to reach Docker: names are wanted soon after it was started
+// again.
 const dockerWait = 4 * time.Second
 
 // inspectLimit bounds an answer: it holds what the image's author and the container's owner wrote.
 const inspectLimit = 4 << 20
 
-// dockerSource learns the names, images and labels of Docker's containers: it follows what Docker tells of them, and asks for
-// those that it did not hear of.
+// dockerSource learns the names, images and labels of Docker's containers: it follows what Docker tells of them, and
+// asks for those that it did not hear of.
 type dockerSource struct {
 	paths  []string
 	ledger *ledger
@@ -40,7 +41,10 @@ type dockerSource struct {
 }
 
 func newDockerSource(socket string, l *ledger, h *health) *dockerSource {
-	s := &dockerSource{paths: dockerSockets, ledger: l, feed: h.feed(bpf.SourceDocker, ""), queue: newQueue(), since: time.Now().Add(-replay)}
+	s := &dockerSource{
+		paths: dockerSockets, ledger: l, feed: h.feed(bpf.SourceDocker, ""), queue: newQueue(),
+		since: time.Now().Add(-replay),
+	}
 	if socket != "" {
 		s.paths = []string{strings.TrimPrefix(socket, "unix://")}
 	}

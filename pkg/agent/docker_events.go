@@ -17,8 +17,8 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/bpf"
 )
 
-// dockerEvent is what Docker says when it creates, starts or renames a container: its labels, and under "name" and "image"
-// what it is called and made from.
+// dockerEvent is what Docker says when it creates, starts or renames a container: its labels, and under "name" and
+// "image" what it is called and made from.
 type dockerEvent struct {
 	Action string
 	Actor  struct {
@@ -46,7 +46,7 @@ func (s *dockerSource) follow(ctx context.Context, client *http.Client, ended ch
 			}
 		} else if text := err.Error(); text != refused {
 			refused = text
-			s.ledger.log.WithError(err).Warn("Docker does not let its events be followed: containers that live for less than a second may have no name")
+			s.ledger.log.WithError(err).Warn("Docker does not let its events be followed: short-lived containers may have no name")
 		}
 		sleep(ctx, pace.poll)
 	}
@@ -105,8 +105,8 @@ func readLine(r *bufio.Reader, limit int) ([]byte, error) {
 	}
 }
 
-// hear takes what an event tells at once, and then asks for the container: labels "name" and "image" cannot be seen in an
-// event. What happened long ago is of interest only if the container's name is looked for.
+// hear takes what an event tells at once, and then asks for the container: labels "name" and "image" cannot be seen
+// in an event. What happened long ago is of interest only if the container's name is looked for.
 func (s *dockerSource) hear(e *dockerEvent) {
 	at, id := time.Unix(0, e.TimeNano), e.Actor.ID
 	if at.After(s.since) && at.Before(time.Now().Add(time.Minute)) {

@@ -31,15 +31,17 @@ const (
 
 // Selection chooses execs by the labels and names of their containers.
 //
-// An exec is kept back if the labels of its container are on their way, and with it all that follow of that container, until
-// they are there or LabelWait has passed. Labels are on their way while the container is younger than LabelWait, and
-// either an agent is alive that has not told them yet, or they are those of a sandbox that is named and was not found yet.
-// If the agent does not bring them, the execs that were kept back are emitted: they may be wanted. Without an agent, and when
-// nothing is on its way any more, the labels that are known decide: what they do not choose is left out and counted.
+// An exec is kept back if the labels of its container are on their way, and with it all that follow of that
+// container, until they are there or LabelWait has passed. Labels are on their way while the container is younger
+// than LabelWait, and either an agent is alive that has not told them yet, or they are those of a sandbox that is
+// named and was not found yet. If the agent does not bring them, the execs that were kept back are emitted: they may
+// be wanted. Without an agent, and when nothing is on its way any more, the labels that are known decide: what they
+// do not choose is left out and counted.
 type Selection struct {
 	Directory *labels.Directory
 	Filter    *labels.Filter
-	// Emit gets what is wanted, in the order of each container's execs. The container is nil if it is not known any more.
+	// Emit gets what is wanted, in the order of each container's execs. The container is nil if it is not known any
+	// more.
 	Emit func(*Record, *labels.Container) error
 	// Doubt is called once for each container and doubt.
 	Doubt func(*labels.Container, Doubt)
@@ -120,7 +122,8 @@ func (s *Selection) loudest() func(slot) bool {
 	return func(key slot) bool { return key == most }
 }
 
-// settle emits or drops a record, unless it has to be kept back: because its container is not sure, or an earlier one's was not.
+// settle emits or drops a record, unless it has to be kept back: because its container is not sure, or an earlier
+// one's was not.
 func (s *Selection) settle(r *Record, held, final bool) (keep bool, err error) {
 	key := slot{r.Identity, r.Generation}
 	if s.late[key] > 0 {

@@ -30,14 +30,16 @@ type mapping struct {
 	runsSandboxes bool   // a sandbox is one of the runtime's containers, and its ID is the runtime's
 }
 
-// isSandbox tells whether annotations are of a pod's own container. CRI-O writes the pod's annotations over its own ones on
-// the sandbox, and the labels over both: what the kubelet calls the container is true, whatever its type seems to be.
+// isSandbox tells whether annotations are of a pod's own container. CRI-O writes the pod's annotations over its own
+// ones on the sandbox, and the labels over both: what the kubelet calls the container is true, whatever its type
+// seems to be.
 func (m *mapping) isSandbox(known func([]string) string) bool {
 	return known(m.kind) == "sandbox" || m.sandboxName != "" && known([]string{kubeContainer}) == m.sandboxName
 }
 
-// namesOf are the names that CRI-O's own names for a container and its sandbox are made of, k8s_CONTAINER_POD_NAMESPACE_UID_ATTEMPT
-// and k8s_POD_NAMESPACE_UID_ATTEMPT. A pod's author cannot write them, and they are there without the kubelet's labels, too.
+// namesOf are the names that CRI-O's own names for a container and its sandbox are made of,
+// k8s_CONTAINER_POD_NAMESPACE_UID_ATTEMPT and k8s_POD_NAMESPACE_UID_ATTEMPT. A pod's author cannot write them, and
+// they are there without the kubelet's labels, too.
 func namesOf(annotations map[string]string) (container, pod, namespace, podUID string, ok bool) {
 	both, namespace, podUID, ok := splitName(annotations["io.kubernetes.cri-o.Name"])
 	if !ok {
@@ -70,10 +72,11 @@ func (m *mapping) handsOn(annotations map[string]string) bool {
 	return len(m.labels) > 0 && annotations[m.labels[0]] != ""
 }
 
-// podLabels are the labels of a pod, by the annotations of CRI-O's sandbox. One of these holds them all, but a pod's author
-// can write an annotation of that name, which CRI-O lets count. Each label is an annotation, too, and there it
+// podLabels are the labels of a pod, by the annotations of CRI-O's sandbox. One of these holds them all, but a pod's
+// author can write an annotation of that name, which CRI-O lets count. Each label is an annotation, too, and there it
 // counts more than what the author wrote: if the two differ, the label that is an annotation is the true one. Others
-// may be missing then, and if the list of the author's annotations has one of that name, or the list of labels lacks the pod's UID.
+// may be missing then, and if the list of the author's annotations has one of that name, or the list of labels lacks
+// the pod's UID.
 func podLabels(annotations map[string]string) (labels map[string]string, tampered bool) {
 	list := crio.labels[0]
 	labels = map[string]string{}

@@ -16,7 +16,8 @@ import (
 // Labels are the labels that are kept with a container's identity, by origin. Readers decide which origin counts: see
 // package labels.
 type Labels struct {
-	// Own come from annotations that are labels: the engine's own, and those that the operator named in the configuration.
+	// Own come from annotations that are labels: the engine's own, and those that the operator named in the
+	// configuration.
 	Own map[string]string
 	// Owner come from annotations "runc-trace.label/KEY", which the author of a pod may be able to write.
 	Owner map[string]string
@@ -28,9 +29,10 @@ type Labels struct {
 	OwnIncomplete, OwnerIncomplete, ToldIncomplete bool
 }
 
-// In abi.Who, labels of the three origins are told apart by how an element begins. Own labels begin with their key, Owner's
-// with LabelPrefix, and the engine's with a '=', which no key can have. A '=' and one letter, behind which no other
-// '=' stands, says what an element cannot. Readers that do not know of this pass over elements with an empty key.
+// In abi.Who, labels of the three origins are told apart by how an element begins. Own labels begin with their key,
+// Owner's with LabelPrefix, and the engine's with a '=', which no key can have. A '=' and one letter, behind which no
+// other '=' stands, says what an element cannot. Readers that do not know of this pass over elements with an empty
+// key.
 const toldPrefix = "="
 
 // What the letter says, in bits on top of letterBase.
@@ -59,7 +61,8 @@ func SetLabels(who *abi.Who, labels Labels, keep []string) {
 	set(toldIncomplete, labels.ToldIncomplete)
 	set(ownIncomplete, labels.OwnIncomplete)
 	set(ownerIncomplete, labels.OwnerIncomplete)
-	marked := letter != 0 || size(labels.Told, toldPrefix)+size(labels.Own, "")+size(labels.Owner, LabelPrefix) > len(e.text)
+	total := size(labels.Told, toldPrefix) + size(labels.Own, "") + size(labels.Owner, LabelPrefix)
+	marked := letter != 0 || total > len(e.text)
 	if marked {
 		e.used = len(toldPrefix) + 2
 	}
@@ -113,10 +116,10 @@ func LabelsOf(who *abi.Who) Labels {
 	return l
 }
 
-// EncodeLabels writes labels whole, "key=value\0", as many as fit, and zeros behind them: first those whose key matches
-// an entry of keep, in the order of the entries (see KeepFirst), then the others, both in the order of their keys. It returns the number of
-// bytes in use, and whether any was left out for want of room. A key that is empty or has a '=' or NUL, and a
-// value that has a NUL, is refused: it could be read back as something else.
+// EncodeLabels writes labels whole, "key=value\0", as many as fit, and zeros behind them: first those whose key
+// matches an entry of keep, in the order of the entries (see KeepFirst), then the others, both in the order of their
+// keys. It returns the number of bytes in use, and whether any was left out for want of room. A key that is empty or
+// has a '=' or NUL, and a value that has a NUL, is refused: it could be read back as something else.
 func EncodeLabels(text []byte, labels map[string]string, keep []string) (used int, truncated bool) {
 	e := encoder{text: text}
 	clear(text)

@@ -53,8 +53,8 @@ type Container struct {
 // Sandbox tells whether it is a pod's own container.
 func (c *Container) Sandbox() bool { return c.Flags&abi.WhoSandbox != 0 }
 
-// FullName is namespace/pod/container, or the container's own name where it is in no pod, or its ID where it has no name
-// or is the pod's sandbox.
+// FullName is namespace/pod/container, or the container's own name where it is in no pod, or its ID where it has no
+// name or is the pod's sandbox.
 func (c *Container) FullName() string {
 	switch {
 	case c.Name == "":

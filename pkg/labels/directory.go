@@ -63,7 +63,9 @@ type stamps struct {
 
 // NewDirectory returns a Directory of `count` identities.
 func NewDirectory(kernel Kernel, count int) *Directory {
-	return &Directory{kernel: kernel, count: count, known: map[uint32]*entry{}, seed: maphash.MakeSeed(), refresh: refresh}
+	return &Directory{
+		kernel: kernel, count: count, known: map[uint32]*entry{}, seed: maphash.MakeSeed(), refresh: refresh,
+	}
 }
 
 // Lookup finds the container whose identity has an index and a generation; false if that
@@ -149,7 +151,8 @@ func (d *Directory) label(e *entry, i *abi.Identity) {
 	c.join(sources{own: e.own, sandbox: e.sandbox, kubernetes: kubernetes, cri: cri, docker: docker})
 	if docker != nil {
 		name := identity.String(i.Who.Container[:])
-		if c.Pod == "" || name == "" { // what annotations call a pod's container stays, and what Docker called it may not be so any more
+		// What annotations call a pod's container stays. Otherwise the name is Docker's, and may be an old one.
+		if c.Pod == "" || name == "" {
 			name = cmp.Or(identity.String(docker.Name[:]), name)
 		}
 		c.Name, c.Image = name, cmp.Or(identity.String(docker.Image[:]), identity.String(i.Who.Image[:]))

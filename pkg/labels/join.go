@@ -35,12 +35,12 @@ type layer struct {
 
 // join makes one set of labels of those that all sources have.
 //
-// Of a pod, the API server counts most, or else the engine (CRI), or else the annotations in which CRI-O hands labels on.
-// Then come annotations that the operator made labels by the configuration. Annotations that the pod's author may
+// Of a pod, the API server counts most, or else the engine (CRI), or else the annotations in which CRI-O hands labels
+// on. Then come annotations that the operator made labels by the configuration. Annotations that the pod's author may
 // have written ("runc-trace.label/KEY") count only if none of the sources above has told the pod's labels.
 //
-// The user who starts a container that is in no pod of Kubernetes writes its annotations: they count more than what Docker
-// says, which the author of the image may have written.
+// The user who starts a container that is in no pod of Kubernetes writes its annotations: they count more than what
+// Docker says, which the author of the image may have written.
 func (c *Container) join(s sources) {
 	var layers []layer
 	own := layer{s.own.Own, FromAnnotation, s.own.OwnIncomplete}

@@ -56,11 +56,11 @@ const (
 	Yes                  // it is, whatever else there may be
 )
 
-// Judge tells whether a container is selected. Each requirement speaks of one key. If the container has a label of that key
-// for certain, the requirement is met or not. If some labels of the container are not known, then one that seems to be
-// missing may be there, with any value: whether the requirement asks for the key, for its absence (!key), or for a value
-// or the lack of one (=, !=, in, notin, >, <), it may be met. If a label is known, but a source that counts more may have
-// another one, the key is there, and its value may be any.
+// Judge tells whether a container is selected. Each requirement speaks of one key. If the container has a label of
+// that key for certain, the requirement is met or not. If some labels of the container are not known, then one that
+// seems to be missing may be there, with any value: whether the requirement asks for the key, for its absence (!key),
+// or for a value or the lack of one (=, !=, in, notin, >, <), it may be met. If a label is known, but a source that
+// counts more may have another one, the key is there, and its value may be any.
 func (s Selector) Judge(c *Container) Verdict {
 	if s.requirements == nil {
 		return Yes
