@@ -42,7 +42,7 @@ build_disk() {
 	local root=$out/disk
 	mkdir -p "$root/bin"
 	CGO_ENABLED=0 go test -c -o "$root/systemd.test" ./$here
-	CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags "-s -w" -o "$root/bin/" ./cmd/runc-trace ./cmd/tracectl
+	make -s build BIN="$root/bin"
 	cp "$here/boot" install/runc-trace-agent.service "$root/"
 	sh test/engines/build.sh crictl
 	cp "$(printf '%s\n' "$cache"/crictl-*/bin/crictl | sort -V | tail -n 1)" "$root/bin/"
