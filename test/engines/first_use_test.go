@@ -9,11 +9,17 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// systemctl stands for systemd's on a machine that systemd does not run: it knows of docker.service what install asks of it.
+// systemctl stands for systemd's on a machine that systemd does not run: it does what install asks of it.
 const systemctl = `#!/bin/sh
 case "$*" in
-"show --property=ActiveState --value docker.service") echo active ;;
+"show --property=ActiveState --value docker.service" | "show --property=ActiveState --value containerd.service") echo active ;;
 "reload docker.service") kill -HUP "$(pidof dockerd)" ;;
+"restart containerd.service")
+	old=$(pidof containerd)
+	kill "$old"
+	while [ -e "/proc/$old" ]; do sleep 0.05; done
+	setsid containerd >/dev/null 2>&1 </dev/null &
+	;;
 "daemon-reload" | *" runc-trace.service" | *" runc-trace-agent.service") ;;
 *) echo "systemctl $*: not expected" >&2; exit 1 ;;
 esac
@@ -31,11 +37,14 @@ func TestFirstUse(t *testing.T) {
 		m.write(path, text)
 		m.must("chmod", "755", path)
 	}
-	m.must("mkdir", "-p", "/run/systemd/system", "/root/runc-trace/bin", "/usr/lib/systemd/system")
+	m.must("mkdir", "-p", "/run/systemd/system", "/root/runc-trace/bin")
 	m.must("cp", programs+"/tracectl", programs+"/runc-trace", "/root/runc-trace/bin")
-	m.write("/usr/lib/systemd/system/docker.service", "[Service]\nExecStart=/usr/sbin/dockerd\n")
-	m.must("rm", "-f", "/etc/containerd/config.toml")
-	docker := engine{daemon: []string{"dockerd"}, ready: []string{"docker", "version"}, load: []string{"docker", "load", "--input"}, images: []string{"busybox"}}
+	containerd := engine{daemon: []string{"containerd"}, ready: []string{"ctr", "version"}}
+	docker := engine{
+		daemon: []string{"dockerd", "--containerd", "/run/containerd/containerd.sock"}, ready: []string{"docker", "version"},
+		load: []string{"docker", "load", "--input"}, images: []string{"busybox"},
+	}
+	containerd.start(m) // which is restarted, and ends with the machine
 	docker.prepare(m)
 	defer docker.stop(docker.start(m))
 	m.must("docker", "tag", busyboxImage, "busybox")
@@ -47,14 +56,14 @@ func TestFirstUse(t *testing.T) {
 		t.Logf("$ %s\n%s%s", line, o.Stdout, o.Stderr)
 		return o
 	}
-	if o := shell("sudo bin/tracectl install --engine docker --set-default --restart --dry-run"); o.Code != 0 || !strings.Contains(o.Stdout, "would load the programs: ") ||
-		!strings.Contains(o.Stdout, "docker: would run systemctl reload docker.service") {
+	if o := shell("sudo bin/tracectl install --set-default --restart --dry-run"); o.Code != 0 || !strings.Contains(o.Stdout, "would load the programs: ") ||
+		!strings.Contains(o.Stdout, "containerd: would run systemctl restart containerd.service\ndocker: would run systemctl reload docker.service") {
 		t.Errorf("a dry run: %+v", o)
 	}
 	if diff := cmp.Diff(before, m.tree()); diff != "" {
 		t.Errorf("a dry run (-before +after):\n%s", diff)
 	}
-	if o := shell("sudo bin/tracectl install --engine docker --set-default --restart"); o.Code != 0 || !strings.Contains(o.Stdout, "docker: systemctl reload docker.service") {
+	if o := shell("sudo bin/tracectl install --set-default --restart"); o.Code != 0 || !strings.Contains(o.Stdout, "containerd: systemctl restart containerd.service\ndocker: systemctl reload docker.service") {
 		t.Errorf("installing: %+v", o)
 	}
 	if o := shell("sudo docker run --rm --name crashed busybox cat /etc/app.conf"); o.Code != 1 {
