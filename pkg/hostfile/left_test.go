@@ -3,6 +3,7 @@
 package hostfile
 
 import (
+	"bytes"
 	"errors"
 	"os"
 	"os/exec"
@@ -171,4 +172,70 @@ func mustView(t *testing.T, root string) *Store {
 		t.Fatal(err)
 	}
 	return s
+}
+
+// TestBase has the program stay that a file needs which cannot be put back.
+func TestBase(t *testing.T) {
+	ownMounts(t)
+	root := host(t)
+	before := treetest.Read(t, root)
+	var away func()
+	s, err := open(root, nil, disk{func(what string) error {
+		if strings.HasSuffix(what, "/.link.conf.runc-trace") && strings.HasPrefix(what, "write ") {
+			away = mountPoint(t, filepath.Join(root, "etc/containerd/config.toml"))
+			return errCrash
+		}
+		return nil
+	}, never})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = s.Apply([]File{
+		{Path: "/opt/bin/shim", Data: []byte("shim"), Mode: 0o755, Base: true},
+		{Path: "/etc/containerd/config.toml", Data: []byte("/opt/bin/shim")},
+		{Path: "/etc/docker/daemon.json", Data: []byte("{}")},
+		{Path: "/opt/bin/link.conf", Data: []byte("x")},
+	})
+	var left *LeftError
+	if !errors.As(err, &left) || len(left.Files) != 1 || left.Files[0].Path != "/etc/containerd/config.toml" {
+		t.Fatalf("the error is %v", err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(filepath.Join(root, "opt/bin/shim")); err != nil {
+		t.Error(err)
+	}
+	away()
+	restore(t, root, all)
+	if diff := cmp.Diff(before, treetest.Read(t, root)); diff != "" {
+		t.Errorf("something is left (-before +after):\n%s", diff)
+	}
+}
+
+// TestRollbackOfEdited rolls back a file that somebody has changed since it was written: what they wrote stays.
+func TestRollbackOfEdited(t *testing.T) {
+	root := host(t)
+	s, err := Open(root, func(f Recorded, original, written, now []byte) ([]byte, error) {
+		return bytes.ReplaceAll(now, []byte("ours\n"), nil), nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(root, "etc/containerd/config.toml")
+	if _, err := s.Apply([]File{{Path: "/etc/containerd/config.toml", Data: []byte("version = 2\nours\n"), For: "containerd"}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, []byte("version = 2\nours\ntheirs\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(s.Rollback(), s.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if text, err := os.ReadFile(file); err != nil || string(text) != "version = 2\ntheirs\n" {
+		t.Errorf("%q, %v", text, err)
+	}
+	if recorded := mustView(t, root).Recorded(); len(recorded) > 0 {
+		t.Errorf("the journal has %+v", recorded)
+	}
 }

@@ -92,7 +92,7 @@ func (h Host) foresee(ctx context.Context, r Request, store *hostfile.Store, rep
 		return
 	}
 	if loaded, err := h.WouldLoad(); err == nil {
-		report.Loaded = &loaded
+		report.load(loaded)
 	} else {
 		report.Notes = append(report.Notes, fmt.Sprintf("whether the programs would be loaded is not known: %v", err))
 	}
@@ -109,6 +109,14 @@ func (h Host) foresee(ctx context.Context, r Request, store *hostfile.Store, rep
 		default:
 			report.Commands = append(report.Commands, h.reloadCommand(e.Engine))
 		}
+	}
+}
+
+// load reports what became of the programs.
+func (r *Report) load(l Loaded) {
+	r.Loaded = &l
+	if l.New {
+		r.Notes = append(r.Notes, secretsNote)
 	}
 }
 
@@ -221,6 +229,9 @@ func (h Host) files(r Request, report *Report) ([]hostfile.File, *attempt, error
 	}
 	return append(files, engineFiles...), attempt, nil
 }
+
+// secretsNote says what whoever begins to record should know.
+const secretsNote = "recordings hold arguments, and the beginnings of what is read and written, secrets too: root can read them"
 
 // agentAdvice says what the agent is for, and how to start it. In a pod, the DaemonSet has one.
 func (h Host) agentAdvice(engines []Engine) []string {
@@ -385,7 +396,7 @@ func (h Host) activate(ctx context.Context, p plan, report *Report, store *hostf
 	if err != nil {
 		return undone(fmt.Errorf("loading the programs: %w", err), store.Rollback())
 	}
-	report.Loaded = &loaded
+	report.load(loaded)
 	if err := h.startUnit(ctx, loaded); err != nil {
 		return undone(err, store.Rollback(), h.daemonReload(going), h.unload(loaded))
 	}

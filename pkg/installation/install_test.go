@@ -408,7 +408,7 @@ func testLeftAlone(t *testing.T) {
 	os.Remove(filepath.Join(m.root, "etc/containerd/config.toml"))
 	treetest.Write(t, m.root, map[string]string{"etc/containerd/config.toml": "disabled_plugins = [\"cri\"]\nversion = 2\n", "etc/crio/crio.conf": ""})
 	report := m.install(request(t, "one", Request{}))
-	if len(report.Engines) != 1 || report.Engines[0].Kind != engine.Docker || len(report.Notes) != 2 {
+	if len(report.Engines) != 1 || report.Engines[0].Kind != engine.Docker || len(report.Notes) != 3 {
 		t.Errorf("%+v", report)
 	}
 	_, err := m.host().Install(t.Context(), request(t, "one", Request{Kind: engine.Containerd}))
@@ -463,7 +463,7 @@ func testNotRunc(t *testing.T) {
 	_, err := m.host().Install(t.Context(), request(t, "one", Request{Kind: engine.Docker, Default: true}))
 	says(t, err, `its default-runtime "runsc" is of type "io.containerd.runsc.v1", which calls no runc: choose one that does`)
 	report := m.install(request(t, "one", Request{Default: true}))
-	if len(report.Engines) != 1 || report.Engines[0].Kind != engine.Containerd || len(report.Notes) != 2 || !strings.Contains(report.Notes[0], `docker is left as it is: editing "/etc/docker/daemon.json": its default-runtime "runsc"`) {
+	if len(report.Engines) != 1 || report.Engines[0].Kind != engine.Containerd || len(report.Notes) != 3 || !strings.Contains(report.Notes[0], `docker is left as it is: editing "/etc/docker/daemon.json": its default-runtime "runsc"`) {
 		t.Errorf("%+v", report)
 	}
 	report = m.install(request(t, "one", Request{Kind: engine.Docker}))
