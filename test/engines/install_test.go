@@ -138,3 +138,44 @@ func TestRuntimeClass(t *testing.T) {
 		})
 	}
 }
+
+// TestDockerFlags gives dockerd a default runtime where it must not stand in daemon.json as well: nothing that install writes keeps
+// dockerd from starting.
+func TestDockerFlags(t *testing.T) {
+	m := newMachine(t, layout{})
+	m.write("/etc/systemd/system/docker.service", "[Service]\nEnvironmentFile=-/etc/default/docker\nExecStart=/usr/sbin/dockerd $DOCKER_OPTS\n")
+	m.write("/etc/default/docker", "DOCKER_OPTS=\"--add-runtime=other=/usr/sbin/runc \\\n--default-runtime=other\"\n")
+	refused := func(where string) {
+		t.Helper()
+		o := m.run(programs+"/tracectl", "install", "--engine=docker", "--set-default")
+		if want := where + " gives dockerd --default-runtime=other, with which it refuses the same in \"/etc/docker/daemon.json\""; o.Code != 1 || !strings.Contains(o.Stderr, want) {
+			t.Errorf("exit code %d, %q, want %q", o.Code, o.Stderr, want)
+		}
+	}
+	before := m.tree()
+	refused("/etc/default/docker:1")
+	if diff := cmp.Diff(before, m.tree()); diff != "" {
+		t.Errorf("refusing changed files (-before +after):\n%s", diff)
+	}
+	m.must(programs+"/tracectl", "install", "--engine=docker")
+	docker := engine{daemon: []string{"dockerd", "--add-runtime=other=/usr/sbin/runc", "--default-runtime=other"}, ready: []string{"docker", "version"}}
+	dockerd := docker.start(m)
+	info := m.must("docker", "info", "--format", "{{.DefaultRuntime}} {{json .Runtimes}}")
+	for _, want := range []string{"other ", `"other":`, `"runc-trace":`} {
+		if !strings.Contains(info, want) {
+			t.Errorf("docker info does not have %s: %s", want, info)
+		}
+	}
+	// The unit has the flag no more, but the dockerd that runs would not read such a file.
+	m.write("/etc/default/docker", "")
+	refused("/cmdline")
+	docker.stop(dockerd)
+	m.must(programs+"/tracectl", "install", "--engine=docker", "--set-default")
+	docker.daemon = docker.daemon[:1]
+	dockerd = docker.start(m)
+	if got := m.must("docker", "info", "--format", "{{.DefaultRuntime}}"); got != "runc-trace" {
+		t.Errorf("its default runtime is %s", got)
+	}
+	docker.stop(dockerd)
+	m.must(programs+"/tracectl", "uninstall")
+}
