@@ -13,7 +13,10 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
+
+	"github.com/opencontainers/runc/libcontainer"
 
 	"github.com/runc-trace/runc-trace/pkg/regular"
 )
@@ -146,23 +149,14 @@ func read(state string) (container, error) {
 	return c, nil
 }
 
-// parseRunc reads runc's state.json: libcontainer.State as far as it is needed. runc's own libcontainer.Load makes managers
-// of cgroups as it reads, which it cannot where the host's cgroups are seen from elsewhere or systemd is not running,
-// and would add a third to tracectl's size.
+// parseRunc reads runc's state.json. It decodes libcontainer's type, and does not call libcontainer.Load, which makes
+// managers of cgroups as it reads: it cannot if the host's cgroups are seen from elsewhere, or systemd is not running.
 func parseRunc(text []byte) (container, error) {
-	var s struct {
-		PID         int               `json:"init_process_pid"`
-		Start       uint64            `json:"init_process_start"`
-		CgroupPaths map[string]string `json:"cgroup_paths"`
-		Config      struct {
-			Labels []string `json:"labels"`
-			Rootfs string   `json:"rootfs"`
-		} `json:"config"`
-	}
-	if err := json.Unmarshal(text, &s); err != nil {
+	var s libcontainer.State
+	if err := decode(text, &s); err != nil {
 		return container{}, err
 	}
-	c := container{pid: s.PID, start: s.Start, rootfs: s.Config.Rootfs}
+	c := container{pid: s.InitProcessPid, start: s.InitProcessStartTime, rootfs: s.Config.Rootfs}
 	c.annotations, c.bundle = annotations(s.Config.Labels)
 	// The unified hierarchy's has no name, and on a host with no others it is the only one.
 	below := mount
@@ -175,6 +169,16 @@ func parseRunc(text []byte) (container, error) {
 	}
 	c.cgroup = "/" + cgroup
 	return c, c.check()
+}
+
+// decode is json.Unmarshal into a type that another version of the runtime may write in part otherwise: what has another
+// type there is left out. Whether anything is missing that is needed, check says.
+func decode(text []byte, to any) error {
+	var other *json.UnmarshalTypeError
+	if err := json.Unmarshal(text, to); err != nil && !errors.As(err, &other) {
+		return err
+	}
+	return nil
 }
 
 // annotations takes apart what specconv.CreateLibcontainerConfig of runc's libcontainer put together: "key=value" of each
@@ -214,16 +218,14 @@ func parseCrun(status, config []byte) (container, error) {
 	if err := json.Unmarshal(status, &s); err != nil {
 		return container{}, err
 	}
-	var spec struct {
-		Annotations map[string]string `json:"annotations"`
-		Root        struct {
-			Path string `json:"path"`
-		} `json:"root"`
-	}
-	if err := json.Unmarshal(config, &spec); err != nil {
+	var spec specs.Spec
+	if err := decode(config, &spec); err != nil {
 		return container{}, fmt.Errorf("parsing %s: %w", crunConfig, err)
 	}
-	c := container{bundle: s.Bundle, annotations: spec.Annotations, rootfs: spec.Root.Path, pid: s.PID, start: s.Start}
+	c := container{bundle: s.Bundle, annotations: spec.Annotations, pid: s.PID, start: s.Start}
+	if spec.Root != nil {
+		c.rootfs = spec.Root.Path
+	}
 	c.cgroup = path.Clean("/" + s.Cgroup)
 	// Below a scope of systemd's crun makes a cgroup for the processes. The container's own is the scope.
 	if s.Scope != "" {
