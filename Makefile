@@ -52,13 +52,14 @@ check-generated: ## fail where a generated file is not what generating it again 
 	@sh test/check-generated.sh
 
 .PHONY: lint
-lint: ## gofmt, go vet, staticcheck, and the wall around what the shim imports
+lint: ## gofmt, go vet, staticcheck, the wall around what the shim imports, and plain English
 	@unformatted=$$(gofmt -l cmd pkg test install); [ -z "$$unformatted" ] || { echo "not gofmt-ed: $$unformatted"; exit 1; }
 	go vet ./...
 	GOARCH=arm64 go vet ./...
 	GOOS=darwin GOARCH=arm64 go build -o /dev/null ./cmd/tracectl
 	go tool staticcheck ./...
 	go test -count=1 -run TestImports ./pkg/shim
+	go test -count=1 ./test/english
 
 .PHONY: unit
 unit: check-go ## the tests that need neither root nor a kernel, with the race detector (half a minute; as root, they run as nobody)

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package english keeps the worst patterns of translated English out of what people read: comments, messages, help and
+// docs. What stood in a file before is allowed there, as testdata/allowed.txt counts it; the counts only shrink:
+// `go test ./test/english -update` after a file got better.
+package english
+
+import (
+	"flag"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+var update = flag.Bool("update", false, "lower the counts of testdata/allowed.txt to what is there")
+
+// pattern is one that no new text has, and what to write instead.
+type pattern struct {
+	match   *regexp.Regexp
+	instead string
+}
+
+var patterns = []pattern{
+	{regexp.MustCompile(`\b[Ww]hom?ever\b`), `name who it is: "the user", "the program", "the container"`},
+	{regexp.MustCompile(`\b[Ww]here (it|its|they|there|a|an|the|no|not|that|nobody|somebody|nothing|one|none|all|any|both|this|these|those|he|what|who)\b`),
+		`a condition is "if" or "when"`},
+	{regexp.MustCompile(`\bas good as\b`), `say what it is`},
+	{regexp.MustCompile(`\bthe (latter|former)\b`), `name it again`},
+	{regexp.MustCompile(`\b(of|for|to|by|from|with) who\b`), `name who it is: "the user", "the program", "the container"`},
+}
+
+// places are those where "where" asks for a place.
+var places = regexp.MustCompile(`\b(says?|said|tells?|told|knows?|known|finds?|found|sees?|shows?|shown|asks?|asked|from|is|are|lies|place|directory|path|out|decides?|to) [Ww]here\b`)
+
+// subject begins a comment whose subject is nobody in particular.
+var subject = regexp.MustCompile(`^(//|/\*)\s*([Ww]ho|[Ww]hat)\b`)
+
+// hit is a pattern that was found.
+type hit struct {
+	line    int
+	text    string
+	instead string
+}
+
+// look finds patterns in a text whose first line has a number.
+func look(text string, line int) (hits []hit) {
+	for n, l := range strings.Split(text, "\n") {
+		plain := places.ReplaceAllString(l, "$1")
+		for _, p := range patterns {
+			for _, found := range p.match.FindAllString(plain, -1) {
+				hits = append(hits, hit{line + n, found, p.instead})
+			}
+		}
+	}
+	return hits
+}
+
+// lookGo finds patterns in the comments and strings of a Go file.
+func lookGo(path string) (hits []hit, err error) {
+	files := token.NewFileSet()
+	file, err := parser.ParseFile(files, path, nil, parser.ParseComments|parser.SkipObjectResolution)
+	if err != nil || ast.IsGenerated(file) {
+		return nil, err
+	}
+	for _, group := range file.Comments {
+		at := files.Position(group.Pos()).Line
+		if begin := subject.FindString(group.List[0].Text); begin != "" {
+			hits = append(hits, hit{at, begin, "say what it is or does: the subject is the program, the user or the container"})
+		}
+		for _, c := range group.List {
+			hits = append(hits, look(c.Text, files.Position(c.Pos()).Line)...)
+		}
+	}
+	ast.Inspect(file, func(n ast.Node) bool {
+		if literal, ok := n.(*ast.BasicLit); ok && literal.Kind == token.STRING {
+			hits = append(hits, look(literal.Value, files.Position(literal.Pos()).Line)...)
+		}
+		return true
+	})
+	return hits, nil
+}
+
+// read finds the patterns of a file that people read; nothing in others.
+func read(path string) ([]hit, error) {
+	switch filepath.Ext(path) {
+	case ".go":
+		return lookGo(path)
+	case ".md", ".c", ".h", ".sh", ".txtar", ".toml", ".service", ".yaml":
+	default:
+		if filepath.Base(path) != "Makefile" {
+			return nil, nil
+		}
+	}
+	text, err := os.ReadFile(path)
+	return look(string(text), 1), err
+}
+
+func TestEnglish(t *testing.T) {
+	const list = "testdata/allowed.txt"
+	text, err := os.ReadFile(list)
+	if err != nil && !*update {
+		t.Fatal(err)
+	}
+	allowed := map[string]int{}
+	for line := range strings.Lines(string(text)) {
+		var count int
+		var path string
+		if _, err := fmt.Sscan(line, &count, &path); err != nil {
+			t.Fatalf("%s: %q: %v", list, line, err)
+		}
+		allowed[path] = count
+	}
+	root := filepath.Join("..", "..")
+	counts := map[string]int{}
+	err = filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+		name, _ := filepath.Rel(root, path)
+		switch {
+		case err != nil:
+			return err
+		case entry.IsDir() && slices.Contains([]string{".git", "bin", "dist", "testdata"}, entry.Name()), name == "test/english":
+			return filepath.SkipDir
+		case entry.IsDir(), name == "CHANGELOG.md":
+			return nil // what was said is said
+		}
+		hits, err := read(path)
+		if err != nil {
+			return err
+		}
+		if len(hits) > 0 {
+			counts[name] = len(hits)
+		}
+		if len(hits) > allowed[name] && !(*update && len(allowed) == 0) {
+			t.Errorf("%s has %d patterns of translated English, %d are allowed. One of these is new:", name, len(hits), allowed[name])
+			for _, h := range hits {
+				t.Logf("%s:%d: %q: %s", name, h.line, h.text, h.instead)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !*update {
+		return
+	}
+	var out strings.Builder
+	for _, name := range slices.Sorted(maps.Keys(counts)) {
+		if most, ok := allowed[name]; ok {
+			counts[name] = min(counts[name], most)
+		} else if len(allowed) > 0 {
+			continue // what is new is not allowed
+		}
+		fmt.Fprintf(&out, "%d %s\n", counts[name], name)
+	}
+	if err := os.WriteFile(list, []byte(out.String()), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestLook(t *testing.T) {
+	var got []string
+	for _, h := range look(`Where it is not there, it is made. This is where the file lies. It says where the file is.
+Whoever reads, reads what is as good as none.
+If the latter fails, the former stays, no longer than for who asks.`, 1) {
+		got = append(got, fmt.Sprint(h.line, " ", h.text))
+	}
+	want := []string{"1 Where it", "2 Whoever", "2 as good as", "3 the latter", "3 the former", "3 for who"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
