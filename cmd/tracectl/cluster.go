@@ -125,13 +125,22 @@ func (cs *clusterSettings) open(ctx context.Context, c *cobra.Command) (*cluster
 		}
 		return cs.nodes.matching(nodes)
 	}
-	return newClusterRun(ctx, remote, find, cs.timeout.Duration, c.OutOrStdout(), c.ErrOrStderr(), c.Root().DisplayName())
+	run, err := newClusterRun(ctx, remote, find, cs.timeout.Duration, c.OutOrStdout(), c.ErrOrStderr(), c.Root().DisplayName())
+	if err == nil {
+		run.place = func(ctx context.Context, namespace, pod string) (cluster.Place, error) {
+			ctx, stop := context.WithTimeout(ctx, cs.timeout.Duration)
+			defer stop()
+			return remote.Place(ctx, namespace, pod)
+		}
+	}
+	return run, err
 }
 
 // clusterRun is one command that goes on.
 type clusterRun struct {
 	cluster.Cluster
 	find   func(context.Context) ([]cluster.Node, error)
+	place  func(ctx context.Context, namespace, pod string) (cluster.Place, error) // nil: nobody knows
 	stdout io.Writer
 	status *statusLine
 }

@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"time"
 
@@ -72,6 +73,18 @@ does on one. With -o json they come in the order in which the nodes answer.`,
 	return c
 }
 
+// held counts the bytes of what nodes said that is kept until all of them have answered.
+type held int
+
+// add fails if it is more than what a whole cluster has: a hostile node could take all memory.
+func (h *held) add(n int) error {
+	const most = 256 << 20
+	if *h += held(n); *h > most {
+		return cluster.Enough(fmt.Sprintf("all nodes together sent more than %d bytes: the rest was left out (choose with --node, --namespace or --label)", most))
+	}
+	return nil
+}
+
 // listing is a list of objects of all nodes.
 type listing[T any] struct {
 	output *choice
@@ -133,6 +146,7 @@ func (run *clusterRun) printObject(node string, line []byte) error {
 // rows prints objects as rows, and tells whether there are any.
 func (l *listing[T]) rows(ctx context.Context, run *clusterRun, stdout io.Writer, args []string) (any bool, err error) {
 	var list []listed[T]
+	var kept held
 	failed := run.Lines(ctx, args, func(node string, line []byte) error {
 		o, err := cluster.ParseObject(line)
 		if err != nil {
@@ -140,6 +154,12 @@ func (l *listing[T]) rows(ctx context.Context, run *clusterRun, stdout io.Writer
 		}
 		one := listed[T]{node, new(T)}
 		if err := o.Decode(one.value); err != nil {
+			return err
+		}
+		if l, ok := interface{}(one.value).(interface{ dropLabels() }); ok {
+			l.dropLabels() // of which no column is made
+		}
+		if err := kept.add(len(line)); err != nil {
 			return err
 		}
 		list = append(list, one)

@@ -12,11 +12,13 @@ import (
 
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 	"github.com/runc-trace/runc-trace/pkg/cluster"
+	"github.com/runc-trace/runc-trace/pkg/identity"
 	"github.com/runc-trace/runc-trace/pkg/labels"
 )
 
-// known hands over the containers that the nodes list, one at a time.
-func (run *clusterRun) known(ctx context.Context, list []string, add func(labels.Known)) error {
+// known hands over the containers that the nodes list, one at a time; add tells whether it keeps one.
+func (run *clusterRun) known(ctx context.Context, list []string, add func(labels.Known) bool) error {
+	var kept held
 	return run.Lines(ctx, list, func(node string, line []byte) error {
 		o, err := cluster.ParseObject(line)
 		if err != nil {
@@ -26,8 +28,14 @@ func (run *clusterRun) known(ctx context.Context, list []string, add func(labels
 		if err := o.Decode(&j); err != nil {
 			return err
 		}
-		if !j.Evicted {
-			add(labels.Known{Node: node, Container: j.container()})
+		if j.Evicted {
+			return nil
+		}
+		if !identity.IsID(j.ContainerID) { // it would be found by it, under whatever name it is
+			return fmt.Errorf("%q is no container's ID: %w", j.ContainerID, cluster.ErrLine)
+		}
+		if add(labels.Known{Node: node, Container: j.container()}) {
+			return kept.add(len(line))
 		}
 		return nil
 	})
@@ -35,7 +43,7 @@ func (run *clusterRun) known(ctx context.Context, list []string, add func(labels
 
 // container is as much of it as finding it takes.
 func (j *containerJSON) container() *labels.Container {
-	c := &labels.Container{Namespace: j.Namespace, Pod: j.Pod, Name: j.Container, ID: j.ContainerID, Engine: j.Engine, Labels: j.Labels}
+	c := &labels.Container{Namespace: j.Namespace, Pod: j.Pod, PodUID: j.PodUID, Name: j.Container, ID: j.ContainerID, Engine: j.Engine}
 	if j.Sandbox {
 		c.Flags = abi.WhoSandbox
 	}
@@ -112,7 +120,7 @@ func (cs *clusterSettings) lister(command ...string) lister {
 			return nil, err
 		}
 		var all []*labels.Container
-		_ = run.known(c.Context(), cs.filterArgs(c, command...), func(k labels.Known) { all = append(all, k.Container) })
+		_ = run.known(c.Context(), cs.filterArgs(c, command...), func(k labels.Known) bool { all = append(all, k.Container); return true })
 		return all, nil
 	}
 }

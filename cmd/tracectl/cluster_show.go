@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -54,6 +55,25 @@ func newClusterStracebackShow(cs *clusterSettings) *cobra.Command {
 	return c
 }
 
+// checkPlace compares where a pod is, as the API server says, with the node that says it had it. What a node says of itself
+// can be a lie, but not that it has a pod which is elsewhere.
+func (run *clusterRun) checkPlace(ctx context.Context, k labels.Known, name string) error {
+	if k.Pod == "" || run.place == nil || strings.HasPrefix(name, k.Node+"_") {
+		return nil
+	}
+	at, err := run.place(ctx, k.Namespace, k.Pod)
+	switch {
+	case err != nil || at.UID == "" || at.Node == "" || at.Node == k.Node: // it is gone, or this user may not know
+	case at.UID == k.PodUID:
+		return fmt.Errorf("node %s says that it has pod %s/%s, but the API server has it on node %s; name it %s_%s_%s to see it all the same",
+			terminal.String(k.Node), terminal.String(k.Namespace), terminal.String(k.Pod), terminal.String(at.Node), terminal.String(k.Node), terminal.String(k.Namespace), terminal.String(k.Pod))
+	default:
+		run.status.note(fmt.Sprintf("pod %s/%s is on node %s now; node %s has one that was called so", terminal.String(k.Namespace), terminal.String(k.Pod),
+			terminal.String(at.Node), terminal.String(k.Node)))
+	}
+	return nil
+}
+
 // show finds the node that has what a name means, and prints what it has.
 func (run *clusterRun) show(ctx context.Context, name string, list, show []string, output string) error {
 	defer run.status.end()
@@ -65,6 +85,10 @@ func (run *clusterRun) show(ctx context.Context, name string, list, show []strin
 	if err != nil {
 		return err
 	}
+	if err := run.checkPlace(ctx, found[0], name); err != nil {
+		return err
+	}
+	run.status.note("recorded on node " + terminal.String(found[0].Node))
 	node := run.Nodes[slices.IndexFunc(run.Nodes, func(n cluster.Node) bool { return n.Name == found[0].Node })]
 	if output == "json" {
 		err = run.One(ctx, node, show, run.printObject)

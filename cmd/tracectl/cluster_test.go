@@ -20,17 +20,23 @@ import (
 	"github.com/spf13/cobra"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 )
 
 // answers is what a node's tracectl does, called with arguments.
 type answers func(args string) result
 
 // fakeCluster is an API server, with nodes that answer. A nil one is not ready.
-func fakeCluster(t *testing.T, nodes map[string]answers) (server string, asked func() []string) {
+func fakeCluster(t *testing.T, nodes map[string]answers, pods ...corev1.Pod) (server string, asked func() []string) {
 	var mu sync.Mutex
 	var calls []string
 	upgrader := websocket.Upgrader{Subprotocols: []string{"v5.channel.k8s.io"}}
 	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if n := slices.IndexFunc(pods, func(p corev1.Pod) bool { return r.URL.Path == "/api/v1/namespaces/"+p.Namespace+"/pods/"+p.Name }); n >= 0 {
+			w.Header().Set("Content-Type", "application/json")
+			_ = json.NewEncoder(w).Encode(pods[n])
+			return
+		}
 		if !strings.HasSuffix(r.URL.Path, "/exec") {
 			list := corev1.PodList{TypeMeta: metav1.TypeMeta{Kind: "PodList", APIVersion: "v1"}}
 			for name, node := range nodes {
@@ -189,7 +195,7 @@ func TestClusterShow(t *testing.T) {
 		"n2": node(fmt.Sprintf(recordingLine, "web", "bbbb") + fmt.Sprintf(recordingLine, "db", "cccc") + `{"evicted":true}` + "\n"),
 	}
 	server, asked := fakeCluster(t, nodes)
-	shown := result{0, calls + "\\x1b[2Jhostile\\r\n", "tracectl: %s: ... 9 earlier calls were overwritten\n"}
+	shown := result{0, calls + "\\x1b[2Jhostile\\r\n", "tracectl: recorded on node %[1]s\ntracectl: %[1]s: ... 9 earlier calls were overwritten\n"}
 	for _, c := range []struct {
 		args []string
 		want result
@@ -198,14 +204,14 @@ func TestClusterShow(t *testing.T) {
 		{[]string{"db"}, shown, "n2: tracectl straceback show -- db"},
 		{[]string{"n1_default_web", "-x", "-e", "read,write", "--pid", "7,8", "-p", "-n", "default"}, shown,
 			"n1: tracectl straceback show --failed=true --pid=7,8 --previous=1 --syscall=read,write -- n1_default_web"},
-		{[]string{"bbb", "-o", "json"}, result{0, `{"node":"n2","time":"2026-01-01T00:00:00Z","syscall":"read"}` + "\n", ""}, "n2: tracectl straceback show --output=json -- bbb"},
+		{[]string{"bbb", "-o", "json"}, result{0, `{"node":"n2","time":"2026-01-01T00:00:00Z","syscall":"read"}` + "\n", "tracectl: recorded on node n2\n"}, "n2: tracectl straceback show --output=json -- bbb"},
 		{[]string{"web"}, result{4, "", "tracectl: \"web\" means more than one container; name one of:\n  n1_default_web_app\n  n2_default_web_app\n"}, ""},
 		{[]string{"webs"}, result{4, "", "tracectl: no recording of \"webs\"; similar ones are:\n  n1_default_web_app\n  n2_default_web_app\n"}, ""},
-		{[]string{"gone"}, result{4, "", "tracectl: n1: no recording of \"gone\"\n"}, "n1: tracectl straceback show -- gone"},
+		{[]string{"gone"}, result{4, "", "tracectl: recorded on node n1\ntracectl: n1: no recording of \"gone\"\n"}, "n1: tracectl straceback show -- gone"},
 	} {
 		got := tracectl(t, append([]string{"cluster", "straceback", "show", "--server", server}, c.args...)...)
 		want := c.want
-		if strings.Contains(want.Stderr, "%s") {
+		if strings.Contains(want.Stderr, "%") {
 			want.Stderr = fmt.Sprintf(want.Stderr, c.ran[:2])
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
@@ -220,7 +226,7 @@ func TestClusterShow(t *testing.T) {
 	server, _ = fakeCluster(t, nodes)
 	const failed = "tracectl: 1 of 3 nodes did not answer: n3: pin directory /x: not loaded (run tracectl load)\n"
 	got := tracectl(t, "cluster", "straceback", "show", "--server", server, "db", "-o=json")
-	if got.Code != 0 || got.Stdout == "" || got.Stderr != failed {
+	if got.Code != 0 || got.Stdout == "" || got.Stderr != failed+"tracectl: recorded on node n2\n" {
 		t.Errorf("with a node that fails, what another one has is %+v", got)
 	}
 	got = tracectl(t, "cluster", "straceback", "show", "--server", server, "other")
@@ -296,4 +302,75 @@ func flagNames(c *cobra.Command) []string {
 		}
 	}
 	return names
+}
+
+// TestClusterPlace has nodes tell what is not theirs: as a container's ID, by a name within a pod, and of a pod that is elsewhere.
+func TestClusterPlace(t *testing.T) {
+	list := func(lines string) answers {
+		return func(args string) result {
+			if strings.Contains(args, " list ") {
+				return result{0, lines, ""}
+			}
+			return result{0, "calls\n", ""}
+		}
+	}
+	id := func(line, id string) string {
+		return strings.Replace(line, `"containerID":"aaaa"`, `"containerID":"`+id+`"`, 1)
+	}
+	web := fmt.Sprintf(recordingLine, "web-0", "aaaa")
+	onPod := func(node, uid string) corev1.Pod {
+		return corev1.Pod{
+			TypeMeta:   metav1.TypeMeta{Kind: "Pod", APIVersion: "v1"},
+			ObjectMeta: metav1.ObjectMeta{Name: "web-0", Namespace: "default", UID: types.UID(uid)}, Spec: corev1.PodSpec{NodeName: node},
+		}
+	}
+	uid := func(line string) string { return strings.Replace(line, `"podUID":""`, `"podUID":"u1"`, 1) }
+	other := strings.Replace(fmt.Sprintf(recordingLine, "other", "bbbb"), `"container":"app"`, `"container":"web-0"`, 1)
+	for name, c := range map[string]struct {
+		nodes  map[string]answers
+		pods   []corev1.Pod
+		show   string
+		code   int
+		stderr string // some of it
+	}{
+		"an ID that is a name":        {map[string]answers{"honest": list(web), "hostile": list(id(web, "default/web-0"))}, nil, "default/web-0", 0, "1 of 2 nodes did not answer in full: hostile"},
+		"an ID of control characters": {map[string]answers{"honest": list(web), "hostile": list(id(web, "web-0\\u0000"))}, nil, "default/web-0", 0, "hostile: 1 lines were left out"},
+		"the same pod":                {map[string]answers{"n1": list(web), "n2": list(web)}, nil, "default/web-0", 4, "n1_default_web-0_app\n  n2_default_web-0_app"},
+		"a name within a pod":         {map[string]answers{"n1": list(web), "n2": list(other)}, nil, "web-0", 4, "means more than one container"},
+		"a pod that is there":         {map[string]answers{"n1": list(uid(web))}, []corev1.Pod{onPod("n1", "u1")}, "default/web-0", 0, "tracectl: recorded on node n1\n"},
+		"a pod that is elsewhere":     {map[string]answers{"n1": list(uid(web))}, []corev1.Pod{onPod("n2", "u1")}, "default/web-0", 1, "but the API server has it on node n2"},
+		"asked for all the same":      {map[string]answers{"n1": list(uid(web))}, []corev1.Pod{onPod("n2", "u1")}, "n1_default_web-0", 0, "tracectl: recorded on node n1\n"},
+		"a pod that was elsewhere":    {map[string]answers{"n1": list(uid(web))}, []corev1.Pod{onPod("n2", "u2")}, "default/web-0", 0, "is on node n2 now; node n1 has one that was called so"},
+	} {
+		server, _ := fakeCluster(t, c.nodes, c.pods...)
+		got := tracectl(t, "cluster", "straceback", "show", c.show, "--server", server)
+		if got.Code != c.code || !strings.Contains(got.Stderr, c.stderr) || (got.Stdout == "calls\n") != (c.code == 0) {
+			t.Errorf("%s: %+v", name, got)
+		}
+		if c.code == 0 && !strings.Contains(got.Stderr, "recorded on node ") {
+			t.Errorf("%s: it does not say which node's it is: %q", name, got.Stderr)
+		}
+	}
+}
+
+// TestClusterTooMuch has a node list more than a node can have: the rest is left out, and said.
+func TestClusterTooMuch(t *testing.T) {
+	server, _ := fakeCluster(t, map[string]answers{
+		"honest": func(string) result { return result{0, fmt.Sprintf(recordingLine, "web", "aaaa"), ""} },
+		"hostile": func(string) result {
+			return result{0, strings.Repeat(fmt.Sprintf(recordingLine, "x", "bbbb"), 65<<10), ""}
+		},
+	})
+	got := tracectl(t, "cluster", "containers", "--all", "--server", server)
+	if got.Code == 0 || !strings.Contains(got.Stderr, "1 of 2 nodes did not answer in full: hostile: it sent more than 65536 lines: the rest was left out") ||
+		!strings.Contains(got.Stdout, "honest") || strings.Count(got.Stdout, "\n") > 65538 {
+		t.Errorf("exit %d, %d lines, %q", got.Code, strings.Count(got.Stdout, "\n"), got.Stderr)
+	}
+	var kept held
+	if err := kept.add(200 << 20); err != nil {
+		t.Error(err)
+	}
+	if err := kept.add(100 << 20); err == nil || !strings.Contains(err.Error(), "all nodes together") {
+		t.Errorf("more than is kept of all nodes: %v", err)
+	}
 }

@@ -161,3 +161,6 @@ func age(at *time.Time, now time.Time) string {
 	}
 	return duration.HumanDuration(max(0, now.Sub(*at)))
 }
+
+// dropLabels forgets what takes most of the memory.
+func (j *containerJSON) dropLabels() { j.Labels, j.LabelOrigins = nil, nil }

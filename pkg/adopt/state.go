@@ -18,6 +18,7 @@ import (
 
 	"github.com/opencontainers/runc/libcontainer"
 
+	"github.com/runc-trace/runc-trace/pkg/identity"
 	"github.com/runc-trace/runc-trace/pkg/regular"
 )
 
@@ -99,7 +100,7 @@ func list(directory string, most int) ([]string, error) {
 	for len(names) < most {
 		entries, err := d.ReadDir(128)
 		for _, entry := range entries {
-			if entry.IsDir() && isID(entry.Name()) {
+			if entry.IsDir() && identity.IsID(entry.Name()) {
 				names = append(names, entry.Name())
 			}
 		}
@@ -112,19 +113,6 @@ func list(directory string, most int) ([]string, error) {
 	}
 	slices.Sort(names)
 	return names, nil
-}
-
-// isID tells whether runc and crun would take a name for a container's ID.
-func isID(name string) bool {
-	for _, c := range []byte(name) {
-		switch {
-		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9':
-		case c == '_', c == '+', c == '-', c == '.':
-		default:
-			return false
-		}
-	}
-	return name != "" && name[0] != '.'
 }
 
 // read reads a container's state, runc's or crun's. The error wraps os.ErrNotExist where there is neither.

@@ -27,6 +27,9 @@ const (
 // TestMemory runs an agent for a node whose pods have as large labels as an API server takes, or as large annotations and
 // lists of owners, in a process of its own, and looks how much memory that had at most.
 func TestMemory(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it reads 200 MiB")
+	}
 	large := set{}
 	for i := range 8000 {
 		large[fmt.Sprintf("a%05d", i)+strings.Repeat("x", 50)] = strings.Repeat("v", 60)

@@ -59,10 +59,13 @@ func (c *Cluster) Lines(ctx context.Context, args []string, handle func(node str
 	return c.each(ctx, func(ctx context.Context, node Node) error {
 		ctx, cancel := context.WithTimeoutCause(ctx, c.patience(), fmt.Errorf("it had not ended after %v", c.patience()))
 		defer cancel()
-		size := 0
+		size, lines := 0, 0
 		return c.ask(ctx, node, args, func(line []byte) error {
 			if size += len(line) + 1; size > largestAnswer {
-				return &partial{reason: fmt.Sprintf("it sent more than %d bytes: the rest was left out", largestAnswer)}
+				return Enough(fmt.Sprintf("it sent more than %d bytes: the rest was left out", largestAnswer))
+			}
+			if lines++; lines > longestAnswer {
+				return Enough(fmt.Sprintf("it sent more than %d lines: the rest was left out", longestAnswer))
 			}
 			mu.Lock()
 			defer mu.Unlock()
@@ -71,8 +74,12 @@ func (c *Cluster) Lines(ctx context.Context, args []string, handle func(node str
 	})
 }
 
-// largestAnswer is how many bytes a node may answer where what it says may be collected.
-const largestAnswer = 256 << 20
+// What a node may answer in all. It has a line for each container whose name it knows: 4,096 unless it is loaded with more,
+// of which one has a kilobyte, or ten with as many labels as are kept.
+const (
+	longestAnswer = 64 << 10 // lines
+	largestAnswer = 64 << 20 // bytes
+)
 
 // patience is how long a node may take for an answer that is no stream, however busily it talks.
 func (c *Cluster) patience() time.Duration { return 8 * c.Timeout }
@@ -235,7 +242,10 @@ func failed(exit *ExitError, reason string) error {
 	return &ExitError{exit.Code, reason}
 }
 
-// partial says that some of what a node answered was left out. A handler that wants no more of a node returns one with a reason.
+// Enough is an error for a handler that wants no more of what a node says: the node's answer is not complete, for a reason.
+func Enough(reason string) error { return &partial{reason: reason} }
+
+// partial says that some of what a node answered was left out. See Enough.
 type partial struct {
 	tooLong, malformed int
 	reason             string

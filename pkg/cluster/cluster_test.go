@@ -219,7 +219,7 @@ func TestFlood(t *testing.T) {
 			}
 		}
 	}}).Lines(t.Context(), nil, func(string, []byte) error { lines++; return nil })
-	if want := "1 of 1 nodes did not answer in full: a: it sent more than 268435456 bytes: the rest was left out"; text(err) != want || lines != 256 {
+	if want := "1 of 1 nodes did not answer in full: a: it sent more than 67108864 bytes: the rest was left out"; text(err) != want || lines != 64 {
 		t.Errorf("%d lines, and the error is %v, want %s", lines, err, want)
 	}
 }

@@ -80,6 +80,22 @@ func (r *Remote) Nodes(ctx context.Context, namespace string) ([]Node, error) {
 	return Nodes(ctx, r.api, namespace)
 }
 
+// Place is where a pod is, as the API server says.
+type Place struct {
+	UID  string
+	Node string // empty: on none yet
+}
+
+// Place finds a pod. That it is not there, or that the user may not see it, is an error.
+func (r *Remote) Place(ctx context.Context, namespace, pod string) (Place, error) {
+	if namespace == "" || len(rest.IsValidPathSegmentName(namespace))+len(rest.IsValidPathSegmentName(pod)) > 0 {
+		return Place{}, errors.New("no pod can be called so")
+	}
+	var p corev1.Pod
+	err := r.api.Get().Namespace(namespace).Resource("pods").Name(pod).Do(ctx).Into(&p)
+	return Place{string(p.UID), p.Spec.NodeName}, err
+}
+
 // Run runs tracectl by a WebSocket or, where the API server or a proxy knows none, by SPDY, as kubectl does it.
 func (r *Remote) Run(ctx context.Context, node Node, args []string, stdout, stderr io.Writer) error {
 	request := r.api.Post().Namespace(node.Namespace).Resource("pods").Name(node.Pod).SubResource("exec").

@@ -164,13 +164,14 @@ type Search struct {
 // NewSearch returns a Search for a name among none yet; what it is that is looked for is for the error.
 func NewSearch(name, what string) *Search { return &Search{name: name, what: what} }
 
-// Add adds a run of a container to those that may be meant.
-func (s *Search) Add(k Known) {
+// Add adds a run of a container to those that may be meant, and tells whether it is one.
+func (s *Search) Add(k Known) bool {
 	m := meaning(s.name, k)
 	if m != noMatch {
 		s.found[m] = append(s.found[m], k)
 	}
 	s.addSimilar(k)
+	return m != noMatch
 }
 
 // Target is the one pod or container that is meant. The error is a *NameError.
@@ -219,14 +220,20 @@ func (s *Search) Runs() ([]Known, error) {
 
 // best are the runs that the name means in the best way. A name, a pod and an ID count alike, so that none of them hides
 // another: one that a container's owner chose must not stand in for somebody else's. Names within pods count if there is none
-// of these, and beginnings of IDs that are so short that chance may have made them count last.
+// of these, or on other nodes than these: a node must not stand in for another one, either. Beginnings of IDs that are so
+// short that chance may have made them count last.
 func (s *Search) best() []Known {
-	for _, found := range [][]Known{slices.Concat(s.found[byPod], s.found[byName], s.found[byID]), s.found[byPart], s.found[byHunch]} {
-		if len(found) > 0 {
-			return slices.Clone(found)
+	found := slices.Concat(s.found[byPod], s.found[byName], s.found[byID])
+	whole := len(found)
+	for _, k := range s.found[byPart] {
+		if whole == 0 || !slices.ContainsFunc(found[:whole], func(other Known) bool { return other.Node == k.Node }) {
+			found = append(found, k)
 		}
 	}
-	return nil
+	if len(found) == 0 {
+		found = slices.Clone(s.found[byHunch])
+	}
+	return found
 }
 
 // one fails unless there is one thing.
