@@ -235,13 +235,16 @@ func TestCRIOInstall(t *testing.T) {
 	s := &script{machine: m, ids: map[string]string{}}
 	pod := s.crioPod("mypod")
 	sandbox := m.must(crioctl("runp", pod)...)
-	container := func(name string) string {
+	program := func(name string) []string {
+		return []string{"/bin/sh -c echo from " + name + "; exec /bin/sleep 1000", "/bin/sleep 1000"}
+	}
+	containerIn := func(sandbox, pod, name string) string {
 		t.Helper()
 		id := m.must(crioctl("create", sandbox, s.crioContainer(name, 0, true, "/bin/sh", "-c", "echo from "+name+"; exec /bin/sleep 1000"), pod)...)
 		m.must(crioctl("start", id)...)
 		return id
 	}
-	old := container("old")
+	old := containerIn(sandbox, pod, "old")
 
 	said := m.must(programs+"/tracectl", "install", "--engine=crio", "--set-default", restart)
 	if !strings.Contains(said, "its default runtime goes through "+installed+"/runc-trace to "+crioRuntime) {
@@ -257,18 +260,25 @@ func TestCRIOInstall(t *testing.T) {
 	}
 	follower := m.start(installed+"/tracectl", "exec", "--label", "app=web", "--output", "json", "--heartbeat", "1s")
 	eventually(t, "execs are followed", func() bool { return follower.output(0) != "" })
-	fresh := container("fresh")
-	program := []string{"/bin/sh -c echo from fresh; exec /bin/sleep 1000", "/bin/sleep 1000"}
-	eventually(t, "the container has executed its program", func() bool { return slices.Equal(program, m.executed(fresh)) })
-	eventually(t, "the label's execs are shown as they happen", func() bool {
-		var lines []string
-		for _, e := range objects[execution](t, strings.Join(whole(follower.output(0)), "")) {
-			if e.ContainerID == fresh {
-				lines = append(lines, strings.Join(e.Args, " "))
+	fresh := containerIn(sandbox, pod, "fresh")
+	programs := map[string][]string{fresh: program("fresh")}
+	// Pods of which none is older than a moment.
+	for _, name := range []string{"first", "second", "third"} {
+		pod := s.crioPod(name + "-pod")
+		programs[containerIn(m.must(crioctl("runp", pod)...), pod, name)] = program(name)
+	}
+	for id, program := range programs {
+		eventually(t, "the container has executed its program", func() bool { return slices.Equal(program, m.executed(id)) })
+		eventually(t, "the label's execs are shown as they happen", func() bool {
+			var lines []string
+			for _, e := range objects[execution](t, strings.Join(whole(follower.output(0)), "")) {
+				if e.ContainerID == id {
+					lines = append(lines, strings.Join(e.Args, " "))
+				}
 			}
-		}
-		return slices.Equal(program, lines)
-	})
+			return slices.Equal(program, lines)
+		})
+	}
 	follower.signal(syscall.SIGINT)
 	if o := follower.wait(); o.Stderr != "" {
 		t.Errorf("the follower says %q", o.Stderr)
@@ -300,8 +310,7 @@ func TestCRIOInstall(t *testing.T) {
 		m.must(crioctl("exec", "--sync", id, "/bin/true")...)
 		m.must(crioctl("stop", "--timeout", "0", id)...)
 	}
-	m.must(crioctl("stopp", sandbox)...)
-	m.must(crioctl("rmp", sandbox)...)
+	m.must(crioctl("rmp", "--all", "--force")...)
 	if diff := cmp.Diff(before, m.tree()); diff != "" {
 		t.Errorf("files are not as they were before (-before +after):\n%s", diff)
 	}
