@@ -13,10 +13,19 @@ import (
 
 // object is a JSON object that is edited as text: order, blanks and whatever is not set stay as they are.
 type object struct {
+	mark []byte // of the byte order, before the object
 	root hujson.Value
 }
 
+// byteOrderMark may stand before daemon.json: dockerd has read over it since 23.0.
+var byteOrderMark = []byte("\xef\xbb\xbf")
+
 func parseObject(text []byte) (*object, error) {
+	text, marked := bytes.CutPrefix(text, byteOrderMark)
+	o := &object{}
+	if marked {
+		o.mark = byteOrderMark
+	}
 	if len(bytes.TrimSpace(text)) == 0 {
 		text = []byte("{}\n")
 	}
@@ -30,17 +39,18 @@ func parseObject(text []byte) (*object, error) {
 	if _, ok := root.Value.(*hujson.Object); !ok {
 		return nil, fmt.Errorf("it is no object")
 	}
-	return &object{root}, nil
+	o.root = root
+	return o, nil
 }
 
 // bytes is the text as it is now.
 func (o *object) bytes() []byte {
-	return o.root.Pack()
+	return append(bytes.Clone(o.mark), o.root.Pack()...)
 }
 
 // decode reads it into a value of Go's.
 func (o *object) decode(into any) error {
-	return json.Unmarshal(o.bytes(), into)
+	return json.Unmarshal(o.root.Pack(), into)
 }
 
 // set gives a member of the object that the names lead to a value; objects on the way are made. Where it is there, its value is

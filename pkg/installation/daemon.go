@@ -30,7 +30,7 @@ func (h Host) stale(ctx context.Context, e engine.Engine, since time.Time, shims
 		return true
 	}
 	use, asked, err := e.RunsShim(ctx, h.engine(), shims)
-	return err != nil || asked && !knows(use)
+	return err != nil || !asked || !knows(use)
 }
 
 // Started says when the oldest process of a program started, and whether there is any: a Host's Started for this machine.

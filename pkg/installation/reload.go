@@ -109,6 +109,15 @@ func (h Host) obeys(ctx context.Context, e *Engine, r Request) error {
 	return fmt.Errorf("none of its runtimes calls %s, by its own answer", e.Shim)
 }
 
+// mute says whether an engine that is told to read its configuration cannot be asked what it has read: it listens on the network only.
+func (h Host) mute(ctx context.Context, e engine.Engine) bool {
+	if !e.Rereads() {
+		return false
+	}
+	_, asked, err := e.RunsShim(ctx, h.engine(), nil)
+	return err == nil && !asked
+}
+
 // tell tells an engine to take its configuration, by a command if there is one, and otherwise as engine.Reload does.
 func (h Host) tell(ctx context.Context, e engine.Engine, command string) (done bool, what string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, tellTime)
@@ -136,7 +145,7 @@ func (h Host) works(ctx context.Context, e engine.Engine, stale func() bool) err
 	defer cancel()
 	steady := min(time.Second, h.Patience/10)
 	try := func() error {
-		if stale() {
+		if stale() && !h.mute(ctx, e) {
 			return errOld
 		}
 		return h.Answers(ctx, e)

@@ -285,3 +285,20 @@ func testUninstalledEngineFails(t *testing.T) {
 		t.Error("it was restarted")
 	}
 }
+
+// TestMuteDocker has a Docker that listens on the network only, and so is not asked, told once of each change.
+func TestMuteDocker(t *testing.T) {
+	m := newMachine(t, engine.Docker)
+	treetest.Write(t, m.root, map[string]string{"etc/docker/daemon.json": "{\n    \"hosts\": [\"tcp://127.0.0.1:2376\"]\n}"})
+	before := m.tree()
+	m.started["/usr/bin/dockerd"] = time.Now().Add(-time.Hour)
+	if report := m.install(request(t, "one", Request{})); len(report.Commands) != 1 || report.Commands[0] != "systemctl reload docker.service" {
+		t.Errorf("left to do: %q", report.Commands)
+	}
+	m.ran()
+	if report := m.install(request(t, "one", Request{Restart: true})); report.Engines[0].Taken != "systemctl reload docker.service" {
+		t.Errorf("%+v", report)
+	}
+	m.uninstall(Removal{Restart: true})
+	m.same("install and uninstall", before)
+}
