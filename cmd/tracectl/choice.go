@@ -26,9 +26,9 @@ func warnOfChoice(stderr io.Writer, c *labels.Choice) {
 	}
 }
 
-// nothing says that a filter chooses no container. A name that is no pattern and that nothing has is an error.
+// nothing says that a filter chooses no container. A container's name or ID that nothing has is an error.
 func nothing(stderr io.Writer, filter *labels.Filter, output string) error {
-	if err, ok := filter.Unmet(); ok {
+	if err := filter.Unmet(); err != nil {
 		return err
 	}
 	if output != "json" && !filter.Everything() {

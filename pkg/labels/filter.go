@@ -130,16 +130,11 @@ func (f *Filter) AsksForID() bool {
 	return isID(string(f.Container)) && (len(f.Container) >= short || strings.Contains(string(f.Container), "://"))
 }
 
-// Unmet is the name of a pod or a container, with its flag, that a filter asks for, which is no pattern; false if there is none.
-func (f *Filter) Unmet() (*NameError, bool) {
-	for _, g := range []Glob{f.Container, f.Pod} {
-		if g != "" && !strings.ContainsAny(string(g), `*?[\`) {
-			what := "container called"
-			if g == f.Pod {
-				what = "pod called"
-			}
-			return &NameError{Name: string(g), What: what}, true
-		}
+// Unmet is the error for a filter that asks for a container by its name or its ID, not by a pattern, if nothing has it; nil if
+// it does not.
+func (f *Filter) Unmet() error {
+	if f.Container == "" || strings.ContainsAny(string(f.Container), `*?[\`) {
+		return nil
 	}
-	return nil, false
+	return &NameError{Name: string(f.Container), What: "container called"}
 }

@@ -91,7 +91,7 @@ func TestNames(t *testing.T) {
 		}
 	}
 
-	// Flags: a name that nothing has is an error, a pattern or a label is not.
+	// Flags: a container that is not there is an error; a pattern, a pod or a label that chooses none is not.
 	for _, c := range []struct {
 		flags  []string
 		code   int
@@ -100,7 +100,8 @@ func TestNames(t *testing.T) {
 		{[]string{"--container", id[:12]}, 0, ""},
 		{[]string{"--container", "deadbeef0000"}, 4, "tracectl: no container called \"deadbeef0000\"\n"},
 		{[]string{"--container", "docker://" + id}, 4, "tracectl: no container called \"docker://" + id + "\"\n"},
-		{[]string{"--pod", "nobody"}, 4, "tracectl: no pod called \"nobody\"\n"},
+		{[]string{"--container", "nobody"}, 4, "tracectl: no container called \"nobody\"\n"},
+		{[]string{"--pod", "nobody"}, 0, "tracectl: no container matches\n"},
 		{[]string{"--pod", "no*"}, 0, "tracectl: no container matches\n"},
 		{[]string{"--namespace", "no*"}, 0, "tracectl: no container matches\n"},
 	} {
