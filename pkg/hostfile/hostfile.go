@@ -273,7 +273,7 @@ func (s *Store) record(c change) error {
 		}
 		r.Original, r.Written = original.state, nil
 	}
-	if isText(c.after.data) {
+	if len(c.after.data) < textMax {
 		if err := s.keep(c.after); err != nil { // to be taken out of what others make of it
 			return err
 		}

@@ -61,9 +61,12 @@ func digest(data []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
+// textMax is from how many bytes on contents are taken for a program.
+const textMax = 1 << 20
+
 // isText tells whether contents can be shown on a terminal, line by line.
 func isText(data []byte) bool {
-	return len(data) < 1<<20 && utf8.Valid(data) && !bytes.ContainsFunc(data, func(r rune) bool {
+	return len(data) < textMax && utf8.Valid(data) && !bytes.ContainsFunc(data, func(r rune) bool {
 		return !unicode.IsPrint(r) && r != '\n' && r != '\t'
 	})
 }
