@@ -23,29 +23,30 @@ import (
 )
 
 var (
-	// ErrNoIdentity says that a container was not registered: all identities are those of containers that live.
+	// ErrNoIdentity means that a container was not registered because living containers hold all identities.
 	ErrNoIdentity = errors.New("no identity is free")
-	// ErrNoRing says that a container was registered, but is not recorded: all recordings are of containers that live.
+	// ErrNoRing means that a container was registered but is not recorded because living containers hold all rings.
 	ErrNoRing = errors.New("no recording is free")
-	// ErrNoCgroup says that there is no such cgroup in the unified hierarchy, or that it was removed meanwhile.
+	// ErrNoCgroup means that the unified hierarchy has no such cgroup, or that the cgroup was removed meanwhile.
 	ErrNoCgroup = errors.New("no such cgroup")
 )
 
-// Adopter registers containers whose cgroups exist already. Its methods are not safe for concurrent use; several
-// adopters, and the shim, may register the same containers at the same time.
+// Adopter registers containers whose cgroups already exist. Its methods are not safe for concurrent use, but several
+// adopters and the shim may register the same containers at the same time.
 type Adopter struct {
 	layout              abi.ABI
 	pending, containers *ebpf.Map
 	bind                *ebpf.Program
 }
 
-// Init is the first process of a container that runs.
+// Init is the first process of a running container.
 type Init struct {
-	Process *os.File      // its directory in /proc; nil where the container's program has not been started yet
+	Process *os.File      // its directory in /proc; nil if the container's program has not been started yet
 	Started time.Duration // since boot
 }
 
-// OpenAdopter opens what is loaded below dir. Errors match ErrNotLoaded, ErrVersion, os.ErrPermission.
+// OpenAdopter opens the programs and maps that are loaded below dir. Errors match ErrNotLoaded, ErrVersion,
+// os.ErrPermission.
 func OpenAdopter(dir string) (*Adopter, error) {
 	layout, err := readABI(dir)
 	if err != nil {
@@ -65,7 +66,7 @@ func OpenAdopter(dir string) (*Adopter, error) {
 	return a, nil
 }
 
-// Close closes the adopter. What it registered stays registered.
+// Close closes the adopter. The containers that it registered stay registered.
 func (a *Adopter) Close() error {
 	var errs []error
 	for _, c := range []io.Closer{a.pending, a.containers, a.bind} {
@@ -74,13 +75,14 @@ func (a *Adopter) Close() error {
 	return errors.Join(errs...)
 }
 
-// Pool holds the sizes that were loaded.
+// Pool returns the sizes that were loaded.
 func (a *Adopter) Pool() config.Pool { return pool(a.layout) }
 
-// Adopt registers the container whose cgroup's directory is given, with abi.WhoAdopted, and has the cgroups below it
-// known as its own. A cgroup that is known already stays what it is, whoever registered it; then Adopt returns false, and only
-// looks after those below it. Of two that register the same one at the same moment, both may return true, and one has done it.
-// Errors match ErrNoCgroup, ErrNoIdentity, and ErrNoRing, with which it returns true.
+// Adopt registers the container whose cgroup is the given directory, with the flag abi.WhoAdopted, and registers the
+// cgroups below it as part of the same container. If the cgroup is already known, Adopt leaves its registration alone,
+// looks only at the cgroups below it, and returns false. If two callers register the same cgroup at the same moment,
+// both may get true, although only one of them registered it. Errors match ErrNoCgroup, ErrNoIdentity, and ErrNoRing;
+// with ErrNoRing, Adopt returns true.
 func (a *Adopter) Adopt(directory string, who abi.Who, init Init) (adopted bool, err error) {
 	cgroup, err := cgroupID(directory)
 	if err != nil {
@@ -94,7 +96,7 @@ func (a *Adopter) Adopt(directory string, who abi.Who, init Init) (adopted bool,
 		if err = a.register(cgroup, who, init); err != nil && !errors.Is(err, ErrNoRing) {
 			return false, err
 		}
-		// The kernel tells of a removal once, and before the cgroup was known nobody listened.
+		// The kernel reports a removal once. If that happened before the cgroup was known, the report was ignored.
 		if now, gone := cgroupID(directory); gone != nil || now != cgroup {
 			return false, errors.Join(fmt.Errorf("cgroup %q: %w", directory, ErrNoCgroup), a.run(abi.BindRequest{Cgroup: cgroup, Removed: 1}))
 		}
@@ -114,8 +116,8 @@ func (a *Adopter) known(cgroup uint64) (bool, error) {
 	return true, nil
 }
 
-// register leaves a pending entry under a name that no directory can have, so that it comes in the way of nobody's who
-// creates a container of the same name now, and that no other adopter has, and has it bound.
+// register adds a pending entry and runs the program bind on it. The entry's name is unique and cannot be a directory's
+// name, so it collides neither with other adopters nor with a container of the same name that is being created now.
 func (a *Adopter) register(cgroup uint64, who abi.Who, init Init) error {
 	who.Flags |= abi.WhoAdopted
 	request := abi.BindRequest{Cgroup: cgroup, Created: uint64(init.Started)}
@@ -136,14 +138,15 @@ func (a *Adopter) register(cgroup uint64, who abi.Who, init Init) error {
 	return err
 }
 
-// Of the cgroups below a container's so many are looked at, however many there are.
+// These bounds limit the work for one container, no matter how many cgroups are below its own.
 const (
 	directoriesMax = 4 * abi.ChildrenMax
 	roundsMax      = 3
 )
 
-// adoptBelow has the cgroups below a known one share its binding. Those that appear from now on do by themselves, each as
-// its parent is known; one that was being made as its parent became known shows itself a little later: hence the rounds.
+// adoptBelow gives the cgroups below a known cgroup the same binding. A cgroup that is made from now on gets it from
+// its parent. A cgroup that was being made when its parent became known may appear a little later, so adoptBelow looks
+// several times.
 func (a *Adopter) adoptBelow(directory string, cgroup uint64) error {
 	for range roundsMax {
 		looked, found := 0, false
@@ -166,7 +169,7 @@ func (a *Adopter) descend(directory string, cgroup uint64, looked *int, found *b
 	for {
 		entries, err := d.ReadDir(128)
 		if errors.Is(err, io.EOF) || errors.Is(err, os.ErrNotExist) || errors.Is(err, unix.ENODEV) {
-			return nil // of a cgroup that was removed, there is nothing
+			return nil // the cgroup was removed, and all below it
 		}
 		if err != nil {
 			return fmt.Errorf("looking below a cgroup: %w", err)
@@ -216,7 +219,7 @@ func (a *Adopter) run(request abi.BindRequest) error {
 	if err != nil {
 		return fmt.Errorf("encoding a request: %w", err)
 	}
-	// The program reads it in this process's memory.
+	// The program reads this memory of the process.
 	var pinner runtime.Pinner
 	defer pinner.Unpin()
 	pinner.Pin(unsafe.SliceData(in))
@@ -236,8 +239,8 @@ func (a *Adopter) run(request abi.BindRequest) error {
 	return fmt.Errorf("binding cgroup %d: refused, counter %d", request.Cgroup, result-1)
 }
 
-// cgroupID is the ID of the cgroup that a directory of the unified hierarchy is: its inode number. The root of
-// the hierarchy is nobody's container.
+// cgroupID returns the ID of the cgroup at a directory of the unified hierarchy, which is its inode number. It refuses
+// the root of the hierarchy, because that is never a container.
 func cgroupID(directory string) (uint64, error) {
 	var s unix.Stat_t
 	fd, err := unix.Open(directory, unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)

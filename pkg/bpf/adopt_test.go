@@ -38,7 +38,7 @@ func adopter(t *testing.T, i *bpf.Instance) *bpf.Adopter {
 	return a
 }
 
-// made makes a cgroup that nobody announced.
+// made makes a cgroup that was not announced.
 func made(t *testing.T, path string) *cgroup.Directory {
 	t.Helper()
 	d := unmade(t, path)
@@ -48,7 +48,7 @@ func made(t *testing.T, path string) *cgroup.Directory {
 	return d
 }
 
-// sleeper is a process in a cgroup, with its directory in /proc.
+// sleeper starts a process in a cgroup and returns it with its directory in /proc.
 func sleeper(t *testing.T, in *cgroup.Directory) (*exec.Cmd, *os.File) {
 	t.Helper()
 	c := command(in, "/bin/sleep", "1000")
@@ -67,7 +67,7 @@ func sleeper(t *testing.T, in *cgroup.Directory) (*exec.Cmd, *os.File) {
 	return c, dir
 }
 
-// TestAdopt follows a container that ran before it was registered, and had cgroups of its own, to its end.
+// TestAdopt adopts a running container that has cgroups of its own, and follows it to its end.
 func TestAdopt(t *testing.T) {
 	i := load(t, small)
 	a := adopter(t, i)
@@ -95,7 +95,7 @@ func TestAdopt(t *testing.T) {
 			t.Errorf("no calls of %s are recorded", in.Path)
 		}
 	}
-	// What runs in it is not its init: it has one.
+	// A process that starts in the container later is not its init.
 	if got := identity(t, i, "rt-adopt"); int(got.Init) != c.Process.Pid || got.State != abi.StateRunning || got.Children != 3 {
 		t.Errorf("after others ran: %s, %d children", summary(got), got.Children)
 	}
@@ -126,7 +126,7 @@ func TestAdopt(t *testing.T) {
 	}
 }
 
-// TestAdoptUnstarted adopts a container whose program has not been started: its first exec will be its init's.
+// TestAdoptUnstarted adopts a container whose program has not been started: its first exec becomes its init.
 func TestAdoptUnstarted(t *testing.T) {
 	i := load(t, small)
 	d := made(t, "/rt-unstarted")
@@ -142,7 +142,8 @@ func TestAdoptUnstarted(t *testing.T) {
 	}
 }
 
-// TestAdoptWhatIsNone holds what is refused, and that nothing is registered then.
+// TestAdoptWhatIsNone checks that directories that are no container's cgroup are refused and that nothing is
+// registered.
 func TestAdoptWhatIsNone(t *testing.T) {
 	i := load(t, small)
 	a := adopter(t, i)
@@ -161,7 +162,7 @@ func TestAdoptWhatIsNone(t *testing.T) {
 	}
 }
 
-// TestAdoptFull adopts more containers than there is room for.
+// TestAdoptFull adopts more containers than the pool has room for.
 func TestAdoptFull(t *testing.T) {
 	i := load(t, config.Pool{Rings: 1, RingSize: 4 << 10, Identities: 2, ExecLogSize: 64 << 10, CaptureSize: 8, ArgvSize: 64})
 	a := adopter(t, i)
@@ -186,7 +187,7 @@ func TestAdoptFull(t *testing.T) {
 	}
 }
 
-// TestAdoptTooMany adopts a container with more cgroups below it than are followed.
+// TestAdoptTooMany adopts a container with more cgroups below it than Adopt follows.
 func TestAdoptTooMany(t *testing.T) {
 	i := load(t, small)
 	d := made(t, "/rt-many")
@@ -206,7 +207,8 @@ func TestAdoptTooMany(t *testing.T) {
 	}
 }
 
-// TestAdoptBesidePending holds that adopting a container takes nothing from one of the same name that is being created.
+// TestAdoptBesidePending checks that adopting a container does not consume the entry of a container of the same name
+// that is being created.
 func TestAdoptBesidePending(t *testing.T) {
 	i := load(t, small)
 	other := made(t, "/rt-other")
@@ -231,8 +233,8 @@ func TestAdoptBesidePending(t *testing.T) {
 	}
 }
 
-// TestAdoptTogether has two register the same cgroups at the same time, adopters both, or one of them in the shim's way: each is
-// registered once, and no slot is lost.
+// TestAdoptTogether registers the same cgroups twice at the same time, by two adopters or by an adopter and the shim.
+// Each cgroup is registered once, and no slot is lost.
 func TestAdoptTogether(t *testing.T) {
 	i := load(t, small)
 	adopters := []*bpf.Adopter{adopter(t, i), adopter(t, i)}
@@ -293,7 +295,7 @@ func TestAdoptTogether(t *testing.T) {
 	checkSlots(t, i)
 }
 
-// TestAdoptWhileRemoved adopts cgroups that come and go meanwhile: whatever was taken is given back.
+// TestAdoptWhileRemoved adopts cgroups while they are made and removed: all slots are returned.
 func TestAdoptWhileRemoved(t *testing.T) {
 	i := load(t, small)
 	d := unmade(t, "/rt-brief")
@@ -338,7 +340,8 @@ func TestAdoptWhileRemoved(t *testing.T) {
 	checkSlots(t, i)
 }
 
-// checkSlots holds that every slot of an instance where nothing lives is free or ended, and there once.
+// checkSlots checks that every slot of an instance without living containers is free or ended, and is listed exactly
+// once.
 func checkSlots(t *testing.T, i *bpf.Instance) {
 	t.Helper()
 	for _, pool := range []struct {

@@ -23,14 +23,14 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/syscalls"
 )
 
-// alike replaces what differs from run to run.
+// alike replaces the parts of a line that differ from run to run.
 func alike(line string) string {
 	line = regexp.MustCompile(`0x[0-9a-f]{6,}`).ReplaceAllString(line, "ADDR")
 	line = regexp.MustCompile(`\[\d+, \d+\]`).ReplaceAllString(line, "[FD, FD]")
 	return regexp.MustCompile(`^(getppid\(\)) = \d+`).ReplaceAllString(line, "$1 = PID")
 }
 
-// worked runs a worker in a container and returns its calls as lines, with addresses made alike.
+// worked runs a worker in a container and returns its calls as lines, normalized by alike.
 func worked(t *testing.T, i *bpf.Instance, name string) []string {
 	t.Helper()
 	d := container(t, i, "/rt-"+name)
@@ -42,7 +42,7 @@ func worked(t *testing.T, i *bpf.Instance, name string) []string {
 	return found
 }
 
-// expect checks that lines stand among others, in this order.
+// expect checks that got contains the wanted lines in this order; other lines may be between them.
 func expect(t *testing.T, got []string, want ...string) {
 	t.Helper()
 	rest := got
@@ -78,7 +78,7 @@ func TestCalls(t *testing.T) {
 	)
 }
 
-// TestLateInput reads input whose page comes into memory by the call itself: all of it is marked.
+// TestLateInput reads input whose page is brought into memory by the call itself: all of the input is marked.
 func TestLateInput(t *testing.T) {
 	expect(t, worked(t, load(t, small), "unmapped"),
 		`openat(dfd=AT_FDCWD, filename=ADDR "/not/in/mem" <read late>, flags=O_RDONLY) = -1 ENOENT (No such file or directory)`,
@@ -102,13 +102,13 @@ func TestVectors(t *testing.T) {
 	)
 }
 
-// TestOversizedResult keeps no more than there was room for, though the result says more.
+// TestOversizedResult checks that a call whose result exceeds its buffer is recorded only up to the buffer's size.
 func TestOversizedResult(t *testing.T) {
 	expect(t, worked(t, load(t, small), "oversized"),
 		`recvfrom(fd=101, ubuf=ADDR "mmmmmmmm", size=8, flags=MSG_TRUNC, addr=NULL, addr_len=NULL) = 50`)
 }
 
-// TestRefused sees calls that seccomp refuses, which no enter hook does.
+// TestRefused records calls that seccomp refuses. The enter hook does not run for these.
 func TestRefused(t *testing.T) {
 	expect(t, worked(t, load(t, small), "refused"),
 		`mkdirat(dfd=AT_FDCWD, pathname=ADDR "/refused", mode=0700) = -1 EPERM (Operation not permitted) (enter not seen; denied by seccomp or a tracer?)`)
@@ -123,12 +123,12 @@ func TestUnknownNumbers(t *testing.T) {
 	)
 }
 
-// TestUnfinished shows a call that has not returned, while its task lives and after it was killed.
+// TestUnfinished shows a call that has not returned, while its task lives and after the task was killed.
 func TestUnfinished(t *testing.T) {
 	i := load(t, small)
 	d := container(t, i, "/rt-blocked")
 	c := command(d, os.Args[0])
-	// Or the Go runtime's own signals would interrupt the call, time and again.
+	// Without this, signals of the Go runtime would interrupt the call again and again.
 	c.Env = append(os.Environ(), workerEnv+"=blocked", "GODEBUG=asyncpreemptoff=1")
 	out, err := c.StdoutPipe()
 	if err != nil {
@@ -142,7 +142,7 @@ func TestUnfinished(t *testing.T) {
 	}
 	slot := identity(t, i, "rt-blocked")
 	want, live := []string{"read(fd=100, buf=ADDR, count=10) <unfinished ...>"}, []string(nil)
-	// Until the worker's thread has made its call, and sits in it for a millisecond.
+	// Wait until the worker's thread has made its call and has been in it for a millisecond.
 	for end := time.Now().Add(2 * time.Minute); !cmp.Equal(want, live) && time.Now().Before(end); time.Sleep(time.Millisecond) {
 		live = inFlight(t, i, slot)
 	}
@@ -162,7 +162,7 @@ func TestUnfinished(t *testing.T) {
 		`+++ killed by SIGKILL +++`)
 }
 
-// inFlight are the calls of a container's worker that have not returned.
+// inFlight returns the calls of a container's worker that have not returned.
 func inFlight(t *testing.T, i *bpf.Instance, slot abi.Identity) (live []string) {
 	t.Helper()
 	unfinished, err := i.UnfinishedCalls()
@@ -181,7 +181,7 @@ func inFlight(t *testing.T, i *bpf.Instance, slot abi.Identity) (live []string) 
 	return live
 }
 
-// TestCrash keeps what a task was killed by that was in no call.
+// TestCrash records the signal that killed a task outside of any call.
 func TestCrash(t *testing.T) {
 	i := load(t, small)
 	d := container(t, i, "/rt-crash")
@@ -192,7 +192,7 @@ func TestCrash(t *testing.T) {
 	}
 }
 
-// TestExitGroupIsLast ends every recording of a program that exits with its exit_group.
+// TestExitGroupIsLast checks that exit_group is the last call in the recording of a program that exits.
 func TestExitGroupIsLast(t *testing.T) {
 	i := load(t, small)
 	d := container(t, i, "/rt-exit")
@@ -203,7 +203,7 @@ func TestExitGroupIsLast(t *testing.T) {
 	}
 }
 
-// TestCompat runs a program of the 32-bit ABI: its numbers are not taken for native ones.
+// TestCompat runs a program of the 32-bit ABI: its numbers are not interpreted as native ones.
 func TestCompat(t *testing.T) {
 	if runtime.GOARCH != "amd64" {
 		t.Skip("the program is i386's")
@@ -242,7 +242,7 @@ text: .ascii "hi\n"
 	}
 	got := lines(calls(t, i, "rt-ia32"), "ia32")
 	for n := range got {
-		got[n] = strings.ReplaceAll(alike(got[n]), " <read late>", "") // it has not touched its pages before
+		got[n] = strings.ReplaceAll(alike(got[n]), " <read late>", "") // the program has not touched its pages before
 	}
 	expect(t, got,
 		`ia32:open(filename=ADDR "/nowhere", flags=O_RDONLY) = -1 ENOENT (No such file or directory)`,
@@ -251,7 +251,7 @@ text: .ascii "hi\n"
 	)
 }
 
-// TestNoTornRecordUnderLoad has eight threads lap a tiny ring as fast as they can while it is read.
+// TestNoTornRecordUnderLoad reads a tiny ring while eight threads overwrite it as fast as they can.
 func TestNoTornRecordUnderLoad(t *testing.T) {
 	o := small
 	o.RingSize = 4096

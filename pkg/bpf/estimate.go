@@ -11,8 +11,8 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/config"
 )
 
-// Estimate is the number of bytes that the maps of a pool would take, within some percent of what Instance.Memory says once they are
-// loaded: how much the kernel adds to each element depends on its version.
+// Estimate returns the number of bytes that the maps of a pool would take. It is within a few percent of the result of
+// Instance.Memory after loading: the kernel's overhead for each element depends on its version.
 func Estimate(p config.Pool) (uint64, error) {
 	cpus, err := ebpf.PossibleCPU()
 	if err != nil {
@@ -25,13 +25,13 @@ func Estimate(p config.Pool) (uint64, error) {
 	if err := size(spec, layout(p, 0, cpus)); err != nil {
 		return 0, err
 	}
-	const perElement = 64 // of a hash: its list, its hash, and the bucket
+	const perElement = 64 // in a hash: list, hash and bucket
 	var total uint64
 	for _, m := range spec.Maps {
 		key, value, n := uint64(align8(int(m.KeySize))), uint64(align8(int(m.ValueSize))), uint64(m.MaxEntries)
 		switch m.Type {
 		case ebpf.Hash, ebpf.LRUHash:
-			if m.Flags&unix.BPF_F_NO_PREALLOC == 0 { // the others begin empty
+			if m.Flags&unix.BPF_F_NO_PREALLOC == 0 { // other maps start empty
 				total += (key + value + perElement) * n
 			}
 		case ebpf.Array, ebpf.Queue, ebpf.PerCPUArray:

@@ -16,7 +16,7 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 )
 
-// logged is what tests compare of an exec.
+// logged holds the fields of an exec that tests compare.
 type logged struct {
 	Comm, Path, Args string
 	Result           int32
@@ -24,7 +24,7 @@ type logged struct {
 	Flags            uint16
 }
 
-// execs reads the exec log: the records of one container, in order.
+// execs returns the records of one container in the exec log, in order.
 func execs(t *testing.T, i *bpf.Instance, id string) []logged {
 	t.Helper()
 	r, err := i.ExecLog()
@@ -97,7 +97,7 @@ func TestFailedExecs(t *testing.T) {
 	}
 }
 
-// TestLongArguments keeps as much of an argument vector as was asked for, and says that there was more.
+// TestLongArguments keeps as many bytes of an argument vector as the pool allows, and marks the record as truncated.
 func TestLongArguments(t *testing.T) {
 	o := small
 	o.ArgvSize = 100

@@ -7,14 +7,14 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/config"
 )
 
-// AfterReplaceStep has f called after each step of a replacement.
+// AfterReplaceStep sets a function that is called after each step of a replacement.
 func AfterReplaceStep(f func()) { replaceStep = f }
 
-// Descriptions are those that Load gives the programs.
+// Descriptions returns the descriptions of system calls that Load passes to the programs.
 func Descriptions() []abi.Syscall { return descriptions() }
 
-// LoadWith, ReplaceWith and BuildWith are Load, Replace and Build with other descriptions of system calls, as another
-// version has them.
+// LoadWith, ReplaceWith and BuildWith are Load, Replace and Build with other descriptions of system calls, as in
+// another version.
 
 func LoadWith(dir string, p config.Pool, calls []abi.Syscall) (Result, error) {
 	return load(dir, p, calls)

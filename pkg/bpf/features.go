@@ -4,8 +4,8 @@ package bpf
 
 import "github.com/runc-trace/runc-trace/pkg/config"
 
-// Try has the kernel verify the programs as Load would, with the smallest sizes, and lets go of them at once: nothing
-// is attached, pinned or kept. It takes up to a second or two, and the rights that Load takes.
+// Try lets the kernel verify the programs as Load would, with the smallest sizes, and then releases them: it attaches,
+// pins and keeps nothing. It takes up to two seconds and needs the same rights as Load.
 func Try() error {
 	if err := Supported(); err != nil {
 		return err
@@ -18,5 +18,5 @@ func Try() error {
 	return nil
 }
 
-// Mounted tells whether a pin directory lies on a bpf file system, or would if it were made.
+// Mounted reports whether a pin directory is on a bpf file system, or would be if it were made.
 func Mounted(dir string) (bool, error) { return onBPFFS(dir) }

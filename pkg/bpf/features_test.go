@@ -9,7 +9,7 @@ import (
 	"github.com/runc-trace/runc-trace/test/roottest"
 )
 
-// TestTry holds that a trial says of this kernel what loading says, as all other tests do it.
+// TestTry checks that Try succeeds on this kernel, as Load does in the other tests.
 func TestTry(t *testing.T) {
 	roottest.Require(t)
 	if err := bpf.Try(); err != nil {

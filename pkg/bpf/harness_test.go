@@ -19,10 +19,10 @@ import (
 	"github.com/runc-trace/runc-trace/test/roottest"
 )
 
-// small is enough for most tests, and quick to load.
+// small is a pool that is sufficient for most tests and loads quickly.
 var small = config.Pool{Rings: 4, RingSize: 256 << 10, Identities: 8, ExecLogSize: 256 << 10, CaptureSize: 128, ArgvSize: 4096}
 
-// load loads the programs below a pin directory of the test's own, and removes them when it ends.
+// load loads the programs below a pin directory of the test's own, and unloads them when the test ends.
 func load(t *testing.T, o config.Pool) *bpf.Instance {
 	t.Helper()
 	dir := pinDir(t)
@@ -54,7 +54,7 @@ func pinDir(t *testing.T) string {
 	return dir
 }
 
-// container registers and makes a cgroup of a name, at the root of the hierarchy or below parent.
+// container registers a container and makes its cgroup at path, below the root of the hierarchy.
 func container(t *testing.T, i *bpf.Instance, path string) *cgroup.Directory {
 	t.Helper()
 	d := unmade(t, path)
@@ -78,7 +78,7 @@ func unmade(t *testing.T, path string) *cgroup.Directory {
 	return d
 }
 
-// identity returns the identity of a container by its ID; a test fails without one.
+// identity returns the identity of a container by its ID, and fails the test if it finds none.
 func identity(t *testing.T, i *bpf.Instance, id string) abi.Identity {
 	t.Helper()
 	if found, ok := find(i, id); ok {
@@ -98,7 +98,7 @@ func find(i *bpf.Instance, id string) (abi.Identity, bool) {
 	return abi.Identity{}, false
 }
 
-// calls returns the recorded calls of a container, as text, without what came before mark was written to a file descriptor.
+// calls returns the recorded calls of a container.
 func calls(t *testing.T, i *bpf.Instance, id string) []syscalls.Call {
 	t.Helper()
 	slot := identity(t, i, id).Ring
@@ -125,7 +125,7 @@ func calls(t *testing.T, i *bpf.Instance, id string) []syscalls.Call {
 	return found
 }
 
-// lines are the calls of one command name, printed.
+// lines returns the calls of one command name as text.
 func lines(calls []syscalls.Call, comm string) []string {
 	var text []string
 	for n := range calls {
@@ -136,7 +136,7 @@ func lines(calls []syscalls.Call, comm string) []string {
 	return text
 }
 
-// run runs a command in a cgroup and returns how it ended.
+// run runs a command in a cgroup and returns its exit state.
 func run(t *testing.T, in *cgroup.Directory, name string, args ...string) *os.ProcessState {
 	t.Helper()
 	c := command(in, name, args...)
@@ -156,7 +156,7 @@ func command(in *cgroup.Directory, name string, args ...string) *exec.Cmd {
 	return c
 }
 
-// work runs one of the workers below, this test's own binary, in a cgroup. Its calls are those of the command "worker".
+// work runs one of the workers below, in this test's own binary, in a cgroup. Its calls have the command name "worker".
 func work(t *testing.T, in *cgroup.Directory, worker string) *os.ProcessState {
 	t.Helper()
 	c := command(in, os.Args[0])

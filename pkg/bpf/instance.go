@@ -21,15 +21,15 @@ import (
 )
 
 var (
-	// ErrNotLoaded says that nothing is loaded below a pin directory.
+	// ErrNotLoaded means that nothing is loaded below a pin directory.
 	ErrNotLoaded = errors.New("not loaded")
-	// ErrVersion says that what is loaded was loaded by another version, with another layout.
+	// ErrVersion means that another version, with another layout, is loaded.
 	ErrVersion = errors.New("loaded by another version")
 
 	errUnmapped = errors.New("opened without the memory of recordings")
 )
 
-// Instance reads what the programs pinned below one directory keep. It changes nothing.
+// Instance reads the data of the programs that are pinned below one directory. It changes nothing.
 type Instance struct {
 	Dir    string
 	Layout abi.ABI
@@ -37,7 +37,7 @@ type Instance struct {
 	identityMap *ebpf.Map
 	labels      *ebpf.Map
 
-	// Only if Open opened it.
+	// Set only if Open opened the instance.
 	identities []byte
 	rings      []byte
 	execLog    *ebpf.Map
@@ -46,7 +46,7 @@ type Instance struct {
 	windows    []*window
 }
 
-// Open opens what is loaded below dir. Errors match ErrNotLoaded, ErrVersion, os.ErrPermission.
+// Open opens the instance that is loaded below dir. Errors match ErrNotLoaded, ErrVersion, os.ErrPermission.
 func Open(dir string) (*Instance, error) {
 	i, err := OpenUnmapped(dir)
 	if err != nil {
@@ -79,7 +79,7 @@ func Open(dir string) (*Instance, error) {
 	return i, nil
 }
 
-// Close gives back the mapped memory; no Ring of the instance may be read afterwards.
+// Close unmaps the instance's memory. The instance's Rings must not be read afterwards.
 func (i *Instance) Close() error {
 	var errs []error
 	for _, m := range i.mapped {
@@ -97,13 +97,13 @@ func (i *Instance) Close() error {
 	return errors.Join(errs...)
 }
 
-// Pool holds the sizes that the instance was loaded with.
+// Pool returns the sizes that the instance was loaded with.
 func (i *Instance) Pool() config.Pool { return pool(i.Layout) }
 
-// Current tells whether the programs that run are those of this build.
+// Current reports whether the running programs are those of this build.
 func (i *Instance) Current() bool { return i.Layout.Build == Build() }
 
-// Memory is the number of bytes that all maps take, as the kernel accounts them.
+// Memory returns the number of bytes that all maps take, as the kernel accounts them.
 func (i *Instance) Memory() (uint64, error) {
 	var total uint64
 	for _, name := range maps {
@@ -141,7 +141,7 @@ func (i *Instance) Ring(index int) (*ring.Ring, error) {
 	})
 }
 
-// ExecLog returns a reader of the exec log; each reader has its own place in it. Only what it reads is mapped.
+// ExecLog returns a reader of the exec log. Each reader has its own position. Only the parts that it reads are mapped.
 func (i *Instance) ExecLog() (*ring.Ring, error) {
 	if i.execLog == nil {
 		return nil, errUnmapped
@@ -158,8 +158,8 @@ func (i *Instance) ExecLog() (*ring.Ring, error) {
 	})
 }
 
-// Identity copies the identity with an index below Pool().Identities; false where the slot was never used, or
-// is being given to another container right now.
+// Identity copies the identity with an index below Pool().Identities. It returns false if the slot was never used or is
+// being reassigned to another container at this moment.
 func (i *Instance) Identity(index int) (abi.Identity, bool) {
 	if i.identities == nil {
 		var identity abi.Identity
@@ -177,7 +177,7 @@ func (i *Instance) Identity(index int) (abi.Identity, bool) {
 		}
 		identity := *shared
 		var fence uint32
-		atomic.StoreUint32(&fence, 1) // the copy's loads come before the next one
+		atomic.StoreUint32(&fence, 1) // the loads of the copy come before the next load
 		if before&1 == 0 && atomic.LoadUint32(&shared.Generation) == before {
 			return identity, true
 		}
@@ -185,8 +185,8 @@ func (i *Instance) Identity(index int) (abi.Identity, bool) {
 	return abi.Identity{}, false
 }
 
-// Containers returns the containers whose cgroups exist, and the cgroups below them: by the cgroup's ID the index of
-// the container's identity.
+// Containers returns the cgroups of containers, and the cgroups below them, that exist now. It maps each cgroup's ID to
+// the index of the container's identity.
 func (i *Instance) Containers() (map[uint64]uint32, error) {
 	path := filepath.Join(i.Dir, abi.PinContainers)
 	m, err := loadMap(path)
@@ -214,7 +214,7 @@ func (i *Instance) Containers() (map[uint64]uint32, error) {
 	}
 }
 
-// Counters returns the counters, by enum counter, summed over all CPUs.
+// Counters returns the counters, indexed by enum counter and summed over all CPUs.
 func (i *Instance) Counters() ([abi.Counters]uint64, error) {
 	var total [abi.Counters]uint64
 	m, err := loadMap(filepath.Join(i.Dir, abi.PinCounters))
@@ -234,14 +234,14 @@ func (i *Instance) Counters() ([abi.Counters]uint64, error) {
 	return total, nil
 }
 
-// UnfinishedCall is a call that had not returned when it was looked at.
+// UnfinishedCall is a call that had not returned when it was read.
 type UnfinishedCall struct {
 	abi.PendingCall
-	// Record is a struct call and what stands behind a record's header, without commit word and length.
+	// Record is a struct call and the data that follows a record's header, without commit word and length.
 	Record []byte
 }
 
-// UnfinishedCalls returns the calls of all recorded tasks that are under way for more than a millisecond.
+// UnfinishedCalls returns the calls of recorded tasks that have not returned for more than a millisecond.
 func (i *Instance) UnfinishedCalls() ([]UnfinishedCall, error) {
 	f, err := os.Open(filepath.Join(i.Dir, abi.PinUnfinishedCalls))
 	if err != nil {
@@ -295,7 +295,7 @@ func readABI(dir string) (abi.ABI, error) {
 	if err != nil {
 		return a, fmt.Errorf("reading map %s: %w", path, err)
 	}
-	// Of another version the rest may have another form, and another size.
+	// The rest of another version's struct may have another form and size.
 	at := unsafe.Offsetof(a.Version)
 	version := binary.NativeEndian.Uint32(append(value, make([]byte, abi.SizeofABI)...)[at:])
 	if version == 0 {
@@ -318,9 +318,9 @@ func loadMap(path string) (*ebpf.Map, error) {
 	return m, nil
 }
 
-// openArray opens a pinned array whose values hold so many bytes together, to be mapped.
+// openArray opens a pinned array, in order to map it, and checks that its values are length bytes in total.
 func openArray(path string, length int) (*ebpf.Map, error) {
-	// Through a read-only descriptor the kernel maps privately, which it refuses for maps.
+	// A mapping through a read-only descriptor would be private, which the kernel refuses for maps.
 	m, err := ebpf.LoadPinnedMap(path, nil)
 	if err != nil {
 		return nil, unopened(path, err)

@@ -16,13 +16,14 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/identity"
 )
 
-// ErrFull says that the map has no room for another subject's labels: it has room for as many as there are identities.
+// ErrFull means that the map has no room for the labels of another subject. It has as many entries as the pool has
+// identities.
 var ErrFull = errors.New("no room for more labels")
 
-// LabelSource is who knows labels: enum label_source.
+// LabelSource is a source of labels: enum label_source.
 type LabelSource uint32
 
-// The sources.
+// The sources of labels.
 const (
 	SourceAgent      LabelSource = abi.LabelsAgent
 	SourceKubernetes LabelSource = abi.LabelsKubernetes
@@ -30,7 +31,7 @@ const (
 	SourceDocker     LabelSource = abi.LabelsDocker
 )
 
-// String is the source's name in messages, metrics and JSON.
+// String returns the source's name in messages, metrics and JSON.
 func (s LabelSource) String() string {
 	switch s {
 	case SourceAgent:
@@ -45,22 +46,23 @@ func (s LabelSource) String() string {
 	return fmt.Sprintf("source %d", uint32(s))
 }
 
-// Labels are what a source knows of one subject.
+// Labels are the labels of one subject from one source.
 type Labels struct {
-	Updated   time.Duration     // CLOCK_BOOTTIME at which they were put
+	Updated   time.Duration     // CLOCK_BOOTTIME of the last update
 	Name      string            // of the container, or empty
 	Image     string            // of the container, or empty
-	Set       map[string]string // none: it is known that there are none
-	Truncated bool              // not all of them found room
+	Set       map[string]string // empty: the subject is known to have no labels
+	Truncated bool              // some labels did not fit
 }
 
-// LabelStore writes labels that others than the shim learnt. What it keeps stays when it is closed. Its methods may be
-// called from several goroutines; of two that put the same subject's labels the last one wins.
+// LabelStore writes labels from other sources than the shim. They remain when the store is closed. Its methods may be
+// called from several goroutines; if two put labels of the same subject, the last one wins.
 type LabelStore struct {
 	m *ebpf.Map
 }
 
-// OpenLabelStore opens the store of what is loaded below dir. Errors match ErrNotLoaded, ErrVersion, os.ErrPermission.
+// OpenLabelStore opens the label store that is loaded below dir. Errors match ErrNotLoaded, ErrVersion,
+// os.ErrPermission.
 func OpenLabelStore(dir string) (*LabelStore, error) {
 	if _, err := readABI(dir); err != nil {
 		return nil, err
@@ -76,9 +78,9 @@ func OpenLabelStore(dir string) (*LabelStore, error) {
 // Close closes the store.
 func (s *LabelStore) Close() error { return s.m.Close() }
 
-// Put replaces what a source knows of a subject (a pod's UID or a container's ID), in one step, and dates it now. Labels that cannot be encoded
-// (see identity.EncodeLabels) or find no room are left out. It returns an error for a subject that is too
-// long to be told from others, and one that wraps ErrFull where there is no room.
+// Put replaces, in one step, the labels that a source has for a subject (a pod's UID or a container's ID), and sets
+// their time to now. Labels that cannot be encoded (see identity.EncodeLabels) or do not fit are left out. It returns
+// an error if the subject is too long to be unique, and one that wraps ErrFull if the map is full.
 func (s *LabelStore) Put(source LabelSource, subject string, l Labels) error {
 	key, err := labelsKey(source, subject)
 	if err != nil {
@@ -102,7 +104,7 @@ func (s *LabelStore) Put(source LabelSource, subject string, l Labels) error {
 	return nil
 }
 
-// Delete removes what a source knows of a subject. It is no error where that is nothing.
+// Delete removes the labels that a source has for a subject. If there are none, it returns no error.
 func (s *LabelStore) Delete(source LabelSource, subject string) error {
 	key, err := labelsKey(source, subject)
 	if err != nil {
@@ -114,8 +116,8 @@ func (s *LabelStore) Delete(source LabelSource, subject string) error {
 	return nil
 }
 
-// Each calls f with everything that is there, in no order, until f returns false. Subjects that are put or deleted
-// meanwhile may be called or not.
+// Each calls f with each entry, in no particular order, until f returns false. It may or may not include subjects that
+// are put or deleted meanwhile.
 func (s *LabelStore) Each(f func(LabelSource, string, Labels) bool) error {
 	var keys []abi.LabelsKey
 	var key abi.LabelsKey
@@ -161,7 +163,7 @@ func readLabels(value *abi.Labels) Labels {
 	}
 }
 
-// Labels returns what a source, of enum label_source, knows of a subject; false where that is nothing.
+// Labels returns the labels that a source, of enum label_source, has for a subject, or false if it has none.
 func (i *Instance) Labels(source uint32, subject string) (abi.Labels, bool) {
 	var value abi.Labels
 	key, err := labelsKey(LabelSource(source), subject)

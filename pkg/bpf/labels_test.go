@@ -15,7 +15,7 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 )
 
-// TestLabelStore puts labels, and finds them in the store and through an instance that was opened before.
+// TestLabelStore puts labels and reads them from the store and from an instance that was opened before.
 func TestLabelStore(t *testing.T) {
 	i := load(t, small)
 	store, err := bpf.OpenLabelStore(i.Dir)
@@ -37,7 +37,7 @@ func TestLabelStore(t *testing.T) {
 		if p.source == bpf.SourceKubernetes && labels.Truncated {
 			labels = bpf.Labels{Set: map[string]string{"k": "v", "long": strings.Repeat("x", abi.LabelsSize)}}
 		}
-		for range 2 { // the second time over the first
+		for range 2 { // the second round overwrites the first
 			if err := store.Put(p.source, p.subject, labels); err != nil {
 				t.Fatal(err)
 			}
@@ -71,7 +71,7 @@ func TestLabelStore(t *testing.T) {
 	}
 }
 
-// TestLabelStoreLimits has one subject too many, and subjects that could be taken for others.
+// TestLabelStoreLimits puts one subject too many, and subjects that could be confused with others.
 func TestLabelStoreLimits(t *testing.T) {
 	i := load(t, small)
 	store, err := bpf.OpenLabelStore(i.Dir)
@@ -97,7 +97,7 @@ func TestLabelStoreLimits(t *testing.T) {
 	}
 }
 
-// TestContainers lists the cgroups of containers, and those below them.
+// TestContainers lists the cgroups of containers and the cgroups below them.
 func TestContainers(t *testing.T) {
 	i := load(t, small)
 	d, child := container(t, i, "/rt-listed"), unmade(t, "/rt-listed/child")

@@ -18,15 +18,16 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 )
 
-// layouts are embedded, so that the test finds them on other kernels, where it is alone.
+// layouts are embedded because on other kernels the test binary runs without its source tree.
 //
 //go:embed testdata
 var layouts embed.FS
 
 var updateLayout = flag.Bool("update", false, "write the golden layout, where the version has none yet")
 
-// TestLayoutHasItsVersion holds what programs share, in maps and in tasks' storage, beside what it was when ABI_VERSION
-// was last raised. Programs of one version take each other's place while containers run: a difference needs a new version.
+// TestLayoutHasItsVersion compares the layout of the data that programs share, in maps and in tasks' storage, with the
+// one recorded when ABI_VERSION was last raised. Programs of one version replace each other while containers run, so a
+// difference needs a new version.
 func TestLayoutHasItsVersion(t *testing.T) {
 	spec, err := loadRecorder()
 	if err != nil {
@@ -36,7 +37,7 @@ func TestLayoutHasItsVersion(t *testing.T) {
 	for _, name := range maps {
 		m := spec.Maps[name]
 		if name == abi.PinScratch {
-			continue // nothing in it outlives a run
+			continue // its contents do not outlive a run
 		}
 		fmt.Fprintf(&text, "map %s: %v, key %d, value %d, flags %#x\n", name, m.Type, m.KeySize, m.ValueSize, m.Flags)
 	}

@@ -21,7 +21,7 @@ import (
 	"github.com/runc-trace/runc-trace/test/cgroup"
 )
 
-// TestLifecycle follows one container from its cgroup's birth to its removal.
+// TestLifecycle follows one container from the creation of its cgroup to the removal.
 func TestLifecycle(t *testing.T) {
 	i := load(t, small)
 	d := container(t, i, "/rt-life")
@@ -55,7 +55,7 @@ func summary(i abi.Identity) string {
 		i.Cgroup, i.State, i.Init, i.ExitStatus, i.Ring, i.Generation, i.Created, i.Started, i.Exited, i.Ended)
 }
 
-// TestKilled keeps the signal that a container's init died of.
+// TestKilled records the signal that killed a container's init.
 func TestKilled(t *testing.T) {
 	i := load(t, small)
 	d := container(t, i, "/rt-killed")
@@ -65,7 +65,8 @@ func TestKilled(t *testing.T) {
 	}
 }
 
-// TestOnlyItsOwnDirectory makes directories of a pending name where they do not belong: they take nobody's identity.
+// TestOnlyItsOwnDirectory makes directories of a pending name in places that do not match: no identity is bound to
+// them.
 func TestOnlyItsOwnDirectory(t *testing.T) {
 	i := load(t, small)
 	for name, test := range map[string]struct {
@@ -104,7 +105,8 @@ func TestOnlyItsOwnDirectory(t *testing.T) {
 	}
 }
 
-// TestChildren follows cgroups below a container's: they are its own, also where one has the name of another pending container.
+// TestChildren follows cgroups below a container's: they belong to the container, even if one has the name of another
+// pending container.
 func TestChildren(t *testing.T) {
 	i := load(t, small)
 	parent := container(t, i, "/rt-parent")
@@ -153,7 +155,7 @@ func TestStalePending(t *testing.T) {
 	defer pending.Close()
 	var key [abi.LeafSize]byte
 	copy(key[:], "rt-stale")
-	// May lie before the machine's start: it wraps, as the program's difference does.
+	// If this is before boot, it wraps around, and so does the program's difference.
 	left := boottime.Now() - (abi.PendingSeconds+1)*uint64(time.Second)
 	entry := abi.Pending{Time: left, Who: cgroup.Recorded("rt-stale")}
 	entry.PathLength = uint32(copy(entry.Path[:], "/rt-stale"))
@@ -171,7 +173,7 @@ func TestStalePending(t *testing.T) {
 	}
 }
 
-// TestSlots uses rings and identities again, the one that ended first first, and counts who gets none.
+// TestSlots reuses rings and identities, those that ended first first, and counts containers that get none.
 func TestSlots(t *testing.T) {
 	i := load(t, small) // 4 rings, 8 identities
 	make4 := map[string]*cgroup.Directory{}
@@ -186,7 +188,7 @@ func TestSlots(t *testing.T) {
 		t.Errorf("containers without a ring counted: %d", n)
 	}
 	rings := map[string]uint32{}
-	for _, name := range []string{"c", "a", "d"} { // the order in which they end
+	for _, name := range []string{"c", "a", "d"} { // the order in which the containers end
 		rings[name] = identity(t, i, "rt-slot-"+name).Ring
 		if err := make4[name].Remove(); err != nil {
 			t.Fatal(err)
@@ -201,7 +203,7 @@ func TestSlots(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("rings used again, oldest-ended first (-want +got):\n%s", diff)
 	}
-	// All eight identities are taken, three of them ended; the next takes that of c, which ended first.
+	// All eight identities are taken, and three have ended. The next container takes the one of c, which ended first.
 	container(t, i, "/rt-slot-ninth")
 	if _, kept := find(i, "rt-slot-c"); kept {
 		t.Error("the identity that ended first was kept when a ninth was needed")
@@ -211,7 +213,7 @@ func TestSlots(t *testing.T) {
 	}
 }
 
-// TestCyclesLeaveNothing makes and removes many containers: whatever was taken is given back.
+// TestCyclesLeaveNothing makes and removes many containers: all slots are returned.
 func TestCyclesLeaveNothing(t *testing.T) {
 	i := load(t, small)
 	cycles := 500
@@ -255,7 +257,7 @@ func unmadeChild(t *testing.T, d *cgroup.Directory) *cgroup.Directory {
 	return child
 }
 
-// entries counts what is in the maps that grow and shrink, the pins, and the bytes of all maps.
+// entries counts the entries of the maps that grow and shrink, the pins, and the bytes of all maps.
 func entries(t *testing.T, i *bpf.Instance) map[string]int {
 	t.Helper()
 	found := map[string]int{}
@@ -290,7 +292,7 @@ func entries(t *testing.T, i *bpf.Instance) map[string]int {
 	return found
 }
 
-// TestBindExisting registers a cgroup that was there before its identity, as the shim does for one that an engine made.
+// TestBindExisting registers a cgroup that existed before its identity, as the shim does if an engine made the cgroup.
 func TestBindExisting(t *testing.T) {
 	i := load(t, small)
 	d := unmade(t, "/rt-existing")

@@ -22,25 +22,25 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/syscalls"
 )
 
-// ErrOtherOptions says that programs are loaded already, with other sizes than those asked for.
+// ErrOtherOptions means that programs are already loaded, with other sizes than those requested.
 var ErrOtherOptions = errors.New("already loaded with other options")
 
-// Load loads the programs, attaches them, and pins them and their maps below dir, which is made
-// (mode 0700). If no bpf file system is mounted there, one is. Nothing of it needs a process afterwards.
+// Load loads the programs, attaches them, and pins them and their maps below dir, which it creates with mode 0700. If
+// dir is not on a bpf file system, Load mounts one. No process needs to stay running afterwards.
 //
-// If a pool of the same sizes is loaded already, whichever build's programs run, Load mends what is missing of it and changes
-// nothing else. Other sizes are refused with ErrOtherOptions. What an interrupted load left behind is removed first.
+// If a pool of the same sizes is already loaded, by this or another build, Load only repairs missing parts and changes
+// nothing else. If the sizes differ, it returns ErrOtherOptions. It first removes what an interrupted load left behind.
 func Load(dir string, p config.Pool) (Result, error) { return load(dir, p, descriptions()) }
 
-// Result is what Load or Replace did.
+// Result describes what Load or Replace did.
 type Result struct {
-	Loaded   bool     // anew: nothing was loaded, or nothing that could be kept
-	Replaced bool     // the programs of another build, or of this one
-	Mended   []Damage // what was wrong with what was loaded, and was put right
-	Lost     string   // why recordings had to be dropped; empty: none were
+	Loaded   bool     // everything was loaded anew: nothing usable was loaded before
+	Replaced bool     // the programs of another build, or of this one, were replaced
+	Mended   []Damage // the damage that was repaired
+	Lost     string   // why recordings had to be dropped; empty if none were
 }
 
-// descriptions tell the programs what to read of each system call of this machine: 2*abi.SyscallsMax of them.
+// descriptions returns what the programs read of each system call of this machine, in 2*abi.SyscallsMax elements.
 func descriptions() []abi.Syscall {
 	native := syscalls.NativeABI()
 	return syscalls.Descriptions(native, syscalls.CompatABI(native))
@@ -54,7 +54,7 @@ func load(dir string, p config.Pool, calls []abi.Syscall) (Result, error) {
 	return result, err
 }
 
-// begin checks what is asked for, locks dir, and sees to it that it is loaded there, and whole. It returns its layout.
+// begin checks the pool, locks dir, and makes sure that everything is loaded there and whole. It returns the layout.
 func begin(dir string, p config.Pool, calls []abi.Syscall) (layout abi.ABI, result Result, unlock func(), err error) {
 	if err := p.Validate(); err != nil {
 		return layout, result, nil, err
@@ -104,7 +104,7 @@ func loadAnew(dir string, p config.Pool, calls []abi.Syscall) error {
 	return nil
 }
 
-// pinAll loads, pins and attaches everything, into an empty directory.
+// pinAll loads, pins and attaches everything below dir, which must be empty.
 func pinAll(dir string, p config.Pool, calls []abi.Syscall) error {
 	cpus, err := ebpf.PossibleCPU()
 	if err != nil {
@@ -126,7 +126,7 @@ func pinAll(dir string, p config.Pool, calls []abi.Syscall) error {
 	if err := describe(collection.Maps[abi.PinSyscalls], calls); err != nil {
 		return err
 	}
-	layout.Loaded = boottime.Now() // now that pins are made, whose own times tell whether the clock was set since
+	layout.Loaded = boottime.Now() // the times of the pins made next show if the wall clock was set since
 	for name, m := range collection.Maps {
 		if name == abi.PinABI || name == ".rodata" {
 			continue
@@ -144,7 +144,7 @@ func pinAll(dir string, p config.Pool, calls []abi.Syscall) error {
 	if err := attach(dir, collection); err != nil {
 		return err
 	}
-	// Last of all, and in place only once its contents are: whoever finds it finds everything.
+	// The map abi comes last and is filled before it is pinned: if it is present, everything is.
 	if err := collection.Maps[abi.PinABI].Put(uint32(0), layout); err != nil {
 		return fmt.Errorf("writing map abi: %w", err)
 	}
@@ -154,7 +154,7 @@ func pinAll(dir string, p config.Pool, calls []abi.Syscall) error {
 	return nil
 }
 
-// newCollection loads the embedded programs for a layout, with maps of their own but for those that are given.
+// newCollection loads the embedded programs for a layout. It makes new maps except for the given ones.
 func newCollection(a abi.ABI, given map[string]*ebpf.Map) (*ebpf.Collection, error) {
 	spec, err := loadRecorder()
 	if err != nil {
@@ -170,7 +170,7 @@ func newCollection(a abi.ABI, given map[string]*ebpf.Map) (*ebpf.Collection, err
 	return collection, nil
 }
 
-// size gives maps and constants the sizes of a layout.
+// size sets the sizes of maps and constants to those of a layout.
 func size(spec *ebpf.CollectionSpec, a abi.ABI) error {
 	for _, c := range []struct {
 		name    string
@@ -195,7 +195,7 @@ func size(spec *ebpf.CollectionSpec, a abi.ABI) error {
 		m.MaxEntries = c.entries
 		if c.value != 0 {
 			m.ValueSize = c.value
-			m.Key, m.Value = nil, nil // BTF would have to know the size
+			m.Key, m.Value = nil, nil // because their BTF would need to have the same size
 		}
 	}
 	preemptible, err := preemptible()
@@ -223,7 +223,7 @@ func size(spec *ebpf.CollectionSpec, a abi.ABI) error {
 	return nil
 }
 
-// fill puts all slots into the queues of free ones.
+// fill puts all slots into the queues of free slots.
 func fill(c *ebpf.Collection, a abi.ABI) error {
 	for name, n := range map[string]uint32{abi.PinFreeIdentities: a.Identities, abi.PinFreeRings: a.Rings} {
 		for i := range n {
@@ -235,7 +235,7 @@ func fill(c *ebpf.Collection, a abi.ABI) error {
 	return nil
 }
 
-// describe tells the programs what to read of each call.
+// describe writes the descriptions of the calls, which the programs follow, into m.
 func describe(m *ebpf.Map, calls []abi.Syscall) error {
 	for i, s := range calls {
 		if err := m.Put(uint32(i), s); err != nil {
@@ -245,11 +245,11 @@ func describe(m *ebpf.Map, calls []abi.Syscall) error {
 	return nil
 }
 
-// hooks are what is attached, in this order: what begins recordings comes last. The hook NAME is the program
-// hook_NAME, which runs the program on_NAME as long as it lies in the map slot_NAME.
+// hooks lists the hooks in the order in which they are attached. The hook that starts recordings is the last. The hook
+// NAME is the program hook_NAME, which runs the program on_NAME while that is in the map slot_NAME.
 var hooks = []string{"cgroup_rmdir", "exit", "exec", "sys_exit", "sys_enter", "cgroup_mkdir"}
 
-// attach fills every slot, attaches its hook and pins both hook and link.
+// attach fills every slot, attaches its hook, and pins the hook and the link.
 func attach(dir string, c *ebpf.Collection) error {
 	for _, name := range hooks {
 		if err := fillSlot(c.Maps[abi.PinSlotPrefix+name], c, name); err != nil {
@@ -272,7 +272,7 @@ func attach(dir string, c *ebpf.Collection) error {
 	return nil
 }
 
-// fillSlot has a hook run the program of the collection from now on, instead of what was in its slot.
+// fillSlot replaces the program in a hook's slot by the program of the collection. The hook runs it from then on.
 func fillSlot(slot *ebpf.Map, c *ebpf.Collection, hook string) error {
 	if err := slot.Put(uint32(0), c.Programs["on_"+hook]); err != nil {
 		return fmt.Errorf("putting program on_%s into its slot: %w", hook, err)
@@ -280,12 +280,12 @@ func fillSlot(slot *ebpf.Map, c *ebpf.Collection, hook string) error {
 	return nil
 }
 
-// pinBind pins the program bind, in place of one that may be there.
+// pinBind pins the program bind and replaces an existing pin.
 func pinBind(dir string, c *ebpf.Collection) error {
 	return pinOver(dir, abi.PinBind, c.Programs["bind_existing"].Pin)
 }
 
-// pinInFlight pins the iterator in_flight, in place of one that may be there.
+// pinInFlight pins the iterator in_flight and replaces an existing pin.
 func pinInFlight(dir string, c *ebpf.Collection) error {
 	iter, err := link.AttachIter(link.IterOptions{Program: c.Programs["in_flight"]})
 	if err != nil {
@@ -295,8 +295,8 @@ func pinInFlight(dir string, c *ebpf.Collection) error {
 	return pinOver(dir, abi.PinUnfinishedCalls, iter.Pin)
 }
 
-// Unload detaches the programs and drops all recordings, by removing their pins below dir, and dir itself where
-// nothing else is in it. It returns false where there was nothing to remove.
+// Unload detaches the programs and drops all recordings: it removes their pins below dir, and dir itself if nothing
+// else is in it. It returns false if there was nothing to remove.
 func Unload(dir string) (unloaded bool, err error) {
 	if _, err := os.Stat(dir); errors.Is(err, os.ErrNotExist) {
 		return false, nil
@@ -322,7 +322,7 @@ func Unload(dir string) (unloaded bool, err error) {
 	return true, nil
 }
 
-// Supported returns an error that names the first kernel feature that is missing, and the version that has it.
+// Supported returns an error that names the first missing kernel feature and the kernel version that introduced it.
 func Supported() error {
 	var uts unix.Utsname
 	if err := unix.Uname(&uts); err != nil {
@@ -352,8 +352,8 @@ func Supported() error {
 	return nil
 }
 
-// preemptible tells, as 0 or 1, whether the kernel may run tracing programs with preemption enabled: 6.18 does not, 7.3
-// does. In between it is taken to, which costs two calls and nothing else where it does not.
+// preemptible returns 1 if the kernel may run tracing programs with preemption enabled, else 0. Linux 6.18 does not;
+// 7.3 does. For versions in between it returns 1, which costs two extra calls if it is not needed.
 func preemptible() (uint32, error) {
 	var uts unix.Utsname
 	if err := unix.Uname(&uts); err != nil {
@@ -369,7 +369,7 @@ func preemptible() (uint32, error) {
 	return 1, nil
 }
 
-// explain adds to a load error what its reason most often is.
+// explain adds the most likely reason to a load error.
 func explain(err error) error {
 	switch {
 	case errors.Is(err, unix.EPERM):

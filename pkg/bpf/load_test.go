@@ -81,13 +81,13 @@ func TestLoad(t *testing.T) {
 	}
 }
 
-// TestLoadAfterInterruption loads where an earlier load stopped half-way.
+// TestLoadAfterInterruption loads after an earlier load stopped half-way.
 func TestLoadAfterInterruption(t *testing.T) {
 	dir := pinDir(t)
 	if _, err := bpf.Load(dir, small); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{abi.PinABI, abi.PinLinkPrefix + "cgroup_mkdir"} { // which are pinned last
+	for _, name := range []string{abi.PinABI, abi.PinLinkPrefix + "cgroup_mkdir"} { // these are pinned last
 		if err := os.Remove(filepath.Join(dir, name)); err != nil {
 			t.Fatal(err)
 		}
@@ -100,7 +100,7 @@ func TestLoadAfterInterruption(t *testing.T) {
 	}
 }
 
-// TestOtherVersion refuses what another version loaded, and touches nothing of it.
+// TestOtherVersion checks that a tracer that another version loaded is refused and stays unchanged.
 func TestOtherVersion(t *testing.T) {
 	dir := pinDir(t)
 	if _, err := bpf.Load(dir, small); err != nil {
@@ -123,7 +123,7 @@ func TestOtherVersion(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(dir, abi.PinRings)); err != nil {
 		t.Errorf("a refused load removed pins: %v", err)
 	}
-	// Its links may have other names: they are what must not stay behind.
+	// Its links may have other names. Unload must remove them, too.
 	if err := os.Rename(filepath.Join(dir, abi.PinLinkPrefix+"exec"), filepath.Join(dir, abi.PinLinkPrefix+"other")); err != nil {
 		t.Fatal(err)
 	}
@@ -162,7 +162,8 @@ func TestLoadRefuses(t *testing.T) {
 	}
 }
 
-// TestOutlivesEverything loads in a process of its own, which ends, and so do the container and its cgroup: what it did is kept.
+// TestOutlivesEverything loads in a separate process, which ends, as do the container and its cgroup: the recording
+// remains.
 func TestOutlivesEverything(t *testing.T) {
 	dir := pinDir(t)
 	self, err := os.Executable()

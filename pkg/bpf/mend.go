@@ -19,18 +19,18 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/config"
 )
 
-// errLost says that what was kept cannot be had any more: there is no other way than to load anew.
+// errLost means that the recordings cannot be recovered, so everything must be loaded anew.
 var errLost = errors.New("what was recorded is lost")
 
-// passing are the maps whose contents are of the moment, or come again: a new one takes the place of one that is gone.
+// passing lists the maps whose contents are short-lived or are written again: if one is gone, a new one replaces it.
 var passing = []string{
 	abi.PinPending, abi.PinWriters, abi.PinCounters, abi.PinLabels, abi.PinSyscalls, abi.PinScratch, abi.PinCallStorage,
 	abi.PinSlotPrefix + "cgroup_rmdir", abi.PinSlotPrefix + "exit", abi.PinSlotPrefix + "exec",
 	abi.PinSlotPrefix + "sys_exit", abi.PinSlotPrefix + "sys_enter", abi.PinSlotPrefix + "cgroup_mkdir",
 }
 
-// mend puts right what is wrong with the pins below dir, and returns what that was. Whatever programs still use is kept; a
-// program that is gone is replaced by this build's. Errors match errLost if the recordings themselves are gone.
+// mend repairs the pins below dir and returns what was wrong with them. It keeps everything that programs still use,
+// and replaces missing programs by this build's. Errors match errLost if the recordings themselves are gone.
 func mend(dir string, layout abi.ABI, calls []abi.Syscall) ([]Damage, error) {
 	r := findRemains(dir)
 	defer r.Close()
@@ -50,7 +50,7 @@ func mend(dir string, layout abi.ABI, calls []abi.Syscall) ([]Damage, error) {
 	if err := r.writeABI(layout); err != nil {
 		return nil, fmt.Errorf("mending pin directory %s: %w", dir, err)
 	}
-	if r.needsPrograms() || layout.Build == 0 { // of which nobody knows whose they are
+	if r.needsPrograms() || layout.Build == 0 { // their build is unknown
 		if err := swap(dir, layout, calls); err != nil {
 			return nil, fmt.Errorf("mending pin directory %s: %w", dir, err)
 		}
@@ -64,10 +64,10 @@ func mend(dir string, layout abi.ABI, calls []abi.Syscall) ([]Damage, error) {
 	return found, err
 }
 
-// again is the last resort.
+// again is the remedy of last resort.
 const again = "tracectl unload && tracectl load helps, which drops what was kept"
 
-// restoreMaps pins the maps that programs use in place of what is pinned. Afterwards r.pinned has all of them.
+// restoreMaps pins the maps that programs use, in place of wrong or missing pins. Afterwards r.pinned has all maps.
 func (r *remains) restoreMaps(layout abi.ABI, calls []abi.Syscall) error {
 	spec, err := loadRecorder()
 	if err != nil {
@@ -106,7 +106,7 @@ func (r *remains) restoreMaps(layout abi.ABI, calls []abi.Syscall) error {
 	return nil
 }
 
-// restoreHooks attaches and pins the hooks that are not.
+// restoreHooks attaches and pins the hooks that are not attached or not pinned.
 func (r *remains) restoreHooks(layout abi.ABI) error {
 	var c *ebpf.Collection
 	defer func() {
@@ -138,7 +138,7 @@ func (r *remains) restoreHooks(layout abi.ABI) error {
 	return nil
 }
 
-// needsPrograms says whether a program is missing that a hook, or a reader, runs.
+// needsPrograms reports whether a program that a hook or a reader runs is missing.
 func (r *remains) needsPrograms() bool {
 	needs := false
 	for _, hook := range hooks {
@@ -151,7 +151,7 @@ func (r *remains) needsPrograms() bool {
 	return needs
 }
 
-// writeABI pins a map abi if there is none that is whole: last of all, as when loading.
+// writeABI pins a map abi if there is no whole one. As in a load, this comes last.
 func (r *remains) writeABI(layout abi.ABI) error {
 	if _, err := readABI(r.dir); err == nil {
 		return nil
@@ -171,7 +171,7 @@ func (r *remains) writeABI(layout abi.ABI) error {
 	return pinOver(r.dir, abi.PinABI, m.Pin)
 }
 
-// restoreHook pins a hook and its link, and attaches it where it is not.
+// restoreHook pins a hook and its link, and attaches the hook if it is not attached.
 func (r *remains) restoreHook(hook string, program *ebpf.Program, l link.Link) error {
 	name := abi.PinHookPrefix + hook
 	if r.bad[name] != "" || !exists(r.dir, name) {
@@ -198,9 +198,9 @@ func (r *remains) restoreHook(hook string, program *ebpf.Program, l link.Link) e
 	return pinOver(r.dir, name, l.Pin)
 }
 
-// restoreABI finds the layout of what was loaded below dir out of its maps and the constants of its programs, where the map
-// abi is lost. ok is false where an interrupted load has left what there is: nothing was recorded then. Errors match errLost
-// where it cannot be found.
+// restoreABI reconstructs the layout from the maps below dir and the constants of its programs, after the map abi was
+// lost. ok is false if the pins are left over from an interrupted load: then nothing was recorded. Errors match errLost
+// if the layout cannot be reconstructed.
 func restoreABI(dir string) (a abi.ABI, ok bool, err error) {
 	r := findRemains(dir)
 	defer r.Close()
@@ -240,7 +240,7 @@ func restoreABI(dir string) (a abi.ABI, ok bool, err error) {
 	return a, true, nil
 }
 
-// recorded says whether any container was registered.
+// recorded reports whether any container was registered.
 func recorded(identities *ebpf.Map) bool {
 	if identities == nil || identities.ValueSize() != abi.SizeofIdentity {
 		return false
@@ -249,7 +249,7 @@ func recorded(identities *ebpf.Map) bool {
 	return identities.Lookup(uint32(0), &first) == nil && first.Generation != 0
 }
 
-// pinTime is when what is below dir was pinned, by CLOCK_BOOTTIME, unless the wall clock was set since.
+// pinTime returns when dir was filled, in ns of CLOCK_BOOTTIME. It is wrong if the wall clock was set since.
 func pinTime(dir string) uint64 {
 	now := boottime.Now()
 	info, err := os.Stat(filepath.Join(dir, abi.PinExecLog))

@@ -17,8 +17,8 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 )
 
-// TestMend takes each pin away, and puts other things in its place: load says so, everything is as before, and nothing that
-// was recorded is lost.
+// TestMend removes each pin, and puts other things in its place. Load reports the damage and repairs it, and no
+// recording is lost.
 func TestMend(t *testing.T) {
 	i := load(t, small)
 	container(t, i, "/rt-before")
@@ -52,7 +52,7 @@ func TestMend(t *testing.T) {
 				path := filepath.Join(i.Dir, name)
 				rename(t, path, path+"_aside")
 				standIns[kind](t, path)
-				// Otherwise what was pinned goes on to be held by somebody else, as one may hold it who reads.
+				// Otherwise the original stays pinned aside, as a reader might still hold it.
 				gone := kind == "missing" || kind == "program"
 				if gone {
 					remove(t, path+"_aside")
@@ -80,7 +80,7 @@ func TestMend(t *testing.T) {
 				}
 				now := layout(t, i.Dir)
 				now.Replaced, first.Replaced = 0, 0
-				now.Loaded = first.Loaded // if the map abi was lost, it is known to some milliseconds
+				now.Loaded = first.Loaded // if the map abi was lost, the time is restored to within some milliseconds
 				if diff := cmp.Diff(first, now); diff != "" {
 					t.Errorf("layout (-before +after):\n%s", diff)
 				}
@@ -95,7 +95,8 @@ func TestMend(t *testing.T) {
 	}
 }
 
-// stillRecords has what is loaded below a directory record a container, each exec and call once, and know one from before.
+// stillRecords checks that the tracer below a directory records a container, with each exec and call once, and still
+// knows an earlier container.
 func stillRecords(t *testing.T, dir, id string) {
 	t.Helper()
 	i, err := bpf.Open(dir)
@@ -134,7 +135,7 @@ func remove(t *testing.T, path string) {
 	}
 }
 
-// TestMendAll takes away all hooks, links and slots, so that no program holds a map any more.
+// TestMendAll removes all hooks, links and slots, so that no program holds a map any more.
 func TestMendAll(t *testing.T) {
 	i := load(t, small)
 	container(t, i, "/rt-before")
@@ -154,7 +155,7 @@ func TestMendAll(t *testing.T) {
 	stillRecords(t, i.Dir, "rt-mended")
 }
 
-// TestMendLost loads anew where what was recorded is gone, and says so.
+// TestMendLost checks that Load loads anew, and says so, if recordings are gone.
 func TestMendLost(t *testing.T) {
 	for name, gone := range map[string][]string{
 		"recordings": {abi.PinRings, "link_", "hook_", "slot_", abi.PinBind},
@@ -186,7 +187,7 @@ func TestMendLost(t *testing.T) {
 	}
 }
 
-// pinProgram pins a program that is pinned elsewhere once more.
+// pinProgram pins a program at a second path.
 func pinProgram(t *testing.T, from, path string) {
 	t.Helper()
 	p, err := ebpf.LoadPinnedProgram(from, nil)
@@ -204,7 +205,7 @@ func pinProgram(t *testing.T, from, path string) {
 	}
 }
 
-// pinLike pins another map of the same form as the one at from. Of a program or link there is none: it is missing then.
+// pinLike pins another map of the same form as the one at from. If from is a program or link, it pins nothing.
 func pinLike(t *testing.T, from, path string) {
 	t.Helper()
 	m, err := ebpf.LoadPinnedMap(from, nil)
@@ -213,7 +214,7 @@ func pinLike(t *testing.T, from, path string) {
 	}
 	defer m.Close()
 	spec := &ebpf.MapSpec{Type: m.Type(), KeySize: m.KeySize(), ValueSize: m.ValueSize(), MaxEntries: m.MaxEntries(), Flags: m.Flags()}
-	if m.Type() == ebpf.TaskStorage { // which the kernel makes only with type information
+	if m.Type() == ebpf.TaskStorage { // the kernel makes these only with type information
 		spec.Type, spec.MaxEntries, spec.Flags = ebpf.Array, 1, 0
 	}
 	pin(t, path, spec)

@@ -14,7 +14,7 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 )
 
-// prepareDir makes the pin directory, mounts a bpf file system where it would lie on something else, and locks it.
+// prepareDir makes the pin directory, mounts a bpf file system if the directory would be on another one, and locks it.
 func prepareDir(dir string) (unlock func(), err error) {
 	if !filepath.IsAbs(dir) {
 		return nil, fmt.Errorf("pin directory %q must be an absolute path", dir)
@@ -38,12 +38,12 @@ func prepareDir(dir string) (unlock func(), err error) {
 	return lockDir(dir)
 }
 
-// mountPoint is where the bpf file system is expected.
+// mountPoint is the usual place of the bpf file system.
 const mountPoint = "/sys/fs/bpf"
 
 // Mount mounts a bpf file system at /sys/fs/bpf, for root only, unless one is mounted there.
 func Mount() error {
-	// One at a time: a second one would be mounted over what the first one's caller pins.
+	// Serialized: a second mount would hide the pins of the first one's caller.
 	unlock, err := lockDir(filepath.Dir(mountPoint))
 	if err != nil {
 		return err
@@ -58,7 +58,7 @@ func Mount() error {
 	return nil
 }
 
-// onBPFFS tells whether a path, or the nearest directory above it that exists, lies on a bpf file system.
+// onBPFFS reports whether a path, or its nearest existing parent directory, is on a bpf file system.
 func onBPFFS(path string) (bool, error) {
 	for {
 		var s unix.Statfs_t
@@ -73,7 +73,7 @@ func onBPFFS(path string) (bool, error) {
 	}
 }
 
-// lockDir keeps apart what changes a directory.
+// lockDir locks a directory against concurrent changes.
 func lockDir(dir string) (unlock func(), err error) {
 	d, err := os.Open(dir)
 	if err != nil {
@@ -86,7 +86,7 @@ func lockDir(dir string) (unlock func(), err error) {
 	return func() { d.Close() }, nil
 }
 
-// maps are the names of all pinned maps.
+// maps lists the names of all pinned maps.
 var maps = []string{
 	abi.PinABI, abi.PinPending, abi.PinContainers, abi.PinIdentities, abi.PinRings, abi.PinExecLog,
 	abi.PinFreeIdentities, abi.PinEndedIdentities, abi.PinFreeRings, abi.PinEndedRings,
@@ -95,8 +95,8 @@ var maps = []string{
 	abi.PinSlotPrefix + "sys_exit", abi.PinSlotPrefix + "sys_enter", abi.PinSlotPrefix + "cgroup_mkdir",
 }
 
-// pinOver pins something by its name below dir, in one step if something of that name is pinned already. An empty directory
-// of that name is removed first.
+// pinOver pins an object by its name below dir. It replaces an existing pin of that name in one step, and removes an
+// empty directory of that name first.
 func pinOver(dir, name string, pin func(string) error) error {
 	path, next := filepath.Join(dir, name), filepath.Join(dir, abi.PinNextPrefix+name)
 	if err := os.Remove(next); err != nil && !errors.Is(err, os.ErrNotExist) {
@@ -116,9 +116,9 @@ func pinOver(dir, name string, pin func(string) error) error {
 	return nil
 }
 
-// pins are the names of what is ours below dir, in the order in which it is removed: the map abi first, so that nobody
-// takes the rest for whole, then the links, so that programs stop before their maps go. Links, hooks and slots are all that
-// are there: another version may have others.
+// pins returns the names of our pins below dir in the order of removal: the map abi first, so that readers do not take
+// the rest for complete, and then the links, so that programs stop before their maps are removed. It includes all
+// links, hooks and slots that exist, since another version may have others.
 func pins(dir string) ([]string, error) {
 	present, err := os.ReadDir(dir)
 	if err != nil {
@@ -135,7 +135,7 @@ func pins(dir string) ([]string, error) {
 	return append(append(names, abi.PinUnfinishedCalls, abi.PinBind), maps[1:]...), nil
 }
 
-// removePins removes whatever of ours is pinned below dir, and nothing else.
+// removePins removes all of our pins below dir, and nothing else.
 func removePins(dir string) error {
 	names, err := pins(dir)
 	if err != nil {

@@ -12,16 +12,16 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 )
 
-// Program is a program that runs.
+// Program is a running program.
 type Program struct {
 	Name string
-	// Missed counts the times it was not run, because it was running on that CPU already: what it
-	// would have recorded then is not in any other count.
+	// Missed counts the skipped runs of the program, because it was already running on that CPU. No other count
+	// includes the events that it missed then.
 	Missed uint64
 }
 
-// Programs returns the programs whose hooks are attached. It is the hook that the kernel does not run: what is
-// missed goes on being counted when the program is replaced.
+// Programs returns the programs whose hooks are attached. The kernel skips the hook, not the program that it runs, so
+// the count continues when the program is replaced.
 func (i *Instance) Programs() ([]Program, error) {
 	var found []Program
 	for _, hook := range hooks {
@@ -34,7 +34,8 @@ func (i *Instance) Programs() ([]Program, error) {
 	return found, nil
 }
 
-// recursionMisses asks the pinned hook: a program that a link names by its ID can be asked with CAP_SYS_ADMIN only.
+// recursionMisses reads the count from the pinned hook. To open the program by the ID in a link would need
+// CAP_SYS_ADMIN.
 func (i *Instance) recursionMisses(hook string) (uint64, error) {
 	link, path := filepath.Join(i.Dir, abi.PinLinkPrefix+hook), filepath.Join(i.Dir, abi.PinHookPrefix+hook)
 	if _, err := os.Stat(link); err != nil {

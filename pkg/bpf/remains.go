@@ -17,18 +17,18 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 )
 
-// Damage is a pin that is not what the programs that are loaded need.
+// Damage is a pin that does not match what the loaded programs need.
 type Damage struct {
 	Pin     string // its name below the pin directory
 	Problem string
 }
 
-// String is a line for people.
+// String returns the damage as one line for people.
 func (d Damage) String() string { return d.Pin + " " + d.Problem }
 
-// Examine compares what is pinned below dir with what was loaded there. It returns nil where all of it is whole. Errors match
-// ErrNotLoaded, ErrVersion, os.ErrPermission. Without CAP_SYS_ADMIN it sees what is missing and what has another form, and
-// not that a map of the right form is another one than the programs use.
+// Examine compares the pins below dir with what was loaded there, and returns nil if they are whole. Errors match
+// ErrNotLoaded, ErrVersion, os.ErrPermission. Without CAP_SYS_ADMIN, it finds missing pins and maps of another form,
+// but not a map of the right form that the programs do not use.
 func Examine(dir string) ([]Damage, error) {
 	layout, err := readABI(dir)
 	var d *DamageError
@@ -43,10 +43,10 @@ func Examine(dir string) ([]Damage, error) {
 	return r.examine(layout)
 }
 
-// ErrDamaged says that a pin is missing, or is not what it was.
+// ErrDamaged means that a pin is missing or is not the original one.
 var ErrDamaged = errors.New("damaged")
 
-// DamageError says what is wrong with the pins below a directory, and what to do. It matches ErrDamaged.
+// DamageError lists the damaged pins below a directory, with a remedy. It matches ErrDamaged.
 type DamageError struct {
 	Dir    string
 	Damage []Damage
@@ -61,17 +61,17 @@ func (e *DamageError) Error() string {
 	return text + "; tracectl load mends it"
 }
 
-// Is matches ErrDamaged.
+// Is reports whether target is ErrDamaged.
 func (e *DamageError) Is(target error) bool { return target == ErrDamaged }
 
-// Unwrap is why a pin could not be opened.
+// Unwrap returns the reason that a pin could not be opened.
 func (e *DamageError) Unwrap() error { return e.cause }
 
 func damaged(path, problem string, cause error) error {
 	return &DamageError{filepath.Dir(path), []Damage{{filepath.Base(path), problem}}, cause}
 }
 
-// unopened is why the pin at a path cannot be opened.
+// unopened returns the reason that the pin at a path cannot be opened.
 func unopened(path string, err error) error {
 	switch {
 	case errors.Is(err, os.ErrNotExist):
@@ -82,21 +82,21 @@ func unopened(path string, err error) error {
 	return damaged(path, "cannot be opened: "+err.Error(), nil)
 }
 
-// remains is what there still is of what was loaded below a directory. The kernel keeps a map for as long as a program uses
-// it, and a program for as long as it is attached or lies in a slot: a pin that was lost can be made again from these.
+// remains holds what still exists of an instance below a directory. The kernel keeps a map while a program uses it, and
+// a program while it is attached or in a slot, so lost pins can be made again from these.
 type remains struct {
 	dir     string
-	pinned  map[string]*ebpf.Map     // by pin: any map, of whatever form
+	pinned  map[string]*ebpf.Map     // by pin: a map of any form
 	held    map[string]*ebpf.Map     // by pin: the map that programs use, pinned or not
 	rodata  *ebpf.Map                // constants of a program, or nil
-	hooks   map[string]*ebpf.Program // by hook: the pinned program or, first of all, the one that is attached
+	hooks   map[string]*ebpf.Program // by hook: the attached program or, if there is none, the pinned one
 	links   map[string]link.Link     // by hook: the attachment, pinned or not
-	bad     map[string]string        // by pin: what is wrong with a pin that is there
-	refusal error                    // why the kernel does not show what programs use
+	bad     map[string]string        // by pin: what is wrong with an existing pin
+	refusal error                    // why the kernel does not reveal the maps of programs
 	close   []io.Closer
 }
 
-// Close closes all that was opened.
+// Close closes everything that was opened.
 func (r *remains) Close() {
 	for _, c := range r.close {
 		c.Close()
@@ -145,7 +145,7 @@ func findRemains(dir string) *remains {
 	return r
 }
 
-// found says whether a pin could be opened, and notes where there is something that could not.
+// found reports whether a pin could be opened, and notes a pin that exists but could not be.
 func (r *remains) found(name, kind string, err error) bool {
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		r.bad[name] = "is not " + kind
@@ -153,7 +153,7 @@ func (r *remains) found(name, kind string, err error) bool {
 	return err == nil
 }
 
-// attached takes the link in a pin. The program that it runs counts more than the one that is pinned.
+// attached adopts the link at a pin. The program that it runs takes precedence over the pinned one.
 func (r *remains) attached(hook string, l link.Link) {
 	name := abi.PinLinkPrefix + hook
 	info, err := l.Info()
@@ -168,7 +168,7 @@ func (r *remains) attached(hook string, l link.Link) {
 	p, err := ebpf.NewProgramFromID(info.Program)
 	if err != nil {
 		r.refused(err)
-		r.links[hook] = l // nothing speaks against it
+		r.links[hook] = l // no check failed
 		return
 	}
 	r.close = append(r.close, p)
@@ -202,8 +202,8 @@ func (r *remains) findBind() {
 	}
 }
 
-// findLinks looks among all links of the kernel for those of hooks that seem not to be attached: one whose pin was lost may
-// be held by somebody else, and a second one beside it would record everything twice.
+// findLinks searches all links of the kernel for those of hooks that seem not to be attached. A link whose pin was lost
+// may still be held by another process, and a second link beside it would record everything twice.
 func (r *remains) findLinks() {
 	if len(r.links) == len(hooks) {
 		return
@@ -232,7 +232,7 @@ func (r *remains) findLinks() {
 	r.refused(it.Err())
 }
 
-// isOurs says whether a program of a hook's name is that hook of what is loaded here, and not of another pin directory.
+// isOurs reports whether a program is this hook of this instance, and not of another pin directory.
 func (r *remains) isOurs(hook string, p *ebpf.Program) bool {
 	if pinned := r.hooks[hook]; pinned != nil {
 		return idOf(pinned) == idOf(p)
@@ -249,7 +249,8 @@ func (r *remains) isOurs(hook string, p *ebpf.Program) bool {
 	return false
 }
 
-// holds notes the maps that a program uses. What is found first counts: it says false where the program uses another map.
+// holds notes the maps that a program uses; the first one that is noted for a pin counts. It returns false if the
+// program uses another map than the noted one.
 func (r *remains) holds(p *ebpf.Program) (agrees bool) {
 	agrees = true
 	for _, id := range mapsOf(p) {
@@ -300,7 +301,7 @@ func (r *remains) refused(err error) {
 	}
 }
 
-// examine compares what is pinned with what a layout says, and with what programs use.
+// examine compares the pins with a layout and with the maps that programs use.
 func (r *remains) examine(layout abi.ABI) ([]Damage, error) {
 	spec, err := loadRecorder()
 	if err != nil {
@@ -352,7 +353,7 @@ func (r *remains) examine(layout abi.ABI) ([]Damage, error) {
 	return found, nil
 }
 
-// otherVersion is what can be done where another version's layout is loaded.
+// otherVersion is the remedy if another version's layout is loaded.
 const otherVersion = "use the tracectl that loaded it, or tracectl unload && tracectl load, which drops what was kept"
 
 func exists(dir, name string) bool {
@@ -377,7 +378,7 @@ func formOf(kind ebpf.MapType, key, value, entries, flags uint32) string {
 	return fmt.Sprintf("%v(%d:%d)x%d/%#x", kind, key, value, entries, flags)
 }
 
-// shortened is a name as the kernel keeps it.
+// shortened returns a name as the kernel truncates it.
 func shortened(name string) string { return name[:min(len(name), 15)] }
 
 func isNamed(p *ebpf.Program, name string) bool {

@@ -15,25 +15,26 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/config"
 )
 
-// Build names the programs embedded here together with the descriptions of calls that they are given: it differs if
-// either does, and is never 0.
+// Build identifies the embedded programs together with the descriptions of calls that they get. It changes if either
+// changes, and is never 0.
 func Build() uint64 { return build(descriptions()) }
 
 func build(calls []abi.Syscall) uint64 {
 	sum := sha256.New()
 	sum.Write(_RecorderBytes)
 	if err := binary.Write(sum, binary.LittleEndian, calls); err != nil {
-		panic(err) // a fixed-size value, and a hash never fails
+		panic(err) // impossible: the value has a fixed size, and writing to a hash never fails
 	}
 	return binary.LittleEndian.Uint64(sum.Sum(nil)) | 1
 }
 
-// Replace puts the programs of this build in the place of those that are loaded below dir, whichever build's they are,
-// and keeps all else: recordings, names, the exec log, counters, the secret. Every event is seen by the old program or by
-// the new one, never by both or by none. If nothing is loaded, Replace loads as Load does; it mends as Load does, too.
+// Replace replaces the programs that are loaded below dir, of any build, by those of this build, and keeps everything
+// else: recordings, names, the exec log, counters, the secret. Each event is seen by either the old or the new program,
+// never by both or neither. If nothing is loaded, Replace loads like Load; it also repairs like Load.
 //
-// Other sizes are refused with ErrOtherOptions, another layout with ErrVersion; then nothing is changed. A
-// replacement that was interrupted leaves some programs replaced and some not, which work together; the next completes it.
+// If the sizes differ, it returns ErrOtherOptions, and if the layout differs, ErrVersion; then nothing is changed.
+// After an interrupted replacement, old and new programs run side by side and work together; the next replacement
+// completes it.
 func Replace(dir string, p config.Pool) (Result, error) { return replace(dir, p, descriptions()) }
 
 func replace(dir string, p config.Pool, calls []abi.Syscall) (Result, error) {
@@ -49,7 +50,7 @@ func replace(dir string, p config.Pool, calls []abi.Syscall) (Result, error) {
 	return result, err
 }
 
-// replaceStep is called, by tests, after each step of a replacement.
+// replaceStep is called after each step of a replacement; tests set it.
 var replaceStep = func() {}
 
 func swap(dir string, layout abi.ABI, calls []abi.Syscall) error {
@@ -68,7 +69,7 @@ func swap(dir string, layout abi.ABI, calls []abi.Syscall) error {
 	}
 	defer c.Close()
 
-	// Should it end half-way, nobody takes what runs for one build's.
+	// If the replacement stops half-way, the running programs are not those of one build.
 	layout.Build = 0
 	steps := []func() error{func() error { return writeLayout(pinned, layout) }}
 	for _, hook := range hooks {

@@ -23,7 +23,7 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/config"
 )
 
-// running are the IDs of the programs that run: those in the slots, and the one that is pinned.
+// running returns the IDs of the running programs: those in the slots, and the pinned program bind.
 func running(t *testing.T, dir string) map[string]ebpf.ProgramID {
 	t.Helper()
 	found := map[string]ebpf.ProgramID{}
@@ -67,7 +67,7 @@ func layout(t *testing.T, dir string) abi.ABI {
 	return i.Layout
 }
 
-// TestReplace loads where nothing is loaded, and then replaces: the programs are others, the rest is what it was.
+// TestReplace loads through Replace, and then replaces: the programs are new, and the rest is unchanged.
 func TestReplace(t *testing.T) {
 	dir := pinDir(t)
 	older := bpf.Descriptions()
@@ -110,16 +110,16 @@ func TestReplace(t *testing.T) {
 	expect(t, worked(t, i, "calls"), `lseek(fd=999, offset=-5, whence=SEEK_END) = -1 EBADF (Bad file descriptor)`)
 }
 
-// TestReplaceRefuses leaves everything as it is where it cannot keep what was recorded, and says why.
+// TestReplaceRefuses checks that Replace changes nothing if it cannot keep the recordings, and says why.
 func TestReplaceRefuses(t *testing.T) {
 	other := small
 	other.Rings = 2
 	dir := load(t, small).Dir
 	for name, test := range map[string]struct {
 		options config.Pool
-		pin     string        // what is put aside
-		instead *ebpf.MapSpec // what is in its place
-		version uint32        // of the map that is
+		pin     string        // the pin to move away
+		instead *ebpf.MapSpec // the map to pin in its place
+		version uint32        // the version to write into the map abi
 		is      error
 		want    string
 	}{
@@ -165,7 +165,7 @@ func rename(t *testing.T, from, to string) {
 	}
 }
 
-// pinned opens a pinned map.
+// pinned opens a pinned map and passes it to f.
 func pinned(t *testing.T, dir, name string, f func(*ebpf.Map) error) {
 	t.Helper()
 	m, err := ebpf.LoadPinnedMap(filepath.Join(dir, name), nil)
@@ -204,8 +204,8 @@ func entriesOf(t *testing.T, dir string) []string {
 	return names
 }
 
-// TestReplaceKilled kills a replacement after each of its steps: containers are recorded all the same, and the next
-// replacement, or unload, finds nothing in its way.
+// TestReplaceKilled kills a replacement after each of its steps: containers are still recorded, and the next
+// replacement or Unload works.
 func TestReplaceKilled(t *testing.T) {
 	i := load(t, small)
 	pins := entriesOf(t, i.Dir)
@@ -242,7 +242,7 @@ func TestReplaceKilled(t *testing.T) {
 		if r, err := bpf.Load(i.Dir, small); r.Loaded || err != nil {
 			t.Errorf("killed after step %d: load: %+v, %v", step, r, err)
 		}
-		// After its last step it is as good as one that was not killed.
+		// After its last step, the replacement is complete.
 		if build := layout(t, i.Dir).Build; build != 0 && step < last-1 || build == 0 && last != 0 {
 			t.Errorf("killed after step %d: build %x", step, build)
 		}
@@ -256,7 +256,7 @@ func TestReplaceKilled(t *testing.T) {
 	if build := layout(t, i.Dir).Build; build != 0 {
 		t.Errorf("half a replacement passes for build %x", build)
 	}
-	// What one that was killed between pinning and renaming leaves.
+	// A replacement that is killed between pinning and renaming leaves this pin.
 	pin(t, filepath.Join(i.Dir, abi.PinNextPrefix+abi.PinBind), &counter)
 	if r, err := bpf.Replace(i.Dir, small); !r.Replaced || err != nil {
 		t.Errorf("completing it: %+v, %v", r, err)
@@ -278,7 +278,8 @@ func TestReplaceKilled(t *testing.T) {
 	}
 }
 
-// killedAfter replaces in another process that is killed after a number of steps; false where there are fewer.
+// killedAfter runs Replace in another process that is killed after a number of steps. It returns false if Replace has
+// fewer steps.
 func killedAfter(t *testing.T, dir string, steps int) bool {
 	t.Helper()
 	// Outside of any container, but started as workers are.

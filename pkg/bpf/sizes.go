@@ -7,7 +7,7 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/config"
 )
 
-// layout derives from a pool what is written into the map abi, but for times and the build.
+// layout returns the contents of the map abi for a pool, without times and the build.
 func layout(p config.Pool, secret uint64, cpus int) abi.ABI {
 	segment := min(p.ExecLogSize, 1<<20)
 	return abi.ABI{
@@ -26,7 +26,7 @@ func layout(p config.Pool, secret uint64, cpus int) abi.ABI {
 	}
 }
 
-// pool is the one that a layout was made from.
+// pool returns the pool that a layout was made from.
 func pool(a abi.ABI) config.Pool {
 	return config.Pool{
 		Rings:       int(a.Rings),

@@ -27,7 +27,7 @@ import (
 	"github.com/runc-trace/runc-trace/test/cgroup"
 )
 
-// series checks that numbers come one by one: one that comes twice is an error, one that is left out is counted.
+// series checks that numbers come one by one: a repeated number is an error, a missing one is counted.
 type series struct {
 	t    *testing.T
 	next map[string]int
@@ -47,13 +47,13 @@ func (s *series) saw(name string, number int) {
 	s.next[name] = number + 1
 }
 
-// end says that there were so many numbers, and returns how many of them are lost.
+// end ends the series after count numbers and returns how many of them are missing.
 func (s *series) end(name string, count int) int {
 	s.saw(name, count)
 	return s.lost[name]
 }
 
-// follow reads a ring until stop is closed, and then what remains; nothing may be missing.
+// follow reads a ring until stop is closed and then to its end. It fails the test if a record is missing.
 func follow(t *testing.T, r *ring.Ring, stop <-chan struct{}, each func(record []byte)) {
 	for next, last := uint64(0), false; ; {
 		s, err := r.Read(next, !last)
@@ -82,14 +82,14 @@ func follow(t *testing.T, r *ring.Ring, stop <-chan struct{}, each func(record [
 	}
 }
 
-// TestReplaceLosesNothing replaces the programs again and again under calls, execs and containers that come and go, all
-// numbered: each call, exec and container is in the books once.
+// TestReplaceLosesNothing replaces the programs again and again while numbered calls, execs and containers come and go:
+// each of them is recorded exactly once.
 func TestReplaceLosesNothing(t *testing.T) {
 	o := config.Pool{Rings: 64, RingSize: 2 << 20, Identities: 8192, ExecLogSize: 4 << 20, CaptureSize: 128, ArgvSize: 4096}
 	i := load(t, o)
 	d := container(t, i, "/rt-swap")
 	numbered := command(d, os.Args[0])
-	// Or the Go runtime's own signals would interrupt calls, which are made again then, and recorded twice for it.
+	// Without this, signals of the Go runtime would interrupt calls, which are then restarted and recorded twice.
 	numbered.Env = append(os.Environ(), workerEnv+"=numbered", "GODEBUG=asyncpreemptoff=1")
 	numbered.Stderr = os.Stderr
 	in, err := numbered.StdinPipe()
@@ -136,7 +136,7 @@ func TestReplaceLosesNothing(t *testing.T) {
 		var swap time.Time
 		bpf.AfterReplaceStep(func() {
 			if swap.IsZero() {
-				swap = time.Now() // the programs are loaded: from here on they are swapped
+				swap = time.Now() // the programs are loaded; they are swapped from here on
 			}
 		})
 		if _, err := bpf.Replace(i.Dir, o); err != nil {
@@ -165,7 +165,7 @@ func TestReplaceLosesNothing(t *testing.T) {
 	close(stopReading)
 	reading.Wait()
 
-	// Only what the kernel says that it did not run a hook for may be missing: see Program.Missed.
+	// Events may be missing only if the kernel counted a skipped run of their hook: see Program.Missed.
 	missed := missedRuns(t, i)
 	lost := 0
 	for thread := range made {
@@ -194,7 +194,8 @@ func TestReplaceLosesNothing(t *testing.T) {
 		replacements, slowest, made, execs, logged.next["sequence"], cycles, lost, missed)
 }
 
-// missedRuns are, by program, how often the kernel did not run it: never, but on kernels that preempt tracing programs.
+// missedRuns returns, by program, how many runs the kernel skipped. Only kernels that preempt tracing programs skip
+// any.
 func missedRuns(t *testing.T, i *bpf.Instance) map[string]int {
 	t.Helper()
 	programs, err := i.Programs()
@@ -208,7 +209,7 @@ func missedRuns(t *testing.T, i *bpf.Instance) map[string]int {
 	return missed
 }
 
-// sawCall takes the worker's calls that have a number, and lets it make more for those that were seen.
+// sawCall notes the worker's numbered calls, and lets the worker make more for those that were seen.
 func sawCall(t *testing.T, s *series, record []byte, more io.Writer) {
 	var c syscalls.Call
 	if err := c.Decode(record); err != nil {
@@ -221,7 +222,7 @@ func sawCall(t *testing.T, s *series, record []byte, more io.Writer) {
 	switch c.Nr {
 	case unix.SYS_READ:
 		if c.Args[0] == 0 && c.Result == 1 {
-			more.Write([]byte{0}) // fails once there is to be no more
+			more.Write([]byte{0}) // fails after the worker's input was closed
 		}
 		return
 	case unix.SYS_LSEEK:
@@ -243,7 +244,7 @@ func sawCall(t *testing.T, s *series, record []byte, more io.Writer) {
 	}
 }
 
-// sawExec takes the execs that have a number as their last argument.
+// sawExec notes the execs whose last argument is a number.
 func sawExec(t *testing.T, s *series, record []byte) {
 	var e abi.Exec
 	if _, err := binary.Decode(record, binary.NativeEndian, &e); err != nil {
@@ -271,7 +272,7 @@ func sawExec(t *testing.T, s *series, record []byte) {
 	}
 }
 
-// numberedExecs runs a program in a container, one after another, and says how often.
+// numberedExecs runs a program in a container again and again, and returns the number of runs.
 func numberedExecs(t *testing.T, in *cgroup.Directory, stop <-chan struct{}) int {
 	for n := 0; ; n++ {
 		select {
@@ -286,7 +287,7 @@ func numberedExecs(t *testing.T, in *cgroup.Directory, stop <-chan struct{}) int
 	}
 }
 
-// numberedContainers makes containers, each with a cgroup below its own, and removes them; it says how many.
+// numberedContainers makes and removes containers, each with a cgroup below its own, and returns their number.
 func numberedContainers(t *testing.T, dir string, most int, stop <-chan struct{}) int {
 	for n := range most {
 		select {
@@ -315,7 +316,8 @@ func numberedContainers(t *testing.T, dir string, most int, stop <-chan struct{}
 	return most
 }
 
-// checkContainers finds each numbered container once, recorded and ended, and no slot lost or given away twice.
+// checkContainers checks that each numbered container is recorded and ended exactly once, and that no slot is lost or
+// assigned twice.
 func checkContainers(t *testing.T, i *bpf.Instance, cycles int) {
 	t.Helper()
 	seen := map[string]int{}

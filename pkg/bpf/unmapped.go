@@ -15,8 +15,8 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/ring"
 )
 
-// OpenUnmapped is Open for a process that stays for long: it maps nothing for longer than a call, since all that is
-// mapped counts as resident memory. Ring and ExecLog of such an Instance fail. Errors are those of Open.
+// OpenUnmapped is Open for long-running processes. It keeps no mapping longer than a call, because mapped pages count
+// as resident memory. Ring and ExecLog of such an Instance fail. Errors are those of Open.
 func OpenUnmapped(dir string) (*Instance, error) {
 	layout, err := readABI(dir)
 	if err != nil {
@@ -33,8 +33,8 @@ func OpenUnmapped(dir string) (*Instance, error) {
 	return i, nil
 }
 
-// ReadIdentity is Identity into memory that the caller brings, and without a mapping: for all identities one after the
-// other, copies would add up.
+// ReadIdentity is Identity without a mapping. It copies into the caller's memory, so that a loop over all identities
+// does not allocate a copy of each.
 func (i *Instance) ReadIdentity(index int, to *abi.Identity) bool {
 	if index < 0 || index >= int(i.Layout.Identities) {
 		return false
@@ -46,8 +46,8 @@ func (i *Instance) ReadIdentity(index int, to *abi.Identity) bool {
 		return to.Generation
 	}
 	for range 100 {
-		// The copies that the kernel makes are not made in one step: the one in the middle is whole if nothing changed from
-		// the one before to the one after.
+		// The kernel's copies are not atomic. The copy in the middle is consistent if the generation is the same in the
+		// copies before and after it.
 		before := generation(to)
 		if before == 0 {
 			return false
@@ -74,7 +74,7 @@ func (i *Instance) ExecLogHeader() (h ring.Header, err error) {
 	return h, err
 }
 
-// headers maps the header of one ring after the other.
+// headers maps the header of one ring after another and calls f with it.
 func (i *Instance) headers(name string, count int, stride uint64, f func(int, ring.Header)) error {
 	path := filepath.Join(i.Dir, name)
 	m, err := ebpf.LoadPinnedMap(path, nil) // see mapMemory

@@ -13,11 +13,11 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/ring"
 )
 
-// TestUnmapped holds an instance that maps nothing against one that does.
+// TestUnmapped compares an instance without mappings with one that has them.
 func TestUnmapped(t *testing.T) {
 	i := load(t, small)
 	containers := map[string]bool{}
-	for n := range 6 { // more than there are rings
+	for n := range 6 { // more than the rings of the pool
 		path := fmt.Sprintf("/runc-trace-census-%d", n)
 		container(t, i, path)
 		containers[path[1:]] = true

@@ -11,23 +11,23 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// window maps the elements of an array for reading: the first one and one other at a time, so that the memory that a
-// process has mapped does not grow with the array. It is a ring.Segments.
+// window maps elements of an array for reading: the first one and one other at a time, so that the mapped memory does
+// not grow with the array. It is a ring.Segments.
 type window struct {
 	array  *ebpf.Map
-	stride uint64 // bytes of an element
+	stride uint64 // size of an element in bytes
 
 	first, other element
 }
 
-// element is one that is mapped.
+// element is a mapped element.
 type element struct {
 	index  uint64
 	mapped []byte // whole pages
-	bytes  []byte // of it
+	bytes  []byte // the element, in mapped
 }
 
-// Segment maps an element.
+// Segment returns an element and maps it if necessary.
 func (w *window) Segment(index uint64) ([]byte, error) {
 	e := &w.other
 	if index == 0 {
@@ -49,7 +49,7 @@ func (w *window) Segment(index uint64) ([]byte, error) {
 	return e.bytes, nil
 }
 
-// close gives back what is mapped.
+// close unmaps the elements.
 func (w *window) close() error { return errors.Join(w.first.unmap(), w.other.unmap()) }
 
 func (e *element) unmap() error {

@@ -17,8 +17,8 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/bpf"
 )
 
-// workers are what the test binary does when it is run in a cgroup. Each names its thread "worker" first,
-// so that its calls can be told from those of the Go runtime.
+// workers are functions that the test binary runs in a cgroup. Each first names its thread "worker", so that its calls
+// can be told from those of the Go runtime.
 var workers = map[string]func(){
 	"load":      loadWorker,
 	"calls":     callsWorker,
@@ -58,7 +58,8 @@ func raw(number uintptr, args ...uintptr) (uintptr, syscall.Errno) {
 	return r, errno
 }
 
-// The descriptors that workers use, whatever the Go runtime and the test's own parent left open.
+// The descriptors that workers use. The numbers are high, so that they do not collide with those that the Go runtime
+// and the test's parent left open.
 const in, out = 100, 101
 
 func fixed(pair [2]int) {
@@ -93,7 +94,7 @@ func callsWorker() {
 	runtime.KeepAlive(data)
 }
 
-// unmappedWorker passes a path that lies in a page of a file which is not in memory yet.
+// unmappedWorker passes a path in a page of a file that is not in memory yet.
 func unmappedWorker() {
 	f, err := os.CreateTemp("", "unmapped")
 	must(err)
@@ -102,7 +103,7 @@ func unmappedWorker() {
 	copy(page[4096-12:], "/not/in/mem")
 	_, err = f.Write(page)
 	must(err)
-	var fresh [4]uintptr // each in a page of its own that nobody has touched
+	var fresh [4]uintptr // each in a separate page that was never touched
 	for n := range fresh {
 		mapped, err := unix.Mmap(int(f.Fd()), 0, 4096, unix.PROT_READ, unix.MAP_PRIVATE)
 		must(err)
@@ -111,7 +112,7 @@ func unmappedWorker() {
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0)
 	must(err)
 	fixed(pair)
-	// Two words of memory each: the iovecs' bases are not Go's.
+	// Two words each instead of an iovec, because the bases are not Go pointers.
 	vector := [2]uintptr{fresh[2], 11}
 	part := [2]uintptr{fresh[3], 11}
 	message := unix.Msghdr{Iov: (*unix.Iovec)(unsafe.Pointer(&part)), Iovlen: 1}
@@ -141,7 +142,7 @@ func vectorsWorker() {
 	raw(unix.SYS_SENDMSG, out, pointer(&message), 0)
 	raw(unix.SYS_WRITEV, out, pointer(&iov[0]), 3)
 	raw(unix.SYS_CONNECT, 999, pointer(&address), unsafe.Sizeof(address))
-	// The parts that are followed fill the capture to its last byte, and there is one more.
+	// The recorded parts fill the capture to its last byte, and the ninth is beyond the limit.
 	nine := make([]unix.Iovec, 9)
 	sixteen, room := []byte("0123456789abcdef"), make([]byte, 9*16)
 	for i := range nine {
@@ -157,7 +158,7 @@ func vectorsWorker() {
 	runtime.KeepAlive(iov)
 }
 
-// refusedWorker makes a call that a seccomp filter refuses before any tracepoint sees it.
+// refusedWorker makes a call that a seccomp filter refuses before any tracepoint is reached.
 func refusedWorker() {
 	path := cString("/refused")
 	worker()
@@ -168,7 +169,7 @@ func refusedWorker() {
 	}
 }
 
-// refuseMkdirat has seccomp refuse the calling thread's mkdirat.
+// refuseMkdirat installs a seccomp filter that refuses mkdirat in the calling thread.
 func refuseMkdirat() {
 	filter := []unix.SockFilter{
 		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: 0},
@@ -181,7 +182,7 @@ func refuseMkdirat() {
 	must(unix.Prctl(unix.PR_SET_SECCOMP, 2, pointer(&program), 0, 0))
 }
 
-// blockedWorker reads from a pipe nobody writes.
+// blockedWorker reads from a pipe that is never written.
 func blockedWorker() {
 	var fds [2]int
 	must(unix.Pipe(fds[:]))
@@ -200,7 +201,7 @@ func unknownWorker() {
 	raw(0xffffffff, 1)
 }
 
-// patternsWorker writes patterns from many threads until it is killed: the bytes of each call are all the same.
+// patternsWorker writes patterns from many threads until it is killed: in each call, all bytes are the same.
 func patternsWorker() {
 	fd, err := unix.Open("/dev/null", unix.O_WRONLY, 0)
 	must(err)
@@ -231,7 +232,7 @@ func execsWorker() {
 	raw(unix.SYS_EXECVEAT, uintptr(fd), pointer(empty), pointer(&argv[0]), 0, unix.AT_EMPTY_PATH)
 }
 
-// oversizedWorker is told of more bytes than it gave room for.
+// oversizedWorker makes calls whose result is larger than the buffer.
 func oversizedWorker() {
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_DGRAM, 0)
 	must(err)
@@ -243,8 +244,8 @@ func oversizedWorker() {
 	raw(unix.SYS_RECVFROM, out, pointer(&buffer[0]), 8, unix.MSG_TRUNC, 0, 0)
 }
 
-// numberedWorker makes calls that bear a number, from two threads as fast as they can: 400 for each byte of its input,
-// so that whoever reads the ring can keep up. Then it says of each thread how many there were of each kind.
+// numberedWorker makes numbered calls from two threads as fast as they can: 400 for each byte of its input, so that the
+// reader of the ring can keep up. Then it prints, for each thread, the number of calls of each kind.
 func numberedWorker() {
 	var threads sync.WaitGroup
 	var made [2][3]int

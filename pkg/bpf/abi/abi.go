@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package abi is the contract between the eBPF programs and everything in Go:
-// the layouts of bpf/contract.h, generated, and the names under which maps and
-// programs are pinned. It imports nothing that opens a map, so that the shim and
-// the decoders can use it.
+// Package abi is the contract between the eBPF programs and the Go code: the layouts of bpf/contract.h, generated, and
+// the names of the pinned maps and programs. It opens no maps and imports nothing that does, so that the shim and the
+// decoders can use it.
 package abi
 
-// DefaultPinDir is where programs and maps are pinned unless the caller says otherwise.
+// DefaultPinDir is the directory in which programs and maps are pinned by default.
 const DefaultPinDir = "/sys/fs/bpf/runc-trace"
 
 // PinDirEnv names the environment variable that overrides DefaultPinDir.
@@ -31,9 +30,9 @@ const (
 	PinUnfinishedCalls = "in_flight" // an iterator: reading it prints struct pending_call
 	PinBind            = "bind"      // a program: registers a cgroup that exists already
 	PinLinkPrefix      = "link_"
-	PinHookPrefix      = "hook_" // programs: what the link of that name runs
-	PinSlotPrefix      = "slot_" // arrays of one program: what the hook of that name runs
-	PinNextPrefix      = "next_" // what is about to be renamed to the rest of its name
+	PinHookPrefix      = "hook_" // programs: the link of that name runs this one
+	PinSlotPrefix      = "slot_" // arrays with one program: the hook of that name runs it
+	PinNextPrefix      = "next_" // a new pin, about to be renamed to the rest of its name
 	PinScratch         = "scratch"
 	PinCallStorage     = "call_storage"
 )

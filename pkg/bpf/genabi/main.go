@@ -56,7 +56,7 @@ type generator struct {
 
 func (g *generator) printf(format string, args ...any) { fmt.Fprintf(&g.Buffer, format, args...) }
 
-// declare emits a struct or an enum, structs after those they hold.
+// declare writes a struct or an enum. Structs follow those that they contain.
 func (g *generator) declare(t btf.Type) error {
 	switch t := t.(type) {
 	case *btf.Enum:
@@ -88,7 +88,7 @@ func (g *generator) declareStruct(t *btf.Struct) error {
 	var end uint32
 	for _, m := range t.Members {
 		if a, ok := m.Type.(*btf.Array); ok && a.Nelems == 0 {
-			continue // the data behind a header
+			continue // the data after a header
 		}
 		if err := g.declare(m.Type); err != nil {
 			return err
