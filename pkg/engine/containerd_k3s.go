@@ -109,12 +109,26 @@ func (d embedded) binDirs(e Engine) []string {
 // baseTemplate is a template that adds nothing to the distribution's own one.
 const baseTemplate = "{{ template \"base\" . }}\n"
 
+// templates are the names of the templates that the distributions know.
+var templates = []string{"config-v3.toml.tmpl", "config.toml.tmpl"}
+
+// rendersLater says whether what was written for the engine is a template, which counts once its owner has started again.
+func (e Engine) rendersLater(h Host) bool {
+	if !e.embedded() {
+		return false
+	}
+	return slices.ContainsFunc(templates, func(name string) bool {
+		text, err := h.read(path.Join(path.Dir(e.Config), name))
+		return err == nil && bytes.Contains(text, []byte(addedRuntime))
+	})
+}
+
 // editTemplate adds a runtime to the template from which k3s and RKE2 make config.toml. A template can only be appended
 // to: what is in it is text of the distribution's own templates, which name each table once.
 func (e Engine) editTemplate(h Host, c containerdFiles, r Request, want map[string]any) ([]File, error) {
-	file := path.Join(path.Dir(e.Config), "config.toml.tmpl")
+	file := path.Join(path.Dir(e.Config), templates[1])
 	if c.version >= 3 {
-		file = path.Join(path.Dir(e.Config), "config-v3.toml.tmpl")
+		file = path.Join(path.Dir(e.Config), templates[0])
 	}
 	if len(c.layers) == 0 {
 		return nil, fmt.Errorf("%q is not there yet: %s writes it when it starts, so start it once", e.Config, e.Variant)

@@ -98,6 +98,9 @@ func Names(all []Runtime) string {
 // Confirm asks the engine's own program whether the configuration that stands in place does what was requested. It returns nil if the
 // engine cannot be asked, or did not answer before.
 func (e Engine) Confirm(h Host, r Request) error {
+	if e.rendersLater(h) {
+		return nil
+	}
 	want := maps.Clone(r.Others)
 	if want == nil {
 		want = make(map[string]string)
