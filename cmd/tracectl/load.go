@@ -20,9 +20,11 @@ import (
 )
 
 const loadLong = `Load the programs, attach them, and pin them and their maps, so that they stay
-without any process. All memory is taken now, and none later: it does not depend
-on how many containers there are or how often they restart. Where no recording is
-free for a new container, the one whose container ended longest ago is used again.
+without any process. The pools are allocated now and do not grow, however many
+containers there are and however often they restart. Beside them the kernel takes
+4 KiB for each thread of a recorded container, and up to 8 KiB for the labels of a
+pod. If no recording is free for a new container, the one whose container ended
+longest ago is used again.
 
 The default sizes are those of [pool] in the configuration. If the same sizes are
 loaded already, load checks every pin, and mends what is missing or wrong: maps are

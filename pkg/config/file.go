@@ -76,8 +76,9 @@ ask for it are to be recorded, and true with --set-default.`)
 which * is anything but a slash, such as ["app", "team", "example.com/*"].`)
 
 	out.WriteString(`
-# What "tracectl load" makes. All memory is taken then, and none later. A size is a
-# number of bytes or a string such as "256KiB" or "8MiB".
+# What "tracectl load" makes. These pools do not grow. Beside them the kernel takes 4 KiB
+# for each thread of a recorded container, and up to 8 KiB for the labels of a pod.
+# A size is a number of bytes or a string such as "256KiB" or "8MiB".
 [pool]
 `)
 	for i := range PoolSettings {

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package bpf_test
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/cilium/ebpf"
+
+	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
+)
+
+// TestMemoryBesideThePools holds docs/security.md to what the kernel allocates beside the pools: an element of a map of its own
+// header and value, in the next power of two.
+func TestMemoryBesideThePools(t *testing.T) {
+	text, err := os.ReadFile("../../docs/security.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	i := load(t, small)
+	for _, c := range []struct {
+		pin  string
+		size uint32 // of an element, with room for its header
+		says string
+	}{
+		{abi.PinCallStorage, 4 << 10, "- %d KiB for each thread of a recorded container"},
+		{abi.PinLabels, 8 << 10, "- up to %d KiB for each pod or container whose labels an agent brought"},
+	} {
+		pinned(t, i.Dir, c.pin, func(m *ebpf.Map) error {
+			const header = 128
+			if need := m.KeySize() + m.ValueSize() + header; need > c.size || need <= c.size/2 {
+				t.Errorf("an element of %s takes %d bytes", c.pin, need)
+			}
+			return nil
+		})
+		if says := fmt.Sprintf(c.says, c.size>>10); !strings.Contains(string(text), says) {
+			t.Errorf("docs/security.md does not say %q", says)
+		}
+	}
+}
