@@ -82,7 +82,7 @@ test-manifests: check-go ## the container image, the Kubernetes manifests and th
 	staticcheck=$$(go tool -n staticcheck) && cd install/image && $$staticcheck ./... && cd ../../test/kubernetes/manifests && $$staticcheck ./...
 
 .PHONY: e2e
-e2e: check-go deps ## real engines, with runc and with runc-trace: containerd, CRI-O, Docker, Podman (root; three minutes, and some fifteen more the first time)
+e2e: check-go deps ## real engines, with runc and with runc-trace: containerd, CRI-O, Docker, Podman (root; three minutes, and some ten more the first time)
 	@sh test/engines/deps.sh
 	@sh test/engines/build.sh
 	RUNC_TRACE_ENGINES=1 $(GO_TEST) ./pkg/engine
