@@ -52,14 +52,16 @@ check-generated: ## fail where a generated file is not what generating it again 
 	@sh test/check-generated.sh
 
 .PHONY: lint
-lint: ## gofmt, go vet, staticcheck, the wall around what the shim imports, and plain English
+lint: ## gofmt, go vet, staticcheck, errorlint, misspell, the wall around what the shim imports, and plain English
 	@unformatted=$$(gofmt -l cmd pkg test install); [ -z "$$unformatted" ] || { echo "not gofmt-ed: $$unformatted"; exit 1; }
 	go vet ./...
 	GOARCH=arm64 go vet ./...
 	GOOS=darwin GOARCH=arm64 go build -o /dev/null ./cmd/tracectl
 	go tool staticcheck ./...
+	go tool go-errorlint ./...
+	git ls-files | grep -vE 'testdata/|go\.sum|_bpfel|/zz_' | xargs go tool misspell -error
 	go test -count=1 -run TestImports ./pkg/shim
-	go test -count=1 ./test/english
+	go test -count=1 ./test/style
 
 .PHONY: unit
 unit: check-go ## the tests that need neither root nor a kernel, with the race detector (half a minute; as root, they run as nobody)
@@ -79,7 +81,7 @@ test-manifests: check-go ## the container image, the Kubernetes manifests and th
 	go build -o $(BIN)/gotest ./test/gotest
 	cd install/image && go vet ./... && $(CURDIR)/$(BIN)/gotest -count=1 ./...
 	cd test/kubernetes/manifests && go vet ./... && $(CURDIR)/$(BIN)/gotest -count=1 ./...
-	staticcheck=$$(go tool -n staticcheck) && cd install/image && $$staticcheck ./... && cd ../../test/kubernetes/manifests && $$staticcheck ./...
+	for tool in staticcheck go-errorlint; do tool=$$(go tool -n $$tool) && (cd install/image && $$tool ./...) && (cd test/kubernetes/manifests && $$tool ./...) || exit; done
 
 .PHONY: e2e
 e2e: check-go deps ## real engines, with runc and with runc-trace: containerd, CRI-O, Docker, Podman (root; three minutes, and some ten more the first time)

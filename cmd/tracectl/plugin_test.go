@@ -31,8 +31,8 @@ func TestPlugin(t *testing.T) {
 		code := runRoot(newPlugin(), args, strings.NewReader(""), &stdout, &stderr)
 		return result{code, stdout.String(), stderr.String()}
 	}
-	want := result{2, "", "kubectl runc-trace: takes no argument such as \"x\" (see kubectl runc-trace exec --help)\n"}
-	if got := plugin("exec", "x"); got != want {
+	want := result{2, "", "kubectl runc-trace: one argument too many: \"y\" (see kubectl runc-trace exec --help)\n"}
+	if got := plugin("exec", "x", "y"); got != want {
 		t.Errorf("wrong usage gives %+v", got)
 	}
 	for _, args := range [][]string{{"--help"}, {"exec", "--help"}, {"straceback", "show", "--help"}, {"straceback", "list", "--help"}} {

@@ -3,6 +3,7 @@
 package bpf_test
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -141,7 +142,7 @@ func run(t *testing.T, in *cgroup.Directory, name string, args ...string) *os.Pr
 	t.Helper()
 	c := command(in, name, args...)
 	out, err := c.CombinedOutput()
-	if _, ok := err.(*exec.ExitError); err != nil && !ok {
+	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
 		t.Fatalf("running %s: %v", name, err)
 	}
 	if len(out) > 0 {
@@ -162,7 +163,7 @@ func work(t *testing.T, in *cgroup.Directory, worker string) *os.ProcessState {
 	c := command(in, os.Args[0])
 	c.Env = append(os.Environ(), workerEnv+"="+worker)
 	out, err := c.CombinedOutput()
-	if _, ok := err.(*exec.ExitError); err != nil && !ok {
+	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
 		t.Fatalf("running worker %s: %v", worker, err)
 	}
 	if len(out) > 0 {

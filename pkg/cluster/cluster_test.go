@@ -184,7 +184,7 @@ func TestLinesEndsWithItsReader(t *testing.T) {
 		var people recorder
 		closed := errors.New("the reader has closed")
 		err := people.cluster(fakes{"a": says("1\n", "", nil), "b": dead}).Lines(t.Context(), nil, func(string, []byte) error { return closed })
-		if err != closed {
+		if !errors.Is(err, closed) {
 			t.Errorf("the error is %v", err)
 		}
 	})

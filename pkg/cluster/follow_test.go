@@ -369,7 +369,7 @@ func TestFollowEndsWithItsReader(t *testing.T) {
 			Write: func([]byte) error { return closed },
 			Find:  func(context.Context) ([]Node, error) { return nil, errors.New("not now") },
 		})
-		if err != closed {
+		if !errors.Is(err, closed) {
 			t.Errorf("the error is %v", err)
 		}
 	})

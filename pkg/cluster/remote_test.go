@@ -5,6 +5,7 @@ package cluster
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -68,7 +69,8 @@ func TestRemote(t *testing.T) {
 		if stdout.String() != c.stdout || stderr.String() != c.stderr || text(err) != c.err {
 			t.Errorf("%s: stdout %q, stderr %q, error %v", c.what, stdout.String(), stderr.String(), err)
 		}
-		if exit, ok := err.(*ExitError); ok != (c.code != 0) || ok && exit.Code != c.code {
+		var exit *ExitError
+		if ok := errors.As(err, &exit); ok != (c.code != 0) || ok && exit.Code != c.code {
 			t.Errorf("%s: error %#v", c.what, err)
 		}
 		want := []string{"GET /api/v1/namespaces/runc-trace/pods/agent-n1/exec?command=tracectl&command=exec&command=-o%3Djson&command=--label%3Da+in+%28b%2Cc%29&container=agent&stderr=true&stdin=true&stdout=true"}

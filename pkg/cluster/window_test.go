@@ -142,7 +142,7 @@ func TestWindowEndsWithItsReader(t *testing.T) {
 		w := newWindow(0, 1<<20)
 		closed := errors.New("closed")
 		w.put(t.Context(), newSource(), time.Now(), []byte("x"))
-		if err := w.run(t.Context(), func([]byte) error { return closed }); err != closed {
+		if err := w.run(t.Context(), func([]byte) error { return closed }); !errors.Is(err, closed) {
 			t.Errorf("run returns %v", err)
 		}
 	})

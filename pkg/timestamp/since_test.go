@@ -3,6 +3,7 @@
 package timestamp
 
 import (
+	"errors"
 	"testing"
 	"time"
 )
@@ -44,12 +45,12 @@ func TestSince(t *testing.T) {
 		"", "yesterday", "0s", "0d", "-1s", "-1d", "+5m", "10", "10x", "1d-2h", "d", "1h1d", "1d1d", "1e9d", "NaNd", "99999999999999999w",
 		"2026-13-01", "2026-03-01 25:00", "24:00", "10m ", "1 d",
 	} {
-		if got, err := Since(text, now); err != errSince {
+		if got, err := Since(text, now); !errors.Is(err, errSince) {
 			t.Errorf("Since(%q) = %v, %v, want %v", text, got, err, errSince)
 		}
 	}
 	for _, text := range []string{"2026-03-05", "2026-03-04T05:06:08+02:00", "9999-01-01 00:00"} {
-		if got, err := Since(text, now); err != errFuture {
+		if got, err := Since(text, now); !errors.Is(err, errFuture) {
 			t.Errorf("Since(%q) = %v, %v, want %v", text, got, err, errFuture)
 		}
 	}

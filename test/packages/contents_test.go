@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"debug/elf"
+	"errors"
 	"flag"
 	"io"
 	"os"
@@ -173,7 +174,7 @@ func programs(t *testing.T, arch string) map[string][]byte {
 	found := map[string][]byte{}
 	for r := tar.NewReader(zipped); ; {
 		header, err := r.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {

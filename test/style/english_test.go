@@ -1,29 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package english keeps the worst patterns of translated English out of what people read: comments, messages, help and
-// docs. What stood in a file before is allowed there, as testdata/allowed.txt counts it; the counts only shrink:
-// `go test ./test/english -update` after a file got better.
-package english
+package style
 
 import (
-	"flag"
 	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
-	"io/fs"
-	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 )
-
-var update = flag.Bool("update", false, "lower the counts of testdata/allowed.txt to what is there")
 
 // pattern is one that no new text has, and what to write instead.
 type pattern struct {
@@ -45,13 +36,6 @@ var places = regexp.MustCompile(`\b(says?|said|tells?|told|knows?|known|finds?|f
 
 // subject begins a comment whose subject is nobody in particular.
 var subject = regexp.MustCompile(`^(//|/\*)\s*([Ww]ho|[Ww]hat)\b`)
-
-// hit is a pattern that was found.
-type hit struct {
-	line    int
-	text    string
-	instead string
-}
 
 // look finds patterns in a text whose first line has a number.
 func look(text string, line int) (hits []hit) {
@@ -107,65 +91,7 @@ func read(path string) ([]hit, error) {
 }
 
 func TestEnglish(t *testing.T) {
-	const list = "testdata/allowed.txt"
-	text, err := os.ReadFile(list)
-	if err != nil && !*update {
-		t.Fatal(err)
-	}
-	allowed := map[string]int{}
-	for line := range strings.Lines(string(text)) {
-		var count int
-		var path string
-		if _, err := fmt.Sscan(line, &count, &path); err != nil {
-			t.Fatalf("%s: %q: %v", list, line, err)
-		}
-		allowed[path] = count
-	}
-	root := filepath.Join("..", "..")
-	counts := map[string]int{}
-	err = filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
-		name, _ := filepath.Rel(root, path)
-		switch {
-		case err != nil:
-			return err
-		case entry.IsDir() && slices.Contains([]string{".git", "bin", "dist", "testdata"}, entry.Name()), name == "test/english":
-			return filepath.SkipDir
-		case entry.IsDir(), name == "CHANGELOG.md":
-			return nil // what was said is said
-		}
-		hits, err := read(path)
-		if err != nil {
-			return err
-		}
-		if len(hits) > 0 {
-			counts[name] = len(hits)
-		}
-		if len(hits) > allowed[name] && !(*update && len(allowed) == 0) {
-			t.Errorf("%s has %d patterns of translated English, %d are allowed. One of these is new:", name, len(hits), allowed[name])
-			for _, h := range hits {
-				t.Logf("%s:%d: %q: %s", name, h.line, h.text, h.instead)
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !*update {
-		return
-	}
-	var out strings.Builder
-	for _, name := range slices.Sorted(maps.Keys(counts)) {
-		if most, ok := allowed[name]; ok {
-			counts[name] = min(counts[name], most)
-		} else if len(allowed) > 0 {
-			continue // what is new is not allowed
-		}
-		fmt.Fprintf(&out, "%d %s\n", counts[name], name)
-	}
-	if err := os.WriteFile(list, []byte(out.String()), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	check(t, "testdata/english.txt", "patterns of translated English", read)
 }
 
 func TestLook(t *testing.T) {
