@@ -12,12 +12,12 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/regular"
 )
 
-// argumentsLimit is how many bytes of the arguments of conmon are looked at. Those that are needed come first.
+// argumentsLimit is the number of bytes of conmon's arguments that are read. The ones needed come first.
 const argumentsLimit = 4 << 10
 
-// Conmon adds the name of one of Podman's containers, which Podman does not write into the spec, from the arguments
-// of the conmon that watches it: conmon(8). pid is that of the process that may be conmon: the parent of the runtime,
-// or of the container's init. It does nothing for other engines, and if the name is known.
+// Conmon adds the name of a Podman container, which the spec does not contain. It reads the name from the arguments
+// of the conmon that monitors the container: conmon(8). pid is the process that may be conmon: the parent of the
+// runtime, or of the container's init. Conmon does nothing for other engines, or if the name is known.
 func Conmon(who *abi.Who, pid int, rules identity.Rules) {
 	if identity.String(who.Engine[:]) != "podman" || who.Container[0] != 0 || who.Flags&abi.WhoSandbox != 0 {
 		return
@@ -35,11 +35,11 @@ func Conmon(who *abi.Who, pid int, rules identity.Rules) {
 	identity.Tell(who, conmonName(text[:n], identity.String(who.ID[:])), "", nil, rules)
 }
 
-// conmonName is the name that conmon was given for the container of an ID; empty if it is not conmon that was, or not
-// for it.
+// conmonName returns the name that conmon was given for the container with an ID. It returns "" if the arguments
+// are not conmon's, or are for another container.
 func conmonName(arguments []byte, id string) string {
 	words := bytes.Split(arguments, []byte{0})
-	words = words[:len(words)-1] // behind the last NUL is nothing, or a word that was cut
+	words = words[:len(words)-1] // nothing, or a truncated word, follows the last NUL
 	if len(words) == 0 || path.Base(string(words[0])) != "conmon" {
 		return ""
 	}

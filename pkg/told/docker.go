@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package told reads what engines say of a container outside of its spec: in their own files, and in the arguments of
-// the process that watches it. It costs microseconds, and whatever is wrong costs nothing but what would have been
-// told.
+// Package told reads what engines know about a container beyond its spec: from their own files, and from the
+// arguments of the process that monitors it. A read takes microseconds. If it fails, only the additional data is
+// missing.
 //
-// All of it is for display and selection. No path and no identity is made of it.
+// The data is for display and selection only. Never derive a path or an identity from it.
 package told
 
 import (
@@ -17,16 +17,16 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/regular"
 )
 
-// dockerLimit is the largest of Docker's files that is read, in bytes: usually they have some thousand. The author of
-// an image can make one longer, which would take time to read.
+// dockerLimit is the size of the largest Docker file that is read, in bytes. Usually they have a few thousand. The
+// author of an image can make the file longer, and reading it would take time.
 const dockerLimit = 64 << 10
 
-// Docker adds a container's name, image and labels, which Docker does not write into the spec, from the file that it
-// keeps of the container (container.go of github.com/moby/moby/daemon/container). rootfs is the path of the
-// container's root in the spec: Docker makes it below its data directory, and so is the file. It does nothing for
-// other engines.
+// Docker adds a container's name, image and labels, which Docker does not write into the spec. It reads them from
+// Docker's own file for the container (container.go of github.com/moby/moby/daemon/container). rootfs is the path
+// of the container's root in the spec; both it and the file are below Docker's data directory. Docker does nothing
+// for other engines.
 func Docker(who *abi.Who, rootfs string, rules identity.Rules) {
-	const levels = 4 // from the root file system up to the data directory, at most: DATA/overlay2/ID/merged
+	const levels = 4 // most levels from the root file system up to the data directory: DATA/overlay2/ID/merged
 	id := identity.String(who.ID[:])
 	if identity.String(who.Engine[:]) != "docker" || !isID(id) || !path.IsAbs(rootfs) {
 		return
@@ -57,7 +57,7 @@ func Docker(who *abi.Who, rootfs string, rules identity.Rules) {
 	}
 }
 
-// isID says whether text is an ID as Docker and Podman make them: 32 bytes in hexadecimal.
+// isID reports whether text is an ID of Docker or Podman: 32 bytes in hexadecimal.
 func isID(text string) bool {
 	return len(text) == 64 && strings.Trim(text, "0123456789abcdef") == ""
 }

@@ -14,17 +14,17 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/regular"
 )
 
-// podmanLimit is the largest list of Podman's containers that is read, in bytes: 500 or so of each take half of it.
-// Only the entry of one container is parsed.
+// podmanLimit is the size of the largest list of Podman containers that is read, in bytes. 500 containers take
+// about half of it. Only the entry of one container is parsed.
 const podmanLimit = 512 << 10
 
-// volatile is where newer versions of Podman list the containers that are gone after the next boot, such as those of
-// `podman run --rm`, below the directory for state that is usual for root.
+// volatile is the file in which newer versions of Podman list containers that do not survive a reboot, such as
+// those of `podman run --rm`. It is below root's usual directory for state.
 const volatile = "/run/containers/storage/overlay-containers/volatile-containers.json"
 
-// Podman adds the image of one of Podman's containers, and its name if that is not known, from the lists that
-// Podman's storage keeps (containers.go of github.com/containers/storage). bundle is
-// .../overlay-containers/ID/userdata, and a list lies beside the containers. It does nothing for other engines.
+// Podman adds the image of a Podman container, and its name if it is not known, from the lists of Podman's storage
+// (containers.go of github.com/containers/storage). bundle is .../overlay-containers/ID/userdata, and a list lies
+// beside the containers. Podman does nothing for other engines.
 func Podman(who *abi.Who, bundle string, rules identity.Rules) {
 	id := identity.String(who.ID[:])
 	directory := path.Dir(path.Clean(bundle))

@@ -18,7 +18,7 @@ import (
 
 var id = strings.Repeat("0123456789abcdef", 4)
 
-// known is what is known of a container.
+// known holds the fields that package told can add.
 type known struct {
 	Name, Image string
 	Told        map[string]string
