@@ -4,17 +4,17 @@ package identity
 
 import "strings"
 
-// mapping is what one engine calls things. Of several names of one thing the first
-// that is there counts, and annotations come before the engine's own labels.
+// mapping lists the annotations of one engine. If several names mean the same thing, the first one that is present
+// counts; annotations come before the engine's own labels.
 type mapping struct {
 	engine string
 
-	// How the engine is recognised where the bundle's path does not tell: by what it
-	// calls itself under io.container.manager, or by annotations that begin so.
+	// How the engine is recognised if the bundle's path does not tell: by its value of io.container.manager, or by
+	// the prefix of its annotations.
 	manager string
 	prefix  string
-	// Annotations that the engine writes on everything, and no other engine does. A pod's author may add and change
-	// annotations, but not remove them.
+	// Annotations that this engine writes on every container, and no other engine writes. The author of a pod may
+	// be able to add and change annotations, but not to remove them.
 	marks []string
 
 	kind      []string // "sandbox" marks a pod's own container
@@ -26,20 +26,20 @@ type mapping struct {
 	image     []string
 	labels    []string // JSON objects
 
-	sandboxName   string // what the kubelet's name of a container is if it is the sandbox
-	runsSandboxes bool   // a sandbox is one of the runtime's containers, and its ID is the runtime's
+	sandboxName   string // the kubelet's container name if the container is the sandbox
+	runsSandboxes bool   // a sandbox is an OCI container whose ID is the runtime's
 }
 
-// isSandbox tells whether annotations are of a pod's own container. CRI-O writes the pod's annotations over its own
-// ones on the sandbox, and the labels over both: what the kubelet calls the container is true, whatever its type
-// seems to be.
+// isSandbox reports whether the annotations belong to a pod's sandbox. On the sandbox, CRI-O writes the pod's
+// annotations over its own, and the labels over both. The kubelet's container name is therefore reliable; the
+// container type is not.
 func (m *mapping) isSandbox(known func([]string) string) bool {
 	return known(m.kind) == "sandbox" || m.sandboxName != "" && known([]string{kubeContainer}) == m.sandboxName
 }
 
-// namesOf are the names that CRI-O's own names for a container and its sandbox are made of,
-// k8s_CONTAINER_POD_NAMESPACE_UID_ATTEMPT and k8s_POD_NAMESPACE_UID_ATTEMPT. A pod's author cannot write them, and
-// they are there without the kubelet's labels, too.
+// namesOf splits the names that CRI-O makes for a container and its sandbox:
+// k8s_CONTAINER_POD_NAMESPACE_UID_ATTEMPT and k8s_POD_NAMESPACE_UID_ATTEMPT. The author of a pod cannot write them,
+// and CRI-O sets them even without the kubelet's labels.
 func namesOf(annotations map[string]string) (container, pod, namespace, podUID string, ok bool) {
 	both, namespace, podUID, ok := splitName(annotations["io.kubernetes.cri-o.Name"])
 	if !ok {
@@ -53,7 +53,7 @@ func namesOf(annotations map[string]string) (container, pod, namespace, podUID s
 	return container, pod, namespace, podUID, ok
 }
 
-// splitName takes a name of CRI-O's apart. What comes first may have underscores, as crictl's names do.
+// splitName splits a name made by CRI-O. The first part may contain underscores, as names given to crictl do.
 func splitName(text string) (first, namespace, podUID string, ok bool) {
 	first, ok = strings.CutPrefix(text, "k8s_")
 	var parts [3]string
@@ -67,16 +67,16 @@ func splitName(text string) (first, namespace, podUID string, ok bool) {
 	return first, parts[2], parts[1], ok
 }
 
-// handsOn tells whether the engine says in annotations what labels there are.
+// handsOn reports whether the engine passes the pod's labels on in annotations.
 func (m *mapping) handsOn(annotations map[string]string) bool {
 	return len(m.labels) > 0 && annotations[m.labels[0]] != ""
 }
 
-// podLabels are the labels of a pod, by the annotations of CRI-O's sandbox. One of these holds them all, but a pod's
-// author can write an annotation of that name, which CRI-O lets count. Each label is an annotation, too, and there it
-// counts more than what the author wrote: if the two differ, the label that is an annotation is the true one. Others
-// may be missing then, and if the list of the author's annotations has one of that name, or the list of labels lacks
-// the pod's UID.
+// podLabels returns the labels of a pod from the annotations of CRI-O's sandbox. One annotation holds all labels,
+// but the author of a pod can write an annotation of the same name, and CRI-O prefers that one. CRI-O also writes
+// each label as an annotation of its own, over those of the author: if the two differ, the label's own annotation
+// is the true one. The labels are tampered with, and some may be missing, if they differ, if the list of the
+// author's annotations has one of that name, or if the list of labels lacks the pod's UID.
 func podLabels(annotations map[string]string) (labels map[string]string, tampered bool) {
 	list := crio.labels[0]
 	labels = map[string]string{}
@@ -96,7 +96,7 @@ func podLabels(annotations map[string]string) (labels map[string]string, tampere
 	return labels, tampered
 }
 
-// marked tells whether the engine wrote annotations, whatever others were written over them.
+// marked reports whether this engine wrote the annotations, even if some were overwritten.
 func (m *mapping) marked(annotations map[string]string) bool {
 	for _, mark := range m.marks {
 		if _, ok := annotations[mark]; ok {
@@ -106,8 +106,8 @@ func (m *mapping) marked(annotations map[string]string) bool {
 	return false
 }
 
-// The kubelet's own names. Where an engine hands them on as labels they are no
-// labels of the pod: they are fields of their own here.
+// Names that the kubelet sets. Engines may pass them on as labels, but they are not labels of the pod: identities
+// have fields of their own for them.
 const (
 	kubePod       = "io.kubernetes.pod.name"
 	kubeNamespace = "io.kubernetes.pod.namespace"
@@ -156,7 +156,7 @@ var (
 		namespace: []string{"io.kubernetes.cri.sandbox-namespace"},
 		pod:       []string{"io.kubernetes.cri.sandbox-name"},
 		podUID:    []string{"io.kubernetes.cri.sandbox-uid"},
-		container: []string{"io.kubernetes.cri.container-name", "nerdctl/name"}, // nerdctl hands its own labels on
+		container: []string{"io.kubernetes.cri.container-name", "nerdctl/name"}, // nerdctl passes on its own labels
 		image:     []string{"io.kubernetes.cri.image-name", "io.kubernetes.cri.podsandbox.image-name"},
 
 		runsSandboxes: true,
@@ -177,8 +177,8 @@ var (
 	}
 )
 
-// recognise finds the engine. Its bundle's path is believed first: a pod's author may
-// be able to add annotations, but not to move the bundle.
+// recognise returns the mapping of the engine. The bundle's path takes precedence: the author of a pod may be able
+// to add annotations, but not to move the bundle.
 func recognise(annotations map[string]string, bundle string) *mapping {
 	switch {
 	case strings.Contains(bundle, "/moby/"),

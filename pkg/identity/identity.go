@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package identity says who a container is: it turns the annotations that an engine
-// wrote into a container's OCI spec into the struct that the kernel keeps, and that
-// struct back into strings.
+// Package identity identifies containers: it converts the annotations in a container's OCI spec into the struct
+// that the kernel keeps, and that struct back into strings.
 //
-// The shim imports it, so it imports nothing heavy.
+// The shim imports this package, so it has no heavy imports.
 package identity
 
 import (
@@ -14,23 +13,23 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 )
 
-// LabelPrefix is the prefix of annotations that are labels on every engine:
-// `docker run --annotation runc-trace.label/app=web` gives the label app=web.
+// LabelPrefix is the prefix of annotations that are labels on every engine: `docker run --annotation
+// runc-trace.label/app=web` sets the label app=web.
 const LabelPrefix = "runc-trace.label/"
 
 // Rules extend the built-in mapping of annotations.
 type Rules struct {
 	Annotations     []string // whole annotations that become labels under their own names
-	Prefixes        []string // annotations that begin so become labels, the prefix stripped
+	Prefixes        []string // annotations with one of these prefixes become labels; the prefix is stripped
 	JSON            []string // annotations that hold a JSON object of labels
-	Keep            []string // labels that are kept first if not all find room: see KeepFirst
-	RecordSandboxes bool     // sandboxes are to be recorded, too
+	Keep            []string // labels that are kept first if there is no room for all: see KeepFirst
+	RecordSandboxes bool     // record sandboxes, too
 }
 
-// Parse says who the container id is, by its spec's annotations and by where its
-// bundle lies. It takes any bytes: what does not fit its field is cut at a character's
-// end, what would not survive the encoding (a NUL, a '=' in a label's key) is left
-// out, and labels that found no room set abi.WhoLabelsTruncated. MountNamespace stays 0.
+// Parse returns the identity of the container id from the annotations of its spec and the path of its bundle. It
+// accepts any bytes. Values that are too long for their field are cut at the end of a character. Labels that cannot
+// be encoded (a NUL, or a '=' in the key) are left out. If there is no room for all labels, Parse sets
+// abi.WhoLabelsTruncated. MountNamespace stays 0.
 func Parse(id string, annotations map[string]string, bundle string, rules Rules) abi.Who {
 	var who abi.Who
 	m := recognise(annotations, bundle)
@@ -91,8 +90,8 @@ func Parse(id string, annotations map[string]string, bundle string, rules Rules)
 	return who
 }
 
-// Tell adds to a container's identity what its engine says of it elsewhere than in its spec. A name and an image that
-// are known already stay.
+// Tell adds data that the engine keeps outside of the container's spec to its identity. A name or an image that is
+// already known is kept.
 func Tell(who *abi.Who, name, image string, labels map[string]string, rules Rules) {
 	if who.Container[0] == 0 {
 		Put(who.Container[:], name)
@@ -108,8 +107,8 @@ func Tell(who *abi.Who, name, image string, labels map[string]string, rules Rule
 	SetLabels(who, all, rules.Keep)
 }
 
-// TellPod adds to the identity of one of CRI-O's containers the labels of its pod, by the annotations of its sandbox's
-// spec, which CRI-O writes even if it never starts the sandbox. It does nothing if these tell no labels.
+// TellPod adds the pod's labels to the identity of a CRI-O container. annotations are those of the sandbox's spec,
+// which CRI-O writes even if it never starts the sandbox. If they hold no labels, TellPod does nothing.
 func TellPod(who *abi.Who, annotations map[string]string, rules Rules) {
 	if !crio.handsOn(annotations) {
 		return
@@ -119,8 +118,8 @@ func TellPod(who *abi.Who, annotations map[string]string, rules Rules) {
 	SetLabels(who, all, rules.Keep)
 }
 
-// String is the text of one of abi.Who's fields: what stands before the first NUL, or
-// all of it. The bytes are whatever was written there, not always valid UTF-8.
+// String returns the text of a field of abi.Who: the bytes before the first NUL, or all of them. They are not
+// always valid UTF-8.
 func String(field []byte) string {
 	if end := bytes.IndexByte(field, 0); end >= 0 {
 		field = field[:end]
@@ -128,14 +127,14 @@ func String(field []byte) string {
 	return string(field)
 }
 
-// Put writes text into a field of zeros and leaves at least one of them at its end: what does not fit is cut at a
-// character's end.
+// Put writes text into a zeroed field and leaves at least one zero at its end. A text that is too long is cut at
+// the end of a character.
 func Put(field []byte, text string) {
 	copy(field, cut(text, len(field)-1))
 }
 
-// cut is as much of text as takes at most limit bytes, has no NUL, and does not end
-// within a character.
+// cut returns the longest prefix of text that takes at most limit bytes, has no NUL, and does not end within a
+// character.
 func cut(text string, limit int) string {
 	if end := indexNUL(text); end >= 0 {
 		text = text[:end]

@@ -13,12 +13,12 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 )
 
-// who is abi.Who as a reader sees it.
+// who is an abi.Who with its fields decoded.
 type who struct {
 	Flags                                                           uint32
 	Engine, ID, SandboxID, Namespace, Pod, PodUID, Container, Image string
-	Labels                                                          map[string]string // its own
-	Owner                                                           map[string]string // nil if there are none
+	Labels                                                          map[string]string // labels of the engine's annotations
+	Owner                                                           map[string]string // nil if the container has none
 	Told                                                            map[string]string
 }
 
@@ -156,7 +156,7 @@ func TestParse(t *testing.T) {
 				"io.kubernetes.cri-o.SandboxID":     "other",
 				"io.kubernetes.cri-o.Labels":        `{"app":"payments","team":"enforced"}`,
 				"runc-trace.label/app":              "payments",
-				"app":                               "evil", // the true label, which CRI-O writes last
+				"app":                               "evil", // the true label: CRI-O writes it last
 				"io.kubernetes.container.name":      "POD",
 				"io.kubernetes.pod.name":            "mypod",
 				"io.kubernetes.pod.namespace":       "default",
@@ -286,8 +286,8 @@ func TestEncodeLabels(t *testing.T) {
 	}
 }
 
-// TestSetLabels holds which labels are kept if not all find room: those that are to be kept first, the engine's, and last
-// the owner's.
+// TestSetLabels checks which labels are kept if there is no room for all: first those to keep, then the engine's,
+// and the owner's last.
 func TestSetLabels(t *testing.T) {
 	long := strings.Repeat("x", 1500)
 	labels := Labels{
@@ -325,7 +325,7 @@ func TestSetLabels(t *testing.T) {
 	}
 }
 
-// TestTell adds what engines say elsewhere to what annotations said.
+// TestTell adds data from outside of the spec to an identity made of annotations.
 func TestTell(t *testing.T) {
 	rules := Rules{Keep: []string{"team"}}
 	w := Parse("id", map[string]string{"runc-trace.label/app": "web"}, task+"moby/id", rules)
@@ -383,7 +383,7 @@ func TestLabelsOfAnyBytes(t *testing.T) {
 	}
 }
 
-// FuzzParse holds what Parse promises of any annotations, given as a JSON object.
+// FuzzParse checks the guarantees of Parse for any annotations, given as a JSON object.
 func FuzzParse(f *testing.F) {
 	f.Add("id", `{"io.kubernetes.cri.sandbox-name": "p", "runc-trace.label/a": "b"}`, task+"k8s.io/x")
 	f.Add("ü", `{"io.kubernetes.cri-o.Labels": "{\"app\":\"web\"}", "blob": "{}"}`, "")
@@ -401,7 +401,7 @@ func FuzzParse(f *testing.F) {
 			if field[len(field)-1] != 0 {
 				t.Errorf("%s has no NUL at its end", name)
 			}
-			// JSON's strings are valid UTF-8, and so must be what is cut of them.
+			// Strings in JSON are valid UTF-8, and cutting them must keep them valid.
 			if name != "id" && !utf8.Valid([]byte(String(field))) {
 				t.Errorf("%s is cut within a character: %q", name, String(field))
 			}

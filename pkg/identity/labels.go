@@ -13,29 +13,28 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 )
 
-// Labels are the labels that are kept with a container's identity, by origin. Readers decide which origin counts: see
-// package labels.
+// Labels are the labels that are stored with a container's identity, by origin. Readers decide on the precedence of
+// the origins: see package labels.
 type Labels struct {
-	// Own come from annotations that are labels: the engine's own, and those that the operator named in the
-	// configuration.
+	// Own come from annotations that are labels: the engine's own, and those named in the configuration.
 	Own map[string]string
 	// Owner come from annotations "runc-trace.label/KEY", which the author of a pod may be able to write.
 	Owner map[string]string
-	// Told are what the engine itself says of the pod or the container. Nil: the engine did not say anything; empty: it
-	// said that there are no labels.
+	// Told are the labels that the engine itself gave for the pod or the container. Nil means that the engine gave
+	// no answer; empty means that there are no labels.
 	Told map[string]string
 
-	// There are more labels of an origin: some found no room, or, of the engine's, the pod's author wrote over them.
+	// Set if labels of the origin are missing: there was no room for some, or the pod's author overwrote those of
+	// the engine.
 	OwnIncomplete, OwnerIncomplete, ToldIncomplete bool
 }
 
-// In abi.Who, labels of the three origins are told apart by how an element begins. Own labels begin with their key,
-// Owner's with LabelPrefix, and the engine's with a '=', which no key can have. A '=' and one letter, behind which no
-// other '=' stands, says what an element cannot. Readers that do not know of this pass over elements with an empty
-// key.
+// In abi.Who, the beginning of an element tells the origin of a label. Own labels begin with their key, Owner's
+// with LabelPrefix, and Told's with a '=', which no key can contain. An element of '=' and one letter, without a
+// second '=', holds flags for the whole set. Readers that do not know this scheme skip elements with an empty key.
 const toldPrefix = "="
 
-// What the letter says, in bits on top of letterBase.
+// The flags in the letter, as bits on top of letterBase.
 const (
 	letterBase = '@'
 
@@ -45,9 +44,9 @@ const (
 	ownerIncomplete = 8
 )
 
-// SetLabels replaces the labels of who. Labels that find no room are left out, and abi.WhoLabelsTruncated says so: kept
-// first are those whose key matches an entry of keep (see KeepFirst), then those that the engine told, and last
-// the owner's, so that the author of a pod cannot push out any other.
+// SetLabels replaces the labels of who. If there is no room for all labels, it leaves some out and sets
+// abi.WhoLabelsTruncated. Labels whose key matches an entry of keep (see KeepFirst) are stored first, then those
+// that the engine told, and the owner's last: the author of a pod cannot displace other labels.
 func SetLabels(who *abi.Who, labels Labels, keep []string) {
 	e := encoder{text: who.Labels[:]}
 	clear(e.text)
@@ -81,7 +80,7 @@ func SetLabels(who *abi.Who, labels Labels, keep []string) {
 	}
 }
 
-// LabelsOf reads the labels of who. It takes any bytes.
+// LabelsOf decodes the labels of who. It accepts any bytes.
 func LabelsOf(who *abi.Who) Labels {
 	l := Labels{Own: map[string]string{}, Owner: map[string]string{}}
 	var letter byte
@@ -106,7 +105,7 @@ func LabelsOf(who *abi.Who) Labels {
 		l.Told = nil
 	}
 	if who.Flags&abi.WhoLabelsTruncated != 0 {
-		if letter&^toldKnown == 0 { // it is not known of which origin
+		if letter&^toldKnown == 0 { // the origin is unknown
 			letter |= toldIncomplete | ownIncomplete | ownerIncomplete
 		}
 		l.ToldIncomplete = letter&toldIncomplete != 0
@@ -116,10 +115,11 @@ func LabelsOf(who *abi.Who) Labels {
 	return l
 }
 
-// EncodeLabels writes labels whole, "key=value\0", as many as fit, and zeros behind them: first those whose key
-// matches an entry of keep, in the order of the entries (see KeepFirst), then the others, both in the order of their
-// keys. It returns the number of bytes in use, and whether any was left out for want of room. A key that is empty or
-// has a '=' or NUL, and a value that has a NUL, is refused: it could be read back as something else.
+// EncodeLabels writes labels as "key=value\0" elements, followed by zeros. An element that does not fit is left out
+// as a whole. Labels whose key matches an entry of keep come first, in the order of the entries (see KeepFirst),
+// then all others; both are sorted by key. EncodeLabels returns the number of bytes in use, and whether labels were
+// left out for lack of room. It skips labels that would decode to something else: an empty key, a key with a '=' or
+// NUL, a value with a NUL.
 func EncodeLabels(text []byte, labels map[string]string, keep []string) (used int, truncated bool) {
 	e := encoder{text: text}
 	clear(text)
@@ -129,7 +129,8 @@ func EncodeLabels(text []byte, labels map[string]string, keep []string) (used in
 	return e.used, truncated
 }
 
-// DecodeLabels reads what EncodeLabels wrote. It takes any bytes: what is no whole "key=value\0" is left out.
+// DecodeLabels reads the format of EncodeLabels. It accepts any bytes, and skips everything that is not a complete
+// "key=value\0".
 func DecodeLabels(text []byte) map[string]string {
 	labels := map[string]string{}
 	for element := range elements(text) {
@@ -140,7 +141,7 @@ func DecodeLabels(text []byte) map[string]string {
 	return labels
 }
 
-// elements yields what stands before each NUL.
+// elements yields the strings that end with a NUL.
 func elements(text []byte) func(func(string) bool) {
 	return func(yield func(string) bool) {
 		for {
@@ -153,13 +154,13 @@ func elements(text []byte) func(func(string) bool) {
 	}
 }
 
-// encoder writes elements into text as long as there is room.
+// encoder appends elements to text while there is room.
 type encoder struct {
 	text []byte
 	used int
 }
 
-// size is how much room labels take, at most.
+// size returns the largest number of bytes that labels can take.
 func size(labels map[string]string, prefix string) int {
 	total := 0
 	for key, value := range labels {
@@ -168,7 +169,7 @@ func size(labels map[string]string, prefix string) int {
 	return total
 }
 
-// addAll adds the labels that are kept first, or all others. It returns false if any found no room.
+// addAll adds either the labels to keep first or all others. It returns false if there was no room for some.
 func (e *encoder) addAll(labels map[string]string, prefix string, keep []string, first bool) bool {
 	if len(labels) == 0 || first && len(keep) == 0 {
 		return true
@@ -199,8 +200,8 @@ func (e *encoder) addAll(labels map[string]string, prefix string, keep []string,
 	return whole
 }
 
-// KeepFirst is the index of the first entry of keep that a label's key matches, or len(keep). An entry is a key, or a
-// pattern of path.Match, in which * matches any characters but '/': "example.com/*".
+// KeepFirst returns the index of the first entry of keep that matches a label's key, or len(keep). An entry is a
+// key or a path.Match pattern, in which * matches any characters except '/': "example.com/*".
 func KeepFirst(keep []string, key string) int {
 	for i, pattern := range keep {
 		if pattern == key {
@@ -213,8 +214,8 @@ func KeepFirst(keep []string, key string) int {
 	return len(keep)
 }
 
-// apply adds the labels that annotations give: by the rules, and to those of the owner the ones that are called labels,
-// unless a rule names these.
+// apply adds the labels found in annotations: those that a rule selects, and to Owner those with LabelPrefix that
+// no rule selects.
 func (r Rules) apply(labels *Labels, annotations map[string]string) {
 	for _, name := range r.JSON {
 		addJSON(labels.Own, annotations[name])
@@ -240,7 +241,7 @@ func addPrefixed(labels, annotations map[string]string, prefix string) {
 	}
 }
 
-// addJSON adds the strings of a JSON object. Anything else in it is passed over.
+// addJSON adds the string members of a JSON object, and ignores all others.
 func addJSON(labels map[string]string, text string) {
 	if text == "" {
 		return
