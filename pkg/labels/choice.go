@@ -2,15 +2,15 @@
 
 package labels
 
-// Choice chooses containers for a list, and notes of which it cannot be sure.
+// Choice selects containers for a list, and records the uncertain ones.
 type Choice struct {
 	Filter *Filter
 
-	Truncated []*Container // that were chosen although not all their labels are known, and the others could decide it
-	Unknown   int          // containers that were left out since their labels, or Docker's names, are not known
+	Truncated []*Container // selected, but not all their labels are known and a missing one could decide otherwise
+	Unknown   int          // left out because their labels, or Docker's names, are not known
 }
 
-// Wants tells whether a container belongs into the list. Nil is a container that is not known any more.
+// Wants reports whether a container belongs in the list. Nil stands for a container that is no longer known.
 func (c *Choice) Wants(container *Container) bool {
 	switch c.Filter.Judge(container) {
 	case Yes:

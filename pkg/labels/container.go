@@ -9,52 +9,53 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/identity"
 )
 
-// Container is what is known of one container. Its strings are what the engine or the
-// container's owner chose: escape them before a terminal sees them.
+// Container holds everything that is known about one container. Its strings are chosen by the engine or by the
+// container's owner: escape them before printing them to a terminal.
 type Container struct {
 	Namespace string
 	Pod       string
-	Name      string // within its pod; empty for the pod's sandbox
-	ID        string // the OCI runtime's
+	Name      string // within its pod; empty for a sandbox
+	ID        string // the ID that the OCI runtime uses
 	PodUID    string
 	SandboxID string
 	Image     string
 	Engine    string
-	Labels    map[string]string // of all sources together; never nil
+	Labels    map[string]string // merged from all sources; never nil
 
-	// Origins says where each label comes from.
+	// Origins maps each label's key to its source.
 	Origins map[string]Origin
-	// Unlabelled says that no source has told its labels yet: there may be others than those in Labels.
+	// Unlabelled is set until a source has told the container's labels: Labels may not be complete.
 	Unlabelled bool
-	// Pending says that an agent could bring labels that count more than those that are known. Unlabelled containers
-	// are pending, and those whose labels only the annotations of a sandbox tell.
+	// Pending is set if an agent could still bring labels of a higher precedence. That is true of Unlabelled
+	// containers, and of those whose labels come only from the annotations of a sandbox.
 	Pending bool
-	// SandboxUnknown says that the sandbox that would tell its labels is named, and was not found yet.
+	// SandboxUnknown is set if the container names a sandbox that has its labels, but the sandbox was not found
+	// yet.
 	SandboxUnknown bool
-	// Truncated says that it has more labels than are known: they found no room.
+	// Truncated is set if the container has more labels than are known: there was no room for them.
 	Truncated bool
-	// doubtful are the keys of labels that a source which counts more may have had, too, before it was truncated.
+	// doubtful holds the keys that a truncated source of a higher precedence may have had, too.
 	doubtful map[string]bool
 
 	Flags      uint32 // enum who_flags
-	Index      uint32 // of its identity
-	Generation uint32 // of its identity
+	Index      uint32 // of the identity
+	Generation uint32 // of the identity
 	State      uint32 // enum state
 	Cgroup     uint64
-	Init       uint32 // PID of its init in the initial PID namespace, or 0
-	ExitStatus uint32 // of its init, as wait(2) gives it; valid once Exited is set
-	Ring       uint32 // index + 1 of the ring that it was given, or 0
+	Init       uint32 // PID of the container's init in the initial PID namespace, or 0
+	ExitStatus uint32 // of the init, in the format of wait(2); valid if Exited is set
+	Ring       uint32 // index + 1 of its ring, or 0
 	RingGen    uint32
 
-	// Nanoseconds of CLOCK_BOOTTIME; 0: has not happened.
+	// Nanoseconds of CLOCK_BOOTTIME; 0 if it has not happened.
 	Created, Started, Exited, Ended uint64
 }
 
-// Sandbox tells whether it is a pod's own container.
+// Sandbox reports whether the container is a pod's sandbox.
 func (c *Container) Sandbox() bool { return c.Flags&abi.WhoSandbox != 0 }
 
-// FullName is namespace/pod/container, or the container's own name where it is in no pod, or its ID where it has no
-// name or is the pod's sandbox.
+// FullName returns namespace/pod/container. Outside of a pod, it returns the container's own name. If the container
+// has no name or is a sandbox, it returns the ID.
 func (c *Container) FullName() string {
 	switch {
 	case c.Name == "":
@@ -65,8 +66,8 @@ func (c *Container) FullName() string {
 	return c.Namespace + "/" + c.Pod + "/" + c.Name
 }
 
-// ShortID is as much of a container's ID as engines show: of the long hexadecimal ones 12
-// digits, and of those that somebody chose all of it.
+// ShortID returns an ID as engines show it: the first 12 digits of a long hexadecimal one, and the whole of any
+// other.
 func ShortID(id string) string {
 	const long, short = 32, 12
 	if len(id) < long || strings.Trim(id, "0123456789abcdef") != "" {

@@ -13,11 +13,11 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/identity"
 )
 
-// maps are identities, as they lie in the map, and what is known of others' labels.
+// maps is a fake of the kernel's maps: identities, and labels by source.
 type maps struct {
 	identities []abi.Identity
 	told       map[subject]abi.Labels
-	looked     int // how often an identity was looked at
+	looked     int // number of calls of Identity
 }
 
 type subject struct {
@@ -38,7 +38,7 @@ func (m *maps) Labels(source uint32, name string) (abi.Labels, bool) {
 	return l, ok
 }
 
-// tell has a source say something later than all that was said.
+// tell has a source report labels, with a later stamp than any before.
 func (m *maps) tell(source uint32, name string, labels map[string]string) {
 	if m.told == nil {
 		m.told = map[subject]abi.Labels{}
@@ -49,7 +49,7 @@ func (m *maps) tell(source uint32, name string, labels map[string]string) {
 	m.told[subject{source, name}] = l
 }
 
-// newDirectory looks again whenever it is asked.
+// newDirectory returns a Directory that never caches.
 func newDirectory(m *maps) *Directory {
 	d := NewDirectory(m, len(m.identities))
 	d.refresh = 0
@@ -80,7 +80,7 @@ func TestDirectory(t *testing.T) {
 		2: {},
 		3: {"a": "b"},
 	}
-	for range 2 { // the second time out of what is known
+	for range 2 { // the second round reads cached containers
 		for index, labels := range want {
 			c, ok := d.Lookup(index, m.identities[index].Generation)
 			if !ok {
@@ -132,7 +132,7 @@ func TestDirectoryFollowsChanges(t *testing.T) {
 	check("the slot was used again", map[string]string{"x": "y"})
 }
 
-// TestDirectoryLooksSeldom asks for a container's labels many times a moment, and the kernel only once.
+// TestDirectoryLooksSeldom looks a container up many times within a moment: the kernel is asked once.
 func TestDirectoryLooksSeldom(t *testing.T) {
 	m := &maps{identities: []abi.Identity{slot(2, "c", "", abi.WhoRecord, nil)}}
 	d := NewDirectory(m, 1)
@@ -148,8 +148,8 @@ func TestDirectoryLooksSeldom(t *testing.T) {
 	}
 }
 
-// TestDirectoryFindsSandboxAtOnce registers pods one after another, each sandbox before its container, much faster than
-// sandboxes that are not there are looked for again.
+// TestDirectoryFindsSandboxAtOnce registers pods, each sandbox before its container, much faster than the interval
+// at which missing sandboxes are looked for again.
 func TestDirectoryFindsSandboxAtOnce(t *testing.T) {
 	m := &maps{identities: make([]abi.Identity, 64)}
 	d := newDirectory(m)
@@ -159,7 +159,7 @@ func TestDirectoryFindsSandboxAtOnce(t *testing.T) {
 		m.identities[n+1] = slot(2, sandbox, sandbox, abi.WhoSandbox, map[string]string{"app": "web"})
 		m.identities[n+2] = slot(2, "container", sandbox, abi.WhoRecord, nil)
 		d.Lookup(n, 2)
-		d.nextScan = time.Time{} // a search takes no time
+		d.nextScan = time.Time{} // assume that a search takes no time
 		if c, ok := d.Lookup(n+2, 2); !ok || c.Labels["app"] != "web" || c.SandboxUnknown {
 			t.Fatalf("the container of %s: %+v", sandbox, c)
 		}
@@ -169,8 +169,8 @@ func TestDirectoryFindsSandboxAtOnce(t *testing.T) {
 	}
 }
 
-// TestDirectoryBoundsSearches has many containers of sandboxes that are not there exec all the time: each is worth one
-// search, and all of them together one a second.
+// TestDirectoryBoundsSearches looks up many containers, again and again, whose sandboxes do not exist: each
+// container causes one search at once, and all of them together one a second.
 func TestDirectoryBoundsSearches(t *testing.T) {
 	m := &maps{identities: make([]abi.Identity, 256)}
 	d := newDirectory(m)
@@ -184,7 +184,7 @@ func TestDirectoryBoundsSearches(t *testing.T) {
 	if most := len(m.identities) + 1 + int(time.Since(begin)/rescan); d.scans > most {
 		t.Errorf("%d searches, want at most %d", d.scans, most)
 	}
-	d.nextScan = time.Now().Add(time.Hour) // the last search took minutes
+	d.nextScan = time.Now().Add(time.Hour) // as if the last search took minutes
 	m.identities[0] = slot(4, "c", "new", abi.WhoRecord, nil)
 	scans := d.scans
 	if c, _ := d.Lookup(0, 4); d.scans != scans || !c.SandboxUnknown {

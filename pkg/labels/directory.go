@@ -11,24 +11,24 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/identity"
 )
 
-// Kernel is where identities and labels come from, which the kernel keeps. Identity copies the one with an index, or
-// returns false if there is none, or if it is being replaced. Labels returns what a source, of enum
-// label_source, knows of a pod's UID or a container's ID; false if it knows nothing.
+// Kernel reads the identities and labels that the kernel keeps. Identity copies the identity with an index; it
+// returns false if that slot is empty or is being replaced. Labels returns the labels that a source, of enum
+// label_source, told for a pod's UID or a container's ID; false if it told none.
 type Kernel interface {
 	Identity(index int) (abi.Identity, bool)
 	Labels(source uint32, subject string) (abi.Labels, bool)
 }
 
-// refresh is how long labels are taken for what they were. Containers may exec much more often.
+// refresh is how long labels are cached. Containers may exec much more often.
 const refresh = 50 * time.Millisecond
 
-// Sandboxes are registered before their containers. So one search after a container was first seen finds its sandbox,
-// unless that is adopted later.
+// Sandboxes are registered before their containers, so a search after a container was first seen finds its sandbox,
+// unless the sandbox is adopted later.
 const (
-	// rescan is how often a sandbox that was not found is looked for again.
+	// rescan is the interval at which a missing sandbox is looked for again.
 	rescan = time.Second
-	// scanShare is how many times longer than a search the time to the next one is, at least, however many containers
-	// with unknown sandboxes appear.
+	// scanShare bounds the cost of searches: after a search, the next one waits at least scanShare times as long as
+	// the search took, no matter how many containers with unknown sandboxes appear.
 	scanShare = 10
 )
 
@@ -37,40 +37,40 @@ type Directory struct {
 	kernel    Kernel
 	count     int
 	known     map[uint32]*entry // by index
-	sandboxes map[string]int    // index by ID, as the last scan found them
-	scanned   time.Time         // when the last scan began
-	nextScan  time.Time         // none begins before
+	sandboxes map[string]int    // ID to index, as of the last scan
+	scanned   time.Time         // start of the last scan
+	nextScan  time.Time         // earliest start of the next scan
 	scans     int
 	seed      maphash.Seed
 	refresh   time.Duration
 }
 
-// entry is a container and what its labels were made of.
+// entry is a container with the inputs of its labels.
 type entry struct {
 	container Container
-	seen      time.Time // for the first time
+	seen      time.Time // first lookup
 	looked    time.Time
 	stamps    stamps
 	own       identity.Labels
-	sandbox   *identity.Labels // the sandbox's, which stay when it is known no more; nil until it is found
+	sandbox   *identity.Labels // the sandbox's labels, kept after the sandbox is gone; nil until it is found
 }
 
-// stamps tell labels that changed from those that did not: 0 if there are none.
+// stamps identify versions of the sources: if no stamp changed, no label did. A stamp is 0 if the source has none.
 type stamps struct {
 	own, sandbox            uint64
 	kubernetes, cri, docker uint64
 }
 
-// NewDirectory returns a Directory of `count` identities.
+// NewDirectory returns a Directory of count identities.
 func NewDirectory(kernel Kernel, count int) *Directory {
 	return &Directory{
 		kernel: kernel, count: count, known: map[uint32]*entry{}, seed: maphash.MakeSeed(), refresh: refresh,
 	}
 }
 
-// Lookup finds the container whose identity has an index and a generation; false if that
-// identity was given to another container since, or will be: it was evicted. What is
-// returned is as of now, and shared: it must not be changed, and the next Lookup may change it.
+// Lookup returns the container with an index and a generation of its identity. It returns false if the identity was
+// evicted: the slot belongs to another container now, or soon will. The result is current and shared: do not change
+// it, and expect the next Lookup to change it.
 func (d *Directory) Lookup(index, generation uint32) (*Container, bool) {
 	i, ok := d.kernel.Identity(int(index))
 	if !ok || i.Generation != generation {
@@ -79,7 +79,7 @@ func (d *Directory) Lookup(index, generation uint32) (*Container, bool) {
 	return d.container(index, &i), true
 }
 
-// All lists every identity that is in use, in the order of their slots.
+// All returns all containers with an identity, in the order of their slots.
 func (d *Directory) All() []*Container {
 	d.scan()
 	var all []*Container
@@ -92,7 +92,7 @@ func (d *Directory) All() []*Container {
 	return all
 }
 
-// AgentSeen is when the agent was last alive, in nanoseconds of CLOCK_BOOTTIME: 0 if none has been since the
+// AgentSeen returns when the agent was last alive, in nanoseconds of CLOCK_BOOTTIME; 0 if it has not run since the
 // programs were loaded.
 func (d *Directory) AgentSeen() uint64 {
 	l, ok := d.kernel.Labels(abi.LabelsAgent, "")
@@ -102,8 +102,8 @@ func (d *Directory) AgentSeen() uint64 {
 	return l.Updated
 }
 
-// container brings what is known of a slot up to an identity. Labels may change while an identity lives, since a source
-// may tell them later; all else that is text does not, except for what Docker tells.
+// container returns the container of a slot, updated from an identity. During the life of an identity only its
+// labels change, since a source may tell them later, and the name that Docker tells.
 func (d *Directory) container(index uint32, i *abi.Identity) *Container {
 	now := time.Now()
 	e := d.known[index]
@@ -123,7 +123,7 @@ func (d *Directory) container(index uint32, i *abi.Identity) *Container {
 	return c
 }
 
-// label joins the labels of a container, if any of them changed.
+// label merges the labels of a container if a source changed.
 func (d *Directory) label(e *entry, i *abi.Identity) {
 	c := &e.container
 	s := stamps{own: d.stamp(&i.Who), sandbox: e.stamps.sandbox}
@@ -151,7 +151,8 @@ func (d *Directory) label(e *entry, i *abi.Identity) {
 	c.join(sources{own: e.own, sandbox: e.sandbox, kubernetes: kubernetes, cri: cri, docker: docker})
 	if docker != nil {
 		name := identity.String(i.Who.Container[:])
-		// What annotations call a pod's container stays. Otherwise the name is Docker's, and may be an old one.
+		// The name that annotations give a pod's container is final. Any other name comes from Docker, and can
+		// change.
 		if c.Pod == "" || name == "" {
 			name = cmp.Or(identity.String(docker.Name[:]), name)
 		}
@@ -159,7 +160,7 @@ func (d *Directory) label(e *entry, i *abi.Identity) {
 	}
 }
 
-// told is what a source knows of a subject, with its stamp; nil if that is nothing.
+// told returns the labels that a source told for a subject, and sets stamp; nil if it told none.
 func (d *Directory) told(source uint32, subject string, stamp *uint64) *abi.Labels {
 	if subject == "" {
 		return nil
@@ -172,12 +173,12 @@ func (d *Directory) told(source uint32, subject string, stamp *uint64) *abi.Labe
 	return &l
 }
 
-// stamp tells labels that changed from those that did not. It is never 0.
+// stamp returns a number that changes with the labels. It is never 0.
 func (d *Directory) stamp(who *abi.Who) uint64 {
 	return maphash.Bytes(d.seed, who.Labels[:min(int(who.LabelsLength), len(who.Labels))]) | 1
 }
 
-// sandbox finds the identity of a sandbox by its ID, for a container that was first seen at a time.
+// sandbox returns the identity of the sandbox with an ID, for a container that was first seen at a time.
 func (d *Directory) sandbox(id string, seen time.Time) (abi.Identity, bool) {
 	for range 2 {
 		if index, ok := d.sandboxes[id]; ok {
@@ -194,7 +195,7 @@ func (d *Directory) sandbox(id string, seen time.Time) (abi.Identity, bool) {
 	return abi.Identity{}, false
 }
 
-// scan notes which slot is which sandbox's. If an ID was used twice, the younger one counts.
+// scan maps the IDs of sandboxes to slots. If an ID was used twice, the younger sandbox counts.
 func (d *Directory) scan() {
 	d.scanned = time.Now()
 	d.scans++

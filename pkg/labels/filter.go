@@ -8,12 +8,12 @@ import (
 	"strings"
 )
 
-// Glob is a name or a pattern for names: * for any characters, ? for one, [a-z] for one of
-// a range, \ before a character that is meant itself (path.Match, and no name holds a
-// slash). The empty Glob matches every name. It can be the value of a command-line flag.
+// Glob is a name or a pattern for names: * matches any characters, ? one, [a-z] one of a range, and \ escapes the
+// next character (path.Match; no name holds a slash). The empty Glob matches every name. A Glob is a flag.Value of
+// pflag.
 type Glob string
 
-// Matches tells whether a name matches, as a whole.
+// Matches reports whether the whole name matches.
 func (g Glob) Matches(name string) bool {
 	if g == "" || string(g) == name {
 		return true
@@ -22,10 +22,10 @@ func (g Glob) Matches(name string) bool {
 	return err == nil && matched
 }
 
-// String is the pattern.
+// String returns the pattern.
 func (g Glob) String() string { return string(g) }
 
-// Set takes a pattern from a flag and refuses one that is malformed.
+// Set sets the pattern from a flag, and returns an error if it is malformed.
 func (g *Glob) Set(text string) error {
 	if _, err := path.Match(text, ""); err != nil {
 		return errors.New("is no pattern: a bracket is not closed, or nothing follows a backslash")
@@ -34,28 +34,27 @@ func (g *Glob) Set(text string) error {
 	return nil
 }
 
-// Type names the kind of value in a flag's help.
+// Type returns the kind of value for a flag's help.
 func (g *Glob) Type() string { return "name" }
 
-// Filter says which containers are wanted: those that match all of it. Its zero value
-// wants every one.
+// Filter selects the containers that match all of its fields. The zero value selects every container.
 type Filter struct {
 	Labels    Selector
 	Namespace Glob
 	Pod       Glob
 	Container Glob
-	// Target is what a name was found to mean: nil if none was given.
+	// Target is the result of resolving a name: nil if no name was given.
 	Target *Target
 }
 
-// Everything tells whether every container is wanted, even one that is not known any more.
+// Everything reports whether every container is selected, even one that is no longer known.
 func (f *Filter) Everything() bool {
 	return f.Labels.Everything() && f.Namespace == "" && f.Pod == "" && f.Container == "" && f.Target == nil
 }
 
-// Judge tells whether a container is wanted, as far as the names and labels that are known tell: Maybe if labels that found
-// no room could decide it. What no source has told yet does not count: see Container.Unlabelled. A container that is not known
-// any more, nil, is wanted only if all are.
+// Judge reports whether a container is selected, according to the names and labels that are known. It returns Maybe
+// if truncated labels could decide. Labels that no source has told yet are ignored: see Container.Unlabelled. Nil,
+// a container that is no longer known, is selected only if all are.
 func (f *Filter) Judge(c *Container) Verdict {
 	if c == nil {
 		if f.Everything() {
@@ -69,7 +68,8 @@ func (f *Filter) Judge(c *Container) Verdict {
 	return f.Labels.Judge(c)
 }
 
-// JudgeNames tells whether a container is wanted whatever its labels are: Maybe if its name decides it and is not known yet.
+// JudgeNames reports whether a container is selected, without its labels. It returns Maybe if the container's name
+// decides and is not known yet.
 func (f *Filter) JudgeNames(c *Container) Verdict {
 	if !f.Namespace.Matches(c.Namespace) || !f.matchesPod(c) {
 		return No
@@ -90,7 +90,8 @@ func (f *Filter) JudgeNames(c *Container) Verdict {
 	return verdict
 }
 
-// Choose leaves what a name means among containers that the filter wants; what is looked for is for the error, a *NameError.
+// Choose resolves a name among the selected containers and sets Target. what describes the name in an error, which
+// is a *NameError.
 func (f *Filter) Choose(name, what string, among []*Container) error {
 	search := NewSearch(name, what)
 	for _, c := range among {
@@ -105,12 +106,12 @@ func (f *Filter) Choose(name, what string, among []*Container) error {
 	return err
 }
 
-// matchesPod tells whether a container's pod has the name that was asked for, alone or behind its namespace.
+// matchesPod reports whether a container's pod has the requested name, with or without its namespace.
 func (f *Filter) matchesPod(c *Container) bool {
 	return f.Pod.Matches(c.Pod) || c.Pod != "" && strings.Contains(string(f.Pod), "/") && f.Pod.Matches(c.Namespace+"/"+c.Pod)
 }
 
-// matchesContainer tells whether a container has the name, or the ID, or is the one of a pod, that was asked for.
+// matchesContainer reports whether a container has the requested name or ID, or belongs to the requested pod.
 func (f *Filter) matchesContainer(c *Container) bool {
 	if f.Container.Matches(c.Name) {
 		return true
@@ -124,14 +125,14 @@ func (f *Filter) matchesContainer(c *Container) bool {
 	return false
 }
 
-// AsksForID tells whether a filter asks for a container by what can only be its ID.
+// AsksForID reports whether the filter's container can only be an ID.
 func (f *Filter) AsksForID() bool {
-	const short = 12 // as engines show it
+	const short = 12 // length of an ID as engines show it
 	return isID(string(f.Container)) && (len(f.Container) >= short || strings.Contains(string(f.Container), "://"))
 }
 
-// Unmet is the error for a filter that asks for a container by its name or its ID, not by a pattern, if nothing has it; nil if
-// it does not.
+// Unmet returns the error for a container that does not exist, if the filter's container is a name or an ID; nil if it
+// is a pattern or empty.
 func (f *Filter) Unmet() error {
 	if f.Container == "" || strings.ContainsAny(string(f.Container), `*?[\`) {
 		return nil

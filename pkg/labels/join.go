@@ -7,40 +7,41 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/identity"
 )
 
-// Origin is where a label comes from.
+// Origin is the source of a label.
 type Origin string
 
 // The origins.
 const (
 	FromKubernetes Origin = "kubernetes" // the API server: follows later changes
-	FromCRI        Origin = "cri"        // the engine, as the pod was created
+	FromCRI        Origin = "cri"        // the engine, when the pod was created
 	FromSandbox    Origin = "sandbox"    // annotations of the pod's sandbox
-	FromDocker     Origin = "docker"     // Docker: its API, or what it keeps of the container
-	FromAnnotation Origin = "annotation" // of the container, written by its engine or its owner
+	FromDocker     Origin = "docker"     // Docker: its API, or its file for the container
+	FromAnnotation Origin = "annotation" // on the container, written by its engine or its owner
 )
 
-// sources are what is known of the labels of one container. What is nil is not known.
+// sources holds the labels of one container by source. Nil is unknown.
 type sources struct {
 	own                     identity.Labels
 	sandbox                 *identity.Labels
 	kubernetes, cri, docker *abi.Labels
 }
 
-// layer is a set of labels of one origin. Of several layers with the same key the first one counts.
+// layer is a set of labels of one origin. If several layers have the same key, the first one counts.
 type layer struct {
 	labels    map[string]string
 	origin    Origin
 	truncated bool
 }
 
-// join makes one set of labels of those that all sources have.
+// join merges the labels of all sources into one set.
 //
-// Of a pod, the API server counts most, or else the engine (CRI), or else the annotations in which CRI-O hands labels
-// on. Then come annotations that the operator made labels by the configuration. Annotations that the pod's author may
-// have written ("runc-trace.label/KEY") count only if none of the sources above has told the pod's labels.
+// For a pod, the API server has precedence, then the engine (CRI), then the annotations in which CRI-O passes
+// labels on. Annotations that the operator's configuration turns into labels come next. Annotations that the pod's
+// author may have written ("runc-trace.label/KEY") count only if none of the first three sources has told the pod's
+// labels.
 //
-// The user who starts a container that is in no pod of Kubernetes writes its annotations: they count more than what
-// Docker says, which the author of the image may have written.
+// Outside of a Kubernetes pod, the user who starts the container writes its annotations. They have precedence over
+// the labels from Docker, which the author of the image may have written.
 func (c *Container) join(s sources) {
 	var layers []layer
 	own := layer{s.own.Own, FromAnnotation, s.own.OwnIncomplete}
@@ -49,7 +50,7 @@ func (c *Container) join(s sources) {
 		text := l.Text[:min(int(l.Length), len(l.Text))]
 		return layer{identity.DecodeLabels(text), origin, l.Flags&abi.LabelsTruncated != 0}
 	}
-	var pod *layer // by the agent
+	var pod *layer // the pod's labels, told by the agent
 	switch {
 	case s.kubernetes != nil:
 		l := told(s.kubernetes, FromKubernetes)
@@ -102,7 +103,7 @@ func (c *Container) join(s sources) {
 	c.lay(layers)
 }
 
-// handedOn are the labels of the pod that its engine wrote into annotations, or nil.
+// handedOn returns the pod's labels that its engine wrote into annotations, or nil.
 func (c *Container) handedOn(s sources) *layer {
 	origin := FromSandbox
 	if c.Sandbox() {
@@ -117,12 +118,13 @@ func (c *Container) handedOn(s sources) *layer {
 	return nil
 }
 
-// inPod tells whether it belongs to a pod of Kubernetes, whose labels others know. What Podman calls pods is its own.
+// inPod reports whether the container is in a Kubernetes pod, which has labels of its own. Podman's pods do not
+// count.
 func (c *Container) inPod() bool {
 	return c.Engine != "podman" && (c.PodUID != "" || c.SandboxID != "")
 }
 
-// lay makes the labels of layers, the first one of which counts most. Maps are new: the old ones may still be in use.
+// lay merges layers in descending precedence. It makes new maps, since the old ones may still be in use.
 func (c *Container) lay(layers []layer) {
 	c.Labels, c.Origins, c.Truncated, c.doubtful = map[string]string{}, map[string]Origin{}, false, nil
 	for _, l := range layers {

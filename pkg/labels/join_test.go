@@ -12,7 +12,7 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/identity"
 )
 
-// joined is what sources come to.
+// joined is the result of merging sources.
 type joined struct {
 	Labels         map[string]string
 	Origins        map[string]Origin
@@ -28,7 +28,7 @@ func (c *Container) joined() joined {
 
 type set = map[string]string
 
-// ofPod is the identity of a pod's container.
+// ofPod returns the identity of a container in a pod.
 func ofPod(id, sandbox, engine string, flags uint32, labels identity.Labels) abi.Identity {
 	i := slot(2, id, sandbox, flags, nil)
 	identity.Put(i.Who.PodUID[:], "uid")
@@ -37,8 +37,8 @@ func ofPod(id, sandbox, engine string, flags uint32, labels identity.Labels) abi
 	return i
 }
 
-// TestJoinPod has labels of a pod come from everywhere, one source after another: the author's annotations count only until
-// another source speaks.
+// TestJoinPod adds the labels of a pod from one source after another: the author's annotations count only until
+// another source has told labels.
 func TestJoinPod(t *testing.T) {
 	m := &maps{identities: []abi.Identity{
 		ofPod("c1", "s1", "containerd", abi.WhoRecord, identity.Labels{Own: set{"rule": "1", "app": "rule"}, Owner: set{"own": "1", "app": "author"}}),
@@ -77,7 +77,7 @@ func TestJoinPod(t *testing.T) {
 	})
 }
 
-// TestJoinCRIO has CRI-O hand labels on, by the sandbox or by what the shim read of it.
+// TestJoinCRIO checks labels that CRI-O passes on: read from the sandbox's identity, or read by the shim.
 func TestJoinCRIO(t *testing.T) {
 	m := &maps{identities: []abi.Identity{
 		ofPod("c1", "s1", "cri-o", abi.WhoRecord, identity.Labels{Owner: set{"app": "author"}}),
@@ -105,7 +105,7 @@ func TestJoinCRIO(t *testing.T) {
 	}
 }
 
-// TestJoinOthers is of containers in no pod: the user who starts them writes their annotations.
+// TestJoinOthers checks containers outside of pods: the user who starts them writes their annotations.
 func TestJoinOthers(t *testing.T) {
 	docker, read, podman := slot(2, "d", "", abi.WhoRecord, nil), slot(2, "r", "", abi.WhoRecord, nil), slot(2, "p", "pod", abi.WhoRecord, nil)
 	identity.Put(docker.Who.Engine[:], "docker")
@@ -152,7 +152,7 @@ func TestJoinOthers(t *testing.T) {
 	}
 }
 
-// TestTruncated has sources whose labels found no room.
+// TestTruncated checks sources with more labels than there is room for.
 func TestTruncated(t *testing.T) {
 	m := &maps{identities: []abi.Identity{
 		ofPod("c", "", "containerd", abi.WhoRecord, identity.Labels{Own: set{"team": "rule", "app": "rule"}}),
@@ -168,13 +168,13 @@ func TestTruncated(t *testing.T) {
 		t.Errorf("%+v", c)
 	}
 	for text, want := range map[string]Verdict{
-		// Known for certain.
+		// The labels are certain.
 		"": Yes, "app=web": Yes, "app=db": No, "app!=db": Yes, "app!=web": No, "app": Yes, "!app": No, "app in (a,web)": Yes, "app notin (web)": No, "n>6": Yes, "n<7": No, "e=": Yes,
-		// Missing, or left out.
+		// The label may be missing or left out.
 		"other=x": Maybe, "other==x": Maybe, "other!=x": Maybe, "other": Maybe, "!other": Maybe, "other in (x,y)": Maybe, "other notin (x)": Maybe, "other>1": Maybe, "other<1": Maybe,
-		// The API server may have had another one.
+		// The API server may have had another value.
 		"team=rule": Maybe, "team=x": Maybe, "team!=rule": Maybe, "team!=x": Maybe, "team": Yes, "!team": No, "team in (rule)": Maybe, "team notin (rule)": Maybe, "team>1": Maybe,
-		// All requirements.
+		// All requirements must be met.
 		"app=web,other=x": Maybe, "app=db,other=x": No, "other=x,app=db": No, "app=web,n>6": Yes, "!team,other": No, "other,!team": No,
 	} {
 		s, err := ParseSelector(text)
@@ -191,7 +191,7 @@ func TestTruncated(t *testing.T) {
 	}
 }
 
-// TestChoice chooses for lists.
+// TestChoice selects containers for lists.
 func TestChoice(t *testing.T) {
 	s, err := ParseSelector("app=web")
 	if err != nil {

@@ -11,21 +11,21 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/terminal"
 )
 
-// Known is a container of a node.
+// Known is a container on a node.
 type Known struct {
-	Node string // empty: this one, whatever it is called
+	Node string // empty: this node, regardless of its name
 	*Container
 }
 
-// NameError says that a name means nothing, or several things.
+// NameError is returned for a name that matches nothing, or more than one thing.
 type NameError struct {
 	Name       string
-	What       string // that was looked for: "recording of", "container called"
+	What       string // the kind of thing: "recording of", "container called"
 	Ambiguous  bool
-	Candidates []string // names that mean one thing each; if nothing matched, similar ones
+	Candidates []string // names that match one thing each; if nothing matched, similar names
 }
 
-// Error lists the candidates, one a line, escaped for a terminal.
+// Error lists the candidates, one per line, escaped for a terminal.
 func (e *NameError) Error() string {
 	var text string
 	switch {
@@ -43,20 +43,20 @@ func (e *NameError) Error() string {
 	return text + "\n  " + strings.Join(escaped, "\n  ")
 }
 
-// Target is what a name means: a pod, or a container with all its runs.
+// Target is the result of resolving a name: a pod, or a container with all its runs.
 type Target struct {
 	Node string
 	thing
-	ids []string // if it was named by its ID: only these runs
+	ids []string // if the name is an ID: only these runs
 }
 
-// thing is what a name can mean: a pod, or a container. One without a name is told by its ID.
+// thing is a pod or a container that a name can match. If it has no name, its ID identifies it.
 type thing struct {
 	node, engine, namespace, pod, name, id string
 	isPod                                  bool
 }
 
-// thingOf is the container that a run is of.
+// thingOf returns the container that a run belongs to.
 func thingOf(k Known) thing {
 	t := thing{node: k.Node, engine: k.Engine, namespace: k.Namespace, pod: k.Pod, name: k.Name}
 	if k.Name == "" {
@@ -65,12 +65,12 @@ func thingOf(k Known) thing {
 	return t
 }
 
-// podOf is the pod that a container is in.
+// podOf returns the pod that a container belongs to.
 func podOf(k Known) thing {
 	return thing{node: k.Node, namespace: k.Namespace, pod: k.Pod, isPod: true}
 }
 
-// Includes tells whether a container is meant, whichever node it is on.
+// Includes reports whether the target includes a container, on any node.
 func (t *Target) Includes(c *Container) bool {
 	k := Known{t.node, c}
 	switch {
@@ -82,35 +82,36 @@ func (t *Target) Includes(c *Container) bool {
 	return thingOf(k) == t.thing
 }
 
-// MayInclude tells whether a container has no name yet, and could be meant once it has.
+// MayInclude reports whether the target could include a container whose name is not known yet.
 func (t *Target) MayInclude(c *Container) bool {
 	return t.ids == nil && !t.isPod && t.pod == "" && c.nameless() && c.Engine == t.engine
 }
 
-// nameless tells whether a container's name is on its way.
+// nameless reports whether a container's name is yet to come.
 func (c *Container) nameless() bool { return c.Name == "" && c.Engine == "docker" && c.Unlabelled }
 
-// match is how a name means a container.
+// match is the way in which a name matches a container. Later values are less certain.
 type match uint8
 
 const (
 	noMatch match = iota
-	byPod         // it is in the pod of that name
-	byName        // it is called so
-	byID          // its ID is that, or begins so
-	byPart        // its name within its pod is that
-	byHunch       // its ID begins so, which may well be by chance
+	byPod         // the name is that of its pod
+	byName        // the name is its own
+	byID          // the name is its ID, or a prefix of it
+	byPart        // the name is its name within its pod
+	byHunch       // the name is a prefix of its ID so short that it may match by chance
 )
 
-// sureDigits is the number of hexadecimal digits that a name does not share by chance with one of thousands of IDs.
+// sureDigits is the number of hexadecimal digits after which a prefix does not match one of thousands of IDs by
+// chance.
 const sureDigits = 6
 
-// meaning tells how a name means a container:
+// meaning returns how a name matches a container:
 //
-//	its ID, or engine://ID; the beginning of either
+//	its ID, or engine://ID; a prefix of either
 //	namespace/pod/container, namespace/pod, pod
 //	the container's own name
-//	node_namespace_pod or node_namespace_pod_container; the node does not count if it is this one
+//	node_namespace_pod or node_namespace_pod_container; the node is ignored if it is this one
 func meaning(name string, k Known) match {
 	slashes, scores := strings.Split(name, "/"), strings.Split(name, "_")
 	local := k.Node == "" || k.Node == scores[0]
@@ -135,13 +136,13 @@ func meaning(name string, k Known) match {
 	return noMatch
 }
 
-// in tells whether a container is in a pod: a namespace and a name, and what follows.
+// in reports whether a container is in the pod that parts begin with: a namespace and a name.
 func (k *Known) in(parts []string) bool {
 	return k.Pod != "" && k.Namespace == parts[0] && k.Pod == parts[1]
 }
 
-// meansID tells whether a name is a container's ID: engine://ID or the beginning of one, such as runc://ID for one of no
-// engine; an ID; or so many of its first digits that it is no chance.
+// meansID reports whether a name is a container's ID: engine://ID or a prefix of one (runc:// if there is no
+// engine), an ID, or enough of its first digits to rule out chance.
 func meansID(name string, c *Container) bool {
 	if engine, id, ok := strings.Cut(name, "://"); ok {
 		return id != "" && strings.HasPrefix(c.ID, id) && engine == cmp.Or(c.Engine, "runc")
@@ -149,22 +150,22 @@ func meansID(name string, c *Container) bool {
 	return name == c.ID || isID(name) && strings.HasPrefix(c.ID, name)
 }
 
-// isID tells whether a name is so much of an ID that it is no chance if one begins so.
+// isID reports whether a name is long enough a prefix of an ID to rule out chance.
 func isID(name string) bool {
 	return len(name) >= sureDigits && strings.Trim(name, "0123456789abcdef") == "" || strings.Contains(name, "://")
 }
 
-// Search finds out what a name means among containers that come one after another. It keeps only those that may be meant.
+// Search resolves a name among containers that are added one by one. It keeps only those that may match.
 type Search struct {
 	name, what string
-	found      [byHunch + 1][]Known // by how they match
+	found      [byHunch + 1][]Known // by the kind of match
 	similar    []string
 }
 
-// NewSearch returns a Search for a name among none yet; what it is that is looked for is for the error.
+// NewSearch returns an empty Search for a name. what is the kind of thing for an error: see NameError.
 func NewSearch(name, what string) *Search { return &Search{name: name, what: what} }
 
-// Add adds a run of a container to those that may be meant, and tells whether it is one.
+// Add adds a run of a container, if it may match, and reports whether it may.
 func (s *Search) Add(k Known) bool {
 	m := meaning(s.name, k)
 	if m != noMatch {
@@ -174,7 +175,7 @@ func (s *Search) Add(k Known) bool {
 	return m != noMatch
 }
 
-// Target is the one pod or container that is meant. The error is a *NameError.
+// Target returns the one pod or container that the name matches. The error is a *NameError.
 func (s *Search) Target() (Target, error) {
 	found := s.best()
 	var all []named
@@ -199,8 +200,8 @@ func (s *Search) Target() (Target, error) {
 	return t, nil
 }
 
-// Runs are the runs of the one container that is meant, the newest first. A pod means its container if it has one; its
-// sandbox counts if nothing else of the pod is there. The error is a *NameError.
+// Runs returns the runs of the one container that the name matches, the newest first. A pod stands for its
+// container; it stands for its sandbox only if it has no other container. The error is a *NameError.
 func (s *Search) Runs() ([]Known, error) {
 	runs := slices.DeleteFunc(s.best(), func(k Known) bool {
 		return k.Sandbox() && slices.Contains(s.found[byPod], k) && slices.ContainsFunc(s.found[byPod], func(other Known) bool {
@@ -218,10 +219,9 @@ func (s *Search) Runs() ([]Known, error) {
 	return runs, nil
 }
 
-// best are the runs that the name means in the best way. A name, a pod and an ID count alike, so that none of them hides
-// another: one that a container's owner chose must not stand in for somebody else's. Names within pods count if there is none
-// of these, or on other nodes than these: a node must not stand in for another one, either. Beginnings of IDs that are so
-// short that chance may have made them count last.
+// best returns the runs with the best match. Names, pods and IDs have the same rank, so that none hides another: a
+// name that a container's owner chose must not stand in for another's. Names within pods count on nodes that have none
+// of these: a node must not stand in for another one, either. Prefixes of IDs that may match by chance rank last.
 func (s *Search) best() []Known {
 	found := slices.Concat(s.found[byPod], s.found[byName], s.found[byID])
 	whole := len(found)
@@ -236,7 +236,7 @@ func (s *Search) best() []Known {
 	return found
 }
 
-// one fails unless there is one thing.
+// one returns an error unless there is exactly one thing.
 func (s *Search) one(things []named) error {
 	switch len(things) {
 	case 1:
@@ -248,7 +248,7 @@ func (s *Search) one(things []named) error {
 	return s.ambiguous(things)
 }
 
-// named is something with one of its containers.
+// named is a thing with one of its containers.
 type named struct {
 	thing
 	of Known
@@ -261,7 +261,7 @@ func add(all []named, n named) []named {
 	return append(all, n)
 }
 
-// ambiguous lists names of several things: each means that one only.
+// ambiguous returns an error that lists a name for each of the things, which matches no other.
 func (s *Search) ambiguous(things []named) error {
 	e := &NameError{Name: s.name, What: s.what, Ambiguous: true}
 	count := map[string]int{}
@@ -289,7 +289,7 @@ func (n *named) text() string {
 	return n.of.text()
 }
 
-// text is a name that means a container among those of many nodes.
+// text returns a name of a container that identifies it among those of many nodes.
 func (k Known) text() string {
 	if k.Node == "" || k.Pod == "" || k.Name == "" {
 		return k.onNode(k.FullName())
@@ -297,7 +297,7 @@ func (k Known) text() string {
 	return strings.Join([]string{k.Node, k.Namespace, k.Pod, k.Name}, "_")
 }
 
-// onNode says of a name which node's it is.
+// onNode prefixes a name with its node.
 func (k Known) onNode(name string) string {
 	if k.Node == "" {
 		return name
@@ -305,7 +305,7 @@ func (k Known) onNode(name string) string {
 	return name + " (of node " + k.Node + ")"
 }
 
-// addSimilar notes names that hold the last part of the one that was asked for, or begin as it does.
+// addSimilar records names that contain the last part of the requested name, or share its beginning.
 func (s *Search) addSimilar(k Known) {
 	const most, beginning = 8, 3
 	part := s.name[strings.LastIndexAny(s.name, "/_")+1:]

@@ -86,7 +86,7 @@ func TestRuns(t *testing.T) {
 	}
 	for _, c := range []struct {
 		name string
-		want []string // IDs; or how the error begins
+		want []string // IDs; or the beginning of the error
 	}{
 		{"default/mypod/sh", []string{"c0ffee0000"}},
 		{"default/mypod", []string{"c0ffee0000"}},
@@ -133,31 +133,31 @@ func TestRuns(t *testing.T) {
 	}
 }
 
-// TestForms finds containers of several engines by each form of a name, for a command that needs one container and for one that
-// takes a pod, too.
+// TestForms finds containers of several engines by each form of a name: for a command that needs one container, and
+// for one that also accepts a pod.
 func TestForms(t *testing.T) {
 	const long = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcde"
 	list := []*Container{
 		{ID: long + "0", Engine: "docker", Name: "web"},
-		{ID: long + "1", Engine: "docker"}, // no agent has told its name
+		{ID: long + "1", Engine: "docker"}, // the agent has not told its name yet
 		{ID: "fedcba9876543210fedcba9876543210", Engine: "podman", Name: "db"},
 		{ID: "aa11223344556677aa11223344556677", Engine: "containerd", Namespace: "prod", Pod: "api-0", Name: "app"},
 		{ID: "bb11223344556677bb11223344556677", Engine: "containerd", Namespace: "prod", Pod: "api-0", Name: "proxy"},
 		{ID: "cc11223344556677cc11223344556677", Engine: "containerd", Namespace: "prod", Pod: "api-0", Flags: abi.WhoSandbox},
 		{ID: "dd11223344556677dd11223344556677", Engine: "cri-o", Namespace: "test", Pod: "one", Name: "only"},
 		{ID: "chosen"},
-		// Names that somebody chose to be taken for another's.
+		// Names chosen to be mistaken for another container's.
 		{ID: "ee11223344556677ee11223344556677", Engine: "containerd", Namespace: "evil", Pod: "web", Name: "x"}, // as Docker's container
 		{ID: "only2", Namespace: "evil", Pod: "chosen", Name: "x"},                                               // as an ID
 		{ID: "api-0"}, // as a pod
 		{ID: "0011223344556677", Engine: "docker", Name: "fedcba987654"}, // as the short ID of another
-		{ID: "ff11223344556677", Engine: "docker", Name: "fe"},           // beginning of an ID by chance
+		{ID: "ff11223344556677", Engine: "docker", Name: "fe"},           // prefix of an ID by chance
 		{ID: "9911223344556677", Engine: "podman", Name: "twin"}, {ID: "8811223344556677", Engine: "docker", Name: "twin"},
 	}
 	const several = " means more than one container; name one of:"
 	for _, c := range []struct {
 		name        string
-		one, target string // IDs that are found, shortened; or candidates
+		one, target string // IDs that match, shortened; or candidates
 	}{
 		{long + "0", "012", "012"},
 		{"docker://" + long + "0", "012", "012"},
@@ -235,7 +235,7 @@ func TestForms(t *testing.T) {
 	}
 }
 
-// TestTargetFollows tells of a target which containers it means that come later.
+// TestTargetFollows checks which later containers a target includes.
 func TestTargetFollows(t *testing.T) {
 	list := []*Container{
 		{ID: "aa11223344556677", Engine: "containerd", Namespace: "prod", Pod: "api-0", Name: "app"},

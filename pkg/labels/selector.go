@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package labels says which container is which: it joins what the kernel keeps of a
-// container with the labels of its pod, and selects containers by labels and names.
+// Package labels identifies and selects containers: it merges the data that the kernel keeps about a container with
+// the labels of its pod, and selects containers by labels and names.
 //
-// It takes identities from whoever has them and imports no eBPF, so that it is tested
-// and fuzzed anywhere.
+// It reads identities through an interface and does not import eBPF, so tests and fuzzing run anywhere.
 package labels
 
 import (
@@ -14,15 +13,14 @@ import (
 	"k8s.io/apimachinery/pkg/selection"
 )
 
-// Selector is a label selector of Kubernetes, with all that kubectl knows:
-// "a=b,c!=d,e in (f,g),h notin (i),j,!k,n>5". As with kubectl's, requirements are joined by
-// and, and one that a label be different is met if there is no such label. The zero
-// value selects everything. It can be the value of a command-line flag.
+// Selector is a Kubernetes label selector with the syntax of kubectl: "a=b,c!=d,e in (f,g),h notin (i),j,!k,n>5".
+// As in kubectl, all requirements must be met, and != and notin are met if the label does not exist. The zero value
+// selects everything. A Selector is a flag.Value of pflag.
 type Selector struct {
 	requirements labels.Selector
 }
 
-// ParseSelector reads a selector. An empty one selects everything.
+// ParseSelector parses a selector. An empty one selects everything.
 func ParseSelector(text string) (Selector, error) {
 	var s Selector
 	if err := s.Set(text); err != nil {
@@ -41,26 +39,26 @@ func (s *Selector) Set(text string) error {
 	return nil
 }
 
-// Matches tells whether labels are selected, if there are no others.
+// Matches reports whether the selector matches a complete set of labels.
 func (s Selector) Matches(set map[string]string) bool {
 	return s.requirements == nil || s.requirements.Matches(labels.Set(set))
 }
 
-// Verdict says whether something is wanted, as far as what is known tells.
+// Verdict says whether a container is selected, as far as its known labels tell.
 type Verdict int
 
-// The verdicts. Of several requirements the least verdict counts.
+// The verdicts. The verdict of several requirements is the lowest one.
 const (
-	No    Verdict = iota // it is not, whatever else there may be
-	Maybe                // it depends on what is not known
-	Yes                  // it is, whatever else there may be
+	No    Verdict = iota // not selected, regardless of unknown labels
+	Maybe                // depends on unknown labels
+	Yes                  // selected, regardless of unknown labels
 )
 
-// Judge tells whether a container is selected. Each requirement speaks of one key. If the container has a label of
-// that key for certain, the requirement is met or not. If some labels of the container are not known, then one that
-// seems to be missing may be there, with any value: whether the requirement asks for the key, for its absence (!key),
-// or for a value or the lack of one (=, !=, in, notin, >, <), it may be met. If a label is known, but a source that
-// counts more may have another one, the key is there, and its value may be any.
+// Judge reports whether a container is selected. Each requirement is about one key. If the container has a label of
+// that key for certain, the requirement is met or not. If some labels of the container are not known, a label that
+// seems to be missing may exist, with any value: a requirement for the key, for its absence (!key), or for a value
+// or its absence (=, !=, in, notin, >, <) may be met. If a label is known, but a source of a higher precedence may
+// have another one, the key exists, and may have any value.
 func (s Selector) Judge(c *Container) Verdict {
 	if s.requirements == nil {
 		return Yes
@@ -81,12 +79,12 @@ func (s Selector) Judge(c *Container) Verdict {
 	return verdict
 }
 
-// Everything tells whether the selector selects everything.
+// Everything reports whether the selector selects everything.
 func (s Selector) Everything() bool {
 	return s.requirements == nil || s.requirements.Empty()
 }
 
-// String is the selector in its normal form, as ParseSelector reads it.
+// String returns the selector in its normal form, which ParseSelector accepts.
 func (s Selector) String() string {
 	if s.requirements == nil {
 		return ""
@@ -94,5 +92,5 @@ func (s Selector) String() string {
 	return s.requirements.String()
 }
 
-// Type names the kind of value in a flag's help.
+// Type returns the kind of value for a flag's help.
 func (s *Selector) Type() string { return "selector" }

@@ -9,27 +9,27 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/syscalls"
 )
 
-// State is how a container fares.
+// State is the state of a container.
 type State string
 
-// The states of a container. It is exited when its init is, whether or not its cgroup is
-// still there. It has ended where its cgroup is gone and nothing is known of its init's end.
+// The states of a container. A container is exited when its init is, even if its cgroup still exists. It has ended
+// if its cgroup is gone and the exit of its init was not seen.
 const (
-	Created State = "created" // its program has not been started
+	Created State = "created" // created, but its program has not been started
 	Running State = "running"
 	Exited  State = "exited"
 	Ended   State = "ended"
 )
 
-// Status is a container's state and how it got there.
+// Status is a container's state, and how it was reached.
 type Status struct {
 	State    State
 	Since    uint64 // nanoseconds of CLOCK_BOOTTIME
-	ExitCode int    // valid where the state is Exited and Signal is empty
-	Signal   string // that killed its init, such as SIGKILL
+	ExitCode int    // valid if State is Exited and Signal is empty
+	Signal   string // signal that killed its init, such as SIGKILL
 }
 
-// Status tells how the container fares.
+// Status returns the container's state.
 func (c *Container) Status() Status {
 	switch {
 	case c.Exited != 0:
@@ -43,10 +43,10 @@ func (c *Container) Status() Status {
 	return Status{State: Created, Since: c.Created}
 }
 
-// Crashed tells whether the container ended and should not have: by an exit code other than 0, or by a signal, but for
-// those that ask a program to end.
+// Crashed reports whether the container ended with a failure: an exit code other than 0, or a signal, except those
+// that ask a program to end.
 func (s Status) Crashed() bool {
-	const interrupted, terminated = 128 + 2, 128 + 15 // as shells tell the signals
+	const interrupted, terminated = 128 + 2, 128 + 15 // exit codes of a shell for SIGINT and SIGTERM
 	switch {
 	case s.State != Exited:
 		return false
@@ -56,7 +56,7 @@ func (s Status) Crashed() bool {
 	return s.ExitCode != 0 && s.ExitCode != interrupted && s.ExitCode != terminated
 }
 
-// Compare orders those that crashed before others, and of both the most recent first.
+// Compare orders crashed containers before others, and within both the most recent first.
 func (s Status) Compare(other Status) int {
 	if a, b := s.Crashed(), other.Crashed(); a != b {
 		if a {
