@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package timestamp reads and writes times as people do: "10m" ago, or RFC 3339.
+// Package timestamp parses and prints times in the forms that people use: "10m" ago, or RFC 3339.
 package timestamp
 
 import (
@@ -10,22 +10,22 @@ import (
 	"time"
 )
 
-// errSince says what Since takes.
+// errSince lists the forms that Since accepts.
 var errSince = errors.New(`must be a time ago such as 10m, 2h30m or 1d, or a date such as "2026-01-31 15:04"`)
 
-// errFuture says that a time lies ahead.
+// errFuture is returned for a time in the future.
 var errFuture = errors.New("lies in the future")
 
-// dates are the layouts of local dates that Since takes.
+// dates are the layouts of local dates that Since accepts.
 var dates = [...]string{
 	"2006-01-02", "2006-01-02 15:04", "2006-01-02 15:04:05", "2006-01-02T15:04", "2006-01-02T15:04:05",
 }
 
-// clocks are the layouts of times of a day.
+// clocks are the layouts of times of day.
 var clocks = [...]string{"15:04", "15:04:05"}
 
-// Since reads a time of the past as of now: a span before now as Span reads it, a local date with or without the time
-// of day, RFC 3339, or a time of day, which means the last time that a clock showed it.
+// Since parses a time in the past, relative to now: a span before now in the form of Span, a local date with or
+// without the time of day, RFC 3339, or a time of day, which means its last occurrence.
 func Since(text string, now time.Time) (time.Time, error) {
 	if span, err := Span(text); err == nil {
 		return now.Add(-span), nil
@@ -55,11 +55,11 @@ func Since(text string, now time.Time) (time.Time, error) {
 	return time.Time{}, errSince
 }
 
-// errSpan says what Span takes.
+// errSpan lists the forms that Span accepts.
 var errSpan = errors.New("must be a time such as 30s, 10m, 2h30m or 1d")
 
-// Span reads a length of time above 0: numbers with units, the largest unit first: "1d12h", "90s", "1.5h". The units are
-// those of time.ParseDuration, and d, which is 24 hours, and w, which is 7 days.
+// Span parses a duration above 0: numbers with units, the largest unit first: "1d12h", "90s", "1.5h". The units are
+// those of time.ParseDuration, d (24 hours) and w (7 days).
 func Span(text string) (time.Duration, error) {
 	const day, week = 24 * time.Hour, 7 * 24 * time.Hour
 	var total float64 // nanoseconds

@@ -7,20 +7,20 @@ import (
 	"time"
 )
 
-// Style is how the times of events are shown.
+// Style is the format of the times of events.
 type Style string
 
-// The styles. Wall and UTC are RFC 3339 with nanoseconds and the zone, all of one length within a zone.
+// The styles. Wall and UTC are RFC 3339 with nanoseconds and the zone, of the same length within a zone.
 const (
 	None     Style = "none"
-	Relative Style = "relative" // since the container's creation: minutes, however many, and seconds
+	Relative Style = "relative" // since the container's creation: minutes, without a limit, and seconds
 	Wall     Style = "wall"     // local time
 	UTC      Style = "utc"
 )
 
 const layout = "2006-01-02T15:04:05.000000000Z07:00"
 
-// Width is how many characters a time has as of now, at least; it may have more.
+// Width returns the usual number of characters of a time; it may be longer.
 func (s Style) Width() int {
 	switch s {
 	case Relative:
@@ -36,7 +36,7 @@ func (s Style) Width() int {
 	return 0
 }
 
-// Append appends the time of an event: at on the wall clock, so long after the container's creation.
+// Append appends the time of an event: the wall-clock time at, or the time elapsed since the container's creation.
 func (s Style) Append(dst []byte, at time.Time, elapsed time.Duration) []byte {
 	switch s {
 	case Relative:
