@@ -4,8 +4,8 @@ package terminal
 
 import "strings"
 
-// Harmless tells whether text that a container chose can be put on a command line as it is: it is one word of plain
-// letters, digits and some marks, which neither a terminal nor a shell takes for anything else, and no flag.
+// Harmless reports whether text chosen by a container is safe on a command line as it is: one word of plain
+// letters, digits and some marks, with no meaning to a terminal or a shell, and not a flag.
 func Harmless(text string) bool {
 	const marks = "-._/:=@+,%"
 	for i := range len(text) {

@@ -16,27 +16,28 @@ import (
 // Column is a column of a Table.
 type Column struct {
 	Name string
-	// Rank is how soon the column gives way in a table that is too wide: the one of the highest rank first, 0 never.
+	// Rank is the order in which columns are dropped from a table that is too wide: the highest rank first, 0
+	// never.
 	Rank int
-	// Extra columns are in whole tables only.
+	// Extra columns are printed in whole tables only.
 	Extra bool
-	// Names are cut in the middle in a table that is too wide and has nothing else to give.
+	// Names marks a column whose cells may be cut in the middle, if the table is still too wide.
 	Names bool
 }
 
-// Table prints rows below the names of their columns. Cells are escaped, and empty ones are "-".
+// Table prints rows below a header of column names. Cells are escaped; empty cells are printed as "-".
 type Table struct {
 	Columns []Column
 	Rows    [][]string
-	// Width is how many characters a line has, at most, if the table can be made to fit.
+	// Width is the desired maximum of characters per line.
 	Width int
-	// Whole tables have all columns, and their width does not matter; others leave out columns that are empty in all rows.
+	// Whole prints all columns at any width. Otherwise columns that are empty in all rows are left out.
 	Whole bool
-	// Cut says that names are cut if need be: otherwise they are too long for the width.
+	// Cut allows cutting names to fit the width. Otherwise names may exceed it.
 	Cut bool
 }
 
-// For fits the table to what it is printed to: the width of a terminal, or else 100 characters and names in full.
+// For fits the table to its output: the width of a terminal, or else 100 characters with uncut names.
 func (t *Table) For(w io.Writer) *Table {
 	const width = 100
 	t.Width, t.Cut = width, false
@@ -49,13 +50,13 @@ func (t *Table) For(w io.Writer) *Table {
 	return t
 }
 
-// Is tells whether a writer is a terminal, and which file that is.
+// Is reports whether a writer is a terminal, and returns its file.
 func Is(w io.Writer) (*os.File, bool) {
 	file, ok := w.(*os.File)
 	return file, ok && term.IsTerminal(int(file.Fd()))
 }
 
-// How many blanks are between columns: fewer in a table that would be too wide.
+// Blanks between columns: fewer if the table would be too wide.
 const gap, narrowGap = 3, 2
 
 // WriteTo writes the table.
@@ -79,7 +80,7 @@ func (t *Table) WriteTo(w io.Writer) (int64, error) {
 	return text.WriteTo(w)
 }
 
-// column is a Column with what stands in it.
+// column is a Column with its cells.
 type column struct {
 	Column
 	cells []string
@@ -87,7 +88,7 @@ type column struct {
 	empty bool
 }
 
-// columns are those that are printed, with cells that fit, and how many blanks are between them.
+// columns returns the columns to print, with cells that fit, and the number of blanks between them.
 func (t *Table) columns() (all []*column, between int) {
 	for i, c := range t.Columns {
 		full := &column{Column: c, width: utf8.RuneCountInString(c.Name), empty: len(t.Rows) > 0}
@@ -135,7 +136,7 @@ func width(all []*column, gap int) int {
 	return total - gap
 }
 
-// room is how much can be cut.
+// room returns by how many characters the column can be cut.
 func (c *column) room() int {
 	const least = 12
 	if !c.Names {
@@ -144,7 +145,7 @@ func (c *column) room() int {
 	return max(0, c.width-max(least, utf8.RuneCountInString(c.Name)))
 }
 
-// cut leaves the beginning and the end of each cell that is longer than that.
+// cut shortens each cell longer than width to its beginning and its end.
 func (c *column) cut(width int) {
 	c.width = width
 	for i, cell := range c.cells {

@@ -71,7 +71,7 @@ func TestTable(t *testing.T) {
 	}
 }
 
-// TestTableFits holds tables to 100 characters, whatever the names.
+// TestTableFits checks that a table fits 100 characters with names of any length.
 func TestTableFits(t *testing.T) {
 	long := strings.Repeat("x", 63)
 	table := Table{Columns: []Column{{Name: "A", Names: true}, {Name: "B", Names: true}, {Name: "C", Names: true}, {Name: "ID"}}, Rows: [][]string{{long, long, long, long[:12]}}}

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package terminal makes text that came out of a container fit to be shown: what a
-// container calls its processes, files and arguments is its own choice, and must
-// neither move a cursor, nor break a line, nor pass itself off as something else.
+// Package terminal makes text from containers safe to print. A container chooses the names of its processes, files
+// and arguments; they must not move the cursor, break a line, or imitate other output.
 package terminal
 
 import (
@@ -12,10 +11,9 @@ import (
 
 const digits = "0123456789abcdef"
 
-// Append appends text to dst with every byte escaped that is no printable character:
-// \n, \t, \r, \\ and otherwise \xNN, byte by byte. Formatting characters of Unicode
-// (those that turn the direction of writing, for one) count as not printable. The result
-// is valid UTF-8 on one line, and tells every input from every other.
+// Append appends text to dst, and escapes every byte that is not part of a printable character as \n, \t, \r, \\ or
+// \xNN. Formatting characters of Unicode, such as those that change the writing direction, count as not printable.
+// The result is valid UTF-8 on one line, and different inputs have different results.
 func Append[T []byte | string](dst []byte, text T) []byte {
 	for i := 0; i < len(text); {
 		c := text[i]
@@ -42,7 +40,7 @@ func Append[T []byte | string](dst []byte, text T) []byte {
 	return dst
 }
 
-// String is Append into a string of its own.
+// String returns text with the escapes of Append.
 func String[T []byte | string](text T) string {
 	return string(Append(nil, text))
 }
@@ -65,9 +63,8 @@ func appendByte(dst []byte, c byte) []byte {
 	return append(dst, '\\', 'x', digits[c>>4], digits[c&0xf])
 }
 
-// AppendJSON appends valid JSON to dst, with every character escaped (\uNNNN) that is not
-// printable. encoding/json leaves DEL, the C1 controls and what turns the direction of
-// writing as they are, and a terminal heeds them.
+// AppendJSON appends valid JSON to dst, and escapes every character that is not printable as \uNNNN. encoding/json
+// does not escape DEL, the C1 controls and characters that change the writing direction, and terminals obey them.
 func AppendJSON(dst, json []byte) []byte {
 	for i := 0; i < len(json); {
 		c := json[i]

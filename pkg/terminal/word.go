@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// AppendWord appends text so that it cannot be taken for several words, for none, or for a mark, such as <late> or
-// "...": as it is, or as AppendQuoted has it if it is empty, holds blanks, quotes, angle brackets or what
-// Append escapes, or ends in "...". The result is valid UTF-8 on one line, and tells every input from every other.
+// AppendWord appends text as exactly one word, which cannot be mistaken for a marker such as <late> or "...". It
+// quotes text as AppendQuoted does if it is empty, ends in "...", or contains blanks, quotes, angle brackets or
+// anything that Append escapes. The result is valid UTF-8 on one line, and different inputs have different results.
 func AppendWord[T []byte | string](dst []byte, text T) []byte {
 	start := len(dst)
 	dst = Append(dst, text)
@@ -19,7 +19,7 @@ func AppendWord[T []byte | string](dst []byte, text T) []byte {
 	return AppendQuoted(dst[:start], text)
 }
 
-// AppendQuoted appends text in double quotes, escaped as by Append, and \" for what would end it.
+// AppendQuoted appends text in double quotes, with the escapes of Append and \" for quotes.
 func AppendQuoted[T []byte | string](dst []byte, text T) []byte {
 	dst = append(dst, '"')
 	for n, part := range strings.Split(string(text), `"`) {

@@ -8,9 +8,8 @@ import (
 	"unicode/utf8"
 )
 
-// AppendEscaped appends text that another program has escaped already, and that need not be
-// trusted: backslashes stay, and all else that Append escapes is escaped. The result is
-// valid UTF-8 on one line.
+// AppendEscaped appends text that another program claims to have escaped: it keeps backslashes, and escapes all
+// else that Append does. The result is valid UTF-8 on one line.
 func AppendEscaped[T []byte | string](dst []byte, text T) []byte {
 	for i := 0; i < len(text); {
 		if text[i] == '\\' {
@@ -25,23 +24,22 @@ func AppendEscaped[T []byte | string](dst []byte, text T) []byte {
 	return dst
 }
 
-// Escaped is AppendEscaped into a string of its own.
+// Escaped returns text with the escapes of AppendEscaped.
 func Escaped[T []byte | string](text T) string {
 	return string(AppendEscaped(nil, text))
 }
 
-// Writer passes on what another program printed and has escaped already: newlines as they are, and
-// the rest as AppendEscaped has it.
+// Writer passes on the escaped output of another program: newlines unchanged, the rest as AppendEscaped does.
 type Writer struct {
 	out    io.Writer
-	cut    []byte // the beginning of a character
+	cut    []byte // an incomplete character
 	buffer []byte
 }
 
 // NewWriter returns a Writer to out.
 func NewWriter(out io.Writer) *Writer { return &Writer{out: out} }
 
-// Write passes text on, but for the beginning of a character at its end, which waits for the rest of it.
+// Write passes on text. It keeps an incomplete character at the end for the next Write.
 func (w *Writer) Write(text []byte) (int, error) {
 	rest := text
 	if len(w.cut) > 0 {
@@ -73,7 +71,7 @@ func (w *Writer) Write(text []byte) (int, error) {
 	return len(text), nil
 }
 
-// Close passes on what waits for more. It does not close what the Writer writes to.
+// Close passes on a character that is still incomplete. It does not close the underlying writer.
 func (w *Writer) Close() error {
 	_, err := w.out.Write(Append(nil, w.cut))
 	w.cut = nil
