@@ -13,11 +13,11 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/terminal"
 )
 
-// Event is an exec with its container. Its JSON names are stable. Process IDs are those of
-// the initial PID namespace.
+// Event is an exec with its container. Its JSON names are stable. Process IDs are those in the initial PID
+// namespace.
 type Event struct {
-	Time      time.Time `json:"time"`    // of the success or the failure; RFC 3339 with nanoseconds
-	Elapsed   *int64    `json:"elapsed"` // ns from the container's creation; null if that is not known
+	Time      time.Time `json:"time"`    // when the exec succeeded or failed; RFC 3339 with nanoseconds
+	Elapsed   *int64    `json:"elapsed"` // ns since the container's creation; null if unknown
 	Pcomm     string    `json:"pcomm"`   // name of the parent
 	Comm      string    `json:"comm"`    // name of the process: after a success, the new one
 	PID       uint32    `json:"pid"`
@@ -26,21 +26,21 @@ type Event struct {
 	UID       uint32    `json:"uid"` // in the initial user namespace
 	Ret       int32     `json:"ret"` // 0, or a negative errno
 	Errno     string    `json:"errno"`
-	Path      string    `json:"path"`            // as it was given to execve(2)
-	Args      []string  `json:"args"`            // as the program got them: of a script, its interpreter's
-	Truncated bool      `json:"truncated"`       // path or arguments are longer or more than what was kept
+	Path      string    `json:"path"`            // as passed to execve(2)
+	Args      []string  `json:"args"`            // as the program received them: for a script, its interpreter's
+	Truncated bool      `json:"truncated"`       // path or arguments were cut
 	Fault     bool      `json:"fault,omitempty"` // some of path and args could not be read
-	// Which of them: of old nodes, whose paths were cut silently, neither is set.
+	// Which of the two was cut. Old nodes set neither, and did not report cut paths.
 	PathTruncated bool `json:"pathTruncated,omitempty"`
 	ArgsTruncated bool `json:"argsTruncated,omitempty"`
 
-	Interpreted bool              `json:"interpreted,omitempty"` // the kernel has put the interpreter of path in front of args
-	Runtime     bool              `json:"runtime"`               // the container runtime's own, before the container's program
+	Interpreted bool              `json:"interpreted,omitempty"` // the kernel put the interpreter of path before args
+	Runtime     bool              `json:"runtime"`               // by the container runtime, before it started the container's program
 	CPU         uint16            `json:"cpu"`
 	CgroupID    uint64            `json:"cgroupID"`
-	Log         uint64            `json:"log"`               // when the log was made, in ns of CLOCK_BOOTTIME: tells it from an earlier one of the machine
-	Sequence    uint64            `json:"sequence"`          // number of execs that were logged before it
-	Evicted     bool              `json:"evicted,omitempty"` // whose it was is not known any more
+	Log         uint64            `json:"log"`               // creation of the log, in ns of CLOCK_BOOTTIME: distinguishes it from earlier logs of the machine
+	Sequence    uint64            `json:"sequence"`          // number of execs logged before this one
+	Evicted     bool              `json:"evicted,omitempty"` // the container is no longer known
 	Namespace   string            `json:"namespace"`
 	Pod         string            `json:"pod"`
 	PodUID      string            `json:"podUID"`
@@ -51,11 +51,11 @@ type Event struct {
 	Engine      string            `json:"engine"`
 	Labels      map[string]string `json:"labels"`
 
-	LabelsTruncated bool `json:"labelsTruncated,omitempty"` // there are labels that found no room
+	LabelsTruncated bool `json:"labelsTruncated,omitempty"` // there was no room for some labels
 }
 
-// NewEvent joins a record with its container; c is nil where that is not known any more.
-// boot is the wall clock's time at which CLOCK_BOOTTIME began. Whoever knows the log sets Log.
+// NewEvent makes an Event from a record and its container; c is nil if the container is no longer known. boot is
+// the wall-clock time at which CLOCK_BOOTTIME began. Callers that know the log set Log.
 func NewEvent(r *Record, c *labels.Container, boot time.Time) Event {
 	e := Event{
 		Time:      boot.Add(time.Duration(r.Entry.Time)),
@@ -94,7 +94,7 @@ func NewEvent(r *Record, c *labels.Container, boot time.Time) Event {
 	return e
 }
 
-// AppendJSON appends the event as one line of JSON. Bytes that are no UTF-8 become U+FFFD.
+// AppendJSON appends the event as one line of JSON. Bytes that are not UTF-8 become U+FFFD.
 func (e *Event) AppendJSON(dst []byte) ([]byte, error) {
 	encoded, err := json.Marshal(e)
 	if err != nil {

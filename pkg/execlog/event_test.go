@@ -19,7 +19,7 @@ import (
 
 var update = flag.Bool("update", false, "write what is printed into testdata")
 
-// golden compares with a file in testdata.
+// golden compares got with a file in testdata.
 func golden(t *testing.T, file string, got []byte) {
 	t.Helper()
 	path := filepath.Join("testdata", file)

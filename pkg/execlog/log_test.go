@@ -26,13 +26,13 @@ func execRecord(e abi.Exec, path, arguments string) []byte {
 	return record
 }
 
-// name fills a field of a struct with text.
+// name converts text to a field of a struct.
 func name(text string) (field [16]byte) {
 	copy(field[:], text)
 	return field
 }
 
-// log is a log of execs of one segment, written as the kernel does.
+// log is a log of execs with one segment, in the kernel's format.
 type log struct {
 	memory []byte
 	header *abi.Ring
@@ -50,7 +50,7 @@ func newLog(size uint64) *log {
 	return &log{memory: memory, header: (*abi.Ring)(unsafe.Pointer(&words[0])), layout: layout}
 }
 
-// write appends an exec with the next number.
+// write appends an exec with the next sequence number.
 func (l *log) write(e abi.Exec) {
 	e.Sequence = l.header.Written
 	l.writeNumbered(e)

@@ -13,51 +13,51 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/ring"
 )
 
-// Reader reads the log from a place of its own on, and takes nothing from other readers.
-// It is not safe for concurrent use.
+// Reader reads the log from a position of its own, independently of other readers. It is not safe for concurrent
+// use.
 type Reader struct {
 	log  *ring.Ring
 	from uint64
-	past bool   // what was overwritten before the first poll is not lost: nobody asked for it
-	most uint64 // bytes that one Poll reads
+	past bool   // do not report as lost what was overwritten before the first poll
+	most uint64 // limit of bytes per Poll
 
-	until uint64 // with final: where the log ended at the first such Poll
+	until uint64 // end of the log at the first final Poll
 
-	// Execs carry the number of execs before them. Those of two CPUs may lie in the other
-	// order, so that a number that is missing is lost only where the next poll lacks it, too.
-	began       uint64 // the number that the Reader began before
-	first, next uint64 // numbers seen: from first up to, and without, next
+	// A record carries the number of execs before it. Records of two CPUs may lie in the opposite order, so a
+	// missing number is lost only if the next poll does not find it either.
+	began       uint64 // first number that this Reader could see
+	first, next uint64 // numbers seen: from first up to, but not including, next
 	seen        uint64
-	missing     uint64 // of those, at the last poll
-	lost        uint64 // of those, as reported already
-	dropped     uint64 // the log's count of those never written, as reported already
+	missing     uint64 // numbers missing at the last poll
+	lost        uint64 // missing numbers already reported
+	dropped     uint64 // the log's count of execs never written, as far as already reported
 }
 
-// NewReader returns a Reader of what is written from now on: every exec whose record is
-// begun after NewReader was called is found, if the Reader is polled before the log has
-// gone round.
+// NewReader returns a Reader of new records. It finds every exec whose record is begun after NewReader returned, if
+// it is polled before the log wraps around.
 func NewReader(log *ring.Ring) *Reader {
 	h := log.Header()
 	return &Reader{log: log, from: h.Head, most: piece, began: h.Written, dropped: h.Lost}
 }
 
-// NewPastReader returns a Reader of all that the log still holds, and of what comes.
+// NewPastReader returns a Reader of all records that the log still holds, and of new ones.
 func NewPastReader(log *ring.Ring) *Reader {
 	return &Reader{log: log, past: true, most: piece, dropped: log.Header().Lost}
 }
 
-// piece is how much of the log is in a Reader's memory at once, in bytes. It holds many records of any length.
+// piece is the number of bytes of the log that a Reader holds in memory at once. It is larger than many records of
+// any length.
 const piece = 1 << 20
 
-// Batch is what one Poll found.
+// Batch is the result of one Poll.
 type Batch struct {
-	// Lost is the number of execs that were found to be lost since the last Poll: the log
-	// had gone round before they were read, or they could not be written. It tells nothing of
-	// those that were overwritten before a reader of the past began.
+	// Lost is the number of execs found to be lost since the last Poll: they were overwritten before they were
+	// read, or could not be written. It does not include execs that were overwritten before a NewPastReader began.
 	Lost uint64
 	// Malformed counts the records that Records could not decode.
 	Malformed int
-	// More says that the next Poll finds more at once; with final, that it is needed.
+	// More is set if another Poll would find more records at once. After a final Poll, keep polling until it is
+	// unset.
 	More bool
 
 	records [][]byte
@@ -79,12 +79,13 @@ func (b *Batch) Records() iter.Seq[*Record] {
 	}
 }
 
-// Empty tells whether there was nothing new.
+// Empty reports whether the batch holds nothing new.
 func (b *Batch) Empty() bool { return len(b.records) == 0 && b.Lost == 0 }
 
-// Poll reads what was written since the last Poll, piece by piece. With final it waits for nothing: records
-// that are still being written are left out, and once there is no More, what is missing is lost; what is written after the
-// first Poll with final is not waited for. The error ring.ErrUnsettled may pass with the next Poll.
+// Poll reads the next piece of the records written since the last Poll. A final Poll does not wait: it leaves out
+// records that are still being written, and those written after the first final Poll. When a final Poll leaves More
+// unset, all records that are still missing count as lost. The error ring.ErrUnsettled may be gone at the next
+// Poll.
 func (r *Reader) Poll(final bool) (*Batch, error) {
 	if final && r.until == 0 {
 		r.until = r.log.Header().Head
@@ -121,12 +122,12 @@ func (r *Reader) Poll(final bool) (*Batch, error) {
 	return &Batch{More: more, records: s.Records, Lost: r.newlyLost(late, final) + r.newlyDropped(s.Lost)}, nil
 }
 
-// First is the number of execs that were logged before the first one that the Reader
-// found: 0 where it found the log's very beginning.
+// First returns the number of execs that were logged before the first record that the Reader found: 0 if it found
+// the beginning of the log.
 func (r *Reader) First() uint64 { return r.first }
 
-// newlyLost is what was missing at the last poll and still is, as far as it is not reported
-// yet; late is how much of that came.
+// newlyLost returns the number of execs that were missing at the last poll, still are, and have not been reported.
+// late is the number of those that have arrived since.
 func (r *Reader) newlyLost(late uint64, final bool) uint64 {
 	sure := r.missing - min(late, r.missing)
 	numbers := r.next - r.first
@@ -139,14 +140,14 @@ func (r *Reader) newlyLost(late uint64, final bool) uint64 {
 	return found
 }
 
-// newlyDropped is what the log counts as not written, as far as it is not reported yet.
+// newlyDropped returns the number of execs that the log could not hold and that have not been reported.
 func (r *Reader) newlyDropped(dropped uint64) uint64 {
 	found := dropped - min(dropped, r.dropped)
 	r.dropped += found
 	return found
 }
 
-// sequence is a record's number; 0 of one that is too short to have any.
+// sequence returns a record's number; 0 if the record is too short to have one.
 func sequence(record []byte) uint64 {
 	if len(record) < abi.SizeofExec {
 		return 0
@@ -154,16 +155,15 @@ func sequence(record []byte) uint64 {
 	return binary.NativeEndian.Uint64(record[abi.SizeofEntry:])
 }
 
-// How long Follow sleeps between polls: short while there is something to read, longer and
-// longer while there is nothing. Nobody wakes it: a wakeup would cost the traced program.
+// How long Follow sleeps between polls: briefly while there is something to read, then longer and longer. There is
+// no wakeup, since the traced program would pay for it.
 const (
 	shortest = 5 * time.Millisecond
 	longest  = 100 * time.Millisecond
 )
 
-// Follow gives handle one batch after another, until ctx is done, which is no error, or
-// until handle returns an error, which Follow returns. The last batches are what there is when
-// ctx is done. Batches may be Empty.
+// Follow passes batches to handle until ctx is done, which is not an error, or handle returns an error, which
+// Follow returns. When ctx is done, it first passes the records that were written until then. A batch may be Empty.
 func (r *Reader) Follow(ctx context.Context, handle func(*Batch) error) error {
 	wait := shortest
 	timer := time.NewTimer(0)
@@ -200,8 +200,8 @@ func (r *Reader) Follow(ctx context.Context, handle func(*Batch) error) error {
 	}
 }
 
-// Finish gives handle one batch after another of what the log holds by now, until all of that is read, ctx is done,
-// which is no error, or handle returns an error, which Finish returns.
+// Finish passes batches of the records that the log holds now to handle, until all are read, ctx is done, which is
+// not an error, or handle returns an error, which Finish returns.
 func (r *Reader) Finish(ctx context.Context, handle func(*Batch) error) error {
 	for ctx.Err() == nil {
 		b, err := r.Poll(true)

@@ -14,7 +14,7 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 )
 
-// poll returns the PIDs of what a Reader finds, and what it lost.
+// poll returns the PIDs of the execs that a Reader finds, and the number of lost ones.
 func poll(t *testing.T, r *Reader, final bool) ([]uint32, uint64) {
 	t.Helper()
 	b, err := r.Poll(final)
@@ -90,13 +90,13 @@ func TestLapped(t *testing.T) {
 	}
 }
 
-// TestPieces reads a log that is many times larger than what a Reader holds of it: all comes, in order, none is called lost,
-// and what is written meanwhile does not keep a Reader from finishing.
+// TestPieces reads a log that is many times larger than a piece: all records arrive in order, none counts as lost,
+// and records written at the same time do not keep the Reader from finishing.
 func TestPieces(t *testing.T) {
 	l := newLog(1 << 16)
 	const execs = 400
 	for n := range uint64(execs) {
-		n ^= 1 // as two CPUs leave them: 1, 0, 3, 2, ...
+		n ^= 1 // the order that two CPUs may leave: 1, 0, 3, 2, ...
 		l.writeNumbered(abi.Exec{PID: uint32(n), Sequence: n})
 	}
 	var want []uint32
@@ -119,7 +119,7 @@ func TestPieces(t *testing.T) {
 			}
 			return nil
 		})
-		pids = pids[:min(len(pids), execs)] // whether what comes meanwhile is read is of no interest
+		pids = pids[:min(len(pids), execs)] // records written during the test may be read or not
 		if diff := cmp.Diff(want, pids); diff != "" || err != nil || lost != 0 {
 			t.Errorf("in pieces of %d bytes: %v, lost %d (-want +got):\n%s", most, err, lost, diff)
 		}
@@ -129,7 +129,7 @@ func TestPieces(t *testing.T) {
 	}
 }
 
-// TestMemory reads a log that is larger than what reading it may take.
+// TestMemory reads a log that is larger than the memory a Reader may use.
 func TestMemory(t *testing.T) {
 	const size = 32 << 20
 	l := newLog(size)
@@ -175,7 +175,7 @@ func TestNumbersOutOfOrder(t *testing.T) {
 
 func TestNotWrittenIsLost(t *testing.T) {
 	l := newLog(1 << 12)
-	l.header.Lost = 5 // before there was a reader
+	l.header.Lost = 5 // before the Reader was made
 	r := NewReader(l.ring(t))
 	l.header.Lost = 7
 	if _, lost := poll(t, r, false); lost != 2 {
@@ -198,7 +198,7 @@ func TestFollow(t *testing.T) {
 		case 1:
 			l.write(abi.Exec{PID: 2})
 		case 2:
-			l.write(abi.Exec{PID: 3}) // is read, although the reader is told to stop
+			l.write(abi.Exec{PID: 3}) // is read, although ctx is done
 			cancel()
 		}
 		return nil

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package execlog reads the log of every exec of every container: records in, events
-// with the names of their containers out, as text or as JSON.
+// Package execlog reads the log of the execs of all containers. It decodes records, adds the names of their
+// containers, and prints them as text or JSON.
 //
-// It takes bytes and a ring and imports no eBPF, so that it is tested and fuzzed anywhere.
+// Its input is bytes and a ring. It does not import eBPF, so tests and fuzzing run anywhere.
 package execlog
 
 import (
@@ -15,18 +15,18 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 )
 
-// ErrRecord is what Decode's errors wrap: the bytes are not a record of an exec.
+// ErrRecord is wrapped by the errors of Decode: the bytes are not a record of an exec.
 var ErrRecord = errors.New("not a record of an exec")
 
-// Record is one exec, or one that failed, as it was recorded.
+// Record is the record of one exec, successful or failed.
 type Record struct {
 	abi.Exec
-	Path      []byte // as it was given to execve(2), hostile; part of the record
-	Arguments []byte // each ended by a NUL, hostile; part of the record
+	Path      []byte // as passed to execve(2), hostile; points into the record
+	Arguments []byte // each ends with a NUL, hostile; points into the record
 }
 
-// Decode reads a record: struct exec of bpf/contract.h and what stands behind it. It takes
-// any bytes; an error wraps ErrRecord. The commit word is not looked at.
+// Decode reads a record: struct exec of bpf/contract.h, and the path and arguments after it. It accepts any bytes;
+// its errors wrap ErrRecord. It ignores the commit word.
 func Decode(record []byte) (Record, error) {
 	var r Record
 	if _, err := binary.Decode(record, binary.NativeEndian, &r.Exec); err != nil {
@@ -42,14 +42,13 @@ func Decode(record []byte) (Record, error) {
 	return r, nil
 }
 
-// Args are the arguments, one string each, the first one the program's name as the caller
-// chose it. If ArgsTruncated, the last one may be cut, and others may be missing. If Fault, the
-// unreadable ones are missing.
+// Args returns the arguments. The first one is the program's name as the caller chose it. If ArgsTruncated, the
+// last one may be cut, and others may be missing. If Fault, arguments that could not be read are missing.
 func (r *Record) Args() []string {
 	args := []string{}
 	rest := r.Arguments
 	if r.Fault() && r.Result == 0 && len(bytes.Trim(rest, "\x00")) == 0 {
-		return args // the kernel clears what it could not read
+		return args // the kernel zeroes arguments that it could not read
 	}
 	for len(rest) > 0 {
 		arg, after, _ := bytes.Cut(rest, []byte{0})
@@ -59,17 +58,18 @@ func (r *Record) Args() []string {
 	return args
 }
 
-// ArgsTruncated tells whether there were more arguments, or longer ones, than were kept.
+// ArgsTruncated reports whether arguments were cut or left out.
 func (r *Record) ArgsTruncated() bool { return r.Entry.Flags&abi.ExecTruncated != 0 }
 
-// PathTruncated tells whether the path fills all the room that there is for one: it was cut, unless it fits exactly.
+// PathTruncated reports whether the path fills its field: it was cut, unless it fits exactly.
 func (r *Record) PathTruncated() bool { return len(r.Path) >= abi.ExecPathLimit-1 }
 
-// Fault tells whether some of path and arguments could not be read.
+// Fault reports whether parts of the path or the arguments could not be read.
 func (r *Record) Fault() bool { return r.Entry.Flags&abi.ExecFault != 0 }
 
-// Interpreted tells whether the kernel runs an interpreter: the arguments begin with its path, as of a script.
+// Interpreted reports whether the kernel started an interpreter, as for a script: the arguments begin with its
+// path.
 func (r *Record) Interpreted() bool { return r.Entry.Flags&abi.ExecInterpreted != 0 }
 
-// Runtime tells whether it was the container runtime's own, before the container's program.
+// Runtime reports whether the container runtime called execve, before it started the container's program.
 func (r *Record) Runtime() bool { return r.Entry.Flags&abi.ExecRuntime != 0 }

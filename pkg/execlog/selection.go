@@ -9,53 +9,51 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/labels"
 )
 
-// Patience with labels that are on their way, and with the agent that brings them.
+// Limits on waiting for labels, and for the agent that brings them.
 const (
-	// LabelWait is how long after a container's creation its execs are kept back for its labels.
+	// LabelWait is how long after the creation of a container its execs may be held back for its labels.
 	LabelWait = 5 * time.Second
-	// AgentAlive is how long after the agent was last seen it is taken to be alive.
+	// AgentAlive is how long the agent counts as alive after it was last seen.
 	AgentAlive = 15 * time.Second
 
-	heldBytes = 16 << 20 // of records that are kept back, at most
+	heldBytes = 16 << 20 // limit of the records held back
 )
 
-// Doubt is why it is not sure whether a container is selected.
+// Doubt is the reason why it is uncertain whether a container is selected.
 type Doubt int
 
 // The doubts.
 const (
-	LabelsLate      Doubt = iota // its labels did not come in time; its execs so far are shown
-	LabelsUnknown                // its labels are not known, and not on their way; its execs are left out
-	LabelsTruncated              // some of its labels are not known, and could decide it; its execs are shown
+	LabelsLate      Doubt = iota // its labels did not arrive in time; its execs so far are shown
+	LabelsUnknown                // its labels are not known and are not expected; its execs are left out
+	LabelsTruncated              // some of its labels are not known and could decide; its execs are shown
 )
 
-// Selection chooses execs by the labels and names of their containers.
+// Selection selects execs by the labels and names of their containers.
 //
-// An exec is kept back if the labels of its container are on their way, and with it all that follow of that
-// container, until they are there or LabelWait has passed. Labels are on their way while the container is younger
-// than LabelWait, and either an agent is alive that has not told them yet, or they are those of a sandbox that is
-// named and was not found yet. If the agent does not bring them, the execs that were kept back are emitted: they may
-// be wanted. Without an agent, and when nothing is on its way any more, the labels that are known decide: what they
-// do not choose is left out and counted.
+// If the labels of a container are still expected, an exec is held back, together with all later execs of the
+// container, until the labels arrive or LabelWait has passed. Labels are expected while the container is younger
+// than LabelWait, and either a live agent has not told them yet, or they are those of a sandbox that was not found
+// yet. If an agent does not bring them in time, the execs held back are emitted, since they may be wanted. Without
+// an agent, or when no labels are expected, the known labels decide, and all other execs are left out and counted.
 type Selection struct {
 	Directory *labels.Directory
 	Filter    *labels.Filter
-	// Emit gets what is wanted, in the order of each container's execs. The container is nil if it is not known any
-	// more.
+	// Emit receives the selected execs, in order for each container. The container is nil if it is no longer known.
 	Emit func(*Record, *labels.Container) error
-	// Doubt is called once for each container and doubt.
+	// Doubt is called once for each pair of a container and a Doubt.
 	Doubt func(*labels.Container, Doubt)
-	// Now is the time of CLOCK_BOOTTIME, in nanoseconds.
+	// Now returns the time of CLOCK_BOOTTIME, in nanoseconds.
 	Now func() uint64
 
-	// Unknown counts execs of containers that are not known any more, and so cannot be chosen.
+	// Unknown counts execs of containers that are no longer known, and therefore cannot be selected.
 	Unknown int
-	// LeftOut counts execs that were left out since the labels of their containers are not known.
+	// LeftOut counts execs that were left out because the labels of their containers are not known.
 	LeftOut int
 
 	held   []*Record
 	bytes  int
-	late   map[slot]int // by container: bytes of its records that are kept back
+	late   map[slot]int // by container: bytes of records held back
 	doubts map[doubt]bool
 }
 
@@ -74,7 +72,7 @@ const (
 	unsure
 )
 
-// Take emits a record, keeps a copy of it back, or drops it.
+// Take emits a record, holds back a copy of it, or drops it.
 func (s *Selection) Take(r *Record) error {
 	if kept, err := s.settle(r, false, false); !kept {
 		return err
@@ -90,12 +88,12 @@ func (s *Selection) Take(r *Record) error {
 	return nil
 }
 
-// Release emits or drops what has been kept back for long enough, or all of it.
+// Release emits or drops the records that were held back for long enough; if all is set, all records.
 func (s *Selection) Release(all bool) error {
 	return s.release(func(slot) bool { return all })
 }
 
-// release settles what is kept back: of those containers that are to be final, all of it.
+// release decides on the records held back; for containers for which final returns true, on all of them.
 func (s *Selection) release(final func(slot) bool) error {
 	held := s.held
 	s.held, s.bytes, s.late = nil, 0, nil
@@ -111,7 +109,8 @@ func (s *Selection) release(final func(slot) bool) error {
 	return nil
 }
 
-// loudest chooses the container most of which is kept back: it must not use up the patience with others.
+// loudest returns a function that matches the container with the most bytes held back: it must not use up the room
+// of others.
 func (s *Selection) loudest() func(slot) bool {
 	var most slot
 	for key, bytes := range s.late {
@@ -122,8 +121,8 @@ func (s *Selection) loudest() func(slot) bool {
 	return func(key slot) bool { return key == most }
 }
 
-// settle emits or drops a record, unless it has to be kept back: because its container is not sure, or an earlier
-// one's was not.
+// settle emits or drops a record, or reports that it must be kept: because its container is undecided, or because
+// an earlier record of the container was.
 func (s *Selection) settle(r *Record, held, final bool) (keep bool, err error) {
 	key := slot{r.Identity, r.Generation}
 	if s.late[key] > 0 {
@@ -147,10 +146,11 @@ func (s *Selection) keep(r *Record) {
 
 func size(r *Record) int { return 256 + len(r.Path) + len(r.Arguments) }
 
-// Waiting tells whether anything is kept back.
+// Waiting reports whether records are held back.
 func (s *Selection) Waiting() bool { return len(s.held) > 0 }
 
-// judge tells whether an exec of a container is wanted, which was kept back or not; with final, it is sure.
+// judge reports whether an exec of a container is wanted. held tells whether it was held back before. With final,
+// judge always decides.
 func (s *Selection) judge(key slot, held, final bool) (*labels.Container, verdict) {
 	c, known := s.Directory.Lookup(key.index, key.generation)
 	if !known {

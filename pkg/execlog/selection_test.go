@@ -14,11 +14,11 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/labels"
 )
 
-// node is a host whose pods' labels may be told late.
+// node is a fake host on which the labels of pods may arrive late.
 type node struct {
 	identities []abi.Identity
-	told       map[string]abi.Labels // by pod's UID
-	agent      uint64                // when it was seen, or 0
+	told       map[string]abi.Labels // by the pod's UID
+	agent      uint64                // when the agent was last seen, or 0
 	now        uint64
 
 	selection Selection
@@ -61,7 +61,7 @@ func (n *node) exec(t *testing.T, container, pid uint32) {
 	if err := n.selection.Take(&r); err != nil {
 		t.Fatal(err)
 	}
-	clear(path) // it lives until the next poll
+	clear(path) // records are valid only until the next poll
 }
 
 func newNode(t *testing.T, selector string) *node {
@@ -92,7 +92,7 @@ func newNode(t *testing.T, selector string) *node {
 	return n
 }
 
-// look has labels be looked at anew.
+// look drops all cached labels.
 func (n *node) look() { n.selection.Directory = labels.NewDirectory(n, len(n.identities)) }
 
 func (n *node) release(t *testing.T, all bool) {
@@ -116,14 +116,14 @@ func (n *node) check(t *testing.T, what string, emitted []uint32, doubts []strin
 	}
 }
 
-// TestSelectionWaits keeps execs back until labels come, and then chooses by them, in order.
+// TestSelectionWaits holds back execs until labels arrive, then selects by them, in order.
 func TestSelectionWaits(t *testing.T) {
 	n := newNode(t, "app=web")
 	n.exec(t, 0, 1)
 	n.exec(t, 1, 2)
 	n.tell("web", map[string]string{"app": "web"})
 	n.look()
-	n.exec(t, 0, 3) // its labels are there by now, but an earlier exec waits
+	n.exec(t, 0, 3) // its labels have arrived, but an earlier exec is held back
 	n.check(t, "before a release", nil, nil, true)
 	n.release(t, false)
 	n.check(t, "one pod's labels", []uint32{1, 3}, nil, true)
@@ -137,8 +137,8 @@ func TestSelectionWaits(t *testing.T) {
 	}
 }
 
-// TestSelectionGivesUp shows execs that were kept back if their labels do not come, and says so once for each container.
-// Later ones are left out: their labels are not on their way.
+// TestSelectionGivesUp emits the execs held back if their labels do not arrive, and reports it once for each
+// container. Later execs are left out, since no labels are expected any more.
 func TestSelectionGivesUp(t *testing.T) {
 	n := newNode(t, "app=web")
 	n.exec(t, 0, 1)
@@ -171,7 +171,7 @@ func TestSelectionGivesUp(t *testing.T) {
 	n.check(t, "the agent died", []uint32{1}, []string{"unknown default/web/main", "late default/db/main"}, false)
 }
 
-// TestSelectionOfThePast has execs of containers that ended long ago: nothing is on its way, so that the labels that are known
+// TestSelectionOfThePast has execs of containers that ended long ago: no labels are expected, so the known ones
 // decide.
 func TestSelectionOfThePast(t *testing.T) {
 	n := newNode(t, "app=web")
@@ -188,7 +188,7 @@ func TestSelectionOfThePast(t *testing.T) {
 	}
 }
 
-// TestSelectionWithoutAgent goes by what is known if no agent brings labels, and counts the rest.
+// TestSelectionWithoutAgent decides by the known labels if there is no agent, and counts all other execs.
 func TestSelectionWithoutAgent(t *testing.T) {
 	n := newNode(t, "app=web")
 	n.agent = 0
@@ -201,8 +201,8 @@ func TestSelectionWithoutAgent(t *testing.T) {
 	}
 }
 
-// TestSelectionOfUnknownSandbox keeps execs back whose sandbox would tell their labels, agent or not: until it is found, or for
-// LabelWait. Then they are left out, and counted.
+// TestSelectionOfUnknownSandbox holds back execs whose labels are those of a sandbox, with or without an agent,
+// until the sandbox is found or LabelWait has passed. After that they are left out and counted.
 func TestSelectionOfUnknownSandbox(t *testing.T) {
 	for _, engine := range []string{"cri-o", "containerd"} {
 		n := newNode(t, "app=web")
@@ -236,7 +236,7 @@ func TestSelectionOfUnknownSandbox(t *testing.T) {
 	}
 }
 
-// TestSelectionOfTruncatedLabels shows what may be meant, with a warning.
+// TestSelectionOfTruncatedLabels emits execs that may be wanted, with a warning.
 func TestSelectionOfTruncatedLabels(t *testing.T) {
 	n := newNode(t, "team=x")
 	for _, pod := range []string{"web", "db"} {
@@ -255,7 +255,7 @@ func TestSelectionOfTruncatedLabels(t *testing.T) {
 	n.check(t, "the label is another one", []uint32{1, 2}, []string{"truncated default/web/main"}, false)
 }
 
-// TestSelectionByLateName keeps execs back of one of Docker's containers whose name is on its way.
+// TestSelectionByLateName holds back execs of a Docker container whose name is still expected.
 func TestSelectionByLateName(t *testing.T) {
 	n := newNode(t, "")
 	n.selection.Filter.Container = "shop"
@@ -271,7 +271,7 @@ func TestSelectionByLateName(t *testing.T) {
 	n.check(t, "known", []uint32{1}, nil, false)
 }
 
-// TestSelectionWithoutLabels waits for nothing where no labels are selected.
+// TestSelectionWithoutLabels does not wait if the selection does not use labels.
 func TestSelectionWithoutLabels(t *testing.T) {
 	n := newNode(t, "")
 	n.exec(t, 0, 1)
@@ -279,7 +279,8 @@ func TestSelectionWithoutLabels(t *testing.T) {
 	n.check(t, "at once", []uint32{1, 2}, nil, false)
 }
 
-// TestSelectionBound keeps back no more than fits: the container that has most of it is given up, and no other.
+// TestSelectionBound limits the memory for records held back: if there are too many, it gives up waiting for the
+// container with the most, and for no other.
 func TestSelectionBound(t *testing.T) {
 	n := newNode(t, "app=web")
 	n.exec(t, 1, 0)
@@ -297,13 +298,13 @@ func TestSelectionBound(t *testing.T) {
 	}
 }
 
-// TestSelectionCountsExecs counts what is left out by execs, not by containers, also of what was kept back.
+// TestSelectionCountsExecs checks that LeftOut counts execs, not containers, including those held back before.
 func TestSelectionCountsExecs(t *testing.T) {
 	n := newNode(t, "app=web")
 	n.exec(t, 0, 1)
 	n.exec(t, 0, 2)
 	n.exec(t, 1, 3)
-	n.agent = 0 // it says goodbye
+	n.agent = 0 // the agent reports that it stops
 	n.identities[1].Generation += 2
 	n.release(t, false)
 	n.check(t, "without an agent any more", nil, []string{"unknown default/web/main"}, false)

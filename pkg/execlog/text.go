@@ -14,16 +14,16 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/timestamp"
 )
 
-// Columns say what a line of text shows besides PCOMM, PID, PPID, RET and ARGS.
+// Columns selects the columns of the text format besides PCOMM, PID, PPID, RET and ARGS.
 type Columns struct {
 	Time timestamp.Style // empty: none
 	Pod  bool            // namespace, pod and container
-	// Container and Image are columns for hosts without pods: a container's name, or its short ID.
+	// Container and Image are columns for hosts without pods. Container is the container's name, or its short ID.
 	Container, Image bool
 }
 
-// Named returns the columns that say whose an exec is, as far as there is something to say of the containers that are known:
-// on hosts without pods nothing fills those of the pod. With Image, which is all there are, it leaves none out.
+// Named returns the columns that identify the container of an exec, without those that are empty for all known
+// containers: on hosts without pods, the pod's columns are. If Image is set, Named returns all columns.
 func (c Columns) Named(known []*labels.Container) Columns {
 	if !c.Pod || c.Image || len(known) == 0 || slices.ContainsFunc(known, func(k *labels.Container) bool { return k.Namespace != "" || k.Pod != "" }) {
 		return c
@@ -33,7 +33,7 @@ func (c Columns) Named(known []*labels.Container) Columns {
 	return c
 }
 
-// Widths of columns; what is longer pushes the rest of its line to the right.
+// Widths of columns. A longer cell moves the rest of its line to the right.
 const (
 	widthNamespace = 14
 	widthPod       = 24
@@ -44,10 +44,10 @@ const (
 	widthRet       = 3
 )
 
-// evicted stands for the names of a container that is not known any more.
+// evicted replaces the names of a container that is no longer known.
 const evicted = "<evicted>"
 
-// AppendHeader appends the line above the columns.
+// AppendHeader appends the header line.
 func (c Columns) AppendHeader(dst []byte) []byte {
 	if width := c.Time.Width(); width > 0 {
 		dst = appendCell(dst, "TIME", width)
@@ -69,13 +69,13 @@ func (c Columns) AppendHeader(dst []byte) []byte {
 	return append(dst, "RET ARGS\n"...)
 }
 
-// AppendText appends an event as one line. The column PCOMM shows the name of the process
-// itself, as tools of this kind do. Text of a container that is not plainly one word is in quotes.
+// AppendText appends an event as one line. The column PCOMM shows the name of the process itself, as similar tools
+// do. Text from a container is quoted unless it is plainly one word.
 //
-// ARGS is the command line: the path, and the arguments behind args[0]. If the kernel runs an interpreter, as of a script,
-// it is the arguments as the interpreter got them: `/bin/sh /entrypoint.sh --flag "a b"`. If args[0] is neither the path
-// nor its last part, it is all arguments, and the path behind them: `-bash <path /bin/bash>`. "..." ends what was cut,
-// <unreadable> stands for what could not be read.
+// ARGS is the path followed by the arguments, without args[0]. If the kernel started an interpreter, as for a
+// script, it is the interpreter's arguments: `/bin/sh /entrypoint.sh --flag "a b"`. If args[0] is neither the path
+// nor its last element, it is all arguments followed by the path: `-bash <path /bin/bash>`. A trailing "..." means
+// that arguments were truncated; <unreadable> replaces those that could not be read.
 func (c Columns) AppendText(dst []byte, e *Event) []byte {
 	if width := c.Time.Width(); width > 0 {
 		start := len(dst)
@@ -120,7 +120,7 @@ func (c Columns) AppendText(dst []byte, e *Event) []byte {
 	return append(e.appendCommand(append(dst, ret...)), '\n')
 }
 
-// appendCommand appends what stands in the column ARGS, and a blank in front of each of its words.
+// appendCommand appends the column ARGS, with a blank before each word.
 func (e *Event) appendCommand(dst []byte) []byte {
 	args, called := e.Args, e.calledByPath()
 	if called {
@@ -154,8 +154,8 @@ func (e *Event) appendCommand(dst []byte) []byte {
 	return append(dst, '>')
 }
 
-// calledByPath tells whether the path says what runs: the caller's name for the program is the path or its last part, and
-// no interpreter runs it.
+// calledByPath reports whether the path identifies the program: args[0] is the path or its last element, and no
+// interpreter runs it.
 func (e *Event) calledByPath() bool {
 	switch {
 	case e.PathTruncated || e.Interpreted || e.Fault && e.Path == "":
@@ -167,7 +167,7 @@ func (e *Event) calledByPath() bool {
 	return last != "" && e.Args[0] == last
 }
 
-// appendWordCell appends what a container chose, so that it is one word, and no "-".
+// appendWordCell appends text chosen by a container as one word that is not "-".
 func appendWordCell(dst []byte, text string, width int) []byte {
 	if text != "" {
 		start := len(dst)
@@ -181,7 +181,7 @@ func appendWordCell(dst []byte, text string, width int) []byte {
 	return appendCell(dst, text, width)
 }
 
-// appendCell appends text that no container chose, and fills it up to a width, and one space.
+// appendCell appends text that no container can choose, padded to a width, and one space.
 func appendCell(dst []byte, text string, width int) []byte {
 	start := len(dst)
 	if text == "" {

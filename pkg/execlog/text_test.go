@@ -18,7 +18,7 @@ import (
 
 var boot = time.Date(2026, 3, 4, 5, 6, 7, 123456789, time.UTC)
 
-// TestCommands shows what the column ARGS says of a path and of the arguments that the program got.
+// TestCommands checks the column ARGS for paths and arguments.
 func TestCommands(t *testing.T) {
 	long := "/" + strings.Repeat("d", 1022)
 	for _, c := range []struct {
@@ -78,7 +78,7 @@ func TestCommands(t *testing.T) {
 		if wantPath := c.path == long; e.PathTruncated != wantPath || e.Truncated != (wantPath || c.flags&abi.ExecTruncated != 0) {
 			t.Errorf("%s: truncated is %v, of the path %v", c.what, e.Truncated, e.PathTruncated)
 		}
-		// A cluster prints the text of what a node said in JSON.
+		// A cluster prints text from the JSON of its nodes.
 		line, err := e.AppendJSON(nil)
 		if err != nil {
 			t.Fatal(err)
@@ -93,7 +93,8 @@ func TestCommands(t *testing.T) {
 	}
 }
 
-// TestCells holds that each column is one word, and that none that a container chose passes for "-" or "<evicted>".
+// TestCells checks that each cell is one word, and that a container cannot choose a cell that reads "-" or
+// "<evicted>".
 func TestCells(t *testing.T) {
 	e := Event{Comm: "a b", PID: 1, Path: "/x", Args: []string{"x"}, Namespace: "<evicted>", Pod: "-", Container: "c d"}
 	line := string(Columns{Pod: true}.AppendText(nil, &e))
@@ -102,7 +103,7 @@ func TestCells(t *testing.T) {
 	}
 }
 
-// words takes a command line apart: its words as they are written, those in quotes with what is in them.
+// words splits a command line into words, and keeps quoted words whole.
 func words(line string) []string {
 	var all []string
 	for line = strings.TrimLeft(line, " "); line != ""; line = strings.TrimLeft(line, " ") {
@@ -122,7 +123,7 @@ func words(line string) []string {
 
 func quotedWord(text string) []byte { return terminal.AppendQuoted(nil, text) }
 
-// FuzzCommand reads lines back: each means one path, and one list of the arguments behind args[0].
+// FuzzCommand parses lines back: each stands for exactly one path and one list of arguments without args[0].
 func FuzzCommand(f *testing.F) {
 	f.Add("/bin/sh", "sh\x00-c\x00a b\x00", uint16(0), int32(0))
 	f.Add("/entrypoint.sh", "/bin/sh\x00/entrypoint.sh\x00", uint16(0), int32(0))
@@ -170,7 +171,8 @@ func FuzzCommand(f *testing.F) {
 	})
 }
 
-// TestNamedColumns shows whose an exec is on a host with pods, on one without, and if a pod comes to one without.
+// TestNamedColumns checks which columns identify a container on a host with pods, on one without, and on one
+// without to which a pod is added.
 func TestNamedColumns(t *testing.T) {
 	pod := &labels.Container{ID: "0123456789abcdef0123456789abcdef", Namespace: "default", Pod: "web-0", Name: "app", Image: "nginx"}
 	docker := &labels.Container{ID: "fedcba9876543210fedcba9876543210", Engine: "docker"}
