@@ -165,7 +165,7 @@ func (s *Store) writeJournal() error {
 	}
 	err = s.place(path, contents{state: state{Kind: kindFile, Mode: 0o600, UID: os.Geteuid(), GID: os.Getegid()}, data: append(text, '\n')}, false)
 	if err != nil {
-		return fmt.Errorf("writing the journal: %w", err)
+		return explain("writing", filepath.Join(StateDir, journalName), err)
 	}
 	return nil
 }
@@ -187,7 +187,7 @@ func (s *Store) keep(c contents) error {
 	}
 	err = s.place(path, contents{state: state{Kind: kindFile, Mode: 0o600, UID: os.Geteuid(), GID: os.Getegid()}, data: c.data}, false)
 	if err != nil {
-		return fmt.Errorf("keeping the original: %w", err)
+		return explain("keeping an original below", StateDir, err)
 	}
 	return nil
 }

@@ -50,10 +50,17 @@ func (e *LeftError) Has(path string) bool {
 	return false
 }
 
-func (e *LeftError) add(path string, err error) {
-	if !e.Has(path) {
-		e.Files = append(e.Files, Left{path, explain("putting back", path, err)})
+// Add adds files that are not among those left yet.
+func (e *LeftError) Add(files ...Left) {
+	for _, f := range files {
+		if !e.Has(f.Path) {
+			e.Files = append(e.Files, f)
+		}
 	}
+}
+
+func (e *LeftError) add(path string, err error) {
+	e.Add(Left{path, explain("putting back", path, err)})
 }
 
 func (e *LeftError) orNil() error {

@@ -264,7 +264,7 @@ func (u *uninstallation) release(e engine.Engine, interim []hostfile.File) ([]ho
 		}
 	}
 	if _, err := u.store.Apply(interim); err != nil {
-		u.left.Files = append(u.left.Files, hostfile.Left{Path: interim[0].Path, Err: err})
+		u.left.Add(hostfile.Left{Path: interim[0].Path, Err: err})
 		return nil, nil
 	}
 	return changes, u.store.Commit()
@@ -280,7 +280,7 @@ func (u *uninstallation) restore(chosen func(hostfile.Recorded) bool) error {
 	u.changed(changes)
 	var left *hostfile.LeftError
 	if errors.As(err, &left) {
-		u.left.Files = append(u.left.Files, left.Files...)
+		u.left.Add(left.Files...)
 		return nil
 	}
 	return err
