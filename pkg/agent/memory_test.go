@@ -3,9 +3,11 @@
 package agent
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -16,12 +18,13 @@ import (
 
 	"github.com/runc-trace/runc-trace/pkg/agent/agenttest"
 	"github.com/runc-trace/runc-trace/pkg/bpf"
+	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 )
 
 const (
-	kubeconfigEnv = "RUNC_TRACE_TEST_KUBECONFIG"
-	fullNode      = 110      // pods: as many as a kubelet takes by default
-	memoryBound   = 80 << 20 // bytes: of the 128 MiB that the manifests allow, the rest is what this test does not run
+	sourceEnv   = "RUNC_TRACE_TEST_SOURCE"
+	fullNode    = 110      // pods: as many as a kubelet takes by default
+	memoryBound = 80 << 20 // bytes: of the 128 MiB that the manifests allow, the rest is what this test does not run
 )
 
 // TestMemory runs an agent for a node whose pods have as large labels as an API server takes, or as large annotations and
@@ -55,38 +58,95 @@ func TestMemory(t *testing.T) {
 				p.Labels, p.Annotations, p.OwnerReferences = test.pod.Labels, test.pod.Annotations, test.pod.OwnerReferences
 				api.Put(p)
 			}
-			c := exec.Command(os.Args[0], "-test.run=^TestAgentForMemory$", "-test.v")
-			c.Env = append(os.Environ(), kubeconfigEnv+"="+api.Kubeconfig())
-			out, err := c.CombinedOutput()
-			if err != nil {
-				t.Fatalf("%v: %s", err, out)
-			}
-			found := regexp.MustCompile(`VmHWM:\s+(\d+) kB`).FindSubmatch(out)
-			if found == nil {
-				t.Fatalf("it says %s", out)
-			}
-			peak, _ := strconv.Atoi(string(found[1]))
-			t.Logf("%d MiB at most", peak>>10)
-			if peak<<10 > memoryBound {
-				t.Errorf("%d MiB at most: more than %d", peak>>10, memoryBound>>20)
-			}
+			measure(t, "kubernetes", api.Kubeconfig())
 		})
+	}
+	t.Run("engines list", func(t *testing.T) {
+		socket := filepath.Join(t.TempDir(), "cri.sock")
+		engine := agenttest.NewCRI(t, socket)
+		some := set{}
+		for i := range 530 { // which makes nearly as long a list as is read
+			some[fmt.Sprintf("a%05d", i)+strings.Repeat("x", 50)] = strings.Repeat("v", 60)
+		}
+		for i := range fullNode {
+			engine.Put(containerID(i), fmt.Sprintf("pod-%d", i), 1, false, some)
+		}
+		measure(t, "cri", socket)
+	})
+	t.Run("engines tell of each", func(t *testing.T) {
+		socket := filepath.Join(t.TempDir(), "cri.sock")
+		engine := agenttest.NewCRI(t, socket)
+		for i := range fullNode {
+			engine.Put(containerID(i), fmt.Sprintf("pod-%d", i), 1, false, large)
+		}
+		measure(t, "cri", socket)
+	})
+	t.Run("docker", func(t *testing.T) {
+		socket := filepath.Join(t.TempDir(), "docker.sock")
+		docker := agenttest.NewDocker(t, socket)
+		text, err := json.Marshal(map[string]any{"Name": "/a", "Config": map[string]any{"Image": "i", "Labels": large}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range fullNode {
+			docker.Put(containerID(i), string(text))
+		}
+		measure(t, "docker", socket)
+	})
+}
+
+func containerID(i int) string { return fmt.Sprintf("%064x", i) }
+
+// measure runs an agent with one source until it knows all pods or containers of it, and bounds its memory.
+func measure(t *testing.T, source, at string) {
+	t.Helper()
+	c := exec.Command(os.Args[0], "-test.run=^TestAgentForMemory$", "-test.v")
+	c.Env = append(os.Environ(), sourceEnv+"="+source+"="+at)
+	out, err := c.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	found := regexp.MustCompile(`VmHWM:\s+(\d+) kB`).FindSubmatch(out)
+	if found == nil {
+		t.Fatalf("it says %s", out)
+	}
+	peak, _ := strconv.Atoi(string(found[1]))
+	t.Logf("%d MiB at most", peak>>10)
+	if peak<<10 > memoryBound {
+		t.Errorf("%d MiB at most: more than %d", peak>>10, memoryBound>>20)
 	}
 }
 
 // TestAgentForMemory is the process of TestMemory.
 func TestAgentForMemory(t *testing.T) {
-	kubeconfig := os.Getenv(kubeconfigEnv)
-	if kubeconfig == "" {
+	source, at, ok := strings.Cut(os.Getenv(sourceEnv), "=")
+	if !ok {
 		t.Skip("TestMemory runs it")
 	}
 	LimitMemory()
 	m := newMemory()
+	m.identities = make([]abi.Identity, fullNode)
 	n := &node{t: t, m: m}
-	n.start(Config{Kubeconfig: kubeconfig})
+	var config Config
+	of, subject := bpf.SourceKubernetes, func(i int) string { return fmt.Sprintf("pod-%d", i) }
+	switch source {
+	case "kubernetes":
+		config.Kubeconfig = at
+	case "cri":
+		config.CRIEndpoints = []string{at}
+		of = bpf.SourceCRI
+	case "docker":
+		config.DockerSocket = at
+		of, subject = bpf.SourceDocker, containerID
+	}
+	for i := range fullNode {
+		engine := map[string]string{"cri": "containerd", "docker": "docker"}[source]
+		m.start(i, container{engine: engine, id: containerID(i), sandbox: containerID(i), pod: fmt.Sprintf("pod-%d", i)})
+	}
+	n.start(config)
 	for i := range fullNode {
 		for { // until the parent's time is over: there is a lot to read, and the machine may be busy
-			if _, ok := m.set(bpf.SourceKubernetes, fmt.Sprintf("pod-%d", i)); ok {
+			if _, ok := m.set(of, subject(i)); ok {
 				break
 			}
 			time.Sleep(10 * time.Millisecond)
