@@ -34,10 +34,9 @@ type failure struct {
 
 func (f failure) Unwrap() error { return f.error }
 
-// register leaves word of who the container is, for the kernel to bind to the cgroup
-// that the runtime is about to make. The maps below pinDir are checked before anything
-// is read or written; config.json is only read. An error is a failure, unless the runtime or a program in the kernel
-// tells it.
+// register leaves word of who the container is, for the kernel to bind to the cgroup that the runtime is about to
+// make. The maps below pinDir are checked before anything is read or written; config.json is only read. An error
+// is a failure, unless the runtime or a program in the kernel tells it.
 func register(op Operation, dialect Dialect, pinDir string, rules identity.Rules) error {
 	if err := checkABI(pinDir); err != nil {
 		return err
@@ -84,8 +83,8 @@ func register(op Operation, dialect Dialect, pinDir string, rules identity.Rules
 	return nil
 }
 
-// readSpec reads the file that the runtime is about to read. Its path is put together as the kernel would walk it, since
-// the runtime enters the bundle first: ".." behind a symbolic link is not where a cleaned path says.
+// readSpec reads the file that the runtime is about to read. Its path is put together as the kernel would walk it,
+// since the runtime enters the bundle first: ".." behind a symbolic link is not where a cleaned path says.
 func readSpec(op Operation) (spec.Spec, error) {
 	name := op.SpecFile
 	if name == "" {
@@ -141,7 +140,8 @@ func checkABI(pinDir string) error {
 	defer m.Close()
 	var loaded abi.ABI
 	if err := m.Lookup(make([]byte, 4), bytesOf(&loaded)); err != nil {
-		return failure{fmt.Errorf("reading the version of what is loaded below %q: %w", pinDir, err), unregistered.PinsUnusable}
+		err = fmt.Errorf("reading the version of what is loaded below %q: %w", pinDir, err)
+		return failure{err, unregistered.PinsUnusable}
 	}
 	if loaded.Version != abi.ABIVersion {
 		reason := unregistered.OtherVersion

@@ -14,8 +14,8 @@ import (
 // keyLimit is how many bytes of a key are looked at: enough for any that is needed, each character of it escaped.
 const keyLimit = 128
 
-// jsonReader goes through JSON text of any length, keeps nothing but its buffer, and gives those values that it is asked
-// for. It takes text that is no JSON without an error wherever the error would be in what is skipped.
+// jsonReader goes through JSON text of any length, keeps nothing but its buffer, and gives those values that it is
+// asked for. It takes text that is no JSON without an error wherever the error would be in what is skipped.
 type jsonReader struct {
 	from   io.Reader
 	buffer []byte // of the text: what was read, and from at on not yet consumed
@@ -203,8 +203,8 @@ func isPlain(text []byte) bool {
 	return true
 }
 
-// object goes through an object: each is called with every key, and has to consume the value. known is false, and the key
-// empty, for a key of more than limit bytes. null says that there is null in place of an object.
+// object goes through an object: each is called with every key, and has to consume the value. known is false, and
+// the key empty, for a key of more than limit bytes. null says that there is null in place of an object.
 func (p *jsonReader) object(limit int, each func(key string, known bool) error) (null bool, err error) {
 	c, err := p.next()
 	if err != nil {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package spec reads OCI specs as far as runc-trace needs them, in an amount of memory that does not depend on their size.
+// Package spec reads OCI specs as far as runc-trace needs them, in an amount of memory that does not depend on
+// their size.
 //
 // The shim imports it, so it imports nothing heavy.
 package spec
@@ -16,7 +17,8 @@ import (
 // 256 KiB of them; its labels, which CRI-O writes as one annotation, have no limit but that of the object, 1.5 MiB.
 const annotationsLimit = 4 << 20
 
-// valueLimit is how many bytes of JSON cgroupsPath, namespaces or the path of the root may take. Usually they take some hundred.
+// valueLimit is how many bytes of JSON cgroupsPath, namespaces or the path of the root may take. Usually they take
+// some hundred.
 const valueLimit = 1 << 20
 
 // ErrTooLarge is a part of a spec that is needed, and is larger than its limit.
@@ -49,9 +51,10 @@ type Namespace struct {
 }
 
 // Parse reads a spec as runc does, which decodes one value of the file with encoding/json and stops: whatever is
-// behind the value does not matter, keys match without regard to case, the last of several values of a key counts, and
-// objects that are repeated are merged. It accepts all that runc accepts, and some of what runc refuses. The size of the
-// text has no limit: memory is bounded by annotationsLimit and valueLimit. size is that of the file in bytes, or 0.
+// behind the value does not matter, keys match without regard to case, the last of several values of a key counts,
+// and objects that are repeated are merged. It accepts all that runc accepts, and some of what runc refuses. The
+// size of the text has no limit: memory is bounded by annotationsLimit and valueLimit. size is that of the file in
+// bytes, or 0.
 func Parse(from io.Reader, size int64) (Spec, error) {
 	var s Spec
 	p := newJSONReader(from, size)

@@ -28,7 +28,7 @@ var Unregistered = [unregistered.Reasons]Reason{
 		"nothing if the runtime refused them, too; the shim's log names the error (log in config.toml)",
 	},
 	unregistered.SpecTooLarge: {
-		"specTooLarge", "containers not registered: cgroupsPath or namespaces of their config.json exceed 1 MiB",
+		"specTooLarge", "containers not registered: a part of their config.json that is needed exceeds 1 MiB",
 		"find out what writes such a config.json",
 	},
 	unregistered.NoCgroup: {

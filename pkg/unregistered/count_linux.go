@@ -34,7 +34,8 @@ func open(dir string) []byte {
 	if !isRoots(parent, syscall.S_IFDIR) {
 		return nil
 	}
-	fd, err := syscall.Openat(parent, name, syscall.O_RDWR|syscall.O_CREAT|syscall.O_NOFOLLOW|syscall.O_NONBLOCK|syscall.O_CLOEXEC, 0o600)
+	const flags = syscall.O_RDWR | syscall.O_CREAT | syscall.O_NOFOLLOW | syscall.O_NONBLOCK | syscall.O_CLOEXEC
+	fd, err := syscall.Openat(parent, name, flags, 0o600)
 	if err != nil {
 		return nil
 	}

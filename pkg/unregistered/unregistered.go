@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package unregistered counts containers that the shim could not register, by reason, in a file of a fixed size below /run,
-// where it starts from 0 at each boot. The maps have no room for it, and may be what is missing.
+// Package unregistered counts containers that the shim could not register, by reason, in a file of a fixed size
+// below /run, where it starts from 0 at each boot. The maps have no room for it, and may be what is missing.
 //
 // The shim imports it, so it imports nothing heavy.
 package unregistered
@@ -17,8 +17,8 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/regular"
 )
 
-// Reason is a reason why a container was not registered. Its number is its place in the file, and stays: shim and reader
-// may be of different versions. pkg/status says what each means.
+// Reason is a reason why a container was not registered. Its number is its place in the file, and stays: shim and
+// reader may be of different versions. pkg/status says what each means.
 type Reason int
 
 // The reasons that a shim can know. What a program in the kernel refuses is counted by the program.
