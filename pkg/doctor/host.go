@@ -279,8 +279,9 @@ func engineFacts(ctx context.Context, h engine.Host, paths []string, shims []fil
 				facts.Running = &now
 			}
 		}
-		for _, r := range e.Runtimes {
-			if r.Name != e.Runtime.Name && (r.Type != "" || r.Path != "") && !slices.Contains(use.Runtimes, r.Name) {
+		possible, impossible := e.Others()
+		for _, r := range append(possible, impossible...) {
+			if !slices.Contains(use.Runtimes, r.Name) {
 				facts.Untraced = append(facts.Untraced, r)
 			}
 		}

@@ -91,14 +91,12 @@ func (e Engine) Rereads() bool { return e.driver().traits().verb == "reload" }
 // configuration for that.
 func (e Engine) KeepsDefault() bool { return e.driver().traits().keeps }
 
-// Others are the runtimes beside the default one and the one that Edit adds: those that could go through the shim as well, and
-// those that could not.
+// Others are the runtimes beside the default one, the one that Edit adds, and the engine's own ones, whose program cannot be chosen: those
+// that could go through the shim as well, and those that could not.
 func (e Engine) Others() (possible, impossible []Runtime) {
 	for _, r := range e.Runtimes {
 		switch {
-		case slices.Contains(e.driver().traits().reserved, r.Name):
-			impossible = append(impossible, r) // also if it is the default one, which gets another name
-		case r.Name == addedRuntime || r.Name == e.Runtime.Name:
+		case r.Name == addedRuntime || r.Name == e.Runtime.Name || slices.Contains(e.driver().traits().reserved, r.Name):
 		case r.Type != "":
 			impossible = append(impossible, r)
 		case r.Path == "": // nothing can run by it
