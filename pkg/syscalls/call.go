@@ -12,46 +12,45 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 )
 
-// NumberNone is the Nr of a record that is of no call: the task was killed by a signal
-// outside of any. NumberOther is that of all calls from that number on: see Number.
+// NumberNone is the Nr of a record without a call: a signal killed the task outside of any call. NumberOther is the Nr
+// of all calls whose number is NumberOther or larger: see Number.
 const (
 	NumberNone  Nr = abi.NumberNone
 	NumberOther Nr = abi.NumberOther
 )
 
-// Call is one system call as it was recorded. It can be decoded into again and again;
-// nothing is allocated.
+// Call is a recorded system call. It can be reused for any number of Decodes, which do not allocate.
 type Call struct {
-	// Native is the native ABI of the machine that the records come from. Decode
-	// leaves it as it is; zero means NativeABI().
+	// Native is the native ABI of the machine that the records come from. Decode does not change it; zero means
+	// NativeABI().
 	Native ABI
 
 	ABI        ABI       // of this call
 	Nr         Nr        // within ABI, or NumberNone, or NumberOther
-	NArgs      int       // of Args, how many were recorded
-	Args       [6]uint64 // as in the registers, sign-extended where the record kept 32 bits
+	NArgs      int       // number of recorded arguments in Args
+	Args       [6]uint64 // as in the registers; sign-extended if the record has only 32 bits
 	Result     int64     // a negative errno is a failure; of an Unfinished call, the task's status as in wait(2)
-	Time       uint64    // of its enter, in ns of CLOCK_BOOTTIME
+	Time       uint64    // of the enter, in ns of CLOCK_BOOTTIME
 	Duration   uint64    // in ns
 	TID, PID   uint32    // in the initial PID namespace
 	CPU        uint16
 	Comm       []byte // the thread's name, at most 15 bytes, hostile; part of the record
 	Unfinished bool   // the task ended in this call
-	NoEnter    bool   // seen at its exit only; Time is its exit's
-	NCaptures  int    // of Captures, how many were recorded
+	NoEnter    bool   // seen only at its exit, whose time is Time
+	NCaptures  int    // number of recorded captures in Captures
 	Captures   [2]Capture
 }
 
-// Capture is what a pointer argument pointed to.
+// Capture is the memory that a pointer argument pointed to.
 type Capture struct {
-	Arg       int    // which argument, less than the call's NArgs
+	Arg       int    // index of the argument, less than the call's NArgs
 	Data      []byte // hostile; part of the record
-	Truncated bool   // there was more
+	Truncated bool   // the memory was longer
 	Fault     bool   // the memory could not be read; Data is empty
-	Late      bool   // input that could be read at the call's exit only
+	Late      bool   // input that could be read only at the call's exit
 }
 
-// Capture finds what an argument pointed to; nil where nothing was recorded of it.
+// Capture returns the memory that an argument pointed to, or nil if none was recorded.
 func (c *Call) Capture(arg int) *Capture {
 	for i := range c.Captures[:min(max(c.NCaptures, 0), len(c.Captures))] {
 		if c.Captures[i].Arg == arg {
@@ -61,8 +60,8 @@ func (c *Call) Capture(arg int) *Capture {
 	return nil
 }
 
-// Number is the call's number, which no ABI has a call for if it does not fit an Nr. It is false of a record that is of no
-// call, and of one with a large number that was written before such were kept.
+// Number returns the call's number. If it does not fit an Nr, no ABI has such a call. known is false if the record has
+// no call, or is of an older format that did not keep large numbers.
 func (c *Call) Number() (number uint32, known bool) {
 	switch c.Nr {
 	case NumberNone:
@@ -76,7 +75,7 @@ func (c *Call) Number() (number uint32, known bool) {
 	return uint32(c.Nr), true
 }
 
-// Syscall finds the call's description; nil where its number is not known.
+// Syscall returns the call's description, or nil if its number is unknown.
 func (c *Call) Syscall() *Syscall {
 	if c.ABI == 0 || c.ABI >= abis {
 		return nil
@@ -91,7 +90,7 @@ func (c *Call) native() ABI {
 	return c.Native
 }
 
-// ErrRecord is what Decode's errors wrap: the bytes are not a record of a call.
+// ErrRecord is wrapped by Decode's errors: the bytes are not a record of a call.
 var ErrRecord = errors.New("not a record of a system call")
 
 // Offsets of fields in struct call of bpf/contract.h.
@@ -108,14 +107,13 @@ const (
 	offsetComm     = unsafe.Offsetof(abi.Call{}.Comm)
 )
 
-// entry is the first field: offsets within it are offsets within the record.
+// entry is the first field, so offsets within it are offsets within the record.
 var _ [0]byte = [unsafe.Offsetof(abi.Call{}.Entry)]byte{}
 
-// Decode reads a record: struct call of bpf/contract.h and what stands behind it. Where
-// the header names a length, bytes beyond it are not looked at; where it does not, as
-// within struct pending_call, the record is as long as the slice. The commit word is not
-// looked at. Comm and the captures' Data point into the record and live as long as it does.
-// After an error, which wraps ErrRecord, the Call's fields mean nothing.
+// Decode reads a record: struct call of bpf/contract.h and the data that follows it. If the header has a length, Decode
+// ignores the bytes beyond it; if it has none, as within struct pending_call, the record is the whole slice. Decode
+// does not check the commit word. Comm and the captures' Data point into the record and live as long as it does. After
+// an error, which wraps ErrRecord, the Call's fields are undefined.
 func (c *Call) Decode(record []byte) error {
 	if len(record) < abi.SizeofCall {
 		return fmt.Errorf("decoding %d bytes: %w", len(record), ErrRecord)
@@ -151,7 +149,7 @@ func (c *Call) Decode(record []byte) error {
 	return c.decodeBody(record, flags)
 }
 
-// decodeBody reads what stands behind the header.
+// decodeBody reads the data that follows the header.
 func (c *Call) decodeBody(record []byte, flags uint16) error {
 	at, comm := abi.SizeofCall, record[offsetComm:abi.SizeofCall]
 	length := 0

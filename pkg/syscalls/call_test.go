@@ -42,7 +42,7 @@ func TestRoundTrip(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			record := recordtest.Append(nil, &want)
-			got := syscalls.Call{ // what an earlier record has left must not show
+			got := syscalls.Call{ // must be overwritten: an earlier record may have left it
 				Native: want.Native, Nr: 99, NArgs: 6, Args: [6]uint64{9, 9, 9, 9, 9, 9}, Unfinished: true, NoEnter: true,
 				NCaptures: 2, Captures: [2]syscalls.Capture{{Arg: 1, Data: []byte("x"), Late: true}, {Arg: 2, Fault: true}},
 			}
@@ -77,7 +77,7 @@ func TestDecodeErrors(t *testing.T) {
 		copy(changed[at:], value)
 		return changed
 	}
-	captures := len(body) - 2*(4+2) // where they begin
+	captures := len(body) - 2*(4+2) // offset of the captures
 	tests := map[string][]byte{
 		"nothing":            nil,
 		"half a header":      record[:abi.SizeofCall-1],
@@ -99,7 +99,7 @@ func TestDecodeErrors(t *testing.T) {
 	}
 }
 
-// FuzzDecode holds any bytes to be an error or a call whose texts a terminal can take.
+// FuzzDecode checks that any bytes give either an error or a call whose texts are safe for a terminal.
 func FuzzDecode(f *testing.F) {
 	for _, c := range mix(f) {
 		f.Add(recordtest.Append(nil, &c), uint8(c.Native))
@@ -133,7 +133,8 @@ func FuzzDecode(f *testing.F) {
 	})
 }
 
-// checkMarks holds that only marks stand in angle brackets outside of quotes, and not more than the record has.
+// checkMarks checks that angle brackets outside of quotes contain only marks, and that there are no more marks than the
+// record has.
 func checkMarks(t *testing.T, line string, c *syscalls.Call) {
 	t.Helper()
 	late := 0
@@ -156,8 +157,8 @@ func checkMarks(t *testing.T, line string, c *syscalls.Call) {
 	}
 }
 
-// TestSeeds writes, with -update, every call of the golden test as a seed of FuzzDecode,
-// and holds that each is still a record.
+// TestSeeds writes, with -update, every call of the golden test as a seed of FuzzDecode, and checks that each one still
+// decodes.
 func TestSeeds(t *testing.T) {
 	const dir = "testdata/fuzz/FuzzDecode"
 	if *update {
@@ -195,7 +196,7 @@ func TestSeeds(t *testing.T) {
 	}
 }
 
-// records are those of the mix, one after another.
+// records returns the records of the calls of mix, one after another.
 func records(t testing.TB) [][]byte {
 	var records [][]byte
 	for _, c := range mix(t) {

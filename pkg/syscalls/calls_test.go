@@ -8,7 +8,7 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/syscalls"
 )
 
-// number finds a call by its name.
+// number returns the number of a call by its name.
 func number(t testing.TB, abi syscalls.ABI, name string) syscalls.Nr {
 	t.Helper()
 	for nr := range syscalls.Nr(0x1ffe) {
@@ -20,7 +20,7 @@ func number(t testing.TB, abi syscalls.ABI, name string) syscalls.Nr {
 	return 0
 }
 
-// call is a finished call of amd64 with the given arguments.
+// call makes a finished call of amd64 with the given arguments.
 func call(t testing.TB, name string, result int64, args ...uint64) syscalls.Call {
 	t.Helper()
 	c := syscalls.Call{
@@ -32,14 +32,14 @@ func call(t testing.TB, name string, result int64, args ...uint64) syscalls.Call
 	return c
 }
 
-// with adds what an argument points to.
+// with adds the memory that an argument points to.
 func with(c syscalls.Call, arg int, data string) syscalls.Call {
 	c.Captures[c.NCaptures] = syscalls.Capture{Arg: arg, Data: []byte(data)}
 	c.NCaptures++
 	return c
 }
 
-// on makes a call one of another ABI and number of the same machine.
+// on moves a call to another ABI of the same machine, under the number that name has there.
 func on(t testing.TB, c syscalls.Call, native, abi syscalls.ABI, name string) syscalls.Call {
 	t.Helper()
 	c.Native, c.ABI, c.Nr = native, abi, number(t, abi, name)
@@ -51,7 +51,7 @@ const (
 	pointer  = 0x7ffe4b2c
 )
 
-// mix is what an ordinary program does: the golden test and the benchmark share it.
+// mix returns calls as an ordinary program makes them, for the golden test and the benchmark.
 func mix(t testing.TB) []syscalls.Call {
 	return []syscalls.Call{
 		with(call(t, "execve", 0, 0xc000012345, 0xc000054321, 0xc000099999), 0, "/usr/bin/ls"),

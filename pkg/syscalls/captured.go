@@ -11,24 +11,24 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 )
 
-// Marks stand outside of quotes, and nothing else in a line stands in angle brackets outside of
-// quotes: no bytes of a container can pass for one.
+// Marks are always outside of quotes, and nothing else outside of quotes is in angle brackets, so a container cannot
+// forge one.
 const (
-	markLate       = " <read late>"  // input that was read at the call's exit: it may not be what the kernel took
+	markLate       = " <read late>"  // input read at the call's exit: it may differ from what the kernel read
 	markUnreadable = " <unreadable>" // memory that could not be read
 )
 
-// pointedTo says what there is to show of the memory that an argument points to.
+// pointedTo describes the memory that an argument points to, as far as it can be shown.
 type pointedTo uint8
 
 const (
-	nothing    pointedTo = iota // it is no such argument, it is NULL, or the call gave nothing back
-	unreadable                  // the memory was not there
-	data                        // it was read, at least some of it
+	nothing    pointedTo = iota // the argument is no pointer to data, it is NULL, or the call returned no data
+	unreadable                  // the memory could not be read
+	data                        // the memory was read, at least in part
 )
 
-// captured finds what argument i points to. Of a call that has ended, input without a capture was unreadable
-// until then: after an exec, or the end of the task, there is nothing left to read.
+// captured returns the memory that argument i points to. If a call has ended and an input has no capture, its memory
+// was unreadable: after an exec or the end of the task, it is gone.
 func (c *Call) captured(a *Arg, i int, ended bool) (p Capture, found pointedTo) {
 	k := &kinds[a.kind]
 	if k.capture.Kind == abi.CaptureNone || c.Args[i] == 0 {
@@ -47,8 +47,8 @@ func (c *Call) captured(a *Arg, i int, ended bool) (p Capture, found pointedTo) 
 	if a.kind != kindOut && a.kind != kindOutStr || int(a.length) >= c.NArgs {
 		return p, data
 	}
-	// A result can be larger than the buffer, such as with MSG_TRUNC or a size of 0
-	// that asks for the size: what lies behind the buffer is nothing that the call gave.
+	// A result can be larger than the buffer, such as with MSG_TRUNC or with a size of 0 that asks for the size. The
+	// bytes after the buffer are not the call's output.
 	if size := c.word(c.Args[a.length]); size < uint64(len(p.Data)) {
 		p.Data, p.Truncated = p.Data[:size], false
 	}
@@ -58,7 +58,7 @@ func (c *Call) captured(a *Arg, i int, ended bool) (p Capture, found pointedTo) 
 	return p, data
 }
 
-// appendCaptured appends what argument i points to, if that was recorded, and its marks, each behind a blank.
+// appendCaptured appends the recorded memory that argument i points to, and its marks, each after a blank.
 func (c *Call) appendCaptured(dst []byte, a *Arg, i int, ended bool) []byte {
 	p, found := c.captured(a, i, ended)
 	switch found {
@@ -73,8 +73,8 @@ func (c *Call) appendCaptured(dst []byte, a *Arg, i int, ended bool) []byte {
 	return dst
 }
 
-// appendData shows the bytes of a capture as what they are, with "..." for what is missing, and tells
-// whether anything is. Of a struct that was cut before its end, that is all of it.
+// appendData shows the bytes of a capture in the form of their kind, with "..." for missing bytes. cut is true if some
+// are missing. A struct that was cut is shown as "..." only.
 func (c *Call) appendData(dst []byte, k kind, p Capture) (shown []byte, cut bool) {
 	data := p.Data
 	switch k {
@@ -117,7 +117,7 @@ func (c *Call) appendData(dst []byte, k kind, p Capture) (shown []byte, cut bool
 	return dst, p.Truncated
 }
 
-// appendOpenHow shows a struct open_how: include/uapi/linux/openat2.h.
+// appendOpenHow shows a struct open_how (include/uapi/linux/openat2.h).
 func (c *Call) appendOpenHow(dst, data []byte) []byte {
 	t := tableOf(c.ABI)
 	dst = append(dst, "{flags="...)
@@ -126,7 +126,7 @@ func (c *Call) appendOpenHow(dst, data []byte) []byte {
 		dst = append(dst, '|')
 		dst = appendHex(dst, uint64(binary.LittleEndian.Uint32(high))<<32)
 	}
-	const creates = 0o100 | 0o20000000 // O_CREAT and what is O_TMPFILE's own: without these there must be no mode
+	const creates = 0o100 | 0o20000000 // O_CREAT and the bit that only O_TMPFILE has: without these, mode must be 0
 	if mode := binary.LittleEndian.Uint64(data[8:]); mode != 0 {
 		dst = strconv.AppendUint(append(dst, ", mode=0"...), mode, 8)
 	} else if binary.LittleEndian.Uint64(data)&creates != 0 {
@@ -137,7 +137,7 @@ func (c *Call) appendOpenHow(dst, data []byte) []byte {
 	return append(dst, '}')
 }
 
-// Address families with a layout of their own here: include/linux/socket.h.
+// Address families that are shown field by field (include/linux/socket.h).
 const (
 	familyUnix    = 1
 	familyInet    = 2
@@ -145,8 +145,8 @@ const (
 	familyNetlink = 16
 )
 
-// appendSockAddr shows a struct sockaddr of at least 2 bytes, and tells whether some of it was cut. Of one that
-// the kernel filled in, the length is not known: only what its family surely has is shown.
+// appendSockAddr shows a struct sockaddr of at least 2 bytes. cut is true if part of it is missing. If the kernel
+// filled it in, its length is unknown: then only the fields that every address of the family has are shown.
 func (c *Call) appendSockAddr(dst, data []byte, filledIn, truncated bool) (shown []byte, cut bool) {
 	family := binary.LittleEndian.Uint16(data)
 	dst = append(dst, "{sa_family="...)
@@ -198,7 +198,7 @@ func (c *Call) appendSockAddr(dst, data []byte, filledIn, truncated bool) (shown
 	return append(dst, '}'), cut
 }
 
-// appendUnixPath shows sun_path, an abstract one as @"name".
+// appendUnixPath shows sun_path; an abstract one as @"name".
 func appendUnixPath(dst, path []byte, truncated bool) (shown []byte, cut bool) {
 	if path[0] == 0 {
 		dst = append(dst, '@')

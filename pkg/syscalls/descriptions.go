@@ -4,11 +4,10 @@ package syscalls
 
 import "github.com/runc-trace/runc-trace/pkg/bpf/abi"
 
-// Descriptions says what the kernel is to record of each system call: the content of
-// the map "syscalls". The call nr of the native ABI stands at index nr, that of compat at
-// abi.SyscallsMax + nr; the result has 2 * abi.SyscallsMax elements. Of a number that is not
-// known, all arguments are recorded and nothing that they point to. Where structs of
-// the 32-bit ABI have another layout (iovec, msghdr, timespec), they are not followed.
+// Descriptions returns what the kernel records of each system call: the content of the map "syscalls". The call nr of
+// the native ABI is at index nr, that of compat at abi.SyscallsMax + nr; the result has 2 * abi.SyscallsMax elements.
+// For an unknown number, all arguments are recorded, but no memory that they point to. Structs that have another layout
+// in the 32-bit ABI (iovec, msghdr, timespec) are not followed there.
 func Descriptions(native, compat ABI) []abi.Syscall {
 	descriptions := make([]abi.Syscall, 0, 2*abi.SyscallsMax)
 	for _, a := range []ABI{native, compat} {
@@ -24,7 +23,8 @@ func Descriptions(native, compat ABI) []abi.Syscall {
 	return descriptions
 }
 
-// describe leaves out what is of a struct that the 32-bit ABI has otherwise.
+// describe returns the description. For the 32-bit ABI, it leaves out captures of structs that have another layout
+// there.
 func (s *Syscall) describe(is32 bool) abi.Syscall {
 	d := abi.Syscall{Args: uint8(len(s.Args))}
 	switch s.Name {

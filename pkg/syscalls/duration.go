@@ -8,14 +8,14 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 )
 
-// units are the lengths that a duration is counted in, by the two bits of CALL_UNIT_MASK, in ns.
+// units are the units of a duration, in ns, indexed by the two bits of CALL_UNIT_MASK.
 var units = [4]uint64{1, 1e3, 1e6, 1e9}
 
 func duration(record []byte, flags uint16) uint64 {
 	return uint64(binary.LittleEndian.Uint32(record[offsetDuration:])) * units[flags&abi.CallUnitMask>>abi.CallUnitShift]
 }
 
-// DurationUnit is what a duration of a Call was counted in, in ns: the finest unit that let it fit 32 bits.
+// DurationUnit returns the unit of a Call's duration, in ns: the finest one in which it fits 32 bits.
 func DurationUnit(duration uint64) uint64 {
 	for _, u := range units {
 		if duration/u < 1<<32 {
@@ -25,8 +25,8 @@ func DurationUnit(duration uint64) uint64 {
 	return units[len(units)-1]
 }
 
-// Span returns when the call of a record, at least a whole struct call, began and ended, in ns of
-// CLOCK_BOOTTIME, without decoding the rest.
+// Span returns the begin and end of a record's call, in ns of CLOCK_BOOTTIME, without decoding the rest. The record
+// must have at least a whole struct call.
 func Span(record []byte) (begin, end uint64) {
 	begin = binary.LittleEndian.Uint64(record[offsetTime:])
 	return begin, begin + duration(record, binary.LittleEndian.Uint16(record[offsetFlags:]))

@@ -4,13 +4,12 @@ package syscalls
 
 import "strconv"
 
-// The largest errno that a result can stand for (MAX_ERRNO in include/linux/err.h).
+// The largest errno that a result can represent (MAX_ERRNO in include/linux/err.h).
 const maxErrno = 4095
 
 type errno struct{ name, message string }
 
-// ErrnoName gives the name of an error number of Linux, such as ENOENT for 2, and ""
-// where there is none.
+// ErrnoName returns the name of a Linux error number, such as ENOENT for 2, or "" if it has none.
 func ErrnoName(number int) string {
 	if number < 0 {
 		return ""
@@ -18,7 +17,7 @@ func ErrnoName(number int) string {
 	return lookupErrno(uint64(number)).name
 }
 
-// ErrnoMessage gives what strerror(3) says of an error number, and "" where it has no name.
+// ErrnoMessage returns the message of strerror(3) for an error number, or "" if the number has no name.
 func ErrnoMessage(number int) string {
 	if number < 0 {
 		return ""
@@ -57,13 +56,13 @@ func appendFailure(dst []byte, number uint64) []byte {
 	return append(dst, ')')
 }
 
-// Numbers above those of programs: include/linux/errno.h.
+// Error numbers beyond those that programs see (include/linux/errno.h).
 const (
 	firstRestart = 512
 	errnoNotSupp = 524
 )
 
-// What a call returns that a signal interrupted: the program does not see these.
+// The results of a call that a signal interrupted. Programs do not see these.
 var restarts = [...]errno{
 	{"ERESTARTSYS", "To be restarted if SA_RESTART is set"},
 	{"ERESTARTNOINTR", "To be restarted"},
@@ -72,8 +71,7 @@ var restarts = [...]errno{
 	{"ERESTART_RESTARTBLOCK", "Interrupted by signal"},
 }
 
-// The numbers of include/uapi/asm-generic/errno.h, which amd64 and arm64 share, with
-// the messages of glibc.
+// The numbers of include/uapi/asm-generic/errno.h, which amd64 and arm64 share, with glibc's messages.
 var errnos = [...]errno{
 	1:   {"EPERM", "Operation not permitted"},
 	2:   {"ENOENT", "No such file or directory"},

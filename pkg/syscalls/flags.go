@@ -15,17 +15,17 @@ var flagsText string
 
 // flagTable names the bits, or the values, of an argument.
 type flagTable struct {
-	enum    bool // the whole value counts
+	enum    bool // compare the whole value
 	long    bool // as wide as a register, not 32 bits
 	entries []flagEntry
 }
 
 type flagEntry struct {
-	mask, bits uint64 // matches where value&mask == bits
+	mask, bits uint64 // matches if value&mask == bits
 	name       string
 }
 
-// append shows a value: "O_WRONLY|O_CREAT|0x80000000".
+// append shows a value, such as "O_WRONLY|O_CREAT|0x80000000".
 func (t *flagTable) append(dst []byte, value uint64) []byte {
 	if !t.long {
 		value = uint64(uint32(value))
@@ -59,7 +59,7 @@ func (t *flagTable) append(dst []byte, value uint64) []byte {
 	return appendHex(dst, rest)
 }
 
-// index finds an entry by its name; -1 if there is none, or no table.
+// index returns the index of the entry with a name, or -1 if t is nil or has none.
 func (t *flagTable) index(name string) int {
 	if t == nil {
 		return -1
@@ -67,11 +67,11 @@ func (t *flagTable) index(name string) int {
 	return slices.IndexFunc(t.entries, func(e flagEntry) bool { return e.name == name })
 }
 
-// parseFlags reads the tables of flags.txt that hold for an ABI.
+// parseFlags reads the tables of flags.txt that apply to an ABI.
 func parseFlags(a ABI) map[string]*flagTable {
 	tables := make(map[string]*flagTable, 128)
 	own := make(map[string]bool)
-	var current *flagTable // nil where the table is another ABI's
+	var current *flagTable // nil if the table belongs to another ABI
 	for line := range strings.Lines(flagsText) {
 		if strings.TrimSpace(line) == "" || line[0] == '#' {
 			continue

@@ -10,17 +10,17 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 )
 
-// form is what an argument is while conditions hold, all of them.
+// form describes an argument while all its conditions hold.
 type form struct {
 	when []condition
-	arg  *Arg // nil: the call does not take it, and what stands in its register means nothing
+	arg  *Arg // nil: the call does not take the argument, and its register is meaningless
 }
 
-// condition is on the value of another argument: one of the values matches, or none does.
+// condition tests another argument: it must match one of the values or, with none, no value.
 type condition struct {
 	arg  uint8
 	none bool
-	wide bool // the whole register counts, not its lower 32 bits
+	wide bool // compare the whole register, not its lower 32 bits
 	any  []flagEntry
 }
 
@@ -45,7 +45,7 @@ func (c *Call) meets(when []condition) bool {
 	return true
 }
 
-// form finds what an argument is in this call; nil if the call does not take it.
+// form returns an argument as this call takes it, or nil if the call does not take it.
 func (c *Call) form(a *Arg) *Arg {
 	for i := range a.forms {
 		if f := &a.forms[i]; c.meets(f.when) {
@@ -55,7 +55,7 @@ func (c *Call) form(a *Arg) *Arg {
 	return a
 }
 
-// addForms reads a line below a signature: "conditions: changes", each with blanks in between.
+// addForms reads a line below a signature: "conditions: changes", each separated by blanks.
 func (s *Syscall) addForms(line string, flags map[string]*flagTable) {
 	left, right, _ := strings.Cut(line, ": ")
 	var when []condition
@@ -69,8 +69,8 @@ func (s *Syscall) addForms(line string, flags map[string]*flagTable) {
 	}
 }
 
-// parseCondition reads "argument=VALUE|VALUE" or "argument!=VALUE", with "&mask" behind the argument or without. A
-// value is a name of the argument's flags, or a number.
+// parseCondition reads "argument=VALUE|VALUE" or "argument!=VALUE", optionally with "&mask" after the argument. A value
+// is a name of the argument's flags, or a number.
 func (s *Syscall) parseCondition(word string) condition {
 	left, right, _ := strings.Cut(word, "=")
 	left, none := strings.CutSuffix(left, "!")
@@ -95,7 +95,8 @@ func (s *Syscall) parseCondition(word string) condition {
 	return on
 }
 
-// parseChange reads "-argument", or "argument:type" and "argument=name:type", of a type that is shown as a value.
+// parseChange reads "-argument", "argument:type" or "argument=name:type". The type must be one that is shown as a
+// value.
 func (s *Syscall) parseChange(word string, flags map[string]*flagTable) (target *Arg, f form) {
 	if name, left := strings.CutPrefix(word, "-"); left {
 		return s.argument(name), f
@@ -112,7 +113,7 @@ func (s *Syscall) parseChange(word string, flags map[string]*flagTable) (target 
 	return s.argument(name), form{arg: &a}
 }
 
-// argument finds an argument by its name.
+// argument returns the argument with a name.
 func (s *Syscall) argument(name string) *Arg {
 	i := slices.Index(s.names(), name)
 	if i < 0 {

@@ -12,10 +12,10 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/syscalls"
 )
 
-// junk is what a register holds that the call does not take.
+// junk is the content of registers that the call does not take.
 const junk = 0xbadbadbad
 
-// TestForms shows the arguments that a call takes, which depend on its operation, and no other register.
+// TestForms checks that only the arguments that a call takes are shown, which depend on its operation.
 func TestForms(t *testing.T) {
 	for _, test := range []struct {
 		call syscalls.Call
@@ -118,7 +118,7 @@ func TestForms(t *testing.T) {
 		if got != test.want {
 			t.Errorf("%s:\n got %s\nwant %s", text, got, test.want)
 		}
-		// JSON has the same arguments.
+		// JSON must have the same arguments.
 		var names []string
 		for _, a := range c.JSON(false).Args {
 			names = append(names, a.Name+"="+a.Value)
@@ -134,7 +134,8 @@ func TestForms(t *testing.T) {
 	}
 }
 
-// TestMarks shows what is not as the kernel took it: in text outside of quotes, in JSON in fields of its own.
+// TestMarks shows marks of captures that differ from what the kernel read: outside of quotes in text, in separate
+// fields in JSON.
 func TestMarks(t *testing.T) {
 	marked := func(c syscalls.Call, f func(*syscalls.Capture)) syscalls.Call {
 		f(&c.Captures[c.NCaptures-1])
@@ -154,7 +155,7 @@ func TestMarks(t *testing.T) {
 		call       syscalls.Call
 		text, json string
 	}{
-		// read late: by the time of the call's exit it may be another
+		// read late: it may have changed before the call's exit
 		{marked(with(call(t, "chdir", 0, pointer), 0, "/tmp/innocent"), late),
 			`chdir(filename=0x7ffe4b2c "/tmp/innocent" <read late>) = 0`,
 			`{"name":"filename","value":"0x7ffe4b2c","data":"/tmp/innocent","late":true}`},
@@ -201,7 +202,7 @@ func TestMarks(t *testing.T) {
 		{marked(with(call(t, "bind", 0, 3, pointer, 110), 1, "\x01\x00/run/x"), cut),
 			`bind(fd=3, umyaddr=0x7ffe4b2c {sa_family=AF_UNIX, sun_path="/run/x"...}, addrlen=110) = 0`, ""},
 
-		// the enter was not seen, whatever the result
+		// the enter was not seen, whichever result the call has
 		{noEnter(call(t, "getpgrp", 111)), `getpgrp() = 111 (enter not seen; denied by seccomp or a tracer?)`, ""},
 		{noEnter(call(t, "sync", 162)), `sync() = 162 (enter not seen; denied by seccomp or a tracer?)`, ""},
 		{noEnter(call(t, "getppid", 0)), `getppid() = 0 (enter not seen; denied by seccomp or a tracer?)`, ""},
@@ -231,7 +232,7 @@ func TestMarks(t *testing.T) {
 			t.Errorf("JSON: %s", line)
 		}
 	}
-	// A call in flight may still be read late.
+	// A call in flight may still be read at its exit.
 	if got := string(decoded(t, ended(call(t, "openat", 0, minus100, pointer, 0), 0)).AppendInFlight(nil)); strings.Contains(got, "unreadable") {
 		t.Error(got)
 	}

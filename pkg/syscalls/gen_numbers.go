@@ -27,7 +27,7 @@ func main() {
 
 var constant = regexp.MustCompile(`(?m)^\s*SYS_(\w+)\s*=\s*(\d+)`)
 
-// Names that the headers define and that are no calls.
+// Names that the headers define but that are not calls.
 var notCalls = map[string]bool{"arch_specific_syscall": true, "syscall_mask": true}
 
 func run(output string) error {

@@ -4,33 +4,33 @@ package syscalls
 
 import "strings"
 
-// JSON is a call in a form for machines. Names are stable; texts are printable ASCII.
+// JSON is a machine-readable call. Names of fields are stable; texts are printable ASCII.
 type JSON struct {
-	Syscall    string    `json:"syscall,omitempty"` // absent where a signal killed the task outside of any call
-	ABI        string    `json:"abi,omitempty"`     // where it is not the native one: ia32, arm, x32
-	Number     *uint32   `json:"number,omitempty"`  // of the call, within its ABI; absent if it was not kept
-	Args       []JSONArg `json:"args"`              // those that the call takes
-	Ret        *int64    `json:"ret"`               // as the kernel returned it: a negative errno; null where it did not return
-	Errno      string    `json:"errno,omitempty"`   // of a failed call: ENOENT
+	Syscall    string    `json:"syscall,omitempty"` // absent if a signal killed the task outside of any call
+	ABI        string    `json:"abi,omitempty"`     // if not the native one: ia32, arm, x32
+	Number     *uint32   `json:"number,omitempty"`  // within the ABI; absent if it was not recorded
+	Args       []JSONArg `json:"args"`              // only those that the call takes
+	Ret        *int64    `json:"ret"`               // the kernel's result; a negative errno is a failure; null if the call did not return
+	Errno      string    `json:"errno,omitempty"`   // name of a failed call's errno, such as ENOENT
 	Unfinished bool      `json:"unfinished,omitempty"`
-	NoEnter    bool      `json:"noEnter,omitempty"` // seen at its exit only, as when seccomp denied it
-	Signal     string    `json:"signal,omitempty"`  // that killed the task
+	NoEnter    bool      `json:"noEnter,omitempty"` // seen only at its exit, as when seccomp denied it
+	Signal     string    `json:"signal,omitempty"`  // the signal that killed the task
 	CoreDumped bool      `json:"coreDumped,omitempty"`
-	ExitCode   *int      `json:"exitCode,omitempty"` // of a task that ended in the call, but of no signal
+	ExitCode   *int      `json:"exitCode,omitempty"` // of a task that ended in the call without a signal
 }
 
 // JSONArg is an argument of a call, in the order of the call's prototype.
 type JSONArg struct {
-	Name      string  `json:"name,omitempty"` // absent where the call is not known
+	Name      string  `json:"name,omitempty"` // absent if the call is unknown
 	Value     string  `json:"value"`          // as in a line of text: O_RDONLY|O_CLOEXEC, 0x7ffc10, AT_FDCWD
-	Data      *string `json:"data,omitempty"` // what it points to: escaped as in a line, strings without their quotes
+	Data      *string `json:"data,omitempty"` // the memory that it points to: escaped as in a line, strings without their quotes
 	Truncated bool    `json:"truncated,omitempty"`
-	Fault     bool    `json:"fault,omitempty"` // what it points to could not be read
-	Late      bool    `json:"late,omitempty"`  // what it points to was read at the call's exit: the kernel may have taken something else
+	Fault     bool    `json:"fault,omitempty"` // the memory could not be read
+	Late      bool    `json:"late,omitempty"`  // the memory was read at the call's exit and may differ from what the kernel read
 }
 
-// JSON gives the call in a form for machines; it keeps nothing of the record. Of a call in flight, which has not
-// returned yet, there is no result.
+// JSON returns the call in machine-readable form. It keeps no reference to the record. A call in flight has no result,
+// because it has not returned yet.
 func (c *Call) JSON(inFlight bool) JSON {
 	j := JSON{Args: []JSONArg{}, Unfinished: c.Unfinished, NoEnter: c.NoEnter}
 	s := c.Syscall()
@@ -53,7 +53,7 @@ func (c *Call) JSON(inFlight bool) JSON {
 		return j
 	}
 	name := *c
-	name.Native = c.ABI // whose name stands apart
+	name.Native = c.ABI // the ABI's name has a field of its own
 	if j.Syscall = string(name.appendName(nil, s)); c.ABI != c.native() {
 		j.ABI = c.ABI.String()
 	}

@@ -4,11 +4,11 @@ package syscalls
 
 import "github.com/runc-trace/runc-trace/pkg/bpf/abi"
 
-// kind says how an argument is shown and what of it is captured.
+// kind determines how an argument is shown and how much of its memory is captured.
 type kind uint8
 
 const (
-	kindFlags kind = iota // by a table of flags.txt
+	kindFlags kind = iota // a table of flags.txt
 	kindInt
 	kindUint
 	kindLong
@@ -40,26 +40,26 @@ const (
 	kindCount
 )
 
-// capture is what the kernel is to read of an argument.
+// capture describes what the kernel reads of an argument.
 type capture struct {
 	abi.Capture
-	native bool // not of the 32-bit ABI, whose structs differ
+	native bool // only in native calls, because structs of the 32-bit ABI differ
 }
 
 type kindInfo struct {
 	name    string // in signatures.txt
-	sized   bool   // another argument is its length
+	sized   bool   // another argument has its length
 	capture abi.Capture
 	native  bool
-	output  bool // known at the call's exit only
-	always  bool // captured if its memory can be read, whatever it holds and however the call ends
+	output  bool // available only at the call's exit
+	always  bool // captured if its memory can be read, for any content and any result of the call
 }
 
 const (
 	sizeofFDs      = 8
 	sizeofTimespec = 16
 	sizeofOpenHow  = 24
-	sizeofSockName = 28 // struct sockaddr_in6; no longer address is read of what the kernel fills in
+	sizeofSockName = 28 // struct sockaddr_in6: no more than this is read of addresses that the kernel fills in
 )
 
 var kinds = [kindCount]kindInfo{

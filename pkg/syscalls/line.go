@@ -8,11 +8,11 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 )
 
-// AppendText appends the whole call as strace writes it, with its arguments named:
+// AppendText appends the whole call in the format of strace, with names of arguments:
 //
 //	newfstatat(dfd=AT_FDCWD, filename=0xf2ac60 "/bin/wc", statbuf=0x7ffe5c0, flag=AT_SYMLINK_NOFOLLOW) = 0
 //
-// The text is printable ASCII without a line's end, whatever the record holds.
+// The text is printable ASCII without newlines, for any record.
 func (c *Call) AppendText(dst []byte) []byte {
 	if c.Nr == NumberNone {
 		return appendStatus(dst, c.Result)
@@ -23,8 +23,8 @@ func (c *Call) AppendText(dst []byte) []byte {
 	return c.appendOutcome(dst, s)
 }
 
-// AppendEnter appends the first of a call's two lines, for a call that others came
-// in between of: "write(fd=4, buf=0xc000 "{}", count=2)...". What the call gave back is not in it.
+// AppendEnter appends the first of two lines of a call that overlaps with others: "write(fd=4, buf=0xc000 "{}",
+// count=2)...". It does not contain the call's output.
 func (c *Call) AppendEnter(dst []byte) []byte {
 	if c.Nr == NumberNone {
 		return appendStatus(dst, c.Result)
@@ -32,8 +32,8 @@ func (c *Call) AppendEnter(dst []byte) []byte {
 	return append(c.appendCall(dst, c.Syscall(), false, true), "..."...)
 }
 
-// AppendExit appends the second of a call's two lines: "...write() = 2", and
-// behind the result what the call gave back: "...read() = 5 "hello"".
+// AppendExit appends the second of a call's two lines: "...write() = 2". The call's output follows the result:
+// "...read() = 5 "hello"".
 func (c *Call) AppendExit(dst []byte) []byte {
 	if c.Nr == NumberNone {
 		return appendStatus(dst, c.Result)
@@ -62,7 +62,7 @@ func (c *Call) AppendInFlight(dst []byte) []byte {
 	return append(c.appendCall(dst, c.Syscall(), false, false), " <unfinished ...>"...)
 }
 
-// appendName appends the call's name, behind that of its ABI where it is not the native one.
+// appendName appends the call's name. If its ABI is not the native one, the ABI's name comes first.
 func (c *Call) appendName(dst []byte, s *Syscall) []byte {
 	if c.ABI != c.native() {
 		dst = append(dst, c.ABI.String()...)
@@ -78,7 +78,7 @@ func (c *Call) appendName(dst []byte, s *Syscall) []byte {
 	return append(appendHex(dst, uint64(NumberOther)), "_or_above"...)
 }
 
-// appendCall appends name and those arguments that the call takes, with what it gave back or without.
+// appendCall appends the name and the arguments that the call takes, with or without the call's output.
 func (c *Call) appendCall(dst []byte, s *Syscall, output, ended bool) []byte {
 	dst = append(c.appendName(dst, s), '(')
 	n := min(max(c.NArgs, 0), len(c.Args))
@@ -111,7 +111,7 @@ func (c *Call) appendCall(dst []byte, s *Syscall, output, ended bool) []byte {
 	return append(dst, ')')
 }
 
-// appendOutcome appends what stands behind " = ".
+// appendOutcome appends the text that follows " = ".
 func (c *Call) appendOutcome(dst []byte, s *Syscall) []byte {
 	if c.Unfinished {
 		dst = append(dst, '?')
@@ -134,19 +134,19 @@ func (c *Call) appendOutcome(dst []byte, s *Syscall) []byte {
 	return dst
 }
 
-// markNoEnter is of a call that seccomp did not let through, whatever it made of it: an errno, a signal (then the result is the
-// call's number), a result of a supervisor's or tracer's choice. A call that was never made has it too: of a thread that was
-// killed while a tracer held it at the enter.
+// markNoEnter marks a call that seccomp did not let through, whether it led to an errno, a signal (then the result is
+// the call's number), or a result that a supervisor or tracer chose. It also marks a call that was never made because
+// the thread was killed while a tracer held it at the enter.
 const markNoEnter = " (enter not seen; denied by seccomp or a tracer?)"
 
-// Status is how a task ended, taken from a status of wait(2).
+// Status describes how a task ended, from a status of wait(2).
 type Status struct {
-	Code       int    // of exit, where Signal is empty
+	Code       int    // of exit, if Signal is empty
 	Signal     string // such as SIGKILL
 	CoreDumped bool
 }
 
-// StatusOf takes a status of wait(2) apart.
+// StatusOf decodes a status of wait(2).
 func StatusOf(status int64) Status {
 	if signal := status & 0x7f; signal != 0 {
 		return Status{Signal: string(appendSignal(nil, uint64(signal))), CoreDumped: status&0x80 != 0}

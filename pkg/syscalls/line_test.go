@@ -32,7 +32,7 @@ func golden(t *testing.T, path, got string) {
 	}
 }
 
-// decoded passes a call through its record, so that no line is tested that no record can give.
+// decoded encodes and decodes a call, so that tests contain only lines that a record can produce.
 func decoded(t *testing.T, c syscalls.Call) *syscalls.Call {
 	t.Helper()
 	d := &syscalls.Call{Native: c.Native}
@@ -51,7 +51,7 @@ func TestAppendText(t *testing.T) {
 	golden(t, "testdata/lines.txt", b.String())
 }
 
-// calls are one of each thing that is shown in a way of its own.
+// calls returns an example of everything that has its own format.
 func calls(t *testing.T) []syscalls.Call {
 	unfinished := func(c syscalls.Call, status int64) syscalls.Call {
 		c.Unfinished, c.Result = true, status

@@ -2,9 +2,8 @@
 
 package syscalls
 
-// escapes says how a byte is written: itself, one letter behind a backslash, or as an
-// octal number. Everything that is not printable ASCII is escaped, so that no byte of a
-// container reaches the terminal as a control.
+// escapes maps each byte to its escape: the byte itself, a letter after a backslash, or an octal number. Everything
+// that is not printable ASCII is escaped, so that no byte of a container reaches the terminal as a control character.
 var escapes = func() (table [256]byte) {
 	for b := range table {
 		if b < ' ' || b > '~' {
@@ -19,15 +18,14 @@ var escapes = func() (table [256]byte) {
 
 const octal = 1
 
-// AppendQuoted appends bytes as a string of C in double quotes, in printable ASCII alone.
+// AppendQuoted appends bytes as a C string in double quotes, in printable ASCII only.
 func AppendQuoted(dst, data []byte) []byte {
 	return append(AppendEscaped(append(dst, '"'), data), '"')
 }
 
-// AppendEscaped is AppendQuoted without the quotes around. Octal escapes are as short
-// as the next byte allows, as strace's are.
+// AppendEscaped is AppendQuoted without the quotes. Octal escapes are as short as the next byte allows, as in strace.
 func AppendEscaped(dst, data []byte) []byte {
-	plain := 0 // where the bytes begin that need no escape
+	plain := 0 // start of the bytes that need no escape
 	for i, b := range data {
 		e := escapes[b]
 		if e == 0 {

@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package syscalls knows the system calls of Linux: their numbers, names and
-// arguments (signatures.txt, flags.txt), what the kernel is to record of each
-// (Descriptions), and how a record of one is read (Call.Decode) and shown
+// Package syscalls describes the system calls of Linux: their numbers, names and arguments (signatures.txt, flags.txt),
+// the memory that the kernel captures of each (Descriptions), and how to decode a record (Call.Decode) and show it
 // (Call.AppendText).
 //
-// It takes bytes and gives text. It opens nothing, and builds and behaves alike on
-// every operating system.
+// It turns bytes into text and opens no files, so it builds and behaves the same on every operating system.
 package syscalls
 
 import (
@@ -15,11 +13,10 @@ import (
 
 //go:generate go run gen_numbers.go
 
-// ABI is a system call interface of the kernel: a numbering and a size of registers.
-// Its zero value stands for no ABI.
+// ABI is a system call interface of the kernel: a numbering and a register width. The zero value is no ABI.
 type ABI uint8
 
-// The ABIs that records can come from.
+// The ABIs of recorded calls.
 const (
 	AMD64 ABI = 1 + iota
 	ARM64
@@ -29,7 +26,7 @@ const (
 	abis
 )
 
-// String names the ABI as lines do in front of a call that is not of the native one.
+// String returns the name that lines show before a call of an ABI that is not the native one.
 func (a ABI) String() string {
 	if a >= abis {
 		return "unknown"
@@ -37,10 +34,10 @@ func (a ABI) String() string {
 	return [abis]string{"none", "amd64", "arm64", "ia32", "arm", "x32"}[a]
 }
 
-// is32 tells whether registers and addresses are 32 bits wide.
+// is32 reports whether registers and addresses are 32 bits wide.
 func (a ABI) is32() bool { return a == I386 || a == ARM }
 
-// NativeABI is the 64-bit ABI of the machine that this program was built for: AMD64 or ARM64.
+// NativeABI returns the 64-bit ABI of the machine that this program was built for: AMD64 or ARM64.
 func NativeABI() ABI {
 	if runtime.GOARCH == "arm64" || runtime.GOARCH == "arm" {
 		return ARM64
@@ -48,7 +45,7 @@ func NativeABI() ABI {
 	return AMD64
 }
 
-// CompatABI is the 32-bit ABI that a kernel of a native ABI also serves.
+// CompatABI returns the 32-bit ABI that a kernel of a native ABI also supports.
 func CompatABI(native ABI) ABI {
 	if native == ARM64 {
 		return ARM
@@ -56,7 +53,7 @@ func CompatABI(native ABI) ABI {
 	return I386
 }
 
-// Nr is the number of a system call within its ABI, x32's without its bit 30.
+// Nr is the number of a system call within its ABI. Numbers of x32 are without bit 30.
 type Nr uint16
 
 // Syscall is a system call of one ABI.
@@ -76,13 +73,12 @@ type Arg struct {
 
 	label  string     // Name and "="
 	flags  *flagTable // of kindFlags
-	forms  []form     // what it is instead, the first one whose conditions hold
+	forms  []form     // alternatives: the first one whose conditions hold applies
 	kind   kind
-	length uint8 // which argument is its length, where its kind is sized
+	length uint8 // index of the argument with its length, if its kind is sized
 }
 
-// Lookup finds a system call. Numbers that the ABI does not have give false. The
-// Syscall is shared and must not be changed.
+// Lookup returns a system call, or false if the ABI has no such number. The Syscall is shared and must not be changed.
 func Lookup(abi ABI, nr Nr) (*Syscall, bool) {
 	if abi == 0 || abi >= abis {
 		return nil, false

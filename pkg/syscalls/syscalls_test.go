@@ -20,7 +20,7 @@ func TestLookup(t *testing.T) {
 	for _, test := range []struct {
 		abi  syscalls.ABI
 		nr   syscalls.Nr
-		name string // empty: there is none
+		name string // empty: no call has the number
 		args string
 	}{
 		{syscalls.AMD64, 0, "read", "fd buf count"},
@@ -77,7 +77,7 @@ func TestLookup(t *testing.T) {
 	}
 }
 
-// TestEveryLineIsUsed finds signatures and tables that no ABI has a use for: misspelt names.
+// TestEveryLineIsUsed checks that each signature and table is used by an ABI, which finds misspelt names.
 func TestEveryLineIsUsed(t *testing.T) {
 	called, typed := make(map[string]bool), make(map[string]bool)
 	for _, a := range allABIs {
@@ -91,7 +91,7 @@ func TestEveryLineIsUsed(t *testing.T) {
 		}
 	}
 	for line := range lines(t, "signatures.txt") {
-		if strings.HasPrefix(line, "\t") { // what arguments are under conditions
+		if strings.HasPrefix(line, "\t") { // forms of arguments under conditions
 			for word := range strings.FieldsSeq(line) {
 				if _, typ, ok := strings.Cut(word, ":"); ok {
 					typed[typ] = true
@@ -120,7 +120,7 @@ func TestEveryLineIsUsed(t *testing.T) {
 	}
 }
 
-// TestNamesAreUnique finds a value of an enum that has two names: the second would never be shown.
+// TestNamesAreUnique finds an enum that has two names for a value: the second would never be shown.
 func TestNamesAreUnique(t *testing.T) {
 	var head string
 	enum := false
@@ -220,7 +220,7 @@ func checkCaptures(t *testing.T, is syscalls.ABI, known *syscalls.Syscall, s abi
 	}
 }
 
-// TestDescription pins what is read of the calls that matter most.
+// TestDescription pins which memory is captured in the most important calls.
 func TestDescription(t *testing.T) {
 	d := syscalls.Descriptions(syscalls.AMD64, syscalls.I386)
 	compat := d[abi.SyscallsMax:]

@@ -15,17 +15,17 @@ import (
 //go:embed signatures.txt
 var signatures string
 
-// table is all that is known of one ABI.
+// table is the description of one ABI.
 type table struct {
 	once  sync.Once
-	calls []*Syscall // by number; nil where there is none
+	calls []*Syscall // by number; nil if the ABI has no such call
 
-	open, resolve, family *flagTable // of what arguments point to
+	open, resolve, family *flagTable // for data that arguments point to
 }
 
 var tables [abis]table
 
-// tableOf gives the table of an ABI, made at its first use.
+// tableOf returns the table of an ABI and builds it at its first use.
 func tableOf(a ABI) *table {
 	t := &tables[a]
 	t.once.Do(func() { t.build(a) })
@@ -39,7 +39,7 @@ func (t *table) lookup(nr Nr) *Syscall {
 	return nil
 }
 
-// build panics where an embedded table is malformed, which the tests exclude.
+// build panics if an embedded table is malformed. The tests exclude that.
 func (t *table) build(a ABI) {
 	spelling := a
 	if a == X32 {
@@ -74,7 +74,7 @@ func (t *table) build(a ABI) {
 	}
 }
 
-// numbersOf lists the names of an ABI's calls by number.
+// numbersOf returns the names of an ABI's calls by number.
 func numbersOf(a ABI) []string {
 	switch a {
 	case AMD64:
@@ -91,7 +91,7 @@ func numbersOf(a ABI) []string {
 	return append(names, numbersX32...)
 }
 
-// firstX32 is the first number that x32 has for itself; below, it shares amd64's.
+// firstX32 is the first number that only x32 has; lower ones are shared with amd64.
 const firstX32 = 512
 
 var numbersX32 = []string{
@@ -102,13 +102,13 @@ var numbersX32 = []string{
 	"getsockopt", "io_setup", "io_submit", "execveat", "preadv2", "pwritev2",
 }
 
-// signature is a line of signatures.txt, and those below it that say what its arguments are under conditions.
+// signature is a line of signatures.txt, with the lines below it that change arguments under conditions.
 type signature struct {
 	text  string
 	forms []string
 }
 
-// signaturesOf gives the signatures that hold for an ABI, by name.
+// signaturesOf returns the signatures that apply to an ABI, by name.
 func signaturesOf(a ABI) map[string]*signature {
 	lines := make(map[string]*signature, 512)
 	own := make(map[string]bool)
@@ -134,8 +134,8 @@ func signaturesOf(a ABI) map[string]*signature {
 	return lines
 }
 
-// cutABIs takes "@abi" words off the beginning of a line, and tells whether there were
-// any and whether the line holds for the ABI.
+// cutABIs removes leading "@abi" words from a line. listed is true if there were any, and holds is true if the line
+// applies to the ABI.
 func cutABIs(line string, a ABI) (rest string, listed, holds bool) {
 	for strings.HasPrefix(line, "@") {
 		word, rest, _ := strings.Cut(line, " ")

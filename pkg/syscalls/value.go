@@ -4,7 +4,7 @@ package syscalls
 
 import "strconv"
 
-// word cuts a register to the width that it has in the call's ABI.
+// word truncates a register to its width in the call's ABI.
 func (c *Call) word(v uint64) uint64 {
 	if c.ABI.is32() {
 		return uint64(uint32(v))
@@ -12,7 +12,7 @@ func (c *Call) word(v uint64) uint64 {
 	return v
 }
 
-// signedWord is word for what counts below zero.
+// signedWord is word for signed values.
 func (c *Call) signedWord(v uint64) int64 {
 	if c.ABI.is32() {
 		return int64(int32(v))
@@ -20,7 +20,7 @@ func (c *Call) signedWord(v uint64) int64 {
 	return int64(v)
 }
 
-// appendValue appends argument i, without what it points to.
+// appendValue appends the value of argument i, without the memory that it points to.
 func (c *Call) appendValue(dst []byte, a *Arg, i int) []byte {
 	v := c.Args[i]
 	switch a.kind {
@@ -83,7 +83,7 @@ func appendPointer(dst []byte, v uint64) []byte {
 	return appendHex(dst, v)
 }
 
-// appendDevice shows a device's number as the kernel takes it from programs (new_decode_dev).
+// appendDevice shows a device number in the encoding that the kernel takes from programs (new_decode_dev).
 func appendDevice(dst []byte, v uint32) []byte {
 	dst = append(dst, "makedev("...)
 	dst = appendHex(dst, uint64(v&0xfff00>>8))
@@ -92,7 +92,7 @@ func appendDevice(dst []byte, v uint32) []byte {
 	return append(dst, ')')
 }
 
-// signals are those of include/uapi/asm-generic/signal.h; 0 tests for existence.
+// signals are the names of include/uapi/asm-generic/signal.h. Signal 0 tests for existence.
 var signals = [...]string{
 	"0", "SIGHUP", "SIGINT", "SIGQUIT", "SIGILL", "SIGTRAP", "SIGABRT", "SIGBUS", "SIGFPE", "SIGKILL", "SIGUSR1",
 	"SIGSEGV", "SIGUSR2", "SIGPIPE", "SIGALRM", "SIGTERM", "SIGSTKFLT", "SIGCHLD", "SIGCONT", "SIGSTOP", "SIGTSTP",
@@ -100,7 +100,8 @@ var signals = [...]string{
 	"SIGSYS",
 }
 
-// appendSignal shows a signal: SIGKILL; SIGRTMIN, SIGRT_1 and so on for those from 32 on; otherwise its number.
+// appendSignal shows a signal by name, such as SIGKILL. Signals from 32 on are SIGRTMIN, SIGRT_1 and so on; others are
+// shown as numbers.
 func appendSignal(dst []byte, v uint64) []byte {
 	const first, last = 32, 64
 	switch {

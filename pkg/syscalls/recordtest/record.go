@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package recordtest writes records of system calls as the kernel does, for tests of
-// what reads them.
+// Package recordtest writes records of system calls as the kernel does, for tests of readers.
 package recordtest
 
 import (
@@ -13,21 +12,21 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/syscalls"
 )
 
-// Append appends the record of a call: the header, with a commit word of zero, the
-// body, and padding to a multiple of 8 bytes. Of a duration that does not fit 32 bits in its
-// unit, the rest is lost, as in the kernel. It panics where the contract has no record for the call.
+// Append appends the record of a call: the header with a commit word of zero, the body, and padding to a multiple of 8
+// bytes. If a duration does not fit 32 bits in its unit, its upper bits are lost, as in the kernel. Append panics if
+// the contract has no record for the call.
 func Append(dst []byte, c *syscalls.Call) []byte {
 	start := len(dst)
 	dst = appendCall(dst, c)
 	for (len(dst)-start)%8 != 0 {
-		dst = append(dst, 0xa5) // what pads means nothing
+		dst = append(dst, 0xa5) // the content of padding is arbitrary
 	}
 	binary.LittleEndian.PutUint16(dst[start+int(unsafe.Offsetof(abi.Entry{}.Words)):], uint16((len(dst)-start)/8))
 	return dst
 }
 
-// AppendPending appends a struct pending_call and its body, as the iterator in_flight
-// prints a call that has not returned. Its header names no length.
+// AppendPending appends a struct pending_call and its body, as the iterator in_flight prints a call that has not
+// returned. Its header has no length.
 func AppendPending(dst []byte, cgroup uint64, ring, generation uint32, c *syscalls.Call) []byte {
 	body := appendCall(nil, c)
 	header := abi.PendingCall{
@@ -38,7 +37,7 @@ func AppendPending(dst []byte, cgroup uint64, ring, generation uint32, c *syscal
 	return append(dst, body...)
 }
 
-// appendCall appends header and body without padding, and with a length of zero.
+// appendCall appends the header, with a length of zero, and the body, without padding.
 func appendCall(dst []byte, c *syscalls.Call) []byte {
 	if c.NArgs > abi.ArgsMax || c.NCaptures > abi.CapturesMax || c.Nr > abi.NumberMask || len(c.Comm) >= abi.CommSize {
 		panic(fmt.Sprintf("no record can hold %+v", *c))
@@ -128,7 +127,7 @@ func appendCapture(dst []byte, p *syscalls.Capture) []byte {
 func appendStruct(dst []byte, v any) []byte {
 	dst, err := binary.Append(dst, binary.LittleEndian, v)
 	if err != nil {
-		panic(err) // v is of package abi: its size is fixed
+		panic(err) // impossible: v is of package abi and has a fixed size
 	}
 	return dst
 }
