@@ -10,8 +10,8 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 )
 
-// model is the writing half, bpf/ring.h, step by step: between any two steps of one writer
-// anything may happen, as it does to a virtual CPU that is taken away.
+// model simulates the writers of bpf/ring.h step by step. Any number of steps of others may come between two steps of a
+// writer, as if its virtual CPU was descheduled.
 type model struct {
 	layout  Layout
 	words   []uint64
@@ -21,12 +21,12 @@ type model struct {
 	random  *rand.Rand
 }
 
-// cpu is a writer's state: the next step, and what it knows.
+// cpu is a writer's state: its next steps and its variables.
 type cpu struct {
 	next             func()
 	position, length uint64
 	generation       uint32
-	asleep           int // steps to sleep through
+	asleep           int // number of steps for which it sleeps
 }
 
 func newModel(layout Layout, cpus int, seed uint64) *model {
@@ -57,7 +57,7 @@ func (m *model) reader() *Ring {
 	return r
 }
 
-// run lets writers take n steps, in random order.
+// run runs n steps of writers in random order.
 func (m *model) run(n int) {
 	for range n {
 		i := m.random.IntN(len(m.cpus))
@@ -73,7 +73,7 @@ func (m *model) run(n int) {
 	}
 }
 
-// settle lets every writer finish what it is at.
+// settle lets every writer finish its current record.
 func (m *model) settle() {
 	for i := range m.cpus {
 		for m.writers[i].Ring != 0 {
@@ -85,7 +85,7 @@ func (m *model) settle() {
 func (m *model) announce(i int) func() {
 	return func() {
 		c, w := &m.cpus[i], &m.writers[i]
-		// As the kernel side does: the generation is compared before the record is announced.
+		// As in the kernel, the generation is compared before the record is announced.
 		c.generation = m.header.Generation
 		head := m.header.Head
 		c.next = func() {
@@ -112,7 +112,7 @@ func (m *model) reserve(i int) func() {
 	}
 }
 
-// write writes the record's words one at a step, the commit word last.
+// write writes one word of the record in each step, the commit word last.
 func (m *model) write(i int, word uint64) func() {
 	return func() {
 		c := &m.cpus[i]
@@ -127,8 +127,8 @@ func (m *model) write(i int, word uint64) func() {
 	}
 }
 
-// content is what word number `word` of a record holds: its length where struct entry has it, then words that a reader
-// looking for commit words without a secret would fall for.
+// content returns the content of word number `word` of a record: its length at the place of struct entry's, and
+// otherwise words that would fool a reader that looks for commit words without a secret.
 func content(position, length, word uint64) uint64 {
 	switch word {
 	case 1:
@@ -171,7 +171,7 @@ func (m *model) retire(i int) func() {
 	}
 }
 
-// true tells whether a record holds what its writer wrote, every word of it.
+// truthful reports whether every word of a record is as its writer wrote it.
 func truthful(record []byte) bool {
 	position := binary.NativeEndian.Uint64(record[8:]) / 3
 	for word := uint64(1); word < uint64(len(record))/8; word++ {

@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package ring reads the rings that eBPF programs write: bytes in, true records
-// out. It is the reading half of bpf/ring.h, and knows neither maps nor eBPF, so
-// that it is tested and fuzzed anywhere.
+// Package ring reads the rings that eBPF programs write: bytes in, valid records out. It is the reading half of
+// bpf/ring.h. It does not depend on maps or eBPF, so it can be tested and fuzzed anywhere.
 //
-// Writers never wait for a reader. What a reader copies may be overwritten under
-// its hands, half-written, or scribbled over by a writer that slept through a whole
-// lap; everything here is about telling such bytes from true records.
+// Writers never wait for a reader. While a reader copies, the bytes may be overwritten, half-written, or damaged by a
+// writer that slept through a whole lap. This package tells such bytes from valid records.
 package ring
 
 import (
@@ -20,35 +18,36 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 )
 
-// ErrUnsettled says that no attempt found which records are true: each time the ring was given to another recording
-// or overwritten as a whole while it was read, or a writer sleeps that was overtaken before it told its position. It passes.
+// ErrUnsettled means that no attempt could determine which records are valid. Either the ring was reassigned or
+// completely overwritten during each attempt, or a writer was overtaken before it published its position and still
+// sleeps. The condition is temporary.
 var ErrUnsettled = errors.New("it is overwritten faster than it can be read; try again")
 
-// Layout says how a ring lies in memory.
+// Layout describes a ring's place in memory.
 type Layout struct {
 	Secret   uint64 // what commit words are mixed with
 	Size     uint64 // bytes of data of one segment, a power of two
-	Slack    uint64 // bytes behind the data of each segment: no record is longer
+	Slack    uint64 // bytes after the data of each segment; the maximum length of a record
 	Stride   uint64 // bytes from one segment to the next
 	Segments uint64 // a power of two; 1 for all but the exec log
-	ID       uint32 // how writers name it: index + 1, or abi.WriterExecLog
+	ID       uint32 // the ID that writers use: index + 1, or abi.WriterExecLog
 }
 
-// total is the number of bytes of one lap.
+// total returns the number of bytes of one lap.
 func (l Layout) total() uint64 { return l.Size * l.Segments }
 
-// Header is what a ring says of itself. Positions count every byte ever reserved.
+// Header is a copy of a ring's header. A position is a number of bytes reserved since the ring was made.
 type Header struct {
 	Head               uint64 // bytes ever reserved
-	Base               uint64 // Head when the present recording began
-	Written            uint64 // records reserved since
-	Lost               uint64 // records that could not be written since
-	Generation         uint32 // of the recording; 0: the ring was never used
-	Identity           uint32 // whose recording it is
+	Base               uint64 // Head when the current recording began
+	Written            uint64 // records reserved since Base
+	Lost               uint64 // records that could not be written since Base
+	Generation         uint32 // of the recording; 0 if the ring was never used
+	Identity           uint32 // the index of the recorded container's identity
 	IdentityGeneration uint32
 }
 
-// Ring reads one ring. It is not safe for concurrent use; several readers each take their own.
+// Ring reads one ring. It is not safe for concurrent use, but several Rings may read the same ring.
 type Ring struct {
 	segments Segments
 	header   *abi.Ring
@@ -56,16 +55,16 @@ type Ring struct {
 	layout   Layout
 	buffer   []byte
 	records  [][]byte
-	meddle   func() // for tests: what the writers do between two steps of a read
+	meddle   func() // for tests: runs writers between two steps of a read
 }
 
-// Segments is the memory of a ring, one segment at a time: Layout.Stride bytes that begin with a struct ring. A segment
-// stays readable until the next one is asked for, the first one for as long as the Ring is used.
+// Segments provides the memory of a ring, one segment at a time: Layout.Stride bytes that begin with a struct ring. A
+// segment stays readable until the next call; the first one stays readable while the Ring is in use.
 type Segments interface {
 	Segment(index uint64) ([]byte, error)
 }
 
-// whole is a ring's memory in one piece.
+// whole is the memory of a ring in one piece.
 type whole struct {
 	memory []byte
 	stride uint64
@@ -75,8 +74,8 @@ func (w whole) Segment(index uint64) ([]byte, error) {
 	return w.memory[index*w.stride:][:w.stride], nil
 }
 
-// New returns a reader of the ring that memory holds: segment after segment, each a struct ring.
-// writers is the array of struct writer, one a CPU. Both stay mapped for as long as the Ring is used.
+// New returns a reader of the ring in memory: segment after segment, each a struct ring. writers is the array of struct
+// writer, one for each CPU. Both must stay mapped while the Ring is in use.
 func New(memory []byte, writers []abi.Writer, layout Layout) (*Ring, error) {
 	if uint64(len(memory)) < layout.Segments*layout.Stride {
 		return nil, fmt.Errorf("ring memory of %d bytes is shorter than %d segments of %d", len(memory), layout.Segments, layout.Stride)
@@ -84,7 +83,7 @@ func New(memory []byte, writers []abi.Writer, layout Layout) (*Ring, error) {
 	return NewSegmented(whole{memory, layout.Stride}, writers, layout)
 }
 
-// NewSegmented is New for a ring whose segments are not in memory all at once.
+// NewSegmented is New for a ring whose segments are not all in memory at once.
 func NewSegmented(segments Segments, writers []abi.Writer, layout Layout) (*Ring, error) {
 	const header = abi.SizeofRing
 	switch {
@@ -110,10 +109,10 @@ func NewSegmented(segments Segments, writers []abi.Writer, layout Layout) (*Ring
 	}, nil
 }
 
-// Header returns what the ring says of itself right now.
+// Header returns a copy of the ring's current header.
 func (r *Ring) Header() Header { return ReadHeader(r.header) }
 
-// ReadHeader reads what a ring in shared memory says of itself.
+// ReadHeader copies a ring's header from shared memory.
 func ReadHeader(h *abi.Ring) Header {
 	return Header{
 		Head:               atomic.LoadUint64(&h.Head),
@@ -126,38 +125,39 @@ func ReadHeader(h *abi.Ring) Header {
 	}
 }
 
-// Snapshot is what one Read found.
+// Snapshot is the result of one Read.
 type Snapshot struct {
 	Header
-	// Records are whole, true records, oldest first, each beginning with struct entry.
-	// They are valid until the Ring is read again.
+	// Records are whole, valid records, oldest first, each beginning with struct entry. They stay valid until the Ring
+	// is read again.
 	Records [][]byte
-	// Lapped says that records between the position asked for and the first one here were overwritten.
+	// Lapped is true if records between the requested position and the first one here were overwritten.
 	Lapped bool
-	// Torn counts records that a stalled writer may have scribbled over: they are left out.
+	// Torn counts records that a stalled writer may have damaged. They are left out.
 	Torn uint64
-	// Gaps counts stretches that hold no record: the writer died in one, or is still at it.
+	// Gaps counts stretches without a record: its writer died or is still writing.
 	Gaps uint64
-	// Next is where to read on.
+	// Next is the position for the next Read.
 	Next uint64
 }
 
-// Patience with writers that are announced but have not told their position, with rings that change hands, and with
-// those that are overwritten while they are copied: a good many attempts find most of what a ring holds, or else any of it.
+// Limits of retries. A read is repeated while an announced writer has not published its position, or if the ring is
+// reassigned or overwritten during the copy. The first `choosy` attempts fail if more than half of the copied bytes were
+// overwritten meanwhile; later ones accept any part.
 const (
 	attempts = 100
 	choosy   = attempts / 2
 	pause    = 100 * time.Microsecond
 )
 
-// Read copies what the ring holds from position `from` on (0: all of it) and returns the true records among it.
-// With follow, it stops before a record that is still being written, so that the next Read finds it.
+// Read copies the content of the ring from position `from` on (0: all of it) and returns the valid records. With
+// follow, it stops before a record that is still being written, so that the next Read finds it.
 func (r *Ring) Read(from uint64, follow bool) (*Snapshot, error) {
 	return r.ReadSome(from, never, follow)
 }
 
-// ReadSome is Read of the records that begin within the first `most` bytes of what there is. There are more if the
-// Snapshot's Next is below its Head, but with follow those may still be being written.
+// ReadSome is Read for the records that begin within the first `most` bytes that are available from position `from` on.
+// If the Snapshot's Next is below its Head, there are more records, but with follow they may still be incomplete.
 func (r *Ring) ReadSome(from, most uint64, follow bool) (*Snapshot, error) {
 	for attempt := range attempts {
 		s, settled, err := r.read(from, most, follow, attempt < choosy)
@@ -177,10 +177,10 @@ func (r *Ring) step() {
 	}
 }
 
-// run is a copied range of positions within one segment, and what spilled into its slack.
+// run is a copied range of positions within one segment, with the following bytes of the slack.
 type run struct {
 	start, end uint64 // positions
-	bytes      []byte // from start; as long as end-start and the slack
+	bytes      []byte // from start; length is end-start plus the slack
 }
 
 func (r *Ring) read(from, most uint64, follow, choosy bool) (_ *Snapshot, settled bool, _ error) {
@@ -189,7 +189,7 @@ func (r *Ring) read(from, most uint64, follow, choosy bool) (_ *Snapshot, settle
 		return nil, false, nil
 	}
 	r.step()
-	// Before the copy: a record that is found incomplete in it was being written by then, or was lost for good.
+	// Before the copy: an incomplete record in the copy was in progress at this moment, or is lost for good.
 	inProgress := r.inProgress()
 	start := max(from, before.Base, lapStart(before.Head, r.layout.total()))
 	end := before.Head
@@ -202,8 +202,8 @@ func (r *Ring) read(from, most uint64, follow, choosy bool) (_ *Snapshot, settle
 	}
 	r.step()
 
-	// What was copied is judged by what is seen from here on. The store keeps the copy's loads before the
-	// loads below on machines that would swap them (an atomic load alone does not hold back earlier loads).
+	// The copy is judged by the state from here on. On machines that reorder loads, the store keeps the loads of the
+	// copy before those below; an atomic load alone does not hold back earlier loads.
 	var fence uint64
 	atomic.StoreUint64(&fence, 1)
 	runtime.KeepAlive(&fence)
@@ -216,7 +216,7 @@ func (r *Ring) read(from, most uint64, follow, choosy bool) (_ *Snapshot, settle
 
 	floor := max(start, lapStart(after.Head, r.layout.total()))
 	if end > start && (floor >= end || choosy && floor-start > (end-start)/2) {
-		return nil, false, nil // overwritten meanwhile: nothing is left of what was copied, or little
+		return nil, false, nil // little or nothing is left of the copy
 	}
 	s := &Snapshot{Header: before, Lapped: floor > from && floor > before.Base, Next: end}
 	w := walker{
@@ -233,8 +233,8 @@ func (r *Ring) read(from, most uint64, follow, choosy bool) (_ *Snapshot, settle
 	return s, !nothing || !s.Lapped || end < before.Head, nil
 }
 
-// farthest is beyond any position: at a gigabyte a second a head gets there in 146 years. One that is farther is
-// damaged, and positions behind it would begin at 0 again.
+// farthest is beyond any position: at a gigabyte per second, a head reaches it after 146 years. A larger head is
+// damaged, and positions after it could wrap around.
 const farthest = 1 << 62
 
 // lapStart returns the first position that a ring of `total` bytes still holds.
@@ -268,28 +268,28 @@ func (r *Ring) copyRange(start, end uint64) ([]run, error) {
 		if err != nil {
 			return nil, err
 		}
-		// What goes beyond the data's end comes from the slack, and no more than that.
+		// Bytes beyond the end of the data come from the slack, at most Slack of them.
 		copy(runs[i].bytes, segment[at%l.Stride:])
 		r.step()
 	}
 	return runs, nil
 }
 
-// address is where the byte at a position lies.
+// address returns the offset of a position's byte.
 func (l Layout) address(position uint64) uint64 {
 	segment := position / l.Size & (l.Segments - 1)
 	return segment*l.Stride + abi.SizeofRing + position%l.Size
 }
 
-// damage is what a writer may have scribbled over after it was overtaken.
+// damage is a range that a writer may have overwritten after it was overtaken.
 type damage struct {
-	position, length uint64 // of its own record
-	head             uint64 // records reserved from here on are whole again
+	position, length uint64 // of the writer's own record
+	head             uint64 // records that were reserved from here on are whole again
 }
 
 const never = ^uint64(0)
 
-// inProgress returns a position below which every record is complete, or lost for good.
+// inProgress returns a position below which every record is complete or lost for good.
 func (r *Ring) inProgress() uint64 {
 	least := never
 	for i := range r.writers {
@@ -302,8 +302,8 @@ func (r *Ring) inProgress() uint64 {
 	return least
 }
 
-// damages collects what was published and what may be going on. known is false where a writer was
-// overtaken that has not told its position.
+// damages collects the published damages and those that may be in progress. known is false if a writer that has not
+// published its position was overtaken.
 func (r *Ring) damages() (found []damage, known bool) {
 	total := r.layout.total()
 	known = true
@@ -319,7 +319,7 @@ func (r *Ring) damages() (found []damage, known bool) {
 			continue
 		}
 		if atomic.LoadUint64(&r.header.Head)-position <= total {
-			continue // not overtaken: what it writes is not yet anybody else's
+			continue // not overtaken: it writes only its own record
 		}
 		if !exact {
 			known = false
@@ -329,7 +329,7 @@ func (r *Ring) damages() (found []damage, known bool) {
 	}
 
 	r.step()
-	// Read after the writers: one that retired before it was looked at had published before it retired.
+	// Read after the writers: if a writer retired before it was read above, it had published its damage before.
 	count := atomic.LoadUint64(&r.header.TornCount)
 	var forgotten uint64
 	for i := range min(count, abi.TornMax) {
@@ -337,13 +337,13 @@ func (r *Ring) damages() (found []damage, known bool) {
 		sequence := atomic.LoadUint64(&t.Sequence)
 		d := damage{atomic.LoadUint64(&t.Position), atomic.LoadUint64(&t.Length), atomic.LoadUint64(&t.Head)}
 		if sequence == 0 || atomic.LoadUint64(&t.Sequence) != sequence {
-			continue // being published: its writer is among the announced
+			continue // being published: its writer is among those that are announced
 		}
 		found = append(found, d)
 		forgotten = max(forgotten, d.head)
 	}
 	if count > abi.TornMax {
-		// More ranges were torn than are remembered: nothing before the newest is believed.
+		// More ranges were torn than the header remembers, so nothing before the newest is trusted.
 		found = append(found, damage{position: 0, length: never, head: forgotten})
 	}
 	return found, known

@@ -20,7 +20,7 @@ var (
 	log  = Layout{Secret: 0x5eed_5eed_5eed_5eed, Size: 512, Slack: 128, Stride: abi.SizeofRing + 512 + 128, Segments: 4, ID: abi.WriterExecLog}
 )
 
-// TestWithoutWriters reads rings nobody writes: every record that fits is found, in order, and counted.
+// TestWithoutWriters reads rings that are not written meanwhile: all records that fit are found, in order, and counted.
 func TestWithoutWriters(t *testing.T) {
 	for name, layout := range map[string]Layout{"ring": tiny, "segments": log} {
 		t.Run(name, func(t *testing.T) {
@@ -55,7 +55,7 @@ func TestWithoutWriters(t *testing.T) {
 	}
 }
 
-// settleOne finishes the record that the only writer began.
+// settleOne finishes the current record of the only writer.
 func (m *model) settleOne() {
 	for m.writers[0].Ring == 0 {
 		m.cpus[0].next()
@@ -63,8 +63,8 @@ func (m *model) settleOne() {
 	m.settle()
 }
 
-// TestNoTornRecord is the promise of this package: whatever writers do, and wherever they are stopped,
-// no record is returned that is not as its writer wrote it.
+// TestNoTornRecord tests the promise of this package: in any interleaving and stop of writers, a record is returned
+// only if it is as its writer wrote it.
 func TestNoTornRecord(t *testing.T) {
 	seeds := 400
 	if testing.Short() {
@@ -83,7 +83,7 @@ func TestNoTornRecord(t *testing.T) {
 				m.run(m.random.IntN(500))
 				s, err := r.Read(0, false)
 				if err != nil {
-					continue // refusing is allowed
+					continue // a refusal is allowed
 				}
 				returned += uint64(len(s.Records))
 				torn += s.Torn
@@ -105,8 +105,8 @@ func TestNoTornRecord(t *testing.T) {
 	}
 }
 
-// TestFollow reads on from Next: every record is seen once, in order, also when it was being written when it was
-// first come upon. Where a lap is lost, that is said; in the ring that is large enough, nothing is.
+// TestFollow reads on from Next: every record is seen once, in order, even if it was being written when a read first
+// reached it. If a lap is lost, the snapshot says so; a large enough ring loses nothing.
 func TestFollow(t *testing.T) {
 	large := log
 	large.Size, large.Stride = 1<<16, abi.SizeofRing+1<<16+128
@@ -121,11 +121,11 @@ func TestFollow(t *testing.T) {
 			r := m.reader()
 			r.meddle = func() { m.run(m.random.IntN(10)) }
 			var next, expected uint64
-			lost := false // records since the last one seen, and said so
+			lost := false // a loss since the last record was reported
 			read := func() {
 				s, err := r.ReadSome(next, most, true)
 				if err != nil {
-					return // a writer sleeps before it has told its position
+					return // a writer sleeps before it has published its position
 				}
 				lost = lost || s.Lapped || s.Gaps+s.Torn > 0
 				if lost && name == "large" {
@@ -138,7 +138,7 @@ func TestFollow(t *testing.T) {
 					}
 					expected = position + uint64(len(record))
 				}
-				// What was lost may have stood behind the last record of this read.
+				// The loss may be after the last record of this read.
 				lost = lost && len(s.Records) == 0 || s.Gaps+s.Torn > 0
 				next = s.Next
 			}
@@ -159,7 +159,7 @@ func TestFollow(t *testing.T) {
 	}
 }
 
-// TestReadSome reads a ring that nobody writes piece by piece: the pieces are what one Read returns, and small.
+// TestReadSome reads a ring piece by piece, without writers: the pieces are small and together the same as one Read.
 func TestReadSome(t *testing.T) {
 	m := newModel(log, 1, 5)
 	m.header.Generation = 0
@@ -197,7 +197,7 @@ func TestReadSome(t *testing.T) {
 	}
 }
 
-// TestNewRecording checks that nothing of a ring's last recording is shown in the next one.
+// TestNewRecording checks that no record of a ring's last recording appears in the next one.
 func TestNewRecording(t *testing.T) {
 	m := newModel(tiny, 1, 7)
 	r := m.reader()
@@ -243,7 +243,7 @@ func TestNewRefuses(t *testing.T) {
 	}
 }
 
-// FuzzScrambled hands the reader a ring of any bytes, header and writers included.
+// FuzzScrambled reads a ring of arbitrary bytes, including the header and writers.
 func FuzzScrambled(f *testing.F) {
 	m := newModel(tiny, 2, 3)
 	m.run(2000)
@@ -273,7 +273,7 @@ func FuzzScrambled(f *testing.F) {
 	})
 }
 
-// TestScrambled does so with a true ring in which random bytes were changed, many times over.
+// TestScrambled reads a valid ring in which random bytes were changed, many times.
 func TestScrambled(t *testing.T) {
 	random := rand.New(rand.NewPCG(uint64(os.Getpid()), 2))
 	for range 20000 {

@@ -18,12 +18,12 @@ type walker struct {
 	records    [][]byte
 }
 
-// commit is the word that a complete record at a position begins with.
+// commit returns the word with which a complete record at a position begins.
 func (w *walker) commit(position uint64) uint64 {
 	return (position ^ w.layout.Secret) + uint64(w.generation)*abi.CommitStep
 }
 
-// at returns the copied bytes from a position on, nil where none were copied.
+// at returns the copied bytes from a position on, or nil if they were not copied.
 func (w *walker) at(position uint64) []byte {
 	for i := range w.runs {
 		if r := &w.runs[i]; position >= r.start && position < r.end {
@@ -33,7 +33,7 @@ func (w *walker) at(position uint64) []byte {
 	return nil
 }
 
-// record returns the record at a position, nil where none begins.
+// record returns the record at a position, or nil if no valid one begins there.
 func (w *walker) record(position, head uint64) []byte {
 	b := w.at(position)
 	if len(b) < abi.SizeofEntry || binary.NativeEndian.Uint64(b) != w.commit(position) {
@@ -46,9 +46,9 @@ func (w *walker) record(position, head uint64) []byte {
 	return b[:length:length]
 }
 
-// walk finds the records that begin between two positions.
+// walk adds the records that begin between two positions to s.
 func (w *walker) walk(s *Snapshot, floor, end, inProgress uint64, follow bool) {
-	// After a lap the first record has to be looked for: what lies before it was overwritten, and is no gap.
+	// After a lap, the first record must be searched. The bytes before it were overwritten and are no gap.
 	gap := s.Lapped
 	p := (floor + 7) &^ 7
 	for p < end {
@@ -77,7 +77,7 @@ func (w *walker) walk(s *Snapshot, floor, end, inProgress uint64, follow bool) {
 	}
 }
 
-// damaged tells whether a stalled writer may have written into the record at a position.
+// damaged reports whether a stalled writer may have written into the record at a position.
 func (w *walker) damaged(position, length uint64) bool {
 	for _, d := range w.damages {
 		if position <= d.position && d.length != never || position >= d.head {
