@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// TestImports is the wall around the decoders: they take bytes, import no eBPF, and build on other systems.
+// TestImports checks that the decoders import no eBPF and build on other systems.
 func TestImports(t *testing.T) {
 	list := exec.Command("go", "list", "-deps", "../ring", "../syscalls", "../terminal", "../labels", "../execlog", ".")
 	list.Env = append(os.Environ(), "GOOS=darwin", "CGO_ENABLED=0")

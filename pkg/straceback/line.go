@@ -14,21 +14,21 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/timestamp"
 )
 
-// Format says how calls are shown.
+// Format determines how calls are shown.
 type Format struct {
 	Container string    // ID, for JSON
 	Start     uint64    // ns of CLOCK_BOOTTIME that times are relative to
 	Boot      time.Time // when CLOCK_BOOTTIME began, by the wall clock
 	Times     timestamp.Style
-	Durations bool // behind each call that ended: "<0.000123>", in seconds
+	Durations bool // after each call that ended: "<0.000123>", in seconds
 }
 
 // AppendLine appends an event of a timeline as one line:
 //
 //	00:00.063359811 cpu#1 pid 23855 [ls] newfstatat(dfd=AT_FDCWD, ...) = 0
 //
-// with the thread's ID behind the process's where they differ ("pid 10 tid 12"). The time is that
-// of the call's begin or, of an End, of its end.
+// If the thread's ID differs from the process's, it follows ("pid 10 tid 12"). The time is the begin of the call, or
+// the end for an End event.
 func (f *Format) AppendLine(dst []byte, call *syscalls.Call, part Part) []byte {
 	at := call.Time
 	if part == End {
@@ -68,7 +68,8 @@ func (f *Format) AppendLine(dst []byte, call *syscalls.Call, part Part) []byte {
 	return append(dst, '\n')
 }
 
-// appendComm appends the name of a thread, whose end is the first bracket with a blank behind it: one within the name is escaped.
+// appendComm appends the name of a thread. It escapes a closing bracket before a blank, because that ends the name in a
+// line.
 func appendComm(dst, comm []byte) []byte {
 	for {
 		end := bytes.IndexByte(comm, ']')
@@ -84,12 +85,13 @@ func appendComm(dst, comm []byte) []byte {
 	}
 }
 
-// callJSON is a call's line of JSON. Names are stable. Container, thread and begin name a call: a thread is in one at a time.
+// callJSON is a call's line of JSON. Names of fields are stable. Container, thread and begin identify a call, because a
+// thread is in one call at a time.
 type callJSON struct {
 	Container string    `json:"containerID"`
 	Time      time.Time `json:"time"`     // of its begin; RFC 3339 with nanoseconds
 	Elapsed   int64     `json:"elapsed"`  // ns from the container's creation to its begin
-	Duration  *uint64   `json:"duration"` // ns; null where it has not ended
+	Duration  *uint64   `json:"duration"` // ns; null if it has not ended
 	PID       uint32    `json:"pid"`
 	TID       uint32    `json:"tid"`
 	CPU       uint16    `json:"cpu"`

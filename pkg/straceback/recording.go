@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package straceback reads recordings: the system calls of each container, kept by the
-// kernel from the container's first instruction until long after its end.
+// Package straceback reads recordings: the system calls of each container. The kernel keeps them from the container's
+// first instruction until long after its end.
 //
-// It takes rings and bytes and imports no eBPF, so that it is tested and fuzzed anywhere.
+// The package takes rings and bytes and imports no eBPF, so it can be tested and fuzzed anywhere.
 package straceback
 
 import (
@@ -18,26 +18,26 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/syscalls"
 )
 
-// ErrReused says that a recording's ring was given to another container meanwhile.
+// ErrReused means that a recording's ring was given to another container meanwhile.
 var ErrReused = errors.New("the recording is gone: its memory was used again for another container")
 
-// Rings is where rings come from: one reader for each index.
+// Rings provides a reader for each ring.
 type Rings interface {
 	Ring(index int) (*ring.Ring, error)
 }
 
-// Recording is what a ring keeps of one run of one container.
+// Recording is the content of a ring for one run of one container.
 type Recording struct {
 	Index      int    // of its ring
 	Generation uint32 // of its ring
-	// Container is whose it is; nil where that is not known any more.
+	// Container is the recorded container, or nil if it is no longer known.
 	Container *labels.Container
 
 	ring *ring.Ring
 }
 
-// List finds all recordings in `count` rings, and whose they are, without reading them:
-// sorted by namespace, pod, container and ID, and of one container the newest run first.
+// List returns all recordings in `count` rings with their containers, without reading the calls. They are sorted by
+// namespace, pod, container and ID; of one container, the newest run comes first.
 func List(rings Rings, count int, containers *labels.Directory) ([]*Recording, error) {
 	var list []*Recording
 	for index := range count {
@@ -60,7 +60,7 @@ func List(rings Rings, count int, containers *labels.Directory) ([]*Recording, e
 	return list, nil
 }
 
-// compare sorts recordings that are nobody's last.
+// compare sorts recordings without a container last.
 func compare(a, b *Recording) int {
 	switch {
 	case a.Container == nil && b.Container == nil:
@@ -79,13 +79,13 @@ func compare(a, b *Recording) int {
 
 // Calls are the records of a recording at one moment.
 type Calls struct {
-	// Records are the records of calls, in the order in which the calls ended. They live until the
-	// recording is read again.
+	// Records are the records of calls, in the order in which the calls ended. They are valid until the recording is
+	// read again.
 	Records     [][]byte
-	Overwritten uint64 // calls that were kept once, and were overwritten by later ones
-	Lost        uint64 // calls that could not be kept, and stretches of memory that hold no whole record
-	// Oldest and Newest are the begin of the first call and the end of the last one that is kept,
-	// in ns of CLOCK_BOOTTIME; 0 where none is.
+	Overwritten uint64 // calls that were recorded, but overwritten by later ones
+	Lost        uint64 // calls that could not be recorded, and stretches of memory without a whole record
+	// Oldest and Newest are the begin of the first and the end of the last recorded call, in ns of CLOCK_BOOTTIME, or 0
+	// if there are no calls.
 	Oldest, Newest uint64
 }
 
@@ -115,8 +115,8 @@ func (r *Recording) Read() (*Calls, error) {
 	return c, nil
 }
 
-// Find returns the recordings of the one container that a name means, the newest run first: a container that was restarted
-// has several. See labels.Search for what a name is. The error is a *labels.NameError.
+// Find returns the recordings of the container that a name identifies, the newest run first: a container that was
+// restarted has several. See labels.Search for names. The error is a *labels.NameError.
 func Find(list []*Recording, name string) ([]*Recording, error) {
 	search := labels.NewSearch(name, "recording of")
 	of := map[*labels.Container]*Recording{}
@@ -137,7 +137,7 @@ func Find(list []*Recording, name string) ([]*Recording, error) {
 	return found, nil
 }
 
-// Name is a name under which Find finds the recording; see labels.Container. It is empty if it is not known whose it is.
+// Name returns a name by which Find finds the recording; see labels.Container. It is empty if the container is unknown.
 func (r *Recording) Name() string {
 	if r.Container == nil {
 		return ""

@@ -16,7 +16,7 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/syscalls/recordtest"
 )
 
-// node is a few rings and identities, written as the kernel does.
+// node simulates a few rings and identities as the kernel writes them.
 type node struct {
 	memory     [][]byte
 	identities []abi.Identity
@@ -69,7 +69,7 @@ func (n *node) record(index int, namespace, pod, container, id string, created u
 	h.Base, h.Written, h.Lost = h.Head, 0, 0
 }
 
-// write adds calls of 1,000 ns, one after the other.
+// write adds calls of 1,000 ns each, one after another.
 func (n *node) write(index, calls int) {
 	h := n.header(index)
 	for range calls {
@@ -83,7 +83,7 @@ func (n *node) write(index, calls int) {
 	}
 }
 
-// Labels: nobody told any.
+// Labels returns no labels.
 func (n *node) Labels(uint32, string) (abi.Labels, bool) { return abi.Labels{}, false }
 
 func (n *node) list(t *testing.T) []*Recording {
@@ -158,7 +158,7 @@ func TestRead(t *testing.T) {
 	check("the next one in the same ring", Calls{Oldest: 1_000_000, Newest: 1_005_000})
 }
 
-// TestFind finds the recordings of a container that was restarted, and none of one that is not known any more.
+// TestFind finds the recordings of a container that was restarted, and none of a container that is no longer known.
 func TestFind(t *testing.T) {
 	n := newNode(4)
 	n.record(0, "default", "web", "nginx", "old", 100)

@@ -10,38 +10,37 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/syscalls"
 )
 
-// Part says what of a call an event of the timeline is.
+// Part tells which part of a call an event of the timeline is.
 type Part uint8
 
 // The parts of a call.
 const (
-	Whole    Part = iota // nothing else came between its begin and its end
-	Begin                // its begin: something else came before its end
+	Whole    Part = iota // no other event is between its begin and its end
+	Begin                // its begin; another event is before its end
 	End                  // its end
-	InFlight             // its begin: it has not ended yet
+	InFlight             // its begin; it has not ended yet
 )
 
-// Timeline is a recording's calls in the order of time.
+// Timeline is the calls of a recording, ordered by time.
 type Timeline struct {
 	// Malformed counts the records that could not be decoded; they are left out.
 	Malformed int
 
 	calls  []moment
 	begins []uint32 // indexes of calls, by begin
-	ends   []uint32 // indexes of calls that end at another time, by end
+	ends   []uint32 // indexes of calls whose end differs from their begin, by end
 }
 
 type moment struct {
 	begin, end uint64
 	record     []byte
-	part       Part // Whole: all of it in one event, whatever comes between; InFlight; or else Begin
+	part       Part // Whole: all of it in one event, despite events in between; InFlight; or else Begin
 }
 
-// NewTimeline orders the calls of records, as Recording.Read gives them, and of inFlight:
-// records of calls that had not returned when they were read, which must have been before the
-// recording was. Those that the recording has, too, have returned meanwhile. Only calls
-// that keep wants are on the timeline, and only these come in between of others; a nil keep
-// wants all. The records are not copied.
+// NewTimeline orders the calls of records, from Recording.Read, and of inFlight: records of calls that had not returned
+// when they were read, which must happen before the recording is read. Calls that are in both have returned meanwhile
+// and are taken from the recording. The timeline contains only the calls that keep accepts; a nil keep accepts all. The
+// records are not copied.
 func NewTimeline(records, inFlight [][]byte, keep func(*syscalls.Call) bool) *Timeline {
 	t := &Timeline{calls: make([]moment, 0, len(records)+len(inFlight))}
 	type key struct {
@@ -60,7 +59,7 @@ func NewTimeline(records, inFlight [][]byte, keep func(*syscalls.Call) bool) *Ti
 		}
 		pending[key{call.TID, call.Time}] = record
 	}
-	last := uint64(0) // end of the record before
+	last := uint64(0) // end of the preceding record
 	add := func(record []byte, part Part) {
 		if err := call.Decode(record); err != nil {
 			t.Malformed++
@@ -92,7 +91,7 @@ func NewTimeline(records, inFlight [][]byte, keep func(*syscalls.Call) bool) *Ti
 	return t
 }
 
-// sum is the largest number where the true one does not fit: no end lies before its begin.
+// sum adds two numbers and saturates, so that no end is before its begin.
 func sum(a, b uint64) uint64 {
 	if a+b < a {
 		return ^uint64(0)
@@ -100,8 +99,8 @@ func sum(a, b uint64) uint64 {
 	return a + b
 }
 
-// order sorts begins and ends. Records come in the order of their ends, all but those of
-// two CPUs at the same moment, and mostly in that of their begins: sorting costs little then.
+// order sorts begins and ends. Records are already in the order of their ends, except for those of two CPUs at the same
+// moment, and nearly in the order of their begins, so sorting is cheap.
 func (t *Timeline) order() {
 	t.begins = make([]uint32, len(t.calls))
 	t.ends = make([]uint32, 0, len(t.calls))
@@ -115,18 +114,18 @@ func (t *Timeline) order() {
 	sort(t.ends, func(i uint32) uint64 { return t.calls[i].end })
 }
 
-// sort leaves calls of the same time in the order of their records.
+// sort is stable: calls of the same time stay in the order of their records.
 func sort(indexes []uint32, time func(uint32) uint64) {
 	slices.SortFunc(indexes, func(a, b uint32) int {
 		return cmp.Or(cmp.Compare(time(a), time(b)), cmp.Compare(a, b))
 	})
 }
 
-// Len is the number of calls.
+// Len returns the number of calls.
 func (t *Timeline) Len() int { return len(t.calls) }
 
-// Calls yields every call once, by its begin; a call in flight as InFlight, every other one as Whole.
-// The call is the same variable each time.
+// Calls yields every call once, by its begin: a call in flight as InFlight, all others as Whole. It reuses the same
+// Call each time.
 func (t *Timeline) Calls(yield func(*syscalls.Call, Part) bool) {
 	var call syscalls.Call
 	for _, i := range t.begins {
@@ -140,9 +139,8 @@ func (t *Timeline) Calls(yield func(*syscalls.Call, Part) bool) {
 	}
 }
 
-// Events yields the begin and the end of every call in the order of time, as one event
-// where no other one lies between them. Of a begin and an end at the same time the end comes
-// first. The call is the same variable each time.
+// Events yields the begin and the end of every call in the order of time. If no other event is between them, they are
+// one event. If a begin and an end have the same time, the end comes first. Events reuses the same Call each time.
 func (t *Timeline) Events(yield func(*syscalls.Call, Part) bool) {
 	var call syscalls.Call
 	begins, ends := t.begins, t.ends
@@ -171,7 +169,7 @@ func (t *Timeline) Events(yield func(*syscalls.Call, Part) bool) {
 func (t *Timeline) yield(call *syscalls.Call, i uint32, part Part, yield func(*syscalls.Call, Part) bool) bool {
 	m := &t.calls[i]
 	if call.Decode(m.record) != nil {
-		return true // it was decoded once already
+		return true // cannot fail: it was decoded before
 	}
 	call.Duration = m.end - m.begin
 	return yield(call, part)

@@ -19,7 +19,7 @@ import (
 
 var update = flag.Bool("update", false, "write what is printed into testdata")
 
-// golden compares with a file in testdata.
+// golden compares got with a file in testdata.
 func golden(t *testing.T, file string, got []byte) {
 	t.Helper()
 	path := filepath.Join("testdata", file)
@@ -37,7 +37,7 @@ func golden(t *testing.T, file string, got []byte) {
 	}
 }
 
-// number finds a call of amd64 by its name.
+// number returns the number of a call of amd64 by its name.
 func number(name string) syscalls.Nr {
 	for nr := range syscalls.Nr(512) {
 		if s, ok := syscalls.Lookup(syscalls.AMD64, nr); ok && s.Name == name {
@@ -47,7 +47,7 @@ func number(name string) syscalls.Nr {
 	panic(name)
 }
 
-// call is a call of a thread from begin to end.
+// call makes a call of a thread from begin to end.
 func call(tid uint32, name string, begin, end uint64) syscalls.Call {
 	return syscalls.Call{
 		Native: syscalls.AMD64, ABI: syscalls.AMD64, Nr: number(name), TID: tid, PID: 1, Time: begin, Duration: end - begin, Comm: []byte("sh"),
@@ -62,7 +62,7 @@ func records(calls ...syscalls.Call) [][]byte {
 	return all
 }
 
-// events are those of a timeline, in short: "1 Begin", "2 Whole".
+// events returns the events of a timeline in short form: "1 Begin", "2 Whole".
 func events(t *Timeline) []string {
 	var all []string
 	for c, part := range t.Events {
@@ -102,8 +102,8 @@ func TestPairs(t *testing.T) {
 	}
 }
 
-// TestLongDurations has a call of five days, whose duration is kept in ms, end behind the one
-// that it waited for, as its record lies behind that one's.
+// TestLongDurations checks that a call of five days, whose duration is kept in ms, ends after the call that it waited
+// for, in the order of their records.
 func TestLongDurations(t *testing.T) {
 	const days = 5 * 24 * 3600e9
 	all := records(call(2, "exit_group", 10+days+300, 10+days+400), call(1, "wait4", 10, 10+days+500), call(3, "read", 10+days+600, 10+days+700))
@@ -138,7 +138,7 @@ func TestMalformedRecords(t *testing.T) {
 	}
 }
 
-// TestLines prints the demonstration's calls, and others that are hard to print.
+// TestLines prints the demonstration's calls, and others that are difficult to print.
 func TestLines(t *testing.T) {
 	time.Local = time.UTC
 	const start = 1000e9
