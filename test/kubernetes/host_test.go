@@ -45,10 +45,8 @@ func lookAtHost() (host, error) {
 	}
 	for line := range strings.Lines(string(mounts)) {
 		where := strings.Fields(line)[4]
-		for _, dir := range []string{scratch, "/etc", "/opt", "/proc/sys", "/run", "/sys/fs/cgroup", "/usr", "/var"} {
-			if where == dir || strings.HasPrefix(where, dir+"/") {
-				h.Mounts = append(h.Mounts, where)
-			}
+		if strings.HasPrefix(where, scratch) || strings.Contains(where, "/kubelet/") || strings.Contains(where, "/k8s.io/") {
+			h.Mounts = append(h.Mounts, where)
 		}
 	}
 	for _, pattern := range []string{"*", "*/*"} {
