@@ -316,7 +316,7 @@ trap 'exit 143' TERM
 work=$(mktemp -d)
 cd "$work"
 mkdir state
-export RUNC_TRACE_CONFIG="$work/config.toml"
+export RUNC_TRACE_CONFIG="$work/config.toml" RUNC_TRACE_RUN_DIR="$work/run"
 # Containers that run on the machine are none of its business.
 printf 'runtime = "%s"\npin-dir = "%s"\nadopt = false\n' "$runc" "$RUNC_TRACE_PIN_DIR" >"$RUNC_TRACE_CONFIG"
 mkfifo silence

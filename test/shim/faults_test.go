@@ -190,7 +190,7 @@ func TestUnreadableMaps(t *testing.T) {
 	directory := bundle(t, t.TempDir(), "sleep", "1")
 	log := filepath.Join(t.TempDir(), "log")
 	command := exec.Command("setpriv", "--bounding-set", "-dac_override,-dac_read_search", shimPath, "create", "--bundle", directory, "c")
-	command.Env = []string{settings(t, fmt.Sprintf("runtime = %q\nlog = %q", fakeRuntime(t), log)), inPinDir(p.directory)}
+	command.Env = []string{settings(t, fmt.Sprintf("runtime = %q\nlog = %q", fakeRuntime(t), log)), inPinDir(p.directory), unregistered.DirEnv + "=" + runDir}
 	output, _ := command.CombinedOutput()
 	if command.ProcessState.ExitCode() != 42 || len(output) > 0 {
 		t.Errorf("%s: %s", command.ProcessState, output)
