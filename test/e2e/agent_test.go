@@ -329,3 +329,20 @@ func (a *agentRun) kibibytes(name string) int {
 	}
 	return n
 }
+
+// TestAgentCheck asks an agent that has no more privileges than in a DaemonSet, as its probes do.
+func TestAgentCheck(t *testing.T) {
+	x := load(t)
+	a := x.agent()
+	check := func(question string) outcome {
+		return x.run(tracectlPath, "agent", question, "--check-socket="+filepath.Join(filepath.Dir(a.socket), "check.sock"))
+	}
+	eventually(t, "it is alive", func() bool { return check("--check").code == 0 })
+	if o := check("--check=ready"); o.code != 1 || !strings.Contains(o.stderr, "no source of labels answers") {
+		t.Errorf("ready without a source: %+v", o)
+	}
+	a.stop()
+	if o := check("--check"); o.code != 1 || !strings.Contains(o.stderr, "no such file") {
+		t.Errorf("after its end: %+v", o)
+	}
+}
