@@ -2,13 +2,13 @@
 
 //go:build linux
 
-// Package boottime reads CLOCK_BOOTTIME, which every record carries, and relates it to the wall clock.
+// Package boottime reads CLOCK_BOOTTIME, which is the time in every record, and relates it to the wall clock.
 //
-// CLOCK_BOOTTIME and the wall clock (CLOCK_REALTIME) run at the same rate: adjtimex(2), and with it NTP, slews both, and
-// both count the time of a suspend. So they differ by a whole number of nanoseconds, which changes only if
-// the wall clock is set: clock_settime(2), settimeofday(2), ADJ_SETOFFSET, a leap second. Boot finds that
-// number exactly, not by reading two clocks one after the other, so that a record has the same time at every read.
-// When the wall clock is set, the times of all records, older ones too, move with it.
+// CLOCK_BOOTTIME and the wall clock (CLOCK_REALTIME) run at the same rate: adjtimex(2), and therefore NTP, slews
+// both, and both count the time of a suspend. Their difference is a whole number of nanoseconds, which changes only
+// if the wall clock is set: clock_settime(2), settimeofday(2), ADJ_SETOFFSET, a leap second. Boot determines that
+// number exactly, instead of reading two clocks one after the other, so a record has the same time at every read.
+// When the wall clock is set, the times of all records move with it, including older ones.
 package boottime
 
 import (
@@ -18,7 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Now is the time of CLOCK_BOOTTIME in nanoseconds; 0 if the kernel lacks that clock (Linux before 2.6.39).
+// Now returns the time of CLOCK_BOOTTIME in nanoseconds; 0 if the kernel lacks that clock (Linux before 2.6.39).
 func Now() uint64 {
 	now, err := read(unix.CLOCK_BOOTTIME)
 	if err != nil {
@@ -27,8 +27,8 @@ func Now() uint64 {
 	return uint64(now)
 }
 
-// Boot is the time of the wall clock at which CLOCK_BOOTTIME began, by the wall clock as it is set now, and
-// to the nanosecond, in UTC: a record of CLOCK_BOOTTIME ns happened at Boot().Add(ns).
+// Boot returns the time at which CLOCK_BOOTTIME began, in UTC, exact to the nanosecond, and according to the
+// current setting of the wall clock: a record of CLOCK_BOOTTIME ns happened at Boot().Add(ns).
 func Boot() (time.Time, error) {
 	offset, err := kernel.offset()
 	if err != nil {
@@ -37,7 +37,7 @@ func Boot() (time.Time, error) {
 	return time.Unix(0, offset).UTC(), nil
 }
 
-// read is clock_gettime(2), in nanoseconds.
+// read calls clock_gettime(2), and returns nanoseconds.
 func read(id int32) (int64, error) {
 	var t unix.Timespec
 	if err := unix.ClockGettime(id, &t); err != nil {

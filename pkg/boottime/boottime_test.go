@@ -14,11 +14,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// machine is a kernel's clocks: each read takes a while, and ticks come in between.
+// machine is a fake of a kernel's clocks: each read takes a while, and the kernel ticks between reads.
 type machine struct {
-	mono    int64 // ns since boot, not counting suspends
+	mono    int64 // ns since boot without suspends
 	suspend int64 // ns
-	wall    int64 // what the wall clock is ahead of mono
+	wall    int64 // ns by which the wall clock is ahead of mono
 	random  *rand.Rand
 	list    string // of /proc/timer_list
 }
@@ -36,7 +36,7 @@ func (m *machine) read(id int32) (int64, error) {
 	const tick = 4_000_000
 	m.mono += 20 + m.random.Int64N(900)
 	if m.random.IntN(4) == 0 {
-		m.mono += m.random.Int64N(2 * tick) // the CPU was taken away
+		m.mono += m.random.Int64N(2 * tick) // another task had the CPU
 	}
 	coarse := m.mono - m.mono%tick
 	switch id {
@@ -52,7 +52,7 @@ func (m *machine) read(id int32) (int64, error) {
 	return 0, unix.EINVAL
 }
 
-// TestOffset reads a record's time many times: it is the same to the nanosecond, until the wall clock is set.
+// TestOffset computes a record's time many times: it is the same to the nanosecond, until the wall clock is set.
 func TestOffset(t *testing.T) {
 	const wall = 1_795_763_192_899_455_173
 	for _, test := range []struct {
@@ -72,7 +72,7 @@ func TestOffset(t *testing.T) {
 			}
 			for n := range 2000 {
 				if n == 1000 {
-					m.wall += 3_600_000_000_001 // somebody sets the clock
+					m.wall += 3_600_000_000_001 // the wall clock is set
 				}
 				got, err := m.source().offset()
 				if err != nil {
@@ -94,7 +94,7 @@ func TestOffsetFails(t *testing.T) {
 	}
 }
 
-// TestBoot reads this machine's clocks, whose wall clock somebody may set meanwhile, but not ten times.
+// TestBoot reads this machine's clocks. The wall clock may be set meanwhile, but not ten times.
 func TestBoot(t *testing.T) {
 	steps := 0
 	first, err := Boot()

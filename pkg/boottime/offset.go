@@ -15,15 +15,15 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/regular"
 )
 
-// source is where the clocks and the kernel's own offsets are read.
+// source reads the clocks and the kernel's own offsets.
 type source struct {
 	read      func(id int32) (int64, error) // ns
-	timerList func() ([]byte, error)        // /proc/timer_list, which only root may read
+	timerList func() ([]byte, error)        // /proc/timer_list, which only root can read
 }
 
 var kernel = source{read, func() ([]byte, error) { return regular.Read("/proc/timer_list", regular.Text) }}
 
-// offset is the wall clock minus CLOCK_BOOTTIME, in nanoseconds.
+// offset returns the wall clock minus CLOCK_BOOTTIME, in nanoseconds.
 func (s source) offset() (int64, error) {
 	wall, err := s.wallOffset()
 	if err != nil {
@@ -33,8 +33,8 @@ func (s source) offset() (int64, error) {
 	return wall - boot, err
 }
 
-// wallOffset is CLOCK_REALTIME minus CLOCK_MONOTONIC. Their coarse clocks stand still between two ticks of the kernel
-// (1 to 10 ms): read within the same tick, they differ by exactly that.
+// wallOffset returns CLOCK_REALTIME minus CLOCK_MONOTONIC. Their coarse clocks do not advance between two ticks of
+// the kernel (1 to 10 ms): if both are read within the same tick, their difference is exact.
 func (s source) wallOffset() (int64, error) {
 	for {
 		before, err := s.read(unix.CLOCK_MONOTONIC_COARSE)
@@ -55,9 +55,10 @@ func (s source) wallOffset() (int64, error) {
 	}
 }
 
-// bootOffset is CLOCK_BOOTTIME minus CLOCK_MONOTONIC: how long the machine has been suspended, 0 on nearly every
-// server. Reading one between two reads of the other leaves a range of less than a microsecond. If 0 is not in it, the kernel's
-// own number is looked for in /proc/timer_list; without that, the middle of the range has to do.
+// bootOffset returns CLOCK_BOOTTIME minus CLOCK_MONOTONIC: the time for which the machine was suspended, 0 on
+// nearly every server. Reading one clock between two reads of the other gives a range of less than a microsecond.
+// If 0 is not in the range, bootOffset looks for the kernel's own number in /proc/timer_list, and otherwise returns
+// the middle of the range.
 func (s source) bootOffset() (int64, error) {
 	const samples = 8
 	least, most := int64(math.MinInt64), int64(math.MaxInt64)
@@ -88,7 +89,7 @@ func (s source) bootOffset() (int64, error) {
 	return least + (most-least)/2, nil
 }
 
-// offsetWithin finds the offset of a clock in /proc/timer_list (kernel/time/timer_list.c) that lies in a range.
+// offsetWithin returns the offset of a clock in /proc/timer_list (kernel/time/timer_list.c) that lies in a range.
 func offsetWithin(timerList []byte, least, most int64) (int64, bool) {
 	for lines := bufio.NewScanner(bytes.NewReader(timerList)); lines.Scan(); {
 		word, is := bytes.CutPrefix(bytes.TrimSpace(lines.Bytes()), []byte(".offset:"))
