@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package pinned reaches eBPF objects that somebody else pinned: it reads and
-// writes elements of a map and runs a program, with bpf(2) and nothing else.
+// Package pinned uses pinned eBPF objects: it reads and writes elements of a map and runs a program, with bpf(2)
+// and nothing else.
 //
-// It exists for the shim alone. Everything else in this project uses
-// github.com/cilium/ebpf, whose imports and whose start-up the shim would pay for
-// at every start, state and exec of every container of the node.
+// It exists for the shim alone. Everything else in this project uses github.com/cilium/ebpf; with its imports and
+// initialization, every start, state and exec of every container of the node would take longer.
 package pinned
 
 import (
@@ -17,31 +16,29 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ErrShape is wrapped by every error that says that a pinned object is not what the
-// caller expects: nothing has been read from it or written to it.
+// ErrShape is wrapped by the errors for a pinned object that is not what the caller expects: nothing was read from
+// it or written to it.
 var ErrShape = errors.New("unexpected shape")
 
-// bpf(2) takes pointers as 64-bit numbers; the structs below hold them as pointers,
-// so that the garbage collector knows them. That needs pointers of 64 bits.
+// bpf(2) takes pointers as 64-bit numbers. The structs below hold them as pointers, so that the garbage collector
+// knows them. That requires 64-bit pointers.
 const _ = uint(unsafe.Sizeof(unsafe.Pointer(nil)) - 8)
 
-// Shape is what a map must look like before it is touched: its type
-// (unix.BPF_MAP_TYPE_*) and the sizes of its keys and values in bytes.
+// Shape is the expected type (unix.BPF_MAP_TYPE_*) of a map, and the sizes of its keys and values in bytes.
 type Shape struct {
 	Type      uint32
 	KeySize   uint32
 	ValueSize uint32
 }
 
-// Map is an open map of a known shape.
+// Map is an open map with a verified shape.
 type Map struct {
 	fd    int
 	shape Shape
 }
 
-// OpenMap opens the map pinned at path. It guarantees the map's shape: if it is
-// another one, or path is no map, the error wraps ErrShape. Other errors are those of
-// BPF_OBJ_GET in bpf(2). The descriptor is closed at exec.
+// OpenMap opens the map pinned at path. It guarantees the map's shape: if the map has another one, or path is not a
+// map, the error wraps ErrShape. Other errors are those of BPF_OBJ_GET in bpf(2). The descriptor is closed at exec.
 func OpenMap(path string, shape Shape) (Map, error) {
 	fd, err := open(path)
 	if err != nil {
@@ -63,20 +60,19 @@ func OpenMap(path string, shape Shape) (Map, error) {
 // Close closes the map.
 func (m Map) Close() { _ = unix.Close(m.fd) }
 
-// Lookup copies the value of key into value. Both must have exactly the sizes of the
-// map's shape; a key that is not there gives unix.ENOENT.
+// Lookup copies the value of key into value. Both must have exactly the sizes of the map's shape. The error is
+// unix.ENOENT if the key does not exist.
 func (m Map) Lookup(key, value []byte) error {
 	return m.element(unix.BPF_MAP_LOOKUP_ELEM, key, value)
 }
 
-// Update sets the value of key, whether or not it is there. Both must have exactly
-// the sizes of the map's shape.
+// Update sets the value of key, whether or not the key exists. Both must have exactly the sizes of the map's shape.
 func (m Map) Update(key, value []byte) error {
 	return m.element(unix.BPF_MAP_UPDATE_ELEM, key, value)
 }
 
-// element makes one call on one element. The kernel reads or writes as many bytes as
-// the map says, regardless of the slices: hence the check.
+// element makes one call on one element. The kernel reads or writes the map's sizes, regardless of the slices, so
+// their lengths are checked first.
 func (m Map) element(command uintptr, key, value []byte) error {
 	if len(key) == 0 || len(value) == 0 || len(key) != int(m.shape.KeySize) || len(value) != int(m.shape.ValueSize) {
 		return fmt.Errorf("%w: key of %d and value of %d bytes for a map of %+v", ErrShape, len(key), len(value), m.shape)
@@ -117,12 +113,11 @@ func OpenProgram(path string) (Program, error) {
 	return p, nil
 }
 
-// Close closes the program.
 func (p Program) Close() { _ = unix.Close(p.fd) }
 
-// Run runs the program once, with the address of request as the one argument of its
-// tracepoint (bpf_prog_test_run_raw_tp in the kernel's net/bpf/test_run.c). The program
-// reads it in this process's memory. The result is the program's return value.
+// Run runs the program once. The address of request is the one argument of the program's tracepoint
+// (bpf_prog_test_run_raw_tp in the kernel's net/bpf/test_run.c), and the program reads request from this process's
+// memory. Run returns the program's return value.
 func (p Program) Run(request []byte) (uint32, error) {
 	if len(request) == 0 {
 		return 0, fmt.Errorf("%w: empty request", ErrShape)
@@ -142,7 +137,7 @@ func (p Program) Run(request []byte) (uint32, error) {
 	return attr.result, err
 }
 
-// open gets a descriptor of a pinned object, which the kernel makes close-on-exec.
+// open returns a descriptor of a pinned object. The kernel makes it close-on-exec.
 func open(path string) (int, error) {
 	name, err := unix.BytePtrFromString(path)
 	if err != nil {
@@ -157,10 +152,9 @@ func open(path string) (int, error) {
 	return fd, err
 }
 
-// info is how struct bpf_map_info begins. struct bpf_prog_info and struct
-// bpf_link_info begin with their type as well, so that an object of another kind is
-// told apart by its type, or else by the call made on it: the kernel refuses a
-// program's descriptor in place of a map's.
+// info is the beginning of struct bpf_map_info. struct bpf_prog_info and struct bpf_link_info begin with their
+// type, too. An object of another kind is therefore recognized by its type, or else by the call made on it: the
+// kernel refuses a program's descriptor in place of a map's.
 type info struct {
 	kind, id           uint32
 	keySize, valueSize uint32

@@ -18,8 +18,8 @@ import (
 	"github.com/runc-trace/runc-trace/test/roottest"
 )
 
-// pinDir is a fresh directory on a bpffs. Without root and a bpffs these tests fail:
-// they are the only proof that the system calls are made right.
+// pinDir returns a fresh directory on a bpffs. Without root and a bpffs these tests fail: nothing else verifies the
+// system calls.
 func pinDir(t *testing.T) string {
 	t.Helper()
 	roottest.Require(t)
@@ -123,7 +123,7 @@ func TestOpenMapOfAnotherShape(t *testing.T) {
 
 func TestProgram(t *testing.T) {
 	directory := pinDir(t)
-	// Returns the last word of its request.
+	// The program returns the last word of its request.
 	program, err := ebpf.NewProgram(&ebpf.ProgramSpec{
 		Type: ebpf.RawTracepoint, License: "Dual BSD/GPL",
 		Instructions: asm.Instructions{
