@@ -12,7 +12,8 @@ import (
 	"testing"
 )
 
-// TestCallers has nobody else read whole files: os.ReadFile waits for a FIFO and reads /dev/zero without end.
+// TestCallers checks that no other package reads whole files: os.ReadFile waits for a FIFO, and reads /dev/zero
+// without end.
 func TestCallers(t *testing.T) {
 	read := 0
 	for _, root := range []string{"../../cmd", ".."} {

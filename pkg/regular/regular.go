@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package regular reads files that somebody else may have put there: configuration, state, what engines keep.
+// Package regular reads files at paths that others control: configuration, state, files of engines.
 //
-// A FIFO, a device or a file without end at such a path must cost its reader an error, and neither its time nor its memory.
+// If such a path is a FIFO, a device or an endless file, the reader gets an error. It does not wait, and does not
+// run out of memory.
 package regular
 
 import (
@@ -12,20 +13,20 @@ import (
 	"syscall"
 )
 
-// Limits for callers that know no better one, in bytes.
+// Limits for callers without one of their own, in bytes.
 const (
-	Text    = 16 << 20 // of a configuration, a container's state, a file of /proc
+	Text    = 16 << 20 // for a configuration, a container's state, a file of /proc
 	Program = 1 << 30
 )
 
 // ErrIrregular is wrapped by errors about directories, devices, FIFOs and sockets.
 var ErrIrregular = errors.New("no regular file")
 
-// Read returns the contents of a regular file of at most limit bytes. Symbolic links are followed. Anything else is an error,
-// and is never waited for. A file that is not there is an error that wraps fs.ErrNotExist.
+// Read returns the contents of a regular file of at most limit bytes. It follows symbolic links. Any other kind of
+// file is an error at once. If the file does not exist, the error wraps fs.ErrNotExist.
 func Read(path string, limit int) ([]byte, error) { return read(path, limit, 0) }
 
-// ReadDirect is Read, but refuses a symbolic link at the path's last component (ELOOP).
+// ReadDirect is Read, but refuses a symbolic link as the last component of the path (ELOOP).
 func ReadDirect(path string, limit int) ([]byte, error) { return read(path, limit, syscall.O_NOFOLLOW) }
 
 func read(path string, limit, flags int) ([]byte, error) {
@@ -56,24 +57,24 @@ func read(path string, limit, flags int) ([]byte, error) {
 	}
 }
 
-// File is a regular file that is open for reading. It makes the system calls itself: package os would set up a poller first,
-// which a container's start would pay for.
+// File is a regular file open for reading. It makes the system calls itself: package os would set up a poller
+// first, which would delay the start of containers.
 type File struct {
-	Size int64 // bytes when it was opened; 0 of a file of /proc
+	Size int64 // in bytes, when opened; 0 for files of /proc
 	fd   int
 	path string
 }
 
-// Open opens what Read would read, of any size.
+// Open opens a file of any size, under the conditions of Read.
 func Open(path string) (*File, error) { return open(path, 0) }
 
-// OpenDirect is Open, but refuses a symbolic link at the path's last component (ELOOP).
+// OpenDirect is Open, but refuses a symbolic link as the last component of the path (ELOOP).
 func OpenDirect(path string) (*File, error) { return open(path, syscall.O_NOFOLLOW) }
 
 func open(path string, flags int) (*File, error) {
 	flags |= syscall.O_RDONLY | syscall.O_CLOEXEC | syscall.O_NONBLOCK | syscall.O_NOCTTY
 	fd, err := syscall.Open(path, flags, 0)
-	// A signal interrupts it on a file system over a network or of FUSE.
+	// Signals can interrupt opening a file on FUSE or a network file system.
 	for errors.Is(err, syscall.EINTR) {
 		fd, err = syscall.Open(path, flags, 0)
 	}
@@ -94,7 +95,7 @@ func open(path string, flags int) (*File, error) {
 	return f, nil
 }
 
-// Read is that of io.Reader.
+// Read implements io.Reader.
 func (f *File) Read(into []byte) (int, error) {
 	for {
 		n, err := syscall.Read(f.fd, into)
@@ -110,5 +111,5 @@ func (f *File) Read(into []byte) (int, error) {
 	}
 }
 
-// Close gives the descriptor back.
+// Close closes the file.
 func (f *File) Close() { _ = syscall.Close(f.fd) }

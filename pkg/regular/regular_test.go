@@ -14,7 +14,7 @@ import (
 	"testing"
 )
 
-// TestRead has every kind of file at a path. Where one of them were waited for, or read without end, the test would not end.
+// TestRead reads every kind of file. If Read waited for one, or read it without end, the test would not end.
 func TestRead(t *testing.T) {
 	const limit = 1000
 	dir := t.TempDir()
@@ -43,7 +43,7 @@ func TestRead(t *testing.T) {
 	for _, c := range []struct {
 		path string
 		size int
-		want string // in the error
+		want string // part of the error
 	}{
 		{at("file"), 4, ""},
 		{at("link"), 4, ""},
