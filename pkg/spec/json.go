@@ -11,28 +11,29 @@ import (
 	"unicode/utf8"
 )
 
-// keyLimit is how many bytes of a key are looked at: enough for any that is needed, each character of it escaped.
+// keyLimit is the number of bytes of a key that are compared: enough for every key needed, with each character
+// escaped.
 const keyLimit = 128
 
-// jsonReader goes through JSON text of any length, keeps nothing but its buffer, and gives those values that it is
-// asked for. It takes text that is no JSON without an error wherever the error would be in what is skipped.
+// jsonReader scans JSON text of any length. It stores only its buffer, and returns the requested values. It reports
+// no errors in parts that it skips, even if these are not JSON.
 type jsonReader struct {
 	from   io.Reader
-	buffer []byte // of the text: what was read, and from at on not yet consumed
+	buffer []byte // text that was read; from at on, it is not yet consumed
 	at     int
 
-	kept  []byte // what was consumed since keep was set
+	kept  []byte // text consumed since keep was set
 	keep  bool
-	limit int // how many bytes may be kept
+	limit int // bytes that may be kept
 }
 
-// newJSONReader needs a size in bytes only to take no more memory than the text does.
+// newJSONReader returns a jsonReader. size, in bytes, only keeps the buffer from being larger than the text.
 func newJSONReader(from io.Reader, size int64) *jsonReader {
 	const least, most = 512, 64 << 10
 	return &jsonReader{from: from, buffer: make([]byte, 0, min(max(size+1, least), most))}
 }
 
-// fill reads more when all that was read is consumed.
+// fill reads more text if all that was read is consumed.
 func (p *jsonReader) fill() error {
 	for tries := 0; p.at == len(p.buffer); tries++ {
 		n, err := p.from.Read(p.buffer[:cap(p.buffer)])
@@ -48,7 +49,7 @@ func (p *jsonReader) fill() error {
 	return nil
 }
 
-// consume goes on by n bytes, which are in the buffer.
+// consume advances by n bytes, which must be in the buffer.
 func (p *jsonReader) consume(n int) {
 	if p.keep && len(p.kept)+n <= p.limit {
 		p.kept = append(p.kept, p.buffer[p.at:p.at+n]...)
@@ -58,7 +59,7 @@ func (p *jsonReader) consume(n int) {
 	p.at += n
 }
 
-// next is the first byte behind white space. It is not consumed.
+// next returns the first byte after white space, without consuming it.
 func (p *jsonReader) next() (byte, error) {
 	for {
 		for ; p.at < len(p.buffer); p.consume(1) {
@@ -74,7 +75,7 @@ func (p *jsonReader) next() (byte, error) {
 	}
 }
 
-// skip goes to the end of a value of any kind, however deep.
+// skip advances to the end of a value of any kind and depth.
 func (p *jsonReader) skip() error {
 	for depth := 0; ; {
 		c, err := p.next()
@@ -140,7 +141,7 @@ func (p *jsonReader) skipString() error {
 	}
 }
 
-// skipWord goes to the end of a number, true, false or null. The end of the text ends it, too.
+// skipWord advances to the end of a number, true, false or null, or to the end of the text.
 func (p *jsonReader) skipWord() {
 	for p.fill() == nil {
 		for at, c := range p.buffer[p.at:] {
@@ -154,8 +155,8 @@ func (p *jsonReader) skipWord() {
 	}
 }
 
-// value is the JSON of a value of at most limit bytes, which is valid until the next call. ok is false for a longer
-// one; it is consumed all the same.
+// value returns the JSON of a value of at most limit bytes, which is valid until the next call. If the value is
+// longer, ok is false, and the value is still consumed.
 func (p *jsonReader) value(limit int) (text []byte, ok bool, err error) {
 	if _, err := p.next(); err != nil {
 		return nil, false, err
@@ -167,8 +168,8 @@ func (p *jsonReader) value(limit int) (text []byte, ok bool, err error) {
 	return text, ok, err
 }
 
-// text is a string, as encoding/json reads it; null is read as the empty one. ok is false if its JSON takes more than
-// limit bytes between the quotes.
+// text returns a string as encoding/json decodes it, and "" for null. ok is false if its JSON takes more than limit
+// bytes between the quotes.
 func (p *jsonReader) text(limit int) (text string, ok bool, err error) {
 	quoted, ok, err := p.value(limit + 2)
 	if err != nil || !ok {
@@ -181,7 +182,7 @@ func (p *jsonReader) text(limit int) (text string, ok bool, err error) {
 	return text, err == nil, err
 }
 
-// decode reads a value of at most limit bytes over what is there, as encoding/json does.
+// decode decodes a value of at most limit bytes into a variable, as encoding/json does.
 func (p *jsonReader) decode(into any, limit int) error {
 	text, ok, err := p.value(limit)
 	if err == nil && !ok {
@@ -193,7 +194,7 @@ func (p *jsonReader) decode(into any, limit int) error {
 	return json.Unmarshal(text, into)
 }
 
-// isPlain says whether a JSON string stands for itself.
+// isPlain reports whether a JSON string has no escapes.
 func isPlain(text []byte) bool {
 	for _, c := range text {
 		if c < ' ' || c == '\\' || c >= utf8.RuneSelf {
@@ -203,8 +204,8 @@ func isPlain(text []byte) bool {
 	return true
 }
 
-// object goes through an object: each is called with every key, and has to consume the value. known is false, and
-// the key empty, for a key of more than limit bytes. null says that there is null in place of an object.
+// object reads an object. It calls each with every key; each must consume the value. For a key of more than limit
+// bytes, known is false and key is empty. null is true if the value is null instead of an object.
 func (p *jsonReader) object(limit int, each func(key string, known bool) error) (null bool, err error) {
 	c, err := p.next()
 	if err != nil {

@@ -20,7 +20,7 @@ func TellPod(who *abi.Who, bundle string, rules identity.Rules) {
 	if identity.String(who.Engine[:]) != "cri-o" || who.Flags&abi.WhoSandbox != 0 || !isCrioID(sandbox) || !path.IsAbs(bundle) {
 		return
 	}
-	// CRI-O's storage has them in .../overlay-containers/ID/userdata.
+	// CRI-O's storage keeps bundles in .../overlay-containers/ID/userdata.
 	containers, last := path.Split(path.Dir(path.Clean(bundle)))
 	if path.Base(path.Clean(bundle)) != "userdata" || !isCrioID(last) {
 		return
@@ -40,7 +40,7 @@ func TellPod(who *abi.Who, bundle string, rules identity.Rules) {
 	}
 }
 
-// isCrioID says whether text is an ID as CRI-O makes them: 32 bytes in hexadecimal.
+// isCrioID reports whether text is an ID of CRI-O: 32 bytes in hexadecimal.
 func isCrioID(text string) bool {
 	return len(text) == 64 && strings.Trim(text, "0123456789abcdef") == ""
 }

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package spec reads OCI specs as far as runc-trace needs them, in an amount of memory that does not depend on
-// their size.
+// Package spec reads the parts of OCI specs that runc-trace needs. Its use of memory does not depend on their size.
 //
-// The shim imports it, so it imports nothing heavy.
+// The shim imports this package, so it has no heavy imports.
 package spec
 
 import (
@@ -13,24 +12,25 @@ import (
 	"strings"
 )
 
-// annotationsLimit is how many bytes of annotations are kept, keys and values together. Kubernetes allows an object
-// 256 KiB of them; its labels, which CRI-O writes as one annotation, have no limit but that of the object, 1.5 MiB.
+// annotationsLimit is the number of bytes of annotations that are kept, keys and values together. Kubernetes allows
+// 256 KiB of annotations per object. Its labels, which CRI-O writes as one annotation, are limited only by the
+// object, 1.5 MiB.
 const annotationsLimit = 4 << 20
 
-// valueLimit is how many bytes of JSON cgroupsPath, namespaces or the path of the root may take. Usually they take
-// some hundred.
+// valueLimit is the number of bytes that the JSON of cgroupsPath, namespaces or the root's path may take. Usually
+// they take a few hundred.
 const valueLimit = 1 << 20
 
-// ErrTooLarge is a part of a spec that is needed, and is larger than its limit.
+// ErrTooLarge is returned if a required part of a spec exceeds its limit.
 var ErrTooLarge = errors.New("too large")
 
-// Spec is as much of an OCI config.json as is needed. Fields are named and tagged as in runtime-spec.
+// Spec holds the required parts of an OCI config.json. Fields are named and tagged as in runtime-spec.
 type Spec struct {
 	Annotations map[string]string `json:"annotations"`
 	Root        Root              `json:"root"`
 	Linux       Linux             `json:"linux"`
 
-	Cut bool `json:"-"` // some annotations were left out: they are beyond annotationsLimit
+	Cut bool `json:"-"` // annotations beyond annotationsLimit were left out
 }
 
 // Root is the container's root file system.
@@ -38,23 +38,22 @@ type Root struct {
 	Path string `json:"path"`
 }
 
-// Linux is what is specific to Linux.
+// Linux holds settings specific to Linux.
 type Linux struct {
 	CgroupsPath string      `json:"cgroupsPath"`
 	Namespaces  []Namespace `json:"namespaces"`
 }
 
-// Namespace is one that the container gets, or joins if there is a path.
+// Namespace is a new namespace for the container, or, with a path, an existing one that it joins.
 type Namespace struct {
 	Type string `json:"type"`
 	Path string `json:"path"`
 }
 
-// Parse reads a spec as runc does, which decodes one value of the file with encoding/json and stops: whatever is
-// behind the value does not matter, keys match without regard to case, the last of several values of a key counts,
-// and objects that are repeated are merged. It accepts all that runc accepts, and some of what runc refuses. The
-// size of the text has no limit: memory is bounded by annotationsLimit and valueLimit. size is that of the file in
-// bytes, or 0.
+// Parse reads a spec as runc does. runc decodes one value of the file with encoding/json and stops: text after the
+// value is ignored, keys match regardless of case, the last of several values of a key counts, and repeated objects
+// are merged. Parse accepts everything that runc accepts, and some specs that runc refuses. The text may have any
+// size: memory is limited by annotationsLimit and valueLimit. size is the file's size in bytes, or 0.
 func Parse(from io.Reader, size int64) (Spec, error) {
 	var s Spec
 	p := newJSONReader(from, size)
@@ -78,7 +77,7 @@ func Parse(from io.Reader, size int64) (Spec, error) {
 	return s, nil
 }
 
-// readAnnotations adds a spec's annotations, until there is no more room for them.
+// readAnnotations adds a spec's annotations while there is room.
 func (s *Spec) readAnnotations(p *jsonReader) error {
 	if s.Annotations == nil {
 		s.Annotations = map[string]string{}

@@ -47,7 +47,7 @@ func TestParseSpec(t *testing.T) {
 
 func parse(text string) (Spec, error) { return Parse(strings.NewReader(text), int64(len(text))) }
 
-// TestSpecFields holds the shim's view of a spec to runtime-spec's own types, by which runc reads it.
+// TestSpecFields compares Spec with runtime-spec's types, which runc uses.
 func TestSpecFields(t *testing.T) {
 	for _, pair := range [][2]reflect.Type{
 		{reflect.TypeFor[Spec](), reflect.TypeFor[specs.Spec]()},
@@ -73,7 +73,7 @@ func TestSpecFields(t *testing.T) {
 			}
 		}
 	}
-	// The names by which the fields are found.
+	// Keys by which the fields are found.
 	whole := specs.Spec{
 		Annotations: map[string]string{"a": "1"},
 		Linux:       &specs.Linux{CgroupsPath: "/x", Namespaces: []specs.LinuxNamespace{{Type: specs.MountNamespace, Path: "/p"}}},
@@ -92,7 +92,7 @@ func TestSpecFields(t *testing.T) {
 	}
 }
 
-// oddSpecs are what a decoder may read in more than one way.
+// oddSpecs are specs that decoders may read differently.
 var oddSpecs = []string{
 	`{"annotations": {"a": "1"}, "linux": {"cgroupsPath": "/x", "namespaces": [{"type": "mount"}]}}`,
 	`{"annotations": {"a": "1"}, "Annotations": {"b": "2"}, "ANNOTATIONS": null}`,
@@ -118,7 +118,7 @@ func TestOddSpecs(t *testing.T) {
 	}
 }
 
-// FuzzParseSpec holds the view to what runc makes of the same bytes.
+// FuzzParseSpec compares Parse with runc's reading of the same bytes.
 func FuzzParseSpec(f *testing.F) {
 	for _, text := range oddSpecs {
 		f.Add([]byte(text))
@@ -126,7 +126,8 @@ func FuzzParseSpec(f *testing.F) {
 	f.Fuzz(compareWithRunc)
 }
 
-// compareWithRunc reads a spec as runc's loadSpec does, and as the shim does, whatever the parts are in which the text comes.
+// compareWithRunc reads a spec as runc's loadSpec does, and as the shim does, from readers that split the text
+// differently.
 func compareWithRunc(t *testing.T, text []byte) {
 	var whole *specs.Spec
 	refused := json.NewDecoder(bytes.NewReader(text)).Decode(&whole) != nil || whole == nil
@@ -154,7 +155,7 @@ func compareWithRunc(t *testing.T, text []byte) {
 	}
 }
 
-// repeated is text that goes on for a number of bytes.
+// repeated is a reader of text repeated up to a number of bytes.
 type repeated struct {
 	text string
 	left int64
@@ -173,7 +174,7 @@ func (r *repeated) Read(into []byte) (int, error) {
 	return n, nil
 }
 
-// TestLargeSpecs reads specs of any size, in which what matters comes last, in a small amount of memory.
+// TestLargeSpecs reads specs of any size, with the required parts last, in a small amount of memory.
 func TestLargeSpecs(t *testing.T) {
 	const size = 48 << 20
 	end := `"annotations": {"a": "1"}, "linux": {"cgroupsPath": "/x"}}`
