@@ -4,11 +4,11 @@ package status
 
 import "github.com/runc-trace/runc-trace/pkg/bpf/abi"
 
-// Reason is a reason why something was dropped.
+// Reason is a reason for which data was dropped.
 type Reason struct {
-	Name   string // stable: what JSON and Prometheus call it
-	Text   string // what was dropped, behind the count
-	Remedy string // what to do about it
+	Name   string // stable name in JSON and Prometheus
+	Text   string // follows the count
+	Remedy string // suggested action
 }
 
 const (
@@ -16,7 +16,7 @@ const (
 	ifGrows  = "nothing if it stays low; if it grows, "
 )
 
-// Reasons has the reason that each counter stands for, by enum counter, in the order in which they are shown.
+// Reasons explains each counter, by enum counter, in the order in which they are printed.
 var Reasons = [abi.Counters]Reason{
 	abi.CountPendingStale: {
 		"pendingStale", "containers not registered: the shim had announced them too long ago",

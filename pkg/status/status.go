@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package status tells what is loaded, how full it is and what was dropped. `tracectl status`, `tracectl doctor` and the
-// agent's metrics show it, each in its own form.
+// Package status reports the state of the loaded programs and maps: their versions, their fill level and the
+// dropped data. `tracectl status`, `tracectl doctor` and the agent's metrics print it in their own formats.
 package status
 
 import (
@@ -13,56 +13,57 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/ring"
 )
 
-// Status is what is loaded, as of one moment. Times are nanoseconds of CLOCK_BOOTTIME, 0 if it did not happen; sizes are bytes.
+// Status is the state of the loaded programs and maps at one moment. Times are nanoseconds of CLOCK_BOOTTIME, 0 if
+// the event did not happen; sizes are bytes.
 type Status struct {
 	Layout   uint32 // version of the maps' layout
-	Build    uint64 // of the programs that run; 0: replacing them was interrupted
-	Current  bool   // they are those of this program
+	Build    uint64 // of the running programs; 0: an update was interrupted
+	Current  bool   // the running programs are those of this binary
 	Loaded   uint64
-	Replaced uint64 // when the programs took the place of others
-	Memory   uint64 // of all maps, as the kernel accounts it
+	Replaced uint64 // when the programs replaced older ones
+	Memory   uint64 // of all maps, as accounted by the kernel
 	Pool     config.Pool
 
 	Identities Identities
 	Recordings Recordings
 	ExecLog    ExecLog
-	Dropped    [abi.Counters]uint64 // for the Reasons of the same index
+	Dropped    [abi.Counters]uint64 // by index of Reasons
 
 	Programs    []bpf.Program
-	ProgramsErr error // of looking at them all, which needs CAP_SYS_ADMIN
+	ProgramsErr error // from listing the programs, which needs CAP_SYS_ADMIN
 }
 
-// Identities counts the slots for names of containers.
+// Identities counts the slots for containers, by state.
 type Identities struct {
 	Free    int
-	Created int // init has not run its program
+	Created int // the init has not started its program
 	Running int
-	Exited  int // init is gone, the cgroup is not
-	Ended   int // the cgroup is gone, the name is known
+	Exited  int // the init is gone, but the cgroup exists
+	Ended   int // the cgroup is gone, but the name is known
 }
 
-// Live is the number of containers whose cgroups exist.
+// Live returns the number of containers whose cgroups exist.
 func (i Identities) Live() int { return i.Created + i.Running + i.Exited }
 
-// Recordings counts the rings, and the calls in all of them.
+// Recordings counts the rings and their records.
 type Recordings struct {
 	Live  int // of containers whose cgroups exist
 	Ended int
 	Free  int
 
-	Syscalls uint64 // kept or overwritten
-	Lost     uint64 // that could not be written
+	Syscalls uint64 // including overwritten ones
+	Lost     uint64 // could not be written
 }
 
-// ExecLog is how full the log of execs is.
+// ExecLog is the fill level of the log of execs.
 type ExecLog struct {
-	Used    uint64 // bytes of its memory
-	Written uint64 // bytes, ever
-	Execs   uint64 // ever logged, kept or overwritten
-	Lost    uint64 // that could not be written
+	Used    uint64 // bytes in use
+	Written uint64 // bytes, in total
+	Execs   uint64 // in total, including overwritten ones
+	Lost    uint64 // could not be written
 }
 
-// Reader is a bpf.Instance.
+// Reader is implemented by bpf.Instance.
 type Reader interface {
 	Pool() config.Pool
 	Memory() (uint64, error)
@@ -73,7 +74,7 @@ type Reader interface {
 	ExecLogHeader() (ring.Header, error)
 }
 
-// Read reads the status of what is loaded with a layout. It maps and holds nothing.
+// Read reads the status of the programs and maps loaded with a layout. It maps no memory and holds no descriptors.
 func Read(r Reader, layout abi.ABI) (*Status, error) {
 	s := &Status{
 		Layout: layout.Version, Build: layout.Build, Current: layout.Build == bpf.Build(),
@@ -101,13 +102,13 @@ func Read(r Reader, layout abi.ABI) (*Status, error) {
 // recording is one use of a ring.
 type recording struct{ index, generation uint32 }
 
-// readIdentities counts the identities, and returns the recordings of those that live.
+// readIdentities counts the identities, and returns the recordings of live containers.
 func (s *Status) readIdentities(r Reader) (live map[recording]bool) {
 	live = map[recording]bool{}
 	var i abi.Identity
 	for index := range s.Pool.Identities {
 		if !r.ReadIdentity(index, &i) {
-			i.State = abi.StateFree // never used, or on its way to another container
+			i.State = abi.StateFree // never used, or being given to another container
 		}
 		switch i.State {
 		case abi.StateCreated:

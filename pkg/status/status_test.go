@@ -16,7 +16,7 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/ring"
 )
 
-// TestReasons has every counter explained, each by a name of its own.
+// TestReasons checks that every counter has a text, and a name that no other counter has.
 func TestReasons(t *testing.T) {
 	name := regexp.MustCompile(`^[a-z][A-Za-z]+$`)
 	seen := map[string]bool{}
@@ -28,7 +28,7 @@ func TestReasons(t *testing.T) {
 	}
 }
 
-// loaded is a Reader of what a test says is loaded.
+// loaded is a fake Reader.
 type loaded struct {
 	identities  []abi.Identity
 	rings       []ring.Header
@@ -63,13 +63,13 @@ func TestRead(t *testing.T) {
 	}
 	l := &loaded{
 		identities: []abi.Identity{
-			{State: abi.StateRunning, Ring: 3},   // never used: whatever else stands there
-			identity(abi.StateFree, 1, 1),        // that was given up
+			{State: abi.StateRunning, Ring: 3},   // never used: other fields are ignored
+			identity(abi.StateFree, 1, 1),        // evicted
 			identity(abi.StateRunning, 1, 2),     // recorded in the first ring
-			identity(abi.StateExited, 2, 1),      // whose ring another one has now
+			identity(abi.StateExited, 2, 1),      // its ring belongs to another container now
 			identity(abi.StateCreated, 0, 0),     // without a ring
-			identity(abi.StateEnded, 3, 1),       // whose recording is kept
-			identity(abi.StateRunning, 2, 2),     // has that ring
+			identity(abi.StateEnded, 3, 1),       // its recording is kept
+			identity(abi.StateRunning, 2, 2),     // has that ring now
 			identity(^uint32(0), 0, 0),           // a state that does not exist
 			{Generation: 0, State: 0, Ring: 100}, // never used
 		},

@@ -4,8 +4,8 @@ package status
 
 import "github.com/runc-trace/runc-trace/pkg/unregistered"
 
-// Unregistered has the reasons why the shim could not register containers, by their number, in the order in which they are
-// shown. Unlike Reasons these are counted since boot, whatever was loaded meanwhile.
+// Unregistered explains why the shim could not register containers, by reason number, in the order in which they
+// are printed. Unlike Reasons, the counts cover the time since boot, and do not start anew at each load.
 var Unregistered = [unregistered.Reasons]Reason{
 	unregistered.NotLoaded: {
 		"notLoaded", "containers started while nothing was loaded",
