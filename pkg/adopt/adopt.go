@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package adopt registers the containers that run on a host and that nobody has registered: those that were there before
-// the programs were loaded, and those that were started past the shim.
+// Package adopt registers running containers that are not registered: those that were started before the programs
+// were loaded, and those that were started without the shim.
 //
-// It asks no engine and no runtime: what it needs stands in the state directories of runc and crun, which belong to root.
-// Annotations in there are what a container's owner chose.
+// It asks no engine and no runtime, but reads the state directories of runc and crun, which belong to root. The
+// annotations in them are chosen by a container's owner.
 package adopt
 
 import (
@@ -24,25 +24,27 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/told"
 )
 
-// Host is where containers are looked for.
+// Host is the host whose containers are adopted.
 type Host struct {
-	// Root stands before the paths of state directories and cgroups: "" for the host itself, or wherever its /run and
-	// its /sys/fs/cgroup are seen. Processes are looked for in /proc, whose PIDs must be those that the runtimes see.
+	// Root is the prefix of the paths of state directories and cgroups: "" on the host itself, or the directory at
+	// which its /run and /sys/fs/cgroup are visible. Processes are read from /proc, whose PIDs must be those that
+	// the runtimes see.
 	Root string
 }
 
-// Report counts the containers that were found.
+// Report counts the containers found.
 type Report struct {
-	Adopted    int // registered now
+	Adopted    int // newly registered
 	Unrecorded int // of those: without a recording, since none was free
-	Known      int // registered already
-	Stopped    int // their program has ended; what is left is the runtime's state
-	Failed     int // could not be registered, or not be read
+	Known      int // already registered
+	Stopped    int // the program has ended, but the runtime's state exists
+	Failed     int // could not be registered or read
 }
 
-// Run registers every container that runs and is not registered below the pin directory, pods' sandboxes first. Whatever
-// keeps one from being registered keeps no other; the error tells of the first few. It stops where no identity is free,
-// and when the context is done. Errors match bpf.ErrNotLoaded, bpf.ErrVersion, bpf.ErrNoIdentity, os.ErrPermission.
+// Run registers every running container that is not registered below the pin directory, sandboxes first. If one
+// container cannot be registered, Run continues with the next; the error reports the first few. It stops when no
+// identity is free, and when the context is done. Errors match bpf.ErrNotLoaded, bpf.ErrVersion, bpf.ErrNoIdentity,
+// os.ErrPermission.
 func (h Host) Run(ctx context.Context, pinDir string, rules identity.Rules) (Report, error) {
 	var report Report
 	a, err := bpf.OpenAdopter(pinDir)
@@ -86,7 +88,8 @@ func (h Host) Run(ctx context.Context, pinDir string, rules identity.Rules) (Rep
 	return report, summary(problems)
 }
 
-// Waiting tells whom Run would register, among the first `most` containers: those that run, and whose cgroup is not among those known.
+// Waiting returns the containers that Run would register, among the first most ones: those that run, and whose
+// cgroup is not in known.
 func (h Host) Waiting(most int, known map[uint64]uint32, rules identity.Rules) ([]abi.Who, error) {
 	found, problems := h.find(most)
 	if len(found) == 0 {
@@ -100,7 +103,7 @@ func (h Host) Waiting(most int, known map[uint64]uint32, rules identity.Rules) (
 	for _, c := range found {
 		p, err := openProcess(c.pid, c.start)
 		if err != nil {
-			continue // it has ended
+			continue // has ended
 		}
 		p.close()
 		var s unix.Stat_t
@@ -114,13 +117,14 @@ func (h Host) Waiting(most int, known map[uint64]uint32, rules identity.Rules) (
 	return waiting, summary(problems)
 }
 
-// candidate is a container that is to be registered.
+// candidate is a container to register.
 type candidate struct {
 	container
 	who abi.Who
 }
 
-// compare puts sandboxes before containers, which are shown with what their sandbox has, and cgroups before those below them.
+// compare orders sandboxes before containers, which inherit data of their sandbox, and cgroups before their
+// descendants.
 func (c candidate) compare(other candidate) int {
 	return cmp.Or(cmp.Compare(other.who.Flags&abi.WhoSandbox, c.who.Flags&abi.WhoSandbox), cmp.Compare(c.cgroup, other.cgroup))
 }
@@ -161,7 +165,7 @@ func (c *candidate) adopt(a *bpf.Adopter, hierarchy string, rules identity.Rules
 	return nil
 }
 
-// hierarchy is where the unified hierarchy is mounted.
+// hierarchy returns the mount point of the unified hierarchy.
 func (h Host) hierarchy() (string, error) {
 	for _, path := range []string{mount, hybridMount} {
 		path = filepath.Join(h.Root, path)
@@ -173,7 +177,7 @@ func (h Host) hierarchy() (string, error) {
 	return "", fmt.Errorf("no unified cgroup hierarchy is mounted at %s or %s", filepath.Join(h.Root, mount), filepath.Join(h.Root, hybridMount))
 }
 
-// problemsMax is how many errors are told one by one.
+// problemsMax is the number of errors that are reported one by one.
 const problemsMax = 8
 
 func summary(problems []error) error {

@@ -13,7 +13,7 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 )
 
-// TestOrder puts a pod's sandbox before its containers, and cgroups before those below them.
+// TestOrder checks that a sandbox comes before its containers, and a cgroup before its descendants.
 func TestOrder(t *testing.T) {
 	var candidates []candidate
 	for _, c := range []struct {

@@ -14,16 +14,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// errStopped says that a process is no more, or about to be.
+// errStopped is returned for a process that has ended, or is about to.
 var errStopped = errors.New("process has ended")
 
-// process is a process that is known by its directory in /proc, which is never another's.
+// process identifies a process by an open directory in /proc, which never refers to another process.
 type process struct {
 	dir  *os.File
 	stat stat
 }
 
-// stat is what is needed of /proc/PID/stat, see proc_pid_stat(5).
+// stat holds the required fields of /proc/PID/stat, see proc_pid_stat(5).
 type stat struct {
 	state  byte
 	parent int
@@ -31,14 +31,14 @@ type stat struct {
 	start  uint64 // since boot, in ticks
 }
 
-// ticks a second: USER_HZ of all architectures that are built for.
+// ticks per second: USER_HZ on all supported architectures.
 const ticks = 100
 
 // exiting is PF_EXITING of the kernel's include/linux/sched.h.
 const exiting = 4
 
-// openProcess finds a process by its PID and the time at which it was started. An error matches errStopped where there
-// is none, or one that ends.
+// openProcess opens the process with a PID and a start time. If it does not exist, or is ending, the error matches
+// errStopped.
 func openProcess(pid int, start uint64) (*process, error) {
 	dir, err := os.Open(fmt.Sprintf("/proc/%d", pid))
 	if errors.Is(err, os.ErrNotExist) {
@@ -60,7 +60,7 @@ func openProcess(pid int, start uint64) (*process, error) {
 
 func (p *process) close() { p.dir.Close() }
 
-// runs tells whether the process runs still.
+// runs reports whether the process is still running.
 func (p *process) runs() bool {
 	s, err := readStat(p.dir)
 	return err == nil && s.runs()
@@ -68,12 +68,12 @@ func (p *process) runs() bool {
 
 func (s stat) runs() bool { return s.state != 'Z' && s.state != 'X' && s.flags&exiting == 0 }
 
-// started is when the process was started, since boot.
+// started returns the time from boot to the start of the process.
 func (p *process) started() time.Duration { return time.Duration(p.stat.start) * time.Second / ticks }
 
-// mountNamespace is the inode number of the runtime's mount namespace, by which its own execs are told from the
-// container's: 0 where the container is in it, or where it cannot be known. Who started a runtime is what started the
-// container's process, or took it over.
+// mountNamespace returns the inode number of the runtime's mount namespace, which tells the runtime's own execs
+// from those of the container. It returns 0 if the container shares that namespace, or if it is not known. The
+// runtime's parent is the parent of the container's process, or the process that adopted it.
 func (p *process) mountNamespace() uint32 {
 	own, ok := namespace(fmt.Sprintf("/proc/self/fd/%d/ns/mnt", p.dir.Fd()))
 	if !ok {
@@ -121,9 +121,9 @@ func readStat(dir *os.File) (stat, error) {
 	return s, nil
 }
 
-// parseStat reads the text of /proc/PID/stat. The name of the command, in parentheses, may hold anything.
+// parseStat parses /proc/PID/stat. The name of the command, in parentheses, may contain any character.
 func parseStat(text string) (stat, error) {
-	const state, parent, flags, start = 0, 1, 6, 19 // the third field, and so on
+	const state, parent, flags, start = 0, 1, 6, 19 // from the third field on
 	fields := strings.Fields(text[strings.LastIndexByte(text, ')')+1:])
 	if len(fields) <= start {
 		return stat{}, fmt.Errorf("%d fields are too few", len(fields))

@@ -37,7 +37,7 @@ func TestParseStat(t *testing.T) {
 	}
 }
 
-// TestProcess tells a process that runs from one that has ended, and from another of the same PID.
+// TestProcess distinguishes a running process from one that has ended, and from another one with the same PID.
 func TestProcess(t *testing.T) {
 	c := exec.Command("/bin/sleep", "1000")
 	if err := c.Start(); err != nil {
@@ -54,7 +54,7 @@ func TestProcess(t *testing.T) {
 		t.Fatal(err)
 	}
 	var start uint64
-	for at := own.start; at < own.start+100_000; at++ { // the only one whose start it has
+	for at := own.start; at < own.start+100_000; at++ { // only own.start is right
 		if p, err := openProcess(pid, at); err == nil {
 			start = at
 			if !p.runs() || p.stat.parent != os.Getpid() {
@@ -67,7 +67,7 @@ func TestProcess(t *testing.T) {
 			if err := c.Process.Kill(); err != nil {
 				t.Fatal(err)
 			}
-			// A zombie has ended, and so has what nobody knows any more.
+			// A zombie has ended, and so has a process that does not exist.
 			if err := unix.Waitid(unix.P_PID, pid, nil, unix.WEXITED|unix.WNOWAIT, nil); err != nil {
 				t.Fatal(err)
 			}

@@ -22,24 +22,24 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/regular"
 )
 
-// roots are where runtimes keep the state of each container, in a directory that is called by its ID: those that containerd's
-// and Docker's shims tell runc to use, one for each namespace of containerd's, and the ones that runc and crun use untold. Whose
-// program it is does not follow from the path.
+// roots are the directories in which runtimes keep a directory of state per container, named for its ID: those that
+// the shims of containerd and Docker pass to runc, one for each namespace of containerd, and the defaults of runc
+// and crun. The path does not tell which runtime wrote the state.
 var roots = []string{"/run/containerd/runc/*", "/run/docker/runtime-*/*", "/run/runc", "/run/crun"}
 
-// container is one that a runtime knows, as its state says.
+// container is the state that a runtime keeps of a container.
 type container struct {
 	id          string
 	bundle      string
 	annotations map[string]string
 	rootfs      string
-	cgroup      string // its path in the unified hierarchy: begins with a slash, is clean, and is not the root
-	pid         int    // of its init, as the runtime sees it
+	cgroup      string // path in the unified hierarchy: absolute, clean, and not the root
+	pid         int    // of its init, as seen by the runtime
 	start       uint64 // of its init, as in /proc/PID/stat
-	state       string // the directory of its state
+	state       string // directory of the state
 }
 
-// Where the unified hierarchy is mounted: by itself, or beside others.
+// Mount points of the unified hierarchy: alone, or beside version 1.
 const (
 	mount       = "/sys/fs/cgroup"
 	hybridMount = "/sys/fs/cgroup/unified"
@@ -49,14 +49,14 @@ const (
 const (
 	runcState  = "state.json"
 	crunStatus = "status"
-	crunConfig = "config.json" // a copy of the bundle's
-	execFIFO   = "exec.fifo"   // both runtimes': there until the container's program is started
+	crunConfig = "config.json" // copy of the bundle's
+	execFIFO   = "exec.fifo"   // of both runtimes: exists until the container's program is started
 )
 
-// stateLimit is the largest file in bytes that is read. The bounds on what can be in there are the engines'.
+// stateLimit is the size of the largest file that is read, in bytes. The engines limit its contents.
 const stateLimit = 16 << 20
 
-// find reads the state of all containers, `most` at most. What is being created or deleted right now is passed over.
+// find reads the state of at most most containers. It skips those that are being created or deleted.
 func (h Host) find(most int) (found []container, problems []error) {
 	for _, pattern := range roots {
 		directories, err := filepath.Glob(filepath.Join(h.Root, pattern))
@@ -86,7 +86,7 @@ func (h Host) find(most int) (found []container, problems []error) {
 	return found, problems
 }
 
-// list gives the names of the directories in a directory, sorted, `most` at most.
+// list returns the sorted names of at most most subdirectories.
 func list(directory string, most int) ([]string, error) {
 	d, err := os.Open(directory)
 	if errors.Is(err, os.ErrNotExist) || errors.Is(err, unix.ENOTDIR) {
@@ -115,7 +115,8 @@ func list(directory string, most int) ([]string, error) {
 	return names, nil
 }
 
-// read reads a container's state, runc's or crun's. The error wraps os.ErrNotExist where there is neither.
+// read reads the state of a container, in the format of runc or crun. If there is neither, the error wraps
+// os.ErrNotExist.
 func read(state string) (container, error) {
 	text, err := regular.ReadDirect(filepath.Join(state, runcState), stateLimit)
 	parse := parseRunc
@@ -137,8 +138,8 @@ func read(state string) (container, error) {
 	return c, nil
 }
 
-// parseRunc reads runc's state.json. It decodes libcontainer's type, and does not call libcontainer.Load, which makes
-// managers of cgroups as it reads: it cannot if the host's cgroups are seen from elsewhere, or systemd is not running.
+// parseRunc parses runc's state.json. It decodes libcontainer's type. It does not call libcontainer.Load, which
+// also makes cgroup managers: that fails if the host's cgroups are mounted elsewhere, or if systemd is not running.
 func parseRunc(text []byte) (container, error) {
 	var s libcontainer.State
 	if err := decode(text, &s); err != nil {
@@ -146,7 +147,7 @@ func parseRunc(text []byte) (container, error) {
 	}
 	c := container{pid: s.InitProcessPid, start: s.InitProcessStartTime, rootfs: s.Config.Rootfs}
 	c.annotations, c.bundle = annotations(s.Config.Labels)
-	// The unified hierarchy's has no name, and on a host with no others it is the only one.
+	// The unified hierarchy has no name. On a host without version 1 it is the only one.
 	below := mount
 	if len(s.CgroupPaths) > 1 {
 		below = hybridMount
@@ -159,8 +160,8 @@ func parseRunc(text []byte) (container, error) {
 	return c, c.check()
 }
 
-// decode is json.Unmarshal into a type that another version of the runtime may write in part otherwise: what has another
-// type there is left out. Whether anything is missing that is needed, check says.
+// decode is json.Unmarshal, but skips fields whose type differs, as in state of another version of the runtime.
+// check finds out whether a required field is missing.
 func decode(text []byte, to any) error {
 	var other *json.UnmarshalTypeError
 	if err := json.Unmarshal(text, to); err != nil && !errors.As(err, &other) {
@@ -169,9 +170,9 @@ func decode(text []byte, to any) error {
 	return nil
 }
 
-// annotations takes apart what specconv.CreateLibcontainerConfig of runc's libcontainer put together: "key=value" of each
-// annotation, in no order, and "bundle=" last. An annotation whose name has a '=' may look like another one:
-// where two do, neither is believed.
+// annotations splits the labels that specconv.CreateLibcontainerConfig of runc's libcontainer makes: "key=value" of
+// each annotation, in any order, and "bundle=" last. An annotation whose name has a '=' can imitate another one: if
+// two collide, both are left out.
 func annotations(labels []string) (set map[string]string, bundle string) {
 	if len(labels) == 0 {
 		return nil, ""
@@ -193,8 +194,8 @@ func annotations(labels []string) (set map[string]string, bundle string) {
 	return set, bundle
 }
 
-// parseCrun reads crun's status (libcrun_write_container_status in its src/libcrun/status.c) and the copy of the
-// container's config.json that it keeps beside.
+// parseCrun parses crun's status (libcrun_write_container_status in its src/libcrun/status.c) and crun's copy of
+// the container's config.json.
 func parseCrun(status, config []byte) (container, error) {
 	var s struct {
 		PID    int    `json:"pid"`
@@ -215,7 +216,7 @@ func parseCrun(status, config []byte) (container, error) {
 		c.rootfs = spec.Root.Path
 	}
 	c.cgroup = path.Clean("/" + s.Cgroup)
-	// Below a scope of systemd's crun makes a cgroup for the processes. The container's own is the scope.
+	// Below a systemd scope, crun makes a cgroup for the processes. The container's cgroup is the scope.
 	if s.Scope != "" {
 		if above, _, ok := strings.Cut(c.cgroup+"/", "/"+s.Scope+"/"); ok {
 			c.cgroup = above + "/" + s.Scope
@@ -224,7 +225,7 @@ func parseCrun(status, config []byte) (container, error) {
 	return c, c.check()
 }
 
-// check refuses a state that would have something else registered than one container.
+// check returns an error for a state that would register anything but one container.
 func (c *container) check() error {
 	switch {
 	case c.pid <= 0 || c.start == 0:
@@ -235,7 +236,7 @@ func (c *container) check() error {
 	return nil
 }
 
-// started tells whether the container's own program was started: the runtime waits for that at a pipe.
+// started reports whether the container's own program was started: until then, the runtime waits at a FIFO.
 func (c *container) started() bool {
 	_, err := os.Lstat(filepath.Join(c.state, execFIFO))
 	return errors.Is(err, os.ErrNotExist)

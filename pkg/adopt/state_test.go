@@ -18,8 +18,8 @@ import (
 
 const tasks = "/run/containerd/io.containerd.runtime.v2.task"
 
-// TestFind reads what runc 1.5.2 (below containerd, on a host with the unified hierarchy alone), runc 1.1.5 (on a hybrid
-// one) and crun 1.8.1 wrote.
+// TestFind reads state written by runc 1.5.2 (below containerd, on a host with the unified hierarchy alone), runc
+// 1.1.5 (on a hybrid one) and crun 1.8.1.
 func TestFind(t *testing.T) {
 	found, problems := Host{"testdata"}.find(100)
 	if len(problems) != 0 {
@@ -51,7 +51,7 @@ func TestFind(t *testing.T) {
 			annotations: map[string]string{}, state: "/run/docker/runtime-runc/moby/1a2b3c4d5e6f",
 		},
 		{
-			// Its annotations try to be its bundle, and a second namespace.
+			// Its annotations imitate a bundle and a second namespace.
 			id: "hostile", bundle: "/run/hostile", rootfs: "/run/hostile/rootfs", cgroup: "/hostile", pid: 2015, start: 1365121,
 			annotations: map[string]string{
 				"bundle": "/run/docker/evil", "io.kubernetes.cri.sandbox-name": "web-0", "esc": "\x1b[2J", "empty": "",
@@ -76,7 +76,8 @@ func TestFind(t *testing.T) {
 	}
 }
 
-// TestOtherVersion reads state of which a part that is not needed has another type than in the libraries used here.
+// TestOtherVersion reads state in which a field that is not needed has another type than in the libraries used
+// here.
 func TestOtherVersion(t *testing.T) {
 	const state = `{"id": "c", "init_process_pid": 7, "init_process_start": 8, "created": "2026-01-02T03:04:05Z", "intel_rdt_path": {"a": 1},
 		"cgroup_paths": {"": "/sys/fs/cgroup/x/c"}, "config": {"rootfs": "/r", "umask": "0022", "rlimits": {"nofile": 1}, "labels": ["a=b", "bundle=/b"]}}`
@@ -104,7 +105,7 @@ func TestParse(t *testing.T) {
 		name   string
 		parse  func(string) (container, error)
 		text   string
-		cgroup string // or
+		cgroup string // expected result, or
 		err    string
 	}{
 		{"systemd's scope", runc, `{"init_process_pid":7,"init_process_start":8,"cgroup_paths":{"":"/sys/fs/cgroup/a.slice/cri-containerd-b.scope"}}`, "/a.slice/cri-containerd-b.scope", ""},
@@ -120,7 +121,7 @@ func TestParse(t *testing.T) {
 		{"half a file", runc, `{"init_process_pid":7,`, "", "unexpected end"},
 		{"another type", runc, `{"init_process_pid":"7"}`, "", "no cgroup of its own"},
 		{"nothing", runc, ``, "", "unexpected end"},
-		// As libcrun_cgroup_enter_systemd of crun's src/libcrun/cgroup-systemd.c has it.
+		// As in libcrun_cgroup_enter_systemd of crun's src/libcrun/cgroup-systemd.c.
 		{"crun below a scope", crun, `{"pid":7,"process-start-time":8,"cgroup-path":"/machine.slice/libpod-a.scope/container","scope":"libpod-a.scope"}`, "/machine.slice/libpod-a.scope", ""},
 		{"crun deeper below a scope", crun, `{"pid":7,"process-start-time":8,"cgroup-path":"/machine.slice/libpod-a.scope/x/y","scope":"libpod-a.scope"}`, "/machine.slice/libpod-a.scope", ""},
 		{"crun in a scope", crun, `{"pid":7,"process-start-time":8,"cgroup-path":"/machine.slice/libpod-a.scope","scope":"libpod-a.scope"}`, "/machine.slice/libpod-a.scope", ""},
@@ -139,7 +140,7 @@ func TestParse(t *testing.T) {
 	}
 }
 
-// TestGarbage puts into the state directories what does not belong there: it is told, and keeps nobody else from being found.
+// TestGarbage puts other files into the state directories: they are reported, and all containers are still found.
 func TestGarbage(t *testing.T) {
 	root := t.TempDir()
 	state := filepath.Join(root, "run/runc")
@@ -185,7 +186,7 @@ func sorted(names []string) []string {
 	return names
 }
 
-// FuzzParse holds that whatever stands in a state file, what is taken from it names one cgroup below the hierarchy's root.
+// FuzzParse checks that any state file that is accepted names one cgroup below the hierarchy's root.
 func FuzzParse(f *testing.F) {
 	for _, seed := range []string{
 		`{"init_process_pid":7,"init_process_start":8,"cgroup_paths":{"":"/sys/fs/cgroup/a/../b"},"config":{"labels":["a=b","a=c","bundle=/x"]}}`,
