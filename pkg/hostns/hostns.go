@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package hostns starts this program again in the host's namespaces: from a privileged container that shares the host's
-// PID namespace, as nsenter(1) does, but without it, so that an image need hold nothing else.
+// Package hostns runs this program again in the host's namespaces, from a privileged container that shares the
+// host's PID namespace. It does the same as nsenter(1), so that the image does not need that program.
 package hostns
 
 import (
@@ -20,45 +20,47 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Why a process cannot enter the host's namespaces.
+// Reasons why a process cannot enter the host's namespaces.
 var (
 	ErrNotPrivileged = errors.New("not privileged enough to enter the host's namespaces: the container needs privileged: true, and uid 0")
 	ErrNotHostPID    = errors.New("PID 1 is not the host's: the pod needs hostPID: true")
 	ErrThere         = errors.New("this process has the mount namespace of PID 1 already: on the host itself leave --host out; in a pod, hostPID: true is missing")
 )
 
-// namespaces are those that are entered, by their names in /proc/PID/ns. That of users is the same, and so is that of PIDs.
+// namespaces to enter, by their names in /proc/PID/ns. The user and PID namespaces are the host's already.
 var namespaces = []struct {
 	name string
 	kind int
 }{
 	{"cgroup", unix.CLONE_NEWCGROUP}, {"ipc", unix.CLONE_NEWIPC}, {"uts", unix.CLONE_NEWUTS}, {"net", unix.CLONE_NEWNET},
-	{"mnt", unix.CLONE_NEWNS}, // the last one: it takes /proc away
+	{"mnt", unix.CLONE_NEWNS}, // last, since it replaces /proc
 }
 
 // originEnv tells the process on the host which container started it.
 const originEnv = "RUNC_TRACE_CONTAINER"
 
-// searchPath is what the process on the host looks for programs in: the container's PATH says nothing about the host.
+// searchPath is the PATH of the process on the host, for which the container's PATH means nothing.
 const searchPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/opt/bin:/run/current-system/sw/bin"
 
-// origin is the variable's value. It is taken out of the environment, which is handed on to others.
+// origin returns the variable's value, and removes it from the environment, which child processes inherit.
 var origin = sync.OnceValue(func() string {
 	value := os.Getenv(originEnv)
 	os.Unsetenv(originEnv)
 	return value
 })
 
-// Inside says whether Run started this process.
+// Inside reports whether Run started this process.
 func Inside() bool { return origin() != "" }
 
-// Path is the path by which this process sees a file of the container. If Run did not start this process, that is its own path.
+// Path returns the path at which this process sees a file of the container. If Run did not start this process, it
+// returns file unchanged.
 func Path(file string) string {
 	root, _, _ := strings.Cut(origin(), ":")
 	return root + file
 }
 
-// Program is the path by which this process sees its program in the container; "" if Run did not start this process.
+// Program returns the path at which this process sees its program in the container; "" if Run did not start this
+// process.
 func Program() string {
 	_, program, _ := strings.Cut(origin(), ":")
 	return program
@@ -66,8 +68,8 @@ func Program() string {
 
 // ExitError says how the process on the host ended.
 type ExitError struct {
-	Code   int            // its exit code, or 128 and the signal
-	Signal syscall.Signal // that killed it, or 0
+	Code   int            // exit code, or 128 + signal
+	Signal syscall.Signal // signal that killed it, or 0
 }
 
 func (e *ExitError) Error() string {
@@ -77,9 +79,9 @@ func (e *ExitError) Error() string {
 	return fmt.Sprintf("the process on the host ended with exit code %d", e.Code)
 }
 
-// Run starts this program again in the namespaces of PID 1 but for that of users, with the same arguments and standard
-// streams, passes signals on to it, and waits for its end: an *ExitError, unless it ended well. The environment that it gets is that of a service, and all
-// variables of this project.
+// Run runs this program again in all namespaces of PID 1 except the user namespace, with the same arguments and
+// standard streams. It passes signals on and waits for the process to end. The error is an *ExitError if the
+// process failed. The process gets the environment of a service, plus all variables of this project.
 func Run() error {
 	if err := check(); err != nil {
 		return err
@@ -98,7 +100,8 @@ func Run() error {
 	c.Stdin, c.Stdout, c.Stderr = os.Stdin, os.Stdout, os.Stderr
 	c.Dir = "/"
 
-	// The engine ends all processes of a container with the first one: this one must not go before the other.
+	// The engine kills all processes of a container when its first one ends, so this process must not end before
+	// its child.
 	signals := make(chan os.Signal, 8)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGQUIT)
 	defer signal.Stop(signals)
@@ -110,7 +113,7 @@ func Run() error {
 	for {
 		select {
 		case s := <-signals:
-			_ = c.Process.Signal(s) // which may have ended just now
+			_ = c.Process.Signal(s) // it may have ended already
 		case err := <-ended:
 			return exit(c, err)
 		}
@@ -132,10 +135,10 @@ func exit(c *exec.Cmd, err error) error {
 	return nil
 }
 
-// check finds out whether PID 1 can be the host's.
+// check reports whether PID 1 can be the host's.
 func check() error {
-	// The first process of a PID namespace, or of a container that joined another one's (shareProcessNamespace), has no parent in it. That
-	// of a container in the host's has the engine's shim.
+	// The first process of a PID namespace, or of a container that joined another one's (shareProcessNamespace),
+	// has no parent in it. In the host's PID namespace, the parent is the engine's shim.
 	if os.Getpid() == 1 || os.Getppid() == 0 {
 		return ErrNotHostPID
 	}
@@ -159,7 +162,7 @@ func refused(what string, err error) error {
 	return fmt.Errorf("%s: %w", what, err)
 }
 
-// environment is what of this one is handed on.
+// environment returns the part of the environment that is passed on.
 func environment(all []string) []string {
 	kept := []string{"PATH=" + searchPath, "HOME=/root"}
 	for _, variable := range all {
@@ -172,8 +175,8 @@ func environment(all []string) []string {
 	return kept
 }
 
-// elsewhere runs a function on a thread that ends with it, and is not the first one: the root directory of that is the one
-// through which the container's files are seen from the host.
+// elsewhere runs do on a thread that ends with it and is not the main thread: the host sees the container's files
+// through the root directory of the main thread.
 func elsewhere(do func() error) error {
 	done := make(chan error, 1)
 	go func() {
@@ -184,12 +187,12 @@ func elsewhere(do func() error) error {
 			done <- err
 			return
 		}
-		done <- do() // and is not unlocked
+		done <- do() // the thread stays locked, so it ends here
 	}()
 	return <-done
 }
 
-// enterAndStart starts a command in the namespaces of PID 1, in which the thread is then.
+// enterAndStart moves the thread into the namespaces of PID 1, and starts a command there.
 func enterAndStart(c *exec.Cmd) error {
 	files := make([]*os.File, len(namespaces))
 	for i, n := range namespaces {
@@ -200,7 +203,7 @@ func enterAndStart(c *exec.Cmd) error {
 		defer file.Close()
 		files[i] = file
 	}
-	// Threads share their root directory, and who shares it cannot change mount namespaces.
+	// Threads share their root directory; a thread that shares it cannot change its mount namespace.
 	if err := unix.Unshare(unix.CLONE_FS); err != nil {
 		return fmt.Errorf("giving a thread a root directory of its own: %w", err)
 	}

@@ -23,7 +23,7 @@ import (
 	"github.com/runc-trace/runc-trace/test/roottest"
 )
 
-// Parts that the test binary plays: the first process of a machine, and that of a container on it.
+// Roles of the test binary: the first process of a machine, and that of a container on it.
 const (
 	hostPart      = "host"
 	containerPart = "container"
@@ -80,7 +80,7 @@ func beHost(what, dir string) int {
 	return c.ProcessState.ExitCode()
 }
 
-// inContainer hides a file from the host, and goes there.
+// inContainer hides a file from the host, and continues there.
 func inContainer(what, dir string) int {
 	err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, "")
 	if err == nil {
@@ -107,13 +107,13 @@ func inContainer(what, dir string) int {
 	return 0
 }
 
-// seen is what the process on the host finds.
+// seen holds the observations of the process on the host.
 type seen struct {
 	Entered     bool // all namespaces are those of PID 1
 	Directory   string
 	Environment []string
-	There, Here string // contents of the hidden file, through the container and by its own path
-	Program     bool   // it is the container's
+	There, Here string // contents of the hidden file, through the container and at its own path
+	Program     bool   // is the container's
 }
 
 func onHost(what, dir string) int {
@@ -171,7 +171,7 @@ func machine(t *testing.T, what string) (c *exec.Cmd, stdout, stderr *bytes.Buff
 	return c, stdout, stderr
 }
 
-// TestRun looks at what a process finds that was started from a container.
+// TestRun checks the environment of a process started from a container.
 func TestRun(t *testing.T) {
 	c, stdout, stderr := machine(t, "look")
 	if err := c.Run(); err != nil {
@@ -193,7 +193,7 @@ func TestRun(t *testing.T) {
 	}
 }
 
-// TestEnds passes on how the process on the host ends.
+// TestEnds checks that the exit status of the process on the host is passed on.
 func TestEnds(t *testing.T) {
 	for what, want := range map[string]struct {
 		code int
@@ -210,7 +210,7 @@ func TestEnds(t *testing.T) {
 	}
 }
 
-// TestSignal passes signals on.
+// TestSignal checks that signals are passed on.
 func TestSignal(t *testing.T) {
 	c, _, stderr := machine(t, "wait")
 	c.Stdout = nil
@@ -233,7 +233,7 @@ func TestSignal(t *testing.T) {
 	}
 }
 
-// TestRefused says why it cannot be done.
+// TestRefused checks the reasons for which Run fails.
 func TestRefused(t *testing.T) {
 	for what, want := range map[string]error{"unprivileged": ErrNotPrivileged, "own PIDs": ErrNotHostPID, "there": ErrThere} {
 		c, stdout, stderr := machine(t, what)

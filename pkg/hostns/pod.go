@@ -13,11 +13,12 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/regular"
 )
 
-// podCgroup are the names of cgroups that a kubelet makes for a pod: with its UID, or the hash that stands for it.
+// podCgroup matches the names of cgroups that a kubelet makes for a pod: they contain its UID, or a hash instead of
+// it.
 var podCgroup = regexp.MustCompile(`(^|-)pod[0-9a-f_-]{32,36}(\.slice)?$`)
 
-// Cgroups are the names of the cgroups of the container that this process is in, and of all others of its pod: the IDs of
-// these containers are part of them. Sorted.
+// Cgroups returns the sorted names of the cgroups of this process's container and of all others of its pod. The
+// names contain the IDs of these containers.
 func Cgroups() ([]string, error) {
 	own, err := regular.Read("/proc/self/cgroup", regular.Text)
 	if err != nil {
@@ -26,14 +27,14 @@ func Cgroups() ([]string, error) {
 	files, _ := filepath.Glob("/proc/[0-9]*/cgroup")
 	var others []string
 	for _, file := range files {
-		if text, err := regular.Read(file, regular.Text); err == nil { // otherwise it has ended
+		if text, err := regular.Read(file, regular.Text); err == nil { // on an error it has ended
 			others = append(others, string(text))
 		}
 	}
 	return cgroups(string(own), others), nil
 }
 
-// cgroups finds them in what /proc/PID/cgroup says of this process, and of others.
+// cgroups finds the names in the text of /proc/PID/cgroup of this process, and of others.
 func cgroups(own string, others []string) []string {
 	var names []string
 	pods := make(map[string]bool)
@@ -54,7 +55,7 @@ func cgroups(own string, others []string) []string {
 	return slices.Compact(names)
 }
 
-// memberships are the cgroups of a process, by hierarchy. See cgroups(7).
+// memberships returns the cgroups of a process by hierarchy. See cgroups(7).
 func memberships(text string) map[string]string {
 	found := make(map[string]string)
 	for line := range strings.Lines(text) {

@@ -8,7 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestCgroups finds the containers of a pod, by the cgroups of both drivers, and takes nobody else's for them.
+// TestCgroups finds the containers of a pod by the cgroups of both drivers, and none of other pods.
 func TestCgroups(t *testing.T) {
 	const uid = "11111111-2222-3333-4444-555555555555"
 	others := []string{
