@@ -250,7 +250,8 @@ func dumped(text []byte) (map[string]any, error) {
 // oldDefault is an error if the section has a table that is not edited.
 func oldDefault(cri map[string]any) error {
 	if old, _ := lookUp(cri, key{"default_runtime", "runtime_type"}).(string); old != "" {
-		return errors.New("containerd's configuration has a table [... containerd.default_runtime], which its versions since 1.3 only read for old times' sake: move it to [... containerd.runtimes.NAME], and name that in default_runtime_name")
+		return errors.New("containerd's configuration has a table [... containerd.default_runtime], which its versions since 1.3 only read for old times' sake: " +
+			"move it to [... containerd.runtimes.NAME], and name that in default_runtime_name")
 	}
 	return nil
 }

@@ -25,7 +25,11 @@ func (docker) detect(h Host) ([]Engine, error) {
 
 // Not every restart of Docker leaves containers alone.
 func (docker) traits() traits {
-	return traits{program: "dockerd", reserved: stockRuntimes, init: []string{"/etc/default/docker", "/etc/conf.d/docker"}, options: "DOCKER_OPTS", verb: "reload", advice: "kill -HUP $(pidof dockerd), or restart dockerd", keeps: true}
+	return traits{
+		program: "dockerd", reserved: stockRuntimes,
+		init: []string{"/etc/default/docker", "/etc/conf.d/docker"}, options: "DOCKER_OPTS",
+		verb: "reload", advice: "kill -HUP $(pidof dockerd), or restart dockerd", keeps: true,
+	}
 }
 
 // daemonJSON is what of daemon.json is about runtimes.

@@ -228,7 +228,7 @@ func (podman) edit(h Host, e Engine, r Request) ([]File, error) {
 	}
 	if r.Default {
 		if kind := known.types[known.name]; kind != "" {
-			return nil, fmt.Errorf("Podman's default runtime is %q, %w: name another in runtime below [engine], or install without --set-default", known.name, ErrNotRunc)
+			return nil, fmt.Errorf("its default runtime is %q, %w: name another in runtime below [engine], or install without --set-default", known.name, ErrNotRunc)
 		}
 		route(known.name, known.name, r.Shim)
 	} else {

@@ -204,7 +204,11 @@ func (u *unit) specify(text string, at place) string {
 		return text
 	}
 	name := strings.TrimSuffix(u.name, path.Ext(u.name))
-	known := map[byte]string{'%': "%", 'n': u.name, 'N': name, 'p': name, 'P': name, 'i': "", 'I': "", 'C': "/var/cache", 'E': "/etc", 'L': "/var/log", 'S': "/var/lib", 't': "/run", 'T': "/tmp", 'V': "/var/tmp", 'h': "/root", 'u': "root", 'U': "0", 'g': "root", 'G': "0"}
+	known := map[byte]string{
+		'%': "%", 'n': u.name, 'N': name, 'p': name, 'P': name, 'i': "", 'I': "",
+		'C': "/var/cache", 'E': "/etc", 'L': "/var/log", 'S': "/var/lib", 't': "/run", 'T': "/tmp", 'V': "/var/tmp",
+		'h': "/root", 'u': "root", 'U': "0", 'g': "root", 'G': "0",
+	}
 	var b strings.Builder
 	for i := 0; i < len(text); i++ {
 		if text[i] != '%' || i+1 == len(text) {
