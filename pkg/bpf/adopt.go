@@ -265,5 +265,6 @@ func cgroupID(directory string) (uint64, error) {
 	return s.Ino, nil
 }
 
-// rootCgroup is the ID of the root of the unified hierarchy, see cgroup_setup_root() in the kernel's kernel/cgroup/cgroup.c.
+// rootCgroup is the ID of the root of the unified hierarchy, see cgroup_setup_root() in the kernel's
+// kernel/cgroup/cgroup.c.
 const rootCgroup = 1

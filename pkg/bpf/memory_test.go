@@ -13,8 +13,8 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 )
 
-// TestMemoryBesideThePools holds docs/security.md to what the kernel allocates beside the pools: an element of a map of its own
-// header and value, in the next power of two.
+// TestMemoryBesideThePools holds docs/security.md to what the kernel allocates beside the pools: an element of a map
+// of its own header and value, in the next power of two.
 func TestMemoryBesideThePools(t *testing.T) {
 	text, err := os.ReadFile("../../docs/security.md")
 	if err != nil {

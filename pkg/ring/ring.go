@@ -142,8 +142,8 @@ type Snapshot struct {
 }
 
 // Limits of retries. A read is repeated while an announced writer has not published its position, or if the ring is
-// reassigned or overwritten during the copy. The first `choosy` attempts fail if more than half of the copied bytes were
-// overwritten meanwhile; later ones accept any part.
+// reassigned or overwritten during the copy. The first `choosy` attempts fail if more than half of the copied bytes
+// were overwritten meanwhile; later ones accept any part.
 const (
 	attempts = 100
 	choosy   = attempts / 2

@@ -58,7 +58,8 @@ type clusterResult struct {
 	Disorder   int     // events printed behind later ones
 }
 
-// benchCluster measures reading a cluster against an API server that is played by another process: pods, and WebSockets over TLS.
+// benchCluster measures reading a cluster against an API server that is played by another process: pods, and
+// WebSockets over TLS.
 func benchCluster(int) error {
 	fmt.Printf("| | nodes | events/s | until connected, s | lines | CPU a line, us | CPU in all, s | memory, MiB | event to print, ms: median | 99%% | most | out of order |\n|---|---|---|---|---|---|---|---|---|---|---|---|\n")
 	for _, c := range clusterCases {

@@ -41,7 +41,8 @@ const (
 	onError  = "\x03"
 )
 
-// clusterServer plays the API server of a cluster with so many nodes, which exec so often a second each, until stdin is closed.
+// clusterServer plays the API server of a cluster with so many nodes, which exec so often a second each, until stdin
+// is closed.
 func clusterServer(nodes, rate int) error {
 	upgrader := websocket.Upgrader{Subprotocols: []string{"v5.channel.k8s.io"}}
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

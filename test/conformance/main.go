@@ -4,9 +4,9 @@
 // runtime, and prints the tests that end differently. It exits with 1 if there is one.
 //
 // Each file of tests runs in a world of its own (lane.sh), so that several run at once. If a test ends differently,
-// its file runs again, alone: three times, or ten if one of these disagrees as well. A difference is a
-// test that in more than a quarter of the rounds ended by the shim in a way in which it never ended by the bare runtime; how
-// often is printed for both.
+// its file runs again, alone: three times, or ten if one of these disagrees as well. A difference is a test that in
+// more than a quarter of the rounds ended by the shim in a way in which it never ended by the bare runtime; how often
+// is printed for both.
 package main
 
 import (

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Gotest runs `go test` with its arguments, prints what that prints, and keeps how long tests and packages took: it adds
-// a line for each to the file that the environment variable RUNC_TRACE_TIMES names, or else prints the longest ones.
+// Gotest runs `go test` with its arguments, prints what that prints, and keeps how long tests and packages took: it
+// adds a line for each to the file that the environment variable RUNC_TRACE_TIMES names, or else prints the longest
+// ones.
 package main
 
 import (

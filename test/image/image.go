@@ -26,8 +26,8 @@ func New(name string, layer []byte, command ...string) (*Image, error) {
 	return made(name, layer, map[string]any{"Env": []string{"PATH=/bin"}, "Cmd": command, "WorkingDir": "/"})
 }
 
-// Pause makes an image for pods' own containers, of Busybox's layer. Engines that heed the image stop it by SIGKILL: as the first
-// process it would not notice SIGTERM.
+// Pause makes an image for pods' own containers, of Busybox's layer. Engines that heed the image stop it by SIGKILL:
+// as the first process it would not notice SIGTERM.
 func Pause(name string, layer []byte) (*Image, error) {
 	return made(name, layer, map[string]any{"Cmd": []string{"/bin/sleep", "1000000"}, "WorkingDir": "/", "StopSignal": "SIGKILL"})
 }
@@ -48,11 +48,12 @@ func made(name string, layer []byte, run map[string]any) (*Image, error) {
 
 func digest(data []byte) string { return fmt.Sprintf("%x", sha256.Sum256(data)) }
 
-// Busybox is a file system, as a layer, with busybox under the name of each of its applets. The names are hard links, so that
-// an exec of one shows its path. Its shell runs the others without an exec, or through /proc/self/exe.
+// Busybox is a file system, as a layer, with busybox under the name of each of its applets. The names are hard links,
+// so that an exec of one shows its path. Its shell runs the others without an exec, or through /proc/self/exe.
 func Busybox() ([]byte, error) { return busybox(nil) }
 
-// BusyboxWithShell is the same with another shell, which is in a file and needs no others: one that executes what it runs.
+// BusyboxWithShell is the same with another shell, which is in a file and needs no others: one that executes what it
+// runs.
 func BusyboxWithShell(file string) ([]byte, error) {
 	shell, err := os.ReadFile(file)
 	if err != nil {
@@ -93,7 +94,8 @@ func busybox(shell []byte) ([]byte, error) {
 	return layer.close()
 }
 
-// Program is a file system, as a layer, with nothing but a program that needs nothing else: what is in a file, at a path.
+// Program is a file system, as a layer, with nothing but a program that needs nothing else: what is in a file, at a
+// path.
 func Program(file, path string) ([]byte, error) {
 	program, err := os.ReadFile(file)
 	if err != nil {

@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// Registry serves images to those who pull them: the reading half of the OCI distribution specification. The host that is
-// in an image's name is not looked at.
+// Registry serves images to those who pull them: the reading half of the OCI distribution specification. The host
+// that is in an image's name is not looked at.
 func Registry(images ...*Image) (http.Handler, error) {
 	const (
 		manifestType = "application/vnd.oci.image.manifest.v1+json"

@@ -17,8 +17,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Directories of which a machine has its own, beside /etc: some are as those of the machine below, the others are empty at
-// first. Engines keep layers of overlays in the latter, and these cannot lie on an overlay.
+// Directories of which a machine has its own, beside /etc: some are as those of the machine below, the others are
+// empty at first. Engines keep layers of overlays in the latter, and these cannot lie on an overlay.
 var (
 	overlaid = []string{"/usr/bin", "/usr/local", "/usr/sbin", "/var"}
 	empty    = []string{"/opt", "/root", "/run", "/var/lib/containerd", "/var/lib/containers", "/var/lib/docker"}
@@ -27,7 +27,8 @@ var (
 // sysctls are what a kubelet sets, of which there is one in a kernel. A machine has files in place of them.
 var sysctls = []string{"kernel/keys/root_maxbytes", "kernel/keys/root_maxkeys", "kernel/panic", "kernel/panic_on_oops", "vm/overcommit_memory", "vm/panic_on_oom"}
 
-// beFirst makes its namespaces into a machine, says so on standard output, and collects the dead until standard input ends.
+// beFirst makes its namespaces into a machine, says so on standard output, and collects the dead until standard input
+// ends.
 func beFirst(p *plan) error {
 	if p.Name != "" {
 		if err := unix.Sethostname([]byte(p.Name)); err != nil {
@@ -141,7 +142,8 @@ func shadow(dir string) error {
 	return nil
 }
 
-// mountCgroups mounts each hierarchy anew in its place: a mount begins at the cgroup of the namespace that it was made in.
+// mountCgroups mounts each hierarchy anew in its place: a mount begins at the cgroup of the namespace that it was
+// made in.
 func (p *plan) mountCgroups() error {
 	hierarchies, err := cgroupMounts()
 	if err != nil {

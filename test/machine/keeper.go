@@ -11,8 +11,9 @@ import (
 	"syscall"
 )
 
-// keep makes the machine's first process and prints its PID. When standard input ends, it ends the machine, and removes the
-// machine's cgroups. It is a process of its own, so that they are removed even if the process that made the machine was killed.
+// keep makes the machine's first process and prints its PID. When standard input ends, it ends the machine, and
+// removes the machine's cgroups. It is a process of its own, so that they are removed even if the process that made
+// the machine was killed.
 func keep(p *plan) (err error) {
 	hierarchies, err := cgroupMounts()
 	if err != nil {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package machine makes what engines, a kubelet, runc-trace and tracectl believe to be a machine of their own, so that all of
-// them run with the paths and the configuration that they have by default: namespaces of mounts, processes, network and
-// cgroups, and a name. /etc, /var and the directories of programs are copies, /opt, /root, /run and the engines' data are empty,
-// pins are the machine's own, and its network is a loopback. Everything in it ends with its first process, and that one with the
-// process that made the machine, however that ends.
+// Package machine makes what engines, a kubelet, runc-trace and tracectl believe to be a machine of their own, so
+// that all of them run with the paths and the configuration that they have by default: namespaces of mounts,
+// processes, network and cgroups, and a name. /etc, /var and the directories of programs are copies, /opt, /root,
+// /run and the engines' data are empty, pins are the machine's own, and its network is a loopback. Everything in it
+// ends with its first process, and that one with the process that made the machine, however that ends.
 package machine
 
 import (

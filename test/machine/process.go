@@ -12,7 +12,8 @@ import (
 	"time"
 )
 
-// Outcome is how a command ended. Of one that a signal ended, the code is as a shell has it: 128 and the signal's number.
+// Outcome is how a command ended. Of one that a signal ended, the code is as a shell has it: 128 and the signal's
+// number.
 type Outcome struct {
 	Code           int
 	Stdout, Stderr string
@@ -37,8 +38,8 @@ func (m *Machine) Run(args ...string) (Outcome, error) {
 	return o, err
 }
 
-// Start starts a program that was prepared by Command. What it writes goes to files in the machine's directory, but for what was
-// already given another place: a process that it leaves behind would keep a pipe open.
+// Start starts a program that was prepared by Command. What it writes goes to files in the machine's directory, but
+// for what was already given another place: a process that it leaves behind would keep a pipe open.
 func (m *Machine) Start(c *exec.Cmd) (*Process, error) {
 	p := &Process{cmd: c}
 	for i := range p.files {
