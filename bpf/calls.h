@@ -2,11 +2,10 @@
 /*
  * The flight recorder: one record for every system call of a recorded container.
  *
- * At enter, the arguments and what input they point to are put together in the task's
- * own storage, in the record's final form; at exit the output is added, and the record
- * is written at once. A task that is in no container pays a load of its own field at
- * either hook, and one look-up of its cgroup at enter. A task whose storage names its
- * present cgroup needs no look-up of the cgroup: a binding never changes while tasks are in it.
+ * At enter, the arguments and the input that they point to are stored in the task's own storage, in the final form of
+ * the record. At exit, the output is added and the record is written at once. If a task is in no container, each hook
+ * loads one field of the task, and enter also looks up its cgroup. If the storage of a task names its current cgroup,
+ * enter needs no look-up, because a binding never changes while tasks are in the cgroup.
  */
 #ifndef CALLS_H
 #define CALLS_H
@@ -52,7 +51,7 @@ static __always_inline long number_of(struct pt_regs *regs)
 #endif
 }
 
-/* put_arg appends an argument, in 4 bytes where it is a sign-extended 32-bit value. Without branches: six of
+/* put_arg appends an argument, in 4 bytes if it is a sign-extended 32-bit value. It has no branches, because six of
  * these would make 64 paths for the verifier. */
 static __always_inline u32 put_arg(struct in_flight *call, u32 at, u32 i, u32 *wide_args)
 {
@@ -67,7 +66,7 @@ static __always_inline u32 put_arg(struct in_flight *call, u32 at, u32 i, u32 *w
 	return at + 4 + wide * 4;
 }
 
-/* describe_call puts a call together in its task's storage. */
+/* describe_call stores a call in the storage of its task. */
 static __always_inline void describe_call(struct in_flight *call, struct task_struct *task, struct pt_regs *regs, u64 number)
 {
 	bool compat = task_is_compat(task);
@@ -120,7 +119,7 @@ static __always_inline void describe_call(struct in_flight *call, struct task_st
 		capture_input(call, description);
 }
 
-/* set_duration keeps a duration in 32 bits, in the finest unit that holds it; returns that unit as flags. */
+/* set_duration stores a duration in 32 bits, in the finest unit in which it fits, and returns that unit as flags. */
 static __always_inline u16 set_duration(struct call *record, u64 ns)
 {
 	u32 unit = 0;
@@ -133,7 +132,8 @@ static __always_inline u16 set_duration(struct call *record, u64 ns)
 	return unit << CALL_UNIT_SHIFT;
 }
 
-/* copy_body copies a body, and up to 7 bytes that round it up. Most are short: word by word costs less than a call. */
+/* copy_body copies a body and up to 7 bytes of padding. Most bodies are short, and copying words costs less than a
+ * call. */
 static __always_inline void copy_body(u8 *to, const u8 *from, u32 length)
 {
 	enum { WORDS = 16 };
@@ -146,7 +146,7 @@ static __always_inline void copy_body(u8 *to, const u8 *from, u32 length)
 		((u64 *)to)[i] = ((const u64 *)from)[i];
 }
 
-/* write_call writes the record of a call that is over, one way or the other. */
+/* write_call writes the record of a call that returned or whose task ended. */
 static __always_inline void write_call(struct in_flight *call, struct task_struct *task, u64 now, s64 result, u16 flags)
 {
 	u32 index = call->ring - 1, cpu = bpf_get_smp_processor_id(), head = sizeof(struct call);
@@ -185,7 +185,7 @@ static __always_inline void write_call(struct in_flight *call, struct task_struc
 	position = ring_reserve(ring, writer, length);
 	__sync_fetch_and_add(&ring->written, 1);
 
-	/* Positions are multiples of 8; the mask says so to the verifier. */
+	/* Positions are multiples of 8; the mask proves it to the verifier. */
 	record = (struct call *)(ring->data + (position & (ring_size - 8)));
 	record->entry.time = call->time;
 	record->entry.words = length / 8;
@@ -235,7 +235,7 @@ int on_sys_enter(u64 *ctx)
 	return 0;
 }
 
-/* An exit without an enter: seccomp refused the call before any hook saw it, or the kernel skipped the hook. */
+/* An exit without an enter: seccomp refused the call before any hook ran, or the kernel skipped the hook. */
 static __noinline int describe_refused(struct in_flight *call, struct task_struct *task, struct pt_regs *regs)
 {
 	long number = number_of(regs);
@@ -249,8 +249,9 @@ static __noinline int describe_refused(struct in_flight *call, struct task_struc
 }
 
 /*
- * is_over tells whether the call that ends is the one in storage. It is not where the kernel skipped both the exit of
- * that one and the enter of this: both programs were being run on this CPU by tasks that it had been taken from.
+ * is_over reports whether the call that ends is the one in storage. It is another one if the kernel skipped both the
+ * exit of the stored call and the enter of this one, because preempted tasks were in the middle of these programs on
+ * this CPU.
  */
 static __always_inline bool is_over(struct in_flight *call, struct pt_regs *regs, s64 result)
 {
@@ -258,7 +259,7 @@ static __always_inline bool is_over(struct in_flight *call, struct pt_regs *regs
 	u64 args[ARGS_MAX], differ = 0;
 
 	if (number < 0)
-		return true; /* the registers are those of another time: rt_sigreturn */
+		return true; /* rt_sigreturn: the registers are those before the signal */
 	if (call->flags & CALL_X32)
 		number &= ~0x40000000;
 	if (number >= NUMBER_OTHER)
@@ -289,7 +290,7 @@ static __always_inline void leave(struct pt_regs *regs, s64 result)
 		exec_failed(call, result);
 	if (!call->ring)
 		return;
-	/* A successful exec has left the memory that its arguments lay in. */
+	/* A successful exec has released the memory of its arguments. */
 	if (call->due && !(call->exec && !result))
 		capture_output(call, result);
 	write_call(call, task, boot_time(), result, 0);

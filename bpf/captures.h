@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * What a call's pointers point to, as the map syscalls says: appended to the call's body in its task's storage.
+ * Captures: the memory that a call's pointers point to, as described in the map syscalls. It is appended to the call's
+ * body in the storage of its task.
  *
- * Functions that are not static are verified once, by themselves, and not along every path
- * that leads to them: here that is a tenth of the time to load. They are handed
- * pointers that may be null as far as the verifier knows.
+ * The verifier checks a function that is not static once, and not on every path to it, which reduces the load time to a
+ * tenth. To the verifier, the pointer arguments of such a function may be null.
  */
 #ifndef CAPTURES_H
 #define CAPTURES_H
@@ -12,10 +12,10 @@
 #include "in_flight.h"
 
 enum {
-	VECTORS = 8,	/* elements of an iovec that are followed */
+	VECTORS = 8,	/* iovecs of one call that are followed */
 };
 
-/* A capture's place behind what is staged already, or NULL where there is no room. */
+/* staging_place returns the place of the next capture, or NULL if there is no room. */
 static __always_inline u8 *staging_place(struct in_flight *call)
 {
 	u64 at = call->body_length;
@@ -37,7 +37,7 @@ static __always_inline void stage(struct in_flight *call, u8 *place, u32 length,
 	call->flags += 1 << CALL_CAPTURES_SHIFT;
 }
 
-/* stage_number appends the number of a call that is too large for its header. */
+/* stage_number appends the number of a call, if it is too large for the header. */
 static __always_inline void stage_number(struct in_flight *call, u32 number)
 {
 	u8 *place = staging_place(call);
@@ -48,7 +48,7 @@ static __always_inline void stage_number(struct in_flight *call, u32 number)
 	stage(call, place, sizeof(number), 0, 0);
 }
 
-/* stage_string appends the string that an argument points to; -1 where it cannot be read. */
+/* stage_string appends the string that an argument points to. It returns -1 if the memory cannot be read. */
 __noinline int stage_string(struct in_flight *call, u32 arg)
 {
 	const void *from;
@@ -72,7 +72,7 @@ __noinline int stage_string(struct in_flight *call, u32 arg)
 	return 0;
 }
 
-/* take_bytes appends the buffer that an argument points to; -1 where it cannot be read. */
+/* take_bytes appends the buffer that an argument points to. It returns -1 if the memory cannot be read. */
 static __always_inline int take_bytes(struct in_flight *call, u32 arg, u64 length)
 {
 	const void *from;
@@ -105,7 +105,7 @@ struct iovec {
 	u64 length;
 };
 
-/* stage_vector appends what `count` iovecs at `from` hold, no more than `limit` bytes; -1 where they cannot be read. */
+/* stage_vector appends the data of `count` iovecs at `from`, up to `limit` bytes. It returns -1 if it cannot read them. */
 __noinline int stage_vector(struct in_flight *call, u32 arg, u64 from, u64 count, u64 limit)
 {
 	struct iovec vector;
@@ -131,7 +131,7 @@ __noinline int stage_vector(struct in_flight *call, u32 arg, u64 from, u64 count
 		opaque(n);
 		if (at > CAPTURE_LIMIT || n > CAPTURE_LIMIT)
 			return 0;
-		/* One capture stands here alone: its limit is room enough for both offset and length. */
+		/* It is the only capture of the call: its limit leaves room for both offset and length. */
 		if (call->body_length > BODY_ARGS)
 			return 0;
 		if (bpf_probe_read_user(call->body + call->body_length + sizeof(struct capture_header) + at, n,
@@ -147,7 +147,7 @@ __noinline int stage_vector(struct in_flight *call, u32 arg, u64 from, u64 count
 	return 0;
 }
 
-/* stage_message does so for the iovecs of a struct msghdr. */
+/* stage_message does the same for the iovecs of a struct msghdr. */
 static __always_inline int stage_message(struct in_flight *call, u32 arg, u64 limit)
 {
 	struct {
@@ -166,7 +166,7 @@ static __always_inline int stage_message(struct in_flight *call, u32 arg, u64 li
 	return stage_vector(call, arg, message.iov, message.length, limit);
 }
 
-/* capture reads one pointer argument; -1 where its memory is not there. `result` counts for output only. */
+/* capture reads one pointer argument. It returns -1 if the memory cannot be read. `result` is used for output only. */
 __noinline int capture(struct in_flight *call, struct capture *c, s64 result)
 {
 	u32 arg, length, kind;
@@ -186,7 +186,7 @@ __noinline int capture(struct in_flight *call, struct capture *c, s64 result)
 	case CAPTURE_OUT:
 		if (result <= 0 || length >= ARGS_MAX)
 			return 0;
-		/* Some calls return more than they were given room for. */
+		/* Some calls return more than the size of their buffer. */
 		return stage_bytes(call, arg, (u64)result < call->args[length] ? (u64)result : call->args[length]);
 	case CAPTURE_FIXED_IN:
 		return stage_bytes(call, arg, length);
@@ -212,7 +212,7 @@ static __always_inline bool is_output(u32 kind)
 	       kind == CAPTURE_MESSAGE_OUT;
 }
 
-/* capture_input reads what a call is given; the two commonest kinds without a detour. */
+/* capture_input reads the input of a call. The two most frequent kinds are handled directly. */
 static __always_inline void capture_input(struct in_flight *call, struct syscall *description)
 {
 	for (u32 i = 0; i < CAPTURES_MAX; i++) {
@@ -233,7 +233,7 @@ static __always_inline void capture_input(struct in_flight *call, struct syscall
 	}
 }
 
-/* capture_output reads what the call has brought, and input whose page was not there before the kernel went for it. */
+/* capture_output reads the output of a call, and input whose page was not present at enter. */
 __noinline int capture_output(struct in_flight *call, s64 result)
 {
 	struct syscall *description;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The exec log: every exec of every container, the failed ones too, and with it what
- * only an exec or an exit tells: which process is the container's init, and how it ended.
+ * The exec log: every exec of every container, including failed ones. The programs also record what only an exec or an
+ * exit shows: which process is the init of the container, and how it ended.
  */
 #ifndef EXECS_H
 #define EXECS_H
@@ -11,7 +11,7 @@
 struct exec_event {
 	u64 cgroup;
 	u64 binding;
-	u64 argv;	/* user memory to read the arguments from, or 0: they lie in scratch */
+	u64 argv;	/* address of the arguments in user memory; 0: they are in scratch */
 	u32 argv_length;
 	u32 path_length;	/* of the path in scratch */
 	u32 argc;
@@ -19,8 +19,9 @@ struct exec_event {
 	u32 flags;
 };
 
-/* runtime_exec tells the runtime's own execs ("runc init" re-executing itself) from the container's: they happen in
- * the runtime's mount namespace, before the container's program runs or in a process whose parent is outside. */
+/* runtime_exec reports whether an exec is the runtime's own ("runc init" executes itself again). These execs are in the
+ * runtime's mount namespace, and they are before the program of the container runs or in a process whose parent is
+ * outside. */
 static __always_inline bool runtime_exec(struct task_struct *task, struct identity *identity)
 {
 	u64 parent;
@@ -73,7 +74,7 @@ __noinline int write_exec(struct exec_event *event, struct scratch *s)
 
 	index = (position >> segment_shift) & (segments - 1);
 	segment = bpf_map_lookup_elem(&exec_log, &index);
-	if (!segment) { /* the index is masked: only the verifier does not know */
+	if (!segment) { /* impossible: the index is masked, which the verifier does not know */
 		writer->ring = 0;
 		return 0;
 	}
@@ -155,7 +156,7 @@ int on_exec(u64 *ctx)
 	return 0;
 }
 
-/* exec_failed logs an exec that returned: the memory is the caller's still, its strings are read from there. */
+/* exec_failed logs an exec that returned. The memory is still that of the caller, so the strings are read from there. */
 __noinline int exec_failed(struct in_flight *call, s64 result)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
@@ -177,7 +178,7 @@ __noinline int exec_failed(struct in_flight *call, s64 result)
 	identity = identity_of(event.binding);
 	if (identity && runtime_exec(task, identity))
 		event.flags |= EXEC_RUNTIME;
-	first = call->exec == 2 ? 1 : 0; /* execveat's first argument is a directory */
+	first = call->exec == 2 ? 1 : 0; /* the first argument of execveat is a directory */
 	path = call->args[first];
 	argv = call->args[first + 1];
 	size = call->flags & CALL_COMPAT ? 4 : 8;
@@ -217,7 +218,7 @@ __noinline int exec_failed(struct in_flight *call, s64 result)
 	return write_exec(&event, s);
 }
 
-/* The last thread of a process: what wait(2) will tell of it. */
+/* wait_status returns the status that wait(2) will report, if task is the last thread of its process. */
 static __always_inline s32 wait_status(struct task_struct *task)
 {
 	if (task->signal->flags & SIGNAL_GROUP_EXIT)
@@ -270,7 +271,8 @@ int on_exit(u64 *ctx)
 	return 0;
 }
 
-/* Prints calls that have not returned, of tasks that live. A younger call than this is on its way through the ring. */
+/* Prints the calls of living tasks that have not returned. Younger calls than this are left out: they may still return
+ * and be recorded. */
 enum { SETTLED_NS = 1000000 };
 
 SEC("iter/task")

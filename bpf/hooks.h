@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * What is attached: at each tracepoint a hook that does nothing but run the program in its slot.
+ * The hooks: one program is attached to each tracepoint and only runs the program in its slot.
  *
- * The kernel cannot exchange the program of an attached link, and two programs attached side by side would
- * both see a call. A slot is exchanged in one step: every event is seen by the old program or by the new
- * one, never by both or by none. The hooks stay attached for as long as anything is loaded.
+ * The kernel cannot exchange the program of an attached link, and if two programs were attached side by side, both
+ * would see a call. A slot is exchanged in one step: each event is seen by the old program or by the new one, never by
+ * both or neither. The hooks stay attached while anything is loaded.
  *
- * Each has a map of its own, since a kernel lets an array of programs hold those of one tracepoint only.
+ * Each hook has its own map, because the kernel allows only programs of one tracepoint in an array of programs.
  */
 #ifndef HOOKS_H
 #define HOOKS_H

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* A task's call that has not returned: what is known of it, in the task's own storage, in the final record's form. */
+/* A task's storage: the state of its call in flight. */
 #ifndef IN_FLIGHT_H
 #define IN_FLIGHT_H
 
@@ -11,19 +11,19 @@ enum {
 	BODY_SIZE = BODY_ARGS + CAPTURES_MAX * BODY_CAPTURE,
 };
 
-/* A task's call that has not returned, kept until it does. Part of the contract: a call may be entered under
- * one program and return under the one that took its place. */
+/* The call of a task that has not returned, in the final form of its record. It is part of the contract, because a call
+ * may enter under one program and return under its replacement. */
 struct in_flight {
-	u64 cgroup;	/* whose binding the next four are */
+	u64 cgroup;	/* the next two fields are from its binding */
 	u32 ring;	/* index + 1, or 0 */
 	u32 ring_generation;
 	u64 time;
-	u32 active;	/* between enter and exit */
+	u32 active;	/* 1 between enter and exit */
 	u16 number;	/* as in struct entry */
 	u16 flags;
 	u32 syscall;	/* index into syscalls */
 	u16 body_length;
-	u8 due;		/* one bit a capture: to be read at exit */
+	u8 due;		/* one bit for each capture that is to be read at exit */
 	u8 exec;	/* as in struct syscall */
 	u64 args[ARGS_MAX];
 	u8 body[BODY_SIZE];
@@ -37,8 +37,8 @@ struct {
 } call_storage SEC(".maps");
 
 /*
- * call_of returns a task's storage; NULL where it has none, as a task that was never in a container has. Most
- * tasks of a node are such, and a load of the task's own field is all that they pay for being asked.
+ * call_of returns the storage of a task, or NULL if the task has none, as when it was never in a container. Most tasks
+ * of a node have none, so the common case costs a single load.
  */
 static __always_inline struct in_flight *call_of(struct task_struct *task)
 {
@@ -47,7 +47,7 @@ static __always_inline struct in_flight *call_of(struct task_struct *task)
 	return bpf_task_storage_get(&call_storage, task, NULL, 0);
 }
 
-/* follow brings a task's storage up to the cgroup that it is in, and that has this binding. */
+/* follow updates the storage of a task to its current cgroup, which has this binding. */
 static __noinline struct in_flight *follow(struct task_struct *task, u64 cgroup, u64 binding)
 {
 	struct in_flight *call;

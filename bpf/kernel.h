@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * What these programs read of the kernel, and nothing else. Offsets are relocated
- * at load (CO-RE), so only the names and the nesting have to be the kernel's own.
+ * The types of the kernel that these programs use, reduced to the fields that they read. Offsets are relocated at load
+ * (CO-RE), so only the names and the nesting must be those of the kernel.
  */
 #ifndef KERNEL_H
 #define KERNEL_H
@@ -202,7 +202,7 @@ struct pt_regs {
 
 #pragma clang attribute pop
 
-/* Whether the task is in a call of the 32-bit ABI. */
+/* task_is_compat reports whether the task is in a call of the 32-bit ABI. */
 static __always_inline bool task_is_compat(struct task_struct *task)
 {
 #if defined(__TARGET_ARCH_x86)
@@ -212,18 +212,20 @@ static __always_inline bool task_is_compat(struct task_struct *task)
 #endif
 }
 
-/* A task's cgroup in the unified hierarchy. As bpf_get_current_cgroup_id(), at the price of four loads instead of a call. */
+/* cgroup_of returns the ID of a task's cgroup in the unified hierarchy, like bpf_get_current_cgroup_id(), but with four
+ * loads instead of a call. */
 static __always_inline u64 cgroup_of(struct task_struct *task)
 {
 	return task->cgroups->dfl_cgrp->kn->id;
 }
 
-/* Keeps the compiler from reasoning about x where only the verifier's view of it counts. */
+/* opaque hides the value of x from the optimizer, so that the verifier sees the bounds checks that follow. */
 #define opaque(x) asm volatile("" : "+r"(x))
 
 /*
- * The size of a string, its NUL included, of what bpf_probe_read_user_str() returned: for an empty one older
- * kernels (6.12 for one) return 0 instead of 1. Without a branch, which would make two paths for the verifier of every string.
+ * string_size returns the size of a string, including its NUL, from a result of bpf_probe_read_user_str(). For an empty
+ * string, some kernels (6.12, for one) return 0 instead of 1. The function has no branch, because a branch would make
+ * two paths for the verifier at every string.
  */
 static __always_inline long string_size(long n)
 {

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The life of a container, as its cgroup in the unified hierarchy tells it: the
- * directory appears (a pending identity is bound), directories below it appear (they
- * share its binding), it disappears (its slots may be used again, oldest-ended first).
- * All of it happens here, so that no process has to be alive for it.
+ * The life of a container, as its cgroup in the unified hierarchy shows it. When the directory is made, a pending
+ * identity is bound to it. Directories below it share its binding. When it is removed, its slots may be reused, the one
+ * that ended first first. All of this happens in the kernel, so no process has to be running.
  */
 #ifndef LIFECYCLE_H
 #define LIFECYCLE_H
@@ -22,7 +21,7 @@ static __always_inline struct identity *identity_of(u64 binding)
 	return bpf_map_lookup_elem(&identities, &index);
 }
 
-/* take pops a slot: a free one, else the one that ended first; -1 where all are in use. */
+/* take pops a free slot or, if there is none, the slot that ended first. It returns -1 if all are in use. */
 static __always_inline s32 take(void *free, void *ended)
 {
 	u32 index;
@@ -32,7 +31,7 @@ static __always_inline s32 take(void *free, void *ended)
 	return -1;
 }
 
-/* start_recording gives an identity the ring `index`. Positions go on where the ring's last recording stopped. */
+/* start_recording gives an identity the ring `index`. Positions continue after the ring's last recording. */
 static __always_inline void start_recording(struct identity *identity, u32 slot, u32 index)
 {
 	struct ring *ring = bpf_map_lookup_elem(&rings, &index);
@@ -50,9 +49,9 @@ static __always_inline void start_recording(struct identity *identity, u32 slot,
 }
 
 /*
- * bind registers a cgroup under a pending identity; one that is known already stays what it is. Returns 0, or 1 + the
- * enum counter that was raised. While the slot is being written its generation is odd. The init of a container that
- * has been running is given, and when it was started; 0 and 0 otherwise.
+ * bind registers a cgroup with a pending identity; a known cgroup is left alone. Returns 0, or 1 + the enum counter
+ * that was raised. The generation of the slot is odd while it is being written. For a container that is already
+ * running, created is when its init was started, and init is its PID; otherwise both are 0.
  */
 static __noinline int bind(u64 cgroup, struct pending *entry, u64 created, u32 init)
 {
@@ -60,7 +59,7 @@ static __noinline int bind(u64 cgroup, struct pending *entry, u64 created, u32 i
 	s32 slot, ring = -1;
 	u64 binding;
 	u32 reason = 0;
-	int failed; /* older kernels give an int, and nothing above it */
+	int failed; /* older kernels return an int, whose sign is not extended to 64 bits */
 
 	if (!entry)
 		return 1 + COUNT_PENDING_STALE;
@@ -98,18 +97,19 @@ static __noinline int bind(u64 cgroup, struct pending *entry, u64 created, u32 i
 	failed = bpf_map_update_elem(&containers, &cgroup, &binding, BPF_NOEXIST);
 	if (!failed)
 		return reason;
-	/* Nobody has had these slots: they are free again. */
+	/* The slots were not used and become free again. */
 	identity->state = STATE_FREE;
 	bpf_map_push_elem(&free_identities, &slot, BPF_ANY);
 	if (ring >= 0)
 		bpf_map_push_elem(&free_rings, &ring, BPF_ANY);
 	if (failed == -EEXIST)
-		return 0; /* somebody else was faster */
+		return 0; /* it was registered at the same moment */
 	count(COUNT_NO_BINDING);
 	return 1 + COUNT_NO_BINDING;
 }
 
-/* path_ends tells whether a cgroup's path ends as the entry expects. Compares whole words: both are zero-padded. */
+/* path_ends reports whether the path of a cgroup ends as the entry requires. It compares whole words, since both are
+ * zero-padded. */
 static __always_inline bool path_ends(struct scratch *s, const struct pending *entry, const char *path)
 {
 	const u64 *expected = (const u64 *)entry->path;
@@ -129,12 +129,12 @@ static __always_inline bool path_ends(struct scratch *s, const struct pending *e
 	return true;
 }
 
-/* inherit has a cgroup below a known one share its binding. Returns as bind does. */
+/* inherit gives a cgroup the binding of the known cgroup above it. Returns the same as bind. */
 static __always_inline int inherit(u64 cgroup, const u64 *parent)
 {
 	struct identity *identity = identity_of(*parent);
 	u64 binding = *parent;
-	int failed; /* older kernels give an int, and nothing above it */
+	int failed; /* older kernels return an int, whose sign is not extended to 64 bits */
 
 	if (!identity)
 		return 0;
@@ -153,7 +153,7 @@ static __always_inline int inherit(u64 cgroup, const u64 *parent)
 	return 1 + COUNT_NO_BINDING;
 }
 
-/* unbind gives back what a cgroup had that is gone. Of several that are told so, one does it. */
+/* unbind forgets a removed cgroup and releases its slots. If it runs several times at once, only one run does so. */
 static __always_inline void unbind(u64 cgroup)
 {
 	struct identity *identity;
@@ -184,8 +184,8 @@ static __always_inline void unbind(u64 cgroup)
 }
 
 /*
- * A cgroup below a known container's is that container's, whatever its name: a workload
- * that makes directories of its own can take nobody's identity.
+ * A cgroup below that of a known container belongs to that container, whatever its name: a workload that makes
+ * directories cannot take the identity of another container.
  */
 SEC("tp_btf/cgroup_mkdir")
 int on_cgroup_mkdir(u64 *ctx)
@@ -198,7 +198,7 @@ int on_cgroup_mkdir(u64 *ctx)
 	struct scratch *s;
 
 	if (cgrp->root->hierarchy_id != 0)
-		return 0; /* a hybrid host: not the unified hierarchy */
+		return 0; /* a cgroup v1 hierarchy of a hybrid host */
 	id = cgrp->kn->id;
 	parent = cgrp->self.parent;
 	if (parent) {
@@ -243,9 +243,9 @@ int on_cgroup_rmdir(u64 *ctx)
 }
 
 /*
- * process_of gives the PID, in the initial namespace, of the process whose directory in /proc the current task has
- * open: a caller in a PID namespace of its own, as on a node that is a container itself, cannot know it. 0 where that
- * descriptor is none.
+ * process_of returns the PID, in the initial namespace, of the process whose directory in /proc the current task has
+ * open as descriptor, or 0 if the descriptor is no such directory. A caller in another PID namespace, as on a node that
+ * is itself a container, cannot know this PID.
  */
 static __always_inline u32 process_of(u32 descriptor)
 {
@@ -262,10 +262,10 @@ static __always_inline u32 process_of(u32 descriptor)
 }
 
 /*
- * Registers cgroups that exist already, for the shim and whoever adopts containers: the same books, the same keeper.
- * It is never attached but run by BPF_PROG_TEST_RUN, with the address of a struct bind_request in the caller's memory
- * as its one argument, and returns 0, or 1 + the enum counter that says why not. A program of type "syscall" would get
- * the request itself, but may sleep, and such may use no queues on older kernels (6.1 for one).
+ * Registers cgroups that already exist, for the shim and for adopters, with the same functions as the hooks. It is
+ * never attached but run by BPF_PROG_TEST_RUN. Its one argument is the address of a struct bind_request in the memory
+ * of the caller. It returns 0, or 1 + the enum counter of the reason. A program of type "syscall" would get the request
+ * itself, but such programs may sleep, and older kernels (6.1, for one) do not allow queues in these.
  */
 SEC("raw_tp")
 int bind_existing(u64 *ctx)

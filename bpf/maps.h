@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Every map, and every tunable. Sizes marked (load) are set by pkg/bpf when the programs are loaded. */
+/* All maps and tunables. pkg/bpf sets the sizes that are marked (load) when it loads the programs. */
 #ifndef MAPS_H
 #define MAPS_H
 
 #include "kernel.h"
 
-const volatile u64 secret = 0;		/* what commit words are mixed with */
+const volatile u64 secret = 0;		/* mixed into commit words */
 const volatile u32 ring_size = 1 << 18;	/* bytes of data of one ring, a power of two */
 const volatile u32 segment_size = 1 << 20;	/* bytes of data of one segment of the exec log, a power of two */
-const volatile u32 segment_shift = 20;	/* its logarithm */
+const volatile u32 segment_shift = 20;	/* binary logarithm of segment_size */
 const volatile u32 segments = 8;	/* a power of two */
-const volatile u32 capture_size = 128;	/* bytes kept of one pointer argument, at most CAPTURE_LIMIT */
-const volatile u32 argv_size = 4096;	/* bytes kept of one argument vector, at most ARGV_LIMIT */
+const volatile u32 capture_size = 128;	/* bytes captured of one pointer argument, at most CAPTURE_LIMIT */
+const volatile u32 argv_size = 4096;	/* bytes recorded of one argument vector, at most ARGV_LIMIT */
 const volatile u32 preemptible = 0;	/* 1: the kernel runs tracing programs with preemption enabled */
 
 struct leaf {
@@ -40,7 +40,7 @@ struct {
 	__type(value, struct identity);
 } identities SEC(".maps");
 
-/* The value's size, header and data and slack, is (load), as is the number of rings. */
+/* The size of the value (header, data and slack) and the number of rings are (load). */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
@@ -57,7 +57,7 @@ struct {
 	__uint(value_size, sizeof(struct ring) + (1 << 20) + EXEC_HEAD_LIMIT + 4096);
 } exec_log SEC(".maps");
 
-/* The four queues of slots: (load) as many as there are slots. */
+/* The four queues of slots. Each has room for all slots (load). */
 struct queue_map {
 	__uint(type, BPF_MAP_TYPE_QUEUE);
 	__uint(max_entries, 4096);
@@ -68,7 +68,7 @@ struct queue_map ended_identities SEC(".maps");
 struct queue_map free_rings SEC(".maps");
 struct queue_map ended_rings SEC(".maps");
 
-/* One element a CPU (load). */
+/* One element for each CPU (load). */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
@@ -91,7 +91,7 @@ struct {
 	__type(value, struct syscall);
 } syscalls SEC(".maps");
 
-/* Written by the agent only: as many as there are identities (load), which take memory only once they are there. */
+/* Written by the agent only. It has as many entries as identities (load), which take memory only while they are in use. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -100,7 +100,7 @@ struct {
 	__type(value, struct labels);
 } labels SEC(".maps");
 
-/* Written by the loader only; here so that it has the contract's shape. */
+/* Written by the loader only; declared here so that it has the layout of the contract. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
@@ -108,7 +108,7 @@ struct {
 	__type(value, struct abi);
 } abi SEC(".maps");
 
-/* Where strings are put together: one element a CPU (load), a program's own while it runs there. */
+/* Buffers for strings: one element for each CPU (load), which a program may use while it runs there. */
 struct scratch {
 	struct leaf leaf;
 	char tail[PATH_SIZE];
@@ -142,8 +142,9 @@ extern void bpf_preempt_disable(void) __ksym __weak;
 extern void bpf_preempt_enable(void) __ksym __weak;
 
 /*
- * hold_cpu keeps other tasks off the CPU until release_cpu, where the kernel does not: what a CPU has one of (scratch,
- * writers) is ours alone, and no task runs into the kernel's guard against recursion, which would skip its program.
+ * hold_cpu keeps other tasks off the CPU until release_cpu, on kernels that do not do so themselves. The per-CPU
+ * elements (scratch, writers) then belong to the running program, and no task triggers the kernel's guard against
+ * recursion, which would skip its program.
  */
 static __always_inline void hold_cpu(void)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * All programs, in one object because they share their maps. Each file says what it hooks:
- * lifecycle.h the cgroups, calls.h the system calls, execs.h execs and exits. hooks.h runs them.
+ * All programs, in one object because they share their maps. lifecycle.h hooks cgroups, calls.h system calls, execs.h
+ * execs and exits. hooks.h has the attached programs that run them.
  */
 #include "lifecycle.h"
 #include "calls.h"

@@ -1,23 +1,23 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The ring: many CPUs write it, nobody waits, nobody is woken.
+ * The ring: many CPUs write it. No writer waits, and no reader is woken.
  *
  *	announce	writers[cpu] = (ring, a lower bound of the position)
  *	reserve		position = fetch_add(head, length)	orders all that follows
- *	write		the body, over whatever a lap ago left there
+ *	write		the body, over the bytes of the last lap
  *	commit		xchg(record's commit word)		orders all that came before
- *	check		was a whole lap written meanwhile? publish what was scribbled over
+ *	check		if a whole lap was written meanwhile, publish the overwritten range
  *	retire		writers[cpu] = idle
  *
- * A reader that copies a range, and then finds neither a writer announced nor a torn
- * range published that overlaps it, and a head less than a lap ahead, has true records.
+ * If a reader copies a range, and afterwards finds no announced writer and no torn range that overlap it, and a head
+ * less than a lap ahead, its records are valid.
  */
 #ifndef RING_H
 #define RING_H
 
 #include "maps.h"
 
-/* ring_announce claims this CPU's place among the writers; NULL where another record is being written on it. */
+/* ring_announce claims this CPU's element of writers. It returns NULL if another record is being written on this CPU. */
 static __always_inline struct writer *ring_announce(struct ring *ring, u32 index, u32 cpu)
 {
 	struct writer *writer = bpf_map_lookup_elem(&writers, &cpu);
@@ -37,7 +37,7 @@ static __always_inline u64 ring_reserve(struct ring *ring, struct writer *writer
 	return position;
 }
 
-/* ring_torn publishes what a writer that was overtaken may have overwritten. */
+/* ring_torn publishes the range that a writer may have overwritten after it was overtaken. */
 static __noinline int ring_torn(struct ring *ring, u64 position, u64 length, u64 head)
 {
 	u64 sequence;
@@ -56,7 +56,7 @@ static __noinline int ring_torn(struct ring *ring, u64 position, u64 length, u64
 	return 0;
 }
 
-/* ring_commit makes the record at p visible and gives this CPU's place back. */
+/* ring_commit makes the record at position visible and releases this CPU's element of writers. */
 static __always_inline void ring_commit(struct ring *ring, struct writer *writer, struct entry *entry, u64 position,
 					u64 length, u64 size, u32 generation)
 {
