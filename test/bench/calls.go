@@ -19,7 +19,7 @@ import (
 	"github.com/runc-trace/runc-trace/test/cgroup"
 )
 
-// A variant is one way to run a worker. start makes it so, and returns how to undo that.
+// A variant is one way to run a worker. start sets it up and returns a function that undoes that.
 type variant struct {
 	name  string
 	start func() (stop func() error, err error)
@@ -122,7 +122,7 @@ func runWorker(v variant, workload string, n int) (float64, error) {
 	return strconv.ParseFloat(strings.TrimSpace(string(out)), 64)
 }
 
-// attached attaches two programs for as long as a variant runs.
+// attached returns a start function that attaches programs and detaches them when the variant stops.
 func attached(programs ...*ebpf.Program) func() (func() error, error) {
 	return func() (func() error, error) {
 		var links []link.Link
@@ -146,7 +146,7 @@ func attached(programs ...*ebpf.Program) func() (func() error, error) {
 
 const benchDir = "/sys/fs/bpf/runc-trace-bench"
 
-// instance is the recorder, loaded anew for each round that needs it: so that it costs the others nothing.
+// instance is the recorder. It is loaded anew for each round that needs it, so that it costs the other rounds nothing.
 type instance struct{ recorded *cgroup.Directory }
 
 func startInstance() (*instance, error) {

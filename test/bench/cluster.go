@@ -26,7 +26,7 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/timestamp"
 )
 
-// The measurements and their numbers of nodes. Following is measured for this long once all nodes are connected.
+// followFor is how long following is measured after all nodes are connected.
 const (
 	followFor  = 20 * time.Second
 	recordings = 256 // of each node, in a list
@@ -34,7 +34,7 @@ const (
 
 var clusterCases = []struct {
 	verb        string
-	nodes, rate int // events a second of each node
+	nodes, rate int // events per second of each node
 	form        string
 }{
 	{"follow", 100, 100, "text"},
@@ -46,20 +46,20 @@ var clusterCases = []struct {
 	{"list", 5000, 0, "json"},
 }
 
-// clusterResult is what one case was measured to take, of the side that merges.
+// clusterResult holds the measurements of one case on the merging side.
 type clusterResult struct {
-	Connected  float64 // seconds until all nodes were
+	Connected  float64 // seconds until all nodes were connected
 	Lines      int
-	Wall, CPU  float64 // seconds: of following, once all were connected
-	RSS        float64 // MiB, the most
-	Latency    float64 // seconds from an event to its being printed: median,
-	Latency99  float64 // of the slowest hundredth,
-	LatencyMax float64 // and the longest
-	Disorder   int     // events printed behind later ones
+	Wall, CPU  float64 // seconds of following, after all were connected
+	RSS        float64 // maximum, in MiB
+	Latency    float64 // seconds from an event to its output: median
+	Latency99  float64 // 99th percentile
+	LatencyMax float64 // maximum
+	Disorder   int     // events printed after later ones
 }
 
-// benchCluster measures reading a cluster against an API server that is played by another process: pods, and
-// WebSockets over TLS.
+// benchCluster measures reading from a cluster. Another process simulates the API server with pods and WebSockets over
+// TLS.
 func benchCluster(int) error {
 	fmt.Printf("| | nodes | events/s | until connected, s | lines | CPU a line, us | CPU in all, s | memory, MiB | event to print, ms: median | 99%% | most | out of order |\n|---|---|---|---|---|---|---|---|---|---|---|---|\n")
 	for _, c := range clusterCases {
@@ -78,7 +78,7 @@ func benchCluster(int) error {
 	return nil
 }
 
-// runClusterCase runs both sides in processes of their own.
+// runClusterCase runs each side in a separate process.
 func runClusterCase(verb, form string, nodes, rate int) (clusterResult, error) {
 	var r clusterResult
 	self, err := os.Executable()
@@ -87,7 +87,7 @@ func runClusterCase(verb, form string, nodes, rate int) (clusterResult, error) {
 	}
 	server := exec.Command(self, "cluster-server", strconv.Itoa(nodes), strconv.Itoa(rate))
 	server.Stderr = os.Stderr
-	stdin, err := server.StdinPipe() // it ends when this is closed
+	stdin, err := server.StdinPipe() // the server ends when this is closed
 	if err != nil {
 		return r, err
 	}
@@ -111,7 +111,7 @@ func runClusterCase(verb, form string, nodes, rate int) (clusterResult, error) {
 	return r, errors.Join(err, server.Wait())
 }
 
-// workCluster is one of the two sides.
+// workCluster runs one of the two sides.
 func workCluster(side string, args []string) error {
 	if side == "cluster-client" && len(args) == 3 {
 		return clusterClient(args[0], args[1], args[2])
@@ -130,7 +130,7 @@ func workCluster(side string, args []string) error {
 	return fmt.Errorf("%s takes other arguments", side)
 }
 
-// clusterClient is the side that is measured.
+// clusterClient is the measured side.
 func clusterClient(verb, form, url string) error {
 	remote, err := cluster.NewRemote(&rest.Config{Host: url, TLSClientConfig: rest.TLSClientConfig{Insecure: true}})
 	if err != nil {
@@ -173,7 +173,7 @@ func clusterClient(verb, form, url string) error {
 	return json.NewEncoder(os.Stdout).Encode(r)
 }
 
-// follow follows until it has measured for long enough.
+// follow follows for the time of the measurement.
 func follow(ctx context.Context, cancel context.CancelFunc, c *cluster.Cluster, form string, start time.Time, r *clusterResult) error {
 	var measuring atomic.Bool
 	var mu sync.Mutex
@@ -239,7 +239,7 @@ func follow(ctx context.Context, cancel context.CancelFunc, c *cluster.Cluster, 
 	return nil
 }
 
-// eventTime finds an event's time in what is printed of it.
+// eventTime returns the time of an event from its printed line.
 func eventTime(form, line string) (time.Time, error) {
 	if form == "json" {
 		_, rest, _ := strings.Cut(line, `"time":"`)
@@ -251,7 +251,7 @@ func eventTime(form, line string) (time.Time, error) {
 	return time.ParseInLocation(layout, rest[:len(layout)], time.Local)
 }
 
-// cpu is the processor time that the process has taken, in seconds.
+// cpu returns the CPU time of the process in seconds.
 func cpu() float64 {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
@@ -260,7 +260,7 @@ func cpu() float64 {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano()).Seconds()
 }
 
-// mostMemory is the most that the process has had in memory, in MiB.
+// mostMemory returns the peak resident memory of the process in MiB.
 func mostMemory() (float64, error) {
 	status, err := os.ReadFile("/proc/self/status")
 	if err != nil {

@@ -41,8 +41,7 @@ const (
 	onError  = "\x03"
 )
 
-// clusterServer plays the API server of a cluster with so many nodes, which exec so often a second each, until stdin
-// is closed.
+// clusterServer simulates the API server of a cluster until stdin is closed. Each node prints rate execs per second.
 func clusterServer(nodes, rate int) error {
 	upgrader := websocket.Upgrader{Subprotocols: []string{"v5.channel.k8s.io"}}
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -75,7 +74,7 @@ func clusterServer(nodes, rate int) error {
 	server.StartTLS()
 	fmt.Println(server.URL)
 	_, err := io.Copy(io.Discard, os.Stdin)
-	return err // and the connections go with the process
+	return err // the connections end with the process
 }
 
 func listPods(w http.ResponseWriter, r *http.Request, nodes int) {
@@ -97,7 +96,7 @@ func listPods(w http.ResponseWriter, r *http.Request, nodes int) {
 	_ = json.NewEncoder(w).Encode(list)
 }
 
-// printExecs prints a heartbeat and execs, as a node's tracectl does.
+// printExecs prints a heartbeat and execs, like a node's tracectl.
 func printExecs(conn *websocket.Conn, rate int, gone <-chan struct{}) {
 	say := func(format string, args ...any) error {
 		return conn.WriteMessage(websocket.BinaryMessage, fmt.Appendf([]byte(onStdout), format, args...))
@@ -121,7 +120,7 @@ func printExecs(conn *websocket.Conn, rate int, gone <-chan struct{}) {
 	}
 }
 
-// printList prints a list of recordings, and ends well.
+// printList prints a list of recordings and exits successfully.
 func printList(conn *websocket.Conn) {
 	out := []byte(onStdout)
 	for i := range recordings {

@@ -14,7 +14,7 @@ import (
 	"github.com/runc-trace/runc-trace/test/cgroup"
 )
 
-// benchKept counts how many calls a ring of 1 MiB holds once it has gone round.
+// benchKept counts the calls that a ring of 1 MiB holds after the first lap.
 func benchKept(int) error {
 	self, err := os.Executable()
 	if err != nil {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Command bench measures what tracing costs and prints tables for docs/benchmarks.md. All that is compared is
-// measured in interleaved rounds of one run, and the least of a variant's rounds is kept: what else
-// a machine does only ever adds.
+// Command bench measures the cost of tracing and prints tables for docs/benchmarks.md. The variants of a comparison run
+// in interleaved rounds, and the minimum of each variant counts, because other activity of the machine can only add
+// time.
 //
 // Usage: bench calls|kept|shim|cluster [-rounds N]
 package main
@@ -34,7 +34,7 @@ var commands = map[string]func(rounds int) error{
 
 func run(args []string) error {
 	if len(args) > 0 {
-		switch args[0] { // processes that it starts itself
+		switch args[0] { // processes that bench starts itself
 		case "worker":
 			return work(args[1:])
 		case "cluster-server", "cluster-client":

@@ -21,8 +21,9 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/config"
 )
 
-// benchShim times whole processes: a runtime that does nothing, the same behind a Go program that only execs it,
-// and behind the shim, for a verb that passes through and for create, which registers.
+// benchShim measures the run time of processes: a runtime that does nothing, the same runtime started by a Go program
+// that only execs it, and the same started by the shim, for a verb that passes through and for create, which registers
+// a container.
 func benchShim(rounds int) (err error) {
 	if rounds == 0 {
 		rounds = 300
@@ -47,7 +48,7 @@ func benchShim(rounds int) (err error) {
 	if err != nil {
 		return err
 	}
-	// CRI-O's, with the spec of the pod's sandbox beside it.
+	// A bundle of CRI-O, with the spec of the pod's sandbox beside it.
 	crio := filepath.Join(dir, "overlay-containers", strings.Repeat("c", 64), "userdata")
 	sandbox := filepath.Join(dir, "overlay-containers", strings.Repeat("5", 64), "userdata")
 	for bundle, annotations := range map[string]map[string]string{crio: crioAnnotations, sandbox: sandboxAnnotations} {
@@ -82,7 +83,7 @@ func benchShim(rounds int) (err error) {
 		{name: "a Go program that only execs it, again (control)", program: bare, args: create},
 	}
 	for n := range rounds + 5 {
-		// In another order each time: a process finds caches as the one before it left them.
+		// The order changes each time, because a process finds the caches as the one before left them.
 		for _, i := range rand.Perm(len(variants)) {
 			v := &variants[i]
 			c := exec.Command(v.program, v.args(n)...)
@@ -147,7 +148,7 @@ var (
 	}
 )
 
-// writeBundle writes a config.json of the size that engines write, with annotations.
+// writeBundle writes a config.json of a realistic size, with annotations.
 func writeBundle(dir string, annotations map[string]string) (string, error) {
 	spec := specs.Spec{
 		Version:     "1.1.0",
@@ -161,7 +162,7 @@ func writeBundle(dir string, annotations map[string]string) (string, error) {
 		},
 	}
 	allowed := specs.LinuxSyscall{Action: specs.ActAllow}
-	for n := range 420 { // as many as a default profile names, in one rule as there
+	for n := range 420 { // as many as in a default profile, in one rule as there
 		allowed.Names = append(allowed.Names, fmt.Sprintf("syscall_number_%d", n))
 	}
 	spec.Linux.Seccomp.Syscalls = []specs.LinuxSyscall{allowed}

@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// workloads are the calls that are timed, each made n times.
+// workloads are the measured calls. Each function makes a call n times.
 var workloads = map[string]func(n int) error{
 	"getppid": func(n int) error {
 		for range n {
@@ -44,8 +44,8 @@ var workloads = map[string]func(n int) error{
 	},
 }
 
-// work makes n calls in one thread, once to warm up and then in five batches, and prints the least
-// CPU time that a batch took, in nanoseconds a call.
+// work makes n calls in one thread, once to warm up and then in five batches. It prints the minimum CPU time of a
+// batch, in nanoseconds per call.
 func work(args []string) error {
 	if len(args) != 2 {
 		return fmt.Errorf("usage: bench worker WORKLOAD N")

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Command bareexec only execs $BAREEXEC_TARGET with its own arguments: the least that a drop-in written in Go can cost.
+// Command bareexec only execs $BAREEXEC_TARGET with its own arguments: the minimum cost of a drop-in written in Go.
 package main
 
 import (

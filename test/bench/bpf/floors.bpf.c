@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* What any tracer of all system calls pays at the least: nothing done at both hooks, and the cgroup looked up in a hash. */
+/* The minimum cost of any tracer of all system calls: empty programs at both hooks, and programs that look up the
+ * cgroup in a hash. */
 #include "../../../bpf/kernel.h"
 
 char _license[] SEC("license") = "Dual BSD/GPL";
