@@ -19,8 +19,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestInheritedDescriptors holds that what a caller hands on by number reaches the container, as a socket that waits
-// for connections (sd_listen_fds(3)) or by --preserve-fds.
+// TestInheritedDescriptors checks that descriptors that a caller passes by number reach the container, by socket
+// activation (sd_listen_fds(3)) or by --preserve-fds.
 func TestInheritedDescriptors(t *testing.T) {
 	p := makePins(t, nil)
 	for _, test := range []struct {
@@ -79,7 +79,7 @@ func TestInheritedDescriptors(t *testing.T) {
 	}
 }
 
-// TestConsole receives a container's terminal over --console-socket, and finds its init in --pid-file.
+// TestConsole receives a container's terminal through --console-socket, and finds its init in --pid-file.
 func TestConsole(t *testing.T) {
 	p := makePins(t, nil)
 	directory := bundle(t, t.TempDir(), "sh", "-c", `stty size; echo "on $(tty)"; read line; echo "got $line"; exit 5`)
@@ -129,7 +129,7 @@ func TestConsole(t *testing.T) {
 		}
 		text := readTerminal(terminal)
 		terminal.Close()
-		// The terminal repeats what is typed, sooner or later.
+		// The terminal echoes the input at an unpredictable time.
 		text = strings.Replace(text, "typed\r\n", "", 1)
 		if want := "33 77\r\non /dev/pts/0\r\ngot typed\r\n"; text != want {
 			t.Errorf("%s: the terminal shows %q, want %q", r.path, text, want)
@@ -138,7 +138,7 @@ func TestConsole(t *testing.T) {
 			t.Errorf("%s: %+v", r.path, got)
 		}
 	}
-	// A socket that nobody listens at is the runtime's business.
+	// The runtime must report a socket without a listener, not the shim.
 	var outcomes [2]outcome
 	for i, r := range []runner{{path: runcPath}, {path: shimPath, environment: []string{inPinDir(p.directory)}}} {
 		outcomes[i] = r.run(t, "--root", filepath.Join(directory, "root"), "create", "--bundle", directory, "--console-socket", socket, "c")
@@ -148,7 +148,7 @@ func TestConsole(t *testing.T) {
 	}
 }
 
-// receive takes a connection, and the descriptor that comes over it, as the receiver of a console does.
+// receive accepts a connection and receives a descriptor, as the receiver of a console does.
 func receive(t *testing.T, listener *net.UnixListener) *os.File {
 	if err := listener.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
 		t.Error(err)
@@ -178,7 +178,7 @@ func receive(t *testing.T, listener *net.UnixListener) *os.File {
 	return os.NewFile(uintptr(descriptors[0]), "console")
 }
 
-// readTerminal reads until nobody has the other side open: then there is an error, EIO.
+// readTerminal reads until the other side is closed everywhere, which causes the error EIO.
 func readTerminal(terminal *os.File) string {
 	var text []byte
 	for buffer := make([]byte, 4096); ; {
@@ -217,7 +217,7 @@ func changeSpec(t *testing.T, directory string, change func(map[string]any)) {
 	write(t, name, string(text))
 }
 
-// runStdout is what a command prints, as it is.
+// runStdout returns the unchanged output of a command.
 func runStdout(r runner, args ...string) string {
 	text, _ := r.command(args...).Output()
 	return string(text)

@@ -16,7 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// report is what testdata/runtime writes down.
+// report is the output of testdata/runtime.
 type report struct {
 	Args           []string
 	Environment    []string
@@ -29,8 +29,7 @@ type report struct {
 	Umask          int
 }
 
-// fakeRuntime puts the fake runtime into a directory of its own, which everybody may
-// enter and write into, and gives its path.
+// fakeRuntime installs the fake runtime in a directory that all users may enter and write, and returns its path.
 func fakeRuntime(t *testing.T) string {
 	t.Helper()
 	directory, err := os.MkdirTemp(filepath.Dir(fakePath), "")
@@ -59,10 +58,10 @@ func readReport(t *testing.T, path string) report {
 	return r
 }
 
-// TestWhatTheRuntimeSees starts a runtime that writes down how it was started, once by
-// itself and once by the shim, each time from the same state.
+// TestWhatTheRuntimeSees starts a runtime that reports how it was started, once directly and once through the shim,
+// each time from the same state.
 func TestWhatTheRuntimeSees(t *testing.T) {
-	runtime.LockOSThread() // whose end the children's death signal tells of
+	runtime.LockOSThread() // the children's death signal reports the end of this thread
 	defer runtime.UnlockOSThread()
 	p := makePins(t, nil)
 	fake := fakeRuntime(t)
@@ -109,7 +108,7 @@ func TestWhatTheRuntimeSees(t *testing.T) {
 			Args: append([]string{"some name"}, args...), Environment: append(environment, ""), Directory: directory, Parent: os.Getpid(), DeathSignal: int(syscall.SIGUSR1),
 			Descriptors: map[string]string{"0": file, "1": file, "2": file, "3": file, "5": file}, BlockedSignals: reports[0].BlockedSignals, Umask: reports[0].Umask,
 		}
-		// JSON has no such bytes.
+		// JSON cannot represent these bytes.
 		for i := range want.Args {
 			want.Args[i] = strings.ToValidUTF8(want.Args[i], "\ufffd")
 		}
@@ -125,8 +124,8 @@ func TestWhatTheRuntimeSees(t *testing.T) {
 	}
 }
 
-// TestLimits holds that the runtime has the limits of the caller: Go raises that of
-// open files for its own process.
+// TestLimits checks that the runtime has the limits of the caller, although Go raises the limit of open files for its
+// own process.
 func TestLimits(t *testing.T) {
 	directory := t.TempDir()
 	script := write(t, filepath.Join(directory, "runtime"), "#!"+busyboxPath+" sh\ncat /proc/self/limits\n")

@@ -20,8 +20,8 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/unregistered"
 )
 
-// TestMapsThatCannotBeUsed holds that a container runs whatever is wrong below the pin
-// directory, that the log says what, and that nothing is written into a strange map.
+// TestMapsThatCannotBeUsed checks that a container runs despite any fault below the pin directory, that the log states
+// the problem, and that the shim writes nothing into an unknown map.
 func TestMapsThatCannotBeUsed(t *testing.T) {
 	other := t.TempDir()
 	for _, name := range []string{abi.PinABI, abi.PinPending} {
@@ -98,14 +98,14 @@ func TestMapsThatCannotBeUsed(t *testing.T) {
 				t.Errorf("%s: %d entries", test.name, n)
 			}
 		}
-		// The log is what it is by default, silent, and the container runs as well.
+		// With the default log, the shim is silent, and the container still runs.
 		shim.environment = []string{inPinDir(test.pins.directory)}
 		if diff := cmp.Diff(want, shim.run(t, run...)); diff != "" {
 			t.Errorf("%s, without a log (-want +got):\n%s", test.name, diff)
 		}
 	}
 
-	// Where all places are taken, the oldest entry makes room.
+	// If the map is full, the oldest entry is replaced.
 	full := strange(func(pending, _ *ebpf.MapSpec) { pending.MaxEntries = 1 })
 	for i := range 64 {
 		var key [abi.LeafSize]byte
@@ -121,7 +121,7 @@ func TestMapsThatCannotBeUsed(t *testing.T) {
 	full.take(t, filepath.Base(cgroupOf(directory)))
 }
 
-// counted is how many containers the shims of this package's tests did not register, by reason.
+// counted returns the number of containers that the shims of these tests did not register, by reason.
 func counted(t *testing.T) [unregistered.Reasons]uint64 {
 	t.Helper()
 	counts, err := unregistered.Read()
@@ -131,8 +131,8 @@ func counted(t *testing.T) [unregistered.Reasons]uint64 {
 	return counts
 }
 
-// TestUncommonSpecs holds that a container runs as it does by the runtime itself, whatever its config.json is, and that one that is
-// not registered is counted, unless the runtime does not find the file, either.
+// TestUncommonSpecs checks that, for any config.json, a container runs as with the runtime alone, and that an
+// unregistered one is counted, unless the runtime does not find the file either.
 func TestUncommonSpecs(t *testing.T) {
 	p := makePins(t, nil)
 	fake := fakeRuntime(t)
@@ -181,7 +181,7 @@ func text(text string) func(file string) error {
 	return func(file string) error { return os.WriteFile(file, []byte(text), 0o600) }
 }
 
-// TestUnreadableMaps is for a root that may not pass a directory that is closed to it.
+// TestUnreadableMaps uses a root without the capability to enter a directory that is closed to it.
 func TestUnreadableMaps(t *testing.T) {
 	p := makePins(t, nil)
 	if err := os.Chmod(p.directory, 0); err != nil {
@@ -203,7 +203,7 @@ func TestUnreadableMaps(t *testing.T) {
 	}
 }
 
-// TestConfigThatCannotBeUsed compares with bare runc.
+// TestConfigThatCannotBeUsed compares the shim with bare runc.
 func TestConfigThatCannotBeUsed(t *testing.T) {
 	p := makePins(t, nil)
 	directory := t.TempDir()
@@ -252,10 +252,10 @@ func TestConfigThatCannotBeUsed(t *testing.T) {
 				t.Errorf("%s, %q (-runc +shim):\n%s", test.name, args, diff)
 			}
 		}
-		p.take(t, filepath.Base(cgroupOf(container))) // registered all the same
+		p.take(t, filepath.Base(cgroupOf(container))) // still registered
 	}
 
-	// What is wrong is said, once a container is made.
+	// Creating a container logs the problem.
 	log := filepath.Join(directory, "log")
 	shim := runner{path: shimPath, environment: []string{settings(t, fmt.Sprintf("log = %q", log), "pin-dirs = 1"), inPinDir(p.directory)}}
 	shim.run(t, commands[1]...)
@@ -268,7 +268,7 @@ func TestConfigThatCannotBeUsed(t *testing.T) {
 	}
 }
 
-// TestUnprivileged holds that other users get bare runc: their variables mean nothing.
+// TestUnprivileged checks that other users get bare runc and that their variables are ignored.
 func TestUnprivileged(t *testing.T) {
 	p := makePins(t, nil)
 	if err := os.Chmod(p.directory, 0o777); err != nil {
@@ -300,8 +300,8 @@ func TestUnprivileged(t *testing.T) {
 		}
 	}
 
-	// Root of a user namespace is not root. Its runtime is the first runc in PATH, not
-	// what the variable's file names.
+	// Root of a user namespace does not count as root. Its runtime is the first runc in PATH, not the one in the file
+	// that the variable names.
 	inPath := fakeRuntime(t)
 	if err := os.Rename(inPath, filepath.Join(filepath.Dir(inPath), "runc")); err != nil {
 		t.Fatal(err)
@@ -322,13 +322,13 @@ func TestUnprivileged(t *testing.T) {
 	if n := p.entries(t); n != 0 {
 		t.Errorf("%d entries", n)
 	}
-	// Root is heard.
+	// The variable of real root is used.
 	if got := (runner{path: shimPath, environment: environment}).run(t, "state", "x"); got.Status != "exit status 1" || got.Stderr != "" {
 		t.Errorf("as root: %+v", got)
 	}
 }
 
-// TestNoRuntime compares the shim's report with what runc writes of a failure of its own.
+// TestNoRuntime compares the shim's report with runc's report of a failure.
 func TestNoRuntime(t *testing.T) {
 	setting := settings(t, `runtime = "/does/not/exist"`)
 	const message = "no container runtime found: looked for /does/not/exist"
@@ -353,9 +353,9 @@ func TestNoRuntime(t *testing.T) {
 			t.Errorf("%q: the log is %q", args, logs[1])
 		}
 		if strings.Contains(strings.Join(args, " "), "/does/not/exist/log") {
-			continue // runc has another thing to complain of
+			continue // runc has a different complaint
 		}
-		// But for the message, the two are the same.
+		// The two must differ only in the message.
 		outcomes[1].Stderr, logs[1] = withMessageOf(t, outcomes[1].Stderr, outcomes[0].Stderr), withMessageOf(t, logs[1], logs[0])
 		if diff := cmp.Diff(outcomes[0], outcomes[1]); diff != "" {
 			t.Errorf("%q (-runc +shim):\n%s", args, diff)
@@ -366,7 +366,7 @@ func TestNoRuntime(t *testing.T) {
 	}
 }
 
-// withMessageOf puts the message of one line into the place of that of another.
+// withMessageOf replaces the message of one line by that of another.
 func withMessageOf(t *testing.T, line, other string) string {
 	t.Helper()
 	for _, form := range []struct{ before, after string }{{`"msg":`, `,"time"`}, {`msg=`, "\n"}, {"", "\n"}} {
@@ -381,7 +381,7 @@ func withMessageOf(t *testing.T, line, other string) string {
 	return line
 }
 
-// TestCopiesOfTheShim holds that the shim does not go round in circles.
+// TestCopiesOfTheShim checks that the shim does not exec itself in a loop.
 func TestCopiesOfTheShim(t *testing.T) {
 	root := t.TempDir()
 	program := readFile(t, shimPath)

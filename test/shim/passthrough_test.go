@@ -14,15 +14,15 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// step is one command of a session and what came of it.
+// step is one command of a session with its result.
 type step struct {
 	Command string
 	Outcome outcome
 	Files   map[string]string
 }
 
-// TestEveryVerb takes a container through its life, once by bare runc and once by the
-// shim, and compares all that a caller sees.
+// TestEveryVerb takes a container through its life, once with bare runc and once through the shim, and compares
+// everything that a caller sees.
 func TestEveryVerb(t *testing.T) {
 	p := makePins(t, nil)
 	directory := t.TempDir()
@@ -47,7 +47,7 @@ func TestEveryVerb(t *testing.T) {
 	if info := stat(t, spec); !info.ModTime().Equal(infoBefore.ModTime()) || info.Mode() != infoBefore.Mode() {
 		t.Errorf("config.json was touched: %v, then %v", infoBefore, info)
 	}
-	// The container has really lived, or the comparison says nothing.
+	// The container must really have run, or the comparison proves nothing.
 	for i, want := range map[int]string{0: "exit status 0", 2: "exit status 0", 6: "exit status 3"} {
 		if got := bare[i].Outcome; got.Status != want {
 			t.Errorf("bare runc %s: %+v, want %s", bare[i].Command, got, want)
@@ -112,7 +112,7 @@ func session(t *testing.T, r runner, directory string) []step {
 	return steps
 }
 
-// TestCommandLines compares what needs no container, or never gets one.
+// TestCommandLines compares command lines that need no container, or never get one.
 func TestCommandLines(t *testing.T) {
 	p := makePins(t, nil)
 	broken := t.TempDir()
@@ -151,7 +151,7 @@ func TestCommandLines(t *testing.T) {
 	}
 }
 
-// TestRun holds a container's own input, output, exit status and signals.
+// TestRun checks a container's input, output, exit status and signals.
 func TestRun(t *testing.T) {
 	p := makePins(t, nil)
 	directory := t.TempDir()
@@ -162,7 +162,7 @@ func TestRun(t *testing.T) {
 		if diff := cmp.Diff(want, r.run(t, "--root", filepath.Join(directory, "root"), "run", "--bundle", directory, "c")); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", r.path, diff)
 		}
-		r.directory = directory // the bundle need not be named
+		r.directory = directory // the bundle is the working directory by default
 		if diff := cmp.Diff(want, r.run(t, "--root", filepath.Join(directory, "root"), "run", "c")); diff != "" {
 			t.Errorf("%s in the bundle (-want +got):\n%s", r.path, diff)
 		}
@@ -186,7 +186,7 @@ func TestRun(t *testing.T) {
 		if _, err := stdout.Read(line); err != nil || string(line) != "ready\n" {
 			t.Fatalf("%s: %q, %v", r.path, line, err)
 		}
-		// The caller's child is the runtime, which hands signals on.
+		// The caller's child is the runtime, which forwards signals.
 		if err := command.Process.Signal(syscall.SIGTERM); err != nil {
 			t.Fatal(err)
 		}

@@ -16,7 +16,7 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 )
 
-// pins are maps of the contract's shapes, without the programs that would use them.
+// pins holds maps with the layout of the contract, without the programs that would use them.
 type pins struct {
 	directory string
 	pending   *ebpf.Map
@@ -46,7 +46,7 @@ func pinSpecs() (pending, version *ebpf.MapSpec) {
 		&ebpf.MapSpec{Type: ebpf.Array, KeySize: 4, ValueSize: abi.SizeofABI, MaxEntries: 1}
 }
 
-// makePins pins what the shim needs. change, if there is one, spoils the maps' specs.
+// makePins pins the maps that the shim needs. change, if not nil, modifies their specs.
 func makePins(t *testing.T, change func(pending, version *ebpf.MapSpec)) pins {
 	t.Helper()
 	pending, version := pinSpecs()
@@ -68,7 +68,7 @@ func pinBelow(t *testing.T, directory string, pending, version *ebpf.MapSpec, lo
 	return p
 }
 
-// readOnlyPins are on a file system of their own, on which nothing can be written any more.
+// readOnlyPins pins the maps on a separate file system that is then made read-only.
 func readOnlyPins(t *testing.T) pins {
 	t.Helper()
 	directory := t.TempDir()
@@ -95,7 +95,7 @@ func (p pins) setVersion(t *testing.T, version uint32) {
 	}
 }
 
-// entries counts what is pending.
+// entries returns the number of pending entries.
 func (p pins) entries(t *testing.T) int {
 	t.Helper()
 	count := 0
@@ -110,7 +110,7 @@ func (p pins) entries(t *testing.T) int {
 	return count
 }
 
-// take removes the entry of a leaf and gives it.
+// take removes the entry of a leaf and returns it.
 func (p pins) take(t *testing.T, leaf string) abi.Pending {
 	t.Helper()
 	var key [abi.LeafSize]byte
@@ -135,8 +135,8 @@ func pinMap(t *testing.T, path string, spec *ebpf.MapSpec) *ebpf.Map {
 	return m
 }
 
-// pinBind pins a program in the place of "bind": it puts its request's cgroup and the
-// beginning of its leaf into the map that is given back, and answers with result.
+// pinBind pins a program as "bind". It copies the cgroup and the beginning of the leaf of each request into the
+// returned map, and returns result.
 func (p pins) pinBind(t *testing.T, result int64) *ebpf.Map {
 	t.Helper()
 	requests, err := ebpf.NewMap(&ebpf.MapSpec{Type: ebpf.Hash, KeySize: 8, ValueSize: 8, MaxEntries: 4})

@@ -21,7 +21,7 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/identity"
 )
 
-// TestRegistration compares the whole entry that the shim leaves with what it must be.
+// TestRegistration compares the whole entry that the shim leaves with the expected one.
 func TestRegistration(t *testing.T) {
 	p := makePins(t, nil)
 	fake := fakeRuntime(t)
@@ -111,7 +111,7 @@ func TestRegistration(t *testing.T) {
 		}
 	}
 
-	// Neither a container's name nor a flag's value is a verb.
+	// A container's name or a flag's value is not a verb.
 	shim := runner{path: shimPath, directory: directory, environment: []string{settings(t, fmt.Sprintf("runtime = %q", fake)), inPinDir(p.directory)}}
 	for _, args := range [][]string{{"state", "create"}, {"delete", "run"}, {"--root", "create", "start", "c"}, {"exec", "c", "create", "c"}, {"create"}, {"create", "--help", "c"}} {
 		if got := shim.run(t, args...); got != (outcome{Status: "exit status 42"}) {
@@ -123,7 +123,7 @@ func TestRegistration(t *testing.T) {
 	}
 }
 
-// TestExistingCgroup holds that a cgroup that is there already is bound at once.
+// TestExistingCgroup checks that an existing cgroup is bound at once.
 func TestExistingCgroup(t *testing.T) {
 	p := makePins(t, nil)
 	fake := fakeRuntime(t)
@@ -190,8 +190,8 @@ func unified(t *testing.T) string {
 	return ""
 }
 
-// TestSandboxOfCRIO holds that a container of CRI-O has the labels of its pod, from the spec of a sandbox that the runtime never
-// makes, and that a sandbox that is anything else costs the labels only.
+// TestSandboxOfCRIO checks that a container of CRI-O gets the labels of its pod from the spec of a sandbox that the
+// runtime never makes, and that an invalid sandbox costs only the labels.
 func TestSandboxOfCRIO(t *testing.T) {
 	p := makePins(t, nil)
 	setting := settings(t, fmt.Sprintf("runtime = %q", fakeRuntime(t)))

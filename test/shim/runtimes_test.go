@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// TestLinksToTheShim holds that a link called runc-trace-NAME stands for the runtime called NAME.
+// TestLinksToTheShim checks that a link named runc-trace-NAME runs the runtime NAME.
 func TestLinksToTheShim(t *testing.T) {
 	directory := t.TempDir()
 	fake := fakeRuntime(t) // its exit status is 42

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package shim_test runs the real shim beside the real runc and holds that nobody can
-// tell them apart. It needs root, runc, a static busybox and a bpffs at /sys/fs/bpf, and
-// fails where one of them is missing.
+// Package shim_test runs the real shim beside the real runc and checks that callers cannot tell them apart. It needs
+// root, runc, a static busybox and a bpffs at /sys/fs/bpf, and fails if one of them is missing.
 package shim_test
 
 import (
@@ -24,12 +23,12 @@ import (
 	"github.com/runc-trace/runc-trace/test/roottest"
 )
 
-// Built once, below a directory that everybody may enter.
+// Built once, below a directory that all users may enter.
 var (
 	shimPath    string // the shim
 	fakePath    string // testdata/runtime
 	runcPath    string // the real one
-	runDir      string // where the shim counts
+	runDir      string // the directory of the shim's counters
 	busyboxPath string
 )
 
@@ -54,7 +53,7 @@ func setUp(directory string) error {
 	if err := os.Chmod(directory, 0o755); err != nil {
 		return err
 	}
-	// Descriptors that whoever runs the tests has left open are none of a runtime's.
+	// Descriptors that the parent of the tests left open must not reach a runtime.
 	for fd := 3; fd < 100; fd++ {
 		syscall.CloseOnExec(fd)
 	}
@@ -71,7 +70,7 @@ func setUp(directory string) error {
 	}
 	shimPath, fakePath = filepath.Join(directory, "runc-trace"), filepath.Join(directory, "fake")
 	for _, build := range []*exec.Cmd{
-		exec.Command("make", "--silent", "--directory", "../..", "build-shim", "BIN="+directory), // as it is released
+		exec.Command("make", "--silent", "--directory", "../..", "build-shim", "BIN="+directory), // the released build
 		exec.Command("go", "build", "-trimpath", "-o", fakePath, "./testdata/runtime"),
 	} {
 		build.Env = append(os.Environ(), "CGO_ENABLED=0")
@@ -82,7 +81,7 @@ func setUp(directory string) error {
 	return nil
 }
 
-// runner is a runtime's program and what it is started with.
+// runner is a runtime with the settings to start it.
 type runner struct {
 	path        string
 	environment []string
@@ -91,14 +90,14 @@ type runner struct {
 	user        uint32 // 0: root
 }
 
-// outcome is what a caller sees of a runtime.
+// outcome is what a caller sees of a run of a runtime.
 type outcome struct {
 	Status string
 	Stdout string
 	Stderr string
 }
 
-// start prepares a command. argv[0] is the same for every runner: runc's messages have it.
+// command prepares a command. argv[0] is the same for every runner, because runc's messages contain it.
 func (r runner) command(args ...string) *exec.Cmd {
 	command := exec.Command(r.path)
 	command.Args = append([]string{"runc"}, args...)
@@ -114,7 +113,7 @@ func (r runner) command(args ...string) *exec.Cmd {
 func (r runner) run(t *testing.T, args ...string) outcome {
 	t.Helper()
 	command := r.command(args...)
-	// Files, not pipes: a container that stays would hold a pipe open.
+	// Files instead of pipes, because a container that keeps running would hold a pipe open.
 	var output [2]*os.File
 	for i := range output {
 		file, err := os.CreateTemp(t.TempDir(), "output")
@@ -151,7 +150,7 @@ var unstable = []struct {
 	{regexp.MustCompile(`"data":\{.*\}`), `"data": DATA`}, // of events
 }
 
-// stable replaces what differs from one run of runc to the next.
+// stable replaces the parts of a text that differ between runs of runc.
 func stable(text string) string {
 	for _, u := range unstable {
 		text = u.pattern.ReplaceAllString(text, u.instead)
@@ -159,8 +158,7 @@ func stable(text string) string {
 	return text
 }
 
-// bundle makes a bundle with a busybox, whose program is args, and whose cgroup is below
-// one that is this test's own.
+// bundle makes a bundle with a busybox. Its program is args, and its cgroup is below the cgroup of this test.
 func bundle(t *testing.T, directory string, args ...string) string {
 	t.Helper()
 	binaries := filepath.Join(directory, "rootfs", "bin")
@@ -204,7 +202,7 @@ func bundle(t *testing.T, directory string, args ...string) string {
 	return directory
 }
 
-// cgroupOf is the cgroup of the bundle in a directory: a name that nobody else has.
+// cgroupOf returns the cgroup of the bundle in a directory, whose name is unique.
 func cgroupOf(directory string) string {
 	return "/shim-test-" + strings.ReplaceAll(strings.TrimPrefix(directory, "/"), "/", "-")
 }
@@ -220,7 +218,7 @@ var podAnnotations = map[string]string{
 	"runc-trace.label/myapp":              "app-one",
 }
 
-// write makes a file and gives its path.
+// write makes a file and returns its path.
 func write(t *testing.T, path, text string) string {
 	t.Helper()
 	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
@@ -229,7 +227,7 @@ func write(t *testing.T, path, text string) string {
 	return path
 }
 
-// settings makes a config.toml and gives the variable that names it.
+// settings makes a config.toml and returns the variable that names it.
 func settings(t *testing.T, lines ...string) string {
 	t.Helper()
 	return config.PathEnv + "=" + write(t, filepath.Join(t.TempDir(), "config.toml"), strings.Join(lines, "\n"))
@@ -237,7 +235,7 @@ func settings(t *testing.T, lines ...string) string {
 
 func inPinDir(directory string) string { return abi.PinDirEnv + "=" + directory }
 
-// readLog gives the shim's own log, which must be there.
+// readLog returns the shim's log, and fails the test if there is none.
 func readLog(t *testing.T, path string) string {
 	t.Helper()
 	text, err := os.ReadFile(path)

@@ -17,8 +17,8 @@ import (
 	"time"
 )
 
-// TestSignalsDuringStart sends signals to a runtime at random times after its start, by itself and by the shim: it must
-// end in one of the ways in which runc ends, and the container's name must be good for another one.
+// TestSignalsDuringStart sends a signal to a runtime at a random time after its start, with bare runc and through the
+// shim. The runtime must end in one of the ways in which runc ends, and the container's name must stay usable.
 func TestSignalsDuringStart(t *testing.T) {
 	p := makePins(t, nil)
 	directory := bundle(t, t.TempDir(), "sleep", "1000")
@@ -33,16 +33,16 @@ func TestSignalsDuringStart(t *testing.T) {
 		{syscall.SIGTERM, "signal: terminated"},
 		{syscall.SIGKILL, "signal: killed"},
 		{syscall.SIGWINCH, ""},
-		{syscall.SIGUSR1, "signal: user defined signal 1"}, // until Go has taken it over
+		{syscall.SIGUSR1, "signal: user defined signal 1"}, // before Go's runtime handles it
 	} {
-		// runc may also find that the signal has hit what it has started.
+		// runc may also report that the signal hit a process that it started.
 		ways := []string{"exit status 0"}
 		if test.deadly != "" {
 			ways = append(ways, test.deadly, "exit status 1")
 		}
 		for _, r := range []runner{bare, shim} {
 			for round := range rounds {
-				// Half of them while the shim runs, which takes some milliseconds, half of them while runc does.
+				// Half of the signals hit the shim, which takes some milliseconds, and half of them hit runc.
 				delay := time.Duration(rand.Int64N(int64(3 * time.Millisecond)))
 				if round%2 == 1 {
 					delay = time.Duration(rand.Int64N(int64(60 * time.Millisecond)))
@@ -65,7 +65,7 @@ func TestSignalsDuringStart(t *testing.T) {
 	}
 }
 
-// interrupted starts a runtime, sends it a signal after a delay, and says how it ended.
+// interrupted starts a runtime, sends it a signal after a delay, and returns how it ended.
 func interrupted(t *testing.T, r runner, signal syscall.Signal, delay time.Duration, args ...string) string {
 	t.Helper()
 	command := r.command(args...)
@@ -86,7 +86,7 @@ func interrupted(t *testing.T, r runner, signal syscall.Signal, delay time.Durat
 	return command.ProcessState.String()
 }
 
-// clear removes what a runtime that was killed leaves: its half-made container, which no runc knows.
+// clear removes the half-made container that a killed runtime left, which runc does not know.
 func clear(t *testing.T, directory string) {
 	t.Helper()
 	if err := os.RemoveAll(filepath.Join(directory, "root")); err != nil {
@@ -98,7 +98,7 @@ func clear(t *testing.T, directory string) {
 		if err == nil && d.IsDir() && d.Name() == name {
 			cgroups = append(cgroups, path)
 		}
-		return nil // others come and go
+		return nil // entries of others come and go
 	})
 	if err != nil {
 		t.Error(err)

@@ -16,8 +16,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// inventory is a runtime that is not written in Go, and so changes nothing about its process before it lists what it
-// was given: all that a caller can set and execve(2) keeps.
+// inventory is a runtime that lists everything that a caller can set and execve(2) preserves. It is not written in Go,
+// so it does not change its own process before.
 const inventory = `#!/bin/sh
 exec >"$0.out" 2>&1
 directory=$(readlink /proc/$$/cwd)
@@ -39,8 +39,8 @@ cd /proc/$$
 exit 42
 `
 
-// TestStateOfTheProcess brings a process into a state, lets it become a runtime, once by itself and once by the shim,
-// and compares what is left of that state.
+// TestStateOfTheProcess sets a state of the process, execs a runtime directly and through the shim, and compares the
+// state that remains.
 func TestStateOfTheProcess(t *testing.T) {
 	p := makePins(t, nil)
 	directory := bundle(t, t.TempDir(), "sleep", "1")
@@ -51,14 +51,14 @@ func TestStateOfTheProcess(t *testing.T) {
 	environment := []string{"PATH=" + os.Getenv("PATH"), settings(t, fmt.Sprintf("runtime = %q", runtime)), inPinDir(p.directory)}
 	list := func(state, path string) string {
 		t.Helper()
-		// The last command takes the shell's place.
+		// The last command replaces the shell.
 		command := exec.Command("sh", "-c", state+` "$@"`, "sh", path, "create", "--bundle", directory, "c")
 		command.Env, command.Dir = environment, directory
 		output, err := command.CombinedOutput()
 		if command.ProcessState.ExitCode() != 42 {
 			t.Fatalf("%s %s: %v\n%s", state, path, err, output)
 		}
-		// The shim spells the path of a script in its own way: see pkg/shim.
+		// The shim spells the path of a script differently: see pkg/shim.
 		for _, name := range []string{runtime, filepath.Dir(runtime) + "/./runtime"} {
 			if text, err := os.ReadFile(name + ".out"); err == nil {
 				os.Remove(name + ".out")
@@ -72,7 +72,7 @@ func TestStateOfTheProcess(t *testing.T) {
 	for _, test := range []struct{ name, state string }{
 		{"plain", "exec"},
 		{"ignored signals", "trap '' HUP INT TSTP TTIN TTOU CONT; exec"},
-		// As everywhere below, of what a Go program leaves alone: see TestSignalsOfTheContainer.
+		// Only signals that a Go program leaves alone, here and below: see TestSignalsOfTheContainer.
 		{"blocked signals", "exec env --block-signal=USR1,USR2,WINCH,PIPE,ALRM,TSTP,RTMIN+3"},
 		{"limits", "ulimit -S -n 77; ulimit -S -s 4096; ulimit -c 0; ulimit -l 32; exec"},
 		{"equal limits", "ulimit -n 99; exec"},
@@ -101,9 +101,10 @@ func TestStateOfTheProcess(t *testing.T) {
 	p.take(t, filepath.Base(cgroupOf(directory)))
 }
 
-// TestSignalsOfTheContainer holds that a container has the signals that it has by the runtime itself, whatever the
-// caller ignores or blocks. A Go program takes over nearly all signals when it starts, and what was ignored is not by
-// what it execs: the shim does to its runtime what runc, in Go as well, does to itself, and crun sets all signals anew.
+// TestSignalsOfTheContainer checks that a container has the same signal dispositions and mask as with the runtime
+// alone, whichever signals the caller ignores or blocks. A Go program handles nearly all signals from its start, so
+// programs that it execs no longer ignore them. The shim has this effect on its runtime, but runc, which is written in
+// Go, has it on itself, and crun resets all signals.
 func TestSignalsOfTheContainer(t *testing.T) {
 	crun, err := exec.LookPath("crun")
 	if err != nil {
@@ -114,7 +115,7 @@ func TestSignalsOfTheContainer(t *testing.T) {
 	for _, runtime := range []string{runcPath, crun} {
 		signals := func(path string) string {
 			t.Helper()
-			// crun refuses hybrid hosts: it gets to see cgroup v2 alone.
+			// crun refuses hybrid hosts, so it sees only cgroup v2 here.
 			command := exec.Command("unshare", "--mount", "sh", "-c", `
 				[ "${1##*/}" != crun ] || { umount -R -l /sys/fs/cgroup && mount -t cgroup2 cgroup2 /sys/fs/cgroup; }
 				shift
@@ -133,9 +134,9 @@ func TestSignalsOfTheContainer(t *testing.T) {
 	}
 }
 
-// TestClosedDescriptors holds that standard input, output and error stay closed for the runtime if the caller left them
-// closed, though Go puts /dev/null in their place when the shim starts. The runtime is no Go program, which would do the
-// same to itself.
+// TestClosedDescriptors checks that standard input, output and error stay closed for the runtime if the caller closed
+// them, although Go opens /dev/null in their place when the shim starts. The runtime is not a Go program, because that
+// would open them itself.
 func TestClosedDescriptors(t *testing.T) {
 	p := makePins(t, nil)
 	directory := bundle(t, t.TempDir(), "sleep", "1")
@@ -169,7 +170,7 @@ echo "$open" >`+report+"\nexit 42\n")
 	}
 }
 
-// TestWithoutDevices has the shim start with closed descriptors where there is no /dev/null, without which Go would not start.
+// TestWithoutDevices starts the shim with closed descriptors and without /dev/null. Go would refuse to start then.
 func TestWithoutDevices(t *testing.T) {
 	root := t.TempDir()
 	for name, program := range map[string]string{"shim": shimPath, "busybox": busyboxPath} {
@@ -190,8 +191,8 @@ func TestWithoutDevices(t *testing.T) {
 	}
 }
 
-// TestProcessTree holds that the shim is gone once the runtime runs: the caller's child is the runtime, which has one
-// thread and no children that it did not make.
+// TestProcessTree checks that the shim is gone when the runtime runs: the caller's child is the runtime, with one
+// thread and only its own children.
 func TestProcessTree(t *testing.T) {
 	p := makePins(t, nil)
 	directory := bundle(t, t.TempDir(), "sleep", "1")
@@ -228,7 +229,7 @@ func TestProcessTree(t *testing.T) {
 		if status := readFile(t, filepath.Join(proc, "status")); !strings.Contains(status, fmt.Sprintf("\nPPid:\t%d\n", os.Getpid())) {
 			t.Errorf("%s: it is not the caller's child: %s", verb, status)
 		}
-		// What waits for the shim waits for the runtime.
+		// A process that waits for the shim waits for the runtime.
 		input.Close()
 		if err := command.Wait(); command.ProcessState.ExitCode() != 42 {
 			t.Errorf("%s: %v", verb, err)
@@ -236,7 +237,7 @@ func TestProcessTree(t *testing.T) {
 	}
 }
 
-// await waits until something is so.
+// await waits until so returns true.
 func await(t *testing.T, what string, so func() bool) {
 	t.Helper()
 	for end := time.Now().Add(2 * time.Minute); !so(); time.Sleep(2 * time.Millisecond) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Command runtime stands in for an OCI runtime: it writes down how it was started, in
-// a file next to itself, and exits with 42.
+// Command runtime replaces an OCI runtime in tests: it writes how it was started to a file beside itself, and exits
+// with 42.
 package main
 
 import (
@@ -13,7 +13,7 @@ import (
 	"unsafe"
 )
 
-// The parent-death signal belongs to the main thread, which initialises the program.
+// The parent-death signal belongs to the main thread, which runs package initialization.
 var deathSignal = func() (signal int32) {
 	syscall.RawSyscall(syscall.SYS_PRCTL, syscall.PR_GET_PDEATHSIG, uintptr(unsafe.Pointer(&signal)), 0)
 	return signal
@@ -41,7 +41,7 @@ func main() {
 	for fd := range 100 {
 		target, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", fd))
 		flags, _, _ := syscall.Syscall(syscall.SYS_FCNTL, uintptr(fd), syscall.F_GETFD, 0)
-		// What this program has opened itself is close-on-exec, as everything is in Go.
+		// Descriptors that this program opened itself are close-on-exec, as always in Go.
 		if err == nil && flags&syscall.FD_CLOEXEC == 0 {
 			descriptors[fmt.Sprint(fd)] = target
 		}
