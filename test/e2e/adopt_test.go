@@ -22,7 +22,7 @@ import (
 	"github.com/runc-trace/runc-trace/test/cgroup"
 )
 
-// adoptedJSON is what `containers` says of an adopted container beside the rest.
+// adoptedJSON is the JSON of an adopted container, with fields that other tests do not need.
 type adoptedJSON struct {
 	containerJSON
 	Init    int        `json:"init"`
@@ -30,7 +30,7 @@ type adoptedJSON struct {
 	Started *time.Time `json:"started"`
 }
 
-// adopt loads the programs where there is nothing in /run but the state of the test's own containers, and gives what is printed.
+// adopt loads the programs, with only the state of the test's own containers in /run, and returns the output.
 func (x *tracer) adopt(runtime string) string {
 	x.t.Helper()
 	o := x.tryAdopt(runtime)
@@ -51,7 +51,7 @@ func (x *tracer) tryAdopt(runtime string, flags ...string) outcome {
 
 func (x *tracer) state() string { return filepath.Join(x.dir, "state") }
 
-// plain runs a runtime without the shim. It must succeed.
+// plain runs a runtime directly, without the shim. It must succeed.
 func (x *tracer) plain(runtime string, args ...string) string {
 	x.t.Helper()
 	o := x.run(runtime, append([]string{"--root", x.state()}, args...)...)
@@ -61,7 +61,7 @@ func (x *tracer) plain(runtime string, args ...string) string {
 	return o.stdout
 }
 
-// pid is that of a container's init, as the runtime knows it.
+// pid returns the PID of a container's init according to the runtime.
 func (x *tracer) pid(runtime, id string) int {
 	x.t.Helper()
 	var s specs.State
@@ -71,7 +71,7 @@ func (x *tracer) pid(runtime, id string) int {
 	return s.Pid
 }
 
-// adopted describes all containers that are known, and leaves out what differs from one run of the test to the next.
+// adopted describes all known containers, without the parts that differ between runs.
 func (x *tracer) adopted() []string {
 	x.t.Helper()
 	var all []string
@@ -96,10 +96,10 @@ func (x *tracer) expectAdopted(want ...string) {
 	}
 }
 
-// endsWith7 is a program that execs again and again, and exits with 7 when it is asked to.
+// endsWith7 is a program that execs again and again, and exits with 7 on SIGTERM.
 var endsWith7 = []string{"/bin/sh", "-c", "trap 'exit 7' TERM; while true; do /bin/usleep 50000; done"}
 
-// TestAdopt loads where containers run, in all states that there are, and follows them from then on.
+// TestAdopt loads the programs while containers in all states exist, and follows these to their ends.
 func TestAdopt(t *testing.T) {
 	x := prepare(t)
 	create := func(b bundle) { x.plain(runcPath, "create", "--bundle", x.write(b), b.id) }
@@ -138,7 +138,7 @@ func TestAdopt(t *testing.T) {
 		if c.Init != want {
 			t.Errorf("init of %s is %d, not %d", c.ContainerID, c.Init, want)
 		}
-		// It was started before the programs were loaded, and not long before.
+		// It was started shortly before the programs were loaded.
 		if at := c.Created; at.After(before) || before.Sub(*at) > time.Minute || (c.Started == nil) != (want == 0) || c.Started != nil && !c.Started.Equal(*at) {
 			t.Errorf("%s was created at %v and started at %v; before %v", c.ContainerID, at, c.Started, before)
 		}
@@ -153,7 +153,7 @@ func TestAdopt(t *testing.T) {
 		}
 	}
 
-	// Calls and execs are there from now on, those of processes in a cgroup below the container's, too.
+	// From now on, calls and execs are recorded, including those in a cgroup below the container's.
 	for _, name := range []string{"flat", "nested"} {
 		eventually(t, name+" execs", func() bool {
 			execs := x.execs("--pod="+name, "--container="+name)
@@ -180,7 +180,7 @@ func TestAdopt(t *testing.T) {
 		t.Errorf("execs of what was run in the container, without the runtime's own (-want +got):\n%s", diff)
 	}
 
-	// Again: nothing is registered twice, and no recording begins anew.
+	// A second load registers nothing twice and restarts no recording.
 	written := x.recordings("--pod=flat")[0].Syscalls
 	if out := x.adopt("runc"); !strings.HasPrefix(out, "already loaded ") || strings.Contains(out, "adopted") {
 		t.Errorf("load says %q", out)
@@ -224,7 +224,7 @@ func TestAdopt(t *testing.T) {
 	}
 }
 
-// nest makes cgroups below a container's, moves the container's init there, and gives the ID of the last one.
+// nest makes cgroups below a container's, moves its init there, and returns the ID of the last one.
 func (x *tracer) nest(id, path string) uint64 {
 	x.t.Helper()
 	root, err := cgroup.Root()
@@ -258,7 +258,7 @@ func (x *tracer) removeNested(id string, paths ...string) {
 	}
 }
 
-// TestAdoptTells says what cannot be adopted, and adopts the rest.
+// TestAdoptTells reports containers that cannot be adopted, and adopts the rest.
 func TestAdoptTells(t *testing.T) {
 	x := prepare(t)
 	x.plain(runcPath, "create", "--bundle", x.write(bundle{id: "mypod", args: endsWith7, annotations: pod("mypod", nil)}), "mypod")
@@ -284,7 +284,7 @@ func TestAdoptTells(t *testing.T) {
 	}
 }
 
-// TestAdoptMoreThanFit adopts as many as there is room for, and says what is missing.
+// TestAdoptMoreThanFit adopts as many containers as fit into the pool, and reports the others.
 func TestAdoptMoreThanFit(t *testing.T) {
 	x := prepare(t)
 	for _, id := range []string{"a", "b", "c"} {
@@ -300,8 +300,8 @@ func TestAdoptMoreThanFit(t *testing.T) {
 	x.expectAdopted("a created recorded: yes, adopted: true", "b created recorded: no, adopted: true")
 }
 
-// TestAdoptBesideShim adopts again and again while containers are created through the shim: none of them is taken for
-// one that ran before, or registered twice, or misses its beginning.
+// TestAdoptBesideShim adopts again and again while containers are created through the shim: none of these is adopted as
+// a running one, registered twice, or without its beginning.
 func TestAdoptBesideShim(t *testing.T) {
 	x := load(t)
 	x.plain(runcPath, "create", "--bundle", x.write(bundle{id: "before", args: endsWith7, annotations: pod("before", nil)}), "before")
@@ -312,7 +312,7 @@ func TestAdoptBesideShim(t *testing.T) {
 	rounds := 0
 	go func() {
 		defer adopting.Done()
-		beside := *x // whose within is its own
+		beside := *x // because it has its own within
 		for {
 			select {
 			case <-stop:
@@ -346,7 +346,7 @@ func TestAdoptBesideShim(t *testing.T) {
 	x.remove("before")
 }
 
-// TestAdoptCrun adopts a container of crun's, which takes no hybrid hosts.
+// TestAdoptCrun adopts a container of crun, which refuses hybrid hosts.
 func TestAdoptCrun(t *testing.T) {
 	crun, err := exec.LookPath("crun")
 	if err != nil {
@@ -364,7 +364,8 @@ func TestAdoptCrun(t *testing.T) {
 	eventually(t, "its end is seen", func() bool { return strings.HasSuffix(x.adopted()[0], "exit code 7") })
 }
 
-// TestAdoptInAMachine adopts where the runtime sees other PIDs than the kernel: on a node that is a container itself.
+// TestAdoptInAMachine adopts containers if the runtime sees other PIDs than the kernel: on a node that is itself a
+// container.
 func TestAdoptInAMachine(t *testing.T) {
 	x := prepare(t)
 	dir := x.write(bundle{id: "mypod", args: endsWith7, annotations: pod("mypod", nil)})
@@ -386,7 +387,7 @@ while %[1]s state mypod | grep -q '"running"'; do sleep 0.05; done
 	x.expectAdopted("mypod exited recorded: yes, adopted: true, exit code 7")
 }
 
-// TestNoAdopt leaves alone what runs.
+// TestNoAdopt checks that running containers are left alone.
 func TestNoAdopt(t *testing.T) {
 	x := prepare(t)
 	x.plain(runcPath, "create", "--bundle", x.write(simple("mypod", "/bin/true")), "mypod")

@@ -28,10 +28,10 @@ import (
 	"github.com/runc-trace/runc-trace/test/cgroup"
 )
 
-// agentRun is `tracectl agent` with no more privileges than it has as a unit, or in a DaemonSet.
+// agentRun is a `tracectl agent` with the same privileges as in its unit or DaemonSet.
 type agentRun struct {
 	*process
-	socket string // where it listens
+	socket string // the path at which it listens
 }
 
 func (x *tracer) agent(flags ...string) *agentRun {
@@ -46,7 +46,7 @@ func (x *tracer) agent(flags ...string) *agentRun {
 	return a
 }
 
-// get asks for a page; the code is 0 where nobody answers.
+// get requests a page. The code is 0 if nothing answers.
 func (a *agentRun) get(path string) (code int, text string) {
 	client := http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{
 		DisableKeepAlives: true,
@@ -64,7 +64,7 @@ func (a *agentRun) get(path string) (code int, text string) {
 	return answer.StatusCode, string(body)
 }
 
-// ready waits until it says so, or says that it is not and why.
+// ready waits until the agent reports that it is ready or, with but, why it is not.
 func (a *agentRun) ready(but string) {
 	a.t.Helper()
 	var last string
@@ -80,7 +80,7 @@ func (a *agentRun) ready(but string) {
 	}
 }
 
-// stop ends it as a unit is, at once.
+// stop ends the agent as systemd stops a unit. It must end at once.
 func (a *agentRun) stop() {
 	a.t.Helper()
 	before := time.Now()
@@ -95,7 +95,7 @@ func (a *agentRun) stop() {
 	}
 }
 
-// labels are what the store has of a pod.
+// labels returns the labels that the store has for a pod.
 func (x *tracer) labels(source bpf.LabelSource, name string) map[string]string {
 	x.t.Helper()
 	s, err := bpf.OpenLabelStore(x.pins)
@@ -116,13 +116,13 @@ func (x *tracer) labels(source bpf.LabelSource, name string) map[string]string {
 	return found
 }
 
-// hasLabels waits until labels are as they should be.
+// hasLabels waits until the store has the wanted labels.
 func (x *tracer) hasLabels(source bpf.LabelSource, name string, want map[string]string) {
 	x.t.Helper()
 	eventually(x.t, fmt.Sprintf("%v has %v of %s", source, want, name), func() bool { return cmp.Equal(want, x.labels(source, name)) })
 }
 
-// crowd makes the cgroups of pods, each with a sandbox and a container, and more containers in the first ones.
+// crowd makes the cgroups of pods, each with a sandbox and a container, and more containers in the first pods.
 func (x *tracer) crowd(pods, containers int, made func(pod, sandbox string)) {
 	x.t.Helper()
 	parent, err := cgroup.Unmade(x.cgroup)
@@ -164,7 +164,8 @@ func (x *tracer) crowd(pods, containers int, made func(pod, sandbox string)) {
 	}
 }
 
-// TestAgent fills the labels of a container in, from two sources, and goes on through all that may happen to it.
+// TestAgent checks that the agent adds labels of a container from two sources, and survives all events that can happen
+// to it.
 func TestAgent(t *testing.T) {
 	api := agenttest.NewAPI(t, "node", false)
 	api.Put(agenttest.Pod("uid-0", map[string]string{"app": "web"}))
@@ -174,7 +175,7 @@ func TestAgent(t *testing.T) {
 	flags := []string{"--kubeconfig=" + api.Kubeconfig(), "--cri-endpoint=" + socket}
 
 	x := prepare(t)
-	for range 5 { // it ends in order, however early
+	for range 5 { // it ends cleanly, however early
 		a := x.agent(flags...)
 		a.ready("nothing is loaded")
 		a.stop()
@@ -188,7 +189,7 @@ func TestAgent(t *testing.T) {
 	x.crowd(1, 2, func(string, string) {})
 	x.hasLabels(bpf.SourceCRI, "uid-0", map[string]string{"app": "web"})
 
-	// A label changes, and is selected by.
+	// A label changes and can be selected.
 	api.Put(agenttest.Pod("uid-0", map[string]string{"app": "web", "tier": "front"}))
 	x.hasLabels(bpf.SourceKubernetes, "uid-0", map[string]string{"app": "web", "tier": "front"})
 	var listed struct {
@@ -200,7 +201,7 @@ func TestAgent(t *testing.T) {
 		t.Errorf("selected by a label that the API server has: %v %+v\n%s", err, listed, text)
 	}
 
-	// Two agents: the second one waits, and takes over from who was killed.
+	// The second of two agents waits, and takes over when the first one is killed.
 	second := x.agent(flags...)
 	second.ready("")
 	metrics := func(a *agentRun, name, want string) {
@@ -220,7 +221,7 @@ func TestAgent(t *testing.T) {
 	api.Put(agenttest.Pod("uid-1", map[string]string{"app": "second"}))
 	x.hasLabels(bpf.SourceKubernetes, "uid-1", map[string]string{"app": "second"})
 
-	// Programs are replaced, and loaded anew.
+	// The programs are replaced, and then loaded anew.
 	x.tracectl("load", "--replace", "--no-adopt", "--recordings=16", "--identities=64", "--exec-log-size=1MiB")
 	api.Put(agenttest.Pod("uid-1", map[string]string{"app": "replaced"}))
 	x.hasLabels(bpf.SourceKubernetes, "uid-1", map[string]string{"app": "replaced"})
@@ -255,7 +256,7 @@ func TestAgentIsSmall(t *testing.T) {
 			"pod-template-hash": "5d5c8f9b7c", "controller-revision-hash": "7d9f8c6b5d",
 		}
 		p := agenttest.Pod(pod, labels)
-		// What the API server sends besides.
+		// Fields that the API server also sends.
 		p.Annotations = map[string]string{"kubectl.kubernetes.io/last-applied-configuration": strings.Repeat("x", 4096)}
 		api.Put(p)
 		engine.Put(sandbox, pod, 1, false, labels)
@@ -290,7 +291,7 @@ func TestAgentIsSmall(t *testing.T) {
 	a.stop()
 }
 
-// cpu is how much time the process has used, as the scheduler counts it.
+// cpu returns the CPU time of the process, as the scheduler counts it.
 func (a *agentRun) cpu() time.Duration {
 	a.t.Helper()
 	var total int64
@@ -312,7 +313,7 @@ func (a *agentRun) cpu() time.Duration {
 	return time.Duration(total)
 }
 
-// kibibytes is a line of the process's status: see proc_pid_status(5).
+// kibibytes returns the value of a line in the process's status: see proc_pid_status(5).
 func (a *agentRun) kibibytes(name string) int {
 	a.t.Helper()
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", a.cmd.Process.Pid))

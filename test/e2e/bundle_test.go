@@ -15,13 +15,13 @@ type bundle struct {
 	id          string
 	annotations map[string]string
 	args        []string
-	// cgroupsPath as in config.json; where it is empty, it is one below the test's own cgroup.
+	// cgroupsPath as in config.json. If it is empty, a path below the test's own cgroup is used.
 	cgroupsPath string
 	noPath      bool // no cgroupsPath at all
 }
 
-// pod are annotations as containerd's CRI plugin writes them, of a pod with one container of the same name,
-// and labels, which it does not write, under our own names.
+// pod returns annotations as containerd's CRI plugin writes them, for a pod with one container of the same name.
+// containerd does not write labels, so these are under our own prefix.
 func pod(name string, labels map[string]string) map[string]string {
 	a := map[string]string{
 		"io.kubernetes.cri.container-type":    "container",
@@ -38,12 +38,12 @@ func pod(name string, labels map[string]string) map[string]string {
 	return a
 }
 
-// simple is a container default/NAME/NAME.
+// simple describes a container default/NAME/NAME.
 func simple(name string, args ...string) bundle {
 	return bundle{id: name, annotations: pod(name, nil), args: args}
 }
 
-// write makes the bundle and gives its path.
+// write makes the bundle and returns its path.
 func (x *tracer) write(b bundle) string {
 	x.t.Helper()
 	dir := filepath.Join(x.dir, "bundles", b.id)
@@ -79,7 +79,7 @@ func (x *tracer) write(b bundle) string {
 	return dir
 }
 
-// runContainer runs a container to its end, whatever its exit code, and deletes it.
+// runContainer runs a container to its end and deletes it, for any exit code.
 func (x *tracer) runContainer(b bundle) outcome {
 	x.t.Helper()
 	return x.run(shimPath, "--root", filepath.Join(x.dir, "state"), "run", "--bundle", x.write(b), b.id)

@@ -20,9 +20,9 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 )
 
-// TestCrowd creates a hundred containers at once, and kills the shim of every tenth: half of them wherever it is, half
-// of them when it is about to become the runtime. The others must not notice, and what was killed must leave nothing but
-// its entry in pending, until somebody starts it again.
+// TestCrowd creates a hundred containers at once and kills the shim of every tenth: half of these at any point, half
+// when it is about to exec the runtime. The other containers must not notice, and a killed shim may leave only its
+// pending entry until the container is created again.
 func TestCrowd(t *testing.T) {
 	const crowd = 100
 	x := load(t, "--recordings=128", "--ring-size=16KiB", "--identities=512", "--exec-log-size=1MiB")
@@ -72,7 +72,7 @@ func TestCrowd(t *testing.T) {
 		}
 	}
 
-	// Who was killed may have left word of who it was, and has if it came to its exec. Nobody else has.
+	// A killed shim may have left its entry, and must have if it reached its exec. All other entries are gone.
 	for _, leaf := range x.pending() {
 		if !killed[leaf] {
 			t.Errorf("%s is pending", leaf)
@@ -98,7 +98,7 @@ func TestCrowd(t *testing.T) {
 		}
 	}
 
-	// All of them start, and whose shim was killed is as good as new.
+	// All containers start, and those whose shim was killed can be created again.
 	inParallel(8, crowd, func(n int) {
 		id := containers[n].id
 		if killed[id] {
@@ -132,20 +132,20 @@ func TestCrowd(t *testing.T) {
 	}
 }
 
-// killAtExec is a command that kills a shim where it calls execve(2).
+// killAtExec returns a command that kills a shim when it calls execve(2).
 func killAtExec() []string {
 	directory, name := filepath.Split(runcPath)
-	// This is how the shim spells the runtime's path: see pkg/shim.
+	// The shim spells the runtime's path this way: see pkg/shim.
 	return []string{"strace", "-f", "-qq", "-o", "/dev/null", "-P", directory + "./" + name, "-e", "inject=execve:signal=KILL"}
 }
 
-// killAtOnce is a command that kills a shim that has just begun: the Go runtime makes more calls than these before main.
+// killAtOnce returns a command that kills a shim at its start: the Go runtime makes more calls than these before main.
 func killAtOnce() []string {
 	return []string{"strace", "-f", "-qq", "-o", "/dev/null", "-e", "inject=all:signal=KILL:when=50"}
 }
 
-// killShim kills a process if it is still the shim. It is stopped first, so that it cannot become the runtime between
-// the look and the blow.
+// killShim kills a process if it is still the shim. It stops the process first, so that it cannot exec the runtime
+// between the check and the kill.
 func killShim(pid int) {
 	if syscall.Kill(pid, syscall.SIGSTOP) != nil {
 		return
@@ -166,14 +166,14 @@ func killShim(pid int) {
 	_ = syscall.Kill(pid, syscall.SIGCONT)
 }
 
-// expectQuiet runs the shim in runc's place, where another goroutine than the test's may do so.
+// expectQuiet runs the shim instead of runc. It may be called from other goroutines than the test's.
 func (x *tracer) expectQuiet(args ...string) {
 	if o := x.run(shimPath, append([]string{"--root", filepath.Join(x.dir, "state")}, args...)...); o != (outcome{}) {
 		x.t.Errorf("%q: %+v", args, o)
 	}
 }
 
-// pending lists the names of the cgroups that are waited for.
+// pending lists the leaf names of the pending entries.
 func (x *tracer) pending() []string {
 	x.t.Helper()
 	m, err := ebpf.LoadPinnedMap(filepath.Join(x.pins, abi.PinPending), nil)

@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// TestPastOfDeletedPod recovers what a pipe had hidden, of a container that is gone: every name in /bin.
+// TestPastOfDeletedPod recovers output that a pipe had hidden, after the container was deleted: every name in /bin.
 func TestPastOfDeletedPod(t *testing.T) {
 	x := load(t)
 	o := x.runContainer(simple("mypod", "sh", "-c", "ls -l /bin | grep wget"))
@@ -44,7 +44,7 @@ func TestPastOfDeletedPod(t *testing.T) {
 	}
 }
 
-// TestLostResult recovers the result of a computation, and why it was lost.
+// TestLostResult recovers the result of a computation and the reason that it was lost.
 func TestLostResult(t *testing.T) {
 	x := load(t)
 	o := x.runContainer(simple("mypod", "sh", "-c", `RANDOM=output ; echo "3*7*2" | bc > /tmp/file-$RANDOM ; cat /tmp/file-$RANDOM`))

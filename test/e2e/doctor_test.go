@@ -17,8 +17,9 @@ import (
 // check is a line of tracectl doctor -o json.
 type check struct{ Name, State, Detail, Remedy string }
 
-// doctor returns the checks by name; of several of a name the first, which is the one of this test's own programs. It holds
-// that states of some are as wanted ("loaded fail"), where "-" is a check that is not there. All others the machine decides.
+// doctor returns the checks by name. Of several checks with the same name it returns the first, which is about this
+// test's own programs. It compares the states of some checks with the wanted ones ("loaded fail"; "-" if the check is
+// missing). The other checks depend on the machine.
 func (x *tracer) doctor(wanted ...string) map[string]check {
 	x.t.Helper()
 	o := x.run(tracectlPath, "doctor", "-o", "json")
@@ -53,7 +54,7 @@ func (x *tracer) doctor(wanted ...string) map[string]check {
 	return checks
 }
 
-// TestDoctor follows a host from where nothing is loaded to where containers run, and breaks things on the way.
+// TestDoctor follows a host from before the load until containers run, and breaks things on the way.
 func TestDoctor(t *testing.T) {
 	x := prepare(t)
 	host := []string{"privileges ok", "kernel ok", "btf ok", "ebpf ok", "configuration ok", "runtime ok", "shim ok"}
@@ -75,7 +76,7 @@ func TestDoctor(t *testing.T) {
 		t.Errorf("%+v", text)
 	}
 
-	// It has the only recording, so that the next one will have none.
+	// This container takes the only recording, so that the next one gets none.
 	x.start(simple("mypod", "/bin/sleep", "1000"))
 	checks = x.doctor("loaded ok", "programs ok", "recordings warn", "identities ok")
 	if c := checks["recordings"]; !strings.HasPrefix(c.Remedy, "rings = 2 ") {
@@ -127,7 +128,7 @@ func TestDoctor(t *testing.T) {
 	x.useRuntime(runcPath)
 }
 
-// TestDoctorOfUsers holds that who may not see what is loaded is told so.
+// TestDoctorOfUsers checks the message for users who lack the rights to see the programs.
 func TestDoctorOfUsers(t *testing.T) {
 	x := prepare(t)
 	for _, dir := range []string{scratch, x.dir} {

@@ -16,7 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// follow starts `tracectl exec`, and waits until it misses nothing that comes.
+// follow starts `tracectl exec` and waits until it sees all further execs.
 func (x *tracer) follow(flags ...string) *process {
 	x.t.Helper()
 	p := x.spawn(tracectlPath, append([]string{"exec", "-w"}, flags...)...)
@@ -25,7 +25,7 @@ func (x *tracer) follow(flags ...string) *process {
 	return p
 }
 
-// interrupt ends it, and gives its lines without the header. On stderr it has to have remarked just that.
+// interrupt ends the process and returns its lines without the header. Its stderr must equal remarks.
 func (p *process) interrupt(remarks string) []string {
 	p.t.Helper()
 	if err := p.cmd.Process.Signal(syscall.SIGINT); err != nil {
@@ -38,8 +38,8 @@ func (p *process) interrupt(remarks string) []string {
 	return splitLines(o.stdout)[1:]
 }
 
-// TestSelectors follows with several readers at once: each gets all that it asked for from the very first exec on,
-// and takes nothing from the others.
+// TestSelectors follows with several readers at once: each gets all execs that it selects, from the first one on, and
+// takes none from the others.
 func TestSelectors(t *testing.T) {
 	x := load(t)
 	bundles := []bundle{
@@ -54,10 +54,11 @@ func TestSelectors(t *testing.T) {
 	}
 	tests := []struct {
 		flags []string
-		want  string // the pods' names, with the sandbox of pod one
-		// Execs in pods whose other labels nobody tells here, and that those in annotations do not select.
+		want  string // the pods' names; pod one includes its sandbox
+		// Execs in pods whose labels are incomplete, because no agent adds them, and that labels in annotations do not
+		// select.
 		leftOut int
-		first   string // of these
+		first   string // the first container of these
 	}{
 		{nil, "one one one one web db canary -", 0, ""},
 		{nil, "one one one one web db canary -", 0, ""},
@@ -124,7 +125,7 @@ func TestSelectors(t *testing.T) {
 	}
 }
 
-// TestFailedExec holds that an exec that failed is shown with what was tried.
+// TestFailedExec checks that a failed exec is shown with its path and arguments.
 func TestFailedExec(t *testing.T) {
 	x := load(t)
 	x.runContainer(simple("fails", "/bin/sh", "-c", "/bin/missing one two; /proc/version; true"))
@@ -141,7 +142,7 @@ func TestFailedExec(t *testing.T) {
 	}
 }
 
-// TestExecIntoContainer holds that what enters a container later is the container's.
+// TestExecIntoContainer checks that a process that enters a container later counts as the container's.
 func TestExecIntoContainer(t *testing.T) {
 	x := load(t)
 	x.start(simple("mypod", "/bin/sleep", "1000"))
@@ -162,7 +163,7 @@ func TestExecIntoContainer(t *testing.T) {
 	x.remove("mypod")
 }
 
-// TestWaiting holds that exec, which is silent until something happens, says so on a terminal, and only there.
+// TestWaiting checks that exec, which is silent until an event comes, says that it waits, but only on a terminal.
 func TestWaiting(t *testing.T) {
 	x := load(t)
 	if lines := x.follow().interrupt(""); len(lines) != 0 {
@@ -186,7 +187,7 @@ func TestWaiting(t *testing.T) {
 	}
 }
 
-// terminal is a pseudo-terminal: what is written to the slave is read from the master.
+// terminal opens a pseudo-terminal: the master reads what is written to the slave.
 func terminal(t *testing.T) (master, slave *os.File) {
 	t.Helper()
 	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|syscall.O_NOCTTY, 0)
@@ -208,8 +209,8 @@ func terminal(t *testing.T) (master, slave *os.File) {
 	return master, slave
 }
 
-// TestReaderLapped holds that a reader that is overtaken says how many execs it lost, and so does one that asks
-// for more of the past than there is.
+// TestReaderLapped checks that a reader reports the number of lost execs, both if it is overtaken and if it asks for
+// more of the past than is left.
 func TestReaderLapped(t *testing.T) {
 	const count = 600
 	x := load(t, "--exec-log-size=64KiB")
@@ -243,7 +244,7 @@ func TestReaderLapped(t *testing.T) {
 			t.Errorf("%s: exit code %d, %q", test.name, test.o.code, test.o.stderr)
 			continue
 		}
-		// runc's own execs are logged as well, and not shown.
+		// runc's own execs are also logged, but not shown.
 		shown := len(splitLines(test.o.stdout)) - 1
 		total := int(x.status().ExecLog.Execs)
 		if lost < 100 || shown < 100 || lost+shown > total || lost+shown < count {

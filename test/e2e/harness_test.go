@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package e2e runs real containers with the real runc through the real shim, and reads with
-// the real tracectl what the kernel kept. It needs root, runc, a static busybox and a kernel
-// that tracectl can load its programs into, and fails where one of them is missing.
+// Package e2e runs real containers with the real runc through the real shim, and reads their recordings with the real
+// tracectl. It needs root, runc, a static busybox and a kernel that supports the programs, and fails if one of them is
+// missing.
 package e2e
 
 import (
@@ -24,12 +24,12 @@ import (
 
 // Made once, for all tests.
 var (
-	scratch      string // a directory of this process
-	token        string // its name: part of the name of every cgroup
+	scratch      string // the directory of this test run
+	token        string // its name, which is part of the name of every cgroup
 	shimPath     string
 	tracectlPath string
 	runcPath     string // the real one
-	rootfs       string // a busybox by all its names
+	rootfs       string // a file system with a busybox under all its names
 )
 
 func TestMain(m *testing.M) {
@@ -69,8 +69,8 @@ func setUp() error {
 	return makeRootfs(busybox)
 }
 
-// makeRootfs makes a file system with busybox under the name of each of its applets, as files of their own: so
-// that an exec of one shows its path.
+// makeRootfs makes a file system with a copy of busybox for each of its applets. Copies, because then an exec of one
+// shows its path.
 func makeRootfs(busybox string) error {
 	for _, name := range []string{"bin", "dev", "proc", "tmp"} {
 		if err := os.MkdirAll(filepath.Join(rootfs, name), 0o755); err != nil {
@@ -97,19 +97,19 @@ func makeRootfs(busybox string) error {
 	return nil
 }
 
-// tracer is what a test traces with: a pin directory, a configuration, a state directory of
-// the runtime's and cgroups of its own.
+// tracer is the environment of a test: its own pin directory, configuration, state directory of the runtime, and
+// cgroups.
 type tracer struct {
 	t      *testing.T
 	dir    string // of bundles, state and configuration
-	cgroup string // below it lie the cgroups of all containers that do not say otherwise
+	cgroup string // contains the cgroups of all containers that do not choose another one
 	pins   string
 	config string
-	within []string // a command that runs others in an environment of its own
+	within []string // a command that runs other commands in a different environment
 }
 
-// prepare makes a tracer without loading anything. At the test's end it removes what there is,
-// and holds that the containers' deletion has left no cgroup and no mount, and unloading no pin.
+// prepare makes a tracer without loading anything. At the test's end it removes everything, and checks that deleting
+// the containers has left no cgroup and no mount, and that unloading has left no pin.
 func prepare(t *testing.T) *tracer {
 	t.Helper()
 	dir, err := os.MkdirTemp(scratch, "test")
@@ -127,8 +127,8 @@ func prepare(t *testing.T) *tracer {
 	return x
 }
 
-// load makes a tracer and loads the programs with a pool of few and small recordings, or as the flags say. Containers that
-// run already are others', and are left alone.
+// load makes a tracer and loads the programs with a pool of few and small recordings, or as the flags say. It does not
+// adopt running containers, because they are not the test's.
 func load(t *testing.T, flags ...string) *tracer {
 	t.Helper()
 	x := prepare(t)
@@ -136,7 +136,7 @@ func load(t *testing.T, flags ...string) *tracer {
 	return x
 }
 
-// useRuntime writes the configuration: the real runtime, and more lines if there are any.
+// useRuntime writes the configuration: the runtime, and additional lines.
 func (x *tracer) useRuntime(runtime string, lines ...string) {
 	x.t.Helper()
 	lines = append([]string{fmt.Sprintf("runtime = %q", runtime), fmt.Sprintf("pin-dir = %q", x.pins)}, lines...)
@@ -158,7 +158,7 @@ func (x *tracer) finish() {
 		}
 	}
 	for _, path := range x.cgroups() {
-		// runc leaves the directory above a container's own one.
+		// runc does not remove the directory above a container's own.
 		if !strings.HasSuffix(path, x.cgroup) || os.Remove(path) != nil {
 			t.Errorf("cgroup %s is left", path)
 		}
@@ -172,12 +172,12 @@ func (x *tracer) finish() {
 	}
 }
 
-// cgroups lists the test's directories in all hierarchies, the deepest first.
+// cgroups lists the test's directories in all hierarchies, deepest first.
 func (x *tracer) cgroups() []string {
 	var found []string
 	err := filepath.WalkDir("/sys/fs/cgroup", func(path string, d fs.DirEntry, err error) error {
 		if errors.Is(err, fs.ErrNotExist) {
-			return nil // somebody else's is going
+			return nil // another cgroup is being removed
 		}
 		if err == nil && d.IsDir() && strings.Contains(path, x.cgroup[1:]) {
 			found = append([]string{path}, found...)
@@ -190,7 +190,7 @@ func (x *tracer) cgroups() []string {
 	return found
 }
 
-// outcome is how a command ended.
+// outcome is the result of a command.
 type outcome struct {
 	code           int
 	stdout, stderr string
@@ -205,14 +205,14 @@ func (x *tracer) command(program string, args ...string) *exec.Cmd {
 	return c
 }
 
-// run runs a command to its end. Its output goes through files: a container that stays would keep a pipe open.
+// run runs a command to its end. Output goes to files, because a container that keeps running would hold a pipe open.
 func (x *tracer) run(program string, args ...string) outcome {
 	x.t.Helper()
 	p := x.spawn(program, args...)
 	return p.wait()
 }
 
-// process is a command that runs.
+// process is a running command.
 type process struct {
 	t     *testing.T
 	cmd   *exec.Cmd
@@ -241,7 +241,7 @@ func (x *tracer) spawn(program string, args ...string) *process {
 	return p
 }
 
-// stdout is what the process has printed so far.
+// stdout returns the output of the process so far.
 func (p *process) stdout() string { return p.read(0) }
 
 func (p *process) read(i int) string {
@@ -261,7 +261,7 @@ func (p *process) wait() outcome {
 	return outcome{p.cmd.ProcessState.ExitCode(), p.read(0), p.read(1)}
 }
 
-// tracectl runs it, and gives what it prints. It must succeed.
+// tracectl runs tracectl and returns its output. It must succeed.
 func (x *tracer) tracectl(args ...string) string {
 	x.t.Helper()
 	o := x.run(tracectlPath, args...)
@@ -271,7 +271,7 @@ func (x *tracer) tracectl(args ...string) string {
 	return o.stdout
 }
 
-// runtime runs the shim in runc's place. It must succeed.
+// runtime runs the shim instead of runc. It must succeed.
 func (x *tracer) runtime(args ...string) outcome {
 	x.t.Helper()
 	o := x.run(shimPath, append([]string{"--root", filepath.Join(x.dir, "state")}, args...)...)
@@ -281,7 +281,7 @@ func (x *tracer) runtime(args ...string) outcome {
 	return o
 }
 
-// eventually waits until something is so.
+// eventually waits until so returns true.
 func eventually(t *testing.T, what string, so func() bool) {
 	t.Helper()
 	for end := time.Now().Add(2 * time.Minute); !so(); time.Sleep(10 * time.Millisecond) {

@@ -15,15 +15,15 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// What a terminal must never get: it clears the screen, breaks the line, sets a title, turns the direction of
-// writing, or is no text at all.
+// Texts that must never reach a terminal: they clear the screen, break the line, set a title, reverse the direction of
+// writing, or are not text.
 const (
 	hostileText = "a\x1b[2J\r\nb\tc\x1b]0;title\x07\u009b31m\u202ed\x7f"
 	hostileSh   = `$(printf 'a\033[2J\r\nb\tc\033]0;title\007\302\23331m\342\200\256d\177\377')`
 )
 
-// TestHostileText holds that whatever names a container has or chooses, what is printed is printable, and one line
-// an item.
+// TestHostileText checks that, whatever names a container has or chooses, the output is printable, with one line for
+// each item.
 func TestHostileText(t *testing.T) {
 	x := load(t)
 	annotations := map[string]string{
@@ -45,7 +45,7 @@ func TestHostileText(t *testing.T) {
 		`: > "/tmp/` + hostileSh + `"`,
 		`/bin/echo "` + hostileSh + `"`,
 		`/bin/ls /tmp`,
-		`"/bin/` + hostileSh + `"`, // fails
+		`"/bin/` + hostileSh + `"`, // this exec fails
 		`:`,
 	}, "\n")}}
 	file := filepath.Join(x.write(b), "config.json")
@@ -83,7 +83,7 @@ func TestHostileText(t *testing.T) {
 	}
 	for _, command := range []struct {
 		args  []string
-		lines int // at most; 0: any number
+		lines int // maximum; 0: any number
 	}{
 		{[]string{"exec", "--no-follow", "-w", "-T"}, 1 + len(execs)},
 		{[]string{"exec", "--no-follow", "-o=json"}, len(execs)},
@@ -112,7 +112,7 @@ func TestHostileText(t *testing.T) {
 	}
 }
 
-// expectPrintable holds that text has nothing but printable characters and ends of lines.
+// expectPrintable checks that text contains only printable characters and newlines.
 func expectPrintable(t *testing.T, args []string, text string) {
 	t.Helper()
 	for i := 0; i < len(text); {

@@ -27,7 +27,7 @@ func (x *tracer) tell(source bpf.LabelSource, subject string, labels bpf.Labels)
 	}
 }
 
-// selected gives the containers of execs that a label selects, and what was remarked. All of it is of the past.
+// selected returns the containers of past execs that a label selects, and the remarks on stderr.
 func (x *tracer) selected(label string) (ids, stderr string) {
 	x.t.Helper()
 	o := x.run(tracectlPath, "exec", "--no-follow", "-o=json", "--label", label)
@@ -41,7 +41,7 @@ func (x *tracer) selected(label string) (ids, stderr string) {
 	return strings.Join(all, " "), o.stderr
 }
 
-// TestAuthorsLabels has the author of a pod write annotations that call it something else: as labels, and over those of CRI-O.
+// TestAuthorsLabels uses pods whose author wrote forged annotations: as labels, and in place of CRI-O's.
 func TestAuthorsLabels(t *testing.T) {
 	forged := func(labels map[string]string) map[string]string {
 		_, a := annotationsOf["cri-o"]("evil")
@@ -91,7 +91,7 @@ func TestAuthorsLabels(t *testing.T) {
 	}
 }
 
-// TestTruncatedLabels has pods with more labels than are kept: a selector never passes them over in silence.
+// TestTruncatedLabels uses pods with more labels than are kept: a selector never skips them silently.
 func TestTruncatedLabels(t *testing.T) {
 	const warning = "tracectl: not all labels of default/many/many are known, and the others could decide it: "
 	many := map[string]string{"team": "enforced"}
@@ -127,14 +127,14 @@ func TestTruncatedLabels(t *testing.T) {
 	}
 }
 
-// TestPastWithoutLabels asks for the past of containers whose labels nobody can tell any more, while an agent is alive: they
-// are left out, and it is said.
+// TestPastWithoutLabels reads the past of containers whose labels can no longer be found, while an agent is alive. They
+// are left out, with a remark.
 func TestPastWithoutLabels(t *testing.T) {
 	x := load(t)
 	x.runContainer(bundle{id: "nameless", annotations: pod("nameless", nil), args: []string{"/bin/true"}})
 	x.tell(bpf.SourceAgent, "", bpf.Labels{})
 	created := x.containers()[0].Created
-	time.Sleep(time.Until(created.Add(5 * time.Second))) // nothing is on its way any more
+	time.Sleep(time.Until(created.Add(5 * time.Second))) // then labels are no longer expected
 	x.tell(bpf.SourceAgent, "", bpf.Labels{})
 	ids, stderr := x.selected("a=b")
 	want := "tracectl: the labels of default/nameless/nameless are not known: its execs are left out, as are those of others like it (see tracectl status about the agent)\n" +

@@ -12,9 +12,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestNothingIsMissed starts containers as fast as the machine can, and holds that each one's first exec has its
-// identity, and each one's recording begins within runc's init and ends with the program's end.
-// RUNC_TRACE_SOAK=1 makes it 1,000 containers instead of 200.
+// TestNothingIsMissed starts containers as fast as possible. Each one's first exec must have its identity, and each
+// recording must begin within runc's init and end with the program's end. RUNC_TRACE_SOAK=1 raises the number of
+// containers from 200 to 1,000.
 func TestNothingIsMissed(t *testing.T) {
 	count, flags := 200, []string{"--recordings=256", "--identities=512"}
 	if os.Getenv("RUNC_TRACE_SOAK") == "1" {
@@ -87,15 +87,15 @@ func TestNothingIsMissed(t *testing.T) {
 	}
 }
 
-// beginsInRuncInit tells whether the first call is one of runc init itself, before it makes the first process within
-// the container: the one that calls itself runc:[0:PARENT] then, see nsexec.c in runc's libcontainer.
+// beginsInRuncInit reports whether the first call is of runc init itself, before it makes the first process within the
+// container. At that point it is named runc:[0:PARENT]; see nsexec.c in runc's libcontainer.
 func beginsInRuncInit(calls []callJSON) bool {
 	return slices.ContainsFunc(calls, func(c callJSON) bool {
 		return c.PID == calls[0].PID && c.Comm == "runc:[0:PARENT]" && (c.Syscall == "clone" || c.Syscall == "clone3")
 	})
 }
 
-// inParallel calls do with 0 up to count, so many at a time. A call that gives up takes no other one with it.
+// inParallel calls do with 0 to count-1, at most atOnce at a time. A call that fails the test does not stop the others.
 func inParallel(atOnce, count int, do func(int)) {
 	places := make(chan struct{}, atOnce)
 	var all sync.WaitGroup
@@ -109,7 +109,7 @@ func inParallel(atOnce, count int, do func(int)) {
 	all.Wait()
 }
 
-// podOf is a pod of its own for each number.
+// podOf describes a separate pod for each number.
 func podOf(n int) bundle {
 	want := identityOf(n)
 	return bundle{

@@ -11,8 +11,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestNames asks every verb that takes a container for containers by each form of a name: all find the same ones, and say alike
-// that there is none, or that there are several.
+// TestNames passes each form of a container's name to every verb that takes one. All verbs must find the same
+// containers, and report an unknown or ambiguous name in the same way.
 func TestNames(t *testing.T) {
 	x := load(t)
 	const id, other = "4f1c0ffee4f1c0ffee4f1c0ffee4f1c0ffee4f1c0ffee4f1c0ffee4f1c0ffee0", "4f1cbeef000000000000000000000000"
@@ -28,12 +28,12 @@ func TestNames(t *testing.T) {
 	plain(id, "web-0", "app")
 	plain(other, "web-0", "proxy")
 	plain("lone", "", "")
-	plain("other", "lone", "x") // called as the ID of somebody else
+	plain("other", "lone", "x") // named like the ID of another container
 
 	const several = "means more than one container; name one of:\n  "
 	for _, c := range []struct {
 		name      string
-		one, many string // IDs, shortened, of verbs that need one container, and of those that take a pod, too; or the error
+		one, many string // short IDs for verbs that take one container, and for those that also take a pod; or the error
 	}{
 		{id, "4f1c0", "4f1c0"},
 		{id[:12], "4f1c0", "4f1c0"},
@@ -76,7 +76,7 @@ func TestNames(t *testing.T) {
 			if verb.args[1] == "show" {
 				for _, call := range objects[callJSON](t, o.stdout) {
 					if call.Syscall == "execve" && call.Ret != nil && *call.Ret == 0 && call.data("filename") == `/bin/true` {
-						got = append(got, verb.want) // of whom, the lists tell
+						got = append(got, verb.want) // these calls have no container; the lists are compared by it
 					}
 				}
 			} else {
@@ -91,7 +91,7 @@ func TestNames(t *testing.T) {
 		}
 	}
 
-	// Flags: a container that is not there is an error; a pattern, a pod or a label that chooses none is not.
+	// A flag with an unknown container is an error. A pattern, a pod or a label that matches no container is not.
 	for _, c := range []struct {
 		flags  []string
 		code   int
@@ -113,7 +113,7 @@ func TestNames(t *testing.T) {
 		}
 	}
 
-	// What follows waits for what may come: an ID that is not known does not.
+	// These commands wait for further execs, but not for an unknown ID.
 	for _, args := range [][]string{{"exec", "nobody"}, {"exec", "--container", "deadbeef0000"}, {"exec", "docker://" + id}} {
 		if o := x.run(tracectlPath, args...); o.code != 4 || o.stdout != "" {
 			t.Errorf("%q: %+v", args, o)
@@ -132,7 +132,7 @@ func TestNames(t *testing.T) {
 	}
 }
 
-// within are annotations of a container within a pod.
+// within returns the annotations of a container in a pod.
 func within(name, container string) map[string]string {
 	a := pod(name, nil)
 	a["io.kubernetes.cri.container-name"] = container

@@ -10,9 +10,9 @@ import (
 	"time"
 )
 
-// What tracectl prints with -o json: the names are part of what is tested.
+// The JSON output of tracectl. The names of fields are part of the test.
 
-// Identity is whose something is.
+// Identity identifies the container of an exec, a call or a recording.
 type Identity struct {
 	Namespace   string            `json:"namespace"`
 	Pod         string            `json:"pod"`
@@ -77,7 +77,7 @@ type callJSON struct {
 	ExitCode   *int   `json:"exitCode"`
 }
 
-// data is what the argument of a name points to.
+// data returns the memory that the argument with a name points to.
 func (c *callJSON) data(name string) string {
 	for _, a := range c.Args {
 		if a.Name == name && a.Data != nil {
@@ -96,7 +96,7 @@ type statusJSON struct {
 	Unregistered map[string]uint64 `json:"unregistered"`
 }
 
-// objects decodes one JSON object a line.
+// objects decodes one JSON object per line.
 func objects[T any](t *testing.T, text string) []T {
 	t.Helper()
 	var all []T
@@ -126,13 +126,13 @@ func (x *tracer) containers(flags ...string) []containerJSON {
 	return objects[containerJSON](x.t, x.tracectl(append([]string{"containers", "--all", "-o=json"}, flags...)...))
 }
 
-// calls are those of a recording, by their begin.
+// calls returns the calls of a recording, ordered by their begin.
 func (x *tracer) calls(name string, flags ...string) []callJSON {
 	x.t.Helper()
 	return objects[callJSON](x.t, x.tracectl(append([]string{"straceback", "show", "-o=json", name}, flags...)...))
 }
 
-// lines are those of a recording, as a terminal shows them.
+// lines returns the calls of a recording as a terminal shows them.
 func (x *tracer) lines(name string) []string {
 	x.t.Helper()
 	return splitLines(x.tracectl("straceback", "show", name))
@@ -150,7 +150,7 @@ func splitLines(text string) []string {
 	return strings.Split(strings.TrimSuffix(text, "\n"), "\n")
 }
 
-// grep leaves the lines that hold a text.
+// grep returns the lines that contain a text.
 func grep(lines []string, text string) []string {
 	var found []string
 	for _, line := range lines {

@@ -11,7 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// names are the pods that have a recording, sorted.
+// names returns the names of the pods that have a recording, sorted.
 func (x *tracer) names() string {
 	x.t.Helper()
 	var names []string
@@ -22,7 +22,7 @@ func (x *tracer) names() string {
 	return strings.Join(names, " ")
 }
 
-// TestFullPool holds that containers start whether or not there is room for them, and that what is missing is counted.
+// TestFullPool checks that containers start even if the pool has no room for them, and that the losses are counted.
 func TestFullPool(t *testing.T) {
 	x := load(t, "--recordings=2", "--identities=4")
 	for n := range 5 {
@@ -49,7 +49,7 @@ func TestFullPool(t *testing.T) {
 		t.Errorf("show of one that is not recorded: %+v", o)
 	}
 
-	// Room is made by the containers' end, and not before.
+	// Only the end of a container frees its slots.
 	x.remove("pod4")
 	x.remove("pod1")
 	x.start(simple("pod5", "/bin/sleep", "1000"))
@@ -61,8 +61,8 @@ func TestFullPool(t *testing.T) {
 	}
 }
 
-// TestOldestIsEvicted holds that the recording that is used again is that of the container that ended first,
-// whatever the order in which they were created.
+// TestOldestIsEvicted checks that the container that ended first loses its recording first, regardless of the order of
+// creation.
 func TestOldestIsEvicted(t *testing.T) {
 	x := load(t, "--recordings=3", "--identities=6")
 	for _, name := range []string{"a", "b", "c"} {
@@ -79,7 +79,8 @@ func TestOldestIsEvicted(t *testing.T) {
 			t.Errorf("once %s had ended: recordings of %s, not of %s", step.start, got, step.left)
 		}
 	}
-	// The seventh container has taken the name of the one that ended first: b. All seven execs are there still.
+	// The seventh container has taken the identity of the one that ended first: b. All seven execs are still in the
+	// log.
 	var got []string
 	for _, line := range splitLines(x.tracectl("exec", "--no-follow", "-w", "-t=none"))[1:] {
 		got = append(got, strings.Fields(line)[1])
@@ -98,7 +99,7 @@ func TestOldestIsEvicted(t *testing.T) {
 	}
 }
 
-// TestUnregistered holds that what the shim could not register is told, also while nothing is loaded.
+// TestUnregistered checks that containers that the shim could not register are reported, even if nothing is loaded.
 func TestUnregistered(t *testing.T) {
 	x := prepare(t)
 	unloaded := simple("before", "/bin/true")

@@ -12,8 +12,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestLoadReplace swaps the programs while one container runs, and another is created but not started: what both do
-// before and after is in their recordings once.
+// TestLoadReplace swaps the programs while one container runs and another is created but not started. All that both do
+// before and after is recorded exactly once.
 func TestLoadReplace(t *testing.T) {
 	const flags = "--ring-size=2MiB"
 	x := load(t, flags)
@@ -58,7 +58,7 @@ func TestLoadReplace(t *testing.T) {
 	for _, e := range x.execs() {
 		execs[e.Pod+" "+filepath.Base(e.Path)]++
 	}
-	pauses := execs["counting usleep"] // one for each number, but perhaps the last one
+	pauses := execs["counting usleep"] // one for each number, except perhaps the last
 	delete(execs, "counting usleep")
 	if diff := cmp.Diff(map[string]int{"counting sh": 1, "later true": 1}, execs); diff != "" || len(got)-pauses > 1 || pauses > len(got) {
 		t.Errorf("%d numbers, %d pauses; other execs (-want +got):\n%s", len(got), pauses, diff)
@@ -72,7 +72,7 @@ func TestLoadReplace(t *testing.T) {
 	}
 }
 
-// TestLoadMends takes pins away: status and doctor name them, and load puts them back without losing what was recorded.
+// TestLoadMends removes pins: status and doctor name them, and load restores them without losing recordings.
 func TestLoadMends(t *testing.T) {
 	x := load(t)
 	x.start(simple("before", "/bin/true"))

@@ -15,7 +15,7 @@ import (
 	"github.com/runc-trace/runc-trace/test/cgroup"
 )
 
-// place is how a container comes to be, and where.
+// place is a way to make a container, with the place of its cgroup.
 type place struct {
 	name        string
 	detached    bool // create and start, not run
@@ -24,7 +24,7 @@ type place struct {
 	global      []string // flags of the runtime
 }
 
-// check makes a container in each place, and holds that it is registered and recorded from its beginning on.
+// check makes a container in each place, and checks that it is registered and recorded from its beginning.
 func (x *tracer) check(t *testing.T, places []place, begins func([]callJSON) bool) {
 	t.Helper()
 	for _, p := range places {
@@ -58,7 +58,7 @@ func (x *tracer) check(t *testing.T, places []place, begins func([]callJSON) boo
 	}
 }
 
-// places are those of the cgroupfs driver.
+// places returns the places of the cgroupfs driver.
 func (x *tracer) places() []place {
 	return []place{
 		{name: "run-absolute", cgroupsPath: x.cgroup + "/run"},
@@ -70,20 +70,20 @@ func (x *tracer) places() []place {
 	}
 }
 
-// TestCreateAndRun makes containers in every way there is, with the cgroups as this host has them.
+// TestCreateAndRun makes containers in all ways that runc supports, with the cgroups of this host.
 func TestCreateAndRun(t *testing.T) {
 	x := load(t)
 	x.check(t, x.places(), beginsInRuncInit)
 }
 
-// TestUnifiedHost does the same where there is nothing but the unified hierarchy.
+// TestUnifiedHost does the same on a host with only the unified hierarchy.
 func TestUnifiedHost(t *testing.T) {
 	x := load(t)
 	x.unify()
 	x.check(t, x.places(), beginsInRuncInit)
 }
 
-// TestCrun does the same with crun, which takes no hybrid hosts.
+// TestCrun does the same with crun, which refuses hybrid hosts.
 func TestCrun(t *testing.T) {
 	crun, err := exec.LookPath("crun")
 	if err != nil {
@@ -95,7 +95,7 @@ func TestCrun(t *testing.T) {
 	x.check(t, x.places(), func(calls []callJSON) bool { return strings.Contains(calls[0].Comm, "crun") })
 }
 
-// unify gives all further commands a mount namespace where only the unified hierarchy is mounted, if the host has others.
+// unify runs all further commands in a mount namespace with only the unified hierarchy, if the host has others.
 func (x *tracer) unify() {
 	x.t.Helper()
 	var fs unix.Statfs_t
@@ -106,15 +106,15 @@ func (x *tracer) unify() {
 		`umount -R /sys/fs/cgroup && mount -t cgroup2 cgroup2 /sys/fs/cgroup && exec "$@"`, "sh"}
 }
 
-// TestSystemdScope has a script in the runtime's place, and in systemd's, which with --systemd-cgroup makes the cgroup
-// on its behalf: a scope in a slice, and the directories of the slices above it. What systemd itself does is for a machine that it runs.
+// TestSystemdScope uses a script instead of the runtime and of systemd, which makes cgroups for --systemd-cgroup: a
+// scope in a slice, and the directories of the slices above it. The tests in test/systemd run systemd itself.
 func TestSystemdScope(t *testing.T) {
 	x := load(t)
 	root, err := cgroup.Root()
 	if err != nil {
 		t.Fatal(err)
 	}
-	// What runs in the runtime's own mount namespace is taken for the runtime.
+	// A process in the runtime's own mount namespace is taken for the runtime, so the program gets another one.
 	unshare, err := exec.LookPath("unshare")
 	if err != nil {
 		t.Fatal(err)
@@ -144,7 +144,7 @@ func TestSystemdScope(t *testing.T) {
 	}
 }
 
-// TestNotLoaded holds that containers start where nothing is loaded, and just as they do with the runtime itself.
+// TestNotLoaded checks that containers start if nothing is loaded, exactly as with the runtime alone.
 func TestNotLoaded(t *testing.T) {
 	x := prepare(t)
 	for _, test := range []struct {
@@ -169,7 +169,7 @@ func TestNotLoaded(t *testing.T) {
 	}
 }
 
-// TestMountsBPFFS loads where no bpf file system is mounted.
+// TestMountsBPFFS loads the programs if no bpf file system is mounted.
 func TestMountsBPFFS(t *testing.T) {
 	x := prepare(t)
 	x.within = []string{"unshare", "--mount", "--propagation=private", "sh", "-c", `umount -R /sys/fs/bpf

@@ -13,7 +13,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// The annotations of a pod's sandbox, which alone has the pod's label, and of its container, as an engine writes them.
+// The annotations of a pod's sandbox, which alone has the pod's label, and of its container, as each engine writes
+// them.
 var annotationsOf = map[string]func(name string) (sandbox, container map[string]string){
 	"cri-o": func(name string) (sandbox, container map[string]string) {
 		all := func(kind, labels string) map[string]string {
@@ -31,7 +32,7 @@ var annotationsOf = map[string]func(name string) (sandbox, container map[string]
 	"containerd": func(name string) (sandbox, container map[string]string) {
 		container = pod(name, nil)
 		container["io.kubernetes.cri.sandbox-id"] = name + "-sandbox"
-		sandbox = map[string]string{"runc-trace.label/myapp": "app-one"} // handed on by pod_annotations
+		sandbox = map[string]string{"runc-trace.label/myapp": "app-one"} // pod_annotations passes it on
 		for key, value := range container {
 			sandbox[key] = value
 		}
@@ -41,8 +42,8 @@ var annotationsOf = map[string]func(name string) (sandbox, container map[string]
 	},
 }
 
-// TestPodsWithinASecond follows a label while pods come one after another, each within a second of the one before, and beside
-// them containers of sandboxes that nobody knows run programs: not one exec of the pods is missing.
+// TestPodsWithinASecond follows a label while pods start, each within a second of the one before. Beside them,
+// containers of unknown sandboxes run programs. No exec of the pods may be missing.
 func TestPodsWithinASecond(t *testing.T) {
 	const pods = 6
 	for engine, annotations := range annotationsOf {

@@ -14,7 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestStates follows containers from their creation to their end, by what `containers` and `straceback list` say.
+// TestStates follows containers from their creation to their end in the output of `containers` and `straceback list`.
 func TestStates(t *testing.T) {
 	x := load(t)
 	state := func() string {
@@ -82,7 +82,7 @@ func TestStates(t *testing.T) {
 	}
 }
 
-// TestUnfinishedCall holds that a call that has not returned is shown, without waiting for it.
+// TestUnfinishedCall checks that a call that has not returned is shown without waiting for it.
 func TestUnfinishedCall(t *testing.T) {
 	x := load(t)
 	x.start(simple("mypod", "/bin/sleep", "1000"))
@@ -101,7 +101,7 @@ func TestUnfinishedCall(t *testing.T) {
 	}
 }
 
-// TestSameID holds that a container that is restarted under its ID has a recording for each run.
+// TestSameID checks that a container that is restarted under its ID has a recording for each run.
 func TestSameID(t *testing.T) {
 	x := load(t)
 	for i := range 3 {
@@ -132,7 +132,7 @@ func TestSameID(t *testing.T) {
 	}
 }
 
-// TestOutlives holds that what was kept needs no process: neither the container's nor one of ours.
+// TestOutlives checks that recordings need no process: neither the container's nor one of ours.
 func TestOutlives(t *testing.T) {
 	x := load(t)
 	x.runContainer(simple("mypod", "/bin/true"))
@@ -156,7 +156,7 @@ func TestOutlives(t *testing.T) {
 	}
 }
 
-// TestSandbox holds that a pod's sandbox is known but not recorded, unless the configuration asks for it.
+// TestSandbox checks that a pod's sandbox is registered but recorded only if the configuration asks for it.
 func TestSandbox(t *testing.T) {
 	x := load(t)
 	sandbox := func(id string) bundle {

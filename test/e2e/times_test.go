@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// TestSameTimes holds that a record has the same time at every read, and that of all commands, to the nanosecond.
+// TestSameTimes checks that a record has the same time, to the nanosecond, at every read and in all commands.
 func TestSameTimes(t *testing.T) {
 	x := load(t)
 	x.runContainer(simple("times", "/bin/sh", "-c", "/bin/true; /bin/hostname; sleep 0.01"))
@@ -58,7 +58,8 @@ func TestSameTimes(t *testing.T) {
 	}
 }
 
-// TestScript holds that what a script's exec prints is what runs, and that a line of text is one command line.
+// TestScript checks that the exec of a script prints the command that runs, and that a line of text is a usable command
+// line.
 func TestScript(t *testing.T) {
 	x := load(t)
 	x.runContainer(simple("script", "/bin/sh", "-c", strings.Join([]string{
