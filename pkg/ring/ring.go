@@ -25,7 +25,7 @@ var ErrUnsettled = errors.New("it is overwritten faster than it can be read; try
 
 // Layout describes a ring's place in memory.
 type Layout struct {
-	Secret   uint64 // what commit words are mixed with
+	Secret   uint64 // is mixed into commit words
 	Size     uint64 // bytes of data of one segment, a power of two
 	Slack    uint64 // bytes after the data of each segment; the maximum length of a record
 	Stride   uint64 // bytes from one segment to the next

@@ -10,7 +10,7 @@ type JSON struct {
 	ABI        string    `json:"abi,omitempty"`     // if not the native one: ia32, arm, x32
 	Number     *uint32   `json:"number,omitempty"`  // within the ABI; absent if it was not recorded
 	Args       []JSONArg `json:"args"`              // only those that the call takes
-	Ret        *int64    `json:"ret"`               // the kernel's result; a negative errno is a failure; null if the call did not return
+	Ret        *int64    `json:"ret"`               // of the kernel; a negative errno is a failure; null: no return
 	Errno      string    `json:"errno,omitempty"`   // name of a failed call's errno, such as ENOENT
 	Unfinished bool      `json:"unfinished,omitempty"`
 	NoEnter    bool      `json:"noEnter,omitempty"` // seen only at its exit, as when seccomp denied it
@@ -23,10 +23,10 @@ type JSON struct {
 type JSONArg struct {
 	Name      string  `json:"name,omitempty"` // absent if the call is unknown
 	Value     string  `json:"value"`          // as in a line of text: O_RDONLY|O_CLOEXEC, 0x7ffc10, AT_FDCWD
-	Data      *string `json:"data,omitempty"` // the memory that it points to: escaped as in a line, strings without their quotes
+	Data      *string `json:"data,omitempty"` // memory it points to: escaped as in a line, no quotes
 	Truncated bool    `json:"truncated,omitempty"`
 	Fault     bool    `json:"fault,omitempty"` // the memory could not be read
-	Late      bool    `json:"late,omitempty"`  // the memory was read at the call's exit and may differ from what the kernel read
+	Late      bool    `json:"late,omitempty"`  // read at the exit: may differ from what the kernel read
 }
 
 // JSON returns the call in machine-readable form. It keeps no reference to the record. A call in flight has no result,
