@@ -55,6 +55,9 @@ func mend(dir string, layout abi.ABI, calls []abi.Syscall) ([]Damage, error) {
 			return nil, fmt.Errorf("mending pin directory %s: %w", dir, err)
 		}
 	}
+	if err := endMissed(dir, layout); err != nil {
+		return nil, fmt.Errorf("mending pin directory %s: %w", dir, err)
+	}
 	after := findRemains(dir)
 	defer after.Close()
 	left, err := after.examine(layout)

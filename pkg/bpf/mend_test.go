@@ -4,11 +4,13 @@ package bpf_test
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/cilium/ebpf"
 	"github.com/google/go-cmp/cmp"
@@ -153,6 +155,60 @@ func TestMendAll(t *testing.T) {
 		t.Errorf("%+v, %v", r, err)
 	}
 	stillRecords(t, i.Dir, "rt-mended")
+}
+
+// TestMendEnds has cgroups removed while no program sees it: what their containers had can be used again, and those that are
+// there stay.
+func TestMendEnds(t *testing.T) {
+	i := load(t, small)
+	container(t, i, "/rt-before")
+	d := container(t, i, "/rt-ends")
+	run(t, d, "/bin/true", "x")
+	remove(t, filepath.Join(i.Dir, abi.PinLinkPrefix+"cgroup_rmdir"))
+	// The kernel detaches the hook soon. Then a cgroup below the container's that is removed goes on to count.
+	below := unmade(t, "/rt-ends/below")
+	for end := time.Now().Add(20 * time.Second); ; {
+		if err := below.Make(); err != nil {
+			t.Fatal(err)
+		}
+		before := identity(t, i, "rt-ends").Children
+		if err := below.Remove(); err != nil {
+			t.Fatal(err)
+		}
+		if identity(t, i, "rt-ends").Children == before {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatal("the hook stays attached")
+		}
+	}
+	if err := d.Remove(); err != nil {
+		t.Fatal(err)
+	}
+	if got := identity(t, i, "rt-ends"); got.State == abi.StateEnded {
+		t.Error("it was seen")
+	}
+	if r, err := bpf.Load(i.Dir, small); err != nil || len(r.Mended) != 1 {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	got := identity(t, i, "rt-ends")
+	if got.State != abi.StateEnded || got.Ended < got.Created || got.Children != 0 {
+		t.Errorf("afterwards: %s, %d below it", summary(got), got.Children)
+	}
+	if got := identity(t, i, "rt-before"); got.State == abi.StateEnded {
+		t.Errorf("the one that is there: %s", summary(got))
+	}
+	if known, err := i.Containers(); err != nil || len(known) != 1 {
+		t.Errorf("cgroups that are known: %v, %v", known, err)
+	}
+	// As many as there are recordings, but for the one that stays.
+	for n := range small.Rings - 1 {
+		id := fmt.Sprintf("rt-next-%d", n)
+		container(t, i, "/"+id)
+		if identity(t, i, id).Ring == 0 {
+			t.Errorf("%s has no recording", id)
+		}
+	}
 }
 
 // TestMendLost checks that Load loads anew, and says so, if recordings are gone.

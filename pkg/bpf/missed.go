@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package bpf
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"sync/atomic"
+	"unsafe"
+
+	"github.com/cilium/ebpf"
+	"golang.org/x/sys/unix"
+
+	"github.com/runc-trace/runc-trace/pkg/boottime"
+	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
+)
+
+// endMissed ends the containers whose cgroups were removed while no program saw it: as unbind in bpf/lifecycle.h does,
+// which would never come to it. No program touches what is of a cgroup that is gone. If the kernel cannot be asked
+// which cgroups there are, none is ended.
+func endMissed(dir string, layout abi.ABI) error {
+	hierarchy, err := openHierarchy()
+	if err != nil {
+		return nil
+	}
+	defer unix.Close(hierarchy)
+	i := Instance{Dir: dir, Layout: layout}
+	known, err := i.Containers()
+	if err != nil {
+		return err
+	}
+	open := func(name string) (m *ebpf.Map) {
+		if err == nil {
+			m, err = ebpf.LoadPinnedMap(filepath.Join(dir, name), nil)
+		}
+		return m
+	}
+	containers, identities := open(abi.PinContainers), open(abi.PinIdentities)
+	endedIdentities, endedRings := open(abi.PinEndedIdentities), open(abi.PinEndedRings)
+	for _, m := range []*ebpf.Map{containers, identities, endedIdentities, endedRings} {
+		defer m.Close()
+	}
+	if err != nil {
+		return fmt.Errorf("opening maps: %w", err)
+	}
+	memory, err := unix.Mmap(identities.FD(), 0, int(layout.Identities)*abi.SizeofIdentity, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	if err != nil {
+		return fmt.Errorf("mapping map %s: %w", abi.PinIdentities, err)
+	}
+	defer unix.Munmap(memory)
+	for cgroup, index := range known {
+		var binding uint64
+		if !isGone(hierarchy, cgroup) || index >= layout.Identities || containers.Lookup(cgroup, &binding) != nil || containers.Delete(cgroup) != nil {
+			continue
+		}
+		identity := (*abi.Identity)(unsafe.Pointer(&memory[int(index)*abi.SizeofIdentity]))
+		if identity.Cgroup != cgroup {
+			atomic.AddUint32(&identity.Children, ^uint32(0))
+			continue
+		}
+		atomic.StoreUint64(&identity.Ended, boottime.Now())
+		atomic.StoreUint32(&identity.State, abi.StateEnded)
+		err = errors.Join(err, endedIdentities.Put(nil, index))
+		if ring := uint32(binding >> 32); ring != 0 {
+			err = errors.Join(err, endedRings.Put(nil, ring-1))
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("giving back what containers had that ended: %w", err)
+	}
+	return nil
+}
+
+// openHierarchy opens the unified hierarchy, if the kernel can be asked for cgroups by their IDs there.
+func openHierarchy() (int, error) {
+	for _, path := range []string{"/sys/fs/cgroup", "/sys/fs/cgroup/unified"} {
+		var f unix.Statfs_t
+		if unix.Statfs(path, &f) != nil || f.Type != unix.CGROUP2_SUPER_MAGIC {
+			continue
+		}
+		fd, err := unix.Open(path, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+		if err != nil {
+			return -1, err
+		}
+		if err := openCgroup(fd, rootCgroup); err != nil {
+			unix.Close(fd)
+			return -1, err
+		}
+		return fd, nil
+	}
+	return -1, unix.ENOENT
+}
+
+// isGone says whether the kernel has no cgroup of an ID any more.
+func isGone(hierarchy int, cgroup uint64) bool {
+	return errors.Is(openCgroup(hierarchy, cgroup), unix.ESTALE)
+}
+
+// openCgroup looks for a cgroup by its ID: see kernfs_fh_to_dentry() in the kernel's fs/kernfs/mount.c.
+func openCgroup(hierarchy int, cgroup uint64) error {
+	const kernfs = 0xfe // FILEID_KERNFS
+	fd, err := unix.OpenByHandleAt(hierarchy, unix.NewFileHandle(kernfs, binary.NativeEndian.AppendUint64(nil, cgroup)), unix.O_PATH|unix.O_CLOEXEC)
+	if err == nil {
+		err = unix.Close(fd)
+	}
+	return err
+}
