@@ -13,8 +13,8 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 )
 
-// TestMemoryBesideThePools holds docs/security.md to what the kernel allocates beside the pools: an element of a map
-// of its own header and value, in the next power of two.
+// TestMemoryBesideThePools compares docs/security.md with the memory that the kernel allocates outside the pools. For each
+// map element, it allocates the next power of two above the size of header, key and value.
 func TestMemoryBesideThePools(t *testing.T) {
 	text, err := os.ReadFile("../../docs/security.md")
 	if err != nil {
@@ -23,7 +23,7 @@ func TestMemoryBesideThePools(t *testing.T) {
 	i := load(t, small)
 	for _, c := range []struct {
 		pin  string
-		size uint32 // of an element, with room for its header
+		size uint32 // bytes of an element, including its header
 		says string
 	}{
 		{abi.PinCallStorage, 4 << 10, "- %d KiB for each thread of a recorded container"},
