@@ -11,10 +11,10 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/regular"
 )
 
-// TellPod adds the labels of its pod to a container of CRI-O's. bundle is where the caller sees the container's.
-// By default CRI-O never has the runtime make a pod's sandbox, whose spec alone has them (drop_infra_ctr in
-// crio.conf(5)), but writes that spec, in a bundle beside the container's. The sandbox's ID is of the container's
-// annotations, where CRI-O has the last word. Whatever is wrong costs the labels.
+// TellPod adds the labels of its pod to a CRI-O container. bundle is the path at which the caller sees its bundle.
+// Only the sandbox's spec has the labels. By default, CRI-O does not have the runtime make the sandbox
+// (drop_infra_ctr in crio.conf(5)), but it writes the spec into a bundle beside the container's. The container's
+// annotations have the sandbox's ID, and CRI-O overrides it last. If anything fails, only the labels are missing.
 func TellPod(who *abi.Who, bundle string, rules identity.Rules) {
 	sandbox := identity.String(who.SandboxID[:])
 	if identity.String(who.Engine[:]) != "cri-o" || who.Flags&abi.WhoSandbox != 0 || !isCrioID(sandbox) || !path.IsAbs(bundle) {
