@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// leaf is the cgroup of the machine's own processes, below that of the machine.
+// leaf is the name of the cgroup of the machine's own processes, below the machine's cgroup.
 const leaf = "init"
 
 // join makes a cgroup and moves this process into it.
@@ -21,7 +21,7 @@ func join(dir string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	// Of version 1: nobody can join before there are CPUs.
+	// In version 1, a cgroup accepts no process until its CPUs and memory nodes are set.
 	for _, name := range []string{"cpuset.cpus", "cpuset.mems"} {
 		text, err := os.ReadFile(filepath.Join(filepath.Dir(dir), name))
 		if err != nil {
@@ -38,7 +38,7 @@ func join(dir string) error {
 	return os.WriteFile(filepath.Join(dir, "cgroup.procs"), []byte("0"), 0o644)
 }
 
-// removeCgroups removes a cgroup and all below. Those who were in it may still be on their way out.
+// removeCgroups removes a cgroup and its descendants. Processes in them may still be exiting.
 func removeCgroups(dir string) error {
 	var dirs []string
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
@@ -101,7 +101,7 @@ func cgroupMounts() ([]hierarchy, error) {
 	return found, nil
 }
 
-// path finds the path of a process in the hierarchy, in the text of a /proc/PID/cgroup.
+// path returns the path of a process in the hierarchy, from the text of its /proc/PID/cgroup.
 func (h *hierarchy) path(text string) string {
 	for line := range strings.Lines(text) {
 		f := strings.SplitN(strings.TrimSpace(line), ":", 3)

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 #
-# Installs packages of Debian, if they are missing. Nothing is started.
+# Installs Debian packages if they are missing. It starts no services.
 #
 #	debian.sh PACKAGE...
 set -eu
@@ -17,7 +17,7 @@ if [ "$(id -u)" != 0 ]; then
 	exit 2
 fi
 echo "installing$need"
-# Without such a file, packages start their services when they are installed.
+# Without this file, installing a package starts its services.
 policy=/usr/sbin/policy-rc.d
 if [ ! -e "$policy" ]; then
 	printf '#!/bin/sh\nexit 101\n' >"$policy"

@@ -17,18 +17,19 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Directories of which a machine has its own, beside /etc: some are as those of the machine below, the others are
-// empty at first. Engines keep layers of overlays in the latter, and these cannot lie on an overlay.
+// Directories of which a machine has its own, besides /etc: some are copies of the machine below, the others are
+// empty at first. The empty ones are for the overlays of engines, which cannot lie on another overlay.
 var (
 	overlaid = []string{"/usr/bin", "/usr/local", "/usr/sbin", "/var"}
 	empty    = []string{"/opt", "/root", "/run", "/var/lib/containerd", "/var/lib/containers", "/var/lib/docker"}
 )
 
-// sysctls are what a kubelet sets, of which there is one in a kernel. A machine has files in place of them.
+// sysctls are settings that a kubelet writes. They are global to the kernel, so a machine has files instead of
+// them.
 var sysctls = []string{"kernel/keys/root_maxbytes", "kernel/keys/root_maxkeys", "kernel/panic", "kernel/panic_on_oops", "vm/overcommit_memory", "vm/panic_on_oom"}
 
-// beFirst makes its namespaces into a machine, says so on standard output, and collects the dead until standard input
-// ends.
+// beFirst turns its namespaces into a machine, reports that on standard output, and reaps processes until standard
+// input is closed.
 func beFirst(p *plan) error {
 	if p.Name != "" {
 		if err := unix.Sethostname([]byte(p.Name)); err != nil {
@@ -102,7 +103,7 @@ func (p *plan) mount() error {
 	if err := shadow(filepath.Join(memory, "sys")); err != nil {
 		return err
 	}
-	// Copied, and not mounted: runc runs itself from its directory as it is below any mount.
+	// Copied instead of mounted: runc runs itself from its own directory as it is below all mounts.
 	for place, program := range p.Programs {
 		if text, err := exec.Command("cp", "--remove-destination", program, place).CombinedOutput(); err != nil {
 			return fmt.Errorf("putting %s in place of %s: %w\n%s", program, place, err, text)
@@ -111,14 +112,14 @@ func (p *plan) mount() error {
 	if err := p.mountCgroups(); err != nil {
 		return err
 	}
-	// As under systemd: containers see later mounts, if they ask for them.
+	// As under systemd: containers can see later mounts.
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_SHARED, ""); err != nil {
 		return fmt.Errorf("making mounts shared: %w", err)
 	}
 	return nil
 }
 
-// shadow mounts copies in a directory over the kernel's settings.
+// shadow mounts a copy of a directory over the kernel's settings.
 func shadow(dir string) error {
 	for _, name := range sysctls {
 		place, file := filepath.Join("/proc/sys", name), filepath.Join(dir, name)
@@ -142,8 +143,8 @@ func shadow(dir string) error {
 	return nil
 }
 
-// mountCgroups mounts each hierarchy anew in its place: a mount begins at the cgroup of the namespace that it was
-// made in.
+// mountCgroups mounts each hierarchy again at its place: the root of a mount is the root of the cgroup namespace in
+// which it was mounted.
 func (p *plan) mountCgroups() error {
 	hierarchies, err := cgroupMounts()
 	if err != nil {
@@ -165,7 +166,8 @@ func (p *plan) mountCgroups() error {
 	return nil
 }
 
-// joinLeaf makes room in the unified hierarchy: if processes are in a cgroup, the cgroups below it get no controllers.
+// joinLeaf moves the processes out of the machine's cgroup in the unified hierarchy: a cgroup with processes cannot
+// enable controllers for its children.
 func joinLeaf() error {
 	hierarchies, err := cgroupMounts()
 	if err != nil {

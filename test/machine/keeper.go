@@ -11,9 +11,9 @@ import (
 	"syscall"
 )
 
-// keep makes the machine's first process and prints its PID. When standard input ends, it ends the machine, and
-// removes the machine's cgroups. It is a process of its own, so that they are removed even if the process that made
-// the machine was killed.
+// keep starts the machine's first process and prints its PID. When standard input is closed, it ends the machine
+// and removes the machine's cgroups. It is a process of its own, so that cgroups are removed even if the process
+// that made the machine is killed.
 func keep(p *plan) (err error) {
 	hierarchies, err := cgroupMounts()
 	if err != nil {
@@ -51,7 +51,7 @@ func keep(p *plan) (err error) {
 	if err != nil {
 		return err
 	}
-	// The root of its cgroup namespace is the present cgroup of this process.
+	// The root of the cgroup namespace is the current cgroup of this process.
 	c.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS | syscall.CLONE_NEWPID | syscall.CLONE_NEWNET | syscall.CLONE_NEWIPC | syscall.CLONE_NEWUTS | syscall.CLONE_NEWCGROUP}
 	stdin, err := c.StdinPipe()
 	if err != nil {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package machine makes what engines, a kubelet, runc-trace and tracectl believe to be a machine of their own, so
-// that all of them run with the paths and the configuration that they have by default: namespaces of mounts,
-// processes, network and cgroups, and a name. /etc, /var and the directories of programs are copies, /opt, /root,
-// /run and the engines' data are empty, pins are the machine's own, and its network is a loopback. Everything in it
-// ends with its first process, and that one with the process that made the machine, however that ends.
+// Package machine makes test machines out of namespaces (mounts, processes, network, cgroups and a host name).
+// Engines, a kubelet, runc-trace and tracectl run in them with their default paths and configuration. /etc, /var
+// and the directories of programs are copies; /opt, /root, /run and the engines' data start empty; a machine has
+// its own pins, and a network with only a loopback. Everything in a machine ends with its first process, which ends
+// with the process that made the machine, even if that one is killed.
 package machine
 
 import (
@@ -24,47 +24,48 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Layout says how a machine differs from the one that it is made on.
+// Layout describes how a machine differs from the one below it.
 type Layout struct {
-	// Name is the machine's host name. Without one it has that of the machine below.
+	// Name is the machine's host name; by default that of the machine below.
 	Name string
-	// Programs stand in place of others: path of what is seen to path of what is run.
+	// Programs replaces programs: it maps the path in the machine to the path of the program to run.
 	Programs map[string]string
-	// Pure shows cgroup v2 only, at /sys/fs/cgroup, even if the machine below has version 1.
+	// Pure shows only cgroup v2, at /sys/fs/cgroup, even if the machine below has version 1.
 	Pure bool
 }
 
-// Machine is a machine that was made.
+// Machine is a running machine.
 type Machine struct {
-	// Dir is a directory that is seen in the machine and outside alike.
+	// Dir is a directory with the same path inside and outside of the machine.
 	Dir string
-	// PID is that of the machine's first process, as those outside see it.
+	// PID is that of the machine's first process, as seen from outside.
 	PID int
 
 	keeper *exec.Cmd
 	end    io.Closer // closing it ends the machine
-	joins  []string  // files by which a process enters the machine's cgroups
+	joins  []string  // files to which a process writes to enter the machine's cgroups
 }
 
-// planEnv tells the test binary what it is to keep, or to be the first process of: a plan in JSON.
+// planEnv holds the plan, in JSON, when the test binary runs as a keeper or a first process.
 const planEnv = "RUNC_TRACE_TEST_MACHINE"
 
-// plan is what a machine's own processes have to know.
+// plan is the input of a machine's own processes.
 type plan struct {
 	Layout
 	Dir string
 }
 
-// cgroup is the machine's root in every hierarchy, as the machine below sees it.
+// cgroup returns the machine's cgroup, relative to the root of each hierarchy, as seen from the machine below.
 func (p *plan) cgroup() string { return strings.ReplaceAll(p.Dir[1:], "/", "-") }
 
-// Names of the roles that the test binary is run in again.
+// Roles in which the test binary runs itself.
 const (
 	keeperName = "machine-keeper"
 	firstName  = "machine-init"
 )
 
-// Main is what TestMain calls first of all. It returns unless this process was started to play a machine's part.
+// Main must be the first call of TestMain. If this process was started in a role, Main plays it and does not
+// return.
 func Main() {
 	play, ok := map[string]func(*plan) error{keeperName: keep, firstName: beFirst}[os.Args[0]]
 	if !ok {
@@ -82,7 +83,7 @@ func Main() {
 	os.Exit(0)
 }
 
-// again prepares to run the test binary in a role. Its standard input ends when its parent ends.
+// again prepares a command that runs the test binary in a role. Its standard input is closed when its parent ends.
 func (p *plan) again(role string) (*exec.Cmd, error) {
 	text, err := json.Marshal(p)
 	if err != nil {
@@ -95,7 +96,7 @@ func (p *plan) again(role string) (*exec.Cmd, error) {
 	}, nil
 }
 
-// New makes a machine, with a directory below the one that is named.
+// New makes a machine. Its Dir is made below the parent directory.
 func New(parent string, l Layout) (*Machine, error) {
 	dir, err := os.MkdirTemp(parent, "machine")
 	if err != nil {
@@ -117,7 +118,7 @@ func New(parent string, l Layout) (*Machine, error) {
 	if m.keeper, err = p.again(keeperName); err != nil {
 		return nil, err
 	}
-	// An interrupt of the terminal must not reach the keeper, which has to clean up after it.
+	// An interrupt from the terminal must not reach the keeper, which has to clean up.
 	m.keeper.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if m.end, err = m.keeper.StdinPipe(); err != nil {
 		return nil, err
@@ -140,7 +141,7 @@ func New(parent string, l Layout) (*Machine, error) {
 	return m, nil
 }
 
-// Close ends the machine and everything in it, and removes what there was outside for it, but for Dir.
+// Close ends the machine with all its processes, and removes everything outside of it except Dir.
 func (m *Machine) Close() error {
 	m.end.Close()
 	if err := m.keeper.Wait(); err != nil {
@@ -149,10 +150,10 @@ func (m *Machine) Close() error {
 	return nil
 }
 
-// enter is a script that joins the cgroups of the files before --, and runs what comes after it.
+// enter is a script that joins the cgroups given before --, and runs the command after it.
 const enter = `while [ "$1" != -- ]; do echo 0 >"$1" || exit 125; shift; done; shift; exec "$@"`
 
-// Command prepares a program in the machine.
+// Command prepares a program to run in the machine.
 func (m *Machine) Command(args ...string) *exec.Cmd {
 	all := append([]string{"-c", enter, "sh"}, m.joins...)
 	all = append(all, "--", "nsenter", "--target", strconv.Itoa(m.PID), "--mount", "--pid", "--net", "--ipc", "--uts", "--cgroup", "--")
@@ -161,7 +162,7 @@ func (m *Machine) Command(args ...string) *exec.Cmd {
 	return c
 }
 
-// Write writes a file of the machine's, and makes its directory if there is none.
+// Write writes a file in the machine, and makes its directory if necessary.
 func (m *Machine) Write(path, text string) error {
 	c := m.Command("sh", "-c", `mkdir -p "$(dirname "$0")" && cat >"$0"`, path)
 	c.Stdin = strings.NewReader(text)
@@ -171,7 +172,7 @@ func (m *Machine) Write(path, text string) error {
 	return nil
 }
 
-// Listen listens on an address of the machine's network, outside of it otherwise.
+// Listen listens on an address of the machine's network, for a server outside of the machine.
 func (m *Machine) Listen(address string) (net.Listener, error) {
 	type result struct {
 		listener net.Listener
@@ -179,7 +180,7 @@ func (m *Machine) Listen(address string) (net.Listener, error) {
 	}
 	done := make(chan result)
 	go func() {
-		// This thread is of no other use afterwards, and ends with the goroutine.
+		// This thread cannot be reused, so it ends with the goroutine.
 		runtime.LockOSThread()
 		network, err := os.Open(fmt.Sprintf("/proc/%d/ns/net", m.PID))
 		if err != nil {

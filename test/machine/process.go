@@ -12,20 +12,19 @@ import (
 	"time"
 )
 
-// Outcome is how a command ended. Of one that a signal ended, the code is as a shell has it: 128 and the signal's
-// number.
+// Outcome is the result of a command. If a signal killed it, Code is 128 plus the signal's number, as in a shell.
 type Outcome struct {
 	Code           int
 	Stdout, Stderr string
 }
 
-// Process is a program that runs in a machine.
+// Process is a program running in a machine.
 type Process struct {
 	cmd   *exec.Cmd
 	files [2]string
 }
 
-// Run runs a program in the machine to its end.
+// Run runs a program in the machine and waits for it.
 func (m *Machine) Run(args ...string) (Outcome, error) {
 	p, err := m.Start(m.Command(args...))
 	if err != nil {
@@ -38,8 +37,8 @@ func (m *Machine) Run(args ...string) (Outcome, error) {
 	return o, err
 }
 
-// Start starts a program that was prepared by Command. What it writes goes to files in the machine's directory, but
-// for what was already given another place: a process that it leaves behind would keep a pipe open.
+// Start starts a program prepared by Command. Output that is not redirected yet goes to files in the machine's
+// directory: with a pipe, a process that the program leaves behind would keep the pipe open.
 func (m *Machine) Start(c *exec.Cmd) (*Process, error) {
 	p := &Process{cmd: c}
 	for i := range p.files {
@@ -64,7 +63,7 @@ func (m *Machine) Start(c *exec.Cmd) (*Process, error) {
 	return p, nil
 }
 
-// Wait waits for the program's end, no longer than it is told. Then it is killed.
+// Wait waits for the program to end. It kills the program when limit has passed.
 func (p *Process) Wait(limit time.Duration) (Outcome, error) {
 	timer := time.AfterFunc(limit, func() { _ = p.Signal(syscall.SIGKILL) })
 	defer timer.Stop()
@@ -81,7 +80,7 @@ func (p *Process) Wait(limit time.Duration) (Outcome, error) {
 	return o, err
 }
 
-// Output is what the program has written to its files: 0 is standard output, 1 is standard error.
+// Output returns the program's output: 0 is standard output, 1 is standard error.
 func (p *Process) Output(i int) (string, error) {
 	if p.files[i] == "" {
 		return "", nil
@@ -90,7 +89,7 @@ func (p *Process) Output(i int) (string, error) {
 	return string(text), err
 }
 
-// Signal sends a signal to the program itself, not to the one that brings it into the machine.
+// Signal sends a signal to the program itself, not to the process that started it in the machine.
 func (p *Process) Signal(s syscall.Signal) error {
 	var err error
 	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
@@ -110,7 +109,7 @@ func (p *Process) Signal(s syscall.Signal) error {
 	return nil
 }
 
-// Stop ends the program as a service is stopped.
+// Stop stops the program as a service manager does.
 func (p *Process) Stop() (Outcome, error) {
 	if err := p.Signal(syscall.SIGTERM); err != nil {
 		return Outcome{}, err

@@ -9,7 +9,8 @@ import (
 	"strings"
 )
 
-// list is a script that lists the files below the directories before --, without those below the directories after it.
+// list is a script that lists the files below the directories before --, except those below the directories after
+// it.
 const list = `
 dirs= but=
 while [ "$1" != -- ]; do [ ! -e "$1" ] || dirs="$dirs $1"; shift; done
@@ -82,14 +83,14 @@ func (m *Machine) list(command func(...string) *exec.Cmd, dirs, but []string) ([
 	c := command(append(append(args, "--"), but...)...)
 	var stdout, stderr strings.Builder
 	c.Stdout, c.Stderr = &stdout, &stderr
-	// A file that is gone since find has seen it is no failure: it is not listed.
+	// A file that was removed after find saw it is not an error, and is not listed.
 	if err := c.Run(); err != nil && !strings.Contains(stderr.String(), "No such file or directory") {
 		return nil, fmt.Errorf("listing files: %w\n%s", err, stderr.String())
 	}
 	return slices.DeleteFunc(strings.Split(stdout.String(), "\n"), func(line string) bool { return line == "" }), nil
 }
 
-// pathOf is the path in a line of the script: in front of the rest, or behind a sum.
+// pathOf returns the path in a line of the script, which comes first or follows a checksum.
 func pathOf(line string) string {
 	fields := strings.Fields(line)
 	for _, field := range fields {

@@ -18,7 +18,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// TestTree sees what is changed on a machine, and not what is changed on the one below it meanwhile.
+// TestTree sees changes on a machine, and ignores changes on the machine below.
 func TestTree(t *testing.T) {
 	roottest.Require(t)
 	dir, err := os.MkdirTemp("/var/tmp", "machine-test")
