@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 #
-# Builds the programs of Kubernetes from the Go module proxy into /var/cache/runc-trace-e2e/kubernetes-VERSION/bin. The version
-# is that in components/go.mod. A program that is there is not built again.
+# Builds the programs of Kubernetes from the Go module proxy into /var/cache/runc-trace-e2e/kubernetes-VERSION/bin.
+# components/go.mod sets the version. Existing programs are not built again.
 set -eu
 cd "$(dirname "$0")/components"
 
@@ -13,7 +13,7 @@ bin=$cache/kubernetes-${version#v}/bin
 [ ! -e "$bin" ] || exit 0
 
 echo "building Kubernetes $version"
-# A node says which version it has, and a control plane has to be able to read it.
+# A node reports its version, and the control plane parses it.
 minor=${version#v1.}
 minor=${minor%%.*}
 stamps="-s -w"

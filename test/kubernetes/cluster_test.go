@@ -13,14 +13,14 @@ import (
 	"github.com/runc-trace/runc-trace/test/machine"
 )
 
-// cluster is the cluster as a test sees it: what cannot be done there ends the test.
+// cluster is the cluster as seen by one test. Errors end the test.
 type cluster struct {
 	*environment
 	t     *testing.T
 	nodes []*node
 }
 
-// use gives a test the cluster. The first one that asks has it made.
+// use returns the cluster for a test. The first call makes it.
 func use(t *testing.T) *cluster {
 	t.Helper()
 	t.Cleanup(func() {
@@ -39,13 +39,14 @@ func use(t *testing.T) *cluster {
 	return c
 }
 
-// do runs a user's command to its end. Users are outside of the nodes; they have kubectl, tracectl and a kubeconfig.
+// do runs a user's command and waits for it. Users are outside of the nodes, and have kubectl, tracectl and a
+// kubeconfig.
 func (c *cluster) do(args ...string) machine.Outcome {
 	c.t.Helper()
 	return finish(c.t, c.control, c.control.Command(c.user(args...)...))
 }
 
-// terminal runs a user's command line on a terminal, on which nobody types.
+// terminal runs a user's command line on a terminal without input.
 func (c *cluster) terminal(line string) machine.Outcome {
 	c.t.Helper()
 	command := c.control.Command(c.user("script", "--quiet", "--return", "--command", line, "/dev/null")...)
@@ -55,7 +56,7 @@ func (c *cluster) terminal(line string) machine.Outcome {
 	return finish(c.t, c.control, command)
 }
 
-// finish runs a command in a machine to its end, no longer than three minutes.
+// finish runs a command in a machine for at most three minutes.
 func finish(t *testing.T, m *machine.Machine, command *exec.Cmd) machine.Outcome {
 	t.Helper()
 	p, err := m.Start(command)
@@ -69,7 +70,7 @@ func finish(t *testing.T, m *machine.Machine, command *exec.Cmd) machine.Outcome
 	return o
 }
 
-// succeeded ends the test if the command failed, and returns its output without the space around it.
+// succeeded ends the test if the command failed, and returns its output with surrounding space trimmed.
 func succeeded(t *testing.T, o machine.Outcome, args ...string) string {
 	t.Helper()
 	if o.Code != 0 {
@@ -78,22 +79,22 @@ func succeeded(t *testing.T, o machine.Outcome, args ...string) string {
 	return strings.TrimSpace(o.Stdout)
 }
 
-// kubectl must succeed.
+// kubectl runs a user's kubectl, which must succeed.
 func (c *cluster) kubectl(args ...string) string {
 	c.t.Helper()
 	args = append([]string{"kubectl"}, args...)
 	return succeeded(c.t, c.do(args...), args...)
 }
 
-// tracectl is that of a user. It must succeed.
+// tracectl runs a user's tracectl, which must succeed.
 func (c *cluster) tracectl(args ...string) string {
 	c.t.Helper()
 	args = append([]string{"tracectl"}, args...)
 	return succeeded(c.t, c.do(args...), args...)
 }
 
-// apply makes what the manifest in a file says, or what kustomize makes of a directory. delete removes it, and waits until it
-// is gone.
+// apply applies a manifest's file, or a directory with kustomize. delete removes the objects again, and waits until
+// they are gone.
 func (c *cluster) apply(path string) string {
 	c.t.Helper()
 	return c.manifest(path, "apply", "--server-side")
@@ -121,7 +122,7 @@ func (c *cluster) manifest(path string, args ...string) string {
 	return c.kubectl(append(args, flag+path)...)
 }
 
-// applyText makes what a manifest says.
+// applyText applies a manifest.
 func (c *cluster) applyText(manifest string) string {
 	c.t.Helper()
 	file := filepath.Join(c.t.TempDir(), "manifest.yaml")
@@ -131,7 +132,7 @@ func (c *cluster) applyText(manifest string) string {
 	return c.apply(file)
 }
 
-// namespace makes a namespace, which is removed after the test with all that is in it.
+// namespace makes a namespace, and removes it with all its objects after the test.
 func (c *cluster) namespace(name string) string {
 	c.t.Helper()
 	c.kubectl("create", "namespace", name)
@@ -141,7 +142,7 @@ func (c *cluster) namespace(name string) string {
 		}
 		c.kubectl("delete", "namespace", name, "--timeout=120s")
 	})
-	// The kubelet refuses pods until these are there.
+	// The kubelet refuses pods until these exist.
 	c.eventually("namespace "+name+" has what pods need", func() (string, bool) {
 		o := c.do("kubectl", "get", "serviceaccount/default", "configmap/kube-root-ca.crt", "--namespace="+name, "--output=name")
 		return o.Stdout + o.Stderr, o.Code == 0
@@ -149,13 +150,13 @@ func (c *cluster) namespace(name string) string {
 	return name
 }
 
-// describe says how the pods of a namespace are, and what became of them.
+// describe returns the state and events of the pods of a namespace.
 func (c *cluster) describe(namespace string) string {
 	return c.environment.kubectl("describe", "pods", "--namespace="+namespace) + "\n" +
 		c.environment.kubectl("get", "events", "--namespace="+namespace, "--sort-by=.lastTimestamp")
 }
 
-// await waits until an object has a condition, such as condition=Ready or jsonpath={.status.phase}=Succeeded.
+// await waits until an object meets a condition, such as condition=Ready or jsonpath={.status.phase}=Succeeded.
 func (c *cluster) await(namespace, object, condition string) {
 	c.t.Helper()
 	o := c.do("kubectl", "wait", "--namespace="+namespace, "--for="+condition, "--timeout=120s", object)
@@ -164,7 +165,7 @@ func (c *cluster) await(namespace, object, condition string) {
 	}
 }
 
-// eventually waits until something is so, no longer than three minutes. What was found last is said then.
+// eventually waits up to three minutes until so returns true. If it does not, the test fails with the last found.
 func (c *cluster) eventually(what string, so func() (found string, ok bool)) {
 	c.t.Helper()
 	if err := c.wait(what, so); err != nil {
@@ -172,7 +173,7 @@ func (c *cluster) eventually(what string, so func() (found string, ok bool)) {
 	}
 }
 
-// load imports an archive with an image into all nodes.
+// load imports an image archive into all nodes.
 func (c *cluster) load(archive string) {
 	c.t.Helper()
 	path, err := filepath.Abs(archive)
@@ -184,7 +185,7 @@ func (c *cluster) load(archive string) {
 	}
 }
 
-// node is a node as a test sees it.
+// node is a node as seen by one test.
 type node struct {
 	*machine.Machine
 	t       *testing.T
@@ -192,25 +193,25 @@ type node struct {
 	address string
 }
 
-// run runs a program on the node to its end.
+// run runs a program on the node and waits for it.
 func (n *node) run(args ...string) machine.Outcome {
 	n.t.Helper()
 	return finish(n.t, n.Machine, n.Command(args...))
 }
 
-// must runs a program that has to succeed, and gives what it prints, without the space around it.
+// must runs a program that has to succeed, and returns its output with surrounding space trimmed.
 func (n *node) must(args ...string) string {
 	n.t.Helper()
 	return succeeded(n.t, n.run(args...), args...)
 }
 
-// tracectl is the one that was installed on the node. It must succeed.
+// tracectl runs the installed tracectl on the node. It must succeed.
 func (n *node) tracectl(args ...string) string {
 	n.t.Helper()
 	return n.must(append([]string{"/opt/runc-trace/bin/tracectl"}, args...)...)
 }
 
-// restartContainerd returns when it is back.
+// restartContainerd restarts containerd, and returns when it answers again.
 func (n *node) restartContainerd() {
 	n.t.Helper()
 	n.must("systemctl", "restart", "containerd.service")

@@ -11,7 +11,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestFollowFromTheHeader: a reader that has seen the header sees every exec that comes after it, though it takes time to connect.
+// TestFollowFromTheHeader checks that a reader that has seen the header sees every later exec, although connecting
+// takes time.
 func TestFollowFromTheHeader(t *testing.T) {
 	c := use(t)
 	c.deploy()
@@ -39,7 +40,7 @@ func TestFollowFromTheHeader(t *testing.T) {
 		}
 		f.await(n, len(want[n]))
 	}
-	time.Sleep(time.Second) // until those are printed that came in another order
+	time.Sleep(time.Second) // until execs that arrive out of order are printed
 	f.stop()
 	for _, n := range c.nodes {
 		wanted := map[string]bool{}
@@ -58,7 +59,7 @@ func TestFollowFromTheHeader(t *testing.T) {
 	}
 }
 
-// TestConnectionsEnd has followers end, and be killed: nothing goes on for them on the nodes.
+// TestConnectionsEnd ends and kills followers: nothing of theirs keeps running on the nodes.
 func TestConnectionsEnd(t *testing.T) {
 	c := use(t)
 	c.deploy()

@@ -8,7 +8,7 @@ type control struct {
 	args []string
 }
 
-// firstControls are those that the others need; the API server waits for etcd.
+// firstControls returns the programs that the others need; the API server waits for etcd.
 func firstControls(a *authority) []control {
 	return []control{
 		{"etcd", []string{
@@ -29,7 +29,7 @@ func firstControls(a *authority) []control {
 	}
 }
 
-// otherControls end if they do not find the API server.
+// otherControls returns the programs that exit if they do not find the API server.
 func otherControls(a *authority) []control {
 	config := func(name string) []string {
 		file := a.file(name + ".kubeconfig")
@@ -44,7 +44,7 @@ func otherControls(a *authority) []control {
 	}
 }
 
-// credentials makes what the control plane and its user need to be believed.
+// credentials makes the certificates and keys of the control plane and its user.
 func credentials(a *authority) error {
 	names := []string{"kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local"}
 	if err := a.server("kube-apiserver", []string{controlAddress, serviceAddress, "127.0.0.1"}, names...); err != nil {

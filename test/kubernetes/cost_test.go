@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// measured tells whether costs are to be measured, which takes minutes.
+// measured skips the test unless measurements are requested, since they take minutes.
 func measured(t *testing.T) {
 	t.Helper()
 	if os.Getenv("RUNC_TRACE_BENCH") != "1" {
@@ -35,16 +35,16 @@ spec:
   - {name: main, image: busybox, imagePullPolicy: IfNotPresent, command: [sleep, "1000000"]}
 ---`
 
-// usage is what a process has used up to now.
+// usage is the resources that a process has used.
 type usage struct {
 	cpu           time.Duration
-	resident, own int // KiB, and those of them that are not of its files
+	resident, own int // KiB in memory, and those of them that are not file pages
 }
 
 func (n *node) usage(pid string) usage {
 	n.t.Helper()
 	stat := n.must("cat", "/proc/"+pid+"/stat")
-	fields := strings.Fields(stat[strings.LastIndexByte(stat, ')')+1:]) // the third one is the first of them
+	fields := strings.Fields(stat[strings.LastIndexByte(stat, ')')+1:]) // fields from the third one on
 	var u usage
 	for _, field := range fields[14-3 : 16-3] {
 		ticks, err := strconv.Atoi(field)
@@ -64,7 +64,7 @@ func (n *node) usage(pid string) usage {
 	return u
 }
 
-// TestAgentCost measures the agent on a node with 60 pods, for a minute in which nothing happens to them.
+// TestAgentCost measures the agent on a node with 60 idle pods for a minute.
 func TestAgentCost(t *testing.T) {
 	measured(t)
 	const pods, span = 60, time.Minute
@@ -98,7 +98,7 @@ func TestAgentCost(t *testing.T) {
 	}
 }
 
-// starts are how long containerd has taken to start pods' sandboxes and containers, by pod.
+// starts returns how long containerd took to start the sandboxes and containers of each pod.
 func starts(t *testing.T, n *node) (sandboxes, containers map[string]time.Duration) {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(logs, n.name+"-containerd.log"))
@@ -139,7 +139,7 @@ func starts(t *testing.T, n *node) (sandboxes, containers map[string]time.Durati
 	return sandboxes, containers
 }
 
-// TestStartCost compares how long pods take to start through runc-trace and past it, in turn.
+// TestStartCost compares how long pods take to start with and without runc-trace, alternating.
 func TestStartCost(t *testing.T) {
 	measured(t)
 	const pairs = 40
@@ -192,7 +192,7 @@ func quantile(values []float64, q float64) float64 {
 	return sorted[int(q*float64(len(sorted)-1)+0.5)]
 }
 
-// spread is the median, and the middle half around it.
+// spread formats the median and the quartiles around it.
 func spread(values []float64) string {
 	return fmt.Sprintf("%.3f (%.3f to %.3f)", quantile(values, 0.5), quantile(values, 0.25), quantile(values, 0.75))
 }

@@ -18,7 +18,7 @@ import (
 	"time"
 )
 
-// authority is the cluster's certificate authority, and a directory with all that it signed.
+// authority is the cluster's certificate authority, with a directory for all that it signs.
 type authority struct {
 	dir  string
 	cert *x509.Certificate
@@ -26,7 +26,7 @@ type authority struct {
 	next int64
 }
 
-// newAuthority makes an authority (ca.crt) and the key pair that service accounts' tokens are signed with (sa.key, sa.pub).
+// newAuthority makes an authority (ca.crt) and the key pair for service account tokens (sa.key, sa.pub).
 func newAuthority(dir string) (*authority, error) {
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return nil, err
@@ -67,7 +67,7 @@ func (a *authority) newKey(name string) (*ecdsa.PrivateKey, error) {
 	return key, err
 }
 
-// sign writes NAME.key and NAME.crt. The first that it signs is its own certificate.
+// sign writes NAME.key and NAME.crt. The first certificate is the authority's own.
 func (a *authority) sign(name string, template x509.Certificate) ([]byte, error) {
 	key, err := a.newKey(name)
 	if err != nil {
@@ -91,7 +91,7 @@ func (a *authority) sign(name string, template x509.Certificate) ([]byte, error)
 	return a.write(name+".crt", "CERTIFICATE", der)
 }
 
-// server makes a certificate of a server that is called by addresses and names.
+// server makes the certificate of a server with some addresses and names.
 func (a *authority) server(name string, addresses []string, names ...string) error {
 	template := x509.Certificate{
 		Subject:     pkix.Name{CommonName: name},
@@ -106,7 +106,7 @@ func (a *authority) server(name string, addresses []string, names ...string) err
 	return err
 }
 
-// client makes a certificate of a user, and NAME.kubeconfig, which has all that is needed to use the API server as that one.
+// client makes a user's certificate, and NAME.kubeconfig with everything needed to use the API server as that user.
 func (a *authority) client(name, user string, groups ...string) error {
 	cert, err := a.sign(name, x509.Certificate{
 		Subject:     pkix.Name{CommonName: user, Organization: groups},

@@ -10,8 +10,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// mypod runs a command line in a pod called mypod, on the terminal of a user who is then told what it printed, deletes the pod,
-// and returns that and the node on which it ran.
+// mypod runs a command line in a pod called mypod, on a user's terminal, and deletes the pod. It returns the output
+// and the pod's node.
 func (c *cluster) mypod(line string) (printed string, on *node) {
 	c.t.Helper()
 	c.t.Cleanup(func() { c.kubectl("delete", "pod", "mypod", "--ignore-not-found", "--now") })
@@ -21,15 +21,15 @@ func (c *cluster) mypod(line string) (printed string, on *node) {
 	return printed, c.node(name)
 }
 
-// grep are the lines that match.
+// grep returns the lines that match.
 func grep(text, pattern string) string {
 	return strings.Join(regexp.MustCompile(`(?m)^.*(?:`+pattern+`).*$`).FindAllString(text, -1), "\n")
 }
 
-// halves are a call in two lines, as it is printed if another line came between them.
+// halves matches a call printed in two lines because another line came between.
 var halves = regexp.MustCompile(`(?m)^(.* pid (\d+) .*\] (\w+)\(.*\))\.\.\.$`)
 
-// whole has all of each call in one line.
+// whole joins the two lines of such calls.
 func whole(shown string) string {
 	return halves.ReplaceAllStringFunc(shown, func(begin string) string {
 		half := halves.FindStringSubmatch(begin)
@@ -60,8 +60,8 @@ func TestWhole(t *testing.T) {
 	}
 }
 
-// show prints what was recorded of mypod, by the name of NODE_NAMESPACE_POD. A user gets the same by either name of the command as
-// somebody does on the node.
+// show prints the recording of mypod, named NODE_NAMESPACE_POD. Either name of the command prints the same for a
+// user as tracectl does on the node.
 func (c *cluster) show(on *node) string {
 	c.t.Helper()
 	name := on.name + "_default_mypod"
@@ -79,7 +79,7 @@ func (c *cluster) show(on *node) string {
 	return shown
 }
 
-// TestDemoFiles asks a pod for one program, deletes it, and finds all that it looked at.
+// TestDemoFiles runs one program in a pod, deletes the pod, and finds all files that the program looked at.
 func TestDemoFiles(t *testing.T) {
 	c := use(t)
 	c.deploy()
@@ -98,7 +98,8 @@ func TestDemoFiles(t *testing.T) {
 	}
 }
 
-// TestDemoResult loses a result in a file of one name by reading another, deletes the pod, and finds the result and both names.
+// TestDemoResult has a pod write its result to one file and read another, deletes the pod, and finds
+// the result and the names of both files.
 func TestDemoResult(t *testing.T) {
 	c := use(t)
 	c.deploy()

@@ -11,13 +11,13 @@ import (
 	"sync"
 )
 
-// base is what `kubectl apply -k` is given. unreleased is the tag of its image.
+// base is the directory for `kubectl apply -k`. unreleased is the tag of its image.
 const (
 	base       = "../../install/kubernetes/base"
 	unreleased = "unreleased"
 )
 
-// buildImage builds the archive with the image that the manifests name, as `make image` does, once.
+// buildImage builds the archive with the image named in the manifests, as `make image` does, once.
 var buildImage = sync.OnceValues(func() (string, error) {
 	dir := filepath.Join(scratch, "image")
 	build := exec.Command("sh", "../../install/image/build.sh", dir)
@@ -41,8 +41,9 @@ func (c *cluster) loadImage() {
 	}
 }
 
-// deploy has runc-trace on all nodes, by its manifests, and returns when every node is installed and its agent ready. It stays
-// there for the tests that follow: who changes it calls undeploy, before or in a Cleanup.
+// deploy installs runc-trace on all nodes with its manifests, and returns when every node is installed and its
+// agent ready. It stays installed for later tests: a test that changes the deployment calls undeploy, before or in
+// a Cleanup.
 func (c *cluster) deploy() {
 	c.t.Helper()
 	c.loadImage()
@@ -51,7 +52,7 @@ func (c *cluster) deploy() {
 	c.rolledOut()
 }
 
-// rolledOut waits until the DaemonSet runs as it was asked for on all nodes.
+// rolledOut waits until the DaemonSet has its desired state on all nodes.
 func (c *cluster) rolledOut() {
 	c.t.Helper()
 	o := c.do("kubectl", "rollout", "status", "--namespace=runc-trace", "daemonset/runc-trace", "--timeout=150s")
@@ -60,8 +61,8 @@ func (c *cluster) rolledOut() {
 	}
 }
 
-// undeploy takes the quick way back to nodes without runc-trace: what the manifests made is deleted, and the nodes are
-// uninstalled by hand. No pod that was made through runc-trace may be left by then.
+// undeploy quickly removes runc-trace from all nodes: it deletes the objects of the manifests, and runs uninstall
+// on each node. No pod made through runc-trace may exist by then.
 func (c *cluster) undeploy() {
 	c.t.Helper()
 	if !c.deployed {

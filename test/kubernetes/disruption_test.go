@@ -14,7 +14,8 @@ import (
 // upgraded is the tag of another build of the tree.
 const upgraded = "upgraded"
 
-// buildUpgrade builds the image of another version, both of whose programs are other files, and returns the archive and the shim in it.
+// buildUpgrade builds an image of another version, in which both programs differ. It returns the archive and its
+// shim.
 func buildUpgrade(t *testing.T) (archive, shim string) {
 	t.Helper()
 	root := t.TempDir()
@@ -24,7 +25,7 @@ func buildUpgrade(t *testing.T) (archive, shim string) {
 		args []string
 	}{
 		{".", []string{"sh", "../../install/image/root.sh", root}},
-		// The same program, with its symbols.
+		// The same program with its symbols.
 		{".", []string{"go", "build", "-trimpath", "-buildvcs=false", "-o", shim, "../../cmd/runc-trace"}},
 		{"../../install/image", []string{"go", "run", ".", "-o", archive, "-version", upgraded, "-revision", "tests", "-time", "0", runtime.GOARCH + "=" + root}},
 	} {
@@ -38,7 +39,7 @@ func buildUpgrade(t *testing.T) (archive, shim string) {
 	return archive, shim
 }
 
-// upgrade is a kustomization: the base with another tag.
+// upgrade writes a kustomization: the base with another tag.
 func upgrade(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -55,14 +56,14 @@ func upgrade(t *testing.T) string {
 	return dir
 }
 
-// agentPID is that of the agent, as the node sees it.
+// agentPID returns the agent's PID on the node.
 func (n *node) agentPID() string {
 	n.t.Helper()
 	return n.must("sh", "-c", `for p in /proc/[0-9]*; do [ "$(tr '\0' ' ' <$p/cmdline)" != "/usr/local/bin/tracectl agent " ] || echo ${p#/proc/}; done 2>/dev/null`)
 }
 
-// TestDisruption does everything to a node that happens to nodes, while pods are made and deleted: each ends as it would have, and
-// all of them are recorded.
+// TestDisruption disrupts nodes in every usual way while pods are made and deleted: each pod ends as expected, and
+// all are recorded.
 func TestDisruption(t *testing.T) {
 	c := use(t)
 	archive, shim := buildUpgrade(t)
@@ -151,7 +152,7 @@ func TestDisruption(t *testing.T) {
 	}
 }
 
-// restartKubelet returns when it is back.
+// restartKubelet restarts the kubelet, and returns when it answers again.
 func (n *node) restartKubelet() {
 	n.t.Helper()
 	n.must("sh", "-c", `

@@ -16,17 +16,17 @@ import (
 	"github.com/runc-trace/runc-trace/test/machine"
 )
 
-// nodeCount is how many nodes the cluster has.
+// nodeCount is the number of nodes.
 const nodeCount = 2
 
-// environment is the cluster that all tests share: a machine for the control plane, and one a node.
+// environment is the cluster that all tests share: a machine for the control plane, and one for each node.
 type environment struct {
 	authority *authority
 	control   *machine.Machine
 	nodes     []*machine.Machine
 	registry  *http.Server
 	files     []*os.File // logs
-	died      chan error // of programs that should have lived as long as the cluster
+	died      chan error // errors of programs that ended before the cluster
 
 	imageLoaded, deployed bool // see deploy
 }
@@ -40,7 +40,7 @@ var (
 	})
 )
 
-// end ends the cluster, if there is one, in any state.
+// end ends the cluster, if it was made, in any state.
 func end() error {
 	if environmentMade == nil {
 		return nil
@@ -120,7 +120,7 @@ func (e *environment) make() error {
 	})
 }
 
-// start starts a program that lives as long as its machine. What it says is kept.
+// start starts a program that runs as long as its machine. Its output is kept in a log.
 func (e *environment) start(m *machine.Machine, name string, args ...string) error {
 	file, err := os.Create(filepath.Join(logs, name+".log"))
 	if err != nil {
@@ -137,7 +137,7 @@ func (e *environment) start(m *machine.Machine, name string, args ...string) err
 		_, _ = p.Wait(math.MaxInt64)
 		select {
 		case e.died <- fmt.Errorf("%s has ended: see %s", name, file.Name()):
-		default: // it was not the first
+		default: // another program ended before
 		}
 	}()
 	return nil
@@ -152,12 +152,12 @@ func (e *environment) startControls(all []control) error {
 	return nil
 }
 
-// user is what a command of a user's gets: it runs on the control plane's machine, which is no node.
+// user returns the command line of a user's command. It runs on the control plane's machine, which is not a node.
 func (e *environment) user(args ...string) []string {
 	return append([]string{"env", "KUBECONFIG=" + e.authority.file("admin.kubeconfig"), "PATH=" + programs + ":" + kubernetesBin + ":/usr/sbin:/usr/bin:/sbin:/bin"}, args...)
 }
 
-// kubectl gives all that it says, without the space around it.
+// kubectl returns all output of a kubectl, with surrounding space trimmed.
 func (e *environment) kubectl(args ...string) string {
 	o, err := e.control.Run(e.user(append([]string{"kubectl"}, args...)...)...)
 	if err != nil {
@@ -166,7 +166,7 @@ func (e *environment) kubectl(args ...string) string {
 	return strings.TrimSpace(o.Stdout + o.Stderr)
 }
 
-// wait waits for something, no longer than three minutes. What it found last is said then.
+// wait waits up to three minutes until so returns true. The error has the last found.
 func (e *environment) wait(what string, so func() (found string, ok bool)) error {
 	for end := time.Now().Add(3 * time.Minute); ; time.Sleep(100 * time.Millisecond) {
 		found, ok := so()
@@ -185,5 +185,5 @@ func (e *environment) wait(what string, so func() (found string, ok bool)) error
 	}
 }
 
-// program is the path of a program of Kubernetes.
+// program returns the path of a program of Kubernetes.
 func program(name string) string { return filepath.Join(kubernetesBin, name) }

@@ -4,7 +4,7 @@ package kubernetes
 
 import "strings"
 
-// files lists the files of a node but for what its pods have there.
+// files lists the files of a node, except those of its pods.
 func (n *node) files() string {
 	n.t.Helper()
 	tree, err := n.Tree([]string{"/etc", "/opt", "/root", "/run/systemd", "/usr/bin", "/usr/local/bin", "/usr/local/sbin", "/usr/sbin", "/var/lib"},
@@ -15,7 +15,7 @@ func (n *node) files() string {
 	return tree
 }
 
-// pins are what is pinned on a node, but for what the kernel itself pins wherever a bpf file system is mounted.
+// pins lists the pins of a node, except those that the kernel makes in each mounted bpf file system.
 func (n *node) pins() string {
 	n.t.Helper()
 	return strings.TrimSpace(n.must("find", "/sys/fs/bpf", "-mindepth", "1", "-not", "-name", "*.debug"))

@@ -16,7 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// host is what a cluster might leave on the machine that it is made on, beside files in its own directory.
+// host is the state of the machine below that a cluster might change, besides files in its own directory.
 type host struct {
 	Settings map[string]string // of the kernel
 	Firewall map[string]string // rules, by the program that lists them
@@ -25,8 +25,8 @@ type host struct {
 	Cgroups  []string
 }
 
-// lookAtHost says how things are. Of mounts and cgroups it lists those that a node's programs would make; what else runs
-// on this machine may have its own.
+// lookAtHost returns the current state. It includes only mounts and cgroups like those of a node's programs, since
+// others may belong to programs of this machine.
 func lookAtHost() (host, error) {
 	h := host{Settings: settings()}
 	links, err := os.ReadDir("/sys/class/net")
@@ -64,10 +64,11 @@ func lookAtHost() (host, error) {
 	return h, nil
 }
 
-// restless are settings that change by themselves.
+// restless matches settings that change by themselves.
 var restless = regexp.MustCompile(`^/proc/sys/(kernel/(ns_last_pid|perf_event_max_sample_rate|random/.*|pty/nr)|net/netfilter/nf_conntrack_count)$`)
 
-// settings are the kernel's that a kubelet, an engine or a network of pods may change. Some cannot be read.
+// settings returns the kernel's settings that a kubelet, an engine or a pod network may change. Unreadable ones are
+// left out.
 func settings() map[string]string {
 	found := map[string]string{}
 	for _, dir := range []string{"kernel", "net", "vm"} {
@@ -87,10 +88,10 @@ func settings() map[string]string {
 	return found
 }
 
-// unsteady is what iptables-save prints that is another one each time.
+// unsteady matches output of iptables-save that differs each time.
 var unsteady = regexp.MustCompile(`(?m)^#.*\n| \[\d+:\d+\]$`)
 
-// firewall lists all rules, if there is a program that lists them.
+// firewall lists all rules, with each program that can list them.
 func firewall() (map[string]string, error) {
 	rules := map[string]string{}
 	for _, program := range []string{"iptables-save", "ip6tables-save", "iptables-legacy-save"} {
@@ -106,7 +107,7 @@ func firewall() (map[string]string, error) {
 	return rules, nil
 }
 
-// compare fails if something is not as it was.
+// compare returns an error if something changed.
 func (h host) compare(after host) error {
 	if diff := cmp.Diff(h, after); diff != "" {
 		return fmt.Errorf("the cluster has left something on this machine (-before +after):\n%s", diff)

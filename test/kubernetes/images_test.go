@@ -11,16 +11,17 @@ import (
 	"github.com/runc-trace/runc-trace/test/machine"
 )
 
-// pauseImage is that of pods' own containers, clientImage that of a client of the API server (testdata/client).
+// pauseImage is the image of sandboxes; clientImage is that of a client of the API server (testdata/client).
 const (
 	pauseImage  = "docker.io/library/pause:e2e"
 	clientImage = "docker.io/library/client:e2e"
 )
 
-// serveImages serves what the nodes pull: busybox, by the name that everybody uses, and programs of these tests. The kubelet asks
-// for an image called latest each time, so that having it is not enough.
+// serveImages serves the images that nodes pull: busybox under its usual name, and programs of these tests. The
+// kubelet always pulls an image tagged latest, so importing it is not enough.
 func serveImages(control *machine.Machine) (*http.Server, error) {
-	// The image that it stands for has a shell that executes what it runs, and has $RANDOM. Debian's busybox-static has no such one.
+	// The shell of the real busybox image executes commands as programs and has $RANDOM. That of Debian's
+	// busybox-static does neither.
 	busybox, err := image.BusyboxWithShell("/usr/bin/bash-static")
 	if err != nil {
 		return nil, err

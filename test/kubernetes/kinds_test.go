@@ -11,7 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// kinds has every kind of container, each of which executes something with its own name.
+// kinds has every kind of container; each executes programs with its own name.
 const kinds = `
 apiVersion: v1
 kind: Pod
@@ -47,7 +47,7 @@ spec:
   - {name: main, image: busybox, imagePullPolicy: IfNotPresent, command: [/bin/sleep, "3000"], securityContext: {privileged: true}}
 `
 
-// static is a pod that a kubelet makes by itself.
+// static is a pod that a kubelet makes from a file.
 const static = `
 apiVersion: v1
 kind: Pod
@@ -58,8 +58,8 @@ spec:
   - {name: main, image: busybox, imagePullPolicy: IfNotPresent, command: [/bin/sleep, "4000"]}
 `
 
-// TestKindsOfContainers runs every kind of container that a pod can have, and pods that are made in other ways. Whatever they execute is
-// logged under their names, with the first exec of each, and all have their pods' labels.
+// TestKindsOfContainers runs every kind of container that a pod can have, and pods made in other ways. All their
+// execs are logged under their names, from the first one on, and have the labels of their pods.
 func TestKindsOfContainers(t *testing.T) {
 	c := use(t)
 	c.deploy()
@@ -86,7 +86,7 @@ func TestKindsOfContainers(t *testing.T) {
 		return text, strings.Contains(text, "/bin/sleep 5000\n")
 	})
 
-	// The programs of each container. Their order is fixed for the first one only.
+	// The programs of each container. Only the first one has a fixed order.
 	want := map[string][]string{
 		"kinds/":         {"/pause"},
 		"kinds/first":    {"/bin/true first"},

@@ -14,11 +14,11 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// soon is how long a change of labels may take until it counts.
+// soon is the longest time until a change of labels takes effect.
 const soon = 2 * time.Second
 
-// TestLabelsChange changes a label while a pod runs: its execs are selected by the new one from then on, also those of the
-// container that takes the place of the first.
+// TestLabelsChange changes a label while a pod runs: from then on its execs are selected by the new one, including
+// those of the container that replaces the first.
 func TestLabelsChange(t *testing.T) {
 	c := use(t)
 	c.deploy()
@@ -77,7 +77,7 @@ func TestLabelsChange(t *testing.T) {
 	}
 }
 
-// TestLabelSources takes one source of labels after the other away.
+// TestLabelSources removes one source of labels after another.
 func TestLabelSources(t *testing.T) {
 	c := use(t)
 	c.deploy()
@@ -121,7 +121,7 @@ func TestLabelSources(t *testing.T) {
 	count("kubernetes")
 }
 
-// applyPatched makes what the manifests say, with another DaemonSet.
+// applyPatched applies the manifests with a patched DaemonSet.
 func (c *cluster) applyPatched(patch string) {
 	c.t.Helper()
 	dir := c.t.TempDir()
@@ -138,7 +138,7 @@ func (c *cluster) applyPatched(patch string) {
 	c.apply(dir)
 }
 
-// replaceAgents deletes all agents' pods, and returns when their successors are ready.
+// replaceAgents deletes the pods of all agents, and returns when the new ones are ready.
 func (c *cluster) replaceAgents() {
 	c.t.Helper()
 	c.kubectl("delete", "pods", "--all", "--namespace=runc-trace")

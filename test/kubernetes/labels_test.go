@@ -15,23 +15,24 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
-// asText is an event as `tracectl exec` prints it, with one space between the columns.
+// asText formats an event as `tracectl exec` does, with one space between columns.
 func (e *event) asText() string {
 	return strings.Join(strings.Fields(fmt.Sprintf("%s %d %d %d %s", e.Comm, e.PID, e.PPID, e.Ret, e.line())), " ")
 }
 
-// sameTime lets times of an event differ that two programs have computed, each from its own look at both clocks.
+// sameTime tolerates small differences of an event's time: two programs compute it, each from its own reading of
+// both clocks.
 var sameTime = cmpopts.EquateApproxTime(10 * time.Millisecond)
 
-// podsOn are the names of the pods on a node that a selector selects.
+// podsOn returns the names of the pods on a node that match a selector.
 func (c *cluster) podsOn(n *node, namespace, selector string) []string {
 	c.t.Helper()
 	return strings.Fields(c.kubectl("get", "pods", "--namespace="+namespace, "--selector="+selector, "--field-selector=spec.nodeName="+n.name,
 		"--output=jsonpath={.items[*].metadata.name}"))
 }
 
-// TestDemoLabel asks for the execs of an application on all nodes, by its label, before there is any. What is printed then is
-// what is printed without the label, but for the application's pods alone.
+// TestDemoLabel follows the execs of an application on all nodes by its label, before it runs. The output equals
+// the output without a label, reduced to the application's pods.
 func TestDemoLabel(t *testing.T) {
 	c := use(t)
 	c.deploy()
@@ -55,7 +56,7 @@ func TestDemoLabel(t *testing.T) {
 		if pods[n] = c.podsOn(n, "default", "myapp=app-one"); len(pods[n]) != 1 {
 			t.Fatalf("the pods of the application on %s are %q", n.name, pods[n])
 		}
-		// Each turn of its loop prints two lines.
+		// Each turn of the application's loop prints two lines.
 		c.eventually("the application has printed something on "+n.name, func() (string, bool) {
 			said := c.kubectl("logs", pods[n][0])
 			return said, strings.Count(said, "Linux version") >= 3
@@ -96,7 +97,7 @@ func TestDemoLabel(t *testing.T) {
 				t.Errorf("what the application executes on %s, and what is printed by its label %s (-want +got):\n%s", n.name, who, diff)
 			}
 		}
-		// Whatever is printed, this is what it runs.
+		// The application's own command line.
 		const loop = "/bin/sh -c while /bin/true ; do date ; cat /proc/version ; sleep 1 ; done"
 		executed, count := lines(all, own(n)), map[string]int{}
 		for _, line := range executed {
@@ -118,7 +119,7 @@ func TestDemoLabel(t *testing.T) {
 		}
 	}
 
-	// The pods are gone; their execs can be asked for by their label.
+	// The pods are gone, but their execs can still be selected by label.
 	later := c.execs("--since=10m", "--label=myapp=app-one")
 	was := slices.DeleteFunc(slices.Clone(all), func(e event) bool { return e.Labels["myapp"] != "app-one" })
 	if diff := cmp.Diff(was, later, sameTime); diff != "" {
@@ -126,7 +127,7 @@ func TestDemoLabel(t *testing.T) {
 	}
 }
 
-// counting is a pod that executes /bin/true with numbers, beginning with 1, from its very first moment on.
+// counting is a pod that executes /bin/true with the numbers from 1 on, from its very first moment.
 const counting = `
 apiVersion: v1
 kind: Pod
@@ -138,7 +139,7 @@ spec:
   containers: [{name: main, image: busybox, imagePullPolicy: IfNotPresent, command: [sh, -c, %q]}]
 `
 
-// countTo is what such a pod runs; counted is what it executes, with its sandbox.
+// countTo returns the script of such a pod; counted returns its execs, with those of its sandbox.
 func countTo(last int) string {
 	return fmt.Sprintf("n=0; while [ $n -lt %d ]; do n=$((n+1)); /bin/true $n; done", last)
 }
@@ -151,7 +152,7 @@ func counted(last int) []string {
 	return all
 }
 
-// execsByPod are the command lines that each pod of a namespace has executed, in their order.
+// execsByPod returns the command lines executed in each pod of a namespace, in order.
 func (c *cluster) execsByPod(args ...string) map[string][]string {
 	c.t.Helper()
 	all := map[string][]string{}
@@ -161,14 +162,14 @@ func (c *cluster) execsByPod(args ...string) map[string][]string {
 	return all
 }
 
-// labelling is what is known of a pod's labels.
+// labelling is what a node knows of a pod's labels.
 type labelling struct {
 	Labels, Origins map[string]string
 	Unlabelled      bool
 }
 
-// checkLabels compares what is known of all containers that pods have had, their sandboxes too, with what the API server says of these
-// pods. It returns the containers' names by pod; a sandbox's name is empty.
+// checkLabels compares the labels known for all containers of pods, including their sandboxes, with those of the
+// API server. It returns the names of the containers by pod; the name of a sandbox is empty.
 func (c *cluster) checkLabels(namespace, origin string) map[string][]string {
 	c.t.Helper()
 	var pods struct {
@@ -205,7 +206,7 @@ func (c *cluster) checkLabels(namespace, origin string) map[string][]string {
 	return names
 }
 
-// succeeded waits until all pods of a namespace have.
+// succeeded waits until all pods of a namespace have succeeded.
 func (c *cluster) succeeded(namespace string) {
 	c.t.Helper()
 	o := c.do("kubectl", "wait", "pods", "--all", "--namespace="+namespace, "--for=jsonpath={.status.phase}=Succeeded", "--timeout=150s")
@@ -214,8 +215,8 @@ func (c *cluster) succeeded(namespace string) {
 	}
 }
 
-// TestLabelsFromTheFirstExec selects pods before there are any, by a selector of several terms, and finds all that they execute and nothing else,
-// at once and when they are gone.
+// TestLabelsFromTheFirstExec selects pods by a selector with several terms before they exist. It finds exactly the
+// execs of these pods, at once and after they are gone.
 func TestLabelsFromTheFirstExec(t *testing.T) {
 	c := use(t)
 	c.deploy()

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package kubernetes runs runc-trace on a real cluster: etcd, an API server, a scheduler, a controller manager and two nodes with
-// a kubelet and containerd, each node on a machine of its own (test/machine), and all of them on a network of their own. The
-// cluster is made when the first test asks for it (see use), and all tests share it.
+// Package kubernetes runs runc-trace on a real cluster: etcd, an API server, a scheduler, a controller manager and
+// two nodes with a kubelet and containerd. Each node is a machine of its own (test/machine), on a network that only
+// the cluster uses. The first test that needs the cluster makes it (see use), and all tests share it.
 //
-// It is run by `make e2e-k8s` only, which sets RUNC_TRACE_KUBERNETES=1 when it has installed and built what that needs
-// (deps.sh, build.sh, test/engines/build.sh). What is missing then is a failure.
+// Only `make e2e-k8s` runs these tests. It installs and builds their dependencies (deps.sh, build.sh,
+// test/engines/build.sh) and then sets RUNC_TRACE_KUBERNETES=1; a dependency missing then is a failure.
 package kubernetes
 
 import (
@@ -22,14 +22,14 @@ import (
 	"github.com/runc-trace/runc-trace/test/machine"
 )
 
-// cache is the folder in which the programs of Kubernetes and containerd are built.
+// cache is the directory in which the programs of Kubernetes and containerd are built.
 const cache = "/var/cache/runc-trace-e2e"
 
 var (
 	scratch       string // a directory of this process
 	programs      string // a directory with runc-trace, tracectl and the tests' own
-	logs          string // a directory with what the cluster's programs say
-	kubernetesBin string // where build.sh has put the programs of Kubernetes
+	logs          string // a directory with the output of the cluster's programs
+	kubernetesBin string // the directory in which build.sh puts the programs of Kubernetes
 )
 
 func TestMain(m *testing.M) {
@@ -47,7 +47,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// tidyUp removes what lies in files, but for what may be read to find out what went wrong.
+// tidyUp removes the files of this process. It keeps the logs if a test failed.
 func tidyUp(wentWell bool) {
 	if wentWell || logs == "" {
 		os.RemoveAll(scratch)
@@ -62,7 +62,7 @@ func tidyUp(wentWell bool) {
 	}
 }
 
-// run runs the tests, ends the cluster, and looks at what is left of it on this machine.
+// run runs the tests, ends the cluster, and checks that nothing of it is left on this machine.
 func run(m *testing.M) (int, error) {
 	if os.Geteuid() != 0 {
 		return 1, errors.New("the tests with Kubernetes make namespaces and containers: run them as root")
@@ -70,7 +70,7 @@ func run(m *testing.M) (int, error) {
 	if err := setUp(); err != nil {
 		return 1, err
 	}
-	// Machines end with this process, however it does.
+	// Machines end with this process, in any case.
 	interrupted := make(chan os.Signal, 1)
 	signal.Notify(interrupted, os.Interrupt, syscall.SIGTERM)
 	go func() {
@@ -98,7 +98,7 @@ func setUp() error {
 	if scratch, err = os.MkdirTemp("", "runc-trace-kubernetes-"); err != nil {
 		return err
 	}
-	// The kubelet's containers are to find the programs, too.
+	// Containers of the kubelet must be able to read the programs.
 	if err := os.Chmod(scratch, 0o755); err != nil {
 		return err
 	}
@@ -116,7 +116,7 @@ func setUp() error {
 	if text, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("building the programs: %w\n%s", err, text)
 	}
-	// As kubectl's plugin.
+	// kubectl's plugin.
 	if err := os.Symlink("tracectl", filepath.Join(programs, "kubectl-runc_trace")); err != nil {
 		return err
 	}

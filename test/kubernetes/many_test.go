@@ -12,8 +12,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestManyPods runs more containers at once on a node than it has recordings. What has no recording is counted, and has its execs logged all
-// the same, under its name and labels. What is known of a pod that is long gone stays.
+// TestManyPods runs more containers at once on a node than it has recordings. A container without a recording is
+// counted, and its execs are still logged under its name and labels. The data of a pod that is long gone is kept.
 func TestManyPods(t *testing.T) {
 	c := use(t)
 	c.deploy()
@@ -27,7 +27,7 @@ func TestManyPods(t *testing.T) {
 	before := n.state()
 	room := before.Recordings.Ended + before.Recordings.Free
 	f := c.follow("--wide", "--label=app=many")
-	// Many pods with one container each, and as many containers in one pod as fill all recordings, and some more.
+	// Many pods with one container each, and one pod with enough containers to use up all recordings.
 	const pods = 60
 	const script = "/bin/true $NAME; exec /bin/sleep 1000"
 	const container = `{name: %s, image: busybox, imagePullPolicy: IfNotPresent, command: [sh, -c, %q], env: [{name: NAME, valueFrom: {fieldRef: {fieldPath: metadata.name}}}]}`
@@ -101,7 +101,7 @@ spec:
 		t.Errorf("there are %d bytes of memory more; before, %d execs were lost, after it %d", grown, before.ExecLog.Lost, after.ExecLog.Lost)
 	}
 
-	// The agent has had two occasions to forget the labels of the pod that is gone.
+	// The agent had two occasions to drop the labels of the deleted pod.
 	c.eventually("labels were swept", func() (string, bool) {
 		now := n.sweeps()
 		return fmt.Sprintf("%v times", now-swept), now >= swept+2
@@ -111,7 +111,7 @@ spec:
 	}
 }
 
-// sweeps is how often the node's agent has looked for labels that are not needed any more.
+// sweeps returns how often the node's agent has looked for labels that are no longer needed.
 func (n *node) sweeps() float64 {
 	n.t.Helper()
 	metrics := n.must("busybox", "wget", "-q", "-O-", "http://127.0.0.1:7467/metrics")

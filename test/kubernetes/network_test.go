@@ -11,19 +11,19 @@ import (
 	"github.com/runc-trace/runc-trace/test/machine"
 )
 
-// Addresses in the cluster's network, which ends at the control plane's machine: that one is a bridge of the nodes' links,
-// and has the API server's address as a service for itself, so that nobody has to translate it.
+// Addresses in the cluster's network, which ends at the control plane's machine: that machine bridges the links of
+// the nodes. It also has the service address of the API server, so that no address has to be translated.
 const (
 	controlAddress = "10.78.0.1"
 	serviceAddress = "10.96.0.1"
 	services       = "10.96.0.0/16"
 )
 
-// nodeAddress is that of a node, counted from 0; podRange is that of its pods.
+// nodeAddress returns the address of a node, counted from 0; podRange returns the range of its pods.
 func nodeAddress(i int) string { return fmt.Sprintf("10.78.0.%d", 10+i) }
 func podRange(i int) string    { return fmt.Sprintf("10.244.%d.0/24", i) }
 
-// connect makes the cluster's network, of nothing but namespaces.
+// connect makes the cluster's network out of network namespaces.
 func connect(control *machine.Machine, nodes []*machine.Machine) error {
 	bridge := []string{
 		"link add nodes type bridge",
@@ -54,8 +54,8 @@ func connect(control *machine.Machine, nodes []*machine.Machine) error {
 	return nil
 }
 
-// configure runs commands of ip in a machine's network, in which packets may pass. Nothing else of the machine is entered: the
-// process IDs are those outside.
+// configure runs ip commands in a machine's network, and enables forwarding there. It enters no other namespace of
+// the machine: process IDs are those outside.
 func configure(m *machine.Machine, commands []string) error {
 	c := exec.Command("nsenter", "--target", strconv.Itoa(m.PID), "--net", "--", "sh", "-c", "echo 1 >/proc/sys/net/ipv4/ip_forward && exec ip -batch -")
 	c.Stdin = strings.NewReader(strings.Join(commands, "\n") + "\n")

@@ -9,10 +9,10 @@ import (
 	"github.com/runc-trace/runc-trace/test/machine"
 )
 
-// nodeName is that of a node, counted from 0.
+// nodeName returns the name of a node, counted from 0.
 func nodeName(i int) string { return fmt.Sprintf("node-%d", i) }
 
-// nodeLayout is a machine with containerd, and something that can restart it.
+// nodeLayout returns a machine with containerd and a systemctl that can restart it.
 func nodeLayout(i int) (machine.Layout, error) {
 	systemctl, err := filepath.Abs("testdata/systemctl")
 	if err != nil {
@@ -25,8 +25,8 @@ func nodeLayout(i int) (machine.Layout, error) {
 	return l, nil
 }
 
-// Files of a node: containerd's configuration, for a host that has neither an outside network nor all rights over
-// processes, its unit, the network of pods, and the kubelet's configuration.
+// Files of a node: containerd's configuration, for a host without an outside network and with limited rights over
+// processes; its unit; the pod network; and the kubelet's configuration.
 const (
 	containerdConfig = `# the node's own
 version = 3
@@ -63,7 +63,7 @@ Restart=always
   }]
 }
 `
-	// Nothing answers at clusterDNS; without the setting the kubelet complains about each pod.
+	// Nothing answers at clusterDNS; without the setting, the kubelet logs a warning about each pod.
 	kubeletConfig = `apiVersion: kubelet.config.k8s.io/v1beta1
 kind: KubeletConfiguration
 containerRuntimeEndpoint: unix:///run/containerd/containerd.sock
@@ -81,7 +81,7 @@ staticPodPath: /etc/kubernetes/manifests
 volumePluginDir: /var/lib/kubelet/volume-plugins
 crashLoopBackOff: {maxContainerRestartPeriod: 1s} # for a test, minutes are too long
 `
-	// supervise is how a node keeps a program running. Its PID is in a file.
+	// supervise restarts a program whenever it ends. Its PID is in a file.
 	supervise = `while :; do "$@" & echo $! >/run/$0.pid.new && mv /run/$0.pid.new /run/$0.pid; wait $!; sleep 0.1; done`
 )
 
@@ -101,7 +101,7 @@ func (e *environment) prepareNode(i int) error {
 		"/etc/cni/net.d/10-pods.conflist":              fmt.Sprintf(podNetwork, podRange(i)),
 		"/var/lib/kubelet/config.yaml": fmt.Sprintf(kubeletConfig,
 			e.authority.file("ca.crt"), e.authority.file(name+"-server.crt"), e.authority.file(name+"-server.key")),
-		// Smaller than the default: there are two of them on one kernel.
+		// Smaller than the default, since two of them share a kernel.
 		"/etc/runc-trace/config.toml": "[pool]\nrings = 128\nring-size = \"256KiB\"\nidentities = 512\nexec-log-size = \"2MiB\"\n",
 	}
 	for path, text := range files {

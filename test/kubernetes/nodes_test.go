@@ -11,7 +11,7 @@ import (
 	"github.com/runc-trace/runc-trace/test/image"
 )
 
-// TestCluster holds that the cluster is one: without that, nothing else means anything.
+// TestCluster checks the cluster itself. If it fails, the other tests mean nothing.
 func TestCluster(t *testing.T) {
 	c := use(t)
 	namespace := c.namespace("cluster")
@@ -30,8 +30,8 @@ func TestCluster(t *testing.T) {
 		pods[found[0]] = found[1]
 		n.restartContainerd()
 	}
-	// A pod's log, and commands in it, come through the API server and a kubelet; pods reach those on other nodes; and all that
-	// survives a restart of containerd.
+	// The logs of a pod, and commands in it, pass through the API server and a kubelet; pods reach pods on other
+	// nodes; and all of this still works after a restart of containerd.
 	for from := range pods {
 		if got := c.kubectl("logs", "--namespace="+namespace, from); got != "started" {
 			t.Errorf("the log of %s is %q", from, got)
@@ -52,8 +52,8 @@ func TestCluster(t *testing.T) {
 	}
 }
 
-// busyboxArchive writes an archive with busybox by another name. It is another image, too, since the kubelet uses no image that it has
-// pulled by one name by another name.
+// busyboxArchive writes an archive with busybox under another name. The image differs, too: the kubelet does not
+// use an image under one name that it has pulled under another.
 func busyboxArchive(t *testing.T, name string) string {
 	t.Helper()
 	layer, err := image.Busybox()
@@ -71,7 +71,7 @@ func busyboxArchive(t *testing.T, name string) string {
 	return file
 }
 
-// TestServiceAccounts holds that pods can use the API server with their service account's rights, and no others.
+// TestServiceAccounts checks that pods can use the API server with the rights of their service account only.
 func TestServiceAccounts(t *testing.T) {
 	c := use(t)
 	namespace := c.namespace("accounts")

@@ -82,7 +82,7 @@ spec:
 	}
 }
 
-// state is what `tracectl status -o json` prints, as far as tests look at it.
+// state holds the fields of `tracectl status -o json` that tests read.
 type state struct {
 	Memory     int
 	Recordings struct{ Live, Ended, Free int }
@@ -99,7 +99,8 @@ func (n *node) state() state {
 	return s
 }
 
-// TestCrashLoop has a container end over and over again: each attempt has a recording of its own, and memory stays what it was.
+// TestCrashLoop runs a container that ends again and again: each attempt has its own recording, and memory does not
+// grow.
 func TestCrashLoop(t *testing.T) {
 	c := use(t)
 	c.deploy()
@@ -160,7 +161,7 @@ spec:
 	if diff := cmp.Diff(before.Dropped, after.Dropped); diff != "" {
 		t.Errorf("what was dropped (-before +after):\n%s", diff)
 	}
-	// Memory of a pod's labels and tasks comes and goes. A recording would be 256 KiB.
+	// Memory for a pod's labels and tasks varies. A recording would take 256 KiB.
 	if grown := after.Memory - before.Memory; grown > 128<<10 || after.Recordings.Live > before.Recordings.Live {
 		t.Errorf("there are %d bytes of memory more; before there were %+v, after it %+v", grown, before.Recordings, after.Recordings)
 	}

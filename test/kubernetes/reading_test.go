@@ -14,7 +14,7 @@ import (
 	"github.com/runc-trace/runc-trace/test/machine"
 )
 
-// event is what `tracectl exec -o json` prints, as far as tests look at it.
+// event holds the fields of `tracectl exec -o json` that tests read.
 type event struct {
 	Node      string
 	Time      time.Time
@@ -29,7 +29,7 @@ type event struct {
 	Labels    map[string]string
 }
 
-// line is the command line, as the column ARGS has it.
+// line returns the command line as in the column ARGS.
 func (e *event) line() string {
 	if len(e.Args) < 2 {
 		return e.Path
@@ -37,7 +37,7 @@ func (e *event) line() string {
 	return e.Path + " " + strings.Join(e.Args[1:], " ")
 }
 
-// lines are the command lines of events that are chosen.
+// lines returns the command lines of the chosen events.
 func lines(events []event, chosen func(*event) bool) []string {
 	var all []string
 	for i := range events {
@@ -48,7 +48,8 @@ func lines(events []event, chosen func(*event) bool) []string {
 	return all
 }
 
-// recording is what `tracectl containers -o json` and `tracectl straceback list -o json` print of a container, as far as tests look at it.
+// recording holds the fields of `tracectl containers -o json` and `tracectl straceback list -o json` that tests
+// read.
 type recording struct {
 	Node         string
 	Name         string
@@ -66,7 +67,7 @@ type recording struct {
 	Syscalls     int
 }
 
-// decode reads objects, one a line.
+// decode decodes one object per line.
 func decode[T any](t *testing.T, text string) []T {
 	t.Helper()
 	var all []T
@@ -80,7 +81,7 @@ func decode[T any](t *testing.T, text string) []T {
 	return all
 }
 
-// execs are those of the past, in the order of time.
+// execs returns past execs, in order of time.
 func (c *cluster) execs(args ...string) []event {
 	c.t.Helper()
 	events := decode[event](c.t, c.tracectl(append([]string{"cluster", "exec", "--no-follow", "--output=json"}, args...)...))
@@ -88,8 +89,8 @@ func (c *cluster) execs(args ...string) []event {
 	return events
 }
 
-// execsByContainer are the command lines that each container has executed, by POD/CONTAINER, in their order. Of a sandbox, CONTAINER
-// is empty.
+// execsByContainer returns the command lines executed in each container, in order, by POD/CONTAINER. For a sandbox,
+// CONTAINER is empty.
 func (c *cluster) execsByContainer(args ...string) map[string][]string {
 	c.t.Helper()
 	all := map[string][]string{}
@@ -100,8 +101,8 @@ func (c *cluster) execsByContainer(args ...string) map[string][]string {
 	return all
 }
 
-// containers are all that are known, also those that have ended; recordings are what `straceback show` can show. Both come in the order
-// in which they were created.
+// containers returns all known containers, including those that have ended; recordings returns those that
+// `straceback show` can show. Both are in order of creation.
 func (c *cluster) containers(args ...string) []recording {
 	c.t.Helper()
 	return c.list(append([]string{"containers", "--all"}, args...)...)
@@ -121,7 +122,7 @@ func (c *cluster) list(args ...string) []recording {
 	return list
 }
 
-// node finds a node by its name.
+// node returns the node with a name.
 func (c *cluster) node(name string) *node {
 	c.t.Helper()
 	for _, n := range c.nodes {
@@ -133,7 +134,7 @@ func (c *cluster) node(name string) *node {
 	return nil
 }
 
-// follower is a `tracectl exec` that goes on: a user's for the whole cluster, or one on a node.
+// follower is a running `tracectl exec`: a user's for the whole cluster, or one on a node.
 type follower struct {
 	c       *cluster
 	process *machine.Process
@@ -141,13 +142,13 @@ type follower struct {
 	stopped bool
 }
 
-// follow starts `tracectl cluster exec`, and returns when it has begun: it prints all execs from then on, as text.
+// follow starts `tracectl cluster exec` with text output, and returns when it prints all new execs.
 func (c *cluster) follow(args ...string) *follower {
 	c.t.Helper()
 	return c.begin(c.control, nil, c.user(append([]string{"tracectl", "cluster", "exec"}, args...)...))
 }
 
-// follow is the same for a node alone, on the node.
+// follow is the same on a single node.
 func (n *node) follow(c *cluster, args ...string) *follower {
 	c.t.Helper()
 	return c.begin(n.Machine, n, append([]string{"/opt/runc-trace/bin/tracectl", "exec"}, args...))
@@ -168,7 +169,7 @@ func (c *cluster) begin(m *machine.Machine, on *node, command []string) *followe
 	return f
 }
 
-// text is what was printed up to now.
+// text returns the output so far.
 func (f *follower) text() string {
 	f.c.t.Helper()
 	text, err := f.process.Output(0)
@@ -178,7 +179,7 @@ func (f *follower) text() string {
 	return text
 }
 
-// lines are those of a node below the header, without the node's name, and with one space between the columns.
+// lines returns a node's lines below the header, without the node's name, and with one space between columns.
 func (f *follower) lines(n *node) []string {
 	f.c.t.Helper()
 	var all []string
@@ -186,7 +187,7 @@ func (f *follower) lines(n *node) []string {
 	for line := range strings.Lines(text[strings.IndexByte(text, '\n')+1:]) {
 		fields := strings.Fields(line)
 		if !strings.HasSuffix(line, "\n") {
-			break // it is being written
+			break // incomplete line
 		}
 		if f.on == nil {
 			if fields[0] != n.name {
@@ -199,7 +200,7 @@ func (f *follower) lines(n *node) []string {
 	return all
 }
 
-// args are the command lines among them, if four columns precede them.
+// args returns the command lines among these lines, which follow four columns.
 func (f *follower) args(n *node) []string {
 	f.c.t.Helper()
 	all := f.lines(n)
@@ -209,14 +210,14 @@ func (f *follower) args(n *node) []string {
 	return all
 }
 
-// byContainer are those of all nodes by POD/CONTAINER, if it was started with --wide. A container that executes /pause is taken for a sandbox:
-// it is shown by its ID.
+// byContainer returns the command lines of all nodes by POD/CONTAINER, if the follower was started with --wide. A
+// container that executes /pause counts as a sandbox, which is shown by its ID.
 func (f *follower) byContainer() map[string][]string {
 	f.c.t.Helper()
 	all := map[string][]string{}
 	for _, n := range f.c.nodes {
 		for _, line := range f.lines(n) {
-			fields := strings.SplitN(line, " ", 8) // namespace, pod, container, and as without --wide
+			fields := strings.SplitN(line, " ", 8) // namespace, pod, container, and the columns without --wide
 			name := fields[1] + "/" + fields[2]
 			if fields[7] == "/pause" {
 				name = fields[1] + "/"
@@ -227,7 +228,7 @@ func (f *follower) byContainer() map[string][]string {
 	return all
 }
 
-// await waits until so many lines of a node were printed.
+// await waits until count lines of a node were printed.
 func (f *follower) await(n *node, count int) {
 	f.c.t.Helper()
 	f.c.eventually(fmt.Sprintf("%d execs are printed on %s", count, n.name), func() (string, bool) {
@@ -236,7 +237,7 @@ func (f *follower) await(n *node, count int) {
 	})
 }
 
-// stop ends the follower, which prints what it has held back. There may not have been anything to say for it.
+// stop ends the follower, which first prints the execs that it held back. There must be no warnings.
 func (f *follower) stop() {
 	f.c.t.Helper()
 	if f.stopped {

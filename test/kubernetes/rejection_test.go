@@ -10,8 +10,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// fussy stands before a node's containerd, and does not start it if its configuration names runc-trace, until that also
-// says that it is repaired.
+// fussy replaces a node's containerd. It refuses to start while the configuration names runc-trace, unless the
+// configuration is also marked as repaired.
 const fussy = `#!/bin/sh
 if grep -q runc-trace /etc/containerd/config.toml && ! grep -q repaired /etc/containerd/config.toml; then
 	echo refused >>/run/containerd.starts
@@ -23,8 +23,8 @@ echo started >>/run/containerd.starts
 exec /usr/bin/containerd "$@"
 `
 
-// TestRejection deploys runc-trace when one node's containerd does not work with it: that node is as it was, says so, and is left
-// alone; the other is installed.
+// TestRejection deploys runc-trace while the containerd of one node does not work with it: that node is restored,
+// reports the failure, and is left alone; the other node is installed.
 func TestRejection(t *testing.T) {
 	c := use(t)
 	c.undeploy()
@@ -55,7 +55,7 @@ func TestRejection(t *testing.T) {
 	c.deployed = true
 	c.apply(base)
 
-	// The kubelet goes on trying, and containerd is not told to restart again.
+	// The kubelet restarts the pod again and again, but containerd is not restarted again.
 	var message string
 	tried := func(times int) {
 		t.Helper()
@@ -81,7 +81,7 @@ func TestRejection(t *testing.T) {
 	if again, refusals := starts(); again != started || refusals != refused {
 		t.Errorf("containerd was started %d times and refused to %d times, and by the next attempt %d and %d times", started, refused, again, refusals)
 	}
-	// The attempt is remembered below /var/lib/runc-trace.
+	// The attempt is recorded below /var/lib/runc-trace.
 	const memory = "/var/lib/runc-trace"
 	without := func(tree string) string {
 		var kept []string
@@ -106,7 +106,7 @@ func TestRejection(t *testing.T) {
 		t.Errorf("on %s, which is not fussy, this is known of %s: %+v", other.name, after[other], known)
 	}
 
-	// Another configuration is another attempt.
+	// A changed configuration allows another attempt.
 	n.must("sh", "-c", "echo '# repaired' >>/etc/containerd/config.toml")
 	c.kubectl("delete", "pods", "--namespace=runc-trace", "--field-selector=spec.nodeName="+n.name)
 	c.rolledOut()

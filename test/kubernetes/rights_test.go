@@ -12,10 +12,10 @@ import (
 	"github.com/runc-trace/runc-trace/test/machine"
 )
 
-// rights are all that a service account may do.
+// rights returns all rights of a service account.
 func (c *cluster) rights(account string) []string {
 	c.t.Helper()
-	// The first namespace is that of the DaemonSet: its rights there are the most that it has.
+	// The namespace is that of the DaemonSet, in which it has the most rights.
 	text := c.kubectl("auth", "can-i", "--list", "--no-headers", "--namespace=runc-trace", "--as=system:serviceaccount:"+account,
 		"--as-group=system:serviceaccounts", "--as-group=system:serviceaccounts:runc-trace", "--as-group=system:authenticated")
 	var all []string
@@ -26,7 +26,8 @@ func (c *cluster) rights(account string) []string {
 	return all
 }
 
-// TestRights holds that an agent may do no more than everybody but watch pods, and that `tracectl cluster` is for readers.
+// TestRights checks that watching pods is the only right that an agent has beyond everybody's, and that `tracectl
+// cluster` needs the rights of a reader.
 func TestRights(t *testing.T) {
 	c := use(t)
 	c.deploy()
@@ -61,7 +62,7 @@ func TestRights(t *testing.T) {
 		}
 	}
 
-	// One who may see the agents, and not run anything in them.
+	// A user with the right to see the agents, but not to run anything in them.
 	c.kubectl("create", "rolebinding", "looker", "--namespace=runc-trace", "--clusterrole=view", "--group=lookers")
 	t.Cleanup(func() { c.kubectl("delete", "rolebinding", "looker", "--namespace=runc-trace", "--ignore-not-found") })
 	o = as("a-looker", "lookers")("status")

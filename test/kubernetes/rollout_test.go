@@ -10,14 +10,14 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// registered is what `tracectl containers -o json` prints of a container, as far as it says how it came to be known.
+// registered holds the fields of `tracectl containers -o json` that tell how a container was registered.
 type registered struct {
 	Namespace, Pod, State, Recorded string
 	Sandbox, Adopted                bool
 	Labels, LabelOrigins            map[string]string
 }
 
-// known is what a node knows of a pod, the sandbox first.
+// known returns the containers of a pod that a node knows, the sandbox first.
 func (n *node) known(namespace, pod string) []registered {
 	n.t.Helper()
 	found := decode[registered](n.t, n.tracectl("containers", "--all", "--namespace="+namespace, "--pod="+pod, "--output=json"))
@@ -30,7 +30,7 @@ func (n *node) known(namespace, pod string) []registered {
 	return found
 }
 
-// steadyKnown is what is to be known of a steady pod that runs, once its labels are there.
+// steadyKnown returns the expected containers of a running steady pod, once its labels are known.
 func steadyKnown(namespace, pod string, adopted bool) []registered {
 	set, origins := map[string]string{"steady": pod}, map[string]string{"steady": "kubernetes"}
 	one := func(sandbox bool, recorded string) registered {
@@ -42,8 +42,8 @@ func steadyKnown(namespace, pod string, adopted bool) []registered {
 // check is a line of `tracectl doctor -o json`.
 type check struct{ Name, State, Detail, Remedy string }
 
-// TestRollout deploys runc-trace where pods run already: containerd is restarted once, what ran before and what comes later is
-// recorded, and to deploy it again changes nothing.
+// TestRollout deploys runc-trace on nodes with running pods: containerd is restarted once, old and new pods are
+// recorded, and another deployment changes nothing.
 func TestRollout(t *testing.T) {
 	c := use(t)
 	c.undeploy()
@@ -71,7 +71,7 @@ func TestRollout(t *testing.T) {
 				diff := cmp.Diff(steadyKnown(namespace, pod, adopted), n.known(namespace, pod))
 				return diff, diff == ""
 			})
-			// Recorded: what it wrote and what it executed.
+			// The recording has its writes and its execs.
 			c.eventually(pod+" is recorded", func() (string, bool) {
 				shown := n.tracectl("straceback", "show", namespace+"/"+pod, "--syscall=write")
 				return shown, strings.Contains(shown, `"turn-of-`+pod+`\n"`)
@@ -81,7 +81,7 @@ func TestRollout(t *testing.T) {
 				return log, strings.Contains(log, "/bin/sleep 1")
 			})
 		}
-		// Only what was made through the shim is known from its first exec on.
+		// Only containers made through the shim are recorded from their first exec on.
 		first := func(pod string) bool {
 			return strings.Contains(n.tracectl("exec", "--no-follow", "--label=steady="+pod), `/bin/sh -c "while`)
 		}
@@ -100,7 +100,7 @@ func TestRollout(t *testing.T) {
 	if diff := cmp.Diff(agents, c.agents()); diff != "" {
 		t.Errorf("deployed again, other agents run (-first +second):\n%s", diff)
 	}
-	// Other agents, and so an install step that finds all done.
+	// New agents, and therefore an install step that finds nothing to do.
 	c.kubectl("rollout", "restart", "daemonset/runc-trace", "--namespace=runc-trace")
 	c.rolledOut()
 	for _, n := range c.nodes {
@@ -122,7 +122,7 @@ func TestRollout(t *testing.T) {
 	}
 }
 
-// TestOptIn deploys runc-trace for those pods that ask for it.
+// TestOptIn deploys runc-trace for pods that ask for it.
 func TestOptIn(t *testing.T) {
 	c := use(t)
 	c.undeploy()

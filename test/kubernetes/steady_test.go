@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// steady is a pod that executes something every second until it is deleted.
+// steady is a pod that executes a program every second until it is deleted.
 const steady = `
 apiVersion: v1
 kind: Pod
@@ -20,7 +20,7 @@ spec:
   - {name: main, image: busybox, imagePullPolicy: IfNotPresent, command: [sh, -c, "while :; do echo turn-of-$0; /bin/sleep 1; done", %[1]s]}
 `
 
-// steady makes such a pod on each node, by a runtime class or by none, and returns their names when they run.
+// steady makes such a pod on each node, with or without a runtime class, and returns their names when they run.
 func (c *cluster) steady(namespace, name, class string) map[*node]string {
 	c.t.Helper()
 	if class == "" {
@@ -37,13 +37,13 @@ func (c *cluster) steady(namespace, name, class string) map[*node]string {
 	return pods
 }
 
-// runs is which container of a pod runs, and how often it was restarted: as long as that is the same, nothing has disturbed it.
+// runs returns the ID and the restart count of a pod's container: while they stay the same, it was not disturbed.
 func (c *cluster) runs(namespace, pod string) string {
 	c.t.Helper()
 	return c.kubectl("get", "pod", pod, "--namespace="+namespace, "--output=jsonpath={.status.phase} {.status.containerStatuses[0].containerID} restarted {.status.containerStatuses[0].restartCount} times")
 }
 
-// agents are the DaemonSet's pods, by the node's name, and how their containers are.
+// agents returns the pods of the DaemonSet, by node, and the state of their containers.
 func (c *cluster) agents() map[string]string {
 	c.t.Helper()
 	text := c.kubectl("get", "pods", "--namespace=runc-trace",
@@ -56,7 +56,7 @@ func (c *cluster) agents() map[string]string {
 	return found
 }
 
-// containerd is the PID of the node's containerd.
+// containerd returns the PID of the node's containerd.
 func (n *node) containerd() string {
 	n.t.Helper()
 	return n.must("cat", "/run/containerd.pid")

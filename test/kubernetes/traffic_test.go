@@ -14,8 +14,8 @@ import (
 	"github.com/runc-trace/runc-trace/test/machine"
 )
 
-// traffic makes pods on all nodes, one after the other, and deletes those that have ended. Each writes a line and ends with an
-// exit code that are known.
+// traffic makes pods on all nodes, one after another, and deletes those that have ended. Each pod writes a known
+// line and ends with a known exit code.
 type traffic struct {
 	*environment
 	namespace string
@@ -26,17 +26,18 @@ type traffic struct {
 	mu      sync.Mutex
 	pods    map[string]*short // by name
 	deleted int
-	problem error // of the traffic itself, after which it makes no more
+	problem error // error of the traffic itself, which stops it
 }
 
 // short is a pod that ends by itself.
 type short struct {
 	node string
-	code int // it is to end with
+	code int // expected exit code
 	end  string
 }
 
-// Bounds of traffic: pods that have not ended, a node's pods, whose recordings are all to be kept, and how long a pod may take.
+// Limits of the traffic: unfinished pods, pods on a node (whose recordings must all be kept), and the duration of a
+// pod.
 const (
 	mostAtATime = 6
 	mostOnANode = 80
@@ -55,7 +56,7 @@ spec:
   - {name: main, image: busybox, imagePullPolicy: IfNotPresent, command: [sh, -c, "echo word-of-$0; /bin/true $0; exit $1", %[1]s, "%[4]d"]}
 ---`
 
-// startTraffic begins. The pods are in a namespace of their own.
+// startTraffic starts it. The pods get a namespace of their own.
 func (c *cluster) startTraffic(namespace string) *traffic {
 	c.t.Helper()
 	tr := &traffic{
@@ -74,7 +75,7 @@ func (c *cluster) startTraffic(namespace string) *traffic {
 	return tr
 }
 
-// stop ends it: no more pods are made, and the last have ended.
+// stop makes no more pods, and waits until the last ones have ended.
 func (tr *traffic) stop() {
 	select {
 	case <-tr.stopping:
@@ -84,7 +85,7 @@ func (tr *traffic) stop() {
 	<-tr.stopped
 }
 
-// tell runs a user's kubectl, which may be given a manifest.
+// tell runs a user's kubectl, with an optional manifest as its input.
 func (tr *traffic) tell(manifest string, args ...string) (machine.Outcome, error) {
 	c := tr.control.Command(tr.user(append([]string{"kubectl", "--namespace=" + tr.namespace}, args...)...)...)
 	c.Stdin = strings.NewReader(manifest)
@@ -147,7 +148,7 @@ func (tr *traffic) create(turn int) error {
 	return err
 }
 
-// look notes which pods have ended, and how, deletes these, and counts the others.
+// look records the pods that have ended, deletes them, and counts the others.
 func (tr *traffic) look() (running int, err error) {
 	o, err := tr.tell("", "get", "pods", "--output=json")
 	if err != nil {
@@ -203,7 +204,7 @@ func (tr *traffic) look() (running int, err error) {
 	return running, err
 }
 
-// goesOn waits until pods have ended on all nodes that were made after this was called.
+// goesOn waits until pods that were made after this call have ended on all nodes.
 func (tr *traffic) goesOn(t *testing.T, after string) {
 	t.Helper()
 	const turns = 3
@@ -212,7 +213,7 @@ func (tr *traffic) goesOn(t *testing.T, after string) {
 	tr.mu.Unlock()
 	for end := time.Now().Add(patience); ; time.Sleep(100 * time.Millisecond) {
 		tr.mu.Lock()
-		// All that run at a time were made before, at most.
+		// At most this number of pods, made before, can still end.
 		ok, problem, deleted := tr.deleted >= made+turns*nodeCount, tr.problem, tr.deleted
 		tr.mu.Unlock()
 		switch {
@@ -226,8 +227,8 @@ func (tr *traffic) goesOn(t *testing.T, after string) {
 	}
 }
 
-// verify holds that each pod has ended with its code, and that what it did is recorded: its line, its exit code, its execs with
-// its labels.
+// verify checks that each pod ended with its exit code, and that it is recorded: its line, its exit code, and its
+// execs with their labels.
 func (tr *traffic) verify(c *cluster) {
 	c.t.Helper()
 	tr.stop()
@@ -251,7 +252,7 @@ func (tr *traffic) verify(c *cluster) {
 		if p.end != fmt.Sprint(p.code) {
 			c.t.Errorf("%s on %s has not ended with exit code %d: %s", name, p.node, p.code, p.end)
 		}
-		// The sandbox's first program is started before the container is, and may run later all the same.
+		// The sandbox's first program is started before the container, but may run later.
 		for container, want := range map[string]string{
 			"":     "/pause",
 			"main": fmt.Sprintf("/bin/sh -c echo word-of-$0; /bin/true $0; exit $1 %s %d|/bin/true %[1]s", name, p.code),

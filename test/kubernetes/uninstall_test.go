@@ -9,8 +9,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestUninstall deploys runc-trace and takes it out by the overlay for that, with pods from before and from meanwhile running all
-// the time: each node is then as it was.
+// TestUninstall deploys runc-trace and removes it with the overlay for that, while pods from before and from the
+// time of the deployment keep running: afterwards each node is as it was.
 func TestUninstall(t *testing.T) {
 	c := use(t)
 	c.undeploy()
@@ -42,9 +42,9 @@ func TestUninstall(t *testing.T) {
 	c.apply(overlay)
 	said := func(n *node) string {
 		o := c.do("kubectl", "logs", "--namespace=runc-trace", "--tail=-1", "pod/"+strings.Fields(c.agents()[n.name] + " none")[0])
-		return o.Stdout + o.Stderr // it may not be there yet, or not any more
+		return o.Stdout + o.Stderr // not there yet, or already gone
 	}
-	// The first pods were made through runc-trace themselves.
+	// The first uninstall pods were made through runc-trace themselves.
 	for _, n := range c.nodes {
 		c.eventually("the pod on "+n.name+" waits for itself", func() (string, bool) {
 			log := said(n)
@@ -52,7 +52,7 @@ func TestUninstall(t *testing.T) {
 		})
 	}
 	c.kubectl("rollout", "restart", "daemonset/runc-trace", "--namespace=runc-trace")
-	// The next ones wait for others.
+	// The next ones wait for other pods.
 	for _, n := range c.nodes {
 		_, id, _ := strings.Cut(running[meanwhile[n]], "containerd://")
 		id, _, _ = strings.Cut(id, " ")
@@ -63,7 +63,7 @@ func TestUninstall(t *testing.T) {
 		if agent := c.agents()[n.name]; strings.Contains(agent, "True") {
 			t.Errorf("the pod on %s is ready, with something left to remove: %s", n.name, agent)
 		}
-		// New ones do not add to them.
+		// New pods do not prolong the wait.
 		if got := n.must("containerd", "config", "dump"); strings.Contains(got, "/runc-trace") && n.run("test", "-e", "/opt/runc-trace/bin/runc-trace").Code != 0 {
 			t.Errorf("containerd of %s calls runc-trace, which is not there", n.name)
 		}

@@ -15,7 +15,7 @@ func TestChartIsKustomization(t *testing.T) {
 	for _, v := range variants {
 		t.Run(filepath.Base(v.dir), func(t *testing.T) {
 			want := build(t, filepath.Join(kubernetes, v.dir))
-			// Helm's own label, and no namespace: Helm needs that of the release before it makes anything.
+			// Helm's own label, and no namespace: the release's namespace must exist before Helm makes anything.
 			delete(want, "Namespace runc-trace")
 			for _, o := range want {
 				labels := o["metadata"].(object)["labels"].(object)
@@ -31,7 +31,7 @@ func TestChartIsKustomization(t *testing.T) {
 	}
 }
 
-// TestChartValues changes what can be changed, each in its place.
+// TestChartValues changes every value, and checks the place that changes.
 func TestChartValues(t *testing.T) {
 	command := `kill -HUP "$(cat /run/$1.pid)" && echo 'done: {}' \n # <&>`
 	elsewhere := release
@@ -45,14 +45,14 @@ func TestChartValues(t *testing.T) {
 		"tolerations":    []any{},
 	}))
 	golden(t, "values", got)
-	// The kubelet replaces $(VARIABLES), and takes $$ for $.
+	// The kubelet replaces $(VARIABLES), and $$ with $.
 	want := "--restart-command=" + strings.ReplaceAll(command, "$(", "$$(")
 	if !strings.Contains(got, "initContainers/install/args/2: "+quoted(want)) {
 		t.Errorf("the command that restarts engines is not %s", quoted(want))
 	}
 }
 
-// TestChartDigest has an image named by what is in it.
+// TestChartDigest names the image by its digest.
 func TestChartDigest(t *testing.T) {
 	digest := "sha256:" + strings.Repeat("0123456789abcdef", 4)
 	got := difference(chart(t, release, object{}), chart(t, release, object{"image": object{"repository": "registry.example.com/a", "tag": "v1", "digest": digest}}))
@@ -61,7 +61,7 @@ func TestChartDigest(t *testing.T) {
 	}
 }
 
-// TestChartRefuses has the schema find mistakes.
+// TestChartRefuses checks that the schema rejects mistakes.
 func TestChartRefuses(t *testing.T) {
 	tests := []struct {
 		values object
@@ -95,7 +95,7 @@ func TestChartLint(t *testing.T) {
 	}
 }
 
-// TestChartNotes compares what is said after an installation.
+// TestChartNotes compares the notes printed after an installation.
 func TestChartNotes(t *testing.T) {
 	elsewhere := release
 	elsewhere.Namespace = "tracing"

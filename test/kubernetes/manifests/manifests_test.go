@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package manifests checks install/kubernetes: that the API knows every field, that Helm's chart gives the same objects as
-// kustomize does, and what each variant changes.
+// Package manifests checks install/kubernetes: that the API knows every field, that the Helm chart and kustomize
+// give the same objects, and what each variant changes.
 package manifests
 
 import (
@@ -28,13 +28,13 @@ import (
 
 const kubernetes = "../../../install/kubernetes"
 
-// object is an object as data, and objects are several, by kind and name.
+// object is an object as data; objects holds several, by kind and name.
 type (
 	object  = map[string]any
 	objects map[string]object
 )
 
-// variants are all that can be installed, and which values of the chart are the same.
+// variants are all variants that can be installed, with the equivalent values of the chart.
 var variants = []struct {
 	dir    string
 	values object
@@ -45,7 +45,7 @@ var variants = []struct {
 	{"overlays/uninstall", object{"uninstall": true}},
 }
 
-// build gives the objects of a directory, as `kubectl kustomize` does.
+// build returns the objects of a directory, as `kubectl kustomize` does.
 func build(t *testing.T, dir string) objects {
 	t.Helper()
 	resources, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(filesys.MakeFsOnDisk(), dir)
@@ -59,10 +59,10 @@ func build(t *testing.T, dir string) objects {
 	return parse(t, text)
 }
 
-// release is how the chart is installed, if nothing else is said.
+// release holds the default options of an installation of the chart.
 var release = common.ReleaseOptions{Name: "runc-trace", Namespace: "runc-trace", Revision: 1, IsInstall: true}
 
-// render gives what the chart makes of values, by file.
+// render returns the chart's output for values, by file.
 func render(r common.ReleaseOptions, values object) (map[string]string, error) {
 	chart, err := loader.LoadDir(filepath.Join(kubernetes, "chart"))
 	if err != nil {
@@ -75,7 +75,7 @@ func render(r common.ReleaseOptions, values object) (map[string]string, error) {
 	return engine.Render(chart, all)
 }
 
-// chart gives the objects that the chart makes of values.
+// chart returns the chart's objects for values.
 func chart(t *testing.T, r common.ReleaseOptions, values object) objects {
 	t.Helper()
 	files, err := render(r, values)
@@ -91,10 +91,10 @@ func chart(t *testing.T, r common.ReleaseOptions, values object) objects {
 	return parse(t, []byte(text.String()))
 }
 
-// strict refuses fields that no type has, and fields that stand there twice.
+// strict refuses unknown and repeated fields.
 var strict = serializer.NewCodecFactory(scheme.Scheme, serializer.EnableStrict).UniversalDeserializer()
 
-// parse gives the objects of a text, each of which the API's own types must take.
+// parse returns the objects in a text. The API's own types must accept each of them.
 func parse(t *testing.T, text []byte) objects {
 	t.Helper()
 	all := objects{}

@@ -38,17 +38,17 @@ func golden(t *testing.T, name, got string) {
 	}
 }
 
-// TestBase lists all that is installed by default, value by value, so that a review sees each change.
+// TestBase lists every value that is installed by default, so that a review sees each change.
 func TestBase(t *testing.T) { golden(t, "base", difference(objects{}, build(t, kubernetes+"/base"))) }
 
-// TestOverlays has what each overlay changes of the base.
+// TestOverlays lists the changes that each overlay makes to the base.
 func TestOverlays(t *testing.T) {
 	for _, v := range variants[1:] {
 		golden(t, filepath.Base(v.dir), difference(build(t, kubernetes+"/base"), build(t, filepath.Join(kubernetes, v.dir))))
 	}
 }
 
-// TestImage puts another image in the place of all of them, as users do.
+// TestImage replaces all images, as users do.
 func TestImage(t *testing.T) {
 	dir := t.TempDir()
 	for _, v := range variants {
@@ -77,7 +77,7 @@ func absolute(t *testing.T, path string) string {
 	return path
 }
 
-// TestTogether builds what overlays do not have: several components at once.
+// TestTogether builds a combination that no overlay has: several components at once.
 func TestTogether(t *testing.T) {
 	want := chart(t, release, object{"setDefault": false, "metrics": true})
 	dir := t.TempDir()
@@ -95,7 +95,7 @@ func TestTogether(t *testing.T) {
 	}
 }
 
-// TestDemo has the API's types take the demonstrations' pods.
+// TestDemo checks that the API's types accept the pods of the demonstrations.
 func TestDemo(t *testing.T) {
 	pod, err := os.ReadFile(filepath.Join(kubernetes, "demo/break.yaml"))
 	if err != nil {
@@ -109,7 +109,7 @@ func TestDemo(t *testing.T) {
 	}
 }
 
-// TestRuntimeClass holds that tracectl prints the class that the overlay has.
+// TestRuntimeClass checks that tracectl prints the class that the overlay has.
 func TestRuntimeClass(t *testing.T) {
 	source, err := os.ReadFile("../../../pkg/engine/driver.go")
 	if err != nil {
@@ -128,7 +128,7 @@ func TestRuntimeClass(t *testing.T) {
 	}
 }
 
-// TestCommands has tracectl itself take every command line: its name, its flags and their values.
+// TestCommands checks that tracectl itself accepts every command line: its name, its flags and their values.
 func TestCommands(t *testing.T) {
 	tracectl := filepath.Join(t.TempDir(), "tracectl")
 	c := exec.Command("go", "build", "-o", tracectl, "./cmd/tracectl")
@@ -163,7 +163,7 @@ func TestCommands(t *testing.T) {
 		}
 	}
 	for _, line := range lines {
-		// Flags before it are parsed, and nothing is done.
+		// --help parses the flags before it, and does nothing.
 		out, err := exec.Command(tracectl, append(line, "--help")...).CombinedOutput()
 		if usage := "\n  tracectl " + line[0] + " [flags]\n"; err != nil || !strings.Contains(string(out), usage) {
 			t.Errorf("tracectl %s: %v\n%s", strings.Join(line, " "), err, out)
@@ -179,7 +179,7 @@ func words(list any) []string {
 	return words
 }
 
-// difference lists the values that objects have and others have not, each by its path.
+// difference lists the values that only one of two sets of objects has, by path.
 func difference(from, to objects) string {
 	before, after := values(from), values(to)
 	var lines []string
@@ -197,12 +197,12 @@ func difference(from, to objects) string {
 		if order := strings.Compare(a[1:strings.Index(a, ": ")], b[1:strings.Index(b, ": ")]); order != 0 {
 			return order
 		}
-		return strings.Compare(b, a) // before, and after
+		return strings.Compare(b, a) // the old value before the new one
 	})
 	return strings.Join(lines, "\n") + "\n"
 }
 
-// values are all values of objects, by their path. Elements of a list that have names go by these.
+// values returns all values of objects by their path. If the elements of a list have names, these are the path.
 func values(all objects) map[string]string {
 	found := map[string]string{}
 	var walk func(path string, value any)
@@ -236,7 +236,7 @@ func values(all objects) map[string]string {
 	return found
 }
 
-// quoted is a value as JSON.
+// quoted returns a value as JSON.
 func quoted(value any) string {
 	var text strings.Builder
 	encoder := json.NewEncoder(&text)

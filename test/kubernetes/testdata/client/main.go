@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Program client runs in a pod. It prints the names of the nodes, as far as the pod's service account may know them.
+// Program client runs in a pod. It prints the names of the nodes, if the pod's service account may list them.
 package main
 
 import (

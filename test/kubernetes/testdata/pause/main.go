@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Program pause does what a pod's own container does: it holds the pod's namespaces until it is told to end.
+// Program pause is the program of a sandbox: it holds the pod's namespaces until it is told to end.
 package main
 
 import (
