@@ -13,8 +13,8 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 )
 
-// TestMemoryBesideThePools compares docs/security.md with the memory that the kernel allocates outside the pools. For each
-// map element, it allocates the next power of two above the size of header, key and value.
+// TestMemoryBesideThePools compares docs/security.md with the memory that the kernel allocates outside the pools. For
+// each map element, it allocates the next power of two above the size of header, key and value.
 func TestMemoryBesideThePools(t *testing.T) {
 	text, err := os.ReadFile("../../docs/security.md")
 	if err != nil {

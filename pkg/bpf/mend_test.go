@@ -157,15 +157,15 @@ func TestMendAll(t *testing.T) {
 	stillRecords(t, i.Dir, "rt-mended")
 }
 
-// TestMendEnds has cgroups removed while no program sees it: what their containers had can be used again, and those that are
-// there stay.
+// TestMendEnds removes cgroups while no program runs: the slots of their containers become free, and the other
+// containers stay.
 func TestMendEnds(t *testing.T) {
 	i := load(t, small)
 	container(t, i, "/rt-before")
 	d := container(t, i, "/rt-ends")
 	run(t, d, "/bin/true", "x")
 	remove(t, filepath.Join(i.Dir, abi.PinLinkPrefix+"cgroup_rmdir"))
-	// The kernel detaches the hook soon. Then a cgroup below the container's that is removed goes on to count.
+	// The kernel detaches the hook soon. After that, a removed cgroup below the container's is still counted.
 	below := unmade(t, "/rt-ends/below")
 	for end := time.Now().Add(20 * time.Second); ; {
 		if err := below.Make(); err != nil {
@@ -201,7 +201,7 @@ func TestMendEnds(t *testing.T) {
 	if known, err := i.Containers(); err != nil || len(known) != 1 {
 		t.Errorf("cgroups that are known: %v, %v", known, err)
 	}
-	// As many as there are recordings, but for the one that stays.
+	// As many as the recordings, except for the one of the remaining container.
 	for n := range small.Rings - 1 {
 		id := fmt.Sprintf("rt-next-%d", n)
 		container(t, i, "/"+id)

@@ -17,9 +17,9 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 )
 
-// endMissed ends the containers whose cgroups were removed while no program saw it: as unbind in bpf/lifecycle.h does,
-// which would never come to it. No program touches what is of a cgroup that is gone. If the kernel cannot be asked
-// which cgroups there are, none is ended.
+// endMissed ends the containers whose cgroups were removed while no program ran. It does the same as unbind in
+// bpf/lifecycle.h, which missed the removals. Programs do not touch the entries of removed cgroups. If the kernel
+// cannot look up cgroups by ID, endMissed ends none.
 func endMissed(dir string, layout abi.ABI) error {
 	hierarchy, err := openHierarchy()
 	if err != nil {
@@ -73,7 +73,7 @@ func endMissed(dir string, layout abi.ABI) error {
 	return nil
 }
 
-// openHierarchy opens the unified hierarchy, if the kernel can be asked for cgroups by their IDs there.
+// openHierarchy opens the unified hierarchy. It returns an error if the kernel cannot look up cgroups by ID there.
 func openHierarchy() (int, error) {
 	for _, path := range []string{"/sys/fs/cgroup", "/sys/fs/cgroup/unified"} {
 		var f unix.Statfs_t
@@ -93,12 +93,12 @@ func openHierarchy() (int, error) {
 	return -1, unix.ENOENT
 }
 
-// isGone says whether the kernel has no cgroup of an ID any more.
+// isGone reports whether the cgroup with an ID was removed.
 func isGone(hierarchy int, cgroup uint64) bool {
 	return errors.Is(openCgroup(hierarchy, cgroup), unix.ESTALE)
 }
 
-// openCgroup looks for a cgroup by its ID: see kernfs_fh_to_dentry() in the kernel's fs/kernfs/mount.c.
+// openCgroup checks that a cgroup with an ID exists: see kernfs_fh_to_dentry() in the kernel's fs/kernfs/mount.c.
 func openCgroup(hierarchy int, cgroup uint64) error {
 	const kernfs = 0xfe // FILEID_KERNFS
 	fd, err := unix.OpenByHandleAt(hierarchy, unix.NewFileHandle(kernfs, binary.NativeEndian.AppendUint64(nil, cgroup)), unix.O_PATH|unix.O_CLOEXEC)
