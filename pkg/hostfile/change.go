@@ -9,29 +9,28 @@ import (
 	"github.com/rogpeppe/go-internal/diff"
 )
 
-// Action is what is done to a file.
+// Action says how a file is changed.
 type Action string
 
-// The actions.
 const (
 	Create  Action = "create"
 	Replace Action = "replace"
 	Remove  Action = "remove"
-	Leave   Action = "leave" // others have made of it what has nothing more to be taken out
+	Leave   Action = "leave" // edited since: nothing of ours is left to remove
 )
 
-// Change is one file that is changed.
+// Change describes the change of one file.
 type Change struct {
-	Path   string // as the host sees it, through no symbolic link
-	For    string // whom the file is for
+	Path   string // as the host sees it, without symbolic links
+	For    string // component that the file belongs to
 	Action Action
-	Link   string      // target of the symbolic link that is there then
-	Mode   fs.FileMode // of a file that is there then
-	Diff   string      // a unified diff; "" where one of both is a symbolic link or no text
-	Edited bool        // others changed it since: it is not put back, but what was written is taken out
+	Link   string      // target of the resulting symbolic link
+	Mode   fs.FileMode // mode of the resulting file
+	Diff   string      // a unified diff; "" if either version is a symbolic link or not text
+	Edited bool        // edited since Apply: only our part is removed, and the original is not restored
 }
 
-// change is the same with all that it takes to make and to undo it.
+// change is a Change with everything needed to make and undo it.
 type change struct {
 	path, real, owner string
 	base              bool
@@ -71,7 +70,7 @@ func unified(path string, before, after contents) string {
 	return string(diff.Diff(name(before), before.data, name(after), after.data))
 }
 
-// note describes a change of which there is no diff.
+// note describes a change that has no diff.
 func note(path string, before, after contents) string {
 	describe := func(c contents) string {
 		switch c.Kind {

@@ -24,10 +24,10 @@ var time1 = time.Unix(1234567890, 987654321)
 
 var times = regexp.MustCompile(`\d{4}-\d\d-\d\dT[0-9:.]+Z|TIME`)
 
-// maskTime hides when something was written.
+// maskTime replaces times in a text.
 func maskTime(text string) string { return times.ReplaceAllString(text, "TIME") }
 
-// clean is a tree without the times, and without the state.
+// clean returns a tree without times and without the state.
 func clean(tree map[string]string) map[string]string {
 	c := make(map[string]string)
 	for name, text := range tree {
@@ -40,7 +40,7 @@ func clean(tree map[string]string) map[string]string {
 
 var errCrash = errors.New("crash")
 
-// crashAt makes a step that ends everything behind the nth one.
+// crashAt returns a step function that fails every step after the nth.
 func crashAt(n int) disk {
 	count := 0
 	return disk{func(string) error {
@@ -52,7 +52,8 @@ func crashAt(n int) disk {
 	}, never}
 }
 
-// life installs, upgrades, fails to upgrade, and puts half of it back. It ends like a crashed process: with the lock gone.
+// life installs, upgrades, fails to upgrade, and restores half of the files. It ends like a crashed process, with its
+// lock released.
 func life(root string, d disk) error {
 	s, err := open(root, nil, d)
 	if err != nil {
@@ -96,11 +97,11 @@ func undo(root string, d disk) error {
 	return err
 }
 
-// never waits for a disk: what is tested is the order of changes, and there are many.
+// never does not sync: the test checks the order of changes, and makes many.
 func never(*os.File) error { return nil }
 
-// TestCrash stops at every step of a life, and then at every step of undoing what that left. Each time, every file is
-// whole in between, and what was there comes back.
+// TestCrash stops at every step of a life, and then at every step of undoing the result. After each crash every file
+// is whole, and the original files come back.
 func TestCrash(t *testing.T) {
 	template := host(t)
 	before := treetest.Read(t, template)
@@ -121,7 +122,7 @@ func TestCrash(t *testing.T) {
 	}
 	whole["etc/containerd/config.toml"][strings.Replace(maskTime(before["etc/containerd/config.toml"]), `version = 2\n`, "three", 1)] = true
 
-	stride := 11 // every pair would take minutes
+	stride := 11 // testing every pair would take minutes
 	if testing.Short() {
 		stride = 101
 	}
@@ -170,8 +171,8 @@ func TestCrash(t *testing.T) {
 	t.Logf("%d lives, %d crashes", lives, crashes)
 }
 
-// TestReplaceWhileExecuted replaces a program hundreds of times while another process executes it all the time: it is
-// never missing, half-written or busy.
+// TestReplaceWhileExecuted replaces a program hundreds of times while another process keeps executing it. The program
+// is never missing, half-written or busy.
 func TestReplaceWhileExecuted(t *testing.T) {
 	root := t.TempDir()
 	elf, err := os.ReadFile("/bin/true")

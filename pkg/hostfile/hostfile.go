@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package hostfile changes files of a host so that they can be put back as they were, byte for byte, whatever happens in
-// between: a crash at any point leaves every file either whole and new or whole and old, and a journal that knows both.
+// Package hostfile changes files of a host and can restore them byte for byte. After a crash at any point, every file
+// is whole, either old or new, and a journal knows both versions.
 package hostfile
 
 import (
@@ -16,50 +16,50 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// StateDir is where the journal and the originals are kept, for root only. It is gone when everything is put back.
+// StateDir holds the journal and the originals, readable by root only. It is removed when everything is restored.
 const StateDir = "/var/lib/runc-trace"
 
 // ErrBusy says that another process has the store open.
 var ErrBusy = errors.New("another install or uninstall is running: try again when it is done")
 
-// File is a file as it shall be.
+// File is a file as it should be.
 type File struct {
-	Path string      // absolute, as the host sees it; where it is a symbolic link, what it leads to is meant
+	Path string      // absolute, as the host sees it; symbolic links are followed
 	Data []byte      // contents of a regular file
-	Mode fs.FileMode // of a regular file that does not exist yet; one that does keeps its own
-	Link string      // target of a symbolic link; then Data and Mode are not used, and a link that stands at Path is replaced
-	For  string      // whom the file is for, by which it can be chosen when files are restored
+	Mode fs.FileMode // of a new regular file; an existing one keeps its own
+	Link string      // target of a symbolic link, which replaces a link at Path; Data and Mode are then unused
+	For  string      // component that the file belongs to, by which Restore selects files
 
-	// Yields leaves a file alone that stands at Path and is not one that was written there before.
+	// If Yields is set, a file at Path that Apply did not write is left alone.
 	Yields bool
-	// Base says that the others need it: it is not taken back as long as one of them cannot be put back.
+	// Base says that other files need this one: it is not taken back as long as one of them cannot be restored.
 	Base bool
 }
 
-// Inverse takes out of a file what Apply put in, if others have changed the file since. original and written are its
-// contents before and after that, now are its contents today. The result is the file as it shall be. nil stands for no
-// file, and for contents that are no text. An error says which lines keep it from being done.
+// Inverse removes Apply's changes from a file that was edited since. original and written are the file's contents
+// before and after Apply, now are its current contents. It returns the new contents. nil stands for no file and for
+// contents that are not text. An error names the lines that prevent the removal.
 type Inverse func(file Recorded, original, written, now []byte) ([]byte, error)
 
-// Store changes files below a root, one process at a time. Its zero value is not usable: Open gives one.
+// Store changes files below a root. One process at a time can open it. The zero value is not usable: see Open.
 type Store struct {
 	root    string
-	dir     *os.File // of the state, locked; nil where the store is only looked at
+	dir     *os.File // the state directory, locked; nil if the store is read-only
 	inverse Inverse
 	journal journal
-	undo    []change // of what was applied and is not committed
-	before  journal  // the journal as it was then
+	undo    []change // changes that were applied and not committed
+	before  journal  // the journal before these changes
 	disk    disk
 }
 
-// disk is what tests put themselves in the place of.
+// disk holds the operations that tests replace.
 type disk struct {
-	step func(what string) error   // called before each single change; its error ends everything there, as a crash would
+	step func(what string) error   // called before each change; an error stops everything, like a crash
 	sync func(file *os.File) error // waits until a file or directory is on the disk
 }
 
-// Open opens the store of a host whose files stand below root: "/" but for images and tests. It makes StateDir, and
-// refuses with ErrBusy if another process has it open. Close is to be called.
+// Open opens the store of the host whose files are below root, "/" except for images and tests. It creates StateDir.
+// If another process has the store open, it returns ErrBusy. The caller has to call Close.
 func Open(root string, inverse Inverse) (*Store, error) {
 	return open(root, inverse, disk{func(string) error { return nil }, (*os.File).Sync})
 }
@@ -85,7 +85,7 @@ func open(root string, inverse Inverse, d disk) (*Store, error) {
 	return s, nil
 }
 
-// View gives a store that can be asked, but changes nothing, not even StateDir.
+// View returns a read-only store. It does not create StateDir.
 func View(root string, inverse Inverse) (*Store, error) {
 	s := &Store{root: root, inverse: inverse, disk: disk{step: func(what string) error { return fmt.Errorf("%s: the store was opened to be looked at", what) }}}
 	var err error
@@ -93,7 +93,7 @@ func View(root string, inverse Inverse) (*Store, error) {
 	return s, err
 }
 
-// Close lets others open the store. What was applied and neither committed nor rolled back stays as it is, as after a crash.
+// Close lets others open the store. Changes that were neither committed nor rolled back stay, as after a crash.
 func (s *Store) Close() error {
 	if s.dir == nil {
 		return nil
@@ -113,7 +113,7 @@ func lock(path string) (*os.File, error) {
 		err = ErrBusy
 	}
 	if err == nil {
-		// Whoever held the lock may have removed the directory before letting go.
+		// The last holder of the lock may have removed the directory before releasing it.
 		var opened, found os.FileInfo
 		if opened, err = dir.Stat(); err == nil {
 			if found, err = os.Stat(path); errors.Is(err, fs.ErrNotExist) || err == nil && !os.SameFile(opened, found) {
@@ -128,7 +128,7 @@ func lock(path string) (*os.File, error) {
 	return dir, nil
 }
 
-// Plan tells what Apply would change. Files that are as they shall be are not among it.
+// Plan returns the changes that Apply would make. It omits files that need none.
 func (s *Store) Plan(files []File) ([]Change, error) {
 	changes, err := s.plan(files)
 	return public(changes), err
@@ -164,13 +164,13 @@ func (s *Store) plan(files []File) ([]change, error) {
 	return changes, nil
 }
 
-// foreign says whether what is at a path was not written there by Apply.
+// foreign reports whether the file at a path was not written by Apply.
 func (s *Store) foreign(host string, now state) bool {
 	r := s.journal.find(host)
 	return now.Kind != kindAbsent && (r == nil || !slices.ContainsFunc(r.Written, now.same))
 }
 
-// Foreign are the paths of the files that Apply leaves alone since something else stands there.
+// Foreign returns the paths of the files that Apply would leave alone because a foreign file is in their place.
 func (s *Store) Foreign(files []File) ([]string, error) {
 	var paths []string
 	for _, f := range files {
@@ -189,7 +189,7 @@ func (s *Store) Foreign(files []File) ([]string, error) {
 	return paths, nil
 }
 
-// state is a file's own, as far as it does not depend on what stands at its path.
+// state returns the part of a file's state that does not depend on the file at its path.
 func (f File) state() state {
 	if f.Link != "" {
 		return state{Kind: kindLink, Link: f.Link}
@@ -197,12 +197,12 @@ func (f File) state() state {
 	return state{Kind: kindFile, Digest: digest(f.Data), Mode: uint32(f.Mode.Perm())}
 }
 
-// Apply makes files what they shall be, in their order, and tells what it changed. Before the first one is touched the
-// journal knows what was there. If one cannot be written, what was applied since the last Commit is rolled back, and
-// the error says what is left of it; see Rollback.
+// Apply writes files in order, and returns the changes it made. The journal records the previous state before the
+// first file is touched. If a file cannot be written, Apply rolls back to the last Commit, and the error names what
+// could not be rolled back; see Rollback.
 //
-// A file that others changed since it was last written is written all the same. What comes back later is what they made
-// of it, without what was put in before.
+// Apply also writes a file that was edited since the last Apply. Restore later brings back the edited version, without
+// the earlier changes of Apply.
 func (s *Store) Apply(files []File) ([]Change, error) {
 	changes, err := s.plan(files)
 	if err == nil {
@@ -246,15 +246,15 @@ func (s *Store) apply(changes []change) error {
 	return nil
 }
 
-// Begin makes the journal as it is now what a Rollback goes back to, marks included, unless something is to be rolled back already. Apply
-// begins by itself.
+// Begin marks the current journal, including its marks, as the state to which Rollback returns, unless there are
+// already changes to roll back. Apply calls Begin itself.
 func (s *Store) Begin() {
 	if s.undo == nil {
 		s.before, s.undo = s.journal.clone(), []change{}
 	}
 }
 
-// record enters a change into the journal, and keeps what the journal speaks of.
+// record enters a change into the journal, and keeps the contents to which the journal refers.
 func (s *Store) record(c change) error {
 	r := s.journal.find(c.path)
 	if r == nil {
@@ -266,7 +266,7 @@ func (s *Store) record(c change) error {
 	} else if r.edited(c.before.state) {
 		original, err := s.without(*r, c.before)
 		if err != nil {
-			return nil // it stays known as edited, and as what cannot be undone
+			return nil // stays recorded as edited, and as irreversible
 		}
 		if err := s.keep(original); err != nil {
 			return err
@@ -274,7 +274,7 @@ func (s *Store) record(c change) error {
 		r.Original, r.Written = original.state, nil
 	}
 	if len(c.after.data) < textMax {
-		if err := s.keep(c.after); err != nil { // to be taken out of what others make of it
+		if err := s.keep(c.after); err != nil { // needed for removing it from a later edit
 			return err
 		}
 	}
@@ -282,7 +282,7 @@ func (s *Store) record(c change) error {
 	return nil
 }
 
-// Commit makes what was applied the state to which a later Rollback goes back.
+// Commit makes the current state the one to which a later Rollback returns.
 func (s *Store) Commit() error {
 	if s.undo == nil {
 		return nil
@@ -296,8 +296,9 @@ func (s *Store) Commit() error {
 	return s.writeJournal()
 }
 
-// Rollback puts back, last one first, what was applied since the last Commit. It goes on past what it cannot put back. That stays in
-// the journal, together with what it needs, for Restore to put it back, and is what the *LeftError names.
+// Rollback undoes all changes since the last Commit, in reverse order. It goes on past files that it cannot restore.
+// These stay in the journal together with the files that they need, so that Restore can try again, and *LeftError
+// names them.
 func (s *Store) Rollback() error {
 	if s.undo == nil {
 		return nil
@@ -338,7 +339,7 @@ func (s *Store) takeBack(c change) error {
 	if now.same(c.after.state) {
 		return s.place(c.real, c.before, true)
 	}
-	// Somebody has changed it meanwhile.
+	// The file was edited in the meantime.
 	result, err := s.invert(Recorded{c.path, c.owner}, c.before, c.after, now)
 	if err != nil || result.same(now.state) {
 		return err
@@ -346,8 +347,8 @@ func (s *Store) takeBack(c change) error {
 	return s.place(c.real, result, false)
 }
 
-// resolve gives the path of a file as the host sees it, without symbolic links, and where it is below the root. The last
-// component is followed if follow says so.
+// resolve returns the path of a file as the host sees it, without symbolic links, and its path below the root. It
+// follows a link in the last component only if follow is set.
 func (s *Store) resolve(path string, follow bool) (host, real string, err error) {
 	if !filepath.IsAbs(path) {
 		return "", "", fmt.Errorf("path %q is not absolute", path)
@@ -363,23 +364,23 @@ func (s *Store) resolve(path string, follow bool) (host, real string, err error)
 	return s.hostPaths([]string{real})[0], real, nil
 }
 
-// real is where a path of the journal is, which leads through no symbolic link.
+// real returns the location of a path of the journal, which contains no symbolic links.
 func (s *Store) real(host string) string { return filepath.Join(s.root, host) }
 
-// hostPaths are paths as the host sees them.
+// hostPaths converts paths to how the host sees them.
 func (s *Store) hostPaths(real []string) []string {
 	host := make([]string, len(real))
 	for i, path := range real {
 		relative, err := filepath.Rel(s.root, path)
 		if err != nil {
-			panic(err) // both are absolute, or both are not
+			panic(err) // impossible: both are absolute, or both are relative
 		}
 		host[i] = filepath.Join("/", relative)
 	}
 	return host
 }
 
-// missing are the directories that do not exist on the way to one, and itself, outermost first.
+// missing returns the directories that have to be created for dir, including dir, outermost first.
 func missing(dir string) []string {
 	var dirs []string
 	for {

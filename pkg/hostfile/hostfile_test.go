@@ -18,7 +18,7 @@ import (
 	"github.com/runc-trace/runc-trace/test/roottest"
 )
 
-// host makes a host with a bit of everything that can be in the way.
+// host creates a host with every kind of file that the store has to handle.
 func host(t *testing.T) string {
 	t.Helper()
 	root := t.TempDir()
@@ -46,7 +46,7 @@ func host(t *testing.T) string {
 	return root
 }
 
-// owner is id if files can be given to any user, else root's.
+// owner returns id if the test may give files to any user, else root.
 func owner(id int) int {
 	if roottest.HasAllUsers() {
 		return id
@@ -54,7 +54,7 @@ func owner(id int) int {
 	return 0
 }
 
-// files are what is applied in these tests, at first and then as an upgrade.
+// files returns the files that these tests apply, first for an installation and then for an upgrade.
 func files(version string) []File {
 	return []File{
 		{Path: "/opt/bin/program", Data: []byte("\x7fELF\x00" + version), Mode: 0o755},
@@ -190,7 +190,7 @@ func TestApply(t *testing.T) {
 	}
 }
 
-// TestRollback has an upgrade fail after it was applied, and while it is.
+// TestRollback has an upgrade fail after it was applied, and during Apply.
 func TestRollback(t *testing.T) {
 	root := host(t)
 	before := treetest.Read(t, root)
@@ -264,7 +264,7 @@ func TestRefuses(t *testing.T) {
 	}
 }
 
-// TestEdited keeps what somebody edited from being lost.
+// TestEdited checks that edits are not lost.
 func TestEdited(t *testing.T) {
 	root := host(t)
 	before := treetest.Read(t, root)
@@ -289,7 +289,7 @@ func TestEdited(t *testing.T) {
 +# and mine
 `},
 	}}
-	// An upgrade that writes the file does not make the edits its own.
+	// An upgrade that writes the file does not take over the edits as its own.
 	for _, version := range []string{"", "two"} {
 		if version != "" {
 			apply(t, root, version)
@@ -314,7 +314,7 @@ func TestEdited(t *testing.T) {
 		}
 	}
 
-	restore(t, root, of("docker")) // which nobody edited
+	restore(t, root, of("docker")) // was not edited
 	edit("etc/containerd/config.toml", "mine\n")
 	s := mustOpen(t, root)
 	if _, err := s.Restore(all, true); err != nil {
@@ -335,7 +335,7 @@ func TestEdited(t *testing.T) {
 	}
 }
 
-// TestRemoved leaves alone what somebody removed with its directory.
+// TestRemoved leaves a file alone that was removed together with its directory.
 func TestRemoved(t *testing.T) {
 	root := host(t)
 	before := treetest.Read(t, root)
@@ -356,7 +356,7 @@ func TestRemoved(t *testing.T) {
 	}
 }
 
-// TestNotes keeps notes also when no file is left, and marks as they were before what was rolled back.
+// TestNotes checks that notes survive when no file is left, and that a rollback also resets marks.
 func TestNotes(t *testing.T) {
 	root := host(t)
 	before := treetest.Read(t, root)

@@ -16,14 +16,14 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/regular"
 )
 
-// journalVersion is raised whenever an older tracectl would misread a journal.
+// journalVersion is increased whenever an older tracectl would misread a journal.
 const journalVersion = 1
 
-// journal knows every path that is not as it was found. It is written before the change that it tells of.
+// journal records every path that was changed. It is written before the change itself.
 type journal struct {
 	Version     int      `json:"version"`
-	Files       []record `json:"files"`       // in the order in which they were first written
-	Directories []string `json:"directories"` // made on the way, outermost first
+	Files       []record `json:"files"`       // in the order of their first writing
+	Directories []string `json:"directories"` // created for the files, outermost first
 
 	Marks map[string]time.Time `json:"marks,omitempty"`
 	Notes map[string]string    `json:"notes,omitempty"`
@@ -31,18 +31,18 @@ type journal struct {
 
 // record is a file of the journal.
 type record struct {
-	Path     string  `json:"path"` // through no symbolic link
+	Path     string  `json:"path"` // without symbolic links
 	For      string  `json:"for,omitempty"`
 	Original state   `json:"original"`
-	Written  []state `json:"written"` // what may be there now: more than one after a crash
+	Written  []state `json:"written"` // possible current states: more than one after a crash
 }
 
-// edited tells whether somebody else changed a file since it was recorded.
+// edited reports whether a file was edited since it was recorded.
 func (r *record) edited(now state) bool {
 	return !now.same(r.Original) && !slices.ContainsFunc(r.Written, now.same)
 }
 
-// isLink tells whether what was written is a symbolic link.
+// isLink reports whether a symbolic link was written.
 func (r *record) isLink() bool {
 	return len(r.Written) > 0 && r.Written[len(r.Written)-1].Kind == kindLink
 }
@@ -56,7 +56,7 @@ func (j *journal) find(path string) *record {
 	return nil
 }
 
-// put enters a record, in the place of the one that there is for its path.
+// put enters a record. It replaces an existing record of the same path.
 func (j *journal) put(r record) {
 	if present := j.find(r.Path); present != nil {
 		*present = r
@@ -65,7 +65,7 @@ func (j *journal) put(r record) {
 	j.Files = append(j.Files, r)
 }
 
-// add enters directories that are made.
+// add enters created directories.
 func (j *journal) add(directories []string) {
 	for _, dir := range directories {
 		if !slices.Contains(j.Directories, dir) {
@@ -82,7 +82,7 @@ func (j *journal) clone() journal {
 	return c
 }
 
-// Mark keeps a time under a name in the journal until all files are put back. It is written with the next change.
+// Mark stores a time under a name in the journal, until all files are restored. It is written with the next change.
 func (s *Store) Mark(name string, t time.Time) {
 	if s.journal.Marks == nil {
 		s.journal.Marks = make(map[string]time.Time)
@@ -90,16 +90,17 @@ func (s *Store) Mark(name string, t time.Time) {
 	s.journal.Marks[name] = t
 }
 
-// Unmark forgets a mark.
+// Unmark removes a mark.
 func (s *Store) Unmark(name string) { delete(s.journal.Marks, name) }
 
-// Marked gives back what Mark was told.
+// Marked returns the time stored by Mark.
 func (s *Store) Marked(name string) (time.Time, bool) {
 	t, ok := s.journal.Marks[name]
 	return t, ok
 }
 
-// Note keeps a text under a name in the journal, also when no file is left in it; an empty text is forgotten. It is written at once.
+// Note stores a text under a name in the journal, also if the journal has no files. An empty text removes the note.
+// Note writes the journal at once.
 func (s *Store) Note(name, text string) error {
 	if s.journal.Notes[name] == text {
 		return nil
@@ -114,13 +115,13 @@ func (s *Store) Note(name, text string) error {
 	return s.writeJournal()
 }
 
-// Noted gives back what Note was told, "" where it was told nothing.
+// Noted returns the text stored by Note, "" if there is none.
 func (s *Store) Noted(name string) string { return s.journal.Notes[name] }
 
-// Empty says whether the journal has nothing: all is put back, and nothing is noted.
+// Empty reports whether the journal has no files and no notes.
 func (s *Store) Empty() bool { return len(s.journal.Files) == 0 && len(s.journal.Notes) == 0 }
 
-// statePath is where something of the store is.
+// statePath returns the path of a file of the store.
 func (s *Store) statePath(elements ...string) (string, error) {
 	_, path, err := s.resolve(StateDir, true)
 	return filepath.Join(append([]string{path}, elements...)...), err
@@ -128,8 +129,8 @@ func (s *Store) statePath(elements ...string) (string, error) {
 
 const (
 	journalName = "journal.json"
-	keptName    = "files"  // contents that the journal speaks of, by their digests
-	editedName  = "edited" // what somebody edited and had replaced all the same
+	keptName    = "files"  // contents to which the journal refers, by digest
+	editedName  = "edited" // copies of edited files that were replaced
 )
 
 func (s *Store) readJournal() (journal, error) {
@@ -170,7 +171,7 @@ func (s *Store) writeJournal() error {
 	return nil
 }
 
-// keep keeps contents, which kept finds by their digest.
+// keep stores contents by their digest, for kept.
 func (s *Store) keep(c contents) error {
 	if c.Kind != kindFile {
 		return nil
@@ -192,7 +193,7 @@ func (s *Store) keep(c contents) error {
 	return nil
 }
 
-// kept gives back what keep kept of a state.
+// kept returns the contents that keep stored for a state.
 func (s *Store) kept(of state) (contents, error) {
 	c := contents{state: of}
 	if of.Kind != kindFile {
@@ -211,7 +212,8 @@ func (s *Store) kept(of state) (contents, error) {
 	return c, nil
 }
 
-// tidy removes what the journal does not speak of; in the end, the journal and its directory.
+// tidy removes contents to which the journal does not refer. If the journal is empty, tidy removes it and its
+// directory.
 func (s *Store) tidy() error {
 	dir, err := s.statePath()
 	if err != nil {
@@ -238,7 +240,7 @@ func (s *Store) tidy() error {
 		return nil
 	}
 	path := filepath.Join(dir, journalName)
-	above, err := s.removeDirs(s.journal.Directories) // those that StateDir is in stay
+	above, err := s.removeDirs(s.journal.Directories) // parents of StateDir stay
 	if err != nil {
 		return err
 	}

@@ -12,12 +12,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// LeftError says which files could not be put back. The journal still has them: Restore tries again.
+// LeftError lists the files that could not be restored. They stay in the journal, and Restore tries them again.
 type LeftError struct {
 	Files []Left
 }
 
-// Left is a file that could not be put back.
+// Left is a file that could not be restored.
 type Left struct {
 	Path string // as the host sees it
 	Err  error
@@ -31,7 +31,7 @@ func (e *LeftError) Error() string {
 	return strings.Join(parts, "; ")
 }
 
-// Unwrap gives the errors of all files.
+// Unwrap returns the errors of all files.
 func (e *LeftError) Unwrap() []error {
 	var errs []error
 	for _, f := range e.Files {
@@ -40,7 +40,7 @@ func (e *LeftError) Unwrap() []error {
 	return errs
 }
 
-// Has tells whether a file is among those left.
+// Has reports whether the list contains a file.
 func (e *LeftError) Has(path string) bool {
 	for _, f := range e.Files {
 		if f.Path == path {
@@ -50,7 +50,7 @@ func (e *LeftError) Has(path string) bool {
 	return false
 }
 
-// Add adds files that are not among those left yet.
+// Add adds the files that the list does not contain yet.
 func (e *LeftError) Add(files ...Left) {
 	for _, f := range files {
 		if !e.Has(f.Path) {
@@ -70,7 +70,7 @@ func (e *LeftError) orNil() error {
 	return e
 }
 
-// remedies are what to do about what keeps a file from being changed.
+// remedies says how to remove a cause that prevents the change of a file.
 var remedies = []struct {
 	errno  unix.Errno
 	remedy string
@@ -82,13 +82,13 @@ var remedies = []struct {
 	{unix.EDQUOT, "the disk quota is used up: make room"},
 }
 
-// explain says what failed on which file of the host, why, and what to do about it.
+// explain says what failed on which file of the host, why, and how to fix it.
 func explain(doing, path string, err error) error {
 	var shown *shownError
 	if errors.As(err, &shown) {
 		return err
 	}
-	// The paths of the temporary file, and of where the root is, say nothing to the one who reads this.
+	// Leave out the paths of the temporary file and of the root: they do not help the user.
 	cause := err
 	var atPath *fs.PathError
 	var link *os.LinkError
@@ -107,7 +107,7 @@ func explain(doing, path string, err error) error {
 	return &shownError{text, err}
 }
 
-// shownError is an error as explain puts it.
+// shownError is an error with the text that explain made.
 type shownError struct {
 	text string
 	err  error

@@ -18,7 +18,7 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/hostfile/treetest"
 )
 
-// ownMounts moves the test into a mount namespace of its own, which ends with it.
+// ownMounts moves the test into a mount namespace of its own, which ends with the test.
 func ownMounts(t *testing.T) {
 	t.Helper()
 	if os.Geteuid() != 0 {
@@ -33,7 +33,7 @@ func ownMounts(t *testing.T) {
 	}
 }
 
-// obstacle keeps a file or a directory from being changed, until what it returns is called.
+// obstacle prevents the change of a file or directory, until the returned function is called.
 type obstacle func(t *testing.T, path string) (away func())
 
 func mount(t *testing.T, source, target, kind string, flags uintptr, data string) func() {
@@ -75,7 +75,8 @@ func immutable(t *testing.T, path string) func() {
 	}
 }
 
-// TestObstacles has the last but one file of seven not be writable: all that was written before is put back, and the error says what to do.
+// TestObstacles makes the sixth of seven files unwritable. All files written before are restored, and the error has a
+// remedy.
 func TestObstacles(t *testing.T) {
 	for name, test := range map[string]struct {
 		obstacle
@@ -108,7 +109,7 @@ func TestObstacles(t *testing.T) {
 	}
 }
 
-// TestLeft has two files change so that they cannot be put back, while a later one cannot be written.
+// TestLeft has two files change so that they cannot be restored, while a later one cannot be written.
 func TestLeft(t *testing.T) {
 	ownMounts(t)
 	root := host(t)
@@ -147,7 +148,7 @@ func TestLeft(t *testing.T) {
 			t.Errorf("the journal has %+v", recorded)
 		}
 
-		// As long as they are in the way, uninstall goes on past them, too.
+		// While they cannot be written, uninstalling also goes on past them.
 		s = mustOpen(t, root)
 		if _, err := s.Restore(all, false); !errors.As(err, &left) || len(left.Files) != 2 {
 			t.Fatalf("the error is %v", err)
@@ -174,7 +175,7 @@ func mustView(t *testing.T, root string) *Store {
 	return s
 }
 
-// TestBase has the program stay that a file needs which cannot be put back.
+// TestBase checks that a program stays if a file that needs it cannot be restored.
 func TestBase(t *testing.T) {
 	ownMounts(t)
 	root := host(t)
@@ -213,7 +214,7 @@ func TestBase(t *testing.T) {
 	}
 }
 
-// TestRollbackOfEdited rolls back a file that somebody has changed since it was written: what they wrote stays.
+// TestRollbackOfEdited rolls back a file that was edited after it was written: the edits stay.
 func TestRollbackOfEdited(t *testing.T) {
 	root := host(t)
 	s, err := Open(root, func(f Recorded, original, written, now []byte) ([]byte, error) {

@@ -11,13 +11,13 @@ import (
 	"strings"
 )
 
-// Recorded is a file that the journal knows.
+// Recorded is a file in the journal.
 type Recorded struct {
-	Path string // as the host sees it, through no symbolic link
-	For  string // whom the file is for
+	Path string // as the host sees it, without symbolic links
+	For  string // component that the file belongs to
 }
 
-// Recorded are the files that Restore can put back, in the order in which they were first written.
+// Recorded returns the files that Restore can restore, in the order of their first writing.
 func (s *Store) Recorded() []Recorded {
 	var list []Recorded
 	for _, r := range s.journal.Files {
@@ -26,7 +26,8 @@ func (s *Store) Recorded() []Recorded {
 	return list
 }
 
-// Undone is what Restore would leave in a file, nil if it would remove it. It returns false for a file that the journal does not know.
+// Undone returns the contents that Restore would leave in a file, nil if it would remove the file. It returns false if
+// the file is not in the journal.
 func (s *Store) Undone(path string, discard bool) (data []byte, recorded bool, err error) {
 	_, real, err := s.resolve(path, true)
 	if err != nil {
@@ -42,18 +43,18 @@ func (s *Store) Undone(path string, discard bool) (data []byte, recorded bool, e
 	return list[len(list)-1].after.data, true, nil
 }
 
-// EditedError says that files were changed since they were written, in such a way that what was put in cannot be taken out of them.
+// EditedError lists files that were edited so that the contents written by Apply cannot be removed from them.
 type EditedError struct {
 	Files []Edited
 }
 
 var errNoInverse = errors.New("nothing is known of its format")
 
-// Edited is a file that others changed since it was written.
+// Edited is a file that was edited after it was written.
 type Edited struct {
 	Path string
-	Err  error  // which lines are in the way
-	Diff string // from what was written to what is there now: a unified diff, or a sentence if one of both is no text
+	Err  error  // names the lines that are in the way
+	Diff string // a unified diff from the written to the current contents, or a sentence if either is not text
 }
 
 func (e *EditedError) Error() string {
@@ -64,17 +65,17 @@ func (e *EditedError) Error() string {
 	return "changed since install, and cannot be undone: " + strings.Join(parts, "; ")
 }
 
-// restoration is a change that puts a file back.
+// restoration is a change that restores a file.
 type restoration struct {
 	change
 	recorded string // its path in the journal
-	edited   bool   // others changed it since
-	whole    bool   // the original is put back, with its times
-	keep     bool   // what they wrote would be lost
-	link     string // where a symbolic link now stands that leads to the file, which goes with it
+	edited   bool   // edited since it was written
+	whole    bool   // the original is restored, with its times
+	keep     bool   // keep a copy of the edits, which would be lost
+	link     string // path of a new symbolic link to the file, which is removed with it
 }
 
-// PlanRestore tells what Restore would change.
+// PlanRestore returns the changes that Restore would make.
 func (s *Store) PlanRestore(chosen func(Recorded) bool, discard bool) ([]Change, error) {
 	list, err := s.planRestore(chosen, discard)
 	if err != nil {
@@ -83,7 +84,7 @@ func (s *Store) PlanRestore(chosen func(Recorded) bool, discard bool) ([]Change,
 	return restored(list), nil
 }
 
-// restored tells of what is changed, and of what others changed so that nothing is left to do.
+// restored returns the changes, including edited files that need none.
 func restored(list []restoration) []Change {
 	var changes []Change
 	for _, r := range list {
@@ -101,11 +102,11 @@ func restored(list []restoration) []Change {
 	return changes
 }
 
-// planRestore gives the chosen files, those first that were written last.
+// planRestore plans the chosen files, most recently written first.
 func (s *Store) planRestore(chosen func(Recorded) bool, discard bool) ([]restoration, error) {
 	var list []restoration
 	var edited []Edited
-	planned := make(map[string]contents) // by where a file is: symbolic links lead two of the journal's to one
+	planned := make(map[string]contents) // by real path: symbolic links can make two paths of the journal one file
 	for _, r := range slices.Backward(s.journal.Files) {
 		if !chosen(Recorded{r.Path, r.For}) {
 			continue
@@ -128,9 +129,9 @@ func (s *Store) planRestore(chosen func(Recorded) bool, discard bool) ([]restora
 	return list, nil
 }
 
-// planOne finds out what has to be done to put one file back.
+// planOne plans how to restore one file.
 func (s *Store) planOne(r record, discard bool, planned map[string]contents) (one restoration, problem *Edited, err error) {
-	// A link of ours is looked at itself. What others put a link in the place of is where that leads.
+	// A link of ours is examined itself. A link that replaced a file of ours is followed.
 	host, real, err := s.resolve(r.Path, !r.isLink())
 	if err != nil {
 		return one, &Edited{Path: r.Path, Err: err}, nil
@@ -172,10 +173,10 @@ func orFinding(path string, err error) error {
 	return fmt.Errorf("finding the original of %s: %w", path, err)
 }
 
-// without is what others made of a file, without what was written into it.
+// without returns the current contents of an edited file, without the contents that Apply wrote.
 func (s *Store) without(r record, now contents) (contents, error) {
 	if now.Kind != kindFile || r.isLink() {
-		return now, nil // nothing of it is there any more
+		return now, nil // nothing of ours is left
 	}
 	original, err := s.kept(r.Original)
 	if err != nil {
@@ -188,13 +189,13 @@ func (s *Store) without(r record, now contents) (contents, error) {
 	if len(r.Written) > 0 {
 		written.state = r.Written[len(r.Written)-1]
 	}
-	if written, err = s.kept(written.state); err != nil && !errors.Is(err, fs.ErrNotExist) { // only texts are kept
+	if written, err = s.kept(written.state); err != nil && !errors.Is(err, fs.ErrNotExist) { // only text is kept
 		return now, err
 	}
 	return s.invert(Recorded{r.Path, r.For}, original, written, now)
 }
 
-// invert asks for the inverse of one change of a file, given what the file is now.
+// invert calls the inverse for one change of a file, given the file's current contents.
 func (s *Store) invert(f Recorded, original, written, now contents) (contents, error) {
 	if now.Kind != kindFile {
 		return now, nil
@@ -217,7 +218,7 @@ func (s *Store) invert(f Recorded, original, written, now contents) (contents, e
 	return now, nil
 }
 
-// edits shows what somebody changed in a file since it was written.
+// edits shows the edits of a file since it was written.
 func (s *Store) edits(r record, now contents) (string, error) {
 	written := contents{state: r.Original}
 	if len(r.Written) > 0 {
@@ -225,7 +226,7 @@ func (s *Store) edits(r record, now contents) (string, error) {
 	}
 	kept, err := s.kept(written.state)
 	switch {
-	case errors.Is(err, fs.ErrNotExist): // it was no text
+	case errors.Is(err, fs.ErrNotExist): // not text
 		return note(r.Path, written, now), nil
 	case err != nil:
 		return "", err
@@ -236,14 +237,14 @@ func (s *Store) edits(r record, now contents) (string, error) {
 	return note(r.Path, written, now), nil
 }
 
-// Restore puts the chosen files back as they were before they were first written, byte for byte, with their modes, owners,
-// attributes and times, and removes directories made for them that are empty. It tells what it changed.
+// Restore restores the chosen files byte for byte to their state before the first Apply, with modes, owners,
+// attributes and times. It removes empty directories that were created for them. It returns the changes it made.
 //
-// A file that others changed since loses what was written into it, and keeps all else; if nothing of it is there any more, the file is left
-// alone. What is removed although others wrote it is kept below StateDir, in edited. If some file cannot be undone so, Restore changes nothing and
-// returns an *EditedError, unless discard says that the original is to be put over it: then the edited file is kept, too.
+// An edited file loses only the contents that Apply wrote. If none of them are left, Restore leaves the file alone. If
+// they cannot be removed from some file, Restore changes nothing and returns an *EditedError. If discard is set,
+// Restore writes the original over that file instead. Edits that would be lost are kept below StateDir, in edited.
 //
-// A file that cannot be written keeps no other from being put back: the *LeftError names it, and it stays in the journal.
+// If a file cannot be written, the others are still restored. The *LeftError names it, and it stays in the journal.
 func (s *Store) Restore(chosen func(Recorded) bool, discard bool) ([]Change, error) {
 	list, err := s.planRestore(chosen, discard)
 	if err != nil {
@@ -258,7 +259,7 @@ func (s *Store) Restore(chosen func(Recorded) bool, discard bool) ([]Change, err
 	list = slices.DeleteFunc(list, func(r restoration) bool { return left.Has(r.recorded) })
 	var problem error
 	if s.journal.Directories, problem = s.removeDirs(s.journal.Directories); len(left.Files) > 0 {
-		problem = nil // what is left is in there
+		problem = nil // problem contains what is left
 	}
 	s.journal.Files = slices.DeleteFunc(s.journal.Files, func(r record) bool { return chosen(Recorded{r.Path, r.For}) && !left.Has(r.Path) })
 	return restored(list), errors.Join(left.orNil(), problem, s.writeJournal())
@@ -296,7 +297,8 @@ func (s *Store) restore(r restoration) error {
 	return s.place(r.real, r.after, r.whole)
 }
 
-// removeLink removes a symbolic link: what it leads to is not to be there any more, and engines do not start with one that leads nowhere.
+// removeLink removes a symbolic link, because its target is about to be removed and engines do not start with a
+// dangling link.
 func (s *Store) removeLink(path string) error {
 	if now, err := capture(path); err != nil || now.Kind != kindLink {
 		return err

@@ -22,7 +22,7 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/regular"
 )
 
-// The kinds of what is at a path.
+// Kinds of files.
 const (
 	kindAbsent = "absent"
 	kindFile   = "file"
@@ -30,27 +30,27 @@ const (
 	kindOther  = "other" // is neither replaced nor restored
 )
 
-// errOther says that something is of kindOther.
+// errOther reports a file of kindOther.
 var errOther = errors.New("it is neither a file nor a symbolic link")
 
-// state is what is at a path, but for the contents of a file.
+// state describes the file at a path, without its contents.
 type state struct {
 	Kind   string            `json:"kind"`
-	Digest string            `json:"sha256,omitempty"` // of a file's contents
+	Digest string            `json:"sha256,omitempty"` // of the contents
 	Link   string            `json:"link,omitempty"`   // target of a symbolic link
-	Mode   uint32            `json:"mode,omitempty"`   // permissions, and the bits setuid, setgid and sticky
+	Mode   uint32            `json:"mode,omitempty"`   // permissions, and the setuid, setgid and sticky bits
 	UID    int               `json:"uid"`
 	GID    int               `json:"gid"`
 	MTime  int64             `json:"mtime,omitempty"` // nanoseconds since 1970
 	Xattrs map[string][]byte `json:"xattrs,omitempty"`
 }
 
-// same tells whether two states have the same contents. Who may read them does not count.
+// same reports whether two states have the same contents. It ignores permissions and owners.
 func (s state) same(other state) bool {
 	return s.Kind == other.Kind && s.Digest == other.Digest && s.Link == other.Link
 }
 
-// contents is a state with what is in the file.
+// contents is a state with the contents of the file.
 type contents struct {
 	state
 	data []byte
@@ -61,17 +61,17 @@ func digest(data []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// textMax is from how many bytes on contents are taken for a program.
+// textMax is the size in bytes from which contents are taken for a program.
 const textMax = 1 << 20
 
-// isText tells whether contents can be shown on a terminal, line by line.
+// isText reports whether contents can be shown on a terminal, line by line.
 func isText(data []byte) bool {
 	return len(data) < textMax && utf8.Valid(data) && !bytes.ContainsFunc(data, func(r rune) bool {
 		return !unicode.IsPrint(r) && r != '\n' && r != '\t'
 	})
 }
 
-// capture reads what is at a path.
+// capture reads the file at a path.
 func capture(path string) (contents, error) {
 	var stat unix.Stat_t
 	err := unix.Lstat(path, &stat)
@@ -100,7 +100,7 @@ func capture(path string) (contents, error) {
 	return c, err
 }
 
-// xattrs reads the extended attributes of a file: its label, its access control list, and what users gave it.
+// xattrs reads the extended attributes of a file: its security label, its access control list, and those of users.
 func xattrs(path string) (map[string][]byte, error) {
 	names, err := readAll(func(b []byte) (int, error) { return unix.Llistxattr(path, b) })
 	if errors.Is(err, unix.ENOTSUP) || err == nil && len(names) == 0 {
@@ -120,7 +120,7 @@ func xattrs(path string) (map[string][]byte, error) {
 	return found, nil
 }
 
-// readAll calls what says how long a buffer it needs.
+// readAll calls read, which returns the size of buffer that it needs, until a buffer is large enough.
 func readAll(read func([]byte) (int, error)) ([]byte, error) {
 	for {
 		n, err := read(nil)
@@ -135,14 +135,14 @@ func readAll(read func([]byte) (int, error)) ([]byte, error) {
 	}
 }
 
-// temporary is where a file is written before it takes its place. The name tells nothing apart but the path, so that what
-// a crash left can be found.
+// temporary returns the path at which a file is written before it takes its place. The name depends only on the path,
+// so that a later run finds the leftovers of a crash.
 func temporary(path string) string {
 	return filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".runc-trace")
 }
 
-// place puts contents at a path in one step: whoever looks finds the old ones or the new ones, whole. They are on the disk
-// when it returns. Where it restores, the file's times are put back, too.
+// place puts contents at a path atomically: readers see the old or the new contents, whole. When it returns, they are
+// on the disk. If restore is set, it also restores the file's times.
 func (s *Store) place(path string, c contents, restore bool) error {
 	if c.Kind == kindAbsent {
 		return s.remove(path)
@@ -216,7 +216,7 @@ func setTime(path string, mtime int64) error {
 	return nil
 }
 
-// remove removes a file if it is there.
+// remove removes a file, if it exists.
 func (s *Store) remove(path string) error {
 	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) {
 		return nil
@@ -230,7 +230,7 @@ func (s *Store) remove(path string) error {
 	return s.syncDir(filepath.Dir(path))
 }
 
-// makeDirs makes directories, outermost first, and tells which ones it made.
+// makeDirs creates directories, outermost first, and returns those that it created.
 func (s *Store) makeDirs(dirs []string, mode fs.FileMode) ([]string, error) {
 	for i, dir := range dirs {
 		if err := s.disk.step("mkdir " + dir); err != nil {
@@ -239,7 +239,7 @@ func (s *Store) makeDirs(dirs []string, mode fs.FileMode) ([]string, error) {
 		if err := os.Mkdir(dir, mode); err != nil {
 			return dirs[:i], err
 		}
-		if err := os.Chmod(dir, mode); err != nil { // whatever the umask
+		if err := os.Chmod(dir, mode); err != nil { // regardless of the umask
 			return dirs[:i+1], err
 		}
 		if err := s.syncDir(filepath.Dir(dir)); err != nil {
@@ -249,8 +249,8 @@ func (s *Store) makeDirs(dirs []string, mode fs.FileMode) ([]string, error) {
 	return dirs, nil
 }
 
-// removeDirs removes those directories of the host that are empty, innermost first, and tells which ones stay. The error says why, if
-// they do so although they are empty.
+// removeDirs removes the empty ones of these directories of the host, innermost first, and returns the others. The
+// error says why an empty directory could not be removed.
 func (s *Store) removeDirs(host []string) (stay []string, err error) {
 	for _, dir := range slices.Backward(host) {
 		path := s.real(dir)

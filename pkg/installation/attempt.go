@@ -13,10 +13,10 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/hostfile"
 )
 
-// What the journal notes of an attempt with which an engine did not work.
+// Keys of the notes that the journal keeps about an attempt with which an engine did not work.
 const (
-	rejectedNote  = "rejected"  // its sum
-	rejectionNote = "rejection" // what was said
+	rejectedNote  = "rejected"  // checksum of the attempt
+	rejectionNote = "rejection" // error that was reported
 )
 
 func forget(store *hostfile.Store) error {
@@ -28,13 +28,13 @@ func forget(store *hostfile.Store) error {
 	return nil
 }
 
-// attempt is all that decides whether engines work after an installation: their own configuration and versions, the files
-// that are written, and the programs.
+// attempt collects everything that decides whether engines work after an installation: their own configuration and
+// versions, the files to write, and the programs.
 type attempt struct {
 	parts map[string]string
 }
 
-// newAttempt begins with the shim that is in place, which is not written where a package has brought it.
+// newAttempt starts with the installed shim, because Install does not write a shim that a package provides.
 func (h Host) newAttempt(shim, restartCommand string) (*attempt, error) {
 	text, err := h.readFile(shim)
 	if err != nil {
@@ -48,14 +48,14 @@ func digest(data []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// watched is a host that tells what is read of an engine's configuration.
+// watched returns a host that records everything read of an engine's configuration.
 func (a *attempt) watched(h engine.Host, e engine.Engine) engine.Host {
 	a.parts["version "+e.String()] = e.Version
 	h.Seen = func(path string, text []byte) { a.parts["read "+path] = digest(text) }
 	return h
 }
 
-// sum is one for all.
+// sum returns a checksum of the attempt.
 func (a *attempt) sum(files []hostfile.File) string {
 	if a == nil {
 		return ""

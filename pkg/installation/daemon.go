@@ -16,8 +16,8 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/regular"
 )
 
-// stale says whether a running engine may not have read its configuration since a time. One that can read it without being
-// started again is asked: knows judges which of its runtimes call one of the shims.
+// stale reports whether a running engine may not have read its configuration since the given time. If the engine can
+// read it without a restart, stale asks the engine, and knows judges which of its runtimes call one of the shims.
 func (h Host) stale(ctx context.Context, e engine.Engine, since time.Time, shims []string, knows func(engine.Use) bool) bool {
 	if !e.Daemon() || e.Binary == "" || !h.live() {
 		return false
@@ -33,7 +33,8 @@ func (h Host) stale(ctx context.Context, e engine.Engine, since time.Time, shims
 	return err != nil || !asked || !knows(use)
 }
 
-// Started says when the oldest process of a program started, and whether there is any: a Host's Started for this machine.
+// Started returns the start time of the oldest process of a program, and whether there is one. It implements
+// Host.Started for this machine.
 func Started(program string) (oldest time.Time, running bool) {
 	program, err := filepath.EvalSymlinks(program)
 	if err != nil {
@@ -41,7 +42,7 @@ func Started(program string) (oldest time.Time, running bool) {
 	}
 	links, _ := filepath.Glob("/proc/[0-9]*/exe")
 	for _, link := range links {
-		// A program that was replaced while it runs is still called by its name.
+		// If the program was replaced while the process runs, the process is still found by the old name.
 		target, err := os.Readlink(link)
 		if err != nil || strings.TrimSuffix(target, " (deleted)") != program {
 			continue
@@ -54,7 +55,7 @@ func Started(program string) (oldest time.Time, running bool) {
 	return oldest, running
 }
 
-// startTime is when a process started, by its directory in /proc: see proc_pid_stat(5).
+// startTime returns the start time of a process, given its directory in /proc: see proc_pid_stat(5).
 func startTime(dir string) (time.Time, error) {
 	const startField, ticksPerSecond = 22, 100
 	stat, err := regular.Read(filepath.Join(dir, "stat"), regular.Text)
@@ -65,7 +66,7 @@ func startTime(dir string) (time.Time, error) {
 	if err != nil {
 		return time.Time{}, err
 	}
-	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:])) // the third one is the first of them
+	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:])) // begins with the third field
 	ticks, err := strconv.ParseInt(fields[startField-3], 10, 64)
 	if err != nil {
 		return time.Time{}, err

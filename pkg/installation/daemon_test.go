@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// TestStarted finds processes by their program, also when that was replaced since.
+// TestStarted finds processes by their program, even after the program was replaced.
 func TestStarted(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "daemon (1)")
 	data, err := os.ReadFile("/bin/sleep")

@@ -31,7 +31,7 @@ func TestMain(m *testing.M) {
 
 const program = "#!/bin/sh\n"
 
-// base is what every host has.
+// base holds the files that every host has.
 var base = map[string]string{
 	"usr/lib/systemd/systemd": program,
 	"usr/bin/systemctl":       program,
@@ -42,7 +42,7 @@ var base = map[string]string{
 	"run/systemd/system/":     "",
 }
 
-// engines are the files of engines.
+// engines holds the files of each engine.
 var engines = map[engine.Kind]map[string]string{
 	engine.Containerd: {
 		"usr/bin/containerd":                            program,
@@ -70,22 +70,22 @@ var engines = map[engine.Kind]map[string]string{
 	},
 }
 
-// machine is a host that is a tree of files and answers for its programs.
+// machine is a fake host: a tree of files, with answers for its programs.
 type machine struct {
 	t        *testing.T
 	root     string
-	commands []string               // all that were run, but for questions
-	fails    map[string]string      // what commands that begin so say when they fail
-	says     map[string]string      // what commands that begin so print
-	started  map[string]time.Time   // programs that run
-	refuses  map[engine.Kind]string // a word in its configuration with which an engine does not work
-	read     map[engine.Kind]string // the configuration that an engine read when it was last restarted
+	commands []string               // all commands that were run, except queries
+	fails    map[string]string      // error by the beginning of the command
+	says     map[string]string      // output by the beginning of the command
+	started  map[string]time.Time   // start times of running programs
+	refuses  map[engine.Kind]string // a word in its configuration that breaks the engine
+	read     map[engine.Kind]string // the configuration that an engine read at its last restart
 	self     []string
 	loaded   bool
 	loadErr  error
 }
 
-// configs are the files of the engines that run, and programs what runs.
+// configs holds the configuration file of each running engine, and programs its program.
 var (
 	configs  = map[engine.Kind]string{engine.Containerd: "etc/containerd/config.toml", engine.CRIO: "etc/crio/crio.conf.d/99-runc-trace.conf", engine.Docker: "etc/docker/daemon.json"}
 	programs = map[engine.Kind]string{engine.Containerd: "/usr/bin/containerd", engine.CRIO: "/usr/bin/crio", engine.Docker: "/usr/bin/dockerd"}
@@ -113,7 +113,7 @@ func newMachine(t *testing.T, kinds ...engine.Kind) *machine {
 }
 
 func (m *machine) run(_ context.Context, program string, args ...string) ([]byte, error) {
-	time.Sleep(time.Millisecond) // it takes its time, also by the clock of a test that has its own
+	time.Sleep(time.Millisecond) // takes time, also by the fake clock of a test
 	line := strings.Join(append([]string{program}, args...), " ")
 	for prefix, text := range m.fails {
 		if strings.HasPrefix(line, prefix) {
@@ -129,7 +129,7 @@ func (m *machine) run(_ context.Context, program string, args ...string) ([]byte
 		return []byte("runc version 1.3.0\n"), nil
 	}
 	if strings.HasSuffix(line, " config dump") || strings.HasSuffix(line, " config") || strings.Contains(line, "podman info") {
-		return nil, nil // a question, with no answer
+		return nil, nil // a query without an answer
 	}
 	m.commands = append(m.commands, line)
 	for kind := range programs {
@@ -150,7 +150,8 @@ func (m *machine) restart(kind engine.Kind) {
 	m.read[kind] = m.contents(configs[kind])
 }
 
-// reloadDocker has Docker read its configuration: one that names no runtimes, or no default one, leaves it those that it has.
+// reloadDocker makes Docker read its configuration. If that names no runtimes, or no default runtime, Docker keeps the
+// ones that it has.
 func (m *machine) reloadDocker() {
 	if m.read[engine.Docker] = m.contents(configs[engine.Docker]); m.read[engine.Docker] == "" {
 		m.read[engine.Docker] = "{}"
@@ -179,7 +180,7 @@ func (m *machine) reloadDocker() {
 	m.says["docker info"] = c.Default + " " + string(text)
 }
 
-// answers is an engine's sign of life.
+// answers implements Host.Answers.
 func (m *machine) answers(_ context.Context, e engine.Engine) error {
 	if word := m.refuses[e.Kind]; word != "" && strings.Contains(m.read[e.Kind], word) {
 		return fmt.Errorf("asking %s: connection refused", e)
@@ -197,7 +198,7 @@ func (m *machine) Get(_ context.Context, socket, path string) ([]byte, error) {
 	return fmt.Appendf(nil, `{"DefaultRuntime": %q, "Runtimes": %s}`, name, runtimes), nil
 }
 
-// Status answers for containerd, which says nothing of its runtimes unless the test has it say so.
+// Status answers for containerd. It reports no runtimes unless the test sets them.
 func (m *machine) Status(context.Context, string) (map[string]string, error) {
 	return map[string]string{"config": m.says["crictl info"]}, nil
 }
@@ -231,14 +232,14 @@ func (m *machine) host() Host {
 	}
 }
 
-// ran gives the commands since it was last called.
+// ran returns the commands that were run since its last call.
 func (m *machine) ran() []string {
 	commands := m.commands
 	m.commands = nil
 	return commands
 }
 
-// request is a request to install the programs of a version.
+// request returns a request to install the programs of a version.
 func request(t *testing.T, version string, r Request) Request {
 	t.Helper()
 	dir := t.TempDir()
@@ -270,7 +271,7 @@ func (m *machine) uninstall(r Removal) Report {
 
 func (m *machine) tree() map[string]string { return treetest.Read(m.t, m.root) }
 
-// same fails where a tree is not what it was.
+// same fails the test if the tree differs from before.
 func (m *machine) same(what string, before map[string]string) {
 	m.t.Helper()
 	if diff := cmp.Diff(before, m.tree()); diff != "" {
@@ -278,7 +279,7 @@ func (m *machine) same(what string, before map[string]string) {
 	}
 }
 
-// contents is a file of the tree, as text.
+// contents returns a file of the tree as text.
 func (m *machine) contents(name string) string {
 	m.t.Helper()
 	data, err := m.host().readFile(path.Join("/", name))
@@ -288,7 +289,7 @@ func (m *machine) contents(name string) string {
 	return string(data)
 }
 
-// says fails unless an error has all the words.
+// says fails the test unless the error contains all words.
 func says(t *testing.T, err error, words ...string) {
 	t.Helper()
 	if err == nil {

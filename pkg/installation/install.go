@@ -18,25 +18,27 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/hostfile"
 )
 
-// Request says what to install.
+// Request describes what to install.
 type Request struct {
-	Kind           engine.Kind // "" for all that are found
-	Default        bool        // engines' default runtimes go through the shim; otherwise a runtime called runc-trace is added
-	All            bool        // so do all other runtimes of runc's kind; implies Default
-	Restart        bool        // engines take their configuration at once
-	RestartCommand string      // by this command of the shell's, and not by systemd
-	Retry          bool        // what engines did not work with before is tried again
+	Kind           engine.Kind // "" for all engines found
+	Default        bool        // route default runtimes through the shim; otherwise add a runtime "runc-trace"
+	All            bool        // also route all other runc-compatible runtimes; implies Default
+	Restart        bool        // have the engines load their configuration at once
+	RestartCommand string      // shell command that restarts an engine, instead of systemd
+	Retry          bool        // try again even if engines did not work with this before
 	DryRun         bool
-	BinDir         string // of the programs, if no package has brought them, and of links to the shim
-	Executable     string // tracectl; the shim is beside it
+	BinDir         string // directory for links to the shim, and for the programs unless a package provides them
+	Executable     string // path of tracectl; the shim is beside it
 
-	// Completion makes the script by which a shell (bash, zsh, fish) completes tracectl's arguments; nil for none.
+	// Completion returns the script with which a shell (bash, zsh, fish) completes tracectl's arguments. If it is nil,
+	// no scripts are installed.
 	Completion func(shell string) ([]byte, error)
 }
 
-// Install installs all, or nothing: where an engine refuses what it is given, does not work with it, or anything else fails,
-// every file is as it was. What is installed already stays, and what is not needed any more is left for Uninstall. An attempt with which an
-// engine did not work is remembered, and not made again: the error is the same, and nothing is touched.
+// Install installs everything or nothing. If an engine refuses its configuration or does not work with it, or if
+// anything else fails, Install restores every file. It leaves files that are already installed as they are, and files
+// that are no longer needed to Uninstall. Install remembers an attempt with which an engine did not work and does not
+// repeat it: it returns the same error and changes nothing.
 func (h Host) Install(ctx context.Context, r Request) (report Report, err error) {
 	report.DryRun = r.DryRun
 	store, err := h.open(r.DryRun)
@@ -86,7 +88,7 @@ func (h Host) Install(ctx context.Context, r Request) (report Report, err error)
 	return report, nil
 }
 
-// foresee says in a report what would be done beside changing files.
+// foresee adds to the report what would be done besides changing files.
 func (h Host) foresee(ctx context.Context, r Request, store *hostfile.Store, report *Report) {
 	if !h.live() {
 		return
@@ -112,7 +114,7 @@ func (h Host) foresee(ctx context.Context, r Request, store *hostfile.Store, rep
 	}
 }
 
-// load reports what became of the programs.
+// load reports the result of loading the programs.
 func (r *Report) load(l Loaded) {
 	r.Loaded = &l
 	if l.New {
@@ -120,7 +122,7 @@ func (r *Report) load(l Loaded) {
 	}
 }
 
-// mark notes when an engine's configuration was first changed, and when last: one that has run since before has not read it.
+// mark notes when an engine's configuration was first and last changed. An engine that started before has not read it.
 func mark(store *hostfile.Store, changes []hostfile.Change, e engine.Engine) {
 	if !slices.ContainsFunc(changes, func(c hostfile.Change) bool { return c.For == e.String() }) {
 		return
@@ -134,21 +136,21 @@ func mark(store *hostfile.Store, changes []hostfile.Change, e engine.Engine) {
 	store.Mark(changedMark+e.String(), now)
 }
 
-// These begin the marks that an engine's files have in the journal.
+// Prefixes of an engine's marks in the journal.
 const (
-	appliedMark  = "applied "  // when they were first changed
-	changedMark  = "changed "  // when they were last changed
-	restoredMark = "restored " // when they were first put back
+	appliedMark  = "applied "  // when its files were first changed
+	changedMark  = "changed "  // when its files were last changed
+	restoredMark = "restored " // when its files were first restored
 )
 
-// plan is what an installation comes to.
+// plan is the result of planning an installation.
 type plan struct {
 	request Request
 	files   []hostfile.File
-	attempt string // of what it is made: another one may work where this one did not
+	attempt string // checksum of the attempt: if it differs from a failed one, this one may work
 }
 
-// plan finds the engines, and computes all files.
+// plan finds the engines and computes all files.
 func (h Host) plan(r Request, report *Report) (plan, error) {
 	files, attempt, err := h.files(r, report)
 	if err != nil {
@@ -230,10 +232,10 @@ func (h Host) files(r Request, report *Report) ([]hostfile.File, *attempt, error
 	return append(files, engineFiles...), attempt, nil
 }
 
-// secretsNote says what whoever begins to record should know.
+// secretsNote warns the user before recording begins.
 const secretsNote = "recordings hold arguments, and the beginnings of what is read and written, secrets too: root can read them"
 
-// agentAdvice says what the agent is for, and how to start it. In a pod, the DaemonSet has one.
+// agentAdvice says what the agent is for and how to start it. In a pod, the DaemonSet runs one already.
 func (h Host) agentAdvice(engines []Engine) []string {
 	forPods := func(e Engine) bool { return e.RuntimeClass() != "" }
 	if !h.live() || len(h.Self) > 0 || !slices.ContainsFunc(engines, forPods) {
@@ -261,7 +263,8 @@ func kinds() string {
 	return strings.Join(names, ", ")
 }
 
-// engines are the engines to install for. One that nobody asked for is left out where there is nothing to be done about it.
+// engines returns the engines to install for. If the user did not ask for an engine by name and it cannot be
+// configured, engines leaves it out.
 func (h Host) engines(kind engine.Kind, report *Report) ([]engine.Engine, error) {
 	found, problem := engine.Detect(h.engine())
 	var engines []engine.Engine
@@ -288,10 +291,10 @@ func (h Host) engines(kind engine.Kind, report *Report) ([]engine.Engine, error)
 	return engines, nil
 }
 
-// route finds out by which paths an engine is to call the shim, and of which NAMEs those are.
+// route determines the paths by which an engine will call the shim, and their NAMEs.
 func (h Host) route(e engine.Engine, routes *routes, r Request, dir string) (Engine, []string, error) {
 	routed := Engine{Engine: e, Shim: path.Join(dir, shimName), Others: make(map[string]string)}
-	if e.Runtime == (engine.Runtime{}) || r.Default && e.Runtime.Type != "" { // Edit says what is wrong
+	if e.Runtime == (engine.Runtime{}) || r.Default && e.Runtime.Type != "" { // Edit reports the problem
 		return routed, nil, nil
 	}
 	var names []string
@@ -308,7 +311,7 @@ func (h Host) route(e engine.Engine, routes *routes, r Request, dir string) (Eng
 		return routed, nil, err
 	}
 	possible, impossible := e.Others()
-	if r.Default { // otherwise none is meant to be traced but the one that is added
+	if r.Default { // otherwise only the added runtime is traced
 		routed.Left = impossible
 	}
 	for _, other := range possible {
@@ -325,7 +328,7 @@ func (h Host) route(e engine.Engine, routes *routes, r Request, dir string) (Eng
 	return routed, names, nil
 }
 
-// Untraced says which runtimes are left as they are, "" if none are.
+// Untraced describes the runtimes that are left as they are, "" if there are none.
 func (e Engine) Untraced() string {
 	if len(e.Left) == 0 {
 		return ""
@@ -333,7 +336,7 @@ func (e Engine) Untraced() string {
 	return fmt.Sprintf("not traced: containers of its %s%s", engine.Names(e.Left), e.remedy())
 }
 
-// remedy has them traced, as far as that is possible.
+// remedy says how to have them traced, if that is possible.
 func (e Engine) remedy() string {
 	possible, _ := e.Engine.Others()
 	if !slices.ContainsFunc(e.Left, func(r engine.Runtime) bool { return slices.Contains(possible, r) }) {
@@ -342,15 +345,15 @@ func (e Engine) remedy() string {
 	return " (--all-runtimes routes those of runc's kind, too)"
 }
 
-// request is what an engine's configuration is asked for.
+// request returns the request for an engine's configuration.
 func (e Engine) request(r Request) engine.Request {
 	return engine.Request{Shim: e.Shim, Default: r.Default, Others: e.Others}
 }
 
-// name gives the NAME for a runtime of an engine, "" for the shim's own name, and the program behind it.
+// name returns the NAME for a runtime of an engine, "" for the shim's own name, and the program behind it.
 func (h Host) name(e engine.Engine, r engine.Runtime, routes *routes, dir string) (name, real string, err error) {
 	switch {
-	case isShim(r.Path): // as an earlier installation left it
+	case isShim(r.Path): // left by an earlier installation
 		name = strings.TrimPrefix(strings.TrimPrefix(path.Base(r.Path), shimName), "-")
 		return name, strings.Join(routes.config.RuntimeFor(name), ", "), nil
 	case r.Path == "" || !h.exists(r.Path):
@@ -371,8 +374,9 @@ func (h Host) sameFile(a, b string) bool {
 	return err == nil && os.SameFile(first, second)
 }
 
-// activate has the engines judge the files that are in place, loads the programs, and then has the engines take them. Where
-// anything fails, all is put back. Once an engine was told to take its configuration, nothing is broken off.
+// activate has the engines check the new files, loads the programs, and then has the engines load their configuration.
+// If anything fails, it restores everything. Once an engine was told to load its configuration, activate ignores the
+// cancellation of ctx.
 func (h Host) activate(ctx context.Context, p plan, report *Report, store *hostfile.Store) error {
 	if !h.live() {
 		return nil
@@ -418,7 +422,7 @@ func (h Host) activate(ctx context.Context, p plan, report *Report, store *hostf
 	return nil
 }
 
-// inOrder are the engines in the order in which they are reloaded: those last that do not take everything back.
+// inOrder returns the engines in the order in which to reload them. Engines that cannot undo everything come last.
 func inOrder(engines []Engine) []*Engine {
 	var order []*Engine
 	for i := range engines {
@@ -431,7 +435,7 @@ func inOrder(engines []Engine) []*Engine {
 	return order
 }
 
-// undone says that something failed, and how undoing the rest went.
+// undone adds to an error the problems with undoing the rest.
 func undone(err error, problems ...error) error {
 	if problem := errors.Join(problems...); problem != nil {
 		err = fmt.Errorf("%w; putting everything back failed, too: %w", err, problem)
@@ -451,7 +455,7 @@ func (h Host) startUnit(ctx context.Context, loaded Loaded) error {
 		return nil
 	}
 	if err := h.systemctl(ctx, "daemon-reload"); err != nil || loaded.Note != "" {
-		return err // what would be loaded now is not what is
+		return err // the programs that would be loaded now differ from the loaded ones
 	}
 	return h.systemctl(ctx, "start", unitName)
 }
@@ -463,7 +467,7 @@ func (h Host) daemonReload(ctx context.Context) error {
 	return h.systemctl(ctx, "daemon-reload")
 }
 
-// unload takes back what this installation loaded.
+// unload unloads the programs that this installation loaded.
 func (h Host) unload(loaded Loaded) error {
 	if !loaded.New {
 		return nil

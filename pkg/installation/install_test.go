@@ -20,7 +20,8 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/hostfile/treetest"
 )
 
-// TestThereAndBack installs and uninstalls for each engine, and for all of them: what was there comes back, and dry runs change nothing.
+// TestThereAndBack installs and uninstalls for each engine alone and for all of them. Uninstalling restores the
+// original files, and dry runs change nothing.
 func TestThereAndBack(t *testing.T) {
 	combinations := [][]engine.Kind{engine.Kinds}
 	for _, kind := range engine.Kinds {
@@ -87,7 +88,7 @@ func TestThereAndBack(t *testing.T) {
 	}
 }
 
-// TestInstalled looks at what stands where.
+// TestInstalled checks the path of each installed file.
 func TestInstalled(t *testing.T) {
 	m := newMachine(t, engine.Containerd, engine.Podman)
 	m.started["/usr/bin/containerd"] = time.Now().Add(-time.Hour)
@@ -123,7 +124,7 @@ func TestInstalled(t *testing.T) {
 	if diff := cmp.Diff(want, routed); diff != "" {
 		t.Errorf("engines (-want +got):\n%s", diff)
 	}
-	// The programs are loaded before an engine is restarted, and after it was asked what it thinks of its configuration.
+	// The programs are loaded after each engine has checked its configuration, and before an engine is restarted.
 	want = []string{
 		"load", "systemctl daemon-reload", "systemctl start runc-trace.service",
 		"/usr/bin/systemctl daemon-reload", "/usr/bin/systemctl restart containerd.service",
@@ -155,7 +156,7 @@ func TestInstalled(t *testing.T) {
 	}
 }
 
-// TestDryRun foresees what is loaded, and which engines are restarted.
+// TestDryRun foresees which programs are loaded and which engines are restarted.
 func TestDryRun(t *testing.T) {
 	m := newMachine(t, engine.Kinds...)
 	m.started["/usr/bin/containerd"] = time.Now().Add(-time.Hour)
@@ -201,7 +202,7 @@ func TestDryRun(t *testing.T) {
 	}
 }
 
-// TestNotRestarted says what is left to do, until it was done.
+// TestNotRestarted reports the remaining commands until they have been run.
 func TestNotRestarted(t *testing.T) { synctest.Test(t, testNotRestarted) }
 
 func testNotRestarted(t *testing.T) {
@@ -226,7 +227,7 @@ func testNotRestarted(t *testing.T) {
 	}
 }
 
-// TestAdded adds an engine to those that there are, and takes all back.
+// TestAdded adds an engine to an installation, and then uninstalls both.
 func TestAdded(t *testing.T) { synctest.Test(t, testAdded) }
 
 func testAdded(t *testing.T) {
@@ -246,7 +247,7 @@ func testAdded(t *testing.T) {
 	m.same("uninstalling all", before)
 }
 
-// TestPackaged uses what a package has brought where it is.
+// TestPackaged uses the files of a package in place.
 func TestPackaged(t *testing.T) { synctest.Test(t, testPackaged) }
 
 func testPackaged(t *testing.T) {
@@ -299,12 +300,12 @@ func TestBinDir(t *testing.T) {
 	m.same("install and uninstall", before)
 }
 
-// TestFailed puts everything back, whatever fails.
+// TestFailed restores everything, at whichever step the installation fails.
 func TestFailed(t *testing.T) {
 	for name, test := range map[string]struct {
 		prepare func(m *machine)
 		words   []string
-		ran     string // the last command
+		ran     string // the last command that ran
 	}{
 		"an engine refuses": {
 			func(m *machine) { m.fails["/usr/bin/dockerd --validate"] = "unable to configure the Docker daemon" },
@@ -359,7 +360,7 @@ func TestFailed(t *testing.T) {
 			_, err := m.host().Install(t.Context(), r)
 			says(t, err, test.words...)
 			ran := append([]string{""}, m.ran()...)
-			if name == "an engine does not start" { // which is remembered, until there is an uninstall
+			if name == "an engine does not start" { // remembered until uninstall
 				if after := m.tree(); after["etc/containerd/config.toml"] != before["etc/containerd/config.toml"] || after["opt"] != before["opt"] {
 					t.Error("a failed install changed something")
 				}
@@ -373,7 +374,7 @@ func TestFailed(t *testing.T) {
 	}
 }
 
-// TestFailedUpgrade goes back to what was installed, which can still be uninstalled.
+// TestFailedUpgrade restores the installed version, which can still be uninstalled.
 func TestFailedUpgrade(t *testing.T) { synctest.Test(t, testFailedUpgrade) }
 
 func testFailedUpgrade(t *testing.T) {
@@ -400,7 +401,7 @@ func testFailedUpgrade(t *testing.T) {
 	m.same("uninstalling after a failed upgrade", before)
 }
 
-// TestLeftAlone does nothing about engines that cannot be configured, unless it was told to.
+// TestLeftAlone skips engines that cannot be configured, unless the user asked for them.
 func TestLeftAlone(t *testing.T) { synctest.Test(t, testLeftAlone) }
 
 func testLeftAlone(t *testing.T) {
@@ -419,7 +420,7 @@ func testLeftAlone(t *testing.T) {
 	says(t, err, "no container engine was found", "containerd, docker, crio, podman")
 }
 
-// TestAllRuntimes routes all runtimes that call a runc, names the others, and takes all of it out again.
+// TestAllRuntimes routes all runtimes that call runc, names the others, and reverses all of it.
 func TestAllRuntimes(t *testing.T) { synctest.Test(t, testAllRuntimes) }
 
 func testAllRuntimes(t *testing.T) {
@@ -433,7 +434,7 @@ func testAllRuntimes(t *testing.T) {
 	if got, want := report.Engines[0].Untraced(), "not traced: containers of its runtimes kata (io.containerd.kata.v2), crun (--all-runtimes routes those of runc's kind, too)"; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
-	for range 2 { // the second changes nothing
+	for range 2 { // the second round changes nothing
 		report = m.install(request(t, "one", Request{All: true}))
 		want := map[string]string{"crun": "/opt/runc-trace/bin/runc-trace-crun"}
 		if diff := cmp.Diff(want, report.Engines[0].Others); diff != "" {
@@ -446,7 +447,7 @@ func testAllRuntimes(t *testing.T) {
 	if c, err := config.Parse(m.contents("etc/runc-trace/config.toml")); err != nil || c.Runtimes["crun"] != "/usr/bin/crun" {
 		t.Errorf("%v, %v", c.Runtimes, err)
 	}
-	// They stay routed, whoever installs again.
+	// They stay routed after another installation.
 	if report = m.install(request(t, "one", Request{Default: true})); len(report.Changes) > 0 && report.Engines[0].Others["crun"] == "" {
 		t.Errorf("%+v", report)
 	}
@@ -454,7 +455,7 @@ func testAllRuntimes(t *testing.T) {
 	m.same("install and uninstall", before)
 }
 
-// TestNotRunc says what is wrong with a default runtime that is no runc, and goes on with the other engines.
+// TestNotRunc reports a default runtime that is not runc, and goes on with the other engines.
 func TestNotRunc(t *testing.T) { synctest.Test(t, testNotRunc) }
 
 func testNotRunc(t *testing.T) {
@@ -472,7 +473,7 @@ func testNotRunc(t *testing.T) {
 	}
 }
 
-// TestUnconfirmed puts all back if an engine says that it does something else.
+// TestUnconfirmed restores everything if an engine reports other settings than requested.
 func TestUnconfirmed(t *testing.T) { synctest.Test(t, testUnconfirmed) }
 
 func testUnconfirmed(t *testing.T) {

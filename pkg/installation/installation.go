@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package installation puts runc-trace between a host's container engines and their runtimes, and takes it out again.
+// Package installation puts runc-trace between a host's container engines and their runtimes, and removes it again.
 package installation
 
 import (
@@ -23,63 +23,64 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/regular"
 )
 
-// Where things are on a host.
+// Names and paths of files on a host.
 const (
 	shimName     = "runc-trace"
-	linkPrefix   = shimName + "-" // of links to the shim that stand for other runtimes
+	linkPrefix   = shimName + "-" // prefix of links to the shim that stand for other runtimes
 	tracectlName = "tracectl"
 	unitName     = "runc-trace.service"
 	agentName    = "runc-trace-agent.service"
 	wantsPath    = "/etc/systemd/system/multi-user.target.wants/" + unitName
 )
 
-// standardDirs are where packages and `make install` put programs: there they are used as they are.
+// standardDirs are the directories to which packages and `make install` copy programs. Programs there are used in
+// place.
 var standardDirs = []string{"/usr/bin", "/usr/sbin", "/usr/local/bin", "/usr/local/sbin"}
 
-// Whom files are for, beside engines.
+// Components that files belong to, besides engines.
 const (
-	forShim = "runc-trace" // what a container made through the shim needs
+	forShim = "runc-trace" // files that a container made through the shim needs
 	forUnit = "systemd"
-	forUser = "shell" // what makes tracectl handy on a terminal
+	forUser = "shell" // files that make tracectl convenient on a terminal
 )
 
-// Host is the host that is changed, and how it is acted upon.
+// Host is the host to change, with the functions that act on it.
 type Host struct {
-	// Root stands before every path that is read or written: "/" but for images and tests.
+	// Root is prepended to every path that is read or written: "/" except for images and tests.
 	Root string
-	// Run runs a program of the host, as engine.Host says. Where it is nil, files are all that is changed: that is for images.
+	// Run runs a program of the host, as engine.Host does. If it is nil, only files are changed: this is for images.
 	Run func(ctx context.Context, program string, args ...string) ([]byte, error)
-	// API asks running engines, as engine.Host says.
+	// API queries running engines, as engine.Host does.
 	API engine.API
-	// Load loads the programs, as the configuration that is in place by then says. WouldLoad tells what it would come to now.
+	// Load loads the programs as the installed configuration says. WouldLoad returns what Load would return now.
 	Load      func() (Loaded, error)
 	WouldLoad func() (Loaded, error)
-	// Unload unloads them, and says whether there were any.
+	// Unload unloads the programs, and reports whether any were loaded.
 	Unload func() (bool, error)
-	// Recordings says whether the programs are loaded, and how many recordings would be lost if they were not.
+	// Recordings reports whether the programs are loaded, and how many recordings unloading them would delete.
 	Recordings func() (loaded bool, recordings int, err error)
-	// Started says when the oldest process of a program started, and whether there is any.
+	// Started returns the start time of the oldest process of a program, and whether there is one.
 	Started func(program string) (time.Time, bool)
-	// Answers asks a running engine for a sign of life.
+	// Answers checks that a running engine responds.
 	Answers func(ctx context.Context, e engine.Engine) error
-	// Patience is how long an engine may take until it works again.
+	// Patience limits how long an engine may take until it works again.
 	Patience time.Duration
-	// Self are the names of the cgroups of the container that this process runs in, and of the others of its pod.
+	// Self holds the cgroup names of the container that this process runs in, and of the other containers of its pod.
 	Self []string
 }
 
-// Loaded is what loading the programs came to.
+// Loaded is the result of loading the programs.
 type Loaded struct {
 	New      bool     // they were not loaded before
-	Replaced bool     // they took the place of those of another version
-	Memory   uint64   // bytes that the maps take, 0 if that is not known
-	Remarks  []string // what was wrong with what was loaded, and was put right
-	Note     string   // why what is loaded is left although it is not what would be loaded, "" if it is the same
+	Replaced bool     // they replaced those of another version
+	Memory   uint64   // bytes that the maps take, 0 if unknown
+	Remarks  []string // faults of the loaded programs that were repaired
+	Note     string   // why the loaded programs stay although loading would give others, "" if they are the same
 }
 
 func (h Host) engine() engine.Host { return engine.Host{Root: h.Root, Run: h.Run, API: h.API} }
 
-// live says whether the host runs, and is not only a tree of files.
+// live reports whether the host is running, and is not only a tree of files.
 func (h Host) live() bool { return h.Run != nil }
 
 func (h Host) stat(path string) (fs.FileInfo, error) {
@@ -95,7 +96,7 @@ func (h Host) exists(path string) bool {
 	return err == nil
 }
 
-// hasSystemd says whether the host is one that systemd runs when it is up, and runsSystemd whether it does so now.
+// hasSystemd reports whether the host boots with systemd, and runsSystemd whether systemd is running now.
 func (h Host) hasSystemd() bool {
 	return h.exists("/usr/lib/systemd/systemd") || h.exists("/lib/systemd/systemd")
 }
@@ -109,41 +110,41 @@ func (h Host) systemctl(ctx context.Context, args ...string) error {
 	return nil
 }
 
-// Report says what was done, or would be.
+// Report says what was done, or in a dry run, what would be done.
 type Report struct {
 	DryRun     bool
 	Changes    []hostfile.Change
 	Engines    []Engine
-	Loaded     *Loaded            // nil if programs were not to be loaded
-	Adopted    []engine.Container // that ran already, and were registered
-	Unloaded   bool               // programs were loaded and are not any more
-	Recordings int                // that were lost with them
-	Commands   []string           // what is left to do, in this order
+	Loaded     *Loaded            // nil if the programs were not to be loaded
+	Adopted    []engine.Container // running containers that were registered
+	Unloaded   bool               // the programs were loaded and were unloaded
+	Recordings int                // number of recordings deleted by unloading
+	Commands   []string           // commands left for the user to run, in this order
 	Kept       []Kept
-	Edited     string   // directory of files that were edited and replaced all the same
-	Notes      []string // what else is to be known
+	Edited     string   // directory with copies of files that were replaced in spite of edits
+	Notes      []string // further notes for the user
 }
 
-// Engine is what became of an engine.
+// Engine describes one engine in a report.
 type Engine struct {
 	engine.Engine
-	Shim   string            // the path under which it calls the shim, after an installation
-	Real   string            // the runtime behind that
-	Left   []engine.Runtime  // runtimes of it that are left as they are, and so not traced
-	Others map[string]string // paths under which runtimes beside the default one call the shim, by name
-	Taken  string            // how it took its new configuration, "" where it has not
+	Shim   string            // the path by which it calls the shim after an installation
+	Real   string            // the runtime that the shim calls
+	Left   []engine.Runtime  // its runtimes that are left as they are, and so are not traced
+	Others map[string]string // paths by which its other runtimes call the shim, by name
+	Taken  string            // how it loaded its new configuration, "" if it has not
 }
 
-// Kept is a reason why not all was removed.
+// Kept is a reason why some files were not removed.
 type Kept struct {
-	Engine     string             // who needs it
-	Paths      []string           // what it needs
-	Containers []engine.Container // that were made through the shim
-	Own        []engine.Container // those of them that belong to the pod that this process runs in
-	Command    string             // what has to be done first, if there are no containers
+	Engine     string             // the engine that needs them
+	Paths      []string           // files that it needs
+	Containers []engine.Container // containers made through the shim
+	Own        []engine.Container // those of them that belong to the pod of this process
+	Command    string             // command to run first, if there are no containers
 }
 
-// shims are all paths under which engines of this host may know the shim.
+// shims returns all paths by which engines of this host may call the shim.
 func shims(recorded []hostfile.Recorded) []string {
 	var paths []string
 	for _, dir := range append([]string{install.BinDir}, standardDirs...) {
@@ -157,13 +158,13 @@ func shims(recorded []hostfile.Recorded) []string {
 	return paths
 }
 
-// isShim tells by its name whether a program is the shim.
+// isShim reports whether a program is the shim, by its name.
 func isShim(program string) bool {
 	base := path.Base(program)
 	return base == shimName || strings.HasPrefix(base, linkPrefix)
 }
 
-// reloadCommand is what has a running engine take its configuration, "" where it needs nothing.
+// reloadCommand returns the command that makes a running engine load its configuration, "" if none is needed.
 func (h Host) reloadCommand(e engine.Engine) string {
 	if !h.live() {
 		return ""
@@ -171,7 +172,7 @@ func (h Host) reloadCommand(e engine.Engine) string {
 	return e.ReloadCommand(h.engine())
 }
 
-// open opens the store, to be looked at only in a dry run.
+// open opens the store, read-only in a dry run.
 func (h Host) open(dryRun bool) (*hostfile.Store, error) {
 	var store *hostfile.Store
 	var err error
@@ -201,7 +202,7 @@ func (h Host) open(dryRun bool) (*hostfile.Store, error) {
 	return store, err
 }
 
-// readFile reads a file of the host, nil where there is none.
+// readFile reads a file of the host. It returns nil if the file does not exist.
 func (h Host) readFile(path string) ([]byte, error) {
 	at, err := securejoin.SecureJoin(h.Root, path)
 	if err != nil {
@@ -214,7 +215,7 @@ func (h Host) readFile(path string) ([]byte, error) {
 	return data, err
 }
 
-// ownFiles are the files of the installation but those of engines.
+// ownFiles returns the installation's files, except those of engines.
 func (h Host) ownFiles(executable, binDir string, settings []byte, names []string) ([]hostfile.File, error) {
 	dir, copied, err := h.programs(executable, binDir)
 	if err != nil {
@@ -250,13 +251,13 @@ func (h Host) ownFiles(executable, binDir string, settings []byte, names []strin
 	}
 	files = append(files, hostfile.File{Path: wantsPath, Link: unit, For: forUnit})
 	agent, agentText := h.unit(agentName, install.AgentUnit, dir)
-	if text != nil && agentText != nil && len(h.Self) == 0 { // a pod that installs has an agent beside it
+	if text != nil && agentText != nil && len(h.Self) == 0 { // if a pod installs, its agent runs beside it
 		files = append(files, hostfile.File{Path: agent, Data: agentText, Mode: 0o644, For: forUnit})
 	}
 	return files, nil
 }
 
-// unit is where a unit is: as a package has brought it, or else as it is to be written.
+// unit returns the path of a unit that a package provides, or else the path and contents to write.
 func (h Host) unit(name, text, dir string) (file string, data []byte) {
 	file = path.Join("/etc/systemd/system", name)
 	for _, packaged := range []string{path.Join("/usr/lib/systemd/system", name), path.Join("/lib/systemd/system", name)} {
@@ -267,7 +268,7 @@ func (h Host) unit(name, text, dir string) (file string, data []byte) {
 	return file, []byte(strings.ReplaceAll(text, install.BinDir+"/", dir+"/"))
 }
 
-// programs says where the shim and tracectl are to be, and whether they have to be copied there.
+// programs returns the directory for the shim and tracectl, and whether they have to be copied there.
 func (h Host) programs(executable, binDir string) (dir string, copied bool, err error) {
 	self, err := os.Stat(executable)
 	if err != nil {

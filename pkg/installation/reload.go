@@ -16,20 +16,20 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/hostfile"
 )
 
-// tellTime is how long the command may take that tells an engine to take its configuration, and shimTime how long the shim
-// may take to say its version.
+// tellTime limits the command that makes an engine load its configuration. shimTime limits how long the shim may take
+// to print its version.
 const (
 	tellTime = 3 * time.Minute
 	shimTime = 20 * time.Second
 )
 
-// jitter is how far apart two looks at the time when a process started may be.
+// jitter is the largest difference between two readings of the start time of one process.
 const jitter = 100 * time.Millisecond
 
-// errOld says that an engine goes on as before.
+// errOld says that an engine still uses its previous configuration.
 var errOld = errors.New("it runs since before, or with what it had before")
 
-// runsShim has the real runtime say its version by the way in which the engine will call it.
+// runsShim has the real runtime print its version through the path by which the engine will call the shim.
 func (h Host) runsShim(ctx context.Context, e Engine) error {
 	if e.Runtime == (engine.Runtime{}) {
 		return nil
@@ -46,10 +46,11 @@ func (h Host) runsShim(ctx context.Context, e Engine) error {
 	return nil
 }
 
-// reload has an engine take its configuration, and waits until it works with that; or says how to. It returns whether the engine was told.
+// reload makes an engine load its configuration and waits until it works, or reports the command for it. It returns
+// whether the engine was told.
 func (h Host) reload(ctx context.Context, r Request, e *Engine, store *hostfile.Store, report *Report) (bool, error) {
 	if e.Daemon() && e.Binary == "" && h.live() {
-		// Whether it runs cannot be told.
+		// We cannot tell whether the engine runs.
 		report.Commands = append(report.Commands, h.reloadCommand(e.Engine))
 		return false, nil
 	}
@@ -83,12 +84,12 @@ func (h Host) reload(ctx context.Context, r Request, e *Engine, store *hostfile.
 	return true, nil
 }
 
-// met says whether an engine that uses the shim so does what is requested.
+// met reports whether an engine that uses the shim in this way fulfils the request.
 func (r Request) met(use engine.Use) bool {
 	return len(use.Runtimes) > 0 && (use.Default || !r.Default)
 }
 
-// waits says whether a running engine has not taken its new configuration.
+// waits reports whether a running engine has not loaded its new configuration.
 func (h Host) waits(ctx context.Context, r Request, e *Engine, store *hostfile.Store) bool {
 	changed, marked := store.Marked(changedMark + e.String())
 	if !marked {
@@ -97,7 +98,7 @@ func (h Host) waits(ctx context.Context, r Request, e *Engine, store *hostfile.S
 	return h.stale(ctx, e.Engine, changed, []string{e.Shim}, r.met)
 }
 
-// obeys asks the engine that runs whether it does what was requested.
+// obeys asks the running engine whether it does what was requested.
 func (h Host) obeys(ctx context.Context, e *Engine, r Request) error {
 	use, asked, err := e.RunsShim(ctx, h.engine(), []string{e.Shim})
 	switch {
@@ -109,7 +110,8 @@ func (h Host) obeys(ctx context.Context, e *Engine, r Request) error {
 	return fmt.Errorf("none of its runtimes calls %s, by its own answer", e.Shim)
 }
 
-// mute says whether an engine that is told to read its configuration cannot be asked what it has read: it listens on the network only.
+// mute reports whether an engine that can reload its configuration cannot be queried, because it listens only on the
+// network.
 func (h Host) mute(ctx context.Context, e engine.Engine) bool {
 	if !e.Rereads() {
 		return false
@@ -118,7 +120,7 @@ func (h Host) mute(ctx context.Context, e engine.Engine) bool {
 	return err == nil && !asked
 }
 
-// tell tells an engine to take its configuration, by a command if there is one, and otherwise as engine.Reload does.
+// tell makes an engine load its configuration, by the command if there is one, and otherwise by engine.Reload.
 func (h Host) tell(ctx context.Context, e engine.Engine, command string) (done bool, what string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, tellTime)
 	defer cancel()
@@ -128,7 +130,7 @@ func (h Host) tell(ctx context.Context, e engine.Engine, command string) (done b
 	return true, command, h.shell(ctx, e, command)
 }
 
-// shell runs a command for an engine, whose kind is its first parameter.
+// shell runs a command for an engine, with the engine's kind as its first parameter.
 func (h Host) shell(ctx context.Context, e engine.Engine, command string) error {
 	if err := h.daemonReload(ctx); err != nil {
 		return err
@@ -139,7 +141,7 @@ func (h Host) shell(ctx context.Context, e engine.Engine, command string) error 
 	return nil
 }
 
-// works waits until an engine works: it is not the one of before, it answers, and it does so a moment later, too.
+// works waits until an engine works: it is not the old process, it answers, and it still does a moment later.
 func (h Host) works(ctx context.Context, e engine.Engine, stale func() bool) error {
 	ctx, cancel := context.WithTimeout(ctx, h.Patience)
 	defer cancel()
@@ -176,14 +178,14 @@ func (h Host) works(ctx context.Context, e engine.Engine, stale func() bool) err
 				err = errors.New("it does not stay up")
 			}
 		}
-		if ctx.Err() == nil || problem == nil { // what the last moment was too short for says nothing
+		if ctx.Err() == nil || problem == nil { // an error in the very last moment says nothing
 			problem = err
 		}
 	}
 }
 
-// takeBack puts everything back after the last engine that was told to take its configuration failed, has all that were told take what
-// they had, and notes the attempt, so that it is not made again. The error says all of that.
+// takeBack restores everything after the last of the engines told failed. It makes all of them load their previous
+// configuration, and notes the attempt so that it is not repeated. The returned error says all of that.
 func (h Host) takeBack(ctx context.Context, p plan, err error, told []*Engine, loaded Loaded, store *hostfile.Store, report *Report) error {
 	since := time.Now()
 	var problems []error
@@ -204,7 +206,7 @@ func (h Host) takeBack(ctx context.Context, p plan, err error, told []*Engine, l
 		}
 		runtimes = append(runtimes, fmt.Sprintf("%s works again, with %s", e, h.runtimeNow(e)))
 		if shims := []string{e.Shim}; !h.usesShim(e) && h.offers(ctx, e.Engine, shims) {
-			_ = h.forgetRuntime(ctx, e.Engine, store, shims, p.request.RestartCommand) // one too many does no harm
+			_ = h.forgetRuntime(ctx, e.Engine, store, shims, p.request.RestartCommand) // an extra runtime does no harm
 		}
 	}
 	problems = append(problems, h.unload(loaded))
@@ -214,13 +216,13 @@ func (h Host) takeBack(ctx context.Context, p plan, err error, told []*Engine, l
 		err = fmt.Errorf("%w; everything was put back, and %s; this is not tried again with the same version and configuration, except by --retry", err, strings.Join(runtimes, ", "))
 	}
 	if again, problem := h.plan(p.request, &Report{}); problem == nil {
-		p = again // what was there before need not be what was found at first
+		p = again // the previous state may differ from the one found at first
 	}
 	return errors.Join(err, store.Note(rejectionNote, err.Error()), store.Note(rejectedNote, p.attempt))
 }
 
-// forgetDefault has an engine give up our runtime as its default one if that takes a configuration that names another. If it cannot
-// give it up, it has to be started again, which recover finds out.
+// forgetDefault makes an engine stop using our runtime as its default, if the engine needs a configuration that names
+// another one for that. If it cannot, the engine has to be restarted: recover finds that out.
 func (h Host) forgetDefault(ctx context.Context, p plan, e *Engine, store *hostfile.Store) {
 	before, recorded, err := store.Undone(e.Config, false)
 	if !e.KeepsDefault() || err != nil || !recorded {
@@ -233,7 +235,7 @@ func (h Host) forgetDefault(ctx context.Context, p plan, e *Engine, store *hostf
 	}
 }
 
-// runtimeNow says by what an engine starts containers after its files were put back.
+// runtimeNow returns the runtime with which an engine starts containers after its files were restored.
 func (h Host) runtimeNow(e *Engine) string {
 	if h.usesShim(e) {
 		return "runc-trace as it was installed before"
@@ -246,7 +248,7 @@ func (h Host) usesShim(e *Engine) bool {
 	return err == nil && len(use.Runtimes) > 0
 }
 
-// recover has an engine take what it had before, and waits until it works.
+// recover makes an engine load its previous configuration, and waits until it works.
 func (h Host) recover(ctx context.Context, e *Engine, command string, since time.Time) error {
 	tell, cancel := context.WithTimeout(ctx, tellTime)
 	defer cancel()
@@ -260,12 +262,13 @@ func (h Host) recover(ctx context.Context, e *Engine, command string, since time
 		return h.stale(ctx, e.Engine, since, []string{e.Shim}, func(use engine.Use) bool { return h.usesShim(e) || !use.Default })
 	})
 	if err == nil {
-		return nil // whatever the command said
+		return nil // even if the command failed
 	}
 	return errors.Join(problem, err)
 }
 
-// offers says whether an engine runs that keeps runtimes which its configuration does not name any more, and has one that calls a shim.
+// offers reports whether a running engine, of a kind that keeps runtimes which its configuration no longer names, has
+// a runtime that calls a shim.
 func (h Host) offers(ctx context.Context, e engine.Engine, shims []string) bool {
 	if !h.live() || !e.KeepsDefault() {
 		return false
@@ -277,7 +280,7 @@ func (h Host) offers(ctx context.Context, e engine.Engine, shims []string) bool 
 	return err == nil && asked && len(use.Runtimes) > 0
 }
 
-// forgetRuntime has such an engine forget our runtime, by a configuration that it has for as long as that takes.
+// forgetRuntime makes such an engine forget our runtime, with a temporary configuration.
 func (h Host) forgetRuntime(ctx context.Context, e engine.Engine, store *hostfile.Store, shims []string, command string) error {
 	now, err := h.readFile(e.Config)
 	if err != nil {

@@ -20,7 +20,7 @@ import (
 
 const journalctl = "/usr/bin/journalctl --unit=containerd.service"
 
-// refusing is a machine whose containerd runs, and does not work with our configuration.
+// refusing returns a machine with a running containerd that does not work with our configuration.
 func refusing(t *testing.T) *machine {
 	m := newMachine(t, engine.Containerd)
 	treetest.Write(t, m.root, map[string]string{"usr/bin/journalctl": program})
@@ -30,7 +30,7 @@ func refusing(t *testing.T) *machine {
 	return m
 }
 
-// outside is a tree without what the journal is made of.
+// outside returns a tree without the journal's files.
 func outside(tree map[string]string) map[string]string {
 	for name := range tree {
 		if strings.HasPrefix(name, "var/lib/runc-trace") {
@@ -40,7 +40,8 @@ func outside(tree map[string]string) map[string]string {
 	return tree
 }
 
-// TestRejected puts everything back where an engine does not work after its restart, and tries again only what is another attempt.
+// TestRejected restores everything if an engine does not work after its restart, and tries again only if the attempt
+// differs.
 func TestRejected(t *testing.T) { synctest.Test(t, testRejected) }
 
 func testRejected(t *testing.T) {
@@ -92,13 +93,13 @@ func testRejected(t *testing.T) {
 	attempt(retry, whole)
 	attempt(r, nil)
 	attempt(request(t, "two", Request{Default: true, Restart: true}), whole)
-	attempt(r, whole) // only the last one is remembered
+	attempt(r, whole) // only the last attempt is remembered
 	treetest.Write(t, m.root, map[string]string{"etc/containerd/config.toml": engines[engine.Containerd]["etc/containerd/config.toml"] + "\n# edited\n"})
 	before = m.tree()
 	attempt(r, whole)
 	attempt(r, nil)
 
-	// What works is forgotten, and so is what is uninstalled.
+	// A successful installation clears the note, and so does uninstalling.
 	delete(m.refuses, engine.Containerd)
 	retry.Restart = true
 	if report := m.install(retry); report.Engines[0].Taken != restart[1][len("/usr/bin/"):] {
@@ -120,7 +121,7 @@ func testRejected(t *testing.T) {
 	}
 }
 
-// TestRejectedLater puts back what an earlier installation wrote, which the engine has not read until now.
+// TestRejectedLater restores the files of an earlier installation that the engine reads only now.
 func TestRejectedLater(t *testing.T) { synctest.Test(t, testRejectedLater) }
 
 func testRejectedLater(t *testing.T) {
@@ -145,7 +146,7 @@ func testRejectedLater(t *testing.T) {
 	m.same("uninstalling", before)
 }
 
-// TestRestartCommand has a command of the user's restart the engine, and not systemd.
+// TestRestartCommand restarts the engine with the user's command instead of systemd.
 func TestRestartCommand(t *testing.T) { synctest.Test(t, testRestartCommand) }
 
 func testRestartCommand(t *testing.T) {
@@ -166,7 +167,7 @@ func testRestartCommand(t *testing.T) {
 		}
 	}
 
-	// One that fails, and one that does nothing.
+	// One command fails, and one does nothing.
 	for command, words := range map[string][]string{
 		"sv restart":  {`running the restart command "sv restart": exit status 1: no such service`},
 		"true":        {"containerd does not work with its new configuration", errOld.Error(), "putting everything back failed, too", "containerd: waited"},
@@ -182,7 +183,8 @@ func testRestartCommand(t *testing.T) {
 	}
 }
 
-// TestUnknownProgram is of an engine whose program is not found, so that nobody can tell whether it runs: what is to be done is said.
+// TestUnknownProgram has an engine without a known program, so that nothing can tell whether it runs. The report names
+// the command to run.
 func TestUnknownProgram(t *testing.T) { synctest.Test(t, testUnknownProgram) }
 
 func testUnknownProgram(t *testing.T) {
@@ -217,7 +219,7 @@ func testChangedAgain(t *testing.T) {
 	}
 }
 
-// TestDockerRejected has Docker give up our runtime as its default one when everything is put back.
+// TestDockerRejected makes Docker stop using our runtime as its default when everything is restored.
 func TestDockerRejected(t *testing.T) { synctest.Test(t, testDockerRejected) }
 
 func testDockerRejected(t *testing.T) {
@@ -234,7 +236,7 @@ func testDockerRejected(t *testing.T) {
 	}
 }
 
-// TestShimTried holds that no engine is restarted for a shim that cannot run.
+// TestShimTried checks that no engine is restarted for a shim that cannot run.
 func TestShimTried(t *testing.T) { synctest.Test(t, testShimTried) }
 
 func testShimTried(t *testing.T) {
@@ -252,7 +254,7 @@ func testShimTried(t *testing.T) {
 	}
 }
 
-// TestUnsteady does not take an engine that is restarted over and over for one that works.
+// TestUnsteady fails if an engine that restarts over and over is taken for a working one.
 func TestUnsteady(t *testing.T) { synctest.Test(t, testUnsteady) }
 
 func testUnsteady(t *testing.T) {
@@ -267,7 +269,7 @@ func testUnsteady(t *testing.T) {
 	says(t, h.works(t.Context(), e, func() bool { return false }), "it does not stay up")
 }
 
-// TestUninstalledEngineFails says so where an engine does not work with its own configuration.
+// TestUninstalledEngineFails reports an engine that does not work with its own configuration.
 func TestUninstalledEngineFails(t *testing.T) { synctest.Test(t, testUninstalledEngineFails) }
 
 func testUninstalledEngineFails(t *testing.T) {
@@ -286,7 +288,7 @@ func testUninstalledEngineFails(t *testing.T) {
 	}
 }
 
-// TestMuteDocker has a Docker that listens on the network only, and so is not asked, told once of each change.
+// TestMuteDocker has a Docker that listens only on the network and cannot be queried. It is told once of each change.
 func TestMuteDocker(t *testing.T) {
 	m := newMachine(t, engine.Docker)
 	treetest.Write(t, m.root, map[string]string{"etc/docker/daemon.json": "{\n    \"hosts\": [\"tcp://127.0.0.1:2376\"]\n}"})

@@ -15,10 +15,10 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/engine"
 )
 
-// routes says under which name the shim stands for each real runtime, and whether for all containers.
+// routes maps real runtimes to names of the shim, and says whether all containers are traced.
 type routes struct {
 	config config.Config
-	chosen bool // the configuration says which runtime the shim stands for by its own name
+	chosen bool // the configuration names the runtime behind the shim's own name
 }
 
 func newRoutes(c config.Config, all bool) *routes {
@@ -27,8 +27,8 @@ func newRoutes(c config.Config, all bool) *routes {
 	return &routes{c, !slices.Equal(c.Runtime, config.Default().Runtime)}
 }
 
-// name gives the NAME of runc-trace-NAME for an engine's real runtime, "" for the shim's own name. The first runtime gets that,
-// unless the configuration has another one for it.
+// name returns the NAME of runc-trace-NAME for an engine's real runtime, "" for the shim's own name. The first runtime
+// gets the shim's own name, unless the configuration has another runtime for it.
 func (r *routes) name(e engine.Engine, real string) string {
 	if !r.chosen {
 		r.config.Runtime, r.chosen = config.Runtime{real}, true
@@ -58,7 +58,7 @@ func (r *routes) name(e engine.Engine, real string) string {
 	return name
 }
 
-// plain leaves of a name what needs no quotes in TOML, nor elsewhere.
+// plain keeps only characters of a name that need no quotes, in TOML or elsewhere.
 func plain(c rune) rune {
 	switch {
 	case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '_':
@@ -67,7 +67,7 @@ func plain(c rune) rune {
 	return '-'
 }
 
-// write gives the text of config.toml: the one that there is, nil for none, with as few lines changed as can be.
+// write returns the text of config.toml: the given text, nil for none, with as few lines changed as possible.
 func (r *routes) write(text []byte) ([]byte, error) {
 	if text == nil {
 		return []byte(config.File(r.config)), nil
@@ -107,7 +107,7 @@ func below(added []string) string {
 	return ", and below [runtimes] " + strings.Join(added, ", ")
 }
 
-// same says whether a configuration is just what these routes need.
+// same reports whether a configuration has exactly these routes.
 func (r *routes) same(c config.Config) bool {
 	if len(c.Runtimes) == 0 && len(r.config.Runtimes) == 0 {
 		c.Runtimes = r.config.Runtimes
@@ -115,7 +115,8 @@ func (r *routes) same(c config.Config) bool {
 	return reflect.DeepEqual(c, r.config)
 }
 
-// setKey puts the line of a key that is in no table where it stands, or else where one shows its default, or before all others.
+// setKey sets the line of a key outside tables: in place, or else at the line that shows its default, or else before
+// all other lines.
 func setKey(text, key, value string) string {
 	line := key + " = " + value + "\n"
 	lines := strings.SplitAfter(text, "\n")
@@ -128,7 +129,8 @@ func setKey(text, key, value string) string {
 	return line + text
 }
 
-// addRuntimes puts lines into the table [runtimes], which it makes where the commented one stands, or else before all other tables.
+// addRuntimes adds lines to the table [runtimes]. If there is none, it creates it in place of the commented one, or
+// else before all other tables.
 func addRuntimes(text string, added []string) string {
 	if len(added) == 0 {
 		return text
@@ -154,7 +156,7 @@ func addRuntimes(text string, added []string) string {
 	if at < 0 {
 		return strings.Join(lines, "") + "\n" + strings.TrimSuffix(block, "\n")
 	}
-	for at > 0 && strings.HasPrefix(lines[at-1], "#") { // what is said about the table stays with it
+	for at > 0 && strings.HasPrefix(lines[at-1], "#") { // comments above a table stay with it
 		at--
 	}
 	return strings.Join(slices.Insert(lines, at, block), "")

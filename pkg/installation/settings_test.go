@@ -12,7 +12,7 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/engine"
 )
 
-// TestSettings edits configurations of users.
+// TestSettings edits configurations that users wrote.
 func TestSettings(t *testing.T) {
 	k3s := engine.Engine{Kind: engine.Containerd, Variant: "k3s"}
 	podman := engine.Engine{Kind: engine.Podman}
@@ -33,8 +33,8 @@ func TestSettings(t *testing.T) {
 		name, text string
 		needs      []need
 		names      []string
-		some       bool   // only containers that ask for it are to be recorded
-		want       string // "error: " and a part of it, or the text
+		some       bool   // record only containers that ask for it
+		want       string // the text, or "error: " and a part of the error
 	}{
 		{"the default file", file, []need{{docker, "/usr/sbin/runc"}, {podman, "/usr/bin/crun"}}, []string{"", "crun"}, false, config.File(chosen)},
 		{"a file that says so", config.File(chosen), []need{{podman, "/usr/bin/crun"}, {docker, "/usr/sbin/runc"}}, []string{"crun", ""}, false, config.File(chosen)},
@@ -76,7 +76,7 @@ func TestSettings(t *testing.T) {
 		if err != nil {
 			t.Errorf("%s: %v", test.name, err)
 		}
-		// A list of one is written as a string where a line is edited, and as a list where all is.
+		// A list of one is a string if a line is edited, and a list if the whole file is written.
 		want := strings.Replace(test.want, `runtime = ["/usr/sbin/runc"]`, `runtime = "/usr/sbin/runc"`, 1)
 		if diff := cmp.Diff(want, strings.Replace(string(got), `runtime = ["/usr/sbin/runc"]`, `runtime = "/usr/sbin/runc"`, 1)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", test.name, diff)

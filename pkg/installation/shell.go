@@ -18,21 +18,22 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/hostfile"
 )
 
-// linkDirs are where a link to tracectl is made, the first that can be written. The second is in PATH on systems whose /usr is read-only.
+// linkDirs are candidates for the link to tracectl: it goes to the first writable one. The second is in PATH on
+// systems with a read-only /usr.
 var linkDirs = []string{"/usr/local/bin", "/opt/bin"}
 
-// manDir is where man(1) looks for pages of programs in /usr/local/bin.
+// manDir is the directory in which man(1) finds pages of programs in /usr/local/bin.
 const manDir = "/usr/local/share/man/man8"
 
-// completions are where shells look for the completion scripts of what no package has brought.
+// completions are the paths at which shells look for completion scripts that no package provides.
 var completions = []struct{ shell, path string }{
 	{"bash", "/usr/local/share/bash-completion/completions/" + tracectlName},
 	{"zsh", "/usr/local/share/zsh/site-functions/_" + tracectlName},
 	{"fish", "/usr/local/share/fish/vendor_completions.d/" + tracectlName + ".fish"},
 }
 
-// shellFiles have the tracectl in dir found in PATH, its manual by man, and its arguments completed by the shells that are there.
-// Whatever else stands at their paths is left alone, and said.
+// shellFiles returns the files that put the tracectl in dir into PATH, its manual into man's path, and its completion
+// into the installed shells. It leaves other files at these paths alone, and reports them.
 func (h Host) shellFiles(dir string, completion func(shell string) ([]byte, error)) (files []hostfile.File, notes []string, err error) {
 	add := func(f hostfile.File) {
 		f.For, f.Yields, f.Mode = forUser, true, 0o644
@@ -76,12 +77,12 @@ func (h Host) shellFiles(dir string, completion func(shell string) ([]byte, erro
 	return files, notes, nil
 }
 
-// has says whether a program is in one of the usual folders.
+// has reports whether a program is in one of the usual directories.
 func (h Host) has(program string) bool {
 	return slices.ContainsFunc([]string{"/usr/bin", "/bin", "/usr/local/bin"}, func(dir string) bool { return h.exists(path.Join(dir, program)) })
 }
 
-// writable says whether something could be made at a path: the nearest directory that is there can be written.
+// writable reports whether a file could be created at a path: its nearest existing directory is writable.
 func (h Host) writable(file string) bool {
 	for {
 		at, err := securejoin.SecureJoin(h.Root, file)
@@ -96,7 +97,7 @@ func (h Host) writable(file string) bool {
 	}
 }
 
-// sudoLacks says whether sudo is told to look for programs in certain folders, of which this is none.
+// sudoLacks reports whether sudo has a list of directories for programs that does not contain dir.
 func (h Host) sudoLacks(dir string) bool {
 	text, err := h.readFile("/etc/sudoers")
 	if err != nil {
@@ -116,7 +117,7 @@ func (h Host) sudoLacks(dir string) bool {
 	return lacks
 }
 
-// foreign says which of the files are not written since something else stands there.
+// foreign names the files that are not written because another file is in their place.
 func foreign(store *hostfile.Store, files []hostfile.File) ([]string, error) {
 	paths, err := store.Foreign(files)
 	if err != nil || len(paths) == 0 {
@@ -129,7 +130,7 @@ func foreign(store *hostfile.Store, files []hostfile.File) ([]string, error) {
 	return []string{fmt.Sprintf("left as they are, since something else has put them there: %s", strings.Join(paths, ", "))}, nil
 }
 
-// withoutDiffs leaves out the diffs of files that only make tracectl handy: manuals and generated scripts.
+// withoutDiffs omits the diffs of manuals and generated scripts, which only make tracectl convenient.
 func withoutDiffs(changes []hostfile.Change) []hostfile.Change {
 	for i := range changes {
 		if changes[i].For == forUser {

@@ -16,15 +16,15 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/hostfile/treetest"
 )
 
-// shells are what a terminal needs.
+// shells holds the programs of a host with terminals.
 var shells = map[string]string{"usr/bin/man": program, "bin/bash": program, "usr/bin/zsh": program, "usr/bin/fish": program}
 
-// handy is a request to install all that makes tracectl handy on a terminal.
+// handy returns a request that also installs the manual and completion.
 func handy(t *testing.T) Request {
 	return request(t, "one", Request{Default: true, Completion: func(shell string) ([]byte, error) { return []byte("# for " + shell + "\n"), nil }})
 }
 
-// TestShell has tracectl in PATH, its manual and its completion, for the shells that are there, and takes all of it away again.
+// TestShell installs the link in PATH, the manual, and the completion of the installed shells, and removes them again.
 func TestShell(t *testing.T) {
 	m := newMachine(t, engine.Podman)
 	treetest.Write(t, m.root, shells)
@@ -76,7 +76,7 @@ func manPage(t *testing.T, name string) string {
 	return string(text)
 }
 
-// TestShellYields leaves alone what others have put where our files would be, before install and after it.
+// TestShellYields leaves foreign files at our paths alone, created before the installation or after it.
 func TestShellYields(t *testing.T) {
 	m := newMachine(t, engine.Podman)
 	treetest.Write(t, m.root, shells)
@@ -114,7 +114,7 @@ func TestShellYields(t *testing.T) {
 	}
 }
 
-// TestShellReadOnly makes the link where it can be made, or says where tracectl is.
+// TestShellReadOnly creates the link in a writable directory, or else says where tracectl is.
 func TestShellReadOnly(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("mounting needs root")

@@ -18,20 +18,22 @@ import (
 
 // Removal says how to uninstall.
 type Removal struct {
-	Restart        bool   // engines take their configuration at once
-	RestartCommand string // by this command of the shell's, and not by systemd
-	Force          bool   // what containers or engines still need is removed, too
-	DiscardEdits   bool   // the original is put over files that others changed so that our part cannot be taken out
+	Restart        bool   // have the engines load their configuration at once
+	RestartCommand string // shell command that restarts an engine, instead of systemd
+	Force          bool   // also remove files that containers or engines still need
+	DiscardEdits   bool   // restore the original over files from which our part cannot be removed because of edits
 	DryRun         bool
 }
 
-// Uninstall puts back everything that Install changed: engines' files first, and what they called last. A file that others changed
-// since keeps what they wrote, and loses what Install put in. If that cannot be taken out of some file, nothing is changed, and
-// the error is a *hostfile.EditedError. What containers need that were made through the shim is kept until they are gone, and
-// what an engine may still call, until it has read its configuration: Report.Kept says so, and another Uninstall removes it
-// then. As long as anything is kept, the programs stay loaded, with all recordings.
+// Uninstall restores everything that Install changed: first the engines' files, then the files that the engines
+// called. A file that was edited since keeps the edits and loses only Install's part. If that part cannot be removed
+// from some file, Uninstall changes nothing and returns a *hostfile.EditedError.
 //
-// A file that cannot be written keeps no other file from being put back; the shim stays with it, unless Force is set.
+// Files that existing containers need are kept until those containers are gone. Files that an engine may still call
+// are kept until it has read its configuration. Report.Kept lists both, and another Uninstall removes them later. As
+// long as any file is kept, the programs stay loaded, with all recordings.
+//
+// If a file cannot be written, the others are still restored. The shim stays with that file, unless Force is set.
 func (h Host) Uninstall(ctx context.Context, r Removal) (report Report, err error) {
 	report.DryRun = r.DryRun
 	store, err := h.open(r.DryRun)
@@ -65,7 +67,7 @@ func (h Host) Uninstall(ctx context.Context, r Removal) (report Report, err erro
 	default:
 		report.Notes = append(report.Notes, problem.Error())
 	}
-	// What is left of engines' files is of those that are not there any more.
+	// The remaining files of engines belong to engines that are gone.
 	if err := u.restore(func(r hostfile.Recorded) bool { return !isOwn(r) && !u.keeps(r) }); err != nil {
 		return report, err
 	}
@@ -98,14 +100,14 @@ func (u *uninstallation) unfinished() error {
 	return fmt.Errorf("%w; what it needs is kept: correct that, and run tracectl uninstall again", &u.left)
 }
 
-// keeps says whether a file is kept for an engine.
+// keeps reports whether a file is kept for an engine.
 func (u *uninstallation) keeps(r hostfile.Recorded) bool {
 	return slices.ContainsFunc(u.report.Kept, func(k Kept) bool { return slices.Contains(k.Paths, r.Path) })
 }
 
 func everything(hostfile.Recorded) bool { return true }
 
-// isOwn says whether a file is none of an engine's.
+// isOwn reports whether a file belongs to no engine.
 func isOwn(r hostfile.Recorded) bool {
 	return r.For == forShim || r.For == forUnit || r.For == forUser
 }
@@ -114,7 +116,7 @@ func forEngine(e engine.Engine) func(hostfile.Recorded) bool {
 	return func(r hostfile.Recorded) bool { return r.For == e.String() }
 }
 
-// unseen says whether an engine whose files were changed was not found, or not understood.
+// unseen reports whether some engine with changed files was not found or could not be read.
 func (u *uninstallation) unseen(found []engine.Engine) bool {
 	return slices.ContainsFunc(u.store.Recorded(), func(r hostfile.Recorded) bool {
 		return !isOwn(r) && !slices.ContainsFunc(found, func(e engine.Engine) bool {
@@ -123,7 +125,7 @@ func (u *uninstallation) unseen(found []engine.Engine) bool {
 	})
 }
 
-// engine puts an engine's files back, and finds out whether something has to be kept for it.
+// engine restores an engine's files, and finds out whether files have to be kept for it.
 func (u *uninstallation) engine(ctx context.Context, e engine.Engine) error {
 	_, changed := u.store.Marked(appliedMark + e.String())
 	stale := u.stale(ctx, e)
@@ -133,7 +135,7 @@ func (u *uninstallation) engine(ctx context.Context, e engine.Engine) error {
 	}
 	before := len(u.left.Files)
 	changes, err := u.release(e, interim)
-	if err != nil || len(u.left.Files) > before { // nothing can be done for it as long as it calls the shim
+	if err != nil || len(u.left.Files) > before { // the engine still calls the shim: keep everything for it
 		return err
 	}
 	reloaded := false
@@ -143,7 +145,7 @@ func (u *uninstallation) engine(ctx context.Context, e engine.Engine) error {
 		}
 		stale = !reloaded
 	}
-	// Only now, when it makes no more of them.
+	// Look only now, after it has stopped making new ones.
 	var containers []engine.Container
 	if !u.Force {
 		containers, err = e.Dependents(u.Host.engine(), u.shims)
@@ -178,8 +180,8 @@ func (u *uninstallation) engine(ctx context.Context, e engine.Engine) error {
 	return nil
 }
 
-// forget has a running engine forget the runtime that is gone, or says how to. That it offers one too many does no harm to others: it is
-// no reason to fail.
+// forget makes a running engine forget the removed runtime, or reports how to. A leftover runtime harms nothing, so a
+// failure here is not an error.
 func (u *uninstallation) forget(ctx context.Context, e engine.Engine) {
 	if !u.offers(ctx, e, u.shims) || u.DryRun && u.Restart {
 		return
@@ -192,7 +194,7 @@ func (u *uninstallation) forget(ctx context.Context, e engine.Engine) {
 	u.report.Notes = append(u.report.Notes, fmt.Sprintf("%s offers the runtime runc-trace, which is gone, until it is restarted: containers that ask for it do not start", e))
 }
 
-// own are those of the containers that belong to the pod that this process runs in.
+// own returns those of the containers that belong to the pod of this process.
 func (u *uninstallation) own(containers []engine.Container) []engine.Container {
 	var own []engine.Container
 	for _, c := range containers {
@@ -207,14 +209,14 @@ func (u *uninstallation) own(containers []engine.Container) []engine.Container {
 	return own
 }
 
-// stale says whether an engine runs that may still call the shim, whatever its configuration says now.
+// stale reports whether a running engine may still call the shim, regardless of its current configuration.
 func (u *uninstallation) stale(ctx context.Context, e engine.Engine) bool {
 	applied, marked := u.store.Marked(appliedMark + e.String())
 	if !marked || !u.live() {
 		return false
 	}
 	if started, running := u.Started(e.Binary); running && started.Before(applied) && !e.Rereads() {
-		return false // it has never read the other one
+		return false // it has never read the changed one
 	}
 	restored, marked := u.store.Marked(restoredMark + e.String())
 	if !marked {
@@ -223,8 +225,9 @@ func (u *uninstallation) stale(ctx context.Context, e engine.Engine) bool {
 	return u.Host.stale(ctx, e, restored, u.shims, func(use engine.Use) bool { return !use.Default })
 }
 
-// interimFile is Docker's configuration as long as it has containers that need the shim, or has our runtime for its default
-// one: it gives that up when its configuration names another, and not when it names none. Other engines need no such thing.
+// interimFile returns Docker's configuration for as long as it has containers that need the shim, or uses our runtime
+// as its default. Docker replaces its default only if its configuration names another one. Other engines need no such
+// file.
 func (u *uninstallation) interimFile(e engine.Engine) ([]hostfile.File, error) {
 	if !e.KeepsDefault() {
 		return nil, nil
@@ -234,7 +237,7 @@ func (u *uninstallation) interimFile(e engine.Engine) ([]hostfile.File, error) {
 		return nil, err
 	}
 	for _, shim := range u.shims {
-		// What cannot be read, nobody uses.
+		// If the configuration cannot be read, Docker does not use it either.
 		if use, err := e.UsesShim(u.Host.engine(), []string{shim}); err == nil && len(use.Runtimes) > 0 {
 			f, err := e.Keep(u.Host.engine(), before, shim)
 			return []hostfile.File{{Path: f.Path, Data: f.Data, Mode: f.Mode, For: e.String()}}, err
@@ -243,7 +246,7 @@ func (u *uninstallation) interimFile(e engine.Engine) ([]hostfile.File, error) {
 	return nil, nil
 }
 
-// release puts an engine's files back, or in the interim one, and tells what the latter changes.
+// release restores an engine's files, or writes the interim file, and returns the changes of the interim file.
 func (u *uninstallation) release(e engine.Engine, interim []hostfile.File) ([]hostfile.Change, error) {
 	if !slices.ContainsFunc(u.store.Recorded(), forEngine(e)) {
 		return nil, nil
@@ -258,7 +261,7 @@ func (u *uninstallation) release(e engine.Engine, interim []hostfile.File) ([]ho
 	if err != nil || u.DryRun {
 		return changes, err
 	}
-	if u.DiscardEdits { // keeps them
+	if u.DiscardEdits { // keeps a copy of the edits
 		if err := u.restore(forEngine(e)); err != nil {
 			return nil, err
 		}
@@ -270,7 +273,7 @@ func (u *uninstallation) release(e engine.Engine, interim []hostfile.File) ([]ho
 	return changes, u.store.Commit()
 }
 
-// restore puts files back. It goes on past those that cannot be written.
+// restore restores the chosen files. It goes on past files that cannot be written.
 func (u *uninstallation) restore(chosen func(hostfile.Recorded) bool) error {
 	do := u.store.Restore
 	if u.DryRun {
@@ -286,7 +289,7 @@ func (u *uninstallation) restore(chosen func(hostfile.Recorded) bool) error {
 	return err
 }
 
-// changed reports changes of files.
+// changed adds changes of files to the report.
 func (u *uninstallation) changed(changes []hostfile.Change) {
 	for _, c := range withoutDiffs(changes) {
 		known := slices.ContainsFunc(u.report.Changes, func(r hostfile.Change) bool { return r.Path == c.Path })
@@ -301,7 +304,7 @@ func (u *uninstallation) changed(changes []hostfile.Change) {
 	}
 }
 
-// reload has an engine take its configuration, and says whether it has.
+// reload makes an engine load its configuration, and reports whether it has.
 func (u *uninstallation) reload(ctx context.Context, e engine.Engine) (bool, error) {
 	if u.DryRun {
 		if u.RestartCommand == "" && (!u.runsSystemd() || e.Unit == "") {
@@ -325,7 +328,7 @@ func (u *uninstallation) reload(ctx context.Context, e engine.Engine) (bool, err
 	return done, err
 }
 
-// rest puts back what is left, and ends the tracing, unless anything is kept.
+// rest restores the remaining files and stops the tracing, unless some file is kept.
 func (u *uninstallation) rest(ctx context.Context) error {
 	if len(u.report.Kept) > 0 {
 		u.keep()
@@ -343,7 +346,7 @@ func (u *uninstallation) rest(ctx context.Context) error {
 	return u.daemonReload(ctx)
 }
 
-// keep names in the report what is kept for each reason.
+// keep lists the kept files in the report, by reason.
 func (u *uninstallation) keep() {
 	var shim []string
 	for _, r := range u.store.Recorded() {
@@ -357,7 +360,7 @@ func (u *uninstallation) keep() {
 	}
 }
 
-// stop ends the tracing.
+// stop stops the tracing.
 func (u *uninstallation) stop(ctx context.Context) error {
 	if !u.live() {
 		return nil
@@ -370,7 +373,7 @@ func (u *uninstallation) stop(ctx context.Context) error {
 	if u.DryRun {
 		return nil
 	}
-	// The agent may have been enabled. The other unit is so by a link that is put back.
+	// The agent may have been enabled. The other unit is enabled by a link, which is restored.
 	for _, command := range [][]string{{"disable", "--now", agentName}, {"stop", unitName}} {
 		unit := command[len(command)-1]
 		ours := slices.ContainsFunc(u.store.Recorded(), func(r hostfile.Recorded) bool { return r.For == forUnit && path.Base(r.Path) == unit })

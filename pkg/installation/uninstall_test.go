@@ -27,7 +27,7 @@ const shim = "/opt/runc-trace/bin/runc-trace"
 
 var ownPaths = []string{shim, "/opt/runc-trace/bin/tracectl", "/etc/runc-trace/config.toml"}
 
-// TestKeptForContainers keeps what containerd's containers need until they are gone.
+// TestKeptForContainers keeps the files that containerd's containers need until they are gone.
 func TestKeptForContainers(t *testing.T) { synctest.Test(t, testKeptForContainers) }
 
 func testKeptForContainers(t *testing.T) {
@@ -57,7 +57,7 @@ func testKeptForContainers(t *testing.T) {
 			t.Errorf("%s is %s, was %s", name, after[name], text)
 		}
 	}
-	// Recordings stay as long as anything does.
+	// Recordings stay as long as any file is kept.
 	if m.contents(shim) == "" || !m.loaded || dry.Unloaded || dry.Recordings != 0 {
 		t.Errorf("shim %q, loaded %v, %+v", m.contents(shim), m.loaded, dry)
 	}
@@ -74,7 +74,7 @@ func testKeptForContainers(t *testing.T) {
 	}
 	m.same("uninstalling when the containers are gone", before)
 
-	// And by force.
+	// Force removes them.
 	m.install(request(t, "one", Request{Default: true}))
 	treetest.Write(t, m.root, map[string]string{task + "/web/runtime": shim})
 	if forced := m.uninstall(Removal{Force: true}); len(forced.Kept) != 0 {
@@ -94,7 +94,7 @@ func paths(r Report) []string {
 	return list
 }
 
-// TestKeptForEngine keeps what a running engine still calls, until it was restarted.
+// TestKeptForEngine keeps the files that a running engine still calls, until it was restarted.
 func TestKeptForEngine(t *testing.T) { synctest.Test(t, testKeptForEngine) }
 
 func testKeptForEngine(t *testing.T) {
@@ -103,7 +103,7 @@ func testKeptForEngine(t *testing.T) {
 		before := m.tree()
 		program := "/usr/bin/" + string(kind)
 
-		// One that has run since before the installation does not know the shim.
+		// An engine that started before the installation does not know the shim.
 		m.started[program] = time.Now().Add(-time.Hour)
 		m.install(request(t, "one", Request{Default: true}))
 		if report := m.uninstall(Removal{}); len(report.Kept) != 0 || len(report.Commands) != 0 {
@@ -145,7 +145,7 @@ func testKeptForEngine(t *testing.T) {
 	}
 }
 
-// TestDocker keeps Docker from going without the runtime that its containers have, or that it takes for its default one.
+// TestDocker never leaves Docker without a runtime that its containers have, or that is its default.
 func TestDocker(t *testing.T) { synctest.Test(t, testDocker) }
 
 func testDocker(t *testing.T) {
@@ -157,7 +157,7 @@ func testDocker(t *testing.T) {
 	forgetting := "{\n    \"log-driver\": \"local\",\n    \"runtimes\": {},\n    \"default-runtime\": \"runc\"\n}"
 	keptPaths := append(ownPaths[:3:3], "/etc/docker/daemon.json")
 
-	// Not restarted.
+	// Docker is not restarted.
 	m.install(request(t, "one", Request{Default: true}))
 	m.says["docker info"] = calls
 	for range 2 {
@@ -173,7 +173,7 @@ func testDocker(t *testing.T) {
 	m.uninstall(Removal{})
 	m.same("uninstalling after a reload", before)
 
-	// A stopped container.
+	// Docker has a stopped container.
 	m.install(request(t, "one", Request{Default: true}))
 	container := "var/lib/docker/containers/abc"
 	treetest.Write(t, m.root, map[string]string{container + "/hostconfig.json": `{"Runtime": "runc-trace"}`})
@@ -198,7 +198,7 @@ func testDocker(t *testing.T) {
 	m.uninstall(Removal{})
 	m.same("uninstalling without containers", before)
 
-	// Restarted: it takes a configuration that names its own default runtime, and then the one that it had.
+	// Docker is restarted: it loads a configuration that names its own default runtime, and then its original one.
 	m.install(request(t, "one", Request{Default: true}))
 	m.says["docker info"] = calls
 	m.ran()
@@ -232,7 +232,7 @@ func (m *machine) edit(name, old, new string) {
 	}
 }
 
-// TestEdited takes our entries out of what others have changed, also if the file was installed again since.
+// TestEdited removes our entries from edited files, even if they were installed again after the edit.
 func TestEdited(t *testing.T) { synctest.Test(t, testEdited) }
 
 func testEdited(t *testing.T) {
@@ -283,7 +283,7 @@ func testEdited(t *testing.T) {
 	}
 }
 
-// TestRefused changes nothing if what was put into a file cannot be taken out of it again, unless edits are not wanted.
+// TestRefused changes nothing if our part cannot be removed from a file, unless edits are to be discarded.
 func TestRefused(t *testing.T) { synctest.Test(t, testRefused) }
 
 func testRefused(t *testing.T) {
@@ -318,7 +318,7 @@ func testRefused(t *testing.T) {
 	m.same("uninstalling what was edited", before)
 }
 
-// TestInterimOfEdited keeps what others wrote into daemon.json also while containers need our runtime.
+// TestInterimOfEdited keeps edits of daemon.json also while containers need our runtime.
 func TestInterimOfEdited(t *testing.T) { synctest.Test(t, testInterimOfEdited) }
 
 func testInterimOfEdited(t *testing.T) {
@@ -343,7 +343,7 @@ func testInterimOfEdited(t *testing.T) {
 	}
 }
 
-// TestMoved follows files that others put symbolic links in the place of, and leaves alone what they removed.
+// TestMoved follows files that were replaced by symbolic links, and leaves removed files removed.
 func TestMoved(t *testing.T) { synctest.Test(t, testMoved) }
 
 func testMoved(t *testing.T) {
@@ -383,7 +383,7 @@ func testMoved(t *testing.T) {
 
 func names(tree map[string]string) []string { return slices.Sorted(maps.Keys(tree)) }
 
-// TestGone uninstalls where an engine is not there any more, or cannot be read.
+// TestGone uninstalls although an engine is gone or cannot be read.
 func TestGone(t *testing.T) { synctest.Test(t, testGone) }
 
 func testGone(t *testing.T) {
@@ -402,7 +402,7 @@ func testGone(t *testing.T) {
 	m.same("uninstalling without the engine", want)
 }
 
-// TestUnreadable holds that an engine whose configuration cannot be read is in the way of its own uninstallation only.
+// TestUnreadable checks that an engine with an unreadable configuration blocks only its own uninstallation.
 func TestUnreadable(t *testing.T) { synctest.Test(t, testUnreadable) }
 
 func testUnreadable(t *testing.T) {
@@ -434,7 +434,7 @@ func testUnreadable(t *testing.T) {
 	}
 }
 
-// TestForgetsRuntime has Docker forget a runtime that is gone, or says that it offers it.
+// TestForgetsRuntime makes Docker forget the removed runtime, or reports that Docker still offers it.
 func TestForgetsRuntime(t *testing.T) { synctest.Test(t, testForgetsRuntime) }
 
 func testForgetsRuntime(t *testing.T) {
@@ -481,7 +481,7 @@ func testForgetsRuntime(t *testing.T) {
 	}
 }
 
-// TestUnwritable goes on past a file that cannot be put back, and keeps what it needs, but for the one who insists.
+// TestUnwritable goes on past a file that cannot be restored, and keeps the files that it needs, unless Force is set.
 func TestUnwritable(t *testing.T) { synctest.Test(t, testUnwritable) }
 
 func testUnwritable(t *testing.T) {
@@ -515,7 +515,7 @@ func testUnwritable(t *testing.T) {
 		m.same("uninstalling when it can be written", before)
 	}
 
-	// And installing: nothing is changed.
+	// Installing changes nothing.
 	set("+i")
 	_, err := m.host().Install(t.Context(), request(t, "one", Request{Default: true}))
 	says(t, err, "writing /etc/containerd/config.toml: operation not permitted (if lsattr shows", "; everything was put back")

@@ -11,9 +11,9 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/hostfile"
 )
 
-// UninstallAll does what Uninstall does, and looks again, once an interval, until nothing is kept or ctx ends: the report is then the last
-// one. What is done at a time is not broken off. say is given the report whenever what is kept becomes another,
-// and the error of a look that failed, unless it is the first one, after which there is nothing to wait for.
+// UninstallAll calls Uninstall once per interval until nothing is kept or ctx ends, and returns the last report. It does
+// not cancel a running step. It calls say with each report whose list of kept files differs from the last one, and with
+// the error of a failed call. If the first call fails, UninstallAll returns at once, because there is nothing to wait for.
 func (h Host) UninstallAll(ctx context.Context, r Removal, interval time.Duration, say func(Report, error)) (Report, error) {
 	last, err := h.Uninstall(context.WithoutCancel(ctx), r)
 	for errors.Is(err, hostfile.ErrBusy) && pause(ctx, interval) {
@@ -40,7 +40,7 @@ func (h Host) UninstallAll(ctx context.Context, r Removal, interval time.Duratio
 	return last, nil
 }
 
-// pause waits, and says whether ctx has not ended.
+// pause waits for the interval, and reports whether ctx is still valid.
 func pause(ctx context.Context, interval time.Duration) bool {
 	select {
 	case <-ctx.Done():
@@ -50,7 +50,7 @@ func pause(ctx context.Context, interval time.Duration) bool {
 	}
 }
 
-// Installed says whether there is anything that Uninstall would put back or remove, but for programs that are loaded.
+// Installed reports whether Uninstall would restore or remove any file. It ignores loaded programs.
 func (h Host) Installed() (bool, error) {
 	store, err := hostfile.View(h.Root, nil)
 	if err != nil {

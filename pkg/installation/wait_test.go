@@ -19,7 +19,8 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/hostfile/treetest"
 )
 
-// TestUninstallAll goes on until the last container is gone, tells what it waits for when that changes, and does no more than look meanwhile.
+// TestUninstallAll goes on until the last container is gone, reports changes of what it waits for, and otherwise only
+// looks.
 func TestUninstallAll(t *testing.T) { synctest.Test(t, testUninstallAll) }
 
 func testUninstallAll(t *testing.T) {
@@ -73,7 +74,7 @@ func testUninstallAll(t *testing.T) {
 	m.same("uninstalling in the end", before)
 }
 
-// TestUninstallAllEnds gives up when it is told to, and where the first look fails.
+// TestUninstallAllEnds stops when ctx ends, and if the first call fails.
 func TestUninstallAllEnds(t *testing.T) { synctest.Test(t, testUninstallAllEnds) }
 
 func testUninstallAllEnds(t *testing.T) {
@@ -91,7 +92,7 @@ func testUninstallAllEnds(t *testing.T) {
 		t.Errorf("installed: %v, %v", installed, err)
 	}
 
-	// A file out of which our part cannot be taken is for the user to look at.
+	// The user has to resolve a file from which our part cannot be removed.
 	m.install(request(t, "one", Request{Default: true}))
 	m.edit("etc/containerd/config.toml", "version = 2", "version =")
 	var edited *hostfile.EditedError

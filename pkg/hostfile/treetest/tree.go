@@ -15,8 +15,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Read gives all that is below a directory: contents, modes, owners, times, targets of links and extended attributes. Times
-// are those of files and links: a directory's changes whenever a file in it is replaced.
+// Read returns everything below a directory: contents, modes, owners, times, link targets and extended attributes. It
+// omits the times of directories, which change whenever a file in them is replaced.
 func Read(t *testing.T, root string) map[string]string {
 	t.Helper()
 	tree := make(map[string]string)
@@ -37,7 +37,7 @@ func Read(t *testing.T, root string) map[string]string {
 				return err
 			}
 			buffer := make([]byte, 1024)
-			n, _ := unix.Lgetxattr(path, "user.note", buffer) // -1 where there is none
+			n, _ := unix.Lgetxattr(path, "user.note", buffer) // -1 if there is none
 			text += fmt.Sprintf(", %s, user.note %q, %q", modified, buffer[:max(0, n)], data)
 		case fs.ModeSymlink:
 			target, err := os.Readlink(path)
@@ -56,9 +56,9 @@ func Read(t *testing.T, root string) map[string]string {
 	return tree
 }
 
-// Write makes files below a directory: a name that ends in a slash is a directory, a value that begins with "-> " is the
-// target of a symbolic link, and all else is the contents of a file, which can be executed if it begins with "#!". Their times
-// are long ago.
+// Write creates files below a directory. A name that ends in a slash is a directory. A value that begins with "-> " is
+// the target of a symbolic link. All other values are contents of files, which are executable if they begin with "#!".
+// All times are set to long ago.
 func Write(t *testing.T, root string, files map[string]string) {
 	t.Helper()
 	for name, text := range files {
