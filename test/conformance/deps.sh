@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 #
-# Installs the packages that the conformance tests need beside test/deps.sh, if they are missing.
+# Installs missing packages that the conformance tests need besides those of test/deps.sh.
 set -eu
 
 need=""

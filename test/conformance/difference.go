@@ -9,12 +9,12 @@ import (
 	"strings"
 )
 
-// difference is a test that ended in one way by bare runc and in another by the shim.
+// difference is a test that ended differently with bare runc and with the shim.
 type difference struct{ test, bare, shim string }
 
 type differenceList []difference
 
-// differences compares two runs. A test that only one of them has is a difference, and has ended as "" by the other.
+// differences compares two runs. A test that only one of them has is a difference; its other result is "".
 func differences(bare, shim ending) differenceList {
 	all := maps.Clone(bare)
 	maps.Copy(all, shim)
@@ -27,20 +27,21 @@ func differences(bare, shim ending) differenceList {
 	return found
 }
 
-// files are those that the tests are in.
+// files returns the files of the tests.
 func (l differenceList) files() []string {
 	var names []string
 	for _, d := range l {
 		file, _, _ := strings.Cut(d.test, ": ")
 		names = append(names, file)
 	}
-	return slices.Compact(names) // they are sorted
+	return slices.Compact(names) // the list is sorted
 }
 
-// dispute is a test on which two runs of the same round disagreed, and how often it ended in which way.
+// dispute is a test on which two runs of the same round disagreed, with the number of times that it ended in each
+// way.
 type dispute struct {
 	test, bare, shim string
-	stands           bool // by the shim it ended so in more than a quarter of the rounds, and by bare runc in none
+	stands           bool // over a quarter of the rounds with the shim ended in a way unseen with bare runc
 }
 
 // disputes compares several runs of the same files, round by round.
@@ -55,7 +56,7 @@ func disputes(bare, shim []ending) []dispute {
 	for _, test := range slices.Sorted(maps.Keys(tests)) {
 		barely, shimmed := ways(bare, test), ways(shim, test)
 		d := dispute{test: test, bare: tally(barely), shim: tally(shimmed)}
-		// A test that fails once in a hundred times by either has not failed by both within ten.
+		// A test that fails once in a hundred times with either may fail with only one of them in ten rounds.
 		for how, times := range shimmed {
 			d.stands = d.stands || barely[how] == 0 && 4*times > len(shim)
 		}
@@ -64,7 +65,7 @@ func disputes(bare, shim []ending) []dispute {
 	return found
 }
 
-// ways counts the ways in which a test has ended; "" if a run has no such test.
+// ways counts the results of a test; "" if a run does not have the test.
 func ways(runs []ending, test string) map[string]int {
 	all := map[string]int{}
 	for _, run := range runs {

@@ -17,20 +17,20 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/unregistered"
 )
 
-// patience is how long a file of tests may take; the longest takes less than a minute alone.
+// patience is the time limit for a file of tests; the longest takes less than a minute alone.
 const patience = 8 * time.Minute
 
-// job is one file of a suite's tests, run by a variant.
+// job is one file of a suite's tests, run with a variant.
 type job struct {
 	suite   *suite
 	variant variant
 	file    string
 }
 
-// results are the ends of jobs.
+// results holds the results of jobs.
 type results map[job]ending
 
-// of puts together the ends of a suite's tests by a variant.
+// of merges the results of a suite's tests with a variant.
 func (r results) of(s *suite, v variant) ending {
 	all := ending{}
 	for j, e := range r {
@@ -49,7 +49,7 @@ type workshop struct {
 	lanes   int
 }
 
-// run runs all jobs, in their order. A job that cannot be run is an error, and so is one that takes too long.
+// run runs all jobs in order. It returns an error if a job cannot be run or exceeds its time limit.
 func (w workshop) run(ctx context.Context, jobs []job) (results, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -87,7 +87,7 @@ func (w workshop) run(ctx context.Context, jobs []job) (results, error) {
 	return ends, failure
 }
 
-// alone runs jobs one after the other.
+// alone runs jobs one after another.
 func (w workshop) alone(ctx context.Context, jobs ...job) (results, error) {
 	return workshop{scratch: w.scratch, lanes: 1}.run(ctx, jobs)
 }
@@ -111,7 +111,7 @@ func (w workshop) do(ctx context.Context, lane int, j job) (ending, error) {
 
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	// A terminal is what many of the tests expect to stand before.
+	// Many tests expect a terminal.
 	c := exec.CommandContext(ctx, "sh", script, name, j.suite.view, tmp, j.variant.program, runc,
 		"script", "-qec", "bats --tap tests/integration/"+j.file+" >/tmp/tap 2>&1", "/dev/null")
 	c.Dir = j.suite.directory
@@ -123,7 +123,7 @@ func (w workshop) do(ctx context.Context, lane int, j job) (ending, error) {
 	if j.suite.crun {
 		c.Env = append(c.Env, "WITHOUT_DEVICES=1")
 	}
-	// script(1) types something into the terminal when its own input ends: it must not.
+	// script(1) types a character into the terminal when its input ends, so its input is kept open.
 	input, keep, err := os.Pipe()
 	if err != nil {
 		return nil, err

@@ -1,15 +1,15 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 #
-# lane.sh LANE VIEW TMP FROM TO COMMAND... runs a command in a world of its own, so that several can run at once and
-# none leaves anything behind: in a cgroup LANE of every hierarchy, which it takes for the root, with processes, mounts
-# and a network of its own, the directory TMP on /tmp, and the directory FROM on TO. VIEW is what it finds at
-# /sys/fs/cgroup: "host", what this machine has, or "unified", cgroup v2 alone.
+# lane.sh LANE VIEW TMP FROM TO COMMAND... runs a command in an isolated lane, so that several can run at once and
+# leave nothing behind. A lane has its own PID, mount and network namespaces, a cgroup LANE in every hierarchy,
+# which it sees as the root, the directory TMP mounted on /tmp, and the directory FROM on TO. VIEW selects the
+# lane's /sys/fs/cgroup: "host" for that of this machine, or "unified" for cgroup v2 alone.
 #
 # lane.sh --remove LANE removes the cgroups of a lane that was killed.
 set -eu
 
-# hierarchies prints one line for each: type, mount point, and options that mount(8) finds it by.
+# hierarchies prints a line for each hierarchy: type, mount point, and options that identify it for mount(8).
 hierarchies() {
 	awk '{
 		for (i = 7; $i != "-"; i++) ;
@@ -47,24 +47,24 @@ inside() {
 		done
 		echo "$links" | while read -r target link; do [ -z "$link" ] || ln -s "$target" "$link"; done
 	fi
-	# The shell stays, as the init that reaps what has lost its parent.
+	# The shell remains as the init, which reaps orphaned processes.
 	"$@"
 }
 
 join() {
 	hierarchies | while read -r _ point _; do
 		mkdir "$point/$1"
-		# A cpuset of v1 takes nobody in before it has been given its share.
+		# A v1 cpuset accepts no process until its CPUs and memory nodes are set.
 		for file in cpuset.cpus cpuset.mems; do
 			[ -e "$point/cgroup.controllers" ] || [ ! -e "$point/$file" ] || cat "$point/$file" >"$point/$1/$file"
 		done
 	done
 	for procs in $(hierarchies | awk -v lane="$1" '{print $2 "/" lane "/cgroup.procs"}'); do
-		echo 0 >"$procs" # 0 is the writer
+		echo 0 >"$procs" # 0 stands for the writer
 	done
 }
 
-# Killed processes may take a moment to leave.
+# Killed processes may take a moment to exit.
 remove() {
 	hierarchies | while read -r _ point _; do
 		for _ in $(seq 50); do
@@ -77,7 +77,7 @@ remove() {
 
 case $1 in
 --leaf)
-	# In cgroup v2 only a leaf may have processes, if there are controllers to hand on.
+	# In cgroup v2, only leaves may have processes if controllers are enabled for children.
 	for leaf in $(hierarchies | while read -r _ point _; do
 		[ -z "$(cat "$point/cgroup.controllers" 2>/dev/null)" ] || echo "$point/$2/tests"
 	done); do

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Command conformance runs runc's own integration suite by a bare runtime and by the shim in front of the same
-// runtime, and prints the tests that end differently. It exits with 1 if there is one.
+// Command conformance runs runc's own integration suite with a bare runtime, and with the shim in front of the same
+// runtime. It prints the tests that end differently, and exits with 1 if there are any.
 //
-// Each file of tests runs in a world of its own (lane.sh), so that several run at once. If a test ends differently,
-// its file runs again, alone: three times, or ten if one of these disagrees as well. A difference is a test that in
-// more than a quarter of the rounds ended by the shim in a way in which it never ended by the bare runtime; how often
-// is printed for both.
+// Each file of tests runs in a lane of its own (lane.sh), so that several run at once. If a test ends differently,
+// its file runs again, alone: three times, or ten if one of these disagrees as well. A test counts as different if
+// more than a quarter of the rounds with the shim ended in a way in which no round with the bare runtime ended. The
+// output has the counts of both.
 package main
 
 import (
@@ -25,7 +25,7 @@ import (
 	"time"
 )
 
-// cache keeps what takes long to make from one run to the next.
+// cache keeps files that take long to make, for later runs.
 const cache = "/var/cache/runc-trace-e2e"
 
 func main() {
@@ -48,7 +48,7 @@ func main() {
 	}
 }
 
-// run says whether the shim is the same as bare runtimes.
+// run reports whether the shim behaves like the bare runtimes.
 func run(ctx context.Context, quick bool, names, files string, lanes, again int) (same bool, err error) {
 	if os.Geteuid() != 0 {
 		return false, errors.New("the suite makes containers: run this as root")
@@ -110,7 +110,7 @@ func run(ctx context.Context, quick bool, names, files string, lanes, again int)
 	return same, nil
 }
 
-// report prints how a suite ended, and says whether it ended the same by the shim.
+// report prints the results of a suite, and reports whether those with the shim are the same.
 func (s *suite) report(ctx context.Context, w workshop, ends results, again int) (bool, error) {
 	bare := ends.of(s, s.variants[0])
 	n := bare.count()
@@ -147,9 +147,9 @@ func (s *suite) report(ctx context.Context, w workshop, ends results, again int)
 	return same, nil
 }
 
-// settle runs a file alone, by itself and by a variant, in turns. If the first rounds all agree, it ends there.
-// Otherwise all rounds are run: to stop at the first good ones would be to choose the result. It
-// returns every test on which a round disagreed, with how often it ended in which way.
+// settle runs a file alone, with the bare runtime and with a variant in turns. If the first rounds all agree, it
+// stops. Otherwise it runs all rounds: stopping at the first agreement would select the result. It returns every
+// test on which a round disagreed, with the number of times that it ended in each way.
 func (s *suite) settle(ctx context.Context, w workshop, v variant, file string, most int) (disputed []dispute, rounds int, err error) {
 	const enough = 3
 	var bare, shim []ending
@@ -164,7 +164,7 @@ func (s *suite) settle(ctx context.Context, w workshop, v variant, file string, 
 	return disputes(bare, shim), rounds, nil
 }
 
-// here is the folder of this program's scripts: it is run from the root of the repository.
+// here returns the path of one of this program's scripts. The program runs in the root of the repository.
 func here(script string) (string, error) {
 	path, err := filepath.Abs(filepath.Join("test/conformance", script))
 	if err != nil {

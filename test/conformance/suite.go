@@ -15,36 +15,36 @@ import (
 	"strings"
 )
 
-// runcModule is the module in go.mod if the project needs runc's packages; otherwise newest is taken.
+// runcModule is the module whose version go.mod sets; if it does not, the version is newest.
 const (
 	runcModule = "github.com/opencontainers/runc"
 	newest     = "v1.5.2"
 )
 
-// suite is a version of runc's integration suite, and the runtime that it runs by.
+// suite is a version of runc's integration suite, with the runtime to test.
 type suite struct {
 	name    string
 	version string // of the suite
-	program string // the runtime; none: the one that is built with the suite
+	program string // the runtime; empty: the one built with the suite
 	view    string // see lane.sh
-	crun    bool   // the runtime is crun, which is not expected to pass most of it
+	crun    bool   // the runtime is crun, which fails most of the suite
 	files   *regexp.Regexp
-	all     bool // by all variants, or only bare and loaded
+	all     bool // run with all variants instead of only bare and loaded
 
 	directory string // the sources
-	real      string // the folder that has the runtime as "runc", and nothing else
+	real      string // a directory with only the runtime, as "runc"
 	variants  []variant
-	chosen    []string // files of tests
+	chosen    []string // files of tests to run
 }
 
 // variant is a way to call the runtime.
 type variant struct {
 	name          string
-	program       string // a folder with what is called, as "runc"
-	configuration string // a file; none: it needs none
+	program       string // a directory with the called program, as "runc"
+	configuration string // a file; empty if it needs none
 }
 
-// suites are what is run.
+// suites returns the suites to run.
 func suites(ctx context.Context, quick bool) ([]*suite, error) {
 	version, err := runcVersion(ctx)
 	if err != nil {
@@ -73,16 +73,17 @@ func suites(ctx context.Context, quick bool) ([]*suite, error) {
 		return nil, fmt.Errorf("%w: install the package crun", err)
 	}
 	return append(list,
-		// runc finds a hierarchy without controllers in this view: the test is about the place of its cgroups.
+		// In this view runc finds a hierarchy without controllers, so only tests about the placement of cgroups are
+		// run.
 		&suite{name: "runc " + version + " on cgroup v2 alone", version: version, view: "unified", files: regexp.MustCompile(`^(cgroup|create|delete|exec|hooks|kill|run|start|update|userns)`)},
 		&suite{name: packaged + " " + string(number[1]), version: "v" + string(number[1]), program: packaged, view: "host", files: everything},
-		// crun refuses hybrid hosts, and says much in words of its own. tty.bats is not among the files: by bare crun
-		// 1.8.1 every test of "exec" with a terminal fails now and then, from one in six to one in a hundred times.
+		// crun refuses hybrid hosts, and has different messages. tty.bats is left out: with bare crun 1.8.1, every
+		// test of "exec" with a terminal fails sometimes, from one in six to one in a hundred times.
 		&suite{name: crun, version: version, program: crun, view: "unified", crun: true, files: regexp.MustCompile(`^(create|cwd|delete|env|exec|kill|list|pause|ps|root|run|spec|start|start_detached|start_hello|state|umask)\.bats$`)},
 	), nil
 }
 
-// runcVersion is the one that go.mod names.
+// runcVersion returns the version in go.mod.
 func runcVersion(ctx context.Context) (string, error) {
 	text, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Path}} {{.Version}}", "all").Output()
 	if err != nil {
@@ -96,7 +97,7 @@ func runcVersion(ctx context.Context) (string, error) {
 	return newest, nil
 }
 
-// prepare makes the suite, and the variants' programs and configurations below scratch.
+// prepare makes the suite, and the programs and configurations of the variants below scratch.
 func (s *suite) prepare(ctx context.Context, scratch string, t *tracer, only *regexp.Regexp) error {
 	script, err := here("suite.sh")
 	if err != nil {
@@ -116,7 +117,7 @@ func (s *suite) prepare(ctx context.Context, scratch string, t *tracer, only *re
 	if err != nil {
 		return err
 	}
-	// A shim that has no configuration it can read finds the runtime in PATH. crun is told by its name.
+	// A shim without a readable configuration finds the runtime in PATH. crun is configured by name.
 	s.real = filepath.Join(folder, "real")
 	name := filepath.Base(s.program)
 	if err := copyProgram(s.program, filepath.Join(s.real, name)); err != nil {
@@ -145,7 +146,7 @@ func (s *suite) prepare(ctx context.Context, scratch string, t *tracer, only *re
 	return s.choose(only)
 }
 
-// choose lists the files of tests, the largest first, so that none is left over to the end for a single lane.
+// choose lists the files of tests, the largest first, so that no large one is left for a single lane at the end.
 func (s *suite) choose(only *regexp.Regexp) error {
 	entries, err := filepath.Glob(filepath.Join(s.directory, "tests/integration/*.bats"))
 	if err != nil {
@@ -171,7 +172,7 @@ func (s *suite) choose(only *regexp.Regexp) error {
 	return nil
 }
 
-// jobs are all files, by all variants.
+// jobs returns all files with all variants.
 func (s *suite) jobs() []job {
 	var jobs []job
 	for _, file := range s.chosen {

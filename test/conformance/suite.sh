@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 #
-# suite.sh VERSION DIRECTORY makes the integration suite of a version of runc there, ready to run: its module's
-# files, runc and the tests' own programs built from them, and images made of this machine's programs, instead of those
-# that the suite would download.
+# suite.sh VERSION DIRECTORY makes a version of runc's integration suite in DIRECTORY, ready to run: the files of
+# its module, runc and the test programs built from them, and images made of this machine's programs instead of the
+# images that the suite would download.
 set -eu
 
 version=$1 directory=$2
@@ -17,22 +17,22 @@ fi
 echo "making runc $version and its tests in $directory"
 rm -rf "$directory"
 mkdir -p "$directory/image"
-cd "$directory" # of no module: what runc needs is its own business
+cd "$directory" # outside of any module, so that runc's dependencies are its own
 
 module=$(GOFLAGS=-mod=mod go mod download -json "github.com/opencontainers/runc@$version" | jq -r .Dir)
 cp -r "$module" runc
 chmod -R u+w runc
-rm -rf runc/vendor # a list of modules, without them
-find runc -name '*.sh' -exec chmod +x {} + # a module's files have no such bits
+rm -rf runc/vendor # has a list of modules, but not the modules
+find runc -name '*.sh' -exec chmod +x {} + # module files lose these bits
 cd runc
 targets=all
-[ ! -d tests/cmd ] || targets="runc test-binaries" # from 1.2
+[ ! -d tests/cmd ] || targets="runc test-binaries" # since 1.2
 # shellcheck disable=SC2086
 CGO_ENABLED=1 make BUILDTAGS=seccomp COMMIT="$version" $targets >../make.log 2>&1 || { cat ../make.log >&2; exit 1; }
 cd ..
 
-# In the image that stands for busybox's every applet is a file. The one that stands for Debian's has some programs of
-# this machine besides, with what they need, and mount points, which the other has not.
+# In the replacement for the busybox image every applet is a file. The replacement for the Debian image also has
+# some programs of this machine with their libraries, and mount points that the other does not have.
 mkdir -p image/bin image/dev image/etc image/root image/home image/var image/usr/bin image/usr/sbin
 mkdir -m 1777 image/tmp
 echo 'root:x:0:0:root:/root:/bin/sh' >image/etc/passwd
@@ -59,11 +59,11 @@ echo BUSYBOX_IMAGE=$directory/busybox.tar
 echo DEBIAN_IMAGE=$directory/debian.tar
 END
 
-# The suite does not wait for the receiver of consoles that it starts: now and then a container comes too early for it.
+# The suite does not wait until its console receiver is ready: sometimes a container starts too early for it.
 sed -i 's|^\tsetup_recvtty$|&\n\tretry 100 0.1 [ -S "$CONSOLE_SOCKET" ]|' runc/tests/integration/helpers.bash
 grep -q 'CONSOLE_SOCKET" \]' runc/tests/integration/helpers.bash
 
-# crun loads no rules for devices if it may not raise a limit (CAP_SYS_RESOURCE): it gets containers without any.
+# crun cannot load device rules if it may not raise a limit (CAP_SYS_RESOURCE), so its containers have none.
 cat >>runc/tests/integration/helpers.bash <<'END'
 
 if [ -v WITHOUT_DEVICES ]; then

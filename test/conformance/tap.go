@@ -10,8 +10,9 @@ import (
 	"strings"
 )
 
-// ending is how the tests of some files ended, by file and name: "ok", "skipped" and why, or "failed" and where. That
-// the same line fails is part of it: or else a test that a machine cannot pass would hide what the shim does to it.
+// ending holds the results of tests by file and name: "ok", "skipped" with the reason, or "failed" with the line.
+// The failing line is part of the result: otherwise a test that cannot pass on a machine would hide changes by the
+// shim.
 type ending map[string]string
 
 var (
@@ -20,7 +21,7 @@ var (
 	place   = regexp.MustCompile(`in test file .*, line (\d+)`)
 )
 
-// parse reads what bats prints with --tap for a file. A test that was planned and has no line is an error.
+// parse reads the output of bats --tap for a file. A planned test without a result is an error.
 func parse(file, tap string) (ending, error) {
 	ends := ending{}
 	var planned, failed string
@@ -68,7 +69,7 @@ func (e ending) count() counts {
 	return n
 }
 
-// String lists what has not passed.
+// String lists the tests that did not pass.
 func (e ending) String() string {
 	var b strings.Builder
 	for _, test := range slices.Sorted(maps.Keys(e)) {

@@ -12,9 +12,9 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/config"
 )
 
-// tracer is the shim, and the programs loaded below a directory of their own.
+// tracer is the shim, with programs loaded below a pin directory of their own.
 type tracer struct {
-	shim string // a folder that has it as "runc"
+	shim string // a directory that has it as "runc"
 	pins string
 }
 
@@ -41,10 +41,10 @@ func (t *tracer) unload() error {
 	return err
 }
 
-// configuration is the tracer's part of a config.toml.
+// configuration returns the tracer's part of a config.toml.
 func (t *tracer) configuration() string { return fmt.Sprintf("pin-dir = %q\n", t.pins) }
 
-// check holds that containers have been registered: or else nothing has been compared.
+// check returns an error if no containers were registered: then nothing was compared.
 func (t *tracer) check() error {
 	i, err := bpf.Open(t.pins)
 	if err != nil {
