@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package packages tests what `make packages` makes: what is in it, that the same commit gives the same bytes, and that
-// a machine is as it was after the packages came and went. It needs root, dpkg, rpm, lintian and mksquashfs.
+// Package packages tests the output of `make packages`: the contents, that the same commit gives the same bytes,
+// and that installing and removing a package leaves the machine as it was. It needs root, dpkg, rpm, lintian and
+// mksquashfs.
 package packages
 
 import (
@@ -19,16 +20,16 @@ import (
 	"github.com/runc-trace/runc-trace/test/roottest"
 )
 
-// epoch stands for the time of a commit.
+// epoch replaces the time of a commit.
 const epoch = "1700000000"
 
-// Two versions, so that one can be the other's upgrade.
+// Two versions, so that one can upgrade the other.
 const (
 	version = "v1.0.0-rc1"
 	newer   = "v1.0.0"
 )
 
-// dist has what was built: the first version for all architectures, the newer one for this machine.
+// dist has the built packages: the first version for all architectures, the newer one for this machine.
 var dist string
 
 func TestMain(m *testing.M) {
@@ -65,7 +66,7 @@ func build(tree, dist, version, archs string, env ...string) error {
 	return nil
 }
 
-// command runs a program on this machine and gives what it prints.
+// command runs a program on this machine and returns its output.
 func command(t *testing.T, name string, args ...string) string {
 	t.Helper()
 	c := exec.Command(name, args...)
@@ -98,7 +99,7 @@ func TestNames(t *testing.T) {
 	}
 }
 
-// TestVersions compares as dpkg does; that rpm upgrades from the first to the second, TestRPM shows.
+// TestVersions compares versions as dpkg does. TestRPM checks that rpm upgrades from the first to the second.
 func TestVersions(t *testing.T) {
 	tests := []string{ // each is older than the next
 		"0.0.0+202311142213.abcdef0",
@@ -118,7 +119,7 @@ func TestVersions(t *testing.T) {
 func TestSameBytes(t *testing.T) {
 	tree, again := t.TempDir(), t.TempDir()
 	command(t, "sh", "-c", `cd ../.. && git ls-files -z --cached --others --exclude-standard | tar -cf - --null --verbatim-files-from --ignore-failed-read -T - | tar -xf - -C "$1"`, "sh", tree)
-	// Once is enough: where and when it is built is the same question for each architecture.
+	// One architecture is enough: the time and place of the build affect all in the same way.
 	if err := build(tree, again, newer, runtime.GOARCH, "TZ=Asia/Tokyo", "LC_ALL=C.UTF-8"); err != nil {
 		t.Fatal(err)
 	}

@@ -23,7 +23,7 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files")
 
-// golden compares with a file below testdata.
+// golden compares got with a file below testdata.
 func golden(t *testing.T, name, got string) {
 	t.Helper()
 	file := filepath.Join("testdata", name)
@@ -43,11 +43,11 @@ func golden(t *testing.T, name, got string) {
 
 var (
 	manPage = regexp.MustCompile(`/((?:runc-trace|tracectl)[a-z-]*\.8)(?:\.gz)?$`)
-	// listing matches a line of tar's, rpm's and unsquashfs's: mode, owner, size, time, name.
+	// listing matches a line of tar, rpm or unsquashfs: mode, owner, size, time, name.
 	listing = regexp.MustCompile(`^(\S{10}) +(?:\d+ +)?(\w+)[/ ]+(\w+) +\d+ (?:\d{4}-\d\d-\d\d \d\d:\d\d|\w{3} +\d+ +[\d:]+) +(.*)$`)
 )
 
-// list brings a listing into one form, mode, owner and name, and checks that it has all man pages, which it leaves out.
+// list normalizes a listing to mode, owner and name. It checks that all man pages are present, and leaves them out.
 func list(t *testing.T, text string) string {
 	t.Helper()
 	text, pages := withoutPages(t, text)
@@ -64,7 +64,7 @@ func list(t *testing.T, text string) string {
 	return text
 }
 
-// withoutPages brings a listing into one form, and takes the man pages out.
+// withoutPages normalizes a listing, and returns the man pages apart.
 func withoutPages(t *testing.T, text string) (string, []string) {
 	t.Helper()
 	var lines, pages []string
@@ -108,7 +108,7 @@ func tarball(arch string) string {
 	return filepath.Join(dist, "runc-trace-1.0.0~rc1-linux-"+arch+".tar.gz")
 }
 
-// TestScripts shows that both packages have the scripts, and that these are the same.
+// TestScripts checks that both packages have the same scripts.
 func TestScripts(t *testing.T) {
 	control := t.TempDir()
 	command(t, "dpkg-deb", "--control", deb("amd64"), control)
@@ -129,11 +129,11 @@ func TestScripts(t *testing.T) {
 }
 
 func TestLintian(t *testing.T) {
-	// 0: no error, and no warning without a reason in lintian-overrides.
+	// The exit code 0 means no error, and no warning without a reason in lintian-overrides.
 	command(t, "lintian", "--profile", "debian", "--allow-root", "--fail-on", "error,warning", deb("amd64"), deb("arm64"))
 }
 
-// TestPrograms shows that the programs run on any Linux of their architecture.
+// TestPrograms checks that the programs run on any Linux of their architecture.
 func TestPrograms(t *testing.T) {
 	for arch, machine := range map[string]elf.Machine{"amd64": elf.EM_X86_64, "arm64": elf.EM_AARCH64} {
 		for name, program := range programs(t, arch) {
@@ -159,7 +159,7 @@ func TestPrograms(t *testing.T) {
 	}
 }
 
-// programs takes both out of the tarball.
+// programs extracts both programs from the tarball.
 func programs(t *testing.T, arch string) map[string][]byte {
 	t.Helper()
 	file, err := os.Open(tarball(arch))

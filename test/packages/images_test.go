@@ -14,7 +14,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// image makes one of install/KIND/build.sh's, unpacks it, and gives its file's name, its listing and its root.
+// image makes an image with install/KIND/build.sh and unpacks it. It returns the name of its file, its listing and
+// its root.
 func image(t *testing.T, kind, arch string) (name, listed, root string) {
 	t.Helper()
 	dir := t.TempDir()
@@ -24,7 +25,7 @@ func image(t *testing.T, kind, arch string) (name, listed, root string) {
 	return filepath.Base(built), command(t, "unsquashfs", "-lls", built), root
 }
 
-// TestSameImages: the same tarball gives the same image.
+// TestSameImages checks that the same tarball gives the same image.
 func TestSameImages(t *testing.T) {
 	for _, kind := range []string{"sysext", "torcx"} {
 		var images [2]string
@@ -44,7 +45,7 @@ func read(t *testing.T, elem ...string) string {
 	return string(text)
 }
 
-// unit is the unit's file with the programs in another directory.
+// unit returns the unit's file with the programs in another directory.
 func unit(t *testing.T, bin string) string {
 	t.Helper()
 	text := read(t, "../../install/runc-trace.service")
@@ -82,7 +83,7 @@ func TestSysext(t *testing.T) {
 	}
 }
 
-// TestSysextMerges has systemd take the image, unpacked: as a file it would need one of this machine's loop devices.
+// TestSysextMerges merges the unpacked image with systemd: an image file would need a loop device of this machine.
 func TestSysextMerges(t *testing.T) {
 	m := newMachine(t)
 	_, _, root := image(t, "sysext", runtime.GOARCH)
@@ -101,7 +102,7 @@ func TestSysextMerges(t *testing.T) {
 	}
 }
 
-// TestTorcx checks the image against what torcx reads: a manifest whose every path is in the image.
+// TestTorcx checks the image as torcx reads it: every path in the manifest must be in the image.
 func TestTorcx(t *testing.T) {
 	for _, arch := range []string{"amd64", "arm64"} {
 		name, listed, root := image(t, "torcx", arch)

@@ -14,23 +14,23 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// books are where dpkg and rpm keep them, and not part of any package.
+// books are the databases of dpkg and rpm, which are not part of any package.
 var books = []string{"/var/lib/dpkg", "/var/log/dpkg.log", "/var/lib/rpm", "/root/.rpmdb"}
 
-// small is a configuration that takes little memory when the programs are loaded.
+// small is a configuration that needs little memory when the programs are loaded.
 const small = "[pool]\nrings = 4\nring-size = \"64KiB\"\nidentities = 16\nexec-log-size = \"64KiB\"\n"
 
-// manager is how packages come and go: dpkg or rpm.
+// manager is a package manager: dpkg or rpm.
 type manager struct {
 	install, upgrade, remove, purge []string
-	files                           []string // prints what the package has
-	verify                          []string // prints nothing if the package is as it came
-	left                            []string // by a removal
+	files                           []string // prints the files of the package
+	verify                          []string // prints nothing if the package is unmodified
+	left                            []string // after a removal
 }
 
 func dpkg(m *machine) manager {
 	name := "_" + runtime.GOARCH + ".deb"
-	// Triggers of others (the index of manual pages) are not the package's.
+	// Triggers of other packages (the index of manual pages) are suppressed.
 	return manager{
 		install: []string{"dpkg", "--no-triggers", "--install", m.packages + "/runc-trace_1.0.0~rc1-1" + name},
 		upgrade: []string{"dpkg", "--no-triggers", "--install", m.packages + "/newer/runc-trace_1.0.0-1" + name},
@@ -49,7 +49,8 @@ func rpmManager(m *machine) manager {
 		install: call("--force-debian", "--nodeps", "--install", m.packages+"/runc-trace-1.0.0~rc1"+name),
 		upgrade: call("--force-debian", "--nodeps", "--upgrade", m.packages+"/newer/runc-trace-1.0.0"+name),
 		remove:  call("--force-debian", "--erase", "runc-trace"),
-		// rpm knows no purge, and leaves what it did not bring; two directories belong to a package that Debian has not.
+		// rpm has no purge, and keeps files that it did not install; two directories belong to a package that
+		// Debian does not have.
 		purge:  []string{"sh", "-c", "rm -r /etc/runc-trace /var/lib/runc-trace && rmdir /usr/share/licenses /usr/share/zsh/site-functions"},
 		files:  call("--query", "--list", "runc-trace"),
 		verify: call("--verify", "--nodeps", "runc-trace"),
@@ -69,7 +70,7 @@ func TestRPM(t *testing.T) {
 	lifecycle(m, rpmManager(m))
 }
 
-// lifecycle installs, loads, upgrades, removes and purges: the machine is as it was.
+// lifecycle installs, loads, upgrades, removes and purges, and checks that the machine is as it was.
 func lifecycle(m *machine, p manager) {
 	t := m.t
 	t.Helper()
@@ -89,7 +90,8 @@ func lifecycle(m *machine, p manager) {
 	m.installed(p, newer)
 	m.run("/usr/bin/tracectl", "status")
 
-	// An engine that calls the package's shim: this Podman only says that it is there. The removal undoes it.
+	// An engine that calls the package's shim: this fake Podman only prints its version. Removing the package
+	// uninstalls it.
 	m.write("/usr/local/bin/podman", "#!/bin/sh\necho podman version 4.3.1\n", 0o755)
 	m.run("/usr/bin/tracectl", "install", "--engine", "podman", "--set-default")
 	if dropin := read(t, m.root, "etc/containers/containers.conf.d/99-runc-trace.conf"); !strings.Contains(dropin, "runc-trace") {
@@ -107,14 +109,14 @@ func lifecycle(m *machine, p manager) {
 	if diff := cmp.Diff(p.left, m.changes(books...)); diff != "" {
 		t.Errorf("what the removal left (-want +got):\n%s", diff)
 	}
-	m.write("/var/lib/runc-trace/edited/daemon.json", "{}", 0o600) // as "tracectl uninstall" leaves it if it is told to
+	m.write("/var/lib/runc-trace/edited/daemon.json", "{}", 0o600) // as "tracectl uninstall" leaves it on request
 	m.do(p.purge)
 	if got := m.changes(books...); got != nil {
 		t.Errorf("the machine is not as it was: %q", got)
 	}
 }
 
-// installed checks that all of the package is there, in that version, and that nothing else has changed.
+// installed checks that all files of the package in that version are present, and that nothing else has changed.
 func (m *machine) installed(p manager, version string) {
 	m.t.Helper()
 	if out := m.do(p.verify); out != "" {
@@ -128,7 +130,7 @@ func (m *machine) installed(p manager, version string) {
 	files := strings.Fields(m.do(p.files))
 	for _, path := range m.changes(append(books, "/etc/runc-trace")...) {
 		if !slices.Contains(files, path) {
-			// A directory that this machine did not have, which an rpm does not name.
+			// Directories that this machine did not have and that an rpm does not list.
 			if s, err := os.Stat(filepath.Join(m.root, path)); err == nil && s.IsDir() && slices.ContainsFunc(files, func(f string) bool { return strings.HasPrefix(f, path+"/") }) {
 				continue
 			}
@@ -137,7 +139,7 @@ func (m *machine) installed(p manager, version string) {
 	}
 }
 
-// TestUpgradeOfNothingLoaded: an upgrade begins no tracing.
+// TestUpgradeOfNothingLoaded checks that an upgrade does not start tracing.
 func TestUpgradeOfNothingLoaded(t *testing.T) {
 	m := newMachine(t)
 	p := dpkg(m)
@@ -148,7 +150,7 @@ func TestUpgradeOfNothingLoaded(t *testing.T) {
 	}
 }
 
-// TestUpgradeWithoutReplacement: programs that cannot be replaced are no reason to refuse the package.
+// TestUpgradeWithoutReplacement checks that an upgrade succeeds if the loaded programs cannot be replaced.
 func TestUpgradeWithoutReplacement(t *testing.T) {
 	m := newMachine(t)
 	p := dpkg(m)
@@ -165,7 +167,7 @@ func TestUpgradeWithoutReplacement(t *testing.T) {
 	m.do(p.remove)
 }
 
-// TestSystemd: systemd is told of the unit if it runs, and only then.
+// TestSystemd checks that the scripts call systemd about the unit if it runs, and only then.
 func TestSystemd(t *testing.T) {
 	for name, of := range map[string]func(*machine) manager{"deb": dpkg, "rpm": rpmManager} {
 		for _, runs := range []bool{true, false} {
@@ -193,7 +195,8 @@ func TestSystemd(t *testing.T) {
 	}
 }
 
-// TestRemovalAsksUninstall: what `tracectl install` did is undone first, and a package whose programs are still needed stays.
+// TestRemovalAsksUninstall checks that a removal first undoes `tracectl install`, and that a package stays if its
+// programs are still needed.
 func TestRemovalAsksUninstall(t *testing.T) {
 	for _, test := range []struct {
 		name                string
@@ -212,7 +215,7 @@ func TestRemovalAsksUninstall(t *testing.T) {
 				m := newMachine(t)
 				p := of(m)
 				m.do(p.install)
-				// In tracectl's place stands what only says how it was called, and ends as told.
+				// A fake tracectl records its calls and returns the given exit code.
 				m.write("/usr/bin/tracectl", "#!/bin/sh\necho tracectl \"$@\" >>/tmp/calls\n[ $1 != uninstall ] || exit "+test.code+"\n", 0o755)
 				want := "tracectl unload\n"
 				if !test.withoutInstallation {
@@ -233,7 +236,7 @@ func TestRemovalAsksUninstall(t *testing.T) {
 				if there := err == nil; there == test.removed {
 					t.Errorf("the shim is there: %t", there)
 				}
-				if !test.removed { // the package is as before, and can be removed later
+				if !test.removed { // the package is unchanged, and can be removed later
 					m.do(p.files)
 					m.write("/usr/bin/tracectl", "#!/bin/sh\n", 0o755)
 					m.do(p.remove)

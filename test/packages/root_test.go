@@ -19,15 +19,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// machine is this machine, seen through an overlay in a mount namespace of its own: if packages are installed there, the
-// real one does not change, and what changed is what lies in the overlay's upper layer.
+// machine is this machine, seen through an overlay in a mount namespace: installing packages there does not change
+// the real machine, and all changes are in the overlay's upper layer.
 type machine struct {
 	t           *testing.T
 	root, upper string
-	packages    string // the folder that contains dist
+	packages    string // the directory that contains dist
 }
 
-// newMachine moves the test into a mount namespace, for good: it belongs to the test's thread, and ends with it.
+// newMachine moves the test into a mount namespace permanently: the namespace belongs to the test's thread, and
+// ends with it.
 func newMachine(t *testing.T) *machine {
 	t.Helper()
 	runtime.LockOSThread()
@@ -39,7 +40,7 @@ func newMachine(t *testing.T) *machine {
 	}
 	must("making a mount namespace", unix.Unshare(unix.CLONE_NEWNS))
 	must("making mounts private", unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""))
-	// No t.TempDir: nothing may be removed recursively from a folder in which the whole machine is mounted.
+	// Not t.TempDir: never remove recursively a directory in which the whole machine is mounted.
 	top, err := os.MkdirTemp("", "runc-trace-machine-")
 	must("making a directory", err)
 	must("mounting a tmpfs", unix.Mount("tmpfs", top, "tmpfs", 0, ""))
@@ -57,7 +58,8 @@ func newMachine(t *testing.T) *machine {
 		must("making a directory", os.Mkdir(dir, 0o755))
 	}
 	must("mounting the overlay", unix.Mount("overlay", m.root, "overlay", 0, "lowerdir=/,upperdir="+m.upper+",workdir="+work))
-	// systemd-sysext mounts in a namespace of its own, and has it come back here. Nothing comes to the real machine.
+	// systemd-sysext mounts in a namespace of its own, and propagates the mount to this one. It does not reach the
+	// real machine.
 	must("sharing mounts", unix.Mount("", m.root, "", unix.MS_SHARED, ""))
 	for _, dir := range []string{"/proc", "/dev", "/sys"} {
 		must("mounting "+dir, unix.Mount(dir, m.root+dir, "", unix.MS_BIND|unix.MS_REC, ""))
@@ -65,13 +67,13 @@ func newMachine(t *testing.T) *machine {
 	for _, dir := range []string{"/tmp", "/run"} {
 		must("mounting "+dir, unix.Mount("tmpfs", m.root+dir, "tmpfs", 0, ""))
 	}
-	// A bpf file system of its own: what is pinned elsewhere on this machine is not seen.
+	// A bpf file system of its own hides the pins of this machine.
 	must("mounting a bpf file system", unix.Mount("bpf", m.root+"/sys/fs/bpf", "bpf", 0, "mode=0700"))
 	must("mounting the packages", unix.Mount(dist, m.root+m.packages, "", unix.MS_BIND, ""))
 	return m
 }
 
-// try runs a program on the machine, and gives what it prints and its exit code.
+// try runs a program on the machine, and returns its output and exit code.
 func (m *machine) try(name string, args ...string) (string, int) {
 	m.t.Helper()
 	c := exec.Command(name, args...)
@@ -86,7 +88,7 @@ func (m *machine) try(name string, args ...string) (string, int) {
 	return string(out), c.ProcessState.ExitCode()
 }
 
-// run is try for what has to succeed.
+// run is try for a program that must succeed.
 func (m *machine) run(name string, args ...string) string {
 	m.t.Helper()
 	out, code := m.try(name, args...)
@@ -107,8 +109,8 @@ func (m *machine) write(path, text string, mode os.FileMode) {
 	}
 }
 
-// changes are all paths at which the machine is not the real one, in kind, mode, owner or contents, below none of
-// the ignored ones.
+// changes returns all paths that differ from the real machine in kind, mode, owner or contents, except those below
+// ignored ones.
 func (m *machine) changes(ignored ...string) []string {
 	m.t.Helper()
 	var changed []string
@@ -140,7 +142,7 @@ func (m *machine) changes(ignored ...string) []string {
 	return changed
 }
 
-// hidden are names of a real directory that the machine's does not have, because it was made anew there.
+// hidden returns the names of a real directory that the machine's does not have, because it was made anew.
 func (m *machine) hidden(dir string) []string {
 	m.t.Helper()
 	entries, err := os.ReadDir("/" + dir)
@@ -150,9 +152,9 @@ func (m *machine) hidden(dir string) []string {
 	var names []string
 	for _, e := range entries {
 		path := filepath.Join("/", dir, e.Name())
-		_, upper := os.Lstat(m.upper + path) // then the walk comes to it
+		_, upper := os.Lstat(m.upper + path) // the walk visits it by itself
 		_, after := os.Lstat(m.root + path)
-		_, before := os.Lstat(path) // it may just have gone
+		_, before := os.Lstat(path) // it may be gone by now
 		if upper != nil && after != nil && before == nil {
 			names = append(names, path)
 		}
@@ -160,7 +162,7 @@ func (m *machine) hidden(dir string) []string {
 	return names
 }
 
-// state is all of a file that counts, its time apart.
+// state returns everything about a file that is compared, without its time.
 func state(t *testing.T, path string) string {
 	t.Helper()
 	var s unix.Stat_t
