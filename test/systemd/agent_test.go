@@ -12,13 +12,13 @@ import (
 	"time"
 )
 
-// The agent's unit, as the repository has it, and where administrators put such.
+// The agent's unit in the repository, and the directory for an administrator's units.
 const (
 	agentUnit = "runc-trace-agent.service"
 	agentFile = "/etc/systemd/system/" + agentUnit
 )
 
-// startAgent enables the agent's unit, as the documentation has it.
+// startAgent enables the agent's unit as documented.
 func startAgent(t *testing.T) {
 	t.Helper()
 	must(t, "cp", "/test/"+agentUnit, agentFile)
@@ -26,8 +26,8 @@ func startAgent(t *testing.T) {
 	must(t, "systemctl", "enable", "--now", agentUnit)
 }
 
-// checkAgent holds that the agent runs and is content with the privileges that its unit leaves it, that it learns the labels
-// of containers from containerd and from Docker, and that they can be selected by: containers are IDs, and a label of each.
+// checkAgent checks that the agent runs with the privileges that its unit leaves it, that it learns the labels of
+// containers from containerd and Docker, and that they select containers. containers maps IDs to one label each.
 func checkAgent(t *testing.T, containers map[string]string) {
 	t.Helper()
 	state := must(t, "systemctl", "show", "--property=ActiveState,UnitFileState,NRestarts", agentUnit)
@@ -80,7 +80,7 @@ func stopAgent(t *testing.T) {
 	must(t, "systemctl", "daemon-reload")
 }
 
-// ask gets a page of the agent's; the code is 0 if nothing answers.
+// ask requests a page from the agent; code is 0 if nothing answers.
 func ask(t *testing.T, path string) (code int, text string) {
 	t.Helper()
 	client := http.Client{Timeout: 30 * time.Second}

@@ -18,11 +18,11 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/config"
 )
 
-// rootfs has busybox by all its names.
+// rootfs has busybox under all its names.
 const rootfs = "/var/lib/rootfs"
 
-// TestDriver runs containers with --systemd-cgroup in every kind of slice and scope, with the runtime itself and with the
-// shim in its place. Nothing is installed: the shim and tracectl are those of the test's disk.
+// TestDriver runs containers with --systemd-cgroup in every kind of slice and scope, with the runtime itself and
+// with the shim instead. It installs nothing: the shim and tracectl are on the test's disk.
 func TestDriver(t *testing.T) {
 	for _, runtime := range []string{"/usr/sbin/runc", "/usr/bin/crun"} {
 		t.Run(filepath.Base(runtime), func(t *testing.T) { testDriver(t, runtime) })
@@ -51,7 +51,7 @@ func testDriver(t *testing.T, runtime string) {
 	for i, test := range []struct {
 		name, cgroupsPath string
 		want              string // the container's cgroup, with ID for its ID
-		only              string // one runtime's
+		only              string // with this runtime only
 	}{
 		{"without a path", "", "/system.slice/" + filepath.Base(runtime) + "-ID.scope", ""},
 		{"without a slice", ":engine:ID", "/system.slice/engine-ID.scope", "runc"},
@@ -86,7 +86,7 @@ func testDriver(t *testing.T, runtime string) {
 				t.Errorf("run (-want +got):\n%s", diff)
 			}
 
-			// The same ID again, and step by step. What there is of the first one has ended by then.
+			// The same ID again, in single steps. The first container with it has ended by then.
 			c.args = []string{"/bin/sleep", "1000"}
 			c.write(t, bundle)
 			for _, verb := range [][]string{{"create", "--bundle", bundle}, {"start"}, {"exec", id, "/bin/true"}} {
@@ -132,14 +132,14 @@ func testDriver(t *testing.T, runtime string) {
 	}
 }
 
-// container is one that a runtime is called for by hand.
+// container is a container for which a runtime is called directly.
 type container struct {
 	id, state   string
 	cgroupsPath string
 	args        []string
 }
 
-// write makes the bundle, with annotations as of a pod of the container's ID, and gives its path.
+// write makes the bundle, with the annotations of a pod named after the container, and returns its path.
 func (c container) write(t *testing.T, dir string) string {
 	t.Helper()
 	spec := specs.Spec{

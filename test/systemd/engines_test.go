@@ -13,10 +13,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// image has busybox by all its names, and sleeps if it is not told what to do.
+// image has busybox under all its names, and sleeps by default.
 const image = "localhost/busybox:test"
 
-// loadImages gives the image to all engines.
+// loadImages loads the image into all engines.
 func loadImages(t *testing.T) {
 	t.Helper()
 	must(t, "sh", "-ec", "tar -C "+rootfs+" -c . | docker import --change 'CMD [\"/bin/sleep\", \"1000000\"]' - "+image)
@@ -28,11 +28,11 @@ func loadImages(t *testing.T) {
 	}
 }
 
-// installed is what an installation has put in its place.
+// installed reads with the installed tracectl.
 var installed = tracer{tracectl: "/opt/runc-trace/bin/tracectl"}
 
-// scenario is what is done with an engine once with the runtime itself, and once with the shim in its place. It gives what
-// came of it, which must be the same, but for what it replaces: the containers' IDs.
+// scenario uses an engine, once with the runtime itself and once with the shim instead. The outcomes must be equal;
+// IDs of containers are replaced.
 type scenario struct {
 	engine string
 	run    func(t *testing.T, traced bool) []outcome
@@ -48,8 +48,8 @@ var scenarios = []scenario{
 	}},
 }
 
-// commandScenario is that of docker and podman, whose commands are alike: a container that ends by itself, and one that
-// runs on, is entered, and removed.
+// commandScenario is the scenario of docker and podman, whose commands are alike: a container that ends by itself,
+// and one that keeps running, is entered, and is removed.
 func commandScenario(t *testing.T, program string, cgroup func(id string) string, traced bool) []outcome {
 	file := filepath.Join(t.TempDir(), "id")
 	outcomes := []outcome{run(t, nil, program, "run", "--name=short", "--network=none", "--memory=64m", "--cidfile="+file, image,
@@ -88,13 +88,13 @@ func commandScenario(t *testing.T, program string, cgroup func(id string) string
 	return outcomes
 }
 
-// remove removes containers of docker's or podman's.
+// remove removes containers of docker or podman.
 func remove(t *testing.T, program string, names ...string) {
 	t.Helper()
 	must(t, program, append([]string{"rm", "--force"}, names...)...)
 }
 
-// checkRunning holds what is known of a container that runs, and that it is known by the cgroup that it is in.
+// checkRunning checks the data of a running container, and that it is registered with its cgroup.
 func checkRunning(t *testing.T, want Container, cgroup string) {
 	t.Helper()
 	want.State, want.Recorded, want.CgroupID = "running", "yes", inode(t, cgroup)
@@ -106,7 +106,7 @@ func checkRunning(t *testing.T, want Container, cgroup string) {
 	}
 }
 
-// checkEnded holds that containers are known to be gone.
+// checkEnded checks that containers are known to have ended.
 func checkEnded(t *testing.T, ids ...string) {
 	t.Helper()
 	for _, id := range ids {
@@ -116,7 +116,7 @@ func checkEnded(t *testing.T, ids ...string) {
 	}
 }
 
-// pod is one of CRI's, with one container, as the kubelet makes them.
+// pod is a CRI pod with one container, as the kubelet makes them.
 type pod struct {
 	name, uid string
 	config    string // files
@@ -125,7 +125,7 @@ type pod struct {
 	sandboxID, containerID string
 }
 
-// newPod writes what crictl is to be told.
+// newPod writes the files for crictl.
 func newPod(t *testing.T, dir, name, uid string) *pod {
 	t.Helper()
 	p := &pod{name: name, uid: uid, config: filepath.Join(dir, name+"-pod.json"), container: filepath.Join(dir, name+"-container.json")}
@@ -160,17 +160,17 @@ func newPod(t *testing.T, dir, name, uid string) *pod {
 	return p
 }
 
-// slice is that of the pod, as the kubelet names it.
+// slice returns the pod's slice, as the kubelet names it.
 func (p *pod) slice() string {
 	return "kubepods-burstable-pod" + strings.ReplaceAll(p.uid, "-", "_") + ".slice"
 }
 
-// cgroup is that of a container of the pod.
+// cgroup returns the cgroup of a container of the pod.
 func (p *pod) cgroup(id string) string {
 	return "/kubepods.slice/kubepods-burstable.slice/" + p.slice() + "/cri-containerd-" + id + ".scope"
 }
 
-// check holds what is known of the pod's sandbox and of its container.
+// check checks the data of the pod's sandbox and of its container.
 func (p *pod) check(t *testing.T) {
 	t.Helper()
 	want := Container{Namespace: "shop", Pod: p.name, PodUID: p.uid, Engine: "containerd", SandboxID: p.sandboxID, ContainerID: p.sandboxID, Sandbox: true}
@@ -183,10 +183,10 @@ func (p *pod) check(t *testing.T) {
 	}
 }
 
-// crictl does not come from Debian.
+// Debian has no crictl.
 const crictl = "/test/bin/crictl"
 
-// containerdScenario drives containerd through CRI.
+// containerdScenario uses containerd through CRI.
 func containerdScenario(t *testing.T, traced bool) []outcome {
 	p := newPod(t, t.TempDir(), "web-0", "0a1b2c3d-0000-1111-2222-333344445555")
 	p.sandboxID = must(t, crictl, "runp", p.config)

@@ -1,15 +1,17 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# Sourced by run.sh: the machine's root file system, Debian 12 with the engines that it has, and its kernel.
+# run.sh sources this file. It makes the machine's root file system, Debian 12 with Debian's engines, and its
+# kernel.
 
-# build_image leaves $1.ext4 and $1.vmlinuz. It takes a minute or two.
+# build_image writes $1.ext4 and $1.vmlinuz. It takes a minute or two.
 build_image() {
 	local to=$1 root=$1.root debian security
 	debian=$(mirror Debian)
 	security=$(mirror Debian-Security)
 	rm -rf "$root"
-	# The kernel wants a package that makes an initramfs. None is used: what the root is on is built in.
+	# The kernel depends on a package that makes an initramfs. None is needed: the drivers for the root are built
+	# in.
 	nice mmdebstrap --quiet --mode=root --variant=minbase --format=directory \
 		--aptopt='APT::Install-Recommends "false"' \
 		--dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/locale/*' \
@@ -25,7 +27,7 @@ build_image() {
 	mv "$to.part" "$to.ext4"
 }
 
-# furnish configures a root file system: engines as a node of Kubernetes has them, and nothing that only costs time.
+# furnish configures a root file system: the engines as on a Kubernetes node, without services that only take time.
 furnish() {
 	local root=$1 unit name
 	for unit in apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer e2scrub_reap.service fstrim.timer \
@@ -39,17 +41,17 @@ furnish() {
 	echo 0123456789abcdef0123456789abcdef >"$root/etc/machine-id"
 	echo '/dev/nvme0n2 /test ext4 defaults 0 0' >"$root/etc/fstab"
 	mkdir -p "$root"/{test,etc/docker,etc/systemd/system.conf.d} "$root"/var/lib/rootfs/{bin,dev,etc,proc,sys,tmp}
-	# Runtimes complain if a device that they allow does not exist.
+	# Runtimes report an error if a device that they allow does not exist.
 	echo tun >"$root/etc/modules-load.d/tun.conf"
-	# Containers' first programs ignore SIGTERM.
+	# The first programs of containers ignore SIGTERM.
 	printf '[Manager]\nDefaultTimeoutStopSec=10s\n' >"$root/etc/systemd/system.conf.d/timeout.conf"
 
 	cat >"$root/etc/containerd/config.toml" <<-END
-		# A node's, with systemd's cgroup driver.
+		# As on a node, with the systemd cgroup driver.
 		version = 2
 
 		[plugins."io.containerd.grpc.v1.cri"]
-		  sandbox_image = "localhost/busybox:test" # serves as pause
+		  sandbox_image = "localhost/busybox:test" # used as pause
 
 		  [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
 		    runtime_type = "io.containerd.runc.v2"
@@ -60,7 +62,7 @@ furnish() {
 	printf 'runtime-endpoint: unix:///run/containerd/containerd.sock\ntimeout: 180\n' >"$root/etc/crictl.yaml"
 	printf '{\n  "bridge": "none",\n  "iptables": false\n}\n' >"$root/etc/docker/daemon.json"
 
-	# The containers' root: busybox by all its names, as files of their own.
+	# The containers' root: busybox with a file for each of its names.
 	cp "$root/bin/busybox" "$root/var/lib/rootfs/bin/busybox"
 	for name in $("$root/bin/busybox" --list); do
 		[[ $name = busybox ]] || ln "$root/var/lib/rootfs/bin/busybox" "$root/var/lib/rootfs/bin/$name"
@@ -82,7 +84,8 @@ furnish() {
 		[Install]
 		WantedBy=multi-user.target
 	END
-	# The tests leave scripts that start containers at the next boot, the one as the kubelet does, the other as anybody's unit.
+	# The tests leave scripts that start containers at the next boot: one as the kubelet does, the other as a user's
+	# unit.
 	for unit in boot-containerd boot-podman; do
 		cat >"$root/etc/systemd/system/$unit.service" <<-END
 			[Unit]

@@ -18,8 +18,8 @@ const (
 	bootUID  = "ffffffff-0000-1111-2222-333344445555" // of the pod made at boot
 )
 
-// TestInstall runs containers with all engines, installs, and runs them again: nothing is different, but that everything is
-// recorded. What it installs stays, and so do some containers.
+// TestInstall runs containers with all engines, installs, and runs them again: the outcomes are equal, and
+// everything is recorded. The installation and some containers stay for the tests after the reboot.
 func TestInstall(t *testing.T) {
 	loadImages(t)
 	bare := make(map[string][]outcome)
@@ -62,7 +62,7 @@ func TestInstall(t *testing.T) {
 	checkAgent(t, map[string]string{must(t, "docker", "inspect", "--format={{.Id}}", "forever"): "tier=left"})
 }
 
-// checkDoctor logs what the doctor says, and holds that all is well.
+// checkDoctor logs the doctor's output, and checks that it finds no problem.
 func checkDoctor(t *testing.T) {
 	t.Helper()
 	o := run(t, nil, installed.tracectl, "doctor")

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package systemd tests what only a machine can show that systemd runs: its cgroup driver, the engines as its services,
-// and an installation across a reboot. It is run by `make test-systemd`, within a virtual machine (see run.sh) that
-// belongs to it alone: it configures engines, installs, and uninstalls. Tests whose names begin with TestReboot go on, after a
-// reboot, after which the others have stopped.
+// Package systemd tests features that need a machine with systemd: its cgroup driver, the engines as its services,
+// and an installation across a reboot. Only `make test-systemd` runs it, in a virtual machine of its own (see
+// run.sh): the tests configure engines, install, and uninstall. Tests whose names begin with TestReboot run after a
+// reboot that follows the others.
 package systemd
 
 import (
@@ -24,14 +24,14 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// outcome is how a command ended.
+// outcome is the result of a command.
 type outcome struct {
 	code           int
 	stdout, stderr string
 }
 
-// run runs a program to its end, with variables added to the environment. Its output goes through files: a container that
-// stays would keep a pipe open.
+// run runs a program with additional environment variables, and waits for it. Its output goes to files: a container
+// that keeps running would keep a pipe open.
 func run(t *testing.T, environment []string, program string, args ...string) outcome {
 	t.Helper()
 	var files [2]*os.File
@@ -66,7 +66,7 @@ func run(t *testing.T, environment []string, program string, args ...string) out
 	return o
 }
 
-// must runs a program that has to succeed, and gives what it prints, without the space around it.
+// must runs a program that has to succeed, and returns its output with surrounding space trimmed.
 func must(t *testing.T, program string, args ...string) string {
 	t.Helper()
 	o := run(t, nil, program, args...)
@@ -76,7 +76,7 @@ func must(t *testing.T, program string, args ...string) string {
 	return strings.TrimSpace(o.stdout)
 }
 
-// eventually waits until something is so.
+// eventually waits until so returns true.
 func eventually(t *testing.T, what string, so func() bool) {
 	t.Helper()
 	for end := time.Now().Add(2 * time.Minute); !so(); time.Sleep(200 * time.Millisecond) {

@@ -14,12 +14,12 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestReboot holds that after a reboot everything is loaded before the first engine starts, so that containers that are
-// started at boot are recorded from their beginning; and uninstalls while they run.
+// TestReboot checks that after a reboot everything is loaded before the first engine starts, so that containers
+// started at boot are recorded from their beginning. Then it uninstalls while they run.
 func TestReboot(t *testing.T) {
 	loaded := entered(t, "runc-trace.service", "ActiveEnterTimestampMonotonic")
 	t.Logf("the programs were loaded %.1f s after boot", float64(loaded)/1e6)
-	// The last one is said to nobody to be an engine.
+	// Nothing declares that the last unit is an engine.
 	for _, unit := range []string{"containerd.service", "docker.service", "boot-podman.service"} {
 		if began := entered(t, unit, "InactiveExitTimestampMonotonic"); began < loaded {
 			t.Errorf("%s began to start %d us after boot, before the programs were loaded at %d us", unit, began, loaded)
@@ -82,7 +82,7 @@ func TestReboot(t *testing.T) {
 	}
 }
 
-// useAndRemove does with containers made through the shim what their engines call the runtime for, and removes them.
+// useAndRemove calls the runtime through the engines for containers made with the shim, and removes them.
 func useAndRemove(t *testing.T, p *pod) {
 	t.Helper()
 	if text := must(t, crictl, "exec", "--sync", p.containerID, "/bin/echo", "hello"); text != "hello" {
@@ -105,7 +105,7 @@ func useAndRemove(t *testing.T, p *pod) {
 	}
 }
 
-// entered is a time of a unit's, in microseconds after boot.
+// entered returns a timestamp of a unit, in microseconds after boot.
 func entered(t *testing.T, unit, property string) int {
 	t.Helper()
 	text := must(t, "systemctl", "show", "--property="+property, "--value", unit)

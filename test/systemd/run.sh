@@ -1,22 +1,22 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# Runs the tests of this directory on a machine of their own: Debian 12, with systemd as its first process and
-# nothing but cgroup v2, in QEMU, which emulates in software. Needs root and Debian.
+# Runs the tests of this directory on a virtual machine: Debian 12 with systemd and only cgroup v2, in QEMU, which
+# emulates in software. Needs root and Debian.
 #
 #	run.sh [FLAGS]
 #
-# The flags are the test binary's, such as -test.run=REGEXP. Prints which tests passed, or the whole log if one
-# failed. The exit status is 0 if all passed, 1 if one failed or the machine did not come to its end, 2 if
-# nothing could be run. The root file system is made once, and kept; what a failed run leaves (console, journals,
-# results) lies in /var/cache/runc-trace-e2e/systemd.
+# FLAGS are those of the test binary, such as -test.run=REGEXP. Prints the tests that passed, or the whole log if
+# one failed. The exit status is 0 if all passed, 1 if one failed or the machine did not shut down, 2 if nothing
+# could be run. The root file system is made once and kept. A failed run leaves its console, journals and results in
+# /var/cache/runc-trace-e2e/systemd.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 here=test/systemd
 cache=/var/cache/runc-trace-e2e
 out=$cache/systemd
-# Seconds that the machine may take.
+# Time limit of the machine, in seconds.
 limit=${VM_TIMEOUT:-3600}
 
 fail() {
@@ -37,7 +37,7 @@ require() {
 		fail "installing $2 failed: run apt-get install $2"
 }
 
-# build_disk puts the programs and the tests on a disk of their own. The tests leave their results there, too.
+# build_disk puts the programs and the tests on a disk of their own. The tests write their results there, too.
 build_disk() {
 	local root=$out/disk
 	mkdir -p "$root/bin"
@@ -51,7 +51,8 @@ build_disk() {
 	rm -r "$root"
 }
 
-# machine runs from switching on to switching off, with a reboot in between. Nothing is written to the root file system.
+# machine runs the machine from power-on to power-off, with a reboot in between. It does not write to the root file
+# system.
 machine() {
 	# One thread for both CPUs: see test/vm/run.sh.
 	timeout "$limit" qemu-system-x86_64 -M q35 -cpu max,la57=off -accel tcg,thread=single -smp 2 -m 3G \

@@ -13,13 +13,13 @@ import (
 	"testing"
 )
 
-// tracer reads what tracectl shows.
+// tracer reads the output of tracectl.
 type tracer struct {
-	tracectl    string   // the program
-	environment []string // the place from which it reads, if not the default
+	tracectl    string   // path of the program
+	environment []string // selects the pin directory, if not the default
 }
 
-// Container is a container, or a recording of one, as tracectl shows it with -o json: what is tested of it.
+// Container holds the tested fields of a container, or of a recording, in the output of tracectl -o json.
 type Container struct {
 	Name        string `json:"name"` // of its recording
 	Namespace   string `json:"namespace"`
@@ -46,7 +46,7 @@ type Call struct {
 	Syscall string `json:"syscall"`
 }
 
-// objects are those that tracectl prints one a line.
+// objects decodes the output of tracectl, one object per line.
 func objects[T any](t *testing.T, x tracer, args ...string) []T {
 	t.Helper()
 	o := run(t, x.environment, x.tracectl, append(args, "-o=json")...)
@@ -65,7 +65,7 @@ func objects[T any](t *testing.T, x tracer, args ...string) []T {
 	}
 }
 
-// container gives the one container of an ID.
+// container returns the one container with an ID.
 func (x tracer) container(t *testing.T, id string) Container {
 	t.Helper()
 	all := objects[Container](t, x, "containers", "--all")
@@ -76,7 +76,7 @@ func (x tracer) container(t *testing.T, id string) Container {
 	return all[0]
 }
 
-// execs are the paths of the programs that a container has exec'd.
+// execs returns the paths of the programs that a container executed.
 func (x tracer) execs(t *testing.T, id string) []string {
 	t.Helper()
 	type event struct {
@@ -93,8 +93,8 @@ func (x tracer) execs(t *testing.T, id string) []string {
 	return paths
 }
 
-// checkBeginning holds that the newest recording of a container begins with the runtime's own preparations, before anything of the
-// container itself can have run.
+// checkBeginning checks that the newest recording of a container begins with the runtime's own preparations, before
+// the container's program can have run.
 func (x tracer) checkBeginning(t *testing.T, id string) {
 	t.Helper()
 	all := objects[Container](t, x, "straceback", "list")
@@ -111,15 +111,15 @@ func (x tracer) checkBeginning(t *testing.T, id string) {
 	}
 }
 
-// beginsInRuntime tells whether the first call is one of crun's, or one of runc init before it makes the first process
-// within the container: the one that calls itself runc:[0:PARENT] then, see nsexec.c in runc's libcontainer.
+// beginsInRuntime reports whether the first call was made by crun, or by runc init before it makes the container's
+// first process: until then, it calls itself runc:[0:PARENT], see nsexec.c in runc's libcontainer.
 func beginsInRuntime(calls []Call) bool {
 	return len(calls) > 0 && (strings.Contains(calls[0].Comm, "crun") || slices.ContainsFunc(calls, func(c Call) bool {
 		return c.PID == calls[0].PID && c.Comm == "runc:[0:PARENT]" && (c.Syscall == "clone" || c.Syscall == "clone3")
 	}))
 }
 
-// inode is what the kernel calls a cgroup by, of the path within the hierarchy.
+// inode returns the inode number of a cgroup, from its path within the hierarchy.
 func inode(t *testing.T, cgroup string) uint64 {
 	t.Helper()
 	info, err := os.Stat("/sys/fs/cgroup" + cgroup)

@@ -15,13 +15,13 @@ import (
 	"testing"
 )
 
-// Files that engines and systemd write as they run.
+// Files that engines and systemd write while they run.
 var others = []string{
 	"/var/lib/containerd", "/var/lib/containers", "/var/lib/docker", "/var/lib/cni", "/var/lib/systemd", "/var/lib/private", "/var/lib/dbus",
 }
 
-// tree is what there is of the machine's files that an installation may touch: their contents, kinds, modes, owners and
-// times. Of directories the times are left out, which tell no more than that something was in them.
+// tree returns the machine's files that an installation may change: their contents, kinds, modes, owners and times.
+// The times of directories are left out, since temporary files change them.
 func tree(t *testing.T) map[string]string {
 	t.Helper()
 	files := make(map[string]string)
@@ -59,7 +59,7 @@ func describe(path string, d fs.DirEntry) (string, error) {
 		target, err := os.Readlink(path)
 		return text + " -> " + target, err
 	case strings.HasPrefix(path, "/usr/"):
-		// Too much to be read, and not to be written: the file itself is the one that it was, and has not been changed.
+		// Too large to be read, and never written: check that the file is the same one, and unchanged.
 		return fmt.Sprintf("%s %d bytes, inode %d, changed %d.%09d", text, info.Size(), stat.Ino, stat.Ctim.Sec, stat.Ctim.Nsec), nil
 	}
 	data, err := os.ReadFile(path)
@@ -69,7 +69,7 @@ func describe(path string, d fs.DirEntry) (string, error) {
 	return fmt.Sprintf("%s %x", text, sha256.Sum256(data)), err
 }
 
-// differences are the files that are not the same in two trees, one a line.
+// differences returns the files that differ between two trees, one per line.
 func differences(before, after map[string]string) []string {
 	var lines []string
 	for path, text := range before {
