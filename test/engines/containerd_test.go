@@ -12,7 +12,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// containerds are containerd as Debian ships it, the last of version 1, the last in which imported files replace nothing, and the current one.
+// containerds are Debian's containerd, the last of version 1, the last in which imported files replace nothing, and
+// the current one.
 var containerds = map[string]engine{
 	"1.6": {config: map[string]string{"/etc/containerd/config.toml": containerdConfig}},
 	"1.7": {
@@ -63,7 +64,8 @@ func testContainerds(t *testing.T, namespace string, play, check func(*script)) 
 	}
 }
 
-// followContainerd follows containerd's events. What it gives adds them to the script, when so many containers are deleted.
+// followContainerd follows containerd's events. The returned function adds them to the script once the given number
+// of containers was deleted.
 func (s *script) followContainerd(namespace string) func(containers int) {
 	p := s.start("ctr", "--namespace", namespace, "events")
 	eventually(s.t, "the events are followed", func() bool {
@@ -84,13 +86,13 @@ func (s *script) followContainerd(namespace string) func(containers int) {
 	}
 }
 
-// lossy are events that containerd's shim sends as it ends, or does not come to; sometimes they come twice.
+// lossy matches events that containerd's shim sends as it ends. They may be missing, and sometimes come twice.
 var lossy = regexp.MustCompile(`^/tasks/(exit|delete) `)
 
-// passing are numbers in events that are others each time.
+// passing matches numbers in events that differ each time.
 var passing = regexp.MustCompile(`("pid":|"seconds":|"nanos":|/fifo/|/snapshots/|/io/)\d+`)
 
-// TestContainerd uses containerd through its own client, which names the runtime's program itself.
+// TestContainerd uses containerd through its own client, which passes the path of the runtime's program.
 func TestContainerd(t *testing.T) {
 	testContainerds(t, "default", func(s *script) {
 		events := s.followContainerd("default")
@@ -137,7 +139,7 @@ func TestContainerd(t *testing.T) {
 
 const podUID = "11111111-2222-3333-4444-555555555555"
 
-// criJSON writes what crictl is to make into a file.
+// criJSON writes an input of crictl to a file.
 func (s *script) criJSON(name string, what map[string]any) string {
 	text, err := json.Marshal(what)
 	if err != nil {
@@ -170,17 +172,17 @@ func (s *script) podContainer(name string, attempt int, args ...string) string {
 	})
 }
 
-// crictl is its command line for this machine.
+// crictl returns crictl's command line for this machine.
 func crictl(args ...string) []string {
 	return append([]string{cache + "/crictl-1.34.0/bin/crictl", "--config", "/dev/null", "--runtime-endpoint", "unix:///run/containerd/containerd.sock"}, args...)
 }
 
-// TestPods has containerd do what a kubelet asks of it: a pod of two containers, one of which crashes and comes back.
+// TestPods uses containerd as a kubelet does: a pod of two containers, one of which crashes and is restarted.
 func TestPods(t *testing.T) {
 	const exited = `{{.status.state}} {{.status.exitCode}} {{.status.reason}}`
 	testContainerds(t, "k8s.io", func(s *script) {
 		events := s.followContainerd("k8s.io")
-		s.must("rm", "-rf", "/run/pods") // of the run before
+		s.must("rm", "-rf", "/run/pods") // of the previous run
 		pod := s.podSandbox("mypod")
 		create := func(id, name string, attempt int, args ...string) string {
 			s.id(id, crictl("create", s.ids["sandbox"], s.podContainer(name, attempt, args...), pod)...)
@@ -221,7 +223,7 @@ func TestPods(t *testing.T) {
 		pause, crash, again := who("sandbox", nil), who("flaky", &seven), who("flaky", nil)
 		pause.Container, pause.Image, pause.Sandbox, pause.Recorded = "", "", true, "no"
 		if strings.Contains(s.must("containerd", "--version"), " 2.") {
-			pause.Image = pauseImage // version 1 does not say
+			pause.Image = pauseImage // version 1 does not report it
 		}
 		crash.ContainerID, again.ContainerID = s.ids["crash"], s.ids["again"]
 		for name, want := range map[string]container{"sandbox": pause, "main": who("main", nil), "crash": crash, "again": again} {

@@ -19,13 +19,14 @@ const (
 	crioRuntime = "/usr/local/bin/runc-without-oom"
 )
 
-// crios are CRI-O as it is by default, which never has the runtime make a pod's sandbox, and with sandboxes that run.
+// crios are CRI-O with its defaults, with which the runtime never makes a sandbox, and CRI-O with running
+// sandboxes.
 var crios = map[string]engine{
 	"without sandboxes": {config: crioConfig(true)},
 	"with sandboxes":    {config: crioConfig(false)},
 }
 
-// crioConfig are CRI-O's files, for a machine without systemd, SELinux, and a registry.
+// crioConfig returns CRI-O's files, for a machine without systemd, SELinux and a registry.
 func crioConfig(drop bool) map[string]string {
 	return map[string]string{
 		"/etc/crio/crio.conf": fmt.Sprintf(`# the machine's own
@@ -59,7 +60,7 @@ enable_metrics = false
 enable_nri = false
 `, drop, crioRuntime, pauseImage),
 		"/etc/crio/policy.json": `{"default": [{"type": "insecureAcceptAnything"}]}`,
-		// CRI-O wants its sandboxes to be killed last, for which a build machine may lack the right (CAP_SYS_RESOURCE).
+		// CRI-O lowers the OOM score of sandboxes, for which a build machine may lack the right (CAP_SYS_RESOURCE).
 		crioRuntime: `#!/bin/sh
 before=
 for word; do
@@ -77,11 +78,11 @@ func testCRIOs(t *testing.T, play, check func(*script)) {
 	}
 }
 
-// asCRIO is the engine with all that it takes to run it.
+// asCRIO returns the engine with everything needed to run it.
 func (e engine) asCRIO(play, check func(*script)) *engine {
 	e.kind, e.play, e.check = "crio", play, check
 	e.layout = layout{Programs: map[string]string{"/usr/bin/crio": crioBuilt + "crio", "/usr/bin/pinns": crioBuilt + "pinns"}}
-	// Podman is asked, too, and leaves a lock when it is asked for the first time.
+	// install also asks Podman, which makes a lock at its first call.
 	e.setUp = [][]string{{"chmod", "755", crioRuntime}, {"podman", "ps"}}
 	e.daemon, e.ready = []string{"crio"}, crioctl("version")
 	e.load = []string{"sh", "-c", `skopeo copy --quiet --insecure-policy "docker-archive:$0" "containers-storage:docker.io/library/$(basename "$0" .tar):e2e"`}
@@ -89,12 +90,13 @@ func (e engine) asCRIO(play, check func(*script)) *engine {
 	return &e
 }
 
-// crioctl is crictl's command line for CRI-O.
+// crioctl returns crictl's command line for CRI-O.
 func crioctl(args ...string) []string {
 	return append([]string{cache + "/crictl-1.34.0/bin/crictl", "--config", "/dev/null", "--runtime-endpoint", "unix:///run/crio/crio.sock", "--timeout", "30s"}, args...)
 }
 
-// shared are the namespaces of a pod and its containers: the network is the node's, and each container has its own PIDs.
+// shared are the namespaces of a pod and its containers: the network is the node's, and each container has its own
+// PIDs.
 var shared = map[string]any{"namespace_options": map[string]int{"network": 2, "pid": 1}}
 
 func (s *script) crioPod(name string) string {
@@ -107,7 +109,7 @@ func (s *script) crioPod(name string) string {
 	})
 }
 
-// crioContainer is a container, with the labels that a kubelet gives it if it is named by one.
+// crioContainer makes a container. If kubelet is set, it has the labels of a kubelet.
 func (s *script) crioContainer(name string, attempt int, kubelet bool, args ...string) string {
 	labels := map[string]string{}
 	if kubelet {
@@ -125,14 +127,14 @@ func (s *script) crioContainer(name string, attempt int, kubelet bool, args ...s
 	})
 }
 
-// TestCRIO has CRI-O do what a kubelet asks of it: a pod of several containers, one of which crashes and comes back.
+// TestCRIO uses CRI-O as a kubelet does: a pod of several containers, one of which crashes and is restarted.
 func TestCRIO(t *testing.T) {
 	const exited = `{{.status.state}} {{.status.exitCode}} {{.status.reason}}`
 	inspect := func(id string) []string {
 		return crioctl("inspect", "--output", "go-template", "--template", exited, id)
 	}
 	testCRIOs(t, func(s *script) {
-		s.must("rm", "-rf", "/run/pods") // of the run before
+		s.must("rm", "-rf", "/run/pods") // of the previous run
 		pod := s.crioPod("mypod")
 		sandbox := s.id("sandbox", crioctl("runp", pod)...)
 		create := func(id, name string, attempt int, kubelet bool, args ...string) string {
@@ -148,7 +150,7 @@ func TestCRIO(t *testing.T) {
 		create("missing", "missing", 0, true, "/bin/missing")
 		s.do(crioctl("exec", "--sync", main, "/bin/cat", "/proc/self/comm")...)
 		s.do(crioctl("exec", main, "/bin/sh", "-c", "echo x; echo y >&2; exit 4")...)
-		// What a program on a terminal writes last is shown at times only.
+		// The last output of a program on a terminal is sometimes lost.
 		s.terminal(strings.Join(crioctl("exec", "--interactive", "--tty", main, "/bin/sh", "-c", "'tty >/dev/null; exit 5'"), " "))
 		s.do(crioctl("logs", main)...)
 		s.do(crioctl("logs", crash)...)
@@ -201,12 +203,13 @@ func TestCRIO(t *testing.T) {
 	})
 }
 
-// whole are the lines of a text that have ended.
+// whole returns the complete lines of a text.
 func whole(text string) []string {
 	return slices.DeleteFunc(slices.Collect(strings.Lines(text)), func(line string) bool { return !strings.HasSuffix(line, "\n") })
 }
 
-// TestCRIOInstall installs while a pod runs, by a command that restarts CRI-O, whose program lies where it is not looked for.
+// TestCRIOInstall installs while a pod runs, with a command that restarts CRI-O, whose program is not in the usual
+// place.
 func TestCRIOInstall(t *testing.T) {
 	e := crios["without sandboxes"].asCRIO(nil, nil)
 	e.daemon = []string{crioBuilt + "crio"}
@@ -216,7 +219,7 @@ func TestCRIOInstall(t *testing.T) {
 	e.config["/etc/crio/crio.conf.d/10-pinns.conf"] = "[crio.runtime]\npinns_path = \"" + crioBuilt + "pinns\"\n"
 	m := newMachine(t, e.layout)
 	e.prepare(m)
-	// Something else than systemd runs it.
+	// CRI-O is not run by systemd.
 	m.start("sh", "-c", `while [ ! -e /run/stop ]; do echo start >>/run/starts; `+crioBuilt+`crio >>/run/crio.log 2>&1 & echo $! >/run/crio.pid; wait $!; done`)
 	defer func() {
 		m.write("/run/stop", "")
@@ -262,7 +265,7 @@ func TestCRIOInstall(t *testing.T) {
 	eventually(t, "execs are followed", func() bool { return follower.output(0) != "" })
 	fresh := containerIn(sandbox, pod, "fresh")
 	programs := map[string][]string{fresh: program("fresh")}
-	// Pods of which none is older than a moment.
+	// Pods that were all started a moment ago.
 	for _, name := range []string{"first", "second", "third"} {
 		pod := s.crioPod(name + "-pod")
 		programs[containerIn(m.must(crioctl("runp", pod)...), pod, name)] = program(name)

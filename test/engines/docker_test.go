@@ -10,7 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// dockers are Docker as Debian ships it, and the current one.
+// dockers are Debian's Docker and the current one.
 var dockers = map[string]engine{
 	"20.10": {},
 	"29": {layout: layout{Programs: map[string]string{
@@ -23,13 +23,13 @@ var dockers = map[string]engine{
 	}}},
 }
 
-// TestDocker uses Docker as people do.
+// TestDocker uses Docker with the usual commands.
 func TestDocker(t *testing.T) {
 	for name, e := range dockers {
 		t.Run(name, func(t *testing.T) {
 			annotations := []string{"--annotation", "io.kubernetes.pod.name=mypod", "--annotation", "io.kubernetes.container.name=main", "--annotation", "runc-trace.label/app=web"}
 			if name == "20.10" {
-				annotations = nil // not known yet
+				annotations = nil // not supported yet
 			}
 			e.kind, e.daemon, e.ready = "docker", []string{"dockerd"}, []string{"docker", "version"}
 			e.load, e.images = []string{"docker", "load", "--input"}, []string{"busybox"}
@@ -83,7 +83,7 @@ func playDocker(s *script, annotations []string) {
 	s.do("docker", "unpause", "web")
 	s.do("docker", "restart", "--time", "0", "web")
 	s.do("docker", "exec", "web", "/bin/sh", "-c", "echo entered again")
-	s.do("docker", "kill", "--signal", "TERM", "web") // which it ignores, as its first process
+	s.do("docker", "kill", "--signal", "TERM", "web") // PID 1 ignores it
 	s.do("docker", "stop", "--time", "0", "web")
 	s.do("docker", "inspect", "--format", state, "web")
 	s.do("docker", "logs", "web")
@@ -97,7 +97,7 @@ func playDocker(s *script, annotations []string) {
 	s.id("killed", "docker", "inspect", "--format", "{{.Id}}", "killed")
 	s.do("docker", "rm", "--force", "killed")
 
-	// Health checks come as often as there is time for them, and so do the engine's own words on them.
+	// The number of health checks depends on the time, and so does the number of their events.
 	events := s.must("docker", "events", "--since", began, "--until", s.must("date", "+%s.%N"), "--format", "{{.Type}} {{.Action}} {{.Actor.Attributes.name}} {{.Actor.Attributes.exitCode}}")
 	s.events(slices.DeleteFunc(strings.Split(events, "\n"), func(line string) bool {
 		return strings.Contains(line, "/bin/true") || strings.Contains(line, "exec_die")

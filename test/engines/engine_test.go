@@ -9,25 +9,25 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// installed is where tracectl puts the programs.
+// installed is the directory in which tracectl installs the programs.
 const installed = "/opt/runc-trace/bin"
 
-// engine is an engine, and how it is used.
+// engine is an engine with its scenario.
 type engine struct {
-	kind   string            // as tracectl calls it
+	kind   string            // name in tracectl
 	layout layout            // of its machine
-	config map[string]string // the user's own files, by path
-	setUp  [][]string        // commands that are run once these are written
+	config map[string]string // files of the user, by path
+	setUp  [][]string        // commands to run after writing these
 	daemon []string
 	ready  []string      // succeeds when the engine is ready
-	load   []string      // loads the image in the file that is added to it
+	load   []string      // loads the image from the file that is appended
 	images []string      // archives
 	play   func(*script) // uses the engine
-	check  func(*script) // looks at what was recorded of that
+	check  func(*script) // checks the recordings of play
 }
 
-// test plays a scenario with runc, installs runc-trace as a user would, and plays it again: it has to come to the same.
-// Then it uninstalls, and everything has to be as it was.
+// test plays a scenario with runc, installs runc-trace as a user would, and plays it again: the results must be
+// equal. Then it uninstalls, and the machine must be as before.
 func (e *engine) test(t *testing.T) {
 	m := newMachine(t, e.layout)
 	m.write("/etc/runc-trace/config.toml", "[pool]\nrings = 64\nring-size = \"1MiB\"\nidentities = 256\nexec-log-size = \"1MiB\"\n")
@@ -61,7 +61,7 @@ func (e *engine) prepare(m *machine) {
 	}
 }
 
-// run starts the engine, plays the scenario, has what it left looked at, and stops the engine.
+// run starts the engine, plays the scenario, calls check, and stops the engine.
 func (e *engine) run(m *machine, runtime string, check func(*script)) *script {
 	m.t.Helper()
 	d := e.start(m)
@@ -99,7 +99,7 @@ func (e *engine) stop(d *process) {
 	}
 }
 
-// tree lists the files that an installation might touch.
+// tree lists the files that an installation may change.
 func (m *machine) tree() string {
 	m.t.Helper()
 	tree, err := m.Tree([]string{"/etc", "/opt", "/root", "/usr/local/bin", "/usr/local/sbin", "/usr/local/share", "/var/lib/runc-trace"})
@@ -109,7 +109,7 @@ func (m *machine) tree() string {
 	return tree
 }
 
-// dropped are the reasons for which something was dropped, but for the reuse of recordings.
+// dropped returns the counts of drops by reason, except the reuse of recordings.
 func (m *machine) dropped() map[string]uint64 {
 	m.t.Helper()
 	type status struct {
@@ -129,13 +129,13 @@ func (m *machine) dropped() map[string]uint64 {
 	return found
 }
 
-// install installs runc-trace, as a user who has the programs somewhere.
+// install installs runc-trace from a directory of the user with the programs.
 func (m *machine) install(args ...string) {
 	m.t.Helper()
 	m.must(append([]string{programs + "/tracectl", "install"}, args...)...)
 }
 
-// uninstall puts everything back, once the engines are stopped or restarted.
+// uninstall removes runc-trace after the engines are stopped or restarted.
 func (m *machine) uninstall() {
 	m.t.Helper()
 	m.tracectl("uninstall")

@@ -9,7 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// systemctl stands for systemd's on a machine that systemd does not run: it does what install asks of it.
+// systemctl replaces systemd's on a machine that systemd does not run. It supports the calls of install.
 const systemctl = `#!/bin/sh
 case "$*" in
 "show --property=ActiveState --value docker.service" | "show --property=ActiveState --value containerd.service") echo active ;;
@@ -30,7 +30,8 @@ const sudo = `#!/bin/sh
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin exec "$@"
 `
 
-// TestFirstUse types what the README says, from the built programs to the past of a container that crashed and is gone, and back.
+// TestFirstUse runs the commands of the README: from the built programs to the recording of a crashed container
+// that is gone, and back.
 func TestFirstUse(t *testing.T) {
 	m := newMachine(t, layout{})
 	for path, text := range map[string]string{"/usr/local/bin/sudo": sudo, "/usr/bin/systemctl": systemctl} {
@@ -44,7 +45,7 @@ func TestFirstUse(t *testing.T) {
 		daemon: []string{"dockerd", "--containerd", "/run/containerd/containerd.sock"}, ready: []string{"docker", "version"},
 		load: []string{"docker", "load", "--input"}, images: []string{"busybox"},
 	}
-	containerd.start(m) // which is restarted, and ends with the machine
+	containerd.start(m) // is restarted, and ends with the machine
 	docker.prepare(m)
 	defer docker.stop(docker.start(m))
 	m.must("docker", "tag", busyboxImage, "busybox")

@@ -20,8 +20,8 @@ import (
 	"github.com/runc-trace/runc-trace/test/image"
 )
 
-// supervisor runs containerd again whenever it ends, as something does on nodes that systemd does not run. As long as there is a file
-// /run/fussy, containerd does not start where its configuration names runc-trace.
+// supervisor restarts containerd whenever it ends, as on nodes without systemd. While the file /run/fussy exists,
+// containerd does not start if its configuration names runc-trace.
 const supervisor = `
 while :; do
 	echo start >>/run/starts
@@ -42,7 +42,7 @@ const (
 	message       = "--termination-log=/dev/termination-log"
 )
 
-// node is a machine with containerd for pods, which something else than systemd runs.
+// node is a machine with containerd for pods, without systemd.
 type node struct {
 	*script
 	pods int
@@ -80,7 +80,7 @@ func (n *node) ready() {
 	eventually(n.t, "containerd is ready", func() bool { return n.run(crictl("version")...).Code == 0 })
 }
 
-// programs are what is in the project's image, as a layer.
+// programs returns the contents of the project's image as a layer.
 func (n *node) programs() []byte {
 	n.t.Helper()
 	var layer bytes.Buffer
@@ -103,13 +103,13 @@ func (n *node) programs() []byte {
 	return layer.Bytes()
 }
 
-// starts counts how often containerd was started, or tried to.
+// starts returns how often containerd was started, including failed starts.
 func (n *node) starts() int {
 	n.t.Helper()
 	return strings.Count(n.must("cat", "/run/starts"), "start")
 }
 
-// unpinned holds that nothing is pinned.
+// unpinned checks that nothing is pinned.
 func (n *node) unpinned() {
 	n.t.Helper()
 	if o := n.run("ls", "-d", "/sys/fs/bpf/runc-trace"); o.Code == 0 {
@@ -117,13 +117,13 @@ func (n *node) unpinned() {
 	}
 }
 
-// pod is a pod of one container, made as a kubelet does it for a DaemonSet.
+// pod is a pod of one container, like that of a DaemonSet.
 type pod struct {
 	*node
 	name, sandbox, id string
 }
 
-// pod makes a pod. The PID namespace is the node's (2) or the pod's own (0).
+// pod makes a pod. Its PID namespace is the node's (2) or its own (0).
 func (n *node) pod(image string, privileged bool, pid int, args ...string) *pod {
 	n.t.Helper()
 	n.pods++
@@ -152,7 +152,8 @@ func (n *node) pod(image string, privileged bool, pid int, args ...string) *pod 
 	return p
 }
 
-// end waits for the end of the pod's container, which may restart containerd, and gives its exit code and its message.
+// end waits for the pod's container, which may restart containerd. It returns the exit code and the termination
+// message.
 func (p *pod) end(limit time.Duration) (code int, message string) {
 	p.t.Helper()
 	var state []string
@@ -172,7 +173,7 @@ func (p *pod) end(limit time.Duration) (code int, message string) {
 	return code, p.must("cat", "/run/messages/"+p.name)
 }
 
-// log is what the pod's container has written.
+// log returns the output of the pod's container.
 func (p *pod) log() string { return p.run("cat", "/run/pods/"+p.name+"/main.log").Stdout }
 
 // remove deletes the pod.
@@ -182,7 +183,7 @@ func (p *pod) remove() {
 	p.must(crictl("rmp", p.sandbox)...)
 }
 
-// once runs tracectl in a pod of its own to its end.
+// once runs tracectl in a pod of its own and waits for it.
 func (n *node) once(limit time.Duration, args ...string) (code int, message, log string) {
 	n.t.Helper()
 	p := n.pod(tracectlImage, true, 2, args...)
@@ -192,18 +193,18 @@ func (n *node) once(limit time.Duration, args ...string) (code int, message, log
 	return code, message, log
 }
 
-// outside is a tree without what tracectl remembers.
+// outside removes tracectl's own state from a tree.
 func outside(tree string) string {
 	return strings.Join(slices.DeleteFunc(strings.Split(tree, "\n"), func(line string) bool { return strings.Contains(line, "var/lib/runc-trace") }), "\n")
 }
 
-// TestHost installs from pods, with an engine that refuses it first, and uninstalls from pods.
+// TestHost installs from pods, first with an engine that refuses the configuration, and uninstalls from pods.
 func TestHost(t *testing.T) {
 	n := newNode(t)
 	before := n.tree()
 	install := []string{"install", "--host", "--engine=containerd", "--set-default", "--restart", restart, message}
 
-	// Pods that cannot, and the node itself.
+	// Pods without the necessary rights, and the node itself.
 	for _, test := range []struct {
 		privileged bool
 		pid        int
@@ -223,7 +224,7 @@ func TestHost(t *testing.T) {
 		t.Errorf("on the node itself: %+v", o)
 	}
 
-	// An engine that does not start with what it is given.
+	// An engine that does not start with the new configuration.
 	n.write("/run/fussy", "")
 	code, said, log := n.once(3*time.Minute, install...)
 	for _, words := range []string{"containerd does not work with its new configuration: waited 1m0s in vain", "connect: ", "everything was put back, and containerd works again, with plain runc"} {
@@ -252,7 +253,7 @@ func TestHost(t *testing.T) {
 		t.Errorf("containerd was started %d times for nothing", now-starts)
 	}
 
-	// One that does.
+	// An engine that starts with it.
 	n.must("rm", "/run/fussy")
 	code, said, log = n.once(time.Minute, append(install, "--retry")...)
 	if code != 0 || said != "containerd: its default runtime goes through /opt/runc-trace/bin/runc-trace to /usr/sbin/runc (kill $(cat /run/$1.pid))" {
@@ -279,7 +280,7 @@ func TestHost(t *testing.T) {
 	n.uninstallFromPods(before, web)
 }
 
-// uninstallFromPods does what an overlay of manifests does.
+// uninstallFromPods does the same as the overlay for uninstalling.
 func (n *node) uninstallFromPods(before string, web *pod) {
 	t := n.t
 	uninstall := []string{"uninstall", "--host", restart, "--wait", "--stay", message}
@@ -331,14 +332,14 @@ func (n *node) uninstallFromPods(before string, web *pod) {
 	}
 }
 
-// TestHostSignals ends an installation by a signal while it waits for an engine: it puts everything back first.
+// TestHostSignals ends an installation with a signal while it waits for an engine: it first restores everything.
 func TestHostSignals(t *testing.T) {
 	n := newNode(t)
 	before := n.tree()
 	n.write("/run/fussy", "")
 	p := n.pod(tracectlImage, true, 2, "install", "--host", "--engine=containerd", restart, message)
 	eventually(t, "containerd refuses", func() bool { return n.run("grep", "-q", "refused", "/run/containerd.log").Code == 0 })
-	// A kubelet cannot, as long as containerd is away.
+	// A kubelet cannot send the signal while containerd is down.
 	pids := strings.Fields(n.must("pidof", "tracectl"))
 	for _, pid := range pids {
 		n.must("kill", "-"+strconv.Itoa(int(syscall.SIGTERM)), pid)

@@ -10,7 +10,7 @@ import (
 	"github.com/runc-trace/runc-trace/test/image"
 )
 
-// The images that every machine can load: busybox by all its names, and one for pods' own containers.
+// Images that every machine can load: busybox under all its names, and one for sandboxes.
 const (
 	busyboxImage = "docker.io/library/busybox:e2e"
 	pauseImage   = "docker.io/library/pause:e2e"

@@ -10,8 +10,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestInstall is what a newcomer does: installs for all engines that there are, starts a container in each, sees what they
-// do, and uninstalls, first while they still run.
+// TestInstall follows a new user: it installs for all engines, starts a container in each, looks at the recordings,
+// and uninstalls, first while containers are running.
 func TestInstall(t *testing.T) {
 	m := newMachine(t, layout{})
 	cri := containerds["1.6"]
@@ -71,7 +71,7 @@ func TestInstall(t *testing.T) {
 		}
 	}
 
-	// Containers that exist need the shim, whatever their engine's configuration says.
+	// Existing containers need the shim, regardless of the engine's configuration.
 	if o := m.run(installed+"/tracectl", "uninstall"); o.Code != 5 {
 		t.Errorf("uninstalling while containers run: exit code %d, not 5\n%s%s", o.Code, o.Stdout, o.Stderr)
 	}
@@ -103,7 +103,7 @@ func TestInstall(t *testing.T) {
 	}
 }
 
-// TestRuntimeClass installs without --set-default: pods that ask for the runtime by its name are recorded, others not.
+// TestRuntimeClass installs without --set-default: pods with the runtime class are recorded, others are not.
 func TestRuntimeClass(t *testing.T) {
 	for name, e := range containerds {
 		t.Run(name, func(t *testing.T) {
@@ -139,8 +139,8 @@ func TestRuntimeClass(t *testing.T) {
 	}
 }
 
-// TestDockerFlags gives dockerd a default runtime where it must not stand in daemon.json as well: nothing that install writes keeps
-// dockerd from starting.
+// TestDockerFlags passes a default runtime to dockerd as a flag, with which daemon.json must not set it, too: no
+// file of install keeps dockerd from starting.
 func TestDockerFlags(t *testing.T) {
 	m := newMachine(t, layout{})
 	m.write("/etc/systemd/system/docker.service", "[Service]\nEnvironmentFile=-/etc/default/docker\nExecStart=/usr/sbin/dockerd $DOCKER_OPTS\n")
@@ -166,7 +166,7 @@ func TestDockerFlags(t *testing.T) {
 			t.Errorf("docker info does not have %s: %s", want, info)
 		}
 	}
-	// The unit has the flag no more, but the dockerd that runs would not read such a file.
+	// The unit no longer has the flag, but the running dockerd, which has it, would reject the file.
 	m.write("/etc/default/docker", "")
 	refused("/cmdline")
 	docker.stop(dockerd)

@@ -11,8 +11,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestLiveLabels follows a label while pods come one right after another: not one exec of theirs is missing, and none of
-// others is there, whatever the authors of these pods write into annotations.
+// TestLiveLabels follows a label while pods are made in quick succession: no exec of matching pods is missing, and
+// no exec of other pods is shown, regardless of the annotations that the authors of these pods set.
 func TestLiveLabels(t *testing.T) {
 	for name, e := range crios {
 		t.Run("cri-o "+name, func(t *testing.T) { e.asCRIO(nil, nil).follow(t, crioctl, false) })
@@ -30,13 +30,13 @@ func (e *engine) follow(t *testing.T, crictl func(...string) []string, agent boo
 	e.prepare(m)
 	m.install("--engine", e.kind, "--set-default")
 	defer e.stop(e.start(m))
-	if agent { // which alone can know what containerd does not write
+	if agent { // only the agent knows labels that containerd does not write
 		a := m.start(installed+"/tracectl", "agent", "--listen=")
 		defer a.stop()
 		eventually(t, "the agent is alive", func() bool { return strings.Contains(m.tracectl("status", "--output=json"), `"alive":true`) })
 	}
 	s := &script{machine: m, ids: map[string]string{}}
-	sandboxes := map[string]bool{} // of pods that are selected
+	sandboxes := map[string]bool{} // of matching pods
 	start := func(name, app string, annotations map[string]string, args ...string) string {
 		t.Helper()
 		uid := "uid-of-" + name
@@ -74,7 +74,7 @@ func (e *engine) follow(t *testing.T, crictl func(...string) []string, agent boo
 	want := map[string][]string{}
 	for n := range pods {
 		var annotations map[string]string
-		if n == 0 { // it would rather not be seen
+		if n == 0 { // tries to hide
 			annotations = map[string]string{"io.kubernetes.cri-o.Labels": "{}"}
 		}
 		id := start(fmt.Sprint("pod", n), "web", annotations, "/bin/sh", "-c", "/bin/true first; exec /bin/sleep 1000")

@@ -17,13 +17,13 @@ type (
 	outcome = machines.Outcome
 )
 
-// machine is a machine of a test's own. What cannot be done there ends the test.
+// machine is the machine of one test. Errors end the test.
 type machine struct {
 	*machines.Machine
 	t *testing.T
 }
 
-// newMachine makes a machine, which is gone after the test.
+// newMachine makes a machine, and removes it after the test.
 func newMachine(t *testing.T, l layout) *machine {
 	t.Helper()
 	m, err := machines.New(scratch, l)
@@ -38,7 +38,7 @@ func newMachine(t *testing.T, l layout) *machine {
 	return &machine{m, t}
 }
 
-// run runs a program in the machine to its end.
+// run runs a program in the machine and waits for it.
 func (m *machine) run(args ...string) outcome {
 	m.t.Helper()
 	o, err := m.Run(args...)
@@ -48,7 +48,7 @@ func (m *machine) run(args ...string) outcome {
 	return o
 }
 
-// must runs a program that has to succeed, and gives what it prints, without the space around it.
+// must runs a program that has to succeed, and returns its output with surrounding space trimmed.
 func (m *machine) must(args ...string) string {
 	m.t.Helper()
 	o := m.run(args...)
@@ -58,7 +58,7 @@ func (m *machine) must(args ...string) string {
 	return strings.TrimSpace(o.Stdout)
 }
 
-// write writes a file of the machine's.
+// write writes a file in the machine.
 func (m *machine) write(path, text string) {
 	m.t.Helper()
 	if err := m.Write(path, text); err != nil {
@@ -66,7 +66,7 @@ func (m *machine) write(path, text string) {
 	}
 }
 
-// process is a program that runs in the machine.
+// process is a program running in the machine.
 type process struct {
 	*machines.Process
 	t *testing.T
@@ -87,7 +87,7 @@ func (m *machine) startCommand(c *exec.Cmd) *process {
 	return &process{p, m.t}
 }
 
-// wait waits for the program's end, no longer than a minute.
+// wait waits up to a minute for the program to end.
 func (p *process) wait() outcome {
 	p.t.Helper()
 	o, err := p.Wait(time.Minute)
@@ -97,7 +97,7 @@ func (p *process) wait() outcome {
 	return o
 }
 
-// output is what the program has written: 0 is standard output, 1 is standard error.
+// output returns the program's output: 0 is standard output, 1 is standard error.
 func (p *process) output(i int) string {
 	p.t.Helper()
 	text, err := p.Output(i)
@@ -115,14 +115,14 @@ func (p *process) signal(s syscall.Signal) {
 	}
 }
 
-// stop ends the program as a service is stopped.
+// stop stops the program as a service manager does.
 func (p *process) stop() outcome {
 	p.t.Helper()
 	p.signal(syscall.SIGTERM)
 	return p.wait()
 }
 
-// eventually waits until something is so.
+// eventually waits until so returns true.
 func eventually(t *testing.T, what string, so func() bool) {
 	t.Helper()
 	for end := time.Now().Add(3 * time.Minute); !so(); time.Sleep(20 * time.Millisecond) {

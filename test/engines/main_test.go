@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package engines runs real container engines, with runc and with runc-trace in its place, and holds that the two
-// cannot be told apart, except by what tracectl shows. Each test has a machine of its own: see machine.
+// Package engines runs real container engines with runc, and with runc-trace instead, and checks that they behave
+// the same, except for the output of tracectl. Each test has a machine of its own: see machine.
 //
-// It is run by `make e2e` only, which sets RUNC_TRACE_ENGINES=1 when it has installed and built the engines
-// (deps.sh, build.sh). What is missing then is a failure.
+// Only `make e2e` runs these tests. It installs and builds the engines (deps.sh, build.sh) and then sets
+// RUNC_TRACE_ENGINES=1; an engine missing then is a failure.
 package engines
 
 import (
@@ -18,7 +18,7 @@ import (
 	machines "github.com/runc-trace/runc-trace/test/machine"
 )
 
-// cache is where build.sh puts engines.
+// cache is the directory of build.sh's engines.
 const cache = "/var/cache/runc-trace-e2e"
 
 var (

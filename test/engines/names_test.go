@@ -11,8 +11,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestDockerNames runs containers that are gone after a moment. Without an agent they are known by what Docker keeps of
-// each, and with one, by what Docker tells of them.
+// TestDockerNames runs very short containers. Without an agent, their names come from Docker's files; with an
+// agent, from Docker's API.
 func TestDockerNames(t *testing.T) {
 	for name, e := range dockers {
 		t.Run(name, func(t *testing.T) {
@@ -31,7 +31,7 @@ func TestDockerNames(t *testing.T) {
 				t.Errorf("%d of 8 are selected by a label", len(got))
 			}
 
-			// What Docker keeps of these is more than is read when a container starts.
+			// Docker's files for these are larger than the shim reads.
 			m.write("/tmp/labels", "app=told\nlong="+strings.Repeat("x", 60_000)+"\nlonger="+strings.Repeat("x", 60_000)+"\n")
 			agent := m.start(installed+"/tracectl", "agent", "--listen=")
 			defer agent.stop()
@@ -47,7 +47,7 @@ func TestDockerNames(t *testing.T) {
 				return len(known) == 1 && known[0].Container == "another-name"
 			})
 
-			// What happened while the agent had no connection is told later.
+			// The agent catches up on containers that ran while it had no connection.
 			e.stop(dockerd)
 			dockerd = e.start(m)
 			m.write("/tmp/again", m.must("cat", "/tmp/labels")+"\n")
@@ -57,7 +57,7 @@ func TestDockerNames(t *testing.T) {
 	}
 }
 
-// TestPodmanNames does so with Podman, which needs no agent.
+// TestPodmanNames does the same with Podman, which needs no agent.
 func TestPodmanNames(t *testing.T) {
 	m := newMachine(t, layout{})
 	m.write("/etc/runc-trace/config.toml", "[pool]\nrings = 16\nring-size = \"64KiB\"\nidentities = 256\n")
@@ -71,8 +71,8 @@ func TestPodmanNames(t *testing.T) {
 	m.named("Podman", 40, "short")
 }
 
-// shortLived runs containers that live for 50 ms, one after another, every other one of which is removed at once. They are
-// called by the label app that the command gives them, a number, and how they end.
+// shortLived runs containers that live for 50 ms, one after another, and removes every second one at once. A
+// container's name has the command's label app, a number, and the way in which it ends.
 func (m *machine) shortLived(count int, command string) {
 	m.t.Helper()
 	app := command[strings.LastIndexByte(command, ' ')+1:]
@@ -116,7 +116,7 @@ func (m *machine) named(what string, count int, app string) {
 	}
 }
 
-// followed tells whether somebody follows Docker's events.
+// followed reports whether a client follows Docker's events.
 func (m *machine) followed() bool {
 	m.t.Helper()
 	return m.run("docker", "run", "--rm", "--network", "none", "--name", "probe", "--label-file", "/tmp/labels", busyboxImage, "/bin/true").Code == 0 &&

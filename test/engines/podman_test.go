@@ -10,7 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestPodman uses Podman with the runtime that is its default, on cgroups as this machine has them, and on version 2 only.
+// TestPodman uses Podman with its default runtime, on this machine's cgroups, and on version 2 only.
 func TestPodman(t *testing.T) {
 	for name, e := range map[string]engine{
 		"runc": {config: map[string]string{"/etc/containers/containers.conf": podmanConfig + "runtime = \"runc\"\n"}},
@@ -20,7 +20,8 @@ func TestPodman(t *testing.T) {
 			e.kind, e.check = "podman", checkPodman
 			e.play = func(s *script) { playPodman(s, nil) }
 			if e.layout.Pure {
-				// Without CAP_SYS_RESOURCE crun cannot load a filter for devices, and there may be no controller of PIDs.
+				// Without CAP_SYS_RESOURCE, crun cannot load a device filter; and the pids controller may be
+				// missing.
 				e.play = func(s *script) { playPodman(s, []string{"--privileged", "--pids-limit=0", "--cgroupns=host"}) }
 			}
 			e.load, e.images = []string{"podman", "load", "--input"}, []string{"busybox"}
@@ -29,7 +30,7 @@ func TestPodman(t *testing.T) {
 	}
 }
 
-// podmanConfig needs neither systemd nor more rights than a build machine gives.
+// podmanConfig needs neither systemd nor more rights than a build machine has.
 const podmanConfig = `# the machine's own
 [containers]
 default_ulimits = ["nofile=20000:20000", "nproc=4096:4096"]
@@ -64,7 +65,8 @@ func playPodman(s *script, flags []string) {
 	s.do("podman", "wait", "web")
 	s.do("podman", "inspect", "--format", state, "web")
 	s.do("podman", "rm", "--force", "web")
-	// What a process in the background says, it may say later; and where it notices first that a container was stopped, nobody says so.
+	// Events of a background process may come late, and it is undefined which process first reports that a
+	// container was stopped.
 	events := strings.Split(s.must("podman", "events", "--stream=false", "--since", "1h", "--format", "{{.Type}} {{.Status}} {{.Name}} {{.ContainerExitCode}}"), "\n")
 	s.events(slices.DeleteFunc(events, func(line string) bool {
 		return !strings.HasPrefix(line, "container") || strings.Contains(line, "exec_died") || strings.Contains(line, "cleanup") || strings.HasPrefix(line, "container stop ")

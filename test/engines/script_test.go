@@ -12,27 +12,27 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// script runs commands on a machine and writes down what came of them, in words that do not depend on when they ran.
+// script runs commands on a machine and records their results, without the parts that change with each run.
 type script struct {
 	*machine
-	runtime string            // absolute path of the runtime, for commands that want it to be named
-	ids     map[string]string // what the scenario wants to find again
+	runtime string            // absolute path of the runtime, for commands that need it
+	ids     map[string]string // IDs by name, for later use
 	lines   []string
 }
 
-// What is another one in each run.
+// Parts that differ in each run.
 var varying = []struct {
 	pattern *regexp.Regexp
 	word    string
 }{
-	{regexp.MustCompile(`,"options":\{"type_url":"containerd.runc.v1.Options"(,"value":"[^"]*")?\}`), ""}, // name the runtime; 1.7 has none if it need not
+	{regexp.MustCompile(`,"options":\{"type_url":"containerd.runc.v1.Options"(,"value":"[^"]*")?\}`), ""}, // names the runtime; 1.7 sends none by default
 	{regexp.MustCompile(`\b[0-9a-f]{64}\b`), "ID"},
 	{regexp.MustCompile(`\b[0-9a-f]{12,13}\b`), "ID"},
 	{regexp.MustCompile(`\b[EW]\d{4} \d\d:\d\d:\d\d\.\d+ +\d+ `), "LOG "},
 	{regexp.MustCompile(`\b20\d\d-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?( ?[+-]\d{4})?( UTC|Z)?( m=\+[\d.]+)?`), "TIME"},
 	{regexp.MustCompile(`Up \w+ \w+|Less than a second( ago)?|\d+ seconds?( ago)?`), "SPAN"},
 	{regexp.MustCompile(`/tmp/runc-trace-engines-\d+/machine\d+`), "DIR"},
-	{regexp.MustCompile(`  +|\r`), " "}, // columns are as wide as what is in them
+	{regexp.MustCompile(`  +|\r`), " "}, // the width of columns depends on their cells
 }
 
 func steady(text string) string {
@@ -42,7 +42,7 @@ func steady(text string) string {
 	return text
 }
 
-// number is also another one in each run, where what is printed is measured.
+// number also differs in each run, if the output has measurements.
 var number = regexp.MustCompile(`\d+(\.\d+)?`)
 
 // do runs a command.
@@ -51,20 +51,20 @@ func (s *script) do(args ...string) outcome {
 	return s.note(steady, args, s.run(args...))
 }
 
-// measure runs a command that prints sizes, process IDs and the like: these are not compared.
+// measure runs a command whose numbers (sizes, process IDs) are not compared.
 func (s *script) measure(args ...string) outcome {
 	s.t.Helper()
 	return s.note(func(text string) string { return number.ReplaceAllString(steady(text), "N") }, args, s.run(args...))
 }
 
-// id runs a command that prints an ID, and remembers it by a name.
+// id runs a command that prints an ID, and stores the ID under a name.
 func (s *script) id(name string, args ...string) string {
 	s.t.Helper()
 	s.ids[name] = strings.TrimSpace(s.do(args...).Stdout)
 	return s.ids[name]
 }
 
-// terminal runs a command on a terminal of its own, on which nobody types.
+// terminal runs a command on a terminal without input.
 func (s *script) terminal(command string) outcome {
 	s.t.Helper()
 	c := s.Command("script", "--quiet", "--return", "--command", command, "/dev/null")
@@ -85,7 +85,7 @@ func (s *script) note(steady func(string) string, args []string, o outcome) outc
 	return o
 }
 
-// events adds the lines of a log of events. Which of two parts of an engine speaks first is not compared.
+// events adds the lines of a log of events. The order of different parts of an engine is not compared.
 func (s *script) events(lines []string) {
 	for i, line := range lines {
 		lines[i] = steady(line)
@@ -94,7 +94,7 @@ func (s *script) events(lines []string) {
 	s.lines = append(append(s.lines, "events:"), lines...)
 }
 
-// same holds that two runs of a script came to the same.
+// same checks that two runs of a script had equal results.
 func same(t *testing.T, bare, traced *script) {
 	t.Helper()
 	if len(bare.lines) < 20 {

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// container is what `tracectl containers` prints of one.
+// container is a container in the output of `tracectl containers`.
 type container struct {
 	Namespace   string            `json:"namespace"`
 	Pod         string            `json:"pod"`
@@ -27,7 +27,7 @@ type container struct {
 	Recorded    string            `json:"recorded"`
 }
 
-// call is what `tracectl straceback show` prints of a system call.
+// call is a system call in the output of `tracectl straceback show`.
 type call struct {
 	Comm    string `json:"comm"`
 	Syscall string `json:"syscall"`
@@ -38,14 +38,14 @@ type call struct {
 	Ret *int64 `json:"ret"`
 }
 
-// execution is what `tracectl exec` prints of one.
+// execution is an exec in the output of `tracectl exec`.
 type execution struct {
 	ContainerID string   `json:"containerID"`
 	Ret         int      `json:"ret"`
 	Args        []string `json:"args"`
 }
 
-// objects decodes one JSON object a line.
+// objects decodes one JSON object per line.
 func objects[T any](t *testing.T, text string) []T {
 	t.Helper()
 	var all []T
@@ -60,13 +60,13 @@ func objects[T any](t *testing.T, text string) []T {
 	}
 }
 
-// tracectl runs it, the one that was installed. It must succeed.
+// tracectl runs the installed tracectl. It must succeed.
 func (m *machine) tracectl(args ...string) string {
 	m.t.Helper()
 	return m.must(append([]string{installed + "/tracectl"}, args...)...)
 }
 
-// known gives what is known of the container of an ID, of each of its runs, the newest one first.
+// known returns the known runs of the container with an ID, the newest first.
 func (m *machine) known(id string) []container {
 	m.t.Helper()
 	all := objects[container](m.t, m.tracectl("containers", "--all", "--output=json"))
@@ -79,7 +79,7 @@ func (m *machine) known(id string) []container {
 	return all
 }
 
-// executed gives what was executed in a container, each as a line, in order.
+// executed returns the command lines executed in a container, in order.
 func (m *machine) executed(id string) []string {
 	m.t.Helper()
 	var lines []string
@@ -91,7 +91,7 @@ func (m *machine) executed(id string) []string {
 	return lines
 }
 
-// wrote tells whether a recording has a program that wrote a text. The arguments name the recording.
+// wrote reports whether a recording has a program that wrote a text. The arguments name the recording.
 func (m *machine) wrote(comm, text string, recording ...string) bool {
 	m.t.Helper()
 	calls := objects[call](m.t, m.tracectl(append([]string{"straceback", "show", "--output=json", "--syscall=write"}, recording...)...))

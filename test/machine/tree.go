@@ -21,12 +21,11 @@ find $dirs $but -type d -printf '%p %m %U %G\n' -o -printf '%p %y %m %U %G %s %T
 find $dirs $but -type f -exec sha256sum {} + | sort -k 2
 `
 
-// Tree lists the files below some directories, but not those below others, with mode, owner, size and time, and a sum
-// of each one's content. A directory's time says that something was in it meanwhile, and is not listed. Names of
-// directories have no spaces.
+// Tree lists the files below dirs, except those below but, with mode, owner, size, time and a checksum. Directories
+// are listed without their time, since temporary files change it. Names of directories must not contain spaces.
 //
-// Of a directory that is laid over one of the machine below, only what differs from that one is listed: other
-// programs may write there meanwhile. A file of the machine below that is gone here is listed as missing.
+// For a directory that is an overlay on the machine below, Tree lists only the differences, since other programs
+// may write there at the same time. A file that exists only in the machine below is listed as missing.
 func (m *Machine) Tree(dirs []string, but ...string) (string, error) {
 	var own, over []string
 	for _, dir := range dirs {
@@ -40,7 +39,7 @@ func (m *Machine) Tree(dirs []string, but ...string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	// Files that change below while this looks are the same as in the first or the last list.
+	// A file below that changes during the listing is equal in the first or the last list.
 	var below [2]map[string]bool
 	var here map[string]bool
 	outside := func(args ...string) *exec.Cmd { return exec.Command(args[0], args[1:]...) }
