@@ -142,7 +142,10 @@ func TestMendAll(t *testing.T) {
 	i := load(t, small)
 	container(t, i, "/rt-before")
 	for _, name := range entriesOf(t, i.Dir) {
-		for _, prefix := range []string{abi.PinHookPrefix, abi.PinLinkPrefix, abi.PinSlotPrefix, abi.PinBind, abi.PinUnfinishedCalls, abi.PinCounters, abi.PinPending} {
+		for _, prefix := range []string{
+			abi.PinHookPrefix, abi.PinLinkPrefix, abi.PinSlotPrefix,
+			abi.PinBind, abi.PinUnfinishedCalls, abi.PinCounters, abi.PinPending,
+		} {
 			if strings.HasPrefix(name, prefix) {
 				if err := os.Remove(filepath.Join(i.Dir, name)); err != nil {
 					t.Fatal(err)
@@ -269,7 +272,9 @@ func pinLike(t *testing.T, from, path string) {
 		return
 	}
 	defer m.Close()
-	spec := &ebpf.MapSpec{Type: m.Type(), KeySize: m.KeySize(), ValueSize: m.ValueSize(), MaxEntries: m.MaxEntries(), Flags: m.Flags()}
+	spec := &ebpf.MapSpec{
+		Type: m.Type(), KeySize: m.KeySize(), ValueSize: m.ValueSize(), MaxEntries: m.MaxEntries(), Flags: m.Flags(),
+	}
 	if m.Type() == ebpf.TaskStorage { // the kernel makes these only with type information
 		spec.Type, spec.MaxEntries, spec.Flags = ebpf.Array, 1, 0
 	}

@@ -45,15 +45,19 @@ func endMissed(dir string, layout abi.ABI) error {
 	if err != nil {
 		return fmt.Errorf("opening maps: %w", err)
 	}
-	memory, err := unix.Mmap(identities.FD(), 0, int(layout.Identities)*abi.SizeofIdentity, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	length := int(layout.Identities) * abi.SizeofIdentity
+	memory, err := unix.Mmap(identities.FD(), 0, length, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
 	if err != nil {
 		return fmt.Errorf("mapping map %s: %w", abi.PinIdentities, err)
 	}
 	defer unix.Munmap(memory)
 	for cgroup, index := range known {
 		var binding uint64
-		if !isGone(hierarchy, cgroup) || index >= layout.Identities || containers.Lookup(cgroup, &binding) != nil || containers.Delete(cgroup) != nil {
+		if !isGone(hierarchy, cgroup) || index >= layout.Identities {
 			continue
+		}
+		if containers.Lookup(cgroup, &binding) != nil || containers.Delete(cgroup) != nil {
+			continue // a program has done it
 		}
 		identity := (*abi.Identity)(unsafe.Pointer(&memory[int(index)*abi.SizeofIdentity]))
 		if identity.Cgroup != cgroup {
@@ -101,7 +105,8 @@ func isGone(hierarchy int, cgroup uint64) bool {
 // openCgroup checks that a cgroup with an ID exists: see kernfs_fh_to_dentry() in the kernel's fs/kernfs/mount.c.
 func openCgroup(hierarchy int, cgroup uint64) error {
 	const kernfs = 0xfe // FILEID_KERNFS
-	fd, err := unix.OpenByHandleAt(hierarchy, unix.NewFileHandle(kernfs, binary.NativeEndian.AppendUint64(nil, cgroup)), unix.O_PATH|unix.O_CLOEXEC)
+	handle := unix.NewFileHandle(kernfs, binary.NativeEndian.AppendUint64(nil, cgroup))
+	fd, err := unix.OpenByHandleAt(hierarchy, handle, unix.O_PATH|unix.O_CLOEXEC)
 	if err == nil {
 		err = unix.Close(fd)
 	}
