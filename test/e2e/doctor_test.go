@@ -116,9 +116,11 @@ func TestDoctor(t *testing.T) {
 	if err := os.Remove(filepath.Join(x.pins, "link_exec")); err != nil {
 		t.Fatal(err)
 	}
-	x.doctor("loaded ok", "programs fail")
+	if c := x.doctor("loaded fail")["loaded"]; !strings.Contains(c.Detail, "link_exec is missing") || c.Remedy != "tracectl load, which keeps what was recorded if it can" {
+		t.Errorf("a link is missing: %+v", c)
+	}
 	x.useRuntime(shimPath, `logs = "/x"`, "[runtimes]", `crun = "/no/such/crun"`)
-	checks = x.doctor("loaded ok", "configuration fail", "runtime fail", "runtime crun fail")
+	checks = x.doctor("loaded fail", "configuration fail", "runtime fail", "runtime crun fail")
 	if c := checks["configuration"]; !strings.Contains(c.Detail, `unknown key "logs"`) || c.Remedy != "edit "+x.config {
 		t.Errorf("%+v", c)
 	}
