@@ -17,12 +17,13 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/regular"
 )
 
-// cgroupFacts reads where hierarchies are mounted. Of several places the unified one counts where runtimes look for it.
+// cgroupFacts reads where hierarchies are mounted. If the unified one is mounted several times, the mount that
+// runtimes use counts.
 func cgroupFacts(h engine.Host) Cgroups {
 	var c Cgroups
 	mounts, _ := regular.Read(filepath.Join(h.Root, "proc/self/mountinfo"), regular.Text)
 	for line := range strings.Lines(string(mounts)) {
-		// See proc_pid_mountinfo(5): the mount point is the fifth field, the type stands behind a hyphen.
+		// See proc_pid_mountinfo(5): the mount point is the fifth field, the type follows a hyphen.
 		mount, kind, _ := strings.Cut(line, " - ")
 		fields := strings.Fields(mount)
 		kind, _, _ = strings.Cut(kind, " ")
@@ -39,7 +40,7 @@ func cgroupFacts(h engine.Host) Cgroups {
 
 // membership is a process's place in the hierarchies.
 type membership struct {
-	unified string   // path in the unified one, "" where it is not in sight
+	unified string   // path in the unified one, "" if it cannot be seen
 	all     []string // paths in all of them
 }
 
@@ -52,7 +53,7 @@ func membershipOf(h engine.Host, pid uint32) membership {
 			continue
 		}
 		m.all = append(m.all, fields[2])
-		// Outside of a cgroup namespace paths begin with "/..".
+		// Outside of the cgroup namespace, paths begin with "/..".
 		if fields[0] == "0" && !strings.HasPrefix(fields[2], "/..") {
 			m.unified = fields[2]
 		}
@@ -60,8 +61,8 @@ func membershipOf(h engine.Host, pid uint32) membership {
 	return m
 }
 
-// cgroupsOf are the IDs of a process's cgroup in the unified hierarchy and of those above it: their directories' inode
-// numbers.
+// cgroupsOf returns the IDs of a process's cgroup in the unified hierarchy and of that cgroup's ancestors: the inode
+// numbers of their directories.
 func cgroupsOf(h engine.Host, c Cgroups, pid uint32) []uint64 {
 	if pid == 0 {
 		return nil
@@ -77,7 +78,7 @@ func (c Cgroups) ids(h engine.Host, name string) []uint64 {
 	for {
 		var stat unix.Stat_t
 		if unix.Stat(filepath.Join(h.Root, c.Unified, name), &stat) != nil {
-			return nil // it is going
+			return nil // the process is exiting
 		}
 		ids = append(ids, stat.Ino)
 		if name == "/" {
@@ -87,10 +88,10 @@ func (c Cgroups) ids(h engine.Host, name string) []uint64 {
 	}
 }
 
-// containerID is how engines name the cgroups of their containers: docker-ID.scope, cri-containerd-ID.scope, ID.
+// containerID matches the cgroup names that engines give to containers: docker-ID.scope, cri-containerd-ID.scope, ID.
 var containerID = regexp.MustCompile(`(?:^|[^0-9a-f])([0-9a-f]{64})(?:\.scope)?$`)
 
-// running finds the containers that engines run, by the names of cgroups.
+// running finds running containers of all engines by the names of cgroups.
 func running(h engine.Host, c Cgroups) []Running {
 	found := map[string]Running{}
 	processes(h, func(pid uint32) {
@@ -98,7 +99,7 @@ func running(h engine.Host, c Cgroups) []Running {
 		for _, name := range m.all {
 			id, ok := idIn(name)
 			if _, known := found[id]; !ok || known || strings.HasPrefix(name, "/user.slice/") {
-				continue // those of users (rootless) are never registered
+				continue // cgroups of users (rootless) are never registered
 			}
 			found[id] = Running{ID: id, Path: m.unified, Cgroups: c.ids(h, m.unified)}
 			break
@@ -112,7 +113,8 @@ func running(h engine.Host, c Cgroups) []Running {
 	return all
 }
 
-// idIn finds the ID of the innermost container that a cgroup belongs to. What watches a container is not in it.
+// idIn returns the ID of the innermost container to which a cgroup belongs. Cgroups of container monitors do not
+// count.
 func idIn(name string) (string, bool) {
 	for ; name != "/" && name != "."; name = path.Dir(name) {
 		leaf := path.Base(name)

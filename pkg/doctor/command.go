@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// Command runs a program and returns what it printed. It ends soon after ctx, whatever the program and those that it
-// started do. An error says what the program wrote to its standard error, as far as that is short.
+// Command runs a program and returns its output. It returns soon after ctx ends, even if the program or its children
+// go on. The error contains the program's standard error, if that is short.
 func Command(ctx context.Context, program string, args ...string) ([]byte, error) {
 	var stdout, stderr bounded
 	c := exec.CommandContext(ctx, program, args...)
@@ -26,7 +26,7 @@ func Command(ctx context.Context, program string, args ...string) ([]byte, error
 	case ctx.Err() != nil:
 		err = fmt.Errorf("running %s: it did not end in time: %w", program, ctx.Err())
 	case errors.Is(err, exec.ErrWaitDelay):
-		err = nil // it left somebody behind, who holds its output open
+		err = nil // a child of the program still has its output open
 	case err != nil:
 		err = fmt.Errorf("running %s: %w", program, err)
 		if text := firstLine(stderr.kept.String()); text != "" {
@@ -36,7 +36,7 @@ func Command(ctx context.Context, program string, args ...string) ([]byte, error
 	return stdout.kept.Bytes(), err
 }
 
-// bounded keeps the first MiB of what is written to it.
+// bounded keeps the first MiB written to it.
 type bounded struct{ kept bytes.Buffer }
 
 func (b *bounded) Write(p []byte) (int, error) {

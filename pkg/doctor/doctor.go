@@ -1,41 +1,40 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package doctor says what keeps a host from being traced, and what to do about it. Gather looks at the host; Checks
-// judges what it found, and touches nothing.
+// Package doctor finds what prevents a host from being traced, and how to fix it. Gather examines the host. Checks
+// judges the facts without further access to the host.
 package doctor
 
 import "os"
 
-// State is how a check came out.
+// State is the result of a check.
 type State string
 
-// The states of a check.
 const (
 	OK   State = "ok"
-	Warn State = "warn" // tracing works, but less than it could, or not for long
+	Warn State = "warn" // tracing works, but not fully, or not for long
 	Fail State = "fail" // containers are not traced, or not started as they should be
 )
 
-// Check is one thing that was looked at. Its strings may hold what containers chose: escape them before a terminal
-// sees them.
+// Check is the result for one aspect of the host. Its strings may contain text from containers: escape them before
+// printing them to a terminal.
 type Check struct {
 	Name   string // stable: "kernel", "engine docker"
 	State  State
-	Detail string // what was found
-	Remedy string // what to do about it, as exactly as can be told; empty where it is OK
+	Detail string // the facts
+	Remedy string // the most precise remedy known; empty if the state is OK
 }
 
-// Checks judges facts, in an order in which what comes first may be the reason for what follows. What does not apply
-// to a host, or could not be seen, is left out.
+// Checks judges facts. It orders the checks so that causes come before their consequences. It omits checks that do not
+// apply to the host, or whose facts could not be read.
 func Checks(f Facts) []Check {
 	if !f.Self.privileged() {
-		f.Tracer = Tracer{Err: os.ErrPermission} // what can be seen of it is not the whole
+		f.Tracer = Tracer{Err: os.ErrPermission} // the readable part is incomplete
 	}
 	var all []Check
 	for _, group := range []func(Facts) []Check{
-		system, fileSystems, cgroups, clocks, // of the host
-		configuration, runtimes, shims, engines, units, // of what is installed
-		loaded, drops, unregistrations, containers, // of what is loaded
+		system, fileSystems, cgroups, clocks, // the host
+		configuration, runtimes, shims, engines, units, // the installation
+		loaded, drops, unregistrations, containers, // the loaded programs
 	} {
 		all = append(all, group(f)...)
 	}

@@ -25,7 +25,7 @@ import (
 
 const runc = "/usr/sbin/runc"
 
-// healthy are the facts of a host where all is well, each time anew.
+// healthy returns new facts of a host without problems.
 func healthy() Facts {
 	c := config.Default()
 	return Facts{
@@ -74,7 +74,7 @@ func TestHealthy(t *testing.T) {
 	}
 }
 
-// unprivileged takes from facts what root alone has.
+// unprivileged removes the facts that only root can read.
 func unprivileged(f *Facts) {
 	f.Self.UID, f.Self.Capabilities = 1000, 0
 	f.PinDir.Err, f.Configuration.Err = os.ErrPermission, os.ErrPermission
@@ -82,7 +82,7 @@ func unprivileged(f *Facts) {
 
 var ofTracer = []string{"loaded", "programs", "recordings", "identities", "drops", "containers"}
 
-// TestChecks has one thing wrong at a time.
+// TestChecks changes one fact at a time.
 func TestChecks(t *testing.T) {
 	const (
 		unseen   = ": what is loaded cannot be seen"
@@ -97,8 +97,8 @@ func TestChecks(t *testing.T) {
 	for _, test := range []struct {
 		what   string
 		change func(*Facts)
-		want   []Check  // that a healthy host does not have
-		gone   []string // beside those of the same names
+		want   []Check  // those that differ from a healthy host
+		gone   []string // missing checks, besides those of the same names
 	}{
 		{"a user", unprivileged, []Check{{"privileges", Fail, "user ID 1000 has neither CAP_SYS_ADMIN nor CAP_BPF with CAP_PERFMON" + unseen, "sudo tracectl doctor"}},
 			append([]string{"ebpf", "bpffs", "configuration"}, ofTracer...)},

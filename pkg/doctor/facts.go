@@ -12,62 +12,62 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/unregistered"
 )
 
-// Facts are what Checks judges. Gather finds out all but Version, Layout, PinDir.Path, Configuration and Tracer.
+// Facts is the input of Checks. Gather sets all fields except Version, Layout, PinDir.Path, Configuration and Tracer.
 type Facts struct {
 	Self          Self
 	Kernel        Kernel
 	PinDir        PinDir
 	Cgroups       Cgroups
 	Clock         Clock
-	Systemd       bool // runs the host
+	Systemd       bool // systemd runs the host
 	Configuration Configuration
 	Runtimes      []Runtime
-	Shims         []Shim // the one that belongs to this tracectl first
+	Shims         []Shim // the one that belongs to this tracectl comes first
 	Engines       []Engine
-	EnginesErr    error  // of finding them all
-	KubeletDriver string // cgroup driver as the kubelet is told, or ""
-	Unit          Unit   // where Systemd
+	EnginesErr    error  // error of finding the engines
+	KubeletDriver string // cgroup driver in the kubelet's configuration, or ""
+	Unit          Unit   // set if Systemd is
 	Running       []Running
 	Unregistered  [unregistered.Reasons]uint64 // containers that the shim could not register, since boot
 	Tracer        Tracer
 }
 
-// Self is the process that looks.
+// Self describes this process.
 type Self struct {
 	Version      string
 	Layout       uint32 // of the maps that it reads
 	Path         string
 	UID          int
-	Capabilities uint64   // effective ones
-	Namespaces   []string // of the kinds "user", "pid" and "cgroup" those that are not the host's own
+	Capabilities uint64   // effective capabilities
+	Namespaces   []string // those of "user", "pid" and "cgroup" in which it is not in the host's namespace
 }
 
-// Kernel is what the kernel says of itself.
+// Kernel describes the kernel.
 type Kernel struct {
 	Release  string
 	BTF      bool
-	Trial    error  // of loading the programs
-	Lockdown string // none, integrity, confidentiality, or "" where there is no lockdown
+	Trial    error  // error of loading the programs on trial
+	Lockdown string // none, integrity, confidentiality, or "" if the kernel has no lockdown
 }
 
 // PinDir is the directory of the pinned objects.
 type PinDir struct {
 	Path    string
-	Mounted bool // it lies, or would lie, on a bpf file system
-	Default bool // it lies below the place where load mounts one
+	Mounted bool // the directory is, or would be, on a bpf file system
+	Default bool // it is below the directory where load mounts one
 	Err     error
 }
 
-// Cgroups are where the hierarchies are mounted.
+// Cgroups says where the hierarchies are mounted.
 type Cgroups struct {
-	Unified string // "" where it is not mounted
+	Unified string // "" if it is not mounted
 	V1      bool   // hierarchies of version 1 are mounted
 }
 
 // Clock is the wall clock.
 type Clock struct {
 	Now          time.Time
-	Synchronised bool // as the kernel was told by who synchronises it
+	Synchronised bool // as reported to the kernel by the time service
 }
 
 // Configuration is config.toml.
@@ -75,60 +75,60 @@ type Configuration struct {
 	Path    string
 	Present bool
 	Err     error
-	Config  config.Config // can be used whatever Err is
+	Config  config.Config // usable even if Err is set
 }
 
 // Runtime is a real runtime that the configuration names.
 type Runtime struct {
-	Name   string         // "" for the shim called by its own name
+	Name   string         // "" for the shim's own name
 	Wanted config.Runtime // as configured
-	Path   string         // of the first program that there is, or ""
+	Path   string         // first existing program, or ""
 	Shim   bool           // it is the shim itself
-	Answer string         // the first line of what it says to --version
-	Err    error          // of finding it or asking it
+	Answer string         // first line of its --version output
+	Err    error          // error of finding it or running it
 }
 
-// Shim is a runc-trace that was found.
+// Shim is a runc-trace program found on the host.
 type Shim struct {
 	Path   string
 	Mode   fs.FileMode
 	UID    uint32
-	Same   bool   // it is the same program as the first one found
-	Answer string // the first line of what it says to --version, which is the real runtime's answer
-	Err    error  // of asking it
+	Same   bool   // it is identical to the first one
+	Answer string // first line of its --version output, which comes from the real runtime
+	Err    error  // error of running it
 }
 
-// Engine is an engine, and which of its runtimes go through the shim if it starts now.
+// Engine is an engine, with those of its runtimes that go through the shim when it starts now.
 type Engine struct {
 	engine.Engine
 	Use     engine.Use
-	Missing bool // the program of its default runtime is not there
+	Missing bool // the program of its default runtime does not exist
 
-	Running    *engine.Use      // by the answer of the engine that runs; nil if it has none
-	RunningErr error            // of asking it
-	Reload     string           // what has it take its configuration
-	Untraced   []engine.Runtime // beside the default one, those that do not go through the shim
+	Running    *engine.Use      // as reported by the running engine; nil if it cannot be asked
+	RunningErr error            // error of asking it
+	Reload     string           // command that makes it load its configuration
+	Untraced   []engine.Runtime // other runtimes that do not go through the shim
 }
 
-// Unit is what systemd knows of runc-trace.service.
+// Unit is systemd's state of runc-trace.service.
 type Unit struct {
 	Load, File, Active string // LoadState, UnitFileState, ActiveState
 	Before             []string
 	Err                error
 }
 
-// Running is a container that runs, by whichever engine, as its cgroups show it.
+// Running is a running container of any engine, found by its cgroups.
 type Running struct {
 	ID      string
 	Path    string   // of its cgroup in the unified hierarchy
-	Cgroups []uint64 // ID of that cgroup, and of those above it; none where they cannot be seen
+	Cgroups []uint64 // ID of that cgroup, and of its ancestors; empty if they cannot be seen
 }
 
-// Tracer is what is loaded.
+// Tracer describes the loaded programs.
 type Tracer struct {
-	Err error // of opening it; if it is set, nothing below is
+	Err error // error of opening it; if it is set, all other fields are unset
 	status.Status
-	Since      time.Time     // when it was loaded, by today's clock
+	Since      time.Time     // when it was loaded, by the current clock
 	Stepped    time.Duration // by how much the wall clock was set since then
 	Containers []Container
 }
@@ -136,7 +136,7 @@ type Tracer struct {
 // Container is a registered container that has not ended.
 type Container struct {
 	Name    string
-	Cgroup  uint64   // that it was registered for
-	Init    uint32   // PID, or 0 where none runs
-	Cgroups []uint64 // ID of init's cgroup, and of those above it; none where no init runs. Gather finds them out
+	Cgroup  uint64   // the cgroup it was registered with
+	Init    uint32   // PID, or 0 if none runs
+	Cgroups []uint64 // ID of init's cgroup, and of its ancestors; empty if no init runs. Set by Gather
 }

@@ -26,8 +26,8 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/unregistered"
 )
 
-// Gather adds to facts what the host says. Nothing is changed: the programs are loaded on trial, and runtimes and engines
-// are asked for their versions, by h.Run, which has to end in its own time.
+// Gather adds facts of the host. It changes nothing: it loads the programs on trial, and asks runtimes and engines for
+// their versions through h.Run, which has to limit its own time.
 func Gather(ctx context.Context, h engine.Host, f Facts) Facts {
 	f.Self.Path, _ = os.Executable()
 	f.Self.UID, f.Self.Capabilities, f.Self.Namespaces = os.Geteuid(), capabilities(), namespaces()
@@ -64,10 +64,10 @@ func Gather(ctx context.Context, h engine.Host, f Facts) Facts {
 	return f
 }
 
-// commandTime is how long a program may take to tell its version.
+// commandTime limits a program that prints its version.
 const commandTime = 10 * time.Second
 
-// capabilities are this process's effective ones.
+// capabilities returns the effective capabilities of this process.
 func capabilities() uint64 {
 	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
 	var data [2]unix.CapUserData
@@ -77,7 +77,8 @@ func capabilities() uint64 {
 	return uint64(data[1].Effective)<<32 | uint64(data[0].Effective)
 }
 
-// namespaces are those of this process that are not the host's. The host's have fixed inode numbers (include/linux/proc_ns.h).
+// namespaces returns the kinds of namespaces in which this process is not in the host's. The host's have fixed inode
+// numbers (include/linux/proc_ns.h).
 func namespaces() []string {
 	var own []string
 	for _, ns := range []struct {
@@ -112,7 +113,7 @@ func kernelFacts(h engine.Host, s Self) Kernel {
 	return k
 }
 
-// pinDirFacts looks at this process's own file systems, as load does.
+// pinDirFacts examines the file systems of this process, as load does.
 func pinDirFacts(dir string) PinDir {
 	const mountPoint = "/sys/fs/bpf"
 	p := PinDir{Path: dir, Default: strings.HasPrefix(dir+"/", mountPoint+"/")}
@@ -124,7 +125,7 @@ func pinDirFacts(dir string) PinDir {
 }
 
 func clockFacts() Clock {
-	var t unix.Timex // asks for no change
+	var t unix.Timex // changes nothing
 	state, err := unix.Adjtimex(&t)
 	return Clock{Now: time.Now(), Synchronised: err == nil && state != unix.TIME_ERROR}
 }
@@ -151,7 +152,8 @@ func unitFacts(ctx context.Context, h engine.Host) Unit {
 	return u
 }
 
-// kubeletDriver is the cgroup driver that the kubelet is told to use, where kubeadm and its like tell it.
+// kubeletDriver returns the cgroup driver in the kubelet's configuration, if it is in a file that kubeadm or a similar
+// tool writes.
 func kubeletDriver(h engine.Host) string {
 	var c struct {
 		CgroupDriver string `yaml:"cgroupDriver"`
@@ -169,14 +171,14 @@ type file struct {
 	stat syscall.Stat_t
 }
 
-// find returns the program at a path, symbolic links followed.
+// find returns the program at a path, with symbolic links resolved.
 func find(h engine.Host, name string) (file, bool) {
 	f := file{path: name}
 	err := syscall.Stat(filepath.Join(h.Root, name), &f.stat)
 	return f, err == nil && f.stat.Mode&syscall.S_IFMT == syscall.S_IFREG && f.stat.Mode&0o111 != 0
 }
 
-// programs returns those of the paths that are programs, each once, whatever it is called by.
+// programs returns the paths that are programs. It returns each program once, even if it has several names.
 func programs(h engine.Host, paths []string) []file {
 	var files []file
 	for _, name := range paths {
@@ -188,7 +190,7 @@ func programs(h engine.Host, paths []string) []file {
 	return files
 }
 
-// shimPaths are where the shim is, or is expected, under all of its names; those in a directory come first.
+// shimPaths returns paths at which the shim is or should be, under all of its names, beginning with those in dir.
 func shimPaths(h engine.Host, dir string) []string {
 	var paths []string
 	for _, dir := range append([]string{dir, "/opt/runc-trace/bin"}, filepath.SplitList(os.Getenv("PATH"))...) {
@@ -204,7 +206,7 @@ func shimPaths(h engine.Host, dir string) []string {
 	return paths
 }
 
-// same tells whether two files are one, or hold the same.
+// same reports whether two files are the same file or have the same contents.
 func (f file) same(h engine.Host, g file) bool {
 	if f.stat.Dev == g.stat.Dev && f.stat.Ino == g.stat.Ino || f.stat.Size != g.stat.Size {
 		return f.stat.Size == g.stat.Size
@@ -218,14 +220,14 @@ func shimFacts(ctx context.Context, h engine.Host, c Configuration, files []file
 	var shims []Shim
 	for _, f := range files {
 		s := Shim{Path: f.path, Mode: fs.FileMode(f.stat.Mode & 0o777), UID: f.stat.Uid, Same: f.same(h, files[0])}
-		// It is to read the file that everything else here is about.
+		// Make the shim read the configuration file that the other checks are about.
 		s.Answer, s.Err = version(ctx, h, "env", config.PathEnv+"="+c.Path, f.path, "--version")
 		shims = append(shims, s)
 	}
 	return shims
 }
 
-// version runs a command that prints a version, and returns the first line.
+// version runs a command that prints a version, and returns its first line.
 func version(ctx context.Context, h engine.Host, program string, args ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, commandTime)
 	defer cancel()
@@ -268,7 +270,7 @@ func engineFacts(ctx context.Context, h engine.Host, paths []string, shims []fil
 	for _, e := range found {
 		use, useErr := e.UsesShim(h, paths)
 		program, there := find(h, e.Runtime.Path)
-		// It may also have another name, or stand elsewhere, or be gone.
+		// The shim may also have another name or path, or be gone.
 		elsewhere := strings.HasPrefix(path.Base(e.Runtime.Path), "runc-trace") ||
 			there && slices.ContainsFunc(shims, func(s file) bool { return program.same(h, s) })
 		use.Default = use.Default || elsewhere
@@ -287,13 +289,13 @@ func engineFacts(ctx context.Context, h engine.Host, paths []string, shims []fil
 		}
 		engines = append(engines, facts)
 		if err == nil {
-			err = useErr // Detect has said so, where it could not read the same
+			err = useErr // otherwise Detect has reported the same problem
 		}
 	}
 	return engines, err
 }
 
-// shimPath is the shim of an engine that calls it by another path.
+// shimPath returns the shim's path for an engine that calls it by another path.
 func shimPath(e engine.Engine, elsewhere bool) []string {
 	if !elsewhere {
 		return nil
@@ -301,7 +303,7 @@ func shimPath(e engine.Engine, elsewhere bool) []string {
 	return []string{e.Runtime.Path}
 }
 
-// processes calls a function with the PID of each process.
+// processes calls do with the PID of each process.
 func processes(h engine.Host, do func(pid uint32)) {
 	entries, _ := os.ReadDir(filepath.Join(h.Root, "proc"))
 	for _, e := range entries {

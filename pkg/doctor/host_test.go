@@ -20,8 +20,8 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/engine"
 )
 
-// host is a directory that looks like a host with these files, all of them executable; a text "-> NAME" makes a hard link,
-// and a path that ends in "/" a directory. Its programs answer with their own names and arguments.
+// host creates a directory with these files that looks like a host. All files are executable. A text "-> NAME" makes a
+// hard link, and a path that ends in "/" a directory. Its programs print their own names and arguments.
 func host(t *testing.T, files ...string) engine.Host {
 	t.Helper()
 	root := t.TempDir()
@@ -80,7 +80,7 @@ func TestRunning(t *testing.T) {
 		"proc/21/cgroup", "2:cpu:/docker/"+a+"\n0::/docker/"+a+"/child\n", // the same container
 		"proc/22/cgroup", "0::/system.slice/cri-containerd-"+b+".scope/container\n",
 		"proc/23/cgroup", "0::/machine.slice/libpod-conmon-"+b[1:]+"c.scope\n",
-		"proc/24/cgroup", "2:cpu:/"+c+"\n0::/\n", // not put into the unified hierarchy
+		"proc/24/cgroup", "2:cpu:/"+c+"\n0::/\n", // not in a cgroup of the unified hierarchy
 		"proc/25/cgroup", "0::/user.slice/user-1000.slice/libpod-"+d+".scope\n",
 		"proc/26/cgroup", "0::/../"+d+"\n", // seen from a cgroup namespace
 		"proc/27/other", "", "proc/version", "",
@@ -100,7 +100,7 @@ func TestRunning(t *testing.T) {
 	layout := Cgroups{Unified: "/" + unified, V1: true}
 	want := []Running{
 		{a, "/docker/" + a, ids("docker/"+a, "docker", "")},
-		{b, "/system.slice/cri-containerd-" + b + ".scope/container", nil}, // its directory is gone
+		{b, "/system.slice/cri-containerd-" + b + ".scope/container", nil}, // its directory does not exist
 		{c, "/", ids("")},
 		{d, "", nil},
 	}
@@ -223,7 +223,7 @@ func TestEngineFacts(t *testing.T) {
 	}
 }
 
-// answers is an API that knows one answer to each question.
+// answers is an API with one answer to each question.
 type answers struct {
 	answer string
 	err    error
@@ -233,7 +233,7 @@ func (a answers) Get(context.Context, string, string) ([]byte, error) { return [
 
 func (a answers) Status(context.Context, string) (map[string]string, error) { return nil, a.err }
 
-// TestRunningEngine asks the engine that runs, and none that does not.
+// TestRunningEngine asks the running engine, and no other.
 func TestRunningEngine(t *testing.T) {
 	const shim = "/opt/runc-trace/bin/runc-trace"
 	const routed = `{"DefaultRuntime": "runc-trace", "Runtimes": {"runc": {"path": "runc"}, "runc-trace": {"path": "` + shim + `"}}}`
@@ -272,7 +272,7 @@ func TestRunningEngine(t *testing.T) {
 	}
 }
 
-// TestGather looks at this very host, and at one with nothing on it.
+// TestGather examines this host, and an empty one.
 func TestGather(t *testing.T) {
 	h := host(t)
 	known := Facts{Configuration: Configuration{Path: "/c", Config: config.Default()}, PinDir: PinDir{Path: "/sys/fs/bpf/x"}}

@@ -13,12 +13,12 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/engine"
 )
 
-// configuration judges config.toml. The shim makes do with whatever it says; load does not.
+// configuration judges config.toml. The shim works in spite of errors in it, but load does not.
 func configuration(f Facts) []Check {
 	c := f.Configuration
 	switch {
 	case errors.Is(c.Err, os.ErrPermission) && !f.Self.privileged():
-		return nil // privileges says why
+		return nil // privileges reports the reason
 	case c.Err != nil:
 		problems := strings.Split(c.Err.Error(), "\n")
 		return fail("configuration", strings.Join(problems, "; "), "edit "+c.Path)
@@ -54,7 +54,7 @@ func runtimes(f Facts) []Check {
 	return checks
 }
 
-// shims judges the programs that stand in runc's place.
+// shims judges the programs installed in place of runc.
 func shims(f Facts) []Check {
 	const install = "tracectl install"
 	if len(f.Shims) == 0 {
@@ -80,7 +80,7 @@ func shims(f Facts) []Check {
 	return checks
 }
 
-// engines judges the engines, and how they agree with the kubelet.
+// engines judges the engines, and whether their cgroup driver matches the kubelet's.
 func engines(f Facts) []Check {
 	var checks []Check
 	if f.EnginesErr != nil {
@@ -96,7 +96,7 @@ func engines(f Facts) []Check {
 	return checks
 }
 
-// engineCheck judges what an engine does now, and what it will do when it starts again.
+// engineCheck judges what an engine does now, and what it will do after its next start.
 func engineCheck(e Engine) []Check {
 	name, detail := "engine "+e.String(), about(e)
 	install := fmt.Sprintf("tracectl install --engine %s --set-default --restart", e.Kind)
@@ -118,7 +118,7 @@ func engineCheck(e Engine) []Check {
 			detail += "; not traced: containers of its " + engine.Names(e.Untraced)
 		}
 		if e.Binary == "" {
-			return warn(name, detail, "start the engine, so that its program can be seen") // and nothing was asked
+			return warn(name, detail, "start the engine, so that its program can be seen") // it was not asked
 		}
 		return ok(name, detail)
 	case len(e.Use.Runtimes) > 0:
@@ -127,7 +127,7 @@ func engineCheck(e Engine) []Check {
 	return warn(name, fmt.Sprintf("%snone of its runtimes is runc-trace", detail), install)
 }
 
-// about is what is known of an engine, to be followed by more.
+// about describes an engine, as the beginning of a longer text.
 func about(e Engine) string {
 	var parts []string
 	if e.Version != "" {
@@ -145,7 +145,7 @@ func about(e Engine) string {
 	return strings.Join(parts, ", ") + "; "
 }
 
-// units judges whether programs are loaded before engines when the host boots.
+// units judges whether programs are loaded before engines start when the host boots.
 func units(f Facts) []Check {
 	const unit = "runc-trace.service"
 	u := f.Unit

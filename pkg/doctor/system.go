@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// system judges who looks, and at which kernel.
+// system judges this process's privileges and the kernel.
 func system(f Facts) []Check {
 	checks := ok("tracectl", fmt.Sprintf("%s, layout %d, %s", f.Self.Version, f.Self.Layout, f.Self.Path))
 	checks = append(checks, privileges(f.Self)...)
@@ -42,7 +42,7 @@ func system(f Facts) []Check {
 	return checks
 }
 
-// privileged tells whether the process may load and read programs.
+// privileged reports whether the process may load and read programs.
 func (s Self) privileged() bool {
 	has := func(capability int) bool { return s.Capabilities>>capability&1 != 0 }
 	return !slices.Contains(s.Namespaces, "user") && (has(unix.CAP_SYS_ADMIN) || has(unix.CAP_BPF) && has(unix.CAP_PERFMON))
@@ -78,7 +78,7 @@ func kernel(k Kernel) []Check {
 	return fail("kernel", name+" is older than 5.15", "boot a kernel of 5.15 or newer")
 }
 
-// fileSystems judges where pins lie.
+// fileSystems judges the file system of the pins.
 func fileSystems(f Facts) []Check {
 	p := f.PinDir
 	switch {
@@ -95,7 +95,7 @@ func fileSystems(f Facts) []Check {
 		"choose one below /sys/fs/bpf: --pin-dir, or pin-dir in the configuration")
 }
 
-// cgroups judges whether containers can be told apart by the unified hierarchy.
+// cgroups judges whether the unified hierarchy can tell containers apart.
 func cgroups(f Facts) []Check {
 	const pure, hybrid = "/sys/fs/cgroup", "/sys/fs/cgroup/unified"
 	reboot, mount := "boot with the kernel option systemd.unified_cgroup_hierarchy=1", "mkdir -p "+hybrid+" && mount -t cgroup2 cgroup2 "+hybrid
@@ -126,10 +126,10 @@ func cgroups(f Facts) []Check {
 	return ok("cgroups", "hybrid: version 2 at "+f.Cgroups.Unified)
 }
 
-// farStep is a step of the wall clock that matters to who compares times.
+// farStep is a step of the wall clock that is large enough to confuse a comparison of times.
 const farStep = 10 * time.Second
 
-// clocks judges the wall clock, by which times are shown.
+// clocks judges the wall clock, which is used to show times.
 func clocks(f Facts) []Check {
 	const remedy = "set the clock, and keep it: timedatectl set-ntp true, or run chronyd"
 	switch now := f.Clock.Now; {
@@ -143,7 +143,7 @@ func clocks(f Facts) []Check {
 	return ok("clock", "synchronised")
 }
 
-// count says how many of something there are.
+// count returns a number with its noun.
 func count(n int, one, many string) string {
 	if n == 1 {
 		return "1 " + one

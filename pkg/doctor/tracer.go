@@ -15,7 +15,7 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/unregistered"
 )
 
-// loaded judges what is loaded, and how full it is.
+// loaded judges the loaded programs, and how full their maps are.
 func loaded(f Facts) []Check {
 	t, dir, flag := f.Tracer, f.PinDir.Path, ""
 	if dir != f.Configuration.Config.PinDir {
@@ -36,7 +36,7 @@ func loaded(f Facts) []Check {
 	case errors.Is(t.Err, bpf.ErrVersion):
 		return fail("loaded", t.Err.Error(), again)
 	case t.Err != nil && !f.Self.privileged():
-		return nil // privileges says why
+		return nil // privileges reports the reason
 	case errors.Is(t.Err, os.ErrPermission):
 		return fail("loaded", t.Err.Error(), "sudo tracectl doctor")
 	case t.Err != nil:
@@ -77,12 +77,12 @@ func pools(t Tracer) []Check {
 	return append(checks, warn("identities", used+": those that ended lose their names soon", larger("identities", identities))...)
 }
 
-// larger says how to get more of something in [pool].
+// larger says how to raise a limit in [pool].
 func larger(key string, n int) string {
 	return fmt.Sprintf("%s = %d below [pool] in the configuration, tracectl unload, tracectl load", key, 2*n)
 }
 
-// drops judges what was dropped.
+// drops judges the counters of drops.
 func drops(f Facts) []Check {
 	if f.Tracer.Err != nil {
 		return nil
@@ -99,8 +99,8 @@ func drops(f Facts) []Check {
 	return checks
 }
 
-// unregistrations judges what the shim could not register. What was wrong with the programs when they were not those that
-// are loaded now is over.
+// unregistrations judges the counters of containers that the shim could not register. It ignores faults of programs
+// that have since been replaced.
 func unregistrations(f Facts) []Check {
 	if !f.Self.privileged() {
 		return nil
@@ -120,7 +120,7 @@ func unregistrations(f Facts) []Check {
 	return checks
 }
 
-// containers judges whether those that run are known, and by the cgroups that they are in.
+// containers judges whether the running containers are registered, and with the cgroups that they are in.
 func containers(f Facts) []Check {
 	if f.Tracer.Err != nil || slices.Contains(f.Self.Namespaces, "pid") {
 		return nil
@@ -130,7 +130,7 @@ func containers(f Facts) []Check {
 	for _, c := range f.Tracer.Containers {
 		known[c.Cgroup] = true
 		if len(c.Cgroups) == 0 {
-			continue // no init runs, or it has ended meanwhile
+			continue // no init runs, or it has ended in the meantime
 		}
 		looked++
 		if !slices.Contains(c.Cgroups, c.Cgroup) {
@@ -154,7 +154,7 @@ func containers(f Facts) []Check {
 	return ok("containers", count(looked, "runs", "run")+", in the cgroups that are registered for them")
 }
 
-// adoption is what has containers that run already traced from now on.
+// adoption says how to trace containers that are already running.
 func adoption(c Configuration) string {
 	if c.Config.Adopt {
 		return "tracectl load"

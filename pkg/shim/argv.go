@@ -7,59 +7,56 @@ import (
 	"strings"
 )
 
-// Dialect is whose command line is read.
+// Dialect selects the command line syntax of a runtime.
 type Dialect int
 
-// The two command lines that are known. A runtime of another name is taken to speak
-// runc's, as containerd and conmon do to it.
+// The two known syntaxes. Runtimes of other names are assumed to accept runc's, because containerd and conmon use it
+// with all of them.
 const (
 	Runc Dialect = iota
 	Crun
 )
 
-// Driver is who makes a container's cgroup.
+// Driver says how the runtime makes a container's cgroup.
 type Driver int
 
-// Drivers, as --systemd-cgroup and crun's --cgroup-manager choose them.
+// Drivers, as --systemd-cgroup and crun's --cgroup-manager select them.
 const (
 	Cgroupfs Driver = iota
 	Systemd
 	NoCgroup
 )
 
-// Operation is what a command line asks the runtime for, as far as the shim cares.
+// Operation is the part of a command line that the shim needs.
 type Operation struct {
-	// Verb is the subcommand, known or not; empty where there is none, or where the
-	// runtime will only print its help or its version, or will refuse the global flags.
+	// Verb is the subcommand, known or not. It is empty if there is none, or if the runtime will only print its help
+	// or version, or will reject the global flags.
 	Verb string
 
-	// Container is set where the verb makes one. It stays empty where the runtime will
-	// refuse the command line, or only print its help.
+	// Container is set if the verb makes a container. It is empty if the runtime will reject the command line, or will
+	// only print its help.
 	Container string
-	Bundle    string // as given; empty: the working directory
-	SpecFile  string // as given by crun's --config; empty: config.json
+	Bundle    string // as given; empty means the working directory
+	SpecFile  string // value of crun's --config; empty means config.json
 	Driver    Driver
 
 	Log       string // --log
 	LogFormat string // --log-format
 }
 
-// Creates says whether the operation makes a container that the shim has to register.
+// Creates reports whether the operation makes a container that the shim has to register.
 func (o Operation) Creates() bool { return o.Container != "" }
 
-// Parse reads a command line, its argv[0] left out. It does nothing else, and it takes
-// any strings.
+// Parse reads a command line without argv[0]. It has no side effects, and accepts any strings.
 //
-// In runc's dialect it reads as github.com/urfave/cli v1.22.17 does with the flags of
-// runc 1.1 to 1.5: one dash or two, "--flag=value" or "--flag value", boolean flags
-// with or without "=value", global flags only before the verb. The flags of create,
-// run and restore may stand behind the container, because that parser moves them to
-// the front before it reads them; the same quirks come with it, such as a boolean flag
-// that drags the word behind it along.
+// In runc's dialect, Parse reads the flags of runc 1.1 to 1.5 as github.com/urfave/cli v1.22.17 does: one dash or two,
+// "--flag=value" or "--flag value", boolean flags with or without "=value", global flags only before the verb. The
+// flags of create, run and restore may follow the container, because that parser moves them to the front before
+// reading them. Parse also reproduces the parser's quirks: for example, moving a boolean flag also moves the word
+// after it.
 //
-// In crun's dialect it reads as argp_parse(3) does with ARGP_IN_ORDER: long flags with
-// two dashes, which may be abbreviated, clusters of short flags, and nothing behind the
-// first word that is no flag.
+// In crun's dialect, Parse reads as argp_parse(3) does with ARGP_IN_ORDER: long flags with two dashes, which may be
+// abbreviated, clusters of short flags, and no flags after the first word that is not a flag.
 func Parse(args []string, dialect Dialect) Operation {
 	global, create, run, restore := runcGlobal, runcCreate, runcRun, runcRestore
 	parse := parseRunc
@@ -101,8 +98,8 @@ func Parse(args []string, dialect Dialect) Operation {
 }
 
 func driver(flags map[string]string) Driver {
-	// crun takes the last of its two flags, and parseCrun keeps the order of only one:
-	// an explicit manager wins, as nobody gives both.
+	// crun uses the last of its two flags, but parseCrun does not keep their order. An explicit manager wins here,
+	// because callers do not give both.
 	switch flags["cgroup-manager"] {
 	case "systemd":
 		return Systemd
@@ -122,9 +119,8 @@ func isTrue(value string) bool {
 	return b
 }
 
-// parseRunc reads flags up to the first word that is none, as package flag does, which
-// urfave/cli builds on. It gives the flags under their long names, the words behind
-// them, and whether the parser would go on.
+// parseRunc reads flags up to the first word that is not a flag, like package flag, on which urfave/cli is built. It
+// returns the flags under their long names, the remaining words, and whether the parser would accept the flags.
 func parseRunc(options []option, args []string) (map[string]string, []string, bool) {
 	flags := map[string]string{}
 	spelled := map[string]string{}
@@ -175,7 +171,7 @@ func findRunc(options []option, name string) *option {
 	return nil
 }
 
-// accepts says whether package flag, or strconv behind it, takes the value.
+// accepts reports whether package flag, or strconv in it, accepts the value.
 func (o *option) accepts(value string) bool {
 	var err error
 	switch o.takes {
@@ -187,8 +183,8 @@ func (o *option) accepts(value string) bool {
 	return err == nil
 }
 
-// reorder moves flags, and the words that may be their values, before everything else:
-// reorderArgs of urfave/cli, with all it gets wrong.
+// reorder moves flags, and words that may be their values, before all other words. It does the same as reorderArgs of
+// urfave/cli, including its mistakes.
 func reorder(options []option, args []string) []string {
 	var flags, words []string
 	value := false // the next word may be a flag's value
@@ -212,7 +208,7 @@ func reorder(options []option, args []string) []string {
 	return append(flags, words...)
 }
 
-// isRuncFlag is argIsFlag of urfave/cli: it knows a flag behind up to three dashes.
+// isRuncFlag does the same as argIsFlag of urfave/cli: it recognises a flag after up to three dashes.
 func isRuncFlag(options []option, arg string) bool {
 	if arg == "-" || arg == "--" || !strings.HasPrefix(arg, "-") {
 		return false
@@ -222,7 +218,7 @@ func isRuncFlag(options []option, arg string) bool {
 	return findRunc(options, name) != nil
 }
 
-// parseCrun reads flags as parseRunc does, but as getopt_long(3) would.
+// parseCrun reads flags as parseRunc does, but in the way of getopt_long(3).
 func parseCrun(options []option, args []string) (map[string]string, []string, bool) {
 	flags := map[string]string{}
 	for len(args) > 0 {
@@ -271,7 +267,7 @@ func parseCrun(options []option, args []string) (map[string]string, []string, bo
 	return flags, args, true
 }
 
-// findCrun finds a flag by its name or by a beginning that no other flag has.
+// findCrun finds a flag by its name or by an unambiguous abbreviation.
 func findCrun(options []option, name string) *option {
 	var found *option
 	for i := range options {

@@ -52,10 +52,10 @@ func TestParseRunc(t *testing.T) {
 		{"create --bundle --pid-file x", Operation{Verb: "create", Container: "x", Bundle: "--pid-file"}},
 		{"create x y", Operation{Verb: "create"}},
 		{"create --help x", Operation{Verb: "create"}},
-		// Flags behind the container are moved before it ...
+		// Flags after the container are moved before it ...
 		{"create x --bundle /b", Operation{Verb: "create", Container: "x", Bundle: "/b"}},
 		{"run x -d -b /b", Operation{Verb: "run", Container: "x", Bundle: "/b"}},
-		// ... with the word behind a boolean flag, which then ends the flags.
+		// ... together with the word after a boolean flag, which then ends the flags.
 		{"run -d x -b /b", Operation{Verb: "run"}},
 		{"run -d=true x -b /b", Operation{Verb: "run", Container: "x", Bundle: "/b"}},
 		{

@@ -11,8 +11,7 @@ import (
 	"github.com/urfave/cli"
 )
 
-// parseWithUrfave is what the parser that runc is built with makes of a command line,
-// given the flags of the tables.
+// parseWithUrfave parses a command line with the parser of runc, given the flags of the tables.
 func parseWithUrfave(args []string) Operation {
 	var op Operation
 	app := cli.NewApp()
@@ -51,7 +50,7 @@ func urfaveFlags(options []option) []cli.Flag {
 			name += ", " + string(rune(o.short))
 		}
 		switch {
-		case o.long == "help" || o.long == "version": // its own
+		case o.long == "help" || o.long == "version": // added by the parser itself
 		case o.takes == text:
 			flags = append(flags, cli.StringFlag{Name: name})
 		case o.takes == number:
@@ -63,8 +62,7 @@ func urfaveFlags(options []option) []cli.Flag {
 	return flags
 }
 
-// FuzzParse holds Parse against the parser that runc is built with. The arguments are
-// the lines of the text.
+// FuzzParse compares Parse with the parser of runc. The arguments are the lines of the text.
 func FuzzParse(f *testing.F) {
 	for _, seed := range []string{
 		"create\nx",
@@ -82,10 +80,10 @@ func FuzzParse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		args := strings.Split(text, "\n")
 		if strings.Contains(text, "\x00") {
-			return // no argument can have one
+			return // impossible in an argument
 		}
 		got := Parse(args, Runc)
-		Parse(args, Crun) // must only not crash
+		Parse(args, Crun) // must not crash
 		got.Log, got.LogFormat = "", ""
 		want := parseWithUrfave(args)
 		if diff := cmp.Diff(want, got); diff != "" {

@@ -15,22 +15,19 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/regular"
 )
 
-// Cgroup is the directory that the runtime will make for a container, as far as it is
-// known before.
+// Cgroup is the directory that the runtime will make for a container, as far as it can be predicted.
 type Cgroup struct {
-	// Path is how the directory's path within its hierarchy will end; it begins with
-	// a slash and is clean.
+	// Path is the end of the directory's path within its hierarchy. It begins with a slash and is clean.
 	Path string
-	// Relative is set where the runtime puts Path below a cgroup of its own choice.
-	// Otherwise Path is the whole path, as seen in the caller's cgroup namespace.
+	// Relative is set if the runtime puts Path below a cgroup that it chooses. Otherwise Path is the whole path, as
+	// seen in the caller's cgroup namespace.
 	Relative bool
 }
 
-// Leaf is the directory's own name.
+// Leaf returns the directory's own name.
 func (c Cgroup) Leaf() string { return path.Base(c.Path) }
 
-// End is Path where it fits abi.Pending, or else the longest end of it that fits and
-// begins with a slash.
+// End returns Path if it fits into abi.Pending, or else the longest end of it that fits and begins with a slash.
 func (c Cgroup) End() string {
 	end := c.Path
 	for len(end) >= abi.PathSize {
@@ -44,11 +41,10 @@ func (c Cgroup) End() string {
 	return end
 }
 
-// Locate says which cgroup a runtime will make for a container whose spec has the
-// cgroupsPath given. It follows CreateCgroupConfig in runc's libcontainer/specconv and
-// the managers of github.com/opencontainers/cgroups, for crun its
-// src/libcrun/cgroup-systemd.c and cgroup-cgroupfs.c. A path that the runtime will
-// refuse, and one that makes no new directory, is an error.
+// Locate returns the cgroup that a runtime will make for a container with the given cgroupsPath in its spec. It
+// follows CreateCgroupConfig in runc's libcontainer/specconv and the managers of github.com/opencontainers/cgroups,
+// and for crun src/libcrun/cgroup-systemd.c and cgroup-cgroupfs.c. It returns an error if the runtime will reject the
+// path, or if the path makes no new directory.
 func Locate(dialect Dialect, driver Driver, cgroupsPath, container string) (Cgroup, error) {
 	var c Cgroup
 	var err error
@@ -73,7 +69,7 @@ func Locate(dialect Dialect, driver Driver, cgroupsPath, container string) (Cgro
 	return c, nil
 }
 
-// directory is the cgroupfs driver's.
+// directory returns the cgroup that the cgroupfs driver makes.
 func directory(dialect Dialect, cgroupsPath, container string) Cgroup {
 	name := cgroupsPath
 	if name == "" {
@@ -81,12 +77,12 @@ func directory(dialect Dialect, cgroupsPath, container string) Cgroup {
 	}
 	return Cgroup{
 		Path: path.Clean("/" + name),
-		// crun takes every path for an absolute one.
+		// crun treats every path as absolute.
 		Relative: dialect == Runc && !path.IsAbs(name),
 	}
 }
 
-// runcScope is the systemd driver's of runc, for a cgroupsPath "slice:prefix:name".
+// runcScope returns the cgroup that runc's systemd driver makes for a cgroupsPath "slice:prefix:name".
 func runcScope(cgroupsPath, container string) (Cgroup, error) {
 	slice, prefix, name := "", "runc", container
 	if cgroupsPath != "" {
@@ -103,8 +99,8 @@ func runcScope(cgroupsPath, container string) (Cgroup, error) {
 	return inSlice(slice, unit)
 }
 
-// crunScope is the systemd driver's of crun, which joins what stands behind the first
-// colon, and takes a cgroupsPath without a colon for the scope's name.
+// crunScope returns the cgroup that crun's systemd driver makes. crun joins the parts after the first colon, and
+// treats a cgroupsPath without a colon as the name of the scope.
 func crunScope(cgroupsPath, container string) (Cgroup, error) {
 	if cgroupsPath == "" {
 		return inSlice("", "crun-"+container+".scope")
@@ -127,8 +123,7 @@ func inSlice(slice, unit string) (Cgroup, error) {
 	return Cgroup{Path: path.Join(parent, unit)}, nil
 }
 
-// expandSlice is where systemd puts a slice: a-b.slice lies in a.slice, see
-// systemd.slice(5).
+// expandSlice returns the path at which systemd puts a slice: a-b.slice is in a.slice, see systemd.slice(5).
 func expandSlice(slice string) (string, error) {
 	name, ok := strings.CutSuffix(slice, ".slice")
 	if !ok || strings.Contains(slice, "/") {
@@ -148,8 +143,8 @@ func expandSlice(slice string) (string, error) {
 	return expanded, nil
 }
 
-// existing gives the ID of the cgroup in the unified hierarchy where the directory is
-// there already: its inode number, which is what the kernel calls the cgroup by.
+// existing returns the ID of the cgroup if its directory already exists in the unified hierarchy. The ID is the inode
+// number of the directory, as in the kernel.
 func (c Cgroup) existing() (uint64, bool) {
 	root, hybrid := "/sys/fs/cgroup", false
 	var fs syscall.Statfs_t
@@ -162,8 +157,8 @@ func (c Cgroup) existing() (uint64, bool) {
 			return 0, false
 		}
 	}
-	// On a hybrid host runc puts a relative path below the mount itself, on a unified
-	// one beside its own cgroup.
+	// runc puts a relative path directly below the mount on a hybrid host, and beside its own cgroup on a unified
+	// host.
 	if c.Relative && !hybrid {
 		own, ok := ownCgroup()
 		if !ok {
@@ -178,7 +173,7 @@ func (c Cgroup) existing() (uint64, bool) {
 	return stat.Ino, true
 }
 
-// ownCgroup is the caller's path in the unified hierarchy.
+// ownCgroup returns the caller's path in the unified hierarchy.
 func ownCgroup() (string, bool) {
 	text, err := regular.Read("/proc/self/cgroup", 64<<10)
 	if err != nil {

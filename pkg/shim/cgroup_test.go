@@ -19,7 +19,7 @@ func TestLocate(t *testing.T) {
 		dialect     Dialect
 		driver      Driver
 		cgroupsPath string
-		want        Cgroup // none: an error
+		want        Cgroup // empty if an error is wanted
 	}{
 		{"absolute", Runc, Cgroupfs, "/kubepods/burstable/pod1/x", Cgroup{Path: "/kubepods/burstable/pod1/x"}},
 		{"not clean", Runc, Cgroupfs, "/a//b/../c/", Cgroup{Path: "/a/c"}},
@@ -84,7 +84,7 @@ func TestCgroupEnd(t *testing.T) {
 	}
 }
 
-// FuzzLocate holds the path's invariants, and the slices against runc's own code.
+// FuzzLocate checks the invariants of paths, and compares slices with runc's own code.
 func FuzzLocate(f *testing.F) {
 	f.Add("a-b-c.slice", "x")
 	f.Add("-.slice", "")

@@ -8,11 +8,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A parent-death signal (PR_SET_PDEATHSIG in prctl(2), which containerd sets) belongs to
-// the thread that it was set for. Another thread of a Go program may come to make the
-// execve(2), and then it would be lost: so it is asked for while the main thread
-// initialises the program, and set again right before the exec. Holding on to the main
-// thread with runtime.LockOSThread would start one more thread, at 0.15 ms.
+// A parent-death signal (PR_SET_PDEATHSIG in prctl(2), which containerd sets) belongs to one thread. If another thread
+// of a Go program calls execve(2), the signal is lost. So the shim reads it while the main thread initialises the
+// program, and sets it again right before the exec. Locking the main thread with runtime.LockOSThread would start one
+// more thread, which takes 0.15 ms.
 var parentDeathSignal = func() (signal int32) {
 	_, _, _ = unix.RawSyscall(unix.SYS_PRCTL, unix.PR_GET_PDEATHSIG, uintptr(unsafe.Pointer(&signal)), 0)
 	return signal

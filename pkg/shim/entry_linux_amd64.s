@@ -12,10 +12,10 @@
 DATA root<>+0(SB)/8, $0x2f // "/"
 GLOBL root<>(SB), RODATA|NOPTR, $8
 
-// runc_trace_entry is the first code that runs if the linker is told so (-E runc_trace_entry). Of descriptors 0 to 2 it has
-// those that the caller left closed lead to nothing until exec, which closes them again. Go's own first code, to which it goes
-// on with the stack as the kernel left it, would open /dev/null in their place, and hand that on: see checkfds in
-// the runtime's fds_unix.go.
+// runc_trace_entry is the first code to run if the linker is given -E runc_trace_entry. For each of the descriptors 0
+// to 2 that the caller left closed, it opens the directory "/" until exec, which closes it again. Then it jumps to
+// Go's own entry, with the stack as the kernel left it. Without this, Go would open /dev/null in their place, and the
+// runtime would inherit that: see checkfds in the Go runtime's fds_unix.go.
 TEXT runc_trace_entry(SB), NOSPLIT|NOFRAME, $0
 	XORL R12, R12 // the descriptor
 next:
@@ -26,7 +26,7 @@ next:
 	SYSCALL
 	CMPQ AX, $-EBADF
 	JNE  open
-	MOVL $openat, AX // gives the lowest descriptor that is closed
+	MOVL $openat, AX // returns the lowest closed descriptor
 	MOVQ $AT_FDCWD, DI
 	LEAQ root<>(SB), SI
 	MOVL $O_PATH_CLOEXEC, DX

@@ -12,7 +12,7 @@
 DATA root<>+0(SB)/8, $0x2f // "/"
 GLOBL root<>(SB), RODATA|NOPTR, $8
 
-// runc_trace_entry is as in entry_linux_amd64.s.
+// runc_trace_entry does the same as in entry_linux_amd64.s.
 TEXT runc_trace_entry(SB), NOSPLIT|NOFRAME, $0
 	MOVW $0, R9 // the descriptor
 next:

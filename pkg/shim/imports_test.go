@@ -12,9 +12,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestImports is the wall around the shim: each package that it imports, and what that
-// imports, is paid for at every start, state, exec and delete of every container. Who
-// adds a line here measures first.
+// TestImports limits the shim's imports: each imported package costs time at every start, state, exec and delete of
+// every container. Measure before you add a line here.
 func TestImports(t *testing.T) {
 	want := strings.Fields(`
 		bufio bytes cmp context encoding encoding/base64 encoding/binary encoding/json errors fmt

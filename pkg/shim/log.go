@@ -11,8 +11,8 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/config"
 )
 
-// note writes one line to the shim's own log, if it has one. It never fails, prints or
-// waits: the file is opened for this line only, and what cannot be written is lost.
+// note writes one line to the shim's own log, if it has one. It never fails, prints or waits: it opens the file for
+// this line only, and drops the line if it cannot be written.
 func note(c config.Config, level logrus.Level, message string, fields logrus.Fields) {
 	if c.Log == "" {
 		return
@@ -33,7 +33,7 @@ func note(c config.Config, level logrus.Level, message string, fields logrus.Fie
 	log.WithFields(fields).Log(level, message)
 }
 
-// quiet keeps logrus from reporting on standard error that it could not write.
+// quiet prevents logrus from reporting failed writes on standard error.
 type quiet struct{ file *os.File }
 
 func (q quiet) Write(line []byte) (int, error) {
@@ -41,9 +41,9 @@ func (q quiet) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-// fail reports that no runtime could be exec'd the way runc reports its own errors (see
-// fatal in its utils.go), which is what engines look for: in the file that --log names,
-// in the format that --log-format names, and on standard error.
+// fail reports that no runtime could be executed, in the way in which runc reports its own errors (see fatal in its
+// utils.go), because engines look for that: in the file named by --log, in the format of --log-format, and on standard
+// error.
 func fail(op Operation, failure error) {
 	log := logrus.New()
 	if op.LogFormat == "json" {

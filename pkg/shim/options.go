@@ -2,8 +2,8 @@
 
 package shim
 
-// option is a flag of a runtime. The tables below are data, laid out by the linker:
-// nothing is built when the shim starts.
+// option is a flag of a runtime. The linker lays out the tables below as data, so that the start of the shim does not
+// build them.
 type option struct {
 	long  string
 	short byte
@@ -18,8 +18,8 @@ const (
 	number
 )
 
-// The flags of runc 1.1 to 1.5, all versions together. What one version does not know
-// makes it refuse the command line, and then nothing comes of the registration.
+// The flags of all versions of runc from 1.1 to 1.5. A version that does not know a flag rejects the command line, and
+// then the registration has no effect.
 var (
 	runcGlobal = []option{
 		{long: "debug"},
@@ -78,7 +78,7 @@ var (
 	}
 )
 
-// The flags of crun 1, with those that argp adds. "usage" and "help" print and exit.
+// The flags of crun 1, with those that argp adds. crun prints and exits on "usage" and "help".
 var (
 	crunGlobal = []option{
 		{long: "debug"},

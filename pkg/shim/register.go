@@ -26,7 +26,7 @@ var (
 	pendingShape = pinned.Shape{Type: unix.BPF_MAP_TYPE_LRU_HASH, KeySize: abi.LeafSize, ValueSize: abi.SizeofPending}
 )
 
-// failure is why a container was not registered.
+// failure is the reason why a container was not registered.
 type failure struct {
 	error
 	reason unregistered.Reason
@@ -34,9 +34,9 @@ type failure struct {
 
 func (f failure) Unwrap() error { return f.error }
 
-// register leaves word of who the container is, for the kernel to bind to the cgroup that the runtime is about to
-// make. The maps below pinDir are checked before anything is read or written; config.json is only read. An error
-// is a failure, unless the runtime or a program in the kernel tells it.
+// register stores the identity of the container, for the kernel to bind to the cgroup that the runtime is about to
+// make. It checks the maps below pinDir before it reads or writes anything, and only reads config.json. The error is a
+// failure, unless the runtime or a program in the kernel reports the problem itself.
 func register(op Operation, dialect Dialect, pinDir string, rules identity.Rules) error {
 	if err := checkABI(pinDir); err != nil {
 		return err
@@ -75,16 +75,16 @@ func register(op Operation, dialect Dialect, pinDir string, rules identity.Rules
 		return failure{fmt.Errorf("leaving an entry for cgroup %q: %w", end, err), unregistered.NotWritten}
 	}
 
-	// A cgroup that is there already does not appear again: bind it now. Looked at after
-	// the entry was left, so that one that appears in between is not overlooked.
+	// A cgroup that exists already does not appear again: bind it now. Check this after storing the entry, so that a
+	// cgroup that appears in between is not missed.
 	if id, ok := cgroup.existing(); ok {
 		return bind(pinDir, id, key)
 	}
 	return nil
 }
 
-// readSpec reads the file that the runtime is about to read. Its path is put together as the kernel would walk it,
-// since the runtime enters the bundle first: ".." behind a symbolic link is not where a cleaned path says.
+// readSpec reads the file that the runtime is about to read. It resolves the path as the kernel does, because the
+// runtime enters the bundle first: ".." after a symbolic link is not the parent in a cleaned path.
 func readSpec(op Operation) (spec.Spec, error) {
 	name := op.SpecFile
 	if name == "" {
@@ -96,7 +96,7 @@ func readSpec(op Operation) (spec.Spec, error) {
 	f, err := regular.Open(name)
 	switch {
 	case errors.Is(err, syscall.ENOENT):
-		return spec.Spec{}, err // the runtime does not find it, either
+		return spec.Spec{}, err // the runtime does not find it either
 	case err != nil:
 		return spec.Spec{}, failure{err, unregistered.SpecUnread}
 	}
@@ -115,7 +115,7 @@ func readSpec(op Operation) (spec.Spec, error) {
 	return spec.Spec{}, failure{fmt.Errorf("reading %q: %w", name, err), reason}
 }
 
-// openMap opens a pinned map. The error is a failure.
+// openMap opens a pinned map. Its error is a failure.
 func openMap(path string, shape pinned.Shape) (pinned.Map, error) {
 	m, err := pinned.OpenMap(path, shape)
 	if err == nil {
@@ -131,7 +131,7 @@ func openMap(path string, shape pinned.Shape) (pinned.Map, error) {
 	return m, failure{err, reason}
 }
 
-// checkABI refuses maps of another version of the contract.
+// checkABI rejects maps of another version of the contract.
 func checkABI(pinDir string) error {
 	m, err := openMap(path.Join(pinDir, abi.PinABI), abiShape)
 	if err != nil {
@@ -146,7 +146,7 @@ func checkABI(pinDir string) error {
 	if loaded.Version != abi.ABIVersion {
 		reason := unregistered.OtherVersion
 		if loaded.Version == 0 {
-			reason = unregistered.NotLoaded // the version is written last
+			reason = unregistered.NotLoaded // load writes the version last
 		}
 		return failure{fmt.Errorf("what is loaded below %q has version %d, this shim knows %d: unload it and load it with the tracectl of this version",
 			pinDir, loaded.Version, abi.ABIVersion), reason}
@@ -154,7 +154,7 @@ func checkABI(pinDir string) error {
 	return nil
 }
 
-// bind registers a cgroup that exists, by the entry left under its name.
+// bind registers an existing cgroup with the entry stored under its name.
 func bind(pinDir string, cgroup uint64, leaf [abi.LeafSize]byte) error {
 	program, err := pinned.OpenProgram(path.Join(pinDir, abi.PinBind))
 	if err != nil {
@@ -172,8 +172,8 @@ func bind(pinDir string, cgroup uint64, leaf [abi.LeafSize]byte) error {
 	return nil
 }
 
-// mountNamespace is the inode number of the runtime's mount namespace, by which its own
-// execs are told from the container's; 0 where the container stays in it.
+// mountNamespace returns the inode number of the runtime's mount namespace, which tells its own execs from those of
+// the container. It returns 0 if the container shares that namespace.
 func mountNamespace(s *spec.Spec) uint32 {
 	var own, joined syscall.Stat_t
 	if syscall.Stat("/proc/self/ns/mnt", &own) != nil {
@@ -191,7 +191,7 @@ func mountNamespace(s *spec.Spec) uint32 {
 	return 0
 }
 
-// bytesOf is the memory of a struct of the contract, which has no padding.
+// bytesOf returns the memory of a struct of the contract, which has no padding.
 func bytesOf[T abi.ABI | abi.Pending | abi.BindRequest](value *T) []byte {
 	return unsafe.Slice((*byte)(unsafe.Pointer(value)), unsafe.Sizeof(*value))
 }

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// TestSpecPath finds the file as the runtime does, which enters the bundle.
+// TestSpecPath finds the file as the runtime does, after entering the bundle.
 func TestSpecPath(t *testing.T) {
 	directory := t.TempDir()
 	for path, text := range map[string]string{"real/below/x": "", "real/bundle/config.json": `{"linux": {"cgroupsPath": "/right"}}`, "bundle/config.json": `{"linux": {"cgroupsPath": "/wrong"}}`} {

@@ -16,24 +16,22 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/regular"
 )
 
-// The shim must never exec itself for ever. The very file that runs (device and inode,
-// after symlinks) is never a candidate. But a copy of it, perhaps of another version,
-// looks like any other program, and no variable can be left to recognise the second
-// round by: the runtime's environment is the caller's, byte for byte, and so are its
-// arguments and descriptors. What the shim is free to choose is the spelling of the
-// path that it gives to execve(2). The kernel shows it to the new program as AT_EXECFN
-// and to nobody else (but a script, which sees it as $0), so the spelling counts:
+// The shim must not exec itself forever. The running file itself (same device and inode, after symlinks) is never a
+// candidate. But a copy of it, perhaps of another version, looks like any other program. The shim cannot mark the
+// environment to recognise a second round, because the runtime must get the caller's environment, arguments and
+// descriptors unchanged. It can only choose the spelling of the path that it passes to execve(2). The kernel gives
+// this to the new program as AT_EXECFN, and nothing else shows it (except that a script sees it as $0). So the
+// spelling counts the rounds:
 //
-//	/usr/sbin/runc      exec'd by the caller
-//	/usr/sbin/./runc    exec'd by a shim
-//	/usr/sbin/././runc  exec'd by a shim that a shim exec'd
+//	/usr/sbin/runc      executed by the caller
+//	/usr/sbin/./runc    executed by a shim
+//	/usr/sbin/././runc  executed by a shim that a shim executed
 //
-// A shim so spelled begins its search behind itself in the list of candidates, and
-// after maxRounds it gives up. What this cannot see is a loop through somebody else's
-// wrapper which is configured as the runtime and in turn searches PATH for runc.
+// A shim with such a path starts its search after itself in the list of candidates, and gives up after maxRounds. This
+// does not detect a loop through a foreign wrapper that is configured as the runtime and searches PATH for runc.
 const maxRounds = 4
 
-// spelling is a clean absolute path and the rounds that its spelling counts.
+// spelling is a clean absolute path and the number of rounds counted by its spelling.
 type spelling struct {
 	path   string
 	rounds int
@@ -55,11 +53,10 @@ func parseSpelling(text string) spelling {
 	return s
 }
 
-// findRuntime gives the path of the real runtime, spelled as it is to be exec'd. self is
-// the running file, own how it was exec'd. Where the names lead to the shim alone, those
-// of the default configuration are tried: somebody who named the shim meant what it
-// stands for. Names that lead nowhere are an error, and so is one round too many: a
-// runtime that somebody chose is not replaced by another one.
+// findRuntime returns the path of the real runtime, spelled for the exec. self is the running file, own the path by
+// which it was executed. If the names lead only to the shim, findRuntime tries those of the default configuration,
+// because the user who named the shim meant the runtime behind it. If the names lead nowhere, or after maxRounds, it
+// returns an error: it never replaces a runtime that the user chose.
 func findRuntime(names config.Runtime, searchPath string, self syscall.Stat_t, own spelling) (string, error) {
 	if own.rounds >= maxRounds {
 		return "", fmt.Errorf("every container runtime found is a copy of runc-trace, such as %q: name the real one as runtime in %s",
@@ -76,8 +73,7 @@ func findRuntime(names config.Runtime, searchPath string, self syscall.Stat_t, o
 	return spelling{found, own.rounds + 1}.String(), nil
 }
 
-// search gives the first path that can be exec'd and is not the shim, and whether it
-// met the shim before that.
+// search returns the first executable path that is not the shim, and whether it met the shim before.
 func search(paths []string, self syscall.Stat_t, own spelling) (found string, sawSelf bool) {
 	if at := slices.Index(paths, own.path); at >= 0 && own.rounds > 0 {
 		paths = slices.Concat(paths[at+1:], paths[:at+1])
@@ -96,7 +92,7 @@ func search(paths []string, self syscall.Stat_t, own spelling) (found string, sa
 	return "", sawSelf
 }
 
-// dialectOf tells crun by its name, or by that of the file that a symlink leads to.
+// dialectOf recognises crun by its name, or by the name of the file to which a symlink leads.
 func dialectOf(runtime string) Dialect {
 	if strings.Contains(path.Base(runtime), "crun") {
 		return Crun
@@ -108,8 +104,7 @@ func dialectOf(runtime string) Dialect {
 	return Runc
 }
 
-// execPath is the path by which the shim was exec'd, as it was spelled: AT_EXECFN of
-// getauxval(3).
+// execPath returns the path by which the shim was executed, as spelled: AT_EXECFN of getauxval(3).
 func execPath() spelling {
 	const execFn = 31
 	vector, err := unix.Auxv()
@@ -124,8 +119,8 @@ func execPath() spelling {
 	return spelling{}
 }
 
-// environment is the caller's, byte for byte. Go's own view of it leaves out what is
-// not of the form KEY=VALUE and what repeats a key.
+// environment returns the caller's environment, byte for byte. Go's own functions omit entries that are not of the
+// form KEY=VALUE, and repeated keys.
 func environment() []string {
 	text, err := regular.Read("/proc/self/environ", 16<<20)
 	if err != nil {

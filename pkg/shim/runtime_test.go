@@ -34,8 +34,8 @@ func TestSpelling(t *testing.T) {
 	}
 }
 
-// TestFindRuntime plays the searches in a directory of its own. "self" is the running
-// shim, "copy" a copy of it, "link" a symlink to it, "real" a runtime.
+// TestFindRuntime searches in a directory of its own. "self" is the running shim, "copy" a copy of it, "link" a
+// symlink to it, and "real" a runtime.
 func TestFindRuntime(t *testing.T) {
 	root := t.TempDir()
 	at := func(name string) string { return filepath.Join(root, name) }
@@ -64,7 +64,7 @@ func TestFindRuntime(t *testing.T) {
 		name  string
 		names []string
 		own   string
-		want  string // below root; none: an error
+		want  string // below root; empty if an error is wanted
 	}{
 		{"absolute", []string{at("real")}, "/x/runc", "./real"},
 		{"not clean", []string{root + "//./real"}, "/x/runc", "./real"},

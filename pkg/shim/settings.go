@@ -13,19 +13,18 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/config"
 )
 
-// linkPrefix begins the names by which the shim stands for other runtimes than its own.
+// linkPrefix is the prefix of the names by which the shim stands for other runtimes than its default one.
 const linkPrefix = "runc-trace-"
 
-// settings is the configuration file, read once and parsed no further than needed:
-// nearly all that a runtime is called for needs its path and nothing else.
+// settings is the configuration file. It is read once and parsed no further than needed: nearly all calls of a runtime
+// need only its path.
 type settings struct {
 	name    string
 	text    string
-	problem error // what is wrong with the file, as far as it has been read
+	problem error // error in the part of the file read so far
 }
 
-// openSettings reads the file. Only privileged callers may name another one. That the
-// default one is not there is no problem.
+// openSettings reads the file. Only privileged callers may name another one. A missing default file is not an error.
 func openSettings() *settings {
 	s := &settings{name: config.DefaultPath}
 	named := os.Getenv(config.PathEnv) != "" && isPrivileged()
@@ -39,7 +38,7 @@ func openSettings() *settings {
 	return s
 }
 
-// runtime is where the real runtime is to be looked for, for the shim called by the path own.
+// runtime returns the candidates for the real runtime if the shim was called by the path own.
 func (s *settings) runtime(own spelling) config.Runtime {
 	name, called := strings.CutPrefix(path.Base(own.path), linkPrefix)
 	if !called {
@@ -52,7 +51,7 @@ func (s *settings) runtime(own spelling) config.Runtime {
 	return c.RuntimeFor(name)
 }
 
-// config is the whole configuration, which can be used whatever is wrong with the file.
+// config returns the whole configuration, which is usable even if the file has errors.
 func (s *settings) config() config.Config {
 	c := config.Default()
 	err := guard(func() (err error) {

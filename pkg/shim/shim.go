@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package shim sits in the place of an OCI runtime: it writes down who a new container
-// is, and execs the real runtime.
+// Package shim takes the place of an OCI runtime: it stores the identity of a new container, and execs the real
+// runtime.
 //
-// Whatever goes wrong on the way is worth a line in the shim's own log and nothing
-// more: the real runtime runs, with the same arguments, environment and descriptors, and
+// If anything fails, the shim writes a line to its own log and goes on: the real runtime runs with the same arguments,
+// environment and descriptors, in the same process, so that its parent sees no difference.
 // in the same process, so that its parent cannot tell the difference.
 package shim
 
@@ -21,9 +21,8 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/unregistered"
 )
 
-// Run does what the shim is there for with the command line args, args[0] included. It
-// returns only where there is no real runtime to exec: the exit status, once the failure
-// has been reported as runc would.
+// Run does the shim's work for the command line args, including args[0]. It returns only if there is no real runtime
+// to exec. It then has reported the failure as runc would, and returns the exit status.
 func Run(args []string) int {
 	file := openSettings()
 
@@ -67,7 +66,7 @@ func Run(args []string) int {
 	return 1
 }
 
-// pinDir is where the maps are; only privileged callers get here.
+// pinDir returns the directory of the maps. Only privileged callers reach it.
 func pinDir(c config.Config) string {
 	if directory := os.Getenv(abi.PinDirEnv); directory != "" {
 		return directory
@@ -75,9 +74,8 @@ func pinDir(c config.Config) string {
 	return c.PinDir
 }
 
-// isPrivileged says whether the caller is root, and not only of a user namespace: the
-// initial one has a fixed inode number (PROC_USER_INIT_INO in the kernel's
-// include/linux/proc_ns.h).
+// isPrivileged reports whether the caller is root of the initial user namespace, which has a fixed inode number
+// (PROC_USER_INIT_INO in the kernel's include/linux/proc_ns.h).
 func isPrivileged() bool {
 	const initialUserNamespace = 0xeffffffd
 	var stat syscall.Stat_t
@@ -85,7 +83,7 @@ func isPrivileged() bool {
 		syscall.Stat("/proc/self/ns/user", &stat) == nil && stat.Ino == initialUserNamespace
 }
 
-// guard makes a failure of a panic.
+// guard converts a panic into an error.
 func guard(do func() error) (err error) {
 	defer func() {
 		if cause := recover(); cause != nil {

@@ -9,10 +9,10 @@ import (
 	"unsafe"
 )
 
-// Count adds one to a reason's counter. It does nothing if it cannot: for want of memory, or if anybody else than root
-// could have put the directory or the file there. It never waits.
+// Count adds one to a reason's counter. It does nothing if memory is short, or if a user other than root could have
+// made the directory or the file. It never waits.
 func Count(r Reason) {
-	// A file that loses its memory while it is mapped, since it is truncated or its file system full, is a SIGBUS.
+	// Access to a mapped file raises SIGBUS if the file was truncated or its file system is full.
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() { _ = recover() }()
 	counters := open(dir())
@@ -23,7 +23,7 @@ func Count(r Reason) {
 	_ = syscall.Munmap(counters)
 }
 
-// open maps the file, and makes it first if it is missing. It gives nil if that cannot be.
+// open maps the file, and creates it first if it is missing. It returns nil if that fails.
 func open(dir string) []byte {
 	_ = syscall.Mkdir(dir, 0o700)
 	parent, err := syscall.Open(dir, syscall.O_RDONLY|syscall.O_DIRECTORY|syscall.O_NOFOLLOW|syscall.O_CLOEXEC, 0)
@@ -43,7 +43,7 @@ func open(dir string) []byte {
 	if !isRoots(fd, syscall.S_IFREG) {
 		return nil
 	}
-	// Takes the memory, if the file has none yet, and leaves what is there.
+	// Allocates memory for the file if it has none yet, and keeps its contents.
 	if err := syscall.Fallocate(fd, 0, 0, fileSize); err != nil {
 		return nil
 	}
@@ -54,7 +54,7 @@ func open(dir string) []byte {
 	return counters
 }
 
-// isRoots says whether a descriptor is of a type, and only root can write what it is open for.
+// isRoots reports whether a descriptor is of the given type and only root can write to the file.
 func isRoots(fd int, kind uint32) bool {
 	var stat syscall.Stat_t
 	return syscall.Fstat(fd, &stat) == nil && stat.Mode&syscall.S_IFMT == kind && stat.Uid == 0 && stat.Mode&0o022 == 0

@@ -66,7 +66,7 @@ func TestCount(t *testing.T) {
 	}
 }
 
-// TestStrangers holds that nothing is written to, and nothing is waited for, that is not the shim's own.
+// TestStrangers checks that Count neither writes to foreign files nor waits for them.
 func TestStrangers(t *testing.T) {
 	needRoot(t)
 	must := func(err error) {
@@ -114,7 +114,7 @@ func join(first, second error) error {
 	return second
 }
 
-// TestFull is of a file system that has no memory left.
+// TestFull counts on a file system that has no memory left.
 func TestFull(t *testing.T) {
 	needRoot(t)
 	dir := t.TempDir()
@@ -143,7 +143,7 @@ func TestFull(t *testing.T) {
 	}
 }
 
-// TestTruncated has the file shrink while it is mapped, which costs the count and not the process.
+// TestTruncated has the file shrink while it is mapped. The count is lost, but the process goes on.
 func TestTruncated(t *testing.T) {
 	needRoot(t)
 	t.Setenv(DirEnv, t.TempDir())

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package unregistered counts containers that the shim could not register, by reason, in a file of a fixed size
-// below /run, where it starts from 0 at each boot. The maps have no room for it, and may be what is missing.
+// Package unregistered counts containers that the shim could not register, by reason. The counters are in a file of a
+// fixed size below /run, and start from 0 at each boot. They are not in a map, because missing maps may be the reason.
 //
-// The shim imports it, so it imports nothing heavy.
+// The shim imports this package, so it must not import heavy packages.
 package unregistered
 
 import (
@@ -17,23 +17,23 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/regular"
 )
 
-// Reason is a reason why a container was not registered. Its number is its place in the file, and stays: shim and
-// reader may be of different versions. pkg/status says what each means.
+// Reason is a reason why a container was not registered. Its number is its index in the file, and must not change,
+// because shim and reader may be of different versions. pkg/status describes each reason.
 type Reason int
 
-// The reasons that a shim can know. What a program in the kernel refuses is counted by the program.
+// The reasons that a shim can detect. Programs in the kernel count their own.
 const (
-	NotLoaded     Reason = iota // nothing is pinned
-	PinsUnusable                // what is pinned cannot be opened
-	OtherVersion                // what is loaded has another layout
+	NotLoaded     Reason = iota // no maps are pinned
+	PinsUnusable                // the pinned maps cannot be opened
+	OtherVersion                // the loaded programs have another layout
 	SpecUnread                  // config.json cannot be read
-	SpecMalformed               // config.json is no spec
-	SpecTooLarge                // what is needed of config.json is beyond its limit
-	NoCgroup                    // the runtime will make no cgroup that could be told
-	NotWritten                  // the map of pending containers refuses the entry
+	SpecMalformed               // config.json is not a spec
+	SpecTooLarge                // a needed part of config.json exceeds its limit
+	NoCgroup                    // the runtime's cgroup cannot be predicted
+	NotWritten                  // the map of pending containers rejects the entry
 	NotBound                    // the program that binds an existing cgroup cannot be run
-	Broken                      // anything else, which is a fault of the shim
-	Reasons                     // how many there are
+	Broken                      // any other error, which is a fault of the shim
+	Reasons                     // number of reasons
 )
 
 const (
@@ -42,11 +42,10 @@ const (
 	fileSize = 64 * 8
 )
 
-// DirEnv names the environment variable that names another directory than DefaultDir. The shim heeds it for privileged
-// callers only.
+// DirEnv names the environment variable that replaces DefaultDir. The shim honours it only for privileged callers.
 const DirEnv = "RUNC_TRACE_RUN_DIR"
 
-// DefaultDir is where the file lies. It is made by the shim, for root only.
+// DefaultDir contains the file. The shim creates it, accessible to root only.
 const DefaultDir = "/run/runc-trace"
 
 func dir() string {
@@ -56,7 +55,7 @@ func dir() string {
 	return DefaultDir
 }
 
-// Read gives the counters since boot, all 0 if the shim never counted anything.
+// Read returns the counters since boot, all 0 if the shim has counted nothing.
 func Read() (counts [Reasons]uint64, err error) {
 	text, err := regular.ReadDirect(path.Join(dir(), name), fileSize)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -73,7 +72,7 @@ func Read() (counts [Reasons]uint64, err error) {
 	return counts, nil
 }
 
-// Remove deletes the file, and the directory if nothing else is in it.
+// Remove deletes the file, and its directory if that is empty.
 func Remove() error {
 	if err := os.Remove(path.Join(dir(), name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("removing what the shim could not register: %w", err)
