@@ -116,8 +116,10 @@ func TestDoctor(t *testing.T) {
 	if err := os.Remove(filepath.Join(x.pins, "link_exec")); err != nil {
 		t.Fatal(err)
 	}
-	if c := x.doctor("loaded fail")["loaded"]; !strings.Contains(c.Detail, "link_exec is missing") || c.Remedy != "tracectl load, which keeps what was recorded if it can" {
-		t.Errorf("a link is missing: %+v", c)
+	loaded := x.doctor("loaded fail")["loaded"]
+	const remedy = "tracectl load, which keeps what was recorded if it can"
+	if !strings.Contains(loaded.Detail, "link_exec is missing") || loaded.Remedy != remedy {
+		t.Errorf("a link is missing: %+v", loaded)
 	}
 	x.useRuntime(shimPath, `logs = "/x"`, "[runtimes]", `crun = "/no/such/crun"`)
 	checks = x.doctor("loaded fail", "configuration fail", "runtime fail", "runtime crun fail")
