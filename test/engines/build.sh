@@ -33,7 +33,7 @@ build() {
 		mv "$work/source/vendor.sum" "$work/source/go.sum"
 	}
 	# Inlining takes a sixth of the compiler's time, so it is off.
-# shellcheck disable=SC2086
+	# shellcheck disable=SC2086
 	(cd "$work/source" && nice go build -trimpath -ldflags '-s -w' -gcflags 'all=-l' $flags -o "$work/bin/" "$@")
 	# CRI-O's helper in C, which pins namespaces.
 	[ ! -e "$work/source/pinns" ] || {
