@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package agent fills in what the shim cannot know of a container: the labels of its pod, which the API server and the
-// engine have, and what Docker calls it. It also registers containers that ran before, and shows figures to Prometheus.
+// Package agent adds data about containers that the shim cannot know: the labels of their pods, from the API server
+// and the engine, and the names of Docker's containers. It also registers containers that were already running, and
+// serves metrics to Prometheus.
 //
-// Nobody waits for it. What it learns lies in the pinned map of labels, so that it may end at any moment, and be
-// started again at any other: all that is lost is the time between.
+// Nothing waits for the agent. It stores data in the pinned map of labels, so it may stop and be restarted at any
+// time: only the data of the time between is missing.
 package agent
 
 import (
@@ -20,51 +21,51 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/bpf"
 )
 
-// Config says what an agent does.
+// Config configures an agent.
 type Config struct {
-	Dir          string   // where the programs and maps are pinned
-	Node         string   // whose pods are watched
-	Kubeconfig   string   // how the API server is reached; empty: as pods do, or, outside of one, not at all
-	CRIEndpoints []string // sockets of CRI; empty: those that are found
-	DockerSocket string   // empty: the one that is found
-	KeepLabels   []string // labels that are kept first if not all find room: see identity.KeepFirst
+	Dir          string   // directory of the pinned programs and maps
+	Node         string   // node whose pods are watched
+	Kubeconfig   string   // access to the API server; empty: as in a pod, or, outside of one, none
+	CRIEndpoints []string // sockets of CRI; empty: the usual ones that exist
+	DockerSocket string   // empty: the usual one that exists
+	KeepLabels   []string // labels to keep first if there is no room for all: see identity.KeepFirst
 
-	// Adopt registers the containers that run and are not registered, and returns how many. It is called once for what is
-	// loaded, and again when other programs are. Nil: they are left alone.
+	// Adopt registers the running containers that are not registered, and returns their number. It is called once
+	// for the loaded programs, and again after they were replaced. Nil: no container is adopted.
 	Adopt func(ctx context.Context, dir string) (int, error)
 
 	Version string // of the program
 	Log     *logrus.Logger
 }
 
-// Agent is an agent. Its figures and its health can be asked for while it runs.
+// Agent is an agent. Its metrics and its health are available while it runs.
 type Agent struct {
 	config  Config
 	health  *health
 	metrics *metrics
 	open    func(dir string) (*loaded, error)
 	started time.Time
-	beat    atomic.Int64 // when the loop was last seen, in ns since it was started
+	beat    atomic.Int64 // last turn of the loop, in ns since the agent was started
 
-	mu     sync.RWMutex // of what follows: who reads it keeps it open
-	loaded *loaded      // nil while nothing is
+	mu     sync.RWMutex // guards loaded: readers keep it open
+	loaded *loaded      // nil: nothing is loaded
 }
 
-// pace is how often things are looked at. Tests make it faster.
+// pace holds intervals. Tests shorten them.
 var pace = struct {
-	poll      time.Duration // containers that appeared; whether it is still loaded
+	poll      time.Duration // new containers; whether the programs are still loaded
 	heartbeat time.Duration
-	sweep     time.Duration // labels of who is not known any more
-	list      time.Duration // all of an engine's sandboxes; whether Docker answers
-	absent    time.Duration // a socket that is not there
-	request   time.Duration // until a request is given up
-	grace     time.Duration // how long labels are kept whose container nobody has seen yet
+	sweep     time.Duration // labels of containers that are no longer known
+	list      time.Duration // list of an engine's sandboxes; whether Docker answers
+	absent    time.Duration // a socket that does not exist
+	request   time.Duration // timeout of a request
+	grace     time.Duration // how long labels are kept before their container appears
 }{
 	poll: time.Second, heartbeat: 5 * time.Second, sweep: time.Minute, list: 30 * time.Second, absent: 5 * time.Second,
 	request: 5 * time.Second, grace: 2 * time.Minute,
 }
 
-// New makes an agent.
+// New returns an agent.
 func New(c Config) *Agent {
 	a := &Agent{config: c, health: newHealth(c.Log), open: open, started: time.Now()}
 	a.metrics = newMetrics(a)
@@ -72,7 +73,8 @@ func New(c Config) *Agent {
 	return a
 }
 
-// Run works until the context ends. It waits for programs to be loaded, and for those that come after them.
+// Run works until the context ends. It waits until programs are loaded, and again after they were unloaded or
+// replaced.
 func (a *Agent) Run(ctx context.Context) {
 	for ctx.Err() == nil {
 		a.tick()
@@ -91,20 +93,21 @@ func (a *Agent) Run(ctx context.Context) {
 	}
 }
 
-// lend is what borrow returns from now on.
+// lend sets the result of borrow.
 func (a *Agent) lend(l *loaded) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.loaded = l
 }
 
-// borrow returns what is loaded, or nil. It stays open until done is called.
+// borrow returns the loaded programs, or nil. They stay open until done is called.
 func (a *Agent) borrow() (l *loaded, done func()) {
 	a.mu.RLock()
 	return a.loaded, a.mu.RUnlock
 }
 
-// work is done for what is loaded until it is not, or not the same, any more. Of two agents one waits for the other.
+// work serves the loaded programs until they are unloaded or replaced. If there are two agents, one waits for the
+// other.
 func (a *Agent) work(ctx context.Context, l *loaded) {
 	for ctx.Err() == nil && !l.stale() {
 		a.tick()
@@ -123,7 +126,7 @@ func (a *Agent) work(ctx context.Context, l *loaded) {
 	}
 }
 
-// reason is an error as it is shown where nothing can be done for now.
+// reason returns the text of an error that is expected to go away.
 func reason(err error) string {
 	if errors.Is(err, bpf.ErrNotLoaded) {
 		return "nothing is loaded"
@@ -131,10 +134,10 @@ func reason(err error) string {
 	return err.Error()
 }
 
-// tick says that the loop is alive.
+// tick records that the loop is alive.
 func (a *Agent) tick() { a.beat.Store(int64(time.Since(a.started))) }
 
-// Alive returns an error where the agent's loop has not been seen for a while.
+// Alive returns an error if the agent's loop has not run for a while.
 func (a *Agent) Alive() error {
 	const patience = 30 * time.Second
 	if since := time.Since(a.started) - time.Duration(a.beat.Load()); since > patience {
@@ -143,11 +146,11 @@ func (a *Agent) Alive() error {
 	return nil
 }
 
-// Ready returns an error unless programs are loaded and, where this agent is the one that works for them, at least
-// one source of labels answers.
+// Ready returns an error unless programs are loaded. If this agent is the active one, at least one source of labels
+// must also answer.
 func (a *Agent) Ready() error { return a.health.ready() }
 
-// sleep waits, or returns at once when the context ends.
+// sleep waits for d, or until the context ends.
 func sleep(ctx context.Context, d time.Duration) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// backoff waits between attempts, ever longer, and not as long as others do.
+// backoff waits between attempts. Waits grow, and have a random part, so that agents do not retry at the same time.
 type backoff struct {
 	next time.Duration
 	most time.Duration // 0: longestWait

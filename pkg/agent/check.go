@@ -17,17 +17,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// What Check asks: the names of pages.
+// Questions of Check: the names of pages.
 const (
 	CheckAlive = "healthz"
 	CheckReady = "readyz"
 )
 
-// CheckSocket is where an agent answers Check unless it is told otherwise.
+// CheckSocket is the default socket on which an agent answers Check.
 const CheckSocket = "/run/runc-trace/health.sock"
 
-// ServeChecks answers Check at a socket that nobody but this user and root can connect to, until the context ends. A probe
-// over it can neither be kept out by others nor be answered by them. If there can be no socket, it says so and tries again.
+// ServeChecks answers Check at a socket until the context ends. Only this user and root can connect to it: others
+// can neither use up the connections of a probe nor answer it. If the socket cannot be made, ServeChecks logs the
+// reason and tries again.
 func (a *Agent) ServeChecks(ctx context.Context, socket string) {
 	for said := false; ctx.Err() == nil; sleep(ctx, pace.absent) {
 		listener, err := listenPrivately(socket)
@@ -41,8 +42,8 @@ func (a *Agent) ServeChecks(ctx context.Context, socket string) {
 	}
 }
 
-// listenPrivately makes a socket for this user only, in place of one that nobody listens on, in a directory that is made for
-// this user if there is none.
+// listenPrivately makes a socket for this user only. It replaces a socket without a listener, and makes a missing
+// directory for this user.
 func listenPrivately(socket string) (net.Listener, error) {
 	if err := os.Mkdir(filepath.Dir(socket), 0o700); err != nil && !errors.Is(err, os.ErrExist) {
 		return nil, fmt.Errorf("making the directory of %s: %w", socket, err)
@@ -59,8 +60,8 @@ func listenPrivately(socket string) (net.Listener, error) {
 	return &privateListener{listener.(*net.UnixListener)}, nil
 }
 
-// privateListener accepts connections of this user and of root: between the socket's being made and its being closed to
-// others, another may have come.
+// privateListener accepts only connections of this user and of root: before the mode of a new socket is restricted,
+// others may have connected.
 type privateListener struct{ *net.UnixListener }
 
 func (l *privateListener) Accept() (net.Conn, error) {
@@ -76,7 +77,7 @@ func (l *privateListener) Accept() (net.Conn, error) {
 	}
 }
 
-// isTrusted says whether this user or root is at the other end.
+// isTrusted reports whether the peer is this user or root.
 func isTrusted(connection *net.UnixConn) bool {
 	raw, err := connection.SyscallConn()
 	if err != nil {
@@ -87,7 +88,8 @@ func isTrusted(connection *net.UnixConn) bool {
 	return failed == nil && err == nil && (peer.Uid == 0 || int(peer.Uid) == os.Geteuid())
 }
 
-// Check asks the agent at a socket one of the two questions. The error is what the agent says, or why it cannot be asked.
+// Check asks the agent at a socket one of the two questions. The error is the agent's answer, or the reason why
+// there is none.
 func Check(ctx context.Context, socket, question string) error {
 	client := http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{
 		DisableKeepAlives: true,

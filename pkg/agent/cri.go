@@ -22,24 +22,24 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/bpf"
 )
 
-// criSockets is where engines serve CRI: containerd, that of k3s and rke2, CRI-O.
+// criSockets are the usual CRI sockets: containerd, that of k3s and rke2, CRI-O.
 var criSockets = []string{"/run/containerd/containerd.sock", "/run/k3s/containerd/containerd.sock", "/run/crio/crio.sock"}
 
-// The answers are bounded: they hold what pods' owners wrote.
+// Limits of answers, which contain data chosen by the owners of pods.
 const (
 	statusLimit = 4 << 20
 	listLimit   = 8 << 20
 )
 
-// kubeletLabels are put onto each sandbox by the kubelet or the engine. They are no labels of the pod.
+// kubeletLabels are added to each sandbox by the kubelet or the engine. They are not labels of the pod.
 var kubeletLabels = []string{"io.kubernetes.pod.name", "io.kubernetes.pod.namespace", "io.kubernetes.pod.uid", "io.kubernetes.container.name"}
 
-// criSource asks the engines of a node for the labels of their sandboxes. It needs no credentials but being root.
+// criSource asks the engines of a node for the labels of their sandboxes. It needs root, but no other credentials.
 type criSource struct {
 	engines []*criEngine
 }
 
-// criEngine is one socket.
+// criEngine is an engine at one socket.
 type criEngine struct {
 	path   string
 	ledger *ledger
@@ -47,7 +47,7 @@ type criEngine struct {
 	queue  *queue
 
 	mu   sync.Mutex
-	pods map[string]int64 // by their UIDs, when the newest sandbox of each that is known was made
+	pods map[string]int64 // by UID: creation time of the newest known sandbox
 }
 
 func newCRISource(endpoints []string, l *ledger, h *health) *criSource {
@@ -62,7 +62,7 @@ func newCRISource(endpoints []string, l *ledger, h *health) *criSource {
 	return s
 }
 
-// look asks for a sandbox, by its ID.
+// look asks for a sandbox by its ID.
 func (s *criSource) look(sandbox string) { s.queues(func(q *queue) { q.add(sandbox) }) }
 
 func (s *criSource) queues(f func(*queue)) {
@@ -71,7 +71,7 @@ func (s *criSource) queues(f func(*queue)) {
 	}
 }
 
-// exists tells whether a pod has a sandbox.
+// exists reports whether a pod has a sandbox.
 func (s *criSource) exists(pod string) bool {
 	for _, e := range s.engines {
 		e.mu.Lock()
@@ -135,7 +135,7 @@ func (e *criEngine) serve(ctx context.Context, answered func()) error {
 		due, wait := e.queue.due(time.Now())
 		for _, id := range due {
 			if !e.ask(ctx, client, id) {
-				nextList = time.Time{} // which tells whether the engine is there at all
+				nextList = time.Time{} // which finds out whether the engine is running
 				break
 			}
 		}
@@ -153,8 +153,8 @@ func (e *criEngine) serve(ctx context.Context, answered func()) error {
 	return nil
 }
 
-// list takes the labels of all sandboxes. Where they are more than fit an answer, each is asked for when its
-// containers appear, as all are that do so later.
+// list stores the labels of all sandboxes. If the answer would be too large, each sandbox is requested when its
+// containers appear, as are all later sandboxes.
 func (e *criEngine) list(ctx context.Context, client cri.RuntimeServiceClient) error {
 	ctx, cancel := context.WithTimeout(ctx, pace.request)
 	defer cancel()
@@ -180,12 +180,12 @@ func (e *criEngine) list(ctx context.Context, client cri.RuntimeServiceClient) e
 	return nil
 }
 
-// ask takes the labels of one sandbox. It returns false where there was no answer.
+// ask stores the labels of one sandbox. It returns false if there was no answer.
 func (e *criEngine) ask(ctx context.Context, client cri.RuntimeServiceClient, id string) bool {
 	ctx, cancel := context.WithTimeout(ctx, pace.request)
 	defer cancel()
 	answer, err := client.PodSandboxStatus(ctx, &cri.PodSandboxStatusRequest{PodSandboxId: id}, grpc.MaxCallRecvMsgSize(statusLimit))
-	if err != nil { // not there, or not yet, or it takes too long: it is not the first of the next ones
+	if err != nil { // unknown, not known yet, or too slow: others come first
 		e.queue.missing(id, time.Now())
 		code := status.Code(err)
 		return code != codes.Unavailable && code != codes.DeadlineExceeded && code != codes.Unimplemented
@@ -196,8 +196,8 @@ func (e *criEngine) ask(ctx context.Context, client cri.RuntimeServiceClient, id
 	return true
 }
 
-// put takes the labels of a sandbox, unless a newer one of the same pod is known: that of a pod that was restarted stays for
-// a while.
+// put stores the labels of a sandbox, unless a newer one of the same pod is known: after a pod's sandbox was
+// replaced, the old one remains for a while.
 func (e *criEngine) put(uid string, created int64, labels map[string]string) {
 	if uid == "" {
 		return

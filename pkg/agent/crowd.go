@@ -9,12 +9,12 @@ import (
 	"sync"
 )
 
-// crowd bounds the connections of a server that anybody may connect to, without letting those that are idle keep others out.
+// crowd limits the connections of a server that anyone may connect to. Idle connections cannot keep others out.
 type crowd struct {
 	most int
 
 	mu      sync.Mutex
-	arrived []net.Conn // in the order in which they came
+	arrived []net.Conn // in order of arrival
 	served  map[net.Conn]bool
 }
 
@@ -22,13 +22,13 @@ func newCrowd(most int) *crowd { return &crowd{most: most, served: map[net.Conn]
 
 type connectionKey struct{}
 
-// joined is an http.Server's ConnContext.
+// joined is the server's ConnContext.
 func (c *crowd) joined(ctx context.Context, connection net.Conn) context.Context {
 	return context.WithValue(ctx, connectionKey{}, connection)
 }
 
-// changed is an http.Server's ConnState. A connection beyond the bound takes the place of the oldest one whose request is not
-// being answered, or is closed itself if there is none.
+// changed is the server's ConnState. A connection beyond the limit replaces the oldest one without a request in
+// progress; if there is none, the new connection is closed.
 func (c *crowd) changed(connection net.Conn, state http.ConnState) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -60,7 +60,7 @@ func (c *crowd) leave(connection net.Conn) {
 	}
 }
 
-// count notes which connections' requests are being answered.
+// count records which connections have a request in progress.
 func (c *crowd) count(handler http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		connection, _ := r.Context().Value(connectionKey{}).(net.Conn)

@@ -19,25 +19,26 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/bpf"
 )
 
-// dockerSockets is where Docker listens.
+// dockerSockets are the usual sockets of Docker.
 var dockerSockets = []string{"/run/docker.sock", "/var/run/docker.sock"}
 
-// dockerWait is the longest time between two attempts to reach Docker: names are wanted soon after it was started
-// again.
+// dockerWait is the longest time between two attempts to reach Docker: names should be known soon after it was
+// restarted.
 const dockerWait = 4 * time.Second
 
-// inspectLimit bounds an answer: it holds what the image's author and the container's owner wrote.
+// inspectLimit is the limit of an answer, which contains data chosen by the image's author and the container's
+// owner.
 const inspectLimit = 4 << 20
 
-// dockerSource learns the names, images and labels of Docker's containers: it follows what Docker tells of them, and
-// asks for those that it did not hear of.
+// dockerSource learns the names, images and labels of Docker's containers: it follows Docker's events, and requests
+// containers for which it received none.
 type dockerSource struct {
 	paths  []string
 	ledger *ledger
 	feed   *feed
 	queue  *queue
 
-	since time.Time // when the last event happened
+	since time.Time // time of the last event
 }
 
 func newDockerSource(socket string, l *ledger, h *health) *dockerSource {
@@ -51,7 +52,7 @@ func newDockerSource(socket string, l *ledger, h *health) *dockerSource {
 	return s
 }
 
-// look asks for a container, by its ID, unless Docker told of it.
+// look asks for a container by its ID, unless an event described it.
 func (s *dockerSource) look(id string) {
 	if !s.ledger.has(subject{bpf.SourceDocker, id}) {
 		s.queue.add(id)
@@ -101,7 +102,7 @@ func (s *dockerSource) serve(ctx context.Context, path string, answered func()) 
 	following, stop := context.WithCancel(ctx)
 	defer events.Wait()
 	defer stop()
-	ended := make(chan struct{}, 1) // the stream of events, since Docker may have
+	ended := make(chan struct{}, 1) // the stream of events has ended, perhaps because Docker has
 	var followed bool
 	var nextPing time.Time
 	for ctx.Err() == nil {
@@ -146,8 +147,8 @@ func (s *dockerSource) serve(ctx context.Context, path string, answered func()) 
 	return nil
 }
 
-// ask takes what Docker says of a container, whose ID has been looked at: see queue.add. It returns false if there was
-// no answer.
+// ask stores Docker's data of a container. The caller has validated the ID: see queue.add. It returns false if
+// there was no answer.
 func (s *dockerSource) ask(ctx context.Context, client *http.Client, id string) bool {
 	var answer struct {
 		Name   string
@@ -160,13 +161,13 @@ func (s *dockerSource) ask(ctx context.Context, client *http.Client, id string) 
 	var unreadable *answerError
 	switch {
 	case errors.As(err, &unreadable):
-		// It is known to have labels, or a name, of a kind that is not shown.
+		// Its labels or its name exist, but cannot be read.
 		s.ledger.put(subject{bpf.SourceDocker, id}, bpf.Labels{Truncated: true})
 		s.queue.found(id)
 	case err != nil:
-		s.queue.missing(id, time.Now()) // or it takes too long, and is not the first of the next ones
+		s.queue.missing(id, time.Now()) // unknown or too slow: others come first
 		return false
-	case code == http.StatusNotFound && s.ledger.has(subject{bpf.SourceDocker, id}): // removed since Docker told of it
+	case code == http.StatusNotFound && s.ledger.has(subject{bpf.SourceDocker, id}): // removed after its event
 		s.queue.found(id)
 	case code != http.StatusOK:
 		s.queue.missing(id, time.Now())
@@ -179,12 +180,12 @@ func (s *dockerSource) ask(ctx context.Context, client *http.Client, id string) 
 	return true
 }
 
-// answerError is an answer that cannot be read: too long, or no JSON of the expected form.
+// answerError is returned for an answer that is too long, or not JSON of the expected form.
 type answerError struct{ err error }
 
 func (e *answerError) Error() string { return e.err.Error() }
 
-// get makes a request, and reads the answer into an object unless that is nil.
+// get makes a request, and decodes the answer into an object unless it is nil.
 func (s *dockerSource) get(ctx context.Context, client *http.Client, path string, object any) (code int, err error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://docker"+path, nil)
 	if err != nil {

@@ -17,8 +17,8 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/bpf"
 )
 
-// dockerEvent is what Docker says when it creates, starts or renames a container: its labels, and under "name" and
-// "image" what it is called and made from.
+// dockerEvent is Docker's event for creating, starting or renaming a container. Its attributes are the container's
+// labels, plus its name and image as "name" and "image".
 type dockerEvent struct {
 	Action string
 	Actor  struct {
@@ -28,12 +28,12 @@ type dockerEvent struct {
 	TimeNano int64 `json:"timeNano"`
 }
 
-// replay is how far back events are asked for at first. Docker keeps the last 256 of all kinds.
+// replay is how far back the first request for events goes. Docker keeps the last 256 events of all kinds.
 const replay = 24 * time.Hour
 
-// follow takes what Docker tells of its containers from now on, and what it told since it was last followed, again and
-// again until the context ends; ended is told when it has to begin again. A container that is removed when it ends
-// is known by its events alone.
+// follow handles Docker's events, including those since it was last connected, until the context ends. It sends to
+// ended when the stream has ended and follow starts over. Containers that are removed when they end are known only
+// from their events.
 func (s *dockerSource) follow(ctx context.Context, client *http.Client, ended chan<- struct{}) {
 	refused := ""
 	for ctx.Err() == nil {
@@ -52,12 +52,12 @@ func (s *dockerSource) follow(ctx context.Context, client *http.Client, ended ch
 	}
 }
 
-// statusError is an answer that refuses a request.
+// statusError is a status that refuses a request.
 type statusError int
 
 func (e statusError) Error() string { return fmt.Sprintf("status %d", int(e)) }
 
-// stream follows events until there are no more. It does not return nil.
+// stream follows events until the stream ends. It never returns nil.
 func (s *dockerSource) stream(ctx context.Context, client *http.Client) error {
 	since := s.since
 	query := url.Values{
@@ -89,7 +89,8 @@ func (s *dockerSource) stream(ctx context.Context, client *http.Client) error {
 	}
 }
 
-// readLine reads up to the next newline; a line that is longer than a limit is empty. The error at the end is io.EOF.
+// readLine reads up to the next newline; it returns an empty line for one longer than limit. The error at the end
+// is io.EOF.
 func readLine(r *bufio.Reader, limit int) ([]byte, error) {
 	var line []byte
 	for tooLong := false; ; {
@@ -105,8 +106,8 @@ func readLine(r *bufio.Reader, limit int) ([]byte, error) {
 	}
 }
 
-// hear takes what an event tells at once, and then asks for the container: labels "name" and "image" cannot be seen
-// in an event. What happened long ago is of interest only if the container's name is looked for.
+// hear stores the data of an event at once, and then requests the container: an event cannot show labels called
+// "name" and "image". An old event counts only if the container's name is being looked for.
 func (s *dockerSource) hear(e *dockerEvent) {
 	at, id := time.Unix(0, e.TimeNano), e.Actor.ID
 	if at.After(s.since) && at.Before(time.Now().Add(time.Minute)) {

@@ -29,7 +29,7 @@ func TestCRI(t *testing.T) {
 	engine := agenttest.NewCRI(t, socket)
 	eventually(t, "ready", func() bool { return a.Ready() == nil })
 
-	// The kubelet's own are no labels of the pod. Of two sandboxes of one pod the newer one counts.
+	// The kubelet's labels are not labels of the pod. The newer of two sandboxes of a pod counts.
 	engine.Put("s0", "u0", 2, false, set{"app": "web", "io.kubernetes.pod.name": "p", "io.kubernetes.pod.namespace": "n", "io.kubernetes.pod.uid": "u0", "io.kubernetes.container.name": "POD", "io.kubernetes.io/x": "kept"})
 	engine.Put("old", "u0", 1, false, set{"app": "old"})
 	engine.Put("older", "u0", 0, true, set{"app": "older"})
@@ -38,7 +38,7 @@ func TestCRI(t *testing.T) {
 		m.start(10+index, container{engine: "containerd", id: id, sandbox: id, pod: "u0"})
 		eventually(t, "it is asked for", func() bool { return engine.Asked(id) > 0 })
 	}
-	// It asks one after the other: what it makes of those two is known when it has asked for a third.
+	// It asks one after another: when it asks for a third, it has handled the first two.
 	engine.Put("later", "later", 1, false, set{"app": "later"})
 	m.start(12, container{engine: "containerd", id: "later", sandbox: "later", pod: "later"})
 	m.has(t, bpf.SourceCRI, "later", bpf.Labels{Set: set{"app": "later"}})
@@ -47,7 +47,7 @@ func TestCRI(t *testing.T) {
 		t.Errorf("labels of two sandboxes of a pod were written %d times", got)
 	}
 
-	// One that is known only some time after it appeared, and is not listed.
+	// A sandbox that is known only some time after it appeared, and is not listed.
 	m.start(1, container{engine: "containerd", id: "s1", sandbox: "s1", pod: "claimed"})
 	eventually(t, "it is asked for", func() bool { return engine.Asked("s1") > 1 })
 	engine.Put("s1", "u1", 3, true, set{"app": "late"})
@@ -57,7 +57,7 @@ func TestCRI(t *testing.T) {
 		t.Errorf("labels of a UID that the engine does not know: %v", l)
 	}
 
-	// The engine is started again.
+	// The engine is restarted.
 	engine.Stop()
 	eventually(t, "not ready", func() bool { return a.Ready() != nil })
 	m.start(3, container{engine: "containerd", id: "c2", sandbox: "s2", pod: "u2"})
@@ -67,7 +67,7 @@ func TestCRI(t *testing.T) {
 	eventually(t, "ready", func() bool { return a.Ready() == nil })
 }
 
-// TestNoCRI: an engine may listen and not serve CRI, as Docker's containerd does.
+// TestNoCRI checks an engine that listens without serving CRI, such as Docker's containerd.
 func TestNoCRI(t *testing.T) {
 	socket := filepath.Join(t.TempDir(), "cri.sock")
 	listener, err := net.Listen("unix", socket)
@@ -128,7 +128,7 @@ func TestDocker(t *testing.T) {
 	m.has(t, bpf.SourceDocker, "aa", bpf.Labels{Name: "web", Image: "nginx:1", Set: set{"app": "web", "com.docker.compose.service": "web"}})
 	eventually(t, "ready", func() bool { return a.Ready() == nil })
 
-	// One without labels; one whose answer is no answer; one that is too long; one of hostile labels.
+	// Without labels; an invalid answer; an answer that is too long; hostile labels.
 	docker.Put("cc", `{"Name": "/plain", "Config": {"Image": "i", "Labels": null}}`)
 	docker.Put("dd", `{"Name": 1`)
 	docker.Put("ee", `{"Name": "`+strings.Repeat("x", inspectLimit)+`"}`)
@@ -141,7 +141,7 @@ func TestDocker(t *testing.T) {
 	m.has(t, bpf.SourceDocker, "ee", bpf.Labels{Truncated: true})
 	m.has(t, bpf.SourceDocker, "ff", bpf.Labels{Name: "f", Image: "i", Set: set{"ok": "\x1b[31m"}, Truncated: true})
 
-	// Docker is started again, with a container that came meanwhile, and one that nobody would ask for.
+	// Docker is restarted, with a container that was created meanwhile, and one that the agent would not ask for.
 	docker.Stop()
 	eventually(t, "not ready", func() bool { return a.Ready() != nil })
 	m.start(6, container{engine: "docker", id: "1234"})
@@ -154,7 +154,7 @@ func TestDocker(t *testing.T) {
 	}
 }
 
-// TestDockerEvents has containers that are gone before anybody can ask for them.
+// TestDockerEvents has containers that are gone before the agent can ask for them.
 func TestDockerEvents(t *testing.T) {
 	socket := filepath.Join(t.TempDir(), "docker.sock")
 	docker := agenttest.NewDocker(t, socket)
@@ -168,7 +168,7 @@ func TestDockerEvents(t *testing.T) {
 	}
 	m := newMemory()
 	n := &node{t: t, m: m}
-	// Both were there before the agent; of one nothing is known any more.
+	// Both existed before the agent; nothing is known about one of them.
 	m.start(0, container{engine: "docker", id: "aa"})
 	event("create", "aa", "before", time.Hour, "")
 	event("create", "bb", "long-gone", time.Hour, "")
@@ -186,18 +186,18 @@ func TestDockerEvents(t *testing.T) {
 	event("rename", "cc", "renamed", 0, `,"app":"web","oldName":"/short"`)
 	told(m, "cc", "renamed", set{"app": "web"})
 
-	// A label that is called as what Docker adds to an event can be asked for as long as the container is there.
+	// A label with the name of an attribute that Docker adds to events can be requested while the container exists.
 	docker.Put("ee", `{"Name": "/labelled", "Config": {"Image": "busybox", "Labels": {"name": "UBI", "image": "x"}}}`)
 	m.start(4, container{engine: "docker", id: "ee"})
 	event("create", "ee", "labelled", 0, "")
 	told(m, "ee", "labelled", set{"name": "UBI", "image": "x"})
 	event("start", "ee", "labelled", 0, "")
 
-	// What is no event, or a hostile one.
+	// Invalid and hostile events.
 	for _, line := range []string{"", "{", `{"Action":"create","Actor":{"ID":"../x","Attributes":{"name":"x"}}}`, `{"Action":"create","Actor":{"ID":"ff","Attributes":null}}`, strings.Repeat("x", inspectLimit+1)} {
 		docker.Say(line)
 	}
-	// Docker is started again, and tells what happened meanwhile.
+	// Docker is restarted, and sends the events since then.
 	docker.Stop()
 	event("create", "gg", "meanwhile", 0, "")
 	m.start(3, container{engine: "docker", id: "gg"})
@@ -209,7 +209,7 @@ func TestDockerEvents(t *testing.T) {
 	}
 	eventually(t, "ready", func() bool { return a.Ready() == nil })
 
-	// Something stands before Docker that lets nobody follow.
+	// A proxy in front of Docker refuses to send events.
 	docker.Refuse()
 	docker.Stop()
 	docker.Start()

@@ -32,10 +32,10 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// memory is what is loaded, in memory: it is a Store and a Census.
+// memory is a fake of the loaded maps: a Store and a Census.
 type memory struct {
 	mu         sync.Mutex
-	room       int // for labels
+	room       int // number of labels that fit
 	labels     map[subject]bpf.Labels
 	puts       map[subject]int
 	identities []abi.Identity
@@ -56,7 +56,7 @@ func (m *memory) Put(source bpf.LabelSource, name string, l bpf.Labels) error {
 		return fmt.Errorf("writing labels: %w", bpf.ErrFull)
 	}
 	now := time.Duration(boottime.Now())
-	// What a store writes is what it can encode.
+	// A store writes only labels that it can encode.
 	var text [abi.LabelsSize]byte
 	used, truncated := identity.EncodeLabels(text[:], l.Set, nil)
 	m.labels[s] = bpf.Labels{Updated: now, Name: l.Name, Image: l.Image, Set: identity.DecodeLabels(text[:used]), Truncated: truncated || l.Truncated}
@@ -98,7 +98,7 @@ func (m *memory) ReadIdentity(index int, to *abi.Identity) bool {
 	return to.Generation != 0
 }
 
-// start is what the kernel does when a container is created.
+// start does what the kernel does when a container is created.
 func (m *memory) start(index int, c container) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -112,7 +112,7 @@ func (m *memory) start(index int, c container) {
 	m.cgroups[i.Cgroup] = uint32(index)
 }
 
-// end is what the kernel does when a container's cgroup is removed.
+// end does what the kernel does when a container's cgroup is removed.
 func (m *memory) end(index int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -120,7 +120,7 @@ func (m *memory) end(index int) {
 	delete(m.cgroups, m.identities[index].Cgroup)
 }
 
-// set is what is known of a subject, but for the time.
+// set returns a subject's labels, without the time.
 func (m *memory) set(source bpf.LabelSource, name string) (bpf.Labels, bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -129,7 +129,7 @@ func (m *memory) set(source bpf.LabelSource, name string) (bpf.Labels, bool) {
 	return l, ok
 }
 
-// written is how often labels of a subject were put.
+// written returns how often labels of a subject were put.
 func (m *memory) written(source bpf.LabelSource, name string) int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -147,7 +147,7 @@ func (m *memory) age(source bpf.LabelSource, name string) time.Duration {
 	return now - l.Updated
 }
 
-// node is a host with something loaded, or nothing.
+// node is a host with or without loaded programs.
 type node struct {
 	t  *testing.T
 	mu sync.Mutex
@@ -165,11 +165,11 @@ func (n *node) load(m *memory) {
 	n.m = m
 }
 
-// running is an agent that runs.
+// running is a running agent.
 type running struct {
 	*Agent
 	log  *logBuffer
-	kill func() // what it has done stays
+	kill func() // ends it without cleaning up
 	end  func()
 }
 
@@ -190,7 +190,7 @@ func (b *logBuffer) String() string {
 	return b.text.String()
 }
 
-// start starts an agent. Unless the configuration says otherwise, no source is there.
+// start starts an agent. By default it has no source.
 func (n *node) start(c Config) *running {
 	n.t.Helper()
 	nowhere := filepath.Join(n.t.TempDir(), "nowhere")
@@ -260,7 +260,7 @@ func (n *node) start(c Config) *running {
 	}}
 }
 
-// deadly is a store that takes nothing of who was killed.
+// deadly is a store that rejects writes of a killed agent.
 type deadly struct {
 	*memory
 	dead func() bool
@@ -280,7 +280,7 @@ func (d deadly) Delete(source bpf.LabelSource, name string) error {
 	return d.memory.Delete(source, name)
 }
 
-// eventually waits until something is so.
+// eventually waits until so returns true.
 func eventually(t *testing.T, what string, so func() bool) {
 	t.Helper()
 	for end := time.Now().Add(2 * time.Minute); !so(); time.Sleep(5 * time.Millisecond) {
@@ -290,7 +290,7 @@ func eventually(t *testing.T, what string, so func() bool) {
 	}
 }
 
-// swept waits until labels have been looked through that are older than the grace they are given.
+// swept waits for a sweep that covers all labels older than the grace period.
 func (r *running) swept(t *testing.T) {
 	t.Helper()
 	late := time.Now().Add(pace.grace)
@@ -299,7 +299,7 @@ func (r *running) swept(t *testing.T) {
 	eventually(t, "labels are looked through", func() bool { return r.sweeps(t) >= before+2 })
 }
 
-// sweeps is how often labels have been looked through.
+// sweeps returns the number of sweeps.
 func (r *running) sweeps(t *testing.T) float64 {
 	t.Helper()
 	families, err := r.metrics.registry.Gather()
@@ -315,7 +315,7 @@ func (r *running) sweeps(t *testing.T) float64 {
 	return 0
 }
 
-// has waits until a subject's labels are as wanted.
+// has waits until a subject's labels equal want.
 func (m *memory) has(t *testing.T, source bpf.LabelSource, name string, want bpf.Labels) {
 	t.Helper()
 	if want.Set == nil {
@@ -333,7 +333,7 @@ func (m *memory) has(t *testing.T, source bpf.LabelSource, name string, want bpf
 	}
 }
 
-// lacks waits until nothing is known of a subject.
+// lacks waits until nothing is known about a subject.
 func (m *memory) lacks(t *testing.T, source bpf.LabelSource, name string) {
 	t.Helper()
 	eventually(t, fmt.Sprintf("nothing is known of %v %q", source, name), func() bool {

@@ -13,39 +13,39 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/bpf"
 )
 
-// condition is how a source fares.
+// condition is the condition of a source.
 type condition int
 
 const (
-	off    condition = iota // nobody asked for it, or nothing is there to be asked
-	down                    // it does not answer
-	up                      // it answers
-	unsure                  // it has not been asked yet
+	off    condition = iota // not requested, or nothing to ask
+	down                    // does not answer
+	up                      // answers
+	unsure                  // was not asked yet
 )
 
-// health is how the agent fares. What changes is logged, once.
+// health is the health of the agent. It logs each change once.
 type health struct {
 	log *logrus.Logger
 
 	mu      sync.Mutex
-	problem string // why nothing is loaded that could be worked for; empty: it is
-	active  bool   // this agent is the one that works for it
+	problem string // why no loaded programs can be served; empty: they can
+	active  bool   // this agent is the one that serves them
 	known   bool   // problem and active were set
 	sources []*feed
 }
 
-// feed is one place where labels come from.
+// feed is one place of a source of labels, such as a socket.
 type feed struct {
 	health    *health
 	source    bpf.LabelSource
-	where     string // of several of one source
+	where     string // tells several feeds of one source apart
 	condition condition
 	problem   string
 }
 
 func newHealth(log *logrus.Logger) *health { return &health{log: log, problem: "not looked yet"} }
 
-// tracer notes what is to be said of what is loaded. Without a problem, and not active, another agent is at work.
+// tracer records the state of the loaded programs. Without a problem, and not active, another agent serves them.
 func (h *health) tracer(problem string, active bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -66,14 +66,14 @@ func (h *health) tracer(problem string, active bool) {
 	}
 }
 
-// forget drops the sources, which end with what they worked for.
+// forget drops all feeds: they end with the programs that they served.
 func (h *health) forget() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.sources = nil
 }
 
-// feed adds a place where labels come from.
+// feed adds a feed.
 func (h *health) feed(source bpf.LabelSource, where string) *feed {
 	f := &feed{health: h, source: source, where: where, condition: unsure}
 	h.mu.Lock()
@@ -108,7 +108,7 @@ func (f *feed) set(c condition, problem string) {
 	}
 }
 
-// conditions are those of all sources that are used, the best one of each.
+// conditions returns the conditions of all sources in use: of each, that of its best feed.
 func (h *health) conditions() map[bpf.LabelSource]condition {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -121,7 +121,7 @@ func (h *health) conditions() map[bpf.LabelSource]condition {
 	return found
 }
 
-// works says what is loaded, and whether this agent is the one that works for it.
+// works reports whether programs are loaded, and whether this agent serves them.
 func (h *health) works() (loaded, active bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -25,9 +25,9 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/bpf"
 )
 
-// podSource watches the pods of a node: their metadata only, and of that it keeps no more than the UIDs. A pod's labels
-// are known from the moment that it is bound to the node, before the kubelet hears of it. The request is one that
-// the kubelet's own credentials allow.
+// podSource watches the pods of a node. It requests only their metadata, and keeps only their UIDs. It knows a
+// pod's labels as soon as the pod is bound to the node, before the kubelet is told. The kubelet's own credentials
+// allow the request.
 type podSource struct {
 	node       string
 	kubeconfig string
@@ -37,10 +37,10 @@ type podSource struct {
 	off        bool
 
 	mu     sync.Mutex
-	renew  context.CancelFunc // ends what is done with credentials that are not taken any more
+	renew  context.CancelFunc // ends requests with rejected credentials
 	listed bool
-	pods   map[types.UID]string // by the API's UID the one that the node knows
-	owners map[string]types.UID // the other way round
+	pods   map[types.UID]string // UID in the API to UID on the node
+	owners map[string]types.UID // the reverse
 }
 
 func newPodSource(c Config, l *ledger, h *health) *podSource {
@@ -100,7 +100,7 @@ func (s *podSource) client() (metadata.Interface, *lister, error) {
 	return client, lists, nil
 }
 
-// watched asks for the node's pods, and notes whether it was answered.
+// watched requests the node's pods, and records whether the server answered.
 func (s *podSource) watched(pods metadata.ResourceInterface, lists *lister) cache.ListerWatcher {
 	selector := fields.OneTermEqualSelector("spec.nodeName", s.node).String()
 	return &cache.ListWatch{
@@ -115,8 +115,8 @@ func (s *podSource) watched(pods metadata.ResourceInterface, lists *lister) cach
 			w, err := pods.Watch(ctx, options)
 			initial := options.SendInitialEvents != nil
 			switch {
-			case initial && err == nil: // it is up once all of them were sent
-			case initial && (apierrors.IsInvalid(err) || apierrors.IsBadRequest(err)): // of an older server: they are listed
+			case initial && err == nil: // it is up when all pods were sent
+			case initial && (apierrors.IsInvalid(err) || apierrors.IsBadRequest(err)): // an older server: use a list
 			default:
 				s.note(ctx, err)
 			}
@@ -140,7 +140,7 @@ func (s *podSource) note(ctx context.Context, err error) {
 	}
 }
 
-// mayExist tells whether a pod may be about to start here.
+// mayExist reports whether a pod may be about to start on this node.
 func (s *podSource) mayExist(pod string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -148,7 +148,7 @@ func (s *podSource) mayExist(pod string) bool {
 	return ok || !s.listed && !s.off
 }
 
-// Transformer is called by the reflector with whatever it is about to keep for a while.
+// Transformer is called by the reflector for each object before it keeps it.
 func (s *podSource) Transformer() cache.TransformFunc {
 	return func(object any) (any, error) {
 		p, ok := object.(*metav1.PartialObjectMetadata)
@@ -159,7 +159,7 @@ func (s *podSource) Transformer() cache.TransformFunc {
 	}
 }
 
-// Add is called by the reflector with a pod that is new.
+// Add is called by the reflector for a new pod.
 func (s *podSource) Add(object any) error {
 	p, err := pod(object)
 	if err != nil {
@@ -172,10 +172,10 @@ func (s *podSource) Add(object any) error {
 	return nil
 }
 
-// Update is called by the reflector with a pod that changed.
+// Update is called by the reflector for a changed pod.
 func (s *podSource) Update(object any) error { return s.Add(object) }
 
-// Delete is called by the reflector with a pod that is gone. Its labels stay as long as anything is known of it.
+// Delete is called by the reflector for a deleted pod. Its labels are kept while any of its containers is known.
 func (s *podSource) Delete(object any) error {
 	p, err := pod(object)
 	if err != nil {
@@ -187,7 +187,7 @@ func (s *podSource) Delete(object any) error {
 	return nil
 }
 
-// Replace is called by the reflector with all pods that there are.
+// Replace is called by the reflector with all existing pods.
 func (s *podSource) Replace(objects []any, _ string) error {
 	present := map[types.UID]bool{}
 	for _, object := range objects {
@@ -216,7 +216,7 @@ func (s *podSource) Replace(objects []any, _ string) error {
 	return nil
 }
 
-// Resync is called by the reflector where it was asked to.
+// Resync is called by the reflector if resyncs are enabled.
 func (s *podSource) Resync() error { return nil }
 
 func pod(object any) (*metav1.PartialObjectMetadata, error) {
@@ -230,11 +230,13 @@ func pod(object any) (*metav1.PartialObjectMetadata, error) {
 	return p, nil
 }
 
-// mirrorAnnotation has, on the API's image of a pod that the kubelet started by itself, the UID of that pod.
+// mirrorAnnotation is set on a mirror pod, which represents a static pod of the kubelet in the API, to the static
+// pod's UID.
 const mirrorAnnotation = "kubernetes.io/config.mirror"
 
-// own returns whose labels a pod's are. Whoever may create pods can write the annotation of mirror pods, and so claim to be
-// another one: it is believed of who names this node as owner, claims no UID that the API gives, and comes first.
+// own returns the subject that a pod's labels are for. Anyone who may create pods can write the annotation of
+// mirror pods, and thus claim to be another pod. The claim is accepted only if the pod names this node as its
+// owner, if the claimed UID is not from the API, and if no other pod has claimed it before.
 func (s *podSource) own(p *metav1.PartialObjectMetadata) (subject, bool) {
 	name := string(p.UID)
 	if mirrored := p.Annotations[mirrorAnnotation]; mirrored != "" && s.owned(p) {
@@ -265,7 +267,7 @@ func (s *podSource) owned(p *metav1.PartialObjectMetadata) bool {
 	return slices.ContainsFunc(p.OwnerReferences, s.isOwner)
 }
 
-// isUUID tells UIDs of the API from those that a kubelet makes, which have no dashes.
+// isUUID distinguishes UIDs of the API from those made by a kubelet, which have no dashes.
 func isUUID(text string) bool {
 	return len(text) == 36 && text[8] == '-' && text[13] == '-' && text[18] == '-' && text[23] == '-'
 }

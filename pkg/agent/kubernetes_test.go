@@ -28,7 +28,7 @@ func TestKubernetes(t *testing.T) {
 			m.has(t, bpf.SourceKubernetes, "none", bpf.Labels{})
 			eventually(t, "ready", func() bool { return a.Ready() == nil })
 
-			// A pod that is scheduled, and one whose labels change; not what changes of it otherwise.
+			// A pod that is scheduled, and one whose labels change; other changes do not count.
 			api.Put(agenttest.Pod("b", set{"app": "db"}))
 			m.has(t, bpf.SourceKubernetes, "b", bpf.Labels{Set: set{"app": "db"}})
 			api.Put(agenttest.Pod("a", set{"app": "web", "tier": "front"}))
@@ -38,7 +38,7 @@ func TestKubernetes(t *testing.T) {
 			annotated.Annotations = set{"x": "y"}
 			api.Put(annotated)
 
-			// The connection is lost, and meanwhile things change.
+			// The connection is lost, and pods change meanwhile.
 			api.SetDown(true)
 			eventually(t, "not ready", func() bool { return a.Ready() != nil })
 			api.Put(agenttest.Pod("b", set{"app": "cache"}))
@@ -48,7 +48,7 @@ func TestKubernetes(t *testing.T) {
 			m.has(t, bpf.SourceKubernetes, "c", bpf.Labels{Set: set{"app": "new"}})
 			eventually(t, "ready", func() bool { return a.Ready() == nil })
 
-			// The server has forgotten what it would have to tell.
+			// The versions that the watch would continue from are expired.
 			lists := api.Lists()
 			api.SetDown(true)
 			api.Delete("c")
@@ -67,7 +67,7 @@ func TestKubernetes(t *testing.T) {
 	}
 }
 
-// TestExpiredWatch lets the server end a watch as expired while it goes on.
+// TestExpiredWatch has the server end a watch as expired while it is running.
 func TestExpiredWatch(t *testing.T) {
 	api := agenttest.NewAPI(t, "node", false)
 	api.Put(agenttest.Pod("a", set{"app": "web"}))
@@ -80,7 +80,7 @@ func TestExpiredWatch(t *testing.T) {
 	m.has(t, bpf.SourceKubernetes, "a", bpf.Labels{Set: set{"app": "again"}})
 }
 
-// TestNewCredentials: those that were in the file are not taken any more, and others are put there.
+// TestNewCredentials replaces the credentials in the file after the server has rejected the old ones.
 func TestNewCredentials(t *testing.T) {
 	api := agenttest.NewAPI(t, "node", false)
 	api.SetToken("first")
@@ -120,8 +120,8 @@ func TestMirrorPods(t *testing.T) {
 	m.has(t, bpf.SourceKubernetes, static, bpf.Labels{Set: set{"app": "true"}})
 	m.has(t, bpf.SourceKubernetes, uuid, bpf.Labels{Set: set{"app": "victim"}})
 
-	// What is no mirror of a static pod here is itself, or nobody: also where it claims to be a pod that is no more, of which
-	// recordings may be left.
+	// A pod that is not the mirror of a static pod here counts as itself, or not at all, even if it claims to be a
+	// pod that no longer exists, whose recordings may be left.
 	api.Put(mirror("m2", static, "node", "second"))
 	api.Put(mirror("m3", uuid, "node", "liar"))
 	api.Put(mirror("m3b", dead, "node", "liar"))
@@ -137,7 +137,7 @@ func TestMirrorPods(t *testing.T) {
 		}
 	}
 
-	// The kubelet makes the mirror pod anew; its labels go on.
+	// The kubelet makes the mirror pod again, and its labels continue.
 	api.Delete("m2")
 	api.Delete("m1")
 	api.Put(mirror("m6", static, "node", "anew"))
@@ -165,7 +165,7 @@ func TestHostileLabels(t *testing.T) {
 func TestPodsWithoutRoom(t *testing.T) {
 	api := agenttest.NewAPI(t, "node", false)
 	m := newMemory()
-	m.room = 3 // one is the heartbeat's
+	m.room = 3 // the heartbeat takes one
 	n := &node{t: t, m: m}
 	a := n.start(Config{Kubeconfig: api.Kubeconfig()})
 	for _, uid := range []string{"a", "b"} {

@@ -14,13 +14,13 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/identity"
 )
 
-// subject is whose labels they are, by whose word.
+// subject identifies labels: the source, and the pod or container.
 type subject struct {
 	source bpf.LabelSource
 	name   string
 }
 
-// ledger writes labels into the store: those that changed, and later those that found no room.
+// ledger writes labels into the store: changed ones at once, and those without room later.
 type ledger struct {
 	store   Store
 	keep    []string // see identity.KeepFirst
@@ -29,13 +29,13 @@ type ledger struct {
 
 	mu      sync.Mutex
 	seed    maphash.Seed
-	written map[subject]uint64 // hashes of what the store has by this agent's hand
+	written map[subject]uint64 // hashes of the labels that this agent has written
 	waiting map[subject]bpf.Labels
-	refused map[subject]bool // those that no store would take, which was said once
+	refused map[subject]bool // labels that no store would take, which was logged once
 	text    [abi.LabelsSize]byte
 }
 
-// waitingMax is how many labels are kept that found no room.
+// waitingMax limits the labels that wait for room.
 const waitingMax = 1024
 
 func newLedger(store Store, keep []string, m *metrics, log *logrus.Logger) *ledger {
@@ -45,7 +45,7 @@ func newLedger(store Store, keep []string, m *metrics, log *logrus.Logger) *ledg
 	}
 }
 
-// put notes the labels of a subject. What it keeps of them is bounded as the store's are.
+// put stores the labels of a subject, within the store's limits.
 func (l *ledger) put(s subject, labels bpf.Labels) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -96,7 +96,7 @@ func (l *ledger) sum(text []byte, labels bpf.Labels) uint64 {
 	return h.Sum64()
 }
 
-// has tells whether labels of a subject were put.
+// has reports whether labels of a subject were put.
 func (l *ledger) has(s subject) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -105,7 +105,7 @@ func (l *ledger) has(s subject) bool {
 	return written || waiting
 }
 
-// delete removes the labels of a subject, also those that wait for room.
+// delete removes the labels of a subject, including those that wait for room.
 func (l *ledger) delete(s subject) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -115,7 +115,7 @@ func (l *ledger) delete(s subject) error {
 	return l.store.Delete(s.source, s.name)
 }
 
-// retry writes what found no room, unless nobody wants it any more.
+// retry writes labels that wait for room, and drops those that are no longer wanted.
 func (l *ledger) retry(wanted func(subject) bool) {
 	l.mu.Lock()
 	again := l.waiting

@@ -12,7 +12,8 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/bpf"
 )
 
-// TestKeepLabels has a pod with more labels than find room: the operator says which are kept, whatever they are called.
+// TestKeepLabels has a pod with more labels than there is room for: the configuration says which are kept,
+// regardless of their names.
 func TestKeepLabels(t *testing.T) {
 	labels := set{"team": "enforced", "example.com/a": "1", "example.com/b": "2"}
 	for n := range 60 {

@@ -16,35 +16,35 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/status"
 )
 
-// Store keeps labels: bpf.LabelStore.
+// Store stores labels: a bpf.LabelStore.
 type Store interface {
 	Put(source bpf.LabelSource, subject string, l bpf.Labels) error
 	Delete(source bpf.LabelSource, subject string) error
 	Each(func(source bpf.LabelSource, subject string, l bpf.Labels) bool) error
 }
 
-// Census lists the containers that are known: a bpf.Instance.
+// Census lists the known containers: a bpf.Instance.
 type Census interface {
 	Containers() (map[uint64]uint32, error)
 	ReadIdentity(index int, to *abi.Identity) bool
 	Pool() config.Pool
 }
 
-// loaded is what is loaded, opened.
+// loaded holds the opened programs and maps.
 type loaded struct {
 	store  Store
 	census Census
 	status func() (*status.Status, error) // for metrics; nil in tests
 
-	lock  func() (held bool, err error) // keeps another agent from working for it, until it is closed
-	stale func() bool                   // it is not what is loaded any more
+	lock  func() (held bool, err error) // keeps other agents from serving the programs until it is closed
+	stale func() bool                   // the programs were unloaded or replaced
 	close func() error
 }
 
-// open opens what is loaded below dir.
+// open opens the programs and maps pinned below dir.
 func open(dir string) (*loaded, error) {
 	abiPath, lockPath := filepath.Join(dir, abi.PinABI), filepath.Join(dir, abi.PinUnfinishedCalls)
-	// Looked at first: whatever is opened then is the same or newer.
+	// Looked at before opening: what is opened later is the same or newer.
 	var seen [2]os.FileInfo
 	for n, path := range []string{abiPath, lockPath} {
 		info, err := os.Stat(path)
@@ -64,8 +64,9 @@ func open(dir string) (*loaded, error) {
 	if err != nil {
 		return nil, errors.Join(err, census.Close())
 	}
-	// Of all that is pinned the iterator alone can be opened as a file, and so be locked. It is root's, is there wherever
-	// the rest is, and another one once programs are loaded or replaced. The directory itself is locked by who changes it.
+	// The iterator is the only pin that can be opened as a file, and therefore locked. It belongs to root, exists
+	// whenever the other pins do, and changes when programs are loaded or replaced. Commands that change the
+	// directory lock the directory itself.
 	file, err := os.Open(lockPath)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("opening what agents lock: %w", err), store.Close(), census.Close())

@@ -7,8 +7,8 @@ import (
 	"runtime/debug"
 )
 
-// LimitMemory has this process collect garbage early, unless its environment says otherwise: an agent holds little for long,
-// and a node has better use for its memory.
+// LimitMemory makes this process collect garbage early, unless its environment sets a limit: most of the agent's
+// memory is short-lived, and the node needs it for other programs.
 func LimitMemory() {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(50)

@@ -23,12 +23,12 @@ import (
 
 const (
 	sourceEnv   = "RUNC_TRACE_TEST_SOURCE"
-	fullNode    = 110      // pods: as many as a kubelet takes by default
-	memoryBound = 80 << 20 // bytes: of the 128 MiB that the manifests allow, the rest is what this test does not run
+	fullNode    = 110      // pods: the default limit of a kubelet
+	memoryBound = 80 << 20 // bytes: of the 128 MiB in the manifests, the rest is for parts that this test does not run
 )
 
-// TestMemory runs an agent for a node whose pods have as large labels as an API server takes, or as large annotations and
-// lists of owners, in a process of its own, and looks how much memory that had at most.
+// TestMemory runs an agent in a process of its own, and checks its peak memory. The node's pods have the largest
+// labels, annotations or lists of owners that an API server accepts.
 func TestMemory(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it reads 200 MiB")
@@ -44,7 +44,7 @@ func TestMemory(t *testing.T) {
 	for _, test := range []struct {
 		name string
 		pod  metav1.ObjectMeta
-		old  bool // the API server lists, and does not stream lists
+		old  bool // the API server does not stream lists
 	}{
 		{"labels streamed", metav1.ObjectMeta{Labels: large}, false},
 		{"labels listed", metav1.ObjectMeta{Labels: large}, true},
@@ -65,7 +65,7 @@ func TestMemory(t *testing.T) {
 		socket := filepath.Join(t.TempDir(), "cri.sock")
 		engine := agenttest.NewCRI(t, socket)
 		some := set{}
-		for i := range 530 { // which makes nearly as long a list as is read
+		for i := range 530 { // makes a list just below the limit
 			some[fmt.Sprintf("a%05d", i)+strings.Repeat("x", 50)] = strings.Repeat("v", 60)
 		}
 		for i := range fullNode {
@@ -97,7 +97,7 @@ func TestMemory(t *testing.T) {
 
 func containerID(i int) string { return fmt.Sprintf("%064x", i) }
 
-// measure runs an agent with one source until it knows all pods or containers of it, and bounds its memory.
+// measure runs an agent with one source until it knows all its pods or containers, and checks the peak memory.
 func measure(t *testing.T, source, at string) {
 	t.Helper()
 	c := exec.Command(os.Args[0], "-test.run=^TestAgentForMemory$", "-test.v")
@@ -145,7 +145,7 @@ func TestAgentForMemory(t *testing.T) {
 	}
 	n.start(config)
 	for i := range fullNode {
-		for { // until the parent's time is over: there is a lot to read, and the machine may be busy
+		for { // until the parent gives up: there is much to read, and the machine may be busy
 			if _, ok := m.set(of, subject(i)); ok {
 				break
 			}

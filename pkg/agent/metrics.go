@@ -13,12 +13,12 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/unregistered"
 )
 
-// metrics are what Prometheus is shown. No label has values that containers choose.
+// metrics are the metrics for Prometheus. Containers cannot choose the value of any label.
 type metrics struct {
 	registry *prometheus.Registry
 	agent    *Agent
 
-	// Of the agent itself.
+	// Metrics of the agent itself.
 	updates, truncated, full, failed *prometheus.CounterVec // by source
 	adopted, swept, sweeps           prometheus.Counter
 }
@@ -129,7 +129,7 @@ func number(is bool) float64 {
 	return 0
 }
 
-// collect sends what a status says.
+// collect sends the metrics of a status.
 func collect(s *status.Status, to chan<- prometheus.Metric) {
 	gauge := func(d *prometheus.Desc, value float64, labels ...string) {
 		to <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, labels...)

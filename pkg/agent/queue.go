@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// queue holds the IDs that a source has to look up. One that is not found is asked for again some times, ever less
-// often: engines make a container known only after they have started it.
+// queue holds the IDs that a source has to look up. IDs that are not found are retried at growing intervals, up to
+// a limit: an engine may report a container only after starting it.
 type queue struct {
 	mu    sync.Mutex
 	items map[string]*item
@@ -20,12 +20,12 @@ type item struct {
 	delay time.Duration
 }
 
-// enough is how far apart the last two attempts are.
+// enough is the interval before the last attempt.
 const enough = time.Minute
 
 func newQueue() *queue { return &queue{items: map[string]*item{}, wake: make(chan struct{}, 1)} }
 
-// add asks for an ID from now on.
+// add starts looking for an ID.
 func (q *queue) add(id string) {
 	if !mayBeID(id) {
 		return
@@ -39,14 +39,14 @@ func (q *queue) add(id string) {
 	}
 }
 
-// has tells whether an ID is asked for.
+// has reports whether an ID is being looked for.
 func (q *queue) has(id string) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return q.items[id] != nil
 }
 
-// due returns the IDs whose time has come, and how long it is until the next one's has.
+// due returns the IDs that are due, and the time until the next one is.
 func (q *queue) due(now time.Time) (ids []string, wait time.Duration) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -61,14 +61,14 @@ func (q *queue) due(now time.Time) (ids []string, wait time.Duration) {
 	return ids, wait
 }
 
-// found is for an ID that need not be asked for again.
+// found ends looking for an ID.
 func (q *queue) found(id string) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	delete(q.items, id)
 }
 
-// missing is for an ID that was not there.
+// missing records that an ID was not found.
 func (q *queue) missing(id string, now time.Time) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -83,7 +83,7 @@ func (q *queue) missing(id string, now time.Time) {
 	i.next = now.Add(i.delay)
 }
 
-// keep drops what is not wanted any more.
+// keep drops all IDs that are not wanted.
 func (q *queue) keep(wanted map[string]bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()

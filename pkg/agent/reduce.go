@@ -16,16 +16,16 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/identity"
 )
 
-// The metadata of a pod has up to 1 MiB of what its author likes, and a node 110 pods. All of them at a time would be more than
-// the agent's memory: each is reduced as soon as it is read to what is kept of it in the end.
+// The author of a pod can fill up to 1 MiB of its metadata, and a node has 110 pods. All of them at once would
+// exceed the agent's memory: each pod is reduced to the data that is kept as soon as it is read.
 
-// reducedKind marks what reduce has made.
+// reducedKind marks the results of reduce.
 const reducedKind = "reduced"
 
-// truncatedMark is an annotation of a reduced pod: some of its labels are left out.
+// truncatedMark is an annotation of a reduced pod with labels left out.
 const truncatedMark = "truncated"
 
-// reduce keeps of a pod what the source needs, in a bounded number of bytes.
+// reduce returns the part of a pod that the source needs, in a limited number of bytes.
 func (s *podSource) reduce(p *metav1.PartialObjectMetadata) *metav1.PartialObjectMetadata {
 	if p.Kind == reducedKind {
 		return p
@@ -54,12 +54,12 @@ func (s *podSource) reduce(p *metav1.PartialObjectMetadata) *metav1.PartialObjec
 	return kept
 }
 
-// isOwner says whether an owner is this node.
+// isOwner reports whether an owner is this node.
 func (s *podSource) isOwner(owner metav1.OwnerReference) bool {
 	return owner.Kind == "Node" && owner.Name == s.node
 }
 
-// lister lists the pods of an API server that cannot send a list as a stream of events.
+// lister lists the pods of an API server that cannot stream lists.
 type lister struct{ client *rest.RESTClient }
 
 func newLister(config *rest.Config) (*lister, error) {
@@ -69,7 +69,8 @@ func newLister(config *rest.Config) (*lister, error) {
 	return &lister{client}, err
 }
 
-// pods lists the metadata of pods, each as reduce makes it when it has been read, so that the answer is never in memory as a whole.
+// pods lists the metadata of pods. It reduces each pod as soon as it is read, so that the whole answer is never in
+// memory.
 func (l *lister) pods(ctx context.Context, options metav1.ListOptions, reduce reducer) (*metav1.PartialObjectMetadataList, error) {
 	body, err := l.client.Get().Resource("pods").VersionedParams(&options, metav1.ParameterCodec).
 		SetHeader("Accept", "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1").Stream(ctx)
@@ -86,7 +87,7 @@ func (l *lister) pods(ctx context.Context, options metav1.ListOptions, reduce re
 
 type reducer func(*metav1.PartialObjectMetadata) *metav1.PartialObjectMetadata
 
-// decodeList reads a list's metadata, and one item after the other.
+// decodeList decodes a list's metadata, and its items one by one.
 func decodeList(d *json.Decoder, list *metav1.PartialObjectMetadataList, reduce reducer) error {
 	if err := expect(d, json.Delim('{')); err != nil {
 		return err
@@ -113,7 +114,7 @@ func decodeList(d *json.Decoder, list *metav1.PartialObjectMetadataList, reduce 
 
 func decodeItems(d *json.Decoder, list *metav1.PartialObjectMetadataList, reduce reducer) error {
 	token, err := d.Token()
-	if err != nil || token == nil { // null: there are none
+	if err != nil || token == nil { // null: no items
 		return err
 	}
 	for d.More() {
@@ -121,7 +122,7 @@ func decodeItems(d *json.Decoder, list *metav1.PartialObjectMetadataList, reduce
 		if err := d.Decode(&p); err != nil {
 			return err
 		}
-		p.Kind = "" // which is the server's to say, and it says it of the list
+		p.Kind = "" // reduce uses it as a mark; the server sets that of the list only
 		list.Items = append(list.Items, *reduce(&p))
 	}
 	return expect(d, json.Delim(']'))

@@ -10,7 +10,7 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/identity"
 )
 
-// container is what sources need to know of an identity.
+// container holds the data of an identity that sources need.
 type container struct {
 	generation uint32
 	engine     string
@@ -19,10 +19,10 @@ type container struct {
 	pod        string // its UID
 }
 
-// roster notices containers that appear.
+// roster detects new containers.
 type roster struct {
 	census  Census
-	cgroups map[uint64]uint32 // of the last poll: by ID the index of an identity
+	cgroups map[uint64]uint32 // as of the last poll: cgroup ID to index of the identity
 	known   map[uint32]container
 	copy    abi.Identity
 }
@@ -31,7 +31,7 @@ func newRoster(census Census) *roster {
 	return &roster{census: census, known: map[uint32]container{}}
 }
 
-// poll returns the containers whose cgroups appeared since it was last called. It looks only at what is new.
+// poll returns the containers whose cgroups appeared since the last call. It reads only new identities.
 func (r *roster) poll() ([]container, error) {
 	cgroups, err := r.census.Containers()
 	if err != nil {
@@ -47,7 +47,7 @@ func (r *roster) poll() ([]container, error) {
 		c, isNew, ok := r.look(index)
 		switch {
 		case !ok:
-			delete(cgroups, id) // it is being written: it is new again the next time
+			delete(cgroups, id) // being written: it counts as new again at the next poll
 		case isNew:
 			appeared = append(appeared, c)
 		}
@@ -56,7 +56,8 @@ func (r *roster) poll() ([]container, error) {
 	return appeared, nil
 }
 
-// scan looks at every identity, also of those that came and ended between two polls, and returns who appeared.
+// scan reads all identities, including those of containers that came and ended between two polls, and returns the
+// new containers.
 func (r *roster) scan() []container {
 	var appeared []container
 	for index := range r.census.Pool().Identities {
@@ -67,7 +68,7 @@ func (r *roster) scan() []container {
 	return appeared
 }
 
-// look brings what is known up to an identity. ok is false where there is none, or none that is whole.
+// look updates the roster from an identity. ok is false if there is none, or if it is incomplete.
 func (r *roster) look(index uint32) (c container, isNew, ok bool) {
 	if !r.census.ReadIdentity(int(index), &r.copy) || r.copy.State == abi.StateFree {
 		delete(r.known, index)
@@ -88,7 +89,7 @@ func (r *roster) look(index uint32) (c container, isNew, ok bool) {
 	return c, true, true
 }
 
-// who are the pods and the containers of all identities.
+// who returns the pods and the containers of all identities.
 func (r *roster) who() (pods, ids, sandboxes map[string]bool) {
 	pods, ids, sandboxes = map[string]bool{}, map[string]bool{}, map[string]bool{}
 	for _, c := range r.known {
@@ -97,7 +98,7 @@ func (r *roster) who() (pods, ids, sandboxes map[string]bool) {
 	return pods, ids, sandboxes
 }
 
-// mayBeID tells whether a text can be what engines call a container: it becomes part of requests.
+// mayBeID reports whether a text can be an engine's ID of a container: it becomes part of requests.
 func mayBeID(text string) bool {
 	const longest = 128
 	return text != "" && len(text) <= longest && strings.Trim(text, "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_.-") == ""

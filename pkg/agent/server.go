@@ -18,10 +18,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Address is where metrics and health are shown: HOST:PORT, or unix:///PATH.
+// Address is the address of metrics and health: HOST:PORT, or unix:///PATH.
 type Address struct{ network, address string }
 
-// ParseAddress refuses what nobody can listen on.
+// ParseAddress parses an address, and refuses ones that cannot be listened on.
 func ParseAddress(text string) (Address, error) {
 	if path, ok := strings.CutPrefix(text, "unix://"); ok {
 		if !strings.HasPrefix(path, "/") {
@@ -39,14 +39,14 @@ func ParseAddress(text string) (Address, error) {
 	return Address{"tcp", text}, nil
 }
 
-// Serve shows metrics and health until the context ends. If the address is in use, it waits until it is free: that of the
-// agent before this one is, soon.
+// Serve serves metrics and health until the context ends. If the address is in use, it waits until it is free, as
+// that of a previous agent soon will be.
 func (a *Agent) Serve(ctx context.Context, at Address) error {
 	listener, err := a.listen(ctx, at)
 	if listener == nil {
 		return err
 	}
-	// Everybody on the node can connect. Who connects and says nothing makes room for who does: the oldest of these is closed.
+	// Every process on the node can connect. If there are too many connections, the oldest idle one is closed.
 	connections := newCrowd(16)
 	server := a.server(connections.count(a.Handler()))
 	server.ConnContext = connections.joined
@@ -95,7 +95,7 @@ func (a *Agent) listen(ctx context.Context, at Address) (net.Listener, error) {
 	return nil, nil
 }
 
-// removeStale removes a socket that nobody listens on.
+// removeStale removes a socket without a listener.
 func removeStale(path string) {
 	connection, err := net.DialTimeout("unix", path, time.Second)
 	if err == nil {
@@ -107,7 +107,7 @@ func removeStale(path string) {
 	}
 }
 
-// Handler answers /metrics, /healthz and /readyz.
+// Handler serves /metrics, /healthz and /readyz.
 func (a *Agent) Handler() http.Handler {
 	mux := a.healthHandler()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(a.metrics.registry, promhttp.HandlerOpts{MaxRequestsInFlight: 2, DisableCompression: true}))

@@ -73,7 +73,7 @@ func TestServe(t *testing.T) {
 	ended := make(chan error)
 	go func() { ended <- a.Serve(ctx, Address{"unix", socket}) }()
 	eventually(t, "it waits for the address", func() bool { return strings.Contains(a.log.String(), "until the address is free") })
-	other.Close() // the socket stays, as that of a process that was killed does
+	other.Close() // the socket remains, like that of a killed process
 	eventually(t, "it listens", func() bool { code, _ := get(t, socket, "/healthz"); return code == http.StatusOK })
 
 	if code, text := get(t, socket, "/readyz"); code != http.StatusServiceUnavailable || !strings.Contains(text, "nothing is loaded") {
@@ -133,7 +133,7 @@ func TestServe(t *testing.T) {
 	}
 }
 
-// TestServeElsewhere: an address that nobody will free is an error.
+// TestServeElsewhere checks that an address that will never be free is an error.
 func TestServeElsewhere(t *testing.T) {
 	n := &node{t: t}
 	a := n.start(Config{})
@@ -142,8 +142,8 @@ func TestServeElsewhere(t *testing.T) {
 	}
 }
 
-// TestIdleConnections holds more connections than the server takes, that say nothing, or half of a request: metrics are shown
-// all the same, and checks are answered.
+// TestIdleConnections opens more connections than the server accepts, without a request or with half of one:
+// metrics and checks are still answered.
 func TestIdleConnections(t *testing.T) {
 	dir := t.TempDir()
 	metrics, checks := filepath.Join(dir, "metrics.sock"), filepath.Join(dir, "own", "health.sock")
@@ -173,7 +173,8 @@ func TestIdleConnections(t *testing.T) {
 	}
 }
 
-// TestSquattedAddress has somebody else listen where metrics are to be: the agent says so, works, and answers checks.
+// TestSquattedAddress has another process listen on the address of the metrics: the agent logs it, works, and
+// answers checks.
 func TestSquattedAddress(t *testing.T) {
 	squatter, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -193,7 +194,7 @@ func TestSquattedAddress(t *testing.T) {
 	eventually(t, "ready", func() bool { return Check(t.Context(), checks, CheckReady) == nil })
 }
 
-// TestCheck asks where nobody answers, or another user, or one who says no.
+// TestCheck checks sockets without a listener, with another user's listener, and with an agent that answers no.
 func TestCheck(t *testing.T) {
 	dir := t.TempDir()
 	socket := filepath.Join(dir, "health.sock")
@@ -202,7 +203,7 @@ func TestCheck(t *testing.T) {
 	}
 	n := &node{t: t}
 	a := n.start(Config{})
-	// What a process that was killed left is in the way, and that of one that lives is its own.
+	// The socket of a killed process is replaced; that of a running one is not.
 	left, err := net.Listen("unix", socket)
 	if err != nil {
 		t.Fatal(err)
@@ -227,7 +228,7 @@ func TestCheck(t *testing.T) {
 	if os.Geteuid() != 0 {
 		return
 	}
-	// Another user who listens in its place is not believed.
+	// A listener of another user is not trusted.
 	everybodys, err := os.MkdirTemp("", "")
 	if err != nil {
 		t.Fatal(err)
@@ -239,7 +240,7 @@ func TestCheck(t *testing.T) {
 	socket = filepath.Join(everybodys, "health.sock")
 	listening := make(chan net.Listener)
 	go func() {
-		runtime.LockOSThread() // and never unlocked: the thread ends with the goroutine
+		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
 		if _, _, errno := syscall.RawSyscall(syscall.SYS_SETRESUID, 65534, 65534, 65534); errno != 0 {
 			t.Error(errno)
 		}

@@ -11,7 +11,7 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/bpf"
 )
 
-// session is the work for what is loaded, from when it was found until it is not loaded any more.
+// session serves loaded programs, from their detection until they are unloaded.
 type session struct {
 	*Agent
 	loaded *loaded
@@ -20,7 +20,7 @@ type session struct {
 	pods   *podSource
 	cri    *criSource
 	docker *dockerSource
-	failed map[string]bool // what failed when it was last done, which was said
+	failed map[string]bool // actions whose last attempt failed, which was logged
 }
 
 func newSession(a *Agent, l *loaded) *session {
@@ -39,9 +39,9 @@ func (s *session) run(parent context.Context) {
 		group.Wait()
 		s.health.forget()
 		if parent.Err() == nil {
-			return // what comes is this agent's again, or another's that has left word already
+			return // this agent serves the next programs, or another one has written its heartbeat
 		}
-		// Whoever reads need not wait until the last heartbeat is old.
+		// Tell readers at once, so that they need not wait until the last heartbeat is old.
 		if err := s.loaded.store.Delete(bpf.SourceAgent, ""); err != nil {
 			s.config.Log.WithError(err).Debug("could not take the heartbeat back")
 		}
@@ -83,7 +83,7 @@ func (s *session) run(parent context.Context) {
 	}
 }
 
-// heartbeat tells readers that an agent is there.
+// heartbeat tells readers that an agent is running.
 func (s *session) heartbeat() {
 	err := s.loaded.store.Put(bpf.SourceAgent, "", bpf.Labels{})
 	if errors.Is(err, bpf.ErrFull) {
@@ -92,7 +92,7 @@ func (s *session) heartbeat() {
 	s.note("leave word of being alive", err)
 }
 
-// deliver hands containers that appeared to the sources that are asked for one container at a time.
+// deliver passes new containers to the sources that look up single containers.
 func (s *session) deliver(appeared []container) {
 	for _, c := range appeared {
 		if c.sandbox != "" {
@@ -117,7 +117,7 @@ func (s *session) adopt(ctx context.Context) {
 	}
 }
 
-// note logs an error unless the same thing failed the last time.
+// note logs an error unless the same action failed before.
 func (s *session) note(what string, err error) {
 	if err != nil && !s.failed[what] {
 		s.config.Log.WithError(err).Warn("could not " + what)

@@ -18,13 +18,13 @@ import (
 func TestSweep(t *testing.T) {
 	socket := filepath.Join(t.TempDir(), "cri.sock")
 	engine := agenttest.NewCRI(t, socket)
-	engine.Put("s-here", "here", 1, false, set{"a": "1"}) // a sandbox that is not traced
+	engine.Put("s-here", "here", 1, false, set{"a": "1"}) // a sandbox that is not recorded
 	api := agenttest.NewAPI(t, "node", false)
 	for _, uid := range []string{"here", "ended", "gone"} {
 		api.Put(agenttest.Pod(uid, set{"app": uid}))
 	}
 	m := newMemory()
-	// Left by an agent before.
+	// Labels left by a previous agent.
 	for _, s := range []subject{
 		{bpf.SourceKubernetes, "long gone"}, {bpf.SourceCRI, "long gone"}, {bpf.SourceDocker, "long gone"},
 		{bpf.SourceCRI, "ended"}, {bpf.SourceDocker, "c-ended"}, {9, "of a later version"},
@@ -54,14 +54,15 @@ func TestSweep(t *testing.T) {
 		t.Errorf("labels of a sandbox that is not traced were written %d times", puts)
 	}
 
-	// The slot of the ended one is used again: now nothing is known of it any more.
+	// The slot of the ended container is reused: now nothing is known about it.
 	m.start(0, container{engine: "containerd", id: "other", pod: "here"})
 	m.lacks(t, bpf.SourceKubernetes, "ended")
 	m.lacks(t, bpf.SourceCRI, "ended")
 	m.lacks(t, bpf.SourceDocker, "c-ended")
 }
 
-// TestSweepKeepsWhatItCannotKnow: a pod may be about to start, of which only an agent before knew.
+// TestSweepKeepsWhatItCannotKnow keeps the labels of a pod that may be about to start, which only a previous agent
+// knew.
 func TestSweepKeepsWhatItCannotKnow(t *testing.T) {
 	api := agenttest.NewAPI(t, "node", false)
 	api.SetDown(true)

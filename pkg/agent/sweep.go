@@ -11,8 +11,8 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/bpf"
 )
 
-// sweep deletes the labels that nobody needs any more, and gives their room to those that wait. Labels are needed as long
-// as any identity is of their subject, whether it is alive or has ended, or their pod may still become one.
+// sweep deletes labels that are no longer needed, and writes those that wait for room. Labels are needed while
+// there is an identity of their subject, live or ended, or while their pod may still start.
 func (s *session) sweep() error {
 	s.deliver(s.roster.scan())
 	pods, ids, sandboxes := s.roster.who()

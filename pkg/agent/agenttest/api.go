@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package agenttest serves what the agent asks: an API server's list and watch of pods, an engine's CRI, and Docker.
+// Package agenttest has fakes of the agent's sources: an API server with pods, an engine's CRI, and Docker.
 package agenttest
 
 import (
@@ -28,23 +28,23 @@ import (
 	"k8s.io/apimachinery/pkg/watch"
 )
 
-// API is an API server that has the pods of one node, and allows no more than a kubelet may do.
+// API is an API server with the pods of one node. It allows only the requests that a kubelet may make.
 type API struct {
 	t      testing.TB
 	node   string
 	server *httptest.Server
 
 	mu       sync.Mutex
-	old      bool // it knows no lists that are streamed
+	old      bool // does not support streaming lists
 	down     bool
-	token    string // that a client needs
+	token    string // required from clients
 	version  int
-	oldest   int // versions up to here are forgotten
+	oldest   int // versions up to this one are expired
 	pods     map[string]*metav1.PartialObjectMetadata
 	events   []event
-	changed  chan struct{} // closed when there is another event
+	changed  chan struct{} // closed at the next event
 	watching map[*http.Request]func()
-	lists    int // that were answered, streamed or not
+	lists    int // lists answered, streamed or not
 }
 
 type event struct {
@@ -53,7 +53,7 @@ type event struct {
 	pod     *metav1.PartialObjectMetadata
 }
 
-// NewAPI starts a server. Where it is old, it refuses to stream lists.
+// NewAPI starts a server. If old is set, it refuses to stream lists.
 func NewAPI(t testing.TB, node string, old bool) *API {
 	a := &API{
 		t: t, node: node, old: old, version: 1, pods: map[string]*metav1.PartialObjectMetadata{},
@@ -70,7 +70,7 @@ func NewAPI(t testing.TB, node string, old bool) *API {
 	return a
 }
 
-// Kubeconfig writes a file that says how to reach the server.
+// Kubeconfig writes a kubeconfig for the server, and returns its path.
 func (a *API) Kubeconfig() string {
 	a.t.Helper()
 	path := filepath.Join(a.t.TempDir(), "kubeconfig")
@@ -78,7 +78,7 @@ func (a *API) Kubeconfig() string {
 	return path
 }
 
-// WriteKubeconfig writes a file that says how to reach the server with what is asked for now.
+// WriteKubeconfig writes a kubeconfig with the current token.
 func (a *API) WriteKubeconfig(path string) {
 	a.t.Helper()
 	a.mu.Lock()
@@ -93,7 +93,7 @@ func (a *API) WriteKubeconfig(path string) {
 	}
 }
 
-// Pod is the metadata of a pod.
+// Pod returns the metadata of a pod.
 func Pod(uid string, labels map[string]string) *metav1.PartialObjectMetadata {
 	return &metav1.PartialObjectMetadata{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "meta.k8s.io/v1", Kind: "PartialObjectMetadata"},
@@ -101,7 +101,7 @@ func Pod(uid string, labels map[string]string) *metav1.PartialObjectMetadata {
 	}
 }
 
-// Put makes a pod, or changes it.
+// Put creates or changes a pod.
 func (a *API) Put(pod *metav1.PartialObjectMetadata) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -133,7 +133,7 @@ func (a *API) change(kind watch.EventType, uid string, pod *metav1.PartialObject
 	a.changed = make(chan struct{})
 }
 
-// Forget lets all watches end as expired, and no one go on from where it was.
+// Forget ends all watches as expired, and expires all versions.
 func (a *API) Forget() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -144,7 +144,7 @@ func (a *API) Forget() {
 	a.changed = make(chan struct{})
 }
 
-// Drop cuts all connections.
+// Drop closes all connections.
 func (a *API) Drop() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -154,7 +154,7 @@ func (a *API) Drop() {
 	a.server.CloseClientConnections()
 }
 
-// SetDown lets every request fail, or be answered again.
+// SetDown makes all requests fail, or succeed again.
 func (a *API) SetDown(down bool) {
 	a.mu.Lock()
 	a.down = down
@@ -164,7 +164,7 @@ func (a *API) SetDown(down bool) {
 	}
 }
 
-// SetToken changes what clients need, and cuts all connections.
+// SetToken changes the token required from clients, and closes all connections.
 func (a *API) SetToken(token string) {
 	a.mu.Lock()
 	a.token = token
@@ -172,7 +172,7 @@ func (a *API) SetToken(token string) {
 	a.Drop()
 }
 
-// Lists is how many lists were answered.
+// Lists returns the number of lists that were answered.
 func (a *API) Lists() int {
 	a.mu.Lock()
 	defer a.mu.Unlock()

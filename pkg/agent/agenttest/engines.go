@@ -18,7 +18,7 @@ import (
 	cri "k8s.io/cri-api/pkg/apis/runtime/v1"
 )
 
-// CRI is an engine: it knows sandboxes.
+// CRI is an engine with sandboxes.
 type CRI struct {
 	cri.UnimplementedRuntimeServiceServer
 	t    testing.TB
@@ -26,12 +26,12 @@ type CRI struct {
 
 	mu        sync.Mutex
 	server    *grpc.Server
-	sandboxes map[string]*cri.PodSandbox // by their IDs
-	hidden    map[string]bool            // that are not listed
-	asked     map[string]int             // how often, by ID
+	sandboxes map[string]*cri.PodSandbox // by ID
+	hidden    map[string]bool            // left out of lists
+	asked     map[string]int             // number of requests by ID
 }
 
-// NewCRI starts one at a socket.
+// NewCRI starts an engine at a socket.
 func NewCRI(t testing.TB, path string) *CRI {
 	c := &CRI{t: t, path: path, sandboxes: map[string]*cri.PodSandbox{}, hidden: map[string]bool{}, asked: map[string]int{}}
 	c.Start()
@@ -54,7 +54,7 @@ func (c *CRI) Start() {
 	go func() { _ = server.Serve(listener) }()
 }
 
-// Stop ends all connections; the socket is gone.
+// Stop closes all connections, and removes the socket.
 func (c *CRI) Stop() {
 	c.mu.Lock()
 	server := c.server
@@ -62,7 +62,7 @@ func (c *CRI) Stop() {
 	server.Stop()
 }
 
-// Put makes a sandbox known: to whoever lists them, too, unless it is hidden.
+// Put adds a sandbox. A hidden one is left out of lists.
 func (c *CRI) Put(id, uid string, created int64, hidden bool, labels map[string]string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -72,14 +72,14 @@ func (c *CRI) Put(id, uid string, created int64, hidden bool, labels map[string]
 	c.hidden[id] = hidden
 }
 
-// Asked is how often a sandbox was asked for.
+// Asked returns how often a sandbox was requested.
 func (c *CRI) Asked(id string) int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.asked[id]
 }
 
-// ListPodSandbox is part of CRI.
+// ListPodSandbox implements CRI.
 func (c *CRI) ListPodSandbox(context.Context, *cri.ListPodSandboxRequest) (*cri.ListPodSandboxResponse, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -92,7 +92,7 @@ func (c *CRI) ListPodSandbox(context.Context, *cri.ListPodSandboxRequest) (*cri.
 	return answer, nil
 }
 
-// PodSandboxStatus is part of CRI.
+// PodSandboxStatus implements CRI.
 func (c *CRI) PodSandboxStatus(_ context.Context, r *cri.PodSandboxStatusRequest) (*cri.PodSandboxStatusResponse, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -106,21 +106,21 @@ func (c *CRI) PodSandboxStatus(_ context.Context, r *cri.PodSandboxStatusRequest
 	}}, nil
 }
 
-// Docker answers what it is given for each container, and tells of events.
+// Docker is a Docker daemon with configurable answers and events.
 type Docker struct {
 	t      testing.TB
 	path   string
 	server *http.Server
 
 	mu        sync.Mutex
-	answers   map[string]string // bodies, by container
+	answers   map[string]string // bodies by container
 	events    []string
-	said      chan struct{} // closed when there is another event
+	said      chan struct{} // closed at the next event
 	followers int
-	refuses   bool // to have its events followed
+	refuses   bool // refuses to send events
 }
 
-// NewDocker starts one at a socket.
+// NewDocker starts a daemon at a socket.
 func NewDocker(t testing.TB, path string) *Docker {
 	d := &Docker{t: t, path: path, answers: map[string]string{}, said: make(chan struct{})}
 	d.Start()
@@ -128,7 +128,7 @@ func NewDocker(t testing.TB, path string) *Docker {
 	return d
 }
 
-// Start listens. Events of before are told to whoever asks for them.
+// Start listens. Earlier events are sent to clients that ask for them.
 func (d *Docker) Start() {
 	d.t.Helper()
 	listener, err := net.Listen("unix", d.path)
@@ -140,7 +140,7 @@ func (d *Docker) Start() {
 	go func() { _ = server.Serve(listener) }()
 }
 
-// Stop ends all connections; the socket is gone.
+// Stop closes all connections, and removes the socket.
 func (d *Docker) Stop() {
 	d.server.Close()
 	if err := os.Remove(d.path); err != nil && !errors.Is(err, os.ErrNotExist) {
@@ -148,14 +148,14 @@ func (d *Docker) Stop() {
 	}
 }
 
-// Put says what is answered for a container.
+// Put sets the answer for a container.
 func (d *Docker) Put(id, body string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.answers[id] = body
 }
 
-// Say tells of an event, as a line of JSON.
+// Say sends an event, as a line of JSON.
 func (d *Docker) Say(line string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -164,14 +164,14 @@ func (d *Docker) Say(line string) {
 	d.said = make(chan struct{})
 }
 
-// Refuse has Docker refuse to tell of events from now on.
+// Refuse makes Docker refuse to send events from now on.
 func (d *Docker) Refuse() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.refuses = true
 }
 
-// Followers is how many follow events now.
+// Followers returns the number of clients that follow events.
 func (d *Docker) Followers() int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -201,7 +201,7 @@ func (d *Docker) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write([]byte(body))
 }
 
-// tell tells of events, those of before first, as Docker does. Whoever asks leaves out what it has heard already.
+// tell sends events, past ones first, as Docker does. Clients skip those that they have received before.
 func (d *Docker) tell(w http.ResponseWriter, r *http.Request) {
 	d.mu.Lock()
 	refuses := d.refuses
