@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package cluster asks the tracectl of many nodes at a time, and makes one answer of theirs.
+// Package cluster runs tracectl on many nodes at a time, and merges their output.
 //
-// Nothing that a node says is trusted: lines are bounded, text is escaped before a terminal may see it, and a node that is
-// slow, dead or hostile neither holds up nor falsifies what others say. What is missing is always named.
+// It trusts no output of a node: lines have a limit, and text is escaped before it is printed to a terminal. A
+// slow, dead or hostile node neither delays nor falsifies the output of the others. Missing output is always
+// reported by name.
 package cluster
 
 import (
@@ -20,23 +21,23 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/terminal"
 )
 
-// parallel is how many nodes are connected to, or answer, at a time.
+// parallel is the number of nodes that are being connected to, or that answer, at a time.
 const parallel = 32
 
-// Cluster asks nodes.
+// Cluster runs tracectl on nodes.
 type Cluster struct {
 	Runner Runner
 	Nodes  []Node
-	// Timeout is how long a node may keep silent before it has failed.
+	// Timeout is the longest time without output after which a node has failed.
 	Timeout time.Duration
-	// Nothing is the exit code of a node's tracectl that has nothing of what it is asked for, if that is no failure; 0: none.
-	// Without counts the nodes that had nothing.
+	// Nothing is the exit code with which a node's tracectl reports that it has nothing to print, if that is not a
+	// failure; 0 if there is none. Without counts these nodes.
 	Nothing int
 	Without atomic.Int64
-	// Note takes a line for people: something that a node says on its standard error, or what has become of it. It is safe for
-	// a terminal. Notes come one at a time.
+	// Note receives a message for the user: a line of a node's standard error, or a change of its state. It is safe
+	// for a terminal. Calls do not overlap.
 	Note func(text string)
-	// Progress is told how many of the nodes have answered, or, while they are followed, are connected.
+	// Progress receives the number of nodes that have answered, or, when following, that are connected.
 	Progress func(done, total int)
 
 	notes sync.Mutex
@@ -48,12 +49,12 @@ func (c *Cluster) note(text string) {
 	c.Note(text)
 }
 
-// noteOf is a note of what a node says; the text is safe for a terminal.
+// noteOf passes on a message about a node; the text must be safe for a terminal.
 func (c *Cluster) noteOf(node, text string) { c.note(terminal.String(node) + ": " + text) }
 
-// Lines runs tracectl on all nodes, and hands over every line of each as it comes, one at a time, in no order among
-// the nodes. Where the handler's error matches ErrLine, the line is left out; any other ends everything, and is
-// returned. The error is a *Failures where nodes did not answer in full.
+// Lines runs tracectl on all nodes, and passes every line to handle when it arrives. Calls of handle do not
+// overlap, and lines of different nodes come in any order. If an error of handle matches ErrLine, the line is left
+// out; any other error ends all runs and is returned. If nodes did not answer in full, the error is a *Failures.
 func (c *Cluster) Lines(ctx context.Context, args []string, handle func(node string, line []byte) error) error {
 	var mu sync.Mutex
 	return c.each(ctx, func(ctx context.Context, node Node) error {
@@ -74,22 +75,22 @@ func (c *Cluster) Lines(ctx context.Context, args []string, handle func(node str
 	})
 }
 
-// What a node may answer in all. It has a line for each container whose name it knows: 4,096 unless it is loaded with more,
-// of which one has a kilobyte, or ten with as many labels as are kept.
+// Limits on the complete answer of a node. It has a line for each container whose name the node knows: 4,096 by
+// default. A line takes about a kilobyte, or ten if the container has as many labels as are kept.
 const (
 	longestAnswer = 64 << 10 // lines
 	largestAnswer = 64 << 20 // bytes
 )
 
-// patience is how long a node may take for an answer that is no stream, however busily it talks.
+// patience is the time limit of a complete answer, regardless of the output in between.
 func (c *Cluster) patience() time.Duration { return 8 * c.Timeout }
 
-// fatal is an error that ends everything, since it is not the node's.
+// fatal is an error that ends all runs, since it is not a node's.
 type fatal struct{ error }
 
 func (f fatal) Unwrap() error { return f.error }
 
-// each does something with each node, with several at a time. What it returns is the node's failure, or fatal.
+// each calls do for each node, for several at a time. An error of do is a failure of the node, unless it is fatal.
 func (c *Cluster) each(ctx context.Context, do func(context.Context, Node) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -137,8 +138,8 @@ func (c *Cluster) each(ctx context.Context, do func(context.Context, Node) error
 
 var errInterrupted = errors.New("interrupted")
 
-// ask runs tracectl on a node until it ends, and hands over its lines. Errors say why there is no answer, or, where they are
-// *partial, why not all of it.
+// ask runs tracectl on a node until it ends, and passes on its lines. The error is the reason why there is no
+// answer, or, if it is a *partial, why the answer is incomplete.
 func (c *Cluster) ask(ctx context.Context, node Node, args []string, handle func(line []byte) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -168,7 +169,7 @@ func (c *Cluster) ask(ctx context.Context, node Node, args []string, handle func
 	return err
 }
 
-// One is Lines of one node, however much it says. The error is the node's own.
+// One is Lines for one node, without a limit on its output. The error is the node's own.
 func (c *Cluster) One(ctx context.Context, node Node, args []string, handle func(node string, line []byte) error) error {
 	err := c.ask(ctx, node, args, func(line []byte) error { return handle(node.Name, line) })
 	var stop fatal
@@ -178,7 +179,7 @@ func (c *Cluster) One(ctx context.Context, node Node, args []string, handle func
 	return err
 }
 
-// Copy runs tracectl on one node, and copies what it prints, which is whatever the node makes it.
+// Copy runs tracectl on one node, and copies its output. The node controls that output entirely.
 func (c *Cluster) Copy(ctx context.Context, node Node, args []string, stdout io.Writer) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -200,8 +201,8 @@ type writerFunc func([]byte) (int, error)
 
 func (f writerFunc) Write(text []byte) (int, error) { return f(text) }
 
-// run runs tracectl on a node until it ends, or ctx is done, which cancel does, or nothing comes for too long. What it says on
-// standard error is noted; the last of it is why it failed.
+// run runs tracectl on a node until it ends, or ctx is done, or there was no output for too long, in which case run
+// calls cancel. Lines on standard error become notes; the last one is the reason of a failure.
 func (c *Cluster) run(ctx context.Context, cancel context.CancelCauseFunc, node Node, args []string, stdout io.Writer) error {
 	var said remarks
 	silence := newSilence(c.Timeout, cancel)
@@ -230,7 +231,7 @@ func (c *Cluster) run(ctx context.Context, cancel context.CancelCauseFunc, node 
 	return err
 }
 
-// failed makes what a node's tracectl said before it ended the error's text.
+// failed returns an error with the last message of a node's tracectl.
 func failed(exit *ExitError, reason string) error {
 	const usage = 2
 	switch {
@@ -242,10 +243,10 @@ func failed(exit *ExitError, reason string) error {
 	return &ExitError{exit.Code, reason}
 }
 
-// Enough is an error for a handler that wants no more of what a node says: the node's answer is not complete, for a reason.
+// Enough returns an error with which a handler ends a node's output: the node's answer is incomplete, for a reason.
 func Enough(reason string) error { return &partial{reason: reason} }
 
-// partial says that some of what a node answered was left out. See Enough.
+// partial reports that parts of a node's answer were left out. See Enough.
 type partial struct {
 	tooLong, malformed int
 	reason             string
@@ -273,7 +274,7 @@ func (p *partial) Error() string {
 	return strings.Join(parts, "; ")
 }
 
-// silentError is why a node failed that kept silent.
+// silentError is the failure of a node that sent no output for too long.
 type silentError struct {
 	after time.Duration
 	heard bool
@@ -286,13 +287,13 @@ func (e silentError) Error() string {
 	return fmt.Sprintf("no answer within %v", e.after)
 }
 
-// silence ends a run in which nothing has come for too long. While what came is being handled, time stands still.
+// silence ends a run without output for too long. The time in which output is being handled does not count.
 type silence struct {
 	after time.Duration
 
 	mu    sync.Mutex
 	timer *time.Timer
-	busy  int // writes going on
+	busy  int // number of writes in progress
 	heard bool
 }
 
@@ -310,7 +311,7 @@ func newSilence(after time.Duration, end context.CancelCauseFunc) *silence {
 
 func (s *silence) stop() { s.timer.Stop() }
 
-// watch returns a writer to w that is listened to.
+// watch returns a writer to w whose writes count as output.
 func (s *silence) watch(w io.Writer) io.Writer { return &watched{s, w} }
 
 type watched struct {

@@ -17,17 +17,17 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// fake is a node's tracectl.
+// fake is a fake of a node's tracectl.
 type fake func(ctx context.Context, args []string, stdout, stderr io.Writer) error
 
-// fakes are nodes by name.
+// fakes holds nodes by name.
 type fakes map[string]fake
 
 func (f fakes) Run(ctx context.Context, node Node, args []string, stdout, stderr io.Writer) error {
 	return f[node.Name](ctx, args, stdout, stderr)
 }
 
-// says is a node that prints something, and ends so.
+// says returns a node that prints something, and ends.
 func says(stdout, stderr string, err error) fake {
 	return func(_ context.Context, _ []string, out, problems io.Writer) error {
 		if _, err := io.WriteString(out, stdout); err != nil {
@@ -44,7 +44,7 @@ func dead(ctx context.Context, _ []string, _, _ io.Writer) error {
 	return ctx.Err()
 }
 
-// recorder keeps what a Cluster tells people.
+// recorder keeps the messages of a Cluster.
 type recorder struct {
 	mu       sync.Mutex
 	notes    []string
@@ -190,7 +190,7 @@ func TestLinesEndsWithItsReader(t *testing.T) {
 	})
 }
 
-// TestEndlessNode has a node that never keeps silent for long, and never ends.
+// TestEndlessNode has a node that keeps printing and never ends.
 func TestEndlessNode(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var people recorder
@@ -207,7 +207,7 @@ func TestEndlessNode(t *testing.T) {
 	})
 }
 
-// TestFlood has a node that sends without end.
+// TestFlood has a node that sends as much as it can.
 func TestFlood(t *testing.T) {
 	var people recorder
 	line := strings.Repeat("x", longestLine-1) + "\n"
@@ -224,7 +224,7 @@ func TestFlood(t *testing.T) {
 	}
 }
 
-// TestSlowReader has a reader of ours that is slower than the time-out: the node is not to blame.
+// TestSlowReader has a reader that is slower than the timeout: the node has not failed.
 func TestSlowReader(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var people recorder

@@ -12,24 +12,24 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/terminal"
 )
 
-// Failures are the nodes that did not answer, or not in full. All else was printed.
+// Failures holds the nodes that did not answer, or not in full. All other output was printed.
 type Failures struct {
 	total  int
 	silent reasons
 	left   map[string]*partial // by node
 }
 
-// reasons are nodes by why they failed: there may be thousands, for one reason.
+// reasons groups nodes by the reason of their failure: thousands may have the same.
 type reasons struct {
-	texts []string // in the order in which they came
+	texts []string // in order of their first occurrence
 	nodes map[string][]string
 	count int
 }
 
-// NewFailures are none yet of so many nodes.
+// NewFailures returns a Failures without failures, for a number of nodes.
 func NewFailures(total int) *Failures { return &Failures{total: total, left: map[string]*partial{}} }
 
-// Add notes why a node failed.
+// Add records the failure of a node.
 func (f *Failures) Add(node string, err error) {
 	var p *partial
 	if errors.As(err, &p) {
@@ -53,10 +53,10 @@ func (r *reasons) add(node, text string) {
 	r.count++
 }
 
-// Count is how many nodes failed.
+// Count returns the number of failed nodes.
 func (f *Failures) Count() int { return f.silent.count + len(f.left) }
 
-// Err is nil where none failed.
+// Err returns f, or nil if no node failed.
 func (f *Failures) Err() error {
 	if f.Count() == 0 {
 		return nil
@@ -64,7 +64,7 @@ func (f *Failures) Err() error {
 	return f
 }
 
-// Error names the nodes, by reason.
+// Error lists the nodes by reason.
 func (f *Failures) Error() string {
 	var parts []string
 	if f.silent.count > 0 {
@@ -80,15 +80,15 @@ func (f *Failures) Error() string {
 	return strings.Join(parts, "\n")
 }
 
-// text says of the nodes that did not answer what they did.
+// text describes the nodes that did not answer; did is the verb.
 func (f *Failures) text(did string) string {
 	return fmt.Sprintf("%d of %d nodes %s:%s", f.silent.count, f.total, did, &f.silent)
 }
 
-// mostReasons is how many reasons are printed in full.
+// mostReasons is the number of reasons that are printed in full.
 const mostReasons = 20
 
-// String has one reason on the line, and more than one below it.
+// String puts a single reason on the same line, and several below it.
 func (r *reasons) String() string {
 	var lines []string
 	rest := 0
@@ -110,7 +110,7 @@ func (r *reasons) String() string {
 	return "\n  " + strings.Join(lines, "\n  ")
 }
 
-// names lists some names, and how many more there are.
+// names lists some names, and the number of the others.
 func names(all []string) string {
 	const most = 10
 	shown := make([]string, 0, most)

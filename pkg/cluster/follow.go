@@ -10,35 +10,36 @@ import (
 	"time"
 )
 
-// Following is what is followed on all nodes: a stream of events that does not end by itself.
+// Following describes a stream of events that does not end by itself.
 type Following struct {
-	// Args are tracectl's arguments for events from so long ago on, 0: from now on, with a heartbeat that often.
+	// Args returns tracectl's arguments for events since some time ago (0: from now on), with a heartbeat interval.
 	Args func(since, heartbeat time.Duration) []string
-	// Since is how long ago to begin, 0: now.
+	// Since is how far to go back, 0: only new events.
 	Since time.Duration
-	// Text makes an event what is to be printed, for several nodes at a time. Where the error matches ErrLine, the event is left out.
+	// Text formats an event. Several calls run at a time, for different nodes. If the error matches ErrLine, the
+	// event is left out.
 	Text func(node string, event Object) ([]byte, error)
 	// Write prints events. Its error ends everything, and is returned.
 	Write func(text []byte) error
-	// Find lists the nodes again: while they are followed, agents are replaced, and nodes come and go.
+	// Find lists the nodes again: meanwhile agents may be replaced, and nodes may join and leave.
 	Find func(context.Context) ([]Node, error)
 }
 
-// Times of following.
+// Intervals of following.
 const (
-	delay      = 500 * time.Millisecond // that an event may come later than one that happened after it
-	heartbeat  = 5 * time.Second        // at most; three of them are less than the time-out
-	settle     = 2 * time.Second        // in which news of nodes are put together
-	lookAgain  = time.Minute            // for nodes
-	lookSoon   = 5 * time.Second        // where one was lost
+	delay      = 500 * time.Millisecond // by which an event may arrive later than an event after it
+	heartbeat  = 5 * time.Second        // longest interval; three are less than the timeout
+	settle     = 2 * time.Second        // for which changes of nodes are collected into one message
+	lookAgain  = time.Minute            // interval of listing nodes
+	lookSoon   = 5 * time.Second        // the same after a node was lost
 	firstRetry = time.Second
 	lastRetry  = 30 * time.Second
-	forget     = 10 * time.Minute // a node that has no agent any more
+	forget     = 10 * time.Minute // nodes that have had no agent for so long are dropped
 )
 
-// Follow prints the events of all nodes, in the order of time as far as they come within half a second of each other, until ctx is
-// done. Connections that break are made again, and what was logged meanwhile is fetched; what came before is not printed again. The
-// error is a *Failures where nodes cannot be reached in the end.
+// Follow prints the events of all nodes until ctx is done, in the order of time if they arrive within half a second
+// of each other. Broken connections are made again, and events logged meanwhile are fetched without repeating
+// others. If nodes cannot be reached at the end, the error is a *Failures.
 func (c *Cluster) Follow(ctx context.Context, f Following) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -67,27 +68,27 @@ func (c *Cluster) Follow(ctx context.Context, f Following) error {
 	return failures.Err()
 }
 
-// room is how many bytes of each of so many nodes may wait to be printed.
+// room returns the number of bytes that may wait to be printed for each node.
 func room(nodes int) int {
 	const all, least, most = 256 << 20, 128 << 10, 8 << 20
 	return min(max(all/max(nodes, 1), least), most)
 }
 
-// session is following that goes on.
+// session is the state of a running Follow.
 type session struct {
 	*Cluster
 	Following
 	window  *window
-	slots   chan struct{} // one for each node that is being connected to
+	slots   chan struct{} // taken by each node that is being connected to
 	running sync.WaitGroup
-	lost    chan struct{} // somebody has to look for nodes
+	lost    chan struct{} // asks for another listing of nodes
 	began   time.Time
 
 	mu        sync.Mutex
 	followers map[string]*follower
 }
 
-// manage tells what becomes of nodes, and looks for new ones, until ctx is done.
+// manage reports changes of nodes, and looks for new ones, until ctx is done.
 func (s *session) manage(ctx context.Context) {
 	news := time.NewTicker(settle)
 	defer news.Stop()
@@ -104,7 +105,7 @@ func (s *session) manage(ctx context.Context) {
 			look.Reset(max(0, lookSoon-time.Since(looked)))
 		case <-look.C:
 			now := time.Now()
-			// Where the API server cannot be asked, connections fail, too, and say so.
+			// If the API server does not answer, connections fail, too, and report it.
 			if nodes, err := s.Find(ctx); err == nil {
 				since := now.Sub(looked) + slack
 				if s.Since > 0 {
@@ -118,7 +119,7 @@ func (s *session) manage(ctx context.Context) {
 	}
 }
 
-// update takes a new list of nodes. Those that are new are followed from so long ago on.
+// update takes a new list of nodes, and follows new nodes from since ago on.
 func (s *session) update(ctx context.Context, nodes []Node, since time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -144,7 +145,7 @@ func (s *session) update(ctx context.Context, nodes []Node, since time.Duration)
 	s.progress()
 }
 
-// progress tells how many nodes are connected; under the lock.
+// progress reports the number of connected nodes. The caller holds the lock.
 func (s *session) progress() {
 	connected := 0
 	for _, r := range s.followers {
@@ -155,7 +156,7 @@ func (s *session) progress() {
 	s.Progress(connected, len(s.followers))
 }
 
-// announce tells which nodes were lost, and which are back.
+// announce reports the nodes that were lost, and those that are back.
 func (s *session) announce() {
 	s.mu.Lock()
 	lost := NewFailures(len(s.followers))
@@ -179,7 +180,7 @@ func (s *session) announce() {
 	}
 }
 
-// failures are the nodes that cannot be followed now, or that left something out.
+// failures returns the nodes that cannot be followed now, or that left something out.
 func (s *session) failures() *Failures {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -197,7 +198,7 @@ func (s *session) failures() *Failures {
 
 var errUnconnected = errors.New("not connected yet")
 
-// run follows a node until ctx is done, or there is no such node any more.
+// run follows a node until ctx is done or the node is gone.
 func (r *follower) run(ctx context.Context) {
 	wait := firstRetry
 	for {
@@ -240,7 +241,7 @@ func (r *follower) run(ctx context.Context) {
 	}
 }
 
-// connected notes that a node is.
+// connected records that the node is connected.
 func (r *follower) connected() {
 	r.mu.Lock()
 	defer r.mu.Unlock()

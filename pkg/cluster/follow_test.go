@@ -18,10 +18,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// loggingNode has a log of execs, which it prints as tracectl does.
+// loggingNode has a log of execs, and prints it as tracectl does.
 type loggingNode struct {
-	ahead time.Duration // of its clock
-	dial  time.Duration // that connecting to it takes
+	ahead time.Duration // by which its clock is ahead
+	dial  time.Duration // time that connecting takes
 
 	mu     sync.Mutex
 	log    uint64
@@ -33,7 +33,7 @@ type loggingNode struct {
 
 func newLoggingNode() *loggingNode { return &loggingNode{log: 1, cut: make(chan struct{})} }
 
-// exec logs one.
+// exec logs an exec.
 func (n *loggingNode) exec() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -98,7 +98,7 @@ func (n *loggingNode) run(ctx context.Context, args []string, stdout, _ io.Write
 	}
 }
 
-// follow follows nodes, and returns how to end it, which returns what it has printed, and its error.
+// follow follows nodes. It returns a function that ends following, and returns the output and the error.
 func follow(t *testing.T, c *Cluster, since time.Duration, find func() []Node) func() ([]string, error) {
 	ctx, cancel := context.WithCancel(t.Context())
 	var out []string
@@ -139,7 +139,7 @@ func follow(t *testing.T, c *Cluster, since time.Duration, find func() []Node) f
 func TestFollow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := newLoggingNode(), newLoggingNode()
-		a.exec() // before: not asked for
+		a.exec() // before following: not requested
 		time.Sleep(time.Millisecond)
 		var people recorder
 		c := people.cluster(fakes{"a": a.run, "b": b.run, "dead": dead})
@@ -168,7 +168,8 @@ func TestFollow(t *testing.T) {
 	})
 }
 
-// TestFollowReconnects has connections break at random, under clocks that disagree, while execs go on: each is printed once.
+// TestFollowReconnects breaks connections at random while execs are logged, with clocks that disagree: each exec is
+// printed once.
 func TestFollowReconnects(t *testing.T) {
 	for seed := range uint64(20) {
 		synctest.Test(t, func(t *testing.T) {
@@ -183,7 +184,7 @@ func TestFollowReconnects(t *testing.T) {
 				nodes[name], logs[name] = n.run, n
 			}
 			names := []string{"n0", "n1", "n2", "n3"}
-			for range 100 { // for two minutes: half of it is a minute ago
+			for range 100 { // for two minutes; the second half is within the last minute
 				logs[names[random.IntN(4)]].exec()
 				time.Sleep(1201 * time.Millisecond)
 			}
@@ -198,7 +199,7 @@ func TestFollowReconnects(t *testing.T) {
 				}
 			}
 			end := follow(t, people.cluster(nodes), since, nil)
-			time.Sleep(3100 * time.Millisecond) // all are connected
+			time.Sleep(3100 * time.Millisecond) // by then all are connected
 			for range 600 {
 				n := logs[names[random.IntN(4)]]
 				switch random.IntN(40) {
@@ -243,7 +244,7 @@ func TestFollowReconnects(t *testing.T) {
 	}
 }
 
-// TestFollowNewLog has a node boot: its numbers begin again.
+// TestFollowNewLog reboots a node: its sequence numbers start again.
 func TestFollowNewLog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newLoggingNode()
@@ -266,7 +267,7 @@ func TestFollowNewLog(t *testing.T) {
 	})
 }
 
-// TestFollowNodesChange has a node join, another one's agent be replaced, and a third one leave.
+// TestFollowNodesChange has a node join, the agent of another one be replaced, and a third one leave.
 func TestFollowNodesChange(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		steady, replaced, late, leaving := newLoggingNode(), newLoggingNode(), newLoggingNode(), newLoggingNode()
@@ -292,9 +293,9 @@ func TestFollowNodesChange(t *testing.T) {
 		list(deleted, node("steady"))
 		replaced.disconnect(errors.New("pods not found"))
 		leaving.disconnect(errors.New("pods not found"))
-		replaced.exec() // while there is no agent
+		replaced.exec() // while it has no agent
 		time.Sleep(10 * time.Second)
-		late.exec() // nobody knows of it yet
+		late.exec() // before the node is found
 		time.Sleep(10 * time.Second)
 		list(node("late"), node("replaced"), node("steady"))
 		replaced.mu.Lock()
@@ -302,7 +303,7 @@ func TestFollowNodesChange(t *testing.T) {
 		replaced.mu.Unlock()
 		time.Sleep(2 * time.Minute)
 		late.exec()
-		time.Sleep(11 * time.Minute) // leaving is forgotten
+		time.Sleep(11 * time.Minute) // until leaving is dropped
 		got, err := end()
 		if err != nil {
 			t.Error(err)
@@ -356,7 +357,7 @@ func TestFollowHostileNode(t *testing.T) {
 	})
 }
 
-// TestFollowEndsWithItsReader has stdout be closed.
+// TestFollowEndsWithItsReader closes stdout.
 func TestFollowEndsWithItsReader(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newLoggingNode()

@@ -10,37 +10,38 @@ import (
 	"time"
 )
 
-// slack is how much further back than what is known to have come is asked for again: events may be that late, since labels of
-// their container are waited for.
+// slack is added when asking for events again: an event may arrive that late, since it may be held back for the
+// labels of its container.
 const slack = 10 * time.Second
 
 // follower follows one node.
 type follower struct {
 	*session
 	name   string
-	since  time.Duration // how long ago to begin, as of `began`
+	since  time.Duration // how far to go back, relative to began
 	began  time.Time
 	source *source
 
-	// under the session's lock
+	// Guarded by the session's lock.
 	node   Node
-	absent time.Time // since when there has been no agent
-	err    error     // nil: it is connected
-	failed bool      // it could not be connected to
-	told   bool      // and people know
-	left   partial   // of what it said
+	absent time.Time // when its agent was last gone; zero: it has one
+	err    error     // nil: connected
+	failed bool      // connecting failed
+	told   bool      // the user was told
+	left   partial   // parts of its output that were left out
 
 	seen  seen
-	heard bool          // there was a heartbeat
+	heard bool          // received a heartbeat
 	beat  time.Time     // last heartbeat, by the node's clock
-	ahead time.Duration // of this clock before the node's, at most: what comes has been on its way, too
-	first time.Time     // when to begin, by the node's clock, or a moment earlier
-	beats int           // of this connection
-	fresh bool          // this connection is: what comes may be earlier than that
+	ahead time.Duration // lead of this clock over the node's; an upper bound, since it includes the latency
+	first time.Time     // time to start from by the node's clock, or slightly earlier
+	beats int           // on this connection
+	fresh bool          // new connection: events may be older than the last heartbeat
 	chat  chat
 }
 
-// listen connects to the node and takes what it says. It tells whether there was a connection, and why it has ended.
+// listen connects to the node and handles its output. It reports whether there was a connection, and why it has
+// ended.
 func (r *follower) listen(ctx context.Context, node Node) (bool, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -97,16 +98,16 @@ func (r *follower) listen(ctx context.Context, node Node) (bool, error) {
 	return answered, err
 }
 
-// from is how long ago to begin with what has not come yet. The node will take it from the moment at which it is connected.
+// from returns how far to go back to get all missing events. The node counts from the moment of the connection.
 func (r *follower) from(now time.Time) time.Duration {
 	if r.heard {
-		// What was printed before the last heartbeat has come.
+		// Events printed before the last heartbeat have arrived.
 		return max(0, now.Add(-r.ahead).Sub(r.beat)) + slack + r.Timeout
 	}
 	return r.since + now.Sub(r.began) + r.Timeout
 }
 
-// take takes a line: a heartbeat, or an event.
+// take handles a line: a heartbeat, or an event.
 func (r *follower) take(ctx context.Context, line []byte) error {
 	event, err := ParseObject(line)
 	if err != nil {
@@ -128,7 +129,7 @@ func (r *follower) take(ctx context.Context, line []byte) error {
 		if !r.seen.add(h.Log, *h.Sequence) || r.fresh && h.Time.Before(r.first) {
 			return nil
 		}
-		// What follows is later, whatever becomes of the node's clock.
+		// All further events are later, even if the node's clock changes.
 		r.fresh = false
 	}
 	text, err := r.Text(r.name, event)
@@ -138,7 +139,7 @@ func (r *follower) take(ctx context.Context, line []byte) error {
 	return r.window.put(ctx, r.source, h.Time, text)
 }
 
-// leave notes what was left out, and says so.
+// leave records parts that were left out, and reports them.
 func (r *follower) leave(p partial) {
 	r.mu.Lock()
 	r.left.add(&p)
@@ -146,8 +147,8 @@ func (r *follower) leave(p partial) {
 	r.chat.hold(r, p.Error())
 }
 
-// chat is what a node has to say for people: some lines a minute. The last line is held back until something else comes,
-// since it may be why the node's tracectl ends.
+// chat passes on the messages of a node, a few lines a minute. It holds the last line back until the next one,
+// since it may be the reason why the node's tracectl ends.
 type chat struct {
 	mu     sync.Mutex
 	held   string
@@ -166,14 +167,14 @@ func (t *chat) hold(r *follower, text string) {
 	t.held = text
 }
 
-// release says what is held back.
+// release passes on the line held back.
 func (t *chat) release(r *follower) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.say(r)
 }
 
-// reason takes what is held back.
+// reason returns the line held back instead of passing it on.
 func (t *chat) reason() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -4,17 +4,17 @@ package cluster
 
 import "bytes"
 
-// longestLine is how many bytes a line of a node may have. No line of tracectl's comes near it.
+// longestLine is the limit of a node's line, in bytes. tracectl's own lines are much shorter.
 const longestLine = 1 << 20
 
-// splitter cuts what a node prints into lines, however it arrives. A line that is too long is left out.
+// splitter splits a node's output into lines. A line that is too long is left out.
 type splitter struct {
 	longest int
-	handle  func(line []byte) error // without its newline; the line is valid during the call
-	tooLong int                     // lines left out
+	handle  func(line []byte) error // without its newline; valid only during the call
+	tooLong int                     // number of lines left out
 
-	part    []byte // of a line
-	leaving bool   // out the rest of a line
+	part    []byte // beginning of a line
+	leaving bool   // skip the rest of a line
 }
 
 func (s *splitter) Write(text []byte) (int, error) {

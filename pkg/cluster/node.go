@@ -20,7 +20,7 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/terminal"
 )
 
-// What the manifests call things.
+// Names in the manifests.
 const (
 	DefaultNamespace = "runc-trace"
 	container        = "agent"
@@ -28,22 +28,23 @@ const (
 	role             = "runc-trace-reader" // ClusterRole
 )
 
-// page is how many pods are listed in one request.
+// page is the number of pods listed per request.
 const page = 500
 
-// ErrNoAgent says that no node has an agent.
+// ErrNoAgent is returned if no node has an agent.
 var ErrNoAgent = errors.New("no agent runs in any node")
 
-// Node is a node that has an agent.
+// Node is a node with an agent.
 type Node struct {
 	Name string
-	// Namespace and Pod are where its agent runs.
+	// Namespace and Pod identify its agent's pod.
 	Namespace, Pod string
-	// Problem is why the agent cannot be asked, empty where it can.
+	// Problem is the reason why the agent cannot be asked; empty if it can.
 	Problem string
 }
 
-// Nodes finds the agents in a namespace, one a node, sorted by the nodes' names. The error matches ErrNoAgent where there is none.
+// Nodes finds the agents in a namespace, one per node, sorted by the nodes' names. If there are none, the error
+// matches ErrNoAgent.
 func Nodes(ctx context.Context, api rest.Interface, namespace string) ([]Node, error) {
 	pods := map[string]*corev1.Pod{}
 	list := pager.New(func(ctx context.Context, options metav1.ListOptions) (runtime.Object, error) {
@@ -56,9 +57,9 @@ func Nodes(ctx context.Context, api rest.Interface, namespace string) ([]Node, e
 		pod := o.(*corev1.Pod)
 		node := pod.Spec.NodeName
 		if node == "" {
-			return nil // no node has taken it
+			return nil // not scheduled yet
 		}
-		// While an agent is replaced, there are two.
+		// While an agent is being replaced, its node has two.
 		if other := pods[node]; other == nil || better(pod, other) {
 			pods[node] = pod.DeepCopy()
 		}
@@ -79,7 +80,7 @@ func Nodes(ctx context.Context, api rest.Interface, namespace string) ([]Node, e
 	return nodes, nil
 }
 
-// better tells which of two pods of one node is to be asked: the one that can be, or else the younger one.
+// better reports whether pod a of a node is preferred to b: one that can be asked, or else the younger one.
 func better(a, b *corev1.Pod) bool {
 	if usable := problem(a) == ""; usable != (problem(b) == "") {
 		return usable
@@ -87,7 +88,7 @@ func better(a, b *corev1.Pod) bool {
 	return b.CreationTimestamp.Before(&a.CreationTimestamp)
 }
 
-// problem is why a pod cannot be asked.
+// problem returns the reason why a pod cannot be asked.
 func problem(pod *corev1.Pod) string {
 	name := "its agent " + terminal.String(pod.Name)
 	if pod.DeletionTimestamp != nil {
@@ -114,7 +115,7 @@ func problem(pod *corev1.Pod) string {
 			continue
 		}
 		if ready {
-			// All that the controller of nodes says in a pod.
+			// The node controller sets no other reason in the pod.
 			return "the node is not ready"
 		}
 		return fmt.Sprintf("%s is not ready%s", name, waiting)
@@ -122,7 +123,8 @@ func problem(pod *corev1.Pod) string {
 	return ""
 }
 
-// stopped says how a container is where it does not run: what an init container says of its end is why a node could not be set up.
+// stopped describes a container that does not run. The termination message of an init container says why the node
+// could not be set up.
 func stopped(s *corev1.ContainerStatus) string {
 	state, reason, message := "", "", ""
 	switch {
@@ -147,7 +149,7 @@ func stopped(s *corev1.ContainerStatus) string {
 	return text
 }
 
-// explain says which right is missing, and what gives it, where that is what an error is about.
+// explain adds the missing right, and the role that grants it, to an error about missing rights.
 func explain(err error, right, namespace string) error {
 	if !apierrors.IsForbidden(err) {
 		return safe(err)
@@ -155,7 +157,7 @@ func explain(err error, right, namespace string) error {
 	return fmt.Errorf("%w (the right to %s in namespace %s is missing: ClusterRole %s gives it, bound there by a RoleBinding)", safe(err), right, namespace, role)
 }
 
-// safeError is an error whose text may be of somebody who is not to be trusted.
+// safeError is an error whose text may come from an untrusted source.
 type safeError struct{ error }
 
 func safe(err error) error { return safeError{err} }

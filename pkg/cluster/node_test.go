@@ -33,7 +33,7 @@ func refusal(reason metav1.StatusReason, code int32, message string) metav1.Stat
 	}
 }
 
-// apiServer is one that has pods, and pages their list.
+// apiServer is a server with pods, which pages their list.
 func apiServer(t *testing.T, pods []corev1.Pod, requests *[]string) *Remote {
 	return remote(t, func(w http.ResponseWriter, r *http.Request) {
 		q := r.URL.Query()
@@ -59,7 +59,7 @@ func remote(t *testing.T, handler http.HandlerFunc) *Remote {
 	return r
 }
 
-// agentPod is one that can be asked.
+// agentPod returns the pod of an agent that can be asked.
 func agentPod(node, name string) corev1.Pod {
 	return corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: "runc-trace"},
@@ -91,7 +91,7 @@ func TestNodes(t *testing.T) {
 				Waiting: &corev1.ContainerStateWaiting{Reason: "CrashLoopBackOff", Message: "back-off\x1b[2J"},
 			}}
 		}),
-		change("n6", func(p *corev1.Pod) { p.Status.Conditions[0].Status = corev1.ConditionFalse }), // by the controller of nodes
+		change("n6", func(p *corev1.Pod) { p.Status.Conditions[0].Status = corev1.ConditionFalse }), // set by the node controller
 		change("n7", func(p *corev1.Pod) {
 			p.Status.Phase = corev1.PodPending
 			p.Status.InitContainerStatuses = []corev1.ContainerStatus{{
@@ -104,7 +104,7 @@ func TestNodes(t *testing.T) {
 			}}
 		}),
 		change("", func(p *corev1.Pod) { p.Status = corev1.PodStatus{Phase: corev1.PodPending} }),
-		// replaced: the new one counts as soon as it can be asked
+		// Replaced: the new pod is used as soon as it is ready.
 		change("n8", func(p *corev1.Pod) { p.DeletionTimestamp = &now }),
 		change("n8", func(p *corev1.Pod) { p.Name = "agent-n8-new" }),
 		change("na", func(p *corev1.Pod) {

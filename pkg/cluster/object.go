@@ -15,14 +15,14 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/terminal"
 )
 
-// ErrLine is what a handler's error wraps where a line is not what the node was asked for. The line is left out, and
+// ErrLine is wrapped by a handler's error if a line is not of the requested kind. Such lines are left out and
 // counted; other errors end everything.
 var ErrLine = errors.New("not a line that was asked for")
 
-// Object is one JSON object that a node printed: valid, compact, and valid UTF-8. What it says is the node's own claim.
+// Object is one JSON object printed by a node: valid, compact, and valid UTF-8. The node chose its contents.
 type Object []byte
 
-// ParseObject reads a line, in memory of its own.
+// ParseObject parses a copy of a line.
 func ParseObject(line []byte) (Object, error) {
 	if !utf8.Valid(line) {
 		line = bytes.ToValidUTF8(line, []byte("\ufffd"))
@@ -35,7 +35,7 @@ func ParseObject(line []byte) (Object, error) {
 	return compact.Bytes(), nil
 }
 
-// Decode is json.Unmarshal. It takes members that are not known, as those of a newer tracectl.
+// Decode is json.Unmarshal. It ignores unknown members, as those of a newer tracectl.
 func (o Object) Decode(value any) error {
 	if err := json.Unmarshal(o, value); err != nil {
 		return fmt.Errorf("%w: %w", err, ErrLine)
@@ -43,10 +43,10 @@ func (o Object) Decode(value any) error {
 	return nil
 }
 
-// AppendWithNode appends the object as a line that a terminal can show, with the node's name in front as "node". A member of
-// that name that the node itself has put there is left out.
+// AppendWithNode appends the object as a line that is safe for a terminal, with the node's name as the first member
+// "node". A member of that name from the node itself is left out.
 func (o Object) AppendWithNode(dst []byte, node string) []byte {
-	name, _ := json.Marshal(node) // a string can be encoded
+	name, _ := json.Marshal(node) // encoding a string cannot fail
 	dst = terminal.AppendJSON(append(dst, `{"node":`...), name)
 	for member := range o.members() {
 		if !strings.EqualFold(member.key(), "node") {
@@ -56,7 +56,7 @@ func (o Object) AppendWithNode(dst []byte, node string) []byte {
 	return append(dst, "}\n"...)
 }
 
-// member is one of an object's: its text, "key":value, and where the value begins.
+// member is a member of an object: its text, "key":value, and the index at which the value begins.
 type member struct {
 	text  []byte
 	value int
@@ -72,10 +72,10 @@ func (m member) key() string {
 	return key
 }
 
-// members yields the object's members, as they stand in its text.
+// members yields the members in the order of the text.
 func (o Object) members() iter.Seq[member] {
 	return func(yield func(member) bool) {
-		for i := 1; i < len(o)-1; i++ { // past the brace or the comma
+		for i := 1; i < len(o)-1; i++ { // skip the brace or the comma
 			start := i
 			i = o.stringEnd(i)
 			m := member{value: i + 1 - start}
@@ -97,7 +97,7 @@ func (o Object) members() iter.Seq[member] {
 	}
 }
 
-// stringEnd is the index behind a string that begins at i.
+// stringEnd returns the index after the string that begins at i.
 func (o Object) stringEnd(i int) int {
 	for i++; o[i] != '"'; i++ {
 		if o[i] == '\\' {
@@ -107,7 +107,7 @@ func (o Object) stringEnd(i int) int {
 	return i + 1
 }
 
-// head is what merging needs of an event, or of a heartbeat.
+// head holds the members of an event or a heartbeat that merging needs.
 type head struct {
 	Time      time.Time  `json:"time"`
 	Log       uint64     `json:"log"`
@@ -115,7 +115,7 @@ type head struct {
 	Heartbeat *time.Time `json:"heartbeat"`
 }
 
-// head reads it. What comes from a tracectl that has no such members, or of another kind, is as if they were not there.
+// head decodes them. Members that are missing or have another type, as in the output of another version, are zero.
 func (o Object) head() head {
 	var h head
 	for m := range o.members() {

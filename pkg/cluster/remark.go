@@ -8,7 +8,7 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/terminal"
 )
 
-// Of what a node says on standard error, so much is kept.
+// Limits on the lines of standard error that are kept.
 const (
 	mostRemarks   = 64
 	longestRemark = 1 << 10
@@ -16,10 +16,10 @@ const (
 
 const prefix = "tracectl: "
 
-// remarks collects what a node says on standard error. It takes text as it comes.
+// remarks collects a node's standard error.
 type remarks struct {
-	lines []string // escaped, without the program's name in front
-	more  int      // lines that were left out
+	lines []string // escaped, without the program's name
+	more  int      // number of lines left out
 
 	cut  splitter
 	last int // index of the last line that began with the program's name
@@ -34,7 +34,7 @@ func (r *remarks) Write(text []byte) (int, error) {
 
 func (r *remarks) add(line []byte) error {
 	text, named := remark(line)
-	if len(r.lines) == mostRemarks { // the last one may say why tracectl failed
+	if len(r.lines) == mostRemarks { // keep room: the last line may be the reason of a failure
 		r.lines = r.lines[:mostRemarks-1]
 		r.more++
 	}
@@ -45,16 +45,16 @@ func (r *remarks) add(line []byte) error {
 	return nil
 }
 
-// remark makes a line of standard error fit to be shown, and tells whether it began with the program's name.
+// remark makes a line of standard error safe to print, and reports whether it began with the program's name.
 func remark(line []byte) (text string, named bool) {
 	rest, named := strings.CutPrefix(string(line[:min(len(line), longestRemark)]), prefix)
 	return terminal.Escaped(rest), named
 }
 
-// close takes a last line that has no newline.
-func (r *remarks) close() { _ = r.cut.end() } // which is kept, and no more
+// close handles a last line that has no newline. Handling it only stores it, so there is no error.
+func (r *remarks) close() { _ = r.cut.end() }
 
-// reason takes what was said last, which is why tracectl failed, out of the remarks.
+// reason removes the last message, which is the reason of tracectl's failure, and returns it.
 func (r *remarks) reason() string {
 	said := r.lines[r.last:]
 	r.lines = r.lines[:r.last]

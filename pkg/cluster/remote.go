@@ -23,8 +23,8 @@ import (
 	"k8s.io/streaming/pkg/httpstream"
 )
 
-// api knows the types that are needed, and no others: registering all of Kubernetes' would triple the time that any command of the
-// program takes to start.
+// api knows only the types that are needed: registering all types of Kubernetes would triple the start-up time of
+// every command.
 type api struct {
 	codecs     serializer.CodecFactory
 	parameters runtime.ParameterCodec
@@ -38,35 +38,36 @@ var types = sync.OnceValue(func() api {
 
 // Runner runs tracectl in the agents of nodes.
 type Runner interface {
-	// Run runs tracectl with arguments in a node's agent, and passes on what it prints, until it ends, which is an *ExitError where
-	// it does not end well, or until ctx is done. The writers may block until ctx is done, and are not used after Run has returned.
+	// Run runs tracectl with arguments in a node's agent, and copies its output, until it ends or ctx is done. If
+	// it fails, the error is an *ExitError. The writers may block until ctx is done; Run does not use them after it
+	// has returned.
 	Run(ctx context.Context, node Node, args []string, stdout, stderr io.Writer) error
 }
 
-// ExitError says that the node's tracectl ended with another exit code than 0.
+// ExitError is returned if the node's tracectl ended with an exit code other than 0.
 type ExitError struct {
 	Code   int
-	reason string // as tracectl told it, safe for a terminal
+	reason string // tracectl's message, safe for a terminal
 }
 
 func (e *ExitError) Error() string {
 	return cmp.Or(e.reason, fmt.Sprintf("tracectl ended with exit code %d", e.Code))
 }
 
-// Remote runs tracectl in agents by way of the API server.
+// Remote runs tracectl in agents through the API server.
 type Remote struct {
 	config *rest.Config
 	api    *rest.RESTClient
 }
 
-// NewRemote takes how to reach the API server.
+// NewRemote returns a Remote for an API server.
 func NewRemote(config *rest.Config) (*Remote, error) {
 	c := rest.CopyConfig(config)
 	c.APIPath, c.GroupVersion = "/api", &corev1.SchemeGroupVersion
 	c.NegotiatedSerializer = types().codecs.WithoutConversion()
 	c.AcceptContentTypes, c.ContentType = runtime.ContentTypeProtobuf+","+runtime.ContentTypeJSON, runtime.ContentTypeJSON
-	// Its own limit is meant for controllers. There are few requests but those that run something, and their number at a
-	// time is bounded.
+	// The default limit is meant for controllers. There are few requests besides the runs, whose number at a time
+	// is limited.
 	c.QPS, c.Burst = 1000, 1000
 	api, err := rest.RESTClientFor(c)
 	if err != nil {
@@ -75,18 +76,18 @@ func NewRemote(config *rest.Config) (*Remote, error) {
 	return &Remote{c, api}, nil
 }
 
-// Nodes is Nodes of the cluster.
+// Nodes lists the nodes of the cluster: see the function Nodes.
 func (r *Remote) Nodes(ctx context.Context, namespace string) ([]Node, error) {
 	return Nodes(ctx, r.api, namespace)
 }
 
-// Place is where a pod is, as the API server says.
+// Place is the location of a pod according to the API server.
 type Place struct {
 	UID  string
-	Node string // empty: on none yet
+	Node string // empty: not scheduled yet
 }
 
-// Place finds a pod. That it is not there, or that the user may not see it, is an error.
+// Place finds a pod. It returns an error if the pod does not exist, or if the user may not see it.
 func (r *Remote) Place(ctx context.Context, namespace, pod string) (Place, error) {
 	if namespace == "" || len(rest.IsValidPathSegmentName(namespace))+len(rest.IsValidPathSegmentName(pod)) > 0 {
 		return Place{}, errors.New("no pod can be called so")
@@ -96,7 +97,8 @@ func (r *Remote) Place(ctx context.Context, namespace, pod string) (Place, error
 	return Place{string(p.UID), p.Spec.NodeName}, err
 }
 
-// Run runs tracectl by a WebSocket or, where the API server or a proxy knows none, by SPDY, as kubectl does it.
+// Run runs tracectl through a WebSocket, or, if the API server or a proxy does not support that, through SPDY, as
+// kubectl does.
 func (r *Remote) Run(ctx context.Context, node Node, args []string, stdout, stderr io.Writer) error {
 	request := r.api.Post().Namespace(node.Namespace).Resource("pods").Name(node.Pod).SubResource("exec").
 		VersionedParams(&corev1.PodExecOptions{
@@ -110,7 +112,7 @@ func (r *Remote) Run(ctx context.Context, node Node, args []string, stdout, stde
 	if err != nil {
 		return fmt.Errorf("preparing a connection: %w", err)
 	}
-	var refused error // by the first of them
+	var refused error // by the WebSocket
 	executor, err := remotecommand.NewFallbackExecutor(socket, spdy, func(err error) bool {
 		var upgrade *httpstream.UpgradeFailureError
 		if errors.As(err, &upgrade) {
@@ -121,12 +123,12 @@ func (r *Remote) Run(ctx context.Context, node Node, args []string, stdout, stde
 	if err != nil {
 		return fmt.Errorf("preparing a connection: %w", err)
 	}
-	// What it copies with goes on for a moment after it has returned, and says so in the log.
+	// The executor's copying goroutines continue for a moment after it has returned, and log errors.
 	out, problems := &gate{out: stdout}, &gate{out: stderr}
 	defer out.shut()
 	defer problems.shut()
-	// Nothing comes from it, but its end: a node's tracectl is not told otherwise that nobody listens any more. What it
-	// writes then, its engine takes and throws away.
+	// The input carries no data; it only ends. The node's tracectl has no other way to learn that the reader is
+	// gone: the engine accepts its output and discards it.
 	stdin, end := io.Pipe()
 	defer end.Close()
 	ctx = klog.NewContext(ctx, logr.Discard())
@@ -138,7 +140,7 @@ func (r *Remote) Run(ctx context.Context, node Node, args []string, stdout, stde
 	case errors.As(err, &exit):
 		return &ExitError{Code: exit.Code}
 	case apierrors.IsForbidden(refused), apierrors.IsNotFound(refused):
-		err = refused // it has a reason, which SPDY's has not
+		err = refused // it has a reason, which SPDY's does not
 	}
 	return explain(err, "get and create pods/exec", node.Namespace)
 }
@@ -160,7 +162,8 @@ func (g *gate) Write(text []byte) (int, error) {
 	return g.out.Write(text)
 }
 
-// ReadFrom is what io.Copy uses: two of its own buffers for each of thousands of nodes would be a quarter of all memory.
+// ReadFrom is used by io.Copy. Without it, two buffers for each of thousands of nodes would take a quarter of all
+// memory.
 func (g *gate) ReadFrom(r io.Reader) (int64, error) {
 	var total int64
 	buffer := make([]byte, 4<<10)
@@ -181,7 +184,7 @@ func (g *gate) ReadFrom(r io.Reader) (int64, error) {
 	}
 }
 
-// shut waits for a Write that goes on.
+// shut waits for a Write in progress.
 func (g *gate) shut() {
 	g.mu.Lock()
 	g.isShut = true

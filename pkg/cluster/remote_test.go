@@ -17,7 +17,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// executing is an API server that runs something in a pod: it sends messages, each to the stream of its first byte.
+// executing returns an API server that fakes running a command in a pod: it sends messages, each to the stream of
+// its first byte.
 func executing(t *testing.T, requests *[]string, messages ...string) *Remote {
 	upgrader := websocket.Upgrader{Subprotocols: []string{"v5.channel.k8s.io"}}
 	return remote(t, func(w http.ResponseWriter, r *http.Request) {

@@ -2,23 +2,24 @@
 
 package cluster
 
-// seenBits is how many numbers below the highest one are told apart. An exec comes later than so many that were logged after
-// it only where its container's labels were waited for, on a node that runs ten thousand a second.
+// seenBits is how many numbers below the highest one are remembered. An exec can arrive after that many later ones
+// only if it was held back for labels on a node that runs ten thousand execs a second.
 const seenBits = 1 << 16
 
-// seen knows which execs of a node have come, so that those are left out that come again after its connection broke: execs are
-// numbered, in each log.
+// seen remembers which execs of a node have arrived, by their sequence numbers in a log. It filters out those that
+// arrive again after a connection broke.
 type seen struct {
 	log   uint64
 	began bool
-	next  uint64 // number behind the highest one that came
+	next  uint64 // the highest number seen, plus 1
 	bits  []uint64
 }
 
-// add notes that an exec has come. It returns false where it had come before, or has a number so low that it must have.
+// add records an exec. It returns false if the exec has been seen, or if its number is so low that it must have
+// been.
 func (s *seen) add(log, number uint64) bool {
 	if !s.began || log != s.log {
-		// Another log: the programs were loaded again, or the node has booted.
+		// Another log: the programs were loaded again, or the node was rebooted.
 		*s = seen{log: log, began: true, next: number, bits: s.bits}
 		clear(s.bits)
 	}

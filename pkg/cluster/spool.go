@@ -14,16 +14,16 @@ import (
 	"time"
 )
 
-// A node's part of what is sorted: how much it may be, and how much of it is in memory while it comes and while it is read again.
+// Limits of a node's part: its size, and the sizes in memory while it is received and while it is read again.
 const (
 	largestSpool = 1 << 30
 	spoolChunk   = 256 << 10
 	spoolRead    = 16 << 10
 )
 
-// Sorted runs tracectl on all nodes until it has ended on each, and hands over their events in the order of time. The order of
-// a node's own events stays as it is. What comes is kept in a temporary file meanwhile, so that neither memory nor
-// the slowest node sets a limit. The handler's errors and the result are as those of Lines.
+// Sorted runs tracectl on all nodes until all have ended, and passes on their events in the order of time. The
+// events of one node keep their order. Output is stored in a temporary file, so that its size is not limited by
+// memory, and a slow node does not hold up others. Errors of the handler and the result are as those of Lines.
 func (c *Cluster) Sorted(ctx context.Context, args []string, handle func(node string, event Object) error) error {
 	s, err := newSpool()
 	if err != nil {
@@ -61,7 +61,7 @@ func (c *Cluster) Sorted(ctx context.Context, args []string, handle func(node st
 	return failures.Err()
 }
 
-// spool is a temporary file that all nodes share: each has its chunks in it.
+// spool is a temporary file shared by all nodes; each has its chunks in it.
 type spool struct {
 	file *os.File
 	mu   sync.Mutex
@@ -73,7 +73,7 @@ func newSpool() (*spool, error) {
 	if err != nil {
 		return nil, fmt.Errorf("making a temporary file: %w", err)
 	}
-	// It goes with the program, however that ends.
+	// The file is deleted at once, so it ends with the program in any case.
 	if err := os.Remove(file.Name()); err != nil {
 		return nil, errors.Join(fmt.Errorf("unlinking a temporary file: %w", err), file.Close())
 	}
@@ -82,7 +82,7 @@ func newSpool() (*spool, error) {
 
 func (s *spool) close() { s.file.Close() }
 
-// put writes a chunk and returns where it is.
+// put writes a chunk and returns its offset.
 func (s *spool) put(data []byte) (int64, error) {
 	s.mu.Lock()
 	at := s.end
@@ -94,18 +94,18 @@ func (s *spool) put(data []byte) (int64, error) {
 	return at, nil
 }
 
-// part is what one node has printed.
+// part is the output of one node.
 type part struct {
 	*spool
 	node   string
 	chunks []chunk
 	size   int64
 	buffer []byte
-	chosen int // of the chunks, by reading
+	chosen int // index of the chunk being read
 
-	malformed int // events that the handler did not take
+	malformed int // events that the handler rejected
 
-	// the next event, as merge has it
+	// The next event, for merge.
 	lines *bufio.Reader
 	event Object
 	at    time.Time
@@ -128,7 +128,7 @@ func (p *part) add(line []byte) error {
 	return nil
 }
 
-// flush writes what is in memory. A file that cannot be written is nobody's fault among the nodes.
+// flush writes the buffer to the file. If that fails, no node is to blame.
 func (p *part) flush() error {
 	if len(p.buffer) == 0 {
 		return nil
@@ -160,7 +160,7 @@ func (p *part) Read(buffer []byte) (int, error) {
 	return 0, io.EOF
 }
 
-// next moves on to the next event.
+// next advances to the next event.
 func (p *part) next() error {
 	if p.lines == nil {
 		p.lines = bufio.NewReaderSize(p, spoolRead)
@@ -174,7 +174,7 @@ func (p *part) next() error {
 	return nil
 }
 
-// merge hands over the events of all parts, each time the earliest of those that come next.
+// merge passes on the events of all parts, always the earliest of their next ones.
 func merge(ctx context.Context, parts []*part, handle func(node string, event Object) error) error {
 	var h parted
 	for _, p := range parts {

@@ -18,7 +18,7 @@ import (
 
 var epoch = time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC)
 
-// event is a line of JSON of an exec that was logged so many milliseconds after the epoch.
+// event returns a line of JSON for an exec that was logged ms milliseconds after the epoch.
 func event(ms int, number uint64) string {
 	return fmt.Sprintf(`{"time":%q,"log":1,"sequence":%d}`+"\n", epoch.Add(time.Duration(ms)*time.Millisecond).Format(time.RFC3339Nano), number)
 }
@@ -27,7 +27,7 @@ func TestSorted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var people recorder
 		nodes := fakes{
-			"a":    says(event(10, 0)+event(30, 1)+event(20, 2)+event(50, 3), "", nil), // its own order stays
+			"a":    says(event(10, 0)+event(30, 1)+event(20, 2)+event(50, 3), "", nil), // keeps its own order
 			"b":    says(event(5, 0)+event(30, 1)+"nonsense\n"+event(40, 2)+event(60, 99), "", nil),
 			"dead": dead,
 			"half": says(event(35, 0), "", errors.New("connection reset")),
@@ -61,7 +61,7 @@ func TestSorted(t *testing.T) {
 	})
 }
 
-// TestSortedMuch goes through the file: each node prints more than what is kept in memory.
+// TestSortedMuch uses the file: each node prints more than is kept in memory.
 func TestSortedMuch(t *testing.T) {
 	const events = 5000
 	var people recorder

@@ -9,44 +9,44 @@ import (
 	"time"
 )
 
-// window brings what comes from many sources into the order of time, as far as it comes within a delay: an item leaves when it
-// has been there for so long, and before it every one that is there and earlier. So none waits longer, whatever
-// others do. A source that has too much in the window has to wait, and so has its node.
+// window sorts events from many sources by time, if they arrive within a delay: an item leaves the window when it
+// has been there for the delay, after all earlier items in the window. So no item waits longer, regardless of other
+// sources. A source with too many bytes in the window has to wait, and so has its node.
 type window struct {
 	delay time.Duration
-	room  int // bytes of one source that may be in the window
+	room  int // limit of bytes in the window per source
 
 	mu      sync.Mutex
 	earlier items   // a heap by time
-	arrived []*item // by arrival, from first on
+	arrived []*item // in order of arrival, from first on
 	first   int
-	wake    chan struct{} // something has come
+	wake    chan struct{} // an item has arrived
 }
 
-// item is an event that is to be printed.
+// item is an event to be printed.
 type item struct {
-	key     int64 // ns: when it was, and never later than it came
-	arrival int64 // number, which decides between equals
+	key     int64 // ns: time of the event, but at most that of its arrival
+	arrival int64 // sequence number, which orders equal keys
 	due     time.Time
 	text    []byte
 	source  *source
-	index   int // in the heap, -1: it has left
+	index   int // in the heap; -1: it has left
 }
 
 // source is one node's share of the window.
 type source struct {
 	bytes int           // in the window
-	left  chan struct{} // something has left it
+	left  chan struct{} // an item has left
 }
 
-// overhead is what an item takes besides its text.
+// overhead is the memory of an item besides its text, in bytes.
 const overhead = 128
 
 func newWindow(delay time.Duration, room int) *window {
 	return &window{delay: delay, room: room, wake: make(chan struct{}, 1)}
 }
 
-// setDelay sets the delay of what comes from now on.
+// setDelay sets the delay for items that arrive from now on.
 func (w *window) setDelay(delay time.Duration) {
 	w.mu.Lock()
 	w.delay = delay
@@ -55,7 +55,8 @@ func (w *window) setDelay(delay time.Duration) {
 
 func newSource() *source { return &source{left: make(chan struct{}, 1)} }
 
-// put adds an event, once there is room, or ctx is done. A node whose clock is ahead cannot push its events behind those of others.
+// put adds an event once there is room, or ctx is done. Events of a node whose clock is ahead do not fall behind
+// those of others.
 func (w *window) put(ctx context.Context, s *source, at time.Time, text []byte) error {
 	size := len(text) + overhead
 	for {
@@ -86,8 +87,8 @@ func (w *window) put(ctx context.Context, s *source, at time.Time, text []byte) 
 	return nil
 }
 
-// take appends to dst what has to leave by now, at most about so many bytes, and tells when the next one has to; the zero time:
-// nothing is there.
+// take appends the items that have to leave by now to dst, up to about most bytes. It returns when the next one has
+// to leave; the zero time if the window is empty.
 func (w *window) take(dst []byte, now time.Time, most int) ([]byte, time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -109,7 +110,7 @@ func (w *window) take(dst []byte, now time.Time, most int) ([]byte, time.Time) {
 	return dst, time.Time{}
 }
 
-// compact gives the memory in front of the first one back, once that is half of all.
+// compact frees the memory before first once that is half of all.
 func (w *window) compact() {
 	if w.first > len(w.arrived)/2 {
 		n := copy(w.arrived, w.arrived[w.first:])
@@ -118,7 +119,7 @@ func (w *window) compact() {
 	}
 }
 
-// pop moves the earliest item out.
+// pop removes the earliest item, and appends it to dst.
 func (w *window) pop(dst []byte) []byte {
 	i := heap.Pop(&w.earlier).(*item)
 	i.source.bytes -= len(i.text) + overhead
@@ -131,7 +132,7 @@ func (w *window) pop(dst []byte) []byte {
 	return dst
 }
 
-// run writes what leaves the window, until ctx is done, and then all that is left.
+// run writes the items that leave the window until ctx is done, and then all others.
 func (w *window) run(ctx context.Context, write func([]byte) error) error {
 	const most = 256 << 10
 	timer := time.NewTimer(time.Hour)
@@ -141,7 +142,7 @@ func (w *window) run(ctx context.Context, write func([]byte) error) error {
 		now := time.Now()
 		ended := ctx.Err() != nil
 		if ended {
-			now = now.Add(time.Hour) // all of it
+			now = now.Add(time.Hour) // everything
 		}
 		var next time.Time
 		out, next = w.take(out[:0], now, most)
@@ -159,7 +160,7 @@ func (w *window) run(ctx context.Context, write func([]byte) error) error {
 		wake := w.wake
 		if !next.IsZero() {
 			timer.Reset(time.Until(next))
-			wake = nil // what comes now has to leave later
+			wake = nil // later arrivals leave later
 		}
 		select {
 		case <-timer.C:

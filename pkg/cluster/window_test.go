@@ -15,7 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// printed is what a window has printed, each with the time at which it was.
+// printed is the output of a window, with the times at which it was written.
 type printed struct {
 	mu    sync.Mutex
 	start time.Time
@@ -50,11 +50,11 @@ func TestWindow(t *testing.T) {
 		put(100, a, ms(100), "a100")
 		put(200, b, ms(50), "b50")          // came later, was earlier
 		put(300, a, ms(300), "a300")        //
-		put(300, b, ms(3600e3), "future")   // a clock that is wrong does not push it behind others
-		put(400, b, ms(-3600e3), "past")    // nor does it hold others up
+		put(300, b, ms(3600e3), "future")   // a wrong clock does not put it behind others
+		put(400, b, ms(-3600e3), "past")    // and does not delay others
 		put(400, a, time.Time{}, "no time") //
 		put(700, b, ms(700), "b700")
-		put(900, a, ms(450), "late") // too late to be put in order
+		put(900, a, ms(450), "late") // too late to be sorted
 		put(5000, a, ms(5000), "after a pause")
 		put(5100, b, ms(5050), "last")
 		time.Sleep(10 * time.Millisecond)
@@ -72,7 +72,8 @@ func TestWindow(t *testing.T) {
 	})
 }
 
-// TestWindowIsBounded has one node print without end while nobody reads: it has to wait, and others come through once somebody does.
+// TestWindowIsBounded has one node print without end while there is no reader: the node has to wait, and others get
+// through once there is a reader.
 func TestWindowIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const room = 10000
@@ -105,7 +106,7 @@ func TestWindowIsBounded(t *testing.T) {
 		if held > room || items > room/overhead {
 			t.Errorf("%d bytes are held of a node that may have %d, in %d items", held, room, items)
 		}
-		if err := w.put(ctx, quiet, time.Now(), make([]byte, 2*room)); err != nil { // one always has room
+		if err := w.put(ctx, quiet, time.Now(), make([]byte, 2*room)); err != nil { // a single item always has room
 			t.Error(err)
 		}
 		close(reading)
@@ -121,7 +122,7 @@ func TestWindowIsBounded(t *testing.T) {
 	})
 }
 
-// TestWindowGivesMemoryBack lets a million items pass while there is always one in it.
+// TestWindowGivesMemoryBack passes a million items through a window that is never empty.
 func TestWindowGivesMemoryBack(t *testing.T) {
 	w, s := newWindow(2*time.Millisecond, 1<<20), newSource()
 	now := time.Now()
