@@ -17,14 +17,14 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/regular"
 )
 
-// DefaultPath is where the file is looked for unless PathEnv says otherwise.
+// DefaultPath is the path of the file unless PathEnv is set.
 const DefaultPath = "/etc/runc-trace/config.toml"
 
-// PathEnv names the environment variable that overrides DefaultPath. The shim heeds it
-// for privileged callers only.
+// PathEnv is the environment variable that overrides DefaultPath. The shim ignores it for callers without
+// privileges.
 const PathEnv = "RUNC_TRACE_CONFIG"
 
-// Config is the whole file. File renders it with what each key means.
+// Config is the whole file. File renders it with an explanation of each key.
 type Config struct {
 	Runtime         Runtime           `toml:"runtime"`
 	PinDir          string            `toml:"pin-dir"`
@@ -37,7 +37,7 @@ type Config struct {
 	Pool            Pool              `toml:"pool"`
 }
 
-// Labels says which annotations are labels, beside those that are known anyway, and which labels matter most.
+// Labels selects annotations that are labels, besides the built-in ones, and the most important labels.
 type Labels struct {
 	Annotations []string `toml:"annotations"`
 	Prefixes    []string `toml:"prefixes"`
@@ -45,7 +45,7 @@ type Labels struct {
 	Keep        []string `toml:"keep"` // see identity.KeepFirst
 }
 
-// Default is what holds where there is no file, or where it says nothing.
+// Default returns the values for keys that are not set, or if there is no file.
 func Default() Config {
 	return Config{
 		Runtime:  Runtime{"runc", "crun"},
@@ -56,7 +56,7 @@ func Default() Config {
 	}
 }
 
-// Rules are what identity.Parse needs of the file.
+// Rules returns the part of the file that identity.Parse needs.
 func (c *Config) Rules() identity.Rules {
 	return identity.Rules{
 		Annotations:     c.Labels.Annotations,
@@ -67,19 +67,18 @@ func (c *Config) Rules() identity.Rules {
 	}
 }
 
-// limit is the largest file that is read, in bytes.
+// limit is the size of the largest file that is read, in bytes.
 const limit = 64 << 10
 
-// Read returns the text of the file at path, for everybody who reads it: a regular file of at most 64 KiB. Anything else is
-// an error and never waited for. A file that is not there is an error that wraps fs.ErrNotExist.
+// Read returns the text of the file at path, for all readers: a regular file of at most 64 KiB. It returns an error
+// for anything else, without waiting. If the file does not exist, the error wraps fs.ErrNotExist.
 func Read(path string) (string, error) {
 	text, err := regular.Read(path, limit)
 	return string(text), err
 }
 
-// Load reads the file at path over the defaults. A file that is not there is an error
-// that wraps fs.ErrNotExist. Whatever the error, the Config can be used: it is what
-// Parse made of the file, or the defaults.
+// Load reads the file at path over the defaults. If the file does not exist, the error wraps fs.ErrNotExist. The
+// Config is valid in spite of an error: it is the result of Parse, or the defaults.
 func Load(path string) (Config, error) {
 	text, err := Read(path)
 	if err != nil {
@@ -92,12 +91,11 @@ func Load(path string) (Config, error) {
 	return c, nil
 }
 
-// Parse reads the text of a file over the defaults. Where it is no TOML, or a value is
-// of the wrong type, or a key has capitals, the error says where and the Config is the default one but for the
-// runtimes that ParseRuntime finds. Where a key is unknown or a value out of its range,
-// the error names all of them and the Config has everything else, with the default for
-// such a value. A slip in one line must not make the shim take another runtime than the
-// one that the file names.
+// Parse reads the text of a file over the defaults. If the text is not TOML, a value has the wrong type, or a key
+// has capitals, the error gives the position, and the Config is the default with only the runtimes that
+// ParseRuntime finds. If keys are unknown or values out of range, the error names all of them, and the Config has
+// all other values, with defaults for those out of range. A mistake in one line must not make the shim use another
+// runtime than the file names.
 func Parse(text string) (Config, error) {
 	if c, ok := parsePlain(text); ok && tooLong(text) == nil {
 		return c, errors.Join(c.check()...)
@@ -131,15 +129,15 @@ func parseTOML(text string) (Config, error) {
 	return c, errors.Join(problems...)
 }
 
-// misspelt refuses what the parser takes for a key of the file though it has capitals: beside the key itself, either
-// could win.
+// misspelt refuses keys that differ from known ones in case: the parser accepts them, and if the correct key is
+// there, too, either could win.
 func misspelt(meta *toml.MetaData) error {
 	unknown := map[string]bool{}
 	for _, key := range meta.Undecoded() {
 		unknown[key.String()] = true
 	}
 	for _, key := range meta.Keys() {
-		own := key[:1] // the names in [runtimes] and [labels.annotations] are the user's
+		own := key[:1] // keys in [runtimes] and [labels.annotations] are free
 		if len(key) > 1 && (key[0] == "pool" || key[0] == "labels") {
 			own = key[:2]
 		}
@@ -152,7 +150,7 @@ func misspelt(meta *toml.MetaData) error {
 	return nil
 }
 
-// check puts defaults where values are out of their range, and says so.
+// check replaces values out of range with defaults, and returns an error for each.
 func (c *Config) check() []error {
 	var problems []error
 	fallback := Default()

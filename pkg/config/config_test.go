@@ -179,7 +179,7 @@ func TestSize(t *testing.T) {
 	}
 }
 
-// TestDefaultFile keeps install/config.toml what the code says.
+// TestDefaultFile checks that install/config.toml matches the code.
 func TestDefaultFile(t *testing.T) {
 	file := filepath.Join("..", "..", "install", "config.toml")
 	want := File(Default())
@@ -215,7 +215,7 @@ func TestFile(t *testing.T) {
 	}
 }
 
-// TestPlain reads the default file, with every line in use, without the parser.
+// TestPlain reads the default file, with every line uncommented, without the parser.
 func TestPlain(t *testing.T) {
 	text := strings.ReplaceAll(File(Default()), "\n#", "\n")
 	var lines []string
@@ -242,8 +242,7 @@ func TestPlain(t *testing.T) {
 	}
 }
 
-// FuzzParse holds that whatever Parse gives can be used and that ParseRuntime agrees
-// with it.
+// FuzzParse checks that every result of Parse is valid, and that ParseRuntime agrees with it.
 func FuzzParse(f *testing.F) {
 	f.Add(File(Default()))
 	for _, seed := range []string{
@@ -298,7 +297,7 @@ func FuzzParse(f *testing.F) {
 func TestParseRuntime(t *testing.T) {
 	for _, test := range []struct {
 		text, name string
-		want       Runtime // none: it does not say
+		want       Runtime // nil: it cannot tell
 	}{
 		{"", "", Default().Runtime},
 		{File(Default()), "", Default().Runtime},

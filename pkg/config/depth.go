@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// tooLong refuses what would keep a container waiting: the parser's time grows with the square, or more, of the depth of
-// lists, tables in braces and dotted keys, and with the number of keys and tables. This file needs two levels, and some
-// dozens of keys.
+// tooLong refuses texts that would delay a container: the parser's time grows with the square, or more, of the
+// depth of lists, inline tables and dotted keys, and with the number of keys and tables. This file needs two
+// levels, and some dozens of keys.
 func tooLong(text string) error {
 	const levels, entries = 8, 512
 	if len(text) > limit {
@@ -45,7 +45,7 @@ func tooLong(text string) error {
 	return nil
 }
 
-// skipString returns the place behind the string that begins at a place. A string without an end is the parser's to refuse.
+// skipString returns the index after the string that begins at at. It leaves unterminated strings to the parser.
 func skipString(text string, at int) int {
 	quote := text[at : at+1]
 	if long := strings.Repeat(quote, 3); strings.HasPrefix(text[at:], long) {
@@ -67,7 +67,7 @@ func skipString(text string, at int) int {
 	return at
 }
 
-// skip returns the place of the next end, or of the end of the text.
+// skip returns the index of the next end, or the length of the text.
 func skip(text string, at int, end string) int {
 	if n := strings.Index(text[at:], end); n >= 0 {
 		return at + n

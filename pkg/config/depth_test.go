@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// TestTooDeep has texts that cost the parser from a tenth of a second to a minute, and others that look like them.
+// TestTooDeep has texts that take the parser from a tenth of a second to a minute, and similar ones that do not.
 func TestTooDeep(t *testing.T) {
 	const n = 60 << 10
 	deep := map[string]string{
@@ -55,7 +55,7 @@ func TestTooDeep(t *testing.T) {
 	}
 }
 
-// TestLoadOfWhatever reads what may be at the file's path, none of which may keep a reader waiting.
+// TestLoadOfWhatever reads files of every kind: none may make the reader wait.
 func TestLoadOfWhatever(t *testing.T) {
 	dir := t.TempDir()
 	huge, fifo, loop, plain := filepath.Join(dir, "huge"), filepath.Join(dir, "fifo"), filepath.Join(dir, "loop"), filepath.Join(dir, "plain")

@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// File renders a Config as a config.toml that explains itself: every key stands there,
-// commented out where its value is the default. Parse of it gives the same Config.
+// File renders a Config as a config.toml that explains every key. Keys with their default value are commented out.
+// Parse of the result returns the same Config.
 func File(c Config) string {
 	var out strings.Builder
 	fallback := Default()
@@ -96,7 +96,7 @@ func list(entries []string) string {
 	return "[" + strings.Join(quoted, ", ") + "]"
 }
 
-// quote writes a basic string of TOML, whose escapes are not quite Go's.
+// quote returns a basic string of TOML, whose escapes differ from Go's.
 func quote(text string) string {
 	var out strings.Builder
 	out.WriteByte('"')

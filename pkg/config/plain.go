@@ -7,10 +7,9 @@ import (
 	"strings"
 )
 
-// parsePlain reads a file of plain lines, as the default one is and nearly all are, without
-// the TOML parser, which would take a tenth of the time that the shim has for a container's start.
-// Where it says true, the Config is what the parser would find, unchecked. It says false
-// wherever there is anything else than it knows, right or wrong.
+// parsePlain reads a file of plain lines, such as the default file and nearly all others, without the TOML parser,
+// which takes a tenth of the shim's time budget at a container's start. If it returns true, the Config is the
+// parser's result, unchecked. It returns false for everything that it does not know, whether valid or not.
 func parsePlain(text string) (Config, bool) {
 	c := Default()
 	seen := make(map[string]bool, 16)
@@ -58,7 +57,7 @@ func parsePlain(text string) (Config, bool) {
 	return c, true
 }
 
-// set gives a key its value; false where the key is unknown or the value is not plainly one of its type.
+// set assigns a value to a key; false if the key is unknown, or the value is not plainly of its type.
 func (c *Config) set(name, value string) bool {
 	list, isList := plainValue(value)
 	isText := isList && value[0] == '"'
@@ -104,14 +103,14 @@ func boolean(to *bool, value string) bool {
 	return value == "true" || value == "false"
 }
 
-// number takes plain decimal digits.
+// number parses plain decimal digits.
 func number(to *int, value string) bool {
 	n, err := strconv.Atoi(value)
 	*to = n
 	return err == nil && strconv.Itoa(n) == value
 }
 
-// isPrintable says whether a line is nothing but printable ASCII and tabs.
+// isPrintable reports whether a line has only printable ASCII and tabs.
 func isPrintable(line string) bool {
 	for i := 0; i < len(line); i++ {
 		if (line[i] < ' ' || line[i] > '~') && line[i] != '\t' {

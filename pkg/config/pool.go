@@ -8,8 +8,8 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 )
 
-// Pool is the set of sizes that are decided once, when the programs are loaded. Sizes are bytes. Its JSON is what
-// `tracectl load` and `tracectl status` print as "options".
+// Pool holds the sizes that are fixed when the programs are loaded, in bytes or counts. Its JSON is printed as
+// "options" by `tracectl load` and `tracectl status`.
 type Pool struct {
 	Rings       int  `toml:"rings" json:"recordings"`
 	RingSize    Size `toml:"ring-size" json:"ringSize"`
@@ -27,12 +27,12 @@ type PoolSetting struct {
 	usage    string // for the flag's help
 	doc      string // for the file
 	min, max int64
-	power    bool // only powers of two
+	power    bool // powers of two only
 	fallback int64
 	of       func(*Pool) amount
 }
 
-// PoolSettings has one entry for each member of a Pool, in the order in which they are shown.
+// PoolSettings has one entry for each member of a Pool, in the order in which they are printed.
 var PoolSettings = [...]PoolSetting{
 	{
 		Key: "rings", Flag: "recordings",
@@ -46,7 +46,7 @@ longest ago is used again.`,
 		Key: "ring-size", Flag: "ring-size",
 		usage: "memory of one recording",
 		doc:   `Memory of one recording.`,
-		// A map's value stays below 4 MiB: some kernels bound an array's value by KMALLOC_MAX_SIZE.
+		// A map's value stays below 4 MiB: some kernels limit an array's value to KMALLOC_MAX_SIZE.
 		min: 4 << 10, max: 2 << 20, power: true, fallback: 256 << 10,
 		of: func(p *Pool) amount { return &p.RingSize },
 	},
@@ -85,7 +85,7 @@ type amount interface {
 	Value
 	number() int64
 	assign(int64)
-	setPlain(text string) bool // takes the value of a plain line of the file
+	setPlain(text string) bool // sets the value from a plain line of the file
 	toml() string
 }
 
@@ -96,13 +96,13 @@ type Value interface {
 	Type() string
 }
 
-// Of is the member of p that the setting describes. It can be the value of a flag.
+// Of returns the setting's member of p, as the value of a flag.
 func (s *PoolSetting) Of(p *Pool) Value { return s.of(p) }
 
-// Help says what the setting is and what it takes.
+// Help describes the setting and its values.
 func (s *PoolSetting) Help() string { return s.usage + " (" + s.bounds() + ")" }
 
-// bounds says what values the setting takes: "a power of two, 4KiB to 2MiB".
+// bounds describes the valid values: "a power of two, 4KiB to 2MiB".
 func (s *PoolSetting) bounds() string {
 	var p Pool
 	a := s.of(&p)
@@ -116,7 +116,7 @@ func (s *PoolSetting) bounds() string {
 	return text
 }
 
-// check returns an error if p's value is out of bounds. name is what the error calls the setting.
+// check returns an error if p's value is out of bounds. name is the setting's name for the error.
 func (s *PoolSetting) check(name string, p *Pool) error {
 	n := s.of(p).number()
 	if n < s.min || n > s.max || s.power && n&(n-1) != 0 {
@@ -125,10 +125,11 @@ func (s *PoolSetting) check(name string, p *Pool) error {
 	return nil
 }
 
-// DefaultPool fits a node of 110 pods: about 64 MiB of recordings, 21 MiB of identities and 8 MiB of execs.
+// DefaultPool returns sizes for a node of 110 pods: about 64 MiB of recordings, 21 MiB of identities and 8 MiB of
+// execs.
 func DefaultPool() Pool { return makePool(func(s *PoolSetting) int64 { return s.fallback }) }
 
-// SmallestPool has the least that every setting takes.
+// SmallestPool returns the minimum of every setting.
 func SmallestPool() Pool { return makePool(func(s *PoolSetting) int64 { return s.min }) }
 
 func makePool(value func(*PoolSetting) int64) Pool {
@@ -140,7 +141,7 @@ func makePool(value func(*PoolSetting) int64) Pool {
 	return p
 }
 
-// With returns the pool with the sizes that another one has for the flags that were set.
+// With returns the pool with the sizes of flags for those flags that were set.
 func (p Pool) With(flags Pool, set func(flag string) bool) Pool {
 	for i := range PoolSettings {
 		if s := &PoolSettings[i]; set(s.Flag) {
@@ -150,7 +151,7 @@ func (p Pool) With(flags Pool, set func(flag string) bool) Pool {
 	return p
 }
 
-// String lists the sizes by the names of their flags.
+// String lists the sizes with the names of their flags.
 func (p Pool) String() string {
 	text := ""
 	for i := range PoolSettings {
@@ -163,7 +164,7 @@ func (p Pool) String() string {
 	return text
 }
 
-// Validate returns an error that names the first size that is out of bounds, and its bounds.
+// Validate returns an error for the first size that is out of bounds, with its bounds.
 func (p Pool) Validate() error {
 	for i := range PoolSettings {
 		s := &PoolSettings[i]
@@ -178,7 +179,7 @@ func (p Pool) Validate() error {
 	return nil
 }
 
-// repair puts the default in the place of each size that is out of bounds, and returns an error for each.
+// repair replaces each size out of bounds with its default, and returns an error for each.
 func (p *Pool) repair() []error {
 	var problems []error
 	for i := range PoolSettings {
@@ -191,7 +192,7 @@ func (p *Pool) repair() []error {
 	return problems
 }
 
-// setPlain gives the setting of a key the value of a plain line; false if the key is unknown or the value is not plain.
+// setPlain sets a key from a plain line; false if the key is unknown or the value is not plain.
 func (p *Pool) setPlain(key, value string) bool {
 	for i := range PoolSettings {
 		if s := &PoolSettings[i]; s.Key == key {

@@ -11,8 +11,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestPoolSettings holds the table against the struct: each member has one entry, under its key, and a default that is in
-// bounds.
+// TestPoolSettings compares the table with the struct: each member has one entry, under its key, and a default
+// within bounds.
 func TestPoolSettings(t *testing.T) {
 	var p Pool
 	members := reflect.TypeFor[Pool]()

@@ -8,14 +8,14 @@ import (
 	"strings"
 )
 
-// Runtime is where the real runtime is: absolute paths, and names that are searched
-// for, in the order in which they are tried. In the file it is one string or a list.
+// Runtime lists the real runtime's candidates in the order in which they are tried: absolute paths, and names to
+// search for. In the file it is one string or a list.
 type Runtime []string
 
-// Directories are searched behind PATH: conmon, for one, has no PATH.
+// Directories are searched after PATH: some callers, such as conmon, have no PATH.
 var Directories = [...]string{"/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"}
 
-// Candidates are the paths at which the runtime may be, best first, where searchPath is PATH.
+// Candidates returns the paths at which the runtime may be, best first. searchPath is the PATH.
 func (r Runtime) Candidates(searchPath string) []string {
 	var paths []string
 	for _, name := range r {
@@ -35,11 +35,10 @@ func (r Runtime) Candidates(searchPath string) []string {
 	return paths
 }
 
-// ParseRuntime reads nothing but what RuntimeFor gives for name, without a TOML parser: that is all the
-// shim needs for most of what it is called for, and a parser takes as long as
-// everything else it does. Where it says true, the Runtime is the one that Parse finds
-// in the same text, whatever else is wrong with the text. It says false where the lines
-// above the first table (or the one after [runtimes], for a name) are more than comments and keys with plain values.
+// ParseRuntime finds the result of RuntimeFor for name without a TOML parser. Most calls of the shim need nothing
+// else of the file, and the parser would double their time. If it returns true, the Runtime is the one that Parse
+// finds in the same text, even if the rest of the text is invalid. It returns false if the lines before the first
+// table (for a name: before the table after [runtimes]) are anything but comments and keys with plain values.
 func ParseRuntime(text, name string) (Runtime, bool) {
 	runtime, named, ok := plainRuntimes(text, name != "")
 	if !ok {
@@ -49,8 +48,8 @@ func ParseRuntime(text, name string) (Runtime, bool) {
 	return c.RuntimeFor(name), true
 }
 
-// RuntimeFor is where the real runtime is for the shim called as runc-trace-NAME: the one that [runtimes] has for the
-// name, or else whatever is called so. Without a name it is Runtime.
+// RuntimeFor returns the real runtime for the shim called as runc-trace-NAME: the entry of [runtimes], or else a
+// program called NAME. Without a name it returns Runtime.
 func (c *Config) RuntimeFor(name string) Runtime {
 	if name == "" {
 		return c.Runtime
@@ -61,7 +60,7 @@ func (c *Config) RuntimeFor(name string) Runtime {
 	return Runtime{name}
 }
 
-// plainRuntimes reads runtime, and [runtimes] if that is asked for and stands before all other tables.
+// plainRuntimes reads the key runtime, and, if named is set, the table [runtimes] if it is the first one.
 func plainRuntimes(text string, named bool) (runtime Runtime, runtimes map[string]string, ok bool) {
 	const table = "[runtimes]"
 	section := ""
@@ -110,7 +109,7 @@ func plainRuntimes(text string, named bool) (runtime Runtime, runtimes map[strin
 	return runtime, runtimes, true
 }
 
-// addRuntime takes a line of [runtimes]; false where it is not plainly a path for a new name.
+// addRuntime adds a line of [runtimes]; false if it is not plainly a path for a new name.
 func addRuntime(runtimes map[string]string, name, value string, list Runtime) bool {
 	_, known := runtimes[name]
 	if known || !isBareKey(name) || list == nil || strings.TrimSpace(value)[0] != '"' || !path.IsAbs(list[0]) {
@@ -120,7 +119,7 @@ func addRuntime(runtimes map[string]string, name, value string, list Runtime) bo
 	return true
 }
 
-// isBareKey says whether a key of TOML needs no quotes.
+// isBareKey reports whether a key needs no quotes in TOML.
 func isBareKey(key string) bool {
 	for i := 0; i < len(key); i++ {
 		if c := key[i]; (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '-' && c != '_' {
@@ -130,7 +129,7 @@ func isBareKey(key string) bool {
 	return key != ""
 }
 
-// isPlainKey says whether a key is what this file's keys look like.
+// isPlainKey reports whether a key has the form of this file's keys.
 func isPlainKey(key string) bool {
 	for i := 0; i < len(key); i++ {
 		if c := key[i]; (c < 'a' || c > 'z') && c != '-' {
@@ -140,8 +139,8 @@ func isPlainKey(key string) bool {
 	return key != ""
 }
 
-// plainValue reads a string without escapes, or a list of such on one line; true and
-// false give no list. It refuses everything else.
+// plainValue parses a string without escapes, or a list of these on one line; for true and false it returns no
+// list. It refuses everything else.
 func plainValue(value string) (Runtime, bool) {
 	if value == "true" || value == "false" {
 		return nil, true
@@ -168,7 +167,7 @@ func plainValue(value string) (Runtime, bool) {
 	}
 }
 
-// plainString cuts a quoted string off the front of text.
+// plainString cuts a quoted string off the beginning of text.
 func plainString(text string) (entry, rest string, ok bool) {
 	if text == "" || text[0] != '"' {
 		return "", "", false
@@ -182,13 +181,13 @@ func plainString(text string) (entry, rest string, ok bool) {
 	return entry, rest, ok
 }
 
-// isEnd says whether a value may end here.
+// isEnd reports whether a value may end here.
 func isEnd(rest string) bool {
 	rest = strings.TrimSpace(rest)
 	return rest == "" || rest[0] == '#'
 }
 
-// UnmarshalTOML takes a string or a list of strings.
+// UnmarshalTOML accepts a string or a list of strings.
 func (r *Runtime) UnmarshalTOML(value any) error {
 	switch value := value.(type) {
 	case string:
@@ -209,7 +208,7 @@ func (r *Runtime) UnmarshalTOML(value any) error {
 	return fmt.Errorf("runtime is of type %T, want a string or a list of strings", value)
 }
 
-// check says which entry can never be found.
+// check returns an error for an entry that can never be found.
 func (r Runtime) check() error {
 	if len(r) == 0 {
 		return fmt.Errorf("runtime is empty")

@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// Size is a number of bytes. In text it is a plain number or one with a binary unit:
-// "4096", "256KiB", "8MiB", "1GiB". It can be the value of a command-line flag.
+// Size is a number of bytes. As text it is a plain number, or a number with a binary unit: "4096", "256KiB",
+// "8MiB", "1GiB". It can be the value of a flag.
 type Size int64
 
 var units = [...]struct {
@@ -18,8 +18,8 @@ var units = [...]struct {
 	size Size
 }{{"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}, {"B", 1}}
 
-// ParseSize reads a Size. It refuses what is negative, too large for a Size, or has a
-// unit other than B, KiB, MiB and GiB.
+// ParseSize parses a Size. It refuses negative numbers, numbers too large for a Size, and units other than B, KiB,
+// MiB and GiB.
 func ParseSize(text string) (Size, error) {
 	var s Size
 	if err := s.Set(text); err != nil {
@@ -48,8 +48,8 @@ func (s *Size) Set(text string) error {
 	return nil
 }
 
-// decimal takes a size with a decimal unit, or one that is cut short, apart: "1GB", "1g". It returns the binary unit that is
-// meant, most likely; or else none.
+// decimal splits a size with a decimal or abbreviated unit: "1GB", "1g". It returns the binary unit that is
+// probably meant, or "".
 func decimal(text string) (number, unit string) {
 	number = strings.TrimRight(text, "kKmMgGiIbB ")
 	unit = strings.ToLower(strings.TrimSpace(text[len(number):]))
@@ -63,7 +63,7 @@ func decimal(text string) (number, unit string) {
 	return "", ""
 }
 
-// String is the size in the largest unit that divides it, as ParseSize reads it.
+// String returns the size in the largest unit that divides it, in the form of ParseSize.
 func (s Size) String() string {
 	for _, unit := range units {
 		if s != 0 && s%unit.size == 0 && unit.size > 1 {
@@ -73,10 +73,10 @@ func (s Size) String() string {
 	return strconv.FormatInt(int64(s), 10)
 }
 
-// Type names the kind of value in a flag's help.
+// Type returns the kind of value for a flag's help.
 func (s *Size) Type() string { return "size" }
 
-// UnmarshalTOML takes a number or a string.
+// UnmarshalTOML accepts a number or a string.
 func (s *Size) UnmarshalTOML(value any) error {
 	switch value := value.(type) {
 	case int64:
@@ -97,7 +97,7 @@ func (s *Size) number() int64 { return int64(*s) }
 
 func (s *Size) assign(n int64) { *s = Size(n) }
 
-// setPlain takes a string or a number of bytes.
+// setPlain accepts a string or a number of bytes.
 func (s *Size) setPlain(value string) bool {
 	if text, rest, ok := plainString(value); ok {
 		return isEnd(rest) && s.Set(text) == nil
@@ -108,7 +108,7 @@ func (s *Size) setPlain(value string) bool {
 	return ok && n >= 0
 }
 
-// toml is a string if the size has a unit, else a number.
+// toml returns a string if the size has a unit, else a number.
 func (s *Size) toml() string {
 	if text := s.String(); strings.HasSuffix(text, "B") {
 		return quote(text)
@@ -116,13 +116,13 @@ func (s *Size) toml() string {
 	return strconv.FormatInt(int64(*s), 10)
 }
 
-// Count is a number of things that can be the value of a command-line flag.
+// Count is a number that can be the value of a flag.
 type Count int
 
-// String is the number in decimal digits.
+// String returns the number in decimal digits.
 func (c *Count) String() string { return strconv.Itoa(int(*c)) }
 
-// Set reads decimal digits.
+// Set parses decimal digits.
 func (c *Count) Set(text string) error {
 	n, err := strconv.Atoi(text)
 	if err != nil {
@@ -132,7 +132,7 @@ func (c *Count) Set(text string) error {
 	return nil
 }
 
-// Type names the kind of value in a flag's help.
+// Type returns the kind of value for a flag's help.
 func (c *Count) Type() string { return "count" }
 
 func (c *Count) number() int64 { return int64(*c) }
