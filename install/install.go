@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package install holds files that packages and tracectl install.
+// Package install embeds the files that packages and tracectl install.
 package install
 
 import _ "embed"
@@ -15,5 +15,5 @@ var Unit string
 //go:embed runc-trace-agent.service
 var AgentUnit string
 
-// BinDir is where programs are installed that no package has brought.
+// BinDir is the directory for programs that no package provides.
 const BinDir = "/opt/runc-trace/bin"

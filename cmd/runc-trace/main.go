@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Command runc-trace is an OCI runtime that registers the containers it is asked for,
-// and leaves everything else to the real runtime.
+// Command runc-trace is an OCI runtime that registers new containers, and leaves all other work to the real runtime.
 package main
 
 import (

@@ -112,7 +112,7 @@ func newAgent(s *settings) *cobra.Command {
 	return c
 }
 
-// nodeName is what the kubelet calls a host unless it is told otherwise.
+// nodeName returns the kubelet's default name for this host.
 func nodeName() (string, error) {
 	if name := os.Getenv("NODE_NAME"); name != "" {
 		return name, nil
@@ -124,8 +124,8 @@ func nodeName() (string, error) {
 	return strings.ToLower(strings.TrimSpace(name)), nil
 }
 
-// newLog is where the agent's messages go. The Kubernetes client's own ones are left out: the agent says itself what
-// its sources answer.
+// newLog returns the logger for the agent's messages. It omits those of the Kubernetes client, because the agent
+// reports its sources' answers itself.
 func newLog(w io.Writer, form string) *logrus.Logger {
 	klog.SetLogger(klog.New(nil))
 	log := logrus.New()
@@ -138,12 +138,12 @@ func newLog(w io.Writer, form string) *logrus.Logger {
 	return log
 }
 
-// runAgent runs until a signal comes.
+// runAgent runs until it receives a signal.
 func runAgent(a *agent.Agent, at *agent.Address, checks string) error {
 	agent.LimitMemory()
 	signalled, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM)
 	defer stop()
-	context.AfterFunc(signalled, stop) // a second signal kills, whatever goes on
+	context.AfterFunc(signalled, stop) // a second signal kills the process
 
 	work, ctx := errgroup.WithContext(signalled)
 	work.Go(func() error { a.Run(ctx); return nil })
@@ -156,12 +156,12 @@ func runAgent(a *agent.Agent, at *agent.Address, checks string) error {
 	ended := make(chan error, 1)
 	go func() { ended <- work.Wait() }()
 	go notify(ctx, a)
-	<-ctx.Done() // a signal, or one of both failed
+	<-ctx.Done() // a signal arrived, or one of both failed
 	_, _ = daemon.SdNotify(false, daemon.SdNotifyStopping)
 	select {
 	case err := <-ended:
 		return err
-	case <-time.After(5 * time.Second): // whatever does not end: nothing is lost
+	case <-time.After(5 * time.Second): // exit even if they are still running: nothing is lost
 		if signalled.Err() != nil {
 			return nil
 		}
@@ -169,7 +169,7 @@ func runAgent(a *agent.Agent, at *agent.Address, checks string) error {
 	}
 }
 
-// notify tells systemd, where it waits for that, that the agent runs, and goes on doing so.
+// notify tells systemd that the agent runs, and keeps doing so, if systemd expects it.
 func notify(ctx context.Context, a *agent.Agent) {
 	told, err := daemon.SdNotify(false, daemon.SdNotifyReady)
 	if err != nil || !told {

@@ -10,7 +10,7 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/terminal"
 )
 
-// warnOfChoice says of which containers it is not sure whether they belong into a list.
+// warnOfChoice lists the containers that may or may not match the filter.
 func warnOfChoice(stderr io.Writer, c *labels.Choice) {
 	named := map[string]bool{}
 	for _, container := range c.Truncated {
@@ -26,7 +26,8 @@ func warnOfChoice(stderr io.Writer, c *labels.Choice) {
 	}
 }
 
-// nothing says that a filter chooses no container. A container's name or ID that nothing has is an error.
+// nothing reports that a filter matches no container. If no container has the requested name or ID, it returns an
+// error.
 func nothing(stderr io.Writer, filter *labels.Filter, output string) error {
 	if err := filter.Unmet(); err != nil {
 		return err

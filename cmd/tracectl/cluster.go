@@ -30,9 +30,9 @@ the others answer is printed all the same.
 
 As kubectl's plugin, the same is called "kubectl runc-trace".`
 
-// clusterSettings are the flags of all commands for a cluster.
+// clusterSettings holds the flags of all commands for a cluster.
 type clusterSettings struct {
-	node           *settings // those that are passed on to the nodes
+	node           *settings // flags that are passed on to the nodes
 	connection     connection
 	agentNamespace string
 	nodes          globs
@@ -62,7 +62,7 @@ func newCluster(s *settings) *cobra.Command {
 	return c
 }
 
-// globs are names or patterns, from a flag that may be given several times.
+// globs holds names or patterns from a repeatable flag.
 type globs []labels.Glob
 
 func (g *globs) String() string {
@@ -84,7 +84,7 @@ func (g *globs) Set(text string) error {
 	return nil
 }
 
-// matching leaves the nodes that were asked for. A name, or a pattern, that no node has is an error.
+// matching returns the requested nodes. It returns an error if no node matches a name or pattern.
 func (g globs) matching(nodes []cluster.Node) ([]cluster.Node, error) {
 	if len(g) == 0 {
 		return nodes, nil
@@ -105,7 +105,7 @@ func (g globs) matching(nodes []cluster.Node) ([]cluster.Node, error) {
 	return nodes, nil
 }
 
-// open finds the nodes that are asked.
+// open finds the nodes to query.
 func (cs *clusterSettings) open(ctx context.Context, c *cobra.Command) (*clusterRun, error) {
 	if err := cs.connection.check(); err != nil {
 		return nil, &usageError{c, err}
@@ -136,11 +136,11 @@ func (cs *clusterSettings) open(ctx context.Context, c *cobra.Command) (*cluster
 	return run, err
 }
 
-// clusterRun is one command that goes on.
+// clusterRun is one run of a command.
 type clusterRun struct {
 	cluster.Cluster
 	find   func(context.Context) ([]cluster.Node, error)
-	place  func(ctx context.Context, namespace, pod string) (cluster.Place, error) // nil: nobody knows
+	place  func(ctx context.Context, namespace, pod string) (cluster.Place, error) // nil if unavailable
 	stdout io.Writer
 	status *statusLine
 }
@@ -159,7 +159,7 @@ func newClusterRun(ctx context.Context, runner cluster.Runner, find func(context
 	return run, nil
 }
 
-// nodeArgs are the arguments of a node's tracectl: its command, and those flags of ours that are its own and were given.
+// nodeArgs returns the arguments for a node's tracectl: its command, and those given flags that apply to it.
 func (cs *clusterSettings) nodeArgs(c *cobra.Command, command ...string) []string {
 	args := slices.Clone(command)
 	if cs.node.pinDir != "" {
@@ -180,16 +180,16 @@ func (cs *clusterSettings) nodeArgs(c *cobra.Command, command ...string) []strin
 // ownFlag marks flags that are not passed on to the nodes.
 const ownFlag = "runc-trace-own"
 
-// keep marks flags as ours.
+// keep marks flags that are not passed on.
 func keep(c *cobra.Command, names ...string) {
 	for _, name := range names {
 		if err := c.Flags().SetAnnotation(name, ownFlag, []string{"true"}); err != nil {
-			panic(err) // there is such a flag
+			panic(err) // the flag exists
 		}
 	}
 }
 
-// addAllNamespaces adds -A, which kubectl's users are used to.
+// addAllNamespaces adds -A, as kubectl has it.
 func addAllNamespaces(c *cobra.Command) {
 	c.Flags().BoolP("all-namespaces", "A", false, "pods of all namespaces, as without --namespace")
 	exclude(c, "all-namespaces", "namespace")
@@ -209,7 +209,7 @@ func (cs *clusterSettings) completeNodes(c *cobra.Command, _ []string, typed str
 	return offer(names, typed)
 }
 
-// quick is open for completion: whoever has pressed a key does not wait for long, and wants no notes.
+// quick is a variant of open for completion: it has a short timeout, and prints no notes.
 func (cs *clusterSettings) quick(c *cobra.Command) (*clusterRun, error) {
 	const patience = 3 * time.Second
 	cs.timeout.Duration = min(cs.timeout.Duration, patience)

@@ -121,7 +121,7 @@ func (run *clusterRun) execs(ctx context.Context, r *execRequest, args []string,
 	})
 }
 
-// execText shows execs of many nodes.
+// execText prints execs of many nodes.
 type execText struct {
 	columns execlog.Columns
 	json    bool

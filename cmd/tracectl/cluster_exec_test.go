@@ -54,7 +54,7 @@ func TestClusterExec(t *testing.T) {
 			"n1       2026-01-01T00:00:01.500000000Z sh               7      1        0 /bin/sh -c \"\\x1b[2J\"\n" +
 			"worker-2 2026-01-01T00:00:02.500000000Z sh               7      1        0 /bin/sh -c \"\\x1b[2J\"\n" +
 			"n1       2026-01-01T00:00:03.500000000Z sh               7      1        0 /bin/sh -c \"\\x1b[2J\"\n"},
-		{[]string{"--no-follow", "-t", "relative"}, "" + // an old node does not tell
+		{[]string{"--no-follow", "-t", "relative"}, "" + // an old node does not report it
 			"NODE     TIME            PCOMM            PID    PPID   RET ARGS\n" +
 			"n1       00:01.000000007 sh               7      1        0 /bin/sh -c \"\\x1b[2J\"\n" +
 			"worker-2 -               sh               7      1        0 /bin/sh -c \"\\x1b[2J\"\n" +
@@ -85,7 +85,7 @@ func TestClusterExec(t *testing.T) {
 	}
 }
 
-// TestClusterExecFollows has the nodes be asked for the future, and interrupted.
+// TestClusterExecFollows follows the nodes, and is interrupted.
 func TestClusterExecFollows(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	var asked []string
@@ -117,7 +117,7 @@ func TestClusterExecFollows(t *testing.T) {
 	if len(asked) == 0 {
 		t.Fatal("the node was not asked")
 	}
-	// From when the command was started: connecting takes its time.
+	// --since begins at the start of the command, because connecting takes time.
 	text, _ := strings.CutPrefix(asked[len(asked)-1], "--since=")
 	if since, err := time.ParseDuration(text); err != nil || since <= 0 || since > time.Minute {
 		t.Errorf("asked for %q", asked)
@@ -127,7 +127,7 @@ func TestClusterExecFollows(t *testing.T) {
 	}
 }
 
-// TestTimes says which times exec shows.
+// TestTimes checks which times exec shows.
 func TestTimes(t *testing.T) {
 	for args, want := range map[string]timestamp.Style{
 		"":                           timestamp.None,

@@ -73,10 +73,10 @@ does on one. With -o json they come in the order in which the nodes answer.`,
 	return c
 }
 
-// held counts the bytes of what nodes said that is kept until all of them have answered.
+// held counts the bytes of node output that are held in memory until all nodes have answered.
 type held int
 
-// add fails if it is more than what a whole cluster has: a hostile node could take all memory.
+// add fails if the sum exceeds the maximum for a whole cluster: a hostile node could otherwise use all memory.
 func (h *held) add(n int) error {
 	const most = 256 << 20
 	if *h += held(n); *h > most {
@@ -88,12 +88,13 @@ func (h *held) add(n int) error {
 // listing is a list of objects of all nodes.
 type listing[T any] struct {
 	output *choice
-	what   string // that a name is looked for among: see labels.NewSearch
+	what   string // kind of object that names refer to: see labels.NewSearch
 	filter *labels.Filter
 	table  *table[T]
 }
 
-// print prints what a command prints on all nodes, or of what a name means among what the nodes list.
+// print prints the output of a command of all nodes. Given names, it first finds their objects in the nodes' lists,
+// and prints only those.
 func (l *listing[T]) print(c *cobra.Command, cs *clusterSettings, names, list []string, command ...string) error {
 	ctx, stop := untilSignal(c)
 	defer stop()
@@ -124,7 +125,7 @@ func (l *listing[T]) print(c *cobra.Command, cs *clusterSettings, names, list []
 	return err
 }
 
-// objects prints objects as they come, and tells whether any did.
+// objects prints objects as they arrive, and reports whether any did.
 func (run *clusterRun) objects(ctx context.Context, args []string) (any bool, err error) {
 	defer run.status.end()
 	err = run.Lines(ctx, args, func(node string, line []byte) error {
@@ -143,7 +144,7 @@ func (run *clusterRun) printObject(node string, line []byte) error {
 	return err
 }
 
-// rows prints objects as rows, and tells whether there are any.
+// rows prints objects as rows, and reports whether there were any.
 func (l *listing[T]) rows(ctx context.Context, run *clusterRun, stdout io.Writer, args []string) (any bool, err error) {
 	var list []listed[T]
 	var kept held
@@ -157,7 +158,7 @@ func (l *listing[T]) rows(ctx context.Context, run *clusterRun, stdout io.Writer
 			return err
 		}
 		if l, ok := interface{}(one.value).(interface{ dropLabels() }); ok {
-			l.dropLabels() // of which no column is made
+			l.dropLabels() // no column shows them
 		}
 		if err := kept.add(len(line)); err != nil {
 			return err

@@ -16,7 +16,7 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/labels"
 )
 
-// known hands over the containers that the nodes list, one at a time; add tells whether it keeps one.
+// known calls add with each container that the nodes list; add reports whether it keeps the container.
 func (run *clusterRun) known(ctx context.Context, list []string, add func(labels.Known) bool) error {
 	var kept held
 	return run.Lines(ctx, list, func(node string, line []byte) error {
@@ -31,7 +31,7 @@ func (run *clusterRun) known(ctx context.Context, list []string, add func(labels
 		if j.Evicted {
 			return nil
 		}
-		if !identity.IsID(j.ContainerID) { // it would be found by it, under whatever name it is
+		if !identity.IsID(j.ContainerID) { // a search would find it by this text
 			return fmt.Errorf("%q is no container's ID: %w", j.ContainerID, cluster.ErrLine)
 		}
 		if add(labels.Known{Node: node, Container: j.container()}) {
@@ -41,7 +41,7 @@ func (run *clusterRun) known(ctx context.Context, list []string, add func(labels
 	})
 }
 
-// container is as much of it as finding it takes.
+// container returns the fields that a search needs.
 func (j *containerJSON) container() *labels.Container {
 	c := &labels.Container{Namespace: j.Namespace, Pod: j.Pod, PodUID: j.PodUID, Name: j.Container, ID: j.ContainerID, Engine: j.Engine}
 	if j.Sandbox {
@@ -53,7 +53,7 @@ func (j *containerJSON) container() *labels.Container {
 	return c
 }
 
-// search finds out what a name means among the containers that the nodes list; answer takes it from the search.
+// search resolves a name among the containers that the nodes list; answer takes the result from the search.
 func (run *clusterRun) search(ctx context.Context, name, what string, list []string, answer func(*labels.Search) error) error {
 	search := labels.NewSearch(name, what)
 	failed := run.known(ctx, list, search.Add)
@@ -65,7 +65,7 @@ func (run *clusterRun) search(ctx context.Context, name, what string, list []str
 	err := answer(search)
 	var other *labels.NameError
 	if errors.As(err, &other) && !other.Ambiguous && failures != nil {
-		return fmt.Errorf("%w\n%s", failures, err) // there may be one all the same
+		return fmt.Errorf("%w\n%s", failures, err) // a node that failed may have it
 	}
 	if failures != nil {
 		run.status.note(failures.Error())
@@ -73,7 +73,7 @@ func (run *clusterRun) search(ctx context.Context, name, what string, list []str
 	return err
 }
 
-// narrow leaves of the nodes the one that has what each name means, and returns the arguments that ask it for that.
+// narrow reduces the nodes to the one that has the objects of all names, and returns the arguments that request them.
 func (run *clusterRun) narrow(ctx context.Context, names []string, what string, list []string) ([]string, error) {
 	if len(names) == 0 {
 		return nil, nil
@@ -98,7 +98,7 @@ func (run *clusterRun) narrow(ctx context.Context, names []string, what string, 
 	return []string{"--", names[0]}, nil
 }
 
-// filterArgs are the arguments of a command of a node's tracectl that lists what the flags of a filter choose.
+// filterArgs returns the arguments for a node's tracectl command that lists the containers chosen by a filter.
 func (cs *clusterSettings) filterArgs(c *cobra.Command, command ...string) []string {
 	args := append(command, "--output=json")
 	if cs.node.pinDir != "" {
@@ -112,7 +112,7 @@ func (cs *clusterSettings) filterArgs(c *cobra.Command, command ...string) []str
 	return args
 }
 
-// lister lists the containers that the nodes list which answer soon.
+// lister lists the containers of all nodes that answer soon.
 func (cs *clusterSettings) lister(command ...string) lister {
 	return func(c *cobra.Command) ([]*labels.Container, error) {
 		run, err := cs.quick(c)

@@ -13,8 +13,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestClusterNames asks for containers by name: all nodes are asked which ones they know, and only the one that has what is
-// meant for the rest.
+// TestClusterNames requests containers by name: all nodes are asked for their lists, and only the node that has the
+// container is asked for the rest.
 func TestClusterNames(t *testing.T) {
 	node := func(lines string) answers {
 		return func(args string) result {
@@ -37,7 +37,7 @@ func TestClusterNames(t *testing.T) {
 	}
 	for _, c := range []struct {
 		args []string
-		ran  string // on which node, and how
+		ran  string // node and command that ran
 	}{
 		{[]string{"containers", "containerd://aaaa", "-a"}, "n1: tracectl containers --output=json --all=true -- containerd://aaaa"},
 		{[]string{"straceback", "list", "n2_default_web", "-n", "default"}, "n2: tracectl straceback list --output=json --namespace=default -- n2_default_web"},

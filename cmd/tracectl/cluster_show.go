@@ -55,15 +55,15 @@ func newClusterStracebackShow(cs *clusterSettings) *cobra.Command {
 	return c
 }
 
-// checkPlace compares where a pod is, as the API server says, with the node that says it had it. What a node says of itself
-// can be a lie, but not that it has a pod which is elsewhere.
+// checkPlace compares the pod's node according to the API server with the node that claims the pod. A node may lie
+// about itself, but must not claim a pod of another node.
 func (run *clusterRun) checkPlace(ctx context.Context, k labels.Known, name string) error {
 	if k.Pod == "" || run.place == nil || strings.HasPrefix(name, k.Node+"_") {
 		return nil
 	}
 	at, err := run.place(ctx, k.Namespace, k.Pod)
 	switch {
-	case err != nil || at.UID == "" || at.Node == "" || at.Node == k.Node: // it is gone, or this user may not know
+	case err != nil || at.UID == "" || at.Node == "" || at.Node == k.Node: // gone, or not readable by this user
 	case at.UID == k.PodUID:
 		return fmt.Errorf("node %s says that it has pod %s/%s, but the API server has it on node %s; name it %s_%s_%s to see it all the same",
 			terminal.String(k.Node), terminal.String(k.Namespace), terminal.String(k.Pod), terminal.String(at.Node), terminal.String(k.Node), terminal.String(k.Namespace), terminal.String(k.Pod))
@@ -74,7 +74,7 @@ func (run *clusterRun) checkPlace(ctx context.Context, k labels.Known, name stri
 	return nil
 }
 
-// show finds the node that has what a name means, and prints what it has.
+// show finds the node that has the named container, and prints its output.
 func (run *clusterRun) show(ctx context.Context, name string, list, show []string, output string) error {
 	defer run.status.end()
 	var found []labels.Known

@@ -29,7 +29,7 @@ anything was dropped. "tracectl status", or -o json, has the reasons.`,
 	return c
 }
 
-// statusTable is how nodes are listed.
+// statusTable lists nodes.
 var statusTable = table[statusJSON]{
 	columns: []terminal.Column{
 		{Name: "VERSION"}, {Name: "LOADED"}, {Name: "PROGRAMS"}, {Name: "AGENT"}, {Name: "RUNNING"},
@@ -38,7 +38,7 @@ var statusTable = table[statusJSON]{
 	row: (*statusJSON).row,
 }
 
-// row shows a node as of a time.
+// row returns the cells of a node at a time.
 func (s *statusJSON) row(now time.Time) []string {
 	programs := "current"
 	switch {

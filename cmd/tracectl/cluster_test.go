@@ -23,10 +23,10 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// answers is what a node's tracectl does, called with arguments.
+// answers is a fake tracectl of a node: it maps arguments to a result.
 type answers func(args string) result
 
-// fakeCluster is an API server, with nodes that answer. A nil one is not ready.
+// fakeCluster is an API server with nodes. A node without answers is not ready.
 func fakeCluster(t *testing.T, nodes map[string]answers, pods ...corev1.Pod) (server string, asked func() []string) {
 	var mu sync.Mutex
 	var calls []string
@@ -137,7 +137,7 @@ func TestClusterList(t *testing.T) {
 	}
 }
 
-// agoOf is how a table shows the time since then.
+// agoOf returns the age of a time, as in a table.
 func agoOf(then string) string {
 	at, err := time.Parse(time.RFC3339, then)
 	if err != nil {
@@ -146,7 +146,7 @@ func agoOf(then string) string {
 	return age(&at, time.Now())
 }
 
-// alignAgain makes columns' widths the same, whatever an age takes.
+// alignAgain makes the widths of columns independent of the length of ages.
 func alignAgain(table string) string {
 	var lines []string
 	for line := range strings.Lines(table) {
@@ -199,7 +199,7 @@ func TestClusterShow(t *testing.T) {
 	for _, c := range []struct {
 		args []string
 		want result
-		ran  string // on which node, and how
+		ran  string // node and command that ran
 	}{
 		{[]string{"db"}, shown, "n2: tracectl straceback show -- db"},
 		{[]string{"n1_default_web", "-x", "-e", "read,write", "--pid", "7,8", "-p", "-n", "default"}, shown,
@@ -268,7 +268,8 @@ func TestClusterUsage(t *testing.T) {
 	}
 }
 
-// TestClusterFlagsAreTheNodes has each command for a cluster take the flags of the node's, and mean the same by them.
+// TestClusterFlagsAreTheNodes checks that each command for a cluster has the flags of the node's command, with the
+// same meaning.
 func TestClusterFlagsAreTheNodes(t *testing.T) {
 	root := newRoot()
 	for _, command := range []string{"exec", "containers", "status", "straceback list", "straceback show"} {
@@ -281,7 +282,7 @@ func TestClusterFlagsAreTheNodes(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, name := range flagNames(node) {
-			if name == "heartbeat" || name == "names" { // which are for what reads from afar
+			if name == "heartbeat" || name == "names" { // only programs use these
 				continue
 			}
 			a, b := node.Flags().Lookup(name), all.Flags().Lookup(name)
@@ -304,7 +305,8 @@ func flagNames(c *cobra.Command) []string {
 	return names
 }
 
-// TestClusterPlace has nodes tell what is not theirs: as a container's ID, by a name within a pod, and of a pod that is elsewhere.
+// TestClusterPlace has nodes claim foreign objects: by a container's ID, by a name within a pod, and by a pod on
+// another node.
 func TestClusterPlace(t *testing.T) {
 	list := func(lines string) answers {
 		return func(args string) result {
@@ -331,7 +333,7 @@ func TestClusterPlace(t *testing.T) {
 		pods   []corev1.Pod
 		show   string
 		code   int
-		stderr string // some of it
+		stderr string // a part of it
 	}{
 		"an ID that is a name":        {map[string]answers{"honest": list(web), "hostile": list(id(web, "default/web-0"))}, nil, "default/web-0", 0, "1 of 2 nodes did not answer in full: hostile"},
 		"an ID of control characters": {map[string]answers{"honest": list(web), "hostile": list(id(web, "web-0\\u0000"))}, nil, "default/web-0", 0, "hostile: 1 lines were left out"},
@@ -353,7 +355,7 @@ func TestClusterPlace(t *testing.T) {
 	}
 }
 
-// TestClusterTooMuch has a node list more than a node can have: the rest is left out, and said.
+// TestClusterTooMuch has a node list more than a node can have: the rest is omitted and reported.
 func TestClusterTooMuch(t *testing.T) {
 	server, _ := fakeCluster(t, map[string]answers{
 		"honest": func(string) result { return result{0, fmt.Sprintf(recordingLine, "web", "aaaa"), ""} },

@@ -12,15 +12,15 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/terminal"
 )
 
-// complete has a flag be completed.
+// complete sets the completion function of a flag.
 func complete(c *cobra.Command, flag string, function cobra.CompletionFunc) {
 	if err := c.RegisterFlagCompletionFunc(flag, function); err != nil {
 		panic(err) // the flag has just been added
 	}
 }
 
-// offer is what the shell is offered of some candidates: each that begins as what was typed, once, in order. Containers choose
-// candidates: those that a terminal or a shell could take for more than a word are left out.
+// offer returns the candidates that begin with the typed text, sorted and without duplicates. Containers choose
+// candidates, so offer omits those that a terminal or a shell could take for more than a word.
 func offer(candidates []string, typed string) ([]string, cobra.ShellCompDirective) {
 	offered := slices.DeleteFunc(candidates, func(candidate string) bool {
 		return !terminal.Harmless(candidate) || !strings.HasPrefix(candidate, typed)
@@ -29,10 +29,10 @@ func offer(candidates []string, typed string) ([]string, cobra.ShellCompDirectiv
 	return slices.Compact(offered), cobra.ShellCompDirectiveNoFileComp
 }
 
-// lister lists the containers that a command may be asked for.
+// lister lists the containers that a command accepts.
 type lister func(c *cobra.Command) ([]*labels.Container, error)
 
-// completeContainers has a command's NAME and the flags that choose containers be completed.
+// completeContainers completes a command's NAME, and the flags that select containers.
 func completeContainers(c *cobra.Command, list lister) {
 	c.ValidArgsFunction = func(c *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
 		if len(args) > 0 {
@@ -71,7 +71,7 @@ func offerOf(c *cobra.Command, list lister, typed string, candidates func(k *lab
 	return offer(all, typed)
 }
 
-// names are those of a container that begin as what was typed: its full name, or else its pod, or else its ID.
+// names returns the first of a container's full name, pod and ID that begins with the typed text.
 func names(k *labels.Container, typed string) []string {
 	if name := k.FullName(); strings.HasPrefix(name, typed) {
 		return []string{name}
@@ -90,7 +90,7 @@ func ids(k *labels.Container) []string {
 	return all
 }
 
-// pairs are the labels of a container, as a selector's last requirement.
+// pairs returns the labels of a container, as the last requirement of a selector.
 func pairs(k *labels.Container, typed string) []string {
 	before := typed[:strings.LastIndexByte(typed, ',')+1]
 	var all []string
@@ -100,7 +100,7 @@ func pairs(k *labels.Container, typed string) []string {
 	return all
 }
 
-// completeCalls has -e be completed, also behind other calls.
+// completeCalls completes -e, also after other calls.
 func completeCalls(c *cobra.Command, calls *calls) {
 	complete(c, "syscall", func(_ *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
 		before := typed[:max(strings.LastIndexByte(typed, ','), strings.LastIndexByte(typed, '='))+1]
@@ -112,7 +112,7 @@ func completeCalls(c *cobra.Command, calls *calls) {
 	})
 }
 
-// nothingToComplete has the shell not offer files for a flag's value.
+// nothingToComplete stops the shell from offering files as a flag's value.
 func nothingToComplete(c *cobra.Command, flags ...string) {
 	for _, flag := range flags {
 		complete(c, flag, cobra.NoFileCompletions)

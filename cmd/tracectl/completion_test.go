@@ -16,8 +16,8 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/syscalls"
 )
 
-// TestCompletion completes names and flags among containers, some of which have names that a terminal or a shell would take
-// for more: those are not offered.
+// TestCompletion completes names and flags with containers. Some of these have names that a terminal or a shell would
+// take for more than a word: those are not offered.
 func TestCompletion(t *testing.T) {
 	const id = "0123456789abcdef0123456789abcdef"
 	list := []*labels.Container{

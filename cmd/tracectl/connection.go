@@ -13,14 +13,14 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/terminal"
 )
 
-// connection is how to reach the API server, by kubectl's flags and files. cli-runtime has the same flags, on top of the same
-// library, but brings along what discovers types: that would double the size of the program, and the time that it takes to start.
+// connection says how to reach the API server, with kubectl's flags and files. cli-runtime has the same flags and uses
+// the same library, but its discovery of types would double the size and the start time of the program.
 type connection struct {
 	kubeconfig string
 	overrides  clientcmd.ConfigOverrides
 }
 
-// addFlags adds kubectl's flags but for -n, which means the pods that are asked about, and for its deprecated ones.
+// addFlags adds kubectl's flags, except deprecated ones and -n, which selects pods here.
 func (c *connection) addFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&c.kubeconfig, "kubeconfig", "", "path to the kubeconfig file to use (default: $KUBECONFIG, or ~/.kube/config, or the pod's own service account)")
 	names := clientcmd.RecommendedConfigOverrideFlags("")
@@ -32,7 +32,7 @@ func (c *connection) addFlags(flags *pflag.FlagSet) {
 	clientcmd.BindOverrideFlags(&c.overrides, flags, names)
 }
 
-// check refuses values of flags that client-go would refuse in words of Go.
+// check rejects flag values that client-go would reject with errors in terms of Go.
 func (c *connection) check() error {
 	if timeout := c.overrides.Timeout; timeout != "" {
 		if _, err := clientcmd.ParseTimeout(timeout); err != nil {
@@ -47,7 +47,7 @@ func (c *connection) check() error {
 	return nil
 }
 
-// config is what the flags and files say.
+// config returns the configuration from the flags and files.
 func (c *connection) config() (*rest.Config, error) {
 	rules := clientcmd.NewDefaultClientConfigLoadingRules()
 	rules.ExplicitPath = c.kubeconfig

@@ -14,7 +14,7 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/terminal"
 )
 
-// containerJSON is who a container is and how it fares. Names are stable.
+// containerJSON is the identity and state of a container. Names are stable.
 type containerJSON struct {
 	Namespace   string            `json:"namespace"`
 	Pod         string            `json:"pod"`
@@ -27,22 +27,22 @@ type containerJSON struct {
 	Engine      string            `json:"engine"`
 	Labels      map[string]string `json:"labels"`
 
-	// Who said so, of each label: annotation, docker, kubernetes, cri, or sandbox.
+	// Source of each label: annotation, docker, kubernetes, cri, or sandbox.
 	LabelOrigins map[string]labels.Origin `json:"labelOrigins"`
-	Unlabelled   bool                     `json:"unlabelled,omitempty"`      // there may be labels that nobody has told yet
-	Truncated    bool                     `json:"labelsTruncated,omitempty"` // there are labels that found no room
+	Unlabelled   bool                     `json:"unlabelled,omitempty"`      // further labels may not have arrived yet
+	Truncated    bool                     `json:"labelsTruncated,omitempty"` // further labels did not fit
 
 	CgroupID uint64       `json:"cgroupID"`
 	State    labels.State `json:"state"`    // created, running, exited, or ended
 	ExitCode *int         `json:"exitCode"` // null unless it exited by itself
-	Signal   string       `json:"signal"`   // that killed it
+	Signal   string       `json:"signal"`   // signal that killed it
 	Created  *time.Time   `json:"created"`
 	Started  *time.Time   `json:"started"`
 	Exited   *time.Time   `json:"exited"`
-	Ended    *time.Time   `json:"ended"` // its cgroup was removed
+	Ended    *time.Time   `json:"ended"` // when its cgroup was removed
 }
 
-// newContainerJSON takes nil for a container that is not known any more.
+// newContainerJSON accepts nil for an unknown container.
 func newContainerJSON(c *labels.Container, clock clock) containerJSON {
 	if c == nil {
 		return containerJSON{Labels: map[string]string{}, LabelOrigins: map[string]labels.Origin{}}
@@ -60,7 +60,7 @@ func newContainerJSON(c *labels.Container, clock clock) containerJSON {
 	return j
 }
 
-// listedJSON is a container in the list of those that are known. Names are stable.
+// listedJSON is a known container in a list. Names are stable.
 type listedJSON struct {
 	containerJSON
 	Init     uint32 `json:"init"`     // PID of its init, or 0
@@ -68,14 +68,14 @@ type listedJSON struct {
 	Adopted  bool   `json:"adopted"`  // it was running before it was registered
 }
 
-// The columns that say whose a row is. Rows of containers without names are told by ID and image.
+// The columns that identify a row's container. Containers without names are identified by ID and image.
 var whose = []terminal.Column{{Name: "NAMESPACE", Names: true}, {Name: "POD", Names: true}, {Name: "CONTAINER", Names: true}, {Name: "ID"}}
 
 var containerColumns = append(slices.Clip(whose), []terminal.Column{
 	{Name: "STATE"}, {Name: "ENGINE", Rank: 4}, {Name: "IMAGE", Rank: 3, Names: true}, {Name: "AGE", Rank: 1}, {Name: "RECORDED", Rank: 2},
 }...)
 
-// containerTable is how containers are listed: by name, and of one name the newest first.
+// containerTable lists containers by name; containers of the same name are listed newest first.
 var containerTable = table[listedJSON]{
 	columns: containerColumns,
 	named:   func(j *listedJSON) bool { return j.named() },
@@ -85,7 +85,7 @@ var containerTable = table[listedJSON]{
 	},
 }
 
-// later orders the later time first, and none last.
+// later orders later times first, and nil last.
 func later(a, b *time.Time) int {
 	switch {
 	case a == nil && b == nil:
@@ -98,10 +98,10 @@ func later(a, b *time.Time) int {
 	return b.Compare(*a)
 }
 
-// named tells whether more than its ID and its image says whose it is.
+// named reports whether the container has more than an ID and an image.
 func (j *containerJSON) named() bool { return j.Pod != "" || j.Container != "" }
 
-// row shows it as of a time.
+// row returns the cells at a time.
 func (j *listedJSON) row(now time.Time) []string {
 	name := j.Container
 	if j.Sandbox {
@@ -116,7 +116,8 @@ func (j *listedJSON) row(now time.Time) []string {
 	}
 }
 
-// state shows how it fares, with a mark if it crashed: "running", "exited (0) 5m ago", "! killed (SIGKILL) 2h ago".
+// state describes the container's state, with a mark if it crashed: "running", "exited (0) 5m ago", "! killed
+// (SIGKILL) 2h ago".
 func (j *containerJSON) state(now time.Time) string {
 	mark := ""
 	if j.status().Crashed() {
@@ -133,7 +134,7 @@ func (j *containerJSON) state(now time.Time) string {
 	return string(j.State)
 }
 
-// status is its state, with times of the wall clock in the place of CLOCK_BOOTTIME.
+// status returns its state, with times of the wall clock instead of CLOCK_BOOTTIME.
 func (j *containerJSON) status() labels.Status {
 	s := labels.Status{State: j.State, Signal: j.Signal}
 	if j.ExitCode != nil {
@@ -154,7 +155,7 @@ func (j *containerJSON) status() labels.Status {
 	return s
 }
 
-// age is the time since something happened: "5m".
+// age returns the time since an event: "5m".
 func age(at *time.Time, now time.Time) string {
 	if at == nil {
 		return ""
@@ -162,5 +163,5 @@ func age(at *time.Time, now time.Time) string {
 	return duration.HumanDuration(max(0, now.Sub(*at)))
 }
 
-// dropLabels forgets what takes most of the memory.
+// dropLabels drops the fields that use most of the memory.
 func (j *containerJSON) dropLabels() { j.Labels, j.LabelOrigins = nil, nil }

@@ -92,7 +92,7 @@ func listContainers(stdout, stderr io.Writer, s *settings, names []string, filte
 	return nil
 }
 
-// known lists the containers that are known.
+// known lists all known containers.
 func (s *settings) known(*cobra.Command) ([]*labels.Container, error) {
 	i, directory, err := s.open()
 	if err != nil {
@@ -102,7 +102,7 @@ func (s *settings) known(*cobra.Command) ([]*labels.Container, error) {
 	return directory.All(), nil
 }
 
-// recorded tells whether there is a recording of a container.
+// recorded says whether a container has a recording.
 func recorded(i *bpf.Instance, c *labels.Container) string {
 	if c.Ring == 0 {
 		return "no"

@@ -36,7 +36,7 @@ stands what to do about them. What does not apply to the host is left out. Nothi
 changed: programs are loaded on trial, runtimes and engines are asked for their versions.
 Where a check fails, the exit code is 1.`
 
-// doctorTime is how long all commands together may take that the doctor runs.
+// doctorTime limits all commands that the doctor runs together.
 const doctorTime = 30 * time.Second
 
 func newDoctor(s *settings) *cobra.Command {
@@ -59,14 +59,14 @@ func newDoctor(s *settings) *cobra.Command {
 	return c
 }
 
-// facts are those that the doctor cannot find out itself.
+// facts returns the facts that package doctor cannot find out itself.
 func (s *settings) facts() doctor.Facts {
 	f := doctor.Facts{Self: doctor.Self{Version: version, Layout: abi.ABIVersion}}
 	f.Configuration.Path = cmp.Or(s.config, os.Getenv(config.PathEnv), config.DefaultPath)
 	f.Configuration.Config, f.Configuration.Err = s.configuration()
 	_, err := os.Stat(f.Configuration.Path)
 	f.Configuration.Present = err == nil
-	// Its error is the configuration's, which is a check of its own.
+	// The configuration has a check of its own, which reports this error.
 	if f.PinDir.Path, err = s.directory(); err != nil {
 		f.PinDir.Path = f.Configuration.Config.PinDir
 	}
@@ -74,14 +74,14 @@ func (s *settings) facts() doctor.Facts {
 	return f
 }
 
-// readTracer reads what is loaded. Whatever cannot be read is its Err.
+// readTracer reads the state of the loaded programs. If any part cannot be read, it sets Err.
 func readTracer(dir string) doctor.Tracer {
 	var t doctor.Tracer
 	damage, err := bpf.Examine(dir)
 	if err != nil {
 		return doctor.Tracer{Err: err}
 	}
-	if len(damage) > 0 { // whatever is read of it may be wrong
+	if len(damage) > 0 { // other values may be wrong
 		return doctor.Tracer{Err: &bpf.DamageError{Dir: dir, Damage: damage}}
 	}
 	i, err := bpf.Open(dir)
@@ -98,7 +98,7 @@ func readTracer(dir string) doctor.Tracer {
 		return doctor.Tracer{Err: err}
 	}
 	t.Status, t.Since = *read, *clock.time(max(1, read.Loaded))
-	// A pin has the time that the wall clock showed when it was made.
+	// The time of a pin is the wall clock's time at its creation.
 	pin, err := os.Stat(filepath.Join(dir, abi.PinIdentities))
 	if err != nil {
 		return doctor.Tracer{Err: err}
@@ -125,7 +125,7 @@ type checkJSON struct {
 	Remedy string       `json:"remedy"`
 }
 
-// printChecks fails where a check did.
+// printChecks fails if a check failed.
 func printChecks(w io.Writer, checks []doctor.Check, output string) error {
 	width, failed := 0, 0
 	for _, c := range checks {

@@ -6,7 +6,7 @@ package main
 
 import "github.com/spf13/cobra"
 
-// Containers run on Linux: on another system there are only the commands for a cluster's nodes.
+// Containers run on Linux: on other systems, tracectl has only the commands for a cluster's nodes.
 
 func addNodeCommands(*cobra.Command, *settings) {}
 

@@ -77,7 +77,7 @@ func newExec(s *settings) *cobra.Command {
 	r := addExecFlags(c)
 	completeContainers(c, s.known)
 	c.Flags().Var(&r.heartbeat, "heartbeat", "with -o json, also an object with only the time, at the beginning and again each time that so long has passed")
-	// For "tracectl cluster exec": an engine does not tell what it runs that the connection is gone, but for this.
+	// For "tracectl cluster exec": engines do not otherwise tell a process that its connection is gone.
 	c.Flags().BoolVar(&r.untilEOF, "until-eof", false, "end when standard input does")
 	nothingToComplete(c, "heartbeat")
 	if err := c.Flags().MarkHidden("until-eof"); err != nil {
@@ -158,8 +158,8 @@ func printExecs(ctx context.Context, s *settings, names []string, request *execR
 	return nil
 }
 
-// chooseExecs finds out which containers are meant among those that are known. Others of a name, a label or a pattern may
-// come, but no container gets an ID that was known before.
+// chooseExecs resolves names among the known containers. Later containers may match a name, label or pattern, but
+// their IDs are always new.
 func chooseExecs(stderr io.Writer, known []*labels.Container, names []string, r *execRequest) error {
 	if len(names) > 0 {
 		err := r.filter.Choose(names[0], "container called", known)
@@ -176,11 +176,11 @@ func chooseExecs(stderr io.Writer, known []*labels.Container, names []string, r 
 	return nothing(stderr, r.filter, r.output.word)
 }
 
-// labelPoll is how often labels are looked for that are on their way.
+// labelPoll is the interval of looking for labels that have not arrived.
 const labelPoll = 50 * time.Millisecond
 
-// watch returns a function that tells, when it is asked, and looks once a second, whether
-// what was opened is still what is loaded: what is unloaded stays readable, but nothing comes any more.
+// watch returns a function that reports whether the opened maps are still loaded; it looks at most once a second.
+// Unloaded maps stay readable, but get no new records.
 func watch(i *bpf.Instance) func() error {
 	path := filepath.Join(i.Dir, abi.PinABI)
 	opened, err := os.Stat(path)
@@ -201,7 +201,7 @@ func watch(i *bpf.Instance) func() error {
 	}
 }
 
-// heartbeatJSON says that all is well, and that what was logged some time before has been printed. Names are stable.
+// heartbeatJSON says that all events that were logged up to some time before have been printed. Names are stable.
 type heartbeatJSON struct {
 	Time time.Time `json:"heartbeat"`
 }
@@ -209,22 +209,22 @@ type heartbeatJSON struct {
 // execPrinter prints batches of execs.
 type execPrinter struct {
 	*execRequest
-	log       uint64 // when it was loaded, which tells it from others
+	log       uint64 // when the log was loaded, which identifies it
 	reader    *execlog.Reader
 	selection execlog.Selection
 	out       *bufio.Writer
 	stderr    io.Writer
 
 	since uint64    // ns of CLOCK_BOOTTIME
-	beat  time.Time // last heartbeat
-	boot  time.Time // of now: the wall clock may have been set
+	beat  time.Time // time of the last heartbeat
+	boot  time.Time // boot time by the current wall clock, which may have been set
 	began bool
 	line  []byte
 
-	unknown bool // it was said that execs are left out since labels are not known
+	unknown bool // the user was told that execs are omitted because labels are unknown
 }
 
-// begin prints the header: whoever sees it knows that no later exec will be missed.
+// begin prints the header. It tells the user that no later exec will be missed.
 func (p *execPrinter) begin() error {
 	if ago := p.execRequest.since.ago(); ago > 0 {
 		boot, err := boottime.Boot()
@@ -244,8 +244,8 @@ func (p *execPrinter) begin() error {
 	return p.flush()
 }
 
-// flush prints what there is, and a heartbeat where it is time for one: who reads from afar knows then how far it has come, and
-// where nobody reads any more, this is noticed.
+// flush prints pending output, and a heartbeat if one is due. A heartbeat tells remote readers how far the output has
+// come, and fails if the reader is gone.
 func (p *execPrinter) flush() error {
 	if now := time.Now(); p.heartbeat.Duration > 0 && now.Sub(p.beat) >= p.heartbeat.Duration {
 		p.beat = now
@@ -282,7 +282,7 @@ func (p *execPrinter) print(b *execlog.Batch) error {
 	return p.flush()
 }
 
-// release prints execs whose containers' labels have come, or with all, every one that still waits for them.
+// release prints execs whose containers' labels have arrived, or if all is set, every waiting exec.
 func (p *execPrinter) release(all bool) error {
 	if err := p.selection.Release(all); err != nil {
 		return err
@@ -303,8 +303,8 @@ func (p *execPrinter) emit(record *execlog.Record, container *labels.Container) 
 	return err
 }
 
-// warn says that it is not sure whether a container is selected. Of containers that are left out only the first one is named:
-// if no agent runs, they may be many.
+// warn reports that a container may or may not be selected. Of the omitted containers, it names only the first:
+// without an agent, there may be many.
 func (p *execPrinter) warn(c *labels.Container, doubt execlog.Doubt) {
 	var text string
 	switch doubt {
@@ -322,7 +322,7 @@ func (p *execPrinter) warn(c *labels.Container, doubt execlog.Doubt) {
 	fmt.Fprintf(p.stderr, "tracectl: "+text+"\n", terminal.String(c.FullName()))
 }
 
-// noteBeginning says where the past that was asked for is longer than what is kept.
+// noteBeginning reports that the log begins after the requested time.
 func (p *execPrinter) noteBeginning(first *execlog.Record) {
 	if p.began {
 		return

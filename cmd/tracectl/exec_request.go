@@ -14,24 +14,24 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/timestamp"
 )
 
-// execRequest is what `tracectl exec` was asked for, of this node or of many.
+// execRequest holds the flags of `tracectl exec`, for this node or for many.
 type execRequest struct {
 	filter   *labels.Filter
 	columns  execlog.Columns
 	failed   bool
 	runtime  bool
-	since    since // none: all of the past, or none of it
+	since    since // unset: all of the past, or none of it
 	noFollow bool
 	output   *choice
 
 	timestamps *choice
 	time       bool
 
-	heartbeat span // 0: none
+	heartbeat span // 0: no heartbeats
 	untilEOF  bool
 }
 
-// addExecFlags adds the flags that say which execs are wanted, and how they are shown.
+// addExecFlags adds the flags that select execs, and that format them.
 func addExecFlags(c *cobra.Command) *execRequest {
 	flags := c.Flags()
 	r := execRequest{filter: addFilter(c)}
@@ -47,7 +47,7 @@ func addExecFlags(c *cobra.Command) *execRequest {
 	return &r
 }
 
-// shown are the columns that are shown, besides those of names: of the past the time, unless it is said otherwise.
+// shown returns the columns to show besides those of names. By default, the time is shown for past execs.
 func (r *execRequest) shown(c *cobra.Command) execlog.Columns {
 	columns := r.columns
 	if r.output.word == "wide" {
@@ -61,10 +61,10 @@ func (r *execRequest) shown(c *cobra.Command) execlog.Columns {
 	return columns
 }
 
-// past tells whether any of the past is wanted.
+// past reports whether past execs are requested.
 func (r *execRequest) past() bool { return r.noFollow || !r.since.at.IsZero() }
 
-// untilSignal is a context that SIGINT or SIGTERM ends. A second signal kills, whatever goes on.
+// untilSignal returns a context that SIGINT or SIGTERM cancels. A second signal kills the process.
 func untilSignal(c *cobra.Command) (context.Context, context.CancelFunc) {
 	ctx, stop := signal.NotifyContext(c.Context(), syscall.SIGINT, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop)

@@ -13,7 +13,7 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/timestamp"
 )
 
-// choice is a flag that takes one of several words, the first one by default.
+// choice is a flag that accepts one of several words. The first one is the default.
 type choice struct {
 	words []string
 	word  string
@@ -30,7 +30,7 @@ func (c *choice) Set(word string) error {
 	return nil
 }
 
-// addChoice adds a flag that takes one of several words.
+// addChoice adds a flag that accepts one of several words.
 func addChoice(c *cobra.Command, name, short, usage string, words ...string) *choice {
 	value := &choice{words: words, word: words[0]}
 	c.Flags().VarP(value, name, short, usage)
@@ -46,7 +46,7 @@ func addOutput(c *cobra.Command) *choice {
 	return addChoice(c, "output", "o", "form of the output", "text", "json")
 }
 
-// addTimestamps adds -t, with the style that is the default.
+// addTimestamps adds -t with a default style.
 func addTimestamps(c *cobra.Command, style timestamp.Style) *choice {
 	words := []string{string(style)}
 	for _, other := range []timestamp.Style{timestamp.None, timestamp.Relative, timestamp.Wall, timestamp.UTC} {
@@ -57,12 +57,12 @@ func addTimestamps(c *cobra.Command, style timestamp.Style) *choice {
 	return addChoice(c, "timestamps", "t", "times: none, since the container's creation, or RFC 3339 in local time or UTC", words...)
 }
 
-// addListOutput adds -o of what has columns.
+// addListOutput adds -o for output in columns.
 func addListOutput(c *cobra.Command) *choice {
 	return addChoice(c, "output", "o", "form of the output; wide: with all columns, whatever their width", "text", "wide", "json")
 }
 
-// nameHelp is what the help of each command that takes a container says about its name.
+// nameHelp describes NAME in the help of each command that takes a container.
 const nameHelp = `NAME is a container's ID, or engine://ID, or the beginning of either; a pod, as pod or
 namespace/pod; namespace/pod/container; or the container's own name. If several containers
 are meant, they are listed; the exit code is 4 then, and if there is none.`

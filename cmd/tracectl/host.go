@@ -18,7 +18,7 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/hostns"
 )
 
-// pod are the flags of commands that change a host, and can do so from a pod on it.
+// pod holds the flags of commands that change a host, and can do so from a pod.
 type pod struct {
 	host           bool
 	terminationLog string
@@ -32,7 +32,7 @@ func addPodFlags(c *cobra.Command) *pod {
 	return &p
 }
 
-// run does what is to be done, on the host where that was asked for. A signal ends ctx; what is done gives one line about itself.
+// run calls do, on the host if the user asked for that. A signal cancels ctx. do returns a summary of one line.
 func (p *pod) run(c *cobra.Command, do func(ctx context.Context) (string, error)) error {
 	var summary string
 	var err error
@@ -56,16 +56,16 @@ func (p *pod) run(c *cobra.Command, do func(ctx context.Context) (string, error)
 	return err
 }
 
-// elsewhere says whether another process has to do it.
+// elsewhere reports whether another process has to do the work.
 func (p *pod) elsewhere() bool { return p.host && !hostns.Inside() }
 
-// terminationMessage writes what Kubernetes shows of a container that has ended: no more than it shows.
+// terminationMessage writes the message that Kubernetes shows of an ended container, cut to the length that it shows.
 func terminationMessage(file, text string) error {
 	const limit = 4096
 	if len(text) >= limit {
 		text = strings.ToValidUTF8(text[:limit-5], "") + "..."
 	}
-	// It is there already, and writable also where its directory is not.
+	// The file exists already, and may be writable even if its directory is not.
 	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_TRUNC|syscall.O_NONBLOCK, 0o644)
 	if err == nil {
 		_, err = f.WriteString(text + "\n")

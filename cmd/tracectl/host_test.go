@@ -18,7 +18,7 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/hostfile/treetest"
 )
 
-// TestTerminationLog leaves one line about what came of install and uninstall.
+// TestTerminationLog checks that install and uninstall write one line about their result.
 func TestTerminationLog(t *testing.T) {
 	tracectl, root := built(t), image(t)
 	log := filepath.Join(t.TempDir(), "termination-log")
@@ -51,14 +51,14 @@ func TestTerminationLog(t *testing.T) {
 			t.Errorf("%q: %v (-want +got):\n%s%s", step.args, err, diff, got.Stderr)
 		}
 	}
-	// Without a log, the exit code is that of what was to be done.
+	// Without a log, the exit code is that of the command itself.
 	got := shell(t, tracectl, "uninstall", "--root", root, "--termination-log", filepath.Join(log, "nowhere"))
 	if got.Code != 0 || !strings.HasPrefix(got.Stderr, "tracectl: writing the termination log: ") {
 		t.Errorf("%+v", got)
 	}
 }
 
-// TestTerminationMessage writes no more than is shown, and whole characters.
+// TestTerminationMessage cuts the message at its maximum, between characters.
 func TestTerminationMessage(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "log")
 	for length, want := range map[int]int{10: 11, 4095: 4096, 4096: 4095, 10000: 4095} {
@@ -77,7 +77,7 @@ func TestTerminationMessage(t *testing.T) {
 	}
 }
 
-// TestStay sleeps when all is removed, until a signal comes.
+// TestStay sleeps after everything is removed, until a signal arrives.
 func TestStay(t *testing.T) {
 	tracectl, root := built(t), image(t)
 	log := filepath.Join(t.TempDir(), "log")

@@ -108,7 +108,7 @@ func newInstall(s *settings) *cobra.Command {
 	return c
 }
 
-// install installs, prints what was done, and returns that in one line.
+// install installs, prints the changes, and returns a summary of one line.
 func (s *settings) install(ctx context.Context, stdout, stderr io.Writer, r installation.Request, root, output string) (string, error) {
 	h, err := s.host(root)
 	if err != nil {
@@ -122,7 +122,7 @@ func (s *settings) install(ctx context.Context, stdout, stderr io.Writer, r inst
 	if err != nil {
 		return "", err
 	}
-	// If all containers are to be traced, so are those that run already.
+	// If all containers are to be traced, also trace those that are running already.
 	if r.Default && report.Loaded != nil {
 		if report.Adopted, err = s.adoptInstalled(ctx, stderr, r.DryRun); err != nil {
 			return "", err
@@ -136,7 +136,7 @@ func (s *settings) install(ctx context.Context, stdout, stderr io.Writer, r inst
 	return installedLine(report, r.Default), err
 }
 
-// completion makes the script by which a shell completes the arguments of tracectl.
+// completion returns the script with which a shell completes the arguments of tracectl.
 func completion(shell string) ([]byte, error) {
 	var b bytes.Buffer
 	root := newRoot()
@@ -154,17 +154,15 @@ func completion(shell string) ([]byte, error) {
 	return b.Bytes(), err
 }
 
-// addRestartCommand adds --restart-command.
 func addRestartCommand(c *cobra.Command, command *string) {
 	c.Flags().StringVar(command, "restart-command", "", "have the shell run this, with the engine's name as $1, in place of systemctl; implies --restart")
 }
 
-// addRootFlag adds --root.
 func addRootFlag(c *cobra.Command, root *string) {
 	c.Flags().StringVar(root, "root", "/", "change the files of the host, such as an image, whose root directory this is; no program is run or loaded")
 }
 
-// executable is the path of tracectl itself, which the shim is beside.
+// executable returns the path of tracectl. The shim is beside it.
 func executable() (string, error) {
 	if program := hostns.Program(); program != "" {
 		return program, nil
@@ -179,7 +177,7 @@ func executable() (string, error) {
 	return path, nil
 }
 
-// runtimeClass is the Kubernetes manifest for the runtime that was added, "" where none was that Kubernetes could use.
+// runtimeClass returns the Kubernetes manifest for the added runtime, "" if Kubernetes cannot use any.
 func runtimeClass(r installation.Report, setDefault bool) string {
 	for _, e := range r.Engines {
 		if manifest := e.RuntimeClass(); manifest != "" && !setDefault {

@@ -21,7 +21,7 @@ import (
 	"github.com/runc-trace/runc-trace/test/roottest"
 )
 
-// image makes the root directory of a host with containerd and Podman, none of which runs.
+// image creates the root directory of a host with containerd and Podman, both stopped.
 func image(t *testing.T) string {
 	t.Helper()
 	root := t.TempDir()
@@ -41,7 +41,7 @@ func image(t *testing.T) string {
 	return root
 }
 
-// built is tracectl, with a file beside it that stands for the shim.
+// built copies tracectl beside a file that stands for the shim.
 func built(t *testing.T) string {
 	t.Helper()
 	roottest.Require(t)
@@ -54,7 +54,7 @@ func built(t *testing.T) string {
 	return path
 }
 
-// shell runs a program as the shell does.
+// shell runs a program like a shell.
 func shell(t *testing.T, name string, args ...string) result {
 	t.Helper()
 	var stdout, stderr bytes.Buffer
@@ -67,7 +67,7 @@ func shell(t *testing.T, name string, args ...string) result {
 	return result{c.ProcessState.ExitCode(), stdout.String(), stderr.String()}
 }
 
-// TestInstall installs into an image and uninstalls, and looks at what is printed.
+// TestInstall installs into an image, uninstalls, and checks the output.
 func TestInstall(t *testing.T) {
 	tracectl, root := built(t), image(t)
 	before := treetest.Read(t, root)
@@ -121,7 +121,7 @@ metadata:
 handler: runc-trace
 `, ""}, "install", "--engine", "containerd")
 
-	// A container that needs it, and a file out of which what was written cannot be taken.
+	// A container needs our files, and our part cannot be removed from another file.
 	treetest.Write(t, root, map[string]string{"run/containerd/io.containerd.runtime.v2.task/default/a\nb/runtime": "/opt/runc-trace/bin/runc-trace-runc"})
 	conf := filepath.Join(root, podman)
 	text, err := os.ReadFile(conf)
@@ -168,8 +168,8 @@ what is kept, beside the programs that are loaded and all recordings:
 	step(result{0, "nothing to change\n", ""}, "uninstall")
 }
 
-// TestInstallKilled kills install, and then uninstall, with signal 9 at system calls that change files. A
-// second uninstall brings back what was there.
+// TestInstallKilled kills install, and then uninstall, with signal 9 at system calls that change files. A second
+// uninstall restores the original files.
 func TestInstallKilled(t *testing.T) {
 	tracectl, root := built(t), image(t)
 	before := treetest.Read(t, root)
@@ -189,7 +189,7 @@ func TestInstallKilled(t *testing.T) {
 		{{"install"}, {"install", "--set-default"}},
 		{{"install", "--set-default"}, {"uninstall"}},
 	} {
-		for n := 1; ; n += 3 { // pkg/hostfile stops at every one
+		for n := 1; ; n += 3 { // pkg/hostfile tests every one
 			if commands[0] != nil {
 				if got := shell(t, tracectl, append(commands[0], "--root", root)...); got.Code != 0 {
 					t.Fatalf("%+v", got)

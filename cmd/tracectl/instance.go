@@ -15,7 +15,7 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/labels"
 )
 
-// open opens what is loaded. Its identities are those of the directory.
+// open opens the loaded maps, and a directory of their containers' identities.
 func (s *settings) open() (*bpf.Instance, *labels.Directory, error) {
 	dir, err := s.directory()
 	if err != nil {
@@ -28,7 +28,7 @@ func (s *settings) open() (*bpf.Instance, *labels.Directory, error) {
 	return i, labels.NewDirectory(i, i.Pool().Identities), nil
 }
 
-// needsRoot says who may do what the kernel did not permit.
+// needsRoot adds the needed privileges to a permission error.
 func needsRoot(err error) error {
 	if errors.Is(err, os.ErrPermission) {
 		return fmt.Errorf("%w (run it as root, or with CAP_BPF)", err)

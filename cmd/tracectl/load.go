@@ -86,24 +86,24 @@ func newLoad(s *settings) *cobra.Command {
 	return c
 }
 
-// loadJSON is what load prints with -o json.
+// loadJSON is the output of load with -o json.
 type loadJSON struct {
 	PinDir   string       `json:"pinDir"`
-	Loaded   bool         `json:"loaded"`   // false: it was loaded already
-	Replaced bool         `json:"replaced"` // its programs took the place of those loaded already
-	Mended   []damageJSON `json:"mended"`   // what was wrong with what was loaded, and was put right
-	Lost     string       `json:"lost"`     // why all recordings were dropped; empty: none was
-	Current  bool         `json:"current"`  // the programs that run are this version's
-	Adopted  int          `json:"adopted"`  // containers that ran already, and were registered now
+	Loaded   bool         `json:"loaded"`   // false if the programs were loaded already
+	Replaced bool         `json:"replaced"` // the programs replaced loaded ones
+	Mended   []damageJSON `json:"mended"`   // faults of the loaded programs that were repaired
+	Lost     string       `json:"lost"`     // why all recordings were dropped; empty if they were not
+	Current  bool         `json:"current"`  // the loaded programs are of this version
+	Adopted  int          `json:"adopted"`  // running containers that were registered now
 	Memory   uint64       `json:"memory"`   // bytes
 	Options  config.Pool  `json:"options"`
 }
 
-// loading is what load is asked to do.
+// loading holds the parameters of load.
 type loading struct {
 	pool    config.Pool
 	replace bool
-	adopt   func(dir string) int // registers containers that run, and says how many; nil: they are left alone
+	adopt   func(dir string) int // registers running containers and returns their number; nil to leave them alone
 }
 
 func (l loading) run(stdout io.Writer, s *settings, output string) error {
@@ -162,7 +162,7 @@ func (l loading) run(stdout io.Writer, s *settings, output string) error {
 	return err
 }
 
-// remarks are lines about what was wrong with what was loaded.
+// remarks returns lines about faults of the loaded programs.
 func remarks(r bpf.Result) []string {
 	var lines []string
 	for _, d := range r.Mended {
@@ -174,8 +174,8 @@ func remarks(r bpf.Result) []string {
 	return lines
 }
 
-// adoptRunning registers the containers that run already, and says how many. What keeps one from being registered is told,
-// and is no reason not to trace the others.
+// adoptRunning registers the running containers and returns their number. It reports a container that cannot be
+// registered, and goes on with the others.
 func adoptRunning(ctx context.Context, stderr io.Writer, dir string, rules identity.Rules) int {
 	report, err := adopt.Host{}.Run(ctx, dir, rules)
 	if err != nil {
@@ -190,5 +190,5 @@ func adoptRunning(ctx context.Context, stderr io.Writer, dir string, rules ident
 	return report.Adopted
 }
 
-// mebibytes shows a number of bytes.
+// mebibytes formats a number of bytes.
 func mebibytes(n uint64) string { return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20)) }

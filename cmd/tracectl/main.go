@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Tracectl loads the programs that trace containers, and reads what they kept.
+// Tracectl loads the programs that trace containers, and reads their recordings.
 package main
 
 import (
@@ -17,7 +17,7 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/labels"
 )
 
-// version is set when the program is linked: -ldflags "-X main.version=v1.2.3".
+// version is set by the linker: -ldflags "-X main.version=v1.2.3".
 var version = "unknown"
 
 func main() {
@@ -27,7 +27,7 @@ func main() {
 	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
 
-// Exit codes, which scripts can rely on.
+// Exit codes, for scripts.
 const (
 	exitFailure   = 1
 	exitUsage     = 2
@@ -36,12 +36,12 @@ const (
 	exitKept      = 5
 )
 
-// run is the whole program. It returns the exit code.
+// run executes the program and returns the exit code.
 func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	return runRoot(newRoot(), args, stdin, stdout, stderr)
 }
 
-// runRoot executes a tree of commands. A reader of stdout that has seen enough is no failure.
+// runRoot executes a tree of commands. If the reader of stdout closes it, that is not an error.
 func runRoot(root *cobra.Command, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	signal.Ignore(syscall.SIGPIPE)
 	root.SetArgs(args)

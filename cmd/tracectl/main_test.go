@@ -19,7 +19,7 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/straceback"
 )
 
-// result is what a run of the program leaves.
+// result is the result of a run of the program.
 type result struct {
 	Code           int
 	Stdout, Stderr string
@@ -57,7 +57,7 @@ func TestNotLoaded(t *testing.T) {
 	}
 }
 
-// TestEmpty holds that a recording of which nothing is shown is not passed over in silence.
+// TestEmpty checks that showing nothing of a recording is explained.
 func TestEmpty(t *testing.T) {
 	records := func(n int) [][]byte { return make([][]byte, n) }
 	for _, c := range []struct {
@@ -120,7 +120,7 @@ func TestDirectory(t *testing.T) {
 		{"a configuration that is wrong and is not needed", settings{config: wrong, pinDir: "/a"}, "", "", "/a", false},
 	} {
 		if _, err := os.Stat(config.DefaultPath); err == nil && c.what == "the default" {
-			continue // this machine has a configuration of its own
+			continue // this machine has its own configuration
 		}
 		t.Setenv(abi.PinDirEnv, c.environment)
 		t.Setenv(config.PathEnv, c.confFile)
@@ -131,7 +131,7 @@ func TestDirectory(t *testing.T) {
 	}
 }
 
-// TestHelp has every command say what it does, with examples that the program itself takes.
+// TestHelp checks that the help of every command describes it, and that the program accepts its examples.
 func TestHelp(t *testing.T) {
 	var walk func(c *cobra.Command)
 	walk = func(c *cobra.Command) {

@@ -23,14 +23,14 @@ import (
 
 var updateMan = flag.Bool("update-man", false, "write the man pages instead of comparing them")
 
-// TestManPages holds docs/man beside the commands that they describe.
+// TestManPages compares docs/man with the commands.
 func TestManPages(t *testing.T) {
 	pages := make(map[string][]byte)
 	var add func(c *cobra.Command)
 	add = func(c *cobra.Command) {
 		var page bytes.Buffer
-		c.Long = strings.ReplaceAll(c.Long, "<", "\\<") // a tag to Markdown
-		// A fixed date and source: the pages change when the commands do, and only then.
+		c.Long = strings.ReplaceAll(c.Long, "<", "\\<") // Markdown would read it as a tag
+		// Date and source are fixed, so that the pages change only with the commands.
 		header := &doc.GenManHeader{Section: "8", Source: "runc-trace", Manual: "System Administration", Date: &manDate}
 		if err := doc.GenMan(c, header, &page); err != nil {
 			t.Fatal(err)
@@ -83,7 +83,7 @@ func TestManPages(t *testing.T) {
 
 var manDate = time.Date(2026, time.November, 1, 0, 0, 0, 0, time.UTC)
 
-// manName is what man(1) calls a command: tracectl-straceback-list.8.
+// manName returns the name of a command's man page: tracectl-straceback-list.8.
 func manName(c *cobra.Command) string {
 	return strings.ReplaceAll(c.CommandPath(), " ", "-") + ".8"
 }

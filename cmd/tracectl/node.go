@@ -14,14 +14,14 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/straceback"
 )
 
-// addNodeCommands adds the commands that deal with this machine.
+// addNodeCommands adds the commands for this machine.
 func addNodeCommands(root *cobra.Command, s *settings) {
 	root.AddCommand(
 		newLoad(s), newUnload(s), newStatus(s), newContainers(s), newExec(s), newStraceback(s), newAgent(s), newDoctor(s), newInstall(s), newUninstall(s),
 	)
 }
 
-// nodeExitCode is the exit code for an error of theirs.
+// nodeExitCode returns the exit code for an error of these commands.
 func nodeExitCode(err error) int {
 	var onHost *hostns.ExitError
 	switch {
@@ -37,11 +37,11 @@ func nodeExitCode(err error) int {
 	return exitFailure
 }
 
-// told tells whether the process that failed on the host has said why.
+// told reports whether a failed process on the host has printed its error.
 func told(err error) bool {
 	var onHost *hostns.ExitError
 	return errors.As(err, &onHost) && onHost.Signal == 0
 }
 
-// builtPrograms says which programs this tracectl loads.
+// builtPrograms identifies the programs that this tracectl loads.
 func builtPrograms() string { return buildName(bpf.Build()) }

@@ -13,7 +13,7 @@ import (
 	"testing"
 )
 
-// TestOutputIsDocumented finds every name of the JSON output in docs/output.md.
+// TestOutputIsDocumented looks up every name of the JSON output in docs/output.md.
 func TestOutputIsDocumented(t *testing.T) {
 	page, err := os.ReadFile("../../docs/output.md")
 	if err != nil {

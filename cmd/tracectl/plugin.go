@@ -9,10 +9,10 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// pluginName is what kubectl runs for "kubectl runc-trace".
+// pluginName is the program that kubectl runs for "kubectl runc-trace".
 const pluginName = "kubectl-runc_trace"
 
-// asPlugin tells whether the program was called as kubectl's plugin, and returns its commands and arguments then.
+// asPlugin reports whether the program was called as kubectl's plugin, and if so returns its commands and arguments.
 func asPlugin(argv []string) (*cobra.Command, []string, bool) {
 	if len(argv) == 0 || strings.TrimSuffix(filepath.Base(argv[0]), ".exe") != pluginName {
 		return nil, nil, false
@@ -20,7 +20,7 @@ func asPlugin(argv []string) (*cobra.Command, []string, bool) {
 	return newPlugin(), argv[1:], true
 }
 
-// newPlugin makes the commands of kubectl's plugin: those of `tracectl cluster`, by another name.
+// newPlugin returns the commands of kubectl's plugin: those of `tracectl cluster` under another name.
 func newPlugin() *cobra.Command {
 	var s settings
 	root := newCluster(&s)

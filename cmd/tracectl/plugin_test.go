@@ -50,7 +50,7 @@ func TestPlugin(t *testing.T) {
 	}
 }
 
-// TestElsewhere is the wall around what other systems have: the plugin for kubectl runs on a Mac, where no containers are.
+// TestElsewhere limits the imports on other systems: the plugin for kubectl also runs on a Mac, without containers.
 func TestElsewhere(t *testing.T) {
 	list := exec.Command("go", "list", "-deps", ".")
 	list.Env = append(os.Environ(), "GOOS=darwin", "CGO_ENABLED=0")
@@ -69,7 +69,7 @@ func TestElsewhere(t *testing.T) {
 	}
 }
 
-// TestImports keeps out what registers all types of Kubernetes when the program starts, whatever it then does.
+// TestImports forbids packages that register all types of Kubernetes when the program starts.
 func TestImports(t *testing.T) {
 	output, err := exec.Command("go", "list", "-deps", ".").Output()
 	if err != nil {

@@ -15,21 +15,21 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/terminal"
 )
 
-// namedJSON is whose recording there is. Names are stable.
+// namedJSON identifies the container of a recording. Names are stable.
 type namedJSON struct {
-	Name string `json:"name"` // as `straceback show` takes it
+	Name string `json:"name"` // accepted by `straceback show`
 	containerJSON
-	Evicted bool `json:"evicted,omitempty"` // whose it is is not known any more
+	Evicted bool `json:"evicted,omitempty"` // its container's identity is not known any more
 }
 
 // recordingJSON is a recording. Names are stable.
 type recordingJSON struct {
 	namedJSON
-	Syscalls    int        `json:"syscalls"` // kept
+	Syscalls    int        `json:"syscalls"` // calls kept
 	Overwritten uint64     `json:"overwritten"`
 	Lost        uint64     `json:"lost"`
-	Oldest      *time.Time `json:"oldest"` // begin of the first call that is kept
-	Newest      *time.Time `json:"newest"` // end of the last one
+	Oldest      *time.Time `json:"oldest"` // begin of the first kept call
+	Newest      *time.Time `json:"newest"` // end of the last kept call
 	Ring        int        `json:"ring"`
 }
 
@@ -50,7 +50,7 @@ var recordingColumns = append(slices.Clip(whose), []terminal.Column{
 	{Name: "ENGINE", Extra: true}, {Name: "LOST", Extra: true},
 }...)
 
-// row shows it as of a time.
+// row returns the cells at a time.
 func (j *recordingJSON) row(now time.Time) []string {
 	row := []string{"<evicted>", "<evicted>", "<evicted>", "", "", ""}
 	if !j.Evicted {
@@ -63,7 +63,7 @@ func (j *recordingJSON) row(now time.Time) []string {
 	return append(row, humanSpan(span), strconv.Itoa(j.Syscalls), strconv.FormatUint(j.Overwritten, 10), j.Engine, strconv.FormatUint(j.Lost, 10))
 }
 
-// compare orders recordings: the newest crash first; see labels.Status. Those that are nobody's come last.
+// compare orders recordings: the newest crash first; see labels.Status. Recordings of unknown containers come last.
 func (j *recordingJSON) compare(other *recordingJSON) int {
 	if j.Evicted != other.Evicted {
 		if j.Evicted {
@@ -74,7 +74,7 @@ func (j *recordingJSON) compare(other *recordingJSON) int {
 	return cmp.Or(j.status().Compare(other.status()), cmp.Compare(j.Name, other.Name), cmp.Compare(j.ContainerID, other.ContainerID))
 }
 
-// recordingTable is how recordings are listed: the newest crash first.
+// recordingTable lists recordings, newest crash first.
 var recordingTable = table[recordingJSON]{
 	columns: recordingColumns,
 	named:   func(j *recordingJSON) bool { return j.Evicted || j.named() },
@@ -82,7 +82,7 @@ var recordingTable = table[recordingJSON]{
 	compare: (*recordingJSON).compare,
 }
 
-// humanSpan shows a time in two or three digits.
+// humanSpan formats a duration in two or three digits.
 func humanSpan(d time.Duration) string {
 	switch {
 	case d < time.Second:

@@ -17,7 +17,7 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/labels"
 )
 
-// reportJSON is what install and uninstall print with -o json. Names are stable.
+// reportJSON is the output of install and uninstall with -o json. Names are stable.
 type reportJSON struct {
 	DryRun       bool         `json:"dryRun"`
 	Changes      []changeJSON `json:"changes"`
@@ -27,7 +27,7 @@ type reportJSON struct {
 	Memory       uint64       `json:"memory"` // bytes
 	Adopted      []ranJSON    `json:"adopted"`
 	Unloaded     bool         `json:"unloaded"`
-	Recordings   int          `json:"recordings"` // that were deleted with them
+	Recordings   int          `json:"recordings"` // deleted with the programs
 	Commands     []string     `json:"commands"`
 	Kept         []keptJSON   `json:"kept"`
 	Edited       string       `json:"edited"`
@@ -35,17 +35,17 @@ type reportJSON struct {
 	RuntimeClass string       `json:"runtimeClass"`
 }
 
-// changeJSON is a file that was changed.
+// changeJSON is a changed file.
 type changeJSON struct {
 	Path   string `json:"path"`
 	Action string `json:"action"`
 	For    string `json:"for"`
 	Link   string `json:"link"`
-	Edited bool   `json:"edited"` // something else changed it since: only what install wrote was taken out
+	Edited bool   `json:"edited"` // the file was edited since: only install's part was removed
 	Diff   string `json:"diff"`
 }
 
-// engineJSON is an engine that was configured, or took its configuration.
+// engineJSON is an engine that was configured, or that loaded its configuration.
 type engineJSON struct {
 	Kind    string `json:"engine"`
 	Variant string `json:"variant"`
@@ -55,11 +55,11 @@ type engineJSON struct {
 	Shim    string `json:"shim"`
 	Taken   string `json:"reloaded"`
 
-	Others   map[string]string `json:"otherRuntimes"`    // that go through the shim as well: by which path
-	Untraced []string          `json:"untracedRuntimes"` // that do not
+	Others   map[string]string `json:"otherRuntimes"`    // other runtimes that go through the shim, with its path
+	Untraced []string          `json:"untracedRuntimes"` // runtimes that do not
 }
 
-// keptJSON is a reason why something was kept.
+// keptJSON is a reason why files were kept.
 type keptJSON struct {
 	Engine     string   `json:"engine"`
 	Paths      []string `json:"paths"`
@@ -69,7 +69,7 @@ type keptJSON struct {
 	Command    string   `json:"command"`
 }
 
-// ranJSON is a container that ran already.
+// ranJSON is a container that was running already.
 type ranJSON struct {
 	ID   string `json:"id"`
 	Name string `json:"name"`
@@ -117,7 +117,7 @@ func newReport(r installation.Report, runtimeClass string) reportJSON {
 	return report
 }
 
-// verbs are what is said of a file: what was done, and in a dry run, what would be.
+// verbs are the words for a changed file: the first for a change that was made, the second for a dry run.
 type verbs map[hostfile.Action][2]string
 
 var (
@@ -126,7 +126,7 @@ var (
 	uninstalling = verbs{hostfile.Create: {"restored", "restore"}, hostfile.Replace: {"restored", "restore"}, hostfile.Remove: {"removed", "remove"}}
 )
 
-// printChanges prints a line for each file; in a dry run, the diffs of those that are text.
+// printChanges prints a line for each file, and in a dry run the diffs of text files.
 func printChanges(w *strings.Builder, r installation.Report, v verbs) {
 	if len(r.Changes) == 0 {
 		fmt.Fprintln(w, "nothing to change")
@@ -154,10 +154,11 @@ func printChanges(w *strings.Builder, r installation.Report, v verbs) {
 	}
 }
 
-// manyFiles is from how many on files in one directory share a line.
+// manyFiles is the number of files in one directory from which they share a line.
 const manyFiles = 5
 
-// alike is with how many of the changes the first one may share a line: those of files in one directory, of which there is no diff.
+// alike returns with how many of the changes the first one may share a line: files in the same directory without a
+// diff.
 func alike(changes []hostfile.Change) int {
 	first := changes[0]
 	for i, c := range changes {
@@ -175,7 +176,7 @@ func target(c hostfile.Change) string {
 	return ", a link to " + c.Link
 }
 
-// printCommands prints what is left to do.
+// printCommands prints the remaining commands.
 func printCommands(w *strings.Builder, commands []string) {
 	if len(commands) > 0 {
 		fmt.Fprintln(w, "left to do, for the engines to take it:")
@@ -185,7 +186,7 @@ func printCommands(w *strings.Builder, commands []string) {
 	}
 }
 
-// containersMax is how many containers are listed; JSON has them all.
+// containersMax limits the list of containers in text; JSON lists all.
 const containersMax = 10
 
 // printContainers prints a line for each container.
@@ -199,7 +200,7 @@ func printContainers(w *strings.Builder, list []engine.Container) {
 	}
 }
 
-// containerText is a container's name and short ID.
+// containerText returns a container's name and short ID.
 func containerText(c engine.Container) string {
 	id := labels.ShortID(path.Base(c.ID))
 	if c.Name == "" {
@@ -208,7 +209,7 @@ func containerText(c engine.Container) string {
 	return c.Name + " (" + id + ")"
 }
 
-// installedText is what install prints.
+// installedText returns the output of install.
 func installedText(r installation.Report, setDefault bool) string {
 	w := &strings.Builder{}
 	printChanges(w, r, installing)
@@ -243,7 +244,7 @@ func installedText(r installation.Report, setDefault bool) string {
 	return w.String()
 }
 
-// printLoaded says what became of the programs, or would.
+// printLoaded prints the result of loading the programs, also in a dry run.
 func printLoaded(w *strings.Builder, r installation.Report) {
 	if r.Loaded == nil {
 		return
@@ -269,7 +270,7 @@ func printLoaded(w *strings.Builder, r installation.Report) {
 	printNotes(w, r.Loaded.Remarks)
 }
 
-// printTaken says which engines have taken their configuration, or would.
+// printTaken lists the engines that have loaded, or in a dry run would load, their configuration.
 func printTaken(w *strings.Builder, r installation.Report) {
 	would := ""
 	if r.DryRun {
@@ -288,7 +289,7 @@ func printNotes(w *strings.Builder, notes []string) {
 	}
 }
 
-// uninstalledText is what uninstall prints.
+// uninstalledText returns the output of uninstall.
 func uninstalledText(r installation.Report) string {
 	w := &strings.Builder{}
 	printChanges(w, r, uninstalling)
@@ -308,7 +309,7 @@ func uninstalledText(r installation.Report) string {
 	return w.String()
 }
 
-// printKept says for what something is kept, and what.
+// printKept lists the kept files and the reasons.
 func printKept(w *strings.Builder, r installation.Report) {
 	would := ""
 	if r.DryRun {
@@ -342,7 +343,7 @@ func printKept(w *strings.Builder, r installation.Report) {
 	}
 }
 
-// plural counts things.
+// plural returns a number with its noun.
 func plural(n int, thing string) string {
 	if n == 1 {
 		return "1 " + thing
@@ -358,7 +359,7 @@ func ownText(k installation.Kept) string {
 	return fmt.Sprintf("this pod itself was made through runc-trace (%s), and waits for its own end: delete it once, and its successor goes on", strings.Join(own, ", "))
 }
 
-// installedLine is what install did, in one line.
+// installedLine returns a summary of install in one line.
 func installedLine(r installation.Report, setDefault bool) string {
 	which := "its runtime runc-trace"
 	if setDefault {
@@ -381,7 +382,7 @@ func installedLine(r installation.Report, setDefault bool) string {
 	return strings.Join(parts, "; ")
 }
 
-// uninstalledLine is what uninstall did, in one line.
+// uninstalledLine returns a summary of uninstall in one line.
 func uninstalledLine(r installation.Report) string {
 	if len(r.Changes) == 0 {
 		return "nothing was left to remove"

@@ -16,7 +16,7 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/installation"
 )
 
-// TestReportText shows what a dry run tells beside files, and how long a list of containers becomes.
+// TestReportText checks the output of a dry run besides files, and the maximum length of a list of containers.
 func TestReportText(t *testing.T) {
 	id := strings.Repeat("0123456789abcdef", 4)
 	var many []engine.Container

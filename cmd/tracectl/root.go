@@ -28,7 +28,7 @@ or --check found something.
 Text that comes from a container is shown with control characters escaped. With
 -o json each command prints one JSON object a line, with stable names.`
 
-// newRoot makes the whole tree of commands. Man pages are made from it, too.
+// newRoot returns the whole tree of commands. Man pages are generated from it, too.
 func newRoot() *cobra.Command {
 	var s settings
 	root := &cobra.Command{
@@ -45,7 +45,7 @@ func newRoot() *cobra.Command {
 	return root
 }
 
-// groups are the commands by what they are for, in the order in which they are shown.
+// groups lists the commands by purpose, in the order of the overview.
 var groups = []struct {
 	title    string
 	commands []string
@@ -69,7 +69,7 @@ func group(root *cobra.Command) {
 	root.SetCompletionCommandGroupID(groups[len(groups)-1].title)
 }
 
-// overview is help that fits a terminal of 24 lines.
+// overview prints help that fits into a terminal of 24 lines.
 func overview(root *cobra.Command, _ []string) error {
 	text := root.Short + ".\n"
 	for _, g := range groups {
@@ -85,7 +85,7 @@ func overview(root *cobra.Command, _ []string) error {
 	return err
 }
 
-// asRoot makes a command the first one of a tree.
+// asRoot turns a command into the root of a tree.
 func asRoot(root *cobra.Command, s *settings) {
 	root.SilenceErrors, root.SilenceUsage, root.DisableAutoGenTag = true, true, true
 	root.Version = version
@@ -97,5 +97,5 @@ func asRoot(root *cobra.Command, s *settings) {
 	flags.StringVar(&s.config, "config", "", fmt.Sprintf("configuration file (default: $%s, or %s)", config.PathEnv, config.DefaultPath))
 }
 
-// help is what a command does that only has subcommands.
+// help is the action of a command that only has subcommands.
 func help(c *cobra.Command, _ []string) error { return c.Help() }

@@ -12,13 +12,13 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/config"
 )
 
-// settings are the flags that every command has.
+// settings holds the flags of every command.
 type settings struct {
 	pinDir string
 	config string
 }
 
-// configuration reads the configuration file. One that nobody named need not be there.
+// configuration reads the configuration file. The default file may be missing.
 func (s *settings) configuration() (config.Config, error) {
 	path := s.config
 	if path == "" {
@@ -34,7 +34,7 @@ func (s *settings) configuration() (config.Config, error) {
 	return c, err
 }
 
-// directory is where everything is pinned. The configuration is only read where nothing else says it.
+// directory returns the pin directory. It reads the configuration only if flags and environment do not name one.
 func (s *settings) directory() (string, error) {
 	dir := s.pinDir
 	if dir == "" {

@@ -9,7 +9,7 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/timestamp"
 )
 
-// showRequest is what `tracectl straceback show` was asked for, but for the name.
+// showRequest holds the flags of `tracectl straceback show`.
 type showRequest struct {
 	previous  natural
 	failed    bool
@@ -20,8 +20,7 @@ type showRequest struct {
 	timestamps, output *choice
 }
 
-// addShowFlags adds the flags that say which calls are wanted, and how they are shown.
-// Calls are those of some ABIs.
+// addShowFlags adds the flags that select calls of some ABIs, and that format them.
 func addShowFlags(c *cobra.Command, abis []syscalls.ABI) *showRequest {
 	r := showRequest{syscalls: calls{abis: abis}}
 	flags := c.Flags()
@@ -38,7 +37,7 @@ func addShowFlags(c *cobra.Command, abis []syscalls.ABI) *showRequest {
 	return &r
 }
 
-// nativeABIs are those of this machine.
+// nativeABIs returns the ABIs of this machine.
 func nativeABIs() []syscalls.ABI {
 	native := syscalls.NativeABI()
 	if native == syscalls.AMD64 {

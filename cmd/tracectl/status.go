@@ -41,11 +41,11 @@ or is not what the programs need, it is named, and the exit code is 1.`,
 			return err
 		}
 		damage, err := bpf.Examine(dir)
-		if err != nil && !errors.Is(err, os.ErrPermission) { // of which printStatus says more
+		if err != nil && !errors.Is(err, os.ErrPermission) { // printStatus reports it in more detail
 			return err
 		}
 		err = s.printStatus(c.OutOrStdout(), damage, output.word)
-		if len(damage) > 0 { // which is why, if it failed
+		if len(damage) > 0 { // the likely cause if reading failed
 			err = &bpf.DamageError{Dir: dir, Damage: damage}
 		}
 		return err
@@ -53,7 +53,7 @@ or is not what the programs need, it is named, and the exit code is 1.`,
 	return c
 }
 
-// printStatus prints as much as can be read.
+// printStatus prints everything that can be read.
 func (s *settings) printStatus(w io.Writer, damage []bpf.Damage, output string) error {
 	i, directory, err := s.open()
 	if err != nil {
@@ -108,7 +108,7 @@ func readStatus(i *bpf.Instance, directory *labels.Directory, clock clock) (*sta
 	return s, nil
 }
 
-// programs says whose programs run.
+// programs describes the version of the running programs.
 func (s *statusJSON) programs(clock clock) string {
 	const swap = "tracectl load --replace swaps them and keeps what was recorded"
 	if s.Build == "" {
@@ -124,7 +124,7 @@ func (s *statusJSON) programs(clock clock) string {
 	return text
 }
 
-// agent says whether labels of pods are brought.
+// agent describes whether an agent brings labels of pods.
 func (s *statusJSON) agent(clock clock) string {
 	switch {
 	case s.Agent.Alive:

@@ -10,7 +10,7 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/terminal"
 )
 
-// statusLine is the last line of a terminal, which says how many nodes have answered, and notes above it.
+// statusLine is the last line of a terminal, with the number of nodes that have answered, and notes above it.
 type statusLine struct {
 	program string
 
@@ -39,7 +39,7 @@ func (l *statusLine) progress(done, total int) {
 	}
 }
 
-// note prints a line for people.
+// note prints a line for the user.
 func (l *statusLine) note(text string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -47,7 +47,7 @@ func (l *statusLine) note(text string) {
 	fmt.Fprintf(l.stderr, "%s: %s\n", l.program, text)
 }
 
-// end takes the line away.
+// end removes the line.
 func (l *statusLine) end() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -61,7 +61,7 @@ func (l *statusLine) clear() {
 	}
 }
 
-// before returns a writer to out, which may be the same terminal, that takes the line away first.
+// before returns a writer to out, possibly the same terminal, that removes the line before it writes.
 func (l *statusLine) before(out io.Writer) io.Writer { return &above{l, out} }
 
 type above struct {

@@ -30,7 +30,7 @@ container, and is used again for another one only when no other is free.`,
 	return c
 }
 
-// recordings opens what is loaded and lists its recordings.
+// recordings opens the loaded maps and lists their recordings.
 func (s *settings) recordings() (*bpf.Instance, *labels.Directory, []*straceback.Recording, error) {
 	i, directory, err := s.open()
 	if err != nil {
@@ -44,7 +44,7 @@ func (s *settings) recordings() (*bpf.Instance, *labels.Directory, []*straceback
 	return i, directory, list, nil
 }
 
-// recorded lists the containers that there are recordings of.
+// recorded lists the containers that have recordings.
 func (s *settings) recorded(*cobra.Command) ([]*labels.Container, error) {
 	i, _, list, err := s.recordings()
 	if err != nil {

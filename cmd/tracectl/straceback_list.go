@@ -57,7 +57,7 @@ come by namespace, pod and container.
 	return c
 }
 
-// chosenRecordings are the recordings that a name, if there is one, and a filter choose.
+// chosenRecordings returns the recordings that match the name, if one is given, and the filter.
 func (s *settings) chosenRecordings(stderr io.Writer, names []string, filter *labels.Filter, output string) (*bpf.Instance, []*straceback.Recording, error) {
 	i, directory, list, err := s.recordings()
 	if err != nil {
@@ -100,10 +100,10 @@ func listRecordings(stdout, stderr io.Writer, list []*straceback.Recording, outp
 	}
 	var rows []listed[recordingJSON]
 	for n, r := range list {
-		list[n] = nil // and with it, later, its copy of what was recorded
+		list[n] = nil // lets its copy of the recording be freed
 		calls, err := r.Read()
 		if errors.Is(err, straceback.ErrReused) {
-			continue // it is no recording of this container any more
+			continue // the recording is not of this container any more
 		}
 		if errors.Is(err, ring.ErrUnsettled) {
 			fmt.Fprintf(stderr, "tracectl: left out %s: %v\n", terminal.String(r.Name()), err)
@@ -125,7 +125,7 @@ func listRecordings(stdout, stderr io.Writer, list []*straceback.Recording, outp
 	return recordingTable.print(stdout, rows, clock.now, false, output == "wide")
 }
 
-// listNames prints whose recordings there are, without reading them.
+// listNames prints the containers of the recordings without reading the recordings.
 func listNames(stdout io.Writer, list []*straceback.Recording, output string) error {
 	clock, err := newClock()
 	if err != nil {

@@ -86,7 +86,7 @@ func showRecording(s *settings, name string, request *showRequest, stdout, stder
 	if err != nil {
 		return err
 	}
-	// In this order: a call that returns in between is in the recording then.
+	// Keep this order: the recording then contains a call that returns in between.
 	inFlight, err := unfinished(i, run)
 	if err != nil {
 		return err
@@ -105,7 +105,7 @@ func showRecording(s *settings, name string, request *showRequest, stdout, stder
 	return request.print(stdout, timeline, run.Container, boot)
 }
 
-// explainName says why there is no recording of a container that is known.
+// explainName says why a known container has no recording.
 func explainName(err error, name string, directory *labels.Directory) error {
 	search := labels.NewSearch(name, "")
 	for _, c := range directory.All() {
@@ -127,7 +127,7 @@ func explainName(err error, name string, directory *labels.Directory) error {
 	return fmt.Errorf("%w: the container is known, but %s", err, reason)
 }
 
-// unfinished are the records of a recording's calls that have not returned.
+// unfinished returns records of a recording's calls that have not returned.
 func unfinished(i *bpf.Instance, run *straceback.Recording) ([][]byte, error) {
 	calls, err := i.UnfinishedCalls()
 	if err != nil {
@@ -142,7 +142,7 @@ func unfinished(i *bpf.Instance, run *straceback.Recording) ([][]byte, error) {
 	return records, nil
 }
 
-// filter is nil where all calls are wanted.
+// filter returns nil if all calls are requested.
 func (r *showRequest) filter() func(*syscalls.Call) bool {
 	if !r.failed && len(r.syscalls.names) == 0 && len(r.pids) == 0 {
 		return nil
@@ -163,7 +163,7 @@ func (r *showRequest) filter() func(*syscalls.Call) bool {
 	}
 }
 
-// notes says what is not there.
+// notes reports what is missing.
 func notes(stderr io.Writer, calls *straceback.Calls, t *straceback.Timeline) {
 	for _, n := range []struct {
 		count uint64
@@ -179,7 +179,7 @@ func notes(stderr io.Writer, calls *straceback.Calls, t *straceback.Timeline) {
 	}
 }
 
-// empty says why nothing is shown: silence would look as if nothing had been done.
+// empty explains why no calls are shown: without this, the container would seem to have made none.
 func empty(stderr io.Writer, calls *straceback.Calls, t *straceback.Timeline) error {
 	switch {
 	case len(calls.Records) > t.Malformed:

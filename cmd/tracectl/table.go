@@ -13,21 +13,21 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/terminal"
 )
 
-// table is how a list of something is shown.
+// table describes how to print a list.
 type table[T any] struct {
 	columns []terminal.Column
-	named   func(*T) bool // tells whether a row says whose it is without its image; nil: all do
+	named   func(*T) bool // reports whether a row can be identified without its image; nil: always
 	row     func(*T, time.Time) []string
-	compare func(a, b *T) int // nil: in the order of their nodes
+	compare func(a, b *T) int // nil: in the order of the nodes
 }
 
-// listed is one of a list.
+// listed is an element of a list, with its node.
 type listed[T any] struct {
 	node  string
 	value *T
 }
 
-// print prints a list as of a time, or with wide, all columns of it; nodes is whether to say which node's each is.
+// print prints a list at a time. nodes adds the column of nodes, and wide prints all columns.
 func (t *table[T]) print(w io.Writer, list []listed[T], now time.Time, nodes, wide bool) error {
 	slices.SortStableFunc(list, func(a, b listed[T]) int {
 		order := 0
@@ -54,7 +54,7 @@ func (t *table[T]) print(w io.Writer, list []listed[T], now time.Time, nodes, wi
 	return err
 }
 
-// showImage shows the images if a row has no name, at any width if none has.
+// showImage shows the image column if a row has no name. If no row has one, it shows the column at any width.
 func (t *table[T]) showImage(columns []terminal.Column, list []listed[T]) {
 	image := slices.IndexFunc(columns, func(c terminal.Column) bool { return c.Name == "IMAGE" })
 	named := func(l listed[T]) bool { return t.named(l.value) }
@@ -66,7 +66,7 @@ func (t *table[T]) showImage(columns []terminal.Column, list []listed[T]) {
 	}
 }
 
-// printJSON prints a value on a line.
+// printJSON prints a value on one line.
 func printJSON(w io.Writer, value any) error {
 	encoded, err := json.Marshal(value)
 	if err != nil {
@@ -76,10 +76,10 @@ func printJSON(w io.Writer, value any) error {
 	return err
 }
 
-// clock turns times of CLOCK_BOOTTIME into those of the wall clock.
+// clock converts times of CLOCK_BOOTTIME to wall clock times.
 type clock struct{ boot, now time.Time }
 
-// time is nil where nothing has happened yet.
+// time returns nil for 0, which stands for an event that has not happened.
 func (c clock) time(ns uint64) *time.Time {
 	if ns == 0 {
 		return nil

@@ -14,7 +14,7 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/straceback"
 )
 
-// TestRecordings prints recordings of a cluster's node, of a host whose engines' names nobody knows, and of none.
+// TestRecordings prints recordings of a cluster's node, of a host whose engines set no names, and an empty list.
 func TestRecordings(t *testing.T) {
 	boot := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	clock := clock{boot, boot.Add(time.Hour)}
@@ -107,7 +107,7 @@ func TestHumanSpan(t *testing.T) {
 	}
 }
 
-// TestContainers prints containers of a host whose engines' names nobody knows.
+// TestContainers prints containers of a host whose engines set no names.
 func TestContainers(t *testing.T) {
 	now := time.Date(2026, 1, 1, 1, 0, 0, 0, time.UTC)
 	at := now.Add(-5 * time.Minute)

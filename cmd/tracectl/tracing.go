@@ -26,7 +26,7 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/unregistered"
 )
 
-// host is the host that is changed: this one, if its root is.
+// host returns the host to change: this one, if its root is "/".
 func (s *settings) host(root string) (installation.Host, error) {
 	root, err := filepath.Abs(root)
 	if err == nil {
@@ -38,7 +38,7 @@ func (s *settings) host(root string) (installation.Host, error) {
 	if root != "/" {
 		return installation.Host{Root: root}, nil
 	}
-	// Known now, since the configuration may be gone when it is asked for. Whatever is wrong with it is for Install to say.
+	// Read the configuration now, because uninstall may remove it. Install reports its errors.
 	dir, _ := s.directory()
 	h := installation.Host{
 		Root: root, Run: doctor.Command, API: engine.Sockets{}, Started: installation.Started,
@@ -57,7 +57,7 @@ func (s *settings) host(root string) (installation.Host, error) {
 	return h, err
 }
 
-// configuredPool is where the programs are, and with which sizes they are to be loaded.
+// configuredPool returns the pin directory, and the sizes with which to load the programs.
 func (s *settings) configuredPool() (dir string, p config.Pool, err error) {
 	c, err := s.configuration()
 	if err == nil {
@@ -66,8 +66,8 @@ func (s *settings) configuredPool() (dir string, p config.Pool, err error) {
 	return dir, c.Pool, err
 }
 
-// loadInstalled loads the programs with the sizes that are configured, or replaces those of another version. If what is
-// loaded has other sizes, or another layout, it stays.
+// loadInstalled loads the programs with the configured sizes, or replaces those of another version. If the loaded maps
+// have other sizes or another layout, they stay.
 func (s *settings) loadInstalled() (installation.Loaded, error) {
 	dir, pool, err := s.configuredPool()
 	if err != nil {
@@ -91,7 +91,7 @@ func (s *settings) loadInstalled() (installation.Loaded, error) {
 	return loaded, err
 }
 
-// wouldLoad says what loadInstalled would come to.
+// wouldLoad returns the result that loadInstalled would have.
 func (s *settings) wouldLoad() (installation.Loaded, error) {
 	dir, pool, err := s.configuredPool()
 	if err != nil {
@@ -116,7 +116,7 @@ func (s *settings) wouldLoad() (installation.Loaded, error) {
 	return loaded, err
 }
 
-// open opens what is loaded for a while.
+// open opens the loaded maps while do runs.
 func open(dir string, do func(i *bpf.Instance) error) error {
 	i, err := bpf.Open(dir)
 	if err != nil {
@@ -125,7 +125,7 @@ func open(dir string, do func(i *bpf.Instance) error) error {
 	return errors.Join(do(i), i.Close())
 }
 
-// recordings says whether programs are loaded, and how many recordings they keep.
+// recordings reports whether programs are loaded, and how many recordings they keep.
 func recordings(dir string) (loaded bool, n int, err error) {
 	err = open(dir, func(i *bpf.Instance) error {
 		return i.RingHeaders(func(_ int, h ring.Header) {
@@ -140,7 +140,7 @@ func recordings(dir string) (loaded bool, n int, err error) {
 	return true, n, err
 }
 
-// adoptInstalled registers the containers that run already, and says which ones; in a dry run it only says so.
+// adoptInstalled registers the running containers and returns them; in a dry run it only returns them.
 func (s *settings) adoptInstalled(ctx context.Context, stderr io.Writer, dryRun bool) ([]engine.Container, error) {
 	c, err := s.configuration()
 	if err != nil {
@@ -161,7 +161,7 @@ func (s *settings) adoptInstalled(ctx context.Context, stderr io.Writer, dryRun 
 	}
 	waiting, err := adopt.Host{}.Waiting(most, known, c.Rules())
 	if !dryRun {
-		adoptRunning(ctx, stderr, dir, c.Rules()) // which tells of problems
+		adoptRunning(ctx, stderr, dir, c.Rules()) // prints problems itself
 	} else if err != nil {
 		fmt.Fprintf(stderr, "tracectl: looking for containers that run already: %v\n", err)
 	}
@@ -172,7 +172,7 @@ func (s *settings) adoptInstalled(ctx context.Context, stderr io.Writer, dryRun 
 	return list, nil
 }
 
-// replaceOthers puts the programs of this version in the place of another one's, and says whether it was one.
+// replaceOthers replaces the programs of another version, and reports whether it did.
 func replaceOthers(dir string, p config.Pool) (bool, error) {
 	var current bool
 	err := open(dir, func(i *bpf.Instance) error {

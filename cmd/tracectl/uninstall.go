@@ -54,16 +54,16 @@ which sleeps when it is done, and asks as its readinessProbe
 Where the pod itself was made through runc-trace it waits for its own end, and says so:
 delete it once, and its successor goes on.`
 
-// errKept says that there will have to be another uninstall.
+// errKept says that another uninstall is needed.
 var errKept = errors.New(`not everything could be removed yet: run "tracectl uninstall" again then`)
 
-// errInstalled says that uninstall has something to do.
+// errInstalled says that an uninstall is needed.
 var errInstalled = errors.New("not everything is removed that tracectl installed")
 
-// pollInterval is how often --wait looks whether what is kept is still needed.
+// pollInterval is how often --wait checks whether kept files are still needed.
 const pollInterval = 10 * time.Second
 
-// removal are the flags of uninstall.
+// removal holds the flags of uninstall.
 type removal struct {
 	installation.Removal
 	wait   *time.Duration
@@ -121,7 +121,7 @@ func newUninstall(s *settings) *cobra.Command {
 	return c
 }
 
-// uninstall uninstalls, and prints what was done.
+// uninstall uninstalls, and prints the changes.
 func (s *settings) uninstall(ctx context.Context, c *cobra.Command, r removal, wait bool) (installation.Report, error) {
 	h, err := s.host(r.root)
 	if err != nil {
@@ -163,7 +163,7 @@ func (s *settings) uninstall(ctx context.Context, c *cobra.Command, r removal, w
 	return report, err
 }
 
-// checkRemoved fails as long as anything is left of an installation.
+// checkRemoved returns an error unless everything of an installation is removed.
 func (s *settings) checkRemoved(r removal) error {
 	h, err := s.host(r.root)
 	if err != nil {

@@ -36,7 +36,7 @@ nothing is done. What was loaded by another version is unloaded as well.`,
 		if output.word == "json" {
 			return printJSON(c.OutOrStdout(), struct {
 				PinDir   string `json:"pinDir"`
-				Unloaded bool   `json:"unloaded"` // false: nothing was loaded
+				Unloaded bool   `json:"unloaded"` // false if nothing was loaded
 			}{dir, unloaded})
 		}
 		text := "unloaded from %s\n"

@@ -12,7 +12,7 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// usageError is a command line that is wrong.
+// usageError is an error in the command line.
 type usageError struct {
 	command *cobra.Command
 	err     error
@@ -24,7 +24,7 @@ func (e *usageError) Error() string {
 
 func (e *usageError) Unwrap() error { return e.err }
 
-// flagError says what is wrong with a flag.
+// flagError describes the error of a flag.
 func flagError(c *cobra.Command, err error) error {
 	var invalid *pflag.InvalidValueError
 	var missing *pflag.ValueRequiredError
@@ -58,14 +58,14 @@ func flagError(c *cobra.Command, err error) error {
 	return &usageError{c, err}
 }
 
-// accepted says what flags take whose values pflag reads, by the type of the value.
+// accepted describes valid values of flags that pflag parses, by type.
 var accepted = map[string]string{
 	"bool":     "must be true or false",
 	"int":      "must be a whole number",
 	"duration": "must be a time such as 15s or 10m",
 }
 
-// similarFlag is the flag of a command whose name begins as one that does not exist, or as which that begins.
+// similarFlag returns a visible flag of the command that has the same first letters as name, "" if there is none.
 func similarFlag(c *cobra.Command, name string) string {
 	const beginning = 3
 	var similar string
@@ -79,10 +79,10 @@ func similarFlag(c *cobra.Command, name string) string {
 	return similar
 }
 
-// exactly refuses any other number of arguments, and says which ones there are.
+// exactly requires n arguments.
 func exactly(n int) cobra.PositionalArgs { return between(n, n) }
 
-// atMost takes up to n arguments.
+// atMost accepts up to n arguments.
 func atMost(n int) cobra.PositionalArgs { return between(0, n) }
 
 func between(least, most int) cobra.PositionalArgs {
@@ -105,7 +105,7 @@ func between(least, most int) cobra.PositionalArgs {
 	}
 }
 
-// detached is how a flag is written whose value is optional, if an argument looks like that value.
+// detached explains how to write a flag with an optional value, if an argument looks like that value.
 func detached(c *cobra.Command, args []string) (hint string) {
 	c.Flags().Visit(func(f *pflag.Flag) {
 		before := f.Value.String()
@@ -121,7 +121,7 @@ func detached(c *cobra.Command, args []string) (hint string) {
 	return hint
 }
 
-// exclude refuses more than one of some flags.
+// exclude forbids more than one of some flags.
 func exclude(c *cobra.Command, flags ...string) {
 	c.MarkFlagsMutuallyExclusive(flags...)
 	before := c.PreRunE
@@ -137,7 +137,7 @@ func exclude(c *cobra.Command, flags ...string) {
 	}
 }
 
-// noSubcommand refuses a subcommand that does not exist.
+// noSubcommand rejects an unknown subcommand.
 func noSubcommand(c *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
@@ -149,8 +149,8 @@ func noSubcommand(c *cobra.Command, args []string) error {
 	return &usageError{c, err}
 }
 
-// similarCommand is a command below c, by its name there, that is called nearly so; or else one below another command, by
-// its whole name.
+// similarCommand returns the name of a command below c with a similar name, or else the full name of one below another
+// command.
 func similarCommand(c *cobra.Command, name string) string {
 	if near := near(c, name); near != nil {
 		return near.Name()
@@ -182,7 +182,7 @@ func near(c *cobra.Command, name string) *cobra.Command {
 	return nil
 }
 
-// newHelp makes the command that prints another one's help. Cobra's own takes a command that there is not for none.
+// newHelp returns the command that prints another command's help. Cobra's own ignores unknown commands.
 func newHelp() *cobra.Command {
 	return &cobra.Command{
 		Use:   "help [COMMAND]",
@@ -209,7 +209,7 @@ func newHelp() *cobra.Command {
 	}
 }
 
-// addCompletion adds cobra's commands that print scripts for shells, which take no argument.
+// addCompletion adds cobra's commands that print scripts for shells, without arguments.
 func addCompletion(root *cobra.Command) {
 	root.InitDefaultCompletionCmd()
 	for _, c := range root.Commands() {

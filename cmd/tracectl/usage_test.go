@@ -18,7 +18,7 @@ import (
 func TestUsage(t *testing.T) {
 	for _, c := range []struct {
 		args []string
-		want string // on stderr, behind "tracectl: "
+		want string // on stderr, after "tracectl: "
 	}{
 		{[]string{"bogus"}, `there is no command "bogus" (see tracectl --help)`},
 		{[]string{"stats"}, `there is no command "stats"; did you mean "status"? (see tracectl --help)`},
@@ -79,21 +79,21 @@ func TestUsage(t *testing.T) {
 	}
 }
 
-// free are the flags that take any text: what it means, such as a file that is not there, is found out later.
+// free lists the flags that accept any text. Errors, such as a missing file, are found later.
 var free = []string{
 	"agent-namespace", "as", "as-group", "as-uid", "certificate-authority", "cluster", "client-certificate", "client-key", "config",
 	"context", "cri-endpoint", "docker-socket", "kubeconfig", "pin-dir", "restart-command", "root", "server", "termination-log",
 	"tls-server-name", "token", "user",
 }
 
-// late are the flags whose values are looked at when all flags are known.
+// late lists the flags whose values are checked after all flags were parsed.
 var late = []string{"bin-dir", "listen", "request-timeout"}
 
-// wrong are values that hardly any flag takes but the free ones.
+// wrong lists values that nearly all flags except the free ones reject.
 var wrong = []string{"\x1b[2J", "a[", "!", "99999999999999999999", "-1"}
 
-// TestEveryFlag gives wrong values to every flag of every command: the exit code is 2, and stderr says in one line, without
-// terms of Go, which value of which flag is wrong.
+// TestEveryFlag gives wrong values to every flag of every command. The exit code is 2, and stderr names the flag and
+// the value in one line, without terms of Go.
 func TestEveryFlag(t *testing.T) {
 	internals := regexp.MustCompile(`strconv|pflag|parsing "|invalid argument|invalid syntax|unknown unit|missing unit|time: |syntax error|flag:|\*errors|needs an argument`)
 	tried := map[string]bool{}
@@ -136,7 +136,7 @@ func TestEveryFlag(t *testing.T) {
 	}
 }
 
-// TestOverview prints what fits a terminal of 24 lines and 80 columns, with each command in a group.
+// TestOverview checks that the overview fits into a terminal of 24 lines and 80 columns, with each command in a group.
 func TestOverview(t *testing.T) {
 	got := tracectl(t)
 	lines := strings.Split(strings.TrimSuffix(got.Stdout, "\n"), "\n")

@@ -13,7 +13,7 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/timestamp"
 )
 
-// span is a flag that takes a length of time above 0.
+// span is a flag that accepts a positive duration.
 type span struct{ time.Duration }
 
 func (s *span) Type() string { return "time" }
@@ -30,7 +30,7 @@ func (s *span) Set(text string) (err error) {
 	return err
 }
 
-// since is a flag that takes a time of the past. The zero value is none.
+// since is a flag that accepts a past time. The zero value is unset.
 type since struct {
 	at   time.Time
 	text string
@@ -45,7 +45,7 @@ func (s *since) Set(text string) (err error) {
 	return err
 }
 
-// ago is how long ago it was, 0 if it was not set.
+// ago returns the time since then, 0 if unset.
 func (s *since) ago() time.Duration {
 	if s.at.IsZero() {
 		return 0
@@ -53,7 +53,7 @@ func (s *since) ago() time.Duration {
 	return max(time.Since(s.at), 1)
 }
 
-// natural is a flag that takes a whole number that is not negative.
+// natural is a flag that accepts a non-negative integer.
 type natural int
 
 func (n *natural) String() string { return strconv.Itoa(int(*n)) }
@@ -68,7 +68,7 @@ func (n *natural) Set(text string) error {
 	return nil
 }
 
-// pids is a flag that takes process IDs.
+// pids is a flag that accepts process IDs.
 type pids []uint32
 
 func (p *pids) Type() string { return "pid,..." }
@@ -92,7 +92,7 @@ func (p *pids) Set(text string) error {
 	return nil
 }
 
-// calls is a flag that takes names of system calls.
+// calls is a flag that accepts names of system calls.
 type calls struct {
 	abis  []syscalls.ABI
 	names []string
@@ -112,9 +112,9 @@ func (l *calls) Set(text string) error {
 	return nil
 }
 
-// known are the names of the calls that there are.
+// known returns the names of all system calls.
 func (l *calls) known() map[string]bool {
-	const most = 1024 // above all numbers that there are
+	const most = 1024 // above all numbers of system calls
 	names := map[string]bool{}
 	for _, abi := range l.abis {
 		for nr := range syscalls.Nr(most) {

@@ -43,5 +43,5 @@ tracectl of the same layout; status shows the build of the programs that run.`,
 	return c
 }
 
-// buildName shows which programs bpf.Build means.
+// buildName formats the result of bpf.Build.
 func buildName(build uint64) string { return fmt.Sprintf("%016x", build) }

@@ -16,7 +16,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/layout"
 )
 
-// writeArchive writes an image layout with this index as one file, which is there whole or not at all.
+// writeArchive writes an image layout with this index as one file. If it fails, it leaves no file.
 func writeArchive(file string, index v1.ImageIndex, at time.Time) (err error) {
 	work, err := os.MkdirTemp(filepath.Dir(file), ".image-")
 	if err != nil {
@@ -37,8 +37,8 @@ func writeArchive(file string, index v1.ImageIndex, at time.Time) (err error) {
 	return os.Rename(out.Name(), file)
 }
 
-// writeTree writes directories and files of a tree as a tar archive: in the order of their names, all of root, of one time, and with the modes
-// that programs and other files usually have.
+// writeTree writes directories and files of a tree as a tar archive, ordered by name. All entries belong to root and
+// have the same time, and the usual modes of programs and other files.
 func writeTree(to io.Writer, root string, at time.Time) error {
 	w := tar.NewWriter(to)
 	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {

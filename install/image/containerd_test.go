@@ -19,10 +19,11 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 )
 
-// cache is where test/engines/build.sh puts engines.
+// cache is the directory to which test/engines/build.sh installs engines.
 const cache = "/var/cache/runc-trace-e2e"
 
-// TestContainerd imports the archive into containerd, and asks for the image as the kubelet does, by the name that manifests have.
+// TestContainerd imports the archive into containerd, and requests the image as the kubelet does, by its name in the
+// manifests.
 func TestContainerd(t *testing.T) {
 	if os.Getenv("RUNC_TRACE_ENGINES") != "1" {
 		t.Skip("not run: `make e2e` runs the tests with real engines")
@@ -94,7 +95,7 @@ state = "%[1]s/state"
 	if err := json.Unmarshal([]byte(text), &got); err != nil {
 		t.Fatal(err)
 	}
-	got.Info.ImageSpec.Config.Labels = nil // TestIndex
+	got.Info.ImageSpec.Config.Labels = nil // checked by TestIndex
 	want.Status.RepoTags = []string{"localhost/runc-trace:" + version}
 	want.Info.ImageSpec.Architecture = runtime.GOARCH
 	want.Info.ImageSpec.Config = v1.Config{Entrypoint: []string{entryPoint}, Env: []string{"PATH=/usr/local/bin"}, WorkingDir: "/"}
@@ -103,7 +104,7 @@ state = "%[1]s/state"
 	}
 }
 
-// output runs a program and gives what it prints.
+// output runs a program and returns its output.
 func output(program string, args ...string) (string, error) {
 	c := exec.Command(program, args...)
 	var stderr bytes.Buffer

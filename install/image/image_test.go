@@ -26,14 +26,14 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/validate"
 )
 
-// What the image that is tested was made of.
+// The input of the tested image.
 const (
 	version  = "v1.0.0-rc1"
 	revision = "0123456789abcdef0123456789abcdef01234567"
 	epoch    = 1700000000
 )
 
-// archive is the image, as build.sh makes it.
+// archive is the path of the image built by build.sh.
 var archive string
 
 func TestMain(m *testing.M) { os.Exit(test(m)) }
@@ -52,7 +52,7 @@ func test(m *testing.M) int {
 	return m.Run()
 }
 
-// build runs build.sh of a tree, and gives the path that it prints.
+// build runs build.sh of a tree, and returns the path that it prints.
 func build(tree, dist string, env ...string) (string, error) {
 	c := exec.Command("sh", filepath.Join(tree, "install/image/build.sh"), dist)
 	c.Env = append(os.Environ(), "VERSION="+version, "REVISION="+revision, fmt.Sprintf("SOURCE_DATE_EPOCH=%d", epoch), "ARCHS=amd64 arm64")
@@ -81,7 +81,7 @@ func TestSameBytes(t *testing.T) {
 	}
 }
 
-// TestIndex reads the whole archive, checks each digest and size, and compares all that is said about the images.
+// TestIndex reads the whole archive, checks each digest and size, and compares all metadata of the images.
 func TestIndex(t *testing.T) {
 	dir := unpack(t)
 	path, err := layout.FromPath(dir)
@@ -174,7 +174,7 @@ func TestIndex(t *testing.T) {
 	}
 }
 
-// TestFiles lists each platform's layer, and holds that its programs are static ones for it.
+// TestFiles lists each platform's layer, and checks that its programs are static and for that platform.
 func TestFiles(t *testing.T) {
 	machines := map[string]elf.Machine{"amd64": elf.EM_X86_64, "arm64": elf.EM_AARCH64}
 	for arch, machine := range machines {
@@ -217,7 +217,7 @@ func TestFiles(t *testing.T) {
 	}
 }
 
-// TestEntryPoint runs the image's program where there is nothing but the image.
+// TestEntryPoint runs the image's program with only the image as its root.
 func TestEntryPoint(t *testing.T) {
 	root := t.TempDir()
 	for _, f := range files(t, runtime.GOARCH) {
@@ -241,7 +241,7 @@ func TestEntryPoint(t *testing.T) {
 	}
 }
 
-// TestDockerfile holds that Docker's way gives the same configuration.
+// TestDockerfile checks that the Dockerfile gives the same configuration.
 func TestDockerfile(t *testing.T) {
 	text, err := os.ReadFile("Dockerfile")
 	if err != nil {
@@ -303,7 +303,7 @@ type file struct {
 	data   []byte
 }
 
-// files are those of the layer for an architecture, in their order.
+// files returns the files of the layer for an architecture, in order.
 func files(t *testing.T, arch string) []file {
 	t.Helper()
 	outer, err := layout.ImageIndexFromPath(unpack(t))

@@ -16,14 +16,14 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
-// name is what Kubernetes' manifests call the image. No registry can be asked for it: a node that has not got it does not
-// run somebody else's in its place.
+// name is the image's name in the Kubernetes manifests. It has no registry, so a node without the image does not pull
+// a foreign one.
 const name = "localhost/runc-trace"
 
-// entryPoint is the program that runs where a container's command does not say another one.
+// entryPoint is the program that runs if a container has no command.
 const entryPoint = "/usr/local/bin/tracectl"
 
-// newIndex makes what index.json says: an index of images, by name and tag.
+// newIndex returns the contents of index.json: an index of images, by name and tag.
 func newIndex(r release, platforms []platform) (v1.ImageIndex, error) {
 	index := mutate.IndexMediaType(empty.Index, types.OCIImageIndex)
 	for _, p := range platforms {
@@ -36,7 +36,7 @@ func newIndex(r release, platforms []platform) (v1.ImageIndex, error) {
 			Descriptor: v1.Descriptor{Platform: &v1.Platform{OS: "linux", Architecture: p.arch}},
 		})
 	}
-	// containerd takes the name from the first of these, others the tag from the second.
+	// containerd takes the name from the first annotation, other programs the tag from the second.
 	return mutate.AppendManifests(mutate.IndexMediaType(empty.Index, types.OCIImageIndex), mutate.IndexAddendum{
 		Add: index,
 		Descriptor: v1.Descriptor{Annotations: map[string]string{
@@ -46,7 +46,7 @@ func newIndex(r release, platforms []platform) (v1.ImageIndex, error) {
 	}), nil
 }
 
-// newImage makes an image of one layer, which is the platform's tree.
+// newImage returns an image with one layer, the platform's tree.
 func newImage(r release, p platform) (v1.Image, error) {
 	var tree bytes.Buffer
 	if err := writeTree(&tree, p.root, r.created); err != nil {
@@ -81,7 +81,7 @@ func newImage(r release, p platform) (v1.Image, error) {
 	})
 }
 
-// labels are those of the OCI image specification's annotations.md.
+// labels returns the labels that the OCI image specification defines in annotations.md.
 func (r release) labels() map[string]string {
 	const home = "https://github.com/runc-trace/runc-trace"
 	return map[string]string{

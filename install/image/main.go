@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Command image writes the container image as an archive in OCI's image layout: one index with an image per platform. The
+// Command image writes the container image as an archive in OCI's image layout: one index with an image per platform.
 // same trees, version, revision and time give the same bytes. It needs no daemon, and no registry. Run by build.sh.
 package main
 
@@ -21,7 +21,7 @@ func main() {
 	}
 }
 
-// release is what the images say of themselves.
+// release is the metadata of the images.
 type release struct {
 	version  string // also the image's tag
 	revision string // the commit
@@ -31,7 +31,7 @@ type release struct {
 // platform is an architecture, and the directory that is its image's root.
 type platform struct{ arch, root string }
 
-// tagged is what may follow the colon of an image's name.
+// tagged matches valid tags of images.
 var tagged = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$`)
 
 func run(args []string) error {

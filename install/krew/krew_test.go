@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package krew tests what make plugin makes.
+// Package krew tests the output of make plugin.
 package krew
 
 import (
@@ -17,7 +17,7 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// manifest is what krew reads.
+// manifest is the part of the plugin manifest that krew reads.
 type manifest struct {
 	APIVersion string `yaml:"apiVersion"`
 	Kind       string
@@ -39,7 +39,7 @@ type platform struct {
 	Bin    string
 }
 
-// TestPlugin makes the plugin for this machine, and installs it as krew does.
+// TestPlugin builds the plugin for this machine, and installs it as krew does.
 func TestPlugin(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds the plugin for all platforms")
