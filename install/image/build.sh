@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 #
-# Makes the container image for each of $ARCHS, as one archive in the directory that is named (dist), and prints its path.
-# One commit gives the same bytes wherever and whenever it is built. VERSION is as in the Makefile, and the image's tag.
-# Run by `make image`.
+# Builds the container image for each of $ARCHS, as one archive in the given directory (dist), and prints its path. The
+# same commit gives the same bytes on every machine. VERSION is as in the Makefile, and the image's tag. Run by `make
+# image`.
 set -eu
 unset GOARCH
 

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 #
-# Makes the tree of files that is the container image's only layer, in a directory: the programs for $GOARCH, and the
-# licences of what is in them. VERSION is as in the Makefile. Used by build.sh, and by the Dockerfile.
+# Creates the only layer of the container image as a directory: the programs for $GOARCH, and the licences of
+# everything linked into them. VERSION is as in the Makefile. Used by build.sh, and by the Dockerfile.
 set -eu
 umask 022
 

@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 #
-# Makes kubectl's plugin, in the directory that is named (dist): a tarball for each of $PLATFORMS, the manifest for krew, and
-# SHA256SUMS.plugin. One commit gives the same bytes wherever and whenever it is built. VERSION is as in the Makefile; $BASE_URI is
-# where the tarballs will be, and stays a placeholder where nobody knows. Run by `make plugin`.
+# Builds kubectl's plugin in the given directory (dist): a tarball for each of $PLATFORMS, the manifest for krew, and
+# SHA256SUMS.plugin. The same commit gives the same bytes on every machine. VERSION is as in the Makefile. $BASE_URI is
+# the location of the tarballs; if it is unset, a placeholder stays in the manifest. Run by `make plugin`.
 set -eu
 umask 022
 export LC_ALL=C TZ=UTC
@@ -14,7 +14,7 @@ cd "$(dirname "$0")/../.."
 : "${VERSION:=$(git describe --tags --always --dirty)}" "${PLATFORMS:=linux/amd64 linux/arm64 darwin/amd64 darwin/arm64}"
 : "${SOURCE_DATE_EPOCH:=$(git log -1 --format=%ct)}" "${BASE_URI:=@BASE_URI@}"
 
-# krew knows semantic versions only.
+# krew accepts only semantic versions.
 case $VERSION in
 v[0-9]*) PLUGIN_VERSION=$VERSION ;;
 *) PLUGIN_VERSION=v0.0.0-$VERSION ;;

@@ -1,9 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 #
-# Makes what is released, in the directory that is named (dist): for each of $ARCHS a deb, an rpm and a tarball, and
-# SHA256SUMS of all. One commit gives the same bytes wherever and whenever it is built. VERSION is as in the Makefile.
-# Run by `make packages`.
+# Builds the release in the given directory (dist): for each of $ARCHS a deb, an rpm and a tarball, and SHA256SUMS of
+# all. The same commit gives the same bytes on every machine. VERSION is as in the Makefile. Run by `make packages`.
 set -eu
 umask 022
 export LC_ALL=C TZ=UTC
@@ -16,8 +15,8 @@ cd "$(dirname "$0")/../.."
 : "${SOURCE_DATE_EPOCH:=$(git log -1 --format=%ct)}"
 export SOURCE_DATE_EPOCH
 
-# What dpkg and rpm can compare: v1.2.3-rc1 is before 1.2.3, v1.2.3-4-gabcdef0 after it. A commit without any
-# release before it is told by its time.
+# Convert the version for dpkg and rpm: v1.2.3-rc1 sorts before 1.2.3, v1.2.3-4-gabcdef0 after it. A commit without a
+# release before it is identified by its time.
 case $VERSION in
 v[0-9]*) PACKAGE_VERSION=$(echo "${VERSION#v}" | sed -E 's/-([0-9]+)-(g[0-9a-f]+)/+\1.\2/; s/-dirty$/+dirty/; s/-/~/') ;;
 *) PACKAGE_VERSION=0.0.0+$(date -d "@$SOURCE_DATE_EPOCH" +%Y%m%d%H%M).$(echo "$VERSION" | tr - .) ;;
@@ -28,7 +27,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 nfpm=$(cd install/packages && go tool -n nfpm)
 
-# what is the same for all architectures
+# Files that all architectures share.
 common=$work/common
 mkdir -p "$common/usr/share/man/man8" "$common/usr/lib/systemd/system" "$common/completion" "$common/scripts"
 for page in docs/man/*.8; do gzip -9nc "$page" >"$common/usr/share/man/man8/${page##*/}.gz"; done

@@ -1,15 +1,15 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 #
-# After the files came. dpkg calls it with "configure" and the version that was there before, rpm with the number of
-# versions that are there now. It changes no engine: `tracectl install` does that when somebody asks.
+# Runs after the files are installed. dpkg passes "configure" and the previous version, rpm the number of versions now
+# installed. It changes no engine: the user does that with `tracectl install`.
 set -eu
 
 case "$1" in
 configure) [ -n "${2:-}" ] && event=upgrade || event=install ;;
 1) event=install ;;
 [2-9]) event=upgrade ;;
-*) exit 0 ;; # dpkg goes back from something that failed: all is as it was
+*) exit 0 ;; # dpkg undoes a failed step: nothing has changed
 esac
 
 if [ -d /run/systemd/system ]; then
@@ -25,7 +25,7 @@ if [ "$event" = install ]; then
 	exit 0
 fi
 
-# The new tracectl brings the programs of its own version. What is kept, containers and the package do not depend on it.
+# Load the programs of the new version. If that fails, recordings, containers and the package still work.
 loaded=0
 /usr/bin/tracectl status >/dev/null 2>&1 || loaded=$?
 if [ "$loaded" != 3 ] && ! /usr/bin/tracectl load --replace --no-adopt; then

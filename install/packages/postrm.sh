@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 #
-# After the files went. Only dpkg knows "purge": what was configured goes, too.
+# Runs after the files are removed. Only dpkg passes "purge", which also removes the configuration.
 set -eu
 
 case "$1" in

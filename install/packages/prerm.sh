@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 #
-# Before the files go. dpkg calls it with "remove", rpm with 0; anything else is an upgrade, which needs nothing. What
-# `tracectl install` did is undone while the program that can do it is there. An engine that still called runc-trace could
-# start no container any more, nor stop those that were made through it: the package stays until that has worked.
+# Runs before the files are removed. dpkg passes "remove", rpm 0; other arguments mean an upgrade, which needs no
+# action. It undoes `tracectl install` while tracectl still exists. An engine that still called runc-trace could no
+# longer start containers, nor stop those made through it. If uninstalling fails, the package stays.
 set -eu
 
 case "$1" in

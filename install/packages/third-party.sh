@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 #
-# Prints the licences of all modules that are linked into the programs for $GOARCH, and Go's own.
+# Prints the licences of Go, and of all modules that are linked into the programs for $GOARCH.
 set -eu
 export LC_ALL=C
 cd "$(dirname "$0")/../.."

@@ -1,8 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 #
-# Makes a systemd-sysext image of a tarball of `make packages`: build.sh TARBALL [DIRECTORY]. It runs on any distribution
-# whose /usr can be extended: the programs are static. Needs mksquashfs. docs/flatcar.md says how to use it.
+# Builds a systemd-sysext image from a tarball of `make packages`: build.sh TARBALL [DIRECTORY]. The programs are
+# static, so the image works on every distribution with an extensible /usr. Needs mksquashfs. See docs/flatcar.md for
+# its use.
 set -eu
 umask 022
 
@@ -27,12 +28,12 @@ cp "$from/LICENSE" "$from/copyright" "$from/THIRD-PARTY" "$from/config.toml" "$u
 cp "$from/completion/bash" "$usr/share/bash-completion/completions/tracectl"
 for page in "$from"/man/*; do gzip -9nc "$page" >"$usr/share/man/man8/${page##*/}.gz"; done
 sed 's,/opt/runc-trace/bin/,/usr/bin/,' "$from/runc-trace.service" >"$units/runc-trace.service"
-# The target is looked at again after extensions came into place, and starts it then. Not Upholds=: what cannot be
-# loaded on this kernel is not to be tried for ever.
+# systemd checks the target again after merging extensions, and then starts the unit. Upholds= would retry forever if
+# this kernel cannot load the programs.
 printf '[Unit]\nWants=runc-trace.service\n' >"$units/multi-user.target.d/10-runc-trace.conf"
-# A static program fits every release of every distribution.
+# Static programs work on every release of every distribution.
 printf 'ID=_any\nARCHITECTURE=%s\nEXTENSION_RELOAD_MANAGER=1\n' "$architecture" >"$usr/lib/extension-release.d/extension-release.runc-trace"
 
-# The tarball's time, so that the same tarball gives the same image.
+# Use the tarball's time, so that the same tarball gives the same image.
 SOURCE_DATE_EPOCH=$(stat -c %Y "$from/tracectl") mksquashfs "$work/image" "$image" -all-root -noappend -no-xattrs -quiet -no-progress
 echo "$image"

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 #
-# Makes a torcx image of a tarball of `make packages`: build.sh TARBALL [DIRECTORY]. Needs mksquashfs. The image has what
-# manifest.json names, and is for nodes that still have torcx; docs/flatcar.md says how to use it.
+# Builds a torcx image from a tarball of `make packages`: build.sh TARBALL [DIRECTORY]. Needs mksquashfs. The image has
+# the files that manifest.json names, and is for nodes that still have torcx; see docs/flatcar.md for its use.
 set -eu
 umask 022
 
@@ -12,7 +12,7 @@ case $name in
 runc-trace-*-linux-*) ;;
 *) echo "$0: $tarball is no tarball of runc-trace" >&2 && exit 2 ;;
 esac
-# torcx looks for NAME:REFERENCE.torcx.squashfs; a reference has neither + nor ~.
+# torcx looks for NAME:REFERENCE.torcx.squashfs; a reference cannot contain + or ~.
 image=${2:-.}/runc-trace:$(echo "${name#runc-trace-}" | sed 's/-linux-/-/' | tr '+~' '__').torcx.squashfs
 
 work=$(mktemp -d)
@@ -27,6 +27,6 @@ cp "$from/LICENSE" "$from/copyright" "$from/THIRD-PARTY" "$from/config.toml" "$r
 sed 's,/opt/runc-trace/bin/,/run/torcx/bin/,' "$from/runc-trace.service" >"$units/runc-trace.service"
 ln -s ../runc-trace.service "$units/multi-user.target.wants/runc-trace.service"
 
-# The tarball's time, so that the same tarball gives the same image. torcx knows gzip and lz4.
+# Use the tarball's time, so that the same tarball gives the same image. torcx supports gzip and lz4.
 SOURCE_DATE_EPOCH=$(stat -c %Y "$from/tracectl") mksquashfs "$work/image" "$image" -comp gzip -all-root -noappend -no-xattrs -quiet -no-progress
 echo "$image"
