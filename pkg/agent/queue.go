@@ -20,7 +20,7 @@ type item struct {
 	delay time.Duration
 }
 
-// enough is the interval before the last attempt.
+// enough is the longest interval between two attempts. After that, an ID is given up.
 const enough = time.Minute
 
 func newQueue() *queue { return &queue{items: map[string]*item{}, wake: make(chan struct{}, 1)} }

@@ -35,10 +35,10 @@ type Event struct {
 	ArgsTruncated bool `json:"argsTruncated,omitempty"`
 
 	Interpreted bool              `json:"interpreted,omitempty"` // the kernel put the interpreter of path before args
-	Runtime     bool              `json:"runtime"`               // by the container runtime, before it started the container's program
+	Runtime     bool              `json:"runtime"`               // by the runtime, before the container's program
 	CPU         uint16            `json:"cpu"`
 	CgroupID    uint64            `json:"cgroupID"`
-	Log         uint64            `json:"log"`               // creation of the log, in ns of CLOCK_BOOTTIME: distinguishes it from earlier logs of the machine
+	Log         uint64            `json:"log"`               // its creation, in ns of CLOCK_BOOTTIME: identifies the log
 	Sequence    uint64            `json:"sequence"`          // number of execs logged before this one
 	Evicted     bool              `json:"evicted,omitempty"` // the container is no longer known
 	Namespace   string            `json:"namespace"`

@@ -2,7 +2,7 @@
 
 package identity
 
-// IsID tells whether runc and crun would take a name for a container's ID.
+// IsID reports whether runc and crun accept a name as a container's ID.
 func IsID(name string) bool {
 	for _, c := range []byte(name) {
 		switch {

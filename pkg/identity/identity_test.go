@@ -17,7 +17,7 @@ import (
 type who struct {
 	Flags                                                           uint32
 	Engine, ID, SandboxID, Namespace, Pod, PodUID, Container, Image string
-	Labels                                                          map[string]string // labels of the engine's annotations
+	Labels                                                          map[string]string // the engine's
 	Owner                                                           map[string]string // nil if the container has none
 	Told                                                            map[string]string
 }

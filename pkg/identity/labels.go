@@ -44,7 +44,7 @@ const (
 	ownerIncomplete = 8
 )
 
-// SetLabels replaces the labels of who. If there is no room for all labels, it leaves some out and sets
+// SetLabels replaces the labels in who. If there is no room for all labels, it leaves some out and sets
 // abi.WhoLabelsTruncated. Labels whose key matches an entry of keep (see KeepFirst) are stored first, then those
 // that the engine told, and the owner's last: the author of a pod cannot displace other labels.
 func SetLabels(who *abi.Who, labels Labels, keep []string) {
@@ -80,7 +80,7 @@ func SetLabels(who *abi.Who, labels Labels, keep []string) {
 	}
 }
 
-// LabelsOf decodes the labels of who. It accepts any bytes.
+// LabelsOf decodes the labels in who. It accepts any bytes.
 func LabelsOf(who *abi.Who) Labels {
 	l := Labels{Own: map[string]string{}, Owner: map[string]string{}}
 	var letter byte

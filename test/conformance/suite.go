@@ -73,8 +73,7 @@ func suites(ctx context.Context, quick bool) ([]*suite, error) {
 		return nil, fmt.Errorf("%w: install the package crun", err)
 	}
 	return append(list,
-		// In this view runc finds a hierarchy without controllers, so only tests about the placement of cgroups are
-		// run.
+		// In this view runc finds a hierarchy without controllers: this suite tests the placement of cgroups.
 		&suite{name: "runc " + version + " on cgroup v2 alone", version: version, view: "unified", files: regexp.MustCompile(`^(cgroup|create|delete|exec|hooks|kill|run|start|update|userns)`)},
 		&suite{name: packaged + " " + string(number[1]), version: "v" + string(number[1]), program: packaged, view: "host", files: everything},
 		// crun refuses hybrid hosts, and has different messages. tty.bats is left out: with bare crun 1.8.1, every

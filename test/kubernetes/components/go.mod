@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Kubernetes' own go.mod takes the libraries of its repository from a directory that its module does not have: here
-// they are the published ones. build.sh has the version from here.
+// Kubernetes' own go.mod replaces the libraries of its repository with a directory that its module does not have. This
+// file uses the published ones. It also sets the version that build.sh builds.
 module github.com/runc-trace/runc-trace/test/kubernetes/components
 
 go 1.26.0

@@ -1,4 +1,4 @@
-// This module checks the manifests, so that Helm does not stand in the project's own go.mod.
+// This module checks the manifests. It keeps Helm out of the project's own go.mod.
 module github.com/runc-trace/runc-trace/test/kubernetes/manifests
 
 go 1.26.0
