@@ -52,7 +52,7 @@ The agent needs CAP_BPF and CAP_PERFMON, and the user ID 0.`
 func newAgent(s *settings) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "agent",
-		Short: "Fill in labels of pods and containers, and serve metrics",
+		Short: "Add labels of pods and containers, and serve metrics",
 		Long:  agentLong,
 		Example: `  tracectl agent --kubeconfig /etc/kubernetes/kubelet.conf
   tracectl agent --listen unix:///run/runc-trace/agent.sock
@@ -62,16 +62,16 @@ func newAgent(s *settings) *cobra.Command {
 	}
 	flags := c.Flags()
 	var config agent.Config
-	flags.StringVar(&config.Node, "node", "", "the node's name in Kubernetes (default: $NODE_NAME, or the host's name)")
-	flags.StringVar(&config.Kubeconfig, "kubeconfig", "", "how to reach the API server (default: as pods do)")
-	flags.StringArrayVar(&config.CRIEndpoints, "cri-endpoint", nil, "socket of a container engine, repeatable (default: those of containerd, k3s, rke2 and CRI-O that are there)")
-	flags.StringVar(&config.DockerSocket, "docker-socket", "", "socket of Docker (default: /run/docker.sock, or /var/run/docker.sock)")
-	listen := flags.String("listen", "127.0.0.1:7467", "serve metrics and health at HOST:PORT or unix:///PATH; empty: do not")
-	noAdopt := flags.Bool("no-adopt", false, "leave alone the containers that run already and are not registered, whatever the configuration says")
-	socket := flags.String("check-socket", agent.CheckSocket, "where the agent answers --check, for root only; empty: nowhere")
-	check := addChoice(c, "check", "", "ask the agent that runs whether it is alive, or ready, and do nothing else", "alive", "ready")
+	flags.StringVar(&config.Node, "node", "", "name of the node in Kubernetes (default: $NODE_NAME, or the host's name)")
+	flags.StringVar(&config.Kubeconfig, "kubeconfig", "", "kubeconfig file (default: the pod's service account)")
+	flags.StringArrayVar(&config.CRIEndpoints, "cri-endpoint", nil, "CRI socket; repeatable (default: all found of containerd, k3s, rke2 and CRI-O)")
+	flags.StringVar(&config.DockerSocket, "docker-socket", "", "Docker socket (default: /run/docker.sock, or /var/run/docker.sock)")
+	listen := flags.String("listen", "127.0.0.1:7467", "serve metrics and health at HOST:PORT or unix:///PATH; empty: off")
+	noAdopt := flags.Bool("no-adopt", false, "do not adopt running containers, even if the configuration says so")
+	socket := flags.String("check-socket", agent.CheckSocket, "socket for --check, open to root only; empty: off")
+	check := addChoice(c, "check", "", "ask the running agent if it is alive or ready, then exit", "alive", "ready")
 	flags.Lookup("check").DefValue, flags.Lookup("check").NoOptDefVal = "", "alive"
-	output := addChoice(c, "output", "o", "form of the log, on stderr", "text", "json")
+	output := addChoice(c, "output", "o", "log format, on stderr", "text", "json")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		if flags.Changed("check") {
 			question := map[string]string{"alive": agent.CheckAlive, "ready": agent.CheckReady}[check.word]

@@ -54,8 +54,8 @@ func newCluster(s *settings) *cobra.Command {
 	flags := c.PersistentFlags()
 	cs.connection.addFlags(flags)
 	flags.StringVar(&cs.agentNamespace, "agent-namespace", cluster.DefaultNamespace, "namespace of the agents")
-	flags.Var(&cs.nodes, "node", "only this node, a name or a pattern; may be given several times")
-	flags.Var(&cs.timeout, "timeout", "how long a node may keep silent before it has failed")
+	flags.Var(&cs.nodes, "node", "only nodes with this name or pattern; repeatable")
+	flags.Var(&cs.timeout, "timeout", "give up on a node that sends nothing for this long")
 	complete(c, "node", cs.completeNodes)
 	nothingToComplete(c, "timeout", "agent-namespace")
 	c.AddCommand(newClusterStatus(&cs), newClusterContainers(&cs), newClusterExec(&cs), newClusterStraceback(&cs))
@@ -191,7 +191,7 @@ func keep(c *cobra.Command, names ...string) {
 
 // addAllNamespaces adds -A, as kubectl has it.
 func addAllNamespaces(c *cobra.Command) {
-	c.Flags().BoolP("all-namespaces", "A", false, "pods of all namespaces, as without --namespace")
+	c.Flags().BoolP("all-namespaces", "A", false, "pods in all namespaces (the default)")
 	exclude(c, "all-namespaces", "namespace")
 	keep(c, "all-namespaces")
 }

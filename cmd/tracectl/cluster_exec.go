@@ -32,7 +32,7 @@ overwritten by then, stderr says so.`
 func newClusterExec(cs *clusterSettings) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "exec [NAME]",
-		Short: "Print each exec of containers on all nodes",
+		Short: "Print execs of containers on all nodes",
 		Long:  clusterExecLong,
 		Example: `  tracectl cluster exec --label myapp=app-one
   tracectl cluster exec -n prod --node 'worker-*' -T -w

@@ -17,7 +17,7 @@ import (
 func newClusterContainers(cs *clusterSettings) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "containers [NAME]",
-		Short: "List the containers that are known on all nodes",
+		Short: "List known containers on all nodes",
 		Long: `List the containers that runc-trace registered on all nodes, by namespace, pod and
 container, as "tracectl containers" does on one. With -o json they come in the order
 in which the nodes answer.`,
@@ -40,7 +40,7 @@ in which the nodes answer.`,
 func newClusterStraceback(cs *clusterSettings) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "straceback",
-		Short: "Read the system calls of containers on all nodes",
+		Short: "Read recorded system calls on all nodes",
 		Long: `Read the system calls of containers out of the past, whichever node they ran on, as
 "tracectl straceback" does on one.`,
 		Example: `  tracectl cluster straceback list

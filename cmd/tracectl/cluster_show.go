@@ -29,7 +29,7 @@ on that node.`
 func newClusterStracebackShow(cs *clusterSettings) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "show NAME",
-		Short: "Print the system calls of a recording, of whichever node",
+		Short: "Print the system calls of a recording, from any node",
 		Long:  clusterShowLong,
 		Example: `  tracectl cluster straceback show default/mypod
   tracectl cluster straceback show worker-1_default_web-0 --failed

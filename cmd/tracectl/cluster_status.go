@@ -14,7 +14,7 @@ import (
 func newClusterStatus(cs *clusterSettings) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "status",
-		Short: "Show what is loaded on all nodes, how full it is, and what was dropped",
+		Short: "Show what is loaded on all nodes, and losses",
 		Long: `Show of each node since when the programs are loaded, whether they are those of its
 tracectl, whether its agent brings labels, how many containers run and are recorded,
 how many execs and system calls were logged, how many could not be, and how often

@@ -22,7 +22,7 @@ type connection struct {
 
 // addFlags adds kubectl's flags, except deprecated ones and -n, which selects pods here.
 func (c *connection) addFlags(flags *pflag.FlagSet) {
-	flags.StringVar(&c.kubeconfig, "kubeconfig", "", "path to the kubeconfig file to use (default: $KUBECONFIG, or ~/.kube/config, or the pod's own service account)")
+	flags.StringVar(&c.kubeconfig, "kubeconfig", "", "kubeconfig file (default: $KUBECONFIG, ~/.kube/config, or the pod's service account)")
 	names := clientcmd.RecommendedConfigOverrideFlags("")
 	names.ContextOverrideFlags.Namespace = clientcmd.FlagInfo{}
 	names.AuthOverrideFlags.Username = clientcmd.FlagInfo{}

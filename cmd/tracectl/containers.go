@@ -18,7 +18,7 @@ import (
 func newContainers(s *settings) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "containers [NAME]",
-		Short: "List the containers that are known",
+		Short: "List known containers",
 		Long: `List the containers that runc-trace registered, by namespace, pod and container, the
 newest first: those whose cgroup exists, or with --all also those that have ended
 and whose name is still known. RECORDED is "yes" where there is a recording,

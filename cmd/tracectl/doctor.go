@@ -42,7 +42,7 @@ const doctorTime = 30 * time.Second
 func newDoctor(s *settings) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "doctor",
-		Short: "Check what tracing needs of this host, and say what to do",
+		Short: "Check if this host can trace, and suggest remedies",
 		Long:  doctorLong,
 		Example: `  tracectl doctor
   tracectl doctor -o json | jq 'select(.state != "ok")'`,

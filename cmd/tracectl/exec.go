@@ -65,7 +65,7 @@ unless --runtime is given.`
 func newExec(s *settings) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "exec [NAME]",
-		Short: "Print each exec of containers as it happens, or of the past",
+		Short: "Print execs of containers, live or past",
 		Long:  execLong,
 		Example: `  tracectl exec --label myapp=app-one
   tracectl exec -n default --pod 'web-*' -T -w
@@ -76,9 +76,9 @@ func newExec(s *settings) *cobra.Command {
 	}
 	r := addExecFlags(c)
 	completeContainers(c, s.known)
-	c.Flags().Var(&r.heartbeat, "heartbeat", "with -o json, also an object with only the time, at the beginning and again each time that so long has passed")
+	c.Flags().Var(&r.heartbeat, "heartbeat", "with -o json, also print an object with the time, at the start and at this interval")
 	// For "tracectl cluster exec": engines do not otherwise tell a process that its connection is gone.
-	c.Flags().BoolVar(&r.untilEOF, "until-eof", false, "end when standard input does")
+	c.Flags().BoolVar(&r.untilEOF, "until-eof", false, "stop at the end of standard input")
 	nothingToComplete(c, "heartbeat")
 	if err := c.Flags().MarkHidden("until-eof"); err != nil {
 		panic(err) // the flag has just been added

@@ -37,11 +37,11 @@ func addExecFlags(c *cobra.Command) *execRequest {
 	r := execRequest{filter: addFilter(c)}
 	r.timestamps = addTimestamps(c, timestamp.None)
 	flags.BoolVarP(&r.time, "time", "T", false, "short for --timestamps=wall")
-	flags.BoolVarP(&r.columns.Pod, "wide", "w", false, "columns with namespace, pod and container, or on a host without pods, container and image")
-	flags.BoolVarP(&r.failed, "failed", "x", false, "only those that failed")
-	flags.BoolVar(&r.runtime, "runtime", false, "also the container runtime's own, before the container's program")
-	flags.Var(&r.since, "since", "begin with the past, so long ago (10m, 1d) or at a date (\"2026-01-31 15:04\")")
-	flags.BoolVar(&r.noFollow, "no-follow", false, "end with the last one of the past; without --since, begin with the first one")
+	flags.BoolVarP(&r.columns.Pod, "wide", "w", false, "add columns: namespace, pod, container (without pods: container, image)")
+	flags.BoolVarP(&r.failed, "failed", "x", false, "only failed execs")
+	flags.BoolVar(&r.runtime, "runtime", false, "include the container runtime's own execs")
+	flags.Var(&r.since, "since", "start this long ago (10m, 1d) or at a date (\"2026-01-31 15:04\")")
+	flags.BoolVar(&r.noFollow, "no-follow", false, "print past execs and exit; without --since, all that are kept")
 	nothingToComplete(c, "since")
 	r.output = addListOutput(c)
 	return &r

@@ -43,7 +43,7 @@ func addChoice(c *cobra.Command, name, short, usage string, words ...string) *ch
 
 // addOutput adds -o.
 func addOutput(c *cobra.Command) *choice {
-	return addChoice(c, "output", "o", "form of the output", "text", "json")
+	return addChoice(c, "output", "o", "output format", "text", "json")
 }
 
 // addTimestamps adds -t with a default style.
@@ -54,12 +54,12 @@ func addTimestamps(c *cobra.Command, style timestamp.Style) *choice {
 			words = append(words, string(other))
 		}
 	}
-	return addChoice(c, "timestamps", "t", "times: none, since the container's creation, or RFC 3339 in local time or UTC", words...)
+	return addChoice(c, "timestamps", "t", "times: none, since the container's creation, or RFC 3339 (local or UTC)", words...)
 }
 
 // addListOutput adds -o for output in columns.
 func addListOutput(c *cobra.Command) *choice {
-	return addChoice(c, "output", "o", "form of the output; wide: with all columns, whatever their width", "text", "wide", "json")
+	return addChoice(c, "output", "o", "output format; wide: all columns", "text", "wide", "json")
 }
 
 // nameHelp describes NAME in the help of each command that takes a container.
@@ -72,17 +72,17 @@ func addFilter(c *cobra.Command) *labels.Filter {
 	var f labels.Filter
 	c.Flags().VarP(&f.Labels, "label", "l", `label selector, as kubectl's: "app=web,tier!=db,env in (dev,test),!canary"`)
 	addNamespace(c, &f.Namespace)
-	c.Flags().Var(&f.Pod, "pod", "pod, a name or a pattern, alone or behind its namespace: web-*, prod/web-0")
-	c.Flags().Var(&f.Container, "container", "container: a name or a pattern, an ID, the first 6 digits of one or more, or engine://ID")
+	c.Flags().Var(&f.Pod, "pod", "pod name or pattern, with or without namespace: web-*, prod/web-0")
+	c.Flags().Var(&f.Container, "container", "container name or pattern, ID, 6 or more leading digits of an ID, or engine://ID")
 	return &f
 }
 
 // addNamespace adds -n.
 func addNamespace(c *cobra.Command, namespace *labels.Glob) {
-	c.Flags().VarP(namespace, "namespace", "n", "namespace of the pod, a name or a pattern such as 'kube-*'")
+	c.Flags().VarP(namespace, "namespace", "n", "namespace of the pod: a name, or a pattern such as 'kube-*'")
 }
 
 // addAll adds --all.
 func addAll(c *cobra.Command) *bool {
-	return c.Flags().BoolP("all", "a", false, "also the containers that have ended")
+	return c.Flags().BoolP("all", "a", false, "include containers that have ended")
 }

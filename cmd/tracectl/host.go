@@ -27,8 +27,8 @@ type pod struct {
 // addPodFlags adds --host and --termination-log.
 func addPodFlags(c *cobra.Command) *pod {
 	var p pod
-	c.Flags().BoolVar(&p.host, "host", false, "do it on the host, from a container of it that is privileged and shares its PID namespace")
-	c.Flags().StringVar(&p.terminationLog, "termination-log", "", "file, in the container, for one line about what came of it: Kubernetes shows that of /dev/termination-log")
+	c.Flags().BoolVar(&p.host, "host", false, "act on the host, from a privileged container that shares its PID namespace")
+	c.Flags().StringVar(&p.terminationLog, "termination-log", "", "write a one-line result to this file in the container (Kubernetes: /dev/termination-log)")
 	return &p
 }
 

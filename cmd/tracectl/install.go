@@ -67,7 +67,7 @@ func newInstall(s *settings) *cobra.Command {
 	var root string
 	c := &cobra.Command{
 		Use:   "install",
-		Short: "Have container engines call their runtime through runc-trace",
+		Short: "Route container engines through runc-trace",
 		Long:  installLong,
 		Example: `  tracectl install --set-default --dry-run
   tracectl install --set-default --restart
@@ -82,12 +82,12 @@ func newInstall(s *settings) *cobra.Command {
 	}
 	kind := addChoice(c, "engine", "", "engine to configure; auto: all that are found", words...)
 	flags := c.Flags()
-	flags.BoolVar(&r.Default, "set-default", false, "route the engine's default runtime through runc-trace, instead of adding one of that name")
-	flags.BoolVar(&r.All, "all-runtimes", false, "route all other runtimes of the engine, too, if they are of runc's kind; implies --set-default")
-	flags.BoolVar(&r.Restart, "restart", false, "have the engines take their new configuration now")
+	flags.BoolVar(&r.Default, "set-default", false, "route the default runtime through runc-trace, instead of adding a runtime")
+	flags.BoolVar(&r.All, "all-runtimes", false, "also route the engine's other runc-like runtimes; implies --set-default")
+	flags.BoolVar(&r.Restart, "restart", false, "restart the engines so that they use the new configuration")
 	addRestartCommand(c, &r.RestartCommand)
-	flags.BoolVar(&r.Retry, "retry", false, "try again what an engine did not work with before")
-	flags.BoolVar(&r.DryRun, "dry-run", false, "show what would be done, and do nothing: a diff of each file, what would be loaded, recorded and restarted")
+	flags.BoolVar(&r.Retry, "retry", false, "retry a configuration that failed before")
+	flags.BoolVar(&r.DryRun, "dry-run", false, "show what would change, with diffs, and change nothing")
 	flags.StringVar(&r.BinDir, "bin-dir", install.BinDir, "directory for the programs")
 	addRootFlag(c, &root)
 	pod := addPodFlags(c)
@@ -155,11 +155,11 @@ func completion(shell string) ([]byte, error) {
 }
 
 func addRestartCommand(c *cobra.Command, command *string) {
-	c.Flags().StringVar(command, "restart-command", "", "have the shell run this, with the engine's name as $1, in place of systemctl; implies --restart")
+	c.Flags().StringVar(command, "restart-command", "", "shell command to use in place of systemctl, with the engine's name as $1; implies --restart")
 }
 
 func addRootFlag(c *cobra.Command, root *string) {
-	c.Flags().StringVar(root, "root", "/", "change the files of the host, such as an image, whose root directory this is; no program is run or loaded")
+	c.Flags().StringVar(root, "root", "/", "root directory of the host or image to change; if not /, nothing is run or loaded")
 }
 
 // executable returns the path of tracectl. The shim is beside it.

@@ -51,7 +51,7 @@ func newLoad(s *settings) *cobra.Command {
 	pool := config.DefaultPool()
 	c := &cobra.Command{
 		Use:   "load",
-		Short: "Load the programs and begin to trace",
+		Short: "Load the programs and start tracing",
 		Long:  loadLong,
 		Example: `  tracectl load
   tracectl load --recordings 64 --ring-size 1MiB
@@ -64,8 +64,8 @@ func newLoad(s *settings) *cobra.Command {
 		setting := &config.PoolSettings[n]
 		flags.Var(setting.Of(&pool), setting.Flag, setting.Help())
 	}
-	replace := flags.Bool("replace", false, "where programs are loaded already, swap them for this version's and keep what was recorded")
-	noAdopt := flags.Bool("no-adopt", false, "leave alone the containers that run already, whatever the configuration says")
+	replace := flags.Bool("replace", false, "replace loaded programs with this version's and keep all recordings")
+	noAdopt := flags.Bool("no-adopt", false, "do not adopt running containers, even if the configuration says so")
 	output := addOutput(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		configured, err := s.configuration()

@@ -33,7 +33,7 @@ func newRoot() *cobra.Command {
 	var s settings
 	root := &cobra.Command{
 		Use:   "tracectl",
-		Short: "Load the programs that trace containers, and read what they kept",
+		Short: "Trace containers with eBPF, and read their recordings",
 		Long:  rootLong,
 		Args:  noSubcommand,
 		RunE:  overview,

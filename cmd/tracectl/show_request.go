@@ -24,12 +24,12 @@ type showRequest struct {
 func addShowFlags(c *cobra.Command, abis []syscalls.ABI) *showRequest {
 	r := showRequest{syscalls: calls{abis: abis}}
 	flags := c.Flags()
-	flags.VarP(&r.previous, "previous", "p", "the run before the newest one, or so many before")
+	flags.VarP(&r.previous, "previous", "p", "the previous run, or the one this many runs back")
 	flags.Lookup("previous").NoOptDefVal = "1"
-	flags.BoolVarP(&r.failed, "failed", "x", false, "only calls that failed")
+	flags.BoolVarP(&r.failed, "failed", "x", false, "only failed calls")
 	flags.VarP(&r.syscalls, "syscall", "e", "only these calls: openat,execve")
 	flags.Var(&r.pids, "pid", "only calls of these processes")
-	flags.BoolVarP(&r.durations, "durations", "T", false, "behind each call, the seconds that it took")
+	flags.BoolVarP(&r.durations, "durations", "T", false, "append the duration of each call, in seconds")
 	r.timestamps = addTimestamps(c, timestamp.Relative)
 	r.output = addOutput(c)
 	completeCalls(c, &r.syscalls)

@@ -24,7 +24,7 @@ import (
 func newStatus(s *settings) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "status",
-		Short: "Show what is loaded, how full it is, and what was dropped",
+		Short: "Show what is loaded, how full it is, and losses",
 		Long: `Show what is loaded and since when, how much memory it takes, how many containers
 and recordings there are, how far the log of execs goes back, and how often anything
 was dropped, by reason. Containers that runc-trace could not register since boot are

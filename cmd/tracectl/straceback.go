@@ -15,7 +15,7 @@ import (
 func newStraceback(s *settings) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "straceback",
-		Short: "Read the system calls of containers out of the past",
+		Short: "Read recorded system calls of containers",
 		Long: `Every system call of a recorded container is kept, from the container runtime's last
 steps before the container's program until its end, in a ring of a fixed size: where it
 is full, the oldest calls are overwritten, and counted. A recording outlives its

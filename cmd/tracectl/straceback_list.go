@@ -41,7 +41,7 @@ come by namespace, pod and container.
 	}
 	filter := addFilter(c)
 	completeContainers(c, s.recorded)
-	names := c.Flags().Bool("names", false, "only the names, as show takes them, which is quick: the recordings are not read")
+	names := c.Flags().Bool("names", false, "print only names that show accepts; quick: recordings are not read")
 	output := addListOutput(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
 		i, list, err := s.chosenRecordings(c.ErrOrStderr(), args, filter, output.word)

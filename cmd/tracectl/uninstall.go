@@ -77,7 +77,7 @@ func newUninstall(s *settings) *cobra.Command {
 	var r removal
 	c := &cobra.Command{
 		Use:   "uninstall",
-		Short: "Put back what install changed",
+		Short: "Undo what install changed",
 		Long:  uninstallLong,
 		Example: `  tracectl uninstall --dry-run
   tracectl uninstall --restart
@@ -86,15 +86,15 @@ func newUninstall(s *settings) *cobra.Command {
 		Args: exactly(0),
 	}
 	flags := c.Flags()
-	flags.BoolVar(&r.Restart, "restart", false, "have the engines take their old configuration now")
+	flags.BoolVar(&r.Restart, "restart", false, "restart the engines so that they use the old configuration")
 	addRestartCommand(c, &r.RestartCommand)
-	flags.BoolVar(&r.Force, "force", false, "remove what containers or engines still need, too")
-	flags.BoolVar(&r.DiscardEdits, "discard-edits", false, "put the file of before back if install's part cannot be taken out of it")
-	flags.BoolVar(&r.DryRun, "dry-run", false, "show what would be changed, and change nothing")
-	r.wait = flags.Duration("wait", 0, "go on until everything is removed, for as long as this (0: without end)")
+	flags.BoolVar(&r.Force, "force", false, "also remove files that containers or engines still need")
+	flags.BoolVar(&r.DiscardEdits, "discard-edits", false, "if an edited file cannot be undone, restore the original")
+	flags.BoolVar(&r.DryRun, "dry-run", false, "show what would change, and change nothing")
+	r.wait = flags.Duration("wait", 0, "retry until everything is removed, for at most this long (0: no limit)")
 	flags.Lookup("wait").NoOptDefVal = "0s"
-	flags.BoolVar(&r.stay, "stay", false, "sleep until a signal comes when everything is removed, for a pod that is to stay")
-	flags.BoolVar(&r.check, "check", false, "only say whether anything is left to remove")
+	flags.BoolVar(&r.stay, "stay", false, "when everything is removed, sleep until a signal (for a DaemonSet)")
+	flags.BoolVar(&r.check, "check", false, "only check if anything is left to remove")
 	addRootFlag(c, &r.root)
 	pod := addPodFlags(c)
 	r.output = addOutput(c)

@@ -15,7 +15,7 @@ import (
 func newUnload(s *settings) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "unload",
-		Short: "Stop to trace and drop all that was kept",
+		Short: "Stop tracing and delete all recordings",
 		Long: `Detach the programs and remove everything that is pinned. All recordings and the
 log of execs are dropped; containers run on undisturbed. Where nothing is loaded,
 nothing is done. What was loaded by another version is unloaded as well.`,
