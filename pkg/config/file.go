@@ -25,28 +25,28 @@ func File(c Config) string {
 		fmt.Fprintf(&out, "%s = %s\n", name, value)
 	}
 
-	out.WriteString(`# The configuration of runc-trace, read by the shim at each container's start and by
-# tracectl. A line that is commented out shows the default. The shim never stops a
-# container for a mistake in this file: it says so in its log and goes on.
+	out.WriteString(`# Configuration of runc-trace. The shim reads it at each container's start, and tracectl
+# reads it too. A line that is commented out shows the default. If this file has a mistake,
+# containers still start: the shim writes the mistake to its log and goes on.
 `)
-	key("runtime", list(c.Runtime), list(fallback.Runtime), `The real OCI runtime: an absolute path, or names searched for in PATH and then in
-/usr/local/sbin, /usr/local/bin, /usr/sbin, /usr/bin, /sbin and /bin; a string, or a
-list that is tried in order. The shim itself is never taken for it.`)
-	key("pin-dir", quote(c.PinDir), quote(fallback.PinDir), `Where the programs and maps are pinned, below a mounted bpffs.`)
-	key("log", quote(c.Log), quote(fallback.Log), `The shim's own log file, an absolute path. Empty: it is silent.`)
-	key("log-level", quote(c.LogLevel), quote(fallback.LogLevel), `What is worth a line there: error, warn, info (each registration) or debug.`)
+	key("runtime", list(c.Runtime), list(fallback.Runtime), `The real OCI runtime: an absolute path, or a name that is searched for in PATH and then
+in /usr/local/sbin, /usr/local/bin, /usr/sbin, /usr/bin, /sbin and /bin. A list is tried
+in order. The shim never uses itself as the runtime.`)
+	key("pin-dir", quote(c.PinDir), quote(fallback.PinDir), `Directory for the pinned programs and maps, below a mounted bpffs.`)
+	key("log", quote(c.Log), quote(fallback.Log), `The shim's own log file, an absolute path. If it is empty, the shim logs nothing.`)
+	key("log-level", quote(c.LogLevel), quote(fallback.LogLevel), `Lowest level that is logged: error, warn, info (each registration) or debug.`)
 	key("record-sandboxes", fmt.Sprint(c.RecordSandboxes), fmt.Sprint(fallback.RecordSandboxes),
-		`Whether a pod's own container ("pause") gets a recording, too. It has a name anyway.`)
+		`Whether a pod's sandbox (the "pause" container) gets a recording too. It is listed anyway.`)
 
 	key("adopt", fmt.Sprint(c.Adopt), fmt.Sprint(fallback.Adopt),
-		`Whether "tracectl load" and the agent register the containers that run already, which
-records them from then on. "tracectl install" says false here where only containers that
-ask for it are to be recorded, and true with --set-default.`)
+		`Whether "tracectl load" and the agent register containers that run already, and so record
+them from then on. "tracectl install" sets it to true with --set-default, and to false
+without, because then only containers that ask for it are recorded.`)
 
 	out.WriteString(`
-# The real runtime where the shim is called by another name than its own: by a link to it
-# called runc-trace-NAME, the one at the path that NAME has here, or else whatever is
-# called NAME. "tracectl install" makes a link where engines differ in their runtimes.
+# Real runtimes by name. If the shim is called by a link runc-trace-NAME, it executes the
+# path that NAME has here. If NAME is not here, it searches for a program called NAME.
+# "tracectl install" makes such a link if engines use different runtimes.
 `)
 	if len(c.Runtimes) == 0 {
 		out.WriteString("#[runtimes]\n#crun = \"/usr/bin/crun\"\n")
@@ -62,21 +62,21 @@ ask for it are to be recorded, and true with --set-default.`)
 	}
 
 	out.WriteString(`
-# Annotations of the OCI spec that are labels. Known without being named here: those of
-# CRI-O, and on every engine "runc-trace.label/KEY" as the label KEY. The author of a pod
-# may be able to write the latter: they count only if nothing else tells the pod's labels,
-# unless prefixes has "runc-trace.label/". Labels that the API server or the engine tells
-# always count more than annotations.
+# Annotations of the OCI spec that become labels. Two kinds need no entry here: those of
+# CRI-O, and on every engine "runc-trace.label/KEY", which becomes the label KEY. A pod's
+# author may be able to write "runc-trace.label/KEY", so it is used only if no other source
+# has the pod's labels, or if prefixes has "runc-trace.label/". Labels from the API server
+# or the engine always override annotations.
 [labels]
 `)
-	key("annotations", list(c.Labels.Annotations), list(fallback.Labels.Annotations), `These annotations are labels under their own names.`)
-	key("prefixes", list(c.Labels.Prefixes), list(fallback.Labels.Prefixes), `Annotations that begin with one of these are labels, without the prefix.`)
+	key("annotations", list(c.Labels.Annotations), list(fallback.Labels.Annotations), `These annotations become labels under their own names.`)
+	key("prefixes", list(c.Labels.Prefixes), list(fallback.Labels.Prefixes), `Annotations that begin with one of these become labels, without the prefix.`)
 	key("json", list(c.Labels.JSON), list(fallback.Labels.JSON), `These annotations hold JSON objects of labels.`)
-	key("keep", list(c.Labels.Keep), list(fallback.Labels.Keep), `Of each pod or container 4 KiB of labels are kept. These come first: keys, or patterns in
-which * is anything but a slash, such as ["app", "team", "example.com/*"].`)
+	key("keep", list(c.Labels.Keep), list(fallback.Labels.Keep), `Each pod or container has room for 4 KiB of labels. These come first: keys, or patterns in
+which * matches anything but a slash, such as ["app", "team", "example.com/*"].`)
 
 	out.WriteString(`
-# What "tracectl load" makes. These pools do not grow. Beside them the kernel takes 4 KiB
+# Pools that "tracectl load" allocates. They do not grow. In addition, the kernel takes 4 KiB
 # for each thread of a recorded container, and up to 8 KiB for the labels of a pod.
 # A size is a number of bytes or a string such as "256KiB" or "8MiB".
 [pool]
