@@ -29,12 +29,16 @@ func File(c Config) string {
 # reads it too. A line that is commented out shows the default. If this file has a mistake,
 # containers still start: the shim writes the mistake to its log and goes on.
 `)
-	key("runtime", list(c.Runtime), list(fallback.Runtime), `The real OCI runtime: an absolute path, or a name that is searched for in PATH and then
+	key("runtime", list(c.Runtime), list(fallback.Runtime),
+		`The real OCI runtime: an absolute path, or a name that is searched for in PATH and then
 in /usr/local/sbin, /usr/local/bin, /usr/sbin, /usr/bin, /sbin and /bin. A list is tried
 in order. The shim never uses itself as the runtime.`)
-	key("pin-dir", quote(c.PinDir), quote(fallback.PinDir), `Directory for the pinned programs and maps, below a mounted bpffs.`)
-	key("log", quote(c.Log), quote(fallback.Log), `The shim's own log file, an absolute path. If it is empty, the shim logs nothing.`)
-	key("log-level", quote(c.LogLevel), quote(fallback.LogLevel), `Lowest level that is logged: error, warn, info (each registration) or debug.`)
+	key("pin-dir", quote(c.PinDir), quote(fallback.PinDir),
+		`Directory for the pinned programs and maps, below a mounted bpffs.`)
+	key("log", quote(c.Log), quote(fallback.Log),
+		`The shim's own log file, an absolute path. If it is empty, the shim logs nothing.`)
+	key("log-level", quote(c.LogLevel), quote(fallback.LogLevel),
+		`Lowest level that is logged: error, warn, info (each registration) or debug.`)
 	key("record-sandboxes", fmt.Sprint(c.RecordSandboxes), fmt.Sprint(fallback.RecordSandboxes),
 		`Whether a pod's sandbox (the "pause" container) gets a recording too. It is listed anyway.`)
 
@@ -69,10 +73,13 @@ without, because then only containers that ask for it are recorded.`)
 # or the engine always override annotations.
 [labels]
 `)
-	key("annotations", list(c.Labels.Annotations), list(fallback.Labels.Annotations), `These annotations become labels under their own names.`)
-	key("prefixes", list(c.Labels.Prefixes), list(fallback.Labels.Prefixes), `Annotations that begin with one of these become labels, without the prefix.`)
+	key("annotations", list(c.Labels.Annotations), list(fallback.Labels.Annotations),
+		`These annotations become labels under their own names.`)
+	key("prefixes", list(c.Labels.Prefixes), list(fallback.Labels.Prefixes),
+		`Annotations that begin with one of these become labels, without the prefix.`)
 	key("json", list(c.Labels.JSON), list(fallback.Labels.JSON), `These annotations hold JSON objects of labels.`)
-	key("keep", list(c.Labels.Keep), list(fallback.Labels.Keep), `Each pod or container has room for 4 KiB of labels. These come first: keys, or patterns in
+	key("keep", list(c.Labels.Keep), list(fallback.Labels.Keep),
+		`Each pod or container has room for 4 KiB of labels. These come first: keys, or patterns in
 which * matches anything but a slash, such as ["app", "team", "example.com/*"].`)
 
 	out.WriteString(`
