@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Command image writes the container image as an archive in OCI's image layout: one index with an image per platform.
-// same trees, version, revision and time give the same bytes. It needs no daemon, and no registry. Run by build.sh.
+// The same trees, version, revision and time give the same bytes. It needs no daemon and no registry. Run by build.sh.
 package main
 
 import (

@@ -9,11 +9,12 @@ import (
 	"time"
 )
 
-// tryTime is how long one question to an engine may take.
+// tryTime limits one query of an engine.
 const tryTime = 5 * time.Second
 
-// Answers asks a running engine for a sign of life: containerd and CRI-O for the version of their CRI, which a kubelet needs, and
-// Docker by its /_ping. There is nothing to ask of Podman, nor of a containerd without CRI. It asks once, for some seconds at most.
+// Answers checks once that a running engine responds within tryTime. It asks containerd and CRI-O for the version of
+// their CRI, which a kubelet needs, and Docker for /_ping. It returns nil for Podman and for a containerd without CRI,
+// which have no API to ask.
 func (e Engine) Answers(ctx context.Context, h Host) error {
 	socket, err := e.Socket(h)
 	if err != nil {
@@ -30,7 +31,8 @@ func (e Engine) Answers(ctx context.Context, h Host) error {
 	return nil
 }
 
-// Socket is where the engine's API listens, by its configuration: the CRI's, or Docker's. It is "" where there is none.
+// Socket returns the socket of the engine's API by its configuration: the CRI's, or Docker's. It returns "" if there
+// is none.
 func (e Engine) Socket(h Host) (string, error) { return e.driver().socket(h, e) }
 
 func first(texts ...string) string {

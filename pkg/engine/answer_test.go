@@ -49,7 +49,7 @@ func TestSocket(t *testing.T) {
 	}
 }
 
-// cri is a runtime service that says its version, and nothing else.
+// cri is a runtime service that only implements Version.
 type cri struct {
 	runtime.UnimplementedRuntimeServiceServer
 }
@@ -66,7 +66,7 @@ func TestAnswers(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		t.Cleanup(func() { l.Close() }) // which also keeps it from being collected, and so closed
+		t.Cleanup(func() { l.Close() }) // the reference also prevents its collection, which would close it
 		return l
 	}
 	serve := func(name string, register func(*grpc.Server)) {

@@ -16,18 +16,18 @@ import (
 	runtime "k8s.io/cri-api/pkg/apis/runtime/v1"
 )
 
-// API asks running engines at their sockets.
+// API queries running engines through their sockets.
 type API interface {
-	// Get returns the body of an HTTP answer. Any status but 200 is an error that wraps ErrNoAnswer.
+	// Get returns the body of an HTTP response. If the status is not 200, the error wraps ErrNoAnswer.
 	Get(ctx context.Context, socket, path string) ([]byte, error)
-	// Status returns what the CRI's Status says if it is asked to be verbose.
+	// Status returns the verbose response to the CRI's Status.
 	Status(ctx context.Context, socket string) (map[string]string, error)
 }
 
-// Sockets are the sockets of this machine.
+// Sockets implements API with the sockets of this machine.
 type Sockets struct{}
 
-// answerLimit is far more than any engine answers, in bytes.
+// answerLimit is the maximum size of a response in bytes, far above that of any engine.
 const answerLimit = 16 << 20
 
 // Get implements API.
@@ -64,7 +64,7 @@ func (Sockets) Status(ctx context.Context, socket string) (map[string]string, er
 	return info, err
 }
 
-// askCRI is `crictl version`.
+// askCRI does the same as `crictl version`.
 func askCRI(ctx context.Context, socket string) error {
 	return callCRI(socket, func(c runtime.RuntimeServiceClient) error {
 		_, err := c.Version(ctx, &runtime.VersionRequest{})

@@ -8,9 +8,9 @@ import (
 	"fmt"
 )
 
-// Check has the engine's own program judge the configuration that stands in place now, without starting anything. The error
-// has what the program said. Nothing is checked where no program was found, or where an engine's version cannot check: then the files
-// have still been read as the engine reads them.
+// Check has the engine's own program check the installed configuration, without starting anything. The error contains
+// the program's output. Check does nothing if no program was found, or if the engine's version has no such check. In
+// that case the files have still been read as the engine reads them.
 func (e Engine) Check(ctx context.Context, h Host) error {
 	if _, err := e.driver().configured(h, e); err != nil && !errors.Is(err, ErrNoCRI) && !errors.Is(err, errUnsure) {
 		return fmt.Errorf("checking the configuration of %s: %w", e, err)

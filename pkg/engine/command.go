@@ -16,17 +16,17 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/regular"
 )
 
-// command is how an engine is started.
+// command is the command line and environment of an engine.
 type command struct {
 	words  []word            // its arguments
-	env    map[string]string // of the service, or of the process
-	unsure error             // why some of that is not known
+	env    map[string]string // of the service or the process
+	unsure error             // why some of it is unknown
 }
 
 func (c command) args() []string { return texts(c.words) }
 
-// command is how the engine is started the next time, as far as that is known: by its unit if systemd runs the host, otherwise as it
-// was started.
+// command returns the engine's command at its next start, as far as it is known: from its unit if systemd runs the
+// host, otherwise from the running process.
 func (e Engine) command(h Host) (command, error) {
 	all, err := e.commands(h)
 	if len(all) == 0 {
@@ -35,7 +35,7 @@ func (e Engine) command(h Host) (command, error) {
 	return all[0], err
 }
 
-// commands are how it is started the next time, and how the one that runs was.
+// commands returns the command at the engine's next start, and that of the running process.
 func (e Engine) commands(h Host) ([]command, error) {
 	u, found, err := h.unit(e.Unit)
 	if err != nil {
@@ -73,7 +73,7 @@ func (e Engine) commands(h Host) ([]command, error) {
 	return append(all, started), nil
 }
 
-// initCommand is what a script makes of a file that it sources.
+// initCommand returns the command that a script builds from a file that it sources.
 func initCommand(file string, text []byte, variable string) command {
 	var c command
 	for _, s := range parseEnvironment(file, text) {
@@ -87,7 +87,7 @@ func initCommand(file string, text []byte, variable string) command {
 	return c
 }
 
-// Process is the PID of the engine that runs, and whether one does.
+// Process returns the PID of the running engine, and whether it is running.
 func (h Host) Process(e Engine) (pid int, running bool) {
 	pids := h.pids(e)
 	if len(pids) == 0 {
@@ -96,7 +96,7 @@ func (h Host) Process(e Engine) (pid int, running bool) {
 	return pids[0], true
 }
 
-// pids are the processes of the engine: first the one that its unit runs, then by number.
+// pids returns the processes of the engine: first that of its unit, then the others by number.
 func (h Host) pids(e Engine) []int {
 	if e.Binary == "" {
 		return nil
@@ -117,7 +117,7 @@ func (h Host) pids(e Engine) []int {
 	return found
 }
 
-// process is the command of the engine that runs, and whether one does.
+// process returns the command of the running engine, and whether it is running.
 func (h Host) process(e Engine) (command, bool) {
 	pid, running := h.Process(e)
 	if !running {
@@ -138,7 +138,7 @@ func (h Host) process(e Engine) (command, bool) {
 	return c, true
 }
 
-// runningProgram is the path of a program of a name that runs for the host, or "".
+// runningProgram returns the path of a running host program with this name, or "".
 func (h Host) runningProgram(name string) string {
 	links, _ := filepath.Glob(filepath.Join(h.Root, "proc/[0-9]*/exe"))
 	for _, link := range links {
@@ -158,15 +158,15 @@ func (h Host) procfs(pid int, name string) string {
 	return string(text)
 }
 
-// runs says whether a process runs a program of the host, for the host: neither a container's of the same path, nor a user's, nor one that
-// dockerd started for itself.
+// runs reports whether a process runs a program of the host, for the host. Processes in containers, of users, and
+// children of dockerd do not count.
 func (h Host) runs(pid int, program string) bool {
 	exe := filepath.Join(h.Root, "proc", strconv.Itoa(pid), "exe")
 	target, err := os.Readlink(exe)
 	if err != nil {
 		return false
 	}
-	// A program that was replaced while it runs is still called by its name.
+	// If the program was replaced while the process runs, the process is still found by the old name.
 	target, replaced := strings.CutSuffix(target, " (deleted)")
 	if target != program && target != h.resolved(program) {
 		return false
@@ -185,7 +185,7 @@ func (h Host) runs(pid int, program string) bool {
 	return err != nil || filepath.Base(strings.TrimSuffix(parent, " (deleted)")) != "dockerd"
 }
 
-// parent is the parent's PID, by proc_pid_stat(5).
+// parent returns the parent's PID; see proc_pid_stat(5).
 func (h Host) parent(pid int) string {
 	stat := h.procfs(pid, "stat")
 	fields := strings.Fields(stat[strings.LastIndexByte(stat, ')')+1:])
@@ -195,7 +195,7 @@ func (h Host) parent(pid int) string {
 	return fields[1]
 }
 
-// resolved is a path with symbolic links followed, as the host sees it.
+// resolved resolves the symbolic links in a path of the host.
 func (h Host) resolved(path string) string {
 	at, err := h.at(path)
 	if err != nil {
@@ -207,7 +207,7 @@ func (h Host) resolved(path string) string {
 	return at
 }
 
-// environment is what a program has to be started with for these variables, as arguments of env(1); they are sorted.
+// environment returns the variables with the given names as sorted arguments of env(1).
 func (c command) environment(names func(string) bool) []string {
 	var all []string
 	for _, name := range slices.Sorted(maps.Keys(c.env)) {

@@ -11,14 +11,14 @@ import (
 	"strings"
 )
 
-// containerd is the driver of containerd, with the ones of k3s, RKE2 and torcx.
+// containerd is the driver of containerd, including those of k3s, RKE2 and torcx.
 type containerd struct{}
 
 func (containerd) kind() Kind { return Containerd }
 
 func (containerd) detect(h Host) ([]Engine, error) {
 	e, found, err := installed{[]string{"containerd.service"}, []string{"--config", "-c"}, containerdConfig, false}.find(h, Containerd)
-	// A containerd that only dockerd starts is Docker's own matter.
+	// If only dockerd starts a containerd, it belongs to Docker.
 	if e.Unit == "" && !h.exists(e.Config) && h.program("dockerd", programDirs) != "" {
 		found = nil
 	}
@@ -42,13 +42,13 @@ func (containerd) configured(h Host, e Engine) (runtimes, error) {
 	known, err := e.containerdRuntimes(h, c.cri)
 	if _, ok := known.paths["runc"]; err == nil && !ok && c.merges {
 		ours, err := e.containerdRuntimes(h, nil)
-		known.paths["runc"] = ours.paths["runc"] // which it has by itself
+		known.paths["runc"] = ours.paths["runc"] // containerd's built-in entry
 		return known, err
 	}
 	return known, err
 }
 
-// containerdRuntimes are the runtimes of a section, with programs found.
+// containerdRuntimes returns the runtimes of a section, and looks up their programs.
 func (e Engine) containerdRuntimes(h Host, cri map[string]any) (runtimes, error) {
 	dirs, err := e.searchPath(h)
 	if err != nil {
@@ -62,7 +62,7 @@ func (containerd) asked(ctx context.Context, h Host, e Engine, _ []string) (runt
 	if err != nil {
 		return runtimes{}, err
 	}
-	// That the plugin is turned off is not said by what is dumped of it.
+	// The dump does not show that the plugin is disabled.
 	if c, err := e.containerdFiles(h); errors.Is(err, ErrNoCRI) || err == nil && len(c.layers) == 0 && len(cri) == 0 {
 		return runtimes{}, ErrNoAnswer
 	}
@@ -71,7 +71,7 @@ func (containerd) asked(ctx context.Context, h Host, e Engine, _ []string) (runt
 	return known, err
 }
 
-// running is what `crictl info` says.
+// running returns the result of `crictl info`.
 func (d containerd) running(ctx context.Context, h Host, e Engine) (runtimes, error) {
 	socket, err := d.socket(h, e)
 	if err != nil {
@@ -94,7 +94,7 @@ func (d containerd) running(ctx context.Context, h Host, e Engine) (runtimes, er
 		}
 	}
 	if err := json.Unmarshal([]byte(info["config"]), &config); err != nil || len(config.Containerd.Runtimes) == 0 {
-		return runtimes{}, ErrNoAnswer // another version says it in another way
+		return runtimes{}, ErrNoAnswer // another version has another format
 	}
 	known := runtimes{name: config.Containerd.DefaultRuntimeName, source: "crictl info"}
 	for name, entry := range config.Containerd.Runtimes {
@@ -113,7 +113,7 @@ func (containerd) check(h Host, e Engine) (string, []string, error) {
 	return e.Binary, []string{"--config", config, "config", e.dumpVerb()}, err
 }
 
-// configInUse is the file that the unit names now: Edit may have had it name another.
+// configInUse returns the file that the unit names now. Edit may have returned a unit that names another.
 func (e Engine) configInUse(h Host) (string, error) {
 	c, err := e.command(h)
 	if err != nil || e.embedded() {
@@ -160,7 +160,7 @@ func (containerd) ask(ctx context.Context, socket string) error { return askCRI(
 func (containerd) dependents(h Host, e Engine, shims []string) ([]Container, error) {
 	state := "/run/containerd"
 	if e.embedded() {
-		state = "/run/k3s/containerd" // RKE2's, too
+		state = "/run/k3s/containerd" // also for RKE2
 	}
 	c, err := e.containerdFiles(h)
 	if err != nil && !errors.Is(err, ErrNoCRI) {
@@ -179,6 +179,6 @@ func (containerd) dependents(h Host, e Engine, shims []string) ([]Container, err
 		state = dir
 	}
 	found, err := tasks(h, state, shims)
-	// Docker's are named where Docker is asked.
+	// Docker's driver reports Docker's own containers.
 	return slices.DeleteFunc(found, func(c Container) bool { return strings.HasPrefix(c.ID, "moby/") }), err
 }

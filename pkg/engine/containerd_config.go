@@ -11,23 +11,24 @@ import (
 	"strings"
 )
 
-// ErrNoCRI is wrapped by errors about a containerd whose CRI plugin is turned off: its clients (Docker, ctr, nerdctl) name
-// the runtime themselves, and no configuration of containerd's own does.
+// ErrNoCRI is wrapped by errors about a containerd with a disabled CRI plugin. Its clients (Docker, ctr, nerdctl)
+// choose the runtime themselves, and containerd's configuration has no effect on that.
 var ErrNoCRI = errors.New("containerd's CRI plugin is disabled")
 
-// errUnsure is wrapped by errors about files of which only the engine can say what they come to.
+// errUnsure is wrapped by errors about files whose combined effect only the engine knows.
 var errUnsure = errors.New("its files are of several versions")
 
-// runcType is the containerd shim that calls a runc, and so can call ours.
+// runcType is the containerd shim that calls runc, and can call our shim instead.
 const runcType = "io.containerd.runc.v2"
 
-// containerdConfig is where an unchanged containerd looks.
+// containerdConfig is containerd's default configuration file.
 const containerdConfig = "/etc/containerd/config.toml"
 
-// criSections are where the CRI plugin's part about runtimes stands, since version 3 of the configuration and before.
+// criSections are the sections of the CRI plugin that define runtimes, since version 3 of the configuration and
+// before.
 var criSections = []key{{"plugins", "io.containerd.cri.v1.runtime", "containerd"}, {"plugins", "io.containerd.grpc.v1.cri", "containerd"}}
 
-// criSection is the section in a file of a version.
+// criSection returns the section's key in a file of the given version.
 func criSection(version int64) key {
 	if version >= 3 {
 		return criSections[0]
@@ -35,14 +36,14 @@ func criSection(version int64) key {
 	return criSections[1]
 }
 
-// layer is one of the files that make up containerd's configuration.
+// layer is one file of containerd's configuration.
 type layer struct {
 	path    string
 	doc     *document
-	version int64 // that it says, or is taken for
+	version int64 // from the file, or assumed
 }
 
-// versionAt is the line that says the file's version.
+// versionAt returns the line that sets the file's version.
 func (l layer) versionAt() place {
 	for i, line := range strings.Split(string(l.doc.text), "\n") {
 		if strings.HasPrefix(strings.TrimSpace(line), "version") {
@@ -54,17 +55,17 @@ func (l layer) versionAt() place {
 
 func (l layer) section() key { return criSection(l.version) }
 
-// containerdFiles is the whole of it, in the order in which the files are read.
+// containerdFiles is containerd's configuration, in the order in which containerd reads the files.
 type containerdFiles struct {
 	layers  []layer
-	merges  bool // imports add to plugins' sections; before containerd 2.0 they replace them
+	merges  bool // imports extend plugins' sections; before containerd 2.0 they replace them
 	version int64
-	mixed   error          // why containerd has to be asked what the files come to
-	written map[string]any // what the files say about runtimes
-	cri     map[string]any // what is in force about them
+	mixed   error          // why only containerd knows the combined effect of the files
+	written map[string]any // runtime section from the files
+	cri     map[string]any // runtime section in effect
 }
 
-// containerdFiles reads them.
+// containerdFiles reads the files.
 func (e Engine) containerdFiles(h Host) (containerdFiles, error) {
 	c := containerdFiles{merges: atLeast(e.Version, 2, 0), version: 2}
 	seen := make(map[string]bool)
@@ -103,7 +104,7 @@ func (e Engine) containerdFiles(h Host) (containerdFiles, error) {
 	} else if atLeast(e.Version, 2, 0) {
 		c.version = 3
 	}
-	c.merges = c.merges || e.Version == "" && c.version >= 3 // of which nothing older knows
+	c.merges = c.merges || e.Version == "" && c.version >= 3 // older versions do not know it
 	if err := c.check(e); err != nil {
 		return c, err
 	}
@@ -113,7 +114,7 @@ func (e Engine) containerdFiles(h Host) (containerdFiles, error) {
 	return c, nil
 }
 
-// containerdInForce reads the files, and asks containerd what they come to.
+// containerdInForce reads the files, and asks containerd for their combined effect.
 func (e Engine) containerdInForce(h Host) (containerdFiles, error) {
 	c, err := e.containerdFiles(h)
 	if err != nil || h.Run == nil || e.Binary == "" || h.planned != nil {
@@ -127,26 +128,27 @@ func (e Engine) containerdInForce(h Host) (containerdFiles, error) {
 	return c, c.mixed
 }
 
-// settleVersions says which version each file is taken for. Before containerd 2.0 there is only one. Since 2.3 each file is migrated by
-// itself. Between, the version of the last file decides whether sections of version 2 count, of all files: one more file may change
-// what the others mean.
+// settleVersions sets the version that applies to each file. Before containerd 2.0 there is only one version. Since
+// 2.3, containerd migrates each file separately. In between, the version of the last file decides whether sections of
+// version 2 count in all files, so that one more file may change the meaning of the others.
 func (c *containerdFiles) settleVersions(e Engine) {
 	for i := range c.layers {
 		l := &c.layers[i]
 		if l.version == 0 && c.merges {
-			l.version = 2 // not migrated from version 1, but for the names of plugins of that time
+			l.version = 2 // containerd migrates only plugin names from version 1
 		}
 		if new := l.version >= 3; new != (c.version >= 3) && !atLeast(e.Version, 2, 3) || new && !c.merges && e.Version != "" {
 			c.mixed = fmt.Errorf("%w: %s is of version %d, but %q of version %d, and before containerd 2.3 the last file decides which of them count: have all be of one version",
 				errUnsure, l.versionAt(), l.version, e.Config, c.version)
 		}
 		if !c.merges && e.Version != "" {
-			l.version = 2 // whatever it says: nothing else is known there
+			l.version = 2 // the only version that it knows, whatever the file says
 		}
 	}
 }
 
-// imported are the files of one of containerd's imports: relative to the file that has it, and a pattern where it has a star.
+// imported returns the files of an import of containerd. A path is relative to the importing file, and may be a
+// pattern.
 func (c containerdFiles) imported(h Host, file, pattern string) ([]string, error) {
 	found := []string{importPath(file, pattern)}
 	if strings.Contains(pattern, "*") {
@@ -183,7 +185,7 @@ func (c containerdFiles) check(e Engine) error {
 	return nil
 }
 
-// inForce is the section as containerd puts it together.
+// inForce returns the section as containerd combines it.
 func (c containerdFiles) inForce() map[string]any {
 	merged := make(map[string]any)
 	for _, l := range c.layers {
@@ -199,7 +201,7 @@ func (c containerdFiles) inForce() map[string]any {
 	return merged
 }
 
-// last is the file whose word about runtimes is the last.
+// last returns the file that takes precedence for runtimes.
 func (c containerdFiles) last() (layer, bool) {
 	for _, l := range slices.Backward(c.layers) {
 		if l.doc.get(l.section()[:2]) != nil {
@@ -212,8 +214,8 @@ func (c containerdFiles) last() (layer, bool) {
 	return layer{}, false
 }
 
-// dumpVerb is the command of `containerd config` that prints what is in force: the dump of 2.0 leaves files of version 2 as they are,
-// although containerd migrates them.
+// dumpVerb returns the subcommand of `containerd config` that prints the effective configuration. In 2.0, `dump` does
+// not migrate files of version 2, although containerd itself does.
 func (e Engine) dumpVerb() string {
 	if atLeast(e.Version, 2, 0) && !atLeast(e.Version, 2, 1) {
 		return "migrate"
@@ -221,7 +223,7 @@ func (e Engine) dumpVerb() string {
 	return "dump"
 }
 
-// dump is the section by containerd's own answer.
+// dump returns the section that containerd reports.
 func (e Engine) dump(ctx context.Context, h Host) (section map[string]any, err error) {
 	config, err := e.configInUse(h)
 	if err != nil {
@@ -244,10 +246,10 @@ func dumped(text []byte) (map[string]any, error) {
 			return section, nil
 		}
 	}
-	return nil, ErrNoAnswer // one without the plugin, or that says nothing
+	return nil, ErrNoAnswer // no plugin, or no output
 }
 
-// oldDefault is an error if the section has a table that is not edited.
+// oldDefault returns an error if the section has an obsolete table, which we cannot edit.
 func oldDefault(cri map[string]any) error {
 	if old, _ := lookUp(cri, key{"default_runtime", "runtime_type"}).(string); old != "" {
 		return errors.New("containerd's configuration has a table [... containerd.default_runtime], which its versions since 1.3 only read for old times' sake: " +
@@ -256,7 +258,7 @@ func oldDefault(cri map[string]any) error {
 	return nil
 }
 
-// defaultRuntime is the name of the runtime for who asks for none, and its entry, nil where there is none of it in any file.
+// defaultRuntime returns the name of the default runtime, and its entry, nil if no file has one.
 func defaultRuntime(cri map[string]any) (string, map[string]any, error) {
 	if err := oldDefault(cri); err != nil {
 		return "", nil, err
@@ -272,7 +274,7 @@ func defaultRuntime(cri map[string]any) (string, map[string]any, error) {
 	return name, entry, nil
 }
 
-// containerdType is an entry's type if it calls nothing of runc's kind.
+// containerdType returns an entry's type if it does not call runc or a compatible program, otherwise "".
 func containerdType(entry map[string]any) string {
 	kind, _ := entry["runtime_type"].(string)
 	if kind == runcType {
@@ -281,7 +283,7 @@ func containerdType(entry map[string]any) string {
 	return kind
 }
 
-// containerdRuntimes are the runtimes of the section.
+// containerdRuntimes returns the runtimes of the section.
 func containerdRuntimes(cri map[string]any, find func(program string) string) (runtimes, error) {
 	name, _, err := defaultRuntime(cri)
 	if err != nil {

@@ -8,15 +8,16 @@ import (
 	"strings"
 )
 
-// readOnly says whether a file belongs to the system's image or lives until the next boot only: Flatcar has containerd's
-// configuration in /usr, and before that had it in a torcx image that is unpacked at every boot.
+// readOnly reports whether a file is part of the system's image, or is lost at the next boot. Flatcar has containerd's
+// configuration in /usr; before that, it was in a torcx image that is unpacked at every boot.
 func readOnly(file string) bool {
 	return strings.HasPrefix(file, "/usr/") && !strings.HasPrefix(file, "/usr/local/") || strings.HasPrefix(file, "/run/")
 }
 
 const unitDropin = "99-runc-trace.conf"
 
-// editCopy edits a copy of a configuration that cannot be edited itself, and has the unit use that: the way that Flatcar documents.
+// editCopy edits a copy of a configuration that cannot be edited in place, and makes the unit use the copy, as Flatcar
+// documents it.
 func (e Engine) editCopy(h Host, c containerdFiles, target layer, want map[string]any) ([]File, error) {
 	if target.path != e.Config || e.Config == containerdConfig {
 		return nil, fmt.Errorf("%q has the last word about containerd's runtimes, and cannot be edited where it is: have containerd import a file below /etc instead", target.path)
@@ -51,7 +52,7 @@ func (e Engine) editCopy(h Host, c containerdFiles, target layer, want map[strin
 	}, nil
 }
 
-// withConfig is the unit's command line as it is written, but for the value of --config.
+// withConfig returns the unit's command line as written, with another value of --config.
 func (u unit) withConfig(file string) (string, error) {
 	fields := strings.Fields(u.exec.value)
 	for i, field := range fields {

@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// wanted is what has to stand in the section, as a tree.
+// wanted returns the values that the section has to contain.
 func (c containerdFiles) wanted(r Request) (map[string]any, error) {
 	name, entry, err := defaultRuntime(c.cri)
 	if err != nil {
@@ -42,18 +42,19 @@ func (c containerdFiles) wanted(r Request) (map[string]any, error) {
 	}
 	added := withoutZeros(entry)
 	if lookUp(c.written, key{"runtimes", name, "sandboxer"}) == nil {
-		delete(added, "sandboxer") // `config dump` has containerd's own one in each
+		delete(added, "sandboxer") // `config dump` adds containerd's default to each entry
 	}
 	merge(added, map[string]any{"options": map[string]any{"BinaryName": r.Shim}, "runtime_type": runcType})
 	runtimes[addedRuntime] = added
 	if _, ok := c.written["runtimes"]; !ok {
-		// The first table of runtimes in a file takes the place of containerd's own one, which has runc.
+		// The first table of runtimes in a file replaces containerd's default table, which contains runc.
 		runtimes[name] = map[string]any{"runtime_type": runcType}
 	}
 	return map[string]any{"runtimes": runtimes}, nil
 }
 
-// withoutZeros is a copy without the values that containerd takes where there are none: half of what `containerd config default` prints.
+// withoutZeros returns a copy without values that equal containerd's defaults for missing keys: half of the output of
+// `containerd config default`.
 func withoutZeros(table map[string]any) map[string]any {
 	copied := make(map[string]any)
 	for name, value := range table {
@@ -103,7 +104,7 @@ func (containerd) edit(h Host, e Engine, r Request) ([]File, error) {
 	return c.editFile(h, target.path, target.version, "", want)
 }
 
-// satisfies says whether all that is wanted is already in force.
+// satisfies reports whether all wanted values are already in effect.
 func (c containerdFiles) satisfies(want map[string]any) bool {
 	merged := clone(c.cri)
 	merge(merged, want)
@@ -112,7 +113,7 @@ func (c containerdFiles) satisfies(want map[string]any) bool {
 
 const dropinName = "99-runc-trace.toml"
 
-// dropin is the path of a file of our own that containerd would import and merge, "" where there can be none.
+// dropin returns the path of a file of our own that containerd would import and merge, "" if it would not.
 func (c containerdFiles) dropin() string {
 	if !c.merges {
 		return ""
@@ -129,7 +130,7 @@ func (c containerdFiles) dropin() string {
 	return ""
 }
 
-// editFile sets what is wanted in a file of a version. One that does not exist begins with a comment.
+// editFile sets the wanted values in a file of a version. A new file begins with the comment.
 func (c containerdFiles) editFile(h Host, file string, version int64, comment string, want map[string]any) ([]File, error) {
 	text, err := h.readIfThere(file)
 	if err != nil {

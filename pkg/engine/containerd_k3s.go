@@ -13,7 +13,8 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// embedded is a Kubernetes distribution that brings containerd along, and writes its configuration at each start from a template.
+// embedded is a Kubernetes distribution that includes containerd, and generates its configuration from a template at
+// each start.
 type embedded struct {
 	variant string
 	data    string
@@ -26,7 +27,7 @@ var distributions = []embedded{
 	{"rke2", "/var/lib/rancher/rke2", []string{"rke2-server.service", "rke2-agent.service"}, []string{"bin", "data/current/bin"}},
 }
 
-// detectEmbedded finds k3s and RKE2, unless they are told to use another runtime than their own containerd.
+// detectEmbedded finds k3s and RKE2, unless they are configured to use a runtime other than their own containerd.
 func detectEmbedded(h Host) ([]Engine, error) {
 	var found []Engine
 	for _, d := range distributions {
@@ -62,14 +63,14 @@ func detectEmbedded(h Host) ([]Engine, error) {
 	return found, nil
 }
 
-// embeddedOptions are options of a distribution that say where its containerd is, and whether it has one.
+// embeddedOptions are options of a distribution that locate its containerd, or disable it.
 type embeddedOptions struct {
 	Data     string `yaml:"data-dir"`
 	Endpoint string `yaml:"container-runtime-endpoint"`
 	Docker   bool   `yaml:"docker"`
 }
 
-// options are those of its configuration, of its environment, and of its command line, which count more and more.
+// options returns the options from its configuration, its environment and its command line, in ascending precedence.
 func (d embedded) options(h Host, u unit) (embeddedOptions, error) {
 	o := embeddedOptions{Data: d.data}
 	prefix := strings.ToUpper(d.variant)
@@ -91,12 +92,12 @@ func (d embedded) options(h Host, u unit) (embeddedOptions, error) {
 	return o, nil
 }
 
-// embedded says whether the engine is a containerd that one of the distributions starts.
+// embedded reports whether the engine is the containerd of such a distribution.
 func (e Engine) embedded() bool {
 	return slices.ContainsFunc(distributions, func(d embedded) bool { return d.variant == e.Variant })
 }
 
-// binDirs are where the distribution's own programs are, given the engine that was found.
+// binDirs returns the directories of the distribution's own programs for a detected engine.
 func (d embedded) binDirs(e Engine) []string {
 	data := strings.TrimSuffix(e.Config, "/agent/etc/containerd/config.toml")
 	var dirs []string
@@ -106,13 +107,14 @@ func (d embedded) binDirs(e Engine) []string {
 	return dirs
 }
 
-// baseTemplate is a template that adds nothing to the distribution's own one.
+// baseTemplate is a template that adds nothing to the distribution's own.
 const baseTemplate = "{{ template \"base\" . }}\n"
 
-// templates are the names of the templates that the distributions know.
+// templates are the file names of the templates that the distributions support.
 var templates = []string{"config-v3.toml.tmpl", "config.toml.tmpl"}
 
-// rendersLater says whether what was written for the engine is a template, which counts once its owner has started again.
+// rendersLater reports whether a template was written for the engine, which takes effect at the next start of the
+// distribution.
 func (e Engine) rendersLater(h Host) bool {
 	if !e.embedded() {
 		return false
@@ -123,8 +125,8 @@ func (e Engine) rendersLater(h Host) bool {
 	})
 }
 
-// editTemplate adds a runtime to the template from which k3s and RKE2 make config.toml. A template can only be appended
-// to: what is in it is text of the distribution's own templates, which name each table once.
+// editTemplate adds a runtime to the template from which k3s and RKE2 generate config.toml. Edit can only append to
+// it, because the distribution's template defines each of its tables once.
 func (e Engine) editTemplate(h Host, c containerdFiles, r Request, want map[string]any) ([]File, error) {
 	file := path.Join(path.Dir(e.Config), templates[1])
 	if c.version >= 3 {

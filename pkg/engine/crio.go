@@ -24,18 +24,18 @@ func (crio) detect(h Host) ([]Engine, error) {
 
 func (crio) traits() traits { return traits{program: "crio", verb: "restart", class: true} }
 
-// crioSection is where CRI-O's runtimes stand. See crio.conf(5).
+// crioSection contains CRI-O's runtimes. See crio.conf(5).
 var crioSection = key{"crio", "runtime", "runtimes"}
 
-// crioDropins is CRI-O's folder of drop-ins, unless --config-dir names another. See crio.conf.d(5).
+// crioDropins is CRI-O's directory of drop-ins, unless --config-dir names another. See crio.conf.d(5).
 const crioDropins = "/etc/crio/crio.conf.d"
 
-// crioPath is the key of the program in an entry.
+// crioPath is the key of an entry's program.
 const crioPath = "runtime_path"
 
 const confDropinName = "99-runc-trace.conf"
 
-// crioRuntime is CRI-O's own entry for its default runtime, which an entry in a file replaces as a whole.
+// crioRuntime returns CRI-O's built-in entry for its default runtime. An entry in a file replaces it as a whole.
 func crioRuntime(driver string) map[string]any {
 	entry := map[string]any{
 		"runtime_type":         "oci",
@@ -50,10 +50,10 @@ func crioRuntime(driver string) map[string]any {
 	return entry
 }
 
-// crioVariables begin the variables that are options of CRI-O's.
+// crioVariables is the prefix of the environment variables that are options of CRI-O.
 const crioVariables = "CONTAINER_"
 
-// crioOption is the value of an option of CRI-O's, which may be a flag, or else a variable of its environment.
+// crioOption returns the value of an option of CRI-O: that of the flag, or else that of the environment variable.
 func (c command) crioOption(variable string, flags ...string) string {
 	if value, ok := option(c.args(), flags...); ok {
 		return value
@@ -61,7 +61,7 @@ func (c command) crioOption(variable string, flags ...string) string {
 	return c.env[variable]
 }
 
-// crioConfig is CRI-O's configuration, with what flags and variables say, and the path of our file of it.
+// crioConfig returns CRI-O's configuration including flags and variables, and the path of our drop-in.
 func (e Engine) crioConfig(h Host) (config overlaid, ours string, err error) {
 	c, err := e.command(h)
 	if err != nil {
@@ -87,7 +87,7 @@ func (e Engine) crioConfig(h Host) (config overlaid, ours string, err error) {
 			}
 		}
 	}
-	// NAME:PATH:ROOT:TYPE...; entries replace those of files.
+	// Format: NAME:PATH:ROOT:TYPE...; these entries replace those of files.
 	flagged := strings.Join(options(c.args(), "--runtimes"), ",")
 	for entry := range strings.SplitSeq(cmp.Or(flagged, c.env["CONTAINER_RUNTIMES"]), ",") {
 		fields := append(strings.Split(entry, ":"), "", "", "")
@@ -102,7 +102,7 @@ func (e Engine) crioConfig(h Host) (config overlaid, ours string, err error) {
 	return config, ours, nil
 }
 
-// crioDefault is the default runtime's name: CRI-O took to crun with 1.31.
+// crioDefault returns the name of the default runtime: by default, that is crun since CRI-O 1.31.
 func (e Engine) crioDefault(config overlaid) string {
 	if name := config.text("crio", "runtime", "default_runtime"); name != "" {
 		return name
@@ -125,7 +125,7 @@ func (crio) configured(h Host, e Engine) (runtimes, error) {
 	return e.crioRuntimes(h, config)
 }
 
-// crioRuntimes are the runtimes of a configuration.
+// crioRuntimes returns the runtimes of a configuration.
 func (e Engine) crioRuntimes(h Host, config overlaid) (runtimes, error) {
 	dirs, err := e.searchPath(h)
 	if err != nil {
@@ -139,7 +139,7 @@ func (e Engine) crioRuntimes(h Host, config overlaid) (runtimes, error) {
 		known.add(name, h.program(cmp.Or(binary, name), dirs), crioType(entry))
 	}
 	if _, ok := known.paths["crun"]; !ok && atLeast(e.Version, 1, 31) {
-		known.add("crun", h.program("crun", dirs), "") // which it has by itself
+		known.add("crun", h.program("crun", dirs), "") // built-in
 	}
 	if _, ok := known.paths[known.name]; !ok {
 		if config.text("crio", "runtime", "default_runtime") != "" && len(entries) > 0 {
@@ -155,7 +155,7 @@ func (e Engine) crioRuntimes(h Host, config overlaid) (runtimes, error) {
 	return known, nil
 }
 
-// crioType is an entry's type if it calls nothing of runc's kind.
+// crioType returns an entry's type if it does not call runc or a compatible program, otherwise "".
 func crioType(entry map[string]any) string {
 	kind, _ := entry["runtime_type"].(string)
 	if kind == "oci" {
@@ -164,7 +164,8 @@ func crioType(entry map[string]any) string {
 	return kind
 }
 
-// asked is what `crio config` says, with the flags and variables that CRI-O is started with. It leaves out what is by default.
+// asked returns the output of `crio config` with the flags and variables of CRI-O's command. The output omits
+// defaults.
 func (crio) asked(ctx context.Context, h Host, e Engine, _ []string) (runtimes, error) {
 	program, args, err := e.crioCommand(h, "config")
 	if err != nil {
@@ -180,7 +181,7 @@ func (crio) asked(ctx context.Context, h Host, e Engine, _ []string) (runtimes, 
 	return e.crioAnswer(h, text, "crio config")
 }
 
-// running is what `crio status config` says.
+// running returns the output of `crio status config`.
 func (d crio) running(ctx context.Context, h Host, e Engine) (runtimes, error) {
 	socket, err := d.socket(h, e)
 	if err != nil {
@@ -203,7 +204,7 @@ func (e Engine) crioAnswer(h Host, text []byte, source string) (runtimes, error)
 	return known, err
 }
 
-// crioCommand runs a command of the engine's program as the engine itself is started.
+// crioCommand returns a command of the engine's program, with the same flags and variables as the engine itself.
 func (e Engine) crioCommand(h Host, command string) (program string, args []string, err error) {
 	c, err := e.command(h)
 	if err != nil {
@@ -248,7 +249,7 @@ func (crio) edit(h Host, e Engine, r Request) ([]File, error) {
 	return h.editDropin(ours, map[string]any{"crio": map[string]any{"runtime": map[string]any{"runtimes": runtimes}}})
 }
 
-// crioEntry is a runtime's entry as it has to stand in a file, which replaces all of it.
+// crioEntry returns a runtime's complete entry, because an entry in a file replaces CRI-O's own as a whole.
 func (e Engine) crioEntry(config overlaid, name, shim string) (map[string]any, error) {
 	entry, ok := lookUp(config, slices.Concat(crioSection, key{name})).(map[string]any)
 	switch {
@@ -260,13 +261,13 @@ func (e Engine) crioEntry(config overlaid, name, shim string) (map[string]any, e
 		return nil, fmt.Errorf("no file of CRI-O's has a table [%s], and what this version of it takes instead is not known: write one into %q with what `crio config --default` prints", header(slices.Concat(crioSection, key{name})), e.Config)
 	}
 	entry[crioPath] = shim
-	delete(entry, "inherit_default_runtime") // which would put the default one's path in place of ours
-	// An entry for a platform goes before runtime_path, and no recording is wanted less there.
+	delete(entry, "inherit_default_runtime") // would replace our path by that of the default runtime
+	// An entry for a platform takes precedence over runtime_path, but those containers are to be recorded, too.
 	delete(entry, "platform_runtime_paths")
 	return entry, nil
 }
 
-// check is asked's command.
+// check runs the same command as asked.
 func (crio) check(h Host, e Engine) (string, []string, error) { return e.crioCommand(h, "config") }
 
 func (crio) socket(h Host, e Engine) (string, error) {
@@ -276,9 +277,9 @@ func (crio) socket(h Host, e Engine) (string, error) {
 
 func (crio) ask(ctx context.Context, socket string) error { return askCRI(ctx, socket) }
 
-// dependents are the pods that were made for our handler, and their containers: CRI-O looks a pod's handler up by name for
-// whatever it does with it. Those of the default handler are served by whatever program that has. conmon, which has
-// our path from their start, does not call it again.
+// dependents returns the pods that were made with our handler, and their containers: CRI-O looks up a pod's handler by
+// name for every operation. Pods of the default handler work with any program that it names. conmon was started with
+// our path, but does not call it again.
 func (crio) dependents(h Host, _ Engine, _ []string) ([]Container, error) {
 	var found []Container
 	for _, root := range []string{"/run/containers/storage", "/var/lib/containers/storage"} {

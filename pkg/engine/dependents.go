@@ -17,13 +17,13 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/terminal"
 )
 
-// Use says what of an engine goes through the shim.
+// Use says which runtimes of an engine go through the shim.
 type Use struct {
-	Default  bool     // its default runtime does
-	Runtimes []string // names of all runtimes that do, sorted
+	Default  bool     // the default runtime does
+	Runtimes []string // names of all such runtimes, sorted
 }
 
-// uses says which of the runtimes call one of the paths.
+// uses returns which of the runtimes call one of the paths.
 func (r runtimes) uses(shims []string) Use {
 	var use Use
 	for name, program := range r.paths {
@@ -36,7 +36,7 @@ func (r runtimes) uses(shims []string) Use {
 	return use
 }
 
-// UsesShim says which of the engine's runtimes call one of the paths if it starts now.
+// UsesShim returns which of the engine's runtimes will call one of the paths at the engine's next start.
 func (e Engine) UsesShim(h Host, shims []string) (Use, error) {
 	known, err := e.known(h)
 	if errors.Is(err, ErrNoCRI) {
@@ -48,15 +48,15 @@ func (e Engine) UsesShim(h Host, shims []string) (Use, error) {
 	return known.uses(shims), nil
 }
 
-// Container is one of an engine's containers. Both texts are fit to be shown.
+// Container is a container of an engine. Both strings are escaped for a terminal.
 type Container struct {
-	ID   string // as the engine has it; containerd's are NAMESPACE/ID
+	ID   string // the engine's ID; NAMESPACE/ID for containerd
 	Name string // namespace/pod/container, namespace/pod of a pod's sandbox, or the engine's own name; "" if it has none
 }
 
-// Dependents returns the engine's containers that need one of the paths, or the runtime that Edit added, for what is still to
-// be done with them: running ones, and those of Docker's, Podman's and CRI-O's that may be started again. They are sorted
-// by ID. After an error, nothing is known: there may be some.
+// Dependents returns the engine's containers that still need one of the paths, or the runtime that Edit added: running
+// containers, and stopped ones of Docker, Podman and CRI-O that may be started again. They are sorted by ID. If it
+// returns an error, there may be any number of them.
 func (e Engine) Dependents(h Host, shims []string) ([]Container, error) {
 	found, err := e.driver().dependents(h, e, shims)
 	if err != nil {
@@ -65,18 +65,18 @@ func (e Engine) Dependents(h Host, shims []string) ([]Container, error) {
 	for i, c := range found {
 		found[i] = Container{terminal.String(c.ID), terminal.String(c.Name)}
 	}
-	// Of those found twice, the one with a name comes first.
+	// Prefer the duplicate that has a name.
 	slices.SortFunc(found, func(a, b Container) int { return cmp.Or(cmp.Compare(a.ID, b.ID), cmp.Compare(b.Name, a.Name)) })
 	return slices.CompactFunc(found, func(a, b Container) bool { return a.ID == b.ID }), nil
 }
 
-// podName is what annotations of a container's configuration say of its name.
+// podName returns a container's name from the annotations of its configuration.
 func podName(id, bundle string, annotations map[string]string) string {
 	who := identity.Parse(id, annotations, bundle, identity.Rules{})
 	return PodName(&who)
 }
 
-// PodName is the Name of a Container.
+// PodName returns the Name of a Container.
 func PodName(who *abi.Who) string {
 	var parts []string
 	for _, field := range [][]byte{who.Namespace[:], who.Pod[:], who.Container[:]} {
@@ -87,8 +87,8 @@ func PodName(who *abi.Who) string {
 	return strings.Join(parts, "/")
 }
 
-// readAnnotations reads those of a container's configuration, which is config.json in its bundle. It returns nil if that cannot be read:
-// it may just be written, or removed.
+// readAnnotations returns the annotations of a container's config.json. It returns nil if the file cannot be read,
+// because it may be removed or still being written.
 func (h Host) readAnnotations(file string) map[string]string {
 	var spec struct {
 		Annotations map[string]string `json:"annotations"`
@@ -100,14 +100,14 @@ func (h Host) readAnnotations(file string) map[string]string {
 	return spec.Annotations
 }
 
-// tasks returns the containers whose containerd shim was told to call one of the paths: it keeps that in the bundle, and calls it
-// for exec, kill and delete.
+// tasks returns the containers whose containerd shim was started with one of the paths. That shim keeps the path in
+// the bundle, and calls it for exec, kill and delete.
 func tasks(h Host, state string, shims []string) ([]Container, error) {
 	var found []Container
 	for _, file := range h.glob(path.Join(state, "io.containerd.runtime.v2.task/*/*/runtime")) {
 		program, err := h.read(file)
 		if errors.Is(err, fs.ErrNotExist) {
-			continue // it ended meanwhile
+			continue // it has ended
 		}
 		if err != nil {
 			return nil, err

@@ -12,19 +12,19 @@ import (
 	"time"
 )
 
-// installed is how a kind of engine is usually installed.
+// installed describes the usual installation of a kind of engine.
 type installed struct {
 	units  []string
-	flags  []string // that name the configuration
+	flags  []string // flags that name the configuration
 	config string
-	// alone says that no distribution brings one of its own, with a configuration of its own: one that runs is this engine
-	// wherever its program lies.
+	// alone says that no distribution includes a variant with its own configuration: a running program of this name is
+	// this engine, at any path.
 	alone bool
 }
 
-// Detect finds the engines of a host, in the order of Kinds: by their programs, configuration and systemd units. A
-// containerd that only dockerd starts is Docker's own matter and not found. What cannot be told about an engine is left
-// empty; the error joins what could not be read, and whatever was found is returned all the same.
+// Detect finds the engines of a host by their programs, configurations and systemd units, in the order of Kinds. It
+// omits a containerd that only dockerd starts, which belongs to Docker. Unknown fields stay empty. The error joins all
+// read errors; the engines that were found are returned in any case.
 func Detect(h Host) ([]Engine, error) {
 	var (
 		found    []Engine
@@ -45,7 +45,7 @@ func Detect(h Host) ([]Engine, error) {
 	return found, errors.Join(problems...)
 }
 
-// find returns the engine, and a list of it if there is anything of it on the host.
+// find returns the engine, and a list with it if the host has any part of it.
 func (i installed) find(h Host, kind Kind) (Engine, []Engine, error) {
 	e := Engine{Kind: kind, Config: i.config}
 	name := e.driver().traits().program
@@ -87,7 +87,7 @@ func (i installed) find(h Host, kind Kind) (Engine, []Engine, error) {
 	return e, []Engine{e}, nil
 }
 
-// fill asks the engine's program and reads its configuration.
+// fill queries the engine's program and reads its configuration.
 func (e *Engine) fill(h Host) error {
 	e.Version = h.version(e.Binary)
 	known, err := e.asked(h)
@@ -111,7 +111,7 @@ func (e *Engine) fill(h Host) error {
 
 var versionNumber = regexp.MustCompile(`\bv?(\d+\.\d+[^\s,]*)`)
 
-// version is what a program says, without a leading v.
+// version returns the version that a program prints, without a leading v.
 func (h Host) version(program string) string {
 	if h.Run == nil || program == "" {
 		return ""
@@ -128,7 +128,7 @@ func (h Host) version(program string) string {
 	return ""
 }
 
-// atLeast says whether a version is known, and not older.
+// atLeast reports whether a version is known and not older.
 func atLeast(version string, major, minor int) bool {
 	first, rest, _ := strings.Cut(version, ".")
 	second := rest[:len(rest)-len(strings.TrimLeft(rest, "0123456789"))]
@@ -143,11 +143,11 @@ func atLeast(version string, major, minor int) bool {
 	return a > major || a == major && b >= minor
 }
 
-// searchPath is where the engine looks for programs by name.
+// searchPath returns the directories in which the engine looks for programs.
 func (e Engine) searchPath(h Host) ([]string, error) {
 	for _, d := range distributions {
 		if e.Variant == d.variant {
-			// Both put their own programs first.
+			// Both distributions search their own programs first.
 			return append(d.binDirs(e), daemonDirs...), nil
 		}
 	}

@@ -11,7 +11,8 @@ import (
 	"golang.org/x/tools/txtar"
 )
 
-// tree is a host with the files of an archive; those in directories of programs can be run, and say what stands in them.
+// tree creates a host from the files of an archive. Files in directories of programs are executable, and print their
+// text.
 func tree(t *testing.T, text string) Host {
 	t.Helper()
 	s := &scenario{archive: txtar.Parse([]byte(text)), says: make(map[string]string)}
@@ -93,7 +94,7 @@ func TestDetect(t *testing.T) {
 	}
 }
 
-// unasked is the engines as nobody could ask their programs.
+// unasked returns the engines as if their programs could not be run.
 func unasked(engines []Engine) []Engine {
 	var all []Engine
 	for _, e := range engines {
@@ -103,7 +104,7 @@ func unasked(engines []Engine) []Engine {
 	return all
 }
 
-// TestDetectEmbedded finds k3s and RKE2 wherever their options stand.
+// TestDetectEmbedded finds k3s and RKE2 with options in every place.
 func TestDetectEmbedded(t *testing.T) {
 	const k3s = "-- /etc/systemd/system/k3s.service --\n[Service]\nEnvironmentFile=-/etc/systemd/system/k3s.service.env\nExecStart=/usr/local/bin/k3s \\\n    server \\\n# comment\n    $OPTIONS\n-- /data/data/current/bin/containerd --\n"
 	for _, test := range []struct{ name, tree, want string }{

@@ -23,7 +23,7 @@ func (docker) detect(h Host) ([]Engine, error) {
 	return found, err
 }
 
-// Not every restart of Docker leaves containers alone.
+// Some restarts of Docker stop containers, so Docker only rereads its configuration.
 func (docker) traits() traits {
 	return traits{
 		program: "dockerd", reserved: stockRuntimes,
@@ -32,7 +32,7 @@ func (docker) traits() traits {
 	}
 }
 
-// daemonJSON is what of daemon.json is about runtimes.
+// daemonJSON holds the parts of daemon.json that we need.
 type daemonJSON struct {
 	DefaultRuntime string                   `json:"default-runtime"`
 	Runtimes       map[string]dockerRuntime `json:"runtimes"`
@@ -42,7 +42,7 @@ type daemonJSON struct {
 	Containerd     string                   `json:"containerd"`
 	Hosts          []string                 `json:"hosts"`
 
-	flagged []string // runtimes that only flags have
+	flagged []string // runtimes that are only set by flags
 }
 
 type dockerRuntime struct {
@@ -52,7 +52,7 @@ type dockerRuntime struct {
 	Options map[string]any `json:"options,omitempty"`
 }
 
-// program is what the runtime calls, "" if that is no program.
+// program returns the program of the runtime, "" if it has none.
 func (r dockerRuntime) program() string {
 	if r.Path != "" || r.Type != runcType {
 		return r.Path
@@ -63,7 +63,7 @@ func (r dockerRuntime) program() string {
 	return "runc"
 }
 
-// foreign is the runtime's type if it calls nothing of runc's kind.
+// foreign returns the runtime's type if it does not call runc or a compatible program, otherwise "".
 func (r dockerRuntime) foreign() string {
 	if r.Path != "" || r.Type == runcType {
 		return ""
@@ -71,10 +71,10 @@ func (r dockerRuntime) foreign() string {
 	return r.Type
 }
 
-// stockRuntimes are Docker's own names for the runc that it finds in its PATH.
+// stockRuntimes are Docker's own names for the runc in its PATH.
 var stockRuntimes = []string{"runc", runcType}
 
-// daemonJSON reads daemon.json, and adds the runtimes that flags have.
+// daemonJSON reads daemon.json, and adds the runtimes of flags.
 func (e Engine) daemonJSON(h Host) (*object, daemonJSON, error) {
 	var config daemonJSON
 	text, err := h.readIfThere(e.Config)
@@ -142,12 +142,12 @@ func (docker) configured(h Host, e Engine) (runtimes, error) {
 	return known, nil
 }
 
-// asked has no answer: dockerd --validate says whether it starts, and no more.
+// asked returns ErrNoAnswer: dockerd --validate only says whether dockerd would start.
 func (docker) asked(context.Context, Host, Engine, []string) (runtimes, error) {
 	return runtimes{}, ErrNoAnswer
 }
 
-// running is what `docker info` says.
+// running returns the result of `docker info`.
 func (d docker) running(ctx context.Context, h Host, e Engine) (runtimes, error) {
 	socket, err := d.socket(h, e)
 	if err != nil {
@@ -175,14 +175,14 @@ func (d docker) running(ctx context.Context, h Host, e Engine) (runtimes, error)
 }
 
 func (docker) check(h Host, e Engine) (string, []string, error) {
-	// dockerd has had --validate since 23.0.
+	// dockerd has --validate since 23.0.
 	if !atLeast(e.Version, 23, 0) {
 		return "", nil, nil
 	}
 	if _, err := h.stat(e.Config); errors.Is(err, fs.ErrNotExist) {
 		return "", nil, nil
 	}
-	// With the flags that it is started with: some must not stand in its configuration as well.
+	// Use the flags of its service, because some of them must not also be in the configuration.
 	c, err := e.command(h)
 	args := append([]string{"--validate"}, c.args()...)
 	if _, ok := option(args, "--config-file"); !ok {
@@ -203,7 +203,7 @@ func (docker) socket(h Host, e Engine) (string, error) {
 	return dockerSocket(append(options(command.args(), "-H", "--host"), config.Hosts...)), nil
 }
 
-// dockerSocket is the first socket among dockerd's hosts. Those of systemd's are where they are by default.
+// dockerSocket returns the first socket among dockerd's hosts. A socket from systemd is assumed at the default path.
 func dockerSocket(hosts []string) string {
 	const usual = "/var/run/docker.sock"
 	for _, host := range hosts {
@@ -215,7 +215,7 @@ func dockerSocket(hosts []string) string {
 		}
 	}
 	if len(hosts) > 0 {
-		return "" // it listens on the network alone
+		return "" // listens only on the network
 	}
 	return usual
 }
@@ -262,7 +262,7 @@ func (docker) dependents(h Host, e Engine, shims []string) ([]Container, error) 
 			found = append(found, Container{path.Base(path.Dir(file)), dockerName(h, path.Dir(file))})
 		}
 	}
-	// Its containers are also tasks of the containerd that it uses, the host's or one of its own.
+	// Its containers are also tasks of its containerd, which is the host's or its own.
 	for _, state := range []string{"/run/containerd", path.Join(exec, "containerd/daemon")} {
 		running, err := tasks(h, state, shims)
 		if err != nil {
@@ -277,7 +277,7 @@ func (docker) dependents(h Host, e Engine, shims []string) ([]Container, error) 
 	return found, nil
 }
 
-// dockerName is what Docker calls a container, by the directory that it keeps of it; "" if that cannot be read.
+// dockerName returns Docker's name of a container, given its directory, "" if that cannot be read.
 func dockerName(h Host, dir string) string {
 	var c struct{ Name string }
 	text, err := h.read(path.Join(dir, "config.v2.json"))
@@ -287,7 +287,7 @@ func dockerName(h Host, dir string) string {
 	return strings.TrimPrefix(c.Name, "/")
 }
 
-// hostConfig is what Docker keeps of how a container was made.
+// hostConfig is Docker's record of how a container was made.
 type hostConfig struct {
 	Runtime string `json:"Runtime"`
 }

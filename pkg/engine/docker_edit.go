@@ -39,8 +39,8 @@ func (docker) edit(h Host, e Engine, r Request) ([]File, error) {
 	return []File{{Path: e.Config, Data: o.bytes(), Mode: 0o644}}, nil
 }
 
-// route adds our runtime, or corrects its path: a copy of the default one that calls the shim. Docker reserves the name of
-// its own runtime, so there the shim always has a name of its own.
+// route adds our runtime, or corrects its path: it copies the default runtime and calls the shim. Docker reserves the
+// name of its own runtime, so the shim always has a separate name.
 func (config daemonJSON) route(o *object, r Request) error {
 	name := config.DefaultRuntime
 	if _, ok := config.Runtimes[addedRuntime]; ok {
@@ -65,7 +65,7 @@ func (config daemonJSON) route(o *object, r Request) error {
 	return o.set(runtime.through(r.Shim), "runtimes", addedRuntime)
 }
 
-// reroute has a runtime that there is call the shim.
+// reroute makes an existing runtime call the shim.
 func (config daemonJSON) reroute(o *object, name, shim string) error {
 	switch runtime := config.Runtimes[name]; {
 	case slices.Contains(config.flagged, name):
@@ -79,7 +79,7 @@ func (config daemonJSON) reroute(o *object, name, shim string) error {
 	}
 }
 
-// through is a copy that calls the shim.
+// through returns a copy of the runtime that calls the shim.
 func (r dockerRuntime) through(shim string) dockerRuntime {
 	if r.Path != "" {
 		r.Path = shim
@@ -93,7 +93,8 @@ func (r dockerRuntime) through(shim string) dockerRuntime {
 	return r
 }
 
-// conflicts looks for a flag of dockerd's that must not stand in daemon.json as well: it would not start. (Runtimes may stand in both.)
+// conflicts returns an error if a flag of dockerd must not be in daemon.json as well, because dockerd would not start.
+// Runtimes may be in both.
 func (e Engine) conflicts(h Host) error {
 	commands, err := e.commands(h)
 	if err != nil {
@@ -118,9 +119,9 @@ func (e Engine) conflicts(h Host) error {
 	return nil
 }
 
-// Forget returns the configuration by which a running Docker, when it is told to read it, gives up runtimes that are not in `now`, the
-// configuration that it has (nil if there is no file). That is `now` itself if it names runtimes and a default one: Docker keeps what it
-// had of a key that is not there.
+// Forget returns a configuration that makes a running Docker, when it reads it, forget runtimes that `now` does not
+// have. now is the current configuration, nil if there is no file. If now names runtimes and a default one, Forget
+// returns now itself. Otherwise it adds them, because Docker keeps its previous value if a key is missing.
 func (e Engine) Forget(now []byte) (File, error) {
 	o, err := parseObject(now)
 	var config daemonJSON
@@ -139,10 +140,10 @@ func (e Engine) Forget(now []byte) (File, error) {
 	return File{Path: e.Config, Data: o.bytes(), Mode: 0o644}, nil
 }
 
-// Keep returns Docker's configuration for the time in which tracectl was uninstalled, but containers are left whose runtime is
-// ours: what stood there before install (nil where there was no file), with that runtime still in it. The default one is
-// named even if it was not before: dockerd keeps the one that it has until its configuration names another, or it is restarted. If flags
-// may name one, it is not: dockerd would not start.
+// Keep returns Docker's configuration for the time between an uninstall and the end of the last container that has our
+// runtime: the configuration before install (nil if there was no file), with that runtime in it. It always names a
+// default runtime, because dockerd keeps the old one until its configuration names another, or until it is restarted.
+// But if flags may name one, Keep does not, because dockerd would not start.
 func (e Engine) Keep(h Host, before []byte, shim string) (File, error) {
 	o, err := parseObject(before)
 	var config daemonJSON

@@ -21,12 +21,13 @@ var update = flag.Bool("update", false, "write what is seen into the archives be
 
 const shim = "/opt/runc-trace/bin/runc-trace"
 
-// scenario is one archive below testdata/edit: a host, which engine is edited how, and what comes of it.
+// scenario is one archive below testdata/edit: a host, a request to edit an engine, and the result.
 //
-// Its comment has lines of words: `edit containerd`, `edit containerd k3s default`, and `says /usr/bin/containerd TEXT` for what a
-// program prints as its version; `others NAME...` are runtimes that shall go through the shim as well. Files answer/COMMAND are what commands print, and again/COMMAND, when all is written. Files below in/ are the host: one that begins with "-> " is a symbolic link, and a | in /proc/PID/cmdline ends
-// an argument. What is seen is `engine` (as it was detected), files below want/
-// (those that are to be written), or `error`.
+// Its comment has lines of words: `edit containerd`, `edit containerd k3s default`; `says /usr/bin/containerd TEXT`
+// for the version that a program prints; and `others NAME...` for other runtimes to route through the shim. Files
+// answer/COMMAND are the output of commands, and again/COMMAND their output after the edit. Files below in/ are the
+// host: a text that begins with "-> " is a symbolic link, and | ends an argument in /proc/PID/cmdline. The results are
+// `engine` (as detected), files below want/ (those to write), or `error`.
 type scenario struct {
 	name    string
 	path    string
@@ -87,7 +88,6 @@ func (s *scenario) parse(t *testing.T) {
 	}
 }
 
-// host writes the host's files.
 func (s *scenario) host(t *testing.T) Host {
 	t.Helper()
 	s.root = t.TempDir()
@@ -100,7 +100,7 @@ func (s *scenario) host(t *testing.T) Host {
 	return Host{Root: s.root, Run: s.run}
 }
 
-// answer has commands print the files below a folder.
+// answer makes commands print the files below a folder.
 func (s *scenario) answer(folder string) {
 	s.answers = make(map[string][]byte)
 	for _, file := range s.archive.Files {
@@ -135,7 +135,7 @@ func (s *scenario) write(t *testing.T, path string, data []byte) {
 }
 
 func (s *scenario) run(_ context.Context, program string, args ...string) ([]byte, error) {
-	if program == "env" { // and one variable
+	if program == "env" { // followed by one variable
 		program, args = args[1], args[2:]
 	}
 	if text, ok := s.answers["/"+strings.TrimPrefix(strings.Join(append([]string{program}, args...), " "), "/")]; ok {
@@ -208,7 +208,7 @@ func paths(files []File) []string {
 	return all
 }
 
-// seen is the archive with what was seen in place of what was wanted.
+// seen returns the archive with the actual results in place of the wanted ones.
 func (s *scenario) seen(t *testing.T, e Engine, files []File, err error) *txtar.Archive {
 	t.Helper()
 	seen := &txtar.Archive{Comment: s.archive.Comment}

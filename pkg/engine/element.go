@@ -11,16 +11,16 @@ import (
 // element is one expression of the text: the header of a table, or a key with its value.
 type element struct {
 	key    key
-	names  []string // the key's parts as they are written
+	names  []string // parts of the key as written
 	header bool
-	scope  int // how many parts of the key come from the header above
+	scope  int // number of parts of the key that come from the header
 	inline bool
-	start  int // of the expression
-	value  int // of a value that is a string, otherwise 0
+	start  int // offset of the expression
+	value  int // offset of a string value, otherwise 0
 	end    int
 }
 
-// elements are the text's expressions in order, with the ones inside of braces.
+// elements returns the text's expressions in order, including those in braces.
 func (d *document) elements() ([]element, error) {
 	var (
 		found []element
@@ -36,7 +36,7 @@ func (d *document) elements() ([]element, error) {
 			e.addKey(&p, node.Key())
 			scope = e
 			if node.Kind == unstable.ArrayTable {
-				// What is below it is one of many; no key that is edited leads there.
+				// Keys below it belong to one of many tables, and no edited key is among them.
 				scope.key = key{"\x00array"}
 				scope.names = scope.key
 				continue
@@ -69,7 +69,7 @@ func appendValue(found []element, p *unstable.Parser, node *unstable.Node, scope
 	return found
 }
 
-// addKey appends the parts of a key. For a header, it also says where that is.
+// addKey appends the parts of a key. For a header, it also sets the offsets.
 func (e *element) addKey(p *unstable.Parser, parts unstable.Iterator) {
 	for parts.Next() {
 		node := parts.Node()

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package engine knows the container engines: where each is configured, which runtime it calls, and what has to
-// stand in its configuration for it to call another one. It reads the host and computes; it writes nothing.
+// Package engine finds container engines, and computes the configuration that makes them call another runtime. It
+// reads the host, and writes nothing.
 package engine
 
 import (
@@ -25,77 +25,80 @@ const (
 	Podman     Kind = "podman"
 )
 
-// Host is the machine that is looked at.
+// Host is the machine to examine.
 type Host struct {
-	// Root stands before every path that is read: "/" but in tests and for images. Paths in results are as the host
-	// itself sees them, without it.
+	// Root is prepended to every path that is read: "/" except in tests and for images. Paths in results are as the
+	// host sees them, without Root.
 	Root string
-	// Run runs a program of the host and returns what it wrote to its standard output. An error wraps what it wrote to its standard error.
+	// Run runs a program of the host and returns its standard output. The error contains its standard error.
 	Run func(ctx context.Context, program string, args ...string) ([]byte, error)
 
-	// API asks running engines at their sockets; nil if none is to be asked.
+	// API queries running engines through their sockets; nil if none is to be queried.
 	API API
 
-	// Seen, unless it is nil, is told of every file that is read, and of what was in it.
+	// Seen, unless it is nil, is called with every file that is read, and its contents.
 	Seen func(path string, text []byte)
 
-	planned map[string][]byte // files that are looked at as if they were written
+	planned map[string][]byte // files that count as written already
 }
 
 // Engine is an engine that was found on a host.
 type Engine struct {
 	Kind Kind
-	// Variant is who brought the engine along, where paths depend on it: "k3s", "rke2", "torcx" or "".
+	// Variant is the distribution that includes the engine, if paths depend on it: "k3s", "rke2", "torcx" or "".
 	Variant string
-	// Binary is the path of the engine's program, "" where only its configuration was found.
+	// Binary is the path of the engine's program, "" if only its configuration was found.
 	Binary string
-	// Version is what the program says, "" where it could not be asked.
+	// Version is the version that the program reports, "" if it could not be run.
 	Version string
-	// Config is the main configuration file, whether it exists or not.
+	// Config is the main configuration file, which may not exist.
 	Config string
-	// Unit is the systemd unit that runs the engine, "" where there is none (Podman).
+	// Unit is the systemd unit that runs the engine, "" if there is none (Podman).
 	Unit string
-	// CgroupDriver is "systemd" or "cgroupfs", "" where it cannot be told.
+	// CgroupDriver is "systemd" or "cgroupfs", "" if it is unknown.
 	CgroupDriver string
 	// Runtime is the engine's default runtime.
 	Runtime Runtime
-	// Runtimes are all that the engine knows, sorted by name.
+	// Runtimes lists all runtimes of the engine, sorted by name.
 	Runtimes []Runtime
-	// NoAnswer is why its program did not say what is in force, although it can be asked; "" if it did.
+	// NoAnswer is the error of asking the program for its effective configuration; "" if it answered, or cannot be
+	// asked.
 	NoAnswer string `json:"-"`
 }
 
-// Runtime is a runtime as an engine knows it.
+// Runtime is a runtime of an engine.
 type Runtime struct {
-	Name string // as the engine calls it: "runc"
-	Path string // absolute path of the program, symbolic links not followed; "" where it was not found
-	// Type is what the runtime is if it calls nothing of runc's kind, as the engine calls that; otherwise "".
+	Name string // the engine's name for it: "runc"
+	Path string // absolute path of the program, symbolic links not followed; "" if it was not found
+	// Type is the engine's name for the type of a runtime that does not call runc or a compatible program; otherwise
+	// "".
 	Type string
 }
 
-// Request says how an engine is to be configured.
+// Request says how to configure an engine.
 type Request struct {
-	// Shim is the absolute path under which the engine shall call the shim.
+	// Shim is the absolute path by which the engine will call the shim.
 	Shim string
-	// Default routes the engine's default runtime through the shim. Otherwise a runtime called "runc-trace" is added.
+	// Default routes the engine's default runtime through the shim. Otherwise, Edit adds a runtime called
+	// "runc-trace".
 	Default bool
-	// Others are the paths under which other runtimes of the engine shall call the shim, by their names.
+	// Others maps names of other runtimes of the engine to the paths by which they will call the shim.
 	Others map[string]string
 }
 
-// File is a file as it shall be.
+// File is a file to write.
 type File struct {
 	Path string
 	Data []byte
-	Mode fs.FileMode // of a file that does not exist yet
+	Mode fs.FileMode // of a new file
 }
 
-// addedRuntime is the name of the runtime that stands beside the default one.
+// addedRuntime is the name of the runtime that is added besides the default one.
 const addedRuntime = "runc-trace"
 
-// Edit returns the files that have to be written for the engine to do what is requested, whole and as they shall be: none
-// where it does so already. Runtimes that are added have the options of the engine's default one. Nothing is written, and
-// the result is what the engine will understand: it was read again as the engine reads it.
+// Edit returns the complete files to write so that the engine fulfils the request: none if it already does. Added
+// runtimes get the options of the engine's default runtime. Edit writes nothing. It verifies the result by reading it
+// as the engine will.
 func (e Engine) Edit(h Host, r Request) ([]File, error) {
 	c, err := e.command(h)
 	if err == nil && c.unsure != nil {
@@ -109,9 +112,9 @@ func (e Engine) Edit(h Host, r Request) ([]File, error) {
 		return nil, fmt.Errorf("configuring %s: %w", e, err)
 	}
 	if len(files) == 0 || slices.ContainsFunc(files, func(f File) bool { return strings.HasSuffix(f.Path, ".tmpl") }) {
-		return files, nil // there is nothing new to read, or only its owner can say what becomes of it
+		return files, nil // no change to verify, or only the distribution knows the effect
 	}
-	// The shim itself, and links to it, may only be written later.
+	// The shim, and links to it, may be written later.
 	all := append(slices.Clone(files), File{Path: r.Shim})
 	for _, link := range r.Others {
 		all = append(all, File{Path: link})
@@ -123,11 +126,11 @@ func (e Engine) Edit(h Host, r Request) ([]File, error) {
 	return files, nil
 }
 
-// verify reads the planned files as the engine will: another file of its configuration may have the last word.
+// verify reads the planned files as the engine will: another file of its configuration may override them.
 func (e Engine) verify(h Host, files []File, r Request) error {
 	for _, file := range files {
 		if file.Path == containerdConfig {
-			e.Config = containerdConfig // a copy, which the unit names from now on
+			e.Config = containerdConfig // a copy, which the unit will name
 		}
 	}
 	known, err := e.driver().configured(h, e)
@@ -145,7 +148,7 @@ func (e Engine) verify(h Host, files []File, r Request) error {
 	case !r.Default:
 		want[addedRuntime] = r.Shim
 	case known.paths[e.Runtime.Name] == r.Shim:
-		want[e.Runtime.Name] = r.Shim // the engine itself said that this is the default one
+		want[e.Runtime.Name] = r.Shim // the engine itself reported this default
 	default:
 		want[known.name] = r.Shim
 	}
@@ -157,7 +160,7 @@ func (e Engine) verify(h Host, files []File, r Request) error {
 	return nil
 }
 
-// String is the engine as messages name it: "containerd", "containerd (k3s)".
+// String returns the engine's name for messages: "containerd", "containerd (k3s)".
 func (e Engine) String() string {
 	if e.Variant != "" {
 		return fmt.Sprintf("%s (%s)", e.Kind, e.Variant)

@@ -17,18 +17,19 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/regular"
 )
 
-// programDirs are where programs are looked for: a caller's PATH says nothing about that of a daemon, and sudo's lacks half of them.
+// programDirs are the directories in which programs are looked up. The caller's PATH may differ from a daemon's, and
+// sudo's lacks half of them.
 var programDirs = []string{"/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin", "/opt/bin", "/run/torcx/bin", "/run/torcx/unpack/docker/bin"}
 
-// daemonDirs are systemd's PATH for services, and so that of an engine which has none of its own.
+// daemonDirs is systemd's PATH for services, which applies to an engine without a PATH of its own.
 var daemonDirs = []string{"/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"}
 
-// at is where the host's path is found from here. Symbolic links, absolute ones too, are followed within Root.
+// at returns the location of a path of the host. It follows symbolic links, also absolute ones, within Root.
 func (h Host) at(path string) (string, error) {
 	return securejoin.SecureJoin(h.Root, path)
 }
 
-// with is the host as it will be when the files are written.
+// with returns the host as it will be when the files are written.
 func (h Host) with(files []File) Host {
 	h.planned = maps.Clone(h.planned)
 	if h.planned == nil {
@@ -40,7 +41,7 @@ func (h Host) with(files []File) Host {
 	return h
 }
 
-// read returns a file's text. A file that is not there is an error that wraps fs.ErrNotExist.
+// read returns a file's text. If the file does not exist, the error wraps fs.ErrNotExist.
 func (h Host) read(path string) ([]byte, error) {
 	if text, ok := h.planned[path]; ok {
 		return text, nil
@@ -56,7 +57,7 @@ func (h Host) read(path string) ([]byte, error) {
 	return text, err
 }
 
-// readIfThere returns nil and no error for a file that is not there.
+// readIfThere is like read, but returns nil and no error if the file does not exist.
 func (h Host) readIfThere(path string) ([]byte, error) {
 	text, err := h.read(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -89,7 +90,7 @@ func (h Host) exists(path string) bool {
 	return err == nil
 }
 
-// listed says whether a directory has an entry, which may be a link to nothing.
+// listed reports whether a directory has an entry, which may be a dangling link.
 func (h Host) listed(path string) bool {
 	dir, err := h.at(filepath.Dir(path))
 	if err == nil {
@@ -103,7 +104,7 @@ func (h Host) isProgram(path string) bool {
 	return err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o111 != 0
 }
 
-// program finds a program by name in the directories, and returns "" where it is in none.
+// program finds a program by name in the directories. It returns "" if none has it.
 func (h Host) program(name string, dirs []string) string {
 	if filepath.IsAbs(name) {
 		return name
@@ -116,7 +117,7 @@ func (h Host) program(name string, dirs []string) string {
 	return ""
 }
 
-// glob returns the files of a pattern as the host names them, sorted. Its directory may be a pattern, too.
+// glob returns the files that match a pattern as paths of the host, sorted. The directory may be a pattern, too.
 func (h Host) glob(pattern string) []string {
 	dir, name := filepath.Split(pattern)
 	dirs := []string{filepath.Clean(dir)}
@@ -148,7 +149,8 @@ func (h Host) glob(pattern string) []string {
 	return slices.Compact(found)
 }
 
-// walk returns the files below a directory, in its own folders too, as filepath.Walk finds them: CRI-O reads them all, whatever their names.
+// walk returns the files below a directory and its subdirectories, in the order of filepath.Walk: CRI-O reads them
+// all, with any name.
 func (h Host) walk(dir string) []string {
 	var found []string
 	for _, entry := range h.glob(filepath.Join(dir, "*")) {
@@ -156,7 +158,7 @@ func (h Host) walk(dir string) []string {
 		if err != nil {
 			continue
 		}
-		// A link to a folder is read as a file.
+		// CRI-O reads a link to a directory as a file.
 		if info, err := os.Lstat(filepath.Join(at, filepath.Base(entry))); err == nil && info.IsDir() {
 			found = append(found, h.walk(entry)...)
 			continue
@@ -166,12 +168,12 @@ func (h Host) walk(dir string) []string {
 	return found
 }
 
-// hasSystemd says whether systemd runs the host, as sd_booted(3) finds it out.
+// hasSystemd reports whether systemd runs the host, with the test of sd_booted(3).
 func (h Host) hasSystemd() bool {
 	return h.exists("/run/systemd/system")
 }
 
-// unified says whether the host has cgroup v2 only.
+// unified reports whether the host has only cgroup v2.
 func (h Host) unified() bool {
 	return h.exists("/sys/fs/cgroup/cgroup.controllers")
 }

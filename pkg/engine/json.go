@@ -11,13 +11,13 @@ import (
 	"github.com/tailscale/hujson"
 )
 
-// object is a JSON object that is edited as text: order, blanks and whatever is not set stay as they are.
+// object is a JSON object that is edited as text: order, white space and untouched values stay.
 type object struct {
-	mark []byte // of the byte order, before the object
+	mark []byte // byte order mark before the object
 	root hujson.Value
 }
 
-// byteOrderMark may stand before daemon.json: dockerd has read over it since 23.0.
+// byteOrderMark may precede the text of daemon.json: dockerd skips it since 23.0.
 var byteOrderMark = []byte("\xef\xbb\xbf")
 
 func parseObject(text []byte) (*object, error) {
@@ -43,18 +43,18 @@ func parseObject(text []byte) (*object, error) {
 	return o, nil
 }
 
-// bytes is the text as it is now.
+// bytes returns the current text.
 func (o *object) bytes() []byte {
 	return append(bytes.Clone(o.mark), o.root.Pack()...)
 }
 
-// decode reads it into a value of Go's.
+// decode decodes the object into a Go value.
 func (o *object) decode(into any) error {
 	return json.Unmarshal(o.root.Pack(), into)
 }
 
-// set gives a member of the object that the names lead to a value; objects on the way are made. Where it is there, its value is
-// replaced, otherwise it becomes the last one, on a line of its own if the others are.
+// set sets the member at the path of names, and creates objects on the way. It replaces an existing value. A new
+// member comes last, on a line of its own if the others are.
 func (o *object) set(value any, names ...string) error {
 	text, err := json.Marshal(value)
 	if err != nil {
@@ -88,7 +88,7 @@ func (o *object) values() (map[string]any, error) {
 
 func (o *object) change(k key, value any) error { return o.set(value, k...) }
 
-// remove takes a member out of the object that the names lead to. The last one leaves its line to the brace.
+// remove removes the member at the path. If it was the last one, the closing brace moves up to its line.
 func (o *object) remove(k key) error {
 	at := &o.root
 	for i, name := range k {
@@ -148,7 +148,7 @@ func (o *object) add(in *hujson.Object, name string, depth int) *hujson.ObjectMe
 	return &in.Members[len(in.Members)-1]
 }
 
-// spread puts each member of a new object on a line of its own; lists stay on one.
+// spread puts each member of a new object on a line of its own; lists stay on one line.
 func (o *object) spread(value hujson.ValueTrimmed, depth int) hujson.ValueTrimmed {
 	switch value := value.(type) {
 	case *hujson.Object:
@@ -172,7 +172,7 @@ func (o *object) spread(value hujson.ValueTrimmed, depth int) hujson.ValueTrimme
 	return value
 }
 
-// line is a new line, indented as the file's first member is, or by four blanks.
+// line returns a line break, indented like the file's first member, or by four spaces.
 func (o *object) line(depth int) hujson.Extra {
 	unit := []byte("    ")
 	root := o.root.Value.(*hujson.Object)

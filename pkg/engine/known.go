@@ -14,25 +14,26 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/terminal"
 )
 
-// runtimes are the runtimes that an engine knows.
+// runtimes are the runtimes of an engine.
 type runtimes struct {
-	name   string            // of the default one
-	paths  map[string]string // programs by runtime, "" if none was found or the runtime is no program
-	types  map[string]string // of runtimes that call nothing of runc's kind; absent for those that do
-	driver string            // of cgroups
-	source string            // the command that was asked, "" if the configuration was read
+	name   string            // of the default runtime
+	paths  map[string]string // programs by runtime, "" if none was found or the runtime has none
+	types  map[string]string // types by runtime; only of runtimes that do not call runc or a compatible program
+	driver string            // cgroup driver
+	source string            // the command that reported them, "" if they come from files
 }
 
-// ErrNoAnswer is wrapped by errors about engines that cannot be asked, and never will have an answer.
+// ErrNoAnswer is wrapped by errors about engines that can never be asked.
 var ErrNoAnswer = errors.New("it cannot be asked")
 
-// ErrNotRunc is wrapped by errors about a default runtime that calls nothing of runc's kind.
+// ErrNotRunc is wrapped by errors about a default runtime that does not call runc or a compatible program.
 var ErrNotRunc = errors.New("which calls no runc")
 
-// askTime is how long an engine's program may take to answer.
+// askTime limits one query of an engine's program.
 const askTime = 20 * time.Second
 
-// known are the runtimes of an engine that starts now: by the answer of its own program, otherwise by its configuration.
+// known returns the runtimes of an engine at its next start: as its program reports them, otherwise from its
+// configuration.
 func (e Engine) known(h Host, also ...string) (runtimes, error) {
 	known, err := e.asked(h, also...)
 	if err == nil {
@@ -45,8 +46,8 @@ func (e Engine) known(h Host, also ...string) (runtimes, error) {
 	return known, readErr
 }
 
-// asked is the answer of the engine's own program to what it would do, about the default runtime and those that are named. The error is
-// ErrNoAnswer if it cannot be asked, and something else if it could not answer.
+// asked returns the default runtime and the runtimes in also, as the engine's program reports them. The error is
+// ErrNoAnswer if the program cannot be asked, and another one if it failed.
 func (e Engine) asked(h Host, also ...string) (runtimes, error) {
 	if h.Run == nil || e.Binary == "" || h.planned != nil {
 		return runtimes{}, ErrNoAnswer
@@ -56,7 +57,7 @@ func (e Engine) asked(h Host, also ...string) (runtimes, error) {
 	return e.driver().asked(ctx, h, e, also)
 }
 
-// add adds a runtime, whose type is "" if it calls something of runc's kind.
+// add adds a runtime. kind is "" if it calls runc or a compatible program.
 func (r *runtimes) add(name, program, kind string) {
 	if r.paths == nil {
 		r.paths = make(map[string]string)
@@ -70,7 +71,7 @@ func (r *runtimes) add(name, program, kind string) {
 	}
 }
 
-// list are the runtimes, sorted by name.
+// list returns the runtimes, sorted by name.
 func (r runtimes) list() []Runtime {
 	var all []Runtime
 	for _, name := range slices.Sorted(maps.Keys(r.paths)) {
@@ -79,7 +80,7 @@ func (r runtimes) list() []Runtime {
 	return all
 }
 
-// Names are runtimes in words: "runtimes crun, kata (io.containerd.kata.v2)".
+// Names lists runtimes in words: "runtimes crun, kata (io.containerd.kata.v2)".
 func Names(all []Runtime) string {
 	names := make([]string, 0, len(all))
 	for _, r := range all {
@@ -95,8 +96,8 @@ func Names(all []Runtime) string {
 	return "runtimes " + strings.Join(names, ", ")
 }
 
-// Confirm asks the engine's own program whether the configuration that stands in place does what was requested. It returns nil if the
-// engine cannot be asked, or did not answer before.
+// Confirm asks the engine's program whether the installed configuration does what was requested. It returns nil if the
+// engine cannot be asked, or had already failed to answer before.
 func (e Engine) Confirm(h Host, r Request) error {
 	if e.rendersLater(h) {
 		return nil
@@ -111,7 +112,7 @@ func (e Engine) Confirm(h Host, r Request) error {
 	}
 	known, err := e.asked(h, also...)
 	switch {
-	case errors.Is(err, ErrNoAnswer), err != nil && e.NoAnswer != "": // which it did not have before, either
+	case errors.Is(err, ErrNoAnswer), err != nil && e.NoAnswer != "": // it did not answer before either
 		return nil
 	case err != nil:
 		return fmt.Errorf("asking %s what it makes of its configuration: %w", e, err)
@@ -128,7 +129,8 @@ func (e Engine) Confirm(h Host, r Request) error {
 	return nil
 }
 
-// RunsShim asks the engine that runs which of its runtimes call one of the shims. It returns false if it cannot be asked.
+// RunsShim asks the running engine which of its runtimes call one of the shims. It returns false if it cannot be
+// asked.
 func (e Engine) RunsShim(ctx context.Context, h Host, shims []string) (use Use, asked bool, err error) {
 	if h.API == nil {
 		return use, false, nil

@@ -7,11 +7,11 @@ import (
 	"slices"
 )
 
-// overlaid is what configuration files mean of which each one overrides those before it, key by key.
+// overlaid is the combination of configuration files in which later files override earlier ones, key by key.
 type overlaid map[string]any
 
-// overlay reads files in their order; those that are not there say nothing. Entries of the section are replaced as a
-// whole, as it is with a map of Go's that is decoded into.
+// overlay reads files in order and skips missing ones. Entries of the section are replaced as a whole, as when
+// decoding into a Go map.
 func (h Host) overlay(files []string, section key) (overlaid, error) {
 	all := make(overlaid)
 	for _, file := range files {
@@ -39,7 +39,7 @@ func (o overlaid) text(k ...string) string {
 	return text
 }
 
-// editDropin sets values in a drop-in that is ours.
+// editDropin sets values in our drop-in.
 func (h Host) editDropin(file string, values map[string]any) ([]File, error) {
 	before, err := h.readIfThere(file)
 	if err != nil {
@@ -62,5 +62,5 @@ func (h Host) editDropin(file string, values map[string]any) ([]File, error) {
 	return []File{{Path: file, Data: doc.text, Mode: 0o644}}, nil
 }
 
-// fromUs opens every file that is ours alone.
+// fromUs is the first line of every file that belongs to us alone.
 const fromUs = "# Written by tracectl install; tracectl uninstall removes it.\n"

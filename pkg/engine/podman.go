@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// podman is the driver of Podman, which is no daemon.
+// podman is the driver of Podman, which has no daemon.
 type podman struct{}
 
 func (podman) kind() Kind { return Podman }
@@ -27,32 +27,32 @@ func (podman) detect(h Host) ([]Engine, error) {
 
 func (podman) traits() traits { return traits{program: "podman"} }
 
-// podmanSection is where Podman's runtimes stand: for each the paths of its program, of which the first that exists is
-// taken, and the PATH where none does. See containers.conf(5).
+// podmanSection contains Podman's runtimes, each with a list of paths. Podman uses the first path that exists, and if
+// none does, searches PATH. See containers.conf(5).
 var podmanSection = key{"engine", "runtimes"}
 
-// podmanRuntimes are those that Podman takes for the default one where none is named, in this order.
+// podmanRuntimes are Podman's candidates for the default runtime, in order, if the configuration names none.
 var podmanRuntimes = []string{"crun", "runc", "runj", "kata", "runsc", "ocijail"}
 
-// podmanAbilities are lists of the runtimes that can do something, and what Podman takes where no file has the list.
+// podmanAbilities maps keys of Podman's lists of runtimes with an ability to Podman's defaults.
 var podmanAbilities = map[string][]any{
 	"runtime_supports_json":      {"crun", "runc", "kata", "runsc", "youki", "krun", "ocijail"},
 	"runtime_supports_nocgroups": {"crun", "krun"},
 }
 
-// podmanDirs are where it looks for crun and runc where no file says so, in its order.
+// podmanDirs are the directories in which Podman looks for crun and runc by default, in order.
 var podmanDirs = []string{"/usr/bin", "/usr/sbin", "/usr/local/bin", "/usr/local/sbin", "/sbin", "/bin"}
 
-// podmanOther are further places.
+// podmanOther are further default paths.
 var podmanOther = map[string][]string{
 	"crun": {"/run/current-system/sw/bin/crun"},
 	"runc": {"/usr/lib/cri-o-runc/sbin/runc", "/run/current-system/sw/bin/runc"},
 }
 
-// podmanForeign are runtimes by the names that Podman knows, which call nothing of runc's kind.
+// podmanForeign maps names of runtimes that are not compatible with runc, as Podman knows them, to their types.
 var podmanForeign = map[string]string{"kata": "kata", "runsc": "gVisor", "krun": "krun", "runj": "jail", "ocijail": "jail"}
 
-// podmanConfig are the files of all users, in the order in which Podman reads them.
+// podmanConfig returns the configuration for all users, from files in Podman's order, and the path of our drop-in.
 func (e Engine) podmanConfig(h Host) (overlaid, string, error) {
 	files := []string{"/usr/share/containers/containers.conf"}
 	files = append(files, h.confFiles("/usr/share/containers/containers.conf.d")...)
@@ -61,12 +61,12 @@ func (e Engine) podmanConfig(h Host) (overlaid, string, error) {
 	return config, path.Join(e.Config+".d", confDropinName), err
 }
 
-// confFiles are the files of a folder of drop-ins of Podman's: it leaves folders in it alone.
+// confFiles returns the files in a directory of Podman's drop-ins. Podman ignores subdirectories.
 func (h Host) confFiles(dir string) []string {
 	return slices.DeleteFunc(h.glob(path.Join(dir, "*.conf")), h.isDir)
 }
 
-// podmanElsewhere is an error if all users' environment has Podman read other files.
+// podmanElsewhere returns an error if the environment of all users makes Podman read other files.
 func podmanElsewhere(h Host) error {
 	u, _, err := h.unit("podman.service")
 	if err != nil {
@@ -98,7 +98,7 @@ func podmanElsewhere(h Host) error {
 	return nil
 }
 
-// podmanPaths is the list for a runtime.
+// podmanPaths returns the list of paths of a runtime.
 func podmanPaths(config overlaid, name string) []any {
 	if list, ok := lookUp(config, slices.Concat(podmanSection, key{name})).([]any); ok {
 		return list
@@ -132,7 +132,7 @@ func podmanDefault(h Host, config overlaid) string {
 	if name := config.text("engine", "runtime"); name != "" {
 		return name
 	}
-	// Podman decides this before it reads its files, from the paths that it knows itself.
+	// Podman chooses this before it reads its files, from its built-in paths.
 	for _, name := range podmanRuntimes {
 		if podmanProgram(h, nil, name) != "" {
 			return name
@@ -163,10 +163,10 @@ func (podman) configured(h Host, e Engine) (runtimes, error) {
 	return known, nil
 }
 
-// podmanStorage is where Podman keeps what it has; asking it for anything makes that.
+// podmanStorage is Podman's directory of containers. Any query of Podman creates it.
 const podmanStorage = "/var/lib/containers/storage"
 
-// asked is what `podman info` says.
+// asked returns the result of `podman info`.
 func (d podman) asked(ctx context.Context, h Host, e Engine, also []string) (runtimes, error) {
 	if !h.exists(podmanStorage) {
 		return runtimes{}, ErrNoAnswer
@@ -177,7 +177,8 @@ func (d podman) asked(ctx context.Context, h Host, e Engine, also []string) (run
 	}
 	known.source = "podman info"
 	for i, args := range append([][]string{nil}, runtimeFlags(also)...) {
-		// It asks rpm, if that is there, for the runtime's version, and rpm makes a database in its home: here it cannot.
+		// Podman asks rpm, if installed, for the runtime's version, and rpm would create a database in its home. In
+		// /proc it cannot.
 		text, err := h.Run(ctx, "env", append(append([]string{"HOME=/proc", e.Binary}, args...), "info", "--format", "{{.Host.OCIRuntime.Name}} {{.Host.OCIRuntime.Path}}")...)
 		if err != nil {
 			return known, err
@@ -219,7 +220,7 @@ func (podman) edit(h Host, e Engine, r Request) ([]File, error) {
 		return nil, err
 	}
 	engine, runtimes := make(map[string]any), make(map[string]any)
-	// The programs that were called so far stay behind the shim: where that is gone, containers go on.
+	// Keep the previous programs after the shim: if the shim is removed, containers still start.
 	route := func(to, name, shim string) {
 		runtimes[to] = append([]any{shim}, slices.DeleteFunc(slices.Clone(podmanPaths(config, name)), func(path any) bool { return path == shim })...)
 	}
@@ -250,7 +251,7 @@ func (podman) edit(h Host, e Engine, r Request) ([]File, error) {
 	return h.editDropin(ours, map[string]any{"engine": engine})
 }
 
-// check has Podman read its configuration, which it does before anything else. Any command that asks for more makes its storage.
+// check has Podman read its configuration. Other commands would also create its storage.
 func (podman) check(_ Host, e Engine) (string, []string, error) {
 	return e.Binary, []string{"--version"}, nil
 }
@@ -259,8 +260,8 @@ func (podman) socket(Host, Engine) (string, error) { return "", nil }
 
 func (podman) ask(context.Context, string) error { return nil }
 
-// dependents asks podman, whose database is its own matter. It keeps the name of a container's runtime, and finds the
-// program anew for every command, so that only who has our name, or a path, needs anything.
+// dependents asks podman, which keeps its containers in a database. Podman stores the name of a container's runtime,
+// and looks the program up for every command. So only containers with our name or a path of ours need it.
 func (podman) dependents(h Host, e Engine, shims []string) ([]Container, error) {
 	if h.Run == nil || e.Binary == "" || !h.exists("/var/lib/containers/storage") {
 		return nil, nil

@@ -18,14 +18,14 @@ import (
 	"github.com/pelletier/go-toml/v2"
 )
 
-// TestContainerd has real containerds read what Edit made: what they then say of their configuration must differ from what they said
-// before in nothing but what was meant.
+// TestContainerd has real containerds read the result of Edit. Their reported configuration must differ from the
+// original only in the requested values.
 func TestContainerd(t *testing.T) {
 	engines(t)
 	for _, c := range []struct {
 		name    string
 		program string
-		skip    string // versions of which this one knows nothing
+		skip    string // versions that do not know this file format
 	}{
 		{"1.6", program(t, "/usr/bin/containerd"), "2."},
 		{"2.4", program(t, "/var/cache/runc-trace-e2e/containerd-2.4*/bin/containerd"), "1."},
@@ -38,7 +38,7 @@ func TestContainerd(t *testing.T) {
 				h := s.host(t)
 				e, files, err := s.edit(t, h)
 				if err != nil || strings.HasPrefix(e.Version, c.skip) || strings.Contains(s.name, "template") {
-					return // TestEdit looked at it
+					return // covered by TestEdit
 				}
 				before := dump(t, c.program, s.root, e.Config)
 				for _, file := range files {
@@ -55,7 +55,8 @@ func TestContainerd(t *testing.T) {
 	}
 }
 
-// TestContainerdAgrees compares what is read from files with what real containerds make of them, before and after an edit.
+// TestContainerdAgrees compares our reading of files with the configuration that real containerds report, before and
+// after an edit.
 func TestContainerdAgrees(t *testing.T) {
 	engines(t)
 	for _, binary := range []string{
@@ -106,7 +107,7 @@ func TestContainerdAgrees(t *testing.T) {
 	}
 }
 
-// agrees compares the runtimes of files with containerd's own answer about a copy of them, which it returns.
+// agrees compares the runtimes of files with containerd's report about a copy of them, and returns the report.
 func agrees(t *testing.T, binary string, h Host, e Engine) runtimes {
 	t.Helper()
 	root := t.TempDir()
@@ -116,7 +117,7 @@ func agrees(t *testing.T, binary string, h Host, e Engine) runtimes {
 	rooted(t, root, e.Config)
 	text, err := exec.Command(binary, "--config", filepath.Join(root, e.Config), "config", e.dumpVerb()).Output()
 	if err != nil {
-		return runtimes{} // it would not start: Check says so
+		return runtimes{} // it would not start: Check reports that
 	}
 	cri, err := dumped(text)
 	if errors.Is(err, ErrNoAnswer) {
@@ -131,7 +132,7 @@ func agrees(t *testing.T, binary string, h Host, e Engine) runtimes {
 		if readErr == nil {
 			t.Errorf("%s: %v, but the files say %+v", binary, err, want)
 		}
-		return got // no answer is not a wrong one
+		return got // containerd cannot report it
 	}
 	if diff := cmp.Diff(got, want, cmp.AllowUnexported(runtimes{}), cmpopts.EquateEmpty()); diff != "" {
 		t.Errorf("%s (-containerd +files):\n%s", binary, diff)
@@ -139,13 +140,13 @@ func agrees(t *testing.T, binary string, h Host, e Engine) runtimes {
 	return got
 }
 
-// TestRunningContainerd asks real containerds that run.
+// TestRunningContainerd queries running containerds.
 func TestRunningContainerd(t *testing.T) {
 	engines(t)
 	for _, pattern := range []string{"/usr/bin/containerd", "/var/cache/runc-trace-e2e/containerd1-1.7*/bin/containerd", "/var/cache/runc-trace-e2e/containerd20-2.0*/bin/containerd", "/var/cache/runc-trace-e2e/containerd-2.4*/bin/containerd"} {
 		binary := program(t, pattern)
 		t.Run(filepath.Base(filepath.Dir(filepath.Dir(binary))), func(t *testing.T) {
-			dir, err := os.MkdirTemp("", "") // sockets refuse long paths
+			dir, err := os.MkdirTemp("", "") // a socket's path has to be short
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -187,7 +188,7 @@ func TestRunningContainerd(t *testing.T) {
 	}
 }
 
-// dump is what containerd makes of a configuration, one value a line.
+// dump returns containerd's report of a configuration, one value per line.
 func dump(t *testing.T, containerd, root, config string) []string {
 	t.Helper()
 	rooted(t, root, config)
@@ -213,7 +214,7 @@ func dump(t *testing.T, containerd, root, config string) []string {
 	return lines
 }
 
-// rooted has files import what is below root: paths in them are the host's.
+// rooted makes files import paths below root, because the paths in them are the host's.
 func rooted(t *testing.T, root, config string) {
 	t.Helper()
 	for _, dir := range []string{"/etc/containerd", "/var/lib/rancher", "/data/rke2"} {
@@ -246,8 +247,8 @@ func flatten(lines *[]string, prefix string, value any) {
 	}
 }
 
-// difference lists the lines that only one of both has. Values that mean nothing are left out: containerd prints them for
-// every table that there is.
+// difference lists the lines that only one side has. It omits empty values, because containerd prints them for every
+// table.
 func difference(before, after []string) string {
 	var lines strings.Builder
 	for _, side := range []struct {

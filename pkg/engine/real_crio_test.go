@@ -12,7 +12,8 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
-// TestCRIOAgrees compares what is read from files, flags and variables with what a real CRI-O makes of them, before and after an edit.
+// TestCRIOAgrees compares our reading of files, flags and variables with the configuration that a real CRI-O reports,
+// before and after an edit.
 func TestCRIOAgrees(t *testing.T) {
 	engines(t)
 	binary := program(t, "/var/cache/runc-trace-e2e/crio-1.34*/bin/crio")
@@ -52,7 +53,7 @@ func crioAgrees(t *testing.T, binary string, h Host, e Engine) runtimes {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Paths are the host's, which for CRI-O is below root.
+	// Paths are the host's: prefix them with root for CRI-O.
 	args := []string{"--config-dir", h.Root + crioDropins}
 	if config := h.Root + "/etc/crio/crio.conf"; h.exists("/etc/crio/crio.conf") {
 		args = append(args, "--config", config)

@@ -12,7 +12,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// engines says whether real engines are at hand: `make e2e` installs and builds them, and sets this. What is missing then is a failure.
+// engines skips the test unless real engines are installed. `make e2e` installs them and sets the variable; then a
+// missing engine is a failure.
 func engines(t *testing.T) {
 	t.Helper()
 	if os.Getenv("RUNC_TRACE_ENGINES") != "1" {
@@ -20,7 +21,7 @@ func engines(t *testing.T) {
 	}
 }
 
-// program is the one program that the pattern names.
+// program returns the only program that matches the pattern.
 func program(t *testing.T, pattern string) string {
 	t.Helper()
 	found, err := filepath.Glob(pattern)
@@ -30,8 +31,8 @@ func program(t *testing.T, pattern string) string {
 	return found[0]
 }
 
-// TestDocker has a real dockerd judge what Edit made, with the flags that it is started with, and what Edit refuses to make because of
-// them. Debian's cannot do that.
+// TestDocker has a real dockerd check the result of Edit, with the flags of its service, and checks that Edit rejects
+// conflicts with those flags. Debian's dockerd has no such check.
 func TestDocker(t *testing.T) {
 	engines(t)
 	dockerd := program(t, "/var/cache/runc-trace-e2e/dockerd-*/bin/dockerd")
@@ -51,7 +52,7 @@ func TestDocker(t *testing.T) {
 				}
 				files = []File{{Path: e.Config, Data: []byte(text)}}
 			case err != nil:
-				return // TestEdit looked at it
+				return // covered by TestEdit
 			}
 			for _, file := range files {
 				s.write(t, file.Path, file.Data)
@@ -91,7 +92,7 @@ func TestPodman(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			h := tree(t, "-- /usr/bin/podman --\n-- /usr/bin/crun --\n")
-			dir, err := os.MkdirTemp("", "") // podman refuses long paths
+			dir, err := os.MkdirTemp("", "") // podman needs short paths
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -113,7 +114,7 @@ func TestPodman(t *testing.T) {
 			}
 			args := append([]string{"--root", dir + "/root", "--runroot", dir + "/run", "--tmpdir", dir + "/tmp", "--storage-driver", "vfs"}, test.args...)
 			command := exec.Command(podman, append(args, "info", "--format", "{{.Host.OCIRuntime.Name}} {{.Host.OCIRuntime.Path}}")...)
-			command.Env = append(os.Environ(), "CONTAINERS_CONF="+conf, "HOME=/proc") // rpm makes a database there
+			command.Env = append(os.Environ(), "CONTAINERS_CONF="+conf, "HOME=/proc") // rpm would create a database there
 			text, err := command.CombinedOutput()
 			if got := strings.ReplaceAll(strings.TrimSpace(string(text)), r.Shim, "SHIM"); got != test.want || err != nil {
 				t.Errorf("%v: %q, want %q", err, got, test.want)
@@ -122,7 +123,7 @@ func TestPodman(t *testing.T) {
 	}
 }
 
-// golden compares with a file, or writes it.
+// golden compares text with a file, or writes the file.
 func golden(t *testing.T, path, seen string) {
 	t.Helper()
 	if *update {

@@ -13,10 +13,10 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/terminal"
 )
 
-// Reload has the running engine take its configuration, by systemctl: containerd and CRI-O are restarted, which containers
-// survive; Docker is told to read its own again, since not every restart of Docker leaves containers alone; Podman needs nothing. It
-// returns whether it is done, and what was done. Where systemd does not run the host, or not the engine, that is left alone, and what
-// is returned is what to do. An engine that is not running is not started.
+// Reload makes the running engine load its configuration with systemctl. It restarts containerd and CRI-O, whose
+// containers keep running. It makes Docker reload, because some restarts of Docker stop containers. Podman needs
+// nothing. If the configuration is loaded, Reload returns true and the command that it ran. If systemd does not run
+// the host or the engine, it returns false and advice for the user. It does not start a stopped engine.
 func (e Engine) Reload(ctx context.Context, h Host) (done bool, what string, err error) {
 	if !e.Daemon() {
 		return true, fmt.Sprintf("%s reads its configuration at every start", e), nil
@@ -26,7 +26,7 @@ func (e Engine) Reload(ctx context.Context, h Host) (done bool, what string, err
 		return false, e.reloadAdvice(), nil
 	}
 	verb := e.driver().traits().verb
-	// Whoever stopped an engine has a reason; a unit that was changed must be read again all the same.
+	// Do not start an engine that the user stopped. But a changed unit has to be reloaded in any case.
 	steps := [][]string{{"daemon-reload"}, {verb, e.Unit}}
 	running := true
 	if state, err := h.Run(ctx, systemctl, "show", "--property=ActiveState", "--value", e.Unit); err == nil {
@@ -46,7 +46,7 @@ func (e Engine) Reload(ctx context.Context, h Host) (done bool, what string, err
 	return true, fmt.Sprintf("systemctl %s %s", verb, e.Unit), nil
 }
 
-// Recover starts an engine again that Reload was tried on, whatever became of it, with the configuration that it has by now.
+// Recover loads the current configuration after a Reload, and starts the engine if the Reload has stopped it.
 func (e Engine) Recover(ctx context.Context, h Host) error {
 	systemctl := e.systemctl(h)
 	if systemctl == "" {
@@ -59,7 +59,7 @@ func (e Engine) Recover(ctx context.Context, h Host) error {
 	if _, err := h.Run(ctx, systemctl, "daemon-reload"); err != nil {
 		return fmt.Errorf("running systemctl daemon-reload: %w", err)
 	}
-	// After many failed starts systemd refuses to try again.
+	// After many failed starts, systemd rejects further ones.
 	_, _ = h.Run(ctx, systemctl, "reset-failed", e.Unit)
 	if _, err := h.Run(ctx, systemctl, verb, e.Unit); err != nil {
 		return fmt.Errorf("running systemctl %s %s: %w", verb, e.Unit, err)
@@ -67,7 +67,7 @@ func (e Engine) Recover(ctx context.Context, h Host) error {
 	return nil
 }
 
-// systemctl is its path, "" where systemd does not run the host, or has no unit of the engine's.
+// systemctl returns its path, "" if systemd does not run the host, or has no unit of the engine.
 func (e Engine) systemctl(h Host) string {
 	if h.Run == nil || e.Unit == "" || !h.hasSystemd() {
 		return ""
@@ -75,7 +75,7 @@ func (e Engine) systemctl(h Host) string {
 	return h.program("systemctl", programDirs)
 }
 
-// ReloadCommand is what has the running engine take its configuration, "" if it needs nothing.
+// ReloadCommand returns the command that makes the running engine load its configuration, "" if none is needed.
 func (e Engine) ReloadCommand(h Host) string {
 	if e.Daemon() && e.Unit != "" && h.hasSystemd() {
 		return fmt.Sprintf("systemctl %s %s", e.driver().traits().verb, e.Unit)
@@ -83,7 +83,7 @@ func (e Engine) ReloadCommand(h Host) string {
 	return e.reloadAdvice()
 }
 
-// reloadAdvice does without systemd.
+// reloadAdvice returns the equivalent without systemd.
 func (e Engine) reloadAdvice() string {
 	t := e.driver().traits()
 	switch {
@@ -95,17 +95,17 @@ func (e Engine) reloadAdvice() string {
 	return "restart " + strings.TrimSuffix(cmp.Or(e.Unit, string(e.Kind)), ".service")
 }
 
-// complaint is a line of a log that says what is wrong.
+// complaint matches log lines that report a problem.
 var complaint = regexp.MustCompile(`(?i)error|fatal|fail|panic|invalid|unable|cannot`)
 
-// complaintLines and complaintLength bound what Complaints returns.
+// complaintLines and complaintLength limit the result of Complaints.
 const (
 	complaintLines  = 3
 	complaintLength = 500
 )
 
-// Complaints are the last lines that the engine wrote into systemd's journal since a time and that say what is wrong, or its last ones
-// where none does: fit to be shown, "" where there is no such journal.
+// Complaints returns the last lines that report a problem in the engine's systemd journal since a time, or just the
+// last lines if none does. They are escaped for a terminal. It returns "" if there is no such journal.
 func (e Engine) Complaints(ctx context.Context, h Host, since time.Time) string {
 	if e.systemctl(h) == "" {
 		return ""

@@ -12,7 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// commands is a Run that notes what is run, and answers.
+// commands is a Run that records commands and answers them.
 type commands struct {
 	ran    []string
 	answer map[string]string

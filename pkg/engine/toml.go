@@ -15,8 +15,8 @@ import (
 	"github.com/pelletier/go-toml/v2"
 )
 
-// document is a TOML file that is edited as text: what is not set stays as it was written, comments included. What the
-// text means is known at every step: an edit that would mean anything but what was asked for is refused.
+// document is a TOML file that is edited as text: untouched text stays as written, including comments. Each edit is
+// verified by parsing the result: an edit with any other effect than the requested one fails.
 type document struct {
 	text []byte
 	tree map[string]any
@@ -33,12 +33,12 @@ func parseDocument(text []byte) (*document, error) {
 	return d, nil
 }
 
-// get returns what stands under the key, or nil.
+// get returns the value at the key, or nil.
 func (d *document) get(k key) any {
 	return lookUp(d.tree, k)
 }
 
-// setAll sets every value of the table below the key, those that are no tables first, each kind in alphabetical order.
+// setAll sets every value of the table at the key: first plain values, then tables, each in alphabetical order.
 func (d *document) setAll(k key, table map[string]any) error {
 	names := slices.Sorted(maps.Keys(table))
 	for _, tables := range []bool{false, true} {
@@ -61,7 +61,7 @@ func (d *document) setAll(k key, table map[string]any) error {
 	return nil
 }
 
-// set gives a key a value that is no table, in the way in which the file is already written. Nothing changes where it has that value.
+// set sets a plain value at a key, in the style of the file. It does nothing if the key has that value already.
 func (d *document) set(k key, value any) error {
 	if reflect.DeepEqual(d.get(k), value) {
 		return nil
@@ -94,8 +94,8 @@ func (d *document) bytes() []byte { return d.text }
 
 func (d *document) change(k key, value any) error { return d.set(k, value) }
 
-// remove takes out a key with all that is below it: lines, or what stands in braces. The lines between two values of a table that goes
-// go with it.
+// remove removes a key and all keys below it: their lines, or their parts of an inline table. For a table, it removes
+// all lines between its values, too.
 func (d *document) remove(k key) error {
 	elements, err := d.elements()
 	if err != nil {
@@ -127,7 +127,8 @@ func (d *document) remove(k key) error {
 	return nil
 }
 
-// extent is what goes with the expressions from the first to the last: their lines and one empty line before a table, or a comma in braces.
+// extent returns the range to cut for a range of expressions: their lines and one empty line before a table, or a
+// comma in braces.
 func (d *document) extent(elements []element, first, last *element) (from, to int) {
 	for i := range elements {
 		if e := &elements[i]; e.inline && e != first && e.start <= first.start && first.end <= e.end {
@@ -148,7 +149,7 @@ func (d *document) extent(elements []element, first, last *element) (from, to in
 	return from, to
 }
 
-// insert returns the text with the value in it.
+// insert returns the text with the value inserted.
 func (d *document) insert(k key, value string) ([]byte, error) {
 	elements, err := d.elements()
 	if err != nil {
@@ -177,7 +178,7 @@ func (d *document) insert(k key, value string) ([]byte, error) {
 	}
 	switch {
 	case table != nil:
-		// Behind the last value of this very table, so that it cannot fall into another.
+		// Insert after the last value of this table, so that the new line does not belong to another one.
 		last := table
 		for i := range elements {
 			if e := &elements[i]; !e.header && e.scope == len(parent) && isPrefix(parent, e.key) && e.start > table.start {
@@ -194,7 +195,7 @@ func (d *document) insert(k key, value string) ([]byte, error) {
 	return d.newTable(elements, parent, bare(name)+" = "+value), nil
 }
 
-// within is the innermost table in braces, inside of outer, that the key leads into.
+// within returns the innermost inline table, inside of outer, that contains the key.
 func within(elements []element, outer *element, k key) *element {
 	var found *element
 	for i := range elements {
@@ -206,8 +207,8 @@ func within(elements []element, outer *element, k key) *element {
 	return found
 }
 
-// intoBraces adds a value to an inline table. What lies between becomes tables in braces as well: that is the one
-// spelling that parsers of all ages read.
+// intoBraces adds a value to an inline table. Tables between become inline tables as well, because all versions of
+// parsers accept that form.
 func (d *document) intoBraces(e *element, between key, name, value string) []byte {
 	entry := bare(name) + " = " + value
 	for _, part := range slices.Backward(between) {
@@ -221,7 +222,7 @@ func (d *document) intoBraces(e *element, between key, name, value string) []byt
 	return d.splice(len(before), end, ", "+entry+" ")
 }
 
-// newTable adds a table behind its nearest relative.
+// newTable adds a table after its closest relative.
 func (d *document) newTable(elements []element, k key, line string) []byte {
 	var near, nearTable *element
 	common := 0
@@ -264,7 +265,7 @@ func (d *document) newTable(elements []element, k key, line string) []byte {
 	return d.splice(at, at, table)
 }
 
-// topLevel adds a line above all tables.
+// topLevel adds a line before all tables.
 func (d *document) topLevel(elements []element, line string) []byte {
 	var last *element
 	for i := range elements {
@@ -288,7 +289,7 @@ func (d *document) lineAfter(e *element, indent, line string) []byte {
 	return d.splice(at, at, line)
 }
 
-// indent is that of a table's last value, or two more than that of its header.
+// indent returns the indentation of a table's last value, or that of its header plus two.
 func (d *document) indent(last, table *element) string {
 	if last == table {
 		return d.indentOf(table.start) + "  "
@@ -303,7 +304,7 @@ func (d *document) indentOf(offset int) string {
 	return string(leadingBlank.Find(d.text[start:offset]))
 }
 
-// lineEnd is the offset behind the line that holds the offset.
+// lineEnd returns the offset after the line that contains the offset.
 func (d *document) lineEnd(offset int) int {
 	if n := bytes.IndexByte(d.text[offset:], '\n'); n >= 0 {
 		return offset + n + 1
@@ -324,7 +325,7 @@ func (d *document) splice(from, to int, text string) []byte {
 
 var bareKey = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
 
-// bare is a key's part as it is written.
+// bare returns a part of a key as TOML.
 func bare(part string) string {
 	if bareKey.MatchString(part) {
 		return part
@@ -342,7 +343,7 @@ func header(k key) string {
 
 var plainString = regexp.MustCompile(`^[ !#-\[\]-~]*$`)
 
-// literal is a value as it is written, strings in double quotes where they need no escapes.
+// literal returns a value as TOML, with strings in double quotes if they need no escapes.
 func literal(value any) string {
 	if text, ok := value.(string); ok && plainString.MatchString(text) {
 		return strconv.Quote(text)

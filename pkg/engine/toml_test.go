@@ -41,7 +41,7 @@ func TestSet(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			for range 2 { // the second time, nothing changes
+			for range 2 { // the second round changes nothing
 				if err := doc.set(test.key, "new"); err != nil {
 					t.Fatal(err)
 				}
@@ -73,7 +73,7 @@ func TestSetRefuses(t *testing.T) {
 	}
 }
 
-// FuzzSet holds that whatever is edited means afterwards what it meant before and what was set, or is not edited.
+// FuzzSet checks that an edited text means the same as before plus the new value. Otherwise the edit has to fail.
 func FuzzSet(f *testing.F) {
 	for _, text := range []string{"", "[a]\nb = 1\n", "a = { x = {} }", "a.b.c = 1\r\n[[l]]\n[l.a]\n", "[a.'b']\nc = \"\"\"\n\"\"\" # x\n"} {
 		f.Add(text, "a", "b", "c")

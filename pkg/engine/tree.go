@@ -30,7 +30,7 @@ func clone(table map[string]any) map[string]any {
 	return copied
 }
 
-// put sets a value in a tree, and makes the tables that lead to it.
+// put sets a value in a tree, and creates the tables that lead to it.
 func put(tree map[string]any, k key, value any) error {
 	for _, part := range k[:len(k)-1] {
 		below, ok := tree[part].(map[string]any)
@@ -65,7 +65,7 @@ func equal(a, b map[string]any) bool {
 	return reflect.DeepEqual(a, b)
 }
 
-// strs are the strings of a list.
+// strs returns the strings in a list.
 func strs(value any) []string {
 	list, _ := value.([]any)
 	var found []string

@@ -12,23 +12,23 @@ import (
 	"strings"
 )
 
-// Rewritten is a file that was edited for an engine, and that others have changed since.
+// Rewritten is a file that was edited for an engine, and was changed by others since.
 type Rewritten struct {
 	Path     string   // as the host sees it
-	Original []byte   // before the edit, nil if there was no file
-	Written  []byte   // after it
-	Now      []byte   // as others left it
-	Shims    []string // all paths under which an engine may know the shim
-	Own      bool     // all values that were written are ours: it is runc-trace's own configuration
+	Original []byte   // before our edit, nil if there was no file
+	Written  []byte   // after our edit
+	Now      []byte   // current contents
+	Shims    []string // all paths by which an engine may call the shim
+	Own      bool     // every value written is ours: this is runc-trace's own configuration
 }
 
-// Undo is the inverse of Edit for a file that others have changed: it takes out what Edit put in, and keeps all else. The result
-// is Now itself if nothing of ours stands there any more, and nil if nothing else is left. An error names the lines that are
-// in the way: a file that cannot be parsed, or an entry of somebody else's that calls the shim.
+// Undo reverses Edit for a file that was changed since: it removes the values that Edit wrote, and keeps all others.
+// It returns Now itself if no value of ours is left, and nil if nothing else is left. An error names the lines that
+// prevent it: the file cannot be parsed, or a foreign entry calls the shim.
 func Undo(f Rewritten) ([]byte, error) {
 	switch {
 	case path.Base(f.Path) == unitDropin && strings.HasSuffix(path.Dir(f.Path), ".service.d"):
-		return f.Original, nil // it is ours as a whole
+		return f.Original, nil // the whole file is ours
 	case !f.Own && !f.named(f.Now):
 		return f.Now, nil
 	case strings.HasSuffix(f.Path, ".tmpl"):
@@ -39,11 +39,11 @@ func Undo(f Rewritten) ([]byte, error) {
 	return f.undo(func(text []byte) (editable, error) { return parseDocument(text) })
 }
 
-// editable is a text that is edited key by key.
+// editable is a text that can be edited key by key.
 type editable interface {
 	values() (map[string]any, error)
-	change(k key, value any) error // gives a key a value
-	remove(k key) error            // takes out a key with all that is below it
+	change(k key, value any) error // sets the value of a key
+	remove(k key) error            // removes a key and all keys below it
 	bytes() []byte
 }
 
@@ -96,7 +96,7 @@ func (f Rewritten) undo(parse func([]byte) (editable, error)) ([]byte, error) {
 	return now.bytes(), nil
 }
 
-// undoTemplate takes a block of lines out of what is no TOML yet.
+// undoTemplate removes a block of lines from a template, which cannot be parsed as TOML.
 func (f Rewritten) undoTemplate() ([]byte, error) {
 	added, ok := bytes.CutPrefix(f.Written, f.Original)
 	if f.Original == nil {
@@ -118,7 +118,7 @@ func (f Rewritten) undoTemplate() ([]byte, error) {
 	return nil, fmt.Errorf("it names runc-trace in %s: take that out by hand", f.lines())
 }
 
-// takeOut computes what has to be done to a tree for it to lose what an edit put in.
+// takeOut computes the steps that remove an edit from a tree.
 type takeOut struct {
 	Rewritten
 	before, after, now map[string]any // now becomes the result
@@ -132,7 +132,7 @@ type step struct {
 	value any
 }
 
-// plan finds what of the edit still stands.
+// plan finds the parts of the edit that are still in the file.
 func (t *takeOut) plan() {
 	if t.Own {
 		t.leaves(nil, t.after)
@@ -145,7 +145,7 @@ func (t *takeOut) plan() {
 	}
 }
 
-// entries takes out what bears our name, with whatever others have added to it.
+// entries removes entries with our name, including values that others added to them.
 func (t *takeOut) entries(k key, table map[string]any) {
 	for _, name := range slices.Sorted(maps.Keys(table)) {
 		at := slices.Concat(k, key{name})
@@ -157,7 +157,7 @@ func (t *takeOut) entries(k key, table map[string]any) {
 	}
 }
 
-// leaves puts back values that name us, or all that are as they were written.
+// leaves restores values that refer to us, or in our own configuration, all values that are as written.
 func (t *takeOut) leaves(k key, table map[string]any) {
 	for _, name := range slices.Sorted(maps.Keys(table)) {
 		at := slices.Concat(k, key{name})
@@ -173,7 +173,7 @@ func (t *takeOut) leaves(k key, table map[string]any) {
 			continue
 		}
 		if list, ok := is.([]any); ok && !reflect.DeepEqual(is, table[name]) {
-			// Others have changed the list: what they have in it stays.
+			// The list was changed by others: keep their elements.
 			was = slices.DeleteFunc(slices.Clone(list), t.ours)
 		}
 		if was == nil {
@@ -181,11 +181,12 @@ func (t *takeOut) leaves(k key, table map[string]any) {
 			continue
 		}
 		t.steps = append(t.steps, step{at, was})
-		_ = put(t.now, at, was) // it leads there already
+		_ = put(t.now, at, was) // the path exists
 	}
 }
 
-// companions takes out entries of runtimes that were written together with what names us, and that nobody has added to.
+// companions removes entries of runtimes that were written together with references to us, if nothing was added to
+// them.
 func (t *takeOut) companions(k key, table map[string]any) {
 	for _, name := range slices.Sorted(maps.Keys(table)) {
 		at := slices.Concat(k, key{name})
@@ -201,20 +202,20 @@ func (t *takeOut) companions(k key, table map[string]any) {
 		case covers(below, is):
 			t.take(at)
 		case t.ours(below[crioPath]) && is[crioPath] == nil:
-			// It would go on hiding the entry that another file has, which has the program.
+			// The entry would still hide the one in another file, which has the program.
 			t.problem = fmt.Errorf("its table [%s] was changed: move the changes to where CRI-O's own one is, and take the table out, in %s", header(at), t.lines())
 		}
 	}
 }
 
-// covers says whether a tree has all that is in another one.
+// covers reports whether a tree contains all of another one.
 func covers(tree, other map[string]any) bool {
 	merged := clone(tree)
 	merge(merged, other)
 	return equal(merged, tree)
 }
 
-// take removes a key, and the tables around it that were made for it and have nothing else.
+// take removes a key, and the tables around it that were created for it and are now empty.
 func (t *takeOut) take(k key) {
 	if lookUp(t.now, k) == nil {
 		return
@@ -230,7 +231,7 @@ func (t *takeOut) take(k key) {
 	t.steps = append(t.steps, step{key: k})
 }
 
-// ours says whether a value names the shim, or the runtime that is added.
+// ours reports whether a value refers to the shim, or to the added runtime.
 func (t *takeOut) ours(value any) bool {
 	switch value := value.(type) {
 	case string:
@@ -241,7 +242,7 @@ func (t *takeOut) ours(value any) bool {
 	return false
 }
 
-// foreign says whether a tree names us where the original did not.
+// foreign reports whether a tree refers to us at a key at which the original did not.
 func (t *takeOut) foreign(tree map[string]any, k key) bool {
 	for name, value := range tree {
 		at := slices.Concat(k, key{name})
@@ -256,10 +257,10 @@ func (t *takeOut) foreign(tree map[string]any, k key) bool {
 	return false
 }
 
-// hasOther says whether anything is left that was not written by the edit.
+// hasOther reports whether the file has any value that the edit did not write.
 func (t *takeOut) hasOther() bool { return !covers(t.after, withoutEmpty(t.now)) }
 
-// withoutEmpty is a copy without tables that have nothing in them, which mean nothing to any engine.
+// withoutEmpty returns a copy without empty tables, which mean nothing to any engine.
 func withoutEmpty(table map[string]any) map[string]any {
 	copied := make(map[string]any)
 	for name, value := range table {
@@ -274,12 +275,12 @@ func withoutEmpty(table map[string]any) map[string]any {
 	return copied
 }
 
-// named says whether a text names us anywhere.
+// named reports whether a text refers to us anywhere.
 func (f Rewritten) named(text []byte) bool {
 	return len(f.marked(text)) > 0
 }
 
-// marked are the numbers of the lines that name us, comments apart.
+// marked returns the numbers of the lines that refer to us, except comments.
 func (f Rewritten) marked(text []byte) []int {
 	var numbers []int
 	number := 0
@@ -296,13 +297,13 @@ func (f Rewritten) marked(text []byte) []int {
 	return numbers
 }
 
-// linesMax is how many lines an error shows.
+// linesMax limits the number of lines in an error.
 const linesMax = 5
 
-// lines shows those that name us.
+// lines returns the lines that refer to us.
 func (f Rewritten) lines() string { return f.linesAmong(f.Now) }
 
-// linesAmong shows those that name us, and do so in another text, too.
+// linesAmong returns the lines that refer to us in both texts.
 func (f Rewritten) linesAmong(text []byte) string {
 	still := make(map[string]bool)
 	all := bytes.Split(text, []byte("\n"))

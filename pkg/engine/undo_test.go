@@ -18,7 +18,7 @@ import (
 
 var emptyLines = regexp.MustCompile(`\n(\r?\n)+`)
 
-// others are what somebody else adds to a file of each format.
+// others returns additions that another program could make to a file of each format.
 func others(path, text string) string {
 	switch {
 	case strings.HasSuffix(path, ".json") && strings.Trim(text, "{} \n") == "":
@@ -38,7 +38,7 @@ func compact(t *testing.T, text string) string {
 	return b.String()
 }
 
-// TestUndoScenarios takes every edit out again, of the file as it was written and of one that somebody has added to.
+// TestUndoScenarios undoes every edit, of the file as written and of a file with additions.
 func TestUndoScenarios(t *testing.T) {
 	for _, s := range scenarios(t) {
 		t.Run(s.name, func(t *testing.T) {
@@ -65,7 +65,7 @@ func TestUndoScenarios(t *testing.T) {
 					if strings.HasSuffix(file.Path, ".toml") || strings.HasSuffix(file.Path, ".conf") {
 						want, got = emptyLines.ReplaceAllString(want, "\n"), emptyLines.ReplaceAllString(got, "\n")
 					}
-					if strings.Contains(s.name, "docker-all") { // whose entries are spread over lines
+					if strings.Contains(s.name, "docker-all") { // its entries span several lines
 						want, got = compact(t, want), compact(t, got)
 					}
 					if diff := cmp.Diff(want, got); diff != "" {
@@ -87,7 +87,7 @@ func TestUndoScenarios(t *testing.T) {
 	}
 }
 
-// TestUndo is about files that others have rewritten, or added to where our entries stand.
+// TestUndo undoes edits of files that were rewritten, or have additions among our entries.
 func TestUndo(t *testing.T) {
 	const (
 		toml   = "/etc/containerd/config.toml"
@@ -109,7 +109,7 @@ func TestUndo(t *testing.T) {
 	)
 	for name, test := range map[string]struct {
 		path, original, written, now string
-		want                         string // "" for no file
+		want                         string // "" if there must be no file
 		fails                        string
 	}{
 		"rendered anew without us": {

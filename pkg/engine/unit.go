@@ -15,28 +15,28 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/regular"
 )
 
-// unitDirs are where systemd looks for units, the most important first. See systemd.unit(5).
+// unitDirs are systemd's directories of units, in descending precedence. See systemd.unit(5).
 var unitDirs = []string{
 	"/etc/systemd/system.control", "/run/systemd/system.control", "/run/systemd/transient", "/run/systemd/generator.early",
 	"/etc/systemd/system", "/run/systemd/system", "/run/systemd/generator",
 	"/usr/local/lib/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system", "/run/systemd/generator.late",
 }
 
-// unit is a service as systemd runs it: with all its drop-ins and environment files.
+// unit is a service as systemd runs it, with all its drop-ins and environment files.
 type unit struct {
 	name   string
 	exec   setting            // the last ExecStart
 	env    map[string]setting // of the service
-	unsure error              // why parts of the environment are not known
+	unsure error              // why parts of the environment are unknown
 }
 
-// word is an argument, and where it was read.
+// word is an argument, with the place that it comes from.
 type word struct {
 	text string
 	at   place
 }
 
-// unit reads a service. It returns false where there is none of that name.
+// unit reads a service. It returns false if there is none of that name.
 func (h Host) unit(name string) (unit, bool, error) {
 	u := unit{name: name, env: make(map[string]setting)}
 	if name == "" {
@@ -63,7 +63,7 @@ func (h Host) unit(name string) (unit, bool, error) {
 			}
 			switch s.name {
 			case "ExecStart":
-				// An empty one takes back those before; of several, which only oneshot services have, the last will do.
+				// An empty one clears the list. Only oneshot services have several: here the last one is enough.
 				u.exec = s
 			case "Environment":
 				u.setEnvironment(s)
@@ -91,7 +91,7 @@ func (h Host) unit(name string) (unit, bool, error) {
 	}
 	for _, s := range passed {
 		for _, name := range words(s.value) {
-			// CRI-O's options are variables, too.
+			// Variables can also be options of CRI-O.
 			if strings.Contains(u.exec.value, name) || strings.HasPrefix(name, crioVariables) {
 				u.doubt(s.at, "$"+name+" is passed on from systemd's own environment")
 			}
@@ -100,7 +100,8 @@ func (h Host) unit(name string) (unit, bool, error) {
 	return u, true, nil
 }
 
-// unitFiles are the files of a unit, its own first and then its drop-ins; nil if there is no such unit, or it is masked.
+// unitFiles returns the files of a unit: its own first, then its drop-ins. It returns nil if the unit does not exist
+// or is masked.
 func (h Host) unitFiles(name string) ([]string, error) {
 	var files []string
 	for _, dir := range unitDirs {
@@ -114,12 +115,12 @@ func (h Host) unitFiles(name string) ([]string, error) {
 	}
 	if text, err := h.read(files[0]); err != nil || len(text) == 0 {
 		if errors.Is(err, regular.ErrIrregular) || errors.Is(err, fs.ErrNotExist) {
-			err = nil // a link to /dev/null masks it, as an empty file does
+			err = nil // a link to /dev/null masks it, as does an empty file
 		}
 		return nil, err
 	}
-	// Of drop-ins of one name only that in the most important directory counts, and that for the longest prefix of the unit's
-	// name; all are sorted by name.
+	// Of drop-ins with the same name, the directory of the highest precedence counts, and in it the one for the
+	// longest prefix of the unit's name. Drop-ins are sorted by name.
 	dropins := make(map[string]string)
 	of := []string{"service"}
 	for i, c := range name {
@@ -140,7 +141,7 @@ func (h Host) unitFiles(name string) ([]string, error) {
 	return files, nil
 }
 
-// managerEnvironment is what systemd's own configuration gives to all services.
+// managerEnvironment adds the variables that systemd's own configuration sets for all services.
 func (h Host) managerEnvironment(u *unit) {
 	files := []string{"/usr/lib/systemd/system.conf", "/etc/systemd/system.conf"}
 	for _, dir := range []string{"/usr/lib/systemd", "/run/systemd", "/etc/systemd"} {
@@ -156,7 +157,7 @@ func (h Host) managerEnvironment(u *unit) {
 	}
 }
 
-// setEnvironment takes the assignments of an Environment=; an empty one takes back those before.
+// setEnvironment adds the assignments of an Environment=; an empty one clears those before.
 func (u *unit) setEnvironment(s setting) {
 	if s.value == "" {
 		clear(u.env)
@@ -168,7 +169,8 @@ func (u *unit) setEnvironment(s setting) {
 	}
 }
 
-// environmentFile reads the files of an EnvironmentFile=, which have the last word. One that begins with - need not be there.
+// environmentFile adds the variables in the files of an EnvironmentFile=, which override all others. If the name
+// begins with -, the file may be missing.
 func (h Host) environmentFile(u *unit, s setting) error {
 	pattern, optional := strings.CutPrefix(s.value, "-")
 	pattern = u.specify(pattern, s.at)
@@ -198,7 +200,7 @@ func (u *unit) doubt(at place, why string) {
 	}
 }
 
-// specify replaces the specifiers that are the same on each host. See systemd.unit(5).
+// specify replaces the specifiers that are the same on every host. See systemd.unit(5).
 func (u *unit) specify(text string, at place) string {
 	if !strings.Contains(text, "%") {
 		return text
@@ -225,11 +227,11 @@ func (u *unit) specify(text string, at place) string {
 	return b.String()
 }
 
-// words is the command line with specifiers and variables filled in: ${X} within a word, and $X, which is split, as a word of its own.
+// words returns the command line with specifiers and variables expanded: ${X} within a word, and $X as separate words.
 func (u *unit) words() []word {
 	line, plain := strings.TrimLeft(u.exec.value, "-@:+!|"), false
 	if prefix := u.exec.value[:len(u.exec.value)-len(line)]; strings.Contains(prefix, ":") {
-		plain = true // variables are left as they are
+		plain = true // variables are not expanded
 	}
 	var found []word
 	for _, text := range words(line) {
@@ -248,7 +250,7 @@ func (u *unit) words() []word {
 	return found
 }
 
-// fill replaces each ${X} of a word, and $$. The word is where its last variable is.
+// fill expands each ${X} of a word, and $$. The word's place is that of its last variable.
 func (u *unit) fill(text string) word {
 	w := word{at: u.exec.at}
 	var b strings.Builder
@@ -276,7 +278,7 @@ func (u *unit) fill(text string) word {
 	}
 }
 
-// args is the command line.
+// args returns the arguments of the command line.
 func (u *unit) args() []string { return texts(u.words()) }
 
 func texts(words []word) []string {
@@ -287,7 +289,7 @@ func texts(words []word) []string {
 	return all
 }
 
-// path is where the service finds programs.
+// path returns the directories in which the service looks for programs.
 func (u *unit) path() []string {
 	if value := u.env["PATH"].value; value != "" {
 		return filepath.SplitList(value)
@@ -295,7 +297,8 @@ func (u *unit) path() []string {
 	return daemonDirs
 }
 
-// program is the word of the command line that runs the program: its first, or a later one after env(1), which may be a bare name. The arguments are those behind it.
+// program returns the word of the command line that runs the program, and the arguments after it. That is the first
+// word, or a later one after env(1), which may be a bare name.
 func (u *unit) program(name string) (file string, arguments []word) {
 	all := u.words()
 	for i, w := range all {
@@ -306,7 +309,7 @@ func (u *unit) program(name string) (file string, arguments []word) {
 	return "", nil
 }
 
-// option returns the value of the last of the flags, which are given with their dashes, and whether there is one.
+// option returns the value of the last of the flags, and whether there is one. The names include their dashes.
 func option(args []string, names ...string) (value string, ok bool) {
 	values := options(args, names...)
 	if len(values) == 0 {
@@ -315,7 +318,7 @@ func option(args []string, names ...string) (value string, ok bool) {
 	return values[len(values)-1], true
 }
 
-// lastOption is option for those that need not know whether there is one.
+// lastOption is like option, but returns only the value.
 func lastOption(args []string, name string) string {
 	value, _ := option(args, name)
 	return value

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// place is where something was read.
+// place is the position of a text that was read.
 type place struct {
 	file string
 	line int // from 1; 0 for the file as a whole
@@ -20,14 +20,14 @@ func (p place) String() string {
 	return fmt.Sprintf("%s:%d", p.file, p.line)
 }
 
-// setting is an assignment of a unit, or of an environment file.
+// setting is an assignment in a unit, or in an environment file.
 type setting struct {
 	section, name, value string
 	at                   place
 }
 
-// parseUnit reads the settings of a unit file. As systemd does, it skips what it does not understand, and comments also between
-// continued lines. See systemd.syntax(7).
+// parseUnit returns the settings of a unit file. Like systemd, it skips lines that it does not understand, and
+// comments, even between continued lines. See systemd.syntax(7).
 func parseUnit(file string, text []byte) []setting {
 	var (
 		all     []setting
@@ -65,7 +65,7 @@ func parseUnit(file string, text []byte) []setting {
 	return all
 }
 
-// cutContinuation says whether a line goes on in the next one: a backslash ends it, and is not itself escaped.
+// cutContinuation reports whether a line continues in the next one: it ends with a backslash that is not escaped.
 func cutContinuation(line string) (string, bool) {
 	bare := strings.TrimRight(line, `\`)
 	if (len(line)-len(bare))%2 == 0 {
@@ -74,7 +74,7 @@ func cutContinuation(line string) (string, bool) {
 	return line[:len(line)-1], true
 }
 
-// parseEnvironment reads the assignments of an environment file. See EnvironmentFile= in systemd.exec(5).
+// parseEnvironment returns the assignments of an environment file. See EnvironmentFile= in systemd.exec(5).
 func parseEnvironment(file string, text []byte) []setting {
 	var all []setting
 	rest, line := string(text), 1
@@ -82,7 +82,7 @@ func parseEnvironment(file string, text []byte) []setting {
 		at := place{file, line}
 		trimmed := strings.TrimLeft(rest, " \t")
 		if strings.HasPrefix(trimmed, "#") || strings.HasPrefix(trimmed, ";") {
-			// A comment goes on in the next line, too, if a backslash ends it.
+			// If a backslash ends a comment, the comment continues in the next line.
 			for rest != "" {
 				var comment string
 				comment, rest, _ = strings.Cut(rest, "\n")
@@ -110,11 +110,11 @@ func parseEnvironment(file string, text []byte) []setting {
 	return all
 }
 
-// environmentValue is the value at the start of a text, and the length of it with the end of its line.
+// environmentValue returns the value at the start of a text, and its length including the end of its line.
 func environmentValue(text string) (value string, read int) {
 	var b strings.Builder
 	quote := byte(0)
-	kept := 0 // length of the value up to its last byte that is not blank, or that is quoted
+	kept := 0 // length of the value up to its last byte that is quoted or not blank
 	started := false
 	for i := 0; i < len(text); i++ {
 		c := text[i]
@@ -160,7 +160,7 @@ func isVariable(name string) bool {
 	return name != ""
 }
 
-// words splits at white space as systemd does: quotes may be around words or parts of them, and a backslash escapes.
+// words splits at white space like systemd: quotes may enclose words or parts of them, and a backslash escapes.
 func words(text string) []string {
 	var (
 		found []string
@@ -197,10 +197,10 @@ func words(text string) []string {
 	return found
 }
 
-// escapes are the escapes of one letter. See systemd.service(5).
+// escapes maps the escapes of one letter. See systemd.service(5).
 var escapes = map[byte]string{'a': "\a", 'b': "\b", 'f': "\f", 'n': "\n", 'r': "\r", 't': "\t", 'v': "\v", 's': " "}
 
-// unescape returns what a backslash and the text behind it stand for, and how much of the text that is.
+// unescape returns the meaning of a backslash and the text after it, and the length of that text.
 func unescape(text string) (string, int) {
 	if char, ok := escapes[text[0]]; ok {
 		return char, 1

@@ -5,7 +5,6 @@
 //
 // If anything fails, the shim writes a line to its own log and goes on: the real runtime runs with the same arguments,
 // environment and descriptors, in the same process, so that its parent sees no difference.
-// in the same process, so that its parent cannot tell the difference.
 package shim
 
 import (
