@@ -24,7 +24,7 @@ func Command(ctx context.Context, program string, args ...string) ([]byte, error
 	err := c.Run()
 	switch {
 	case ctx.Err() != nil:
-		err = fmt.Errorf("running %s: it did not end in time: %w", program, ctx.Err())
+		err = fmt.Errorf("running %s: timed out: %w", program, ctx.Err())
 	case errors.Is(err, exec.ErrWaitDelay):
 		err = nil // a child of the program still has its output open
 	case err != nil:

@@ -119,7 +119,7 @@ func pinDirFacts(dir string) PinDir {
 	p := PinDir{Path: dir, Default: strings.HasPrefix(dir+"/", mountPoint+"/")}
 	p.Mounted, p.Err = bpf.Mounted(dir)
 	if _, err := os.Stat(mountPoint); p.Err == nil && p.Default && err != nil {
-		p.Err = fmt.Errorf("looking for the place of a bpf file system: %w", err)
+		p.Err = fmt.Errorf("looking for a bpf file system: %w", err)
 	}
 	return p
 }

@@ -296,7 +296,7 @@ func TestCommand(t *testing.T) {
 		{"echo a; echo b >&2", "a\n", ""},
 		{"echo a; echo b >&2; echo c >&2; exit 3", "a\n", "running sh: exit status 3: b"},
 		{"exit 3", "", "running sh: exit status 3"},
-		{"echo a; sleep 100", "a\n", "running sh: it did not end in time: context deadline exceeded"},
+		{"echo a; sleep 100", "a\n", "running sh: timed out: context deadline exceeded"},
 		{"sleep 20 & echo a", "a\n", ""}, // it keeps the output open
 	} {
 		began := time.Now()

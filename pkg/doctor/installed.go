@@ -23,10 +23,10 @@ func configuration(f Facts) []Check {
 		problems := strings.Split(c.Err.Error(), "\n")
 		return fail("configuration", strings.Join(problems, "; "), "edit "+c.Path)
 	case !c.Present:
-		return ok("configuration", "the defaults: there is no "+c.Path)
+		return ok("configuration", "using the defaults: there is no "+c.Path)
 	case c.Config.PinDir != f.PinDir.Path:
-		return warn("configuration", fmt.Sprintf("%s has containers registered below %s; this is about %s", c.Path, c.Config.PinDir, f.PinDir.Path),
-			fmt.Sprintf("tracectl doctor --pin-dir %s, or change pin-dir in the configuration", c.Config.PinDir))
+		return warn("configuration", fmt.Sprintf("%s registers containers below %s, but the pin directory checked here is %s", c.Path, c.Config.PinDir, f.PinDir.Path),
+			fmt.Sprintf("run tracectl doctor --pin-dir %s, or change pin-dir in the configuration", c.Config.PinDir))
 	}
 	return ok("configuration", c.Path)
 }
@@ -37,16 +37,16 @@ func runtimes(f Facts) []Check {
 	for _, r := range f.Runtimes {
 		name, key := "runtime", "runtime"
 		if r.Name != "" {
-			name, key = "runtime "+r.Name, r.Name+" in [runtimes]"
+			name, key = "runtime "+r.Name, "runtimes."+r.Name
 		}
-		edit := fmt.Sprintf("name the real one as %s in %s", key, f.Configuration.Path)
+		edit := fmt.Sprintf("set %s to the real runtime in %s", key, f.Configuration.Path)
 		switch {
 		case r.Shim:
 			checks = append(checks, fail(name, fmt.Sprintf("%s is runc-trace itself", r.Path), edit)...)
 		case r.Path == "":
 			checks = append(checks, fail(name, fmt.Sprintf("no program found: %s", strings.Join(r.Wanted, ", ")), "install it, or "+edit)...)
 		case r.Err != nil:
-			checks = append(checks, fail(name, fmt.Sprintf("%s does not tell its version: %v", r.Path, r.Err), "repair it, or "+edit)...)
+			checks = append(checks, fail(name, fmt.Sprintf("%s does not print its version: %v", r.Path, r.Err), "repair it, or "+edit)...)
 		default:
 			checks = append(checks, ok(name, fmt.Sprintf("%s, %s", r.Path, r.Answer))...)
 		}
@@ -58,23 +58,23 @@ func runtimes(f Facts) []Check {
 func shims(f Facts) []Check {
 	const install = "tracectl install"
 	if len(f.Shims) == 0 {
-		return fail("shim", "there is no runc-trace: neither beside tracectl, nor in /opt/runc-trace/bin, nor in PATH", install)
+		return fail("shim", "runc-trace was not found beside tracectl, in /opt/runc-trace/bin or in PATH", install)
 	}
 	var checks []Check
 	for _, s := range f.Shims {
 		switch {
 		case s.Mode.Perm()&0o022 != 0 || s.UID != 0:
-			checks = append(checks, fail("shim", fmt.Sprintf("%s, which engines run as root, can be changed by others (user ID %d, mode %04o)", s.Path, s.UID, s.Mode.Perm()),
+			checks = append(checks, fail("shim", fmt.Sprintf("%s can be changed by other users (user ID %d, mode %04o), but engines run it as root", s.Path, s.UID, s.Mode.Perm()),
 				fmt.Sprintf("chown root %s; chmod 755 %[1]s", s.Path))...)
 		case errors.Is(s.Err, context.DeadlineExceeded):
-			checks = append(checks, warn("shim", fmt.Sprintf("%s has not reached a runtime within %v: the host is busy, or the runtime hangs", s.Path, commandTime),
-				"see the check of the runtime, above, and run tracectl doctor again")...)
+			checks = append(checks, warn("shim", fmt.Sprintf("%s did not reach a runtime within %v: the host is busy, or the runtime hangs", s.Path, commandTime),
+				"see the runtime check above, and run tracectl doctor again")...)
 		case s.Err != nil:
-			checks = append(checks, fail("shim", fmt.Sprintf("%s does not reach a runtime: %v", s.Path, s.Err), "see the check of the runtime, above")...)
+			checks = append(checks, fail("shim", fmt.Sprintf("%s does not reach a runtime: %v", s.Path, s.Err), "see the runtime check above")...)
 		case !s.Same:
-			checks = append(checks, warn("shim", fmt.Sprintf("%s is another version than %s", s.Path, f.Shims[0].Path), install+", which brings all to one version")...)
+			checks = append(checks, warn("shim", fmt.Sprintf("%s and %s are different versions", s.Path, f.Shims[0].Path), install+", which installs one version of all")...)
 		default:
-			checks = append(checks, ok("shim", fmt.Sprintf("%s, which reaches %s", s.Path, s.Answer))...)
+			checks = append(checks, ok("shim", fmt.Sprintf("%s reaches %s", s.Path, s.Answer))...)
 		}
 	}
 	return checks
@@ -84,13 +84,13 @@ func shims(f Facts) []Check {
 func engines(f Facts) []Check {
 	var checks []Check
 	if f.EnginesErr != nil {
-		checks = warn("engines", strings.ReplaceAll(f.EnginesErr.Error(), "\n", "; "), "repair the configuration of the engine")
+		checks = warn("engines", strings.ReplaceAll(f.EnginesErr.Error(), "\n", "; "), "correct the engine's configuration")
 	}
 	for _, e := range f.Engines {
 		checks = append(checks, engineCheck(e)...)
 		if f.KubeletDriver != "" && e.CgroupDriver != "" && f.KubeletDriver != e.CgroupDriver && e.Daemon() {
-			checks = append(checks, warn("kubelet", fmt.Sprintf("its cgroup driver is %s, that of %s is %s", f.KubeletDriver, e, e.CgroupDriver),
-				fmt.Sprintf("cgroupDriver: %s in /var/lib/kubelet/config.yaml, then systemctl restart kubelet", e.CgroupDriver))...)
+			checks = append(checks, warn("kubelet", fmt.Sprintf("its cgroup driver is %s, but %s uses %s", f.KubeletDriver, e, e.CgroupDriver),
+				fmt.Sprintf("set cgroupDriver: %s in /var/lib/kubelet/config.yaml, then run systemctl restart kubelet", e.CgroupDriver))...)
 		}
 	}
 	return checks
@@ -100,29 +100,29 @@ func engines(f Facts) []Check {
 func engineCheck(e Engine) []Check {
 	name, detail := "engine "+e.String(), about(e)
 	install := fmt.Sprintf("tracectl install --engine %s --set-default --restart", e.Kind)
-	const stale = "%sits default runtime %s %s runc-trace in its configuration, but by its own answer the engine that runs %s"
+	const stale = "%sits default runtime %s %s runc-trace in its configuration, but the running engine reports that it %s"
 	switch {
 	case e.Runtime.Name == "":
-		return ok(name, detail+"it has no default runtime of its own")
+		return ok(name, detail+"it has no default runtime")
 	case e.Missing && e.Use.Default:
-		return fail(name, fmt.Sprintf("%sit can start no container: its runtime %s is %s, which is not there", detail, e.Runtime.Name, e.Runtime.Path), install+", or tracectl uninstall")
+		return fail(name, fmt.Sprintf("%sit cannot start containers: its runtime %s is %s, which does not exist", detail, e.Runtime.Name, e.Runtime.Path), install+", or tracectl uninstall")
 	case e.Use.Default && e.Running != nil && !e.Running.Default:
 		return warn(name, fmt.Sprintf(stale, detail, e.Runtime.Name, "is", "calls another program"), e.Reload)
 	case !e.Use.Default && e.Running != nil && e.Running.Default:
 		return warn(name, fmt.Sprintf(stale, detail, e.Runtime.Name, "is not", "still calls it"), e.Reload)
 	case e.Use.Default && e.RunningErr != nil:
-		return warn(name, fmt.Sprintf("%sits default runtime %s is runc-trace in its configuration; whether the engine that runs has read that is not known: %v", detail, e.Runtime.Name, e.RunningErr), e.Reload)
+		return warn(name, fmt.Sprintf("%sits default runtime %s is runc-trace in its configuration, but the running engine could not be asked whether it uses it: %v", detail, e.Runtime.Name, e.RunningErr), e.Reload)
 	case e.Use.Default:
 		detail += fmt.Sprintf("its default runtime %s is runc-trace", e.Runtime.Name)
 		if len(e.Untraced) > 0 {
 			detail += "; not traced: containers of its " + engine.Names(e.Untraced)
 		}
 		if e.Binary == "" {
-			return warn(name, detail, "start the engine, so that its program can be seen") // it was not asked
+			return warn(name, detail, "start the engine, so that doctor can find its program") // it was not asked
 		}
 		return ok(name, detail)
 	case len(e.Use.Runtimes) > 0:
-		return warn(name, fmt.Sprintf("%sits runtime %s is runc-trace, its default one, %s, is not", detail, strings.Join(e.Use.Runtimes, ", "), e.Runtime.Name), install)
+		return warn(name, fmt.Sprintf("%sits runtime %s is runc-trace, but its default runtime %s is not", detail, strings.Join(e.Use.Runtimes, ", "), e.Runtime.Name), install)
 	}
 	return warn(name, fmt.Sprintf("%snone of its runtimes is runc-trace", detail), install)
 }
@@ -137,7 +137,7 @@ func about(e Engine) string {
 		parts = append(parts, "cgroup driver "+e.CgroupDriver)
 	}
 	if e.Binary == "" {
-		parts = append(parts, "its program was not found")
+		parts = append(parts, "program not found")
 	}
 	if parts == nil {
 		return ""
@@ -153,18 +153,18 @@ func units(f Facts) []Check {
 	case !f.Systemd:
 		return nil
 	case u.Err != nil:
-		return warn("unit", fmt.Sprintf("systemd does not say how %s is: %v", unit, u.Err), "systemctl status "+unit)
+		return warn("unit", fmt.Sprintf("systemd does not report the state of %s: %v", unit, u.Err), "systemctl status "+unit)
 	case u.Load == "not-found":
-		return warn("unit", unit+" is not installed: nothing is loaded after a boot", "tracectl install")
+		return warn("unit", unit+" is not installed: the programs are not loaded at boot", "tracectl install")
 	case u.Active == "failed":
 		return fail("unit", unit+" has failed", "journalctl -u "+unit)
 	case u.File != "enabled":
-		return warn("unit", unit+" is "+u.File+": nothing is loaded after a boot", "systemctl enable "+unit)
+		return warn("unit", unit+" is "+u.File+": the programs are not loaded at boot", "systemctl enable "+unit)
 	}
 	for _, e := range f.Engines {
 		if e.Unit != "" && !slices.Contains(u.Before, e.Unit) {
 			return warn("unit", fmt.Sprintf("%s is not ordered before %s: the first containers after a boot are missed", unit, e.Unit),
-				fmt.Sprintf("systemctl edit %s, and add to it [Unit] Before=%s", unit, e.Unit))
+				fmt.Sprintf("run systemctl edit %s and add [Unit] Before=%s", unit, e.Unit))
 		}
 	}
 	return ok("unit", unit+" is enabled")

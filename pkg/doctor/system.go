@@ -19,7 +19,7 @@ func system(f Facts) []Check {
 	checks = append(checks, kernel(f.Kernel)...)
 	switch {
 	case !f.Kernel.BTF:
-		checks = append(checks, fail("btf", "the kernel has no type information: there is no /sys/kernel/btf/vmlinux",
+		checks = append(checks, fail("btf", "the kernel has no type information (/sys/kernel/btf/vmlinux)",
 			"boot a kernel with CONFIG_DEBUG_INFO_BTF=y; in a container, mount the host's /sys")...)
 	case f.Self.privileged() && f.Kernel.Trial != nil:
 		checks = append(checks, ok("btf", "/sys/kernel/btf/vmlinux")...)
@@ -27,14 +27,14 @@ func system(f Facts) []Check {
 			"boot a kernel of 5.15 or newer with CONFIG_BPF_SYSCALL, CONFIG_BPF_EVENTS, CONFIG_FTRACE_SYSCALLS and CONFIG_CGROUPS")...)
 	case f.Self.privileged():
 		checks = append(checks, ok("btf", "/sys/kernel/btf/vmlinux")...)
-		checks = append(checks, ok("ebpf", "the kernel takes all programs and maps")...)
+		checks = append(checks, ok("ebpf", "the kernel accepts all programs and maps")...)
 	default:
 		checks = append(checks, ok("btf", "/sys/kernel/btf/vmlinux")...)
 	}
 	switch f.Kernel.Lockdown {
 	case "":
 	case "confidentiality":
-		checks = append(checks, fail("lockdown", "the kernel lets no program read its memory: lockdown is in mode confidentiality",
+		checks = append(checks, fail("lockdown", "programs cannot read kernel memory: lockdown is in confidentiality mode",
 			"boot with the kernel option lockdown=integrity, or without lockdown=confidentiality")...)
 	default:
 		checks = append(checks, ok("lockdown", f.Kernel.Lockdown)...)
@@ -49,16 +49,16 @@ func (s Self) privileged() bool {
 }
 
 func privileges(s Self) []Check {
-	const unseen = ": what is loaded cannot be seen"
+	const unseen = ": loaded programs cannot be inspected"
 	switch {
 	case slices.Contains(s.Namespaces, "user"):
-		return fail("privileges", fmt.Sprintf("user ID %d of a user namespace of its own%s", s.UID, unseen), "run it as root of the host: sudo tracectl doctor")
+		return fail("privileges", fmt.Sprintf("user ID %d is in a user namespace%s", s.UID, unseen), "run it as root on the host: sudo tracectl doctor")
 	case !s.privileged() && s.UID != 0:
 		return fail("privileges", fmt.Sprintf("user ID %d has neither CAP_SYS_ADMIN nor CAP_BPF with CAP_PERFMON%s", s.UID, unseen), "sudo tracectl doctor")
 	case !s.privileged():
-		return fail("privileges", "root, but without CAP_SYS_ADMIN, and without CAP_BPF with CAP_PERFMON"+unseen, "run it on the host, or in a privileged container")
+		return fail("privileges", "root has neither CAP_SYS_ADMIN nor CAP_BPF with CAP_PERFMON"+unseen, "run it on the host, or in a privileged container")
 	case len(s.Namespaces) > 0:
-		return warn("privileges", "in a container: engines, containers and files are those that can be seen from there", "run it on the host")
+		return warn("privileges", "running in a container: host engines, containers and files may be invisible", "run it on the host")
 	}
 	return ok("privileges", fmt.Sprintf("user ID %d may load programs", s.UID))
 }
@@ -67,13 +67,13 @@ func kernel(k Kernel) []Check {
 	name := fmt.Sprintf("%s on %s", k.Release, runtime.GOARCH)
 	var major, minor int
 	if _, err := fmt.Sscanf(k.Release, "%d.%d", &major, &minor); err != nil {
-		return warn("kernel", name+": the version cannot be read", "see that it is 5.15 or newer")
+		return warn("kernel", name+": its version is unreadable", "check that it is 5.15 or newer")
 	}
 	if major > 5 || major == 5 && minor >= 15 {
 		return ok("kernel", name)
 	}
 	if k.BTF && k.Trial == nil {
-		return warn("kernel", name+" is older than 5.15, but takes the programs", "boot a kernel of 5.15 or newer")
+		return warn("kernel", name+" is older than 5.15, but accepts the programs", "boot a kernel of 5.15 or newer")
 	}
 	return fail("kernel", name+" is older than 5.15", "boot a kernel of 5.15 or newer")
 }
@@ -87,12 +87,12 @@ func fileSystems(f Facts) []Check {
 	case p.Err != nil:
 		return fail("bpffs", p.Err.Error(), "mount -t sysfs sysfs /sys, on a kernel with CONFIG_BPF_SYSCALL=y")
 	case p.Mounted:
-		return ok("bpffs", fmt.Sprintf("mounted where %s lies (tracefs is not needed)", p.Path))
+		return ok("bpffs", fmt.Sprintf("mounted for %s (tracefs is not needed)", p.Path))
 	case p.Default:
-		return ok("bpffs", "not mounted yet: tracectl load mounts it (tracefs is not needed)")
+		return ok("bpffs", "not mounted; tracectl load mounts it (tracefs is not needed)")
 	}
 	return fail("bpffs", fmt.Sprintf("pin directory %s is not on a bpf file system", p.Path),
-		"choose one below /sys/fs/bpf: --pin-dir, or pin-dir in the configuration")
+		"choose one below /sys/fs/bpf with --pin-dir or pin-dir in the configuration")
 }
 
 // cgroups judges whether the unified hierarchy can tell containers apart.
@@ -105,11 +105,11 @@ func cgroups(f Facts) []Check {
 	}
 	switch c := f.Cgroups; {
 	case c.Unified == "" && c.V1:
-		return fail("cgroups", "version 1 only: the kernel tells containers apart by the unified hierarchy, which is not mounted", remedy)
+		return fail("cgroups", "only version 1 is mounted: tracing needs the unified hierarchy to tell containers apart", remedy)
 	case c.Unified == "":
 		return fail("cgroups", "no hierarchy is mounted", "mount -t cgroup2 cgroup2 "+pure)
 	case c.Unified != pure && c.Unified != hybrid:
-		return fail("cgroups", fmt.Sprintf("the unified hierarchy is mounted at %s, where no runtime looks for it", c.Unified), remedy)
+		return fail("cgroups", fmt.Sprintf("the unified hierarchy is mounted at %s, but runtimes do not look there", c.Unified), remedy)
 	case !c.V1:
 		return ok("cgroups", "version 2 at "+c.Unified)
 	}
@@ -120,8 +120,8 @@ func cgroups(f Facts) []Check {
 		}
 	}
 	if outside > 0 {
-		return warn("cgroups", fmt.Sprintf("hybrid: %s into the unified hierarchy, and cannot be traced", count(outside, "container was not put", "containers were not put")),
-			reboot+", or use a runtime that puts them there, as runc 1.1 does")
+		return warn("cgroups", fmt.Sprintf("hybrid: %s into the unified hierarchy and cannot be traced", count(outside, "container was not put", "containers were not put")),
+			reboot+", or use a runtime that does so (runc 1.1 or newer)")
 	}
 	return ok("cgroups", "hybrid: version 2 at "+f.Cgroups.Unified)
 }
@@ -131,14 +131,14 @@ const farStep = 10 * time.Second
 
 // clocks judges the wall clock, which is used to show times.
 func clocks(f Facts) []Check {
-	const remedy = "set the clock, and keep it: timedatectl set-ntp true, or run chronyd"
+	const remedy = "synchronise the clock: timedatectl set-ntp true, or run chronyd"
 	switch now := f.Clock.Now; {
 	case now.Year() < 2020:
-		return warn("clock", "it is not "+now.Format(time.DateOnly)+": times are shown by this clock", remedy)
+		return warn("clock", "the date is not "+now.Format(time.DateOnly)+", so the times shown are wrong", remedy)
 	case f.Tracer.Stepped.Abs() > farStep:
-		return warn("clock", fmt.Sprintf("it was set by %v since the programs were loaded: times before that are shown by the clock of now", f.Tracer.Stepped.Round(time.Second)), remedy)
+		return warn("clock", fmt.Sprintf("it was changed by %v since the programs were loaded: earlier times are shown by the current clock", f.Tracer.Stepped.Round(time.Second)), remedy)
 	case !f.Clock.Synchronised:
-		return warn("clock", "it is not synchronised: times may differ from those of other machines", remedy)
+		return warn("clock", "it is not synchronised: times may differ from other machines", remedy)
 	}
 	return ok("clock", "synchronised")
 }

@@ -30,7 +30,7 @@ func loaded(f Facts) []Check {
 		for _, damage := range d.Damage {
 			all = append(all, damage.String())
 		}
-		return fail("loaded", "pins below "+dir+" are damaged: "+strings.Join(all, ", "), load+", which keeps what was recorded if it can")
+		return fail("loaded", "pins below "+dir+" are damaged: "+strings.Join(all, ", "), load+", which keeps the recordings if possible")
 	case errors.Is(t.Err, bpf.ErrNotLoaded):
 		return fail("loaded", "nothing is loaded below "+dir, load)
 	case errors.Is(t.Err, bpf.ErrVersion):
@@ -48,11 +48,11 @@ func loaded(f Facts) []Check {
 	case t.ProgramsErr != nil:
 		checks = append(checks, fail("programs", t.ProgramsErr.Error(), again)...)
 	case !t.Current:
-		checks = append(checks, warn("programs", "those that run are of another version than this tracectl", "tracectl load --replace"+flag+", which keeps what was recorded")...)
+		checks = append(checks, warn("programs", "the loaded programs and this tracectl are different versions", "tracectl load --replace"+flag+", which keeps the recordings")...)
 	case missed >= 0:
 		p := t.Programs[missed]
-		checks = append(checks, warn("programs", fmt.Sprintf("%s was not run %s, since it was running on the CPU already", p.Name, count(int(p.Missed), "time", "times")),
-			"see tracectl status; where it keeps growing, look for other tracers (bpftool prog) and report it")...)
+		checks = append(checks, warn("programs", fmt.Sprintf("%s was skipped %s because of recursion", p.Name, count(int(p.Missed), "time", "times")),
+			"see tracectl status; if it keeps growing, look for other tracers (bpftool prog) and report it")...)
 	default:
 		checks = append(checks, ok("programs", fmt.Sprintf("all %d are attached", len(t.Programs)))...)
 	}
@@ -60,26 +60,26 @@ func loaded(f Facts) []Check {
 }
 
 func pools(t Tracer) []Check {
-	const format = "%d of %d belong to containers that live"
+	const format = "%d of %d belong to live containers"
 	var checks []Check
 	rings, identities := t.Pool.Rings, t.Pool.Identities
 	used := fmt.Sprintf(format, t.Recordings.Live, rings)
 	if t.Recordings.Live < rings {
 		checks = ok("recordings", used)
 	} else {
-		checks = warn("recordings", used+": the next one is not recorded", larger("rings", rings))
+		checks = warn("recordings", used+": the next container is not recorded", larger("rings", rings))
 	}
 	live := t.Identities.Live()
 	used = fmt.Sprintf(format, live, identities)
 	if live*10 < identities*9 {
 		return append(checks, ok("identities", used)...)
 	}
-	return append(checks, warn("identities", used+": those that ended lose their names soon", larger("identities", identities))...)
+	return append(checks, warn("identities", used+": ended containers will lose their names soon", larger("identities", identities))...)
 }
 
-// larger says how to raise a limit in [pool].
+// larger returns the remedy that doubles n, a limit in [pool].
 func larger(key string, n int) string {
-	return fmt.Sprintf("%s = %d below [pool] in the configuration, tracectl unload, tracectl load", key, 2*n)
+	return fmt.Sprintf("set pool.%s = %d in the configuration, then run tracectl unload and tracectl load", key, 2*n)
 }
 
 // drops judges the counters of drops.
@@ -135,7 +135,7 @@ func containers(f Facts) []Check {
 		looked++
 		if !slices.Contains(c.Cgroups, c.Cgroup) {
 			return warn("containers", fmt.Sprintf("%s is registered for cgroup %d, but its init (%d) is in %d", c.Name, c.Cgroup, c.Init, c.Cgroups[0]),
-				"see who moved it: its calls are recorded no longer. Restart it")
+				"find out what moved the process, then restart the container; it is no longer recorded")
 		}
 	}
 	unknown, example := 0, ""
@@ -145,13 +145,13 @@ func containers(f Facts) []Check {
 		}
 	}
 	if unknown > 0 {
-		return warn("containers", fmt.Sprintf("%s not started through runc-trace, such as %s", count(unknown, "container that runs was", "containers that run were"), example),
+		return warn("containers", fmt.Sprintf("%s not started through runc-trace, for example %s", count(unknown, "running container was", "running containers were"), example),
 			adoption(f.Configuration))
 	}
 	if looked == 0 {
-		return ok("containers", "none runs")
+		return ok("containers", "none is running")
 	}
-	return ok("containers", count(looked, "runs", "run")+", in the cgroups that are registered for them")
+	return ok("containers", count(looked, "is running", "are running")+" in the registered cgroups")
 }
 
 // adoption says how to trace containers that are already running.
@@ -159,5 +159,5 @@ func adoption(c Configuration) string {
 	if c.Config.Adopt {
 		return "tracectl load"
 	}
-	return fmt.Sprintf("adopt = true in %s, then tracectl load", c.Path)
+	return fmt.Sprintf("set adopt = true in %s, then run tracectl load", c.Path)
 }

@@ -12,46 +12,46 @@ type Reason struct {
 }
 
 const (
-	morePool = " below [pool] in the configuration, tracectl unload, tracectl load"
-	ifGrows  = "nothing if it stays low; if it grows, "
+	reload   = " in the configuration, then run tracectl unload and tracectl load"
+	ifGrows  = "ignore if it stays low; otherwise "
 )
 
 // Reasons explains each counter, by enum counter, in the order in which they are printed.
 var Reasons = [abi.Counters]Reason{
 	abi.CountPendingStale: {
-		"pendingStale", "containers not registered: the shim had announced them too long ago",
-		"find out why the runtime takes minutes to make a cgroup: systemd or the disk may be overloaded",
+		"pendingStale", "containers not registered: their cgroup was made too late",
+		"find out why the runtime takes minutes to make a cgroup (is systemd or the disk overloaded?)",
 	},
 	abi.CountPendingElsewhere: {
-		"pendingElsewhere", "cgroups not registered: the name was announced, but for another path",
-		"check that the engine's cgroup driver is the one that its runtime is called with",
+		"pendingElsewhere", "cgroups not registered: their name matched but their path did not",
+		"check that the engine and its runtime use the same cgroup driver",
 	},
 	abi.CountNoIdentity: {
-		"noIdentity", "containers not registered: all identities were in use", "more identities" + morePool,
+		"noIdentity", "containers not registered: all identities were in use", "increase pool.identities" + reload,
 	},
 	abi.CountNoRing: {
-		"noRing", "containers not recorded: all recordings were in use", "more rings" + morePool,
+		"noRing", "containers not recorded: all recordings were in use", "increase pool.rings" + reload,
 	},
 	abi.CountNoBinding: {
 		"noBinding", "cgroups not followed: the map of cgroups was full",
-		"check with systemd-cgls whether a container makes thousands of cgroups",
+		"run systemd-cgls to see whether a container makes thousands of cgroups",
 	},
 	abi.CountChildren: {
-		"children", "cgroups not followed: their container has too many",
-		"check with systemd-cgls which container makes so many cgroups",
+		"children", "cgroups not followed: their container has too many cgroups",
+		"run systemd-cgls to see which container makes so many cgroups",
 	},
 	abi.CountNoStorage: {
-		"noStorage", "calls not recorded: no memory for their task", "free memory: the kernel had none left",
+		"noStorage", "calls not recorded: no memory for their task", "free memory on the host",
 	},
 	abi.CountBusy: {
-		"busy", "calls and execs not written: another was being written on the CPU",
+		"busy", "calls and execs not written: the CPU was already writing another",
 		ifGrows + "look for other tracers (bpftool prog)",
 	},
 	abi.CountStaleRing: {
-		"staleRing", "calls not written: their recording was over", ifGrows + "more rings" + morePool,
+		"staleRing", "calls not written: their recording had already ended", ifGrows + "increase pool.rings" + reload,
 	},
 	abi.CountTorn: {
-		"torn", "times that a stalled writer was overtaken: readers leave out what it touched",
-		ifGrows + "a larger ring-size below [pool], or CPUs that are not stolen",
+		"torn", "times that a recording overtook a stalled writer: readers skip the affected calls",
+		ifGrows + "increase pool.ring-size or reduce CPU steal",
 	},
 }

@@ -9,40 +9,40 @@ import "github.com/runc-trace/runc-trace/pkg/unregistered"
 var Unregistered = [unregistered.Reasons]Reason{
 	unregistered.NotLoaded: {
 		"notLoaded", "containers started while nothing was loaded",
-		"tracectl load, which registers those that run; enable runc-trace.service, so that it is loaded at boot",
+		"run tracectl load to register running containers; enable runc-trace.service to load at boot",
 	},
 	unregistered.PinsUnusable: {
-		"pinsUnusable", "containers not registered: what is pinned could not be opened",
-		"mount -o remount,rw /sys/fs/bpf if it is mounted read-only; the shim's log names the error (log in config.toml)",
+		"pinsUnusable", "containers not registered: the pinned maps could not be opened",
+		"if /sys/fs/bpf is read-only, run mount -o remount,rw /sys/fs/bpf; see the shim's log (log in config.toml)",
 	},
 	unregistered.OtherVersion: {
-		"otherVersion", "containers not registered: what was loaded is of another version than the shim",
-		"install shim and programs of one version: tracectl install",
+		"otherVersion", "containers not registered: the shim and the loaded programs are different versions",
+		"run tracectl install to install one version of both",
 	},
 	unregistered.SpecUnread: {
 		"specUnread", "containers not registered: their config.json could not be read",
-		"have config.json be a regular file; the shim's log names the error (log in config.toml)",
+		"make config.json a regular file; see the shim's log (log in config.toml)",
 	},
 	unregistered.SpecMalformed: {
-		"specMalformed", "containers not registered: their config.json is no spec",
-		"nothing if the runtime refused them, too; the shim's log names the error (log in config.toml)",
+		"specMalformed", "containers not registered: their config.json is not a valid spec",
+		"ignore if the runtime rejected them too; otherwise see the shim's log (log in config.toml)",
 	},
 	unregistered.SpecTooLarge: {
-		"specTooLarge", "containers not registered: a part of their config.json that is needed exceeds 1 MiB",
-		"find out what writes such a config.json",
+		"specTooLarge", "containers not registered: a required part of their config.json exceeds 1 MiB",
+		"find out which program writes this config.json",
 	},
 	unregistered.NoCgroup: {
-		"noCgroup", "containers not registered: the runtime was told to make no cgroup for them, or a path that is none",
-		"have the engine give each container a cgroup of its own",
+		"noCgroup", "containers not registered: they have no cgroup, or an invalid cgroup path",
+		"configure the engine to give each container its own cgroup",
 	},
 	unregistered.NotWritten: {
-		"notWritten", "containers not registered: the kernel refused the entry that announces them", "free memory: the kernel had none left",
+		"notWritten", "containers not registered: the kernel could not store their entry", "free memory on the host",
 	},
 	unregistered.NotBound: {
-		"notBound", "containers not registered: their cgroup existed, and the program that binds it could not be run",
-		"tracectl load --replace",
+		"notBound", "containers not registered: their existing cgroup could not be bound",
+		"run tracectl load --replace",
 	},
 	unregistered.Broken: {
-		"broken", "containers not registered: the shim failed", "report it, with the shim's log (log in config.toml)",
+		"broken", "containers not registered: the shim failed", "report it with the shim's log (log in config.toml)",
 	},
 }

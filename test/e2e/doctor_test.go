@@ -65,7 +65,7 @@ func TestDoctor(t *testing.T) {
 	if c := checks["runtime"]; !strings.HasPrefix(c.Detail, runcPath+", runc version ") {
 		t.Errorf("%+v", c)
 	}
-	if c := checks["shim"]; !strings.HasPrefix(c.Detail, shimPath+", which reaches runc version ") {
+	if c := checks["shim"]; !strings.HasPrefix(c.Detail, shimPath+" reaches runc version ") {
 		t.Errorf("%+v", c)
 	}
 
@@ -79,7 +79,7 @@ func TestDoctor(t *testing.T) {
 	// This container takes the only recording, so that the next one gets none.
 	x.start(simple("mypod", "/bin/sleep", "1000"))
 	checks = x.doctor("loaded ok", "programs ok", "recordings warn", "identities ok")
-	if c := checks["recordings"]; !strings.HasPrefix(c.Remedy, "rings = 2 ") {
+	if c := checks["recordings"]; !strings.HasPrefix(c.Remedy, "set pool.rings = 2 ") {
 		t.Errorf("%+v", c)
 	}
 	if c := checks["containers"]; strings.Contains(c.Detail, "mypod") {
@@ -117,7 +117,7 @@ func TestDoctor(t *testing.T) {
 		t.Fatal(err)
 	}
 	loaded := x.doctor("loaded fail")["loaded"]
-	const remedy = "tracectl load, which keeps what was recorded if it can"
+	const remedy = "tracectl load, which keeps the recordings if possible"
 	if !strings.Contains(loaded.Detail, "link_exec is missing") || loaded.Remedy != remedy {
 		t.Errorf("a link is missing: %+v", loaded)
 	}
