@@ -18,7 +18,7 @@ const tryTime = 5 * time.Second
 func (e Engine) Answers(ctx context.Context, h Host) error {
 	socket, err := e.Socket(h)
 	if err != nil {
-		return fmt.Errorf("looking for the socket of %s: %w", e, err)
+		return fmt.Errorf("finding the socket of %s: %w", e, err)
 	}
 	if socket == "" {
 		return nil

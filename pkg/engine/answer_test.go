@@ -103,7 +103,7 @@ func TestAnswers(t *testing.T) {
 		{CRIO, "absent", "asking crio at " + dir + "/absent: "},
 		{CRIO, "mute", "deadline"},
 		{Docker, "docker", ""},
-		{Docker, "broken", "its answer is 500 Internal Server Error"},
+		{Docker, "broken", "it answered 500 Internal Server Error"},
 		{Docker, "mute", "deadline"},
 		{Docker, "absent", "no such file or directory"},
 		{Podman, "absent", ""},

@@ -48,7 +48,7 @@ func (Sockets) Get(ctx context.Context, socket, path string) ([]byte, error) {
 	}
 	defer answer.Body.Close()
 	if answer.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("%w: its answer is %s", ErrNoAnswer, answer.Status)
+		return nil, fmt.Errorf("%w: it answered %s", ErrNoAnswer, answer.Status)
 	}
 	return io.ReadAll(io.LimitReader(answer.Body, answerLimit))
 }

@@ -51,7 +51,7 @@ func (e Engine) commands(h Host) ([]command, error) {
 		program, words := u.program(e.driver().traits().program)
 		c.words, c.unsure = words, u.unsure
 		if program == "" && u.exec.value != "" {
-			c.unsure = fmt.Errorf("%s: how it starts %s is not known", u.exec.at, e.driver().traits().program)
+			c.unsure = fmt.Errorf("%s: cannot tell how it starts %s", u.exec.at, e.driver().traits().program)
 		}
 		all = append(all, c)
 	}

@@ -16,7 +16,7 @@ import (
 var ErrNoCRI = errors.New("containerd's CRI plugin is disabled")
 
 // errUnsure is wrapped by errors about files whose combined effect only the engine knows.
-var errUnsure = errors.New("its files are of several versions")
+var errUnsure = errors.New("its files have different versions")
 
 // runcType is the containerd shim that calls runc, and can call our shim instead.
 const runcType = "io.containerd.runc.v2"
@@ -80,7 +80,7 @@ func (e Engine) containerdFiles(h Host) (containerdFiles, error) {
 			return c, err
 		}
 		if text == nil && file != e.Config {
-			return c, fmt.Errorf("reading %q, which containerd's configuration imports: there is no such file", file)
+			return c, fmt.Errorf("reading %q, which containerd's configuration imports: no such file", file)
 		}
 		if text == nil {
 			break
@@ -138,7 +138,7 @@ func (c *containerdFiles) settleVersions(e Engine) {
 			l.version = 2 // containerd migrates only plugin names from version 1
 		}
 		if new := l.version >= 3; new != (c.version >= 3) && !atLeast(e.Version, 2, 3) || new && !c.merges && e.Version != "" {
-			c.mixed = fmt.Errorf("%w: %s is of version %d, but %q of version %d, and before containerd 2.3 the last file decides which of them count: have all be of one version",
+			c.mixed = fmt.Errorf("%w: %s has version %d, but %q has version %d; write all in one version (before containerd 2.3, the last file decides which ones are read)",
 				errUnsure, l.versionAt(), l.version, e.Config, c.version)
 		}
 		if !c.merges && e.Version != "" {
@@ -154,7 +154,7 @@ func (c containerdFiles) imported(h Host, file, pattern string) ([]string, error
 	if strings.Contains(pattern, "*") {
 		found = h.glob(found[0])
 		if !path.IsAbs(pattern) && !c.merges && len(found) > 0 {
-			return nil, fmt.Errorf("%q imports %q, which some versions of containerd look for beside that file, and others (1.6.20 is one) in their working directory: make it an absolute path", file, pattern)
+			return nil, fmt.Errorf("%q imports %q by a relative path, which depends on containerd's version: make it absolute", file, pattern)
 		}
 	}
 	return found, nil
@@ -171,16 +171,16 @@ func (c containerdFiles) check(e Engine) error {
 	for _, l := range c.layers {
 		for _, plugin := range strs(l.doc.get(key{"disabled_plugins"})) {
 			if slices.Contains([]string{"cri", "io.containerd.grpc.v1.cri", "io.containerd.cri.v1.runtime"}, plugin) {
-				return fmt.Errorf("%w in %q (disabled_plugins): what uses this containerd says itself which runtime to call", ErrNoCRI, l.path)
+				return fmt.Errorf("%w in %q (disabled_plugins): clients of this containerd choose the runtime themselves", ErrNoCRI, l.path)
 			}
 		}
 	}
 	if len(c.layers) > 0 && c.version < 2 {
-		advice := "have `containerd config dump` print it as version 2, look it over, and put that in its place"
+		advice := "print it as version 2 with `containerd config dump`, check the result and replace the file with it"
 		if atLeast(e.Version, 2, 0) {
-			advice = "have `containerd config migrate` print it as a newer one, look it over, and put that in its place"
+			advice = "convert it with `containerd config migrate`, check the result and replace the file with it"
 		}
-		return fmt.Errorf("%q is a configuration of version 1 (it does not say `version = 2`), which cannot be edited: %s", e.Config, advice)
+		return fmt.Errorf("%q has configuration version 1 (no `version = 2`), which tracectl cannot edit: %s", e.Config, advice)
 	}
 	return nil
 }
@@ -239,7 +239,7 @@ func (e Engine) dump(ctx context.Context, h Host) (section map[string]any, err e
 func dumped(text []byte) (map[string]any, error) {
 	doc, err := parseDocument(text)
 	if err != nil {
-		return nil, fmt.Errorf("reading what it says: %w", err)
+		return nil, fmt.Errorf("reading its output: %w", err)
 	}
 	for _, k := range criSections {
 		if section, ok := doc.get(k).(map[string]any); ok {
@@ -252,8 +252,8 @@ func dumped(text []byte) (map[string]any, error) {
 // oldDefault returns an error if the section has an obsolete table, which we cannot edit.
 func oldDefault(cri map[string]any) error {
 	if old, _ := lookUp(cri, key{"default_runtime", "runtime_type"}).(string); old != "" {
-		return errors.New("containerd's configuration has a table [... containerd.default_runtime], which its versions since 1.3 only read for old times' sake: " +
-			"move it to [... containerd.runtimes.NAME], and name that in default_runtime_name")
+		return errors.New("containerd's configuration has a deprecated table [... containerd.default_runtime]: " +
+			"move it to [... containerd.runtimes.NAME] and set default_runtime_name to NAME")
 	}
 	return nil
 }
@@ -269,7 +269,7 @@ func defaultRuntime(cri map[string]any) (string, map[string]any, error) {
 	}
 	entry, _ := lookUp(cri, key{"runtimes", name}).(map[string]any)
 	if entry == nil && name != "runc" {
-		return name, nil, fmt.Errorf("containerd's default runtime is %q, but no file has a table for it below containerd.runtimes", name)
+		return name, nil, fmt.Errorf("containerd's default runtime is %q, but no file has a table containerd.runtimes for it", name)
 	}
 	return name, entry, nil
 }

@@ -20,21 +20,21 @@ const unitDropin = "99-runc-trace.conf"
 // documents it.
 func (e Engine) editCopy(h Host, c containerdFiles, target layer, want map[string]any) ([]File, error) {
 	if target.path != e.Config || e.Config == containerdConfig {
-		return nil, fmt.Errorf("%q has the last word about containerd's runtimes, and cannot be edited where it is: have containerd import a file below /etc instead", target.path)
+		return nil, fmt.Errorf("%q decides containerd's runtimes and cannot be edited in place: import a file below /etc instead", target.path)
 	}
 	u, ok, err := h.unit(e.Unit)
 	if err != nil {
 		return nil, err
 	}
 	if !ok {
-		return nil, fmt.Errorf("containerd's configuration %q cannot be edited where it is, and no systemd unit is known that could name a copy: copy it to %q and start containerd with --config %s", e.Config, containerdConfig, containerdConfig)
+		return nil, fmt.Errorf("containerd's configuration %q cannot be edited in place, and its systemd unit was not found: copy it to %q and start containerd with --config %s", e.Config, containerdConfig, containerdConfig)
 	}
 	if h.exists(containerdConfig) {
-		return nil, fmt.Errorf("containerd uses %q, which cannot be edited where it is, and not %q, which exists: have its unit %s use --config %s, or remove that file", e.Config, containerdConfig, e.Unit, containerdConfig)
+		return nil, fmt.Errorf("containerd's configuration %q cannot be edited in place, and the unused %q is in the way: have unit %s use --config %s, or remove that file", e.Config, containerdConfig, e.Unit, containerdConfig)
 	}
 	for _, pattern := range strs(target.doc.get(key{"imports"})) {
 		if !path.IsAbs(pattern) {
-			return nil, fmt.Errorf("%q cannot be edited where it is, nor copied, because it imports %q by a relative path", e.Config, pattern)
+			return nil, fmt.Errorf("%q cannot be edited in place or copied: it imports %q by a relative path", e.Config, pattern)
 		}
 	}
 	command, err := u.withConfig(containerdConfig)
@@ -69,5 +69,5 @@ func (u unit) withConfig(file string) (string, error) {
 			return strings.Join(fields, " "), nil
 		}
 	}
-	return "", fmt.Errorf("unit %s does not say with --config which configuration containerd shall use: its command line is %q", u.name, u.exec.value)
+	return "", fmt.Errorf("unit %s does not pass --config to containerd: its command line is %q", u.name, u.exec.value)
 }

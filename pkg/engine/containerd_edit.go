@@ -28,7 +28,7 @@ func (c containerdFiles) wanted(r Request) (map[string]any, error) {
 	}
 	kind := containerdType(entry)
 	if r.Default && kind != "" {
-		return nil, fmt.Errorf("containerd's default runtime %q is of type %q, %w: name one of type %q in default_runtime_name, or install without --set-default", name, kind, ErrNotRunc, runcType)
+		return nil, fmt.Errorf("containerd's default runtime %q has type %q, %w: set default_runtime_name to a runtime of type %q, or install without --set-default", name, kind, ErrNotRunc, runcType)
 	}
 	if r.Default {
 		route(name, r.Shim)

@@ -133,11 +133,11 @@ func (e Engine) editTemplate(h Host, c containerdFiles, r Request, want map[stri
 		file = path.Join(path.Dir(e.Config), templates[0])
 	}
 	if len(c.layers) == 0 {
-		return nil, fmt.Errorf("%q is not there yet: %s writes it when it starts, so start it once", e.Config, e.Variant)
+		return nil, fmt.Errorf("%q does not exist yet: start %s once, so that it writes the file", e.Config, e.Variant)
 	}
 	if r.Default {
 		name, _, _ := defaultRuntime(c.cri)
-		return nil, fmt.Errorf("%s writes its containerd's configuration from a template that this version of it cannot add to for a runtime that is there already: "+
+		return nil, fmt.Errorf("this version of %s cannot override an existing runtime in its containerd template: "+
 			"install without --set-default and put `default-runtime: %s` into /etc/rancher/%s/config.yaml, or write a whole template %q with BinaryName = %q in [%s]",
 			e.Variant, addedRuntime, e.Variant, file, r.Shim, header(slices.Concat(criSection(c.version), key{"runtimes", name, "options"})))
 	}
@@ -157,7 +157,7 @@ func (e Engine) editTemplate(h Host, c containerdFiles, r Request, want map[stri
 		return nil, nil
 	}
 	if strings.Contains(string(text), addedRuntime) {
-		return nil, fmt.Errorf("%q already names %s, but says something else about it: correct it by hand", file, addedRuntime)
+		return nil, fmt.Errorf("%q already configures %s differently: correct it by hand", file, addedRuntime)
 	}
 	if len(text) > 0 && text[len(text)-1] != '\n' {
 		text = append(text, '\n')

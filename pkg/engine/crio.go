@@ -143,7 +143,7 @@ func (e Engine) crioRuntimes(h Host, config overlaid) (runtimes, error) {
 	}
 	if _, ok := known.paths[known.name]; !ok {
 		if config.text("crio", "runtime", "default_runtime") != "" && len(entries) > 0 {
-			return known, fmt.Errorf("CRI-O's default_runtime is %q, which has no table in any file of its configuration", known.name)
+			return known, fmt.Errorf("CRI-O's default_runtime is %q, but no configuration file has a table for it", known.name)
 		}
 		known.add(known.name, h.program(known.name, dirs), "")
 	}
@@ -197,7 +197,7 @@ func (d crio) running(ctx context.Context, h Host, e Engine) (runtimes, error) {
 func (e Engine) crioAnswer(h Host, text []byte, source string) (runtimes, error) {
 	doc, err := parseDocument(text)
 	if err != nil {
-		return runtimes{}, fmt.Errorf("reading what %s says: %w", source, err)
+		return runtimes{}, fmt.Errorf("reading the output of %s: %w", source, err)
 	}
 	known, err := e.crioRuntimes(h, doc.tree)
 	known.source = source
@@ -237,14 +237,14 @@ func (crio) edit(h Host, e Engine, r Request) ([]File, error) {
 		runtimes[name] = entry
 	case crioType(entry) != "":
 		if entry, err = e.crioEntry(config, "runc", r.Shim); err != nil || crioType(entry) != "" {
-			return nil, fmt.Errorf("CRI-O's default runtime %q is of type %q, %w, and it has no table of a runc: write one into %q", name, crioType(entry), ErrNotRunc, e.Config)
+			return nil, fmt.Errorf("CRI-O's default runtime %q has type %q, %w, and there is no table for runc: add one to %q", name, crioType(entry), ErrNotRunc, e.Config)
 		}
 		fallthrough
 	default:
 		runtimes[addedRuntime] = entry
 	}
 	if kind := crioType(entry); kind != "" {
-		return nil, fmt.Errorf("CRI-O's default runtime %q is of type %q, %w: name one of type \"oci\" in default_runtime, or install without --set-default", name, kind, ErrNotRunc)
+		return nil, fmt.Errorf("CRI-O's default runtime %q has type %q, %w: set default_runtime to a runtime of type \"oci\", or install without --set-default", name, kind, ErrNotRunc)
 	}
 	return h.editDropin(ours, map[string]any{"crio": map[string]any{"runtime": map[string]any{"runtimes": runtimes}}})
 }
@@ -258,7 +258,7 @@ func (e Engine) crioEntry(config overlaid, name, shim string) (map[string]any, e
 	case name == "crun" && atLeast(e.Version, 1, 31):
 		entry = crioRuntime(crioDriver(config))
 	default:
-		return nil, fmt.Errorf("no file of CRI-O's has a table [%s], and what this version of it takes instead is not known: write one into %q with what `crio config --default` prints", header(slices.Concat(crioSection, key{name})), e.Config)
+		return nil, fmt.Errorf("CRI-O has no table [%s] and its default is unknown: copy the table from `crio config --default` to %q", header(slices.Concat(crioSection, key{name})), e.Config)
 	}
 	entry[crioPath] = shim
 	delete(entry, "inherit_default_runtime") // would replace our path by that of the default runtime

@@ -60,7 +60,7 @@ type Container struct {
 func (e Engine) Dependents(h Host, shims []string) ([]Container, error) {
 	found, err := e.driver().dependents(h, e, shims)
 	if err != nil {
-		return nil, fmt.Errorf("looking for containers of %s that need the shim: %w", e, err)
+		return nil, fmt.Errorf("finding containers of %s that need the shim: %w", e, err)
 	}
 	for i, c := range found {
 		found[i] = Container{terminal.String(c.ID), terminal.String(c.Name)}

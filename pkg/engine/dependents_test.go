@@ -90,7 +90,7 @@ func TestDependentsUnknown(t *testing.T) {
 	h := tree(t, "-- /var/lib/docker/containers/a/hostconfig.json --\n{\n-- /var/lib/containers/storage/x --\n")
 	h.Run = func(context.Context, string, ...string) ([]byte, error) { return nil, errors.New("database is locked") }
 	for _, e := range []Engine{{Kind: Docker, Config: "/etc/docker/daemon.json"}, {Kind: Podman, Binary: "/usr/bin/podman"}} {
-		if got, err := e.Dependents(h, []string{shim}); err == nil || !strings.HasPrefix(err.Error(), "looking for containers of "+e.String()+" that need the shim: ") {
+		if got, err := e.Dependents(h, []string{shim}); err == nil || !strings.HasPrefix(err.Error(), "finding containers of "+e.String()+" that need the shim: ") {
 			t.Errorf("%s: %q, %v: who does not know must not say that there are none", e, got, err)
 		}
 	}

@@ -39,7 +39,7 @@ func Detect(h Host) ([]Engine, error) {
 	}
 	for i := range found {
 		if err := found[i].fill(h); err != nil {
-			problems = append(problems, fmt.Errorf("looking at %s: %w", found[i], err))
+			problems = append(problems, fmt.Errorf("inspecting %s: %w", found[i], err))
 		}
 	}
 	return found, errors.Join(problems...)

@@ -131,7 +131,7 @@ func TestDetectEmbedded(t *testing.T) {
 
 func TestDetectSaysWhatItCouldNotRead(t *testing.T) {
 	got, err := Detect(tree(t, "-- /usr/bin/dockerd --\n-- /etc/docker/daemon.json --\n{\n-- /usr/bin/podman --\n-- /usr/bin/crun --\n"))
-	if err == nil || !strings.Contains(err.Error(), `looking at docker: parsing "/etc/docker/daemon.json"`) {
+	if err == nil || !strings.Contains(err.Error(), `inspecting docker: parsing "/etc/docker/daemon.json"`) {
 		t.Errorf("error: %v", err)
 	}
 	want := []Engine{

@@ -51,11 +51,11 @@ func (config daemonJSON) route(o *object, r Request) error {
 	}
 	runtime, ok := config.Runtimes[name]
 	if !ok {
-		return fmt.Errorf("its default-runtime is %q, which is not among its runtimes", name)
+		return fmt.Errorf("its default-runtime %q is not one of its runtimes", name)
 	}
 	if kind := runtime.foreign(); kind != "" {
 		if r.Default {
-			return fmt.Errorf("its default-runtime %q is of type %q, %w: choose one that does, or install without --set-default", name, kind, ErrNotRunc)
+			return fmt.Errorf("its default-runtime %q has type %q, %w: choose a runtime that does, or install without --set-default", name, kind, ErrNotRunc)
 		}
 		return o.set(dockerRuntime{Path: r.Shim}, "runtimes", addedRuntime)
 	}
@@ -69,7 +69,7 @@ func (config daemonJSON) route(o *object, r Request) error {
 func (config daemonJSON) reroute(o *object, name, shim string) error {
 	switch runtime := config.Runtimes[name]; {
 	case slices.Contains(config.flagged, name):
-		return fmt.Errorf("a flag of dockerd's has its runtime %q: move it to this file", name)
+		return fmt.Errorf("dockerd's runtime %q is set by a flag: move it to this file", name)
 	case runtime.program() == shim:
 		return nil
 	case runtime.Path != "":
@@ -113,7 +113,7 @@ func (e Engine) conflicts(h Host) error {
 			if !joined && i+1 < len(c.words) {
 				given += " " + c.words[i+1].text
 			}
-			return fmt.Errorf("%s gives dockerd %s, with which it refuses the same in %q: move that there, or install without --set-default and name %s in its place", w.at, given, e.Config, addedRuntime)
+			return fmt.Errorf("%s passes %s to dockerd, which therefore rejects the same setting in %q: move it there, or install without --set-default and change the flag to %s", w.at, given, e.Config, addedRuntime)
 		}
 	}
 	return nil
@@ -157,7 +157,7 @@ func (e Engine) Keep(h Host, before []byte, shim string) (File, error) {
 		err = o.set("runc", "default-runtime")
 	}
 	if err != nil {
-		return File{}, fmt.Errorf("keeping the runtime of containers in what was %q: %w", e.Config, err)
+		return File{}, fmt.Errorf("keeping the runtime of containers in %q: %w", e.Config, err)
 	}
 	return File{Path: e.Config, Data: o.bytes(), Mode: 0o644}, nil
 }

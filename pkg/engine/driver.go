@@ -76,7 +76,7 @@ func kindsOf(all []driver) []Kind {
 func (e Engine) driver() driver {
 	i := slices.Index(Kinds, e.Kind)
 	if i < 0 {
-		panic(fmt.Sprintf("no engine is called %q", e.Kind)) // impossible: Detect returns only these kinds
+		panic(fmt.Sprintf("unknown engine %q", e.Kind)) // impossible: Detect returns only these kinds
 	}
 	return drivers[i]
 }

@@ -102,7 +102,7 @@ const addedRuntime = "runc-trace"
 func (e Engine) Edit(h Host, r Request) ([]File, error) {
 	c, err := e.command(h)
 	if err == nil && c.unsure != nil {
-		err = fmt.Errorf("%w, so its flags are not known: start it, so that they can be seen", c.unsure)
+		err = fmt.Errorf("%w, so its flags are unknown: start it first", c.unsure)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("configuring %s: %w", e, err)
@@ -154,7 +154,7 @@ func (e Engine) verify(h Host, files []File, r Request) error {
 	}
 	for _, name := range slices.Sorted(maps.Keys(want)) {
 		if known.paths[name] != want[name] {
-			return fmt.Errorf("what would be written has no effect: a file that is read later, a flag or a variable has the runtime %q call %q; change it there by hand", name, known.paths[name])
+			return fmt.Errorf("the change has no effect: a later file, flag or variable makes the runtime %q call %q; correct that by hand", name, known.paths[name])
 		}
 	}
 	return nil

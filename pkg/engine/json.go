@@ -34,10 +34,10 @@ func parseObject(text []byte) (*object, error) {
 		return nil, err
 	}
 	if !root.IsStandard() {
-		return nil, fmt.Errorf("it has comments or commas that JSON does not allow")
+		return nil, fmt.Errorf("it has comments or trailing commas, which JSON does not allow")
 	}
 	if _, ok := root.Value.(*hujson.Object); !ok {
-		return nil, fmt.Errorf("it is no object")
+		return nil, fmt.Errorf("it is not an object")
 	}
 	o.root = root
 	return o, nil
@@ -68,7 +68,7 @@ func (o *object) set(value any, names ...string) error {
 	for depth, name := range names {
 		in, ok := at.Value.(*hujson.Object)
 		if !ok {
-			return fmt.Errorf("what has to hold %q is no object", name)
+			return fmt.Errorf("the parent of %q is not an object", name)
 		}
 		member := find(in, name)
 		if member == nil {
@@ -94,7 +94,7 @@ func (o *object) remove(k key) error {
 	for i, name := range k {
 		in, ok := at.Value.(*hujson.Object)
 		if !ok {
-			return fmt.Errorf("what has to hold %q is no object", name)
+			return fmt.Errorf("the parent of %q is not an object", name)
 		}
 		member := find(in, name)
 		if member == nil {

@@ -27,7 +27,7 @@ type runtimes struct {
 var ErrNoAnswer = errors.New("it cannot be asked")
 
 // ErrNotRunc is wrapped by errors about a default runtime that does not call runc or a compatible program.
-var ErrNotRunc = errors.New("which calls no runc")
+var ErrNotRunc = errors.New("which does not call runc")
 
 // askTime limits one query of an engine's program.
 const askTime = 20 * time.Second
@@ -41,7 +41,7 @@ func (e Engine) known(h Host, also ...string) (runtimes, error) {
 	}
 	known, readErr := e.driver().configured(h, e)
 	if readErr != nil && !errors.Is(readErr, ErrNoCRI) && !errors.Is(err, ErrNoAnswer) {
-		readErr = fmt.Errorf("%w (asking it: %w)", readErr, err)
+		readErr = fmt.Errorf("%w (running it: %w)", readErr, err)
 	}
 	return known, readErr
 }
@@ -115,7 +115,7 @@ func (e Engine) Confirm(h Host, r Request) error {
 	case errors.Is(err, ErrNoAnswer), err != nil && e.NoAnswer != "": // it did not answer before either
 		return nil
 	case err != nil:
-		return fmt.Errorf("asking %s what it makes of its configuration: %w", e, err)
+		return fmt.Errorf("checking how %s reads its configuration: %w", e, err)
 	case r.Default:
 		want[known.name] = r.Shim
 	default:
@@ -123,7 +123,7 @@ func (e Engine) Confirm(h Host, r Request) error {
 	}
 	for _, name := range slices.Sorted(maps.Keys(want)) {
 		if got := known.paths[name]; got != want[name] {
-			return fmt.Errorf("%s does not do what was written: `%s` has its runtime %q call %q, not %s", e, known.source, name, got, want[name])
+			return fmt.Errorf("%s ignores the change: `%s` shows that its runtime %q calls %q, not %s", e, known.source, name, got, want[name])
 		}
 	}
 	return nil

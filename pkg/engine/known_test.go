@@ -26,10 +26,10 @@ func TestConfirm(t *testing.T) {
 		want    string
 	}{
 		{"it does", containerd, "", Request{Shim: shim, Default: true}, routed, nil, ""},
-		{"it does not", containerd, "", Request{Shim: shim, Default: true}, plain, nil, `containerd does not do what was written: ` + "`containerd config dump`" + ` has its runtime "runc" call "", not ` + shim},
-		{"another one does not", containerd, "", Request{Shim: shim, Default: true, Others: map[string]string{"nvidia": shim + "-nvidia"}}, routed, nil, `has its runtime "nvidia" call ""`},
-		{"nothing was added", containerd, "", Request{Shim: shim}, routed, nil, `has its runtime "runc-trace" call ""`},
-		{"it does not answer any more", containerd, "", Request{Shim: shim, Default: true}, "", errors.New("it crashed"), "asking containerd what it makes of its configuration: it crashed"},
+		{"it does not", containerd, "", Request{Shim: shim, Default: true}, plain, nil, `containerd ignores the change: ` + "`containerd config dump`" + ` shows that its runtime "runc" calls "", not ` + shim},
+		{"another one does not", containerd, "", Request{Shim: shim, Default: true, Others: map[string]string{"nvidia": shim + "-nvidia"}}, routed, nil, `shows that its runtime "nvidia" calls ""`},
+		{"nothing was added", containerd, "", Request{Shim: shim}, routed, nil, `shows that its runtime "runc-trace" calls ""`},
+		{"it does not answer any more", containerd, "", Request{Shim: shim, Default: true}, "", errors.New("it crashed"), "checking how containerd reads its configuration: it crashed"},
 		{"it did not answer before, either", silent, "", Request{Shim: shim, Default: true}, "", errors.New("it crashed"), ""},
 		{"it has nothing to say", containerd, "", Request{Shim: shim, Default: true}, "", nil, ""},
 		{"a template, of which it knows nothing yet", Engine{Kind: Containerd, Variant: "k3s", Binary: "/usr/bin/containerd", Config: k3s + "config.toml"},

@@ -84,14 +84,14 @@ func podmanElsewhere(h Host) error {
 		switch {
 		case s.value == "":
 		case s.name == "CONTAINERS_CONF":
-			return fmt.Errorf("%s has CONTAINERS_CONF=%s, and Podman reads no other file then: write [engine.runtimes] into that by hand, or remove the variable", s.at, s.value)
+			return fmt.Errorf("%s sets CONTAINERS_CONF=%s, so Podman reads only that file: add [engine.runtimes] to it by hand, or remove the variable", s.at, s.value)
 		case s.name == "CONTAINERS_CONF_OVERRIDE":
 			config, err := h.overlay([]string{s.value}, podmanSection)
 			if err != nil {
 				return err
 			}
 			if lookUp(config, podmanSection) != nil || lookUp(config, key{"engine", "runtime"}) != nil {
-				return fmt.Errorf("%s has CONTAINERS_CONF_OVERRIDE=%s, which says last what Podman's runtimes are: take them out of that file, or remove the variable", s.at, s.value)
+				return fmt.Errorf("%s sets CONTAINERS_CONF_OVERRIDE=%s, which overrides Podman's runtimes: remove them from that file, or remove the variable", s.at, s.value)
 			}
 		}
 	}
@@ -229,7 +229,7 @@ func (podman) edit(h Host, e Engine, r Request) ([]File, error) {
 	}
 	if r.Default {
 		if kind := known.types[known.name]; kind != "" {
-			return nil, fmt.Errorf("its default runtime is %q, %w: name another in runtime below [engine], or install without --set-default", known.name, ErrNotRunc)
+			return nil, fmt.Errorf("its default runtime is %q, %w: set engine.runtime to another, or install without --set-default", known.name, ErrNotRunc)
 		}
 		route(known.name, known.name, r.Shim)
 	} else {

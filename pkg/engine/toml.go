@@ -67,7 +67,7 @@ func (d *document) set(k key, value any) error {
 		return nil
 	}
 	byHand := func(err error) error {
-		return fmt.Errorf("this way of writing the table cannot be edited (%w); write it by hand: [%s] %s = %s", err, header(k[:len(k)-1]), bare(k[len(k)-1]), literal(value))
+		return fmt.Errorf("this table cannot be edited (%w); write it by hand: [%s] %s = %s", err, header(k[:len(k)-1]), bare(k[len(k)-1]), literal(value))
 	}
 	text, err := d.insert(k, literal(value))
 	if err != nil {
@@ -82,7 +82,7 @@ func (d *document) set(k key, value any) error {
 		return byHand(err)
 	}
 	if !reflect.DeepEqual(edited.tree, want) {
-		return byHand(fmt.Errorf("the result would mean something else"))
+		return byHand(fmt.Errorf("the result would have another meaning"))
 	}
 	*d = *edited
 	return nil

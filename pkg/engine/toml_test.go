@@ -55,8 +55,8 @@ func TestSet(t *testing.T) {
 
 func TestSetRefuses(t *testing.T) {
 	for _, test := range []struct{ name, text, want string }{
-		{"no table", "a = 1\n", `this way of writing the table cannot be edited (toml: key a is already defined); write it by hand: [a] b = "new"`},
-		{"a list of tables", "[[a]]\nb = 1\n", `this way of writing the table cannot be edited (toml: table a already exists as an array of tables); write it by hand: [a] b = "new"`},
+		{"no table", "a = 1\n", `this table cannot be edited (toml: key a is already defined); write it by hand: [a] b = "new"`},
+		{"a list of tables", "[[a]]\nb = 1\n", `this table cannot be edited (toml: table a already exists as an array of tables); write it by hand: [a] b = "new"`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			doc, err := parseDocument([]byte(test.text))

@@ -36,7 +36,7 @@ func put(tree map[string]any, k key, value any) error {
 		below, ok := tree[part].(map[string]any)
 		if !ok {
 			if tree[part] != nil {
-				return fmt.Errorf("%q is no table", part)
+				return fmt.Errorf("%q is not a table", part)
 			}
 			below = make(map[string]any)
 			tree[part] = below

@@ -80,7 +80,7 @@ func (f Rewritten) undo(parse func([]byte) (editable, error)) ([]byte, error) {
 			err = now.change(s.key, s.value)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("%w: take %s out by hand, in %s", err, header(s.key), f.lines())
+			return nil, fmt.Errorf("%w: remove %s by hand, in %s", err, header(s.key), f.lines())
 		}
 	}
 	result, err := now.values()
@@ -88,10 +88,10 @@ func (f Rewritten) undo(parse func([]byte) (editable, error)) ([]byte, error) {
 		return nil, err
 	}
 	if !reflect.DeepEqual(withoutEmpty(result), withoutEmpty(t.now)) {
-		return nil, fmt.Errorf("it is written in a way that cannot be edited: take runc-trace out by hand, in %s", f.lines())
+		return nil, fmt.Errorf("its syntax cannot be edited: remove runc-trace by hand, in %s", f.lines())
 	}
 	if !f.Own && f.named(now.bytes()) && t.foreign(t.now, nil) {
-		return nil, fmt.Errorf("entries that tracectl did not write name runc-trace: take them out by hand, in %s", f.linesAmong(now.bytes()))
+		return nil, fmt.Errorf("entries not written by tracectl name runc-trace: remove them by hand, in %s", f.linesAmong(now.bytes()))
 	}
 	return now.bytes(), nil
 }
@@ -115,7 +115,7 @@ func (f Rewritten) undoTemplate() ([]byte, error) {
 			return result, nil
 		}
 	}
-	return nil, fmt.Errorf("it names runc-trace in %s: take that out by hand", f.lines())
+	return nil, fmt.Errorf("it names runc-trace in %s: remove that by hand", f.lines())
 }
 
 // takeOut computes the steps that remove an edit from a tree.
@@ -203,7 +203,7 @@ func (t *takeOut) companions(k key, table map[string]any) {
 			t.take(at)
 		case t.ours(below[crioPath]) && is[crioPath] == nil:
 			// The entry would still hide the one in another file, which has the program.
-			t.problem = fmt.Errorf("its table [%s] was changed: move the changes to where CRI-O's own one is, and take the table out, in %s", header(at), t.lines())
+			t.problem = fmt.Errorf("its table [%s] was changed: move the changes to CRI-O's own table and remove this one, in %s", header(at), t.lines())
 		}
 	}
 }

@@ -154,7 +154,7 @@ func TestUndo(t *testing.T) {
 		"somebody else's entry": {
 			path: toml, original: "version = 2\n" + runc, written: "version = 2\n" + runc + added,
 			now:   "version = 2\n" + runc + added + strings.ReplaceAll(added, ".runc-trace", ".mine"),
-			fails: `entries that tracectl did not write name runc-trace: take them out by hand, in line 7: "BinaryName = \"/opt/runc-trace/bin/runc-trace\"", line 11: `,
+			fails: `entries not written by tracectl name runc-trace: remove them by hand, in line 7: "BinaryName = \"/opt/runc-trace/bin/runc-trace\"", line 11: `,
 		},
 		"made the default by hand": {
 			path: toml, original: "version = 2\n" + runc, written: "version = 2\n" + runc + added,

@@ -93,7 +93,7 @@ func (h Host) unit(name string) (unit, bool, error) {
 		for _, name := range words(s.value) {
 			// Variables can also be options of CRI-O.
 			if strings.Contains(u.exec.value, name) || strings.HasPrefix(name, crioVariables) {
-				u.doubt(s.at, "$"+name+" is passed on from systemd's own environment")
+				u.doubt(s.at, "$"+name+" comes from systemd's own environment")
 			}
 		}
 	}
@@ -183,9 +183,9 @@ func (h Host) environmentFile(u *unit, s setting) error {
 		switch {
 		case errors.Is(err, fs.ErrNotExist) && optional:
 		case errors.Is(err, fs.ErrNotExist):
-			u.doubt(s.at, file+" is not there")
+			u.doubt(s.at, file+" does not exist")
 		case err != nil:
-			return fmt.Errorf("reading %q, which %s names: %w", file, s.at, err)
+			return fmt.Errorf("reading %q, named by %s: %w", file, s.at, err)
 		}
 		for _, s := range parseEnvironment(file, text) {
 			u.env[s.name] = s
@@ -220,7 +220,7 @@ func (u *unit) specify(text string, at place) string {
 		i++
 		value, ok := known[text[i]]
 		if !ok {
-			u.doubt(at, fmt.Sprintf("what %%%c stands for is not known", text[i]))
+			u.doubt(at, fmt.Sprintf("the meaning of %%%c is unknown", text[i]))
 		}
 		b.WriteString(value)
 	}

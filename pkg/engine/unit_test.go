@@ -30,14 +30,14 @@ func TestUnitSyntax(t *testing.T) {
 			want: []string{"/bin/x", "a b", "c\"d", "--e=f g", "h i", "j\\k", "", "%n", "/run/y"}},
 		{name: "passed on, and not used", tree: "-- /etc/systemd/system/x.service --\n[Service]\nPassEnvironment=HTTP_PROXY\nExecStart=/bin/x\n", want: []string{"/bin/x"}},
 		{name: "passed on, and an option", tree: "-- /etc/systemd/system/x.service --\n[Service]\nPassEnvironment=HTTP_PROXY CONTAINER_ROOT\nExecStart=/bin/x\n", want: []string{"/bin/x"},
-			unsure: "/etc/systemd/system/x.service:2: $CONTAINER_ROOT is passed on from systemd's own environment"},
+			unsure: "/etc/systemd/system/x.service:2: $CONTAINER_ROOT comes from systemd's own environment"},
 		{name: "masked", tree: "-- /etc/systemd/system/x.service --\n-> /dev/null\n-- /lib/systemd/system/x.service --\n[Service]\nExecStart=/bin/x\n"},
 		{name: "a drop-in that is none", tree: "-- /lib/systemd/system/x.service --\n[Service]\nExecStart=/bin/x\n-- /etc/systemd/system/x.service.d/a.conf/b --\n-- /etc/systemd/system/x.service.d/b.conf --\n-> /nowhere\n",
 			want: []string{"/bin/x"}},
 		{name: "what a specifier stands for", tree: "-- /lib/systemd/system/x.service --\n[Service]\nExecStart=/bin/x \\\n  --host=%H\n",
-			want: []string{"/bin/x", "--host="}, unsure: "/lib/systemd/system/x.service:2: what %H stands for is not known"},
+			want: []string{"/bin/x", "--host="}, unsure: "/lib/systemd/system/x.service:2: the meaning of %H is unknown"},
 		{name: "a file that has to be there", tree: "-- /lib/systemd/system/x.service --\n[Service]\nEnvironmentFile=/run/x\nExecStart=/bin/x $X\n",
-			want: []string{"/bin/x"}, unsure: "/lib/systemd/system/x.service:2: /run/x is not there"},
+			want: []string{"/bin/x"}, unsure: "/lib/systemd/system/x.service:2: /run/x does not exist"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			u, _, err := tree(t, test.tree).unit("x.service")

@@ -462,7 +462,7 @@ func testNotRunc(t *testing.T) {
 	m := newMachine(t, engine.Docker, engine.Containerd)
 	treetest.Write(t, m.root, map[string]string{"etc/docker/daemon.json": `{"default-runtime": "runsc", "runtimes": {"runsc": {"runtimeType": "io.containerd.runsc.v1"}}}`})
 	_, err := m.host().Install(t.Context(), request(t, "one", Request{Kind: engine.Docker, Default: true}))
-	says(t, err, `its default-runtime "runsc" is of type "io.containerd.runsc.v1", which calls no runc: choose one that does`)
+	says(t, err, `its default-runtime "runsc" has type "io.containerd.runsc.v1", which does not call runc: choose a runtime that does`)
 	report := m.install(request(t, "one", Request{Default: true}))
 	if len(report.Engines) != 1 || report.Engines[0].Kind != engine.Containerd || len(report.Notes) != 3 || !strings.Contains(report.Notes[0], `docker is left as it is: editing "/etc/docker/daemon.json": its default-runtime "runsc"`) {
 		t.Errorf("%+v", report)
@@ -481,7 +481,7 @@ func testUnconfirmed(t *testing.T) {
 	before := m.tree()
 	m.says["/usr/bin/containerd --config /etc/containerd/config.toml config dump"] = "version = 3\n[plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.runc]\nruntime_type = 'io.containerd.runc.v2'\n"
 	_, err := m.host().Install(t.Context(), request(t, "one", Request{Default: true}))
-	says(t, err, "containerd does not do what was written: `containerd config dump` has its runtime \"runc\" call \"/usr/sbin/runc\", not /opt/runc-trace/bin/runc-trace", "everything was put back")
+	says(t, err, "containerd ignores the change: `containerd config dump` shows that its runtime \"runc\" calls \"/usr/sbin/runc\", not /opt/runc-trace/bin/runc-trace", "everything was put back")
 	m.same("install", before)
 
 	delete(m.says, "/usr/bin/containerd --config /etc/containerd/config.toml config dump")

@@ -299,7 +299,7 @@ func testRefused(t *testing.T) {
 		if !errors.As(err, &edited) || len(edited.Files) != 1 || !strings.Contains(edited.Files[0].Diff, `+    "default-runtime": "runc-trace"`) {
 			t.Errorf("%+v: %v, %+v", r, err, edited)
 		}
-		says(t, err, `/etc/docker/daemon.json: entries that tracectl did not write name runc-trace`, `line 2: "\"default-runtime\": \"runc-trace\","`)
+		says(t, err, `/etc/docker/daemon.json: entries not written by tracectl name runc-trace`, `line 2: "\"default-runtime\": \"runc-trace\","`)
 		m.same("a refused uninstall", installed)
 		if len(m.ran()) > 0 {
 			t.Error("a refused uninstall runs commands")

@@ -12,8 +12,8 @@ type Reason struct {
 }
 
 const (
-	reload   = " in the configuration, then run tracectl unload and tracectl load"
-	ifGrows  = "ignore if it stays low; otherwise "
+	reload  = " in the configuration, then run tracectl unload and tracectl load"
+	ifGrows = "ignore if it stays low; otherwise "
 )
 
 // Reasons explains each counter, by enum counter, in the order in which they are printed.

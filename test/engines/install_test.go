@@ -148,7 +148,7 @@ func TestDockerFlags(t *testing.T) {
 	refused := func(where string) {
 		t.Helper()
 		o := m.run(programs+"/tracectl", "install", "--engine=docker", "--set-default")
-		if want := where + " gives dockerd --default-runtime=other, with which it refuses the same in \"/etc/docker/daemon.json\""; o.Code != 1 || !strings.Contains(o.Stderr, want) {
+		if want := where + " passes --default-runtime=other to dockerd, which therefore rejects the same setting in \"/etc/docker/daemon.json\""; o.Code != 1 || !strings.Contains(o.Stderr, want) {
 			t.Errorf("exit code %d, %q, want %q", o.Code, o.Stderr, want)
 		}
 	}
