@@ -179,8 +179,8 @@ func chooseExecs(stderr io.Writer, known []*labels.Container, names []string, r 
 // labelPoll is the interval of looking for labels that have not arrived.
 const labelPoll = 50 * time.Millisecond
 
-// watch returns a function that reports whether the opened maps are still loaded; it looks at most once a second.
-// Unloaded maps stay readable, but get no new records.
+// watch returns a function that returns an error if the opened maps are no longer loaded. It checks at most once a
+// second. Unloaded maps stay readable, but get no new records.
 func watch(i *bpf.Instance) func() error {
 	path := filepath.Join(i.Dir, abi.PinABI)
 	opened, err := os.Stat(path)
