@@ -24,30 +24,31 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/agent"
 )
 
-const agentLong = `Fill in what is not known of a container when it is created: the labels of its pod,
-as the API server and the container engine have them, later changes too, and what
-Docker calls it. Containers that ran before the programs were loaded are registered,
-so that they are traced from then on, unless the configuration says adopt = false.
-Tracing does not wait for it: recordings and the log of execs are the same without it.
+const agentLong = `Add labels that are unknown when a container is created: labels of its pod, from the
+API server and the container engine, including later changes, and the container's name
+in Docker. The agent also adopts containers that ran before the programs were loaded:
+it registers them, and they are traced from then on (see "adopt" in the configuration).
+Tracing does not depend on the agent: it only adds labels.
 
-The sources are independent of each other; each is used where it is there:
+The sources are independent of each other, and each is used if it is available:
 
-  kubernetes  a watch on the metadata of the pods of --node, as a pod whose service
-              account may list and watch pods, or with a --kubeconfig, such as the
-              kubelet's own (/etc/kubernetes/kubelet.conf)
-  cri         the sockets of containerd and CRI-O: no credentials are needed
+  kubernetes  watches the metadata of the pods on --node, either in a pod whose service
+              account may list and watch pods, or with a --kubeconfig such as the
+              kubelet's (/etc/kubernetes/kubelet.conf)
+  cri         the sockets of containerd and CRI-O; needs no credentials
   docker      Docker's socket
 
-Where nothing is loaded, the agent waits. Of two agents one waits for the other. It
-may be killed at any moment: what it learnt stays, and the next one goes on.
+If nothing is loaded, the agent waits. A second agent waits until the first one ends.
+An agent can be killed at any time: labels that it stored stay, and the next agent
+continues.
 
 --listen serves /metrics for Prometheus, /healthz (the agent runs) and /readyz
-(programs are loaded, and a source answers). If the address is in use, the agent says
-so, goes on, and serves when it is free. Anybody on the node may connect there; for
-probes there is --check: it asks the agent that runs over a socket of root's, prints
-why the answer is no, and exits 1 then.
+(programs are loaded, and a source answers). If the address is in use, the agent logs
+a warning and serves when the address is free. Every process on the node can connect
+there, so probes should use --check: it asks the running agent over a socket that only
+root can open. If the answer is no, it prints the reason and exits with code 1.
 
-The agent needs CAP_BPF and CAP_PERFMON, and the user ID 0.`
+The agent needs CAP_BPF, CAP_PERFMON and user ID 0.`
 
 func newAgent(s *settings) *cobra.Command {
 	c := &cobra.Command{

@@ -17,18 +17,18 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/labels"
 )
 
-const clusterLong = `Ask the agents on all nodes of a Kubernetes cluster, or on those that are named, and
-put together what they answer. Each command takes the flags that it takes on a node, and
-shows the same, with the node's name in front.
+const clusterLong = `Ask the agents on all nodes of a Kubernetes cluster, or on selected nodes, and merge
+their answers. Each command takes the same flags and prints the same as on a node, with
+the node's name in front.
 
-The cluster is the one that kubectl would talk to, with the same flags and environment.
-What is asked for runs in the agents' containers, as with kubectl exec: the ClusterRole
-runc-trace-reader has the rights for it.
+The cluster is selected as in kubectl, with the same flags and environment. Commands run
+in the agents' containers, as with kubectl exec. The ClusterRole runc-trace-reader
+grants the necessary rights.
 
-Nodes that do not answer are named at the end, and why; then the exit code is 1. What
-the others answer is printed all the same.
+Nodes that fail are listed at the end, with reasons, and the exit code is 1. Answers of
+the other nodes are printed anyway.
 
-As kubectl's plugin, the same is called "kubectl runc-trace".`
+The same commands are available as a kubectl plugin: "kubectl runc-trace".`
 
 // clusterSettings holds the flags of all commands for a cluster.
 type clusterSettings struct {

@@ -18,16 +18,16 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/terminal"
 )
 
-const clusterExecLong = `Print each exec of the containers that are selected, on all nodes, from now on until
-interrupted, as "tracectl exec" does on one.
+const clusterExecLong = `Print execs of the selected containers on all nodes until interrupted, as "tracectl
+exec" does on one node.
 
-Execs of different nodes are put in order by time, as the nodes' clocks have it, as
-far as they come within half a second of each other; with --no-follow, whenever they
-come. The order of one node's execs is the one in which they were logged.
+Execs of different nodes are sorted by time, according to the nodes' clocks, if they
+arrive within half a second of each other; with --no-follow, all are sorted. Execs of
+one node are always printed in the order in which they were logged.
 
-While following, nodes that join are followed, too, and connections that break are
-made again: what was logged meanwhile is fetched then, and printed late. Where it was
-overwritten by then, stderr says so.`
+While following, tracectl also follows nodes that join the cluster, and reconnects after
+a failure. It then prints the execs that it missed, late. If some of them were already
+overwritten, stderr says so.`
 
 func newClusterExec(cs *clusterSettings) *cobra.Command {
 	c := &cobra.Command{

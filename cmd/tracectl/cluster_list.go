@@ -19,8 +19,8 @@ func newClusterContainers(cs *clusterSettings) *cobra.Command {
 		Use:   "containers [NAME]",
 		Short: "List known containers on all nodes",
 		Long: `List the containers that runc-trace registered on all nodes, by namespace, pod and
-container, as "tracectl containers" does on one. With -o json they come in the order
-in which the nodes answer.`,
+container, as "tracectl containers" does on one node. With -o json, they come in the
+order in which nodes answer.`,
 		Example: `  tracectl cluster containers -l app=web
   tracectl cluster containers --all -n 'team-*' -o json`,
 		Args: atMost(1),
@@ -41,8 +41,8 @@ func newClusterStraceback(cs *clusterSettings) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "straceback",
 		Short: "Read recorded system calls on all nodes",
-		Long: `Read the system calls of containers out of the past, whichever node they ran on, as
-"tracectl straceback" does on one.`,
+		Long: `Read recorded system calls of containers on any node, as "tracectl straceback" does on
+one node.`,
 		Example: `  tracectl cluster straceback list
   tracectl cluster straceback show default/mypod`,
 		Args: noSubcommand,
@@ -57,7 +57,7 @@ func newClusterStracebackList(cs *clusterSettings) *cobra.Command {
 		Use:   "list [NAME]",
 		Short: "List the recordings on all nodes",
 		Long: `List the recordings on all nodes, the newest crash first, as "tracectl straceback list"
-does on one. With -o json they come in the order in which the nodes answer.`,
+does on one node. With -o json, they come in the order in which nodes answer.`,
 		Example: `  tracectl cluster straceback list -n default -l app=web
   tracectl cluster straceback list -o json | jq 'select(.exitCode != 0)'`,
 		Args: atMost(1),

@@ -19,12 +19,12 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/terminal"
 )
 
-const clusterShowLong = `Print the system calls of one container, whichever node it ran on, as "tracectl
-straceback show" does on that node. All nodes are asked what they have recorded.
+const clusterShowLong = `Print the system calls of one container on any node, as "tracectl straceback show" does
+on its node. All nodes are asked for their recordings.
 
-` + nameHelp + ` A pod means
-its only container. With node_namespace_pod or node_namespace_pod_container, it is the one
-on that node.`
+` + nameHelp + `
+A pod must have only one container. node_namespace_pod and node_namespace_pod_container
+select a container on that node.`
 
 func newClusterStracebackShow(cs *clusterSettings) *cobra.Command {
 	c := &cobra.Command{

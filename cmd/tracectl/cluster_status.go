@@ -15,10 +15,10 @@ func newClusterStatus(cs *clusterSettings) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "status",
 		Short: "Show what is loaded on all nodes, and losses",
-		Long: `Show of each node since when the programs are loaded, whether they are those of its
-tracectl, whether its agent brings labels, how many containers run and are recorded,
-how many execs and system calls were logged, how many could not be, and how often
-anything was dropped. "tracectl status", or -o json, has the reasons.`,
+		Long: `Show for each node when the programs were loaded, if they are those of its tracectl, if
+its agent is alive, how many containers run and are recorded, how many execs and system
+calls were logged and lost, and how many events were dropped. For the reasons, use
+"tracectl status" or -o json.`,
 		Example: `  tracectl cluster status
   tracectl cluster status -o json | jq 'select(.dropped.noRing > 0).node'`,
 		Args: exactly(0),

@@ -20,17 +20,17 @@ func newContainers(s *settings) *cobra.Command {
 		Use:   "containers [NAME]",
 		Short: "List known containers",
 		Long: `List the containers that runc-trace registered, by namespace, pod and container, the
-newest first: those whose cgroup exists, or with --all also those that have ended
-and whose name is still known. RECORDED is "yes" where there is a recording,
-"adopted" where that begins in the middle, since the container ran before it was
-registered, "no" where there never was one, as of a pod's sandbox, and "gone" where
-its memory was used again.
+newest first. A container is listed if its cgroup exists; with --all, ended containers
+are listed too, as long as their names are kept. RECORDED is "yes" if there is a
+recording; "adopted" if the recording starts in the middle, because the container was
+registered later; "no" if there never was one, as for a pod's sandbox; and "gone" if
+its memory was reused.
 
-Columns that are empty in all rows are left out, and some if a line would be longer than
-100 characters, or than the terminal; -o wide has all columns.
+Columns that are empty in all rows are left out. So are some columns if lines would
+be longer than 100 characters or the terminal's width; -o wide prints all columns.
 
-` + nameHelp + ` With a NAME,
-containers that have ended are listed as well.`,
+` + nameHelp + `
+With NAME, ended containers are included.`,
 		Example: `  tracectl containers
   tracectl containers --all -l 'app in (web,db)' -n 'team-*'
   tracectl containers 4f1c0ffee4f1

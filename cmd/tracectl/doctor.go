@@ -25,16 +25,16 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/terminal"
 )
 
-const doctorLong = `Check what tracing needs of this host, one line per check: whether the kernel takes the
-programs, where the cgroups of containers are, what the configuration says, whether the
-real runtime answers, which engines go through runc-trace, what is loaded, how full it
-is, and whether the containers that run are known by the cgroups that they are in.
+const doctorLong = `Check this host, and print one line per check: if the kernel accepts the programs, where
+the cgroups of containers are, if the configuration is valid, if the real runtime
+answers, which engines go through runc-trace, what is loaded and how full it is, and if
+running containers are registered under their current cgroups.
 
-A check is ok; or warn, where tracing works, but less than it could; or fail, where
-containers are not traced, or not started as they should be. Below those that are not ok
-stands what to do about them. What does not apply to the host is left out. Nothing is
-changed: programs are loaded on trial, runtimes and engines are asked for their versions.
-Where a check fails, the exit code is 1.`
+Results are "ok"; "warn" if tracing works with restrictions; "fail" if containers are
+not traced or do not start normally. A remedy is printed below each warning and failure.
+Checks that do not apply to the host are left out. Nothing is changed: programs are only
+test-loaded, and runtimes and engines are only asked for their versions. If a check
+fails, the exit code is 1.`
 
 // doctorTime limits all commands that the doctor runs together.
 const doctorTime = 30 * time.Second

@@ -25,42 +25,41 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/terminal"
 )
 
-const execLong = `Print each exec of the containers that are selected, the failed ones too, from now
-on until interrupted. With --since or --no-follow, begin with the past, which is
-kept in a log of a fixed size.
+const execLong = `Print execs of the selected containers, including failed ones, until interrupted. With
+--since or --no-follow, start with past execs, which are kept in a log of a fixed size.
 
-` + nameHelp + ` A pod means
-all of its containers, also those that are made later.
+` + nameHelp + `
+A pod means all of its containers, including later ones.
 
-PCOMM is the name of the process, after the exec if that succeeded; PID and PPID are
-those of the host; RET is 0 or a negative error number. ARGS is the command line: the
-path, and the arguments behind args[0]. If the kernel runs an interpreter, as for a
-script, ARGS is the interpreter's command line. If args[0] does not name the path, ARGS
-is all arguments, and the path behind them:
+PCOMM is the name of the process, after the exec if it succeeded. PID and PPID are those
+of the host. RET is 0 or a negative error number. ARGS is the command line: the path,
+then the arguments without args[0]. If the kernel runs an interpreter, as for a script,
+ARGS is the interpreter's command line. If args[0] does not name the path, ARGS is all
+arguments, then the path:
 
   /bin/sh /entrypoint.sh --flag "a b"
   cat /etc/passwd <path /proc/self/exe>
 
-Every exec is one line. A name or an argument is in quotes if it is empty or holds
-blanks, quotes, "<", ">" or characters that a terminal cannot show. "..." ends what was
-cut, and <unreadable> stands for what could not be read. With -o json, args are all
-arguments, and pcomm is the parent's name.
+Every exec is one line. A name or argument is quoted if it is empty or contains blanks,
+quotes, "<", ">" or unprintable characters. A trailing "..." means that text was
+truncated; <unreadable> stands for text that could not be read. With -o json, args has
+all arguments, and pcomm is the parent's name.
 
-Of the past, the time is shown, unless --timestamps says otherwise: relative to the
-container's creation, or RFC 3339 with nanoseconds and zone, as "straceback show" has it.
+Past execs are shown with times by default. --timestamps selects the format: relative to
+the container's creation, or RFC 3339 with nanoseconds and zone, as in "straceback show".
 
-Where the log went round before an exec was read, stderr says how many were lost. An
-exec of a container whose name is not known any more is shown as <evicted>.
+If execs were overwritten before they were read, stderr says how many were lost. If the
+name of an exec's container is no longer kept, it is shown as <evicted>.
 
 Labels of pods come from "tracectl agent", or on CRI-O from the pod's sandbox. With a
-selector, execs of a container that is younger than 5 seconds are kept back until its
-labels are known. If an agent runs and does not bring them in time, the execs that were
-kept back are shown, and stderr says so. Other execs of containers whose labels are not
-known are left out, and counted on stderr. A container with more labels than are kept is
-shown if the others could match, with a warning.
+label selector, execs of a new container are held for up to 5 seconds until its labels
+arrive. If an agent runs but the labels do not arrive in time, the held execs are shown,
+with a warning. Other execs of containers without known labels are left out, and stderr
+says how many. If a container has more labels than can be kept, and the others could
+match, its execs are shown, with a warning.
 
-The container runtime's own execs, before the container's program, are left out
-unless --runtime is given.`
+Execs of the container runtime itself, before the container's program starts, are left
+out unless --runtime is given.`
 
 func newExec(s *settings) *cobra.Command {
 	c := &cobra.Command{

@@ -63,9 +63,9 @@ func addListOutput(c *cobra.Command) *choice {
 }
 
 // nameHelp describes NAME in the help of each command that takes a container.
-const nameHelp = `NAME is a container's ID, or engine://ID, or the beginning of either; a pod, as pod or
-namespace/pod; namespace/pod/container; or the container's own name. If several containers
-are meant, they are listed; the exit code is 4 then, and if there is none.`
+const nameHelp = `NAME is a container ID or engine://ID, or the beginning of one; a pod, as pod or
+namespace/pod; namespace/pod/container; or the container's own name. If NAME matches
+several containers, they are listed. The exit code is 4 if several or none match.`
 
 // addFilter adds the flags that select containers.
 func addFilter(c *cobra.Command) *labels.Filter {

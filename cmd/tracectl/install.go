@@ -20,47 +20,47 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/installation"
 )
 
-const installLong = `Put runc-trace between container engines and their runtimes: copy the programs to
-/opt/runc-trace/bin unless a package has brought them, write the configuration with the
-runtimes that the engines call now, have systemd load the eBPF programs at boot before
-the engines, and change the engines' configuration, where nothing else changes. A link in
-/usr/local/bin (or /opt/bin, if /usr is read-only) has tracectl found in PATH, the manual
-is below /usr/local/share/man, and bash, zsh and fish complete arguments, if they are
-there. Files of others at these paths are left alone.
+const installLong = `Put runc-trace between container engines and their runtimes. This copies the programs to
+/opt/runc-trace/bin unless a package installed them, writes a configuration with the
+engines' current runtimes, makes systemd load the eBPF programs at boot before the
+engines start, and changes only the runtime in the engines' configuration. It also adds
+a link in /usr/local/bin (or /opt/bin, if /usr is read-only), man pages below
+/usr/local/share/man, and completion for those of bash, zsh and fish that are installed.
+Existing files of others at these paths are left alone.
 
-With --set-default the engine's default runtime goes through runc-trace, under the name
-that it has (Docker's under the name runc-trace). Without it a runtime called runc-trace
-is added, with the default one's options. --all-runtimes also routes the other runtimes
-that call a program of runc's kind, such as those of RuntimeClasses nvidia or crun; those
-that are left as they are get named. Each engine's own program checks the result and says
-what it makes of it. If that is not what was meant, all is put back.
-All is installed, or, if anything fails, nothing. A file that then cannot be put back is
-named, with the reason, and "tracectl uninstall" puts it back later. A second install
-changes only what differs, such as programs of an older version; another --engine is
-added to those that are configured.
+With --set-default, the engine's default runtime goes through runc-trace and keeps its
+name (on Docker, it is named runc-trace). Without it, a runtime named runc-trace is
+added, with the options of the default one. --all-runtimes also routes other runtimes
+that call a runc-like program, such as those of RuntimeClasses nvidia or crun; runtimes
+that are not routed are listed. Each engine's own program checks the new configuration.
+If its result is not as intended, all changes are undone.
+If anything fails, nothing is installed. A file that cannot be restored then is named,
+with the reason, and "tracectl uninstall" restores it later. Installing again changes
+only differences, such as programs of an older version; another --engine is added to
+those that are configured.
 
-With --set-default, containers that run already are adopted, as "tracectl load" does it.
-Without it they are left alone, then and later: the configuration gets adopt = false.
+With --set-default, running containers are adopted, as in "tracectl load". Without it,
+they are left alone, now and later: the configuration gets adopt = false.
 
-Engines take their new configuration when they are restarted; --restart does that now,
-through systemd, and only where it is another one than before. Containers survive it:
-Docker is told to read its configuration again instead. Each engine has a minute to
-work again: containerd and CRI-O have to answer CRI's version, Docker its /_ping. If one
-does not, every file is put back, the engine is restarted again, and the error says what
-it wrote to systemd's journal. The attempt is remembered: the next one of the same
-version with the same configuration fails at once, and touches nothing, but with --retry.
+Engines use the new configuration after a restart. --restart restarts them now, through
+systemd, if their configuration changed. Containers survive the restart. Docker reloads
+its configuration instead. Each engine must work again within a minute: containerd and
+CRI-O must answer a CRI version request, and Docker /_ping. If one does not, every file
+is restored, the engine is restarted again, and the error shows its messages from
+systemd's journal. The failure is remembered: the same version with the same
+configuration then fails at once and changes nothing, unless --retry is given.
 
 --restart-command is for engines that systemd does not run. The shell runs it in place
-of systemctl, with the engine's name as $1, and it need not wait for the engine. It has
-to have somebody else restart it: what it starts itself ends with a pod, and holds its
-output open.
+of systemctl, with the engine's name as $1, and it need not wait for the engine. It must
+ask another process to restart the engine: a process that it starts itself ends with the
+pod, and holds its output open.
 
-With --host, tracectl works on the host from within a container on it, such as the init
-container of a DaemonSet: it enters the namespaces of PID 1, and takes the programs from
-its own image. The container has to be privileged and to share the host's PID namespace.
-It needs no mounts. Once an engine was told to restart, signals do not break it off.
+With --host, tracectl works on the host from within a container, such as the init
+container of a DaemonSet: it enters the namespaces of PID 1 and copies the programs from
+its own image. The container must be privileged and share the host's PID namespace. It
+needs no mounts. After an engine was told to restart, signals do not interrupt tracectl.
 
-What was changed is known in /var/lib/runc-trace, and "tracectl uninstall" puts it back.`
+Changes are recorded in /var/lib/runc-trace, and "tracectl uninstall" undoes them.`
 
 func newInstall(s *settings) *cobra.Command {
 	var r installation.Request

@@ -19,33 +19,31 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/terminal"
 )
 
-const loadLong = `Load the programs, attach them, and pin them and their maps, so that they stay
-without any process. The pools are allocated now and do not grow, however many
-containers there are and however often they restart. Beside them the kernel takes
-4 KiB for each thread of a recorded container, and up to 8 KiB for the labels of a
-pod. If no recording is free for a new container, the one whose container ended
-longest ago is used again.
+const loadLong = `Load the programs, attach them, and pin them and their maps, so that they stay without a
+process. Memory pools are allocated now and do not grow with the number of containers or
+restarts. In addition, the kernel takes 4 KiB for each thread of a recorded container,
+and up to 8 KiB for the labels of a pod. If no recording is free for a new container,
+the one whose container ended longest ago is reused.
 
-The default sizes are those of [pool] in the configuration. If the same sizes are
-loaded already, load checks every pin, and mends what is missing or wrong: maps are
-taken from the programs that use them, and hooks are attached again. It says what it
-mended. If the recordings themselves are gone, it says so and loads anew. Other sizes
-are refused: unload first, which drops what was kept.
+The default sizes are those of [pool] in the configuration. If programs are already
+loaded with the same sizes, load checks every pin and repairs missing or wrong ones: it
+takes maps from the programs that use them, and attaches hooks again. It prints each
+repair. If the recordings themselves are gone, it says so and loads everything again.
+Other sizes are refused: run unload first, which deletes all recordings.
 
-After an upgrade, --replace puts the programs of this version in the place of those
-that run, and keeps all that they recorded. Containers go on being recorded: no
-system call, exec or new container is lost or seen twice. Where the layout of what
-is kept differs between the versions, nothing is changed: the two layouts are named,
-and only unload and load, which drop what was kept, help. Where nothing is loaded,
---replace changes nothing about load. Whose programs run is shown by status.
+After an upgrade, --replace replaces the running programs with this version's and keeps
+all recordings. Recording continues: no system call, exec or new container is lost or
+recorded twice. If the two versions have different map layouts, nothing is changed, and
+the error names both layouts: run unload and load then, which deletes all recordings. If
+nothing is loaded, --replace has no effect. status shows the version that runs.
 
-Containers that run already, and that nobody registered, are adopted: found in the
-state directories of runc and crun below /run, and recorded from now on, whichever
-runtime started them. Those that were registered stay as they are. With --no-adopt,
-or adopt = false in the configuration, only containers that runc-trace starts are.
+Running containers that are not registered are adopted: load finds them in the state
+directories of runc and crun below /run, and records them from now on, whichever runtime
+started them. Registered containers are not changed. With --no-adopt, or adopt = false
+in the configuration, only containers that runc-trace starts are recorded.
 
-Kernel 5.15 or newer is needed, with type information (CONFIG_DEBUG_INFO_BTF).
-Where no bpf file system is mounted at /sys/fs/bpf, it is mounted.`
+Needs kernel 5.15 or newer, with type information (CONFIG_DEBUG_INFO_BTF). If no bpf
+file system is mounted at /sys/fs/bpf, load mounts one.`
 
 func newLoad(s *settings) *cobra.Command {
 	pool := config.DefaultPool()

@@ -13,20 +13,20 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/config"
 )
 
-const rootLong = `Tracectl loads the eBPF programs that trace containers, and reads what they kept.
+const rootLong = `Tracectl loads the eBPF programs that trace containers, and reads their recordings.
 
-The programs stay in the kernel without any process: they log every exec of
-every container that runc-trace started, and record the container's system
-calls in a ring of its own, which outlives the container. Reading takes nothing
-away from what is kept, nor from other readers.
+The programs stay in the kernel without any process. They log every exec of every
+container that runc-trace started, and record the container's system calls in a ring
+of its own, which outlives the container. Reading does not consume recordings: several
+readers can read the same ones.
 
 Exit codes: 0 success, also if a signal ended a command that follows; 1 failure;
-2 wrong usage; 3 nothing is loaded (run "tracectl load"); 4 nothing has the name
-that was given, or several things have it; 5 uninstall kept what is still needed,
-or --check found something.
+2 wrong usage; 3 nothing is loaded (run "tracectl load"); 4 no or several containers
+match a name; 5 uninstall kept files that are still needed, or --check found something
+to remove.
 
-Text that comes from a container is shown with control characters escaped. With
--o json each command prints one JSON object a line, with stable names.`
+Text from containers is printed with control characters escaped. With -o json, each
+command prints one JSON object per line, with stable names.`
 
 // newRoot returns the whole tree of commands. Man pages are generated from it, too.
 func newRoot() *cobra.Command {

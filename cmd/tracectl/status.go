@@ -25,11 +25,11 @@ func newStatus(s *settings) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "status",
 		Short: "Show what is loaded, how full it is, and losses",
-		Long: `Show what is loaded and since when, how much memory it takes, how many containers
-and recordings there are, how far the log of execs goes back, and how often anything
-was dropped, by reason. Containers that runc-trace could not register since boot are
-counted by reason, too. If nothing is loaded, the exit code is 3. If a pin is missing
-or is not what the programs need, it is named, and the exit code is 1.`,
+		Long: `Show what is loaded and since when, its memory, the number of containers and recordings,
+how far back the log of execs goes, and what was dropped, by reason. Containers that
+runc-trace could not register since boot are counted by reason, too. If nothing is
+loaded, the exit code is 3. If a pin is missing or wrong, it is named, and the exit code
+is 1.`,
 		Example: `  tracectl status
   tracectl status -o json | jq .dropped`,
 		Args: exactly(0),

@@ -16,10 +16,10 @@ func newStraceback(s *settings) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "straceback",
 		Short: "Read recorded system calls of containers",
-		Long: `Every system call of a recorded container is kept, from the container runtime's last
-steps before the container's program until its end, in a ring of a fixed size: where it
-is full, the oldest calls are overwritten, and counted. A recording outlives its
-container, and is used again for another one only when no other is free.`,
+		Long: `Every system call of a recorded container is kept in a ring of a fixed size, from the
+container runtime's last steps before the container's program until its end. When the
+ring is full, the oldest calls are overwritten and counted. A recording outlives its
+container. It is reused for another container only if no other recording is free.`,
 		Example: `  tracectl straceback list
   tracectl straceback show default/mypod`,
 		Args:       noSubcommand,

@@ -23,15 +23,15 @@ func newStracebackList(s *settings) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "list [NAME]",
 		Short: "List the recordings",
-		Long: `List the recordings: first those of containers that crashed, then the others, of both the
-most recent first. "!" marks a crash: an exit code other than 0, or a signal, but for those
-that ask a program to end. SPAN is the time between the first and the last call that is
-kept; SYSCALLS and OVERWRITTEN are how many calls are kept, and how many earlier ones are
-not any more.
+		Long: `List the recordings: crashed containers first, then the others; in each group, the newest
+first. "!" marks a crash: an exit code other than 0, or a signal other than those that
+ask a program to end. SPAN is the time between the first and the last call that is kept;
+SYSCALLS is the number of calls kept, and OVERWRITTEN the number of earlier calls that
+are gone.
 
-Columns that are empty in all rows are left out, and some if a line would be longer than
-100 characters, or than the terminal; -o wide has all columns. With -o json, recordings
-come by namespace, pod and container.
+Columns that are empty in all rows are left out. So are some columns if lines would
+be longer than 100 characters or the terminal's width; -o wide prints all columns. With
+-o json, recordings are sorted by namespace, pod and container.
 
 ` + nameHelp,
 		Example: `  tracectl straceback list

@@ -22,26 +22,29 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/timestamp"
 )
 
-const showLong = `Print the system calls of one container, in the order of time:
+const showLong = `Print the system calls of one container, sorted by time:
 
   00:00.063359811 cpu#1 pid 23855 [ls] newfstatat(dfd=AT_FDCWD, ...) = 0
 
-The time counts from the container's creation; "tid N" stands behind the PID where the
-thread is not the process's first one. IDs are those of the host. A call that others came
-in between of is printed in two lines, "write(...)..." at its begin and "...write() = 20"
-at its end. One that has not returned ends in <unfinished ...>.
+The time is relative to the container's creation. "tid N" follows the PID if the thread
+is not the first one of its process. IDs are those of the host. If other calls started
+or returned during a call, it is printed in two lines: "write(...)..." when it starts
+and "...write() = 20" when it returns. A call that has not returned ends in
+<unfinished ...>.
 
-Marks stand outside of quotes. "..." ends what is longer than what was kept. <unreadable>
-stands for memory that was not there. <read late> follows what was read only at the
-call's exit, since its page was not in memory before: the program may have changed it
-meanwhile. "(enter not seen ...)" ends a call that did not reach the kernel's code, as
-seccomp's rules decide. Arguments that the call does not take are left out.
+Marks are never inside quotes. A trailing "..." means that text was truncated.
+<unreadable> stands for memory that could not be read. <read late> follows text that was
+read only when the call returned, because its page was not in memory before; the program
+may have changed it meanwhile. "(enter not seen ...)" ends a call that did not reach the
+kernel's code, for example because seccomp's rules decided it. Arguments that the call
+does not use are left out.
 
-` + nameHelp + ` A pod means
-its only container. "node_namespace_pod" is taken as well, whatever the node. Of a
-container that was restarted, the newest run is shown, and with --previous the one before.
+` + nameHelp + `
+A pod must have only one container. "node_namespace_pod" is accepted too; the node is
+ignored. If a container was restarted, its newest run is shown; --previous selects an
+earlier one.
 
-Where earlier calls were overwritten, or some lost, stderr says how many.`
+If calls were overwritten or lost, stderr says how many.`
 
 var errNoSuchRun = errors.New("no such run")
 

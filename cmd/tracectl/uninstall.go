@@ -20,39 +20,38 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/installation"
 )
 
-const uninstallLong = `Undo what "tracectl install" did: put every file back byte for byte, with its mode, owner
-and times, and remove what was made. The programs are unloaded, which deletes all
-recordings; --dry-run says how many. Containers run on.
+const uninstallLong = `Undo "tracectl install": restore every file byte for byte, with its mode, owner and
+times, and remove files that install created. The programs are unloaded, which deletes
+all recordings; --dry-run prints how many. Containers keep running.
 
-A file that something else changed since keeps the changes: only what install put into it
-is taken out. If nothing of that is left in it, the file is left alone. If it cannot be
-taken out, nothing at all is changed, and the lines that are in the way are shown. Then
---discard-edits puts the file of before install back, and keeps the changed one below
-/var/lib/runc-trace/edited.
+If a file was changed after install, those changes are kept, and only install's part is
+taken out. If none of it is left, the file is left alone. If it cannot be taken out,
+nothing is changed, and the conflicting lines are printed. --discard-edits then restores
+the original file and keeps the changed one below /var/lib/runc-trace/edited.
 
-A file that cannot be written, such as an immutable one, is named, and the others are put
-back all the same. Correct that, and run uninstall again.
+A file that cannot be written, such as an immutable one, is named, and the other files
+are restored anyway. Fix the cause, and run uninstall again.
 
-Containers that were made through runc-trace need it as long as they are there: their
-engine calls it to start, enter, signal and delete them. So does an engine that has not
-been restarted since its configuration was put back. What they need is kept then and
-named, the programs stay loaded with all recordings, and the exit code is 5. Run uninstall
-again later to remove the rest; --force removes it now. --wait does it again by itself: it
-looks every ten seconds, and says what it waits for when that changes. --check changes
-nothing, and its exit code is 5 as long as anything is left.
+Containers that were started through runc-trace need it until they are removed: their
+engine calls it to start, enter, signal and delete them. An engine needs it until it is
+restarted with its restored configuration. Until then, uninstall keeps and lists the
+files that they need, the programs stay loaded with all recordings, and the exit code is
+5. Run uninstall again later to remove the rest, or use --force to remove it now. --wait
+retries every ten seconds, and prints what it waits for when that changes. --check
+changes nothing; its exit code is 5 if anything is left.
 
 With --restart, or --restart-command if systemd does not run the engines, the exit code
-is 1 if an engine does not work a minute later. With --host, this works on the
-host from within a container on it; see tracectl-install(8). A pod for that runs
+is 1 if an engine does not work within a minute. With --host, this works on the host
+from within a container; see tracectl-install(8). A pod for that runs
 
   tracectl uninstall --host --restart --wait --stay
 
-which sleeps when it is done, and asks as its readinessProbe
+which sleeps when it is done, and has the readinessProbe
 
   tracectl uninstall --host --check
 
-Where the pod itself was made through runc-trace it waits for its own end, and says so:
-delete it once, and its successor goes on.`
+If the pod itself was started through runc-trace, it says so and waits for its own end:
+delete it once, so that its replacement can finish.`
 
 // errKept says that another uninstall is needed.
 var errKept = errors.New(`not everything could be removed yet: run "tracectl uninstall" again then`)

@@ -16,9 +16,9 @@ func newUnload(s *settings) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "unload",
 		Short: "Stop tracing and delete all recordings",
-		Long: `Detach the programs and remove everything that is pinned. All recordings and the
-log of execs are dropped; containers run on undisturbed. Where nothing is loaded,
-nothing is done. What was loaded by another version is unloaded as well.`,
+		Long: `Detach the programs and remove all pins. All recordings and the log of execs are deleted;
+containers keep running undisturbed. If nothing is loaded, nothing is done. This also
+unloads programs of other versions.`,
 		Example: `  tracectl unload
   tracectl unload --pin-dir /sys/fs/bpf/test`,
 		Args: exactly(0),

@@ -15,9 +15,9 @@ func newVersion() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "version",
 		Short: "Print the version",
-		Long: `Print the version of tracectl, that of the layout of the pinned maps, and the build
-of the programs that it loads. What was loaded with one layout can only be read by a
-tracectl of the same layout; status shows the build of the programs that run.`,
+		Long: `Print the version of tracectl, the layout of its pinned maps, and the build of the
+programs that it loads. A tracectl can only read maps of its own layout. status shows
+the build of the programs that run.`,
 		Example: "  tracectl version -o json",
 		Args:    exactly(0),
 	}
