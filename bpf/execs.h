@@ -233,11 +233,17 @@ static __always_inline void task_exits(void)
 	u64 cgroup = cgroup_of(task);
 	bool last = task->signal->live.counter == 0;
 	s32 status = last ? wait_status(task) : task->exit_code;
+	bool killed = last && (status & 0x7f);
 	struct identity *identity;
-	u64 *binding;
+	u64 *binding = NULL;
 
+	if (last)
+		binding = bpf_map_lookup_elem(&containers, &cgroup);
+	/* A thread that is killed before its first call has no storage yet. */
+	if (killed && binding && (!call || call->cgroup != cgroup))
+		call = follow(task, cgroup, *binding);
 	if (call && call->ring && call->cgroup == cgroup) {
-		if (!call->active && last && (status & 0x7f)) {
+		if (!call->active && killed) {
 			/* Killed outside of any call: a crash. */
 			call->active = 1;
 			call->number = NUMBER_NONE;
@@ -249,9 +255,6 @@ static __always_inline void task_exits(void)
 			write_call(call, task, boot_time(), status, CALL_UNFINISHED);
 		call->active = 0;
 	}
-	if (!last)
-		return;
-	binding = bpf_map_lookup_elem(&containers, &cgroup);
 	if (!binding)
 		return;
 	identity = identity_of(*binding);
