@@ -31,7 +31,7 @@ func TestTerminationLog(t *testing.T) {
 		code int
 		want string
 	}{
-		{[]string{"install", "--engine=crio"}, exitFailure, "crio was not found: neither its program, nor its unit, nor its configuration"},
+		{[]string{"install", "--engine=crio"}, exitFailure, "crio was not found: it has no program, unit or configuration"},
 		{[]string{"install", "--engine=podman"}, 0, "podman: its runtime runc-trace goes through /opt/runc-trace/bin/runc-trace to /usr/bin/crun"},
 		{[]string{"install", "--engine=podman"}, 0, "podman: its runtime runc-trace goes through /opt/runc-trace/bin/runc-trace to /usr/bin/crun; nothing was changed"},
 		{[]string{"install", "--engine=containerd"}, 0, "containerd: its runtime runc-trace goes through /opt/runc-trace/bin/runc-trace-runc to /usr/sbin/runc"},

@@ -172,7 +172,7 @@ func executable() (string, error) {
 		path, err = filepath.EvalSymlinks(path)
 	}
 	if err != nil {
-		return "", fmt.Errorf("looking for tracectl itself: %w", err)
+		return "", fmt.Errorf("finding tracectl itself: %w", err)
 	}
 	return path, nil
 }

@@ -134,7 +134,7 @@ handler: runc-trace
 	got := shell(t, tracectl, "uninstall", "--root", root)
 	refusal := "; nothing was changed: correct that, or use --discard-edits to put the file of before back, which keeps the changed one below /var/lib/runc-trace/edited\n"
 	if got.Code != exitFailure || got.Stdout != "" || !strings.HasPrefix(got.Stderr, "diff "+podman+" ") ||
-		!strings.Contains(got.Stderr, "\n+[engine\ntracectl: changed since install, and cannot be undone: "+podman+": it cannot be parsed (") || !strings.HasSuffix(got.Stderr, refusal) {
+		!strings.Contains(got.Stderr, "\n+[engine\ntracectl: changed since the installation and cannot be restored: "+podman+": it cannot be parsed (") || !strings.HasSuffix(got.Stderr, refusal) {
 		t.Errorf("uninstalling what was edited: %+v", got)
 	}
 	if err := os.WriteFile(conf, text, 0o644); err != nil {

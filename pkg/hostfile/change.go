@@ -79,7 +79,7 @@ func note(path string, before, after contents) string {
 		case kindFile:
 			return fmt.Sprintf("a file (sha256 %.12s)", c.Digest)
 		}
-		return "not there"
+		return "absent"
 	}
-	return fmt.Sprintf("%s was %s, and is %s\n", path, describe(before), describe(after))
+	return fmt.Sprintf("%s was %s and is %s\n", path, describe(before), describe(after))
 }

@@ -20,7 +20,7 @@ import (
 const StateDir = "/var/lib/runc-trace"
 
 // ErrBusy says that another process has the store open.
-var ErrBusy = errors.New("another install or uninstall is running: try again when it is done")
+var ErrBusy = errors.New("another install or uninstall is running: try again later")
 
 // File is a file as it should be.
 type File struct {
@@ -87,7 +87,7 @@ func open(root string, inverse Inverse, d disk) (*Store, error) {
 
 // View returns a read-only store. It does not create StateDir.
 func View(root string, inverse Inverse) (*Store, error) {
-	s := &Store{root: root, inverse: inverse, disk: disk{step: func(what string) error { return fmt.Errorf("%s: the store was opened to be looked at", what) }}}
+	s := &Store{root: root, inverse: inverse, disk: disk{step: func(what string) error { return fmt.Errorf("%s: the store was opened read-only", what) }}}
 	var err error
 	s.journal, err = s.readJournal()
 	return s, err
@@ -212,7 +212,7 @@ func (s *Store) Apply(files []File) ([]Change, error) {
 		return public(changes), nil
 	}
 	if problem := s.Rollback(); problem != nil {
-		return nil, fmt.Errorf("%w; putting everything back failed, too: %w", err, problem)
+		return nil, fmt.Errorf("%w; restoring everything failed, too: %w", err, problem)
 	}
 	return nil, err
 }

@@ -231,8 +231,8 @@ func TestRefuses(t *testing.T) {
 	root := host(t)
 	before := treetest.Read(t, root)
 	for want, file := range map[string]File{
-		"reading /etc/crio: it is neither a file nor a symbolic link": {Path: "/etc/crio"},
-		`path "etc/x" is not absolute`:                                {Path: "etc/x"},
+		"reading /etc/crio: it is not a file or a symbolic link": {Path: "/etc/crio"},
+		`path "etc/x" is not absolute`:                           {Path: "etc/x"},
 	} {
 		s := mustOpen(t, root)
 		if _, err := s.Apply([]File{{Path: "/etc/y"}, file}); err == nil || !strings.Contains(err.Error(), want) {
@@ -259,7 +259,7 @@ func TestRefuses(t *testing.T) {
 	if err := os.WriteFile(journal, []byte(other), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Open(root, nil); err == nil || !strings.Contains(err.Error(), "is of version 2, and this tracectl knows 1") {
+	if _, err := Open(root, nil); err == nil || !strings.Contains(err.Error(), "has version 2, but this tracectl needs 1") {
 		t.Errorf("a journal of another version: %v", err)
 	}
 }
@@ -279,7 +279,7 @@ func TestEdited(t *testing.T) {
 	edit("opt/bin/program", "\x7fELF\x00other")
 	edited := treetest.Read(t, root)
 	want := &EditedError{[]Edited{
-		{"/opt/bin/program", errNoInverse, "/opt/bin/program was a file (sha256 1d9e4d94fd19), and is a file (sha256 027a0959a681)\n"},
+		{"/opt/bin/program", errNoInverse, "/opt/bin/program was a file (sha256 1d9e4d94fd19) and is a file (sha256 027a0959a681)\n"},
 		{"/etc/containerd/config.toml", errNoInverse, `diff /etc/containerd/config.toml /etc/containerd/config.toml
 --- /etc/containerd/config.toml
 +++ /etc/containerd/config.toml
@@ -294,7 +294,7 @@ func TestEdited(t *testing.T) {
 		if version != "" {
 			apply(t, root, version)
 			edited = treetest.Read(t, root)
-			want.Files[0].Diff = "/opt/bin/program was a file (sha256 1d9e4d94fd19), and is a file (sha256 19816dff879e)\n"
+			want.Files[0].Diff = "/opt/bin/program was a file (sha256 1d9e4d94fd19) and is a file (sha256 19816dff879e)\n"
 			want.Files[1].Diff = strings.NewReplacer("1,2 +1,3", "1,2 +1,2", " # one\n+# and mine", "-# one\n+# two").Replace(want.Files[1].Diff)
 		}
 		s := mustOpen(t, root)

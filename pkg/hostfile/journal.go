@@ -150,7 +150,7 @@ func (s *Store) readJournal() (journal, error) {
 		return j, fmt.Errorf("reading the journal %s: %w", path, err)
 	}
 	if j.Version != journalVersion {
-		return j, fmt.Errorf("the journal %s is of version %d, and this tracectl knows %d: use the one that wrote it", path, j.Version, journalVersion)
+		return j, fmt.Errorf("the journal %s has version %d, but this tracectl needs %d: use the tracectl that wrote it", path, j.Version, journalVersion)
 	}
 	return j, nil
 }
@@ -188,7 +188,7 @@ func (s *Store) keep(c contents) error {
 	}
 	err = s.place(path, contents{state: state{Kind: kindFile, Mode: 0o600, UID: os.Geteuid(), GID: os.Getegid()}, data: c.data}, false)
 	if err != nil {
-		return explain("keeping an original below", StateDir, err)
+		return explain("saving an original below", StateDir, err)
 	}
 	return nil
 }
@@ -207,7 +207,7 @@ func (s *Store) kept(of state) (contents, error) {
 		return c, err
 	}
 	if digest(c.data) != of.Digest {
-		return c, fmt.Errorf("%s is not what was kept there", path)
+		return c, fmt.Errorf("%s was changed: it is not the original that was kept", path)
 	}
 	return c, nil
 }

@@ -60,7 +60,7 @@ func (e *LeftError) Add(files ...Left) {
 }
 
 func (e *LeftError) add(path string, err error) {
-	e.Add(Left{path, explain("putting back", path, err)})
+	e.Add(Left{path, explain("restoring", path, err)})
 }
 
 func (e *LeftError) orNil() error {
@@ -75,11 +75,11 @@ var remedies = []struct {
 	errno  unix.Errno
 	remedy string
 }{
-	{unix.EPERM, "if lsattr shows it or its directory to be immutable, chattr -i"},
-	{unix.EBUSY, "it is a mount point: change the file that is mounted there, or unmount it"},
-	{unix.EROFS, "its file system is mounted read-only: remount it, or install what belongs there in the system's image"},
-	{unix.ENOSPC, "its file system is full: make room"},
-	{unix.EDQUOT, "the disk quota is used up: make room"},
+	{unix.EPERM, "if lsattr shows that it or its directory is immutable, run chattr -i"},
+	{unix.EBUSY, "it is a mount point: change the mounted file, or unmount it"},
+	{unix.EROFS, "its file system is read-only: remount it, or put the file into the system's image"},
+	{unix.ENOSPC, "its file system is full: free some space"},
+	{unix.EDQUOT, "the disk quota is used up: free some space"},
 }
 
 // explain says what failed on which file of the host, why, and how to fix it.

@@ -83,10 +83,10 @@ func TestObstacles(t *testing.T) {
 		path string
 		says string
 	}{
-		"an immutable file": {immutable, "srv/config/daemon.json", "writing /srv/config/daemon.json: operation not permitted (if lsattr shows it or its directory to be immutable, chattr -i)"},
-		"a mount point":     {mountPoint, "srv/config/daemon.json", "writing /srv/config/daemon.json: device or resource busy (it is a mount point: change the file that is mounted there, or unmount it)"},
-		"read-only":         {readOnly, "srv/config", "writing /srv/config/daemon.json: read-only file system (its file system is mounted read-only: remount it, or install what belongs there in the system's image)"},
-		"a full disk":       {full, "srv/config", "writing /srv/config/daemon.json: no space left on device (its file system is full: make room)"},
+		"an immutable file": {immutable, "srv/config/daemon.json", "writing /srv/config/daemon.json: operation not permitted (if lsattr shows that it or its directory is immutable, run chattr -i)"},
+		"a mount point":     {mountPoint, "srv/config/daemon.json", "writing /srv/config/daemon.json: device or resource busy (it is a mount point: change the mounted file, or unmount it)"},
+		"read-only":         {readOnly, "srv/config", "writing /srv/config/daemon.json: read-only file system (its file system is read-only: remount it, or put the file into the system's image)"},
+		"a full disk":       {full, "srv/config", "writing /srv/config/daemon.json: no space left on device (its file system is full: free some space)"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			ownMounts(t)
@@ -134,7 +134,7 @@ func TestLeft(t *testing.T) {
 		if !errors.As(err, &left) || !errors.Is(err, errCrash) || len(left.Files) != 2 || left.Files[0].Path != "/srv/nowhere.conf" || left.Files[1].Path != "/opt/bin/program" {
 			t.Fatalf("the error is %v", err)
 		}
-		if want := "putting back /srv/nowhere.conf: device or resource busy (it is a mount point"; !strings.Contains(err.Error(), want) {
+		if want := "restoring /srv/nowhere.conf: device or resource busy (it is a mount point"; !strings.Contains(err.Error(), want) {
 			t.Errorf("error %q does not say %q", err, want)
 		}
 		if err := s.Close(); err != nil {

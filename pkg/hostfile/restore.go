@@ -48,7 +48,7 @@ type EditedError struct {
 	Files []Edited
 }
 
-var errNoInverse = errors.New("nothing is known of its format")
+var errNoInverse = errors.New("its format is unknown")
 
 // Edited is a file that was edited after it was written.
 type Edited struct {
@@ -62,7 +62,7 @@ func (e *EditedError) Error() string {
 	for _, f := range e.Files {
 		parts = append(parts, fmt.Sprintf("%s: %v", f.Path, f.Err))
 	}
-	return "changed since install, and cannot be undone: " + strings.Join(parts, "; ")
+	return "changed since the installation and cannot be restored: " + strings.Join(parts, "; ")
 }
 
 // restoration is a change that restores a file.

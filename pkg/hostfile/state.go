@@ -31,7 +31,7 @@ const (
 )
 
 // errOther reports a file of kindOther.
-var errOther = errors.New("it is neither a file nor a symbolic link")
+var errOther = errors.New("it is not a file or a symbolic link")
 
 // state describes the file at a path, without its contents.
 type state struct {

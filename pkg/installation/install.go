@@ -96,7 +96,7 @@ func (h Host) foresee(ctx context.Context, r Request, store *hostfile.Store, rep
 	if loaded, err := h.WouldLoad(); err == nil {
 		report.load(loaded)
 	} else {
-		report.Notes = append(report.Notes, fmt.Sprintf("whether the programs would be loaded is not known: %v", err))
+		report.Notes = append(report.Notes, fmt.Sprintf("cannot tell whether the programs would be loaded: %v", err))
 	}
 	for _, e := range inOrder(report.Engines) {
 		changed := slices.ContainsFunc(report.Changes, func(c hostfile.Change) bool { return c.For == e.String() })
@@ -182,7 +182,7 @@ func (h Host) files(r Request, report *Report) ([]hostfile.File, *attempt, error
 	}
 	now, err := config.Parse(string(text))
 	if err != nil {
-		return nil, nil, fmt.Errorf("%s is not right, correct it first: %w", config.DefaultPath, err)
+		return nil, nil, fmt.Errorf("%s is invalid, correct it first: %w", config.DefaultPath, err)
 	}
 	routes := newRoutes(now, r.Default)
 	dir, _, err := h.programs(r.Executable, r.BinDir)
@@ -202,7 +202,7 @@ func (h Host) files(r Request, report *Report) ([]hostfile.File, *attempt, error
 		}
 		edits, err := e.Edit(attempt.watched(h.engine(), e), routed.request(r))
 		if r.Kind == "" && (errors.Is(err, engine.ErrNoCRI) || errors.Is(err, engine.ErrNotRunc)) {
-			report.Notes = append(report.Notes, fmt.Sprintf("%s is left as it is: %s", e, strings.TrimPrefix(err.Error(), fmt.Sprintf("configuring %s: ", e))))
+			report.Notes = append(report.Notes, fmt.Sprintf("%s is left unchanged: %s", e, strings.TrimPrefix(err.Error(), fmt.Sprintf("configuring %s: ", e))))
 			continue
 		}
 		if err != nil {
@@ -215,7 +215,7 @@ func (h Host) files(r Request, report *Report) ([]hostfile.File, *attempt, error
 		report.Engines = append(report.Engines, routed)
 	}
 	if len(report.Engines) == 0 {
-		return nil, nil, fmt.Errorf("no container engine was found that can be configured (looked for %s): install one, or configure it by hand to call %s%s",
+		return nil, nil, fmt.Errorf("no configurable container engine was found (looked for %s): install one, or configure yours by hand to call %s%s",
 			kinds(), path.Join(dir, shimName), reasons(report.Notes))
 	}
 	settings, err := routes.write(text)
@@ -227,13 +227,13 @@ func (h Host) files(r Request, report *Report) ([]hostfile.File, *attempt, error
 		return nil, nil, err
 	}
 	if !h.hasSystemd() && h.live() {
-		report.Notes = append(report.Notes, `systemd is not here: have "tracectl load" run at each boot, before the engines`)
+		report.Notes = append(report.Notes, `systemd was not found: run "tracectl load" at each boot, before the engines start`)
 	}
 	return append(files, engineFiles...), attempt, nil
 }
 
 // secretsNote warns the user before recording begins.
-const secretsNote = "recordings hold arguments, and the beginnings of what is read and written, secrets too: root can read them"
+const secretsNote = "recordings hold arguments and the first bytes of data read and written, including secrets: root can read them"
 
 // agentAdvice says what the agent is for and how to start it. In a pod, the DaemonSet runs one already.
 func (h Host) agentAdvice(engines []Engine) []string {
@@ -245,7 +245,7 @@ func (h Host) agentAdvice(engines []Engine) []string {
 	if !h.hasSystemd() {
 		how = "keep tracectl agent running"
 	}
-	return []string{"pods' labels from the API server, and metrics, come from the agent, which is not started: " + how}
+	return []string{"the agent is not running; it adds metrics and pod labels from the API server: " + how}
 }
 
 func reasons(notes []string) string {
@@ -272,7 +272,7 @@ func (h Host) engines(kind engine.Kind, report *Report) ([]engine.Engine, error)
 		switch {
 		case kind != "" && e.Kind != kind:
 		case kind == "" && e.Binary == "":
-			report.Notes = append(report.Notes, fmt.Sprintf("%s is left as it is: there is configuration of it, but not its program", e))
+			report.Notes = append(report.Notes, fmt.Sprintf("%s is left unchanged: its configuration exists, but its program does not", e))
 		default:
 			engines = append(engines, e)
 		}
@@ -283,7 +283,7 @@ func (h Host) engines(kind engine.Kind, report *Report) ([]engine.Engine, error)
 		}
 	}
 	if kind != "" && len(engines) == 0 {
-		return nil, errors.Join(fmt.Errorf("%s was not found: neither its program, nor its unit, nor its configuration", kind), problem)
+		return nil, errors.Join(fmt.Errorf("%s was not found: it has no program, unit or configuration", kind), problem)
 	}
 	if kind == "" && problem != nil {
 		return nil, problem
@@ -342,7 +342,7 @@ func (e Engine) remedy() string {
 	if !slices.ContainsFunc(e.Left, func(r engine.Runtime) bool { return slices.Contains(possible, r) }) {
 		return ""
 	}
-	return " (--all-runtimes routes those of runc's kind, too)"
+	return " (--all-runtimes also routes the runc-compatible ones)"
 }
 
 // request returns the request for an engine's configuration.
@@ -357,10 +357,10 @@ func (h Host) name(e engine.Engine, r engine.Runtime, routes *routes, dir string
 		name = strings.TrimPrefix(strings.TrimPrefix(path.Base(r.Path), shimName), "-")
 		return name, strings.Join(routes.config.RuntimeFor(name), ", "), nil
 	case r.Path == "" || !h.exists(r.Path):
-		return "", r.Path, fmt.Errorf("%s has the runtime %q, but there is no such program%s: install it, or correct the engine's configuration",
+		return "", r.Path, fmt.Errorf("%s has the runtime %q, but its program%s does not exist: install it, or correct the engine's configuration",
 			e, r.Name, strings.TrimSuffix(" "+r.Path, " "))
 	case h.sameFile(r.Path, path.Join(dir, shimName)):
-		return "", r.Path, fmt.Errorf("%s has the runtime %q, which is runc-trace itself (%s): configure the real one there", e, r.Name, r.Path)
+		return "", r.Path, fmt.Errorf("%s has the runtime %q, which is runc-trace itself (%s): configure the real runtime there", e, r.Name, r.Path)
 	}
 	return routes.name(e, r.Path), r.Path, nil
 }
@@ -415,7 +415,7 @@ func (h Host) activate(ctx context.Context, p plan, report *Report, store *hostf
 			continue
 		}
 		if said := e.Complaints(going, h.engine(), started); said != "" {
-			err = fmt.Errorf("%w; it said: %s", err, said)
+			err = fmt.Errorf("%w; it printed: %s", err, said)
 		}
 		return h.takeBack(going, p, err, told, loaded, store, report)
 	}
@@ -438,12 +438,12 @@ func inOrder(engines []Engine) []*Engine {
 // undone adds to an error the problems with undoing the rest.
 func undone(err error, problems ...error) error {
 	if problem := errors.Join(problems...); problem != nil {
-		err = fmt.Errorf("%w; putting everything back failed, too: %w", err, problem)
+		err = fmt.Errorf("%w; restoring everything failed, too: %w", err, problem)
 	}
 	var left *hostfile.LeftError
 	switch {
 	case errors.As(err, &left):
-		return fmt.Errorf("%w; this stays as it was installed, with what it needs: correct that, and run tracectl uninstall", err)
+		return fmt.Errorf("%w; those files stay installed, with what they need: correct that, and run tracectl uninstall", err)
 	case errors.Join(problems...) != nil:
 		return err
 	}

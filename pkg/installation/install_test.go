@@ -321,7 +321,7 @@ func TestFailed(t *testing.T) {
 		},
 		"an engine does not start": {
 			func(m *machine) { m.fails["/usr/bin/systemctl reload docker"] = "it is broken" },
-			[]string{"docker did not take its new configuration", "it is broken", "everything was put back, and containerd works again, with plain runc"}, "unload",
+			[]string{"docker did not load its new configuration", "it is broken", "everything was put back, and containerd works again, with plain runc"}, "unload",
 		},
 		"a file of ours cannot be written": {
 			func(m *machine) { treetest.Write(m.t, m.root, map[string]string{"etc/runc-trace": "a file"}) },
@@ -331,13 +331,13 @@ func TestFailed(t *testing.T) {
 			func(m *machine) {
 				treetest.Write(m.t, m.root, map[string]string{"etc/runc-trace/config.toml": "runtime ="})
 			},
-			[]string{"/etc/runc-trace/config.toml is not right, correct it first: "}, "",
+			[]string{"/etc/runc-trace/config.toml is invalid, correct it first: "}, "",
 		},
 		"no shim": {
 			func(m *machine) {}, []string{"runc-trace is not beside tracectl in "}, "",
 		},
 		"no runtime": {
-			func(m *machine) { os.Remove(filepath.Join(m.root, "usr/sbin/runc")) }, []string{`has the runtime "runc", but there is no such program`}, "",
+			func(m *machine) { os.Remove(filepath.Join(m.root, "usr/sbin/runc")) }, []string{`has the runtime "runc", but its program does not exist`}, "",
 		},
 		"the shim for a runtime": {
 			func(m *machine) {
@@ -417,7 +417,7 @@ func testLeftAlone(t *testing.T) {
 	_, err = m.host().Install(t.Context(), request(t, "one", Request{Kind: engine.Podman}))
 	says(t, err, "podman was not found")
 	_, err = newMachine(t).host().Install(t.Context(), request(t, "one", Request{}))
-	says(t, err, "no container engine was found", "containerd, docker, crio, podman")
+	says(t, err, "no configurable container engine was found", "containerd, docker, crio, podman")
 }
 
 // TestAllRuntimes routes all runtimes that call runc, names the others, and reverses all of it.
@@ -431,7 +431,7 @@ func testAllRuntimes(t *testing.T) {
 	})
 	before := m.tree()
 	report := m.install(request(t, "one", Request{Default: true}))
-	if got, want := report.Engines[0].Untraced(), "not traced: containers of its runtimes kata (io.containerd.kata.v2), crun (--all-runtimes routes those of runc's kind, too)"; got != want {
+	if got, want := report.Engines[0].Untraced(), "not traced: containers of its runtimes kata (io.containerd.kata.v2), crun (--all-runtimes also routes the runc-compatible ones)"; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
 	for range 2 { // the second round changes nothing
@@ -464,7 +464,7 @@ func testNotRunc(t *testing.T) {
 	_, err := m.host().Install(t.Context(), request(t, "one", Request{Kind: engine.Docker, Default: true}))
 	says(t, err, `its default-runtime "runsc" has type "io.containerd.runsc.v1", which does not call runc: choose a runtime that does`)
 	report := m.install(request(t, "one", Request{Default: true}))
-	if len(report.Engines) != 1 || report.Engines[0].Kind != engine.Containerd || len(report.Notes) != 3 || !strings.Contains(report.Notes[0], `docker is left as it is: editing "/etc/docker/daemon.json": its default-runtime "runsc"`) {
+	if len(report.Engines) != 1 || report.Engines[0].Kind != engine.Containerd || len(report.Notes) != 3 || !strings.Contains(report.Notes[0], `docker is left unchanged: editing "/etc/docker/daemon.json": its default-runtime "runsc"`) {
 		t.Errorf("%+v", report)
 	}
 	report = m.install(request(t, "one", Request{Kind: engine.Docker}))
@@ -488,7 +488,7 @@ func testUnconfirmed(t *testing.T) {
 	m.started["/usr/bin/containerd"] = time.Now().Add(-time.Hour)
 	m.says["crictl info"] = `{"containerd": {"defaultRuntimeName": "runc", "runtimes": {"runc": {"runtimeType": "io.containerd.runc.v2", "options": {"BinaryName": ""}}}}}`
 	_, err = m.host().Install(t.Context(), request(t, "one", Request{Default: true, Restart: true}))
-	says(t, err, "containerd does not work with its new configuration", "its default runtime does not call /opt/runc-trace/bin/runc-trace, by its own answer", "everything was put back")
+	says(t, err, "containerd does not work with its new configuration", "it reports that its default runtime does not call /opt/runc-trace/bin/runc-trace", "everything was put back")
 	if strings.Contains(m.contents("etc/containerd/config.toml"), "runc-trace") {
 		t.Error("it was not put back")
 	}

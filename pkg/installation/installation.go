@@ -226,7 +226,7 @@ func (h Host) ownFiles(executable, binDir string, settings []byte, names []strin
 		for _, program := range [][2]string{{shimName, filepath.Join(filepath.Dir(executable), shimName)}, {tracectlName, executable}} {
 			data, err := regular.Read(program[1], regular.Program)
 			if errors.Is(err, fs.ErrNotExist) {
-				return nil, fmt.Errorf("%s is not beside tracectl in %s: put both into one directory", program[0], filepath.Dir(executable))
+				return nil, fmt.Errorf("%s is not beside tracectl in %s: put both in one directory", program[0], filepath.Dir(executable))
 			}
 			if err != nil {
 				return nil, fmt.Errorf("reading program: %w", err)
@@ -272,7 +272,7 @@ func (h Host) unit(name, text, dir string) (file string, data []byte) {
 func (h Host) programs(executable, binDir string) (dir string, copied bool, err error) {
 	self, err := os.Stat(executable)
 	if err != nil {
-		return "", false, fmt.Errorf("looking for tracectl itself: %w", err)
+		return "", false, fmt.Errorf("finding tracectl itself: %w", err)
 	}
 	if binDir != install.BinDir {
 		return binDir, true, nil

@@ -27,7 +27,7 @@ const (
 const jitter = 100 * time.Millisecond
 
 // errOld says that an engine still uses its previous configuration.
-var errOld = errors.New("it runs since before, or with what it had before")
+var errOld = errors.New("it still runs with its previous configuration")
 
 // runsShim has the real runtime print its version through the path by which the engine will call the shim.
 func (h Host) runsShim(ctx context.Context, e Engine) error {
@@ -38,10 +38,10 @@ func (h Host) runsShim(ctx context.Context, e Engine) error {
 	defer cancel()
 	said, err := h.Run(ctx, e.Shim, "--version")
 	if err == nil && strings.TrimSpace(string(said)) == "" {
-		err = errors.New("it says nothing")
+		err = errors.New("it printed nothing")
 	}
 	if err != nil {
-		return fmt.Errorf("trying %s --version, which is to run %s: %w", e.Shim, e.Real, err)
+		return fmt.Errorf("running %s --version, which calls %s: %w", e.Shim, e.Real, err)
 	}
 	return nil
 }
@@ -65,7 +65,7 @@ func (h Host) reload(ctx context.Context, r Request, e *Engine, store *hostfile.
 	done, what, err := h.tell(ctx, e.Engine, r.RestartCommand)
 	switch {
 	case err != nil:
-		return true, fmt.Errorf("%s did not take its new configuration: %w", e, err)
+		return true, fmt.Errorf("%s did not load its new configuration: %w", e, err)
 	case !done:
 		report.Commands = append(report.Commands, what)
 		return false, nil
@@ -105,9 +105,9 @@ func (h Host) obeys(ctx context.Context, e *Engine, r Request) error {
 	case err != nil || !asked || r.met(use):
 		return err
 	case r.Default:
-		return fmt.Errorf("its default runtime does not call %s, by its own answer", e.Shim)
+		return fmt.Errorf("it reports that its default runtime does not call %s", e.Shim)
 	}
-	return fmt.Errorf("none of its runtimes calls %s, by its own answer", e.Shim)
+	return fmt.Errorf("it reports that none of its runtimes calls %s", e.Shim)
 }
 
 // mute reports whether an engine that can reload its configuration cannot be queried, because it listens only on the
@@ -166,16 +166,16 @@ func (h Host) works(ctx context.Context, e engine.Engine, stale func() bool) err
 		}
 		if ctx.Err() != nil {
 			if problem = cmp.Or(problem, err); problem == nil {
-				problem = errors.New("it answered too late to be seen to stay up")
+				problem = errors.New("it answered too late to show that it stays up")
 			}
-			return fmt.Errorf("waited %v in vain: %w", h.Patience, problem)
+			return fmt.Errorf("timed out after %v: %w", h.Patience, problem)
 		}
 		if err == nil {
 			if err = try(); err == nil {
 				if now, _ := h.Started(e.Binary); now.Sub(since).Abs() < jitter {
 					return nil
 				}
-				err = errors.New("it does not stay up")
+				err = errors.New("it stops again")
 			}
 		}
 		if ctx.Err() == nil || problem == nil { // an error in the very last moment says nothing
@@ -211,7 +211,7 @@ func (h Host) takeBack(ctx context.Context, p plan, err error, told []*Engine, l
 	}
 	problems = append(problems, h.unload(loaded))
 	if problem := errors.Join(problems...); problem != nil {
-		err = fmt.Errorf("%w; putting everything back failed, too: %w", err, problem)
+		err = fmt.Errorf("%w; restoring everything failed, too: %w", err, problem)
 	} else {
 		err = fmt.Errorf("%w; everything was put back, and %s; this is not tried again with the same version and configuration, except by --retry", err, strings.Join(runtimes, ", "))
 	}
@@ -238,7 +238,7 @@ func (h Host) forgetDefault(ctx context.Context, p plan, e *Engine, store *hostf
 // runtimeNow returns the runtime with which an engine starts containers after its files were restored.
 func (h Host) runtimeNow(e *Engine) string {
 	if h.usesShim(e) {
-		return "runc-trace as it was installed before"
+		return "the previously installed runc-trace"
 	}
 	return "plain " + path.Base(e.Runtime.Path) + ", without runc-trace"
 }
@@ -296,7 +296,7 @@ func (h Host) forgetRuntime(ctx context.Context, e engine.Engine, store *hostfil
 	_, _, err = h.tell(ctx, e, command)
 	for end := time.Now().Add(h.Patience); err == nil && h.offers(ctx, e, shims); time.Sleep(h.Patience / 100) {
 		if time.Now().After(end) {
-			err = fmt.Errorf("waited %v in vain", h.Patience)
+			err = fmt.Errorf("timed out after %v", h.Patience)
 		}
 	}
 	return errors.Join(err, store.Rollback())

@@ -68,8 +68,8 @@ func testRejected(t *testing.T) {
 	r := request(t, "one", Request{Default: true, Restart: true})
 	said := attempt(r, whole)
 	for _, words := range []string{
-		"containerd does not work with its new configuration: waited 1m0s in vain: asking containerd: connection refused",
-		`it said: level=fatal msg="unknown \x1b[2J field"`,
+		"containerd does not work with its new configuration: timed out after 1m0s: asking containerd: connection refused",
+		`it printed: level=fatal msg="unknown \x1b[2J field"`,
 		"everything was put back, and containerd works again, with plain runc, without runc-trace",
 		"--retry",
 	} {
@@ -170,7 +170,7 @@ func testRestartCommand(t *testing.T) {
 	// One command fails, and one does nothing.
 	for command, words := range map[string][]string{
 		"sv restart":  {`running the restart command "sv restart": exit status 1: no such service`},
-		"true":        {"containerd does not work with its new configuration", errOld.Error(), "putting everything back failed, too", "containerd: waited"},
+		"true":        {"containerd does not work with its new configuration", errOld.Error(), "restoring everything failed, too", "containerd: timed out"},
 		"sv restart.": {"unknown"},
 	} {
 		m.fails["sh -c sv restart sh"] = "no such service"
@@ -245,7 +245,7 @@ func testShimTried(t *testing.T) {
 	m.fails["/opt/runc-trace/bin/runc-trace --version"] = "permission denied"
 	before := m.tree()
 	_, err := m.host().Install(t.Context(), request(t, "one", Request{Default: true, Restart: true}))
-	says(t, err, "trying /opt/runc-trace/bin/runc-trace --version, which is to run /usr/sbin/runc", "permission denied", "everything was put back")
+	says(t, err, "running /opt/runc-trace/bin/runc-trace --version, which calls /usr/sbin/runc", "permission denied", "everything was put back")
 	m.same("a failed install", before)
 	for _, command := range m.ran() {
 		if strings.Contains(command, "restart") {
@@ -266,7 +266,7 @@ func testUnsteady(t *testing.T) {
 		t.Error(err)
 	}
 	h.Started = func(string) (time.Time, bool) { return time.Now(), true }
-	says(t, h.works(t.Context(), e, func() bool { return false }), "it does not stay up")
+	says(t, h.works(t.Context(), e, func() bool { return false }), "it stops again")
 }
 
 // TestUninstalledEngineFails reports an engine that does not work with its own configuration.
@@ -279,7 +279,8 @@ func testUninstalledEngineFails(t *testing.T) {
 	m.install(request(t, "one", Request{Default: true}))
 	m.started["/usr/bin/containerd"] = time.Now()
 	_, err := m.host().Uninstall(t.Context(), Removal{Restart: true})
-	says(t, err, "containerd has its configuration back, but: waited", "connection refused", "level=fatal")
+	says(t, err, "containerd has its configuration back, but does not use it: timed out",
+		"connection refused", "level=fatal")
 	delete(m.refuses, engine.Containerd)
 	m.uninstall(Removal{Restart: true})
 	m.same("uninstalling", before)

@@ -74,7 +74,7 @@ func (r *routes) write(text []byte) ([]byte, error) {
 	}
 	now, err := config.Parse(string(text))
 	if err != nil {
-		return nil, fmt.Errorf("%s is not right, correct it first: %w", config.DefaultPath, err)
+		return nil, fmt.Errorf("%s is invalid, correct it first: %w", config.DefaultPath, err)
 	}
 	if r.same(now) {
 		return text, nil
@@ -94,7 +94,7 @@ func (r *routes) write(text []byte) ([]byte, error) {
 	}
 	edited = addRuntimes(edited, added)
 	if result, err := config.Parse(edited); err != nil || !r.same(result) {
-		return nil, fmt.Errorf("%s is written in a way that tracectl cannot add to: write by hand runtime = %q, adopt = %t%s",
+		return nil, fmt.Errorf("tracectl cannot edit the syntax of %s: write by hand runtime = %q, adopt = %t%s",
 			config.DefaultPath, r.config.Runtime[0], r.config.Adopt, below(added))
 	}
 	return []byte(edited), nil

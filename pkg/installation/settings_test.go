@@ -47,7 +47,7 @@ func TestSettings(t *testing.T) {
 			"runtime = \"/usr/sbin/runc\"\n[runtimes]\ncrun = \"/usr/bin/crun\"\n# mine\nyouki = \"/y\"\n"},
 		{"an inline table", "runtime = \"/usr/sbin/runc\"\nruntimes = {}\n", []need{{podman, "/usr/bin/crun"}}, []string{"crun"}, false,
 			"error: write by hand runtime = \"/usr/sbin/runc\", adopt = true, and below [runtimes] crun = \"/usr/bin/crun\""},
-		{"no TOML", "runtime", []need{{podman, "/usr/bin/crun"}}, []string{""}, false, "error: /etc/runc-trace/config.toml is not right, correct it first: "},
+		{"no TOML", "runtime", []need{{podman, "/usr/bin/crun"}}, []string{""}, false, "error: /etc/runc-trace/config.toml is invalid, correct it first: "},
 		{"nothing", "", []need{{podman, "/usr/bin/crun v2"}, {docker, "/opt/a b"}}, []string{"", "a-b"}, false,
 			"runtime = \"/usr/bin/crun v2\"\n\n[runtimes]\na-b = \"/opt/a b\"\n"},
 		{"only who asks", file, []need{{docker, "/usr/sbin/runc"}}, []string{""}, true, config.File(left)},

@@ -43,7 +43,7 @@ func (h Host) shellFiles(dir string, completion func(shell string) ([]byte, erro
 		at := slices.IndexFunc(linkDirs, h.writable)
 		switch {
 		case at < 0:
-			notes = append(notes, fmt.Sprintf("tracectl is not in PATH, since neither %s can be written: run %s", strings.Join(linkDirs, " nor "), program))
+			notes = append(notes, fmt.Sprintf("tracectl is not in PATH, because %s cannot be written: run %s", strings.Join(linkDirs, " and "), program))
 		default:
 			add(hostfile.File{Path: path.Join(linkDirs[at], tracectlName), Link: program})
 			if h.sudoLacks(linkDirs[at]) {
@@ -127,7 +127,7 @@ func foreign(store *hostfile.Store, files []hostfile.File) ([]string, error) {
 	if more := len(paths) - most; more > 0 {
 		paths = append(paths[:most:most], fmt.Sprintf("%d more", more))
 	}
-	return []string{fmt.Sprintf("left as they are, since something else has put them there: %s", strings.Join(paths, ", "))}, nil
+	return []string{fmt.Sprintf("left unchanged, because they are not runc-trace's: %s", strings.Join(paths, ", "))}, nil
 }
 
 // withoutDiffs omits the diffs of manuals and generated scripts, which only make tracectl convenient.

@@ -88,7 +88,7 @@ func TestShellYields(t *testing.T) {
 	before := m.tree()
 	for range 2 {
 		report := m.install(handy(t))
-		if want := "left as they are, since something else has put them there: /usr/local/bin/tracectl, /usr/local/share/man/man8/tracectl.8, /usr/local/share/zsh/site-functions/_tracectl"; !strings.Contains(strings.Join(report.Notes, "\n"), want) {
+		if want := "left unchanged, because they are not runc-trace's: /usr/local/bin/tracectl, /usr/local/share/man/man8/tracectl.8, /usr/local/share/zsh/site-functions/_tracectl"; !strings.Contains(strings.Join(report.Notes, "\n"), want) {
 			t.Errorf("notes: %q", report.Notes)
 		}
 	}
@@ -158,7 +158,7 @@ func TestShellReadOnly(t *testing.T) {
 	m.same("install and uninstall with a read-only /usr", before)
 
 	readOnly("opt/bin")
-	says("tracectl is not in PATH, since neither /usr/local/bin nor /opt/bin can be written: run /opt/runc-trace/bin/tracectl")
+	says("tracectl is not in PATH, because /usr/local/bin and /opt/bin cannot be written: run /opt/runc-trace/bin/tracectl")
 	m.uninstall(Removal{})
 	m.same("install and uninstall without a place for a link", before)
 }

@@ -63,7 +63,7 @@ func (h Host) Uninstall(ctx context.Context, r Removal) (report Report, err erro
 	switch {
 	case problem == nil:
 	case u.unseen(found) && !r.Force:
-		return report, fmt.Errorf("%w; what containers may need is kept: correct that and run it again, or use --force", problem)
+		return report, fmt.Errorf("%w; files in use are kept: correct that and run it again, or use --force", problem)
 	default:
 		report.Notes = append(report.Notes, problem.Error())
 	}
@@ -97,7 +97,7 @@ type uninstallation struct {
 }
 
 func (u *uninstallation) unfinished() error {
-	return fmt.Errorf("%w; what it needs is kept: correct that, and run tracectl uninstall again", &u.left)
+	return fmt.Errorf("%w; the files that they need are kept: correct that, and run tracectl uninstall again", &u.left)
 }
 
 // keeps reports whether a file is kept for an engine.
@@ -150,7 +150,7 @@ func (u *uninstallation) engine(ctx context.Context, e engine.Engine) error {
 	if !u.Force {
 		containers, err = e.Dependents(u.Host.engine(), u.shims)
 		if err != nil && !changed {
-			u.report.Notes = append(u.report.Notes, fmt.Sprintf("whether containers of %s need runc-trace is not known, but no file of it was changed: %v", e, err))
+			u.report.Notes = append(u.report.Notes, fmt.Sprintf("cannot tell whether containers of %s need runc-trace, but none of its files was changed: %v", e, err))
 		} else if err != nil {
 			return fmt.Errorf("%w; correct that and run it again, or use --force", err)
 		}
@@ -191,7 +191,7 @@ func (u *uninstallation) forget(ctx context.Context, e engine.Engine) {
 			return
 		}
 	}
-	u.report.Notes = append(u.report.Notes, fmt.Sprintf("%s offers the runtime runc-trace, which is gone, until it is restarted: containers that ask for it do not start", e))
+	u.report.Notes = append(u.report.Notes, fmt.Sprintf("%s offers the removed runtime runc-trace until it is restarted: containers that request it do not start", e))
 }
 
 // own returns those of the containers that belong to the pod of this process.
@@ -295,9 +295,9 @@ func (u *uninstallation) changed(changes []hostfile.Change) {
 		known := slices.ContainsFunc(u.report.Changes, func(r hostfile.Change) bool { return r.Path == c.Path })
 		switch {
 		case c.Action == hostfile.Leave && !u.exists(c.Path):
-			u.report.Notes = append(u.report.Notes, fmt.Sprintf("%s was removed since: that is left so", c.Path))
+			u.report.Notes = append(u.report.Notes, fmt.Sprintf("%s was removed after the installation: it is not restored", c.Path))
 		case c.Action == hostfile.Leave:
-			u.report.Notes = append(u.report.Notes, fmt.Sprintf("%s was changed since, and has nothing of runc-trace any more: it is left as it is", c.Path))
+			u.report.Notes = append(u.report.Notes, fmt.Sprintf("%s was changed after the installation and no longer names runc-trace: it is left unchanged", c.Path))
 		case !known:
 			u.report.Changes = append(u.report.Changes, c)
 		}
@@ -320,9 +320,9 @@ func (u *uninstallation) reload(ctx context.Context, e engine.Engine) (bool, err
 		err = u.works(ctx, e, func() bool { return u.stale(ctx, e) })
 	}
 	if err != nil {
-		err = fmt.Errorf("%s has its configuration back, but: %w", e, err)
+		err = fmt.Errorf("%s has its configuration back, but does not use it: %w", e, err)
 		if said := e.Complaints(ctx, u.Host.engine(), started); said != "" {
-			err = fmt.Errorf("%w; it said: %s", err, said)
+			err = fmt.Errorf("%w; it printed: %s", err, said)
 		}
 	}
 	return done, err
@@ -367,7 +367,7 @@ func (u *uninstallation) stop(ctx context.Context) error {
 	}
 	loaded, recordings, err := u.Recordings()
 	if err != nil {
-		u.report.Notes = append(u.report.Notes, fmt.Sprintf("how many recordings there are is not known: %v", err))
+		u.report.Notes = append(u.report.Notes, fmt.Sprintf("cannot count the recordings: %v", err))
 	}
 	u.report.Unloaded, u.report.Recordings = loaded, recordings
 	if u.DryRun {

@@ -262,7 +262,7 @@ func testEdited(t *testing.T) {
 		if diff := cmp.Diff(want, edited); diff != "" {
 			t.Errorf("edited (-want +got):\n%s", diff)
 		}
-		if notes := strings.Join(report.Notes, ""); !again && notes != "/etc/containerd/config.toml was changed since, and has nothing of runc-trace any more: it is left as it is" {
+		if notes := strings.Join(report.Notes, ""); !again && notes != "/etc/containerd/config.toml was changed after the installation and no longer names runc-trace: it is left unchanged" {
 			t.Errorf("notes: %q", notes)
 		}
 		wantFiles := newMachine(t, engine.Docker, engine.Containerd).tree()
@@ -441,7 +441,7 @@ func testForgetsRuntime(t *testing.T) {
 	m := newMachine(t, engine.Docker)
 	before := m.tree()
 	offers := `runc {"runc":{"path":"runc"},"runc-trace":{"path":"/opt/runc-trace/bin/runc-trace"}}`
-	const note = "docker offers the runtime runc-trace, which is gone, until it is restarted: containers that ask for it do not start"
+	const note = "docker offers the removed runtime runc-trace until it is restarted: containers that request it do not start"
 	for _, test := range []struct {
 		removal Removal
 		running bool
@@ -503,7 +503,7 @@ func testUnwritable(t *testing.T) {
 		m.install(request(t, "one", Request{Default: true}))
 		set("+i")
 		_, err := m.host().Uninstall(t.Context(), Removal{Force: force})
-		says(t, err, "putting back /etc/containerd/config.toml: operation not permitted (if lsattr shows", "what it needs is kept: correct that, and run tracectl uninstall again")
+		says(t, err, "restoring /etc/containerd/config.toml: operation not permitted (if lsattr shows", "the files that they need are kept: correct that, and run tracectl uninstall again")
 		if there := m.contents(shim) != ""; there == force || m.loaded == force {
 			t.Errorf("force: %v; the shim is there: %v, loaded: %v", force, there, m.loaded)
 		}

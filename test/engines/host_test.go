@@ -227,7 +227,7 @@ func TestHost(t *testing.T) {
 	// An engine that does not start with the new configuration.
 	n.write("/run/fussy", "")
 	code, said, log := n.once(3*time.Minute, install...)
-	for _, words := range []string{"containerd does not work with its new configuration: waited 1m0s in vain", "connect: ", "everything was put back, and containerd works again, with plain runc"} {
+	for _, words := range []string{"containerd does not work with its new configuration: timed out after 1m0s", "connect: ", "everything was put back, and containerd works again, with plain runc"} {
 		if code != 1 || !strings.Contains(said, words) {
 			t.Errorf("exit code %d, the message does not say %q: %q", code, words, said)
 		}
