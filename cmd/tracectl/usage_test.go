@@ -65,7 +65,7 @@ func TestUsage(t *testing.T) {
 		{[]string{"load", "--ring-size", "3KiB"}, `ring-size is 3KiB: it must be a power of two, 4KiB to 2MiB (see tracectl load --help)`},
 		{[]string{"load", "--recordings", "1e3"}, `--recordings "1e3": must be a whole number (see tracectl load --help)`},
 		{[]string{"agent", "--listen", "127.0.0.1:99999999"}, `--listen "127.0.0.1:99999999": must be HOST:PORT or unix:///PATH (see tracectl agent --help)`},
-		{[]string{"load", "--ring-size", "1MB"}, `--ring-size "1MB": write 1MiB: units are KiB, MiB and GiB, of 1,024 each (see tracectl load --help)`},
+		{[]string{"load", "--ring-size", "1MB"}, `--ring-size "1MB": write 1MiB: units are KiB, MiB and GiB (powers of 1,024) (see tracectl load --help)`},
 		{[]string{"load", "--ring-size", "one"}, `--ring-size "one": must be a number of bytes such as 4096, "256KiB" or "8MiB" (see tracectl load --help)`},
 		{[]string{"cluster", "exec", "-A", "-n", "x"}, `--all-namespaces and --namespace exclude each other (see tracectl cluster exec --help)`},
 		{[]string{"cluster", "exec", "--timeout", "0s"}, `--timeout "0s": must be a time such as 30s, 10m, 2h30m or 1d (see tracectl cluster exec --help)`},

@@ -45,7 +45,7 @@ func openProcess(pid int, start uint64) (*process, error) {
 		return nil, errStopped
 	}
 	if err != nil {
-		return nil, fmt.Errorf("looking at its process: %w", err)
+		return nil, fmt.Errorf("inspecting its process: %w", err)
 	}
 	p := &process{dir: dir}
 	if p.stat, err = readStat(dir); err == nil && (p.stat.start != start || !p.stat.runs()) {
@@ -126,10 +126,10 @@ func parseStat(text string) (stat, error) {
 	const state, parent, flags, start = 0, 1, 6, 19 // from the third field on
 	fields := strings.Fields(text[strings.LastIndexByte(text, ')')+1:])
 	if len(fields) <= start {
-		return stat{}, fmt.Errorf("%d fields are too few", len(fields))
+		return stat{}, fmt.Errorf("only %d fields", len(fields))
 	}
 	if letter := fields[state]; len(letter) != 1 || (letter[0]|0x20) < 'a' || (letter[0]|0x20) > 'z' {
-		return stat{}, fmt.Errorf("the state %q is no letter", letter)
+		return stat{}, fmt.Errorf("invalid state %q", letter)
 	}
 	s := stat{state: fields[state][0]}
 	var errs [3]error

@@ -61,7 +61,7 @@ func (h Host) find(most int) (found []container, problems []error) {
 	for _, pattern := range roots {
 		directories, err := filepath.Glob(filepath.Join(h.Root, pattern))
 		if err != nil {
-			problems = append(problems, fmt.Errorf("looking for state directories %s: %w", pattern, err))
+			problems = append(problems, fmt.Errorf("finding state directories %s: %w", pattern, err))
 		}
 		for _, directory := range directories {
 			names, err := list(directory, most+1)
@@ -70,7 +70,7 @@ func (h Host) find(most int) (found []container, problems []error) {
 			}
 			for _, name := range names {
 				if len(found) == most {
-					return found, append(problems, fmt.Errorf("there are more than %d containers, which is how many can be known by name: the others are left out", most))
+					return found, append(problems, fmt.Errorf("there are more than %d containers: the others are not registered", most))
 				}
 				c, err := read(filepath.Join(directory, name))
 				switch {
@@ -93,7 +93,7 @@ func list(directory string, most int) ([]string, error) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("looking for containers: %w", err)
+		return nil, fmt.Errorf("finding containers: %w", err)
 	}
 	defer d.Close()
 	var names []string
@@ -108,7 +108,7 @@ func list(directory string, most int) ([]string, error) {
 			break
 		}
 		if err != nil {
-			return names, fmt.Errorf("looking for containers in %s: %w", directory, err)
+			return names, fmt.Errorf("finding containers in %s: %w", directory, err)
 		}
 	}
 	slices.Sort(names)

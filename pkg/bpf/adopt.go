@@ -24,9 +24,9 @@ import (
 
 var (
 	// ErrNoIdentity means that a container was not registered because living containers hold all identities.
-	ErrNoIdentity = errors.New("no identity is free")
+	ErrNoIdentity = errors.New("all identities are in use")
 	// ErrNoRing means that a container was registered but is not recorded because living containers hold all rings.
-	ErrNoRing = errors.New("no recording is free")
+	ErrNoRing = errors.New("all recordings are in use")
 	// ErrNoCgroup means that the unified hierarchy has no such cgroup, or that the cgroup was removed meanwhile.
 	ErrNoCgroup = errors.New("no such cgroup")
 )
@@ -111,7 +111,7 @@ func (a *Adopter) known(cgroup uint64) (bool, error) {
 		return false, nil
 	}
 	if err != nil {
-		return false, fmt.Errorf("looking for cgroup %d: %w", cgroup, err)
+		return false, fmt.Errorf("finding cgroup %d: %w", cgroup, err)
 	}
 	return true, nil
 }
@@ -126,7 +126,7 @@ func (a *Adopter) register(cgroup uint64, who abi.Who, init Init) error {
 		request.Init = uint32(init.Process.Fd()) + 1
 	}
 	if err := a.pending.Put(request.Leaf, abi.Pending{Time: boottime.Now(), Who: who}); err != nil {
-		return fmt.Errorf("leaving an entry for cgroup %d: %w", cgroup, err)
+		return fmt.Errorf("storing an entry for cgroup %d: %w", cgroup, err)
 	}
 	err := a.run(request)
 	runtime.KeepAlive(init.Process)
@@ -163,7 +163,7 @@ func (a *Adopter) descend(directory string, cgroup uint64, looked *int, found *b
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("looking below a cgroup: %w", err)
+		return fmt.Errorf("listing cgroups: %w", err)
 	}
 	defer d.Close()
 	for {
@@ -172,14 +172,14 @@ func (a *Adopter) descend(directory string, cgroup uint64, looked *int, found *b
 			return nil // the cgroup was removed, and all below it
 		}
 		if err != nil {
-			return fmt.Errorf("looking below a cgroup: %w", err)
+			return fmt.Errorf("listing cgroups: %w", err)
 		}
 		for _, entry := range entries {
 			if !entry.IsDir() {
 				continue
 			}
 			if *looked++; *looked > directoriesMax {
-				return fmt.Errorf("there are more than %d cgroups below one container's: the others are not followed", directoriesMax)
+				return fmt.Errorf("the container has more than %d cgroups: the others are not followed", directoriesMax)
 			}
 			child := filepath.Join(directory, entry.Name())
 			if err := a.adoptChild(child, cgroup, looked, found); err != nil {
@@ -234,7 +234,7 @@ func (a *Adopter) run(request abi.BindRequest) error {
 	case result == 1+abi.CountNoRing:
 		return fmt.Errorf("binding cgroup %d: %w", request.Cgroup, ErrNoRing)
 	case result == 1+abi.CountChildren:
-		return fmt.Errorf("binding cgroup %d: there are more than %d below one container's", request.Cgroup, abi.ChildrenMax)
+		return fmt.Errorf("binding cgroup %d: its container has more than %d cgroups", request.Cgroup, abi.ChildrenMax)
 	}
 	return fmt.Errorf("binding cgroup %d: refused, counter %d", request.Cgroup, result-1)
 }
@@ -258,9 +258,9 @@ func cgroupID(directory string) (uint64, error) {
 	case errors.Is(err, unix.ENOENT), errors.Is(err, unix.ENODEV), errors.Is(err, unix.ENOTDIR):
 		return 0, fmt.Errorf("cgroup %q: %w", directory, ErrNoCgroup)
 	case err != nil:
-		return 0, fmt.Errorf("looking at cgroup %q: %w", directory, err)
+		return 0, fmt.Errorf("inspecting cgroup %q: %w", directory, err)
 	case s.Ino == rootCgroup:
-		return 0, fmt.Errorf("cgroup %q: %w of a container: it is the root of the hierarchy", directory, ErrNoCgroup)
+		return 0, fmt.Errorf("cgroup %q: %w: it is the root of the hierarchy", directory, ErrNoCgroup)
 	}
 	return s.Ino, nil
 }

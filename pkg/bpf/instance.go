@@ -114,7 +114,7 @@ func (i *Instance) Memory() (uint64, error) {
 		info, err := m.Info()
 		m.Close()
 		if err != nil {
-			return 0, fmt.Errorf("asking for the size of map %s: %w", name, err)
+			return 0, fmt.Errorf("reading the size of map %s: %w", name, err)
 		}
 		bytes, _ := info.Memlock()
 		total += bytes
@@ -302,7 +302,7 @@ func readABI(dir string) (abi.ABI, error) {
 		return a, damaged(path, "is another map", nil)
 	}
 	if version != abi.ABIVersion || len(value) != abi.SizeofABI {
-		return a, fmt.Errorf("pin directory %s: %w (layout %d, this one's is %d): %s", dir, ErrVersion, version, abi.ABIVersion, otherVersion)
+		return a, fmt.Errorf("pin directory %s: %w (layout %d, this tracectl needs %d): %s", dir, ErrVersion, version, abi.ABIVersion, otherVersion)
 	}
 	if _, err := binary.Decode(value, binary.NativeEndian, &a); err != nil {
 		return a, fmt.Errorf("reading map %s: %w", path, err)

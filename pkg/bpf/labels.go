@@ -148,7 +148,7 @@ func labelsKey(source LabelSource, subject string) (abi.LabelsKey, error) {
 	key := abi.LabelsKey{Source: uint32(source)}
 	identity.Put(key.Subject[:], subject)
 	if identity.String(key.Subject[:]) != subject {
-		return key, fmt.Errorf("%q is no pod's UID or container's ID: it has a NUL, or more than %d bytes", subject, len(key.Subject)-1)
+		return key, fmt.Errorf("%q is not a pod UID or container ID: it has a NUL byte or more than %d bytes", subject, len(key.Subject)-1)
 	}
 	return key, nil
 }

@@ -60,7 +60,7 @@ func begin(dir string, p config.Pool, calls []abi.Syscall) (layout abi.ABI, resu
 		return layout, result, nil, err
 	}
 	if len(calls) != 2*abi.SyscallsMax {
-		return layout, result, nil, fmt.Errorf("%d syscall descriptions: there must be %d", len(calls), 2*abi.SyscallsMax)
+		return layout, result, nil, fmt.Errorf("%d syscall descriptions, want %d", len(calls), 2*abi.SyscallsMax)
 	}
 	if err := Supported(); err != nil {
 		return layout, result, nil, err
@@ -79,7 +79,7 @@ func begin(dir string, p config.Pool, calls []abi.Syscall) (layout abi.ABI, resu
 	}
 	if err == nil && loaded {
 		if pool(layout) != p {
-			return layout, result, unlock, fmt.Errorf("pin directory %s: %w (%v): ask for those, or unload first, which drops all recordings",
+			return layout, result, unlock, fmt.Errorf("pin directory %s: %w (%v): use those, or run tracectl unload first, which deletes all recordings",
 				dir, ErrOtherOptions, pool(layout))
 		}
 		result.Mended, err = mend(dir, layout, calls)
@@ -96,7 +96,7 @@ func begin(dir string, p config.Pool, calls []abi.Syscall) (layout abi.ABI, resu
 
 func loadAnew(dir string, p config.Pool, calls []abi.Syscall) error {
 	if err := removePins(dir); err != nil {
-		return fmt.Errorf("removing what an interrupted load left in %s: %w", dir, err)
+		return fmt.Errorf("removing the remains of an interrupted load in %s: %w", dir, err)
 	}
 	if err := pinAll(dir, p, calls); err != nil {
 		return errors.Join(err, removePins(dir))
@@ -275,7 +275,7 @@ func attach(dir string, c *ebpf.Collection) error {
 // fillSlot replaces the program in a hook's slot by the program of the collection. The hook runs it from then on.
 func fillSlot(slot *ebpf.Map, c *ebpf.Collection, hook string) error {
 	if err := slot.Put(uint32(0), c.Programs["on_"+hook]); err != nil {
-		return fmt.Errorf("putting program on_%s into its slot: %w", hook, err)
+		return fmt.Errorf("setting the slot of program on_%s: %w", hook, err)
 	}
 	return nil
 }
@@ -306,7 +306,7 @@ func Unload(dir string) (unloaded bool, err error) {
 		return false, err
 	}
 	if !on {
-		return false, fmt.Errorf("pin directory %s is not on a bpf file system: nothing can be loaded there", dir)
+		return false, fmt.Errorf("pin directory %s is not on a bpf file system", dir)
 	}
 	unlock, err := lockDir(dir)
 	if err != nil {
@@ -326,12 +326,12 @@ func Unload(dir string) (unloaded bool, err error) {
 func Supported() error {
 	var uts unix.Utsname
 	if err := unix.Uname(&uts); err != nil {
-		return fmt.Errorf("asking for the kernel's version: %w", err)
+		return fmt.Errorf("reading the kernel's version: %w", err)
 	}
 	release := unix.ByteSliceToString(uts.Release[:])
 	kernel, err := btf.LoadKernelSpec()
 	if err != nil {
-		return fmt.Errorf("kernel %s offers no type information in /sys/kernel/btf/vmlinux (CONFIG_DEBUG_INFO_BTF=y, kernel 5.15 or newer): %w", release, err)
+		return fmt.Errorf("kernel %s has no type information in /sys/kernel/btf/vmlinux (needs CONFIG_DEBUG_INFO_BTF=y, kernel 5.15 or newer): %w", release, err)
 	}
 	for _, need := range []struct{ function, feature, version string }{
 		{"btf_trace_cgroup_mkdir", "the tracepoint cgroup_mkdir (CONFIG_CGROUPS=y)", "5.2"},
@@ -340,13 +340,13 @@ func Supported() error {
 	} {
 		var t *btf.Typedef
 		if err := kernel.TypeByName(need.function, &t); err != nil {
-			return fmt.Errorf("kernel %s lacks %s: kernel %s or newer has it", release, need.feature, need.version)
+			return fmt.Errorf("kernel %s lacks %s: boot kernel %s or newer", release, need.feature, need.version)
 		}
 	}
 	var f *btf.Func
 	if err := kernel.TypeByName("bpf_task_storage_get_recur", &f); err != nil {
 		if err := kernel.TypeByName("bpf_task_storage_get", &f); err != nil {
-			return fmt.Errorf("kernel %s lacks storage for tasks in tracing programs: kernel 5.15 or newer has it", release)
+			return fmt.Errorf("kernel %s lacks task storage for tracing programs: boot kernel 5.15 or newer", release)
 		}
 	}
 	return nil
@@ -357,7 +357,7 @@ func Supported() error {
 func preemptible() (uint32, error) {
 	var uts unix.Utsname
 	if err := unix.Uname(&uts); err != nil {
-		return 0, fmt.Errorf("asking for the kernel's version: %w", err)
+		return 0, fmt.Errorf("reading the kernel's version: %w", err)
 	}
 	var major, minor int
 	if _, err := fmt.Sscanf(unix.ByteSliceToString(uts.Release[:]), "%d.%d", &major, &minor); err != nil {
@@ -373,9 +373,9 @@ func preemptible() (uint32, error) {
 func explain(err error) error {
 	switch {
 	case errors.Is(err, unix.EPERM):
-		return fmt.Errorf("%w (root is needed, or CAP_BPF with CAP_PERFMON; kernel lockdown must not be in mode confidentiality)", err)
+		return fmt.Errorf("%w (run as root or with CAP_BPF and CAP_PERFMON; kernel lockdown must not be in confidentiality mode)", err)
 	case errors.Is(err, unix.ENOMEM), errors.Is(err, unix.E2BIG):
-		return fmt.Errorf("%w (there is not enough memory for these sizes: ask for fewer or smaller recordings)", err)
+		return fmt.Errorf("%w (not enough memory for these sizes: use fewer or smaller recordings)", err)
 	}
 	return err
 }

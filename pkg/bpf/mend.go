@@ -20,7 +20,7 @@ import (
 )
 
 // errLost means that the recordings cannot be recovered, so everything must be loaded anew.
-var errLost = errors.New("what was recorded is lost")
+var errLost = errors.New("the recordings are lost")
 
 // passing lists the maps whose contents are short-lived or are written again: if one is gone, a new one replaces it.
 var passing = []string{
@@ -39,36 +39,36 @@ func mend(dir string, layout abi.ABI, calls []abi.Syscall) ([]Damage, error) {
 		return nil, err
 	}
 	if r.refusal != nil {
-		return nil, fmt.Errorf("pin directory %s: %v: mending it needs CAP_SYS_ADMIN: %w", dir, found[0], r.refusal)
+		return nil, fmt.Errorf("pin directory %s: %v: repairing it needs CAP_SYS_ADMIN: %w", dir, found[0], r.refusal)
 	}
 	if err := r.restoreMaps(layout, calls); err != nil {
 		return nil, err
 	}
 	if err := r.restoreHooks(layout); err != nil {
-		return nil, fmt.Errorf("mending pin directory %s: %w", dir, err)
+		return nil, fmt.Errorf("repairing pin directory %s: %w", dir, err)
 	}
 	if err := r.writeABI(layout); err != nil {
-		return nil, fmt.Errorf("mending pin directory %s: %w", dir, err)
+		return nil, fmt.Errorf("repairing pin directory %s: %w", dir, err)
 	}
 	if r.needsPrograms() || layout.Build == 0 { // their build is unknown
 		if err := swap(dir, layout, calls); err != nil {
-			return nil, fmt.Errorf("mending pin directory %s: %w", dir, err)
+			return nil, fmt.Errorf("repairing pin directory %s: %w", dir, err)
 		}
 	}
 	if err := endMissed(dir, layout); err != nil {
-		return nil, fmt.Errorf("mending pin directory %s: %w", dir, err)
+		return nil, fmt.Errorf("repairing pin directory %s: %w", dir, err)
 	}
 	after := findRemains(dir)
 	defer after.Close()
 	left, err := after.examine(layout)
 	if err == nil && len(left) > 0 {
-		err = fmt.Errorf("pin directory %s cannot be mended: %v; %s", dir, left[0], again)
+		err = fmt.Errorf("pin directory %s cannot be repaired: %v; %s", dir, left[0], again)
 	}
 	return found, err
 }
 
 // again is the remedy of last resort.
-const again = "tracectl unload && tracectl load helps, which drops what was kept"
+const again = "run tracectl unload && tracectl load, which deletes all recordings"
 
 // restoreMaps pins the maps that programs use, in place of wrong or missing pins. Afterwards r.pinned has all maps.
 func (r *remains) restoreMaps(layout abi.ABI, calls []abi.Syscall) error {
@@ -218,7 +218,7 @@ func restoreABI(dir string) (a abi.ABI, ok bool, err error) {
 		return a, false, nil
 	}
 	if identities == nil || rings == nil || writers == nil || r.rodata == nil {
-		return a, true, fmt.Errorf("%w: the map %s is gone, and no program is left that knows what was in it", errLost, abi.PinABI)
+		return a, true, fmt.Errorf("%w: the map %s is gone, and no program that uses it is left", errLost, abi.PinABI)
 	}
 	spec, err := loadRecorder()
 	if err != nil {
@@ -226,7 +226,7 @@ func restoreABI(dir string) (a abi.ABI, ok bool, err error) {
 	}
 	constants, err := r.rodata.LookupBytes(uint32(0))
 	if err != nil || len(constants) != int(spec.Maps[".rodata"].ValueSize) {
-		return a, true, errors.Join(fmt.Errorf("%w: the map %s is gone, and the programs that run are of another version", errLost, abi.PinABI), err)
+		return a, true, errors.Join(fmt.Errorf("%w: the map %s is gone, and the loaded programs have another version", errLost, abi.PinABI), err)
 	}
 	number := func(name string) uint64 {
 		v := spec.Variables[name]

@@ -72,7 +72,7 @@ func endMissed(dir string, layout abi.ABI) error {
 		}
 	}
 	if err != nil {
-		return fmt.Errorf("giving back what containers had that ended: %w", err)
+		return fmt.Errorf("releasing the recordings of ended containers: %w", err)
 	}
 	return nil
 }

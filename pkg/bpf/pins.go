@@ -33,7 +33,7 @@ func prepareDir(dir string) (unlock func(), err error) {
 		return nil, fmt.Errorf("making pin directory: %w", err)
 	}
 	if err := os.Chmod(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("closing pin directory to others: %w", err)
+		return nil, fmt.Errorf("restricting pin directory to root: %w", err)
 	}
 	return lockDir(dir)
 }
@@ -67,7 +67,7 @@ func onBPFFS(path string) (bool, error) {
 			return s.Type == unix.BPF_FS_MAGIC, nil
 		}
 		if !errors.Is(err, unix.ENOENT) || path == "/" {
-			return false, fmt.Errorf("looking at %s: %w", path, err)
+			return false, fmt.Errorf("inspecting %s: %w", path, err)
 		}
 		path = filepath.Dir(path)
 	}
@@ -107,7 +107,7 @@ func pinOver(dir, name string, pin func(string) error) error {
 	}
 	if info, err := os.Lstat(path); err == nil && info.IsDir() {
 		if err := os.Remove(path); err != nil {
-			return fmt.Errorf("removing what is in the place of a pin: %w", err)
+			return fmt.Errorf("removing a file in the place of a pin: %w", err)
 		}
 	}
 	if err := os.Rename(next, path); err != nil {

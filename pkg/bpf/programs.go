@@ -48,7 +48,7 @@ func (i *Instance) recursionMisses(hook string) (uint64, error) {
 	defer p.Close()
 	stats, err := p.Stats()
 	if err != nil {
-		return 0, fmt.Errorf("looking at hook %s: %w", hook, err)
+		return 0, fmt.Errorf("inspecting hook %s: %w", hook, err)
 	}
 	return stats.RecursionMisses, nil
 }

@@ -58,7 +58,7 @@ func (e *DamageError) Error() string {
 	if more := len(e.Damage) - 1; more > 0 {
 		text += fmt.Sprintf(", and %d more", more)
 	}
-	return text + "; tracectl load mends it"
+	return text + "; run tracectl load to repair it"
 }
 
 // Is reports whether target is ErrDamaged.
@@ -137,7 +137,7 @@ func findRemains(dir string) *remains {
 		r.holds(r.hooks[hook])
 		for _, slot := range []*ebpf.Map{r.held[name], r.pinned[name]} {
 			if !r.holds(r.inSlot(slot)) {
-				r.bad[name] = "runs a program that uses other maps"
+				r.bad[name] = "runs a program with other maps"
 			}
 		}
 	}
@@ -158,7 +158,7 @@ func (r *remains) attached(hook string, l link.Link) {
 	name := abi.PinLinkPrefix + hook
 	info, err := l.Info()
 	if err != nil {
-		r.bad[name] = "cannot be asked what it attaches: " + err.Error()
+		r.bad[name] = "does not report what it attaches: " + err.Error()
 		return
 	}
 	if pinned := r.hooks[hook]; pinned != nil && idOf(pinned) == info.Program {
@@ -197,7 +197,7 @@ func (r *remains) findBind() {
 		r.close = append(r.close, l)
 		info, err := l.Info()
 		if err == nil && info.Type != link.IterType {
-			r.bad[abi.PinUnfinishedCalls] = "is no iterator"
+			r.bad[abi.PinUnfinishedCalls] = "is not an iterator"
 		}
 	}
 }
@@ -329,7 +329,7 @@ func (r *remains) examine(layout abi.ABI) ([]Damage, error) {
 				note(name, "is empty: its hook runs nothing")
 			}
 		case h != nil:
-			return nil, fmt.Errorf("pin directory %s: %w: its map %s is %s, and this one's is %s; %s", r.dir, ErrVersion, name, form(p), specForm(want), otherVersion)
+			return nil, fmt.Errorf("pin directory %s: %w: its map %s is %s, but this tracectl needs %s; %s", r.dir, ErrVersion, name, form(p), specForm(want), otherVersion)
 		default:
 			note(name, fmt.Sprintf("is %s instead of %s", form(p), specForm(want)))
 		}
@@ -354,7 +354,7 @@ func (r *remains) examine(layout abi.ABI) ([]Damage, error) {
 }
 
 // otherVersion is the remedy if another version's layout is loaded.
-const otherVersion = "use the tracectl that loaded it, or tracectl unload && tracectl load, which drops what was kept"
+const otherVersion = "use the tracectl that loaded it, or " + again
 
 func exists(dir, name string) bool {
 	_, err := os.Lstat(filepath.Join(dir, name))

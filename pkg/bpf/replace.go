@@ -86,7 +86,7 @@ func swap(dir string, layout abi.ABI, calls []abi.Syscall) error {
 	)
 	for _, step := range steps {
 		if err := step(); err != nil {
-			return fmt.Errorf("%w (some programs are replaced, some not; all work: tracectl load --replace again completes it)", err)
+			return fmt.Errorf("%w (only some programs were replaced, but all work: run tracectl load --replace again)", err)
 		}
 		replaceStep()
 	}

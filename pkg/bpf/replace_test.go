@@ -125,9 +125,11 @@ func TestReplaceRefuses(t *testing.T) {
 	}{
 		"other options": {options: other, is: bpf.ErrOtherOptions, want: "recordings 4, ring-size 256KiB"},
 		"a later version": {small, abi.PinABI, &ebpf.MapSpec{Type: ebpf.Array, KeySize: 4, ValueSize: abi.SizeofABI, MaxEntries: 1},
-			abi.ABIVersion + 1, bpf.ErrVersion, fmt.Sprintf("(layout %d, this one's is %d)", abi.ABIVersion+1, abi.ABIVersion)},
+			abi.ABIVersion + 1, bpf.ErrVersion,
+			fmt.Sprintf("(layout %d, this tracectl needs %d)", abi.ABIVersion+1, abi.ABIVersion)},
 		"a version of another size": {small, abi.PinABI, &ebpf.MapSpec{Type: ebpf.Array, KeySize: 4, ValueSize: 64, MaxEntries: 1},
-			1, bpf.ErrVersion, fmt.Sprintf("(layout 1, this one's is %d): use the tracectl that loaded it, or tracectl unload && tracectl load", abi.ABIVersion)},
+			1, bpf.ErrVersion,
+			fmt.Sprintf("(layout 1, this tracectl needs %d): use the tracectl that loaded it, or run tracectl unload", abi.ABIVersion)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if test.pin != "" {

@@ -143,7 +143,7 @@ func misspelt(meta *toml.MetaData) error {
 		}
 		for _, part := range own {
 			if !isPlainKey(part) && !unknown[key.String()] {
-				return fmt.Errorf("key %q: keys are written without capitals", key.String())
+				return fmt.Errorf("key %q must not have capital letters", key.String())
 			}
 		}
 	}
@@ -160,28 +160,28 @@ func (c *Config) check() []error {
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.Runtimes)) {
 		if !path.IsAbs(c.Runtimes[name]) {
-			problems = append(problems, fmt.Errorf("runtimes.%s %q is no absolute path", name, c.Runtimes[name]))
+			problems = append(problems, fmt.Errorf("runtimes.%s %q is not an absolute path", name, c.Runtimes[name]))
 			delete(c.Runtimes, name)
 		}
 	}
 	if !path.IsAbs(c.PinDir) {
-		problems = append(problems, fmt.Errorf("pin-dir %q is no absolute path", c.PinDir))
+		problems = append(problems, fmt.Errorf("pin-dir %q is not an absolute path", c.PinDir))
 		c.PinDir = fallback.PinDir
 	}
 	if c.Log != "" && !path.IsAbs(c.Log) {
-		problems = append(problems, fmt.Errorf("log %q is no absolute path", c.Log))
+		problems = append(problems, fmt.Errorf("log %q is not an absolute path", c.Log))
 		c.Log = fallback.Log
 	}
 	switch c.LogLevel {
 	case "error", "warn", "info", "debug":
 	default:
-		problems = append(problems, fmt.Errorf("log-level %q is none of error, warn, info, debug", c.LogLevel))
+		problems = append(problems, fmt.Errorf("log-level %q must be error, warn, info or debug", c.LogLevel))
 		c.LogLevel = fallback.LogLevel
 	}
 	c.Labels.Keep = slices.DeleteFunc(c.Labels.Keep, func(pattern string) bool {
 		_, err := path.Match(pattern, "")
 		if err != nil {
-			problems = append(problems, fmt.Errorf("labels.keep has %q, which is no pattern: %w", pattern, err))
+			problems = append(problems, fmt.Errorf("labels.keep has an invalid pattern %q: %w", pattern, err))
 		}
 		return err != nil
 	})

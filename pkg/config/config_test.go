@@ -70,10 +70,10 @@ func TestParse(t *testing.T) {
 			"values out of their range",
 			"runtime = \"./runc\"\npin-dir = \"bpf\"\nlog = \"l\"\nlog-level = \"loud\"\n[pool]\nrings = 0\nring-size = \"2GiB\"\nidentities = -1\ncapture-size = \"2KiB\"\nargv-size = 0\nexec-log-size = 1",
 			Default(),
-			`runtime "./runc" is neither an absolute path nor a name
-pin-dir "bpf" is no absolute path
-log "l" is no absolute path
-log-level "loud" is none of error, warn, info, debug
+			`runtime "./runc" must be an absolute path or a name
+pin-dir "bpf" is not an absolute path
+log "l" is not an absolute path
+log-level "loud" must be error, warn, info or debug
 pool.rings is 0: it must be 1 to 65536
 pool.ring-size is 2GiB: it must be a power of two, 4KiB to 2MiB
 pool.identities is -1: it must be 2 to 1048576
@@ -86,7 +86,7 @@ pool.argv-size is 0: it must be 64 to 32KiB`,
 			with(func(c *Config) {
 				c.Runtime, c.Runtimes = Runtime{"/opt/runc"}, map[string]string{"crun": "/usr/bin/crun"}
 			}),
-			`runtimes.k3s "runc" is no absolute path`,
+			`runtimes.k3s "runc" is not an absolute path`,
 		},
 		{
 			"runtimes before what is no TOML", "runtime = \"/opt/runc\"\n[runtimes]\ncrun = \"/usr/bin/crun\"\n[pool]\nwhatever",
@@ -97,23 +97,23 @@ pool.argv-size is 0: it must be 64 to 32KiB`,
 		},
 		{"keys with capitals", "runtime = \"/opt/runc\"\n[pool]\nRings = 16",
 			with(func(c *Config) { c.Runtime = Runtime{"/opt/runc"} }),
-			`key "pool.Rings": keys are written without capitals`},
+			`key "pool.Rings" must not have capital letters`},
 		{"capitals in the names of runtimes", "runtimes.CRUN = \"/usr/bin/crun\"",
 			with(func(c *Config) { c.Runtimes = map[string]string{"CRUN": "/usr/bin/crun"} }), ""},
 		{"patterns that are none", "[labels]\nkeep = [\"a\", \"[\", \"b*\"]", with(func(c *Config) { c.Labels.Keep = []string{"a", "b*"} }),
-			`labels.keep has "[", which is no pattern: syntax error in pattern`},
+			`labels.keep has an invalid pattern "[": syntax error in pattern`},
 		{"an empty list", "runtime = []", Default(), "runtime is empty"},
-		{"an empty name", `runtime = ["runc", ""]`, Default(), `runtime "" is neither an absolute path nor a name`},
+		{"an empty name", `runtime = ["runc", ""]`, Default(), `runtime "" must be an absolute path or a name`},
 		{"no TOML", "runtime = \"/opt/runc\"\n[pool]\nwhatever", with(func(c *Config) { c.Runtime = Runtime{"/opt/runc"} }),
 			"toml: line 3 (last key \"pool\"): unexpected EOF; expected key separator '='"},
-		{"a wrong type", "runtime = 1", Default(), "toml: line 1 (last key \"runtime\"): runtime is of type int64, want a string or a list of strings"},
-		{"a wrong type in a list", "runtime = [1]", Default(), "toml: line 1 (last key \"runtime\"): runtime has an entry of type int64, want a string"},
+		{"a wrong type", "runtime = 1", Default(), "toml: line 1 (last key \"runtime\"): runtime has type int64, but must be a string or a list of strings"},
+		{"a wrong type in a list", "runtime = [1]", Default(), "toml: line 1 (last key \"runtime\"): runtime has an entry of type int64, but must have strings"},
 		{"a size that is none", "runtime = \"/opt/runc\"\n[pool]\nring-size = \"big\"", with(func(c *Config) { c.Runtime = Runtime{"/opt/runc"} }),
 			"toml: line 3 (last key \"pool.ring-size\"): size \"big\": must be a number of bytes such as 4096, \"256KiB\" or \"8MiB\""},
-		{"a size of another type", "[pool]\nring-size = 1.5", Default(), "toml: line 2 (last key \"pool.ring-size\"): size is of type float64, want a number or a string"},
+		{"a size of another type", "[pool]\nring-size = 1.5", Default(), "toml: line 2 (last key \"pool.ring-size\"): size has type float64, but must be a number or a string"},
 		{"tables in tables", "runtime = \"/opt/runc\"\n[x]\n" + strings.Repeat("a={", 17), with(func(c *Config) { c.Runtime = Runtime{"/opt/runc"} }),
 			"line 3: more than 8 levels of lists, tables or keys"},
-		{"a file that does not end", strings.Repeat("#", 65537), Default(), "65537 bytes are more than the 65536 that this file may have"},
+		{"a file that does not end", strings.Repeat("#", 65537), Default(), "the file has 65537 bytes; at most 65536 are allowed"},
 		{"a negative size", "[pool]\nring-size = -1", Default(), "toml: line 2 (last key \"pool.ring-size\"): size -1 is negative"},
 	} {
 		got, err := Parse(test.text)

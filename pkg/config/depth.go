@@ -13,7 +13,7 @@ import (
 func tooLong(text string) error {
 	const levels, entries = 8, 512
 	if len(text) > limit {
-		return fmt.Errorf("%d bytes are more than the %d that this file may have", len(text), limit)
+		return fmt.Errorf("the file has %d bytes; at most %d are allowed", len(text), limit)
 	}
 	depth, dots, count := 0, 0, 0
 	for at := 0; at < len(text); at++ {

@@ -173,7 +173,7 @@ func (p Pool) Validate() error {
 		}
 	}
 	if p.Identities < 2*p.Rings {
-		return fmt.Errorf("identities is %d: it must be at least twice recordings (%d), or recordings lose their names",
+		return fmt.Errorf("identities is %d: it must be at least twice recordings (%d), so that recordings keep their names",
 			p.Identities, p.Rings)
 	}
 	return nil

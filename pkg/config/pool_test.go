@@ -43,7 +43,7 @@ func TestValidatePool(t *testing.T) {
 		{func(p *Pool) { p.Rings = 0 }, "recordings is 0: it must be 1 to 65536"},
 		{func(p *Pool) { p.RingSize = 5000 }, "ring-size is 5000: it must be a power of two, 4KiB to 2MiB"},
 		{func(p *Pool) { p.RingSize = 4 << 20 }, "ring-size is 4MiB: it must be a power of two, 4KiB to 2MiB"},
-		{func(p *Pool) { p.Identities = p.Rings }, "identities is 256: it must be at least twice recordings (256), or recordings lose their names"},
+		{func(p *Pool) { p.Identities = p.Rings }, "identities is 256: it must be at least twice recordings (256), so that recordings keep their names"},
 		{func(p *Pool) { p.CaptureSize = 4096 }, "capture-size is 4KiB: it must be 8 to 1KiB"},
 		{func(p *Pool) { p.ArgvSize = 1 }, "argv-size is 1: it must be 64 to 32KiB"},
 	} {

@@ -198,14 +198,14 @@ func (r *Runtime) UnmarshalTOML(value any) error {
 		for _, entry := range value {
 			text, ok := entry.(string)
 			if !ok {
-				return fmt.Errorf("runtime has an entry of type %T, want a string", entry)
+				return fmt.Errorf("runtime has an entry of type %T, but must have strings", entry)
 			}
 			list = append(list, text)
 		}
 		*r = list
 		return nil
 	}
-	return fmt.Errorf("runtime is of type %T, want a string or a list of strings", value)
+	return fmt.Errorf("runtime has type %T, but must be a string or a list of strings", value)
 }
 
 // check returns an error for an entry that can never be found.
@@ -215,7 +215,7 @@ func (r Runtime) check() error {
 	}
 	for _, entry := range r {
 		if entry == "" || strings.Contains(entry, "/") && !path.IsAbs(entry) {
-			return fmt.Errorf("runtime %q is neither an absolute path nor a name", entry)
+			return fmt.Errorf("runtime %q must be an absolute path or a name", entry)
 		}
 	}
 	return nil

@@ -40,7 +40,7 @@ func (s *Size) Set(text string) error {
 	n, err := strconv.ParseUint(number, 10, 63)
 	if err != nil || Size(n) > (1<<63-1)/factor {
 		if number, unit := decimal(text); unit != "" {
-			return fmt.Errorf("write %s%s: units are KiB, MiB and GiB, of 1,024 each", number, unit)
+			return fmt.Errorf("write %s%s: units are KiB, MiB and GiB (powers of 1,024)", number, unit)
 		}
 		return errors.New(`must be a number of bytes such as 4096, "256KiB" or "8MiB"`)
 	}
@@ -90,7 +90,7 @@ func (s *Size) UnmarshalTOML(value any) error {
 		*s, err = ParseSize(value)
 		return err
 	}
-	return fmt.Errorf("size is of type %T, want a number or a string", value)
+	return fmt.Errorf("size has type %T, but must be a number or a string", value)
 }
 
 func (s *Size) number() int64 { return int64(*s) }

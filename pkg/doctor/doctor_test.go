@@ -91,7 +91,7 @@ func TestChecks(t *testing.T) {
 		reboot   = "boot with the kernel option systemd.unified_cgroup_hierarchy=1"
 		ntp      = "synchronise the clock: timedatectl set-ntp true, or run chronyd"
 		editMain = "set runtime to the real runtime in /c.toml"
-		again    = "tracectl unload && tracectl load, which drops all recordings"
+		again    = "tracectl unload && tracectl load, which deletes all recordings"
 	)
 	wrong := fmt.Errorf("pin directory /x: %w", bpf.ErrVersion)
 	for _, test := range []struct {

@@ -22,7 +22,7 @@ func loaded(f Facts) []Check {
 		flag = " --pin-dir " + dir
 	}
 	load := "tracectl load" + flag
-	again := fmt.Sprintf("tracectl unload%s && %s, which drops all recordings", flag, load)
+	again := fmt.Sprintf("tracectl unload%s && %s, which deletes all recordings", flag, load)
 	var d *bpf.DamageError
 	switch {
 	case errors.As(t.Err, &d):

@@ -50,9 +50,9 @@ func Locate(dialect Dialect, driver Driver, cgroupsPath, container string) (Cgro
 	var err error
 	switch {
 	case driver == NoCgroup:
-		return c, errors.New("the runtime is told to make no cgroup")
+		return c, errors.New("the runtime makes no cgroup for it")
 	case len(cgroupsPath) > unix.PathMax:
-		return c, fmt.Errorf("cgroupsPath of %d bytes is longer than any path", len(cgroupsPath))
+		return c, fmt.Errorf("cgroupsPath of %d bytes is too long", len(cgroupsPath))
 	case driver == Systemd && dialect == Crun:
 		c, err = crunScope(cgroupsPath, container)
 	case driver == Systemd:
@@ -64,7 +64,7 @@ func Locate(dialect Dialect, driver Driver, cgroupsPath, container string) (Cgro
 		return Cgroup{}, err
 	}
 	if leaf := c.Leaf(); leaf == "/" || len(leaf) >= abi.LeafSize || strings.ContainsRune(leaf, 0) || c.End() == "" {
-		return Cgroup{}, fmt.Errorf("cgroupsPath %q of container %q names no cgroup", cgroupsPath, container)
+		return Cgroup{}, fmt.Errorf("cgroupsPath %q of container %q does not name a cgroup", cgroupsPath, container)
 	}
 	return c, nil
 }
@@ -88,7 +88,7 @@ func runcScope(cgroupsPath, container string) (Cgroup, error) {
 	if cgroupsPath != "" {
 		parts := strings.Split(cgroupsPath, ":")
 		if len(parts) != 3 {
-			return Cgroup{}, fmt.Errorf("cgroupsPath %q is not of the form slice:prefix:name", cgroupsPath)
+			return Cgroup{}, fmt.Errorf("cgroupsPath %q must have the form slice:prefix:name", cgroupsPath)
 		}
 		slice, prefix, name = parts[0], parts[1], parts[2]
 	}

@@ -72,7 +72,7 @@ func register(op Operation, dialect Dialect, pinDir string, rules identity.Rules
 	}
 	defer pending.Close()
 	if err := pending.Update(key[:], bytesOf(&entry)); err != nil {
-		return failure{fmt.Errorf("leaving an entry for cgroup %q: %w", end, err), unregistered.NotWritten}
+		return failure{fmt.Errorf("storing an entry for cgroup %q: %w", end, err), unregistered.NotWritten}
 	}
 
 	// A cgroup that exists already does not appear again: bind it now. Check this after storing the entry, so that a
@@ -140,7 +140,7 @@ func checkABI(pinDir string) error {
 	defer m.Close()
 	var loaded abi.ABI
 	if err := m.Lookup(make([]byte, 4), bytesOf(&loaded)); err != nil {
-		err = fmt.Errorf("reading the version of what is loaded below %q: %w", pinDir, err)
+		err = fmt.Errorf("reading the loaded version below %q: %w", pinDir, err)
 		return failure{err, unregistered.PinsUnusable}
 	}
 	if loaded.Version != abi.ABIVersion {
@@ -148,7 +148,7 @@ func checkABI(pinDir string) error {
 		if loaded.Version == 0 {
 			reason = unregistered.NotLoaded // load writes the version last
 		}
-		return failure{fmt.Errorf("what is loaded below %q has version %d, this shim knows %d: unload it and load it with the tracectl of this version",
+		return failure{fmt.Errorf("the programs below %q have version %d, but this shim needs %d: run tracectl unload and tracectl load of this version",
 			pinDir, loaded.Version, abi.ABIVersion), reason}
 	}
 	return nil

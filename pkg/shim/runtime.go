@@ -59,7 +59,7 @@ func parseSpelling(text string) spelling {
 // returns an error: it never replaces a runtime that the user chose.
 func findRuntime(names config.Runtime, searchPath string, self syscall.Stat_t, own spelling) (string, error) {
 	if own.rounds >= maxRounds {
-		return "", fmt.Errorf("every container runtime found is a copy of runc-trace, such as %q: name the real one as runtime in %s",
+		return "", fmt.Errorf("every container runtime found is a copy of runc-trace, such as %q: set runtime to the real one in %s",
 			own.path, config.DefaultPath)
 	}
 	found, sawSelf := search(names.Candidates(searchPath), self, own)
@@ -67,7 +67,7 @@ func findRuntime(names config.Runtime, searchPath string, self syscall.Stat_t, o
 		found, _ = search(config.Default().Runtime.Candidates(searchPath), self, own)
 	}
 	if found == "" {
-		return "", fmt.Errorf("no container runtime found: looked for %s, names in PATH and in %s; install one, or name it as runtime in %s",
+		return "", fmt.Errorf("no container runtime found: looked for %s (names in PATH and in %s); install one, or set runtime in %s",
 			strings.Join(names, ", "), strings.Join(config.Directories[:], ":"), config.DefaultPath)
 	}
 	return spelling{found, own.rounds + 1}.String(), nil

@@ -292,7 +292,7 @@ func TestAdoptMoreThanFit(t *testing.T) {
 	}
 	o := x.tryAdopt("runc", "--recordings=1", "--identities=2")
 	want := "tracectl: 1 of the containers that run already could not be registered:\n" +
-		"  there are more than 2 containers, which is how many can be known by name: the others are left out\n" +
+		"  there are more than 2 containers: the others are not registered\n" +
 		"tracectl: 1 of the containers that ran already are known by name only: no recording was free (--recordings)\n"
 	if diff := cmp.Diff(want, o.stderr); o.code != 0 || diff != "" {
 		t.Errorf("load: %+v (-want +got)\n%s", o, diff)
