@@ -39,7 +39,7 @@ func TestTerminationLog(t *testing.T) {
 		{[]string{"uninstall"}, exitKept, errKept.Error()},
 		{[]string{"uninstall", "--wait=20ms"}, exitKept, errKept.Error()},
 		{[]string{"uninstall", "--force"}, 0, "everything was removed"},
-		{[]string{"uninstall", "--wait"}, 0, "nothing was left to remove"},
+		{[]string{"uninstall", "--wait"}, 0, "nothing to remove"},
 		{[]string{"uninstall", "--check"}, 0, "nothing is left"},
 	} {
 		if step.args[0] == "uninstall" && step.want == errInstalled.Error() {
@@ -88,7 +88,7 @@ func TestStay(t *testing.T) {
 	ended := make(chan error, 1)
 	go func() { ended <- c.Wait() }()
 	for {
-		if text, err := os.ReadFile(log); err == nil && string(text) == "nothing was left to remove\n" {
+		if text, err := os.ReadFile(log); err == nil && string(text) == "nothing to remove\n" {
 			break
 		}
 		select {

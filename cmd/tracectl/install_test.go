@@ -113,7 +113,7 @@ created /opt/runc-trace/bin/runc-trace-runc, a link to runc-trace
 changed /etc/containerd/config.toml
 containerd: its runtime runc-trace goes through /opt/runc-trace/bin/runc-trace-runc to /usr/sbin/runc
 ---
-# for Kubernetes: kubectl apply this, then runtimeClassName: runc-trace in pods
+# for Kubernetes: apply this with kubectl, then set runtimeClassName: runc-trace in pods
 apiVersion: node.k8s.io/v1
 kind: RuntimeClass
 metadata:
@@ -144,7 +144,7 @@ handler: runc-trace
 removed /etc/containers/containers.conf.d/99-runc-trace.conf
 kept for containerd until 1 container that runc-trace started is removed:
   a\nb
-what is kept, beside the programs that are loaded and all recordings:
+the loaded programs, all recordings and these files are kept:
   /opt/runc-trace/bin/runc-trace
   /opt/runc-trace/bin/tracectl
   /etc/runc-trace/config.toml

@@ -179,7 +179,7 @@ func target(c hostfile.Change) string {
 // printCommands prints the remaining commands.
 func printCommands(w *strings.Builder, commands []string) {
 	if len(commands) > 0 {
-		fmt.Fprintln(w, "left to do, for the engines to take it:")
+		fmt.Fprintln(w, "run this so that the engines load their configuration:")
 	}
 	for _, command := range commands {
 		fmt.Fprintf(w, "  %s\n", command)
@@ -232,14 +232,14 @@ func installedText(r installation.Report, setDefault bool) string {
 		if r.DryRun {
 			verb = "would be"
 		}
-		fmt.Fprintf(w, "%s that ran already %s recorded from now on:\n", plural(n, "container"), verb)
+		fmt.Fprintf(w, "%s that already ran %s recorded from now on:\n", plural(n, "container"), verb)
 		printContainers(w, r.Adopted)
 	}
 	printTaken(w, r)
 	printNotes(w, r.Notes)
 	printCommands(w, r.Commands)
 	if manifest := runtimeClass(r, setDefault); manifest != "" {
-		fmt.Fprintf(w, "---\n# for Kubernetes: kubectl apply this, then runtimeClassName: runc-trace in pods\n%s", manifest)
+		fmt.Fprintf(w, "---\n# for Kubernetes: apply this with kubectl, then set runtimeClassName: runc-trace in pods\n%s", manifest)
 	}
 	return w.String()
 }
@@ -255,15 +255,15 @@ func printLoaded(w *strings.Builder, r installation.Report) {
 	}
 	switch l := r.Loaded; {
 	case l.Note != "":
-		fmt.Fprintf(w, "the programs that are loaded stay: %s\n", l.Note)
+		fmt.Fprintf(w, "the loaded programs stay: %s\n", l.Note)
 	case l.New && r.DryRun:
 		fmt.Fprintf(w, "would load the programs%s\n", memory)
 	case l.New:
-		fmt.Fprintf(w, "the programs are loaded%s\n", memory)
+		fmt.Fprintf(w, "loaded the programs%s\n", memory)
 	case l.Replaced && r.DryRun:
-		fmt.Fprintln(w, "would replace the programs of another version, and keep what they recorded")
+		fmt.Fprintln(w, "would replace the programs of another version and keep their recordings")
 	case l.Replaced:
-		fmt.Fprintln(w, "the programs of another version are replaced; what they recorded is kept")
+		fmt.Fprintln(w, "replaced the programs of another version; their recordings are kept")
 	default:
 		fmt.Fprintln(w, "the programs were loaded already")
 	}
@@ -296,12 +296,12 @@ func uninstalledText(r installation.Report) string {
 	printTaken(w, r)
 	switch {
 	case r.Unloaded && r.DryRun:
-		fmt.Fprintf(w, "would unload the programs, and delete %s\n", plural(r.Recordings, "recording"))
+		fmt.Fprintf(w, "would unload the programs and delete %s\n", plural(r.Recordings, "recording"))
 	case r.Unloaded:
-		fmt.Fprintf(w, "the programs are unloaded, and %s deleted\n", plural(r.Recordings, "recording"))
+		fmt.Fprintf(w, "unloaded the programs and deleted %s\n", plural(r.Recordings, "recording"))
 	}
 	if r.Edited != "" {
-		fmt.Fprintf(w, "files that were changed since, and are not there any more, are below %s: look them over and remove them\n", r.Edited)
+		fmt.Fprintf(w, "files that were edited after the installation are kept below %s: check and delete them\n", r.Edited)
 	}
 	printNotes(w, r.Notes)
 	printCommands(w, r.Commands)
@@ -319,7 +319,7 @@ func printKept(w *strings.Builder, r installation.Report) {
 	for _, k := range r.Kept {
 		var until []string
 		if k.Command != "" {
-			until = append(until, "it takes its configuration ("+k.Command+")")
+			until = append(until, "it loads its configuration ("+k.Command+")")
 		}
 		if n := len(k.Containers); n > 0 {
 			until = append(until, plural(n, "container")+" that runc-trace started "+map[bool]string{true: "is", false: "are"}[n == 1]+" removed:")
@@ -336,7 +336,7 @@ func printKept(w *strings.Builder, r installation.Report) {
 		}
 	}
 	if len(paths) > 0 {
-		fmt.Fprintf(w, "what is %skept, beside the programs that are loaded and all recordings:\n", would)
+		fmt.Fprintf(w, "the loaded programs, all recordings and these files are %skept:\n", would)
 	}
 	for _, path := range paths {
 		fmt.Fprintf(w, "  %s\n", path)
@@ -356,7 +356,7 @@ func ownText(k installation.Kept) string {
 	for _, c := range k.Own {
 		own = append(own, containerText(c))
 	}
-	return fmt.Sprintf("this pod itself was made through runc-trace (%s), and waits for its own end: delete it once, and its successor goes on", strings.Join(own, ", "))
+	return fmt.Sprintf("this pod was itself started through runc-trace (%s): delete it once so that its replacement can finish", strings.Join(own, ", "))
 }
 
 // installedLine returns a summary of install in one line.
@@ -374,7 +374,7 @@ func installedLine(r installation.Report, setDefault bool) string {
 		parts = append(parts, part)
 	}
 	if len(r.Commands) > 0 {
-		parts = append(parts, "left to do: "+strings.Join(r.Commands, ", "))
+		parts = append(parts, "to do: "+strings.Join(r.Commands, ", "))
 	}
 	if len(r.Changes) == 0 {
 		parts = append(parts, "nothing was changed")
@@ -385,7 +385,7 @@ func installedLine(r installation.Report, setDefault bool) string {
 // uninstalledLine returns a summary of uninstall in one line.
 func uninstalledLine(r installation.Report) string {
 	if len(r.Changes) == 0 {
-		return "nothing was left to remove"
+		return "nothing to remove"
 	}
 	return "everything was removed"
 }

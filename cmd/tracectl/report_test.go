@@ -31,7 +31,7 @@ func TestReportText(t *testing.T) {
 		}, true), `nothing to change
 containerd: its default runtime goes through /shim to /runc
 would load the programs: 106.0 MiB of memory
-2 containers that ran already would be recorded from now on:
+2 containers that already ran would be recorded from now on:
   default/web-0/app (0123456789ab)
   0123456789ab
 containerd: would run systemctl restart containerd.service
@@ -42,7 +42,7 @@ containerd: would run systemctl restart containerd.service
 		}), `would take runc-trace out of /a
 would remove /b
 containerd: would run systemctl restart containerd.service
-would unload the programs, and delete 45 recordings
+would unload the programs and delete 45 recordings
 a note
 `},
 		{"kept", uninstalledText(installation.Report{Kept: []installation.Kept{
@@ -51,7 +51,7 @@ a note
 		}}), `nothing to change
 kept for containerd until 1 container that runc-trace started is removed:
   default/web-0/app (0123456789ab)
-kept for docker until it takes its configuration (reload), and 34 containers that runc-trace started are removed:
+kept for docker until it loads its configuration (reload), and 34 containers that runc-trace started are removed:
   default/web-0/app (0123456789ab)
   0123456789ab
   default/web-2/app (0123456789ab)
@@ -63,7 +63,7 @@ kept for docker until it takes its configuration (reload), and 34 containers tha
   default/web-8/app (0123456789ab)
   default/web-9/app (0123456789ab)
   and 24 more (-o json has them all)
-what is kept, beside the programs that are loaded and all recordings:
+the loaded programs, all recordings and these files are kept:
   /shim
   /daemon.json
 `},

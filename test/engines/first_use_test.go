@@ -84,7 +84,7 @@ func TestFirstUse(t *testing.T) {
 	if o := shell("sudo tracectl uninstall --restart --dry-run"); o.Code != 0 || !strings.Contains(o.Stdout, "would unload the programs, and delete 1 recording\n") {
 		t.Errorf("a dry run of uninstall: %+v", o)
 	}
-	if o := shell("sudo tracectl uninstall --restart"); o.Code != 0 || !strings.Contains(o.Stdout, "the programs are unloaded, and 1 recording deleted\n") {
+	if o := shell("sudo tracectl uninstall --restart"); o.Code != 0 || !strings.Contains(o.Stdout, "unloaded the programs and deleted 1 recording\n") {
 		t.Errorf("uninstalling: %+v", o)
 	}
 	if diff := cmp.Diff(before, m.tree()); diff != "" {
