@@ -36,7 +36,7 @@ type PoolSetting struct {
 var PoolSettings = [...]PoolSetting{
 	{
 		Key: "rings", Flag: "recordings",
-		usage: "how many recordings are kept",
+		usage: "number of recordings",
 		doc: `Number of recordings. If all are in use, a new container takes the one whose container
 ended longest ago.`,
 		min: 1, max: 1 << 16, fallback: 256,
@@ -52,28 +52,28 @@ ended longest ago.`,
 	},
 	{
 		Key: "identities", Flag: "identities",
-		usage: "how many containers are known by name, including ended ones; at least twice the recordings",
+		usage: "containers known by name, including ended ones; at least twice the recordings",
 		doc:   `Number of containers that are known by name, including ended ones.`,
 		min:   2, max: 1 << 20, fallback: 4096,
 		of: func(p *Pool) amount { return (*Count)(&p.Identities) },
 	},
 	{
 		Key: "exec-log-size", Flag: "exec-log-size",
-		usage: "memory of the log of execs",
+		usage: "memory of the exec log",
 		doc:   `Memory of the exec log, which all containers share.`,
 		min:   64 << 10, max: 1 << 30, power: true, fallback: 8 << 20,
 		of: func(p *Pool) amount { return &p.ExecLogSize },
 	},
 	{
 		Key: "capture-size", Flag: "capture-size",
-		usage: "how much is kept of a string or a buffer of a system call",
+		usage: "bytes kept of each string or buffer of a system call",
 		doc:   `Bytes that are kept of a string or buffer that a system call points to.`,
 		min:   8, max: abi.CaptureLimit, fallback: 128,
 		of: func(p *Pool) amount { return &p.CaptureSize },
 	},
 	{
 		Key: "argv-size", Flag: "argv-size",
-		usage: "how much is kept of the arguments of an exec",
+		usage: "bytes kept of the arguments of an exec",
 		doc:   `Bytes that are kept of the arguments of an exec.`,
 		min:   64, max: abi.ArgvLimit, fallback: 4 << 10,
 		of: func(p *Pool) amount { return &p.ArgvSize },

@@ -213,7 +213,7 @@ func (h Host) takeBack(ctx context.Context, p plan, err error, told []*Engine, l
 	if problem := errors.Join(problems...); problem != nil {
 		err = fmt.Errorf("%w; restoring everything failed, too: %w", err, problem)
 	} else {
-		err = fmt.Errorf("%w; everything was put back, and %s; this is not tried again with the same version and configuration, except by --retry", err, strings.Join(runtimes, ", "))
+		err = fmt.Errorf("%w; everything was put back, and %s; the same version and configuration are not tried again without --retry", err, strings.Join(runtimes, ", "))
 	}
 	if again, problem := h.plan(p.request, &Report{}); problem == nil {
 		p = again // the previous state may differ from the one found at first
