@@ -120,7 +120,7 @@ func nodeName() (string, error) {
 	}
 	name, err := os.Hostname()
 	if err != nil {
-		return "", fmt.Errorf("asking for the host's name: %w", err)
+		return "", fmt.Errorf("getting the host's name: %w", err)
 	}
 	return strings.ToLower(strings.TrimSpace(name)), nil
 }

@@ -17,7 +17,7 @@ func TestAgentUsage(t *testing.T) {
 		args []string
 		want string
 	}{
-		{[]string{"node"}, `takes no argument such as "node"`},
+		{[]string{"node"}, `unexpected argument "node"`},
 		{[]string{"--listen", "7467"}, `--listen "7467": must be HOST:PORT or unix:///PATH`},
 		{[]string{"--listen", "unix://agent.sock"}, `--listen "unix://agent.sock": must be HOST:PORT or unix:///PATH`},
 		{[]string{"-o", "yaml"}, `--output "yaml": must be one of text, json`},

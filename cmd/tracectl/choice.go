@@ -16,12 +16,12 @@ func warnOfChoice(stderr io.Writer, c *labels.Choice) {
 	for _, container := range c.Truncated {
 		if name := container.FullName(); !named[name] {
 			named[name] = true
-			fmt.Fprintf(stderr, "tracectl: not all labels of %s are known, and the others could decide it: it is shown\n",
+			fmt.Fprintf(stderr, "tracectl: some labels of %s are unknown and could match; showing it anyway\n",
 				terminal.String(name))
 		}
 	}
 	if c.Unknown > 0 {
-		fmt.Fprintf(stderr, "tracectl: left out %d containers whose labels are not known (see tracectl status about the agent)\n",
+		fmt.Fprintf(stderr, "tracectl: left out %d containers without known labels (check the agent with \"tracectl status\")\n",
 			c.Unknown)
 	}
 }

@@ -55,7 +55,7 @@ func TestClusterNames(t *testing.T) {
 			t.Errorf("%q: %+v, asked %q", c.args, got, all)
 		}
 	}
-	const candidates = "tracectl: \"default/db\" means more than one container; name one of:\n  n1_default_db\n  n3_default_db\n"
+	const candidates = "tracectl: \"default/db\" matches several containers; use one of:\n  n1_default_db\n  n3_default_db\n"
 	for _, args := range [][]string{{"containers", "default/db"}, {"exec", "default/db"}, {"straceback", "list", "default/db"}} {
 		if diff := cmp.Diff(result{exitNotFound, "", candidates}, run(args...)); diff != "" {
 			t.Errorf("%q (-want +got):\n%s", args, diff)

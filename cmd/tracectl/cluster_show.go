@@ -65,10 +65,10 @@ func (run *clusterRun) checkPlace(ctx context.Context, k labels.Known, name stri
 	switch {
 	case err != nil || at.UID == "" || at.Node == "" || at.Node == k.Node: // gone, or not readable by this user
 	case at.UID == k.PodUID:
-		return fmt.Errorf("node %s says that it has pod %s/%s, but the API server has it on node %s; name it %s_%s_%s to see it all the same",
+		return fmt.Errorf("node %s claims pod %s/%s, which the API server has on node %s; to see it anyway, name it %s_%s_%s",
 			terminal.String(k.Node), terminal.String(k.Namespace), terminal.String(k.Pod), terminal.String(at.Node), terminal.String(k.Node), terminal.String(k.Namespace), terminal.String(k.Pod))
 	default:
-		run.status.note(fmt.Sprintf("pod %s/%s is on node %s now; node %s has one that was called so", terminal.String(k.Namespace), terminal.String(k.Pod),
+		run.status.note(fmt.Sprintf("pod %s/%s is on node %s now; showing an earlier pod of that name on node %s", terminal.String(k.Namespace), terminal.String(k.Pod),
 			terminal.String(at.Node), terminal.String(k.Node)))
 	}
 	return nil

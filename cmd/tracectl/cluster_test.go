@@ -205,8 +205,8 @@ func TestClusterShow(t *testing.T) {
 		{[]string{"n1_default_web", "-x", "-e", "read,write", "--pid", "7,8", "-p", "-n", "default"}, shown,
 			"n1: tracectl straceback show --failed=true --pid=7,8 --previous=1 --syscall=read,write -- n1_default_web"},
 		{[]string{"bbb", "-o", "json"}, result{0, `{"node":"n2","time":"2026-01-01T00:00:00Z","syscall":"read"}` + "\n", "tracectl: recorded on node n2\n"}, "n2: tracectl straceback show --output=json -- bbb"},
-		{[]string{"web"}, result{4, "", "tracectl: \"web\" means more than one container; name one of:\n  n1_default_web_app\n  n2_default_web_app\n"}, ""},
-		{[]string{"webs"}, result{4, "", "tracectl: no recording of \"webs\"; similar ones are:\n  n1_default_web_app\n  n2_default_web_app\n"}, ""},
+		{[]string{"web"}, result{4, "", "tracectl: \"web\" matches several containers; use one of:\n  n1_default_web_app\n  n2_default_web_app\n"}, ""},
+		{[]string{"webs"}, result{4, "", "tracectl: no recording of \"webs\"; similar names:\n  n1_default_web_app\n  n2_default_web_app\n"}, ""},
 		{[]string{"gone"}, result{4, "", "tracectl: recorded on node n1\ntracectl: n1: no recording of \"gone\"\n"}, "n1: tracectl straceback show -- gone"},
 	} {
 		got := tracectl(t, append([]string{"cluster", "straceback", "show", "--server", server}, c.args...)...)
@@ -248,13 +248,13 @@ func TestClusterUsage(t *testing.T) {
 		args []string
 		want string
 	}{
-		{[]string{"cluster", "exec", "-A", "-n", "x"}, "--all-namespaces and --namespace exclude each other"},
+		{[]string{"cluster", "exec", "-A", "-n", "x"}, "--all-namespaces and --namespace cannot be combined"},
 		{[]string{"cluster", "exec", "--since", "-1s"}, `--since "-1s": must be a time ago`},
 		{[]string{"cluster", "exec", "--timeout", "0s"}, `--timeout "0s": must be a time`},
-		{[]string{"cluster", "exec", "--node", "["}, `--node "[": is no pattern`},
-		{[]string{"cluster", "straceback", "show", "x", "-e", "opne"}, `there is no system call "opne"`},
-		{[]string{"cluster", "straceback", "show"}, "an argument is missing: tracectl cluster straceback show NAME"},
-		{[]string{"cluster", "load"}, `there is no command "load"`},
+		{[]string{"cluster", "exec", "--node", "["}, `--node "[": not a valid pattern`},
+		{[]string{"cluster", "straceback", "show", "x", "-e", "opne"}, `unknown system call "opne"`},
+		{[]string{"cluster", "straceback", "show"}, "missing argument: tracectl cluster straceback show NAME"},
+		{[]string{"cluster", "load"}, `unknown command "load"`},
 	} {
 		got := tracectl(t, c.args...)
 		if got.Code != exitUsage || !strings.Contains(got.Stderr, c.want) || got.Stdout != "" {
@@ -338,11 +338,11 @@ func TestClusterPlace(t *testing.T) {
 		"an ID that is a name":        {map[string]answers{"honest": list(web), "hostile": list(id(web, "default/web-0"))}, nil, "default/web-0", 0, "1 of 2 nodes did not answer in full: hostile"},
 		"an ID of control characters": {map[string]answers{"honest": list(web), "hostile": list(id(web, "web-0\\u0000"))}, nil, "default/web-0", 0, "hostile: 1 lines were left out"},
 		"the same pod":                {map[string]answers{"n1": list(web), "n2": list(web)}, nil, "default/web-0", 4, "n1_default_web-0_app\n  n2_default_web-0_app"},
-		"a name within a pod":         {map[string]answers{"n1": list(web), "n2": list(other)}, nil, "web-0", 4, "means more than one container"},
+		"a name within a pod":         {map[string]answers{"n1": list(web), "n2": list(other)}, nil, "web-0", 4, "matches several containers"},
 		"a pod that is there":         {map[string]answers{"n1": list(uid(web))}, []corev1.Pod{onPod("n1", "u1")}, "default/web-0", 0, "tracectl: recorded on node n1\n"},
-		"a pod that is elsewhere":     {map[string]answers{"n1": list(uid(web))}, []corev1.Pod{onPod("n2", "u1")}, "default/web-0", 1, "but the API server has it on node n2"},
+		"a pod that is elsewhere":     {map[string]answers{"n1": list(uid(web))}, []corev1.Pod{onPod("n2", "u1")}, "default/web-0", 1, "which the API server has on node n2"},
 		"asked for all the same":      {map[string]answers{"n1": list(uid(web))}, []corev1.Pod{onPod("n2", "u1")}, "n1_default_web-0", 0, "tracectl: recorded on node n1\n"},
-		"a pod that was elsewhere":    {map[string]answers{"n1": list(uid(web))}, []corev1.Pod{onPod("n2", "u2")}, "default/web-0", 0, "is on node n2 now; node n1 has one that was called so"},
+		"a pod that was elsewhere":    {map[string]answers{"n1": list(uid(web))}, []corev1.Pod{onPod("n2", "u2")}, "default/web-0", 0, "is on node n2 now; showing an earlier pod of that name on node n1"},
 	} {
 		server, _ := fakeCluster(t, c.nodes, c.pods...)
 		got := tracectl(t, "cluster", "straceback", "show", c.show, "--server", server)

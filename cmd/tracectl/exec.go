@@ -84,7 +84,7 @@ func newExec(s *settings) *cobra.Command {
 	}
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if r.heartbeat.Duration > 0 && r.output.word != "json" {
-			return &usageError{c, errors.New("--heartbeat goes with --output=json only")}
+			return &usageError{c, errors.New("--heartbeat needs --output=json")}
 		}
 		r.columns = r.shown(c)
 		ctx, stop := untilSignal(c)
@@ -149,10 +149,10 @@ func printExecs(ctx context.Context, s *settings, names []string, request *execR
 		return fmt.Errorf("reading the log of execs: %w", err)
 	}
 	if n := p.selection.Unknown; n > 0 {
-		fmt.Fprintf(stderr, "tracectl: left out %d execs of containers that are not known any more, and so cannot be selected\n", n)
+		fmt.Fprintf(stderr, "tracectl: left out %d execs of containers that are no longer known and cannot be selected\n", n)
 	}
 	if n := p.selection.LeftOut; n > 0 {
-		fmt.Fprintf(stderr, "tracectl: left out %d execs of containers whose labels are not known (see tracectl status about the agent)\n", n)
+		fmt.Fprintf(stderr, "tracectl: left out %d execs of containers without known labels (check the agent with \"tracectl status\")\n", n)
 	}
 	return nil
 }
@@ -164,7 +164,7 @@ func chooseExecs(stderr io.Writer, known []*labels.Container, names []string, r 
 		err := r.filter.Choose(names[0], "container called", known)
 		var name *labels.NameError
 		if errors.As(err, &name) && len(name.Candidates) == 0 && !r.noFollow {
-			return fmt.Errorf("%w; to wait for one, choose by --container, --pod or --label", err)
+			return fmt.Errorf("%w; to wait for one, use --container, --pod or --label", err)
 		}
 		return err
 	}
@@ -308,15 +308,15 @@ func (p *execPrinter) warn(c *labels.Container, doubt execlog.Doubt) {
 	var text string
 	switch doubt {
 	case execlog.LabelsLate:
-		text = "the labels of %s did not come in time: its execs so far are shown (see tracectl status about the agent)"
+		text = "no labels for %s yet; showing its execs anyway (check the agent with \"tracectl status\")"
 	case execlog.LabelsTruncated:
-		text = "not all labels of %s are known, and the others could decide it: its execs are shown"
+		text = "some labels of %s are unknown and could match; showing its execs anyway"
 	case execlog.LabelsUnknown:
 		if p.unknown {
 			return
 		}
 		p.unknown = true
-		text = "the labels of %s are not known: its execs are left out, as are those of others like it (see tracectl status about the agent)"
+		text = "no labels for %s: leaving out its execs, and those of similar containers (check the agent with \"tracectl status\")"
 	}
 	fmt.Fprintf(p.stderr, "tracectl: "+text+"\n", terminal.String(c.FullName()))
 }
@@ -328,7 +328,7 @@ func (p *execPrinter) noteBeginning(first *execlog.Record) {
 	}
 	p.began = true
 	if p.past() && first.Sequence > 0 && first.Entry.Time > p.since {
-		fmt.Fprintf(p.stderr, "tracectl: the log goes back to %s only: %d earlier execs were overwritten\n",
+		fmt.Fprintf(p.stderr, "tracectl: the log starts at %s; %d earlier execs were overwritten\n",
 			p.boot.Add(time.Duration(first.Entry.Time)).Local().Format(time.DateTime), p.reader.First())
 	}
 }

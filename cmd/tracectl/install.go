@@ -149,7 +149,7 @@ func completion(shell string) ([]byte, error) {
 	case "fish":
 		err = root.GenFishCompletion(&b, true)
 	default:
-		err = fmt.Errorf("no completion is known for it")
+		err = fmt.Errorf("no completion for this shell")
 	}
 	return b.Bytes(), err
 }

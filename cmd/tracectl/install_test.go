@@ -132,7 +132,7 @@ handler: runc-trace
 		t.Fatal(err)
 	}
 	got := shell(t, tracectl, "uninstall", "--root", root)
-	refusal := "; nothing was changed: correct that, or use --discard-edits to put the file of before back, which keeps the changed one below /var/lib/runc-trace/edited\n"
+	refusal := "; nothing was changed: undo these edits, or use --discard-edits to restore the original and keep the edited file below /var/lib/runc-trace/edited\n"
 	if got.Code != exitFailure || got.Stdout != "" || !strings.HasPrefix(got.Stderr, "diff "+podman+" ") ||
 		!strings.Contains(got.Stderr, "\n+[engine\ntracectl: changed since the installation and cannot be restored: "+podman+": it cannot be parsed (") || !strings.HasSuffix(got.Stderr, refusal) {
 		t.Errorf("uninstalling what was edited: %+v", got)
@@ -149,7 +149,7 @@ the loaded programs, all recordings and these files are kept:
   /opt/runc-trace/bin/tracectl
   /etc/runc-trace/config.toml
   /opt/runc-trace/bin/runc-trace-runc
-`, "tracectl: not everything could be removed yet: run \"tracectl uninstall\" again then\n"}, "uninstall")
+`, "tracectl: some files are still in use; run \"tracectl uninstall\" again when they are no longer needed\n"}, "uninstall")
 	got = shell(t, tracectl, "uninstall", "--force", "--dry-run", "--root", root)
 	if got.Code != 0 || !strings.HasPrefix(got.Stdout, "would remove /opt/runc-trace/bin/runc-trace-runc\nwould remove /usr/local/bin/tracectl\ndiff /etc/systemd/system/runc-trace-agent.service /dev/null\n") {
 		t.Errorf("uninstall --force --dry-run: %+v", got)

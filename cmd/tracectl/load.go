@@ -150,10 +150,10 @@ func (l loading) run(stdout io.Writer, s *settings, output string) error {
 		hints += remark + "\n"
 	}
 	if !current {
-		hints += "the programs that run are not this version's: tracectl load --replace swaps them and keeps what was recorded\n"
+		hints += "the running programs are from another version; \"tracectl load --replace\" replaces them and keeps all recordings\n"
 	}
 	if adopted > 0 {
-		hints += fmt.Sprintf("containers that ran already, and were adopted: %d\n", adopted)
+		hints += fmt.Sprintf("running containers adopted: %d\n", adopted)
 	}
 	_, err = fmt.Fprintf(stdout, "%s below %s: %d recordings of %v, %d identities, an exec log of %v; %s of memory\n%s",
 		word, dir, l.pool.Rings, l.pool.RingSize, l.pool.Identities, l.pool.ExecLogSize, mebibytes(memory), hints)
@@ -164,10 +164,10 @@ func (l loading) run(stdout io.Writer, s *settings, output string) error {
 func remarks(r bpf.Result) []string {
 	var lines []string
 	for _, d := range r.Mended {
-		lines = append(lines, "mended: "+d.String())
+		lines = append(lines, "repaired: "+d.String())
 	}
 	if r.Lost != "" {
-		lines = append(lines, "loaded anew, which dropped all recordings: "+r.Lost)
+		lines = append(lines, "loaded again, which deleted all recordings: "+r.Lost)
 	}
 	return lines
 }
@@ -177,13 +177,13 @@ func remarks(r bpf.Result) []string {
 func adoptRunning(ctx context.Context, stderr io.Writer, dir string, rules identity.Rules) int {
 	report, err := adopt.Host{}.Run(ctx, dir, rules)
 	if err != nil {
-		fmt.Fprintf(stderr, "tracectl: %d of the containers that run already could not be registered:\n", report.Failed)
+		fmt.Fprintf(stderr, "tracectl: %s could not be registered:\n", plural(report.Failed, "running container"))
 		for line := range strings.Lines(err.Error()) {
 			fmt.Fprintf(stderr, "  %s\n", terminal.String(strings.TrimSuffix(line, "\n")))
 		}
 	}
 	if report.Unrecorded > 0 {
-		fmt.Fprintf(stderr, "tracectl: %d of the containers that ran already are known by name only: no recording was free (--recordings)\n", report.Unrecorded)
+		fmt.Fprintf(stderr, "tracectl: %s adopted without a recording: none was free (increase --recordings)\n", plural(report.Unrecorded, "container"))
 	}
 	return report.Adopted
 }

@@ -66,8 +66,8 @@ func TestEmpty(t *testing.T) {
 		want      string
 		fails     bool
 	}{
-		{straceback.Calls{}, 0, "tracectl: no call is recorded yet\n", false},
-		{straceback.Calls{Records: records(3), Overwritten: 9}, 0, "tracectl: none of the 3 calls that are kept is one of those asked for\n", false},
+		{straceback.Calls{}, 0, "tracectl: no calls are recorded yet\n", false},
+		{straceback.Calls{Records: records(3), Overwritten: 9}, 0, "tracectl: none of the 3 recorded calls matches\n", false},
 		{straceback.Calls{Overwritten: 9}, 0, "", true},
 		{straceback.Calls{Lost: 1}, 0, "", true},
 		{straceback.Calls{Records: records(3)}, 3, "", true},

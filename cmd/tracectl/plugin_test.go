@@ -31,7 +31,7 @@ func TestPlugin(t *testing.T) {
 		code := runRoot(newPlugin(), args, strings.NewReader(""), &stdout, &stderr)
 		return result{code, stdout.String(), stderr.String()}
 	}
-	want := result{2, "", "kubectl runc-trace: one argument too many: \"y\" (see kubectl runc-trace exec --help)\n"}
+	want := result{2, "", "kubectl runc-trace: too many arguments: \"y\" (see kubectl runc-trace exec --help)\n"}
 	if got := plugin("exec", "x", "y"); got != want {
 		t.Errorf("wrong usage gives %+v", got)
 	}

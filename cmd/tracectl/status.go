@@ -110,9 +110,9 @@ func readStatus(i *bpf.Instance, directory *labels.Directory, clock clock) (*sta
 
 // programs describes the version of the running programs.
 func (s *statusJSON) programs(clock clock) string {
-	const swap = "tracectl load --replace swaps them and keeps what was recorded"
+	const swap = `"tracectl load --replace" replaces them and keeps all recordings`
 	if s.Build == "" {
-		return "of more than one build, since replacing them was interrupted: " + swap
+		return "of several builds, because replacing them was interrupted; " + swap
 	}
 	text := "build " + s.Build
 	if s.Replaced != nil {
@@ -130,9 +130,9 @@ func (s *statusJSON) agent(clock clock) string {
 	case s.Agent.Alive:
 		return "alive"
 	case s.Agent.Seen != nil:
-		return "last alive " + humanSpan(clock.now.Sub(*s.Agent.Seen)) + " ago: labels of newer pods are not known"
+		return "last alive " + humanSpan(clock.now.Sub(*s.Agent.Seen)) + " ago: labels of newer pods are unknown"
 	}
-	return "none has run: labels are those of annotations (tracectl agent brings the others)"
+	return "never ran: only labels from annotations are known (run \"tracectl agent\" for the others)"
 }
 
 func (s *statusJSON) print(w io.Writer, clock clock) error {
@@ -164,7 +164,7 @@ func (s *statusJSON) print(w io.Writer, clock clock) error {
 			}
 		}
 	}
-	fmt.Fprintf(w, "\nnot run, since the program was running on the CPU already\n")
+	fmt.Fprintf(w, "\nskipped because of recursion\n")
 	for _, p := range s.Programs {
 		fmt.Fprintf(w, "%11d  %s\n", p.Missed, p.Name)
 	}

@@ -79,7 +79,7 @@ func showRecording(s *settings, name string, request *showRequest, stdout, stder
 	}
 	previous := int(request.previous)
 	if previous >= len(runs) {
-		return fmt.Errorf("%q: %w: %d are recorded, and the newest but %d was asked for", name, errNoSuchRun, len(runs), previous)
+		return fmt.Errorf("%q: %w: only %d runs are recorded; --previous=%d is out of range", name, errNoSuchRun, len(runs), previous)
 	}
 	run := runs[previous]
 	if older := len(runs) - 1 - previous; older > 0 {
@@ -120,10 +120,10 @@ func explainName(err error, name string, directory *labels.Directory) error {
 		return err
 	}
 	c := runs[0]
-	reason := "its memory was used again for another container"
+	reason := "its memory was reused for another container"
 	switch {
 	case c.Ring == 0 && c.Sandbox():
-		reason = "pods' sandboxes are recorded only with record-sandboxes in the configuration"
+		reason = "pod sandboxes are not recorded (set record-sandboxes in the configuration)"
 	case c.Ring == 0:
 		reason = "no recording was free when it was created (tracectl load --recordings)"
 	}
@@ -173,7 +173,7 @@ func notes(stderr io.Writer, calls *straceback.Calls, t *straceback.Timeline) {
 		text  string
 	}{
 		{calls.Overwritten, "earlier calls were overwritten"},
-		{calls.Lost, "calls were lost: they could not be written, or not whole"},
+		{calls.Lost, "calls were lost or truncated because they could not be written"},
 		{uint64(t.Malformed), "records could not be read"},
 	} {
 		if n.count > 0 {
@@ -186,11 +186,11 @@ func notes(stderr io.Writer, calls *straceback.Calls, t *straceback.Timeline) {
 func empty(stderr io.Writer, calls *straceback.Calls, t *straceback.Timeline) error {
 	switch {
 	case len(calls.Records) > t.Malformed:
-		fmt.Fprintf(stderr, "tracectl: none of the %d calls that are kept is one of those asked for\n", len(calls.Records)-t.Malformed)
+		fmt.Fprintf(stderr, "tracectl: none of the %d recorded calls matches\n", len(calls.Records)-t.Malformed)
 	case calls.Overwritten+calls.Lost > 0 || t.Malformed > 0:
-		return errors.New("nothing of the recording could be read; try again")
+		return errors.New("the recording could not be read; try again")
 	default:
-		fmt.Fprintln(stderr, "tracectl: no call is recorded yet")
+		fmt.Fprintln(stderr, "tracectl: no calls are recorded yet")
 	}
 	return nil
 }

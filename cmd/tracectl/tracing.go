@@ -163,7 +163,7 @@ func (s *settings) adoptInstalled(ctx context.Context, stderr io.Writer, dryRun 
 	if !dryRun {
 		adoptRunning(ctx, stderr, dir, c.Rules()) // prints problems itself
 	} else if err != nil {
-		fmt.Fprintf(stderr, "tracectl: looking for containers that run already: %v\n", err)
+		fmt.Fprintf(stderr, "tracectl: looking for running containers: %v\n", err)
 	}
 	var list []engine.Container
 	for _, who := range waiting {

@@ -54,10 +54,10 @@ If the pod itself was started through runc-trace, it says so and waits for its o
 delete it once, so that its replacement can finish.`
 
 // errKept says that another uninstall is needed.
-var errKept = errors.New(`not everything could be removed yet: run "tracectl uninstall" again then`)
+var errKept = errors.New(`some files are still in use; run "tracectl uninstall" again when they are no longer needed`)
 
 // errInstalled says that an uninstall is needed.
-var errInstalled = errors.New("not everything is removed that tracectl installed")
+var errInstalled = errors.New(`some installed files are left; run "tracectl uninstall"`)
 
 // pollInterval is how often --wait checks whether kept files are still needed.
 const pollInterval = 10 * time.Second
@@ -129,7 +129,7 @@ func (s *settings) uninstall(ctx context.Context, c *cobra.Command, r removal, w
 	show := func(report installation.Report, problem error) {
 		switch {
 		case problem != nil:
-			fmt.Fprintf(c.ErrOrStderr(), "tracectl: %v; it is tried again\n", problem)
+			fmt.Fprintf(c.ErrOrStderr(), "tracectl: %v; retrying\n", problem)
 		case r.output.word == "json":
 			err = printJSON(c.OutOrStdout(), newReport(report, ""))
 		default:
@@ -153,7 +153,7 @@ func (s *settings) uninstall(ctx context.Context, c *cobra.Command, r removal, w
 		for _, f := range edited.Files {
 			fmt.Fprint(c.ErrOrStderr(), f.Diff)
 		}
-		return report, fmt.Errorf("%w; nothing was changed: correct that, or use --discard-edits to put the file of before back, which keeps the changed one below %s",
+		return report, fmt.Errorf("%w; nothing was changed: undo these edits, or use --discard-edits to restore the original and keep the edited file below %s",
 			problem, path.Join(hostfile.StateDir, "edited"))
 	}
 	if err = errors.Join(problem, err); err == nil && len(report.Kept) > 0 {

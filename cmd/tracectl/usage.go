@@ -42,18 +42,18 @@ func flagError(c *cobra.Command, err error) error {
 	case errors.As(err, &unknown):
 		name := unknown.GetSpecifiedName()
 		if rest := unknown.GetSpecifiedShortnames(); rest != "" {
-			err = fmt.Errorf("there is no flag %q", "-"+name)
+			err = fmt.Errorf("unknown flag %q", "-"+name)
 			if hint := detached(c, []string{rest}); hint != "" {
 				err = fmt.Errorf("%w; did you mean %s?", err, hint)
 			}
 			break
 		}
-		err = fmt.Errorf("there is no flag %q", "--"+name)
+		err = fmt.Errorf("unknown flag %q", "--"+name)
 		if similar := similarFlag(c, name); similar != "" {
 			err = fmt.Errorf("%w; did you mean %q?", err, "--"+similar)
 		}
 	default:
-		err = errors.New(strings.Replace(err.Error(), "bad flag syntax: ", "there is no flag ", 1))
+		err = errors.New(strings.Replace(err.Error(), "bad flag syntax: ", "unknown flag ", 1))
 	}
 	return &usageError{c, err}
 }
@@ -90,13 +90,13 @@ func between(least, most int) cobra.PositionalArgs {
 		var err error
 		switch {
 		case len(args) < least:
-			err = fmt.Errorf("an argument is missing: %s", c.UseLine())
+			err = fmt.Errorf("missing argument: %s", c.UseLine())
 		case len(args) <= most:
 			return nil
 		case most == 0:
-			err = fmt.Errorf("takes no argument such as %q", args[0])
+			err = fmt.Errorf("unexpected argument %q", args[0])
 		default:
-			err = fmt.Errorf("one argument too many: %q", args[most])
+			err = fmt.Errorf("too many arguments: %q", args[most])
 		}
 		if hint := detached(c, args); hint != "" {
 			err = fmt.Errorf("%w; did you mean %s?", err, hint)
@@ -128,7 +128,7 @@ func exclude(c *cobra.Command, flags ...string) {
 	c.PreRunE = func(c *cobra.Command, args []string) error {
 		set := slices.DeleteFunc(slices.Clone(flags), func(name string) bool { return !c.Flags().Changed(name) })
 		if len(set) > 1 {
-			return &usageError{c, fmt.Errorf("--%s and --%s exclude each other", set[0], set[1])}
+			return &usageError{c, fmt.Errorf("--%s and --%s cannot be combined", set[0], set[1])}
 		}
 		if before != nil {
 			return before(c, args)
@@ -142,7 +142,7 @@ func noSubcommand(c *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
-	err := fmt.Errorf("there is no command %q", args[0])
+	err := fmt.Errorf("unknown command %q", args[0])
 	if similar := similarCommand(c, args[0]); similar != "" {
 		err = fmt.Errorf("%w; did you mean %q?", err, similar)
 	}

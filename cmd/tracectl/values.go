@@ -105,7 +105,7 @@ func (l *calls) Set(text string) error {
 	known := l.known()
 	for name := range strings.SplitSeq(strings.TrimPrefix(text, "trace="), ",") {
 		if !known[name] {
-			return fmt.Errorf("there is no system call %q", name)
+			return fmt.Errorf("unknown system call %q", name)
 		}
 		l.names = append(l.names, name)
 	}

@@ -96,7 +96,7 @@ func TestLines(t *testing.T) {
 				io.WriteString(stdout, "4\n")
 				return dead(ctx, args, stdout, stderr)
 			},
-			"old":      says("", "tracectl: there is no command \"status\" (see tracectl --help)\n", &ExitError{Code: 2}),
+			"old":      says("", "tracectl: unknown command \"status\" (see tracectl --help)\n", &ExitError{Code: 2}),
 			"unloaded": says("", "tracectl: a warning\ntracectl: not loaded:\n  run tracectl load\n", &ExitError{Code: 3}),
 			"broken":   says("5\n", "", errors.New("connection reset")),
 			"killed":   says("6\n", "", &ExitError{Code: 137}),
@@ -125,7 +125,7 @@ func TestLines(t *testing.T) {
 			"  dead: no answer within 15s",
 			"  gone: its agent agent-gone is being deleted",
 			"  killed: tracectl ended with exit code 137",
-			`  old: its tracectl, which may be of another version, does not take this: there is no command "status" (see tracectl --help)`,
+			`  old: its tracectl, which may be of another version, does not take this: unknown command "status" (see tracectl --help)`,
 			"  stuck: it stopped answering: nothing came for 15s",
 			"  unloaded: not loaded:; run tracectl load",
 			"1 of 10 nodes did not answer in full: hostile: 2 lines were left out: longer than 1048576 bytes; 1 lines were left out: no output of tracectl's",

@@ -28,7 +28,7 @@ func (g Glob) String() string { return string(g) }
 // Set sets the pattern from a flag, and returns an error if it is malformed.
 func (g *Glob) Set(text string) error {
 	if _, err := path.Match(text, ""); err != nil {
-		return errors.New("is no pattern: a bracket is not closed, or nothing follows a backslash")
+		return errors.New("not a valid pattern: unclosed bracket or trailing backslash")
 	}
 	*g = Glob(text)
 	return nil

@@ -30,9 +30,9 @@ func (e *NameError) Error() string {
 	var text string
 	switch {
 	case e.Ambiguous:
-		text = fmt.Sprintf("%q means more than one container; name one of:", e.Name)
+		text = fmt.Sprintf("%q matches several containers; use one of:", e.Name)
 	case len(e.Candidates) > 0:
-		text = fmt.Sprintf("no %s %q; similar ones are:", e.What, e.Name)
+		text = fmt.Sprintf("no %s %q; similar names:", e.What, e.Name)
 	default:
 		return fmt.Sprintf("no %s %q", e.What, e.Name)
 	}

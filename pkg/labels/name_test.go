@@ -39,14 +39,14 @@ func TestRunsOnNodes(t *testing.T) {
 		name string
 		want []string // node and ID; or the error
 	}{
-		{"web-0", []string{`"web-0" means more than one container; name one of:`, "  n1_default_web-0_nginx", "  n2_default_web-0_nginx"}},
+		{"web-0", []string{`"web-0" matches several containers; use one of:`, "  n1_default_web-0_nginx", "  n2_default_web-0_nginx"}},
 		{"n2_default_web-0", []string{"n2 bbbb"}},
 		{"n1_default_web-0_nginx", []string{"n1 aaaa"}},
-		{"n3_default_web-0", []string{`no recording of "n3_default_web-0"; similar ones are:`, "  n1_default_web-0_nginx", "  n2_default_web-0_nginx"}},
+		{"n3_default_web-0", []string{`no recording of "n3_default_web-0"; similar names:`, "  n1_default_web-0_nginx", "  n2_default_web-0_nginx"}},
 		{"bb", []string{"n2 bbbb"}},
 		{"default/db", []string{"n1 dddd", "n1 cccc"}},
-		{"plain", []string{`"plain" means more than one container; name one of:`, "  plain (of node n1)", "  plain (of node n2)"}},
-		{"registry", []string{`"registry" means more than one container; name one of:`, "  registry (of node n1)", "  registry (of node n2)"}},
+		{"plain", []string{`"plain" matches several containers; use one of:`, "  plain (of node n1)", "  plain (of node n2)"}},
+		{"registry", []string{`"registry" matches several containers; use one of:`, "  registry (of node n1)", "  registry (of node n2)"}},
 		{"proxy", []string{"n2 0000"}},
 	} {
 		var got []string
@@ -104,16 +104,16 @@ func TestRuns(t *testing.T) {
 		{"5b5b", []string{"5b5b000000"}},
 		{"my_plain_container", []string{"my_plain_container"}},
 		{"my_pl", []string{"my_plain_container"}},
-		{"web-1", []string{`"web-1" means more than one container; name one of:`, "  default/web-1/agent", "  default/web-1/nginx"}},
-		{"db", []string{`"db" means more than one container; name one of:`, "  prod/db/db", "  test/db/db"}},
-		{"babe", []string{`"babe" means more than one container; name one of:`, "  prod/db/db", "  test/db/db"}},
-		{"default/mypo", []string{`no recording of "default/mypo"; similar ones are:`, "  default/mypod/sh"}},
-		{"prod/web-1", []string{`no recording of "prod/web-1"; similar ones are:`, "  default/web-1/agent", "  default/web-1/nginx"}},
+		{"web-1", []string{`"web-1" matches several containers; use one of:`, "  default/web-1/agent", "  default/web-1/nginx"}},
+		{"db", []string{`"db" matches several containers; use one of:`, "  prod/db/db", "  test/db/db"}},
+		{"babe", []string{`"babe" matches several containers; use one of:`, "  prod/db/db", "  test/db/db"}},
+		{"default/mypo", []string{`no recording of "default/mypo"; similar names:`, "  default/mypod/sh"}},
+		{"prod/web-1", []string{`no recording of "prod/web-1"; similar names:`, "  default/web-1/agent", "  default/web-1/nginx"}},
 		{"mypod/sh", []string{`no recording of "mypod/sh"`}},
 		{"a/b/c/d", []string{`no recording of "a/b/c/d"`}},
-		{"default_mypod", []string{`no recording of "default_mypod"; similar ones are:`, "  default/mypod/sh"}},
+		{"default_mypod", []string{`no recording of "default_mypod"; similar names:`, "  default/mypod/sh"}},
 		{"", []string{`no recording of ""`}},
-		{"666/[2J", []string{`no recording of "666/[2J"; similar ones are:`, `  evil/\x1b[2J/x`}},
+		{"666/[2J", []string{`no recording of "666/[2J"; similar names:`, `  evil/\x1b[2J/x`}},
 	} {
 		found, err := runs(list, c.name)
 		var got []string
@@ -154,7 +154,7 @@ func TestForms(t *testing.T) {
 		{ID: "ff11223344556677", Engine: "docker", Name: "fe"},           // prefix of an ID by chance
 		{ID: "9911223344556677", Engine: "podman", Name: "twin"}, {ID: "8811223344556677", Engine: "docker", Name: "twin"},
 	}
-	const several = " means more than one container; name one of:"
+	const several = " matches several containers; use one of:"
 	for _, c := range []struct {
 		name        string
 		one, target string // IDs that match, shortened; or candidates

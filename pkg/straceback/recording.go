@@ -19,7 +19,7 @@ import (
 )
 
 // ErrReused means that a recording's ring was given to another container meanwhile.
-var ErrReused = errors.New("the recording is gone: its memory was used again for another container")
+var ErrReused = errors.New("the recording is gone: its memory was reused for another container")
 
 // Rings provides a reader for each ring.
 type Rings interface {

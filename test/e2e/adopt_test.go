@@ -122,7 +122,7 @@ func TestAdopt(t *testing.T) {
 	deep := x.nest("nested", "inner/deep")
 	before := time.Now()
 
-	if out := x.adopt("runc"); !strings.HasPrefix(out, "loaded ") || !strings.HasSuffix(out, "and were adopted: 5\n") {
+	if out := x.adopt("runc"); !strings.HasPrefix(out, "loaded ") || !strings.HasSuffix(out, "running containers adopted: 5\n") {
 		t.Errorf("load says %q", out)
 	}
 	running := []string{
@@ -271,7 +271,7 @@ func TestAdoptTells(t *testing.T) {
 		}
 	}
 	o := x.tryAdopt("runc", "-o=json")
-	want := "tracectl: 2 of the containers that run already could not be registered:\n" +
+	want := "tracectl: 2 running containers could not be registered:\n" +
 		"  container \"broken\": reading its state in /run/runc/broken: unexpected end of JSON input\n" +
 		"  container \"broken2\": reading its state in /run/runc/broken2: unexpected end of JSON input\n"
 	if diff := cmp.Diff(want, o.stderr); o.code != 0 || diff != "" || !strings.Contains(o.stdout, `"adopted":1`) {
@@ -291,9 +291,9 @@ func TestAdoptMoreThanFit(t *testing.T) {
 		x.plain(runcPath, "create", "--bundle", x.write(simple(id, "/bin/true")), id)
 	}
 	o := x.tryAdopt("runc", "--recordings=1", "--identities=2")
-	want := "tracectl: 1 of the containers that run already could not be registered:\n" +
+	want := "tracectl: 1 running container could not be registered:\n" +
 		"  there are more than 2 containers: the others are not registered\n" +
-		"tracectl: 1 of the containers that ran already are known by name only: no recording was free (--recordings)\n"
+		"tracectl: 1 container adopted without a recording: none was free (increase --recordings)\n"
 	if diff := cmp.Diff(want, o.stderr); o.code != 0 || diff != "" {
 		t.Errorf("load: %+v (-want +got)\n%s", o, diff)
 	}
@@ -381,7 +381,7 @@ while %[1]s state mypod | grep -q '"running"'; do sleep 0.05; done
 	x.within = []string{"unshare", "--pid", "--fork", "--mount-proc", "--mount", "sh", "-c", script}
 	o := x.run(tracectlPath)
 	x.within = nil
-	if o.code != 0 || !strings.Contains(o.stdout, "and were adopted: 1\n") {
+	if o.code != 0 || !strings.Contains(o.stdout, "running containers adopted: 1\n") {
 		t.Fatalf("%+v", o)
 	}
 	x.expectAdopted("mypod exited recorded: yes, adopted: true, exit code 7")

@@ -89,8 +89,8 @@ func TestSelectors(t *testing.T) {
 	for i, reader := range readers {
 		remarks := ""
 		if n := tests[i].leftOut; n > 0 {
-			remarks = fmt.Sprintf("tracectl: the labels of %s are not known: its execs are left out, as are those of others like it (see tracectl status about the agent)\n", tests[i].first) +
-				fmt.Sprintf("tracectl: left out %d execs of containers whose labels are not known (see tracectl status about the agent)\n", n)
+			remarks = fmt.Sprintf("tracectl: no labels for %s: leaving out its execs, and those of similar containers (check the agent with \"tracectl status\")\n", tests[i].first) +
+				fmt.Sprintf("tracectl: left out %d execs of containers without known labels (check the agent with \"tracectl status\")\n", n)
 		}
 		lines := reader.interrupt(remarks)
 		var pods []string
@@ -235,7 +235,7 @@ func TestReaderLapped(t *testing.T) {
 		before, after string
 	}{
 		{"a reader that follows", followed, "tracectl: lost ", " events\n"},
-		{"a reader of the past", past, "only: ", " earlier execs were overwritten\n"},
+		{"a reader of the past", past, "; ", " earlier execs were overwritten\n"},
 	} {
 		_, rest, found := strings.Cut(test.o.stderr, test.before)
 		number, _, ended := strings.Cut(rest, test.after)

@@ -93,7 +93,7 @@ func TestAuthorsLabels(t *testing.T) {
 
 // TestTruncatedLabels uses pods with more labels than are kept: a selector never skips them silently.
 func TestTruncatedLabels(t *testing.T) {
-	const warning = "tracectl: not all labels of default/many/many are known, and the others could decide it: "
+	const warning = "tracectl: some labels of default/many/many are unknown and could match; "
 	many := map[string]string{"team": "enforced"}
 	for n := range 64 {
 		many[fmt.Sprintf("a%02d", n)] = strings.Repeat("x", 63)
@@ -118,7 +118,7 @@ func TestTruncatedLabels(t *testing.T) {
 	for _, verb := range [][]string{{"containers", "--all"}, {"straceback", "list"}, {"straceback", "list", "--names"}} {
 		o := x.run(tracectlPath, append(verb, "-l=team=x", "-o=json")...)
 		listed := objects[map[string]any](t, o.stdout)
-		if len(listed) != 1 || listed[0]["container"] != "many" || listed[0]["labelsTruncated"] != true || o.stderr != warning+"it is shown\n" {
+		if len(listed) != 1 || listed[0]["container"] != "many" || listed[0]["labelsTruncated"] != true || o.stderr != warning+"showing it anyway\n" {
 			t.Errorf("%q prints %d: %+v", verb, len(listed), o)
 		}
 	}
@@ -137,13 +137,13 @@ func TestPastWithoutLabels(t *testing.T) {
 	time.Sleep(time.Until(created.Add(5 * time.Second))) // then labels are no longer expected
 	x.tell(bpf.SourceAgent, "", bpf.Labels{})
 	ids, stderr := x.selected("a=b")
-	want := "tracectl: the labels of default/nameless/nameless are not known: its execs are left out, as are those of others like it (see tracectl status about the agent)\n" +
-		"tracectl: left out 1 execs of containers whose labels are not known (see tracectl status about the agent)\n"
+	want := "tracectl: no labels for default/nameless/nameless: leaving out its execs, and those of similar containers (check the agent with \"tracectl status\")\n" +
+		"tracectl: left out 1 execs of containers without known labels (check the agent with \"tracectl status\")\n"
 	if diff := cmp.Diff(want, stderr); diff != "" || ids != "" {
 		t.Errorf("selected: %q (-want +got):\n%s", ids, diff)
 	}
 	o := x.run(tracectlPath, "containers", "--all", "-l=a=b")
-	if want := "tracectl: left out 1 containers whose labels are not known (see tracectl status about the agent)\n"; !strings.HasPrefix(o.stderr, want) || strings.Contains(o.stdout, "nameless") {
+	if want := "tracectl: left out 1 containers without known labels (check the agent with \"tracectl status\")\n"; !strings.HasPrefix(o.stderr, want) || strings.Contains(o.stdout, "nameless") {
 		t.Errorf("%+v", o)
 	}
 }

@@ -30,7 +30,7 @@ func TestNames(t *testing.T) {
 	plain("lone", "", "")
 	plain("other", "lone", "x") // named like the ID of another container
 
-	const several = "means more than one container; name one of:\n  "
+	const several = "matches several containers; use one of:\n  "
 	for _, c := range []struct {
 		name      string
 		one, many string // short IDs for verbs that take one container, and for those that also take a pod; or the error
@@ -119,7 +119,7 @@ func TestNames(t *testing.T) {
 			t.Errorf("%q: %+v", args, o)
 		}
 	}
-	const hint = "tracectl: no container called \"nobody\"; to wait for one, choose by --container, --pod or --label\n"
+	const hint = "tracectl: no container called \"nobody\"; to wait for one, use --container, --pod or --label\n"
 	if o := x.run(tracectlPath, "exec", "nobody"); o.stderr != hint {
 		t.Errorf("exec nobody: %+v", o)
 	}

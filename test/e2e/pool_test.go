@@ -89,7 +89,7 @@ func TestOldestIsEvicted(t *testing.T) {
 		t.Errorf("whose execs (-want +got):\n%s", diff)
 	}
 	o := x.run(tracectlPath, "straceback", "show", "default/a")
-	if o.code != 4 || !strings.Contains(o.stderr, "its memory was used again") {
+	if o.code != 4 || !strings.Contains(o.stderr, "its memory was reused") {
 		t.Errorf("show of an evicted one: %+v", o)
 	}
 	for reason, n := range x.status().Dropped {

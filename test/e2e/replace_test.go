@@ -91,7 +91,7 @@ func TestLoadMends(t *testing.T) {
 		if o := x.run(tracectlPath, "doctor"); o.code == 0 || pin != "abi" && !strings.Contains(o.stdout, pin+" is missing") {
 			t.Errorf("doctor without %s: %+v", pin, o)
 		}
-		if text := x.tracectl(again...); !strings.HasPrefix(text, "already loaded") || !strings.Contains(text, "\nmended: "+pin+" is missing\n") {
+		if text := x.tracectl(again...); !strings.HasPrefix(text, "already loaded") || !strings.Contains(text, "\nrepaired: "+pin+" is missing\n") {
 			t.Errorf("load without %s:\n%s", pin, text)
 		}
 		if text := x.tracectl("status"); strings.Contains(text, "damaged") {

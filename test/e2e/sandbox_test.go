@@ -69,7 +69,7 @@ func TestPodsWithinASecond(t *testing.T) {
 				want[name] = []string{"/bin/sleep 1000", `/bin/sh -c "/bin/true; /bin/hostname; :"`, "/bin/true", "/bin/hostname"}
 			}
 			t.Logf("%d pods in %v", pods, time.Since(began))
-			eventually(t, "what is not known was given up, and said", func() bool { return strings.Contains(reader.read(1), "are not known: its execs are left out") })
+			eventually(t, "what is not known was given up, and said", func() bool { return strings.Contains(reader.read(1), ": leaving out its execs") })
 			if err := reader.cmd.Process.Signal(syscall.SIGINT); err != nil {
 				t.Fatal(err)
 			}
@@ -87,7 +87,7 @@ func TestPodsWithinASecond(t *testing.T) {
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("execs of pods (-want +got):\n%s", diff)
 			}
-			said := regexp.MustCompile(`^tracectl: the labels of \w+/noise\d/\w+ are not known: its execs are left out, [^\n]*\ntracectl: left out \d+ execs of containers whose labels are not known [^\n]*\n$`)
+			said := regexp.MustCompile(`^tracectl: no labels for \w+/noise\d/\w+: leaving out its execs, [^\n]*\ntracectl: left out \d+ execs of containers without known labels [^\n]*\n$`)
 			if o.code != 0 || !said.MatchString(o.stderr) {
 				t.Errorf("exit code %d, stderr:\n%s", o.code, o.stderr)
 			}

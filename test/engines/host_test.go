@@ -289,7 +289,7 @@ func (n *node) uninstallFromPods(before string, web *pod) {
 	}
 	starts := n.starts()
 	first := n.pod(tracectlImage, true, 2, uninstall...)
-	const own = "this pod itself was made through runc-trace"
+	const own = "this pod was itself started through runc-trace"
 	eventually(t, "the first pod waits", func() bool { return strings.Contains(first.log(), own) })
 	for _, id := range []string{web.id, web.sandbox, first.id, first.sandbox} {
 		if !strings.Contains(first.log(), id[:12]) {

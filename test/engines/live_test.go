@@ -94,7 +94,7 @@ func (e *engine) follow(t *testing.T, crictl func(...string) []string, agent boo
 	reader.signal(syscall.SIGINT)
 	doubt := ""
 	if e.kind == "crio" {
-		doubt = "tracectl: not all labels of shop/pod0/main are known, and the others could decide it: its execs are shown\n"
+		doubt = "tracectl: some labels of shop/pod0/main are unknown and could match; showing its execs anyway\n"
 	}
 	if o := reader.wait(); o.Code != 0 || !strings.HasSuffix(o.Stderr, doubt) || (o.Stderr == "") != (doubt == "") {
 		t.Errorf("the reader ended with %d:\n%s", o.Code, o.Stderr)

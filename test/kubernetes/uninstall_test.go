@@ -48,7 +48,7 @@ func TestUninstall(t *testing.T) {
 	for _, n := range c.nodes {
 		c.eventually("the pod on "+n.name+" waits for itself", func() (string, bool) {
 			log := said(n)
-			return log, strings.Contains(log, "this pod itself was made through runc-trace") && strings.Contains(log, "delete it once")
+			return log, strings.Contains(log, "this pod was itself started through runc-trace") && strings.Contains(log, "delete it once")
 		})
 	}
 	c.kubectl("rollout", "restart", "daemonset/runc-trace", "--namespace=runc-trace")
@@ -58,7 +58,7 @@ func TestUninstall(t *testing.T) {
 		id, _, _ = strings.Cut(id, " ")
 		c.eventually("the pod on "+n.name+" names the container that it waits for", func() (string, bool) {
 			log := said(n)
-			return log, !strings.Contains(log, "this pod itself") && strings.Contains(log, "that runc-trace started") && strings.Contains(log, id[:12])
+			return log, !strings.Contains(log, "this pod was itself") && strings.Contains(log, "that runc-trace started") && strings.Contains(log, id[:12])
 		})
 		if agent := c.agents()[n.name]; strings.Contains(agent, "True") {
 			t.Errorf("the pod on %s is ready, with something left to remove: %s", n.name, agent)
