@@ -81,7 +81,7 @@ func TestFirstUse(t *testing.T) {
 		t.Errorf("completion: %+v", o)
 	}
 
-	if o := shell("sudo tracectl uninstall --restart --dry-run"); o.Code != 0 || !strings.Contains(o.Stdout, "would unload the programs, and delete 1 recording\n") {
+	if o := shell("sudo tracectl uninstall --restart --dry-run"); o.Code != 0 || !strings.Contains(o.Stdout, "would unload the programs and delete 1 recording\n") {
 		t.Errorf("a dry run of uninstall: %+v", o)
 	}
 	if o := shell("sudo tracectl uninstall --restart"); o.Code != 0 || !strings.Contains(o.Stdout, "unloaded the programs and deleted 1 recording\n") {
