@@ -80,7 +80,7 @@ type held int
 func (h *held) add(n int) error {
 	const most = 256 << 20
 	if *h += held(n); *h > most {
-		return cluster.Enough(fmt.Sprintf("all nodes together sent more than %d bytes: the rest was left out (choose with --node, --namespace or --label)", most))
+		return cluster.Enough(fmt.Sprintf("all nodes together sent more than %d bytes; the rest was left out (choose with --node, --namespace or --label)", most))
 	}
 	return nil
 }

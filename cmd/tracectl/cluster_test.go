@@ -364,7 +364,7 @@ func TestClusterTooMuch(t *testing.T) {
 		},
 	})
 	got := tracectl(t, "cluster", "containers", "--all", "--server", server)
-	if got.Code == 0 || !strings.Contains(got.Stderr, "1 of 2 nodes did not answer in full: hostile: it sent more than 65536 lines: the rest was left out") ||
+	if got.Code == 0 || !strings.Contains(got.Stderr, "1 of 2 nodes did not answer in full: hostile: it sent more than 65536 lines; the rest was left out") ||
 		!strings.Contains(got.Stdout, "honest") || strings.Count(got.Stdout, "\n") > 65538 {
 		t.Errorf("exit %d, %d lines, %q", got.Code, strings.Count(got.Stdout, "\n"), got.Stderr)
 	}

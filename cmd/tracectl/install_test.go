@@ -149,7 +149,7 @@ the loaded programs, all recordings and these files are kept:
   /opt/runc-trace/bin/tracectl
   /etc/runc-trace/config.toml
   /opt/runc-trace/bin/runc-trace-runc
-`, "tracectl: some files are still in use; run \"tracectl uninstall\" again when they are no longer needed\n"}, "uninstall")
+`, "tracectl: some files are still in use; run \"tracectl uninstall\" again later\n"}, "uninstall")
 	got = shell(t, tracectl, "uninstall", "--force", "--dry-run", "--root", root)
 	if got.Code != 0 || !strings.HasPrefix(got.Stdout, "would remove /opt/runc-trace/bin/runc-trace-runc\nwould remove /usr/local/bin/tracectl\ndiff /etc/systemd/system/runc-trace-agent.service /dev/null\n") {
 		t.Errorf("uninstall --force --dry-run: %+v", got)

@@ -54,7 +54,7 @@ If the pod itself was started through runc-trace, it says so and waits for its o
 delete it once, so that its replacement can finish.`
 
 // errKept says that another uninstall is needed.
-var errKept = errors.New(`some files are still in use; run "tracectl uninstall" again when they are no longer needed`)
+var errKept = errors.New(`some files are still in use; run "tracectl uninstall" again later`)
 
 // errInstalled says that an uninstall is needed.
 var errInstalled = errors.New(`some installed files are left; run "tracectl uninstall"`)

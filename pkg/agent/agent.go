@@ -88,7 +88,7 @@ func (a *Agent) Run(ctx context.Context) {
 		a.work(ctx, l)
 		a.lend(nil)
 		if err := l.close(); err != nil {
-			a.config.Log.WithError(err).Warn("could not close what was loaded")
+			a.config.Log.WithError(err).Warn("could not close maps")
 		}
 	}
 }
@@ -141,7 +141,7 @@ func (a *Agent) tick() { a.beat.Store(int64(time.Since(a.started))) }
 func (a *Agent) Alive() error {
 	const patience = 30 * time.Second
 	if since := time.Since(a.started) - time.Duration(a.beat.Load()); since > patience {
-		return fmt.Errorf("the agent's loop was last seen %v ago", since.Round(time.Second))
+		return fmt.Errorf("the agent's loop last ran %v ago", since.Round(time.Second))
 	}
 	return nil
 }

@@ -36,7 +36,7 @@ func (a *Agent) ServeChecks(ctx context.Context, socket string) {
 			err = serve(ctx, a.server(a.healthHandler()), listener)
 		}
 		if err != nil && !said {
-			a.config.Log.WithError(err).Warn("tracectl agent --check cannot be answered")
+			a.config.Log.WithError(err).Warn("cannot serve tracectl agent --check")
 			said = true
 		}
 	}
@@ -55,7 +55,7 @@ func listenPrivately(socket string) (net.Listener, error) {
 	}
 	if err := os.Chmod(socket, 0o600); err != nil {
 		listener.Close()
-		return nil, fmt.Errorf("closing %s to others: %w", socket, err)
+		return nil, fmt.Errorf("restricting access to %s: %w", socket, err)
 	}
 	return &privateListener{listener.(*net.UnixListener)}, nil
 }
@@ -97,7 +97,7 @@ func Check(ctx context.Context, socket, question string) error {
 			connection, err := (&net.Dialer{}).DialContext(ctx, "unix", socket)
 			if err == nil && !isTrusted(connection.(*net.UnixConn)) {
 				connection.Close()
-				err = errors.New("another user listens there")
+				err = errors.New("a process of another user listens there")
 			}
 			return connection, err
 		},

@@ -97,7 +97,7 @@ func (e *criEngine) run(ctx context.Context) {
 	var wait backoff
 	for ctx.Err() == nil {
 		if _, err := os.Stat(e.path); errors.Is(err, fs.ErrNotExist) {
-			e.feed.off("its socket is not there")
+			e.feed.off("its socket does not exist")
 			sleep(ctx, pace.absent)
 			continue
 		}

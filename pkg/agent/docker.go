@@ -65,7 +65,7 @@ func (s *dockerSource) run(ctx context.Context) {
 	for ctx.Err() == nil {
 		path, ok := s.socket()
 		if !ok {
-			s.feed.off("its socket is not there")
+			s.feed.off("its socket does not exist")
 			sleep(ctx, pace.poll)
 			continue
 		}
@@ -112,7 +112,7 @@ func (s *dockerSource) serve(ctx context.Context, path string, answered func()) 
 				err = fmt.Errorf("status %d", code)
 			}
 			if err != nil {
-				return fmt.Errorf("asking whether Docker is there: %w", err)
+				return fmt.Errorf("pinging Docker: %w", err)
 			}
 			nextPing = time.Now().Add(pace.list)
 			answered()
@@ -203,7 +203,7 @@ func (s *dockerSource) get(ctx context.Context, client *http.Client, path string
 	case answer.StatusCode != http.StatusOK || object == nil:
 		return answer.StatusCode, nil
 	case len(body) > inspectLimit:
-		return 0, &answerError{fmt.Errorf("an answer of more than %d bytes", inspectLimit)}
+		return 0, &answerError{fmt.Errorf("the answer is longer than %d bytes", inspectLimit)}
 	}
 	if err := json.Unmarshal(body, object); err != nil {
 		return 0, &answerError{err}

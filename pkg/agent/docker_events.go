@@ -46,7 +46,7 @@ func (s *dockerSource) follow(ctx context.Context, client *http.Client, ended ch
 			}
 		} else if text := err.Error(); text != refused {
 			refused = text
-			s.ledger.log.WithError(err).Warn("Docker does not let its events be followed: short-lived containers may have no name")
+			s.ledger.log.WithError(err).Warn("Docker refuses to stream its events: short-lived containers may have no name")
 		}
 		sleep(ctx, pace.poll)
 	}

@@ -24,7 +24,7 @@ func TestCRI(t *testing.T) {
 	a := n.start(Config{CRIEndpoints: []string{"unix://" + socket}})
 	eventually(t, "the socket is missed", func() bool {
 		err := a.Ready()
-		return err != nil && strings.Contains(err.Error(), "socket is not there")
+		return err != nil && strings.Contains(err.Error(), "socket does not exist")
 	})
 	engine := agenttest.NewCRI(t, socket)
 	eventually(t, "ready", func() bool { return a.Ready() == nil })
@@ -216,8 +216,8 @@ func TestDockerEvents(t *testing.T) {
 	docker.Put("hh", `{"Name": "/asked", "Config": {"Image": "busybox"}}`)
 	m.start(2, container{engine: "docker", id: "hh"})
 	told(m, "hh", "asked", nil)
-	eventually(t, "it is said", func() bool { return strings.Contains(a.log.String(), "does not let its events be followed") })
-	if got := strings.Count(a.log.String(), "does not let its events be followed"); got != 1 {
+	eventually(t, "it is said", func() bool { return strings.Contains(a.log.String(), "refuses to stream its events") })
+	if got := strings.Count(a.log.String(), "refuses to stream its events"); got != 1 {
 		t.Errorf("it was said %d times", got)
 	}
 }

@@ -43,7 +43,7 @@ type feed struct {
 	problem   string
 }
 
-func newHealth(log *logrus.Logger) *health { return &health{log: log, problem: "not looked yet"} }
+func newHealth(log *logrus.Logger) *health { return &health{log: log, problem: "not checked yet"} }
 
 // tracer records the state of the loaded programs. Without a problem, and not active, another agent serves them.
 func (h *health) tracer(problem string, active bool) {
@@ -60,9 +60,9 @@ func (h *health) tracer(problem string, active bool) {
 	case problem != "":
 		h.log.WithField("reason", problem).Warn("waiting for programs to be loaded")
 	case active:
-		h.log.Info("at work for what is loaded")
+		h.log.Info("serving the loaded programs")
 	default:
-		h.log.Info("another agent is at work: waiting to take its place")
+		h.log.Info("another agent is active: waiting until it ends")
 	}
 }
 

@@ -55,7 +55,7 @@ func newPodSource(c Config, l *ledger, h *health) *podSource {
 // run watches until the context ends.
 func (s *podSource) run(ctx context.Context) {
 	if s.off {
-		s.feed.off("neither a kubeconfig was given, nor is this a pod")
+		s.feed.off("no --kubeconfig, and not in a pod")
 		return
 	}
 	var wait backoff
@@ -86,16 +86,16 @@ func (s *podSource) client() (metadata.Interface, *lister, error) {
 		config, err = rest.InClusterConfig()
 	}
 	if err != nil {
-		return nil, nil, fmt.Errorf("reading how to reach the API server: %w", err)
+		return nil, nil, fmt.Errorf("reading the configuration of the API server: %w", err)
 	}
 	config.UserAgent = "tracectl-agent/" + s.version
 	client, err := metadata.NewForConfig(config)
 	if err != nil {
-		return nil, nil, fmt.Errorf("making a client of the API server: %w", err)
+		return nil, nil, fmt.Errorf("creating a Kubernetes client: %w", err)
 	}
 	lists, err := newLister(config)
 	if err != nil {
-		return nil, nil, fmt.Errorf("making a client of the API server: %w", err)
+		return nil, nil, fmt.Errorf("creating a Kubernetes client: %w", err)
 	}
 	return client, lists, nil
 }

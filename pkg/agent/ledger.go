@@ -67,7 +67,7 @@ func (l *ledger) put(s subject, labels bpf.Labels) {
 		l.metrics.updates.WithLabelValues(s.source.String()).Inc()
 	case errors.Is(err, bpf.ErrFull):
 		if len(l.waiting) == 0 {
-			l.log.Warn("there is no room for more labels: some wait until others are not needed any more")
+			l.log.Warn("no room for more labels: some wait until others are deleted")
 		}
 		if len(l.waiting) < waitingMax {
 			l.waiting[s] = labels

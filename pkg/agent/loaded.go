@@ -52,7 +52,7 @@ func open(dir string) (*loaded, error) {
 			return nil, fmt.Errorf("pin directory %s: %w", dir, bpf.ErrNotLoaded)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("looking at what is loaded: %w", err)
+			return nil, fmt.Errorf("opening the pinned maps: %w", err)
 		}
 		seen[n] = info
 	}
@@ -69,7 +69,7 @@ func open(dir string) (*loaded, error) {
 	// directory lock the directory itself.
 	file, err := os.Open(lockPath)
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("opening what agents lock: %w", err), store.Close(), census.Close())
+		return nil, errors.Join(fmt.Errorf("opening the agents' lock: %w", err), store.Close(), census.Close())
 	}
 	return &loaded{
 		store: store, census: census,

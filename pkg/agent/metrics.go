@@ -36,13 +36,13 @@ func newMetrics(a *Agent) *metrics {
 	}
 	m := &metrics{
 		registry: prometheus.NewRegistry(), agent: a,
-		updates:   bySource("label_updates_total", "Labels of a pod or container that were written, since they were new or changed."),
-		truncated: bySource("labels_truncated_total", "Labels of a pod or container that were too long to be kept whole."),
-		full:      bySource("labels_full_total", "Times that labels of a pod or container found no room; they are tried again."),
-		failed:    bySource("labels_failed_total", "Times that labels of a pod or container could not be written for another reason."),
+		updates:   bySource("label_updates_total", "New or changed labels of pods and containers that were written."),
+		truncated: bySource("labels_truncated_total", "Labels of pods and containers that were truncated."),
+		full:      bySource("labels_full_total", "Writes of labels that failed because no room was left; they are retried."),
+		failed:    bySource("labels_failed_total", "Writes of labels that failed for another reason."),
 		adopted:   counter("adopted_total", "Containers that were registered because they ran before the programs were loaded."),
-		swept:     counter("swept_total", "Labels that were deleted since nothing is known any more of whose they were."),
-		sweeps:    counter("sweeps_total", "Times that labels were looked through for those to delete."),
+		swept:     counter("swept_total", "Labels that were deleted because their pod or container is gone."),
+		sweeps:    counter("sweeps_total", "Searches for labels to delete."),
 	}
 	m.registry.MustRegister(m, m.updates, m.truncated, m.full, m.failed, m.adopted, m.swept, m.sweeps,
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
@@ -55,23 +55,23 @@ func desc(name, help string, labels ...string) *prometheus.Desc {
 
 var (
 	buildInfo     = desc("build_info", "The version of this program; always 1.", "version")
-	active        = desc("agent_active", "1 where this agent is the one that fills labels in, 0 while it waits.")
-	sourceUp      = desc("agent_source_up", "1 where a source of labels answers. Sources that are not used are not shown.", "source")
-	isLoaded      = desc("loaded", "1 where programs are loaded.")
-	loadedInfo    = desc("loaded_info", "What is loaded: the layout of its maps and the build of its programs; always 1.", "layout", "build")
+	active        = desc("agent_active", "1 if this agent is active, 0 if it waits for another one.")
+	sourceUp      = desc("agent_source_up", "1 if a source of labels answers. Unused sources are not shown.", "source")
+	isLoaded      = desc("loaded", "1 if programs are loaded.")
+	loadedInfo    = desc("loaded_info", "Layout of the loaded maps and build of the loaded programs; always 1.", "layout", "build")
 	memoryBytes   = desc("memory_bytes", "Memory of all maps, as the kernel accounts it.")
-	dropped       = desc("dropped_total", "What was dropped, by the reason, as tracectl status names it.", "reason")
-	notRegistered = desc("unregistered_total", "Containers that runc-trace could not register, since boot, by the reason, as tracectl status names it.", "reason")
-	missed        = desc("program_missed_total", "Times that a program was not run since it was running on the CPU already. Needs CAP_SYS_ADMIN, and is not shown without.", "program")
-	containers    = desc("identities", "Containers that are known by name, by the state they are in, and the slots that are free.", "state")
-	identityPool  = desc("identities_limit", "Containers that can be known by name.")
-	recordings    = desc("recordings", "Recordings of live containers, of ended ones, and those that are free.", "state")
-	ringPool      = desc("recordings_limit", "Recordings that can be kept.")
+	dropped       = desc("dropped_total", "Dropped events, by reason; tracectl status explains the reasons.", "reason")
+	notRegistered = desc("unregistered_total", "Containers that runc-trace could not register since boot, by reason; tracectl status explains the reasons.", "reason")
+	missed        = desc("program_missed_total", "Times that a program was skipped because of recursion. Shown only with CAP_SYS_ADMIN.", "program")
+	containers    = desc("identities", "Known containers by state, and free slots.", "state")
+	identityPool  = desc("identities_limit", "Maximum number of known containers.")
+	recordings    = desc("recordings", "Recordings by state: of live containers, of ended containers, free.", "state")
+	ringPool      = desc("recordings_limit", "Maximum number of recordings.")
 	ringSize      = desc("recording_size_bytes", "Size of each recording.")
-	ringLost      = desc("recordings_lost", "Calls that could not be written, of all recordings that are kept.")
+	ringLost      = desc("recordings_lost", "Calls that could not be written to current recordings.")
 	execs         = desc("execs_total", "Execs that were logged.")
 	execsLost     = desc("execs_lost_total", "Execs that could not be logged.")
-	execBytes     = desc("exec_log_written_bytes_total", "Bytes ever written into the log of execs.")
+	execBytes     = desc("exec_log_written_bytes_total", "Bytes written to the log of execs.")
 	execSize      = desc("exec_log_size_bytes", "Size of the log of execs.")
 )
 
@@ -100,7 +100,7 @@ func (m *metrics) Collect(to chan<- prometheus.Metric) {
 	gauge(active, number(isActive))
 	gauge(isLoaded, number(loaded))
 	if failed, err := unregistered.Read(); err != nil {
-		m.agent.config.Log.WithError(err).Debug("could not read for metrics what was not registered")
+		m.agent.config.Log.WithError(err).Debug("could not read unregistered containers for metrics")
 	} else {
 		for n, count := range failed {
 			to <- prometheus.MustNewConstMetric(notRegistered, prometheus.CounterValue, float64(count), status.Unregistered[n].Name)

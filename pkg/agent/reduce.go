@@ -131,7 +131,7 @@ func decodeItems(d *json.Decoder, list *metav1.PartialObjectMetadataList, reduce
 func expect(d *json.Decoder, want json.Delim) error {
 	token, err := d.Token()
 	if err == nil && token != want {
-		err = fmt.Errorf("%v in the place of %v", token, want)
+		err = fmt.Errorf("unexpected %v instead of %v", token, want)
 	}
 	return err
 }

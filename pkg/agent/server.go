@@ -25,7 +25,7 @@ type Address struct{ network, address string }
 func ParseAddress(text string) (Address, error) {
 	if path, ok := strings.CutPrefix(text, "unix://"); ok {
 		if !strings.HasPrefix(path, "/") {
-			return Address{}, fmt.Errorf("address %q: a socket needs an absolute path, as in unix:///run/agent.sock", text)
+			return Address{}, fmt.Errorf("address %q: a socket needs an absolute path such as unix:///run/agent.sock", text)
 		}
 		return Address{"unix", path}, nil
 	}
@@ -88,7 +88,7 @@ func (a *Agent) listen(ctx context.Context, at Address) (net.Listener, error) {
 			return nil, fmt.Errorf("listening for metrics: %w", err)
 		}
 		if !said {
-			a.config.Log.WithError(err).Warn("metrics are not shown: waiting until the address is free")
+			a.config.Log.WithError(err).Warn("cannot serve metrics: waiting until the address is free")
 			said = true
 		}
 	}

@@ -255,7 +255,7 @@ func TestCheck(t *testing.T) {
 		return
 	}
 	defer squatter.Close()
-	if err := Check(t.Context(), socket, CheckAlive); err == nil || !strings.Contains(err.Error(), "another user listens there") {
+	if err := Check(t.Context(), socket, CheckAlive); err == nil || !strings.Contains(err.Error(), "a process of another user listens there") {
 		t.Errorf("another user: %v", err)
 	}
 }

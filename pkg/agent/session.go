@@ -43,7 +43,7 @@ func (s *session) run(parent context.Context) {
 		}
 		// Tell readers at once, so that they need not wait until the last heartbeat is old.
 		if err := s.loaded.store.Delete(bpf.SourceAgent, ""); err != nil {
-			s.config.Log.WithError(err).Debug("could not take the heartbeat back")
+			s.config.Log.WithError(err).Debug("could not clear the heartbeat")
 		}
 	}()
 	s.heartbeat()
@@ -65,7 +65,7 @@ func (s *session) run(parent context.Context) {
 		case <-ticker.C:
 		}
 		if s.loaded.stale() {
-			s.config.Log.Info("what was loaded is not there any more, or its programs were replaced")
+			s.config.Log.Info("the programs were unloaded or replaced")
 			return
 		}
 		s.tick()
@@ -89,7 +89,7 @@ func (s *session) heartbeat() {
 	if errors.Is(err, bpf.ErrFull) {
 		err = errors.Join(err, s.sweep())
 	}
-	s.note("leave word of being alive", err)
+	s.note("write the heartbeat", err)
 }
 
 // deliver passes new containers to the sources that look up single containers.
@@ -111,9 +111,9 @@ func (s *session) adopt(ctx context.Context) {
 	switch {
 	case ctx.Err() != nil:
 	case err != nil:
-		entry.WithError(err).Warn("could not register all containers that ran before")
+		entry.WithError(err).Warn("could not adopt all running containers")
 	case adopted > 0:
-		entry.Info("registered containers that ran before")
+		entry.Info("adopted running containers")
 	}
 }
 

@@ -165,7 +165,7 @@ func TestLoadedAnew(t *testing.T) {
 		t.Errorf("containers were adopted %d times, want twice", adopted.Load())
 	}
 	log := a.log.String()
-	for words, want := range map[string]int{"waiting for programs": 2, "one of four": 2, "not there any more": 2} {
+	for words, want := range map[string]int{"waiting for programs": 2, "one of four": 2, "the programs were unloaded": 2} {
 		if got := strings.Count(log, words); got != want {
 			t.Errorf("%q was said %d times, want %d:\n%s", words, got, want, log)
 		}

@@ -38,7 +38,7 @@ func (s *session) sweep() error {
 		return true
 	})
 	if err != nil {
-		return fmt.Errorf("looking for labels that are not needed: %w", err)
+		return fmt.Errorf("looking for unused labels: %w", err)
 	}
 	var errs []error
 	for _, u := range unneeded {

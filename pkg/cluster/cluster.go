@@ -58,15 +58,15 @@ func (c *Cluster) noteOf(node, text string) { c.note(terminal.String(node) + ": 
 func (c *Cluster) Lines(ctx context.Context, args []string, handle func(node string, line []byte) error) error {
 	var mu sync.Mutex
 	return c.each(ctx, func(ctx context.Context, node Node) error {
-		ctx, cancel := context.WithTimeoutCause(ctx, c.patience(), fmt.Errorf("it had not ended after %v", c.patience()))
+		ctx, cancel := context.WithTimeoutCause(ctx, c.patience(), fmt.Errorf("it did not finish within %v", c.patience()))
 		defer cancel()
 		size, lines := 0, 0
 		return c.ask(ctx, node, args, func(line []byte) error {
 			if size += len(line) + 1; size > largestAnswer {
-				return Enough(fmt.Sprintf("it sent more than %d bytes: the rest was left out", largestAnswer))
+				return Enough(fmt.Sprintf("it sent more than %d bytes; the rest was left out", largestAnswer))
 			}
 			if lines++; lines > longestAnswer {
-				return Enough(fmt.Sprintf("it sent more than %d lines: the rest was left out", longestAnswer))
+				return Enough(fmt.Sprintf("it sent more than %d lines; the rest was left out", longestAnswer))
 			}
 			mu.Lock()
 			defer mu.Unlock()
@@ -238,7 +238,7 @@ func failed(exit *ExitError, reason string) error {
 	case reason == "":
 		return exit
 	case exit.Code == usage:
-		return &ExitError{exit.Code, "its tracectl, which may be of another version, does not take this: " + reason}
+		return &ExitError{exit.Code, "tracectl on the node rejected the command (version mismatch?): " + reason}
 	}
 	return &ExitError{exit.Code, reason}
 }
@@ -266,7 +266,7 @@ func (p *partial) Error() string {
 	for _, n := range []struct {
 		count int
 		what  string
-	}{{p.tooLong, fmt.Sprintf("longer than %d bytes", longestLine)}, {p.malformed, "no output of tracectl's"}} {
+	}{{p.tooLong, fmt.Sprintf("longer than %d bytes", longestLine)}, {p.malformed, "not tracectl's output"}} {
 		if n.count > 0 {
 			parts = append(parts, fmt.Sprintf("%d lines were left out: %s", n.count, n.what))
 		}
@@ -282,7 +282,7 @@ type silentError struct {
 
 func (e silentError) Error() string {
 	if e.heard {
-		return fmt.Sprintf("it stopped answering: nothing came for %v", e.after)
+		return fmt.Sprintf("it stopped answering: no output for %v", e.after)
 	}
 	return fmt.Sprintf("no answer within %v", e.after)
 }

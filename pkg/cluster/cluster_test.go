@@ -125,10 +125,10 @@ func TestLines(t *testing.T) {
 			"  dead: no answer within 15s",
 			"  gone: its agent agent-gone is being deleted",
 			"  killed: tracectl ended with exit code 137",
-			`  old: its tracectl, which may be of another version, does not take this: unknown command "status" (see tracectl --help)`,
-			"  stuck: it stopped answering: nothing came for 15s",
+			`  old: tracectl on the node rejected the command (version mismatch?): unknown command "status" (see tracectl --help)`,
+			"  stuck: it stopped answering: no output for 15s",
 			"  unloaded: not loaded:; run tracectl load",
-			"1 of 10 nodes did not answer in full: hostile: 2 lines were left out: longer than 1048576 bytes; 1 lines were left out: no output of tracectl's",
+			"1 of 10 nodes did not answer in full: hostile: 2 lines were left out: longer than 1048576 bytes; 1 lines were left out: not tracectl's output",
 		}
 		gotLines := strings.Split(text(err), "\n")
 		if len(gotLines) > 8 {
@@ -201,7 +201,7 @@ func TestEndlessNode(t *testing.T) {
 			}
 			return ctx.Err()
 		}}).Lines(t.Context(), nil, func(string, []byte) error { return nil })
-		if want := "1 of 1 nodes did not answer: a: it had not ended after 2m0s"; text(err) != want {
+		if want := "1 of 1 nodes did not answer: a: it did not finish within 2m0s"; text(err) != want {
 			t.Errorf("the error is %v, want %s", err, want)
 		}
 	})
@@ -219,7 +219,7 @@ func TestFlood(t *testing.T) {
 			}
 		}
 	}}).Lines(t.Context(), nil, func(string, []byte) error { lines++; return nil })
-	if want := "1 of 1 nodes did not answer in full: a: it sent more than 67108864 bytes: the rest was left out"; text(err) != want || lines != 64 {
+	if want := "1 of 1 nodes did not answer in full: a: it sent more than 67108864 bytes; the rest was left out"; text(err) != want || lines != 64 {
 		t.Errorf("%d lines, and the error is %v, want %s", lines, err, want)
 	}
 }

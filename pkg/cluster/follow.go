@@ -136,7 +136,7 @@ func (s *session) update(ctx context.Context, nodes []Node, since time.Duration)
 	}
 	for name, r := range s.followers {
 		if !listed[name] && r.absent.IsZero() {
-			r.node.Problem, r.absent = "it has no agent any more", time.Now()
+			r.node.Problem, r.absent = "its agent is gone", time.Now()
 		}
 	}
 	if len(s.followers) > 1 {

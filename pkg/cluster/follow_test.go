@@ -314,7 +314,7 @@ func TestFollowNodesChange(t *testing.T) {
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("-want +got:\n%s", diff)
 		}
-		for _, want := range []string{"agent-replaced is being deleted", "leaving: it has no agent any more", "followed again: replaced"} {
+		for _, want := range []string{"agent-replaced is being deleted", "leaving: its agent is gone", "followed again: replaced"} {
 			if !slices.ContainsFunc(people.notes, func(note string) bool { return strings.Contains(note, want) }) {
 				t.Errorf("no note says %q: %q", want, people.notes)
 			}
@@ -342,7 +342,7 @@ func TestFollowHostileNode(t *testing.T) {
 		if i := slices.Index(got, "good 1.0"); i < 0 || len(got) != 101 {
 			t.Errorf("%d lines are printed, and %d is the good node's", len(got), i)
 		}
-		want := "1 of 2 nodes did not answer in full: hostile: 1 lines were left out: longer than 1048576 bytes; 1 lines were left out: no output of tracectl's"
+		want := "1 of 2 nodes did not answer in full: hostile: 1 lines were left out: longer than 1048576 bytes; 1 lines were left out: not tracectl's output"
 		if text(err) != want {
 			t.Errorf("the error is %v, want %s", err, want)
 		}

@@ -90,7 +90,7 @@ func (r *follower) listen(ctx context.Context, node Node) (bool, error) {
 	case errors.As(context.Cause(ctx), &silent):
 		err = silent
 	case err == nil:
-		err = errors.New("its tracectl has ended")
+		err = errors.New("tracectl on the node exited")
 	case errors.As(err, &exit):
 		return answered, failed(exit, r.chat.reason())
 	}

@@ -32,7 +32,7 @@ const (
 const page = 500
 
 // ErrNoAgent is returned if no node has an agent.
-var ErrNoAgent = errors.New("no agent runs in any node")
+var ErrNoAgent = errors.New("no agent runs on any node")
 
 // Node is a node with an agent.
 type Node struct {
@@ -69,7 +69,7 @@ func Nodes(ctx context.Context, api rest.Interface, namespace string) ([]Node, e
 		return nil, fmt.Errorf("listing agents: %w", explain(err, "list pods", namespace))
 	}
 	if len(pods) == 0 {
-		return nil, fmt.Errorf(`%w: namespace %s has no pod with the labels %s (install it with "kubectl apply -k install/kubernetes/base" or its Helm chart, or name its namespace with --agent-namespace)`,
+		return nil, fmt.Errorf(`%w: no pod in namespace %s has the labels %s; install the agent with "kubectl apply -k install/kubernetes/base" or the Helm chart, or use --agent-namespace`,
 			ErrNoAgent, namespace, selector)
 	}
 	nodes := make([]Node, 0, len(pods))
@@ -154,7 +154,7 @@ func explain(err error, right, namespace string) error {
 	if !apierrors.IsForbidden(err) {
 		return safe(err)
 	}
-	return fmt.Errorf("%w (the right to %s in namespace %s is missing: ClusterRole %s gives it, bound there by a RoleBinding)", safe(err), right, namespace, role)
+	return fmt.Errorf("%w; bind ClusterRole %s in namespace %s for the right to %s", safe(err), role, namespace, right)
 }
 
 // safeError is an error whose text may come from an untrusted source.

@@ -147,15 +147,15 @@ func TestNodes(t *testing.T) {
 func TestNoNodes(t *testing.T) {
 	var requests []string
 	_, err := apiServer(t, nil, &requests).Nodes(t.Context(), "elsewhere")
-	if !errors.Is(err, ErrNoAgent) || !strings.Contains(err.Error(), "namespace elsewhere has no pod") || !strings.Contains(err.Error(), "install") {
+	if !errors.Is(err, ErrNoAgent) || !strings.Contains(err.Error(), "no pod in namespace elsewhere") || !strings.Contains(err.Error(), "install") {
 		t.Errorf("without agents: %v", err)
 	}
 	forbidding := remote(t, func(w http.ResponseWriter, r *http.Request) {
 		answer(w, http.StatusForbidden, refusal(metav1.StatusReasonForbidden, http.StatusForbidden, `pods is forbidden: User "x"`))
 	})
 	_, err = forbidding.Nodes(t.Context(), "runc-trace")
-	want := `listing agents: pods is forbidden: User "x" (the right to list pods in namespace runc-trace is missing: ` +
-		`ClusterRole runc-trace-reader gives it, bound there by a RoleBinding)`
+	want := `listing agents: pods is forbidden: User "x"; ` +
+		`bind ClusterRole runc-trace-reader in namespace runc-trace for the right to list pods`
 	if text(err) != want {
 		t.Errorf("the error is\n%v, want\n%s", err, want)
 	}

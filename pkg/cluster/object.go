@@ -17,7 +17,7 @@ import (
 
 // ErrLine is wrapped by a handler's error if a line is not of the requested kind. Such lines are left out and
 // counted; other errors end everything.
-var ErrLine = errors.New("not a line that was asked for")
+var ErrLine = errors.New("unexpected output")
 
 // Object is one JSON object printed by a node: valid, compact, and valid UTF-8. The node chose its contents.
 type Object []byte
@@ -30,7 +30,7 @@ func ParseObject(line []byte) (Object, error) {
 	var compact bytes.Buffer
 	compact.Grow(len(line))
 	if err := json.Compact(&compact, line); err != nil || compact.Len() == 0 || compact.Bytes()[0] != '{' {
-		return nil, fmt.Errorf("reading %d bytes: no JSON object: %w", len(line), ErrLine)
+		return nil, fmt.Errorf("reading %d bytes: not a JSON object: %w", len(line), ErrLine)
 	}
 	return compact.Bytes(), nil
 }

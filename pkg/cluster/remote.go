@@ -90,7 +90,7 @@ type Place struct {
 // Place finds a pod. It returns an error if the pod does not exist, or if the user may not see it.
 func (r *Remote) Place(ctx context.Context, namespace, pod string) (Place, error) {
 	if namespace == "" || len(rest.IsValidPathSegmentName(namespace))+len(rest.IsValidPathSegmentName(pod)) > 0 {
-		return Place{}, errors.New("no pod can be called so")
+		return Place{}, errors.New("not a valid pod name")
 	}
 	var p corev1.Pod
 	err := r.api.Get().Namespace(namespace).Resource("pods").Name(pod).Do(ctx).Into(&p)

@@ -98,8 +98,8 @@ func TestRemoteIsRefused(t *testing.T) {
 	}{
 		{
 			refusal(metav1.StatusReasonForbidden, http.StatusForbidden, `pods "p" is forbidden: User "x" cannot create resource "pods/exec"`),
-			`pods "p" is forbidden: User "x" cannot create resource "pods/exec" (the right to get and create pods/exec in namespace runc-trace is missing: ` +
-				`ClusterRole runc-trace-reader gives it, bound there by a RoleBinding)`,
+			`pods "p" is forbidden: User "x" cannot create resource "pods/exec"; ` +
+				`bind ClusterRole runc-trace-reader in namespace runc-trace for the right to get and create pods/exec`,
 		},
 		{refusal(metav1.StatusReasonNotFound, http.StatusNotFound, `pods "p" not found`), `pods "p" not found`},
 		{refusal(metav1.StatusReasonInternalError, http.StatusInternalServerError, "error dialing backend: refused\x1b"), `unable to upgrade connection: error dialing backend: refused\x1b`},

@@ -119,7 +119,7 @@ func (p *part) add(line []byte) error {
 		return err
 	}
 	if p.size += int64(len(event)) + 1; p.size > largestSpool {
-		return &partial{reason: fmt.Sprintf("it sent more than %d bytes: the rest was left out", largestSpool)}
+		return &partial{reason: fmt.Sprintf("it sent more than %d bytes; the rest was left out", largestSpool)}
 	}
 	p.buffer = append(append(p.buffer, event...), '\n')
 	if len(p.buffer) >= spoolChunk {
