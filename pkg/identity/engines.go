@@ -76,11 +76,11 @@ func (m *mapping) handsOn(annotations map[string]string) bool {
 // but the author of a pod can write an annotation of the same name, and CRI-O prefers that one. CRI-O also writes
 // each label as an annotation of its own, over those of the author: if the two differ, the label's own annotation
 // is the true one. The labels are tampered with, and some may be missing, if they differ, if the list of the
-// author's annotations has one of that name, or if the list of labels lacks the pod's UID.
+// author's annotations has one of that name, or if the list of labels lacks the pod's UID or is too long.
 func podLabels(annotations map[string]string) (labels map[string]string, tampered bool) {
 	list := crio.labels[0]
 	labels = map[string]string{}
-	addJSON(labels, annotations[list])
+	tampered = !addJSON(labels, annotations[list])
 	for key, value := range labels {
 		if truth, ok := annotations[key]; ok && truth != value {
 			labels[key], tampered = truth, true

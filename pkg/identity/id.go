@@ -2,6 +2,8 @@
 
 package identity
 
+import "strings"
+
 // IsID reports whether runc and crun accept a name as a container's ID.
 func IsID(name string) bool {
 	for _, c := range []byte(name) {
@@ -13,4 +15,9 @@ func IsID(name string) bool {
 		}
 	}
 	return name != "" && name[0] != '.'
+}
+
+// IsHexID reports whether text is an ID as CRI-O, Docker and Podman choose them: 32 bytes in hexadecimal.
+func IsHexID(text string) bool {
+	return len(text) == 64 && strings.Trim(text, "0123456789abcdef") == ""
 }

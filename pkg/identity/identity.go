@@ -36,9 +36,9 @@ func Parse(id string, annotations map[string]string, bundle string, rules Rules)
 	Put(who.Engine[:], m.engine)
 	Put(who.ID[:], id)
 
-	engines := map[string]string{}
+	engines, complete := map[string]string{}, true
 	for _, name := range m.labels {
-		addJSON(engines, annotations[name])
+		complete = addJSON(engines, annotations[name]) && complete
 	}
 	known := func(names []string) string {
 		for _, name := range names {
@@ -83,7 +83,7 @@ func Parse(id string, annotations map[string]string, bundle string, rules Rules)
 		for _, name := range reserved {
 			delete(engines, name)
 		}
-		labels.Own = engines
+		labels.Own, labels.OwnIncomplete = engines, !complete
 	}
 	rules.apply(&labels, annotations)
 	SetLabels(&who, labels, rules.Keep)

@@ -235,6 +235,35 @@ func TestParse(t *testing.T) {
 			who{Flags: abi.WhoRecord, ID: "id", Labels: map[string]string{"c": "7"}},
 		},
 		{
+			"labels whose keys look like the owner's",
+			map[string]string{LabelPrefix + "c": "7", LabelPrefix + "d": "8", "blob": `{"runc-trace.label/e": "9", "=": "0"}`},
+			"", Rules{Annotations: []string{LabelPrefix + "c"}, JSON: []string{"blob"}},
+			who{
+				Flags: abi.WhoRecord, ID: "id", Labels: map[string]string{LabelPrefix + "c": "7", LabelPrefix + "e": "9"},
+				Owner: map[string]string{"c": "7", "d": "8"},
+			},
+		},
+		{
+			"an object of labels that is longer than any that is parsed",
+			map[string]string{"blob": `{"a": "1", "b": [` + strings.Repeat("{},", jsonLimit/3) + `{}]}`, LabelPrefix + "c": "7"},
+			"", Rules{JSON: []string{"blob"}},
+			who{Flags: abi.WhoRecord | abi.WhoLabelsTruncated, ID: "id", Labels: none, Owner: map[string]string{"c": "7"}},
+		},
+		{
+			"CRI-O's labels, longer than any that are parsed",
+			map[string]string{
+				"io.container.manager":              "cri-o",
+				"io.kubernetes.cri-o.ContainerType": "sandbox",
+				"io.kubernetes.cri-o.SandboxID":     "id",
+				"io.kubernetes.cri-o.Labels":        `{"a":"` + strings.Repeat("x", jsonLimit) + `"}`,
+			},
+			"", Rules{},
+			who{
+				Flags: abi.WhoSandbox | abi.WhoLabelsTruncated, Engine: "cri-o", ID: "id", SandboxID: "id",
+				Labels: none, Told: none,
+			},
+		},
+		{
 			"labels that cannot be encoded",
 			map[string]string{LabelPrefix + "a=b": "1", LabelPrefix + "c\x00d": "2", LabelPrefix + "e": "3\x004", LabelPrefix + "f": "5=6", LabelPrefix + "g": ""},
 			"", Rules{}, who{Flags: abi.WhoRecord, ID: "id", Labels: none, Owner: map[string]string{"f": "5=6", "g": ""}},

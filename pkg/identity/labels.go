@@ -30,9 +30,17 @@ type Labels struct {
 }
 
 // In abi.Who, the beginning of an element tells the origin of a label. Own labels begin with their key, Owner's
-// with LabelPrefix, and Told's with a '=', which no key can contain. An element of '=' and one letter, without a
-// second '=', holds flags for the whole set. Readers that do not know this scheme skip elements with an empty key.
-const toldPrefix = "="
+// with LabelPrefix, and Told's with a '=', which no key can contain. Own labels whose key itself begins with
+// LabelPrefix have "==" in front. An element of '=' and one letter, without a second '=', holds flags for the whole
+// set. Readers that do not know this scheme skip elements with an empty key.
+const (
+	toldPrefix = "="
+	ownPrefix  = "=="
+)
+
+// jsonLimit is the size of the largest JSON object of labels that is parsed, in bytes: several times the room in
+// abi.Who. The author of a pod may be able to write a longer one, and the container must not start later for it.
+const jsonLimit = 32 << 10
 
 // The flags in the letter, as bits on top of letterBase.
 const (
@@ -60,15 +68,15 @@ func SetLabels(who *abi.Who, labels Labels, keep []string) {
 	set(toldIncomplete, labels.ToldIncomplete)
 	set(ownIncomplete, labels.OwnIncomplete)
 	set(ownerIncomplete, labels.OwnerIncomplete)
-	total := size(labels.Told, toldPrefix) + size(labels.Own, "") + size(labels.Owner, LabelPrefix)
+	total := size(labels.Told, told) + size(labels.Own, own) + size(labels.Owner, owner)
 	marked := letter != 0 || total > len(e.text)
 	if marked {
 		e.used = len(toldPrefix) + 2
 	}
 	for _, first := range [...]bool{true, false} {
-		set(toldIncomplete, !e.addAll(labels.Told, toldPrefix, keep, first))
-		set(ownIncomplete, !e.addAll(labels.Own, "", keep, first))
-		set(ownerIncomplete, !e.addAll(labels.Owner, LabelPrefix, keep, first))
+		set(toldIncomplete, !e.addAll(labels.Told, told, keep, first))
+		set(ownIncomplete, !e.addAll(labels.Own, own, keep, first))
+		set(ownerIncomplete, !e.addAll(labels.Owner, owner, keep, first))
 	}
 	if marked {
 		copy(e.text, toldPrefix+string(rune(letterBase+letter)))
@@ -86,7 +94,9 @@ func LabelsOf(who *abi.Who) Labels {
 	var letter byte
 	for element := range elements(who.Labels[:min(int(who.LabelsLength), len(who.Labels))]) {
 		set := l.Own
-		if rest, ok := strings.CutPrefix(element, toldPrefix); ok {
+		if rest, ok := strings.CutPrefix(element, ownPrefix); ok {
+			element = rest
+		} else if rest, ok := strings.CutPrefix(element, toldPrefix); ok {
 			if l.Told == nil {
 				l.Told = map[string]string{}
 			}
@@ -124,7 +134,7 @@ func EncodeLabels(text []byte, labels map[string]string, keep []string) (used in
 	e := encoder{text: text}
 	clear(text)
 	for _, first := range [...]bool{true, false} {
-		truncated = !e.addAll(labels, "", keep, first) || truncated
+		truncated = !e.addAll(labels, plain, keep, first) || truncated
 	}
 	return e.used, truncated
 }
@@ -161,16 +171,30 @@ type encoder struct {
 }
 
 // size returns the largest number of bytes that labels can take.
-func size(labels map[string]string, prefix string) int {
+func size(labels map[string]string, prefix prefix) int {
 	total := 0
 	for key, value := range labels {
-		total += len(prefix) + len(key) + len(value) + 2
+		total += len(prefix(key)) + len(key) + len(value) + 2
 	}
 	return total
 }
 
+// prefix returns the text in front of the key of an element.
+type prefix func(key string) string
+
+func plain(string) string { return "" }
+func told(string) string  { return toldPrefix }
+func owner(string) string { return LabelPrefix }
+
+func own(key string) string {
+	if strings.HasPrefix(key, LabelPrefix) {
+		return ownPrefix
+	}
+	return ""
+}
+
 // addAll adds either the labels to keep first or all others. It returns false if there was no room for some.
-func (e *encoder) addAll(labels map[string]string, prefix string, keep []string, first bool) bool {
+func (e *encoder) addAll(labels map[string]string, prefix prefix, keep []string, first bool) bool {
 	if len(labels) == 0 || first && len(keep) == 0 {
 		return true
 	}
@@ -185,7 +209,7 @@ func (e *encoder) addAll(labels map[string]string, prefix string, keep []string,
 	}
 	whole := true
 	for _, key := range keys {
-		value := labels[key]
+		value, prefix := labels[key], prefix(key)
 		switch {
 		case key == "" || strings.ContainsAny(key, "=\x00") || indexNUL(value) >= 0:
 		case len(prefix)+len(key)+len(value)+2 > len(e.text)-e.used:
@@ -218,7 +242,7 @@ func KeepFirst(keep []string, key string) int {
 // no rule selects.
 func (r Rules) apply(labels *Labels, annotations map[string]string) {
 	for _, name := range r.JSON {
-		addJSON(labels.Own, annotations[name])
+		labels.OwnIncomplete = !addJSON(labels.Own, annotations[name]) || labels.OwnIncomplete
 	}
 	for _, prefix := range r.Prefixes {
 		addPrefixed(labels.Own, annotations, prefix)
@@ -241,18 +265,21 @@ func addPrefixed(labels, annotations map[string]string, prefix string) {
 	}
 }
 
-// addJSON adds the string members of a JSON object, and ignores all others.
-func addJSON(labels map[string]string, text string) {
-	if text == "" {
-		return
+// addJSON adds the string members of a JSON object, and ignores all others. It returns false if the text is too long
+// to be parsed.
+func addJSON(labels map[string]string, text string) bool {
+	if len(text) > jsonLimit {
+		return false
 	}
-	var object map[string]any
-	if json.Unmarshal([]byte(text), &object) != nil {
-		return
+	var object map[string]json.RawMessage
+	if text == "" || json.Unmarshal([]byte(text), &object) != nil {
+		return true
 	}
 	for key, value := range object {
-		if s, ok := value.(string); ok {
+		var s string
+		if value[0] == '"' && json.Unmarshal(value, &s) == nil {
 			labels[key] = s
 		}
 	}
+	return true
 }

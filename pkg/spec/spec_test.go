@@ -51,6 +51,7 @@ func parse(text string) (Spec, error) { return Parse(strings.NewReader(text), in
 func TestSpecFields(t *testing.T) {
 	for _, pair := range [][2]reflect.Type{
 		{reflect.TypeFor[Spec](), reflect.TypeFor[specs.Spec]()},
+		{reflect.TypeFor[Root](), reflect.TypeFor[specs.Root]()},
 		{reflect.TypeFor[Linux](), reflect.TypeFor[specs.Linux]()},
 		{reflect.TypeFor[Namespace](), reflect.TypeFor[specs.LinuxNamespace]()},
 	} {

@@ -28,7 +28,7 @@ const dockerLimit = 64 << 10
 func Docker(who *abi.Who, rootfs string, rules identity.Rules) {
 	const levels = 4 // most levels from the root file system up to the data directory: DATA/overlay2/ID/merged
 	id := identity.String(who.ID[:])
-	if identity.String(who.Engine[:]) != "docker" || !isID(id) || !path.IsAbs(rootfs) {
+	if identity.String(who.Engine[:]) != "docker" || !identity.IsHexID(id) || !path.IsAbs(rootfs) {
 		return
 	}
 	directory := path.Clean(rootfs)
@@ -55,9 +55,4 @@ func Docker(who *abi.Who, rootfs string, rules identity.Rules) {
 		identity.Tell(who, strings.TrimPrefix(kept.Name, "/"), kept.Config.Image, kept.Config.Labels, rules)
 		return
 	}
-}
-
-// isID reports whether text is an ID of Docker or Podman: 32 bytes in hexadecimal.
-func isID(text string) bool {
-	return len(text) == 64 && strings.Trim(text, "0123456789abcdef") == ""
 }

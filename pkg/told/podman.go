@@ -28,7 +28,8 @@ const volatile = "/run/containers/storage/overlay-containers/volatile-containers
 func Podman(who *abi.Who, bundle string, rules identity.Rules) {
 	id := identity.String(who.ID[:])
 	directory := path.Dir(path.Clean(bundle))
-	if identity.String(who.Engine[:]) != "podman" || !path.IsAbs(bundle) || !isID(id) || path.Base(directory) != id {
+	if identity.String(who.Engine[:]) != "podman" || !path.IsAbs(bundle) ||
+		!identity.IsHexID(id) || path.Base(directory) != id {
 		return
 	}
 	for _, list := range [...]string{path.Join(path.Dir(directory), "containers.json"), volatile} {

@@ -200,6 +200,7 @@ func TestSandboxOfCRIO(t *testing.T) {
 		"io.kubernetes.cri-o.ContainerType": "sandbox", "io.kubernetes.cri-o.Labels": `{"app": "web", "tier": "front", "io.kubernetes.pod.uid": "uid"}`,
 		"app": "web", "tier": "front", "unrelated": "x",
 	}
+	const longSandbox = "longer than any that is read"
 	podSpec, err := json.Marshal(map[string]any{"annotations": pod})
 	if err != nil {
 		t.Fatal(err)
@@ -218,6 +219,9 @@ func TestSandboxOfCRIO(t *testing.T) {
 				return err
 			}
 			return os.Symlink(file+".other", file)
+		}, false},
+		{longSandbox, sandbox, func(file string) error {
+			return errors.Join(text(string(podSpec))(file), os.Truncate(file, 1<<20+1))
 		}, false},
 		{"elsewhere", "../../" + sandbox[6:], text(string(podSpec)), false},
 		{"an ID in capitals", strings.ToUpper(sandbox), text(string(podSpec)), false},
@@ -248,6 +252,9 @@ func TestSandboxOfCRIO(t *testing.T) {
 			if labels := identity.LabelsOf(&want); labels.Told["tier"] != "front" {
 				t.Fatalf("labels: %+v", labels)
 			}
+		}
+		if test.name == longSandbox {
+			want.Flags |= abi.WhoLabelsTruncated
 		}
 		shim := runner{path: shimPath, environment: []string{setting, inPinDir(p.directory)}}
 		if got := shim.run(t, "create", "--bundle", bundle, id); got != (outcome{Status: "exit status 42"}) {
