@@ -43,10 +43,12 @@ type loaded struct {
 
 // open opens the programs and maps pinned below dir.
 func open(dir string) (*loaded, error) {
-	abiPath, lockPath := filepath.Join(dir, abi.PinABI), filepath.Join(dir, abi.PinUnfinishedCalls)
+	lockPath := filepath.Join(dir, abi.PinUnfinishedCalls)
+	// The pins that tell whether everything is still the same. A repair may make the map of labels anew alone.
+	paths := [...]string{filepath.Join(dir, abi.PinABI), filepath.Join(dir, abi.PinLabels), lockPath}
 	// Looked at before opening: what is opened later is the same or newer.
-	var seen [2]os.FileInfo
-	for n, path := range []string{abiPath, lockPath} {
+	var seen [len(paths)]os.FileInfo
+	for n, path := range paths {
 		info, err := os.Stat(path)
 		if errors.Is(err, os.ErrNotExist) {
 			return nil, fmt.Errorf("pin directory %s: %w", dir, bpf.ErrNotLoaded)
@@ -85,7 +87,7 @@ func open(dir string) (*loaded, error) {
 			return true, nil
 		},
 		stale: func() bool {
-			for n, path := range []string{abiPath, lockPath} {
+			for n, path := range paths {
 				now, err := os.Stat(path)
 				if err != nil || !os.SameFile(seen[n], now) {
 					return true

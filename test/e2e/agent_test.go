@@ -347,3 +347,16 @@ func TestAgentCheck(t *testing.T) {
 		t.Errorf("after its end: %+v", o)
 	}
 }
+
+// TestAgentFollowsRepair checks that an agent writes into the map of labels that a repair made.
+func TestAgentFollowsRepair(t *testing.T) {
+	x := load(t)
+	x.agent()
+	seen := func() bool { return !strings.Contains(x.tracectl("status"), "never ran") }
+	eventually(t, "the agent is seen", seen)
+	if err := os.Remove(filepath.Join(x.pins, "labels")); err != nil {
+		t.Fatal(err)
+	}
+	x.tracectl("load", "--no-adopt", "--recordings=16", "--identities=64", "--exec-log-size=1MiB")
+	eventually(t, "the agent is seen after the repair", seen)
+}
