@@ -26,7 +26,7 @@ func addShowFlags(c *cobra.Command, abis []syscalls.ABI) *showRequest {
 	flags := c.Flags()
 	flags.VarP(&r.previous, "previous", "p", "the previous run, or the one this many runs back")
 	flags.Lookup("previous").NoOptDefVal = "1"
-	flags.BoolVarP(&r.failed, "failed", "x", false, "only failed calls")
+	flags.BoolVarP(&r.failed, "failed", "x", false, "only calls that failed, were refused or were killed")
 	flags.VarP(&r.syscalls, "syscall", "e", "only these calls: openat,execve")
 	flags.Var(&r.pids, "pid", "only calls of these processes")
 	flags.BoolVarP(&r.durations, "durations", "T", false, "append the duration of each call, in seconds")

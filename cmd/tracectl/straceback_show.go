@@ -39,6 +39,10 @@ may have changed it meanwhile. "(enter not seen ...)" ends a call that did not r
 kernel's code, for example because seccomp's rules decided it. Arguments that the call
 does not use are left out.
 
+With --failed, a call is printed if it returned an error, if it did not reach the kernel's
+code, or if a signal killed the thread in it or outside of any call. A call that has not
+returned is left out.
+
 ` + nameHelp + `
 A pod must have only one container. "node_namespace_pod" is accepted too; the node is
 ignored. If a container was restarted, its newest run is shown; --previous selects an
@@ -151,8 +155,7 @@ func (r *showRequest) filter() func(*syscalls.Call) bool {
 		return nil
 	}
 	return func(c *syscalls.Call) bool {
-		const maxErrno = 4095
-		if r.failed && (c.Unfinished || c.Result >= 0 || c.Result < -maxErrno) {
+		if r.failed && !c.Failed() {
 			return false
 		}
 		if len(r.pids) > 0 && !slices.Contains(r.pids, c.PID) {

@@ -75,6 +75,15 @@ func (c *Call) Number() (number uint32, known bool) {
 	return uint32(c.Nr), true
 }
 
+// Failed reports whether the call failed: it returned an errno, it was seen only at its exit, as when seccomp refuses a
+// call, or a signal killed the task in it or outside of any call.
+func (c *Call) Failed() bool {
+	if c.Unfinished || c.Nr == NumberNone {
+		return StatusOf(c.Result).Signal != ""
+	}
+	return c.NoEnter || c.Result < 0 && -uint64(c.Result) <= maxErrno
+}
+
 // Syscall returns the call's description, or nil if its number is unknown.
 func (c *Call) Syscall() *Syscall {
 	if c.ABI == 0 || c.ABI >= abis {

@@ -240,3 +240,35 @@ func TestSplitLines(t *testing.T) {
 		})
 	}
 }
+
+// TestFailed checks which calls --failed selects.
+func TestFailed(t *testing.T) {
+	unseen := func(c syscalls.Call) syscalls.Call { c.NoEnter = true; return c }
+	ended := func(c syscalls.Call, status int64) syscalls.Call { c.Unfinished, c.Result = true, status; return c }
+	none := syscalls.Call{Native: syscalls.AMD64, ABI: syscalls.AMD64, Nr: syscalls.NumberNone}
+	for _, test := range []struct {
+		call syscalls.Call
+		want bool
+	}{
+		{call(t, "getppid", 1), false},
+		{call(t, "brk", -4097, 0), false},                    // an address
+		{call(t, "close", -9, 99), true},                     // EBADF
+		{call(t, "pause", -514), true},                       // interrupted by a signal
+		{unseen(call(t, "mkdir", -1, 0, 0)), true},           // SECCOMP_RET_ERRNO
+		{unseen(call(t, "mkdir", 83, 0, 0)), true},           // SECCOMP_RET_TRAP
+		{unseen(call(t, "getppid", 0)), true},                // a supervisor chose the result
+		{ended(unseen(call(t, "mkdir", 0, 0, 0)), 31), true}, // SECCOMP_RET_KILL_PROCESS
+		{ended(call(t, "read", 0, 0, pointer, 1), 9), true},
+		{ended(call(t, "read", 0, 0, pointer, 1), 11|0x80), true},
+		{ended(call(t, "read", 0, 0, pointer, 1), 3<<8), false}, // another thread called exit_group
+		{ended(call(t, "exit_group", 0, 3), 3<<8), false},
+		{ended(call(t, "read", 0, 0, pointer, 1), 0), false}, // in flight
+		{ended(none, 11), true},
+		{ended(none, 0), false},
+	} {
+		c := decoded(t, test.call)
+		if got := c.Failed(); got != test.want {
+			t.Errorf("%s: %t", c.AppendText(nil), got)
+		}
+	}
+}

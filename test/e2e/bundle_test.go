@@ -18,6 +18,7 @@ type bundle struct {
 	// cgroupsPath as in config.json. If it is empty, a path below the test's own cgroup is used.
 	cgroupsPath string
 	noPath      bool // no cgroupsPath at all
+	seccomp     *specs.LinuxSeccomp
 }
 
 // pod returns annotations as containerd's CRI plugin writes them, for a pod with one container of the same name.
@@ -66,6 +67,7 @@ func (x *tracer) write(b bundle) string {
 		},
 		Linux: &specs.Linux{
 			CgroupsPath: cgroup,
+			Seccomp:     b.seccomp,
 			Namespaces:  []specs.LinuxNamespace{{Type: specs.PIDNamespace}, {Type: specs.MountNamespace}, {Type: specs.IPCNamespace}},
 		},
 	}

@@ -73,6 +73,7 @@ type callJSON struct {
 	Ret        *int64 `json:"ret"`
 	Errno      string `json:"errno"`
 	Unfinished bool   `json:"unfinished"`
+	NoEnter    bool   `json:"noEnter"`
 	Signal     string `json:"signal"`
 	ExitCode   *int   `json:"exitCode"`
 }

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
 // TestStates follows containers from their creation to their end in the output of `containers` and `straceback list`.
@@ -77,8 +78,44 @@ func TestStates(t *testing.T) {
 			t.Errorf("the last lines of the killed one: %s", line)
 		}
 	}
+	failed := x.calls("killed", "--failed")
+	if last := failed[len(failed)-1]; last.Signal != "SIGKILL" {
+		t.Errorf("the last failed call of the killed one: %+v", last)
+	}
+	for _, c := range failed {
+		if c.Ret != nil && *c.Ret >= 0 {
+			t.Errorf("among the failed calls: %+v", c)
+		}
+	}
 	if lines := grep(splitLines(x.tracectl("straceback", "list")), "seven"); len(lines) != 1 || !strings.Contains(lines[0], "exited (7) ") {
 		t.Errorf("in the list: %q", lines)
+	}
+}
+
+// TestRefusedCall checks that --failed shows a call that seccomp refused, in whichever way it did.
+func TestRefusedCall(t *testing.T) {
+	x := load(t)
+	for _, test := range []struct {
+		name   string
+		action specs.LinuxSeccompAction
+		signal string
+	}{
+		{"errno", specs.ActErrno, ""}, {"trap", specs.ActTrap, "SIGSYS"}, {"kill", specs.ActKillProcess, "SIGSYS"},
+	} {
+		b := simple(test.name, "/bin/mkdir", "/tmp/x")
+		b.seccomp = &specs.LinuxSeccomp{DefaultAction: specs.ActAllow, Syscalls: []specs.LinuxSyscall{
+			{Names: []string{"mkdir", "mkdirat"}, Action: test.action},
+		}}
+		x.runContainer(b)
+		calls := slices.DeleteFunc(x.calls(test.name, "--failed"), func(c callJSON) bool { return c.Comm != "mkdir" })
+		refused := slices.IndexFunc(calls, func(c callJSON) bool { return strings.HasPrefix(c.Syscall, "mkdir") && c.NoEnter })
+		if refused < 0 || calls[len(calls)-1].Signal != test.signal {
+			t.Errorf("%s: %+v", test.name, calls)
+		}
+		text := x.tracectl("straceback", "show", test.name, "--failed")
+		if lines := grep(grep(splitLines(text), "[mkdir] mkdir"), "(enter not seen"); len(lines) != 1 {
+			t.Errorf("%s: %s", test.name, text)
+		}
 	}
 }
 
