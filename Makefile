@@ -13,7 +13,7 @@ export PATH := $(PATH):/usr/local/go/bin
 GO_BUILD := CGO_ENABLED=0 go build -trimpath -buildvcs=false
 # How often, or how long, each fuzz target runs.
 FUZZTIME ?= 10000x
-# `go test`, and how long what took longest in it.
+# `go test`, with the longest durations and the messages of failed tests at the end.
 GO_TEST := go run ./test/gotest -count=1 -timeout 30m
 
 # One set of flags for tests, programs and linters, so that each package is compiled once for a platform.
@@ -65,7 +65,8 @@ lint: ## gofmt, go vet, staticcheck, errorlint, misspell, the wall around what t
 
 .PHONY: unit
 unit: check-go ## the tests that need neither root nor a kernel, with the race detector (half a minute; as root, they run as nobody)
-	CGO_ENABLED=1 go test -race -short $(if $(filter 0,$(shell id -u)),-exec $(CURDIR)/test/unprivileged.sh) ./...
+	go build -o $(BIN)/gotest ./test/gotest
+	CGO_ENABLED=1 $(BIN)/gotest -race -short $(if $(filter 0,$(shell id -u)),-exec $(CURDIR)/test/unprivileged.sh) ./...
 
 .PHONY: test
 test: check-go deps lint check-generated unit fuzz ## everything that is checked: lint, generated files, unit, kernel and end-to-end tests, fuzz targets (root)
@@ -89,7 +90,8 @@ e2e: check-go deps ## real engines, with runc and with runc-trace: containerd, C
 	@sh test/engines/build.sh
 	RUNC_TRACE_ENGINES=1 $(GO_TEST) ./pkg/engine
 	RUNC_TRACE_ENGINES=1 $(GO_TEST) ./test/engines
-	cd install/image && RUNC_TRACE_ENGINES=1 go test -count=1 -run TestContainerd .
+	go build -o $(BIN)/gotest ./test/gotest
+	cd install/image && RUNC_TRACE_ENGINES=1 $(CURDIR)/$(BIN)/gotest -count=1 -run TestContainerd .
 
 .PHONY: e2e-k8s
 e2e-k8s: check-go deps ## a real Kubernetes of two nodes, and all that runc-trace is on it (root; some ten minutes, and as many the first time)

@@ -7,15 +7,23 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 work=$(mktemp -d)
-export RUNC_TRACE_TIMES=$work/times
+export RUNC_TRACE_TIMES=$work/times RUNC_TRACE_FAILED=$work/failed
 engines=
+failed=
+# end prints the longest durations, and at the very end the step that failed, with the messages of its failed tests. If the
+# step failed without one, its own output stays the last. The exit code is the step's, even if nobody reads the output.
 end() {
 	code=$?
-	[ -z "$engines" ] || kill -- "-$engines" 2>/dev/null || true
-	if [ -s "$RUNC_TRACE_TIMES" ]; then
-		echo
-		echo "what took longest:"
-		sort -rn "$RUNC_TRACE_TIMES" | head -n 30
+	trap '' PIPE
+	set +e
+	[ -z "$engines" ] || kill -- "-$engines" 2>/dev/null
+	if [ "$code" = 0 ] || [ -s "$RUNC_TRACE_FAILED" ]; then
+		printf '\nwhat took longest:\n'
+		sort -rn "$RUNC_TRACE_TIMES" | sed -n 1,30p
+	fi
+	if [ "$code" != 0 ]; then
+		printf '\nfailed: %s\n' "${failed:-$0}"
+		[ ! -s "$RUNC_TRACE_FAILED" ] || cat "$RUNC_TRACE_FAILED"
 	fi
 	rm -rf "$work"
 	exit "$code"
@@ -28,6 +36,7 @@ step() {
 	shift
 	"$@" || code=$?
 	printf '%7.1f s  step: %s\n' $((SECONDS - began)) "$name" >>"$RUNC_TRACE_TIMES"
+	[ "$code" = 0 ] || failed=$name
 	return "$code"
 }
 

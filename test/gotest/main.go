@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Gotest runs `go test` with its arguments, prints what that prints, and keeps how long tests and packages took: it
-// adds a line for each to the file that the environment variable RUNC_TRACE_TIMES names, or else prints the longest
-// ones.
+// Gotest runs `go test` with its arguments and prints its output. At the end it prints the longest durations of tests
+// and packages, and then the messages of failed tests. If the environment variable RUNC_TRACE_TIMES or
+// RUNC_TRACE_FAILED names a file, it appends them to that file instead.
 package main
 
 import (
@@ -26,11 +26,13 @@ const (
 
 // event is a line of `go test -json`: see `go doc test2json` and `go help buildjson`.
 type event struct {
-	Action  string
-	Package string
-	Test    string
-	Elapsed float64
-	Output  string
+	Action      string
+	Package     string
+	ImportPath  string // instead of Package in the output of a build
+	Test        string
+	Elapsed     float64
+	Output      string
+	FailedBuild string // an ImportPath
 }
 
 // duration is how long a test or a package took.
@@ -44,14 +46,21 @@ type report struct {
 	out     io.Writer
 	output  map[string]*strings.Builder // of each test that runs
 	longest []duration
+	failed  failures
 }
 
 func main() {
-	times, err := run(os.Args[1:], os.Stdout)
+	r := newReport(os.Stdout)
+	err := r.run(os.Args[1:])
 	if path := os.Getenv("RUNC_TRACE_TIMES"); path != "" {
-		err = errors.Join(err, keep(path, times))
+		err = errors.Join(err, keep(path, r.times()))
 	} else {
-		show(os.Stdout, times)
+		show(os.Stdout, r.longest)
+	}
+	if path := os.Getenv("RUNC_TRACE_FAILED"); path != "" {
+		err = errors.Join(err, keep(path, r.failed.text()))
+	} else if text := r.failed.text(); text != "" {
+		fmt.Print("\nfailed:\n" + text)
 	}
 	var failed *exec.ExitError
 	if errors.As(err, &failed) {
@@ -63,20 +72,23 @@ func main() {
 	}
 }
 
-// run runs `go test`, and returns what took long.
-func run(args []string, out io.Writer) ([]duration, error) {
+func newReport(out io.Writer) *report {
+	return &report{out: out, output: map[string]*strings.Builder{}, failed: failures{output: map[string][]string{}}}
+}
+
+// run runs `go test`.
+func (r *report) run(args []string) error {
 	c := exec.Command("go", append([]string{"test", "-json"}, args...)...)
 	c.Stderr = os.Stderr
 	stdout, err := c.StdoutPipe()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if err := c.Start(); err != nil {
-		return nil, err
+		return err
 	}
-	r := report{out: out, output: map[string]*strings.Builder{}}
 	err = r.read(stdout)
-	return r.longest, errors.Join(err, c.Wait())
+	return errors.Join(err, c.Wait())
 }
 
 // read prints events as they come.
@@ -100,6 +112,7 @@ func (r *report) read(from io.Reader) error {
 }
 
 func (r *report) add(e event) {
+	r.failed.add(e)
 	name := strings.TrimPrefix(e.Package, module)
 	top, _, _ := strings.Cut(e.Test, "/") // what a part of a test prints is shown with the test, if that fails
 	key := name + " " + top
@@ -138,16 +151,23 @@ func (r *report) abandoned(name string) {
 	}
 }
 
-// keep appends durations to a file.
-func keep(path string, times []duration) error {
+// keep appends text to a file.
+func keep(path, text string) error {
 	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
 	if err != nil {
 		return err
 	}
-	for _, d := range times {
-		fmt.Fprintf(f, "%7.1f s  %s\n", d.seconds, d.what)
+	_, err = f.WriteString(text)
+	return errors.Join(err, f.Close())
+}
+
+// times returns a line for each duration.
+func (r *report) times() string {
+	var text strings.Builder
+	for _, d := range r.longest {
+		fmt.Fprintf(&text, "%7.1f s  %s\n", d.seconds, d.what)
 	}
-	return f.Close()
+	return text.String()
 }
 
 // show prints the longest durations.

@@ -48,7 +48,7 @@ what took longest:
     1.0 s  r
 `
 	var out strings.Builder
-	r := report{out: &out, output: map[string]*strings.Builder{}}
+	r := newReport(&out)
 	if err := r.read(strings.NewReader(events)); err != nil {
 		t.Fatal(err)
 	}
