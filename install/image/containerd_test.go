@@ -59,7 +59,8 @@ state = "%[1]s/state"
 		}
 	})
 	ctr := func(args ...string) (string, error) {
-		return output(cache+"/containerd-2.4.2/bin/ctr", append([]string{"--address", socket, "--namespace", "k8s.io"}, args...)...)
+		return output(cache+"/containerd-2.4.2/bin/ctr",
+			append([]string{"--address", socket, "--namespace", "k8s.io"}, args...)...)
 	}
 	for deadline := time.Now().Add(time.Minute); ; time.Sleep(100 * time.Millisecond) {
 		_, err := ctr("version")
@@ -78,7 +79,8 @@ state = "%[1]s/state"
 		t.Errorf("what is whole: %q, %v", checked, err)
 	}
 
-	text, err := output(cache+"/crictl-1.34.0/bin/crictl", "--config", os.DevNull, "--image-endpoint", "unix://"+socket, "inspecti", "localhost/runc-trace:"+version)
+	text, err := output(cache+"/crictl-1.34.0/bin/crictl", "--config", os.DevNull, "--image-endpoint", "unix://"+socket,
+		"inspecti", "localhost/runc-trace:"+version)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,7 +100,8 @@ state = "%[1]s/state"
 	got.Info.ImageSpec.Config.Labels = nil // checked by TestIndex
 	want.Status.RepoTags = []string{"localhost/runc-trace:" + version}
 	want.Info.ImageSpec.Architecture = runtime.GOARCH
-	want.Info.ImageSpec.Config = v1.Config{Entrypoint: []string{entryPoint}, Env: []string{"PATH=/usr/local/bin"}, WorkingDir: "/"}
+	want.Info.ImageSpec.Config = v1.Config{Entrypoint: []string{entryPoint},
+		Env: []string{"PATH=/usr/local/bin"}, WorkingDir: "/"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("the image that the kubelet finds (-want +got):\n%s", diff)
 	}

@@ -55,7 +55,8 @@ func test(m *testing.M) int {
 // build runs build.sh of a tree, and returns the path that it prints.
 func build(tree, dist string, env ...string) (string, error) {
 	c := exec.Command("sh", filepath.Join(tree, "install/image/build.sh"), dist)
-	c.Env = append(os.Environ(), "VERSION="+version, "REVISION="+revision, fmt.Sprintf("SOURCE_DATE_EPOCH=%d", epoch), "ARCHS=amd64 arm64")
+	c.Env = append(os.Environ(), "VERSION="+version, "REVISION="+revision,
+		fmt.Sprintf("SOURCE_DATE_EPOCH=%d", epoch), "ARCHS=amd64 arm64")
 	c.Env = append(c.Env, env...)
 	var stderr bytes.Buffer
 	c.Stderr = &stderr
@@ -137,7 +138,8 @@ func TestIndex(t *testing.T) {
 				t.Errorf("%s has %d layers, want 1", m.Platform, len(config.RootFS.DiffIDs))
 			}
 			config.RootFS.DiffIDs = nil // checked against the layer by validate
-			i.Platforms = append(i.Platforms, platform{m.Platform.String(), *config, []types.MediaType{m.MediaType, manifest.Config.MediaType, manifest.Layers[0].MediaType}})
+			i.Platforms = append(i.Platforms, platform{m.Platform.String(), *config,
+				[]types.MediaType{m.MediaType, manifest.Config.MediaType, manifest.Layers[0].MediaType}})
 		}
 		got = append(got, i)
 	}
@@ -163,10 +165,12 @@ func TestIndex(t *testing.T) {
 			},
 		}
 	}
-	oci := []types.MediaType{"application/vnd.oci.image.manifest.v1+json", "application/vnd.oci.image.config.v1+json", "application/vnd.oci.image.layer.v1.tar+gzip"}
+	oci := []types.MediaType{"application/vnd.oci.image.manifest.v1+json", "application/vnd.oci.image.config.v1+json",
+		"application/vnd.oci.image.layer.v1.tar+gzip"}
 	want := []index{{
 		"application/vnd.oci.image.index.v1+json",
-		map[string]string{"io.containerd.image.name": "localhost/runc-trace:" + version, "org.opencontainers.image.ref.name": version},
+		map[string]string{"io.containerd.image.name": "localhost/runc-trace:" + version,
+			"org.opencontainers.image.ref.name": version},
 		[]platform{{"linux/amd64", config("amd64"), oci}, {"linux/arm64", config("arm64"), oci}},
 	}}
 	if diff := cmp.Diff(want, got); diff != "" {

@@ -46,7 +46,8 @@ func TestPlugin(t *testing.T) {
 	}
 	dist := t.TempDir()
 	build := exec.Command("sh", "build.sh", dist)
-	build.Env = append(os.Environ(), "VERSION=v1.0.0-rc1", "SOURCE_DATE_EPOCH=1", "PLATFORMS="+runtime.GOOS+"/"+runtime.GOARCH, "BASE_URI=")
+	build.Env = append(os.Environ(), "VERSION=v1.0.0-rc1", "SOURCE_DATE_EPOCH=1",
+		"PLATFORMS="+runtime.GOOS+"/"+runtime.GOARCH, "BASE_URI=")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("building: %v\n%s", err, out)
 	}
@@ -72,7 +73,8 @@ func TestPlugin(t *testing.T) {
 	for _, file := range []string{"kubectl-runc_trace", "kubectl_complete-runc_trace", "LICENSE", "THIRD-PARTY"} {
 		want.Files = append(want.Files, struct{ From, To string }{"*/" + file, "."})
 	}
-	if diff := cmp.Diff([]platform{want}, m.Spec.Platforms); diff != "" || m.Spec.Version != "v1.0.0-rc1" || m.Metadata.Name != "runc-trace" {
+	if diff := cmp.Diff([]platform{want}, m.Spec.Platforms); diff != "" || m.Spec.Version != "v1.0.0-rc1" ||
+		m.Metadata.Name != "runc-trace" {
 		t.Errorf("%+v; platforms (-want +got):\n%s", m, diff)
 	}
 

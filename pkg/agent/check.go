@@ -84,7 +84,9 @@ func isTrusted(connection *net.UnixConn) bool {
 		return false
 	}
 	var peer *unix.Ucred
-	failed := raw.Control(func(fd uintptr) { peer, err = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED) })
+	failed := raw.Control(func(fd uintptr) {
+		peer, err = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
+	})
 	return failed == nil && err == nil && (peer.Uid == 0 || int(peer.Uid) == os.Geteuid())
 }
 

@@ -23,7 +23,8 @@ import (
 )
 
 // criSockets are the usual CRI sockets: containerd, that of k3s and rke2, CRI-O.
-var criSockets = []string{"/run/containerd/containerd.sock", "/run/k3s/containerd/containerd.sock", "/run/crio/crio.sock"}
+var criSockets = []string{"/run/containerd/containerd.sock",
+	"/run/k3s/containerd/containerd.sock", "/run/crio/crio.sock"}
 
 // Limits of answers, which contain data chosen by the owners of pods.
 const (
@@ -32,7 +33,8 @@ const (
 )
 
 // kubeletLabels are added to each sandbox by the kubelet or the engine. They are not labels of the pod.
-var kubeletLabels = []string{"io.kubernetes.pod.name", "io.kubernetes.pod.namespace", "io.kubernetes.pod.uid", "io.kubernetes.container.name"}
+var kubeletLabels = []string{"io.kubernetes.pod.name", "io.kubernetes.pod.namespace", "io.kubernetes.pod.uid",
+	"io.kubernetes.container.name"}
 
 // criSource asks the engines of a node for the labels of their sandboxes. It needs root, but no other credentials.
 type criSource struct {
@@ -57,7 +59,8 @@ func newCRISource(endpoints []string, l *ledger, h *health) *criSource {
 	s := &criSource{}
 	for _, endpoint := range endpoints {
 		path := strings.TrimPrefix(endpoint, "unix://")
-		s.engines = append(s.engines, &criEngine{path: path, ledger: l, feed: h.feed(bpf.SourceCRI, path), queue: newQueue(), pods: map[string]int64{}})
+		s.engines = append(s.engines,
+			&criEngine{path: path, ledger: l, feed: h.feed(bpf.SourceCRI, path), queue: newQueue(), pods: map[string]int64{}})
 	}
 	return s
 }
@@ -115,7 +118,8 @@ func (e *criEngine) run(ctx context.Context) {
 
 // serve asks until the engine does not answer.
 func (e *criEngine) serve(ctx context.Context, answered func()) error {
-	connection, err := grpc.NewClient("unix://"+e.path, grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithNoProxy(),
+	connection, err := grpc.NewClient("unix://"+e.path,
+		grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithNoProxy(),
 		grpc.WithUserAgent("tracectl-agent"), grpc.WithReadBufferSize(4<<10), grpc.WithWriteBufferSize(4<<10))
 	if err != nil {
 		return fmt.Errorf("connecting to the engine: %w", err)
@@ -184,7 +188,8 @@ func (e *criEngine) list(ctx context.Context, client cri.RuntimeServiceClient) e
 func (e *criEngine) ask(ctx context.Context, client cri.RuntimeServiceClient, id string) bool {
 	ctx, cancel := context.WithTimeout(ctx, pace.request)
 	defer cancel()
-	answer, err := client.PodSandboxStatus(ctx, &cri.PodSandboxStatusRequest{PodSandboxId: id}, grpc.MaxCallRecvMsgSize(statusLimit))
+	answer, err := client.PodSandboxStatus(ctx, &cri.PodSandboxStatusRequest{PodSandboxId: id},
+		grpc.MaxCallRecvMsgSize(statusLimit))
 	if err != nil { // unknown, not known yet, or too slow: others come first
 		e.queue.missing(id, time.Now())
 		code := status.Code(err)

@@ -30,7 +30,8 @@ func TestCRI(t *testing.T) {
 	eventually(t, "ready", func() bool { return a.Ready() == nil })
 
 	// The kubelet's labels are not labels of the pod. The newer of two sandboxes of a pod counts.
-	engine.Put("s0", "u0", 2, false, set{"app": "web", "io.kubernetes.pod.name": "p", "io.kubernetes.pod.namespace": "n", "io.kubernetes.pod.uid": "u0", "io.kubernetes.container.name": "POD", "io.kubernetes.io/x": "kept"})
+	engine.Put("s0", "u0", 2, false, set{"app": "web", "io.kubernetes.pod.name": "p", "io.kubernetes.pod.namespace": "n",
+		"io.kubernetes.pod.uid": "u0", "io.kubernetes.container.name": "POD", "io.kubernetes.io/x": "kept"})
 	engine.Put("old", "u0", 1, false, set{"app": "old"})
 	engine.Put("older", "u0", 0, true, set{"app": "older"})
 	m.has(t, bpf.SourceCRI, "u0", bpf.Labels{Set: set{"app": "web", "io.kubernetes.io/x": "kept"}})
@@ -125,14 +126,16 @@ func TestDocker(t *testing.T) {
 	m.start(0, container{engine: "docker", id: "aa"})
 	m.start(1, container{engine: "containerd", id: "bb"})
 	a := n.start(Config{DockerSocket: socket})
-	m.has(t, bpf.SourceDocker, "aa", bpf.Labels{Name: "web", Image: "nginx:1", Set: set{"app": "web", "com.docker.compose.service": "web"}})
+	m.has(t, bpf.SourceDocker, "aa",
+		bpf.Labels{Name: "web", Image: "nginx:1", Set: set{"app": "web", "com.docker.compose.service": "web"}})
 	eventually(t, "ready", func() bool { return a.Ready() == nil })
 
 	// Without labels; an invalid answer; an answer that is too long; hostile labels.
 	docker.Put("cc", `{"Name": "/plain", "Config": {"Image": "i", "Labels": null}}`)
 	docker.Put("dd", `{"Name": 1`)
 	docker.Put("ee", `{"Name": "`+strings.Repeat("x", inspectLimit)+`"}`)
-	docker.Put("ff", `{"Name": "/f", "Config": {"Image": "i", "Labels": {"a\u0000": "x", "big": "`+strings.Repeat("y", 5000)+`", "ok": "\u001b[31m"}}}`)
+	docker.Put("ff", `{"Name": "/f", "Config": {"Image": "i", "Labels": {"a\u0000": "x", "big": "`+
+		strings.Repeat("y", 5000)+`", "ok": "\u001b[31m"}}}`)
 	for n, id := range []string{"cc", "dd", "ee", "ff"} {
 		m.start(2+n, container{engine: "docker", id: id})
 	}
@@ -194,7 +197,8 @@ func TestDockerEvents(t *testing.T) {
 	event("start", "ee", "labelled", 0, "")
 
 	// Invalid and hostile events.
-	for _, line := range []string{"", "{", `{"Action":"create","Actor":{"ID":"../x","Attributes":{"name":"x"}}}`, `{"Action":"create","Actor":{"ID":"ff","Attributes":null}}`, strings.Repeat("x", inspectLimit+1)} {
+	for _, line := range []string{"", "{", `{"Action":"create","Actor":{"ID":"../x","Attributes":{"name":"x"}}}`,
+		`{"Action":"create","Actor":{"ID":"ff","Attributes":null}}`, strings.Repeat("x", inspectLimit+1)} {
 		docker.Say(line)
 	}
 	// Docker is restarted, and sends the events since then.

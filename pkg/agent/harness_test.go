@@ -28,7 +28,8 @@ func TestMain(m *testing.M) {
 	klog.SetLogger(klog.New(nil))
 	os.Unsetenv("KUBERNETES_SERVICE_HOST")
 	pace.poll, pace.heartbeat, pace.sweep, pace.list, pace.absent, pace.grace =
-		10*time.Millisecond, 20*time.Millisecond, 50*time.Millisecond, 200*time.Millisecond, 10*time.Millisecond, 100*time.Millisecond
+		10*time.Millisecond, 20*time.Millisecond, 50*time.Millisecond, 200*time.Millisecond,
+		10*time.Millisecond, 100*time.Millisecond
 	os.Exit(m.Run())
 }
 
@@ -45,7 +46,8 @@ type memory struct {
 }
 
 func newMemory() *memory {
-	return &memory{room: 1000, labels: map[subject]bpf.Labels{}, puts: map[subject]int{}, identities: make([]abi.Identity, 64), cgroups: map[uint64]uint32{}}
+	return &memory{room: 1000, labels: map[subject]bpf.Labels{}, puts: map[subject]int{},
+		identities: make([]abi.Identity, 64), cgroups: map[uint64]uint32{}}
 }
 
 func (m *memory) Put(source bpf.LabelSource, name string, l bpf.Labels) error {
@@ -59,7 +61,8 @@ func (m *memory) Put(source bpf.LabelSource, name string, l bpf.Labels) error {
 	// A store writes only labels that it can encode.
 	var text [abi.LabelsSize]byte
 	used, truncated := identity.EncodeLabels(text[:], l.Set, nil)
-	m.labels[s] = bpf.Labels{Updated: now, Name: l.Name, Image: l.Image, Set: identity.DecodeLabels(text[:used]), Truncated: truncated || l.Truncated}
+	m.labels[s] = bpf.Labels{Updated: now, Name: l.Name, Image: l.Image, Set: identity.DecodeLabels(text[:used]),
+		Truncated: truncated || l.Truncated}
 	m.puts[s]++
 	return nil
 }

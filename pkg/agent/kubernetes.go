@@ -71,7 +71,8 @@ func (s *podSource) run(ctx context.Context) {
 		s.mu.Lock()
 		s.renew = cancel
 		s.mu.Unlock()
-		cache.NewReflectorWithOptions(s.watched(pods, lists), &metav1.PartialObjectMetadata{}, s, cache.ReflectorOptions{Name: "pods"}).RunWithContext(watching)
+		cache.NewReflectorWithOptions(s.watched(pods, lists), &metav1.PartialObjectMetadata{}, s,
+			cache.ReflectorOptions{Name: "pods"}).RunWithContext(watching)
 		cancel()
 		wait.wait(ctx)
 	}

@@ -28,7 +28,8 @@ func newMetrics(a *Agent) *metrics {
 		return prometheus.NewCounter(prometheus.CounterOpts{Name: "runc_trace_agent_" + name, Help: help})
 	}
 	bySource := func(name, help string) *prometheus.CounterVec {
-		v := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "runc_trace_agent_" + name, Help: help}, []string{"source"})
+		v := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "runc_trace_agent_" + name, Help: help},
+			[]string{"source"})
 		for _, s := range []bpf.LabelSource{bpf.SourceKubernetes, bpf.SourceCRI, bpf.SourceDocker} {
 			v.WithLabelValues(s.String())
 		}
@@ -78,7 +79,8 @@ var (
 // Describe is called when the metrics are registered.
 func (m *metrics) Describe(to chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		buildInfo, active, sourceUp, isLoaded, loadedInfo, memoryBytes, dropped, notRegistered, missed, containers, identityPool, recordings, ringPool,
+		buildInfo, active, sourceUp, isLoaded, loadedInfo, memoryBytes, dropped, notRegistered, missed, containers,
+		identityPool, recordings, ringPool,
 		ringSize, ringLost, execs, execsLost, execBytes, execSize,
 	} {
 		to <- d
@@ -103,7 +105,8 @@ func (m *metrics) Collect(to chan<- prometheus.Metric) {
 		m.agent.config.Log.WithError(err).Debug("could not read unregistered containers for metrics")
 	} else {
 		for n, count := range failed {
-			to <- prometheus.MustNewConstMetric(notRegistered, prometheus.CounterValue, float64(count), status.Unregistered[n].Name)
+			to <- prometheus.MustNewConstMetric(notRegistered, prometheus.CounterValue, float64(count),
+				status.Unregistered[n].Name)
 		}
 	}
 	l, done := m.agent.borrow()

@@ -71,7 +71,8 @@ func newLister(config *rest.Config) (*lister, error) {
 
 // pods lists the metadata of pods. It reduces each pod as soon as it is read, so that the whole answer is never in
 // memory.
-func (l *lister) pods(ctx context.Context, options metav1.ListOptions, reduce reducer) (*metav1.PartialObjectMetadataList, error) {
+func (l *lister) pods(ctx context.Context, options metav1.ListOptions,
+	reduce reducer) (*metav1.PartialObjectMetadataList, error) {
 	body, err := l.client.Get().Resource("pods").VersionedParams(&options, metav1.ParameterCodec).
 		SetHeader("Accept", "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1").Stream(ctx)
 	if err != nil {

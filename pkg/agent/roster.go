@@ -101,5 +101,6 @@ func (r *roster) who() (pods, ids, sandboxes map[string]bool) {
 // mayBeID reports whether a text can be an engine's ID of a container: it becomes part of requests.
 func mayBeID(text string) bool {
 	const longest = 128
-	return text != "" && len(text) <= longest && strings.Trim(text, "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_.-") == ""
+	return text != "" && len(text) <= longest &&
+		strings.Trim(text, "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_.-") == ""
 }

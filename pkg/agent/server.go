@@ -102,7 +102,8 @@ func removeStale(path string) {
 		connection.Close()
 		return
 	}
-	if info, statErr := os.Lstat(path); errors.Is(err, unix.ECONNREFUSED) && statErr == nil && info.Mode().Type() == os.ModeSocket {
+	if info, statErr := os.Lstat(path); errors.Is(err, unix.ECONNREFUSED) && statErr == nil &&
+		info.Mode().Type() == os.ModeSocket {
 		os.Remove(path)
 	}
 }
@@ -110,7 +111,8 @@ func removeStale(path string) {
 // Handler serves /metrics, /healthz and /readyz.
 func (a *Agent) Handler() http.Handler {
 	mux := a.healthHandler()
-	mux.Handle("GET /metrics", promhttp.HandlerFor(a.metrics.registry, promhttp.HandlerOpts{MaxRequestsInFlight: 2, DisableCompression: true}))
+	mux.Handle("GET /metrics",
+		promhttp.HandlerFor(a.metrics.registry, promhttp.HandlerOpts{MaxRequestsInFlight: 2, DisableCompression: true}))
 	return mux
 }
 

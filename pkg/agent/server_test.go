@@ -27,7 +27,10 @@ import (
 
 func TestParseAddress(t *testing.T) {
 	for text, want := range map[string]Address{
-		"127.0.0.1:7467": {"tcp", "127.0.0.1:7467"}, ":1": {"tcp", ":1"}, "[::1]:80": {"tcp", "[::1]:80"}, "unix:///run/a": {"unix", "/run/a"},
+		"127.0.0.1:7467": {"tcp", "127.0.0.1:7467"},
+		":1":             {"tcp", ":1"},
+		"[::1]:80":       {"tcp", "[::1]:80"},
+		"unix:///run/a":  {"unix", "/run/a"},
 	} {
 		if got, err := ParseAddress(text); err != nil || got != want {
 			t.Errorf("ParseAddress(%q) = %v, %v", text, got, err)
@@ -72,11 +75,14 @@ func TestServe(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error)
 	go func() { ended <- a.Serve(ctx, Address{"unix", socket}) }()
-	eventually(t, "it waits for the address", func() bool { return strings.Contains(a.log.String(), "until the address is free") })
+	eventually(t, "it waits for the address", func() bool {
+		return strings.Contains(a.log.String(), "until the address is free")
+	})
 	other.Close() // the socket remains, like that of a killed process
 	eventually(t, "it listens", func() bool { code, _ := get(t, socket, "/healthz"); return code == http.StatusOK })
 
-	if code, text := get(t, socket, "/readyz"); code != http.StatusServiceUnavailable || !strings.Contains(text, "nothing is loaded") {
+	if code, text := get(t, socket, "/readyz"); code != http.StatusServiceUnavailable ||
+		!strings.Contains(text, "nothing is loaded") {
 		t.Errorf("readyz: %d %s", code, text)
 	}
 	m := newMemory()
@@ -96,8 +102,12 @@ func TestServe(t *testing.T) {
 		}
 	}
 	want := map[string]string{
-		`runc_trace_build_info{version="v1"}`: "1", "runc_trace_agent_active": "1", "runc_trace_loaded": "1",
-		`runc_trace_agent_source_up{source="kubernetes"}`: "1", "runc_trace_agent_adopted_total": "0", "runc_trace_agent_swept_total": "0",
+		`runc_trace_build_info{version="v1"}`:             "1",
+		"runc_trace_agent_active":                         "1",
+		"runc_trace_loaded":                               "1",
+		`runc_trace_agent_source_up{source="kubernetes"}`: "1",
+		"runc_trace_agent_adopted_total":                  "0",
+		"runc_trace_agent_swept_total":                    "0",
 	}
 	for _, source := range []string{"kubernetes", "cri", "docker"} {
 		for _, name := range []string{"label_updates", "labels_truncated", "labels_full", "labels_failed"} {
@@ -188,7 +198,9 @@ func TestSquattedAddress(t *testing.T) {
 	checks := filepath.Join(t.TempDir(), "health.sock")
 	go func() { _ = a.Serve(t.Context(), Address{"tcp", squatter.Addr().String()}) }()
 	go a.ServeChecks(t.Context(), checks)
-	eventually(t, "it says that the address is in use", func() bool { return strings.Contains(a.log.String(), "until the address is free") })
+	eventually(t, "it says that the address is in use", func() bool {
+		return strings.Contains(a.log.String(), "until the address is free")
+	})
 	api.Put(agenttest.Pod("a", set{"app": "web"}))
 	m.has(t, bpf.SourceKubernetes, "a", bpf.Labels{Set: set{"app": "web"}})
 	eventually(t, "ready", func() bool { return Check(t.Context(), checks, CheckReady) == nil })
@@ -255,7 +267,8 @@ func TestCheck(t *testing.T) {
 		return
 	}
 	defer squatter.Close()
-	if err := Check(t.Context(), socket, CheckAlive); err == nil || !strings.Contains(err.Error(), "a process of another user listens there") {
+	if err := Check(t.Context(), socket, CheckAlive); err == nil ||
+		!strings.Contains(err.Error(), "a process of another user listens there") {
 		t.Errorf("another user: %v", err)
 	}
 }

@@ -24,7 +24,8 @@ type session struct {
 }
 
 func newSession(a *Agent, l *loaded) *session {
-	s := &session{Agent: a, loaded: l, ledger: newLedger(l.store, a.config.KeepLabels, a.metrics, a.config.Log), roster: newRoster(l.census), failed: map[string]bool{}}
+	s := &session{Agent: a, loaded: l, ledger: newLedger(l.store, a.config.KeepLabels, a.metrics, a.config.Log),
+		roster: newRoster(l.census), failed: map[string]bool{}}
 	s.pods = newPodSource(a.config, s.ledger, a.health)
 	s.cri = newCRISource(a.config.CRIEndpoints, s.ledger, a.health)
 	s.docker = newDockerSource(a.config.DockerSocket, s.ledger, a.health)

@@ -40,7 +40,8 @@ func TestSweep(t *testing.T) {
 	m.has(t, bpf.SourceKubernetes, "gone", bpf.Labels{Set: set{"app": "gone"}})
 	api.Delete("ended")
 	api.Delete("gone")
-	for _, s := range []subject{{bpf.SourceKubernetes, "gone"}, {bpf.SourceKubernetes, "long gone"}, {bpf.SourceCRI, "long gone"}, {bpf.SourceDocker, "long gone"}} {
+	for _, s := range []subject{{bpf.SourceKubernetes, "gone"}, {bpf.SourceKubernetes, "long gone"},
+		{bpf.SourceCRI, "long gone"}, {bpf.SourceDocker, "long gone"}} {
 		m.lacks(t, s.source, s.name)
 	}
 	a.swept(t)

@@ -170,7 +170,8 @@ func (c *Cluster) ask(ctx context.Context, node Node, args []string, handle func
 }
 
 // One is Lines for one node, without a limit on its output. The error is the node's own.
-func (c *Cluster) One(ctx context.Context, node Node, args []string, handle func(node string, line []byte) error) error {
+func (c *Cluster) One(ctx context.Context, node Node, args []string,
+	handle func(node string, line []byte) error) error {
 	err := c.ask(ctx, node, args, func(line []byte) error { return handle(node.Name, line) })
 	var stop fatal
 	if errors.As(err, &stop) {
@@ -203,7 +204,8 @@ func (f writerFunc) Write(text []byte) (int, error) { return f(text) }
 
 // run runs tracectl on a node until it ends, or ctx is done, or there was no output for too long, in which case run
 // calls cancel. Lines on standard error become notes; the last one is the reason of a failure.
-func (c *Cluster) run(ctx context.Context, cancel context.CancelCauseFunc, node Node, args []string, stdout io.Writer) error {
+func (c *Cluster) run(ctx context.Context, cancel context.CancelCauseFunc, node Node, args []string,
+	stdout io.Writer) error {
 	var said remarks
 	silence := newSilence(c.Timeout, cancel)
 	err := c.Runner.Run(ctx, node, args, silence.watch(stdout), silence.watch(&said))

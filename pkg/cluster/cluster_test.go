@@ -100,7 +100,8 @@ func TestLines(t *testing.T) {
 			"unloaded": says("", "tracectl: a warning\ntracectl: not loaded:\n  run tracectl load\n", &ExitError{Code: 3}),
 			"broken":   says("5\n", "", errors.New("connection reset")),
 			"killed":   says("6\n", "", &ExitError{Code: 137}),
-			"hostile":  says("7\n\x1b]0;owned\a\n8\n"+long+"\n"+long+"\n9", strings.Repeat("tracectl: \u202enoise\n", 1000), nil),
+			"hostile": says("7\n\x1b]0;owned\a\n8\n"+long+"\n"+long+"\n9",
+				strings.Repeat("tracectl: \u202enoise\n", 1000), nil),
 		}, Node{Name: "gone", Problem: "its agent agent-gone is being deleted"})
 		var got []string
 		start := time.Now()
@@ -115,7 +116,8 @@ func TestLines(t *testing.T) {
 			t.Errorf("it took %v, with a time-out of 15s", took)
 		}
 		slices.Sort(got)
-		want := []string{"broken 5", "good 1", "good 2", "hostile 7", "hostile 8", "hostile 9", "killed 6", "stuck 4", "warning 3"}
+		want := []string{"broken 5", "good 1", "good 2", "hostile 7", "hostile 8", "hostile 9", "killed 6",
+			"stuck 4", "warning 3"}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("lines (-want +got):\n%s", diff)
 		}
@@ -183,7 +185,8 @@ func TestLinesEndsWithItsReader(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var people recorder
 		closed := errors.New("the reader has closed")
-		err := people.cluster(fakes{"a": says("1\n", "", nil), "b": dead}).Lines(t.Context(), nil, func(string, []byte) error { return closed })
+		err := people.cluster(fakes{"a": says("1\n", "", nil), "b": dead}).Lines(t.Context(), nil,
+			func(string, []byte) error { return closed })
 		if !errors.Is(err, closed) {
 			t.Errorf("the error is %v", err)
 		}
@@ -245,7 +248,9 @@ func TestInterrupted(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(time.Second, cancel)
 		var people recorder
-		err := people.cluster(fakes{"a": says("1\n", "", nil), "b": dead}).Lines(ctx, nil, func(string, []byte) error { return nil })
+		err := people.cluster(fakes{"a": says("1\n", "", nil), "b": dead}).Lines(ctx, nil, func(string, []byte) error {
+			return nil
+		})
 		if want := "1 of 2 nodes did not answer: b: interrupted"; text(err) != want {
 			t.Errorf("the error is %v, want %s", err, want)
 		}

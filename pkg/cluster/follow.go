@@ -130,7 +130,8 @@ func (s *session) update(ctx context.Context, nodes []Node, since time.Duration)
 			r.node, r.absent = node, time.Time{}
 			continue
 		}
-		r := &follower{session: s, name: node.Name, node: node, since: since, began: time.Now(), source: newSource(), err: errUnconnected}
+		r := &follower{session: s, name: node.Name, node: node, since: since, began: time.Now(),
+			source: newSource(), err: errUnconnected}
 		s.followers[node.Name] = r
 		s.running.Go(func() { r.run(ctx) })
 	}

@@ -83,7 +83,8 @@ func (n *loggingNode) run(ctx context.Context, args []string, stdout, _ io.Write
 		at := n.times[next:]
 		n.mu.Unlock()
 		for _, t := range at {
-			if _, err := fmt.Fprintf(stdout, `{"time":%q,"log":%d,"sequence":%d}`+"\n", t.Format(time.RFC3339Nano), log, next); err != nil {
+			if _, err := fmt.Fprintf(stdout, `{"time":%q,"log":%d,"sequence":%d}`+"\n", t.Format(time.RFC3339Nano),
+				log, next); err != nil {
 				return err
 			}
 			next++
@@ -159,7 +160,8 @@ func TestFollow(t *testing.T) {
 		if want := "1 of 3 nodes did not answer: dead: no answer within 15s"; text(err) != want {
 			t.Errorf("the error is %v, want %s", err, want)
 		}
-		if diff := cmp.Diff([]string{"1 of 3 nodes cannot be followed; trying again: dead: no answer within 15s"}, people.sorted()); diff != "" {
+		if diff := cmp.Diff([]string{"1 of 3 nodes cannot be followed; trying again: dead: no answer within 15s"},
+			people.sorted()); diff != "" {
 			t.Errorf("notes (-want +got):\n%s", diff)
 		}
 		if !slices.Contains(people.progress, "2/3") || people.progress[0] != "0/3" {
@@ -195,7 +197,9 @@ func TestFollowReconnects(t *testing.T) {
 				}
 			} else {
 				for name, n := range logs {
-					early[name] = slices.IndexFunc(n.times, func(at time.Time) bool { return time.Now().Add(n.ahead).Sub(at) <= time.Minute })
+					early[name] = slices.IndexFunc(n.times, func(at time.Time) bool {
+						return time.Now().Add(n.ahead).Sub(at) <= time.Minute
+					})
 				}
 			}
 			end := follow(t, people.cluster(nodes), since, nil)
@@ -314,7 +318,8 @@ func TestFollowNodesChange(t *testing.T) {
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("-want +got:\n%s", diff)
 		}
-		for _, want := range []string{"agent-replaced is being deleted", "leaving: its agent is gone", "followed again: replaced"} {
+		for _, want := range []string{"agent-replaced is being deleted", "leaving: its agent is gone",
+			"followed again: replaced"} {
 			if !slices.ContainsFunc(people.notes, func(note string) bool { return strings.Contains(note, want) }) {
 				t.Errorf("no note says %q: %q", want, people.notes)
 			}

@@ -79,7 +79,8 @@ func (r *follower) listen(ctx context.Context, node Node) (bool, error) {
 	}}
 	r.fresh, r.beats = true, 0
 	silence := newSilence(r.Timeout, cancel)
-	err := r.Runner.Run(ctx, node, r.Args(r.from(time.Now()), min(heartbeat, r.Timeout/3)), silence.watch(&events), silence.watch(&remarks))
+	err := r.Runner.Run(ctx, node, r.Args(r.from(time.Now()), min(heartbeat, r.Timeout/3)), silence.watch(&events),
+		silence.watch(&remarks))
 	silence.stop()
 	if events.tooLong > 0 {
 		r.leave(partial{tooLong: events.tooLong})

@@ -49,7 +49,8 @@ func Nodes(ctx context.Context, api rest.Interface, namespace string) ([]Node, e
 	pods := map[string]*corev1.Pod{}
 	list := pager.New(func(ctx context.Context, options metav1.ListOptions) (runtime.Object, error) {
 		var pods corev1.PodList
-		err := api.Get().Namespace(namespace).Resource("pods").VersionedParams(&options, types().parameters).Do(ctx).Into(&pods)
+		err := api.Get().Namespace(namespace).Resource("pods").VersionedParams(&options,
+			types().parameters).Do(ctx).Into(&pods)
 		return &pods, err
 	})
 	list.PageSize = page
@@ -108,7 +109,8 @@ func problem(pod *corev1.Pod) string {
 		}
 	}
 	if pod.Status.Phase != corev1.PodRunning {
-		return fmt.Sprintf("%s is not running: %s%s", name, terminal.String(cmp.Or(pod.Status.Reason, string(pod.Status.Phase))), waiting)
+		return fmt.Sprintf("%s is not running: %s%s", name,
+			terminal.String(cmp.Or(pod.Status.Reason, string(pod.Status.Phase))), waiting)
 	}
 	for _, c := range pod.Status.Conditions {
 		if c.Type != corev1.PodReady || c.Status == corev1.ConditionTrue {

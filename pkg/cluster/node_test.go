@@ -37,7 +37,8 @@ func refusal(reason metav1.StatusReason, code int32, message string) metav1.Stat
 func apiServer(t *testing.T, pods []corev1.Pod, requests *[]string) *Remote {
 	return remote(t, func(w http.ResponseWriter, r *http.Request) {
 		q := r.URL.Query()
-		*requests = append(*requests, fmt.Sprintf("%s %s %s limit %s from %q", r.Method, r.URL.Path, q.Get("labelSelector"), q.Get("limit"), q.Get("continue")))
+		*requests = append(*requests, fmt.Sprintf("%s %s %s limit %s from %q", r.Method, r.URL.Path, q.Get("labelSelector"),
+			q.Get("limit"), q.Get("continue")))
 		from, _ := strconv.Atoi(q.Get("continue"))
 		limit, _ := strconv.Atoi(q.Get("limit"))
 		to := min(from+limit, len(pods))
@@ -91,13 +92,18 @@ func TestNodes(t *testing.T) {
 				Waiting: &corev1.ContainerStateWaiting{Reason: "CrashLoopBackOff", Message: "back-off\x1b[2J"},
 			}}
 		}),
-		change("n6", func(p *corev1.Pod) { p.Status.Conditions[0].Status = corev1.ConditionFalse }), // set by the node controller
+		// set by the node controller
+		change("n6", func(p *corev1.Pod) { p.Status.Conditions[0].Status = corev1.ConditionFalse }),
 		change("n7", func(p *corev1.Pod) {
 			p.Status.Phase = corev1.PodPending
 			p.Status.InitContainerStatuses = []corev1.ContainerStatus{{
-				Name:                 "install",
-				State:                corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "CrashLoopBackOff", Message: "back-off 10s"}},
-				LastTerminationState: corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: 1, Message: "no BTF\n"}},
+				Name: "install",
+				State: corev1.ContainerState{
+					Waiting: &corev1.ContainerStateWaiting{Reason: "CrashLoopBackOff", Message: "back-off 10s"},
+				},
+				LastTerminationState: corev1.ContainerState{
+					Terminated: &corev1.ContainerStateTerminated{ExitCode: 1, Message: "no BTF\n"},
+				},
 			}}
 			p.Status.ContainerStatuses[0] = corev1.ContainerStatus{Name: "agent", State: corev1.ContainerState{
 				Waiting: &corev1.ContainerStateWaiting{Reason: "PodInitializing"},
@@ -147,11 +153,13 @@ func TestNodes(t *testing.T) {
 func TestNoNodes(t *testing.T) {
 	var requests []string
 	_, err := apiServer(t, nil, &requests).Nodes(t.Context(), "elsewhere")
-	if !errors.Is(err, ErrNoAgent) || !strings.Contains(err.Error(), "no pod in namespace elsewhere") || !strings.Contains(err.Error(), "install") {
+	if !errors.Is(err, ErrNoAgent) || !strings.Contains(err.Error(), "no pod in namespace elsewhere") ||
+		!strings.Contains(err.Error(), "install") {
 		t.Errorf("without agents: %v", err)
 	}
 	forbidding := remote(t, func(w http.ResponseWriter, r *http.Request) {
-		answer(w, http.StatusForbidden, refusal(metav1.StatusReasonForbidden, http.StatusForbidden, `pods is forbidden: User "x"`))
+		answer(w, http.StatusForbidden,
+			refusal(metav1.StatusReasonForbidden, http.StatusForbidden, `pods is forbidden: User "x"`))
 	})
 	_, err = forbidding.Nodes(t.Context(), "runc-trace")
 	want := `listing agents: pods is forbidden: User "x"; ` +

@@ -56,7 +56,8 @@ func TestRemote(t *testing.T) {
 		err            string
 		code           int
 	}{
-		{"success", []string{onStdout + "a\n", onStderr + "note\n", onStdout + "b\n", onError + `{"status":"Success"}`}, "a\nb\n", "note\n", "", 0},
+		{"success", []string{onStdout + "a\n", onStderr + "note\n", onStdout + "b\n", onError + `{"status":"Success"}`},
+			"a\nb\n", "note\n", "", 0},
 		{"an exit code", []string{
 			onStderr + "tracectl: not loaded\n",
 			onError + `{"status":"Failure","reason":"NonZeroExitCode","details":{"causes":[{"reason":"ExitCode","message":"3"}]}}`,
@@ -66,7 +67,8 @@ func TestRemote(t *testing.T) {
 	} {
 		var requests []string
 		var stdout, stderr bytes.Buffer
-		err := executing(t, &requests, c.messages...).Run(t.Context(), node, []string{"exec", "-o=json", "--label=a in (b,c)"}, &stdout, &stderr)
+		err := executing(t, &requests, c.messages...).Run(t.Context(), node,
+			[]string{"exec", "-o=json", "--label=a in (b,c)"}, &stdout, &stderr)
 		if stdout.String() != c.stdout || stderr.String() != c.stderr || text(err) != c.err {
 			t.Errorf("%s: stdout %q, stderr %q, error %v", c.what, stdout.String(), stderr.String(), err)
 		}
@@ -97,12 +99,14 @@ func TestRemoteIsRefused(t *testing.T) {
 		want   string
 	}{
 		{
-			refusal(metav1.StatusReasonForbidden, http.StatusForbidden, `pods "p" is forbidden: User "x" cannot create resource "pods/exec"`),
+			refusal(metav1.StatusReasonForbidden, http.StatusForbidden,
+				`pods "p" is forbidden: User "x" cannot create resource "pods/exec"`),
 			`pods "p" is forbidden: User "x" cannot create resource "pods/exec"; ` +
 				`bind ClusterRole runc-trace-reader in namespace runc-trace for the right to get and create pods/exec`,
 		},
 		{refusal(metav1.StatusReasonNotFound, http.StatusNotFound, `pods "p" not found`), `pods "p" not found`},
-		{refusal(metav1.StatusReasonInternalError, http.StatusInternalServerError, "error dialing backend: refused\x1b"), `unable to upgrade connection: error dialing backend: refused\x1b`},
+		{refusal(metav1.StatusReasonInternalError, http.StatusInternalServerError, "error dialing backend: refused\x1b"),
+			`unable to upgrade connection: error dialing backend: refused\x1b`},
 	} {
 		var methods []string
 		r := remote(t, func(w http.ResponseWriter, r *http.Request) {

@@ -20,7 +20,8 @@ var epoch = time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC)
 
 // event returns a line of JSON for an exec that was logged ms milliseconds after the epoch.
 func event(ms int, number uint64) string {
-	return fmt.Sprintf(`{"time":%q,"log":1,"sequence":%d}`+"\n", epoch.Add(time.Duration(ms)*time.Millisecond).Format(time.RFC3339Nano), number)
+	return fmt.Sprintf(`{"time":%q,"log":1,"sequence":%d}`+"\n",
+		epoch.Add(time.Duration(ms)*time.Millisecond).Format(time.RFC3339Nano), number)
 }
 
 func TestSorted(t *testing.T) {

@@ -31,7 +31,9 @@ func TestParse(t *testing.T) {
 	}{
 		{"nothing", "", Default(), ""},
 		{"a path", `runtime = "/opt/runc"`, with(func(c *Config) { c.Runtime = Runtime{"/opt/runc"} }), ""},
-		{"a list", "runtime = [\n'crun',\n\"/opt/runc\",\n]", with(func(c *Config) { c.Runtime = Runtime{"crun", "/opt/runc"} }), ""},
+		{"a list", "runtime = [\n'crun',\n\"/opt/runc\",\n]", with(func(c *Config) {
+			c.Runtime = Runtime{"crun", "/opt/runc"}
+		}), ""},
 		{
 			"everything",
 			`
@@ -54,9 +56,15 @@ func TestParse(t *testing.T) {
 			capture-size = "1KiB"
 			argv-size = "32KiB"`,
 			Config{
-				Runtime: Runtime{"crun"}, PinDir: "/sys/fs/bpf/other", Log: "/var/log/runc-trace.log", LogLevel: "debug", RecordSandboxes: true,
-				Labels: Labels{Annotations: []string{"a"}, Prefixes: []string{"p/", "q/"}, JSON: []string{"j"}, Keep: []string{"app", "example.com/*"}},
-				Pool:   Pool{Rings: 16, RingSize: 1 << 20, Identities: 64, ExecLogSize: 64 << 10, CaptureSize: 1 << 10, ArgvSize: 32 << 10},
+				Runtime:         Runtime{"crun"},
+				PinDir:          "/sys/fs/bpf/other",
+				Log:             "/var/log/runc-trace.log",
+				LogLevel:        "debug",
+				RecordSandboxes: true,
+				Labels: Labels{Annotations: []string{"a"}, Prefixes: []string{"p/", "q/"}, JSON: []string{"j"},
+					Keep: []string{"app", "example.com/*"}},
+				Pool: Pool{Rings: 16, RingSize: 1 << 20, Identities: 64, ExecLogSize: 64 << 10,
+					CaptureSize: 1 << 10, ArgvSize: 32 << 10},
 			},
 			"",
 		},
@@ -100,7 +108,9 @@ pool.argv-size is 0: it must be 64 to 32KiB`,
 			`key "pool.Rings" must not have capital letters`},
 		{"capitals in the names of runtimes", "runtimes.CRUN = \"/usr/bin/crun\"",
 			with(func(c *Config) { c.Runtimes = map[string]string{"CRUN": "/usr/bin/crun"} }), ""},
-		{"patterns that are none", "[labels]\nkeep = [\"a\", \"[\", \"b*\"]", with(func(c *Config) { c.Labels.Keep = []string{"a", "b*"} }),
+		{"patterns that are none", "[labels]\nkeep = [\"a\", \"[\", \"b*\"]", with(func(c *Config) {
+			c.Labels.Keep = []string{"a", "b*"}
+		}),
 			`labels.keep has an invalid pattern "[": syntax error in pattern`},
 		{"an empty list", "runtime = []", Default(), "runtime is empty"},
 		{"an empty name", `runtime = ["runc", ""]`, Default(), `runtime "" must be an absolute path or a name`},
@@ -108,13 +118,20 @@ pool.argv-size is 0: it must be 64 to 32KiB`,
 			"toml: line 3 (last key \"pool\"): unexpected EOF; expected key separator '='"},
 		{"a wrong type", "runtime = 1", Default(), "toml: line 1 (last key \"runtime\"): runtime has type int64, but must be a string or a list of strings"},
 		{"a wrong type in a list", "runtime = [1]", Default(), "toml: line 1 (last key \"runtime\"): runtime has an entry of type int64, but must have strings"},
-		{"a size that is none", "runtime = \"/opt/runc\"\n[pool]\nring-size = \"big\"", with(func(c *Config) { c.Runtime = Runtime{"/opt/runc"} }),
+		{"a size that is none", "runtime = \"/opt/runc\"\n[pool]\nring-size = \"big\"", with(func(c *Config) {
+			c.Runtime = Runtime{"/opt/runc"}
+		}),
 			"toml: line 3 (last key \"pool.ring-size\"): size \"big\": must be a number of bytes such as 4096, \"256KiB\" or \"8MiB\""},
-		{"a size of another type", "[pool]\nring-size = 1.5", Default(), "toml: line 2 (last key \"pool.ring-size\"): size has type float64, but must be a number or a string"},
-		{"tables in tables", "runtime = \"/opt/runc\"\n[x]\n" + strings.Repeat("a={", 17), with(func(c *Config) { c.Runtime = Runtime{"/opt/runc"} }),
+		{"a size of another type", "[pool]\nring-size = 1.5", Default(),
+			"toml: line 2 (last key \"pool.ring-size\"): size has type float64, but must be a number or a string"},
+		{"tables in tables", "runtime = \"/opt/runc\"\n[x]\n" + strings.Repeat("a={", 17), with(func(c *Config) {
+			c.Runtime = Runtime{"/opt/runc"}
+		}),
 			"line 3: more than 8 levels of lists, tables or keys"},
-		{"a file that does not end", strings.Repeat("#", 65537), Default(), "the file has 65537 bytes; at most 65536 are allowed"},
-		{"a negative size", "[pool]\nring-size = -1", Default(), "toml: line 2 (last key \"pool.ring-size\"): size -1 is negative"},
+		{"a file that does not end", strings.Repeat("#", 65537), Default(),
+			"the file has 65537 bytes; at most 65536 are allowed"},
+		{"a negative size", "[pool]\nring-size = -1", Default(),
+			"toml: line 2 (last key \"pool.ring-size\"): size -1 is negative"},
 	} {
 		got, err := Parse(test.text)
 		problem := ""
@@ -155,24 +172,28 @@ func TestLoad(t *testing.T) {
 }
 
 func TestSize(t *testing.T) {
-	for text, want := range map[string]Size{"0": 0, "1": 1, "4096": 4096, "12B": 12, "256KiB": 256 << 10, "256 KiB": 256 << 10, "8MiB": 8 << 20, "3GiB": 3 << 30} {
+	for text, want := range map[string]Size{"0": 0, "1": 1, "4096": 4096, "12B": 12, "256KiB": 256 << 10,
+		"256 KiB": 256 << 10, "8MiB": 8 << 20, "3GiB": 3 << 30} {
 		if got, err := ParseSize(text); err != nil || got != want {
 			t.Errorf("%q is %d, %v, want %d", text, got, err, want)
 		}
 	}
-	for _, text := range []string{"", "KiB", "-1", "1KB", "1k", "1 Mb", "1gib", "1.5KiB", "9223372036854775808", "9007199254740992KiB", "0x10", "+1", "1 000"} {
+	for _, text := range []string{"", "KiB", "-1", "1KB", "1k", "1 Mb", "1gib", "1.5KiB", "9223372036854775808",
+		"9007199254740992KiB", "0x10", "+1", "1 000"} {
 		if got, err := ParseSize(text); err == nil {
 			t.Errorf("%q is %d, want an error", text, got)
 		}
 	}
 	for text, want := range map[string]string{
-		"1GB": "write 1GiB", "8 mb": "write 8MiB", "4k": "write 4KiB", "2Gi": "write 2GiB", "1.5MiB": "must be a number of bytes", "1TB": "must be a number of bytes",
+		"1GB": "write 1GiB", "8 mb": "write 8MiB", "4k": "write 4KiB", "2Gi": "write 2GiB",
+		"1.5MiB": "must be a number of bytes", "1TB": "must be a number of bytes",
 	} {
 		if _, err := ParseSize(text); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q gives %v, want %q", text, err, want)
 		}
 	}
-	for size, want := range map[Size]string{0: "0", 1: "1", 1000: "1000", 1024: "1KiB", 1536: "1536", 256 << 10: "256KiB", 1 << 20: "1MiB", 5 << 30: "5GiB"} {
+	for size, want := range map[Size]string{0: "0", 1: "1", 1000: "1000", 1024: "1KiB", 1536: "1536", 256 << 10: "256KiB",
+		1 << 20: "1MiB", 5 << 30: "5GiB"} {
 		if got := size.String(); got != want {
 			t.Errorf("%d is %q, want %q", size, got, want)
 		}
@@ -234,8 +255,10 @@ func TestPlain(t *testing.T) {
 	if diff := cmp.Diff(want, c, cmpopts.EquateEmpty()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	for _, odd := range []string{"a = 1", "[other]", "log = 1", "log = \"a\"\nlog = \"b\"", "[pool]\n[pool]", "[pool]\nrings = 01", "log = 'a'", "[labels]\njson = \"a\"",
-		"[runtimes]\na.b = \"/c\"", "[runtimes]\na = \"/b\"\na = \"/c\"", "[runtimes]\na = [\"/b\"]", "[runtimes]\na = \"b\"", "[runtimes] #"} {
+	for _, odd := range []string{"a = 1", "[other]", "log = 1", "log = \"a\"\nlog = \"b\"", "[pool]\n[pool]",
+		"[pool]\nrings = 01", "log = 'a'", "[labels]\njson = \"a\"",
+		"[runtimes]\na.b = \"/c\"", "[runtimes]\na = \"/b\"\na = \"/c\"", "[runtimes]\na = [\"/b\"]",
+		"[runtimes]\na = \"b\"", "[runtimes] #"} {
 		if _, ok := parsePlain(odd); ok {
 			t.Errorf("taken for plain: %q", odd)
 		}

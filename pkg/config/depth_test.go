@@ -29,13 +29,17 @@ func TestTooDeep(t *testing.T) {
 		"behind an escape":     "x = \"\\\\\"\nlabels = " + strings.Repeat("[", n),
 	}
 	for name, text := range deep {
-		if _, err := Parse(text); err == nil || !strings.Contains(err.Error(), "more than 8 levels of lists, tables or keys") {
+		if _, err := Parse(text); err == nil ||
+			!strings.Contains(err.Error(), "more than 8 levels of lists, tables or keys") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 	for name, text := range map[string]string{
-		"keys": strings.Repeat("k = 1\n", n/6), "tables": strings.Repeat("[t]\n", n/4), "tables of a list": strings.Repeat("[[t]]\n", n/6),
-		"empty lists": "x = [" + strings.Repeat("[],", n/3), "keys in braces": "x = {" + strings.Repeat("k=1,", n/4),
+		"keys":             strings.Repeat("k = 1\n", n/6),
+		"tables":           strings.Repeat("[t]\n", n/4),
+		"tables of a list": strings.Repeat("[[t]]\n", n/6),
+		"empty lists":      "x = [" + strings.Repeat("[],", n/3),
+		"keys in braces":   "x = {" + strings.Repeat("k=1,", n/4),
 	} {
 		if _, err := Parse(text); err == nil || !strings.Contains(err.Error(), "more than 512 keys, lists and tables") {
 			t.Errorf("many %s: %v", name, err)
@@ -58,7 +62,8 @@ func TestTooDeep(t *testing.T) {
 // TestLoadOfWhatever reads files of every kind: none may make the reader wait.
 func TestLoadOfWhatever(t *testing.T) {
 	dir := t.TempDir()
-	huge, fifo, loop, plain := filepath.Join(dir, "huge"), filepath.Join(dir, "fifo"), filepath.Join(dir, "loop"), filepath.Join(dir, "plain")
+	huge, fifo, loop, plain := filepath.Join(dir, "huge"), filepath.Join(dir, "fifo"), filepath.Join(dir, "loop"),
+		filepath.Join(dir, "plain")
 	for _, err := range []error{
 		os.WriteFile(huge, nil, 0o600), os.Truncate(huge, 200<<20), syscall.Mkfifo(fifo, 0o600), os.Symlink(loop, loop),
 		os.WriteFile(plain, []byte("log = \"/l\"\n"), 0o600),
@@ -68,8 +73,13 @@ func TestLoadOfWhatever(t *testing.T) {
 		}
 	}
 	for path, want := range map[string]string{
-		huge: "has 209715200 bytes, more than 65536", fifo: "is no regular file", loop: "too many levels", dir: "is no regular file",
-		"/dev/zero": "is no regular file", filepath.Join(dir, "nothing"): "no such file", plain: "",
+		huge:                          "has 209715200 bytes, more than 65536",
+		fifo:                          "is no regular file",
+		loop:                          "too many levels",
+		dir:                           "is no regular file",
+		"/dev/zero":                   "is no regular file",
+		filepath.Join(dir, "nothing"): "no such file",
+		plain:                         "",
 	} {
 		c, err := Load(path)
 		if (want == "") != (err == nil) || err != nil && !strings.Contains(err.Error(), want) {

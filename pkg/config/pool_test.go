@@ -23,8 +23,10 @@ func TestPoolSettings(t *testing.T) {
 		s := &PoolSettings[i]
 		s.of(&p).assign(s.max)
 		field := members.Field(i)
-		if got := fmt.Sprint(reflect.ValueOf(&p).Elem().Field(i)); got != s.of(&p).String() || field.Tag.Get("toml") != s.Key {
-			t.Errorf("setting %s is %s; member %s has the key %q and is %s", s.Key, s.of(&p), field.Name, field.Tag.Get("toml"), got)
+		if got := fmt.Sprint(reflect.ValueOf(&p).Elem().Field(i)); got != s.of(&p).String() ||
+			field.Tag.Get("toml") != s.Key {
+			t.Errorf("setting %s is %s; member %s has the key %q and is %s", s.Key, s.of(&p), field.Name,
+				field.Tag.Get("toml"), got)
 		}
 	}
 	for _, p := range []Pool{DefaultPool(), SmallestPool()} {

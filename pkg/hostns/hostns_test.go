@@ -61,7 +61,8 @@ func beHost(what, dir string) int {
 	}
 	c := exec.Command(command[0], command[1:]...)
 	c.Stdout, c.Stderr = os.Stdout, os.Stderr
-	c.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS | syscall.CLONE_NEWUTS | syscall.CLONE_NEWIPC | syscall.CLONE_NEWNET | syscall.CLONE_NEWCGROUP}
+	c.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS | syscall.CLONE_NEWUTS | syscall.CLONE_NEWIPC |
+		syscall.CLONE_NEWNET | syscall.CLONE_NEWCGROUP}
 	switch what {
 	case "own PIDs":
 		c.SysProcAttr.Cloneflags |= syscall.CLONE_NEWPID
@@ -127,7 +128,8 @@ func onHost(what, dir string) int {
 		here, _ := os.ReadFile(hidden)
 		self, _ := os.Stat("/proc/self/exe")
 		program, err := os.Stat(Program())
-		s := seen{There: string(there), Here: string(here), Environment: os.Environ(), Program: err == nil && os.SameFile(self, program)}
+		s := seen{There: string(there), Here: string(here), Environment: os.Environ(), Program: err == nil &&
+			os.SameFile(self, program)}
 		s.Directory, _ = os.Getwd()
 		s.Entered = slices.Equal(namespacesOf("self"), namespacesOf("1"))
 		if err := json.NewEncoder(os.Stdout).Encode(s); err != nil {
@@ -235,7 +237,8 @@ func TestSignal(t *testing.T) {
 
 // TestRefused checks the reasons for which Run fails.
 func TestRefused(t *testing.T) {
-	for what, want := range map[string]error{"unprivileged": ErrNotPrivileged, "own PIDs": ErrNotHostPID, "there": ErrThere} {
+	for what, want := range map[string]error{"unprivileged": ErrNotPrivileged,
+		"own PIDs": ErrNotHostPID, "there": ErrThere} {
 		c, stdout, stderr := machine(t, what)
 		_ = c.Run()
 		if c.ProcessState.ExitCode() != 99 || !strings.HasPrefix(stderr.String(), want.Error()) || stdout.Len() > 0 {

@@ -25,8 +25,9 @@ func TestCgroups(t *testing.T) {
 		own  string
 		want []string
 	}{
-		"cgroupfs":            {"0::/kubepods/besteffort/pod" + uid + "/main\n", []string{"main", "sandbox"}},
-		"systemd":             {"0::/kubepods.slice/kubepods-besteffort.slice/kubepods-besteffort-pod11111111_2222_3333_4444_555555555555.slice/cri-containerd-m1.scope\n", []string{"cri-containerd-m1.scope", "cri-containerd-s1.scope"}},
+		"cgroupfs": {"0::/kubepods/besteffort/pod" + uid + "/main\n", []string{"main", "sandbox"}},
+		"systemd": {"0::/kubepods.slice/kubepods-besteffort.slice/kubepods-besteffort-pod11111111_2222_3333_4444_555555555555.slice/cri-containerd-m1.scope\n",
+			[]string{"cri-containerd-m1.scope", "cri-containerd-s1.scope"}},
 		"a static pod":        {"0::/kubepods/pod0123456789abcdef0123456789abcdef/main\n", []string{"main", "static"}},
 		"version 1":           {"9:pids:/kubepods/besteffort/pod" + uid + "/main\n0::/\n", []string{"legacy", "main"}},
 		"Docker":              {"0::/system.slice/docker-d0.scope\n", []string{"docker-d0.scope"}},

@@ -60,7 +60,10 @@ func TestParse(t *testing.T) {
 			task + "k8s.io/id", Rules{},
 			who{
 				Flags: abi.WhoRecord, Engine: "containerd", ID: "id", SandboxID: "sandbox", Namespace: "default", Pod: "mypod",
-				PodUID: "11111111-2222-3333-4444-555555555555", Container: "main", Image: "docker.io/library/busybox:e2e", Labels: none,
+				PodUID:    "11111111-2222-3333-4444-555555555555",
+				Container: "main",
+				Image:     "docker.io/library/busybox:e2e",
+				Labels:    none,
 			},
 		},
 		{
@@ -78,7 +81,8 @@ func TestParse(t *testing.T) {
 				"io.kubernetes.cri.podsandbox.image-name": "registry.k8s.io/pause:3.10",
 			},
 			"/some/where", Rules{},
-			who{Flags: abi.WhoSandbox, Engine: "containerd", ID: "id", SandboxID: "id", Namespace: "default", Pod: "mypod", PodUID: "uid", Image: "registry.k8s.io/pause:3.10", Labels: none},
+			who{Flags: abi.WhoSandbox, Engine: "containerd", ID: "id", SandboxID: "id", Namespace: "default", Pod: "mypod",
+				PodUID: "uid", Image: "registry.k8s.io/pause:3.10", Labels: none},
 		},
 		{
 			"a sandbox that is to be recorded",
@@ -102,33 +106,47 @@ func TestParse(t *testing.T) {
 			},
 			"/run/containers/storage/overlay-containers/id/userdata", Rules{},
 			who{
-				Flags: abi.WhoRecord, Engine: "cri-o", ID: "id", SandboxID: "sandbox", Namespace: "default", Pod: "mypod", PodUID: "uid",
+				Flags: abi.WhoRecord, Engine: "cri-o", ID: "id", SandboxID: "sandbox", Namespace: "default",
+				Pod: "mypod", PodUID: "uid",
 				Container: "main", Image: "quay.io/app:1", Labels: map[string]string{"tier": "front"},
 			},
 		},
 		{
 			"a container that crictl made by CRI-O, of a pod whose author writes the names of another",
 			map[string]string{
-				"io.kubernetes.cri-o.Metadata": "{}", "io.kubernetes.cri-o.ContainerType": "container", "io.kubernetes.cri-o.SandboxID": "sandbox",
-				"io.kubernetes.cri-o.Name": "k8s_main_mypod_default_uid-1_0", "io.kubernetes.cri-o.KubeName": "other", "io.kubernetes.cri-o.Namespace": "prod",
+				"io.kubernetes.cri-o.Metadata":      "{}",
+				"io.kubernetes.cri-o.ContainerType": "container",
+				"io.kubernetes.cri-o.SandboxID":     "sandbox",
+				"io.kubernetes.cri-o.Name":          "k8s_main_mypod_default_uid-1_0",
+				"io.kubernetes.cri-o.KubeName":      "other",
+				"io.kubernetes.cri-o.Namespace":     "prod",
 			},
 			"", Rules{},
-			who{Flags: abi.WhoRecord, Engine: "cri-o", ID: "id", SandboxID: "sandbox", Namespace: "default", Pod: "mypod", PodUID: "uid-1", Container: "main", Labels: none},
+			who{Flags: abi.WhoRecord, Engine: "cri-o", ID: "id", SandboxID: "sandbox", Namespace: "default", Pod: "mypod",
+				PodUID: "uid-1", Container: "main", Labels: none},
 		},
 		{
 			"a container of CRI-O's with underscores in its names",
 			map[string]string{
-				"io.kubernetes.cri-o.Metadata": "{}", "io.kubernetes.cri-o.ContainerType": "container", "io.kubernetes.cri-o.SandboxID": "sandbox",
-				"io.kubernetes.cri-o.Name": "k8s_my_main_my_pod_default_uid_3", "io.kubernetes.cri-o.SandboxName": "k8s_my_pod_default_uid_0",
+				"io.kubernetes.cri-o.Metadata":      "{}",
+				"io.kubernetes.cri-o.ContainerType": "container",
+				"io.kubernetes.cri-o.SandboxID":     "sandbox",
+				"io.kubernetes.cri-o.Name":          "k8s_my_main_my_pod_default_uid_3",
+				"io.kubernetes.cri-o.SandboxName":   "k8s_my_pod_default_uid_0",
 			},
 			"", Rules{},
-			who{Flags: abi.WhoRecord, Engine: "cri-o", ID: "id", SandboxID: "sandbox", Namespace: "default", Pod: "my_pod", PodUID: "uid", Container: "my_main", Labels: none},
+			who{Flags: abi.WhoRecord, Engine: "cri-o", ID: "id", SandboxID: "sandbox", Namespace: "default", Pod: "my_pod",
+				PodUID: "uid", Container: "my_main", Labels: none},
 		},
 		{
 			"a container of CRI-O's with a name that is none",
 			map[string]string{
-				"io.kubernetes.cri-o.Metadata": "{}", "io.kubernetes.cri-o.ContainerType": "container", "io.kubernetes.cri-o.SandboxID": "sandbox",
-				"io.kubernetes.cri-o.Name": "k8s_a_b_c", "io.kubernetes.cri-o.SandboxName": "_", "io.kubernetes.pod.name": "mypod",
+				"io.kubernetes.cri-o.Metadata":      "{}",
+				"io.kubernetes.cri-o.ContainerType": "container",
+				"io.kubernetes.cri-o.SandboxID":     "sandbox",
+				"io.kubernetes.cri-o.Name":          "k8s_a_b_c",
+				"io.kubernetes.cri-o.SandboxName":   "_",
+				"io.kubernetes.pod.name":            "mypod",
 			},
 			"", Rules{},
 			who{Flags: abi.WhoRecord, Engine: "cri-o", ID: "id", SandboxID: "sandbox", Pod: "mypod", Labels: none},
@@ -144,7 +162,8 @@ func TestParse(t *testing.T) {
 				"io.kubernetes.cri-o.Labels":        `{"io.kubernetes.container.name":"POD","io.kubernetes.pod.name":"mypod","io.kubernetes.pod.uid":"uid","app":"web","number":1}`,
 			},
 			"", Rules{},
-			who{Flags: abi.WhoSandbox, Engine: "cri-o", ID: "id", SandboxID: "id", Namespace: "default", Pod: "mypod", PodUID: "uid", Image: "pause", Labels: none, Told: map[string]string{"app": "web"}},
+			who{Flags: abi.WhoSandbox, Engine: "cri-o", ID: "id", SandboxID: "id", Namespace: "default", Pod: "mypod",
+				PodUID: "uid", Image: "pause", Labels: none, Told: map[string]string{"app": "web"}},
 		},
 		{
 			"a sandbox of CRI-O whose pod's author wrote over CRI-O's annotations",
@@ -164,43 +183,62 @@ func TestParse(t *testing.T) {
 			},
 			"/run/containers/storage/overlay-containers/id/userdata", Rules{},
 			who{
-				Flags: abi.WhoSandbox | abi.WhoLabelsTruncated, Engine: "cri-o", ID: "id", SandboxID: "id", Namespace: "default", Pod: "mypod", PodUID: "uid",
-				Labels: none, Owner: map[string]string{"app": "payments"}, Told: map[string]string{"app": "evil", "team": "enforced"},
+				Flags: abi.WhoSandbox | abi.WhoLabelsTruncated, Engine: "cri-o", ID: "id", SandboxID: "id", Namespace: "default",
+				Pod: "mypod", PodUID: "uid",
+				Labels: none,
+				Owner:  map[string]string{"app": "payments"},
+				Told:   map[string]string{"app": "evil", "team": "enforced"},
 			},
 		},
 		{
 			"a sandbox of CRI-O whose pod's author hides its labels",
 			map[string]string{
-				"io.kubernetes.cri-o.Metadata": "{}", "io.kubernetes.cri-o.ContainerType": "sandbox", "io.kubernetes.cri-o.Labels": "{}", "team": "enforced",
+				"io.kubernetes.cri-o.Metadata":      "{}",
+				"io.kubernetes.cri-o.ContainerType": "sandbox",
+				"io.kubernetes.cri-o.Labels":        "{}",
+				"team":                              "enforced",
 			},
-			"", Rules{}, who{Flags: abi.WhoSandbox | abi.WhoLabelsTruncated, Engine: "cri-o", ID: "id", Labels: none, Told: none},
+			"", Rules{}, who{Flags: abi.WhoSandbox | abi.WhoLabelsTruncated, Engine: "cri-o", ID: "id",
+				Labels: none, Told: none},
 		},
 		{
 			"and who knows the pod's UID",
 			map[string]string{
-				"io.kubernetes.cri-o.Metadata": "{}", "io.kubernetes.cri-o.ContainerType": "sandbox", "io.kubernetes.cri-o.Labels": `{"io.kubernetes.pod.uid":"uid"}`,
-				"io.kubernetes.cri-o.Annotations": `{"io.kubernetes.cri-o.Labels":"{}"}`, "io.kubernetes.pod.uid": "uid",
+				"io.kubernetes.cri-o.Metadata":      "{}",
+				"io.kubernetes.cri-o.ContainerType": "sandbox",
+				"io.kubernetes.cri-o.Labels":        `{"io.kubernetes.pod.uid":"uid"}`,
+				"io.kubernetes.cri-o.Annotations":   `{"io.kubernetes.cri-o.Labels":"{}"}`,
+				"io.kubernetes.pod.uid":             "uid",
 			},
-			"", Rules{}, who{Flags: abi.WhoSandbox | abi.WhoLabelsTruncated, Engine: "cri-o", ID: "id", PodUID: "uid", Labels: none, Told: none},
+			"", Rules{}, who{Flags: abi.WhoSandbox | abi.WhoLabelsTruncated, Engine: "cri-o", ID: "id", PodUID: "uid",
+				Labels: none, Told: none},
 		},
 		{
 			"one of an honest author",
 			map[string]string{
-				"io.kubernetes.cri-o.Metadata": "{}", "io.kubernetes.cri-o.ContainerType": "sandbox", "io.kubernetes.cri-o.Labels": `{"io.kubernetes.pod.uid":"uid","app":"web"}`,
-				"io.kubernetes.cri-o.Annotations": `{"note":"\"io.kubernetes.cri-o.Labels\""}`, "io.kubernetes.pod.uid": "uid", "app": "web",
+				"io.kubernetes.cri-o.Metadata":      "{}",
+				"io.kubernetes.cri-o.ContainerType": "sandbox",
+				"io.kubernetes.cri-o.Labels":        `{"io.kubernetes.pod.uid":"uid","app":"web"}`,
+				"io.kubernetes.cri-o.Annotations":   `{"note":"\"io.kubernetes.cri-o.Labels\""}`,
+				"io.kubernetes.pod.uid":             "uid",
+				"app":                               "web",
 			},
-			"", Rules{}, who{Flags: abi.WhoSandbox, Engine: "cri-o", ID: "id", PodUID: "uid", Labels: none, Told: map[string]string{"app": "web"}},
+			"", Rules{}, who{Flags: abi.WhoSandbox, Engine: "cri-o", ID: "id", PodUID: "uid", Labels: none,
+				Told: map[string]string{"app": "web"}},
 		},
 		{
 			"a sandbox of CRI-O without labels",
-			map[string]string{"io.container.manager": "cri-o", "io.kubernetes.cri-o.ContainerType": "sandbox", "io.kubernetes.cri-o.Labels": "{}"},
+			map[string]string{"io.container.manager": "cri-o", "io.kubernetes.cri-o.ContainerType": "sandbox",
+				"io.kubernetes.cri-o.Labels": "{}"},
 			"", Rules{}, who{Flags: abi.WhoSandbox, Engine: "cri-o", ID: "id", Labels: none, Told: none},
 		},
 		{
 			"Podman",
-			map[string]string{"io.container.manager": "libpod", "io.kubernetes.cri-o.SandboxID": "pod", "io.podman.annotations.autoremove": "TRUE", "runc-trace.label/app": "web"},
+			map[string]string{"io.container.manager": "libpod", "io.kubernetes.cri-o.SandboxID": "pod",
+				"io.podman.annotations.autoremove": "TRUE", "runc-trace.label/app": "web"},
 			"/var/lib/containers/storage/overlay-containers/id/userdata", Rules{},
-			who{Flags: abi.WhoRecord, Engine: "podman", ID: "id", SandboxID: "pod", Labels: none, Owner: map[string]string{"app": "web"}},
+			who{Flags: abi.WhoRecord, Engine: "podman", ID: "id", SandboxID: "pod", Labels: none,
+				Owner: map[string]string{"app": "web"}},
 		},
 		{
 			"Podman by a prefix", map[string]string{"io.podman.annotations.init": "FALSE"}, "", Rules{},
@@ -210,13 +248,17 @@ func TestParse(t *testing.T) {
 			"Docker with annotations",
 			map[string]string{"runc-trace.label/app": "web", "runc-trace.label/": "x", "io.kubernetes.pod.name": "p"},
 			task + "moby/id", Rules{},
-			who{Flags: abi.WhoRecord, Engine: "docker", ID: "id", Pod: "p", Labels: none, Owner: map[string]string{"app": "web"}},
+			who{Flags: abi.WhoRecord, Engine: "docker", ID: "id", Pod: "p", Labels: none,
+				Owner: map[string]string{"app": "web"}},
 		},
-		{"Docker by its own containerd", nil, "/var/run/docker/containerd/daemon/io.containerd.runtime.v2.task/moby/id", Rules{}, who{Flags: abi.WhoRecord, Engine: "docker", ID: "id", Labels: none}},
-		{"Docker before it used containerd's path", nil, "/run/docker/libcontainerd/id", Rules{}, who{Flags: abi.WhoRecord, Engine: "docker", ID: "id", Labels: none}},
+		{"Docker by its own containerd", nil, "/var/run/docker/containerd/daemon/io.containerd.runtime.v2.task/moby/id",
+			Rules{}, who{Flags: abi.WhoRecord, Engine: "docker", ID: "id", Labels: none}},
+		{"Docker before it used containerd's path", nil, "/run/docker/libcontainerd/id", Rules{},
+			who{Flags: abi.WhoRecord, Engine: "docker", ID: "id", Labels: none}},
 		{
 			"a bundle of containerd whose annotations claim another engine",
-			map[string]string{"io.container.manager": "libpod", "io.kubernetes.cri.sandbox-name": "mypod"}, task + "k8s.io/id", Rules{},
+			map[string]string{"io.container.manager": "libpod", "io.kubernetes.cri.sandbox-name": "mypod"},
+			task + "k8s.io/id", Rules{},
 			who{Flags: abi.WhoRecord, Engine: "containerd", ID: "id", Pod: "mypod", Labels: none},
 		},
 		{
@@ -225,8 +267,10 @@ func TestParse(t *testing.T) {
 				"whole": "1", "p/a": "2", "p/": "3", "blob": `{"b":"4","a":"overridden","n":5}`, "broken": `{"x":`,
 				"other": "6", "runc-trace.label/c": "7", "p/c": "overridden",
 			},
-			"", Rules{Annotations: []string{"whole", "missing"}, Prefixes: []string{"p/"}, JSON: []string{"blob", "broken", "missing"}},
-			who{Flags: abi.WhoRecord, ID: "id", Labels: map[string]string{"whole": "1", "a": "2", "b": "4", "c": "overridden"}, Owner: map[string]string{"c": "7"}},
+			"", Rules{Annotations: []string{"whole", "missing"}, Prefixes: []string{"p/"},
+				JSON: []string{"blob", "broken", "missing"}},
+			who{Flags: abi.WhoRecord, ID: "id", Labels: map[string]string{"whole": "1", "a": "2", "b": "4", "c": "overridden"},
+				Owner: map[string]string{"c": "7"}},
 		},
 		{
 			"the owner's labels by a rule",
@@ -265,14 +309,17 @@ func TestParse(t *testing.T) {
 		},
 		{
 			"labels that cannot be encoded",
-			map[string]string{LabelPrefix + "a=b": "1", LabelPrefix + "c\x00d": "2", LabelPrefix + "e": "3\x004", LabelPrefix + "f": "5=6", LabelPrefix + "g": ""},
+			map[string]string{LabelPrefix + "a=b": "1", LabelPrefix + "c\x00d": "2", LabelPrefix + "e": "3\x004",
+				LabelPrefix + "f": "5=6", LabelPrefix + "g": ""},
 			"", Rules{}, who{Flags: abi.WhoRecord, ID: "id", Labels: none, Owner: map[string]string{"f": "5=6", "g": ""}},
 		},
 		{
 			"labels that do not fit",
-			map[string]string{LabelPrefix + "a": strings.Repeat("x", 4000), LabelPrefix + "b": strings.Repeat("y", 100), LabelPrefix + "c": strings.Repeat("z", 40)},
+			map[string]string{LabelPrefix + "a": strings.Repeat("x", 4000), LabelPrefix + "b": strings.Repeat("y", 100),
+				LabelPrefix + "c": strings.Repeat("z", 40)},
 			"", Rules{},
-			who{Flags: abi.WhoRecord | abi.WhoLabelsTruncated, ID: "id", Labels: none, Owner: map[string]string{"a": strings.Repeat("x", 4000), "c": strings.Repeat("z", 40)}},
+			who{Flags: abi.WhoRecord | abi.WhoLabelsTruncated, ID: "id", Labels: none,
+				Owner: map[string]string{"a": strings.Repeat("x", 4000), "c": strings.Repeat("z", 40)}},
 		},
 		{
 			"fields that do not fit",
@@ -282,7 +329,8 @@ func TestParse(t *testing.T) {
 				"io.kubernetes.cri.container-name":    "ma\x00in",
 			},
 			"", Rules{},
-			who{Flags: abi.WhoRecord, Engine: "containerd", ID: "id", Namespace: strings.Repeat("n", 63), Pod: strings.Repeat("ü", 127), Container: "ma", Labels: none},
+			who{Flags: abi.WhoRecord, Engine: "containerd", ID: "id", Namespace: strings.Repeat("n", 63),
+				Pod: strings.Repeat("ü", 127), Container: "ma", Labels: none},
 		},
 	} {
 		if diff := cmp.Diff(test.want, read(Parse("id", test.annotations, test.bundle, test.rules))); diff != "" {
@@ -309,8 +357,10 @@ func TestEncodeLabels(t *testing.T) {
 		{map[string]string{"": "1", "a=b": "2", "c\x00": "3", "d": "\x00"}, []string{"d"}, "", false},
 	} {
 		used, truncated := EncodeLabels(text, test.labels, test.keep)
-		if got := string(text[:used]); got != test.want || truncated != test.truncated || strings.Trim(string(text[used:]), "\x00") != "" {
-			t.Errorf("%v, kept first %q: %q, truncated %v, want %q, %v", test.labels, test.keep, text, truncated, test.want, test.truncated)
+		if got := string(text[:used]); got != test.want || truncated != test.truncated ||
+			strings.Trim(string(text[used:]), "\x00") != "" {
+			t.Errorf("%v, kept first %q: %q, truncated %v, want %q, %v", test.labels, test.keep, text, truncated,
+				test.want, test.truncated)
 		}
 	}
 }
@@ -374,13 +424,15 @@ func TestTell(t *testing.T) {
 		t.Errorf("Podman (-want +got):\n%s", diff)
 	}
 
-	w = Parse("id", map[string]string{"io.container.manager": "cri-o", "io.kubernetes.cri-o.SandboxID": "s", "io.kubernetes.cri-o.Labels": "{}"}, "", rules)
+	w = Parse("id", map[string]string{"io.container.manager": "cri-o", "io.kubernetes.cri-o.SandboxID": "s",
+		"io.kubernetes.cri-o.Labels": "{}"}, "", rules)
 	TellPod(&w, map[string]string{}, rules)
 	want = who{Flags: abi.WhoRecord, Engine: "cri-o", ID: "id", SandboxID: "s", Labels: map[string]string{}}
 	if diff := cmp.Diff(want, read(w)); diff != "" {
 		t.Errorf("CRI-O, of a sandbox that tells nothing (-want +got):\n%s", diff)
 	}
-	TellPod(&w, map[string]string{"io.kubernetes.cri-o.Labels": `{"app":"web","io.kubernetes.pod.uid":"uid"}`, "app": "web"}, rules)
+	TellPod(&w, map[string]string{"io.kubernetes.cri-o.Labels": `{"app":"web","io.kubernetes.pod.uid":"uid"}`,
+		"app": "web"}, rules)
 	want.Told = map[string]string{"app": "web"}
 	if diff := cmp.Diff(want, read(w)); diff != "" {
 		t.Errorf("CRI-O (-want +got):\n%s", diff)
@@ -422,7 +474,8 @@ func FuzzParse(f *testing.F) {
 		if json.Unmarshal([]byte(object), &annotations) != nil {
 			return
 		}
-		w := Parse(id, annotations, bundle, Rules{Annotations: []string{"a"}, Prefixes: []string{"p/"}, JSON: []string{"blob"}})
+		w := Parse(id, annotations, bundle,
+			Rules{Annotations: []string{"a"}, Prefixes: []string{"p/"}, JSON: []string{"blob"}})
 		for name, field := range map[string][]byte{
 			"engine": w.Engine[:], "id": w.ID[:], "sandbox": w.SandboxID[:], "namespace": w.Namespace[:],
 			"pod": w.Pod[:], "uid": w.PodUID[:], "container": w.Container[:], "image": w.Image[:],

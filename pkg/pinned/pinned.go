@@ -108,7 +108,8 @@ func OpenProgram(path string) (Program, error) {
 	}
 	if info.kind != unix.BPF_PROG_TYPE_RAW_TRACEPOINT {
 		p.Close()
-		return Program{}, fmt.Errorf("%w of program %q: type %d, want %d", ErrShape, path, info.kind, unix.BPF_PROG_TYPE_RAW_TRACEPOINT)
+		return Program{}, fmt.Errorf("%w of program %q: type %d, want %d", ErrShape, path, info.kind,
+			unix.BPF_PROG_TYPE_RAW_TRACEPOINT)
 	}
 	return p, nil
 }

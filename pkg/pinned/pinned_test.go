@@ -161,7 +161,8 @@ func TestProgram(t *testing.T) {
 	if _, err := OpenMap(path, Shape{Type: unix.BPF_MAP_TYPE_HASH, KeySize: 8, ValueSize: 16}); !errors.Is(err, ErrShape) {
 		t.Errorf("a program opened as a map: %v", err)
 	}
-	if err := (Map{fd: p.fd, shape: Shape{KeySize: 8, ValueSize: 8}}).Update(make([]byte, 8), make([]byte, 8)); !errors.Is(err, unix.EINVAL) {
+	if err := (Map{fd: p.fd, shape: Shape{KeySize: 8, ValueSize: 8}}).Update(make([]byte, 8),
+		make([]byte, 8)); !errors.Is(err, unix.EINVAL) {
 		t.Errorf("a program written as a map: %v", err)
 	}
 }

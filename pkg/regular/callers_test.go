@@ -19,7 +19,8 @@ func TestCallers(t *testing.T) {
 	for _, root := range []string{"../../cmd", ".."} {
 		err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
 			name := entry.Name()
-			if err != nil || filepath.Ext(name) != ".go" || strings.HasSuffix(name, "_test.go") || strings.HasPrefix(name, "gen_") ||
+			if err != nil || filepath.Ext(name) != ".go" || strings.HasSuffix(name, "_test.go") ||
+				strings.HasPrefix(name, "gen_") ||
 				strings.HasSuffix(filepath.Dir(path), "test") || strings.HasSuffix(filepath.Dir(path), "genabi") {
 				return err
 			}

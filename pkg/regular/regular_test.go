@@ -32,7 +32,8 @@ func TestRead(t *testing.T) {
 	must(os.Truncate(at("huge"), 1<<40))
 	must(syscall.Mkfifo(at("fifo"), 0o600))
 	must(os.Mkdir(at("directory"), 0o700))
-	for link, to := range map[string]string{"link": "file", "loop": "loop", "dangling": "nothing", "to fifo": "fifo", "to zero": "/dev/zero"} {
+	for link, to := range map[string]string{"link": "file", "loop": "loop", "dangling": "nothing", "to fifo": "fifo",
+		"to zero": "/dev/zero"} {
 		must(os.Symlink(to, at(link)))
 	}
 	socket, err := syscall.Socket(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)

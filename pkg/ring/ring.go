@@ -78,7 +78,8 @@ func (w whole) Segment(index uint64) ([]byte, error) {
 // writer, one for each CPU. Both must stay mapped while the Ring is in use.
 func New(memory []byte, writers []abi.Writer, layout Layout) (*Ring, error) {
 	if uint64(len(memory)) < layout.Segments*layout.Stride {
-		return nil, fmt.Errorf("ring memory of %d bytes is shorter than %d segments of %d", len(memory), layout.Segments, layout.Stride)
+		return nil, fmt.Errorf("ring memory of %d bytes is shorter than %d segments of %d", len(memory),
+			layout.Segments, layout.Stride)
 	}
 	return NewSegmented(whole{memory, layout.Stride}, writers, layout)
 }
@@ -92,7 +93,8 @@ func NewSegmented(segments Segments, writers []abi.Writer, layout Layout) (*Ring
 	case layout.Segments == 0 || layout.Segments&(layout.Segments-1) != 0:
 		return nil, fmt.Errorf("number of ring segments %d is not a power of two", layout.Segments)
 	case layout.Slack > layout.Size, layout.Stride < header+layout.Size+layout.Slack, layout.Stride%8 != 0:
-		return nil, fmt.Errorf("ring stride of %d bytes does not hold %d bytes of data and %d of slack", layout.Stride, layout.Size, layout.Slack)
+		return nil, fmt.Errorf("ring stride of %d bytes does not hold %d bytes of data and %d of slack", layout.Stride,
+			layout.Size, layout.Slack)
 	}
 	first, err := segments.Segment(0)
 	if err != nil {

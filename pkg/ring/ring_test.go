@@ -16,8 +16,10 @@ import (
 )
 
 var (
-	tiny = Layout{Secret: 0x5eed_5eed_5eed_5eed, Size: 512, Slack: 128, Stride: abi.SizeofRing + 512 + 128, Segments: 1, ID: 1}
-	log  = Layout{Secret: 0x5eed_5eed_5eed_5eed, Size: 512, Slack: 128, Stride: abi.SizeofRing + 512 + 128, Segments: 4, ID: abi.WriterExecLog}
+	tiny = Layout{Secret: 0x5eed_5eed_5eed_5eed, Size: 512, Slack: 128,
+		Stride: abi.SizeofRing + 512 + 128, Segments: 1, ID: 1}
+	log = Layout{Secret: 0x5eed_5eed_5eed_5eed, Size: 512, Slack: 128, Stride: abi.SizeofRing + 512 + 128,
+		Segments: 4, ID: abi.WriterExecLog}
 )
 
 // TestWithoutWriters reads rings that are not written meanwhile: all records that fit are found, in order, and counted.
@@ -43,7 +45,8 @@ func TestWithoutWriters(t *testing.T) {
 					last, length = position, uint64(len(record))
 				}
 				if s.Gaps != 0 || s.Torn != 0 || s.Written != written || written > 0 && last+length != s.Head {
-					t.Fatalf("after %d records: %d gaps, %d torn, %d written, the last at %d of %d", written, s.Gaps, s.Torn, s.Written, last+length, s.Head)
+					t.Fatalf("after %d records: %d gaps, %d torn, %d written, the last at %d of %d", written, s.Gaps, s.Torn,
+						s.Written, last+length, s.Head)
 				}
 				if held := s.Head - min(s.Head, lapStart(s.Head, layout.total())); len(s.Records) == 0 && held > layout.Slack {
 					t.Fatalf("after %d records: none found among %d bytes", written, held)

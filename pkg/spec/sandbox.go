@@ -21,7 +21,8 @@ const sandboxLimit = 1 << 20
 // annotations have the sandbox's ID, and CRI-O overrides it last. If anything fails, only the labels are missing.
 func TellPod(who *abi.Who, bundle string, rules identity.Rules) {
 	sandbox := identity.String(who.SandboxID[:])
-	if identity.String(who.Engine[:]) != "cri-o" || who.Flags&abi.WhoSandbox != 0 || !identity.IsHexID(sandbox) || !path.IsAbs(bundle) {
+	if identity.String(who.Engine[:]) != "cri-o" || who.Flags&abi.WhoSandbox != 0 ||
+		!identity.IsHexID(sandbox) || !path.IsAbs(bundle) {
 		return
 	}
 	// CRI-O's storage keeps bundles in .../overlay-containers/ID/userdata.

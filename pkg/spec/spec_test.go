@@ -26,7 +26,8 @@ func TestParseSpec(t *testing.T) {
 		Root:        Root{Path: "/r"},
 		Linux:       Linux{CgroupsPath: "/x", Namespaces: []Namespace{{Type: "pid"}, {Type: "mount", Path: "/p"}}},
 	}
-	for _, tail := range []string{"", "\n", "x", "}", "{", "\x00", `{"annotations": {"a": "other"}}`, strings.Repeat("]", 100_000)} {
+	for _, tail := range []string{"", "\n", "x", "}", "{", "\x00", `{"annotations": {"a": "other"}}`,
+		strings.Repeat("]", 100_000)} {
 		got, err := parse(text + tail)
 		if err != nil {
 			t.Fatalf("with %.20q behind it: %v", tail, err)
@@ -36,8 +37,10 @@ func TestParseSpec(t *testing.T) {
 		}
 	}
 	for _, broken := range []string{
-		"", " ", "{", "[]", "null", `"x"`, "1", "}", `{"a"}`, `{"a":}`, `{"a":1`, `{"a":1,}`, `{"a":1 "b":2}`, `{a:1}`, `{,}`, `{"a":"`,
-		`{"annotations": {"a": 1}}`, `{"annotations": []}`, `{"annotations": nul}`, `{"linux": {"cgroupsPath": []}}`, `{"linux": {"namespaces": {}}}`, "\ufeff" + text, text[:len(text)-1],
+		"", " ", "{", "[]", "null", `"x"`, "1", "}", `{"a"}`, `{"a":}`, `{"a":1`, `{"a":1,}`, `{"a":1 "b":2}`,
+		`{a:1}`, `{,}`, `{"a":"`,
+		`{"annotations": {"a": 1}}`, `{"annotations": []}`, `{"annotations": nul}`, `{"linux": {"cgroupsPath": []}}`,
+		`{"linux": {"namespaces": {}}}`, "\ufeff" + text, text[:len(text)-1],
 	} {
 		if got, err := parse(broken); err == nil {
 			t.Errorf("%q gives %+v, want an error", broken, got)
@@ -77,7 +80,8 @@ func TestSpecFields(t *testing.T) {
 	// Keys by which the fields are found.
 	whole := specs.Spec{
 		Annotations: map[string]string{"a": "1"},
-		Linux:       &specs.Linux{CgroupsPath: "/x", Namespaces: []specs.LinuxNamespace{{Type: specs.MountNamespace, Path: "/p"}}},
+		Linux: &specs.Linux{CgroupsPath: "/x",
+			Namespaces: []specs.LinuxNamespace{{Type: specs.MountNamespace, Path: "/p"}}},
 	}
 	text, err := json.Marshal(whole)
 	if err != nil {
@@ -87,7 +91,8 @@ func TestSpecFields(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := Spec{Annotations: map[string]string{"a": "1"}, Linux: Linux{CgroupsPath: "/x", Namespaces: []Namespace{{Type: "mount", Path: "/p"}}}}
+	want := Spec{Annotations: map[string]string{"a": "1"},
+		Linux: Linux{CgroupsPath: "/x", Namespaces: []Namespace{{Type: "mount", Path: "/p"}}}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
@@ -110,7 +115,8 @@ var oddSpecs = []string{
 	`{"annotations": null, "annotations": {}}` + " x",
 	` {} {"annotations": {"a": "1"}}`,
 	`{"process": {"rlimits": [{"type": "RLIMIT_NOFILE", "hard": 1024, "soft": 1e3}], "oomScoreAdj": -998}, "annotations": {"a": "1"}}`,
-	`{"annotations": {"": "", "` + strings.Repeat("k", 300) + `": "long"}, "` + strings.Repeat("a", 300) + `": {"annotations": {"b": "2"}}}`,
+	`{"annotations": {"": "", "` + strings.Repeat("k", 300) + `": "long"}, "` + strings.Repeat("a", 300) +
+		`": {"annotations": {"b": "2"}}}`,
 }
 
 func TestOddSpecs(t *testing.T) {
@@ -132,7 +138,8 @@ func FuzzParseSpec(f *testing.F) {
 func compareWithRunc(t *testing.T, text []byte) {
 	var whole *specs.Spec
 	refused := json.NewDecoder(bytes.NewReader(text)).Decode(&whole) != nil || whole == nil
-	for _, from := range []io.Reader{bytes.NewReader(text), iotest.OneByteReader(bytes.NewReader(text)), iotest.DataErrReader(bytes.NewReader(text))} {
+	for _, from := range []io.Reader{bytes.NewReader(text), iotest.OneByteReader(bytes.NewReader(text)),
+		iotest.DataErrReader(bytes.NewReader(text))} {
 		got, err := Parse(from, int64(len(text)))
 		if refused {
 			continue
@@ -184,12 +191,14 @@ func TestLargeSpecs(t *testing.T) {
 		before, repeat, after string
 		want                  Spec
 	}{
-		"white space":          {"{", " ", end, want},
-		"one string":           {`{"x": "`, "0123456789", `", ` + end, want},
-		"escapes":              {`{"x": "`, `\"\\`, `", ` + end, want},
-		"many values":          {`{"x": [0`, `,{"a":1,"b":"2"}`, `], ` + end, want},
-		"a huge annotation":    {`{"annotations": {"b": "`, "0123456789", `"}, ` + end, Spec{Annotations: want.Annotations, Linux: want.Linux, Cut: true}},
-		"a huge key":           {`{"annotations": {"`, "0123456789", `": "x"}, ` + end, Spec{Annotations: want.Annotations, Linux: want.Linux, Cut: true}},
+		"white space": {"{", " ", end, want},
+		"one string":  {`{"x": "`, "0123456789", `", ` + end, want},
+		"escapes":     {`{"x": "`, `\"\\`, `", ` + end, want},
+		"many values": {`{"x": [0`, `,{"a":1,"b":"2"}`, `], ` + end, want},
+		"a huge annotation": {`{"annotations": {"b": "`, "0123456789", `"}, ` + end,
+			Spec{Annotations: want.Annotations, Linux: want.Linux, Cut: true}},
+		"a huge key": {`{"annotations": {"`, "0123456789", `": "x"}, ` + end,
+			Spec{Annotations: want.Annotations, Linux: want.Linux, Cut: true}},
 		"a huge key elsewhere": {`{"`, "0123456789", `": "x", ` + end, want},
 	} {
 		var before, after runtime.MemStats
@@ -208,7 +217,8 @@ func TestLargeSpecs(t *testing.T) {
 		}
 	}
 	for _, large := range []string{`{"linux": {"cgroupsPath": ["`, `{"linux": {"namespaces": ["`} {
-		if _, err := Parse(io.MultiReader(strings.NewReader(large), &repeated{"x", size}, strings.NewReader(`"]}}`)), size); !errors.Is(err, ErrTooLarge) {
+		if _, err := Parse(io.MultiReader(strings.NewReader(large), &repeated{"x", size}, strings.NewReader(`"]}}`)),
+			size); !errors.Is(err, ErrTooLarge) {
 			t.Errorf("%s...: %v", large, err)
 		}
 	}

@@ -166,7 +166,8 @@ func TestSeeds(t *testing.T) {
 			if i%8 != 0 {
 				continue
 			}
-			seed := "go test fuzz v1\n[]byte(" + strconv.Quote(string(recordtest.Append(nil, &c))) + ")\nbyte('" + string(rune('0'+c.Native)) + "')\n"
+			seed := "go test fuzz v1\n[]byte(" + strconv.Quote(string(recordtest.Append(nil, &c))) + ")\nbyte('" +
+				string(rune('0'+c.Native)) + "')\n"
 			if err := os.MkdirAll(dir, 0o755); err != nil {
 				t.Fatal(err)
 			}

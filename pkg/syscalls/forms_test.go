@@ -21,16 +21,24 @@ func TestForms(t *testing.T) {
 		call syscalls.Call
 		want string
 	}{
-		{with(call(t, "open", 3, pointer, 0o2000000, junk), 0, "/etc/x"), `filename=0x7ffe4b2c "/etc/x", flags=O_RDONLY|O_CLOEXEC`},
-		{with(call(t, "open", 3, pointer, 0o101, 0o640), 0, "/x"), `filename=0x7ffe4b2c "/x", flags=O_WRONLY|O_CREAT, mode=0640`},
-		{with(call(t, "openat", 3, minus100, pointer, 0o200000, junk), 1, "/"), `dfd=AT_FDCWD, filename=0x7ffe4b2c "/", flags=O_RDONLY|O_DIRECTORY`},
-		{with(call(t, "openat", 3, minus100, pointer, 0o20200001, 0o600), 1, "/"), `dfd=AT_FDCWD, filename=0x7ffe4b2c "/", flags=O_WRONLY|O_TMPFILE, mode=0600`},
-		{with(with(call(t, "openat2", 3, minus100, pointer, pointer, 24), 1, "x"), 2, "\x40"+strings.Repeat("\x00", 23)), `dfd=AT_FDCWD, filename=0x7ffe4b2c "x", how=0x7ffe4b2c {flags=O_RDONLY|O_CREAT, mode=0, resolve=0}, usize=24`},
-		{with(with(call(t, "openat2", 3, minus100, pointer, pointer, 24), 1, "x"), 2, strings.Repeat("\x00", 24)), `dfd=AT_FDCWD, filename=0x7ffe4b2c "x", how=0x7ffe4b2c {flags=O_RDONLY, resolve=0}, usize=24`},
+		{with(call(t, "open", 3, pointer, 0o2000000, junk), 0, "/etc/x"),
+			`filename=0x7ffe4b2c "/etc/x", flags=O_RDONLY|O_CLOEXEC`},
+		{with(call(t, "open", 3, pointer, 0o101, 0o640), 0, "/x"),
+			`filename=0x7ffe4b2c "/x", flags=O_WRONLY|O_CREAT, mode=0640`},
+		{with(call(t, "openat", 3, minus100, pointer, 0o200000, junk), 1, "/"),
+			`dfd=AT_FDCWD, filename=0x7ffe4b2c "/", flags=O_RDONLY|O_DIRECTORY`},
+		{with(call(t, "openat", 3, minus100, pointer, 0o20200001, 0o600), 1, "/"),
+			`dfd=AT_FDCWD, filename=0x7ffe4b2c "/", flags=O_WRONLY|O_TMPFILE, mode=0600`},
+		{with(with(call(t, "openat2", 3, minus100, pointer, pointer, 24), 1, "x"), 2, "\x40"+strings.Repeat("\x00", 23)),
+			`dfd=AT_FDCWD, filename=0x7ffe4b2c "x", how=0x7ffe4b2c {flags=O_RDONLY|O_CREAT, mode=0, resolve=0}, usize=24`},
+		{with(with(call(t, "openat2", 3, minus100, pointer, pointer, 24), 1, "x"), 2, strings.Repeat("\x00", 24)),
+			`dfd=AT_FDCWD, filename=0x7ffe4b2c "x", how=0x7ffe4b2c {flags=O_RDONLY, resolve=0}, usize=24`},
 		{with(call(t, "mq_open", 3, pointer, 0, junk, junk), 0, "q"), `u_name=0x7ffe4b2c "q", oflag=O_RDONLY`},
-		{with(call(t, "mq_open", 3, pointer, 0o102, 0o600, 0), 0, "q"), `u_name=0x7ffe4b2c "q", oflag=O_RDWR|O_CREAT, mode=0600, u_attr=NULL`},
+		{with(call(t, "mq_open", 3, pointer, 0o102, 0o600, 0), 0, "q"),
+			`u_name=0x7ffe4b2c "q", oflag=O_RDWR|O_CREAT, mode=0600, u_attr=NULL`},
 		{with(call(t, "mknod", 0, pointer, 0o10644, junk), 0, "fifo"), `filename=0x7ffe4b2c "fifo", mode=010644`},
-		{with(call(t, "mknodat", 0, minus100, pointer, 0o60644, 0x801), 1, "sda1"), `dfd=AT_FDCWD, filename=0x7ffe4b2c "sda1", mode=060644, dev=makedev(0x8, 0x1)`},
+		{with(call(t, "mknodat", 0, minus100, pointer, 0o60644, 0x801), 1, "sda1"),
+			`dfd=AT_FDCWD, filename=0x7ffe4b2c "sda1", mode=060644, dev=makedev(0x8, 0x1)`},
 
 		{call(t, "fcntl", 0, 3, 1, junk), `fd=3, cmd=F_GETFD`},
 		{call(t, "fcntl", 0, 3, 3, junk), `fd=3, cmd=F_GETFL`},
@@ -44,13 +52,17 @@ func TestForms(t *testing.T) {
 
 		{call(t, "futex", 0, pointer, 0, 7, 0, junk, junk), `uaddr=0x7ffe4b2c, op=FUTEX_WAIT, val=7, utime=NULL`},
 		{call(t, "futex", 1, pointer, 0x81, 1, junk, junk, 1), `uaddr=0x7ffe4b2c, op=FUTEX_WAKE_PRIVATE, val=1`},
-		{call(t, "futex", 1, pointer, 0x83, 1, 0x17fffffff, pointer, junk), `uaddr=0x7ffe4b2c, op=FUTEX_REQUEUE_PRIVATE, val=1, val2=2147483647, uaddr2=0x7ffe4b2c`},
+		{call(t, "futex", 1, pointer, 0x83, 1, 0x17fffffff, pointer, junk),
+			`uaddr=0x7ffe4b2c, op=FUTEX_REQUEUE_PRIVATE, val=1, val2=2147483647, uaddr2=0x7ffe4b2c`},
 		{call(t, "futex", 1, pointer, 0x84, 1, 2, pointer, 3), `uaddr=0x7ffe4b2c, op=FUTEX_CMP_REQUEUE_PRIVATE, val=1, val2=2, uaddr2=0x7ffe4b2c, val3=0x3`},
 		{call(t, "futex", 1, pointer, 5, 1, 2, pointer, 3), `uaddr=0x7ffe4b2c, op=FUTEX_WAKE_OP, val=1, val2=2, uaddr2=0x7ffe4b2c, val3=0x3`},
-		{call(t, "futex", 0, pointer, 0x86, junk, pointer, junk, junk), `uaddr=0x7ffe4b2c, op=FUTEX_LOCK_PI_PRIVATE, utime=0x7ffe4b2c`},
+		{call(t, "futex", 0, pointer, 0x86, junk, pointer, junk, junk),
+			`uaddr=0x7ffe4b2c, op=FUTEX_LOCK_PI_PRIVATE, utime=0x7ffe4b2c`},
 		{call(t, "futex", 0, pointer, 7, junk, junk, junk, junk), `uaddr=0x7ffe4b2c, op=FUTEX_UNLOCK_PI`},
-		{call(t, "futex", 0, pointer, 0x8a, 1, junk, junk, 0xffffffff), `uaddr=0x7ffe4b2c, op=FUTEX_WAKE_BITSET_PRIVATE, val=1, val3=0xffffffff`},
-		{call(t, "futex", 0, pointer, 11, 1, pointer, pointer, junk), `uaddr=0x7ffe4b2c, op=FUTEX_WAIT_REQUEUE_PI, val=1, utime=0x7ffe4b2c, uaddr2=0x7ffe4b2c`},
+		{call(t, "futex", 0, pointer, 0x8a, 1, junk, junk, 0xffffffff),
+			`uaddr=0x7ffe4b2c, op=FUTEX_WAKE_BITSET_PRIVATE, val=1, val3=0xffffffff`},
+		{call(t, "futex", 0, pointer, 11, 1, pointer, pointer, junk),
+			`uaddr=0x7ffe4b2c, op=FUTEX_WAIT_REQUEUE_PI, val=1, utime=0x7ffe4b2c, uaddr2=0x7ffe4b2c`},
 		{call(t, "futex", -38, pointer, 0x7f, 1, 2, 3, 4), `uaddr=0x7ffe4b2c, op=0x7f, val=1, utime=0x2, uaddr2=0x3, val3=0x4`},
 
 		{call(t, "prctl", 1, 3, junk, junk, junk, junk), `option=PR_GET_DUMPABLE`},
@@ -63,9 +75,11 @@ func TestForms(t *testing.T) {
 		{call(t, "arch_prctl", 1, 0x1011, junk), `option=ARCH_GET_CPUID`},
 
 		{call(t, "clone", 9, 17, 0, junk, junk, junk), `clone_flags=SIGCHLD, newsp=NULL`},
-		{call(t, "clone", 9, 0x1200011, 0, junk, pointer, junk), `clone_flags=CLONE_CHILD_CLEARTID|CLONE_CHILD_SETTID|SIGCHLD, newsp=NULL, child_tidptr=0x7ffe4b2c`},
+		{call(t, "clone", 9, 0x1200011, 0, junk, pointer, junk),
+			`clone_flags=CLONE_CHILD_CLEARTID|CLONE_CHILD_SETTID|SIGCHLD, newsp=NULL, child_tidptr=0x7ffe4b2c`},
 		{call(t, "clone", 9, 0x1011, 0, pointer, junk, junk), `clone_flags=CLONE_PIDFD|SIGCHLD, newsp=NULL, parent_tidptr=0x7ffe4b2c`},
-		{on(t, call(t, "clone", 9, 0x80011, 0, junk, pointer, junk), syscalls.ARM64, syscalls.ARM64, "clone"), `clone_flags=CLONE_SETTLS|SIGCHLD, newsp=NULL, tls=0x7ffe4b2c`},
+		{on(t, call(t, "clone", 9, 0x80011, 0, junk, pointer, junk), syscalls.ARM64, syscalls.ARM64, "clone"),
+			`clone_flags=CLONE_SETTLS|SIGCHLD, newsp=NULL, tls=0x7ffe4b2c`},
 		{call(t, "waitid", 0, 0, junk, pointer, 4, 0), `which=P_ALL, infop=0x7ffe4b2c, options=WEXITED, ru=NULL`},
 		{call(t, "ptrace", 0, 0, junk, junk, junk), `request=PTRACE_TRACEME`},
 		{call(t, "ptrace", 0, 16, 9, junk, junk), `request=PTRACE_ATTACH, pid=9`},
@@ -74,10 +88,13 @@ func TestForms(t *testing.T) {
 		{call(t, "kcmp", 0, 1, 2, 0, 3, 4), `pid1=1, pid2=2, type=KCMP_FILE, idx1=3, idx2=4`},
 		{call(t, "membarrier", 0, 8, 0, junk), `cmd=MEMBARRIER_CMD_PRIVATE_EXPEDITED, flags=0`},
 
-		{call(t, "mremap", 0x7f0000000000, 0x7f0000000000, 4096, 8192, 1, junk), `addr=0x7f0000000000, old_len=4096, new_len=8192, flags=MREMAP_MAYMOVE`},
-		{call(t, "mremap", 0x10000, 0x7f0000000000, 4096, 8192, 3, 0x10000), `addr=0x7f0000000000, old_len=4096, new_len=8192, flags=MREMAP_MAYMOVE|MREMAP_FIXED, new_addr=0x10000`},
+		{call(t, "mremap", 0x7f0000000000, 0x7f0000000000, 4096, 8192, 1, junk),
+			`addr=0x7f0000000000, old_len=4096, new_len=8192, flags=MREMAP_MAYMOVE`},
+		{call(t, "mremap", 0x10000, 0x7f0000000000, 4096, 8192, 3, 0x10000),
+			`addr=0x7f0000000000, old_len=4096, new_len=8192, flags=MREMAP_MAYMOVE|MREMAP_FIXED, new_addr=0x10000`},
 		{call(t, "preadv2", 3, 1, 0, 0, 1<<64-1, junk, 8), `fd=1, vec=NULL, vlen=0, pos_l=-1, flags=RWF_NOWAIT`},
-		{with(call(t, "clock_nanosleep", 0, 1, 1, pointer, junk), 2, strings.Repeat("\x00", 16)), `which_clock=CLOCK_MONOTONIC, flags=TIMER_ABSTIME, rqtp=0x7ffe4b2c {tv_sec=0, tv_nsec=0}`},
+		{with(call(t, "clock_nanosleep", 0, 1, 1, pointer, junk), 2, strings.Repeat("\x00", 16)),
+			`which_clock=CLOCK_MONOTONIC, flags=TIMER_ABSTIME, rqtp=0x7ffe4b2c {tv_sec=0, tv_nsec=0}`},
 		{call(t, "getcpu", 0, 0, 0, junk), `cpup=NULL, nodep=NULL`},
 
 		{call(t, "semctl", 0, 1, junk, 0, junk), `semid=1, cmd=IPC_RMID`},
@@ -101,14 +118,21 @@ func TestForms(t *testing.T) {
 		{call(t, "setsockopt", 0, 3, 17, 1, pointer, 4), `fd=3, level=SOL_UDP, optname=1, optval=0x7ffe4b2c, optlen=4`},
 
 		{on(t, call(t, "fcntl", 0, 3, 1, 0xbad), syscalls.AMD64, syscalls.I386, "fcntl64"), `fd=3, cmd=F_GETFD`},
-		{on(t, call(t, "fcntl", 0, 0xfff0, 1, 2, 0xbad, 0xbad, 0xbad), syscalls.AMD64, syscalls.I386, "futex_time64"), `uaddr=0xfff0, op=FUTEX_WAKE, val=2`},
-		{on(t, with(call(t, "open", 3, pointer, 0, 0xbad), 0, "x"), syscalls.AMD64, syscalls.X32, "open"), `filename=0x7ffe4b2c "x", flags=O_RDONLY`},
-		{on(t, call(t, "fcntl", 0, 22, 5, 0xbad, 0xbad, 0xbad, 0xbad), syscalls.AMD64, syscalls.I386, "ipc"), `call=SHMDT, ptr=0xbad`},
-		{on(t, call(t, "fcntl", 0, 23, 5, 6, 7, 0xbad, 0xbad), syscalls.AMD64, syscalls.I386, "ipc"), `call=SHMGET, first=5, second=6, third=7`},
-		{on(t, with(call(t, "chown", 0, pointer, 1, 0x1ffff), 0, "f"), syscalls.AMD64, syscalls.I386, "chown"), `filename=0x7ffe4b2c "f", user=1, group=-1`},
-		{on(t, call(t, "chown", 0, 0xffff, 0xfffe, 0xffffffff), syscalls.ARM64, syscalls.ARM, "setresuid"), `ruid=-1, euid=65534, suid=-1`},
+		{on(t, call(t, "fcntl", 0, 0xfff0, 1, 2, 0xbad, 0xbad, 0xbad), syscalls.AMD64, syscalls.I386, "futex_time64"),
+			`uaddr=0xfff0, op=FUTEX_WAKE, val=2`},
+		{on(t, with(call(t, "open", 3, pointer, 0, 0xbad), 0, "x"), syscalls.AMD64, syscalls.X32, "open"),
+			`filename=0x7ffe4b2c "x", flags=O_RDONLY`},
+		{on(t, call(t, "fcntl", 0, 22, 5, 0xbad, 0xbad, 0xbad, 0xbad), syscalls.AMD64, syscalls.I386, "ipc"),
+			`call=SHMDT, ptr=0xbad`},
+		{on(t, call(t, "fcntl", 0, 23, 5, 6, 7, 0xbad, 0xbad), syscalls.AMD64, syscalls.I386, "ipc"),
+			`call=SHMGET, first=5, second=6, third=7`},
+		{on(t, with(call(t, "chown", 0, pointer, 1, 0x1ffff), 0, "f"), syscalls.AMD64, syscalls.I386, "chown"),
+			`filename=0x7ffe4b2c "f", user=1, group=-1`},
+		{on(t, call(t, "chown", 0, 0xffff, 0xfffe, 0xffffffff), syscalls.ARM64, syscalls.ARM, "setresuid"),
+			`ruid=-1, euid=65534, suid=-1`},
 		{on(t, call(t, "chown", 0, 0xffff), syscalls.AMD64, syscalls.I386, "setuid32"), `uid=65535`},
-		{on(t, with(call(t, "chown", 0, 0xfff0, 0xbad, 1, 2), 0, "f"), syscalls.ARM64, syscalls.ARM, "truncate64"), `path=0xfff0 "f", length_low=0x1, length_high=0x2`},
+		{on(t, with(call(t, "chown", 0, 0xfff0, 0xbad, 1, 2), 0, "f"), syscalls.ARM64, syscalls.ARM, "truncate64"),
+			`path=0xfff0 "f", length_low=0x1, length_high=0x2`},
 		{on(t, call(t, "chown", 0, 0xbad, 0xbad, 0), syscalls.AMD64, syscalls.I386, "sigsuspend"), `mask=0`},
 	} {
 		c := decoded(t, test.call)
@@ -182,15 +206,20 @@ func TestMarks(t *testing.T) {
 		{ended(call(t, "openat", 0, minus100, pointer, 0), 9),
 			`openat(dfd=AT_FDCWD, filename=0x7ffe4b2c <unreadable>, flags=O_RDONLY) = ? <unfinished ...> +++ killed by SIGKILL +++`,
 			`{"name":"filename","value":"0x7ffe4b2c","fault":true}`},
-		{call(t, "sendmsg", 0, 3, pointer, 0), `sendmsg(fd=3, msg=0x7ffe4b2c, flags=0) = 0`, `{"name":"msg","value":"0x7ffe4b2c"}`},
-		{call(t, "read", 0, 3, pointer, 20), `read(fd=3, buf=0x7ffe4b2c, count=20) = 0`, `{"name":"buf","value":"0x7ffe4b2c"}`},
-		{on(t, call(t, "read", 4, 3, pointer, 1), syscalls.AMD64, syscalls.I386, "writev"), `ia32:writev(fd=3, vec=0x7ffe4b2c, vlen=1) = 4`, `{"name":"vec","value":"0x7ffe4b2c"}`},
+		{call(t, "sendmsg", 0, 3, pointer, 0), `sendmsg(fd=3, msg=0x7ffe4b2c, flags=0) = 0`,
+			`{"name":"msg","value":"0x7ffe4b2c"}`},
+		{call(t, "read", 0, 3, pointer, 20), `read(fd=3, buf=0x7ffe4b2c, count=20) = 0`,
+			`{"name":"buf","value":"0x7ffe4b2c"}`},
+		{on(t, call(t, "read", 4, 3, pointer, 1), syscalls.AMD64, syscalls.I386, "writev"),
+			`ia32:writev(fd=3, vec=0x7ffe4b2c, vlen=1) = 4`, `{"name":"vec","value":"0x7ffe4b2c"}`},
 
 		// cut: a struct before its end is not shown as a string
 		{marked(with(call(t, "nanosleep", 0, pointer, 0), 0, "\x01\x00\x00\x00\x00\x00\x00\x00"), cut),
 			`nanosleep(rqtp=0x7ffe4b2c {...}, rmtp=NULL) = 0`, `{"name":"rqtp","value":"0x7ffe4b2c","truncated":true}`},
-		{marked(with(with(call(t, "openat2", 3, minus100, pointer, pointer, 24), 1, "x"), 2, strings.Repeat("\x00", 16)), cut),
-			`openat2(dfd=AT_FDCWD, filename=0x7ffe4b2c "x", how=0x7ffe4b2c {...}, usize=24) = 3`, `{"name":"how","value":"0x7ffe4b2c","truncated":true}`},
+		{marked(with(with(call(t, "openat2", 3, minus100, pointer, pointer, 24), 1, "x"), 2,
+			strings.Repeat("\x00", 16)), cut),
+			`openat2(dfd=AT_FDCWD, filename=0x7ffe4b2c "x", how=0x7ffe4b2c {...}, usize=24) = 3`,
+			`{"name":"how","value":"0x7ffe4b2c","truncated":true}`},
 		{marked(with(call(t, "connect", 0, 3, pointer, 28), 1, inet6[:8]), cut),
 			`connect(fd=3, uservaddr=0x7ffe4b2c {sa_family=AF_INET6, ...}, addrlen=28) = 0`,
 			`{"name":"uservaddr","value":"0x7ffe4b2c","data":"{sa_family=AF_INET6, ...}","truncated":true}`},
@@ -211,7 +240,8 @@ func TestMarks(t *testing.T) {
 			`futex(uaddr=0x7ffe4b2c, op=FUTEX_WAIT, val=0, utime=NULL) = -1 ENOSYS (Function not implemented) (enter not seen; denied by seccomp or a tracer?)`, ""},
 
 		{unknown, `syscall_0x1ffd(0x1) = -1 ENOSYS (Function not implemented)`, `{"value":"0x1"}`},
-		{with(other, 0, "\xff\xff\xff\x7f"), `syscall_0x7fffffff(0x1) = -1 ENOSYS (Function not implemented)`, `"syscall":"syscall_0x7fffffff","number":2147483647,`},
+		{with(other, 0, "\xff\xff\xff\x7f"), `syscall_0x7fffffff(0x1) = -1 ENOSYS (Function not implemented)`,
+			`"syscall":"syscall_0x7fffffff","number":2147483647,`},
 		{other, `syscall_0x1ffe_or_above(0x1) = -1 ENOSYS (Function not implemented)`, `{"value":"0x1"}`},
 	} {
 		c := decoded(t, test.call)
@@ -233,7 +263,8 @@ func TestMarks(t *testing.T) {
 		}
 	}
 	// A call in flight may still be read at its exit.
-	if got := string(decoded(t, ended(call(t, "openat", 0, minus100, pointer, 0), 0)).AppendInFlight(nil)); strings.Contains(got, "unreadable") {
+	if got := string(decoded(t,
+		ended(call(t, "openat", 0, minus100, pointer, 0), 0)).AppendInFlight(nil)); strings.Contains(got, "unreadable") {
 		t.Error(got)
 	}
 }

@@ -246,10 +246,16 @@ func TestDescription(t *testing.T) {
 		{"sendmsg", d[46], abi.Syscall{Args: 3, Captures: two(capture(abi.CaptureMessageIn, 1, 0), none)}},
 		{"recvmsg", d[47], abi.Syscall{Args: 3, Captures: two(capture(abi.CaptureMessageOut, 1, 0), none)}},
 		{"execve", d[59], abi.Syscall{Args: 3, Exec: 1, Captures: two(capture(abi.CaptureString, 0, 0), none)}},
-		{"readlink", d[89], abi.Syscall{Args: 3, Captures: two(capture(abi.CaptureString, 0, 0), capture(abi.CaptureOut, 1, 2))}},
+		{"readlink", d[89], abi.Syscall{
+			Args: 3, Captures: two(capture(abi.CaptureString, 0, 0), capture(abi.CaptureOut, 1, 2)),
+		}},
 		{"getppid", d[110], abi.Syscall{}},
-		{"mount", d[165], abi.Syscall{Args: 5, Captures: two(capture(abi.CaptureString, 0, 0), capture(abi.CaptureString, 1, 0))}},
-		{"renameat2", d[316], abi.Syscall{Args: 5, Captures: two(capture(abi.CaptureString, 1, 0), capture(abi.CaptureString, 3, 0))}},
+		{"mount", d[165], abi.Syscall{
+			Args: 5, Captures: two(capture(abi.CaptureString, 0, 0), capture(abi.CaptureString, 1, 0)),
+		}},
+		{"renameat2", d[316], abi.Syscall{
+			Args: 5, Captures: two(capture(abi.CaptureString, 1, 0), capture(abi.CaptureString, 3, 0)),
+		}},
 		{"execveat", d[322], abi.Syscall{Args: 5, Exec: 2, Captures: two(capture(abi.CaptureString, 1, 0), none)}},
 		{"ia32 execve", compat[11], abi.Syscall{Args: 3, Exec: 1, Captures: two(capture(abi.CaptureString, 0, 0), none)}},
 		{"ia32 write", compat[4], abi.Syscall{Args: 3, Captures: two(capture(abi.CaptureIn, 1, 2), none)}},

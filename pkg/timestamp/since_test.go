@@ -42,7 +42,8 @@ func TestSince(t *testing.T) {
 		}
 	}
 	for _, text := range []string{
-		"", "yesterday", "0s", "0d", "-1s", "-1d", "+5m", "10", "10x", "1d-2h", "d", "1h1d", "1d1d", "1e9d", "NaNd", "99999999999999999w",
+		"", "yesterday", "0s", "0d", "-1s", "-1d", "+5m", "10", "10x", "1d-2h", "d", "1h1d", "1d1d", "1e9d",
+		"NaNd", "99999999999999999w",
 		"2026-13-01", "2026-03-01 25:00", "24:00", "10m ", "1 d",
 	} {
 		if got, err := Since(text, now); !errors.Is(err, errSince) {

@@ -47,17 +47,20 @@ func TestDocker(t *testing.T) {
 		{"overlay2", "docker", id, data + "/overlay2/aa/merged", good, want},
 		{"vfs", "docker", id, data + "/vfs/dir/aa", good, want},
 		{"containerd's snapshots", "docker", id, data + "/rootfs/overlayfs/" + id, good, want},
-		{"no labels", "docker", id, data + "/vfs/dir/aa", `{"ID": "ID", "Name": "/x", "Config": {"Image": "i", "Labels": null}}`, known{"x", "i", map[string]string{}}},
+		{"no labels", "docker", id, data + "/vfs/dir/aa",
+			`{"ID": "ID", "Name": "/x", "Config": {"Image": "i", "Labels": null}}`, known{"x", "i", map[string]string{}}},
 		{"another engine", "containerd", id, data + "/overlay2/aa/merged", good, known{}},
 		{"an ID that Docker did not make", "docker", "../../etc", data + "/overlay2/aa/merged", good, known{}},
-		{"another container's", "docker", id, data + "/overlay2/aa/merged", strings.Replace(good, "ID\", \"Config", "other\", \"Config", 1), known{}},
+		{"another container's", "docker", id, data + "/overlay2/aa/merged",
+			strings.Replace(good, "ID\", \"Config", "other\", \"Config", 1), known{}},
 		{"elsewhere", "docker", id, "/nowhere/a/b", good, known{}},
 		{"no absolute path", "docker", id, "rootfs", good, known{}},
 		{"within the container's own root", "docker", id, data, good, known{}},
 		{"no JSON", "docker", id, data + "/overlay2/aa/merged", "{", known{}},
 		{"too long", "docker", id, data + "/overlay2/aa/merged", good + strings.Repeat(" ", dockerLimit), known{}},
 	} {
-		if err := os.WriteFile(file, []byte(strings.Replace(test.text, `"ID": "ID"`, `"ID": "`+id+`"`, 1)), 0o600); err != nil {
+		if err := os.WriteFile(file, []byte(strings.Replace(test.text, `"ID": "ID"`, `"ID": "`+id+`"`, 1)),
+			0o600); err != nil {
 			t.Fatal(err)
 		}
 		got := ask(test.engine, test.id, func(who *abi.Who) { Docker(who, test.rootfs, identity.Rules{}) })
@@ -71,7 +74,8 @@ func TestDocker(t *testing.T) {
 	if err := unix.Mkfifo(file, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if got := ask("docker", id, func(who *abi.Who) { Docker(who, data+"/overlay2/aa/merged", identity.Rules{}) }); got.Name != "" {
+	if got := ask("docker", id,
+		func(who *abi.Who) { Docker(who, data+"/overlay2/aa/merged", identity.Rules{}) }); got.Name != "" {
 		t.Errorf("a FIFO: %+v", got)
 	}
 }
@@ -79,7 +83,9 @@ func TestDocker(t *testing.T) {
 func TestPodman(t *testing.T) {
 	other := strings.Repeat("f", 64)
 	entry := func(id, name string) string {
-		return `{"id":"` + id + `","names":["` + name + `"],"image":"9b","layer":"b6","metadata":"{\"image-name\":\"docker.io/library/` + name + `:1\",\"image-id\":\"9b\",\"name\":\"` + name + `\"}","flags":{"Volatile":true}}`
+		return `{"id":"` + id + `","names":["` + name +
+			`"],"image":"9b","layer":"b6","metadata":"{\"image-name\":\"docker.io/library/` + name +
+			`:1\",\"image-id\":\"9b\",\"name\":\"` + name + `\"}","flags":{"Volatile":true}}`
 	}
 	all := "[" + entry(other, "other") + "," + entry(id, "web") + "]"
 	storage := t.TempDir()
@@ -153,8 +159,10 @@ func TestConmon(t *testing.T) {
 		t.Errorf("it is named %q", got)
 	}
 	for what, got := range map[string]string{
-		"another engine's": named("cri-o", id, conmon.Process.Pid), "another container": named("podman", "other", conmon.Process.Pid),
-		"a process that is not there": named("podman", id, -1), "another program": named("podman", id, os.Getpid()),
+		"another engine's":            named("cri-o", id, conmon.Process.Pid),
+		"another container":           named("podman", "other", conmon.Process.Pid),
+		"a process that is not there": named("podman", id, -1),
+		"another program":             named("podman", id, os.Getpid()),
 	} {
 		if got != "" {
 			t.Errorf("%s is named %q", what, got)
@@ -168,7 +176,8 @@ func BenchmarkDocker(b *testing.B) {
 	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 		b.Fatal(err)
 	}
-	text := `{"ID": "` + id + `", "Name": "/web", "Config": {"Image": "nginx", "Labels": {"app": "web"}}, "X": {"Y": [` + strings.Repeat(`{"a": "b"},`, 300) + `1]}}`
+	text := `{"ID": "` + id + `", "Name": "/web", "Config": {"Image": "nginx", "Labels": {"app": "web"}}, "X": {"Y": [` +
+		strings.Repeat(`{"a": "b"},`, 300) + `1]}}`
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		b.Fatal(err)
 	}

@@ -78,11 +78,15 @@ func TestStrangers(t *testing.T) {
 	victim := filepath.Join(t.TempDir(), "victim")
 	must(os.WriteFile(victim, []byte("text"), 0o600))
 	for what, make := range map[string]func(dir, file string) error{
-		"a link for the file":        func(_, file string) error { return os.Symlink(victim, file) },
-		"a pipe":                     func(_, file string) error { return syscall.Mkfifo(file, 0o600) },
-		"a directory":                func(_, file string) error { return os.Mkdir(file, 0o700) },
-		"another user's file":        func(_, file string) error { return join(os.WriteFile(file, nil, 0o600), os.Chown(file, 1, 1)) },
-		"a file that others write":   func(_, file string) error { return join(os.WriteFile(file, nil, 0o600), os.Chmod(file, 0o666)) },
+		"a link for the file": func(_, file string) error { return os.Symlink(victim, file) },
+		"a pipe":              func(_, file string) error { return syscall.Mkfifo(file, 0o600) },
+		"a directory":         func(_, file string) error { return os.Mkdir(file, 0o700) },
+		"another user's file": func(_, file string) error {
+			return join(os.WriteFile(file, nil, 0o600), os.Chown(file, 1, 1))
+		},
+		"a file that others write": func(_, file string) error {
+			return join(os.WriteFile(file, nil, 0o600), os.Chmod(file, 0o666))
+		},
 		"a directory of everybody's": func(dir, _ string) error { return os.Chmod(dir, 0o777) },
 		"another user's directory":   func(dir, _ string) error { return os.Chown(dir, 1, 1) },
 		"a link for the directory": func(dir, _ string) error {

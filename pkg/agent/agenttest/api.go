@@ -84,7 +84,9 @@ func (a *API) WriteKubeconfig(path string) {
 	a.mu.Lock()
 	token := a.token
 	a.mu.Unlock()
-	ca := base64.StdEncoding.EncodeToString(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.server.Certificate().Raw}))
+	ca := base64.StdEncoding.EncodeToString(pem.EncodeToMemory(&pem.Block{
+		Type: "CERTIFICATE", Bytes: a.server.Certificate().Raw,
+	}))
 	text := fmt.Sprintf(`{"apiVersion": "v1", "kind": "Config", "current-context": "c",
 		"clusters": [{"name": "c", "cluster": {"server": %q, "certificate-authority-data": %q}}],
 		"contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}], "users": [{"name": "u", "user": {"token": %q}}]}`, a.server.URL, ca, token)
@@ -190,7 +192,8 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		fail(w, apierrors.NewServiceUnavailable("down"))
 	case token != "" && r.Header.Get("Authorization") != "Bearer "+token:
 		fail(w, apierrors.NewUnauthorized("who is that?"))
-	case r.Method != http.MethodGet || r.URL.Path != "/api/v1/pods" || query.Get("fieldSelector") != "spec.nodeName="+a.node:
+	case r.Method != http.MethodGet || r.URL.Path != "/api/v1/pods" ||
+		query.Get("fieldSelector") != "spec.nodeName="+a.node:
 		a.t.Errorf("the API server was asked for %s %s", r.Method, r.URL)
 		fail(w, apierrors.NewForbidden(schema.GroupResource{Resource: "pods"}, "", nil))
 	case !strings.Contains(r.Header.Get("Accept"), "as=PartialObjectMetadata"):
@@ -213,7 +216,9 @@ func (a *API) list(w http.ResponseWriter, from string) {
 		return
 	}
 	a.lists++
-	list := metav1.PartialObjectMetadataList{TypeMeta: metav1.TypeMeta{APIVersion: "meta.k8s.io/v1", Kind: "PartialObjectMetadataList"}}
+	list := metav1.PartialObjectMetadataList{
+		TypeMeta: metav1.TypeMeta{APIVersion: "meta.k8s.io/v1", Kind: "PartialObjectMetadataList"},
+	}
 	list.ResourceVersion = strconv.Itoa(a.version)
 	for _, uid := range slices.Sorted(maps.Keys(a.pods)) {
 		list.Items = append(list.Items, *a.pods[uid])
@@ -245,7 +250,8 @@ func (a *API) watch(w http.ResponseWriter, r *http.Request, from string, initial
 			send(watch.Added, pod)
 		}
 		end := Pod("", nil)
-		end.ObjectMeta = metav1.ObjectMeta{ResourceVersion: strconv.Itoa(a.version), Annotations: map[string]string{metav1.InitialEventsAnnotationKey: "true"}}
+		end.ObjectMeta = metav1.ObjectMeta{ResourceVersion: strconv.Itoa(a.version),
+			Annotations: map[string]string{metav1.InitialEventsAnnotationKey: "true"}}
 		send(watch.Bookmark, end)
 		at = a.version
 	}

@@ -33,7 +33,8 @@ type CRI struct {
 
 // NewCRI starts an engine at a socket.
 func NewCRI(t testing.TB, path string) *CRI {
-	c := &CRI{t: t, path: path, sandboxes: map[string]*cri.PodSandbox{}, hidden: map[string]bool{}, asked: map[string]int{}}
+	c := &CRI{t: t, path: path, sandboxes: map[string]*cri.PodSandbox{}, hidden: map[string]bool{},
+		asked: map[string]int{}}
 	c.Start()
 	t.Cleanup(c.Stop)
 	return c
@@ -67,7 +68,10 @@ func (c *CRI) Put(id, uid string, created int64, hidden bool, labels map[string]
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.sandboxes[id] = &cri.PodSandbox{
-		Id: id, Metadata: &cri.PodSandboxMetadata{Name: "pod", Namespace: "default", Uid: uid}, CreatedAt: created, Labels: labels,
+		Id:        id,
+		Metadata:  &cri.PodSandboxMetadata{Name: "pod", Namespace: "default", Uid: uid},
+		CreatedAt: created,
+		Labels:    labels,
 	}
 	c.hidden[id] = hidden
 }
@@ -93,7 +97,8 @@ func (c *CRI) ListPodSandbox(context.Context, *cri.ListPodSandboxRequest) (*cri.
 }
 
 // PodSandboxStatus implements CRI.
-func (c *CRI) PodSandboxStatus(_ context.Context, r *cri.PodSandboxStatusRequest) (*cri.PodSandboxStatusResponse, error) {
+func (c *CRI) PodSandboxStatus(_ context.Context,
+	r *cri.PodSandboxStatusRequest) (*cri.PodSandboxStatusResponse, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.asked[r.PodSandboxId]++
