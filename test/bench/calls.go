@@ -84,7 +84,8 @@ func benchCalls(rounds int) error {
 		}
 	}
 
-	fmt.Printf("nanoseconds of CPU a call, least of %d interleaved rounds\n\n| | %s | %s | %s |\n|---|---|---|---|\n", rounds, timed[0].name, timed[1].name, timed[2].name)
+	fmt.Printf("nanoseconds of CPU a call, least of %d interleaved rounds\n\n| | %s | %s | %s |\n|---|---|---|---|\n",
+		rounds, timed[0].name, timed[1].name, timed[2].name)
 	for _, v := range variants {
 		fmt.Printf("| %s |", v.name)
 		for _, w := range timed {
@@ -97,7 +98,8 @@ func benchCalls(rounds int) error {
 		fmt.Printf("| %s |", v.name)
 		for _, w := range timed {
 			none := least(figures["nothing"+w.name])
-			fmt.Printf(" %.2fx |", (least(figures[v.name+w.name])-none)/(least(figures["cgroup looked up in a hash"+w.name])-none))
+			fmt.Printf(" %.2fx |",
+				(least(figures[v.name+w.name])-none)/(least(figures["cgroup looked up in a hash"+w.name])-none))
 		}
 		fmt.Println()
 	}

@@ -67,7 +67,8 @@ func benchCluster(int) error {
 		if err != nil {
 			return fmt.Errorf("%s of %d nodes: %w", c.verb, c.nodes, err)
 		}
-		fmt.Printf("| %s, %s | %d | %d | %.1f | %d | %.1f | %.1f | %.0f |", c.verb, c.form, c.nodes, c.nodes*c.rate, r.Connected, r.Lines,
+		fmt.Printf("| %s, %s | %d | %d | %.1f | %d | %.1f | %.1f | %.0f |", c.verb, c.form, c.nodes,
+			c.nodes*c.rate, r.Connected, r.Lines,
 			r.CPU/float64(max(r.Lines, 1))*1e6, r.CPU, r.RSS)
 		if c.verb == "follow" {
 			fmt.Printf(" %.0f | %.0f | %.0f | %d |\n", r.Latency*1e3, r.Latency99*1e3, r.LatencyMax*1e3, r.Disorder)
@@ -174,7 +175,8 @@ func clusterClient(verb, form, url string) error {
 }
 
 // follow follows for the time of the measurement.
-func follow(ctx context.Context, cancel context.CancelFunc, c *cluster.Cluster, form string, start time.Time, r *clusterResult) error {
+func follow(ctx context.Context, cancel context.CancelFunc, c *cluster.Cluster, form string, start time.Time,
+	r *clusterResult) error {
 	var measuring atomic.Bool
 	var mu sync.Mutex
 	var latencies []float64
@@ -235,7 +237,8 @@ func follow(ctx context.Context, cancel context.CancelFunc, c *cluster.Cluster, 
 	}
 	r.Wall, r.CPU, r.Lines = time.Since(wall).Seconds(), cpu()-before, len(latencies)
 	sort.Float64s(latencies)
-	r.Latency, r.Latency99, r.LatencyMax = latencies[len(latencies)/2], latencies[len(latencies)*99/100], latencies[len(latencies)-1]
+	r.Latency, r.Latency99, r.LatencyMax = latencies[len(latencies)/2], latencies[len(latencies)*99/100],
+		latencies[len(latencies)-1]
 	return nil
 }
 

@@ -57,7 +57,8 @@ func benchShim(rounds int) (err error) {
 		}
 	}
 	config := filepath.Join(dir, "config.toml")
-	if err := os.WriteFile(config, fmt.Appendf(nil, "runtime = %q\npin-dir = %q\n", runtime, benchDir), 0o600); err != nil {
+	if err := os.WriteFile(config, fmt.Appendf(nil, "runtime = %q\npin-dir = %q\n", runtime, benchDir),
+		0o600); err != nil {
 		return err
 	}
 	environment := append(os.Environ(), "RUNC_TRACE_CONFIG="+config, "BAREEXEC_TARGET="+runtime)
@@ -65,7 +66,8 @@ func benchShim(rounds int) (err error) {
 	state := func(int) []string { return []string{"--root", dir, "state", "bench"} }
 	createIn := func(bundle string) func(int) []string {
 		return func(n int) []string {
-			return []string{"--root", dir, "--log", "/dev/null", "--log-format", "json", "create", "--bundle", bundle, "bench" + strconv.Itoa(n)}
+			return []string{"--root", dir, "--log", "/dev/null", "--log-format", "json", "create", "--bundle", bundle,
+				"bench" + strconv.Itoa(n)}
 		}
 	}
 	create := createIn(bundle)
@@ -132,19 +134,30 @@ func buildShims(dir string) (runtime, bare, shim string, err error) {
 
 var (
 	containerdAnnotations = map[string]string{
-		"io.kubernetes.cri.container-name": "app", "io.kubernetes.cri.container-type": "container",
-		"io.kubernetes.cri.image-name": "registry.example/team/app:v1", "io.kubernetes.cri.sandbox-id": "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
-		"io.kubernetes.cri.sandbox-name": "app-7d9c5b8f4-x2x7q", "io.kubernetes.cri.sandbox-namespace": "default", "io.kubernetes.cri.sandbox-uid": "6b7a4c1e-3f52-4a0e-9d2b-0c1d2e3f4a5b",
+		"io.kubernetes.cri.container-name":    "app",
+		"io.kubernetes.cri.container-type":    "container",
+		"io.kubernetes.cri.image-name":        "registry.example/team/app:v1",
+		"io.kubernetes.cri.sandbox-id":        "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
+		"io.kubernetes.cri.sandbox-name":      "app-7d9c5b8f4-x2x7q",
+		"io.kubernetes.cri.sandbox-namespace": "default",
+		"io.kubernetes.cri.sandbox-uid":       "6b7a4c1e-3f52-4a0e-9d2b-0c1d2e3f4a5b",
 	}
 	crioAnnotations = map[string]string{
-		"io.kubernetes.cri-o.Metadata": `{"name":"app"}`, "io.kubernetes.cri-o.ContainerType": "container", "io.kubernetes.cri-o.SandboxID": strings.Repeat("5", 64),
-		"io.kubernetes.cri-o.Name": "k8s_app_app-7d9c5b8f4-x2x7q_default_6b7a4c1e-3f52-4a0e-9d2b-0c1d2e3f4a5b_0", "io.kubernetes.cri-o.ImageName": "registry.example/team/app:v1",
-		"io.kubernetes.cri-o.Labels": `{"io.kubernetes.container.name":"app","io.kubernetes.pod.name":"app-7d9c5b8f4-x2x7q","io.kubernetes.pod.namespace":"default","io.kubernetes.pod.uid":"6b7a4c1e-3f52-4a0e-9d2b-0c1d2e3f4a5b"}`,
+		"io.kubernetes.cri-o.Metadata":      `{"name":"app"}`,
+		"io.kubernetes.cri-o.ContainerType": "container",
+		"io.kubernetes.cri-o.SandboxID":     strings.Repeat("5", 64),
+		"io.kubernetes.cri-o.Name":          "k8s_app_app-7d9c5b8f4-x2x7q_default_6b7a4c1e-3f52-4a0e-9d2b-0c1d2e3f4a5b_0",
+		"io.kubernetes.cri-o.ImageName":     "registry.example/team/app:v1",
+		"io.kubernetes.cri-o.Labels":        `{"io.kubernetes.container.name":"app","io.kubernetes.pod.name":"app-7d9c5b8f4-x2x7q","io.kubernetes.pod.namespace":"default","io.kubernetes.pod.uid":"6b7a4c1e-3f52-4a0e-9d2b-0c1d2e3f4a5b"}`,
 	}
 	sandboxAnnotations = map[string]string{
 		"io.kubernetes.cri-o.Metadata": `{"name":"app"}`, "io.kubernetes.cri-o.ContainerType": "sandbox",
 		"io.kubernetes.cri-o.Labels": `{"app.kubernetes.io/name":"app","app.kubernetes.io/instance":"app-prod","app.kubernetes.io/version":"1.2.3","team":"platform","pod-template-hash":"7d9c5b8f4"}`,
-		"app.kubernetes.io/name":     "app", "app.kubernetes.io/instance": "app-prod", "app.kubernetes.io/version": "1.2.3", "team": "platform", "pod-template-hash": "7d9c5b8f4",
+		"app.kubernetes.io/name":     "app",
+		"app.kubernetes.io/instance": "app-prod",
+		"app.kubernetes.io/version":  "1.2.3",
+		"team":                       "platform",
+		"pod-template-hash":          "7d9c5b8f4",
 	}
 )
 
@@ -157,8 +170,9 @@ func writeBundle(dir string, annotations map[string]string) (string, error) {
 		Annotations: annotations,
 		Linux: &specs.Linux{
 			CgroupsPath: "/kubepods/burstable/pod6b7a4c1e-3f52-4a0e-9d2b-0c1d2e3f4a5b/bench",
-			Namespaces:  []specs.LinuxNamespace{{Type: specs.PIDNamespace}, {Type: specs.MountNamespace}, {Type: specs.IPCNamespace}, {Type: specs.UTSNamespace}},
-			Seccomp:     &specs.LinuxSeccomp{DefaultAction: specs.ActErrno},
+			Namespaces: []specs.LinuxNamespace{{Type: specs.PIDNamespace}, {Type: specs.MountNamespace},
+				{Type: specs.IPCNamespace}, {Type: specs.UTSNamespace}},
+			Seccomp: &specs.LinuxSeccomp{DefaultAction: specs.ActErrno},
 		},
 	}
 	allowed := specs.LinuxSyscall{Action: specs.ActAllow}
@@ -167,7 +181,8 @@ func writeBundle(dir string, annotations map[string]string) (string, error) {
 	}
 	spec.Linux.Seccomp.Syscalls = []specs.LinuxSyscall{allowed}
 	for n := range 40 {
-		spec.Mounts = append(spec.Mounts, specs.Mount{Destination: fmt.Sprintf("/mnt/%d", n), Type: "bind", Source: fmt.Sprintf("/var/lib/kubelet/pods/volume-%d", n), Options: []string{"rbind", "rprivate", "ro"}})
+		spec.Mounts = append(spec.Mounts, specs.Mount{Destination: fmt.Sprintf("/mnt/%d", n), Type: "bind",
+			Source: fmt.Sprintf("/var/lib/kubelet/pods/volume-%d", n), Options: []string{"rbind", "rprivate", "ro"}})
 	}
 	text, err := json.Marshal(spec)
 	if err != nil {

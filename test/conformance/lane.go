@@ -115,7 +115,8 @@ func (w workshop) do(ctx context.Context, lane int, j job) (ending, error) {
 	c := exec.CommandContext(ctx, "sh", script, name, j.suite.view, tmp, j.variant.program, runc,
 		"script", "-qec", "bats --tap tests/integration/"+j.file+" >/tmp/tap 2>&1", "/dev/null")
 	c.Dir = j.suite.directory
-	c.Env = append(os.Environ(), "RUNC="+filepath.Join(runc, "runc"), "PATH="+j.suite.real+":"+os.Getenv("PATH"), "TMPDIR=/tmp",
+	c.Env = append(os.Environ(), "RUNC="+filepath.Join(runc, "runc"),
+		"PATH="+j.suite.real+":"+os.Getenv("PATH"), "TMPDIR=/tmp",
 		unregistered.DirEnv+"="+filepath.Join(w.scratch, "run"))
 	if j.variant.configuration != "" {
 		c.Env = append(c.Env, config.PathEnv+"="+j.variant.configuration)

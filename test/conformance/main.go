@@ -114,7 +114,8 @@ func run(ctx context.Context, quick bool, names, files string, lanes, again int)
 func (s *suite) report(ctx context.Context, w workshop, ends results, again int) (bool, error) {
 	bare := ends.of(s, s.variants[0])
 	n := bare.count()
-	fmt.Printf("\n%s, by itself: %d tests, %d pass, %d fail, %d are skipped\n", s.name, len(bare), n.passed, n.failed, n.skipped)
+	fmt.Printf("\n%s, by itself: %d tests, %d pass, %d fail, %d are skipped\n", s.name, len(bare),
+		n.passed, n.failed, n.skipped)
 	if n.passed <= n.failed+n.skipped && !s.crun || n.passed == 0 {
 		return false, fmt.Errorf("%s by itself passes too few tests for a comparison to mean anything:\n%s", s.name, bare)
 	}
@@ -150,7 +151,8 @@ func (s *suite) report(ctx context.Context, w workshop, ends results, again int)
 // settle runs a file alone, with the bare runtime and with a variant in turns. If the first rounds all agree, it
 // stops. Otherwise it runs all rounds: stopping at the first agreement would select the result. It returns every
 // test on which a round disagreed, with the number of times that it ended in each way.
-func (s *suite) settle(ctx context.Context, w workshop, v variant, file string, most int) (disputed []dispute, rounds int, err error) {
+func (s *suite) settle(ctx context.Context, w workshop, v variant, file string,
+	most int) (disputed []dispute, rounds int, err error) {
 	const enough = 3
 	var bare, shim []ending
 	for agreed := true; rounds < most && (!agreed || rounds < enough); rounds++ {

@@ -74,11 +74,14 @@ func suites(ctx context.Context, quick bool) ([]*suite, error) {
 	}
 	return append(list,
 		// In this view runc finds a hierarchy without controllers: this suite tests the placement of cgroups.
-		&suite{name: "runc " + version + " on cgroup v2 alone", version: version, view: "unified", files: regexp.MustCompile(`^(cgroup|create|delete|exec|hooks|kill|run|start|update|userns)`)},
-		&suite{name: packaged + " " + string(number[1]), version: "v" + string(number[1]), program: packaged, view: "host", files: everything},
+		&suite{name: "runc " + version + " on cgroup v2 alone", version: version, view: "unified",
+			files: regexp.MustCompile(`^(cgroup|create|delete|exec|hooks|kill|run|start|update|userns)`)},
+		&suite{name: packaged + " " + string(number[1]), version: "v" + string(number[1]), program: packaged,
+			view: "host", files: everything},
 		// crun refuses hybrid hosts, and has different messages. tty.bats is left out: with bare crun 1.8.1, every
 		// test of "exec" with a terminal fails sometimes, from one in six to one in a hundred times.
-		&suite{name: crun, version: version, program: crun, view: "unified", crun: true, files: regexp.MustCompile(`^(create|cwd|delete|env|exec|kill|list|pause|ps|root|run|spec|start|start_detached|start_hello|state|umask)\.bats$`)},
+		&suite{name: crun, version: version, program: crun, view: "unified", crun: true,
+			files: regexp.MustCompile(`^(create|cwd|delete|env|exec|kill|list|pause|ps|root|run|spec|start|start_detached|start_hello|state|umask)\.bats$`)},
 	), nil
 }
 

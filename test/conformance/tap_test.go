@@ -47,8 +47,10 @@ func TestParse(t *testing.T) {
 }
 
 func TestDifferences(t *testing.T) {
-	bare := ending{"a.bats: same": "ok", "a.bats: other": "ok", "b.bats: gone": "ok", "b.bats: elsewhere": "failed in line 1"}
-	shim := ending{"a.bats: same": "ok", "a.bats: other": "failed in line 2", "b.bats: new": "ok", "b.bats: elsewhere": "failed in line 2"}
+	bare := ending{"a.bats: same": "ok", "a.bats: other": "ok", "b.bats: gone": "ok",
+		"b.bats: elsewhere": "failed in line 1"}
+	shim := ending{"a.bats: same": "ok", "a.bats: other": "failed in line 2", "b.bats: new": "ok",
+		"b.bats: elsewhere": "failed in line 2"}
 	want := differenceList{
 		{"a.bats: other", "ok", "failed in line 2"},
 		{"b.bats: elsewhere", "failed in line 1", "failed in line 2"},
@@ -86,13 +88,20 @@ func TestDisputes(t *testing.T) {
 	}{
 		{"always the same", of("ok", "ok"), of("ok", "ok"), nil},
 		{"fails the same", of("failed", "failed"), of("failed", "failed"), nil},
-		{"as unsteady", of("ok", "failed"), of("failed", "ok"), []dispute{{"a.bats: test", `1 times "failed", 1 times "ok"`, `1 times "failed", 1 times "ok"`, false}}},
-		{"steadier", of("ok", "failed"), of("ok", "ok"), []dispute{{"a.bats: test", `1 times "failed", 1 times "ok"`, `2 times "ok"`, false}}},
-		{"always different", of("ok", "ok"), of("failed", "failed"), []dispute{{"a.bats: test", `2 times "ok"`, `2 times "failed"`, true}}},
-		{"once different", of("ok", "ok", "ok"), of("ok", "failed", "ok"), []dispute{{"a.bats: test", `3 times "ok"`, `1 times "failed", 2 times "ok"`, true}}},
-		{"seldom different", of("ok", "ok", "ok", "ok"), of("ok", "failed", "ok", "ok"), []dispute{{"a.bats: test", `4 times "ok"`, `1 times "failed", 3 times "ok"`, false}}},
-		{"fails elsewhere", of("failed in line 1"), of("failed in line 2"), []dispute{{"a.bats: test", `1 times "failed in line 1"`, `1 times "failed in line 2"`, true}}},
-		{"is gone", of("ok", "ok"), of("ok", ""), []dispute{{"a.bats: test", `2 times "ok"`, `1 times "", 1 times "ok"`, true}}},
+		{"as unsteady", of("ok", "failed"), of("failed", "ok"),
+			[]dispute{{"a.bats: test", `1 times "failed", 1 times "ok"`, `1 times "failed", 1 times "ok"`, false}}},
+		{"steadier", of("ok", "failed"), of("ok", "ok"),
+			[]dispute{{"a.bats: test", `1 times "failed", 1 times "ok"`, `2 times "ok"`, false}}},
+		{"always different", of("ok", "ok"), of("failed", "failed"),
+			[]dispute{{"a.bats: test", `2 times "ok"`, `2 times "failed"`, true}}},
+		{"once different", of("ok", "ok", "ok"), of("ok", "failed", "ok"),
+			[]dispute{{"a.bats: test", `3 times "ok"`, `1 times "failed", 2 times "ok"`, true}}},
+		{"seldom different", of("ok", "ok", "ok", "ok"), of("ok", "failed", "ok", "ok"),
+			[]dispute{{"a.bats: test", `4 times "ok"`, `1 times "failed", 3 times "ok"`, false}}},
+		{"fails elsewhere", of("failed in line 1"), of("failed in line 2"),
+			[]dispute{{"a.bats: test", `1 times "failed in line 1"`, `1 times "failed in line 2"`, true}}},
+		{"is gone", of("ok", "ok"), of("ok", ""),
+			[]dispute{{"a.bats: test", `2 times "ok"`, `1 times "", 1 times "ok"`, true}}},
 		{"is new", of(""), of("ok"), []dispute{{"a.bats: test", `1 times ""`, `1 times "ok"`, true}}},
 	} {
 		if diff := cmp.Diff(test.want, disputes(test.bare, test.shim), cmp.AllowUnexported(dispute{})); diff != "" {

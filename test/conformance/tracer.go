@@ -25,7 +25,8 @@ func loadTracer(scratch string) (*tracer, error) {
 			return nil, err
 		}
 	}
-	build := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w -E runc_trace_entry", "-o", filepath.Join(t.shim, "runc"), "./cmd/runc-trace")
+	build := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w -E runc_trace_entry", "-o",
+		filepath.Join(t.shim, "runc"), "./cmd/runc-trace")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if text, err := build.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("building the shim: %w\n%s", err, text)

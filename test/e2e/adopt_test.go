@@ -42,11 +42,13 @@ func (x *tracer) adopt(runtime string) string {
 
 func (x *tracer) tryAdopt(runtime string, flags ...string) outcome {
 	x.t.Helper()
-	script := `mount -t tmpfs tmpfs /run && mkdir /run/` + runtime + ` && mount --bind ` + x.state() + ` /run/` + runtime + ` && exec "$@"`
+	script := `mount -t tmpfs tmpfs /run && mkdir /run/` + runtime + ` && mount --bind ` + x.state() + ` /run/` +
+		runtime + ` && exec "$@"`
 	before := x.within
 	defer func() { x.within = before }()
 	x.within = append(slices.Clone(before), "unshare", "--mount", "--propagation=slave", "sh", "-c", script, "sh")
-	return x.run(tracectlPath, append([]string{"load", "--recordings=16", "--identities=64", "--exec-log-size=1MiB"}, flags...)...)
+	return x.run(tracectlPath,
+		append([]string{"load", "--recordings=16", "--identities=64", "--exec-log-size=1MiB"}, flags...)...)
 }
 
 func (x *tracer) state() string { return filepath.Join(x.dir, "state") }
@@ -126,7 +128,8 @@ func TestAdopt(t *testing.T) {
 		t.Errorf("load says %q", out)
 	}
 	running := []string{
-		"flat running recorded: yes, adopted: true", "nested running recorded: yes, adopted: true", "pause running recorded: no, adopted: true",
+		"flat running recorded: yes, adopted: true", "nested running recorded: yes, adopted: true",
+		"pause running recorded: no, adopted: true",
 		"paused running recorded: yes, adopted: true", "waiting created recorded: yes, adopted: true",
 	}
 	x.expectAdopted(running...)
@@ -139,13 +142,21 @@ func TestAdopt(t *testing.T) {
 			t.Errorf("init of %s is %d, not %d", c.ContainerID, c.Init, want)
 		}
 		// It was started shortly before the programs were loaded.
-		if at := c.Created; at.After(before) || before.Sub(*at) > time.Minute || (c.Started == nil) != (want == 0) || c.Started != nil && !c.Started.Equal(*at) {
+		if at := c.Created; at.After(before) || before.Sub(*at) > time.Minute || (c.Started == nil) != (want == 0) ||
+			c.Started != nil && !c.Started.Equal(*at) {
 			t.Errorf("%s was created at %v and started at %v; before %v", c.ContainerID, at, c.Started, before)
 		}
 		if c.ContainerID == "flat" {
 			want := Identity{
-				Namespace: "default", Pod: "flat", PodUID: "uid-of-flat", Container: "flat", ContainerID: "flat",
-				SandboxID: "sandbox-of-flat", Image: "docker.io/library/busybox:flat", Engine: "containerd", Labels: map[string]string{"app": "flat"},
+				Namespace:   "default",
+				Pod:         "flat",
+				PodUID:      "uid-of-flat",
+				Container:   "flat",
+				ContainerID: "flat",
+				SandboxID:   "sandbox-of-flat",
+				Image:       "docker.io/library/busybox:flat",
+				Engine:      "containerd",
+				Labels:      map[string]string{"app": "flat"},
 			}
 			if diff := cmp.Diff(want, c.Identity); diff != "" {
 				t.Errorf("identity (-want +got):\n%s", diff)
@@ -159,7 +170,8 @@ func TestAdopt(t *testing.T) {
 			execs := x.execs("--pod="+name, "--container="+name)
 			return len(execs) > 0 && execs[0].Path == "/bin/usleep" && execs[0].PPID == x.pid(runcPath, name)
 		})
-		if calls := x.calls("default/" + name + "/" + name); !slices.ContainsFunc(calls, func(c callJSON) bool { return c.Comm == "sh" && strings.HasPrefix(c.Syscall, "wait") }) {
+		if calls := x.calls("default/" + name + "/" + name); !slices.ContainsFunc(calls,
+			func(c callJSON) bool { return c.Comm == "sh" && strings.HasPrefix(c.Syscall, "wait") }) {
 			t.Errorf("%s: %d calls, none of the shell that waits", name, len(calls))
 		}
 	}
@@ -235,7 +247,8 @@ func (x *tracer) nest(id, path string) uint64 {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		x.t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(dir, "cgroup.procs"), []byte(strconv.Itoa(x.pid(runcPath, id))), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "cgroup.procs"),
+		[]byte(strconv.Itoa(x.pid(runcPath, id))), 0o644); err != nil {
 		x.t.Fatal(err)
 	}
 	var s unix.Stat_t
@@ -261,7 +274,8 @@ func (x *tracer) removeNested(id string, paths ...string) {
 // TestAdoptTells reports containers that cannot be adopted, and adopts the rest.
 func TestAdoptTells(t *testing.T) {
 	x := prepare(t)
-	x.plain(runcPath, "create", "--bundle", x.write(bundle{id: "mypod", args: endsWith7, annotations: pod("mypod", nil)}), "mypod")
+	x.plain(runcPath, "create", "--bundle",
+		x.write(bundle{id: "mypod", args: endsWith7, annotations: pod("mypod", nil)}), "mypod")
 	for _, id := range []string{"broken", "broken2"} {
 		if err := os.MkdirAll(filepath.Join(x.state(), id), 0o700); err != nil {
 			t.Fatal(err)
@@ -304,7 +318,8 @@ func TestAdoptMoreThanFit(t *testing.T) {
 // a running one, registered twice, or without its beginning.
 func TestAdoptBesideShim(t *testing.T) {
 	x := load(t)
-	x.plain(runcPath, "create", "--bundle", x.write(bundle{id: "before", args: endsWith7, annotations: pod("before", nil)}), "before")
+	x.plain(runcPath, "create", "--bundle",
+		x.write(bundle{id: "before", args: endsWith7, annotations: pod("before", nil)}), "before")
 	x.plain(runcPath, "start", "before")
 	stop := make(chan struct{})
 	var adopting sync.WaitGroup
@@ -331,7 +346,9 @@ func TestAdoptBesideShim(t *testing.T) {
 		x.start(bundle{id: id, args: endsWith7, annotations: pod(id, nil)})
 		want = append(want, id+" running recorded: yes, adopted: false")
 	}
-	eventually(t, "all run, and the one that ran before is adopted", func() bool { return x.status().Containers.Running == 11 })
+	eventually(t, "all run, and the one that ran before is adopted", func() bool {
+		return x.status().Containers.Running == 11
+	})
 	close(stop)
 	adopting.Wait()
 	if rounds < 2 {
@@ -355,7 +372,8 @@ func TestAdoptCrun(t *testing.T) {
 	x := prepare(t)
 	x.unify()
 	x.useRuntime(crun)
-	x.plain(crun, "create", "--bundle", x.write(bundle{id: "mypod", args: endsWith7, annotations: pod("mypod", map[string]string{"app": "web"})}), "mypod")
+	x.plain(crun, "create", "--bundle",
+		x.write(bundle{id: "mypod", args: endsWith7, annotations: pod("mypod", map[string]string{"app": "web"})}), "mypod")
 	x.plain(crun, "start", "mypod")
 	x.adopt("crun")
 	x.expectAdopted("mypod running recorded: yes, adopted: true")

@@ -39,7 +39,8 @@ func (x *tracer) agent(flags ...string) *agentRun {
 	socket := filepath.Join(x.t.TempDir(), "agent.sock")
 	command := []string{
 		"--bounding-set=-all,+bpf,+perfmon", "--inh-caps=-all", "--no-new-privs",
-		tracectlPath, "agent", "--node=node", "--listen=unix://" + socket, "--docker-socket=/nowhere", "--no-adopt", "--check-socket=" + filepath.Join(filepath.Dir(socket), "check.sock"),
+		tracectlPath, "agent", "--node=node", "--listen=unix://" + socket, "--docker-socket=/nowhere", "--no-adopt",
+		"--check-socket=" + filepath.Join(filepath.Dir(socket), "check.sock"),
 	}
 	a := &agentRun{x.spawn("setpriv", append(command, flags...)...), socket}
 	x.t.Cleanup(func() { _ = a.cmd.Process.Kill(); _ = a.cmd.Wait() })
@@ -71,7 +72,8 @@ func (a *agentRun) ready(but string) {
 	for end := time.Now().Add(2 * time.Minute); ; time.Sleep(20 * time.Millisecond) {
 		code, text := a.get("/readyz")
 		last = fmt.Sprint(code, " ", text)
-		if but == "" && code == http.StatusOK || but != "" && code == http.StatusServiceUnavailable && strings.Contains(text, but) {
+		if but == "" && code == http.StatusOK ||
+			but != "" && code == http.StatusServiceUnavailable && strings.Contains(text, but) {
 			return
 		}
 		if time.Now().After(end) {
@@ -119,7 +121,9 @@ func (x *tracer) labels(source bpf.LabelSource, name string) map[string]string {
 // hasLabels waits until the store has the wanted labels.
 func (x *tracer) hasLabels(source bpf.LabelSource, name string, want map[string]string) {
 	x.t.Helper()
-	eventually(x.t, fmt.Sprintf("%v has %v of %s", source, want, name), func() bool { return cmp.Equal(want, x.labels(source, name)) })
+	eventually(x.t, fmt.Sprintf("%v has %v of %s", source, want, name), func() bool {
+		return cmp.Equal(want, x.labels(source, name))
+	})
 }
 
 // crowd makes the cgroups of pods, each with a sandbox and a container, and more containers in the first pods.
@@ -284,7 +288,8 @@ func TestAgentIsSmall(t *testing.T) {
 	scrape := (a.cpu() - before) / 10
 	resident := a.kibibytes("VmRSS")
 	t.Logf("resident %d KiB (of its own %d, files and shared %d; at most %d); idle for %v: %v of CPU, %.2f%%; a scrape: %v",
-		resident, a.kibibytes("RssAnon"), resident-a.kibibytes("RssAnon"), a.kibibytes("VmHWM"), window, idle, 100*idle.Seconds()/window.Seconds(), scrape)
+		resident, a.kibibytes("RssAnon"), resident-a.kibibytes("RssAnon"), a.kibibytes("VmHWM"), window, idle,
+		100*idle.Seconds()/window.Seconds(), scrape)
 	if limit := 80 << 10; a.kibibytes("VmHWM") > limit {
 		t.Errorf("it took %d KiB, want at most %d", a.kibibytes("VmHWM"), limit)
 	}

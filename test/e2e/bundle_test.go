@@ -68,7 +68,8 @@ func (x *tracer) write(b bundle) string {
 		Linux: &specs.Linux{
 			CgroupsPath: cgroup,
 			Seccomp:     b.seccomp,
-			Namespaces:  []specs.LinuxNamespace{{Type: specs.PIDNamespace}, {Type: specs.MountNamespace}, {Type: specs.IPCNamespace}},
+			Namespaces: []specs.LinuxNamespace{{Type: specs.PIDNamespace}, {Type: specs.MountNamespace},
+				{Type: specs.IPCNamespace}},
 		},
 	}
 	text, err := json.Marshal(spec)

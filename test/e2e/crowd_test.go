@@ -127,7 +127,8 @@ func TestCrowd(t *testing.T) {
 		t.Errorf("still pending: %q", pending)
 	}
 	inParallel(8, crowd, func(n int) { x.expectQuiet("delete", containers[n].id) })
-	if dropped := x.status().Dropped; dropped["noIdentity"]+dropped["noRing"]+dropped["noBinding"]+dropped["pendingStale"]+dropped["pendingElsewhere"] != 0 {
+	if dropped := x.status().Dropped; dropped["noIdentity"]+dropped["noRing"]+dropped["noBinding"]+dropped["pendingStale"]+
+		dropped["pendingElsewhere"] != 0 {
 		t.Errorf("dropped: %v", dropped)
 	}
 }
@@ -136,7 +137,8 @@ func TestCrowd(t *testing.T) {
 func killAtExec() []string {
 	directory, name := filepath.Split(runcPath)
 	// The shim spells the runtime's path this way: see pkg/shim.
-	return []string{"strace", "-f", "-qq", "-o", "/dev/null", "-P", directory + "./" + name, "-e", "inject=execve:signal=KILL"}
+	return []string{"strace", "-f", "-qq", "-o", "/dev/null", "-P", directory + "./" + name, "-e",
+		"inject=execve:signal=KILL"}
 }
 
 // killAtOnce returns a command that kills a shim at its start: the Go runtime makes more calls than these before main.

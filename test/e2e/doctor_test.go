@@ -141,7 +141,8 @@ func TestDoctorOfUsers(t *testing.T) {
 		}
 	}
 	x.within = []string{"setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--bounding-set=-all"}
-	checks := x.doctor("privileges fail", "kernel ok", "btf ok", "ebpf -", "configuration ok", "runtime ok", "loaded -", "containers -")
+	checks := x.doctor("privileges fail", "kernel ok", "btf ok", "ebpf -", "configuration ok", "runtime ok",
+		"loaded -", "containers -")
 	x.within = nil
 	if c := checks["privileges"]; !strings.HasPrefix(c.Detail, "user ID 65534 ") || c.Remedy != "sudo tracectl doctor" {
 		t.Errorf("%+v", c)

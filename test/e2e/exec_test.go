@@ -44,12 +44,17 @@ func TestSelectors(t *testing.T) {
 	x := load(t)
 	bundles := []bundle{
 		{id: "one", args: []string{"/bin/sh", "-c", "/bin/true; /bin/hostname; :"}, annotations: map[string]string{
-			"io.container.manager": "cri-o", "io.kubernetes.cri-o.ContainerType": "container", "io.kubernetes.cri-o.SandboxID": "pause",
-			"io.kubernetes.pod.name": "one", "io.kubernetes.pod.namespace": "shop", "io.kubernetes.container.name": "main",
+			"io.container.manager":              "cri-o",
+			"io.kubernetes.cri-o.ContainerType": "container",
+			"io.kubernetes.cri-o.SandboxID":     "pause",
+			"io.kubernetes.pod.name":            "one",
+			"io.kubernetes.pod.namespace":       "shop",
+			"io.kubernetes.container.name":      "main",
 		}},
 		{id: "web", args: []string{"/bin/true"}, annotations: pod("web", map[string]string{"app": "web", "tier": "front"})},
 		{id: "db", args: []string{"/bin/true"}, annotations: pod("db", map[string]string{"app": "db", "tier": "back"})},
-		{id: "canary", args: []string{"/bin/true"}, annotations: pod("canary", map[string]string{"app": "web", "canary": ""})},
+		{id: "canary", args: []string{"/bin/true"},
+			annotations: pod("canary", map[string]string{"app": "web", "canary": ""})},
 		{id: "none", args: []string{"/bin/true"}},
 	}
 	tests := []struct {
@@ -76,9 +81,12 @@ func TestSelectors(t *testing.T) {
 		readers = append(readers, x.follow(test.flags...))
 	}
 	x.start(bundle{id: "pause", args: []string{"/bin/sleep", "1000"}, annotations: map[string]string{
-		"io.container.manager": "cri-o", "io.kubernetes.cri-o.ContainerType": "sandbox", "io.kubernetes.cri-o.SandboxID": "pause",
-		"io.kubernetes.pod.name": "one", "io.kubernetes.pod.namespace": "shop",
-		"io.kubernetes.cri-o.Labels": `{"myapp": "app-one", "io.kubernetes.pod.name": "one"}`,
+		"io.container.manager":              "cri-o",
+		"io.kubernetes.cri-o.ContainerType": "sandbox",
+		"io.kubernetes.cri-o.SandboxID":     "pause",
+		"io.kubernetes.pod.name":            "one",
+		"io.kubernetes.pod.namespace":       "shop",
+		"io.kubernetes.cri-o.Labels":        `{"myapp": "app-one", "io.kubernetes.pod.name": "one"}`,
 	}})
 	for _, b := range bundles {
 		if o := x.runContainer(b); o.code != 0 {
@@ -119,7 +127,8 @@ func TestSelectors(t *testing.T) {
 			}
 		}
 	}
-	want := []string{`shop one main sh 0 /bin/sh -c "/bin/true; /bin/hostname; :"`, "shop one main true 0 /bin/true", "shop one main hostname 0 /bin/hostname"}
+	want := []string{`shop one main sh 0 /bin/sh -c "/bin/true; /bin/hostname; :"`, "shop one main true 0 /bin/true",
+		"shop one main hostname 0 /bin/hostname"}
 	if diff := cmp.Diff(want, all[1:min(len(all), 4)]); diff != "" {
 		t.Errorf("without process IDs (-want +got):\n%s", diff)
 	}
@@ -218,7 +227,8 @@ func TestReaderLapped(t *testing.T) {
 	if err := reader.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
-	o := x.runContainer(simple("storm", "/bin/sh", "-c", fmt.Sprintf("i=1; while [ $i -lt %d ]; do /bin/true; i=$((i+1)); done", count)))
+	o := x.runContainer(simple("storm", "/bin/sh", "-c",
+		fmt.Sprintf("i=1; while [ $i -lt %d ]; do /bin/true; i=$((i+1)); done", count)))
 	if o.code != 0 {
 		t.Fatalf("%+v", o)
 	}

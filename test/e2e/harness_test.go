@@ -132,7 +132,8 @@ func prepare(t *testing.T) *tracer {
 func load(t *testing.T, flags ...string) *tracer {
 	t.Helper()
 	x := prepare(t)
-	x.tracectl(append([]string{"load", "--no-adopt", "--recordings=16", "--identities=64", "--exec-log-size=1MiB"}, flags...)...)
+	x.tracectl(append([]string{"load", "--no-adopt", "--recordings=16", "--identities=64", "--exec-log-size=1MiB"},
+		flags...)...)
 	return x
 }
 
@@ -200,7 +201,8 @@ type outcome struct {
 func (x *tracer) command(program string, args ...string) *exec.Cmd {
 	words := append(append(append([]string{}, x.within...), program), args...)
 	c := exec.Command(words[0], words[1:]...)
-	c.Env = []string{"PATH=" + os.Getenv("PATH"), config.PathEnv + "=" + x.config, abi.PinDirEnv + "=" + x.pins, unregistered.DirEnv + "=" + filepath.Join(x.dir, "run"), "TZ=UTC"}
+	c.Env = []string{"PATH=" + os.Getenv("PATH"), config.PathEnv + "=" + x.config, abi.PinDirEnv + "=" + x.pins,
+		unregistered.DirEnv + "=" + filepath.Join(x.dir, "run"), "TZ=UTC"}
 	c.Dir = x.dir
 	return c
 }

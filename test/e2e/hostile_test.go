@@ -62,7 +62,8 @@ func TestHostileText(t *testing.T) {
 	want := Identity{
 		Namespace: hostileText, Pod: hostileText, PodUID: hostileText, Container: hostileText, ContainerID: "hostile",
 		SandboxID: hostileText, Image: hostileText, Engine: "cri-o",
-		Labels: map[string]string{hostileText: hostileText, "invalid": "\ufffd\ufffd", "large-but-fits": strings.Repeat("é", 1<<10)},
+		Labels: map[string]string{hostileText: hostileText, "invalid": "\ufffd\ufffd",
+			"large-but-fits": strings.Repeat("é", 1<<10)},
 	}
 	var tried []string
 	for _, e := range execs {
@@ -71,7 +72,8 @@ func TestHostileText(t *testing.T) {
 		}
 		tried = append(tried, e.Errno+e.Path)
 	}
-	if diff := cmp.Diff([]string{"/bin/sh", "/bin/echo", "/bin/ls", "ENOENT/bin/" + hostileText + "\ufffd"}, tried); diff != "" {
+	if diff := cmp.Diff([]string{"/bin/sh", "/bin/echo", "/bin/ls", "ENOENT/bin/" + hostileText + "\ufffd"},
+		tried); diff != "" {
 		t.Errorf("execs (-want +got):\n%s", diff)
 	}
 	calls := x.calls("hostile")

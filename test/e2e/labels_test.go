@@ -51,9 +51,14 @@ func TestAuthorsLabels(t *testing.T) {
 	}
 	sandbox, _ := annotationsOf["cri-o"]("evil")
 	maps.Copy(sandbox, map[string]string{
-		"io.kubernetes.cri-o.Metadata": "{}", "io.container.manager": "libpod", "io.kubernetes.cri-o.ContainerType": "container",
-		"io.kubernetes.cri-o.SandboxID": "of-payments", "io.kubernetes.container.name": "POD", "runc-trace.label/app": "payments",
-		"io.kubernetes.cri-o.Labels": `{"app":"payments","team":"platform"}`, "app": "attacker",
+		"io.kubernetes.cri-o.Metadata":      "{}",
+		"io.container.manager":              "libpod",
+		"io.kubernetes.cri-o.ContainerType": "container",
+		"io.kubernetes.cri-o.SandboxID":     "of-payments",
+		"io.kubernetes.container.name":      "POD",
+		"runc-trace.label/app":              "payments",
+		"io.kubernetes.cri-o.Labels":        `{"app":"payments","team":"platform"}`,
+		"app":                               "attacker",
 	})
 	for _, test := range []struct {
 		name    string
@@ -63,10 +68,13 @@ func TestAuthorsLabels(t *testing.T) {
 		refused []string
 	}{
 		{"by the sandbox", "", nil, []string{"app=attacker", "team=platform"}, []string{"app=payments"}},
-		{"by the API server", "", map[string]string{"app": "attacker"}, []string{"app=attacker", "!team"}, []string{"app=payments", "team"}},
+		{"by the API server", "", map[string]string{"app": "attacker"}, []string{"app=attacker", "!team"},
+			[]string{"app=payments", "team"}},
 		{"the API server has no such label", "", map[string]string{}, []string{"!app"}, []string{"app=payments"}},
-		{"as the operator wants it", "[labels]\nprefixes = [\"runc-trace.label/\"]", map[string]string{"team": "x"}, []string{"app=payments"}, []string{"!app"}},
-		{"but the API server counts more", "[labels]\nprefixes = [\"runc-trace.label/\"]", map[string]string{"app": "attacker"}, []string{"app=attacker"}, []string{"app=payments"}},
+		{"as the operator wants it", "[labels]\nprefixes = [\"runc-trace.label/\"]", map[string]string{"team": "x"},
+			[]string{"app=payments"}, []string{"!app"}},
+		{"but the API server counts more", "[labels]\nprefixes = [\"runc-trace.label/\"]",
+			map[string]string{"app": "attacker"}, []string{"app=attacker"}, []string{"app=payments"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			x := load(t)
@@ -107,7 +115,8 @@ func TestTruncatedLabels(t *testing.T) {
 		x.tell(bpf.SourceKubernetes, "uid-of-"+name, bpf.Labels{})
 	}
 	for label, want := range map[string]string{
-		"team=enforced": "many kept", "team!=enforced": "many", "!team": "many", "team": "many kept", "team notin (x)": "many kept", "a00": "many kept", "a00=y": "", "a00,team=x": "many",
+		"team=enforced": "many kept", "team!=enforced": "many", "!team": "many", "team": "many kept",
+		"team notin (x)": "many kept", "a00": "many kept", "a00=y": "", "a00,team=x": "many",
 	} {
 		ids, stderr := x.selected(label)
 		said := strings.Count(stderr, warning)
@@ -118,11 +127,13 @@ func TestTruncatedLabels(t *testing.T) {
 	for _, verb := range [][]string{{"containers", "--all"}, {"straceback", "list"}, {"straceback", "list", "--names"}} {
 		o := x.run(tracectlPath, append(verb, "-l=team=x", "-o=json")...)
 		listed := objects[map[string]any](t, o.stdout)
-		if len(listed) != 1 || listed[0]["container"] != "many" || listed[0]["labelsTruncated"] != true || o.stderr != warning+"showing it anyway\n" {
+		if len(listed) != 1 || listed[0]["container"] != "many" || listed[0]["labelsTruncated"] != true ||
+			o.stderr != warning+"showing it anyway\n" {
 			t.Errorf("%q prints %d: %+v", verb, len(listed), o)
 		}
 	}
-	if got := x.run(tracectlPath, "exec", "--no-follow", "-o=json").stdout; strings.Count(got, `"labelsTruncated":true`) != 2 {
+	if got := x.run(tracectlPath, "exec", "--no-follow", "-o=json").stdout; strings.Count(got,
+		`"labelsTruncated":true`) != 2 {
 		t.Errorf("%d execs say that labels are truncated, want 2", strings.Count(got, `"labelsTruncated":true`))
 	}
 }
@@ -143,7 +154,8 @@ func TestPastWithoutLabels(t *testing.T) {
 		t.Errorf("selected: %q (-want +got):\n%s", ids, diff)
 	}
 	o := x.run(tracectlPath, "containers", "--all", "-l=a=b")
-	if want := "tracectl: left out 1 containers without known labels (check the agent with \"tracectl status\")\n"; !strings.HasPrefix(o.stderr, want) || strings.Contains(o.stdout, "nameless") {
+	if want := "tracectl: left out 1 containers without known labels (check the agent with \"tracectl status\")\n"; !strings.HasPrefix(o.stderr,
+		want) || strings.Contains(o.stdout, "nameless") {
 		t.Errorf("%+v", o)
 	}
 }

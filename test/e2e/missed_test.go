@@ -63,7 +63,8 @@ func TestNothingIsMissed(t *testing.T) {
 		if diff := cmp.Diff(want, r.Identity); diff != "" {
 			t.Errorf("%s: whose recording (-want +got):\n%s", b.id, diff)
 		}
-		if r.State != "exited" || r.ExitCode == nil || *r.ExitCode != 0 || r.Overwritten != 0 || r.Lost != 0 || r.Ended == nil {
+		if r.State != "exited" || r.ExitCode == nil || *r.ExitCode != 0 || r.Overwritten != 0 ||
+			r.Lost != 0 || r.Ended == nil {
 			t.Errorf("%s: recording %+v", b.id, r)
 		}
 		if !beginsInRuncInit(calls) {

@@ -66,7 +66,8 @@ func TestNames(t *testing.T) {
 			o := x.run(tracectlPath, args...)
 			if strings.HasPrefix(verb.want, "no ") || strings.HasPrefix(verb.want, several) {
 				want := strings.TrimPrefix(verb.want, "no ")
-				if o.code != 4 || o.stdout != "" || !strings.HasPrefix(o.stderr, "tracectl: ") || !strings.Contains(o.stderr, fmt.Sprintf("%q", c.name)) ||
+				if o.code != 4 || o.stdout != "" || !strings.HasPrefix(o.stderr, "tracectl: ") ||
+					!strings.Contains(o.stderr, fmt.Sprintf("%q", c.name)) ||
 					!strings.Contains(o.stderr, want) {
 					t.Errorf("%q: %+v, want %q", args, o, verb.want)
 				}
@@ -114,7 +115,8 @@ func TestNames(t *testing.T) {
 	}
 
 	// These commands wait for further execs, but not for an unknown ID.
-	for _, args := range [][]string{{"exec", "nobody"}, {"exec", "--container", "deadbeef0000"}, {"exec", "docker://" + id}} {
+	for _, args := range [][]string{{"exec", "nobody"}, {"exec", "--container", "deadbeef0000"},
+		{"exec", "docker://" + id}} {
 		if o := x.run(tracectlPath, args...); o.code != 4 || o.stdout != "" {
 			t.Errorf("%q: %+v", args, o)
 		}

@@ -33,7 +33,8 @@ func TestFullPool(t *testing.T) {
 	for _, c := range x.containers() {
 		got = append(got, c.Pod+" "+c.State+" recorded: "+c.Recorded)
 	}
-	want := []string{"pod0 running recorded: yes", "pod1 running recorded: yes", "pod2 running recorded: no", "pod3 running recorded: no"}
+	want := []string{"pod0 running recorded: yes", "pod1 running recorded: yes", "pod2 running recorded: no",
+		"pod3 running recorded: no"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("containers (-want +got):\n%s", diff)
 	}
@@ -111,7 +112,8 @@ func TestUnregistered(t *testing.T) {
 	if n := x.status().Unregistered["notLoaded"]; n != 1 {
 		t.Errorf("%d containers were started while nothing was loaded", n)
 	}
-	if text := x.tracectl("status"); !strings.Contains(text, "\nnot registered by runc-trace, since boot\n          1  containers started while nothing was loaded\n") {
+	if text := x.tracectl("status"); !strings.Contains(text,
+		"\nnot registered by runc-trace, since boot\n          1  containers started while nothing was loaded\n") {
 		t.Errorf("status:\n%s", text)
 	}
 	if o := x.run(tracectlPath, "doctor"); strings.Contains(o.stdout, "while nothing was loaded") {

@@ -17,7 +17,8 @@ import (
 func TestLoadReplace(t *testing.T) {
 	const flags = "--ring-size=2MiB"
 	x := load(t, flags)
-	if text := x.tracectl("status"); !strings.Contains(text, "\nprograms     build ") || strings.Contains(text, "--replace") {
+	if text := x.tracectl("status"); !strings.Contains(text, "\nprograms     build ") ||
+		strings.Contains(text, "--replace") {
 		t.Errorf("status:\n%s", text)
 	}
 	x.runtime("create", "--bundle", x.write(simple("later", "/bin/true")), "later")
@@ -26,14 +27,16 @@ func TestLoadReplace(t *testing.T) {
 	eventually(t, "it counts", func() bool { return len(x.execs()) > 10 })
 
 	type answer struct{ Loaded, Replaced, Current bool }
-	replace := []string{"load", "--replace", "--recordings=16", "--identities=64", "--exec-log-size=1MiB", flags, "-o=json"}
+	replace := []string{"load", "--replace", "--recordings=16", "--identities=64",
+		"--exec-log-size=1MiB", flags, "-o=json"}
 	if diff := cmp.Diff([]answer{{false, true, true}}, objects[answer](t, x.tracectl(replace...))); diff != "" {
 		t.Errorf("load --replace (-want +got):\n%s", diff)
 	}
 	if text := x.tracectl("status"); !strings.Contains(text, ", swapped in ") {
 		t.Errorf("status:\n%s", text)
 	}
-	if o := x.run(tracectlPath, "load", "--replace", "--recordings=3"); o.code != 1 || !strings.Contains(o.stderr, "already loaded with other options (recordings 16,") {
+	if o := x.run(tracectlPath, "load", "--replace", "--recordings=3"); o.code != 1 ||
+		!strings.Contains(o.stderr, "already loaded with other options (recordings 16,") {
 		t.Errorf("load --replace with other sizes: %+v", o)
 	}
 
@@ -60,7 +63,8 @@ func TestLoadReplace(t *testing.T) {
 	}
 	pauses := execs["counting usleep"] // one for each number, except perhaps the last
 	delete(execs, "counting usleep")
-	if diff := cmp.Diff(map[string]int{"counting sh": 1, "later true": 1}, execs); diff != "" || len(got)-pauses > 1 || pauses > len(got) {
+	if diff := cmp.Diff(map[string]int{"counting sh": 1, "later true": 1}, execs); diff != "" ||
+		len(got)-pauses > 1 || pauses > len(got) {
 		t.Errorf("%d numbers, %d pauses; other execs (-want +got):\n%s", len(got), pauses, diff)
 	}
 	x.remove("later")
@@ -81,7 +85,8 @@ func TestLoadMends(t *testing.T) {
 	if text := x.tracectl(again...); !strings.HasPrefix(text, "already loaded") || strings.Contains(text, "mended") {
 		t.Errorf("load of what is whole:\n%s", text)
 	}
-	for _, pin := range []string{"link_sys_enter", "link_cgroup_mkdir", "pending", "containers", "identities", "hook_exec", "bind", "abi"} {
+	for _, pin := range []string{"link_sys_enter", "link_cgroup_mkdir", "pending", "containers", "identities",
+		"hook_exec", "bind", "abi"} {
 		if err := os.Remove(filepath.Join(x.pins, pin)); err != nil {
 			t.Fatal(err)
 		}
@@ -91,7 +96,8 @@ func TestLoadMends(t *testing.T) {
 		if o := x.run(tracectlPath, "doctor"); o.code == 0 || pin != "abi" && !strings.Contains(o.stdout, pin+" is missing") {
 			t.Errorf("doctor without %s: %+v", pin, o)
 		}
-		if text := x.tracectl(again...); !strings.HasPrefix(text, "already loaded") || !strings.Contains(text, "\nrepaired: "+pin+" is missing\n") {
+		if text := x.tracectl(again...); !strings.HasPrefix(text, "already loaded") ||
+			!strings.Contains(text, "\nrepaired: "+pin+" is missing\n") {
 			t.Errorf("load without %s:\n%s", pin, text)
 		}
 		if text := x.tracectl("status"); strings.Contains(text, "damaged") {

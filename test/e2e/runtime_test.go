@@ -29,7 +29,8 @@ func (x *tracer) check(t *testing.T, places []place, begins func([]callJSON) boo
 	t.Helper()
 	for _, p := range places {
 		id := strings.TrimPrefix(x.cgroup, "/") + "-" + p.name
-		b := bundle{id: id, args: []string{"/bin/true"}, annotations: pod(p.name, nil), cgroupsPath: p.cgroupsPath, noPath: p.noPath}
+		b := bundle{id: id, args: []string{"/bin/true"}, annotations: pod(p.name, nil),
+			cgroupsPath: p.cgroupsPath, noPath: p.noPath}
 		dir := x.write(b)
 		global := append([]string{}, p.global...)
 		if p.detached {
@@ -122,16 +123,20 @@ func TestSystemdScope(t *testing.T) {
 	slice := strings.ReplaceAll(x.cgroup[1:], "-", "_")
 	for _, test := range []struct{ name, cgroupsPath, path string }{
 		{"in-a-slice", slice + ".slice:prefix:in-a-slice", slice + ".slice/prefix-in-a-slice.scope"},
-		{"in-a-slice-of-it", slice + "-of.slice:prefix:in-a-slice-of-it", slice + ".slice/" + slice + "-of.slice/prefix-in-a-slice-of-it.scope"},
+		{"in-a-slice-of-it", slice + "-of.slice:prefix:in-a-slice-of-it",
+			slice + ".slice/" + slice + "-of.slice/prefix-in-a-slice-of-it.scope"},
 	} {
 		scope := filepath.Join(root, test.path)
 		script := filepath.Join(x.dir, test.name)
-		text := "#!/bin/sh -e\nmkdir -p " + filepath.Dir(scope) + "\nmkdir " + scope + "\necho $$ >" + scope + "/cgroup.procs\nexec " + unshare + " --mount /bin/true\n"
+		text := "#!/bin/sh -e\nmkdir -p " + filepath.Dir(scope) + "\nmkdir " + scope + "\necho $$ >" + scope +
+			"/cgroup.procs\nexec " + unshare + " --mount /bin/true\n"
 		if err := os.WriteFile(script, []byte(text), 0o755); err != nil {
 			t.Fatal(err)
 		}
 		x.useRuntime(script)
-		dir := x.write(bundle{id: test.name, args: []string{"/bin/true"}, annotations: pod(test.name, nil), cgroupsPath: test.cgroupsPath})
+		dir := x.write(bundle{
+			id: test.name, args: []string{"/bin/true"}, annotations: pod(test.name, nil), cgroupsPath: test.cgroupsPath,
+		})
 		x.runtime("--systemd-cgroup", "create", "--bundle", dir, test.name)
 		if execs := x.execs("--pod=" + test.name); len(execs) != 1 || execs[0].Path != "/bin/true" {
 			t.Errorf("%s: execs %+v", test.name, execs)
@@ -157,13 +162,16 @@ func TestNotLoaded(t *testing.T) {
 		b := simple("mypod", test.args...)
 		dir, state := x.write(b), filepath.Join(x.dir, "state")
 		for _, program := range []string{runcPath, shimPath} {
-			if diff := cmp.Diff(test.want, x.run(program, "--root", state, "run", "--bundle", dir, b.id), cmp.AllowUnexported(outcome{})); diff != "" {
+			if diff := cmp.Diff(test.want, x.run(program, "--root", state, "run", "--bundle", dir, b.id),
+				cmp.AllowUnexported(outcome{})); diff != "" {
 				t.Errorf("%s %q (-want +got):\n%s", program, test.args, diff)
 			}
 		}
 	}
-	for _, args := range [][]string{{"status"}, {"containers"}, {"exec"}, {"straceback", "list"}, {"straceback", "show", "mypod"}} {
-		if o := x.run(tracectlPath, args...); o.code != 3 || o.stdout != "" || !strings.Contains(o.stderr, "run tracectl load") {
+	for _, args := range [][]string{{"status"}, {"containers"}, {"exec"}, {"straceback", "list"},
+		{"straceback", "show", "mypod"}} {
+		if o := x.run(tracectlPath, args...); o.code != 3 || o.stdout != "" ||
+			!strings.Contains(o.stderr, "run tracectl load") {
 			t.Errorf("tracectl %q: %+v", args, o)
 		}
 	}

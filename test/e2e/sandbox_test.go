@@ -19,12 +19,17 @@ var annotationsOf = map[string]func(name string) (sandbox, container map[string]
 	"cri-o": func(name string) (sandbox, container map[string]string) {
 		all := func(kind, labels string) map[string]string {
 			return map[string]string{
-				"io.container.manager": "cri-o", "io.kubernetes.cri-o.ContainerType": kind, "io.kubernetes.cri-o.SandboxID": name + "-sandbox",
-				"io.kubernetes.pod.name": name, "io.kubernetes.pod.namespace": "shop", "io.kubernetes.pod.uid": "uid-of-" + name,
-				"io.kubernetes.cri-o.Labels": labels,
+				"io.container.manager":              "cri-o",
+				"io.kubernetes.cri-o.ContainerType": kind,
+				"io.kubernetes.cri-o.SandboxID":     name + "-sandbox",
+				"io.kubernetes.pod.name":            name,
+				"io.kubernetes.pod.namespace":       "shop",
+				"io.kubernetes.pod.uid":             "uid-of-" + name,
+				"io.kubernetes.cri-o.Labels":        labels,
 			}
 		}
-		sandbox = all("sandbox", `{"myapp":"app-one","io.kubernetes.pod.name":"`+name+`","io.kubernetes.container.name":"POD"}`)
+		sandbox = all("sandbox", `{"myapp":"app-one","io.kubernetes.pod.name":"`+name+
+			`","io.kubernetes.container.name":"POD"}`)
 		container = all("container", `{"io.kubernetes.pod.name":"`+name+`","io.kubernetes.container.name":"main"}`)
 		container["io.kubernetes.container.name"] = "main"
 		return sandbox, container
@@ -54,7 +59,9 @@ func TestPodsWithinASecond(t *testing.T) {
 			for n := range 2 {
 				id := fmt.Sprint("noise", n)
 				_, container := annotations(id)
-				x.start(bundle{id: id, annotations: container, args: []string{"/bin/sh", "-c", "while :; do /bin/hostname; sleep 0.02; done"}})
+				x.start(bundle{
+					id: id, annotations: container, args: []string{"/bin/sh", "-c", "while :; do /bin/hostname; sleep 0.02; done"},
+				})
 				noise = append(noise, id)
 			}
 			want := map[string][]string{}
@@ -63,13 +70,16 @@ func TestPodsWithinASecond(t *testing.T) {
 				name := fmt.Sprint("pod", n)
 				sandbox, container := annotations(name)
 				x.start(bundle{id: name + "-sandbox", annotations: sandbox, args: []string{"/bin/sleep", "1000"}})
-				if o := x.runContainer(bundle{id: name, annotations: container, args: []string{"/bin/sh", "-c", "/bin/true; /bin/hostname; :"}}); o.code != 0 {
+				if o := x.runContainer(bundle{id: name, annotations: container,
+					args: []string{"/bin/sh", "-c", "/bin/true; /bin/hostname; :"}}); o.code != 0 {
 					t.Fatalf("%s: %+v", name, o)
 				}
 				want[name] = []string{"/bin/sleep 1000", `/bin/sh -c "/bin/true; /bin/hostname; :"`, "/bin/true", "/bin/hostname"}
 			}
 			t.Logf("%d pods in %v", pods, time.Since(began))
-			eventually(t, "what is not known was given up, and said", func() bool { return strings.Contains(reader.read(1), ": leaving out its execs") })
+			eventually(t, "what is not known was given up, and said", func() bool {
+				return strings.Contains(reader.read(1), ": leaving out its execs")
+			})
 			if err := reader.cmd.Process.Signal(syscall.SIGINT); err != nil {
 				t.Fatal(err)
 			}

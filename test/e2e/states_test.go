@@ -87,7 +87,8 @@ func TestStates(t *testing.T) {
 			t.Errorf("among the failed calls: %+v", c)
 		}
 	}
-	if lines := grep(splitLines(x.tracectl("straceback", "list")), "seven"); len(lines) != 1 || !strings.Contains(lines[0], "exited (7) ") {
+	if lines := grep(splitLines(x.tracectl("straceback", "list")), "seven"); len(lines) != 1 ||
+		!strings.Contains(lines[0], "exited (7) ") {
 		t.Errorf("in the list: %q", lines)
 	}
 }
@@ -108,7 +109,9 @@ func TestRefusedCall(t *testing.T) {
 		}}
 		x.runContainer(b)
 		calls := slices.DeleteFunc(x.calls(test.name, "--failed"), func(c callJSON) bool { return c.Comm != "mkdir" })
-		refused := slices.IndexFunc(calls, func(c callJSON) bool { return strings.HasPrefix(c.Syscall, "mkdir") && c.NoEnter })
+		refused := slices.IndexFunc(calls, func(c callJSON) bool {
+			return strings.HasPrefix(c.Syscall, "mkdir") && c.NoEnter
+		})
 		if refused < 0 || calls[len(calls)-1].Signal != test.signal {
 			t.Errorf("%s: %+v", test.name, calls)
 		}
@@ -129,7 +132,8 @@ func TestUnfinishedCall(t *testing.T) {
 		return want.MatchString(lines[len(lines)-1])
 	})
 	calls := x.calls("mypod")
-	if c := calls[len(calls)-1]; !strings.HasSuffix(c.Syscall, "nanosleep") || c.Ret != nil || c.Signal != "" || c.ExitCode != nil {
+	if c := calls[len(calls)-1]; !strings.HasSuffix(c.Syscall, "nanosleep") || c.Ret != nil ||
+		c.Signal != "" || c.ExitCode != nil {
 		t.Errorf("in JSON: %+v", c)
 	}
 	x.remove("mypod")
@@ -164,7 +168,8 @@ func TestSameID(t *testing.T) {
 	if o.code != 4 || o.stdout != "" || !strings.Contains(o.stderr, "3 runs are recorded") {
 		t.Errorf("a run that there never was: %+v", o)
 	}
-	if o := x.run(tracectlPath, "straceback", "show", "mypod"); !strings.Contains(o.stderr, "earlier runs of this container: 2 ") {
+	if o := x.run(tracectlPath, "straceback", "show", "mypod"); !strings.Contains(o.stderr,
+		"earlier runs of this container: 2 ") {
 		t.Errorf("the newest run: %q", o.stderr)
 	}
 }
@@ -178,7 +183,8 @@ func TestOutlives(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, e := range entries {
-		if exe, err := os.Readlink(filepath.Join("/proc", e.Name(), "exe")); err == nil && strings.HasPrefix(exe, scratch+"/") {
+		if exe, err := os.Readlink(filepath.Join("/proc", e.Name(), "exe")); err == nil &&
+			strings.HasPrefix(exe, scratch+"/") {
 			t.Errorf("process %s runs %s", e.Name(), exe)
 		}
 	}

@@ -68,7 +68,8 @@ func TestScript(t *testing.T) {
 	}, "; ")))
 	var got []string
 	for _, line := range splitLines(x.tracectl("exec", "--no-follow")) {
-		if _, command, ok := strings.Cut(line, " 0 "); ok && !strings.Contains(line, "printf") && !strings.Contains(line, "chmod") {
+		if _, command, ok := strings.Cut(line, " 0 "); ok && !strings.Contains(line, "printf") &&
+			!strings.Contains(line, "chmod") {
 			got = append(got, command)
 		}
 	}

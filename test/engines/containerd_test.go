@@ -20,7 +20,8 @@ var containerds = map[string]engine{
 		layout: layout{Programs: containerdPrograms("containerd1-1.7.35")},
 		config: map[string]string{"/etc/containerd/config.toml": containerdConfig},
 	},
-	"2.0": {layout: layout{Programs: containerdPrograms("containerd20-2.0.5")}, config: map[string]string{"/etc/containerd/config.toml": containerd2Config}},
+	"2.0": {layout: layout{Programs: containerdPrograms("containerd20-2.0.5")},
+		config: map[string]string{"/etc/containerd/config.toml": containerd2Config}},
 	"2.4": {
 		layout: layout{Programs: containerdPrograms("containerd-2.4.2")},
 		config: map[string]string{"/etc/containerd/config.toml": containerd2Config},
@@ -73,7 +74,9 @@ func (s *script) followContainerd(namespace string) func(containers int) {
 		return p.output(0) != ""
 	})
 	return func(containers int) {
-		eventually(s.t, "all containers are deleted", func() bool { return strings.Count(p.output(0), "/containers/delete") == containers })
+		eventually(s.t, "all containers are deleted", func() bool {
+			return strings.Count(p.output(0), "/containers/delete") == containers
+		})
 		p.signal(syscall.SIGINT)
 		var lines []string
 		for line := range strings.Lines(p.wait().Stdout) {
@@ -102,7 +105,8 @@ func TestContainerd(t *testing.T) {
 		s.do(run("--rm", busyboxImage, "ctr-ends", "/bin/sh", "-c", "echo out; echo err >&2; exit 3")...)
 		s.do(run("--rm", busyboxImage, "ctr-missing", "/bin/missing")...)
 		s.do(run("--rm", busyboxImage, "ctr-no-program", "/etc/passwd")...)
-		s.terminal(strings.Join(run("--rm", "--tty", busyboxImage, "ctr-tty", "/bin/sh", "-c", "'tty; stty size; exit 6'"), " "))
+		s.terminal(strings.Join(run("--rm", "--tty", busyboxImage, "ctr-tty", "/bin/sh", "-c",
+			"'tty; stty size; exit 6'"), " "))
 		s.do(run("--detach", "--memory-limit", "67108864", busyboxImage, "ctr-stays", "/bin/sleep", "1000")...)
 		s.do("ctr", "task", "exec", "--exec-id", "one", "ctr-stays", "/bin/sh", "-c", "echo entered; exit 4")
 		s.measure("ctr", "task", "ls")
@@ -111,7 +115,9 @@ func TestContainerd(t *testing.T) {
 		s.measure("ctr", "task", "ls")
 		s.do("ctr", "task", "resume", "ctr-stays")
 		s.do("ctr", "task", "kill", "--signal", "SIGKILL", "ctr-stays")
-		eventually(s.t, "ctr-stays has ended", func() bool { return strings.Contains(s.must("ctr", "task", "ls"), "STOPPED") })
+		eventually(s.t, "ctr-stays has ended", func() bool {
+			return strings.Contains(s.must("ctr", "task", "ls"), "STOPPED")
+		})
 		s.measure("ctr", "task", "ls")
 		s.do("ctr", "task", "delete", "ctr-stays")
 		s.do("ctr", "container", "delete", "ctr-stays")
@@ -174,7 +180,8 @@ func (s *script) podContainer(name string, attempt int, args ...string) string {
 
 // crictl returns crictl's command line for this machine.
 func crictl(args ...string) []string {
-	return append([]string{cache + "/crictl-1.34.0/bin/crictl", "--config", "/dev/null", "--runtime-endpoint", "unix:///run/containerd/containerd.sock"}, args...)
+	return append([]string{cache + "/crictl-1.34.0/bin/crictl", "--config", "/dev/null", "--runtime-endpoint",
+		"unix:///run/containerd/containerd.sock"}, args...)
 }
 
 // TestPods uses containerd as a kubelet does: a pod of two containers, one of which crashes and is restarted.
@@ -193,7 +200,8 @@ func TestPods(t *testing.T) {
 		main := create("main", "main", 0, "/bin/sh", "-c", "echo hello; exec /bin/sleep 1000")
 		crash := create("crash", "flaky", 0, "/bin/sh", "-c", "echo crashing; exit 7")
 		eventually(s.t, "the container has crashed", func() bool {
-			return strings.Contains(s.must(crictl("inspect", "--output", "go-template", "--template", exited, crash)...), "EXITED")
+			return strings.Contains(s.must(crictl("inspect", "--output", "go-template", "--template", exited, crash)...),
+				"EXITED")
 		})
 		s.do(crictl("inspect", "--output", "go-template", "--template", exited, crash)...)
 		create("again", "flaky", 1, "/bin/sleep", "1000")
@@ -205,7 +213,8 @@ func TestPods(t *testing.T) {
 		s.do(crictl("logs", crash)...)
 		s.do("sh", "-c", strings.Join(crictl("stats", "--output", "json", main), " ")+` | grep -c '"workingSetBytes"'`)
 		s.do(crictl("update", "--memory", "33554432", main)...)
-		s.do("sh", "-c", "cat /sys/fs/cgroup/memory/kubepods/besteffort/pod"+podUID+"/"+main+"/memory.limit_in_bytes || cat /sys/fs/cgroup/kubepods/besteffort/pod"+podUID+"/"+main+"/memory.max")
+		s.do("sh", "-c", "cat /sys/fs/cgroup/memory/kubepods/besteffort/pod"+podUID+"/"+main+
+			"/memory.limit_in_bytes || cat /sys/fs/cgroup/kubepods/besteffort/pod"+podUID+"/"+main+"/memory.max")
 		s.measure(crictl("pods")...)
 		s.do(crictl("stop", "--timeout", "0", main)...)
 		s.do(crictl("inspect", "--output", "go-template", "--template", exited, main)...)
@@ -216,8 +225,9 @@ func TestPods(t *testing.T) {
 		seven := 7
 		who := func(name string, exitCode *int) container {
 			return container{
-				Namespace: "shop", Pod: "mypod", PodUID: podUID, Container: name, SandboxID: s.ids["sandbox"], ContainerID: s.ids[name],
-				Image: busyboxImage, Engine: "containerd", State: "exited", ExitCode: exitCode, Recorded: "yes",
+				Namespace: "shop", Pod: "mypod", PodUID: podUID, Container: name, SandboxID: s.ids["sandbox"],
+				ContainerID: s.ids[name],
+				Image:       busyboxImage, Engine: "containerd", State: "exited", ExitCode: exitCode, Recorded: "yes",
 			}
 		}
 		pause, crash, again := who("sandbox", nil), who("flaky", &seven), who("flaky", nil)
@@ -226,7 +236,8 @@ func TestPods(t *testing.T) {
 			pause.Image = pauseImage // version 1 does not report it
 		}
 		crash.ContainerID, again.ContainerID = s.ids["crash"], s.ids["again"]
-		for name, want := range map[string]container{"sandbox": pause, "main": who("main", nil), "crash": crash, "again": again} {
+		for name, want := range map[string]container{"sandbox": pause, "main": who("main", nil),
+			"crash": crash, "again": again} {
 			if diff := cmp.Diff([]container{want}, s.known(s.ids[name])); diff != "" {
 				s.t.Errorf("%s (-want +got):\n%s", name, diff)
 			}
@@ -238,7 +249,8 @@ func TestPods(t *testing.T) {
 		if diff := cmp.Diff(want, s.executed(s.ids["main"])); diff != "" {
 			s.t.Errorf("executed in main (-want +got):\n%s", diff)
 		}
-		if !s.wrote("sh", `crashing\n`, s.ids["crash"]) || !s.wrote("sh", `y\n`, "shop/mypod/main") || !s.wrote("cat", `cat\n`, s.ids["main"]) {
+		if !s.wrote("sh", `crashing\n`, s.ids["crash"]) || !s.wrote("sh", `y\n`, "shop/mypod/main") ||
+			!s.wrote("cat", `cat\n`, s.ids["main"]) {
 			s.t.Error("the recordings do not have what was written")
 		}
 	})

@@ -81,7 +81,9 @@ func testCRIOs(t *testing.T, play, check func(*script)) {
 // asCRIO returns the engine with everything needed to run it.
 func (e engine) asCRIO(play, check func(*script)) *engine {
 	e.kind, e.play, e.check = "crio", play, check
-	e.layout = layout{Programs: map[string]string{"/usr/bin/crio": crioBuilt + "crio", "/usr/bin/pinns": crioBuilt + "pinns"}}
+	e.layout = layout{
+		Programs: map[string]string{"/usr/bin/crio": crioBuilt + "crio", "/usr/bin/pinns": crioBuilt + "pinns"},
+	}
 	// install also asks Podman, which makes a lock at its first call.
 	e.setUp = [][]string{{"chmod", "755", crioRuntime}, {"podman", "ps"}}
 	e.daemon, e.ready = []string{"crio"}, crioctl("version")
@@ -92,7 +94,8 @@ func (e engine) asCRIO(play, check func(*script)) *engine {
 
 // crioctl returns crictl's command line for CRI-O.
 func crioctl(args ...string) []string {
-	return append([]string{cache + "/crictl-1.34.0/bin/crictl", "--config", "/dev/null", "--runtime-endpoint", "unix:///run/crio/crio.sock", "--timeout", "30s"}, args...)
+	return append([]string{cache + "/crictl-1.34.0/bin/crictl", "--config", "/dev/null", "--runtime-endpoint",
+		"unix:///run/crio/crio.sock", "--timeout", "30s"}, args...)
 }
 
 // shared are the namespaces of a pod and its containers: the network is the node's, and each container has its own
@@ -101,9 +104,10 @@ var shared = map[string]any{"namespace_options": map[string]int{"network": 2, "p
 
 func (s *script) crioPod(name string) string {
 	return s.criJSON(name, map[string]any{
-		"metadata":      map[string]any{"name": name, "namespace": "shop", "uid": podUID, "attempt": 0},
-		"labels":        map[string]string{"app": "web"},
-		"annotations":   map[string]string{"io.kubernetes.cri-o.KubeName": "another", "io.kubernetes.cri-o.Namespace": "another"},
+		"metadata": map[string]any{"name": name, "namespace": "shop", "uid": podUID, "attempt": 0},
+		"labels":   map[string]string{"app": "web"},
+		"annotations": map[string]string{"io.kubernetes.cri-o.KubeName": "another",
+			"io.kubernetes.cri-o.Namespace": "another"},
 		"log_directory": "/run/pods/" + name,
 		"linux":         map[string]any{"cgroup_parent": "/kubepods/besteffort/pod" + podUID, "security_context": shared},
 	})
@@ -114,7 +118,10 @@ func (s *script) crioContainer(name string, attempt int, kubelet bool, args ...s
 	labels := map[string]string{}
 	if kubelet {
 		labels = map[string]string{
-			"io.kubernetes.container.name": name, "io.kubernetes.pod.name": "mypod", "io.kubernetes.pod.namespace": "shop", "io.kubernetes.pod.uid": podUID,
+			"io.kubernetes.container.name": name,
+			"io.kubernetes.pod.name":       "mypod",
+			"io.kubernetes.pod.namespace":  "shop",
+			"io.kubernetes.pod.uid":        podUID,
 		}
 	}
 	return s.criJSON(name, map[string]any{
@@ -144,18 +151,22 @@ func TestCRIO(t *testing.T) {
 		}
 		main := create("main", "main", 0, true, "/bin/sh", "-c", "echo hello; exec /bin/sleep 1000")
 		crash := create("crash", "flaky", 0, true, "/bin/sh", "-c", "echo crashing; exit 7")
-		eventually(s.t, "the container has crashed", func() bool { return strings.Contains(s.must(inspect(crash)...), "EXITED") })
+		eventually(s.t, "the container has crashed", func() bool {
+			return strings.Contains(s.must(inspect(crash)...), "EXITED")
+		})
 		s.do(inspect(crash)...)
 		create("again", "flaky", 1, false, "/bin/sleep", "1000")
 		create("missing", "missing", 0, true, "/bin/missing")
 		s.do(crioctl("exec", "--sync", main, "/bin/cat", "/proc/self/comm")...)
 		s.do(crioctl("exec", main, "/bin/sh", "-c", "echo x; echo y >&2; exit 4")...)
 		// The last output of a program on a terminal is sometimes lost.
-		s.terminal(strings.Join(crioctl("exec", "--interactive", "--tty", main, "/bin/sh", "-c", "'tty >/dev/null; exit 5'"), " "))
+		s.terminal(strings.Join(crioctl("exec", "--interactive", "--tty", main, "/bin/sh", "-c",
+			"'tty >/dev/null; exit 5'"), " "))
 		s.do(crioctl("logs", main)...)
 		s.do(crioctl("logs", crash)...)
 		s.do(crioctl("update", "--memory", "33554432", main)...)
-		s.do("sh", "-c", "cd /sys/fs/cgroup; cat memory/kubepods/besteffort/pod"+podUID+"/crio-"+main+"/memory.limit_in_bytes || cat kubepods/besteffort/pod"+podUID+"/crio-"+main+"/memory.max")
+		s.do("sh", "-c", "cd /sys/fs/cgroup; cat memory/kubepods/besteffort/pod"+podUID+"/crio-"+main+
+			"/memory.limit_in_bytes || cat kubepods/besteffort/pod"+podUID+"/crio-"+main+"/memory.max")
 		s.measure(crioctl("pods")...)
 		for _, id := range []string{"main", "again"} {
 			s.do(crioctl("stop", "--timeout", "0", s.ids[id])...)
@@ -167,11 +178,13 @@ func TestCRIO(t *testing.T) {
 		seven := 7
 		who := func(id, name string, exitCode *int) container {
 			return container{
-				Namespace: "shop", Pod: "mypod", PodUID: podUID, Container: name, SandboxID: s.ids["sandbox"], ContainerID: s.ids[id], Labels: map[string]string{"app": "web"},
+				Namespace: "shop", Pod: "mypod", PodUID: podUID, Container: name, SandboxID: s.ids["sandbox"],
+				ContainerID: s.ids[id], Labels: map[string]string{"app": "web"},
 				Image: busyboxImage, Engine: "cri-o", State: "exited", ExitCode: exitCode, Recorded: "yes",
 			}
 		}
-		for id, want := range map[string]container{"main": who("main", "main", nil), "crash": who("crash", "flaky", &seven), "again": who("again", "flaky", nil)} {
+		for id, want := range map[string]container{"main": who("main", "main", nil), "crash": who("crash", "flaky", &seven),
+			"again": who("again", "flaky", nil)} {
 			if diff := cmp.Diff([]container{want}, s.known(s.ids[id])); diff != "" {
 				s.t.Errorf("%s (-want +got):\n%s", id, diff)
 			}
@@ -197,7 +210,8 @@ func TestCRIO(t *testing.T) {
 				s.t.Errorf("execs by label %s: %+v", selector, said)
 			}
 		}
-		if !s.wrote("sh", `crashing\n`, s.ids["crash"]) || !s.wrote("sh", `y\n`, "shop/mypod/main") || !s.wrote("cat", `cat\n`, s.ids["main"]) {
+		if !s.wrote("sh", `crashing\n`, s.ids["crash"]) || !s.wrote("sh", `y\n`, "shop/mypod/main") ||
+			!s.wrote("cat", `cat\n`, s.ids["main"]) {
 			s.t.Error("the recordings do not have what was written")
 		}
 	})
@@ -205,7 +219,9 @@ func TestCRIO(t *testing.T) {
 
 // whole returns the complete lines of a text.
 func whole(text string) []string {
-	return slices.DeleteFunc(slices.Collect(strings.Lines(text)), func(line string) bool { return !strings.HasSuffix(line, "\n") })
+	return slices.DeleteFunc(slices.Collect(strings.Lines(text)), func(line string) bool {
+		return !strings.HasSuffix(line, "\n")
+	})
 }
 
 // TestCRIOInstall installs while a pod runs, with a command that restarts CRI-O, whose program is not in the usual
@@ -220,7 +236,8 @@ func TestCRIOInstall(t *testing.T) {
 	m := newMachine(t, e.layout)
 	e.prepare(m)
 	// CRI-O is not run by systemd.
-	m.start("sh", "-c", `while [ ! -e /run/stop ]; do echo start >>/run/starts; `+crioBuilt+`crio >>/run/crio.log 2>&1 & echo $! >/run/crio.pid; wait $!; done`)
+	m.start("sh", "-c", `while [ ! -e /run/stop ]; do echo start >>/run/starts; `+crioBuilt+
+		`crio >>/run/crio.log 2>&1 & echo $! >/run/crio.pid; wait $!; done`)
 	defer func() {
 		m.write("/run/stop", "")
 		m.must("sh", "-c", "kill $(cat /run/crio.pid)")
@@ -243,7 +260,8 @@ func TestCRIOInstall(t *testing.T) {
 	}
 	containerIn := func(sandbox, pod, name string) string {
 		t.Helper()
-		id := m.must(crioctl("create", sandbox, s.crioContainer(name, 0, true, "/bin/sh", "-c", "echo from "+name+"; exec /bin/sleep 1000"), pod)...)
+		id := m.must(crioctl("create", sandbox,
+			s.crioContainer(name, 0, true, "/bin/sh", "-c", "echo from "+name+"; exec /bin/sleep 1000"), pod)...)
 		m.must(crioctl("start", id)...)
 		return id
 	}
@@ -258,7 +276,8 @@ func TestCRIOInstall(t *testing.T) {
 	}
 	ready()
 	adopted := m.known(old)
-	if len(adopted) != 1 || adopted[0].Pod != "mypod" || adopted[0].Labels["app"] != "web" || adopted[0].State != "running" {
+	if len(adopted) != 1 || adopted[0].Pod != "mypod" || adopted[0].Labels["app"] != "web" ||
+		adopted[0].State != "running" {
 		t.Errorf("the container that ran before is known as %+v", adopted)
 	}
 	follower := m.start(installed+"/tracectl", "exec", "--label", "app=web", "--output", "json", "--heartbeat", "1s")

@@ -27,7 +27,8 @@ var dockers = map[string]engine{
 func TestDocker(t *testing.T) {
 	for name, e := range dockers {
 		t.Run(name, func(t *testing.T) {
-			annotations := []string{"--annotation", "io.kubernetes.pod.name=mypod", "--annotation", "io.kubernetes.container.name=main", "--annotation", "runc-trace.label/app=web"}
+			annotations := []string{"--annotation", "io.kubernetes.pod.name=mypod", "--annotation",
+				"io.kubernetes.container.name=main", "--annotation", "runc-trace.label/app=web"}
 			if name == "20.10" {
 				annotations = nil // not supported yet
 			}
@@ -53,16 +54,19 @@ func playDocker(s *script, annotations []string) {
 	s.do(run("--rm", "--name", "ends", busyboxImage, "/bin/sh", "-c", "echo out; echo err >&2; exit 3")...)
 	s.do(run("--rm", "--name", "missing", busyboxImage, "/bin/missing")...)
 	s.do(run("--rm", "--name", "no-program", busyboxImage, "/etc/passwd")...)
-	s.do(run("--rm", "--name", "nobody", "--init", "--read-only", "--user", "nobody", "--cap-drop", "ALL", busyboxImage, "/bin/sh", "-c", "id; touch /x")...)
+	s.do(run("--rm", "--name", "nobody", "--init", "--read-only", "--user", "nobody", "--cap-drop", "ALL", busyboxImage,
+		"/bin/sh", "-c", "id; touch /x")...)
 	s.terminal("docker run --rm --name terminal -it " + busyboxImage + " /bin/sh -c 'tty; stty size; exit 6'")
 
-	s.id("checked", run("--detach", "--name", "checked", "--health-cmd", "/bin/true", "--health-interval", "100ms", busyboxImage, "/bin/sleep", "1000")...)
+	s.id("checked", run("--detach", "--name", "checked", "--health-cmd", "/bin/true", "--health-interval", "100ms",
+		busyboxImage, "/bin/sleep", "1000")...)
 	eventually(s.t, "the container is healthy", func() bool {
 		return s.run("docker", "inspect", "--format", "{{.State.Health.Status}}", "checked").Stdout == "healthy\n"
 	})
 	s.do("docker", "rm", "--force", "checked")
 
-	s.id("web", run(append(annotations, "--detach", "--name", "web", "--memory", "64m", "--memory-swap", "64m", "--cpus", "0.5", "--pids-limit", "50",
+	s.id("web", run(append(annotations, "--detach", "--name", "web", "--memory", "64m", "--memory-swap", "64m", "--cpus",
+		"0.5", "--pids-limit", "50",
 		busyboxImage, "/bin/sh", "-c", "echo ready; exec /bin/sleep 1000")...)...)
 	s.do("docker", "exec", "web", "/bin/cat", "/proc/self/comm")
 	s.do("docker", "exec", "web", "/bin/sh", "-c", "echo entered; exit 5")
@@ -98,27 +102,33 @@ func playDocker(s *script, annotations []string) {
 	s.do("docker", "rm", "--force", "killed")
 
 	// The number of health checks depends on the time, and so does the number of their events.
-	events := s.must("docker", "events", "--since", began, "--until", s.must("date", "+%s.%N"), "--format", "{{.Type}} {{.Action}} {{.Actor.Attributes.name}} {{.Actor.Attributes.exitCode}}")
+	events := s.must("docker", "events", "--since", began, "--until", s.must("date", "+%s.%N"), "--format",
+		"{{.Type}} {{.Action}} {{.Actor.Attributes.name}} {{.Actor.Attributes.exitCode}}")
 	s.events(slices.DeleteFunc(strings.Split(events, "\n"), func(line string) bool {
 		return strings.Contains(line, "/bin/true") || strings.Contains(line, "exec_die")
 	}))
 }
 
 func checkDocker(s *script, annotated bool) {
-	want := container{ContainerID: s.ids["web"], Engine: "docker", Container: "web", Image: busyboxImage, State: "exited", Recorded: "yes"}
+	want := container{ContainerID: s.ids["web"], Engine: "docker", Container: "web", Image: busyboxImage,
+		State: "exited", Recorded: "yes"}
 	if annotated {
 		want.Pod, want.Container, want.Labels = "mypod", "main", map[string]string{"app": "web"}
 	}
 	if diff := cmp.Diff([]container{want, want}, s.known(s.ids["web"])); diff != "" {
 		s.t.Errorf("web, which was restarted (-want +got):\n%s", diff)
 	}
-	want = container{ContainerID: s.ids["killed"], Engine: "docker", Container: "killed", Image: busyboxImage, State: "exited", Recorded: "yes"}
+	want = container{ContainerID: s.ids["killed"], Engine: "docker", Container: "killed", Image: busyboxImage,
+		State: "exited", Recorded: "yes"}
 	if diff := cmp.Diff([]container{want}, s.known(s.ids["killed"])); diff != "" {
 		s.t.Errorf("killed (-want +got):\n%s", diff)
 	}
-	executed := slices.DeleteFunc(s.executed(s.ids["web"]), func(line string) bool { return strings.Contains(line, "/sys/fs/cgroup") })
+	executed := slices.DeleteFunc(s.executed(s.ids["web"]), func(line string) bool {
+		return strings.Contains(line, "/sys/fs/cgroup")
+	})
 	program := []string{"/bin/sh -c echo ready; exec /bin/sleep 1000", "/bin/sleep 1000"}
-	wantExecuted := append(program, "/bin/cat /proc/self/comm", "/bin/sh -c echo entered; exit 5", "/bin/sh -c id; echo $A", "/bin/sh -c tty; exit 4", "/bin/cat /tmp/copy")
+	wantExecuted := append(program, "/bin/cat /proc/self/comm", "/bin/sh -c echo entered; exit 5",
+		"/bin/sh -c id; echo $A", "/bin/sh -c tty; exit 4", "/bin/cat /tmp/copy")
 	wantExecuted = append(append(wantExecuted, program...), "/bin/sh -c echo entered again")
 	if diff := cmp.Diff(wantExecuted, executed); diff != "" {
 		s.t.Errorf("executed in web (-want +got):\n%s", diff)
@@ -126,7 +136,8 @@ func checkDocker(s *script, annotated bool) {
 	if !slices.Contains(s.executed(s.ids["checked"]), "/bin/sh -c /bin/true") {
 		s.t.Error("the health check was not recorded")
 	}
-	if !s.wrote("sh", `entered\n`, "--previous", s.ids["web"]) || !s.wrote("sh", `entered again\n`, s.ids["web"]) || s.wrote("sh", `entered\n`, s.ids["web"]) {
+	if !s.wrote("sh", `entered\n`, "--previous", s.ids["web"]) || !s.wrote("sh", `entered again\n`, s.ids["web"]) ||
+		s.wrote("sh", `entered\n`, s.ids["web"]) {
 		s.t.Error("the recordings do not have what was written, each in its run")
 	}
 	built := false

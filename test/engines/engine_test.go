@@ -102,7 +102,9 @@ func (e *engine) stop(d *process) {
 // tree lists the files that an installation may change.
 func (m *machine) tree() string {
 	m.t.Helper()
-	tree, err := m.Tree([]string{"/etc", "/opt", "/root", "/usr/local/bin", "/usr/local/sbin", "/usr/local/share", "/var/lib/runc-trace"})
+	tree, err := m.Tree([]string{
+		"/etc", "/opt", "/root", "/usr/local/bin", "/usr/local/sbin", "/usr/local/share", "/var/lib/runc-trace",
+	})
 	if err != nil {
 		m.t.Fatal(err)
 	}

@@ -57,40 +57,48 @@ func TestFirstUse(t *testing.T) {
 		t.Logf("$ %s\n%s%s", line, o.Stdout, o.Stderr)
 		return o
 	}
-	if o := shell("sudo bin/tracectl install --set-default --restart --dry-run"); o.Code != 0 || !strings.Contains(o.Stdout, "would load the programs: ") ||
+	if o := shell("sudo bin/tracectl install --set-default --restart --dry-run"); o.Code != 0 ||
+		!strings.Contains(o.Stdout, "would load the programs: ") ||
 		!strings.Contains(o.Stdout, "containerd: would run systemctl restart containerd.service\ndocker: would run systemctl reload docker.service") {
 		t.Errorf("a dry run: %+v", o)
 	}
 	if diff := cmp.Diff(before, m.tree()); diff != "" {
 		t.Errorf("a dry run (-before +after):\n%s", diff)
 	}
-	if o := shell("sudo bin/tracectl install --set-default --restart"); o.Code != 0 || !strings.Contains(o.Stdout, "containerd: systemctl restart containerd.service\ndocker: systemctl reload docker.service") {
+	if o := shell("sudo bin/tracectl install --set-default --restart"); o.Code != 0 || !strings.Contains(o.Stdout,
+		"containerd: systemctl restart containerd.service\ndocker: systemctl reload docker.service") {
 		t.Errorf("installing: %+v", o)
 	}
 	if o := shell("sudo docker run --rm --name crashed busybox cat /etc/app.conf"); o.Code != 1 {
 		t.Errorf("the container that crashes: %+v", o)
 	}
 	o := shell("sudo tracectl straceback show crashed | grep app.conf")
-	if lines := strings.Count(o.Stdout, "\n"); o.Code != 0 || lines < 2 || lines > 4 || !strings.Contains(o.Stdout, `openat(dfd=AT_FDCWD, filename=`) || !strings.Contains(o.Stdout, "ENOENT") {
+	if lines := strings.Count(o.Stdout, "\n"); o.Code != 0 || lines < 2 || lines > 4 ||
+		!strings.Contains(o.Stdout, `openat(dfd=AT_FDCWD, filename=`) || !strings.Contains(o.Stdout, "ENOENT") {
 		t.Errorf("its past: %+v", o)
 	}
-	if o := shell("man --where tracectl-straceback-show"); !strings.HasPrefix(o.Stdout, "/usr/local/") || !strings.HasSuffix(o.Stdout, "/man8/tracectl-straceback-show.8\n") {
+	if o := shell("man --where tracectl-straceback-show"); !strings.HasPrefix(o.Stdout, "/usr/local/") ||
+		!strings.HasSuffix(o.Stdout, "/man8/tracectl-straceback-show.8\n") {
 		t.Errorf("the manual: %+v", o)
 	}
-	if o := shell("tracectl __complete straceback sh; bash -n /usr/local/share/bash-completion/completions/tracectl"); o.Code != 0 || !strings.Contains(o.Stdout, "show\t") {
+	if o := shell("tracectl __complete straceback sh; bash -n /usr/local/share/bash-completion/completions/tracectl"); o.Code != 0 ||
+		!strings.Contains(o.Stdout, "show\t") {
 		t.Errorf("completion: %+v", o)
 	}
 
-	if o := shell("sudo tracectl uninstall --restart --dry-run"); o.Code != 0 || !strings.Contains(o.Stdout, "would unload the programs and delete 1 recording\n") {
+	if o := shell("sudo tracectl uninstall --restart --dry-run"); o.Code != 0 ||
+		!strings.Contains(o.Stdout, "would unload the programs and delete 1 recording\n") {
 		t.Errorf("a dry run of uninstall: %+v", o)
 	}
-	if o := shell("sudo tracectl uninstall --restart"); o.Code != 0 || !strings.Contains(o.Stdout, "unloaded the programs and deleted 1 recording\n") {
+	if o := shell("sudo tracectl uninstall --restart"); o.Code != 0 ||
+		!strings.Contains(o.Stdout, "unloaded the programs and deleted 1 recording\n") {
 		t.Errorf("uninstalling: %+v", o)
 	}
 	if diff := cmp.Diff(before, m.tree()); diff != "" {
 		t.Errorf("files are not as they were before (-before +after):\n%s", diff)
 	}
-	if offers := m.must("docker", "info", "--format", "{{.DefaultRuntime}} {{json .Runtimes}}"); strings.Contains(offers, "runc-trace") {
+	if offers := m.must("docker", "info", "--format",
+		"{{.DefaultRuntime}} {{json .Runtimes}}"); strings.Contains(offers, "runc-trace") {
 		t.Errorf("Docker still offers %s", offers)
 	}
 }

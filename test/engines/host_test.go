@@ -130,7 +130,8 @@ func (n *node) pod(image string, privileged bool, pid int, args ...string) *pod 
 	name := fmt.Sprintf("pod-%d", n.pods)
 	uid := fmt.Sprintf("22222222-2222-3333-4444-%012d", n.pods)
 	n.write("/run/messages/"+name, "")
-	security := map[string]any{"privileged": privileged, "readonly_rootfs": true, "namespace_options": map[string]int{"network": 2, "pid": pid}}
+	security := map[string]any{"privileged": privileged, "readonly_rootfs": true,
+		"namespace_options": map[string]int{"network": 2, "pid": pid}}
 	config := n.criJSON(name, map[string]any{
 		"metadata":      map[string]any{"name": name, "namespace": "runc-trace", "uid": uid, "attempt": 0},
 		"log_directory": "/run/pods/" + name,
@@ -158,7 +159,8 @@ func (p *pod) end(limit time.Duration) (code int, message string) {
 	p.t.Helper()
 	var state []string
 	for end := time.Now().Add(limit); ; time.Sleep(100 * time.Millisecond) {
-		o := p.run(crictl("inspect", "--output", "go-template", "--template", "{{.status.state}} {{.status.exitCode}}", p.id)...)
+		o := p.run(crictl("inspect", "--output", "go-template", "--template",
+			"{{.status.state}} {{.status.exitCode}}", p.id)...)
 		if state = strings.Fields(o.Stdout); len(state) == 2 && state[0] == "CONTAINER_EXITED" {
 			break
 		}
@@ -195,7 +197,9 @@ func (n *node) once(limit time.Duration, args ...string) (code int, message, log
 
 // outside removes tracectl's own state from a tree.
 func outside(tree string) string {
-	return strings.Join(slices.DeleteFunc(strings.Split(tree, "\n"), func(line string) bool { return strings.Contains(line, "var/lib/runc-trace") }), "\n")
+	return strings.Join(slices.DeleteFunc(strings.Split(tree, "\n"), func(line string) bool {
+		return strings.Contains(line, "var/lib/runc-trace")
+	}), "\n")
 }
 
 // TestHost installs from pods, first with an engine that refuses the configuration, and uninstalls from pods.
@@ -220,14 +224,16 @@ func TestHost(t *testing.T) {
 		}
 		p.remove()
 	}
-	if o := n.run("sh", "-c", programs+"/tracectl install --host; exit $?"); o.Code != 1 || !strings.Contains(o.Stderr, "leave --host out") {
+	if o := n.run("sh", "-c", programs+"/tracectl install --host; exit $?"); o.Code != 1 ||
+		!strings.Contains(o.Stderr, "leave --host out") {
 		t.Errorf("on the node itself: %+v", o)
 	}
 
 	// An engine that does not start with the new configuration.
 	n.write("/run/fussy", "")
 	code, said, log := n.once(3*time.Minute, install...)
-	for _, words := range []string{"containerd does not work with its new configuration: timed out after 1m0s", "connect: ", "everything was put back, and containerd works again, with plain runc"} {
+	for _, words := range []string{"containerd does not work with its new configuration: timed out after 1m0s",
+		"connect: ", "everything was put back, and containerd works again, with plain runc"} {
 		if code != 1 || !strings.Contains(said, words) {
 			t.Errorf("exit code %d, the message does not say %q: %q", code, words, said)
 		}
@@ -267,7 +273,8 @@ func TestHost(t *testing.T) {
 	}
 	web := n.pod(busyboxImage, false, 1, "/bin/sh", "-c", "echo from the pod; exec /bin/sleep 1000")
 	eventually(t, "the container is recorded", func() bool {
-		return slices.Equal([]string{"/bin/sh -c echo from the pod; exec /bin/sleep 1000", "/bin/sleep 1000"}, n.executed(web.id))
+		return slices.Equal([]string{"/bin/sh -c echo from the pod; exec /bin/sleep 1000", "/bin/sleep 1000"},
+			n.executed(web.id))
 	})
 	afterwards := n.tree()
 	code, said, log = n.once(30*time.Second, install...)
@@ -338,7 +345,9 @@ func TestHostSignals(t *testing.T) {
 	before := n.tree()
 	n.write("/run/fussy", "")
 	p := n.pod(tracectlImage, true, 2, "install", "--host", "--engine=containerd", restart, message)
-	eventually(t, "containerd refuses", func() bool { return n.run("grep", "-q", "refused", "/run/containerd.log").Code == 0 })
+	eventually(t, "containerd refuses", func() bool {
+		return n.run("grep", "-q", "refused", "/run/containerd.log").Code == 0
+	})
 	// A kubelet cannot send the signal while containerd is down.
 	pids := strings.Fields(n.must("pidof", "tracectl"))
 	for _, pid := range pids {

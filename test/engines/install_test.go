@@ -53,9 +53,12 @@ func TestInstall(t *testing.T) {
 	pod := s.podSandbox("mypod")
 	sandbox := m.must(crictl("runp", pod)...)
 	ids := map[string]string{
-		"containerd": m.must(crictl("create", sandbox, s.podContainer("main", 0, "/bin/sh", "-c", "echo from containerd; exec /bin/sleep 1000"), pod)...),
-		"docker":     m.must("docker", "run", "--detach", "--name", "web", busyboxImage, "/bin/sh", "-c", "echo from docker; exec /bin/sleep 1000"),
-		"podman":     m.must("podman", "run", "--detach", "--name", "web", busyboxImage, "/bin/sh", "-c", "echo from podman; exec /bin/sleep 1000"),
+		"containerd": m.must(crictl("create", sandbox,
+			s.podContainer("main", 0, "/bin/sh", "-c", "echo from containerd; exec /bin/sleep 1000"), pod)...),
+		"docker": m.must("docker", "run", "--detach", "--name", "web", busyboxImage, "/bin/sh", "-c",
+			"echo from docker; exec /bin/sleep 1000"),
+		"podman": m.must("podman", "run", "--detach", "--name", "web", busyboxImage, "/bin/sh", "-c",
+			"echo from podman; exec /bin/sleep 1000"),
 	}
 	m.must(crictl("start", ids["containerd"])...)
 	for kind, id := range ids {
@@ -148,7 +151,9 @@ func TestDockerFlags(t *testing.T) {
 	refused := func(where string) {
 		t.Helper()
 		o := m.run(programs+"/tracectl", "install", "--engine=docker", "--set-default")
-		if want := where + " passes --default-runtime=other to dockerd, which therefore rejects the same setting in \"/etc/docker/daemon.json\""; o.Code != 1 || !strings.Contains(o.Stderr, want) {
+		if want := where +
+			" passes --default-runtime=other to dockerd, which therefore rejects the same setting in \"/etc/docker/daemon.json\""; o.Code != 1 ||
+			!strings.Contains(o.Stderr, want) {
 			t.Errorf("exit code %d, %q, want %q", o.Code, o.Stderr, want)
 		}
 	}
@@ -158,7 +163,8 @@ func TestDockerFlags(t *testing.T) {
 		t.Errorf("refusing changed files (-before +after):\n%s", diff)
 	}
 	m.must(programs+"/tracectl", "install", "--engine=docker")
-	docker := engine{daemon: []string{"dockerd", "--add-runtime=other=/usr/sbin/runc", "--default-runtime=other"}, ready: []string{"docker", "version"}}
+	docker := engine{daemon: []string{"dockerd", "--add-runtime=other=/usr/sbin/runc", "--default-runtime=other"},
+		ready: []string{"docker", "version"}}
 	dockerd := docker.start(m)
 	info := m.must("docker", "info", "--format", "{{.DefaultRuntime}} {{json .Runtimes}}")
 	for _, want := range []string{"other ", `"other":`, `"runc-trace":`} {

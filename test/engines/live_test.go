@@ -33,26 +33,34 @@ func (e *engine) follow(t *testing.T, crictl func(...string) []string, agent boo
 	if agent { // only the agent knows labels that containerd does not write
 		a := m.start(installed+"/tracectl", "agent", "--listen=")
 		defer a.stop()
-		eventually(t, "the agent is alive", func() bool { return strings.Contains(m.tracectl("status", "--output=json"), `"alive":true`) })
+		eventually(t, "the agent is alive", func() bool {
+			return strings.Contains(m.tracectl("status", "--output=json"), `"alive":true`)
+		})
 	}
 	s := &script{machine: m, ids: map[string]string{}}
 	sandboxes := map[string]bool{} // of matching pods
 	start := func(name, app string, annotations map[string]string, args ...string) string {
 		t.Helper()
 		uid := "uid-of-" + name
-		labels := map[string]string{"io.kubernetes.pod.name": name, "io.kubernetes.pod.namespace": "shop", "io.kubernetes.pod.uid": uid}
+		labels := map[string]string{"io.kubernetes.pod.name": name, "io.kubernetes.pod.namespace": "shop",
+			"io.kubernetes.pod.uid": uid}
 		named := map[string]string{"io.kubernetes.container.name": "main"}
 		for key, value := range labels {
 			named[key] = value
 		}
 		labels["app"] = app
 		pod := s.criJSON(name, map[string]any{
-			"metadata": map[string]any{"name": name, "namespace": "shop", "uid": uid, "attempt": 0}, "labels": labels, "annotations": annotations,
-			"linux": map[string]any{"cgroup_parent": "/kubepods/" + uid, "security_context": shared},
+			"metadata":    map[string]any{"name": name, "namespace": "shop", "uid": uid, "attempt": 0},
+			"labels":      labels,
+			"annotations": annotations,
+			"linux":       map[string]any{"cgroup_parent": "/kubepods/" + uid, "security_context": shared},
 		})
 		container := s.criJSON(name+"-main", map[string]any{
-			"metadata": map[string]any{"name": "main"}, "image": map[string]string{"image": busyboxImage}, "labels": named, "command": args,
-			"linux": map[string]any{"security_context": shared},
+			"metadata": map[string]any{"name": "main"},
+			"image":    map[string]string{"image": busyboxImage},
+			"labels":   named,
+			"command":  args,
+			"linux":    map[string]any{"security_context": shared},
 		})
 		sandbox := m.must(crictl("runp", pod)...)
 		sandboxes[sandbox] = app == "web"
@@ -90,7 +98,9 @@ func (e *engine) follow(t *testing.T, crictl func(...string) []string, agent boo
 		}
 		return got
 	}
-	eventually(t, "the last exec is shown", func() bool { return strings.Count(reader.output(0), `"/bin/sleep","1000"`) >= pods })
+	eventually(t, "the last exec is shown", func() bool {
+		return strings.Count(reader.output(0), `"/bin/sleep","1000"`) >= pods
+	})
 	reader.signal(syscall.SIGINT)
 	doubt := ""
 	if e.kind == "crio" {

@@ -27,7 +27,8 @@ func TestDockerNames(t *testing.T) {
 
 			m.shortLived(8, "docker run --label app=kept")
 			m.named("without an agent", 8, "kept")
-			if got := objects[container](t, m.tracectl("containers", "--all", "--label", "app=kept", "--output", "json")); len(got) != 8 {
+			if got := objects[container](t,
+				m.tracectl("containers", "--all", "--label", "app=kept", "--output", "json")); len(got) != 8 {
 				t.Errorf("%d of 8 are selected by a label", len(got))
 			}
 
@@ -119,6 +120,7 @@ func (m *machine) named(what string, count int, app string) {
 // followed reports whether a client follows Docker's events.
 func (m *machine) followed() bool {
 	m.t.Helper()
-	return m.run("docker", "run", "--rm", "--network", "none", "--name", "probe", "--label-file", "/tmp/labels", busyboxImage, "/bin/true").Code == 0 &&
+	return m.run("docker", "run", "--rm", "--network", "none", "--name", "probe", "--label-file", "/tmp/labels",
+		busyboxImage, "/bin/true").Code == 0 &&
 		strings.Contains(m.tracectl("containers", "--all", "--output=json"), `"probe"`)
 }

@@ -14,7 +14,8 @@ import (
 func TestPodman(t *testing.T) {
 	for name, e := range map[string]engine{
 		"runc": {config: map[string]string{"/etc/containers/containers.conf": podmanConfig + "runtime = \"runc\"\n"}},
-		"crun": {config: map[string]string{"/etc/containers/containers.conf": podmanConfig + "runtime = \"crun\"\n"}, layout: layout{Pure: true}},
+		"crun": {config: map[string]string{"/etc/containers/containers.conf": podmanConfig + "runtime = \"crun\"\n"},
+			layout: layout{Pure: true}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			e.kind, e.check = "podman", checkPodman
@@ -46,10 +47,14 @@ func playPodman(s *script, flags []string) {
 	s.do(run("--rm", "--name", "ends", busyboxImage, "/bin/sh", "-c", "echo out; echo err >&2; exit 3")...)
 	s.do(run("--rm", "--name", "missing", busyboxImage, "/bin/missing")...)
 	s.do(run("--rm", "--name", "no-program", busyboxImage, "/etc/passwd")...)
-	s.do(run("--rm", "--name", "nobody", "--read-only", "--user", "nobody", "--cap-drop", "ALL", busyboxImage, "/bin/sh", "-c", "id; touch /x")...)
-	s.terminal("podman run " + strings.Join(flags, " ") + " --rm --name terminal -it " + busyboxImage + " /bin/sh -c 'tty; exit 6'")
-	s.id("web", run("--detach", "--name", "web", "--annotation", "io.kubernetes.pod.name=mypod", "--annotation", "io.kubernetes.container.name=main",
-		"--annotation", "runc-trace.label/app=web", "--health-cmd", "/bin/true", busyboxImage, "/bin/sh", "-c", "echo ready; exec /bin/sleep 1000")...)
+	s.do(run("--rm", "--name", "nobody", "--read-only", "--user", "nobody", "--cap-drop", "ALL", busyboxImage, "/bin/sh",
+		"-c", "id; touch /x")...)
+	s.terminal("podman run " + strings.Join(flags, " ") + " --rm --name terminal -it " + busyboxImage +
+		" /bin/sh -c 'tty; exit 6'")
+	s.id("web", run("--detach", "--name", "web", "--annotation", "io.kubernetes.pod.name=mypod", "--annotation",
+		"io.kubernetes.container.name=main",
+		"--annotation", "runc-trace.label/app=web", "--health-cmd", "/bin/true", busyboxImage, "/bin/sh", "-c",
+		"echo ready; exec /bin/sleep 1000")...)
 	s.do("podman", "exec", "web", "/bin/cat", "/proc/self/comm")
 	s.do("podman", "exec", "web", "/bin/sh", "-c", "echo entered; exit 5")
 	s.do("podman", "exec", "--user", "nobody", "web", "/bin/id")
@@ -67,21 +72,25 @@ func playPodman(s *script, flags []string) {
 	s.do("podman", "rm", "--force", "web")
 	// Events of a background process may come late, and it is undefined which process first reports that a
 	// container was stopped.
-	events := strings.Split(s.must("podman", "events", "--stream=false", "--since", "1h", "--format", "{{.Type}} {{.Status}} {{.Name}} {{.ContainerExitCode}}"), "\n")
+	events := strings.Split(s.must("podman", "events", "--stream=false", "--since", "1h", "--format",
+		"{{.Type}} {{.Status}} {{.Name}} {{.ContainerExitCode}}"), "\n")
 	s.events(slices.DeleteFunc(events, func(line string) bool {
-		return !strings.HasPrefix(line, "container") || strings.Contains(line, "exec_died") || strings.Contains(line, "cleanup") || strings.HasPrefix(line, "container stop ")
+		return !strings.HasPrefix(line, "container") || strings.Contains(line, "exec_died") ||
+			strings.Contains(line, "cleanup") || strings.HasPrefix(line, "container stop ")
 	}))
 }
 
 func checkPodman(s *script) {
 	want := container{
-		ContainerID: s.ids["web"], Engine: "podman", Pod: "mypod", Container: "main", Image: busyboxImage, Labels: map[string]string{"app": "web"}, State: "exited", Recorded: "yes",
+		ContainerID: s.ids["web"], Engine: "podman", Pod: "mypod", Container: "main", Image: busyboxImage,
+		Labels: map[string]string{"app": "web"}, State: "exited", Recorded: "yes",
 	}
 	if diff := cmp.Diff([]container{want, want}, s.known(s.ids["web"])); diff != "" {
 		s.t.Errorf("web, which was restarted (-want +got):\n%s", diff)
 	}
 	program := []string{"/bin/sh -c echo ready; exec /bin/sleep 1000", "/bin/sleep 1000"}
-	executed := append(slices.Clone(program), "/bin/cat /proc/self/comm", "/bin/sh -c echo entered; exit 5", "/bin/id", "/bin/sh -c tty; exit 4", "/bin/sh -c /bin/true", "/bin/true")
+	executed := append(slices.Clone(program), "/bin/cat /proc/self/comm", "/bin/sh -c echo entered; exit 5", "/bin/id",
+		"/bin/sh -c tty; exit 4", "/bin/sh -c /bin/true", "/bin/true")
 	executed = append(append(executed, program...), "/bin/sh -c echo entered again")
 	if diff := cmp.Diff(executed, s.executed(s.ids["web"])); diff != "" {
 		s.t.Errorf("executed in web (-want +got):\n%s", diff)

@@ -25,7 +25,8 @@ var varying = []struct {
 	pattern *regexp.Regexp
 	word    string
 }{
-	{regexp.MustCompile(`,"options":\{"type_url":"containerd.runc.v1.Options"(,"value":"[^"]*")?\}`), ""}, // names the runtime; 1.7 sends none by default
+	// names the runtime; 1.7 sends none by default
+	{regexp.MustCompile(`,"options":\{"type_url":"containerd.runc.v1.Options"(,"value":"[^"]*")?\}`), ""},
 	{regexp.MustCompile(`\b[0-9a-f]{64}\b`), "ID"},
 	{regexp.MustCompile(`\b[0-9a-f]{12,13}\b`), "ID"},
 	{regexp.MustCompile(`\b[EW]\d{4} \d\d:\d\d:\d\d\.\d+ +\d+ `), "LOG "},

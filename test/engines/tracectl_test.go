@@ -94,7 +94,8 @@ func (m *machine) executed(id string) []string {
 // wrote reports whether a recording has a program that wrote a text. The arguments name the recording.
 func (m *machine) wrote(comm, text string, recording ...string) bool {
 	m.t.Helper()
-	calls := objects[call](m.t, m.tracectl(append([]string{"straceback", "show", "--output=json", "--syscall=write"}, recording...)...))
+	calls := objects[call](m.t,
+		m.tracectl(append([]string{"straceback", "show", "--output=json", "--syscall=write"}, recording...)...))
 	return slices.ContainsFunc(calls, func(c call) bool {
 		for _, a := range c.Args {
 			if c.Comm == comm && a.Name == "buf" && a.Data != nil && *a.Data == text {

@@ -29,7 +29,9 @@ func New(name string, layer []byte, command ...string) (*Image, error) {
 // Pause makes an image for pods' own containers, of Busybox's layer. Engines that heed the image stop it by SIGKILL:
 // as the first process it would not notice SIGTERM.
 func Pause(name string, layer []byte) (*Image, error) {
-	return made(name, layer, map[string]any{"Cmd": []string{"/bin/sleep", "1000000"}, "WorkingDir": "/", "StopSignal": "SIGKILL"})
+	return made(name, layer, map[string]any{
+		"Cmd": []string{"/bin/sleep", "1000000"}, "WorkingDir": "/", "StopSignal": "SIGKILL",
+	})
 }
 
 func made(name string, layer []byte, run map[string]any) (*Image, error) {
@@ -109,7 +111,9 @@ func Program(file, path string) ([]byte, error) {
 // Save writes the image into a file as docker save does, so that every engine can load it.
 func (i *Image) Save(file string) error {
 	config, layer := digest(i.config)+".json", digest(i.layer)
-	manifest, err := json.Marshal([]any{map[string]any{"Config": config, "RepoTags": []string{i.name}, "Layers": []string{layer + "/layer.tar"}}})
+	manifest, err := json.Marshal([]any{
+		map[string]any{"Config": config, "RepoTags": []string{i.name}, "Layers": []string{layer + "/layer.tar"}},
+	})
 	if err != nil {
 		return err
 	}

@@ -144,7 +144,8 @@ func (c *cluster) namespace(name string) string {
 	})
 	// The kubelet refuses pods until these exist.
 	c.eventually("namespace "+name+" has what pods need", func() (string, bool) {
-		o := c.do("kubectl", "get", "serviceaccount/default", "configmap/kube-root-ca.crt", "--namespace="+name, "--output=name")
+		o := c.do("kubectl", "get", "serviceaccount/default", "configmap/kube-root-ca.crt",
+			"--namespace="+name, "--output=name")
 		return o.Stdout + o.Stderr, o.Code == 0
 	})
 	return name

@@ -18,7 +18,8 @@ func TestFollowFromTheHeader(t *testing.T) {
 	c.deploy()
 	namespace := c.namespace("header")
 	for _, n := range c.nodes {
-		c.applyText(fmt.Sprintf(counting, n.name, namespace, "counts: quickly", n.name, "Never", "n=0; while :; do n=$((n+1)); /bin/true $n; /bin/usleep 10000; done"))
+		c.applyText(fmt.Sprintf(counting, n.name, namespace, "counts: quickly", n.name, "Never",
+			"n=0; while :; do n=$((n+1)); /bin/true $n; /bin/usleep 10000; done"))
 	}
 	for _, n := range c.nodes {
 		c.await(namespace, "pod/"+n.name, "condition=Ready")

@@ -13,18 +13,21 @@ func firstControls(a *authority) []control {
 	return []control{
 		{"etcd", []string{
 			"etcd", "--data-dir=/var/lib/etcd-test", "--log-level=warn",
-			"--listen-client-urls=http://127.0.0.1:2379", "--advertise-client-urls=http://127.0.0.1:2379", "--listen-peer-urls=http://127.0.0.1:2380",
+			"--listen-client-urls=http://127.0.0.1:2379", "--advertise-client-urls=http://127.0.0.1:2379",
+			"--listen-peer-urls=http://127.0.0.1:2380",
 		}},
 		{"kube-apiserver", []string{
 			program("kube-apiserver"),
 			"--etcd-servers=http://127.0.0.1:2379",
 			"--bind-address=0.0.0.0", "--secure-port=443", "--advertise-address=" + controlAddress,
-			"--tls-cert-file=" + a.file("kube-apiserver.crt"), "--tls-private-key-file=" + a.file("kube-apiserver.key"), "--client-ca-file=" + a.file("ca.crt"),
+			"--tls-cert-file=" + a.file("kube-apiserver.crt"), "--tls-private-key-file=" + a.file("kube-apiserver.key"),
+			"--client-ca-file=" + a.file("ca.crt"),
 			"--authorization-mode=Node,RBAC", "--enable-admission-plugins=NodeRestriction", "--allow-privileged",
 			"--service-account-issuer=https://kubernetes.default.svc.cluster.local", "--service-cluster-ip-range=" + services,
 			"--service-account-key-file=" + a.file("sa.pub"), "--service-account-signing-key-file=" + a.file("sa.key"),
 			"--kubelet-preferred-address-types=InternalIP", "--kubelet-certificate-authority=" + a.file("ca.crt"),
-			"--kubelet-client-certificate=" + a.file("kubelet-client.crt"), "--kubelet-client-key=" + a.file("kubelet-client.key"),
+			"--kubelet-client-certificate=" + a.file("kubelet-client.crt"),
+			"--kubelet-client-key=" + a.file("kubelet-client.key"),
 		}},
 	}
 }
@@ -33,7 +36,8 @@ func firstControls(a *authority) []control {
 func otherControls(a *authority) []control {
 	config := func(name string) []string {
 		file := a.file(name + ".kubeconfig")
-		return []string{"--kubeconfig=" + file, "--authentication-kubeconfig=" + file, "--authorization-kubeconfig=" + file, "--leader-elect=false"}
+		return []string{"--kubeconfig=" + file, "--authentication-kubeconfig=" + file, "--authorization-kubeconfig=" + file,
+			"--leader-elect=false"}
 	}
 	return []control{
 		{"kube-scheduler", append([]string{program("kube-scheduler")}, config("kube-scheduler")...)},

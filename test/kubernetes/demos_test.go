@@ -34,7 +34,8 @@ func whole(shown string) string {
 	return halves.ReplaceAllStringFunc(shown, func(begin string) string {
 		half := halves.FindStringSubmatch(begin)
 		_, rest, _ := strings.Cut(shown, begin+"\n")
-		end := regexp.MustCompile(`(?m)^.* pid ` + half[2] + ` .*\] \.\.\.` + half[3] + `\(\)( = .*)$`).FindStringSubmatch(rest)
+		end := regexp.MustCompile(`(?m)^.* pid ` + half[2] + ` .*\] \.\.\.` + half[3] +
+			`\(\)( = .*)$`).FindStringSubmatch(rest)
 		if end == nil {
 			return begin
 		}

@@ -21,7 +21,8 @@ const (
 var buildImage = sync.OnceValues(func() (string, error) {
 	dir := filepath.Join(scratch, "image")
 	build := exec.Command("sh", "../../install/image/build.sh", dir)
-	build.Env = append(os.Environ(), "VERSION="+unreleased, "ARCHS="+runtime.GOARCH, "REVISION=tests", "SOURCE_DATE_EPOCH=0")
+	build.Env = append(os.Environ(), "VERSION="+unreleased, "ARCHS="+runtime.GOARCH,
+		"REVISION=tests", "SOURCE_DATE_EPOCH=0")
 	if text, err := build.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("building the image: %w\n%s", err, text)
 	}

@@ -27,7 +27,8 @@ func buildUpgrade(t *testing.T) (archive, shim string) {
 		{".", []string{"sh", "../../install/image/root.sh", root}},
 		// The same program with its symbols.
 		{".", []string{"go", "build", "-trimpath", "-buildvcs=false", "-o", shim, "../../cmd/runc-trace"}},
-		{"../../install/image", []string{"go", "run", ".", "-o", archive, "-version", upgraded, "-revision", "tests", "-time", "0", runtime.GOARCH + "=" + root}},
+		{"../../install/image", []string{"go", "run", ".", "-o", archive, "-version", upgraded, "-revision", "tests", "-time",
+			"0", runtime.GOARCH + "=" + root}},
 	} {
 		build := exec.Command(step.args[0], step.args[1:]...)
 		build.Dir = step.dir
@@ -48,7 +49,8 @@ func upgrade(t *testing.T) string {
 		to, err = filepath.Rel(dir, to)
 	}
 	if err == nil {
-		err = os.WriteFile(filepath.Join(dir, "kustomization.yaml"), []byte("resources: ["+to+"]\nimages: [{name: runc-trace, newTag: "+upgraded+"}]\n"), 0o644)
+		err = os.WriteFile(filepath.Join(dir, "kustomization.yaml"),
+			[]byte("resources: ["+to+"]\nimages: [{name: runc-trace, newTag: "+upgraded+"}]\n"), 0o644)
 	}
 	if err != nil {
 		t.Fatal(err)

@@ -154,7 +154,8 @@ func (e *environment) startControls(all []control) error {
 
 // user returns the command line of a user's command. It runs on the control plane's machine, which is not a node.
 func (e *environment) user(args ...string) []string {
-	return append([]string{"env", "KUBECONFIG=" + e.authority.file("admin.kubeconfig"), "PATH=" + programs + ":" + kubernetesBin + ":/usr/sbin:/usr/bin:/sbin:/bin"}, args...)
+	return append([]string{"env", "KUBECONFIG=" + e.authority.file("admin.kubeconfig"),
+		"PATH=" + programs + ":" + kubernetesBin + ":/usr/sbin:/usr/bin:/sbin:/bin"}, args...)
 }
 
 // kubectl returns all output of a kubectl, with surrounding space trimmed.

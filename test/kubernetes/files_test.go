@@ -7,7 +7,9 @@ import "strings"
 // files lists the files of a node, except those of its pods.
 func (n *node) files() string {
 	n.t.Helper()
-	tree, err := n.Tree([]string{"/etc", "/opt", "/root", "/run/systemd", "/usr/bin", "/usr/local/bin", "/usr/local/sbin", "/usr/sbin", "/var/lib"},
+	tree, err := n.Tree([]string{
+		"/etc", "/opt", "/root", "/run/systemd", "/usr/bin", "/usr/local/bin", "/usr/local/sbin", "/usr/sbin", "/var/lib",
+	},
 		"/var/lib/cni", "/var/lib/containerd", "/var/lib/kubelet")
 	if err != nil {
 		n.t.Fatal(err)

@@ -56,7 +56,8 @@ func lookAtHost() (host, error) {
 		}
 		for _, dir := range cgroups {
 			name := filepath.Base(dir)
-			if strings.Contains(name, filepath.Base(scratch)) || slices.Contains([]string{"k8s.io", "kubepods", "system.slice"}, name) {
+			if strings.Contains(name, filepath.Base(scratch)) ||
+				slices.Contains([]string{"k8s.io", "kubepods", "system.slice"}, name) {
 				h.Cgroups = append(h.Cgroups, dir)
 			}
 		}

@@ -79,7 +79,8 @@ func TestKindsOfContainers(t *testing.T) {
 		return o.Stdout + o.Stderr, o.Stdout == "Running"
 	})
 	c.kubectl("exec", "--namespace="+namespace, "kinds", "--container=main", "--", "/bin/true", "exec")
-	c.kubectl("debug", "--namespace="+namespace, "kinds", "--image=busybox", "--image-pull-policy=IfNotPresent", "--container=debugger", "--profile=general", "--target=main", "--", "/bin/sleep", "5000")
+	c.kubectl("debug", "--namespace="+namespace, "kinds", "--image=busybox", "--image-pull-policy=IfNotPresent",
+		"--container=debugger", "--profile=general", "--target=main", "--", "/bin/sleep", "5000")
 	c.await(namespace, "pod/kinds", "jsonpath={.status.ephemeralContainerStatuses[0].state.running}")
 	c.eventually("its exec is printed", func() (string, bool) {
 		text := f.text()
@@ -88,11 +89,13 @@ func TestKindsOfContainers(t *testing.T) {
 
 	// The programs of each container. Only the first one has a fixed order.
 	want := map[string][]string{
-		"kinds/":         {"/pause"},
-		"kinds/first":    {"/bin/true first"},
-		"kinds/sidecar":  {"/bin/sh -c /bin/true sidecar; exec /bin/sleep 1000", "/bin/sleep 1000", "/bin/true sidecar", "/bin/true startup"},
-		"kinds/second":   {"/bin/true second"},
-		"kinds/main":     {"/bin/sh -c /bin/true main; exec /bin/sleep 1000", "/bin/sleep 1000", "/bin/true exec", "/bin/true main", "/bin/true post-start", "/bin/true readiness"},
+		"kinds/":      {"/pause"},
+		"kinds/first": {"/bin/true first"},
+		"kinds/sidecar": {"/bin/sh -c /bin/true sidecar; exec /bin/sleep 1000", "/bin/sleep 1000",
+			"/bin/true sidecar", "/bin/true startup"},
+		"kinds/second": {"/bin/true second"},
+		"kinds/main": {"/bin/sh -c /bin/true main; exec /bin/sleep 1000", "/bin/sleep 1000", "/bin/true exec",
+			"/bin/true main", "/bin/true post-start", "/bin/true readiness"},
 		"kinds/other":    {"/bin/sleep 2000"},
 		"kinds/debugger": {"/bin/sleep 5000"},
 		"host/":          {"/pause"},

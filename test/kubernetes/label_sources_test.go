@@ -130,7 +130,8 @@ func (c *cluster) applyPatched(patch string) {
 		there, err = filepath.Rel(dir, there)
 	}
 	if err == nil {
-		err = os.WriteFile(filepath.Join(dir, "kustomization.yaml"), fmt.Appendf(nil, "resources: [%s]\npatches: [{target: {kind: DaemonSet}, patch: %q}]\n", there, patch), 0o644)
+		err = os.WriteFile(filepath.Join(dir, "kustomization.yaml"),
+			fmt.Appendf(nil, "resources: [%s]\npatches: [{target: {kind: DaemonSet}, patch: %q}]\n", there, patch), 0o644)
 	}
 	if err != nil {
 		c.t.Fatal(err)

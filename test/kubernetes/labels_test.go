@@ -27,7 +27,8 @@ var sameTime = cmpopts.EquateApproxTime(10 * time.Millisecond)
 // podsOn returns the names of the pods on a node that match a selector.
 func (c *cluster) podsOn(n *node, namespace, selector string) []string {
 	c.t.Helper()
-	return strings.Fields(c.kubectl("get", "pods", "--namespace="+namespace, "--selector="+selector, "--field-selector=spec.nodeName="+n.name,
+	return strings.Fields(c.kubectl("get", "pods", "--namespace="+namespace, "--selector="+selector,
+		"--field-selector=spec.nodeName="+n.name,
 		"--output=jsonpath={.items[*].metadata.name}"))
 }
 
@@ -103,7 +104,8 @@ func TestDemoLabel(t *testing.T) {
 		for _, line := range executed {
 			count[line]++
 		}
-		if len(executed) < 6 || !slices.Equal(executed[:2], []string{"/pause", loop}) || count["/pause"] != 1 || count[loop] != 1 {
+		if len(executed) < 6 || !slices.Equal(executed[:2], []string{"/pause", loop}) ||
+			count["/pause"] != 1 || count[loop] != 1 {
 			t.Errorf("the application on %s does not begin with its sandbox and its shell, once each: %q", n.name, executed)
 		}
 		for _, line := range []string{"/bin/true", "/bin/date", "/bin/cat /proc/version", "/bin/sleep 1"} {
@@ -180,7 +182,8 @@ func (c *cluster) checkLabels(namespace, origin string) map[string][]string {
 			}
 		}
 	}
-	if err := json.Unmarshal([]byte(c.kubectl("get", "pods", "--namespace="+namespace, "--output=json")), &pods); err != nil {
+	if err := json.Unmarshal([]byte(c.kubectl("get", "pods", "--namespace="+namespace, "--output=json")),
+		&pods); err != nil {
 		c.t.Fatal(err)
 	}
 	want, got := map[string]labelling{}, map[string]labelling{}
@@ -209,7 +212,8 @@ func (c *cluster) checkLabels(namespace, origin string) map[string][]string {
 // succeeded waits until all pods of a namespace have succeeded.
 func (c *cluster) succeeded(namespace string) {
 	c.t.Helper()
-	o := c.do("kubectl", "wait", "pods", "--all", "--namespace="+namespace, "--for=jsonpath={.status.phase}=Succeeded", "--timeout=150s")
+	o := c.do("kubectl", "wait", "pods", "--all", "--namespace="+namespace,
+		"--for=jsonpath={.status.phase}=Succeeded", "--timeout=150s")
 	if o.Code != 0 {
 		c.t.Fatalf("not all pods in %s have succeeded: %s\n%s", namespace, o.Stderr, c.describe(namespace))
 	}
@@ -225,7 +229,8 @@ func TestLabelsFromTheFirstExec(t *testing.T) {
 	f := c.follow(selector)
 	all, selected := map[string][]string{}, map[string][]string{}
 	for _, n := range c.nodes {
-		for name, labels := range map[string]string{"one": "tier: one", "two": "tier: two", "canary": "tier: one, canary: yes-it-is", "three": "tier: three", "none": ""} {
+		for name, labels := range map[string]string{"one": "tier: one", "two": "tier: two",
+			"canary": "tier: one, canary: yes-it-is", "three": "tier: three", "none": ""} {
 			pod := name + "-" + n.name
 			c.applyText(fmt.Sprintf(counting, pod, namespace, labels, n.name, "Never", countTo(last)))
 			all[pod] = counted(last)

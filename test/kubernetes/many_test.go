@@ -106,7 +106,8 @@ spec:
 		now := n.sweeps()
 		return fmt.Sprintf("%v times", now-swept), now >= swept+2
 	})
-	if diff := cmp.Diff(map[string][]string{"gone": counted(3)}, c.execsByPod("--since=15m", "--label=gone=long-ago")); diff != "" {
+	if diff := cmp.Diff(map[string][]string{"gone": counted(3)},
+		c.execsByPod("--since=15m", "--label=gone=long-ago")); diff != "" {
 		t.Errorf("what a pod executed that is long gone (-want +got):\n%s", diff)
 	}
 }

@@ -41,7 +41,8 @@ func connect(control *machine.Machine, nodes []*machine.Machine) error {
 		return err
 	}
 	for i, n := range nodes {
-		link := []string{"addr add " + nodeAddress(i) + "/24 dev eth0", "link set eth0 up", "route add default via " + controlAddress}
+		link := []string{"addr add " + nodeAddress(i) + "/24 dev eth0", "link set eth0 up",
+			"route add default via " + controlAddress}
 		for j := range nodes {
 			if j != i {
 				link = append(link, "route add "+podRange(j)+" via "+nodeAddress(j))
@@ -57,7 +58,8 @@ func connect(control *machine.Machine, nodes []*machine.Machine) error {
 // configure runs ip commands in a machine's network, and enables forwarding there. It enters no other namespace of
 // the machine: process IDs are those outside.
 func configure(m *machine.Machine, commands []string) error {
-	c := exec.Command("nsenter", "--target", strconv.Itoa(m.PID), "--net", "--", "sh", "-c", "echo 1 >/proc/sys/net/ipv4/ip_forward && exec ip -batch -")
+	c := exec.Command("nsenter", "--target", strconv.Itoa(m.PID), "--net", "--", "sh", "-c",
+		"echo 1 >/proc/sys/net/ipv4/ip_forward && exec ip -batch -")
 	c.Stdin = strings.NewReader(strings.Join(commands, "\n") + "\n")
 	if text, err := c.CombinedOutput(); err != nil {
 		return fmt.Errorf("configuring a network: %w\n%s", err, text)

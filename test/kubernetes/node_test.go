@@ -117,6 +117,7 @@ func (e *environment) prepareNode(i int) error {
 
 // startKubelet starts a node's kubelet.
 func (e *environment) startKubelet(i int) error {
-	return e.start(e.nodes[i], nodeName(i)+"-kubelet", "sh", "-c", supervise, "kubelet", program("kubelet"), "--config=/var/lib/kubelet/config.yaml",
+	return e.start(e.nodes[i], nodeName(i)+"-kubelet", "sh", "-c", supervise, "kubelet", program("kubelet"),
+		"--config=/var/lib/kubelet/config.yaml",
 		"--kubeconfig="+e.authority.file(nodeName(i)+".kubeconfig"), "--node-ip="+nodeAddress(i), "--v=2")
 }

@@ -23,7 +23,8 @@ func TestCluster(t *testing.T) {
 		if got := n.must("cat", "/proc/sys/kernel/hostname"); got != n.name {
 			t.Errorf("the host name of %s is %q", n.name, got)
 		}
-		found := strings.Fields(c.kubectl("get", "pods", "--namespace="+namespace, "--field-selector=spec.nodeName="+n.name, "--output=jsonpath={.items[*]['metadata.name','status.podIP']}"))
+		found := strings.Fields(c.kubectl("get", "pods", "--namespace="+namespace, "--field-selector=spec.nodeName="+n.name,
+			"--output=jsonpath={.items[*]['metadata.name','status.podIP']}"))
 		if len(found) != 2 {
 			t.Fatalf("on %s there is %q, not a pod and its address", n.name, found)
 		}
@@ -37,7 +38,8 @@ func TestCluster(t *testing.T) {
 			t.Errorf("the log of %s is %q", from, got)
 		}
 		for to, address := range pods {
-			if got := c.kubectl("exec", "--namespace="+namespace, from, "--", "ping", "-c1", "-W10", address); !strings.Contains(got, "1 packets received") {
+			if got := c.kubectl("exec", "--namespace="+namespace, from, "--", "ping", "-c1", "-W10",
+				address); !strings.Contains(got, "1 packets received") {
 				t.Errorf("%s does not reach %s: %s", from, to, got)
 			}
 		}
@@ -78,7 +80,8 @@ func TestServiceAccounts(t *testing.T) {
 	c.kubectl("create", "serviceaccount", "reader", "--namespace="+namespace)
 	c.kubectl("create", "clusterrole", "node-reader", "--verb=list", "--resource=nodes")
 	t.Cleanup(func() { c.kubectl("delete", "clusterrole", "node-reader") })
-	c.kubectl("create", "clusterrolebinding", "node-reader", "--clusterrole=node-reader", "--serviceaccount="+namespace+":reader")
+	c.kubectl("create", "clusterrolebinding", "node-reader", "--clusterrole=node-reader",
+		"--serviceaccount="+namespace+":reader")
 	t.Cleanup(func() { c.kubectl("delete", "clusterrolebinding", "node-reader") })
 	tests := []struct {
 		pod, account string

@@ -134,7 +134,8 @@ spec:
 	c.checkLabels(namespace, "kubernetes")
 	c.kubectl("delete", "pod", "crashes", "--namespace="+namespace)
 
-	if diff := cmp.Diff(map[string][]string{"crashes": want}, c.execsByPod("--since=10m", "--label=crashes=often")); diff != "" {
+	if diff := cmp.Diff(map[string][]string{"crashes": want},
+		c.execsByPod("--since=10m", "--label=crashes=often")); diff != "" {
 		t.Errorf("what the attempts executed, when the pod is deleted (-want +got):\n%s", diff)
 	}
 	var codes []int
@@ -149,12 +150,14 @@ spec:
 	}
 	for previous := range crashes + 1 {
 		attempt := fmt.Sprint(crashes + 1 - previous)
-		shown := c.tracectl("cluster", "straceback", "show", namespace+"/crashes", "--previous="+strconv.Itoa(previous), "--syscall=write,execve")
+		shown := c.tracectl("cluster", "straceback", "show", namespace+"/crashes", "--previous="+strconv.Itoa(previous),
+			"--syscall=write,execve")
 		if !strings.Contains(shown, `"`+attempt+`\n"`) || strings.Count(shown, `"/bin/true"`) != 1 {
 			t.Errorf("--previous=%d does not show attempt %s:\n%s", previous, attempt, shown)
 		}
 	}
-	if o := c.do("tracectl", "cluster", "straceback", "show", namespace+"/crashes", "--previous="+strconv.Itoa(crashes+1)); o.Code != 4 {
+	if o := c.do("tracectl", "cluster", "straceback", "show", namespace+"/crashes",
+		"--previous="+strconv.Itoa(crashes+1)); o.Code != 4 {
 		t.Errorf("there is one attempt too many: exit code %d\n%s%s", o.Code, o.Stdout, o.Stderr)
 	}
 	after := n.state()

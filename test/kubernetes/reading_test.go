@@ -84,7 +84,8 @@ func decode[T any](t *testing.T, text string) []T {
 // execs returns past execs, in order of time.
 func (c *cluster) execs(args ...string) []event {
 	c.t.Helper()
-	events := decode[event](c.t, c.tracectl(append([]string{"cluster", "exec", "--no-follow", "--output=json"}, args...)...))
+	events := decode[event](c.t,
+		c.tracectl(append([]string{"cluster", "exec", "--no-follow", "--output=json"}, args...)...))
 	slices.SortStableFunc(events, func(a, b event) int { return a.Time.Compare(b.Time) })
 	return events
 }

@@ -73,7 +73,8 @@ func TestRejection(t *testing.T) {
 		t.Errorf("containerd was started %d times and refused to %d times, and not once after it had refused", started, refused)
 	}
 	tried(2)
-	for _, words := range []string{"containerd did not load its new configuration", "everything was put back, and containerd works again, with plain runc", "are not tried again without --retry"} {
+	for _, words := range []string{"containerd did not load its new configuration",
+		"everything was put back, and containerd works again, with plain runc", "are not tried again without --retry"} {
 		if !strings.Contains(message, words) {
 			t.Errorf("the install step's message does not say %q: %s", words, message)
 		}

@@ -16,8 +16,10 @@ import (
 func (c *cluster) rights(account string) []string {
 	c.t.Helper()
 	// The namespace is that of the DaemonSet, in which it has the most rights.
-	text := c.kubectl("auth", "can-i", "--list", "--no-headers", "--namespace=runc-trace", "--as=system:serviceaccount:"+account,
-		"--as-group=system:serviceaccounts", "--as-group=system:serviceaccounts:runc-trace", "--as-group=system:authenticated")
+	text := c.kubectl("auth", "can-i", "--list", "--no-headers", "--namespace=runc-trace",
+		"--as=system:serviceaccount:"+account,
+		"--as-group=system:serviceaccounts", "--as-group=system:serviceaccounts:runc-trace",
+		"--as-group=system:authenticated")
 	var all []string
 	for line := range strings.Lines(text) {
 		all = append(all, strings.Join(strings.Fields(line), " "))
@@ -42,7 +44,8 @@ func TestRights(t *testing.T) {
 			t.Fatal(err)
 		}
 		return func(args ...string) machine.Outcome {
-			return c.do(append([]string{"env", "KUBECONFIG=" + c.authority.file(user+".kubeconfig"), "tracectl", "cluster"}, args...)...)
+			return c.do(append([]string{"env", "KUBECONFIG=" + c.authority.file(user+".kubeconfig"), "tracectl", "cluster"},
+				args...)...)
 		}
 	}
 	reader, other := as("a-reader", "runc-trace:readers"), as("another-user", "developers")

@@ -20,7 +20,8 @@ type registered struct {
 // known returns the containers of a pod that a node knows, the sandbox first.
 func (n *node) known(namespace, pod string) []registered {
 	n.t.Helper()
-	found := decode[registered](n.t, n.tracectl("containers", "--all", "--namespace="+namespace, "--pod="+pod, "--output=json"))
+	found := decode[registered](n.t,
+		n.tracectl("containers", "--all", "--namespace="+namespace, "--pod="+pod, "--output=json"))
 	slices.SortStableFunc(found, func(a, b registered) int {
 		if a.Sandbox && !b.Sandbox {
 			return -1
@@ -61,7 +62,8 @@ func TestRollout(t *testing.T) {
 			t.Errorf("containerd of %s runs since before", n.name)
 		}
 		for _, check := range decode[check](t, n.run("/opt/runc-trace/bin/tracectl", "doctor", "--output=json").Stdout) {
-			told := strings.HasPrefix(check.Name, "engine ") || check.Name == "runtime" || check.Name == "shim" || check.Name == "containers"
+			told := strings.HasPrefix(check.Name, "engine ") || check.Name == "runtime" || check.Name == "shim" ||
+				check.Name == "containers"
 			if check.State == "fail" || told && check.State != "ok" {
 				t.Errorf("on %s the doctor says %+v", n.name, check)
 			}
@@ -111,7 +113,8 @@ func TestRollout(t *testing.T) {
 			t.Errorf("containerd of %s was restarted again", n.name)
 		}
 	}
-	messages := c.kubectl("get", "pods", "--namespace=runc-trace", "--output=jsonpath={.items[*].status.initContainerStatuses[0].state.terminated.message}")
+	messages := c.kubectl("get", "pods", "--namespace=runc-trace",
+		"--output=jsonpath={.items[*].status.initContainerStatuses[0].state.terminated.message}")
 	if strings.Count(messages, "nothing was changed") != len(c.nodes) {
 		t.Errorf("the install steps say %q", messages)
 	}

@@ -40,7 +40,8 @@ func (c *cluster) steady(namespace, name, class string) map[*node]string {
 // runs returns the ID and the restart count of a pod's container: while they stay the same, it was not disturbed.
 func (c *cluster) runs(namespace, pod string) string {
 	c.t.Helper()
-	return c.kubectl("get", "pod", pod, "--namespace="+namespace, "--output=jsonpath={.status.phase} {.status.containerStatuses[0].containerID} restarted {.status.containerStatuses[0].restartCount} times")
+	return c.kubectl("get", "pod", pod, "--namespace="+namespace,
+		"--output=jsonpath={.status.phase} {.status.containerStatuses[0].containerID} restarted {.status.containerStatuses[0].restartCount} times")
 }
 
 // agents returns the pods of the DaemonSet, by node, and the state of their containers.

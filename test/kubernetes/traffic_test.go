@@ -275,7 +275,8 @@ func (tr *traffic) verify(c *cluster) {
 		shown := c.node(p.node).tracectl("straceback", "show", found[0].ContainerID)
 		for _, call := range []string{`"word-of-` + name + `\n"`, fmt.Sprintf("exit_group(error_code=%d)", p.code)} {
 			if strings.Count(shown, call) != 1 {
-				c.t.Errorf("what is recorded of %s on %s has %d times %s, and not once:\n%.3000s", name, p.node, strings.Count(shown, call), call, shown)
+				c.t.Errorf("what is recorded of %s on %s has %d times %s, and not once:\n%.3000s", name, p.node,
+					strings.Count(shown, call), call, shown)
 			}
 		}
 	}

@@ -41,14 +41,16 @@ func TestUninstall(t *testing.T) {
 	const overlay = "../../install/kubernetes/overlays/uninstall"
 	c.apply(overlay)
 	said := func(n *node) string {
-		o := c.do("kubectl", "logs", "--namespace=runc-trace", "--tail=-1", "pod/"+strings.Fields(c.agents()[n.name] + " none")[0])
+		o := c.do("kubectl", "logs", "--namespace=runc-trace", "--tail=-1",
+			"pod/"+strings.Fields(c.agents()[n.name] + " none")[0])
 		return o.Stdout + o.Stderr // not there yet, or already gone
 	}
 	// The first uninstall pods were made through runc-trace themselves.
 	for _, n := range c.nodes {
 		c.eventually("the pod on "+n.name+" waits for itself", func() (string, bool) {
 			log := said(n)
-			return log, strings.Contains(log, "this pod was itself started through runc-trace") && strings.Contains(log, "delete it once")
+			return log, strings.Contains(log, "this pod was itself started through runc-trace") &&
+				strings.Contains(log, "delete it once")
 		})
 	}
 	c.kubectl("rollout", "restart", "daemonset/runc-trace", "--namespace=runc-trace")
@@ -58,13 +60,15 @@ func TestUninstall(t *testing.T) {
 		id, _, _ = strings.Cut(id, " ")
 		c.eventually("the pod on "+n.name+" names the container that it waits for", func() (string, bool) {
 			log := said(n)
-			return log, !strings.Contains(log, "this pod was itself") && strings.Contains(log, "that runc-trace started") && strings.Contains(log, id[:12])
+			return log, !strings.Contains(log, "this pod was itself") && strings.Contains(log, "that runc-trace started") &&
+				strings.Contains(log, id[:12])
 		})
 		if agent := c.agents()[n.name]; strings.Contains(agent, "True") {
 			t.Errorf("the pod on %s is ready, with something left to remove: %s", n.name, agent)
 		}
 		// New pods do not prolong the wait.
-		if got := n.must("containerd", "config", "dump"); strings.Contains(got, "/runc-trace") && n.run("test", "-e", "/opt/runc-trace/bin/runc-trace").Code != 0 {
+		if got := n.must("containerd", "config", "dump"); strings.Contains(got, "/runc-trace") &&
+			n.run("test", "-e", "/opt/runc-trace/bin/runc-trace").Code != 0 {
 			t.Errorf("containerd of %s calls runc-trace, which is not there", n.name)
 		}
 	}
@@ -105,7 +109,8 @@ func TestUninstall(t *testing.T) {
 	for _, pod := range last {
 		c.kubectl("exec", "--namespace="+namespace, pod, "--", "true")
 	}
-	if left := c.kubectl("get", "all,clusterroles,clusterrolebindings,runtimeclasses,namespaces", "--all-namespaces", "--selector=app.kubernetes.io/name=runc-trace", "--output=name"); left != "" {
+	if left := c.kubectl("get", "all,clusterroles,clusterrolebindings,runtimeclasses,namespaces", "--all-namespaces",
+		"--selector=app.kubernetes.io/name=runc-trace", "--output=name"); left != "" {
 		t.Errorf("still in the cluster:\n%s", left)
 	}
 }

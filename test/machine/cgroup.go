@@ -55,7 +55,8 @@ func removeCgroups(dir string) error {
 	}
 	for _, path := range slices.Backward(dirs) {
 		err := os.Remove(path)
-		for end := time.Now().Add(5 * time.Second); errors.Is(err, syscall.EBUSY) && time.Now().Before(end); err = os.Remove(path) {
+		for end := time.Now().Add(5 * time.Second); errors.Is(err, syscall.EBUSY) &&
+			time.Now().Before(end); err = os.Remove(path) {
 			time.Sleep(10 * time.Millisecond)
 		}
 		if err != nil {
@@ -87,7 +88,9 @@ func cgroupMounts() ([]hierarchy, error) {
 		}
 		h := hierarchy{dir: mount[4], kind: fs[0]}
 		if h.kind == "cgroup" {
-			options := slices.DeleteFunc(strings.Split(fs[2], ","), func(o string) bool { return o == "rw" || o == "xattr" || strings.HasPrefix(o, "release_agent=") })
+			options := slices.DeleteFunc(strings.Split(fs[2], ","), func(o string) bool {
+				return o == "rw" || o == "xattr" || strings.HasPrefix(o, "release_agent=")
+			})
 			if strings.HasPrefix(options[len(options)-1], "name=") {
 				options = append([]string{"none"}, options...)
 			}

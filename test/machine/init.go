@@ -26,7 +26,8 @@ var (
 
 // sysctls are settings that a kubelet writes. They are global to the kernel, so a machine has files instead of
 // them.
-var sysctls = []string{"kernel/keys/root_maxbytes", "kernel/keys/root_maxkeys", "kernel/panic", "kernel/panic_on_oops", "vm/overcommit_memory", "vm/panic_on_oom"}
+var sysctls = []string{"kernel/keys/root_maxbytes", "kernel/keys/root_maxkeys", "kernel/panic", "kernel/panic_on_oops",
+	"vm/overcommit_memory", "vm/panic_on_oom"}
 
 // beFirst turns its namespaces into a machine, reports that on standard output, and reaps processes until standard
 // input is closed.
@@ -69,7 +70,8 @@ func (p *plan) mount() error {
 	if err := os.Mkdir(memory, 0o755); err != nil {
 		return err
 	}
-	for _, m := range [][3]string{{"tmpfs", memory, "mode=0755"}, {"proc", "/proc", ""}, {"bpf", "/sys/fs/bpf", "mode=0700"}} {
+	for _, m := range [][3]string{{"tmpfs", memory, "mode=0755"}, {"proc", "/proc", ""},
+		{"bpf", "/sys/fs/bpf", "mode=0700"}} {
 		if err := unix.Mount(m[0], m[1], m[0], 0, m[2]); err != nil {
 			return fmt.Errorf("mounting %s on %s: %w", m[0], m[1], err)
 		}

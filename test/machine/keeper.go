@@ -25,7 +25,8 @@ func keep(p *plan) (err error) {
 	}
 	leave := func() error {
 		for _, h := range hierarchies {
-			if err := os.WriteFile(filepath.Join(h.dir, h.path(string(before)), "cgroup.procs"), []byte("0"), 0o644); err != nil {
+			if err := os.WriteFile(filepath.Join(h.dir, h.path(string(before)), "cgroup.procs"),
+				[]byte("0"), 0o644); err != nil {
 				return fmt.Errorf("going back to the cgroup of before: %w", err)
 			}
 		}
@@ -52,7 +53,8 @@ func keep(p *plan) (err error) {
 		return err
 	}
 	// The root of the cgroup namespace is the current cgroup of this process.
-	c.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS | syscall.CLONE_NEWPID | syscall.CLONE_NEWNET | syscall.CLONE_NEWIPC | syscall.CLONE_NEWUTS | syscall.CLONE_NEWCGROUP}
+	c.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS | syscall.CLONE_NEWPID | syscall.CLONE_NEWNET |
+		syscall.CLONE_NEWIPC | syscall.CLONE_NEWUTS | syscall.CLONE_NEWCGROUP}
 	stdin, err := c.StdinPipe()
 	if err != nil {
 		return err

@@ -156,9 +156,11 @@ const enter = `while [ "$1" != -- ]; do echo 0 >"$1" || exit 125; shift; done; s
 // Command prepares a program to run in the machine.
 func (m *Machine) Command(args ...string) *exec.Cmd {
 	all := append([]string{"-c", enter, "sh"}, m.joins...)
-	all = append(all, "--", "nsenter", "--target", strconv.Itoa(m.PID), "--mount", "--pid", "--net", "--ipc", "--uts", "--cgroup", "--")
+	all = append(all, "--", "nsenter", "--target", strconv.Itoa(m.PID), "--mount", "--pid", "--net", "--ipc",
+		"--uts", "--cgroup", "--")
 	c := exec.Command("/bin/sh", append(all, args...)...)
-	c.Env = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "TERM=xterm", "TZ=UTC", "LC_ALL=C"}
+	c.Env = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root",
+		"TERM=xterm", "TZ=UTC", "LC_ALL=C"}
 	return c
 }
 

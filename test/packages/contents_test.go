@@ -93,7 +93,8 @@ func TestContents(t *testing.T) {
 		golden(t, "rpm.golden", list(t, command(t, "rpm", "-qplv", rpm(arch))))
 		golden(t, "tarball.golden", strings.ReplaceAll(list(t, command(t, "tar", "-tvzf", tarball(arch))), arch, "ARCH"))
 		golden(t, "control-"+arch+".golden", command(t, "dpkg-deb", "--field", deb(arch),
-			"Package", "Version", "Section", "Priority", "Architecture", "Maintainer", "Depends", "Suggests", "Homepage", "Description"))
+			"Package", "Version", "Section", "Priority", "Architecture", "Maintainer", "Depends", "Suggests",
+			"Homepage", "Description"))
 		golden(t, "rpm-"+arch+".golden", command(t, "rpm", "-qp", "--qf",
 			"%{NEVRA}\n%{LICENSE}\n%{SUMMARY}\n%{BUILDHOST}\n[%{REQUIRES} %{REQUIREFLAGS:depflags} %{REQUIREVERSION}\n]", rpm(arch)))
 		command(t, "rpm", "-K", "--nosignature", rpm(arch))
@@ -102,7 +103,8 @@ func TestContents(t *testing.T) {
 
 func deb(arch string) string { return filepath.Join(dist, "runc-trace_1.0.0~rc1-1_"+arch+".deb") }
 func rpm(arch string) string {
-	return filepath.Join(dist, "runc-trace-1.0.0~rc1-1."+map[string]string{"amd64": "x86_64", "arm64": "aarch64"}[arch]+".rpm")
+	return filepath.Join(dist, "runc-trace-1.0.0~rc1-1."+
+		map[string]string{"amd64": "x86_64", "arm64": "aarch64"}[arch]+".rpm")
 }
 func tarball(arch string) string {
 	return filepath.Join(dist, "runc-trace-1.0.0~rc1-linux-"+arch+".tar.gz")

@@ -54,7 +54,8 @@ func rpmManager(m *machine) manager {
 		purge:  []string{"sh", "-c", "rm -r /etc/runc-trace /var/lib/runc-trace && rmdir /usr/share/licenses /usr/share/zsh/site-functions"},
 		files:  call("--query", "--list", "runc-trace"),
 		verify: call("--verify", "--nodeps", "runc-trace"),
-		left:   []string{"/etc/runc-trace", "/etc/runc-trace/config.toml", "/usr/share/licenses", "/usr/share/zsh/site-functions"},
+		left: []string{"/etc/runc-trace", "/etc/runc-trace/config.toml", "/usr/share/licenses",
+			"/usr/share/zsh/site-functions"},
 	}
 }
 
@@ -74,7 +75,8 @@ func TestRPM(t *testing.T) {
 func lifecycle(m *machine, p manager) {
 	t := m.t
 	t.Helper()
-	if out := m.do(p.install); !strings.Contains(out, "no container engine has been changed") || !strings.Contains(out, "tracectl install --engine auto") {
+	if out := m.do(p.install); !strings.Contains(out, "no container engine has been changed") ||
+		!strings.Contains(out, "tracectl install --engine auto") {
 		t.Errorf("installing does not say how to go on:\n%s", out)
 	}
 	m.installed(p, version)
@@ -94,7 +96,8 @@ func lifecycle(m *machine, p manager) {
 	// uninstalls it.
 	m.write("/usr/local/bin/podman", "#!/bin/sh\necho podman version 4.3.1\n", 0o755)
 	m.run("/usr/bin/tracectl", "install", "--engine", "podman", "--set-default")
-	if dropin := read(t, m.root, "etc/containers/containers.conf.d/99-runc-trace.conf"); !strings.Contains(dropin, "runc-trace") {
+	if dropin := read(t, m.root, "etc/containers/containers.conf.d/99-runc-trace.conf"); !strings.Contains(dropin,
+		"runc-trace") {
 		t.Errorf("Podman does not call the shim:\n%s", dropin)
 	}
 	if _, err := os.Lstat(filepath.Join(m.root, "etc/systemd/system/runc-trace.service")); err == nil {
@@ -131,7 +134,8 @@ func (m *machine) installed(p manager, version string) {
 	for _, path := range m.changes(append(books, "/etc/runc-trace")...) {
 		if !slices.Contains(files, path) {
 			// Directories that this machine did not have and that an rpm does not list.
-			if s, err := os.Stat(filepath.Join(m.root, path)); err == nil && s.IsDir() && slices.ContainsFunc(files, func(f string) bool { return strings.HasPrefix(f, path+"/") }) {
+			if s, err := os.Stat(filepath.Join(m.root, path)); err == nil && s.IsDir() &&
+				slices.ContainsFunc(files, func(f string) bool { return strings.HasPrefix(f, path+"/") }) {
 				continue
 			}
 			m.t.Errorf("%s has changed, and is not the package's", path)

@@ -57,7 +57,8 @@ func newMachine(t *testing.T) *machine {
 	for _, dir := range []string{m.root, m.upper, work} {
 		must("making a directory", os.Mkdir(dir, 0o755))
 	}
-	must("mounting the overlay", unix.Mount("overlay", m.root, "overlay", 0, "lowerdir=/,upperdir="+m.upper+",workdir="+work))
+	must("mounting the overlay",
+		unix.Mount("overlay", m.root, "overlay", 0, "lowerdir=/,upperdir="+m.upper+",workdir="+work))
 	// systemd-sysext mounts in a namespace of its own, and propagates the mount to this one. It does not reach the
 	// real machine.
 	must("sharing mounts", unix.Mount("", m.root, "", unix.MS_SHARED, ""))
@@ -78,7 +79,8 @@ func (m *machine) try(name string, args ...string) (string, int) {
 	m.t.Helper()
 	c := exec.Command(name, args...)
 	c.Dir = "/"
-	c.Env = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C", "HOME=/root", "DEBIAN_FRONTEND=noninteractive"}
+	c.Env = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C", "HOME=/root",
+		"DEBIAN_FRONTEND=noninteractive"}
 	c.SysProcAttr = &syscall.SysProcAttr{Chroot: m.root}
 	out, err := c.CombinedOutput()
 	var exit *exec.ExitError

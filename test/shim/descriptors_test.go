@@ -84,7 +84,8 @@ func TestConsole(t *testing.T) {
 	p := makePins(t, nil)
 	directory := bundle(t, t.TempDir(), "sh", "-c", `stty size; echo "on $(tty)"; read line; echo "got $line"; exit 5`)
 	for _, applet := range []string{"stty", "tty"} {
-		if err := os.Link(filepath.Join(directory, "rootfs/bin/sh"), filepath.Join(directory, "rootfs/bin", applet)); err != nil {
+		if err := os.Link(filepath.Join(directory, "rootfs/bin/sh"),
+			filepath.Join(directory, "rootfs/bin", applet)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -106,7 +107,8 @@ func TestConsole(t *testing.T) {
 		root := []string{"--root", filepath.Join(directory, "root")}
 		terminals := make(chan *os.File, 1)
 		go func() { terminals <- receive(t, listener) }()
-		if got := r.run(t, append(root, "create", "--bundle", directory, "--console-socket", socket, "--pid-file", pidFile, "c")...); got.Status != "exit status 0" {
+		if got := r.run(t, append(root, "create", "--bundle", directory, "--console-socket", socket, "--pid-file", pidFile,
+			"c")...); got.Status != "exit status 0" {
 			t.Fatalf("%s: %+v", r.path, got)
 		}
 		terminal := <-terminals
@@ -141,7 +143,8 @@ func TestConsole(t *testing.T) {
 	// The runtime must report a socket without a listener, not the shim.
 	var outcomes [2]outcome
 	for i, r := range []runner{{path: runcPath}, {path: shimPath, environment: []string{inPinDir(p.directory)}}} {
-		outcomes[i] = r.run(t, "--root", filepath.Join(directory, "root"), "create", "--bundle", directory, "--console-socket", socket, "c")
+		outcomes[i] = r.run(t, "--root", filepath.Join(directory, "root"), "create", "--bundle", directory,
+			"--console-socket", socket, "c")
 	}
 	if diff := cmp.Diff(outcomes[0], outcomes[1]); diff != "" || outcomes[0].Status != "exit status 1" {
 		t.Errorf("nobody listens: (-runc +shim):\n%s\n%+v", diff, outcomes[0])

@@ -70,7 +70,8 @@ func TestWhatTheRuntimeSees(t *testing.T) {
 	environment := []string{
 		settings(t, fmt.Sprintf("runtime = %q", fake), `log = "/dev/null"`, `log-level = "debug"`),
 		inPinDir(p.directory),
-		"LISTEN_PID=1", "LISTEN_FDS=1", "_CONTAINERS_ROOTLESS_UID=", "GOMAXPROCS=2", "A=1", "A=2", "B=\xff\xfe\n", "=odd", "C==",
+		"LISTEN_PID=1", "LISTEN_FDS=1", "_CONTAINERS_ROOTLESS_UID=", "GOMAXPROCS=2", "A=1", "A=2",
+		"B=\xff\xfe\n", "=odd", "C==",
 	}
 	for _, args := range [][]string{
 		{"--root", "/r", "create", "--bundle", directory, "c"},
@@ -105,8 +106,14 @@ func TestWhatTheRuntimeSees(t *testing.T) {
 			reports[i].Pid = 0
 		}
 		want := report{
-			Args: append([]string{"some name"}, args...), Environment: append(environment, ""), Directory: directory, Parent: os.Getpid(), DeathSignal: int(syscall.SIGUSR1),
-			Descriptors: map[string]string{"0": file, "1": file, "2": file, "3": file, "5": file}, BlockedSignals: reports[0].BlockedSignals, Umask: reports[0].Umask,
+			Args:           append([]string{"some name"}, args...),
+			Environment:    append(environment, ""),
+			Directory:      directory,
+			Parent:         os.Getpid(),
+			DeathSignal:    int(syscall.SIGUSR1),
+			Descriptors:    map[string]string{"0": file, "1": file, "2": file, "3": file, "5": file},
+			BlockedSignals: reports[0].BlockedSignals,
+			Umask:          reports[0].Umask,
 		}
 		// JSON cannot represent these bytes.
 		for i := range want.Args {

@@ -48,7 +48,8 @@ func TestMapsThatCannotBeUsed(t *testing.T) {
 		t.Fatal(err)
 	}
 	swapped := makePins(t, nil)
-	if err := os.Rename(filepath.Join(swapped.directory, abi.PinPending), filepath.Join(swapped.directory, abi.PinABI)); err != nil {
+	if err := os.Rename(filepath.Join(swapped.directory, abi.PinPending),
+		filepath.Join(swapped.directory, abi.PinABI)); err != nil {
 		t.Fatal(err)
 	}
 
@@ -72,17 +73,24 @@ func TestMapsThatCannotBeUsed(t *testing.T) {
 		{"a read-only file system", readOnlyPins(t), "read-only file system", unregistered.PinsUnusable},
 		{"no pending", withoutPending, "no such file or directory", unregistered.NotLoaded},
 		{"pending in the place of abi", swapped, "unexpected shape", unregistered.OtherVersion},
-		{"a later version", version(abi.ABIVersion + 1), fmt.Sprintf("have version %d, but this shim needs %d", abi.ABIVersion+1, abi.ABIVersion), unregistered.OtherVersion},
-		{"not loaded yet", version(0), fmt.Sprintf("have version 0, but this shim needs %d", abi.ABIVersion), unregistered.NotLoaded},
-		{"a larger abi", strange(func(_, version *ebpf.MapSpec) { version.ValueSize += 8 }), "unexpected shape", unregistered.OtherVersion},
-		{"a larger value", strange(func(pending, _ *ebpf.MapSpec) { pending.ValueSize += 8 }), "unexpected shape", unregistered.OtherVersion},
-		{"a smaller key", strange(func(pending, _ *ebpf.MapSpec) { pending.KeySize /= 2 }), "unexpected shape", unregistered.OtherVersion},
-		{"another type", strange(func(pending, _ *ebpf.MapSpec) { pending.Type = ebpf.Hash }), "unexpected shape", unregistered.OtherVersion},
+		{"a later version", version(abi.ABIVersion + 1),
+			fmt.Sprintf("have version %d, but this shim needs %d", abi.ABIVersion+1, abi.ABIVersion), unregistered.OtherVersion},
+		{"not loaded yet", version(0), fmt.Sprintf("have version 0, but this shim needs %d", abi.ABIVersion),
+			unregistered.NotLoaded},
+		{"a larger abi", strange(func(_, version *ebpf.MapSpec) { version.ValueSize += 8 }), "unexpected shape",
+			unregistered.OtherVersion},
+		{"a larger value", strange(func(pending, _ *ebpf.MapSpec) { pending.ValueSize += 8 }), "unexpected shape",
+			unregistered.OtherVersion},
+		{"a smaller key", strange(func(pending, _ *ebpf.MapSpec) { pending.KeySize /= 2 }), "unexpected shape",
+			unregistered.OtherVersion},
+		{"another type", strange(func(pending, _ *ebpf.MapSpec) { pending.Type = ebpf.Hash }), "unexpected shape",
+			unregistered.OtherVersion},
 	} {
 		log := filepath.Join(t.TempDir(), "log")
 		counts := counted(t)
 		counts[test.reason]++
-		shim := runner{path: shimPath, stdin: "in\n", environment: []string{settings(t, fmt.Sprintf("log = %q", log)), inPinDir(test.pins.directory)}}
+		shim := runner{path: shimPath, stdin: "in\n",
+			environment: []string{settings(t, fmt.Sprintf("log = %q", log)), inPinDir(test.pins.directory)}}
 		if diff := cmp.Diff(want, shim.run(t, run...)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", test.name, diff)
 		}
@@ -152,7 +160,8 @@ func TestUncommonSpecs(t *testing.T) {
 		{"a directory", fake, func(file string) error { return os.Mkdir(file, 0o700) }, nil, unregistered.SpecUnread},
 		{"endless", fake, func(file string) error { return os.Symlink("/dev/zero", file) }, nil, unregistered.SpecUnread},
 		{"no JSON", fake, text("{"), nil, unregistered.SpecMalformed},
-		{"too large a path", fake, text(`{"linux": {"cgroupsPath": "` + strings.Repeat("x", 2<<20) + `"}}`), nil, unregistered.SpecTooLarge},
+		{"too large a path", fake, text(`{"linux": {"cgroupsPath": "` + strings.Repeat("x", 2<<20) + `"}}`), nil,
+			unregistered.SpecTooLarge},
 		{"no path", fake, text(`{"linux": {"cgroupsPath": "a:b"}}`), []string{"--systemd-cgroup"}, unregistered.NoCgroup},
 		{"no cgroup", crun, text(`{}`), []string{"--cgroup-manager=disabled"}, unregistered.NoCgroup},
 	} {
@@ -164,8 +173,10 @@ func TestUncommonSpecs(t *testing.T) {
 		if test.reason != none {
 			counts[test.reason]++
 		}
-		shim := runner{path: shimPath, environment: []string{settings(t, fmt.Sprintf("runtime = %q", test.runtime)), inPinDir(p.directory)}}
-		if got := shim.run(t, append(test.flags, "create", "--bundle", directory, "c")...); got != (outcome{Status: "exit status 42"}) {
+		shim := runner{path: shimPath,
+			environment: []string{settings(t, fmt.Sprintf("runtime = %q", test.runtime)), inPinDir(p.directory)}}
+		if got := shim.run(t, append(test.flags, "create", "--bundle", directory,
+			"c")...); got != (outcome{Status: "exit status 42"}) {
 			t.Errorf("%s: %+v", test.name, got)
 		}
 		if n := p.entries(t); n != 0 {
@@ -189,8 +200,10 @@ func TestUnreadableMaps(t *testing.T) {
 	}
 	directory := bundle(t, t.TempDir(), "sleep", "1")
 	log := filepath.Join(t.TempDir(), "log")
-	command := exec.Command("setpriv", "--bounding-set", "-dac_override,-dac_read_search", shimPath, "create", "--bundle", directory, "c")
-	command.Env = []string{settings(t, fmt.Sprintf("runtime = %q\nlog = %q", fakeRuntime(t), log)), inPinDir(p.directory), unregistered.DirEnv + "=" + runDir}
+	command := exec.Command("setpriv", "--bounding-set", "-dac_override,-dac_read_search", shimPath, "create",
+		"--bundle", directory, "c")
+	command.Env = []string{settings(t, fmt.Sprintf("runtime = %q\nlog = %q", fakeRuntime(t), log)), inPinDir(p.directory),
+		unregistered.DirEnv + "=" + runDir}
 	output, _ := command.CombinedOutput()
 	if command.ProcessState.ExitCode() != 42 || len(output) > 0 {
 		t.Errorf("%s: %s", command.ProcessState, output)
@@ -219,7 +232,8 @@ func TestConfigThatCannotBeUsed(t *testing.T) {
 
 	container := bundle(t, t.TempDir(), "sh", "-c", "cat; echo err >&2; exit 7")
 	root := filepath.Join(container, "root")
-	commands := [][]string{{"--version"}, {"--root", root, "state", "x"}, {"--root", root, "run", "--bundle", container, "c"}}
+	commands := [][]string{{"--version"}, {"--root", root, "state", "x"},
+		{"--root", root, "run", "--bundle", container, "c"}}
 	var bare []outcome
 	for _, args := range commands {
 		bare = append(bare, runner{path: runcPath, stdin: "in\n"}.run(t, args...))
@@ -239,7 +253,8 @@ func TestConfigThatCannotBeUsed(t *testing.T) {
 		{"no runtime", settings(t, `runtime = []`)},
 		{"a relative path", settings(t, `runtime = "../runc"`)},
 		{"the shim itself", settings(t, fmt.Sprintf("runtime = %q", shimPath))},
-		{"the shim itself, less plainly", settings(t, fmt.Sprintf("runtime = '%s/../%s'", filepath.Dir(shimPath), shimPath[len("/tmp/"):]))},
+		{"the shim itself, less plainly",
+			settings(t, fmt.Sprintf("runtime = '%s/../%s'", filepath.Dir(shimPath), shimPath[len("/tmp/"):]))},
 		{"a symlink to the shim", settings(t, fmt.Sprintf("runtime = %q", link))},
 		{"a list with the shim", settings(t, fmt.Sprintf("runtime = [%q, %q, %q]", shimPath, link, runcPath))},
 		{"a log that cannot be written", settings(t, `log = "/dev/full"`, `log-level = "debug"`)},
@@ -247,7 +262,8 @@ func TestConfigThatCannotBeUsed(t *testing.T) {
 		{"a log that is a pipe", settings(t, fmt.Sprintf("log = %q", fifo), `log-level = "debug"`)},
 	} {
 		for i, args := range commands {
-			shimmed := runner{path: shimPath, stdin: "in\n", environment: []string{test.setting, inPinDir(p.directory)}}.run(t, args...)
+			shimmed := runner{path: shimPath, stdin: "in\n",
+				environment: []string{test.setting, inPinDir(p.directory)}}.run(t, args...)
 			if diff := cmp.Diff(bare[i], shimmed); diff != "" {
 				t.Errorf("%s, %q (-runc +shim):\n%s", test.name, args, diff)
 			}
@@ -257,7 +273,8 @@ func TestConfigThatCannotBeUsed(t *testing.T) {
 
 	// Creating a container logs the problem.
 	log := filepath.Join(directory, "log")
-	shim := runner{path: shimPath, environment: []string{settings(t, fmt.Sprintf("log = %q", log), "pin-dirs = 1"), inPinDir(p.directory)}}
+	shim := runner{path: shimPath,
+		environment: []string{settings(t, fmt.Sprintf("log = %q", log), "pin-dirs = 1"), inPinDir(p.directory)}}
 	shim.run(t, commands[1]...)
 	if _, err := os.Stat(log); err == nil {
 		t.Errorf("a line for a mere state: %s", readLog(t, log))
@@ -285,12 +302,14 @@ func TestUnprivileged(t *testing.T) {
 	bundle(t, directory, "sleep", "1000")
 	log := filepath.Join(directory, "log")
 	environment := []string{
-		config.PathEnv + "=" + write(t, filepath.Join(directory, "config.toml"), fmt.Sprintf("runtime = %q\nlog = %q", fake, log)),
+		config.PathEnv + "=" + write(t, filepath.Join(directory, "config.toml"),
+			fmt.Sprintf("runtime = %q\nlog = %q", fake, log)),
 		inPinDir(p.directory), "XDG_RUNTIME_DIR=" + directory,
 	}
 	const nobody = 65534
 	for _, args := range [][]string{
-		{"--version"}, {"features"}, {"state", "x"}, {"create", "--bundle", directory, "c"}, {"run", "--bundle", directory, "c"},
+		{"--version"}, {"features"}, {"state", "x"}, {"create", "--bundle", directory, "c"},
+		{"run", "--bundle", directory, "c"},
 		{"restore", "--bundle", directory, "c"}, {"create", "--bundle", "/root", "c"},
 	} {
 		bare := runner{path: runcPath, environment: environment, user: nobody}.run(t, args...)
@@ -306,8 +325,10 @@ func TestUnprivileged(t *testing.T) {
 	if err := os.Rename(inPath, filepath.Join(filepath.Dir(inPath), "runc")); err != nil {
 		t.Fatal(err)
 	}
-	environment[0] = config.PathEnv + "=" + write(t, filepath.Join(directory, "other.toml"), fmt.Sprintf("runtime = \"/bin/false\"\nlog = %q", log))
-	command := runner{path: shimPath, environment: append(environment, "PATH="+filepath.Dir(inPath))}.command("create", "--bundle", directory, "c")
+	environment[0] = config.PathEnv + "=" +
+		write(t, filepath.Join(directory, "other.toml"), fmt.Sprintf("runtime = \"/bin/false\"\nlog = %q", log))
+	command := runner{path: shimPath, environment: append(environment, "PATH="+filepath.Dir(inPath))}.command("create",
+		"--bundle", directory, "c")
 	command.SysProcAttr = &syscall.SysProcAttr{
 		Cloneflags:  syscall.CLONE_NEWUSER,
 		UidMappings: []syscall.SysProcIDMap{{Size: 1}}, GidMappings: []syscall.SysProcIDMap{{Size: 1}},
@@ -323,7 +344,8 @@ func TestUnprivileged(t *testing.T) {
 		t.Errorf("%d entries", n)
 	}
 	// The variable of real root is used.
-	if got := (runner{path: shimPath, environment: environment}).run(t, "state", "x"); got.Status != "exit status 1" || got.Stderr != "" {
+	if got := (runner{path: shimPath, environment: environment}).run(t, "state", "x"); got.Status != "exit status 1" ||
+		got.Stderr != "" {
 		t.Errorf("as root: %+v", got)
 	}
 }
@@ -332,7 +354,8 @@ func TestUnprivileged(t *testing.T) {
 func TestNoRuntime(t *testing.T) {
 	setting := settings(t, `runtime = "/does/not/exist"`)
 	const message = "no container runtime found: looked for /does/not/exist"
-	for _, args := range [][]string{{}, {"--log-format", "json"}, {"--log", "FILE"}, {"--log=FILE", "--log-format=json"}, {"--log", "/does/not/exist/log"}} {
+	for _, args := range [][]string{{}, {"--log-format", "json"}, {"--log", "FILE"}, {"--log=FILE", "--log-format=json"},
+		{"--log", "/does/not/exist/log"}} {
 		directory := t.TempDir()
 		log := filepath.Join(directory, "log")
 		for i := range args {
@@ -356,7 +379,8 @@ func TestNoRuntime(t *testing.T) {
 			continue // runc has a different complaint
 		}
 		// The two must differ only in the message.
-		outcomes[1].Stderr, logs[1] = withMessageOf(t, outcomes[1].Stderr, outcomes[0].Stderr), withMessageOf(t, logs[1], logs[0])
+		outcomes[1].Stderr, logs[1] = withMessageOf(t, outcomes[1].Stderr, outcomes[0].Stderr),
+			withMessageOf(t, logs[1], logs[0])
 		if diff := cmp.Diff(outcomes[0], outcomes[1]); diff != "" {
 			t.Errorf("%q (-runc +shim):\n%s", args, diff)
 		}
@@ -402,15 +426,19 @@ func TestCopiesOfTheShim(t *testing.T) {
 	}
 	path := "PATH=" + strings.Join(append(directories, filepath.Dir(fake)), ":")
 	for _, start := range []string{shimPath, filepath.Join(root, "a", "runc"), filepath.Join(root, "b", "runc")} {
-		if got := (runner{path: start, environment: []string{path}}).run(t, "state", "x"); got != (outcome{Status: "exit status 42"}) {
+		if got := (runner{path: start, environment: []string{path}}).run(t, "state",
+			"x"); got != (outcome{Status: "exit status 42"}) {
 			t.Errorf("%s: %+v", start, got)
 		}
 	}
-	setting := settings(t, fmt.Sprintf("runtime = [%q, %q]", filepath.Join(root, "a", "runc"), filepath.Join(root, "b", "runc")))
+	setting := settings(t, fmt.Sprintf("runtime = [%q, %q]", filepath.Join(root, "a", "runc"),
+		filepath.Join(root, "b", "runc")))
 	log := filepath.Join(root, "log")
-	got := runner{path: shimPath, environment: []string{setting}}.run(t, "--log", log, "--log-format", "json", "create", "x")
+	got := runner{path: shimPath, environment: []string{setting}}.run(t, "--log", log,
+		"--log-format", "json", "create", "x")
 	var line struct{ Level, Msg, Time string }
-	if err := json.Unmarshal([]byte(readFile(t, log)), &line); err != nil || line.Level != "error" || line.Time == "" || !strings.Contains(line.Msg, "is a copy of runc-trace") {
+	if err := json.Unmarshal([]byte(readFile(t, log)), &line); err != nil || line.Level != "error" || line.Time == "" ||
+		!strings.Contains(line.Msg, "is a copy of runc-trace") {
 		t.Errorf("the log: %+v, %v", line, err)
 	}
 	if want := (outcome{Status: "exit status 1", Stderr: line.Msg + "\n"}); got != want {

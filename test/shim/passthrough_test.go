@@ -57,7 +57,8 @@ func TestEveryVerb(t *testing.T) {
 
 func session(t *testing.T, r runner, directory string) []step {
 	t.Helper()
-	root, log, pidFile := filepath.Join(directory, "root"), filepath.Join(directory, "log.json"), filepath.Join(directory, "init.pid")
+	root, log, pidFile := filepath.Join(directory, "root"), filepath.Join(directory, "log.json"),
+		filepath.Join(directory, "init.pid")
 	defer func() {
 		runner{path: runcPath}.run(t, "--root", root, "delete", "--force", "c")
 		os.RemoveAll(root)
@@ -123,11 +124,15 @@ func TestCommandLines(t *testing.T) {
 	for _, args := range [][]string{
 		{}, {"--version"}, {"-v"}, {"--help"}, {"help"}, {"help", "create"}, {"features"}, {"features", "x"},
 		{"frobnicate"}, {"frobnicate", "create", "x"}, {"--frobnicate", "create", "x"}, {"create"}, {"create", "--help"},
-		{"create", "a", "b"}, {"run", "--preserve-fds", "x", "y"}, {"create", "--bundle"}, {"--log-format", "xml", "state", "x"},
+		{"create", "a", "b"}, {"run", "--preserve-fds", "x", "y"}, {"create", "--bundle"},
+		{"--log-format", "xml", "state", "x"},
 		{"state", "nobody"}, {"start", "nobody"}, {"kill", "nobody", "KILL"}, {"exec", "nobody", "true"}, {"ps", "nobody"},
-		{"pause", "nobody"}, {"resume", "nobody"}, {"update", "nobody"}, {"events", "nobody"}, {"list"}, {"checkpoint", "nobody"},
-		{"create", "--bundle", "/does/not/exist", "x"}, {"run", "-b", broken, "x"}, {"create", "x", "--bundle", wrong}, {"run", "--bundle", t.TempDir(), "x"},
-		{"restore", "--bundle", broken, "x"}, {"run", "--bundle", pipe, "not/a/name"}, {"run", "-d", "--bundle", pipe, "", ""},
+		{"pause", "nobody"}, {"resume", "nobody"}, {"update", "nobody"}, {"events", "nobody"}, {"list"},
+		{"checkpoint", "nobody"},
+		{"create", "--bundle", "/does/not/exist", "x"}, {"run", "-b", broken, "x"}, {"create", "x", "--bundle", wrong},
+		{"run", "--bundle", t.TempDir(), "x"},
+		{"restore", "--bundle", broken, "x"}, {"run", "--bundle", pipe, "not/a/name"},
+		{"run", "-d", "--bundle", pipe, "", ""},
 		{"--log", "/does/not/exist/log", "state", "x"}, {"--root", "/", "list"},
 	} {
 		all := append([]string{"--root", filepath.Join(broken, "root")}, args...)
@@ -159,7 +164,8 @@ func TestRun(t *testing.T) {
 	for _, r := range []runner{{path: runcPath}, {path: shimPath, environment: []string{inPinDir(p.directory)}}} {
 		r.stdin = "from outside\n"
 		want := outcome{Status: "exit status 7", Stdout: "from outside\n", Stderr: "err\n"}
-		if diff := cmp.Diff(want, r.run(t, "--root", filepath.Join(directory, "root"), "run", "--bundle", directory, "c")); diff != "" {
+		if diff := cmp.Diff(want,
+			r.run(t, "--root", filepath.Join(directory, "root"), "run", "--bundle", directory, "c")); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", r.path, diff)
 		}
 		r.directory = directory // the bundle is the working directory by default

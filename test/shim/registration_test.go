@@ -34,7 +34,8 @@ func TestRegistration(t *testing.T) {
 	sandbox := t.TempDir()
 	write(t, filepath.Join(sandbox, "config.json"), `{"annotations": {"io.kubernetes.cri.container-type": "sandbox"}, "linux": {"namespaces": [{"type": "mount", "path": "/proc/self/ns/mnt"}]}}`)
 	large := t.TempDir()
-	write(t, filepath.Join(large, "config.json"), `{"process": {"env": ["X=`+strings.Repeat("x", 20<<20)+`"]}, "linux": {"cgroupsPath": "/large"}}}what an overwritten file left behind`)
+	write(t, filepath.Join(large, "config.json"), `{"process": {"env": ["X=`+strings.Repeat("x", 20<<20)+
+		`"]}, "linux": {"cgroupsPath": "/large"}}}what an overwritten file left behind`)
 	var namespace syscall.Stat_t
 	if err := syscall.Stat("/proc/self/ns/mnt", &namespace); err != nil {
 		t.Fatal(err)
@@ -44,7 +45,8 @@ func TestRegistration(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	annotations := map[string]string{"io.kubernetes.cri.container-type": "container", "io.kubernetes.cri.sandbox-name": "mypod", "mine/app": "web"}
+	annotations := map[string]string{"io.kubernetes.cri.container-type": "container",
+		"io.kubernetes.cri.sandbox-name": "mypod", "mine/app": "web"}
 	rules := identity.Rules{Prefixes: []string{"mine/"}}
 	inSlices := "/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod1.slice/cri-containerd-c.scope"
 	for _, test := range []struct {
@@ -55,12 +57,15 @@ func TestRegistration(t *testing.T) {
 		mounts                bool
 	}{
 		{
-			"systemd", fake, "[labels]\nprefixes = [\"mine/\"]", []string{"--systemd-cgroup", "create", "--bundle", directory, "c"},
+			"systemd", fake, "[labels]\nprefixes = [\"mine/\"]",
+			[]string{"--systemd-cgroup", "create", "--bundle", directory, "c"},
 			"cri-containerd-c.scope", inSlices, identity.Parse("c", annotations, directory, rules), true,
 		},
 		{
-			"cgroupfs, as run makes it of the same words", fake, "[labels]\nprefixes = [\"mine/\"]", []string{"run", "c", "-b", directory},
-			"kubepods-burstable-pod1.slice:cri-containerd:c", "/kubepods-burstable-pod1.slice:cri-containerd:c", identity.Parse("c", annotations, directory, rules), true,
+			"cgroupfs, as run makes it of the same words", fake, "[labels]\nprefixes = [\"mine/\"]",
+			[]string{"run", "c", "-b", directory},
+			"kubepods-burstable-pod1.slice:cri-containerd:c", "/kubepods-burstable-pod1.slice:cri-containerd:c",
+			identity.Parse("c", annotations, directory, rules), true,
 		},
 		{
 			"restore", fake, "", []string{"--systemd-cgroup=true", "restore", "-b=" + directory, "c"},
@@ -68,12 +73,15 @@ func TestRegistration(t *testing.T) {
 		},
 		{
 			"a sandbox without a path, in the runtime's own mount namespace", fake, "", []string{"create", "--bundle", sandbox, "s"},
-			"s", "/s", identity.Parse("s", map[string]string{"io.kubernetes.cri.container-type": "sandbox"}, sandbox, identity.Rules{}), false,
+			"s", "/s", identity.Parse("s", map[string]string{"io.kubernetes.cri.container-type": "sandbox"}, sandbox,
+				identity.Rules{}), false,
 		},
 		{
-			"a sandbox that is recorded", fake, "record-sandboxes = true", []string{"--systemd-cgroup", "create", "--bundle", sandbox, "s"},
+			"a sandbox that is recorded", fake, "record-sandboxes = true",
+			[]string{"--systemd-cgroup", "create", "--bundle", sandbox, "s"},
 			"runc-s.scope", "/system.slice/runc-s.scope",
-			identity.Parse("s", map[string]string{"io.kubernetes.cri.container-type": "sandbox"}, sandbox, identity.Rules{RecordSandboxes: true}), false,
+			identity.Parse("s", map[string]string{"io.kubernetes.cri.container-type": "sandbox"}, sandbox,
+				identity.Rules{RecordSandboxes: true}), false,
 		},
 		{
 			"a spec of 20 MiB, with more behind it", fake, "", []string{"create", "--bundle", large, "l"},
@@ -82,14 +90,16 @@ func TestRegistration(t *testing.T) {
 		{
 			"crun", crun, "", []string{"--cgroup-manager=systemd", "create", "-b" + sandbox, "s"},
 			"crun-s.scope", "/system.slice/crun-s.scope",
-			identity.Parse("s", map[string]string{"io.kubernetes.cri.container-type": "sandbox"}, sandbox, identity.Rules{}), false,
+			identity.Parse("s", map[string]string{"io.kubernetes.cri.container-type": "sandbox"}, sandbox,
+				identity.Rules{}), false,
 		},
 		{
 			"crun with another file", crun, "", []string{"run", "--conf", "relative.json", "-b", directory, "c"},
 			"where", "/some/where", identity.Parse("c", nil, directory, identity.Rules{}), false,
 		},
 	} {
-		shim := runner{path: shimPath, environment: []string{settings(t, fmt.Sprintf("runtime = %q", test.runtime), test.config), inPinDir(p.directory)}}
+		shim := runner{path: shimPath,
+			environment: []string{settings(t, fmt.Sprintf("runtime = %q", test.runtime), test.config), inPinDir(p.directory)}}
 		before := boottime.Now()
 		if got := shim.run(t, test.args...); got != (outcome{Status: "exit status 42"}) {
 			t.Errorf("%s: %+v", test.name, got)
@@ -112,8 +122,10 @@ func TestRegistration(t *testing.T) {
 	}
 
 	// A container's name or a flag's value is not a verb.
-	shim := runner{path: shimPath, directory: directory, environment: []string{settings(t, fmt.Sprintf("runtime = %q", fake)), inPinDir(p.directory)}}
-	for _, args := range [][]string{{"state", "create"}, {"delete", "run"}, {"--root", "create", "start", "c"}, {"exec", "c", "create", "c"}, {"create"}, {"create", "--help", "c"}} {
+	shim := runner{path: shimPath, directory: directory,
+		environment: []string{settings(t, fmt.Sprintf("runtime = %q", fake)), inPinDir(p.directory)}}
+	for _, args := range [][]string{{"state", "create"}, {"delete", "run"}, {"--root", "create", "start", "c"},
+		{"exec", "c", "create", "c"}, {"create"}, {"create", "--help", "c"}} {
 		if got := shim.run(t, args...); got != (outcome{Status: "exit status 42"}) {
 			t.Errorf("%q: %+v", args, got)
 		}
@@ -131,7 +143,8 @@ func TestExistingCgroup(t *testing.T) {
 	name := cgroupOf(directory)
 	cgroup := filepath.Join(unified(t), name)
 	log := filepath.Join(t.TempDir(), "log")
-	shim := runner{path: shimPath, environment: []string{settings(t, fmt.Sprintf("runtime = %q\nlog = %q", fake, log)), inPinDir(p.directory)}}
+	shim := runner{path: shimPath,
+		environment: []string{settings(t, fmt.Sprintf("runtime = %q\nlog = %q", fake, log)), inPinDir(p.directory)}}
 	create := func() {
 		t.Helper()
 		if got := shim.run(t, "create", "--bundle", directory, "c"); got != (outcome{Status: "exit status 42"}) {
@@ -197,8 +210,11 @@ func TestSandboxOfCRIO(t *testing.T) {
 	setting := settings(t, fmt.Sprintf("runtime = %q", fakeRuntime(t)))
 	id, sandbox := strings.Repeat("c", 64), strings.Repeat("5a", 32)
 	pod := map[string]string{
-		"io.kubernetes.cri-o.ContainerType": "sandbox", "io.kubernetes.cri-o.Labels": `{"app": "web", "tier": "front", "io.kubernetes.pod.uid": "uid"}`,
-		"app": "web", "tier": "front", "unrelated": "x",
+		"io.kubernetes.cri-o.ContainerType": "sandbox",
+		"io.kubernetes.cri-o.Labels":        `{"app": "web", "tier": "front", "io.kubernetes.pod.uid": "uid"}`,
+		"app":                               "web",
+		"tier":                              "front",
+		"unrelated":                         "x",
 	}
 	const longSandbox = "longer than any that is read"
 	podSpec, err := json.Marshal(map[string]any{"annotations": pod})
@@ -236,8 +252,11 @@ func TestSandboxOfCRIO(t *testing.T) {
 			}
 		}
 		annotations := map[string]string{
-			"io.kubernetes.cri-o.Metadata": "{}", "io.kubernetes.cri-o.ContainerType": "container", "io.kubernetes.cri-o.SandboxID": test.sandbox,
-			"io.kubernetes.cri-o.Name": "k8s_main_mypod_shop_uid_0", "io.kubernetes.cri-o.Labels": `{"io.kubernetes.pod.name": "mypod"}`,
+			"io.kubernetes.cri-o.Metadata":      "{}",
+			"io.kubernetes.cri-o.ContainerType": "container",
+			"io.kubernetes.cri-o.SandboxID":     test.sandbox,
+			"io.kubernetes.cri-o.Name":          "k8s_main_mypod_shop_uid_0",
+			"io.kubernetes.cri-o.Labels":        `{"io.kubernetes.pod.name": "mypod"}`,
 		}
 		spec, err := json.Marshal(map[string]any{"annotations": annotations, "linux": map[string]any{"cgroupsPath": "/x"}})
 		if err != nil {

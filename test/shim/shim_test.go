@@ -101,7 +101,8 @@ type outcome struct {
 func (r runner) command(args ...string) *exec.Cmd {
 	command := exec.Command(r.path)
 	command.Args = append([]string{"runc"}, args...)
-	command.Env = append([]string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", unregistered.DirEnv + "=" + runDir}, r.environment...)
+	command.Env = append([]string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+		unregistered.DirEnv + "=" + runDir}, r.environment...)
 	command.Dir = r.directory
 	command.Stdin = strings.NewReader(r.stdin)
 	if r.user != 0 {
@@ -162,7 +163,8 @@ func stable(text string) string {
 func bundle(t *testing.T, directory string, args ...string) string {
 	t.Helper()
 	binaries := filepath.Join(directory, "rootfs", "bin")
-	for _, name := range []string{binaries, filepath.Join(directory, "rootfs", "proc"), filepath.Join(directory, "rootfs", "dev")} {
+	for _, name := range []string{binaries, filepath.Join(directory, "rootfs", "proc"),
+		filepath.Join(directory, "rootfs", "dev")} {
 		if err := os.MkdirAll(name, 0o755); err != nil {
 			t.Fatal(err)
 		}

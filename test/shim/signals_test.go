@@ -47,7 +47,8 @@ func TestSignalsDuringStart(t *testing.T) {
 				if round%2 == 1 {
 					delay = time.Duration(rand.Int64N(int64(60 * time.Millisecond)))
 				}
-				if got := interrupted(t, r, test.signal, delay, "--root", root, "create", "--bundle", directory, "c"); !slices.Contains(ways, got) {
+				if got := interrupted(t, r, test.signal, delay, "--root", root, "create", "--bundle", directory,
+					"c"); !slices.Contains(ways, got) {
 					t.Errorf("%s, %v after %v: %s", r.path, test.signal, delay, got)
 				}
 				if got := r.run(t, "--root", root, "delete", "--force", "c"); got.Status != "exit status 0" {

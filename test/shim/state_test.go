@@ -48,7 +48,8 @@ func TestStateOfTheProcess(t *testing.T) {
 	if err := os.Chmod(runtime, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	environment := []string{"PATH=" + os.Getenv("PATH"), settings(t, fmt.Sprintf("runtime = %q", runtime)), inPinDir(p.directory)}
+	environment := []string{"PATH=" + os.Getenv("PATH"),
+		settings(t, fmt.Sprintf("runtime = %q", runtime)), inPinDir(p.directory)}
 	list := func(state, path string) string {
 		t.Helper()
 		// The last command replaces the shell.
@@ -121,7 +122,8 @@ func TestSignalsOfTheContainer(t *testing.T) {
 				shift
 				exec env --ignore-signal=PIPE,TERM,USR1,HUP,INT,RTMIN+3 --block-signal=USR2,TERM,CHLD,TSTP "$@"`,
 				"sh", runtime, path, "--root", filepath.Join(directory, "root"), "run", "--bundle", directory, "c")
-			command.Env = []string{"PATH=" + os.Getenv("PATH"), settings(t, fmt.Sprintf("runtime = %q", runtime)), inPinDir(p.directory)}
+			command.Env = []string{"PATH=" + os.Getenv("PATH"),
+				settings(t, fmt.Sprintf("runtime = %q", runtime)), inPinDir(p.directory)}
 			output, err := command.CombinedOutput()
 			if err != nil || bytes.Count(output, []byte("\n")) != 3 {
 				t.Fatalf("%s: %v\n%s", path, err, output)
@@ -150,12 +152,14 @@ echo "$open" >`+report+"\nexit 42\n")
 	input := write(t, filepath.Join(t.TempDir(), "input"), "")
 	environment := []string{settings(t, fmt.Sprintf("runtime = %q", runtime)), inPinDir(p.directory)}
 	for _, closed := range []string{
-		"", "<&-", ">&-", "2>&-", "<&- >&-", "<&- 2>&-", ">&- 2>&-", "<&- >&- 2>&-", "<&- 4<" + input, ">&- <>/dev/null", "0<>/dev/null 1>/dev/null 2<>/dev/null",
+		"", "<&-", ">&-", "2>&-", "<&- >&-", "<&- 2>&-", ">&- 2>&-", "<&- >&- 2>&-", "<&- 4<" + input, ">&- <>/dev/null",
+		"0<>/dev/null 1>/dev/null 2<>/dev/null",
 	} {
 		for _, args := range [][]string{{"state", "c"}, {"create", "--bundle", directory, "c"}} {
 			var reports [2]string
 			for i, path := range []string{runtime, shimPath} {
-				command := exec.Command("sh", append([]string{"-c", `exec "$@" <` + input + " >>" + input + " 2>>" + input + " " + closed, "sh", path}, args...)...)
+				command := exec.Command("sh", append([]string{"-c",
+					`exec "$@" <` + input + " >>" + input + " 2>>" + input + " " + closed, "sh", path}, args...)...)
 				command.Env = environment
 				if output, err := command.CombinedOutput(); command.ProcessState.ExitCode() != 42 || len(output) > 0 {
 					t.Fatalf("%s %s %q: %v\n%s", path, closed, args, err, output)
@@ -226,7 +230,8 @@ func TestProcessTree(t *testing.T) {
 		if children := readFile(t, filepath.Join(proc, "task", threads[0].Name(), "children")); children != "" {
 			t.Errorf("%s: it has the children %s", verb, children)
 		}
-		if status := readFile(t, filepath.Join(proc, "status")); !strings.Contains(status, fmt.Sprintf("\nPPid:\t%d\n", os.Getpid())) {
+		if status := readFile(t, filepath.Join(proc, "status")); !strings.Contains(status,
+			fmt.Sprintf("\nPPid:\t%d\n", os.Getpid())) {
 			t.Errorf("%s: it is not the caller's child: %s", verb, status)
 		}
 		// A process that waits for the shim waits for the runtime.

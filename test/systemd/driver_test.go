@@ -38,7 +38,8 @@ func testDriver(t *testing.T, runtime string) {
 	pins := "/sys/fs/bpf/" + filepath.Base(runtime) + "-test"
 	x := tracer{"/test/bin/tracectl", []string{config.PathEnv + "=" + file, abi.PinDirEnv + "=" + pins}}
 	const shim = "/test/bin/runc-trace"
-	if o := run(t, x.environment, x.tracectl, "load", "--recordings=16", "--identities=64", "--exec-log-size=1MiB"); o.code != 0 {
+	if o := run(t, x.environment, x.tracectl, "load", "--recordings=16", "--identities=64",
+		"--exec-log-size=1MiB"); o.code != 0 {
 		t.Fatal(o.stderr)
 	}
 	t.Cleanup(func() {
@@ -57,8 +58,10 @@ func testDriver(t *testing.T, runtime string) {
 		{"without a slice", ":engine:ID", "/system.slice/engine-ID.scope", "runc"},
 		{"system.slice", "system.slice:docker:ID", "/system.slice/docker-ID.scope", ""},
 		{"a slice of somebody's own", "mine.slice:engine:ID", "/mine.slice/engine-ID.scope", ""},
-		{"nested slices", "mine-nested-deeply.slice:engine:ID", "/mine.slice/mine-nested.slice/mine-nested-deeply.slice/engine-ID.scope", ""},
-		{"a pod's slice", "kubepods-burstable-pod0a_1b.slice:cri-containerd:ID", "/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod0a_1b.slice/cri-containerd-ID.scope", ""},
+		{"nested slices", "mine-nested-deeply.slice:engine:ID",
+			"/mine.slice/mine-nested.slice/mine-nested-deeply.slice/engine-ID.scope", ""},
+		{"a pod's slice", "kubepods-burstable-pod0a_1b.slice:cri-containerd:ID",
+			"/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod0a_1b.slice/cri-containerd-ID.scope", ""},
 		{"the root slice", "-.slice:engine:ID", "/engine-ID.scope", ""},
 		{"a scope without a prefix", "mine.slice:ID", "/mine.slice/ID.scope", "crun"},
 	} {
@@ -93,7 +96,8 @@ func testDriver(t *testing.T, runtime string) {
 				if verb[0] != "exec" {
 					verb = append(verb, id)
 				}
-				if o := run(t, x.environment, shim, append([]string{"--root", c.state, "--systemd-cgroup"}, verb...)...); o.code != 0 {
+				if o := run(t, x.environment, shim,
+					append([]string{"--root", c.state, "--systemd-cgroup"}, verb...)...); o.code != 0 {
 					t.Fatalf("%q: exit code %d\n%s%s", verb, o.code, o.stdout, o.stderr)
 				}
 			}
@@ -104,8 +108,9 @@ func testDriver(t *testing.T, runtime string) {
 			}
 			running := all[at]
 			expected := Container{
-				Namespace: "default", Pod: id, PodUID: "uid-of-" + id, Container: "main", ContainerID: id, SandboxID: "sandbox-of-" + id,
-				Engine: "containerd", State: "running", CgroupID: inode(t, want), Recorded: "yes",
+				Namespace: "default", Pod: id, PodUID: "uid-of-" + id, Container: "main", ContainerID: id,
+				SandboxID: "sandbox-of-" + id,
+				Engine:    "containerd", State: "running", CgroupID: inode(t, want), Recorded: "yes",
 			}
 			if diff := cmp.Diff(expected, running); diff != "" {
 				t.Errorf("the container that runs (-want +got):\n%s", diff)
@@ -160,7 +165,8 @@ func (c container) write(t *testing.T, dir string) string {
 		},
 		Linux: &specs.Linux{
 			CgroupsPath: c.cgroupsPath,
-			Namespaces:  []specs.LinuxNamespace{{Type: specs.PIDNamespace}, {Type: specs.MountNamespace}, {Type: specs.IPCNamespace}},
+			Namespaces: []specs.LinuxNamespace{{Type: specs.PIDNamespace}, {Type: specs.MountNamespace},
+				{Type: specs.IPCNamespace}},
 		},
 	}
 	text, err := json.Marshal(spec)

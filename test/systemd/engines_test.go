@@ -44,7 +44,9 @@ var scenarios = []scenario{
 		return commandScenario(t, "docker", func(id string) string { return "/system.slice/docker-" + id + ".scope" }, traced)
 	}},
 	{"podman", func(t *testing.T, traced bool) []outcome {
-		return commandScenario(t, "podman", func(id string) string { return "/machine.slice/libpod-" + id + ".scope" }, traced)
+		return commandScenario(t, "podman", func(id string) string {
+			return "/machine.slice/libpod-" + id + ".scope"
+		}, traced)
 	}},
 }
 
@@ -52,7 +54,8 @@ var scenarios = []scenario{
 // and one that keeps running, is entered, and is removed.
 func commandScenario(t *testing.T, program string, cgroup func(id string) string, traced bool) []outcome {
 	file := filepath.Join(t.TempDir(), "id")
-	outcomes := []outcome{run(t, nil, program, "run", "--name=short", "--network=none", "--memory=64m", "--cidfile="+file, image,
+	outcomes := []outcome{run(t, nil, program, "run", "--name=short", "--network=none", "--memory=64m",
+		"--cidfile="+file, image,
 		"sh", "-c", "echo out; echo err >&2; /bin/cat /sys/fs/cgroup/memory.max; exit 3")}
 	if diff := cmp.Diff(outcome{3, "out\n67108864\n", "err\n"}, outcomes[0], cmp.AllowUnexported(outcome{})); diff != "" {
 		t.Fatalf("%s run (-want +got):\n%s", program, diff)
@@ -128,8 +131,10 @@ type pod struct {
 // newPod writes the files for crictl.
 func newPod(t *testing.T, dir, name, uid string) *pod {
 	t.Helper()
-	p := &pod{name: name, uid: uid, config: filepath.Join(dir, name+"-pod.json"), container: filepath.Join(dir, name+"-container.json")}
-	labels := map[string]string{"io.kubernetes.pod.name": name, "io.kubernetes.pod.namespace": "shop", "io.kubernetes.pod.uid": uid, "app": name}
+	p := &pod{name: name, uid: uid, config: filepath.Join(dir, name+"-pod.json"),
+		container: filepath.Join(dir, name+"-container.json")}
+	labels := map[string]string{"io.kubernetes.pod.name": name, "io.kubernetes.pod.namespace": "shop",
+		"io.kubernetes.pod.uid": uid, "app": name}
 	for file, object := range map[string]any{
 		p.config: map[string]any{
 			"metadata":      map[string]any{"name": name, "namespace": "shop", "uid": uid, "attempt": 0},
@@ -173,7 +178,8 @@ func (p *pod) cgroup(id string) string {
 // check checks the data of the pod's sandbox and of its container.
 func (p *pod) check(t *testing.T) {
 	t.Helper()
-	want := Container{Namespace: "shop", Pod: p.name, PodUID: p.uid, Engine: "containerd", SandboxID: p.sandboxID, ContainerID: p.sandboxID, Sandbox: true}
+	want := Container{Namespace: "shop", Pod: p.name, PodUID: p.uid, Engine: "containerd", SandboxID: p.sandboxID,
+		ContainerID: p.sandboxID, Sandbox: true}
 	checkRunning(t, want, p.cgroup(p.sandboxID))
 	want.ContainerID, want.Container, want.Image, want.Sandbox = p.containerID, "main", image, false
 	checkRunning(t, want, p.cgroup(p.containerID))

@@ -44,7 +44,8 @@ func TestInstall(t *testing.T) {
 	}
 	t.Log(must(t, "/test/bin/tracectl", "install", "--engine=auto", "--set-default", "--restart"))
 	t.Logf("changed:\n%s", strings.Join(differences(before, tree(t)), "\n"))
-	if state := must(t, "systemctl", "show", "--property=ActiveState,UnitFileState", "--value", "runc-trace.service"); state != "active\nenabled" {
+	if state := must(t, "systemctl", "show", "--property=ActiveState,UnitFileState", "--value",
+		"runc-trace.service"); state != "active\nenabled" {
 		t.Errorf("runc-trace.service is %q", state)
 	}
 	checkDoctor(t)
@@ -75,12 +76,14 @@ func checkDoctor(t *testing.T) {
 // leaveForReboot has every engine start a container at the next boot.
 func leaveForReboot(t *testing.T) {
 	t.Helper()
-	must(t, "docker", "run", "--detach", "--name=forever", "--network=none", "--restart=always", "--label=tier=left", image, "/bin/sleep", "1000000")
+	must(t, "docker", "run", "--detach", "--name=forever", "--network=none", "--restart=always", "--label=tier=left",
+		image, "/bin/sleep", "1000000")
 	p := newPod(t, "/test", "boot", bootUID)
 	for file, script := range map[string]string{
 		"/test/boot-containerd": fmt.Sprintf("sandbox=$(%[1]s runp %[2]s)\ncontainer=$(%[1]s create $sandbox %[3]s %[2]s)\n%[1]s start $container\necho $sandbox $container >/test/boot-containerd.ids\n",
 			crictl, p.config, p.container),
-		"/test/boot-podman": "podman run --detach --name=boot --network=none " + image + " /bin/sleep 1000000 >/test/boot-podman.ids\n",
+		"/test/boot-podman": "podman run --detach --name=boot --network=none " + image +
+			" /bin/sleep 1000000 >/test/boot-podman.ids\n",
 	} {
 		if err := os.WriteFile(file, []byte(script), 0o644); err != nil {
 			t.Fatal(err)

@@ -35,8 +35,10 @@ func TestReboot(t *testing.T) {
 	podman := strings.TrimSpace(read(t, "/test/boot-podman.ids"))
 	checkAgent(t, map[string]string{p.containerID: "app=boot", docker: "tier=left"})
 	for cgroup, want := range map[string]Container{
-		"/system.slice/docker-" + docker + ".scope":  {ContainerID: docker, Engine: "docker", Container: "forever", Image: image},
-		"/machine.slice/libpod-" + podman + ".scope": {ContainerID: podman, Engine: "podman", Container: "boot", Image: image},
+		"/system.slice/docker-" + docker + ".scope": {ContainerID: docker, Engine: "docker",
+			Container: "forever", Image: image},
+		"/machine.slice/libpod-" + podman + ".scope": {ContainerID: podman, Engine: "podman",
+			Container: "boot", Image: image},
 	} {
 		checkRunning(t, want, cgroup)
 		installed.checkBeginning(t, want.ContainerID)
@@ -74,7 +76,8 @@ func TestReboot(t *testing.T) {
 	if _, err := os.Stat("/sys/fs/bpf/runc-trace"); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("the programs are still loaded: %v", err)
 	}
-	if state := must(t, "systemctl", "show", "--property=LoadState", "--value", "runc-trace.service"); state != "not-found" {
+	if state := must(t, "systemctl", "show", "--property=LoadState", "--value",
+		"runc-trace.service"); state != "not-found" {
 		t.Errorf("systemd still knows runc-trace.service: %s", state)
 	}
 	for _, s := range scenarios {

@@ -17,7 +17,8 @@ import (
 
 // Files that engines and systemd write while they run.
 var others = []string{
-	"/var/lib/containerd", "/var/lib/containers", "/var/lib/docker", "/var/lib/cni", "/var/lib/systemd", "/var/lib/private", "/var/lib/dbus",
+	"/var/lib/containerd", "/var/lib/containers", "/var/lib/docker", "/var/lib/cni", "/var/lib/systemd",
+	"/var/lib/private", "/var/lib/dbus",
 }
 
 // tree returns the machine's files that an installation may change: their contents, kinds, modes, owners and times.
@@ -60,7 +61,8 @@ func describe(path string, d fs.DirEntry) (string, error) {
 		return text + " -> " + target, err
 	case strings.HasPrefix(path, "/usr/"):
 		// Too large to be read, and never written: check that the file is the same one, and unchanged.
-		return fmt.Sprintf("%s %d bytes, inode %d, changed %d.%09d", text, info.Size(), stat.Ino, stat.Ctim.Sec, stat.Ctim.Nsec), nil
+		return fmt.Sprintf("%s %d bytes, inode %d, changed %d.%09d", text, info.Size(), stat.Ino,
+			stat.Ctim.Sec, stat.Ctim.Nsec), nil
 	}
 	data, err := os.ReadFile(path)
 	if errors.Is(err, syscall.ENXIO) {

@@ -37,7 +37,8 @@ func TestChartValues(t *testing.T) {
 	elsewhere := release
 	elsewhere.Namespace, elsewhere.Name = "tracing", "rt"
 	got := difference(chart(t, release, object{}), chart(t, elsewhere, object{
-		"image":          object{"repository": "registry.example.com/a/runc-trace", "tag": "v1.2.3", "pullPolicy": "Never", "pullSecrets": []any{"one", "two"}},
+		"image": object{"repository": "registry.example.com/a/runc-trace", "tag": "v1.2.3", "pullPolicy": "Never",
+			"pullSecrets": []any{"one", "two"}},
 		"engine":         "containerd",
 		"restartCommand": command,
 		"resources":      object{"limits": object{"memory": "1Gi", "cpu": 2}},
@@ -55,7 +56,8 @@ func TestChartValues(t *testing.T) {
 // TestChartDigest names the image by its digest.
 func TestChartDigest(t *testing.T) {
 	digest := "sha256:" + strings.Repeat("0123456789abcdef", 4)
-	got := difference(chart(t, release, object{}), chart(t, release, object{"image": object{"repository": "registry.example.com/a", "tag": "v1", "digest": digest}}))
+	got := difference(chart(t, release, object{}),
+		chart(t, release, object{"image": object{"repository": "registry.example.com/a", "tag": "v1", "digest": digest}}))
 	if !strings.Contains(got, `agent/image: "registry.example.com/a@`+digest+`"`) {
 		t.Errorf("%s", got)
 	}

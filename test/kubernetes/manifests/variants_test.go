@@ -115,7 +115,8 @@ func TestRuntimeClass(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, text, _ := strings.Cut(strings.ReplaceAll(string(source), "` + addedRuntime + `", "runc-trace"), "return `apiVersion")
+	_, text, _ := strings.Cut(strings.ReplaceAll(string(source), "` + addedRuntime + `", "runc-trace"),
+		"return `apiVersion")
 	text, _, _ = strings.Cut("apiVersion"+text, "`")
 	var want object
 	if err := yaml.Unmarshal([]byte(text), &want); err != nil {
@@ -138,7 +139,8 @@ func TestCommands(t *testing.T) {
 	}
 	var lines [][]string
 	for _, v := range variants {
-		spec := build(t, filepath.Join(kubernetes, v.dir))["DaemonSet runc-trace"]["spec"].(object)["template"].(object)["spec"].(object)
+		spec := build(t, filepath.Join(kubernetes,
+			v.dir))["DaemonSet runc-trace"]["spec"].(object)["template"].(object)["spec"].(object)
 		for _, kind := range []string{"initContainers", "containers"} {
 			list, _ := spec[kind].([]any)
 			for _, c := range list {

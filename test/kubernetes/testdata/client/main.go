@@ -30,7 +30,8 @@ func run() error {
 	if err != nil {
 		return err
 	}
-	nodes, err := client.Resource(schema.GroupVersionResource{Version: "v1", Resource: "nodes"}).List(context.Background(), metav1.ListOptions{})
+	nodes, err := client.Resource(schema.GroupVersionResource{Version: "v1", Resource: "nodes"}).List(context.Background(),
+		metav1.ListOptions{})
 	if err != nil {
 		return err
 	}
