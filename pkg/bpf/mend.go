@@ -55,7 +55,7 @@ func mend(dir string, layout abi.ABI, calls []abi.Syscall) ([]Damage, error) {
 			return nil, fmt.Errorf("repairing pin directory %s: %w", dir, err)
 		}
 	}
-	if err := endMissed(dir, layout); err != nil {
+	if err := endMissed(dir); err != nil {
 		return nil, fmt.Errorf("repairing pin directory %s: %w", dir, err)
 	}
 	after := findRemains(dir)

@@ -6,70 +6,52 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"path/filepath"
-	"sync/atomic"
-	"unsafe"
 
-	"github.com/cilium/ebpf"
 	"golang.org/x/sys/unix"
 
-	"github.com/runc-trace/runc-trace/pkg/boottime"
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 )
 
-// endMissed ends the containers whose cgroups were removed while no program ran. It does the same as unbind in
-// bpf/lifecycle.h, which missed the removals. Programs do not touch the entries of removed cgroups. If the kernel
-// cannot look up cgroups by ID, endMissed ends none.
-func endMissed(dir string, layout abi.ABI) error {
+// endMissed ends the containers whose cgroups were removed while no program ran. It has the program bind release their
+// slots, so that only programs write identities. If the kernel cannot look up cgroups by ID, endMissed ends none.
+func endMissed(dir string) error {
 	hierarchy, err := openHierarchy()
 	if err != nil {
 		return nil
 	}
 	defer unix.Close(hierarchy)
-	i := Instance{Dir: dir, Layout: layout}
+	i, err := OpenUnmapped(dir)
+	if err != nil {
+		return err
+	}
+	defer i.Close()
 	known, err := i.Containers()
 	if err != nil {
 		return err
 	}
-	open := func(name string) (m *ebpf.Map) {
-		if err == nil {
-			m, err = ebpf.LoadPinnedMap(filepath.Join(dir, name), nil)
-		}
-		return m
-	}
-	containers, identities := open(abi.PinContainers), open(abi.PinIdentities)
-	endedIdentities, endedRings := open(abi.PinEndedIdentities), open(abi.PinEndedRings)
-	for _, m := range []*ebpf.Map{containers, identities, endedIdentities, endedRings} {
-		defer m.Close()
-	}
-	if err != nil {
-		return fmt.Errorf("opening maps: %w", err)
-	}
-	length := int(layout.Identities) * abi.SizeofIdentity
-	memory, err := unix.Mmap(identities.FD(), 0, length, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
-	if err != nil {
-		return fmt.Errorf("mapping map %s: %w", abi.PinIdentities, err)
-	}
-	defer unix.Munmap(memory)
+	// A cgroup below a container's comes first: it is counted in the container's identity, whose slot another container
+	// may take as soon as it is released.
+	var below, own []uint64
 	for cgroup, index := range known {
-		var binding uint64
-		if !isGone(hierarchy, cgroup) || index >= layout.Identities {
-			continue
+		var identity abi.Identity
+		switch {
+		case !isGone(hierarchy, cgroup):
+		case i.ReadIdentity(int(index), &identity) && identity.Cgroup == cgroup:
+			own = append(own, cgroup)
+		default:
+			below = append(below, cgroup)
 		}
-		if containers.Lookup(cgroup, &binding) != nil || containers.Delete(cgroup) != nil {
-			continue // a program has done it
-		}
-		identity := (*abi.Identity)(unsafe.Pointer(&memory[int(index)*abi.SizeofIdentity]))
-		if identity.Cgroup != cgroup {
-			atomic.AddUint32(&identity.Children, ^uint32(0))
-			continue
-		}
-		atomic.StoreUint64(&identity.Ended, boottime.Now())
-		atomic.StoreUint32(&identity.State, abi.StateEnded)
-		err = errors.Join(err, endedIdentities.Put(nil, index))
-		if ring := uint32(binding >> 32); ring != 0 {
-			err = errors.Join(err, endedRings.Put(nil, ring-1))
-		}
+	}
+	if len(below)+len(own) == 0 {
+		return nil
+	}
+	a, err := OpenAdopter(dir)
+	if err != nil {
+		return err
+	}
+	defer a.Close()
+	for _, cgroup := range append(below, own...) {
+		err = errors.Join(err, a.run(abi.BindRequest{Cgroup: cgroup, Removed: 1}))
 	}
 	if err != nil {
 		return fmt.Errorf("releasing the recordings of ended containers: %w", err)
