@@ -179,6 +179,7 @@ func TestMain(m *testing.M) {
 		workers[name]()
 		os.Exit(0)
 	}
+	roottest.OwnPins()
 	os.Exit(m.Run())
 }
 

@@ -18,6 +18,11 @@ import (
 	"github.com/runc-trace/runc-trace/test/roottest"
 )
 
+func TestMain(m *testing.M) {
+	roottest.OwnPins()
+	os.Exit(m.Run())
+}
+
 // pinDir returns a fresh directory on a bpffs. Without root and a bpffs these tests fail: nothing else verifies the
 // system calls.
 func pinDir(t *testing.T) string {

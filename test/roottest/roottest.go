@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -69,6 +70,31 @@ func InUserNamespace() {
 		fmt.Println("not run: no user namespace can be made:", err)
 	}
 	os.Exit(0)
+}
+
+// OwnPins gives the tests of a package a bpf file system of their own at /sys/fs/bpf. It disappears with the process,
+// so a test that is killed leaves no pin and no attached program. It is called first in TestMain, and does nothing
+// without root or with -short.
+func OwnPins() {
+	const done = "RUNC_TRACE_TEST_OWN_PINS"
+	flag.Parse()
+	if testing.Short() || !isRoot() || os.Getenv(done) != "" {
+		return
+	}
+	// Only this thread gets the new mount namespace, and exec makes it the only thread.
+	runtime.LockOSThread()
+	err := syscall.Unshare(syscall.CLONE_NEWNS)
+	if err == nil {
+		err = syscall.Mount("", "/", "", syscall.MS_REC|syscall.MS_SLAVE, "")
+	}
+	if err == nil {
+		err = syscall.Mount("bpf", "/sys/fs/bpf", "bpf", 0, "mode=0700")
+	}
+	if err == nil {
+		err = syscall.Exec("/proc/self/exe", os.Args, append(os.Environ(), done+"=1"))
+	}
+	fmt.Fprintln(os.Stderr, "mounting a bpf file system for the tests:", err)
+	os.Exit(1)
 }
 
 // HasAllUsers tells whether files can be given to any user: it is false in the namespace that InUserNamespace makes.
