@@ -8,6 +8,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -28,14 +29,16 @@ the one whose container ended longest ago is reused.
 The default sizes are those of [pool] in the configuration. If programs are already
 loaded with the same sizes, load checks every pin and repairs missing or wrong ones: it
 takes maps from the programs that use them, and attaches hooks again. It prints each
-repair. If the recordings themselves are gone, it says so and loads everything again.
+repair, and the events that were not recorded until then. If the recordings themselves
+are gone, it says so and loads everything again.
 Other sizes are refused: run unload first, which deletes all recordings.
 
 After an upgrade, --replace replaces the running programs with this version's and keeps
 all recordings. Recording continues: no system call, exec or new container is lost or
 recorded twice. If the two versions have different map layouts, nothing is changed, and
 the error names both layouts: run unload and load then, which deletes all recordings. If
-nothing is loaded, --replace has no effect. status shows the version that runs.
+nothing is loaded, load --replace does the same as load. status shows the version that
+runs.
 
 Running containers that are not registered are adopted: load finds them in the state
 directories of runc and crun below /run, and records them from now on, whichever runtime
@@ -162,9 +165,15 @@ func (l loading) run(stdout io.Writer, s *settings, output string) error {
 
 // remarks returns lines about faults of the loaded programs.
 func remarks(r bpf.Result) []string {
-	var lines []string
+	var lines, unrecorded []string
 	for _, d := range r.Mended {
-		lines = append(lines, "repaired: "+d.String())
+		lines = append(lines, "repaired: "+d.Pin+" "+d.Problem)
+		if d.Unrecorded != "" && !slices.Contains(unrecorded, d.Unrecorded) {
+			unrecorded = append(unrecorded, d.Unrecorded)
+		}
+	}
+	if len(unrecorded) > 0 {
+		lines = append(lines, "not recorded until now: "+strings.Join(unrecorded, ", "))
 	}
 	if r.Lost != "" {
 		lines = append(lines, "loaded again, which deleted all recordings: "+r.Lost)

@@ -51,8 +51,9 @@ type statusJSON struct {
 
 // damageJSON is a pin that the programs cannot use.
 type damageJSON struct {
-	Pin     string `json:"pin"` // its name below the pin directory
-	Problem string `json:"problem"`
+	Pin        string `json:"pin"` // its name below the pin directory
+	Problem    string `json:"problem"`
+	Unrecorded string `json:"unrecorded"` // events that are not recorded because of it; empty if all are
 }
 
 // programJSON is an attached program.

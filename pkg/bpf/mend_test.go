@@ -97,6 +97,32 @@ func TestMend(t *testing.T) {
 	}
 }
 
+// TestUnrecorded checks that damage names the events that are not recorded because of it.
+func TestUnrecorded(t *testing.T) {
+	i := load(t, small)
+	for pin, want := range map[string]string{
+		"link_cgroup_mkdir": "new containers", "link_cgroup_rmdir": "ends of containers", "link_exit": "exit statuses",
+		"link_exec": "execs", "link_sys_enter": "system calls", "link_sys_exit": "system calls",
+		"hook_exec": "", "pending": "new containers", "bind": "containers in existing cgroups", "containers": "",
+	} {
+		remove(t, filepath.Join(i.Dir, pin))
+		damage := []bpf.Damage{{Pin: pin, Problem: "is missing", Unrecorded: want}}
+		if r, err := bpf.Load(i.Dir, small); err != nil || !cmp.Equal(damage, r.Mended) {
+			t.Errorf("%s: %+v, %v; want %+v", pin, r.Mended, err, damage)
+		}
+	}
+	// The attachment stays while a process has it open, and so does the program in a slot.
+	for _, pin := range []string{"link_exec", "slot_exec"} {
+		path := filepath.Join(i.Dir, pin)
+		rename(t, path, path+"_aside")
+		damage := []bpf.Damage{{Pin: pin, Problem: "is missing"}}
+		if r, err := bpf.Load(i.Dir, small); err != nil || !cmp.Equal(damage, r.Mended) {
+			t.Errorf("%s aside: %+v, %v; want %+v", pin, r.Mended, err, damage)
+		}
+		remove(t, path+"_aside")
+	}
+}
+
 // stillRecords checks that the tracer below a directory records a container, with each exec and call once, and still
 // knows an earlier container.
 func stillRecords(t *testing.T, dir, id string) {

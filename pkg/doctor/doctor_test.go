@@ -245,8 +245,8 @@ func TestChecks(t *testing.T) {
 		{"another version loaded", func(f *Facts) { f.Tracer = Tracer{Err: wrong} }, []Check{{"loaded", Fail, wrong.Error(), again}}, ofTracer},
 		{"pins of somebody else's", func(f *Facts) { f.Tracer = Tracer{Err: os.ErrPermission} }, []Check{{"loaded", Fail, "permission denied", "sudo tracectl doctor"}}, ofTracer},
 		{"pins missing", func(f *Facts) {
-			f.Tracer = Tracer{Err: &bpf.DamageError{Damage: []bpf.Damage{{Pin: "link_exec", Problem: "is missing"}, {Pin: "pending", Problem: "is not a map"}}}}
-		}, []Check{{"loaded", Fail, "pins below /sys/fs/bpf/runc-trace are damaged: link_exec is missing, pending is not a map",
+			f.Tracer = Tracer{Err: &bpf.DamageError{Damage: []bpf.Damage{{Pin: "link_exec", Problem: "is missing", Unrecorded: "execs"}, {Pin: "pending", Problem: "is not a map"}}}}
+		}, []Check{{"loaded", Fail, "pins below /sys/fs/bpf/runc-trace are damaged: link_exec is missing (execs are not recorded), pending is not a map",
 			"tracectl load, which keeps the recordings if possible"}}, ofTracer},
 		{"something broken loaded", func(f *Facts) { f.Tracer = Tracer{Err: errors.New("odd")} }, []Check{{"loaded", Fail, "odd", again}}, ofTracer},
 		{"a program missing", func(f *Facts) { f.Tracer.ProgramsErr = errors.New("looking at on_exit: no") }, []Check{{"programs", Fail, "looking at on_exit: no", again}}, nil},

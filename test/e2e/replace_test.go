@@ -85,8 +85,12 @@ func TestLoadMends(t *testing.T) {
 	if text := x.tracectl(again...); !strings.HasPrefix(text, "already loaded") || strings.Contains(text, "mended") {
 		t.Errorf("load of what is whole:\n%s", text)
 	}
-	for _, pin := range []string{"link_sys_enter", "link_cgroup_mkdir", "pending", "containers", "identities",
-		"hook_exec", "bind", "abi"} {
+	for _, damage := range []struct{ pin, unrecorded string }{
+		{"link_sys_enter", "system calls"}, {"link_exec", "execs"}, {"link_cgroup_mkdir", "new containers"},
+		{"slot_exec", "execs"}, {"pending", "new containers"}, {"containers", ""}, {"identities", ""}, {"hook_exec", ""},
+		{"bind", "containers in existing cgroups"}, {"abi", "new containers"},
+	} {
+		pin := damage.pin
 		if err := os.Remove(filepath.Join(x.pins, pin)); err != nil {
 			t.Fatal(err)
 		}
@@ -96,8 +100,11 @@ func TestLoadMends(t *testing.T) {
 		if o := x.run(tracectlPath, "doctor"); o.code == 0 || pin != "abi" && !strings.Contains(o.stdout, pin+" is missing") {
 			t.Errorf("doctor without %s: %+v", pin, o)
 		}
-		if text := x.tracectl(again...); !strings.HasPrefix(text, "already loaded") ||
-			!strings.Contains(text, "\nrepaired: "+pin+" is missing\n") {
+		repaired := "\nrepaired: " + pin + " is missing\n"
+		if damage.unrecorded != "" {
+			repaired += "not recorded until now: " + damage.unrecorded + "\n"
+		}
+		if text := x.tracectl(again...); !strings.HasPrefix(text, "already loaded") || !strings.HasSuffix(text, repaired) {
 			t.Errorf("load without %s:\n%s", pin, text)
 		}
 		if text := x.tracectl("status"); strings.Contains(text, "damaged") {
