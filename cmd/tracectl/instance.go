@@ -31,7 +31,7 @@ func (s *settings) open() (*bpf.Instance, *labels.Directory, error) {
 // needsRoot adds the needed privileges to a permission error.
 func needsRoot(err error) error {
 	if errors.Is(err, os.ErrPermission) {
-		return fmt.Errorf("%w (run it as root, or with CAP_BPF)", err)
+		return fmt.Errorf("%w (run it as root)", err)
 	}
 	return err
 }
