@@ -152,7 +152,8 @@ func (r *remains) examine(layout abi.ABI) ([]Damage, error) {
 				note(name, "is empty: its hook runs nothing")
 			}
 		case h != nil:
-			return nil, fmt.Errorf("pin directory %s: %w: its map %s is %s, but this tracectl needs %s; %s", r.dir, ErrVersion, name, form(p), specForm(want), otherVersion)
+			return nil, fmt.Errorf("pin directory %s: %w: its map %s is %s, but this tracectl needs %s; %s",
+				r.dir, ErrVersion, name, form(p), specForm(want), otherVersion)
 		default:
 			note(name, fmt.Sprintf("is %s instead of %s", form(p), specForm(want)))
 		}

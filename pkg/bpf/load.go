@@ -373,7 +373,8 @@ func preemptible() (uint32, error) {
 func explain(err error) error {
 	switch {
 	case errors.Is(err, unix.EPERM):
-		return fmt.Errorf("%w (run it as root, in a container with CAP_BPF and CAP_PERFMON; the kernel must not be in lockdown mode confidentiality)", err)
+		return fmt.Errorf("%w (run it as root, in a container with CAP_BPF and CAP_PERFMON; "+
+			"the kernel must not be in lockdown mode confidentiality)", err)
 	case errors.Is(err, unix.ENOMEM), errors.Is(err, unix.E2BIG):
 		return fmt.Errorf("%w (not enough memory for these sizes: use fewer or smaller recordings)", err)
 	}
