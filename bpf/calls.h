@@ -67,7 +67,8 @@ static __always_inline u32 put_arg(struct in_flight *call, u32 at, u32 i, u32 *w
 }
 
 /* describe_call stores a call in the storage of its task. */
-static __always_inline void describe_call(struct in_flight *call, struct task_struct *task, struct pt_regs *regs, u64 number)
+static __always_inline void describe_call(struct in_flight *call, struct task_struct *task, struct pt_regs *regs,
+	u64 number)
 {
 	bool compat = task_is_compat(task);
 	u32 at = 0, args = ARGS_MAX, wide = 0, flags = 0, index;

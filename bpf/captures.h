@@ -105,7 +105,7 @@ struct iovec {
 	u64 length;
 };
 
-/* stage_vector appends the data of `count` iovecs at `from`, up to `limit` bytes. It returns -1 if it cannot read them. */
+/* stage_vector appends the data of `count` iovecs at `from`, at most `limit` bytes, or returns -1 if it cannot. */
 __noinline int stage_vector(struct in_flight *call, u32 arg, u64 from, u64 count, u64 limit)
 {
 	struct iovec vector;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* Names every type of the contract, so that the BTF of this object has all of them. pkg/bpf/abi is generated from it. */
+/* Names every type of the contract, so that this object has BTF of them all. pkg/bpf/abi is generated from it. */
 #include "contract.h"
 
 struct contract {

@@ -156,7 +156,7 @@ int on_exec(u64 *ctx)
 	return 0;
 }
 
-/* exec_failed logs an exec that returned. The memory is still that of the caller, so the strings are read from there. */
+/* exec_failed logs an exec that returned. The memory is still the caller's, so the strings are read from there. */
 __noinline int exec_failed(struct in_flight *call, s64 result)
 {
 	struct task_struct *task = bpf_get_current_task_btf();

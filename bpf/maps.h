@@ -91,7 +91,7 @@ struct {
 	__type(value, struct syscall);
 } syscalls SEC(".maps");
 
-/* Written by the agent only. It has as many entries as identities (load), which take memory only while they are in use. */
+/* Written by the agent only. It has as many entries as identities (load); only those in use take memory. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);

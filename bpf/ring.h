@@ -17,7 +17,7 @@
 
 #include "maps.h"
 
-/* ring_announce claims this CPU's element of writers. It returns NULL if another record is being written on this CPU. */
+/* ring_announce claims this CPU's element of writers. It returns NULL if a record is already being written here. */
 static __always_inline struct writer *ring_announce(struct ring *ring, u32 index, u32 cpu)
 {
 	struct writer *writer = bpf_map_lookup_elem(&writers, &cpu);

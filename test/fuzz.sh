@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 #
-# Runs every fuzz target of the project, from the seeds in its testdata, as often or as long as is said. A number of runs is
-# better: go test may fail of its own deadline if a time ends while it is busy.
+# Runs every fuzz target of the project from the seeds in its testdata, for a number of runs or for a time. Prefer a
+# number of runs: if the time ends while a target is busy, go test may fail with its own deadline.
 set -eu
 cd "$(dirname "$0")/.."
 

@@ -18,7 +18,7 @@ fi
 
 if [ "$event" = install ]; then
 	cat <<-'TEXT'
-		runc-trace is here, and no container engine has been changed. To trace the containers of this machine:
+		runc-trace is installed, and no container engine has been changed. To trace the containers of this machine:
 		  tracectl install --engine auto --dry-run     # show what would be changed
 		  tracectl install --engine auto --set-default --restart
 	TEXT
@@ -29,5 +29,5 @@ fi
 loaded=0
 /usr/bin/tracectl status >/dev/null 2>&1 || loaded=$?
 if [ "$loaded" != 3 ] && ! /usr/bin/tracectl load --replace --no-adopt; then
-	echo "runc-trace: the programs that were loaded before the upgrade go on; see above for how to replace them" >&2
+	echo "runc-trace: the programs of the version before still record; see above for how to replace them" >&2
 fi

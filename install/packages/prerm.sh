@@ -17,12 +17,12 @@ if [ -e /var/lib/runc-trace ]; then
 	case $status in
 	0) ;;
 	5)
-		echo "runc-trace: not removed: what is named above still needs it. Remove the package again when that is gone, or" >&2
-		echo "runc-trace: give it up before with \"tracectl uninstall --force\"" >&2
+		echo "runc-trace: not removed: it is still needed, see above. Remove the package again later, or force it first:" >&2
+		echo "runc-trace: tracectl uninstall --force" >&2
 		exit 1
 		;;
 	*)
-		echo "runc-trace: not removed: \"tracectl uninstall\" failed, see above; remove the package again when it works" >&2
+		echo "runc-trace: not removed: \"tracectl uninstall\" failed, see above. Fix the cause, and remove the package again" >&2
 		exit 1
 		;;
 	esac
@@ -32,4 +32,4 @@ if [ -d /run/systemd/system ]; then
 	systemctl --quiet disable --now runc-trace-agent.service runc-trace.service || true
 fi
 /usr/bin/tracectl unload >/dev/null ||
-	echo "runc-trace: the programs could not be unloaded: they are gone when their directory below /sys/fs/bpf is, or after a reboot" >&2
+	echo "runc-trace: the programs are still loaded: remove their directory below /sys/fs/bpf, or reboot" >&2

@@ -210,8 +210,8 @@ func TestRemovalAsksUninstall(t *testing.T) {
 		withoutInstallation bool
 	}{
 		{name: "undone", code: "0", removed: true},
-		{name: "kept", code: "5", says: "what is named above still needs it"},
-		{name: "failed", code: "1", says: "remove the package again when it works"},
+		{name: "kept", code: "5", says: "it is still needed, see above"},
+		{name: "failed", code: "1", says: "Fix the cause, and remove the package again"},
 		{name: "never installed", code: "1", removed: true, withoutInstallation: true},
 	} {
 		for name, of := range map[string]func(*machine) manager{"deb": dpkg, "rpm": rpmManager} {

@@ -12,7 +12,7 @@ mirror() {
 	echo "$uri"
 }
 
-# prepare_apt gives apt a state of its own that knows the packages of all of Debian's suites, for the architectures given.
+# prepare_apt gives apt a state of its own, with the packages of all Debian suites for the given architectures.
 prepare_apt() {
 	local apt=$VM_DIR/apt debian security suite
 	debian=$(mirror Debian)
@@ -49,7 +49,7 @@ unpack() {
 	dpkg-deb -x "$to.deb"/*.deb "$to" && rm -r "$to.deb" "$to.log"
 }
 
-# kernel_version prints the newest version that Debian has of the series $2 (6.1, or newest for all) for an architecture.
+# kernel_version prints Debian's newest version of the series $2 (6.1, or newest for all) for an architecture.
 kernel_version() {
 	local arch=$1 series=$2 version newest=
 	for version in $(apt-cache show "linux-image-cloud-$arch:$arch" | sed -n 's/^Version: //p'); do

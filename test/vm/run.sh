@@ -68,7 +68,7 @@ build_initramfs() {
 boot() {
 	local arch=$1 version=$2 expect=$3 to=$4
 	machine "$arch"
-	# Two CPUs in one thread: with a thread for each, a 7.3 kernel in QEMU 7.2 panics in int3 when a tracepoint is switched.
+	# Two CPUs in one thread: with one thread each, a 7.3 kernel in QEMU 7.2 panics in int3 when a tracepoint is toggled.
 	# shellcheck disable=SC2086
 	timeout "$limit" nice -n 10 $qemu -accel tcg,thread=single -smp 2 -m 2G \
 		-nodefaults -display none -no-reboot -serial "file:$to.raw" \
