@@ -48,7 +48,7 @@ generate: ## make the generated files again: eBPF objects, the contract's Go typ
 	go generate ./...
 
 .PHONY: check-generated
-check-generated: ## fail where a generated file is not what generating it again gives
+check-generated: ## fail if a generated file differs from what generating it again gives
 	@sh test/check-generated.sh
 
 .PHONY: lint

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 #
-# Installs what tests, demo and code generation need, where it is missing. On systems other than Debian it says
-# what is missing and fails.
+# Installs what tests, demo and code generation need, if it is missing. On systems other than Debian it prints what
+# is missing and fails.
 set -eu
 
 need=""

@@ -12,7 +12,7 @@ name=$(basename "$tarball" .tar.gz) # runc-trace-VERSION-linux-ARCH
 case $name in
 runc-trace-*-linux-amd64) architecture=x86-64 ;;
 runc-trace-*-linux-arm64) architecture=arm64 ;;
-*) echo "$0: $tarball is no tarball of runc-trace" >&2 && exit 2 ;;
+*) echo "$0: $tarball is not a tarball of runc-trace" >&2 && exit 2 ;;
 esac
 image=${2:-.}/${name%-linux-*}-$architecture.raw
 

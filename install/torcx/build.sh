@@ -10,7 +10,7 @@ tarball=$1
 name=$(basename "$tarball" .tar.gz) # runc-trace-VERSION-linux-ARCH
 case $name in
 runc-trace-*-linux-*) ;;
-*) echo "$0: $tarball is no tarball of runc-trace" >&2 && exit 2 ;;
+*) echo "$0: $tarball is not a tarball of runc-trace" >&2 && exit 2 ;;
 esac
 # torcx looks for NAME:REFERENCE.torcx.squashfs; a reference cannot contain + or ~.
 image=${2:-.}/runc-trace:$(echo "${name#runc-trace-}" | sed 's/-linux-/-/' | tr '+~' '__').torcx.squashfs

@@ -140,8 +140,8 @@ func TestMirrorPods(t *testing.T) {
 	// The kubelet makes the mirror pod again, and its labels continue.
 	api.Delete("m2")
 	api.Delete("m1")
-	api.Put(mirror("m6", static, "node", "anew"))
-	m.has(t, bpf.SourceKubernetes, static, bpf.Labels{Set: set{"app": "anew"}})
+	api.Put(mirror("m6", static, "node", "again"))
+	m.has(t, bpf.SourceKubernetes, static, bpf.Labels{Set: set{"app": "again"}})
 }
 
 func TestHostileLabels(t *testing.T) {

@@ -44,7 +44,7 @@ type loaded struct {
 // open opens the programs and maps pinned below dir.
 func open(dir string) (*loaded, error) {
 	lockPath := filepath.Join(dir, abi.PinUnfinishedCalls)
-	// The pins that tell whether everything is still the same. A repair may make the map of labels anew alone.
+	// The pins that tell whether everything is still the same. A repair may replace only the map of labels.
 	paths := [...]string{filepath.Join(dir, abi.PinABI), filepath.Join(dir, abi.PinLabels), lockPath}
 	// Looked at before opening: what is opened later is the same or newer.
 	var seen [len(paths)]os.FileInfo

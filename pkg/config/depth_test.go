@@ -74,10 +74,10 @@ func TestLoadOfWhatever(t *testing.T) {
 	}
 	for path, want := range map[string]string{
 		huge:                          "has 209715200 bytes, more than 65536",
-		fifo:                          "is no regular file",
+		fifo:                          "is not a regular file",
 		loop:                          "too many levels",
-		dir:                           "is no regular file",
-		"/dev/zero":                   "is no regular file",
+		dir:                           "is not a regular file",
+		"/dev/zero":                   "is not a regular file",
 		filepath.Join(dir, "nothing"): "no such file",
 		plain:                         "",
 	} {

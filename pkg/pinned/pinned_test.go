@@ -116,7 +116,7 @@ func TestOpenMapOfAnotherShape(t *testing.T) {
 		t.Errorf("a missing pin: %v", err)
 	}
 	if _, err := OpenMap("/etc/passwd", want); err == nil {
-		t.Error("a file that is no pin was opened")
+		t.Error("a file that is not a pin was opened")
 	}
 	if _, err := OpenMap("a\x00b", want); !errors.Is(err, unix.EINVAL) {
 		t.Errorf("a path with a NUL: %v", err)

@@ -20,7 +20,7 @@ const (
 )
 
 // ErrIrregular is wrapped by errors about directories, devices, FIFOs and sockets.
-var ErrIrregular = errors.New("no regular file")
+var ErrIrregular = errors.New("not a regular file")
 
 // Read returns the contents of a regular file of at most limit bytes. It follows symbolic links. Any other kind of
 // file is an error at once. If the file does not exist, the error wraps fs.ErrNotExist.

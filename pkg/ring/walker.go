@@ -48,7 +48,7 @@ func (w *walker) record(position, head uint64) []byte {
 
 // walk adds the records that begin between two positions to s.
 func (w *walker) walk(s *Snapshot, floor, end, inProgress uint64, follow bool) {
-	// After a lap, the first record must be searched. The bytes before it were overwritten and are no gap.
+	// After a lap, the first record must be searched. The bytes before it were overwritten; they are not a gap.
 	gap := s.Lapped
 	p := (floor + 7) &^ 7
 	for p < end {

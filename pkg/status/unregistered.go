@@ -5,7 +5,7 @@ package status
 import "github.com/runc-trace/runc-trace/pkg/unregistered"
 
 // Unregistered explains why the shim could not register containers, by reason number, in the order in which they
-// are printed. Unlike Reasons, the counts cover the time since boot, and do not start anew at each load.
+// are printed. Unlike Reasons, the counts cover the time since boot, and do not restart at each load.
 var Unregistered = [unregistered.Reasons]Reason{
 	unregistered.NotLoaded: {
 		"notLoaded", "containers started while nothing was loaded",

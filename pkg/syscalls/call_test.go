@@ -149,7 +149,7 @@ func checkMarks(t *testing.T, line string, c *syscalls.Call) {
 		case strings.HasPrefix(mark, "<read late>"):
 			late--
 		case !strings.HasPrefix(mark, "<unreadable>") && !strings.HasPrefix(mark, "<unfinished ...>"):
-			t.Errorf("%q: %q is no mark", line, mark)
+			t.Errorf("%q: %q is not a mark", line, mark)
 		}
 	}
 	if late < 0 {

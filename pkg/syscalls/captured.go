@@ -22,7 +22,7 @@ const (
 type pointedTo uint8
 
 const (
-	nothing    pointedTo = iota // the argument is no pointer to data, it is NULL, or the call returned no data
+	nothing    pointedTo = iota // the argument is not a pointer to data, it is NULL, or the call returned no data
 	unreadable                  // the memory could not be read
 	data                        // the memory was read, at least in part
 )

@@ -148,7 +148,7 @@ func attached(programs ...*ebpf.Program) func() (func() error, error) {
 
 const benchDir = "/sys/fs/bpf/runc-trace-bench"
 
-// instance is the recorder. It is loaded anew for each round that needs it, so that it costs the other rounds nothing.
+// instance is the recorder. It is loaded only for each round that needs it, so that it costs the other rounds nothing.
 type instance struct{ recorded *cgroup.Directory }
 
 func startInstance() (*instance, error) {

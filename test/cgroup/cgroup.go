@@ -97,7 +97,7 @@ func (d *Directory) ID() (uint64, error) {
 // FD is what syscall.SysProcAttr.CgroupFD takes.
 func (d *Directory) FD() int { return int(d.file.Fd()) }
 
-// Remove kills what still runs in the cgroup and removes it; one that was never made is no error.
+// Remove kills what still runs in the cgroup and removes it; one that was never made is not an error.
 func (d *Directory) Remove() error {
 	if d.file != nil {
 		d.file.Close()

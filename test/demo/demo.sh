@@ -211,7 +211,7 @@ quietly() {
 	eval "$1" >"$2" 2>&1 <&3 || fail "$1: $(cat "$2")"
 }
 
-# promise fails where the last output has no line that matches an extended regular expression.
+# promise fails if the last output has no line that matches an extended regular expression.
 promise() {
 	grep -qE -- "$1" <<<"$output" || fail "this line is missing from the output above: $1"
 }

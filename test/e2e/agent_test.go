@@ -225,7 +225,7 @@ func TestAgent(t *testing.T) {
 	api.Put(agenttest.Pod("uid-1", map[string]string{"app": "second"}))
 	x.hasLabels(bpf.SourceKubernetes, "uid-1", map[string]string{"app": "second"})
 
-	// The programs are replaced, and then loaded anew.
+	// The programs are replaced, and then unloaded and loaded.
 	x.tracectl("load", "--replace", "--no-adopt", "--recordings=16", "--identities=64", "--exec-log-size=1MiB")
 	api.Put(agenttest.Pod("uid-1", map[string]string{"app": "replaced"}))
 	x.hasLabels(bpf.SourceKubernetes, "uid-1", map[string]string{"app": "replaced"})

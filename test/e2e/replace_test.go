@@ -72,7 +72,7 @@ func TestLoadReplace(t *testing.T) {
 	x.tracectl("unload")
 	replace[len(replace)-1] = "-o=text"
 	if text := x.tracectl(replace...); !strings.HasPrefix(text, "loaded below ") {
-		t.Errorf("load --replace where nothing is loaded: %s", text)
+		t.Errorf("load --replace if nothing is loaded: %s", text)
 	}
 }
 

@@ -73,7 +73,7 @@ func TestLabelsChange(t *testing.T) {
 	}
 	t.Logf("the new label counts %v after the change", first.Sub(after).Round(time.Millisecond))
 	if diff := cmp.Diff(map[string]int{"[true false]": 1, "[false true]": 1}, shells); diff != "" {
-		t.Errorf("shells of the two containers, by who selects them (-want +got):\n%s", diff)
+		t.Errorf("shells of the two containers, by the label that selects them (-want +got):\n%s", diff)
 	}
 }
 

@@ -144,7 +144,7 @@ func (m *machine) changes(ignored ...string) []string {
 	return changed
 }
 
-// hidden returns the names of a real directory that the machine's does not have, because it was made anew.
+// hidden returns the names of a real directory that the machine's does not have, because it was replaced.
 func (m *machine) hidden(dir string) []string {
 	m.t.Helper()
 	entries, err := os.ReadDir("/" + dir)

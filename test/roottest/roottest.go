@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package roottest marks tests that need root. `go test -short` leaves them out, whoever runs it; without -short a
-// test that cannot run fails, so that CI misses none.
+// Package roottest marks tests that need root. `go test -short` skips them, even as root. Without -short, a
+// test that cannot run fails, so that CI runs them all.
 package roottest
 
 import (

@@ -68,7 +68,7 @@ func TestMapsThatCannotBeUsed(t *testing.T) {
 		{"nothing there", pins{directory: "/sys/fs/bpf/does-not-exist"}, "no such file or directory", unregistered.NotLoaded},
 		{"no directory", pins{directory: "/etc/passwd"}, "not a directory", unregistered.PinsUnusable},
 		{"a symlink to itself", pins{directory: loop}, "too many levels of symbolic links", unregistered.PinsUnusable},
-		{"files that are no pins", pins{directory: other}, "opening map", unregistered.PinsUnusable},
+		{"files that are not pins", pins{directory: other}, "opening map", unregistered.PinsUnusable},
 		{"an empty directory", pins{directory: emptyPinDir(t)}, "no such file or directory", unregistered.NotLoaded},
 		{"a read-only file system", readOnlyPins(t), "read-only file system", unregistered.PinsUnusable},
 		{"no pending", withoutPending, "no such file or directory", unregistered.NotLoaded},
