@@ -67,6 +67,14 @@ type keptJSON struct {
 	Names      []string `json:"names"` // of the same containers
 	Own        []string `json:"own"`   // containers of the pod that tracectl runs in
 	Command    string   `json:"command"`
+
+	Mentions []mentionJSON `json:"mentions"` // places that name runc-trace and that install did not write
+}
+
+// mentionJSON is a line of a file.
+type mentionJSON struct {
+	At   string `json:"at"`
+	Text string `json:"text"`
 }
 
 // ranJSON is a container that was running already.
@@ -105,7 +113,10 @@ func newReport(r installation.Report, runtimeClass string) reportJSON {
 		report.Adopted = append(report.Adopted, ranJSON(c))
 	}
 	for _, k := range r.Kept {
-		kept := keptJSON{k.Engine, k.Paths, []string{}, []string{}, []string{}, k.Command}
+		kept := keptJSON{k.Engine, k.Paths, []string{}, []string{}, []string{}, k.Command, []mentionJSON{}}
+		for _, m := range k.Mentions {
+			kept.Mentions = append(kept.Mentions, mentionJSON(m))
+		}
 		for _, c := range k.Containers {
 			kept.Containers, kept.Names = append(kept.Containers, c.ID), append(kept.Names, c.Name)
 		}
@@ -324,7 +335,13 @@ func printKept(w *strings.Builder, r installation.Report) {
 		if n := len(k.Containers); n > 0 {
 			until = append(until, plural(n, "container")+" that runc-trace started "+map[bool]string{true: "is", false: "are"}[n == 1]+" removed:")
 		}
+		if len(k.Mentions) > 0 {
+			until = append(until, "these lines no longer name runc-trace (tracectl did not write them):")
+		}
 		fmt.Fprintf(w, "%skept for %s until %s\n", would, k.Engine, strings.Join(until, ", and "))
+		for _, m := range k.Mentions {
+			fmt.Fprintf(w, "  %s: %s\n", m.At, m.Text)
+		}
 		printContainers(w, k.Containers)
 		if len(k.Own) > 0 {
 			fmt.Fprintln(w, ownText(k))
@@ -336,7 +353,11 @@ func printKept(w *strings.Builder, r installation.Report) {
 		}
 	}
 	if len(paths) > 0 {
-		fmt.Fprintf(w, "the loaded programs, all recordings and these files are %skept:\n", would)
+		are := "are"
+		if r.DryRun {
+			are = "would be"
+		}
+		fmt.Fprintf(w, "the loaded programs, all recordings and these files %s kept:\n", are)
 	}
 	for _, path := range paths {
 		fmt.Fprintf(w, "  %s\n", path)

@@ -45,9 +45,17 @@ containerd: would run systemctl restart containerd.service
 would unload the programs and delete 45 recordings
 a note
 `},
+		{"would be kept", uninstalledText(installation.Report{DryRun: true, Kept: []installation.Kept{
+			{Engine: "containerd", Paths: []string{"/shim"}, Command: "reload"},
+		}}), `nothing to change
+would be kept for containerd until it loads its configuration (reload)
+the loaded programs, all recordings and these files would be kept:
+  /shim
+`},
 		{"kept", uninstalledText(installation.Report{Kept: []installation.Kept{
 			{Engine: "containerd", Paths: []string{"/shim"}, Containers: many[:1]},
 			{Engine: "docker", Paths: []string{"/shim", "/daemon.json"}, Containers: many, Command: "reload"},
+			{Engine: "crio", Paths: []string{"/shim"}, Mentions: []engine.Mention{{At: "/zz.conf:2", Text: "runtime_path = \"/shim\""}}},
 		}}), `nothing to change
 kept for containerd until 1 container that runc-trace started is removed:
   default/web-0/app (0123456789ab)
@@ -63,6 +71,8 @@ kept for docker until it loads its configuration (reload), and 34 containers tha
   default/web-8/app (0123456789ab)
   default/web-9/app (0123456789ab)
   and 24 more (-o json has them all)
+kept for crio until these lines no longer name runc-trace (tracectl did not write them):
+  /zz.conf:2: runtime_path = "/shim"
 the loaded programs, all recordings and these files are kept:
   /shim
   /daemon.json

@@ -34,9 +34,10 @@ are restored anyway. Fix the cause, and run uninstall again.
 
 Containers that were started through runc-trace need it until they are removed: their
 engine calls it to start, enter, signal and delete them. An engine needs it until it is
-restarted with its restored configuration. Until then, uninstall keeps and lists the
-files that they need, the programs stay loaded with all recordings, and the exit code is
-5. Run uninstall again later to remove the rest, or use --force to remove it now. --wait
+restarted with its restored configuration. It also needs it if a line that install did
+not write names it, such as dockerd's flag --default-runtime=runc-trace. Until then,
+uninstall keeps the files that they need and lists them with the reason, the programs
+stay loaded with all recordings, and the exit code is 5. Run uninstall again later to remove the rest, or use --force to remove it now. --wait
 retries every ten seconds, and prints what it waits for when that changes. --check
 changes nothing; its exit code is 5 if anything is left.
 

@@ -63,11 +63,12 @@ func detectEmbedded(h Host) ([]Engine, error) {
 	return found, nil
 }
 
-// embeddedOptions are options of a distribution that locate its containerd, or disable it.
+// embeddedOptions are options of a distribution that locate its containerd, disable it, or choose its default runtime.
 type embeddedOptions struct {
 	Data     string `yaml:"data-dir"`
 	Endpoint string `yaml:"container-runtime-endpoint"`
 	Docker   bool   `yaml:"docker"`
+	Default  string `yaml:"default-runtime"`
 }
 
 // options returns the options from its configuration, its environment and its command line, in ascending precedence.
@@ -86,10 +87,28 @@ func (d embedded) options(h Host, u unit) (embeddedOptions, error) {
 	}
 	o.Data = cmp.Or(lastOption(u.args(), "--data-dir"), lastOption(u.args(), "-d"), u.env[prefix+"_DATA_DIR"].value, o.Data)
 	o.Endpoint = cmp.Or(lastOption(u.args(), "--container-runtime-endpoint"), o.Endpoint)
+	o.Default = cmp.Or(lastOption(u.args(), "--default-runtime"), u.env[prefix+"_DEFAULT_RUNTIME"].value, o.Default)
 	if _, ok := option(u.args(), "--docker"); ok {
 		o.Docker = true
 	}
 	return o, nil
+}
+
+// embeddedDefault returns the default runtime that the distribution's options choose, "" if they choose none.
+func (e Engine) embeddedDefault(h Host) string {
+	u, _, err := h.unit(e.Unit)
+	if err != nil {
+		return ""
+	}
+	for _, d := range distributions {
+		if d.variant != e.Variant {
+			continue
+		}
+		if o, err := d.options(h, u); err == nil {
+			return o.Default
+		}
+	}
+	return ""
 }
 
 // embedded reports whether the engine is the containerd of such a distribution.

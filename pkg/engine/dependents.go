@@ -23,11 +23,11 @@ type Use struct {
 	Runtimes []string // names of all such runtimes, sorted
 }
 
-// uses returns which of the runtimes call one of the paths.
-func (r runtimes) uses(shims []string) Use {
+// uses returns which of the runtimes call one of the paths, directly or through a link or a script.
+func (r runtimes) uses(h Host, shims []string) Use {
 	var use Use
 	for name, program := range r.paths {
-		if slices.Contains(shims, program) {
+		if h.calls(program, shims) {
 			use.Runtimes = append(use.Runtimes, name)
 		}
 	}
@@ -45,7 +45,7 @@ func (e Engine) UsesShim(h Host, shims []string) (Use, error) {
 	if err != nil {
 		return Use{}, fmt.Errorf("reading the configuration of %s: %w", e, err)
 	}
-	return known.uses(shims), nil
+	return known.uses(h, shims), nil
 }
 
 // Container is a container of an engine. Both strings are escaped for a terminal.
@@ -112,7 +112,7 @@ func tasks(h Host, state string, shims []string) ([]Container, error) {
 		if err != nil {
 			return nil, err
 		}
-		if slices.Contains(shims, strings.TrimSpace(string(program))) {
+		if h.calls(strings.TrimSpace(string(program)), shims) {
 			bundle := path.Dir(file)
 			id := path.Base(bundle)
 			found = append(found, Container{path.Base(path.Dir(bundle)) + "/" + id, podName(id, bundle, h.readAnnotations(path.Join(bundle, "config.json")))})

@@ -258,7 +258,7 @@ func (docker) dependents(h Host, e Engine, shims []string) ([]Container, error) 
 		if err != nil {
 			return nil, fmt.Errorf("parsing %q: %w", file, err)
 		}
-		if runtime := container.Runtime; runtime == addedRuntime || slices.Contains(shims, config.Runtimes[runtime].Path) {
+		if runtime := container.Runtime; runtime == addedRuntime || h.calls(config.Runtimes[runtime].program(), shims) {
 			found = append(found, Container{path.Base(path.Dir(file)), dockerName(h, path.Dir(file))})
 		}
 	}

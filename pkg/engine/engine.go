@@ -40,6 +40,7 @@ type Host struct {
 	Seen func(path string, text []byte)
 
 	planned map[string][]byte // files that count as written already
+	gone    map[string]bool   // files that count as removed already
 }
 
 // Engine is an engine that was found on a host.

@@ -41,9 +41,37 @@ func (h Host) with(files []File) Host {
 	return h
 }
 
+// undone returns the host as it will be when these files have these contents, nil for no file. Paths are without
+// symbolic links.
+func (h Host) undone(files map[string][]byte) Host {
+	h = h.with(nil)
+	h.gone = make(map[string]bool)
+	for file, data := range files {
+		if data != nil {
+			h.planned[file] = data
+		} else {
+			h.gone[file] = true
+		}
+	}
+	return h
+}
+
+// plan returns the planned contents of a file, and whether a plan writes it. gone says that a plan removes it.
+func (h Host) plan(path string) (data []byte, written, gone bool) {
+	if data, written = h.planned[path]; written || h.gone[path] || h.gone == nil {
+		return data, written, h.gone[path]
+	}
+	path = h.resolved(path)
+	data, written = h.planned[path]
+	return data, written, h.gone[path]
+}
+
 // read returns a file's text. If the file does not exist, the error wraps fs.ErrNotExist.
 func (h Host) read(path string) ([]byte, error) {
-	if text, ok := h.planned[path]; ok {
+	switch text, written, gone := h.plan(path); {
+	case gone:
+		return nil, &fs.PathError{Op: "open", Path: path, Err: fs.ErrNotExist}
+	case written:
 		return text, nil
 	}
 	at, err := h.at(path)
@@ -83,8 +111,8 @@ func (h Host) isDir(path string) bool {
 }
 
 func (h Host) exists(path string) bool {
-	if _, ok := h.planned[path]; ok {
-		return true
+	if _, written, gone := h.plan(path); written || gone {
+		return written
 	}
 	_, err := h.stat(path)
 	return err == nil
@@ -92,6 +120,9 @@ func (h Host) exists(path string) bool {
 
 // listed reports whether a directory has an entry, which may be a dangling link.
 func (h Host) listed(path string) bool {
+	if _, _, gone := h.plan(path); gone {
+		return false
+	}
 	dir, err := h.at(filepath.Dir(path))
 	if err == nil {
 		_, err = os.Lstat(filepath.Join(dir, filepath.Base(path)))
@@ -145,6 +176,10 @@ func (h Host) glob(pattern string) []string {
 			}
 		}
 	}
+	found = slices.DeleteFunc(found, func(path string) bool {
+		_, _, gone := h.plan(path)
+		return gone
+	})
 	slices.Sort(found)
 	return slices.Compact(found)
 }

@@ -144,5 +144,5 @@ func (e Engine) RunsShim(ctx context.Context, h Host, shims []string) (use Use, 
 	if err != nil {
 		return use, true, fmt.Errorf("asking %s for its runtimes: %w", e, err)
 	}
-	return known.uses(shims), true, nil
+	return known.uses(h, shims), true, nil
 }

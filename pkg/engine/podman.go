@@ -3,6 +3,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -66,23 +67,68 @@ func (h Host) confFiles(dir string) []string {
 	return slices.DeleteFunc(h.glob(path.Join(dir, "*.conf")), h.isDir)
 }
 
-// podmanElsewhere returns an error if the environment of all users makes Podman read other files.
-func podmanElsewhere(h Host) error {
+// podmanVariables returns the variables in the environment of all users that make Podman read other files.
+func podmanVariables(h Host) ([]setting, error) {
 	u, _, err := h.unit("podman.service")
 	if err != nil {
-		return err
+		return nil, err
 	}
 	text, err := h.readIfThere("/etc/environment")
 	if err != nil {
-		return err
+		return nil, err
 	}
 	settings := parseEnvironment("/etc/environment", text)
 	for _, name := range []string{"CONTAINERS_CONF", "CONTAINERS_CONF_OVERRIDE"} {
 		settings = append(settings, u.env[name])
 	}
+	return slices.DeleteFunc(settings, func(s setting) bool {
+		return s.value == "" || s.name != "CONTAINERS_CONF" && s.name != "CONTAINERS_CONF_OVERRIDE"
+	}), nil
+}
+
+// podmanModules are the files that users add with podman --module.
+const podmanModules = "/etc/containers/containers.conf.modules/*"
+
+// podmanRemaining returns the configured runtimes, and those of the files that variables name.
+func (d podman) podmanRemaining(h Host, e Engine) (runtimes, error) {
+	known, err := d.configured(h, e)
+	if err != nil {
+		return known, err
+	}
+	var others []string
+	for _, file := range h.glob(podmanModules) {
+		if !h.isDir(file) {
+			others = append(others, file)
+		}
+	}
+	settings, err := podmanVariables(h)
+	for _, s := range settings {
+		others = append(others, s.value)
+	}
+	for _, file := range others {
+		config, err := h.overlay([]string{file}, podmanSection)
+		if err != nil {
+			return known, err
+		}
+		entries, _ := lookUp(config, podmanSection).(map[string]any)
+		for name := range entries {
+			if program := podmanProgram(h, config, name); known.paths[name] == "" || h.exists(program) {
+				known.add(name, program, podmanForeign[name])
+			}
+		}
+		known.name = cmp.Or(config.text("engine", "runtime"), known.name)
+	}
+	return known, err
+}
+
+// podmanElsewhere returns an error if the environment of all users makes Podman read other files.
+func podmanElsewhere(h Host) error {
+	settings, err := podmanVariables(h)
+	if err != nil {
+		return err
+	}
 	for _, s := range settings {
 		switch {
-		case s.value == "":
 		case s.name == "CONTAINERS_CONF":
 			return fmt.Errorf("%s sets CONTAINERS_CONF=%s, so Podman reads only that file: add [engine.runtimes] to it by hand, or remove the variable", s.at, s.value)
 		case s.name == "CONTAINERS_CONF_OVERRIDE":
@@ -284,7 +330,7 @@ func (podman) dependents(h Host, e Engine, shims []string) ([]Container, error) 
 	for line := range strings.Lines(string(text)) {
 		id, rest, _ := strings.Cut(strings.TrimSpace(line), " ")
 		runtime, name, _ := strings.Cut(rest, " ")
-		if runtime == addedRuntime || slices.Contains(shims, runtime) {
+		if runtime == addedRuntime || h.calls(runtime, shims) {
 			found = append(found, Container{id, name})
 		}
 	}

@@ -43,6 +43,23 @@ func (s *Store) Undone(path string, discard bool) (data []byte, recorded bool, e
 	return list[len(list)-1].after.data, true, nil
 }
 
+// Outcome returns the contents that Restore would leave in the chosen files, by path without symbolic links; nil for no
+// file.
+func (s *Store) Outcome(chosen func(Recorded) bool, discard bool) (map[string][]byte, error) {
+	list, err := s.planRestore(chosen, discard)
+	if err != nil {
+		return nil, err
+	}
+	files := make(map[string][]byte)
+	for _, r := range list {
+		files[r.path] = nil
+		if r.after.Kind == kindFile {
+			files[r.path] = append([]byte{}, r.after.data...)
+		}
+	}
+	return files, nil
+}
+
 // EditedError lists files that were edited so that the contents written by Apply cannot be removed from them.
 type EditedError struct {
 	Files []Edited

@@ -142,6 +142,7 @@ type Kept struct {
 	Containers []engine.Container // containers made through the shim
 	Own        []engine.Container // those of them that belong to the pod of this process
 	Command    string             // command to run first, if there are no containers
+	Mentions   []engine.Mention   // places that are not ours and make the engine need runc-trace
 }
 
 // shims returns all paths by which engines of this host may call the shim.

@@ -133,6 +133,14 @@ func (u *uninstallation) engine(ctx context.Context, e engine.Engine) error {
 	if err != nil {
 		return err
 	}
+	if mentions, err := u.mentions(e); err != nil {
+		return err
+	} else if len(mentions) > 0 && !u.Force {
+		u.report.Kept = append(u.report.Kept, Kept{Engine: e.String(), Paths: u.paths(forEngine(e)), Mentions: mentions})
+		return nil
+	} else if len(mentions) > 0 {
+		u.report.Notes = append(u.report.Notes, fmt.Sprintf("%s still needs runc-trace, and may not start containers without it: see %s", e, mentions[0].At))
+	}
 	before := len(u.left.Files)
 	changes, err := u.release(e, interim)
 	if err != nil || len(u.left.Files) > before { // the engine still calls the shim: keep everything for it
@@ -180,6 +188,32 @@ func (u *uninstallation) engine(ctx context.Context, e engine.Engine) error {
 	return nil
 }
 
+// mentions returns the places that are not ours and make an engine need runc-trace, also when its files are restored.
+func (u *uninstallation) mentions(e engine.Engine) ([]engine.Mention, error) {
+	undone, err := u.store.Outcome(forEngine(e), u.DiscardEdits)
+	if err != nil {
+		return nil, err
+	}
+	programs := u.paths(func(r hostfile.Recorded) bool { return r.For == forShim && path.Base(r.Path) == tracectlName })
+	for _, shim := range u.shims {
+		if !slices.Contains(programs, shim) {
+			programs = append(programs, shim)
+		}
+	}
+	return e.Mentions(u.Host.engine(), undone, programs), nil
+}
+
+// paths returns the paths of the chosen files.
+func (u *uninstallation) paths(chosen func(hostfile.Recorded) bool) []string {
+	var paths []string
+	for _, r := range u.store.Recorded() {
+		if chosen(r) {
+			paths = append(paths, r.Path)
+		}
+	}
+	return paths
+}
+
 // forget makes a running engine forget the removed runtime, or reports how to. A leftover runtime harms nothing, so a
 // failure here is not an error.
 func (u *uninstallation) forget(ctx context.Context, e engine.Engine) {
@@ -211,18 +245,31 @@ func (u *uninstallation) own(containers []engine.Container) []engine.Container {
 
 // stale reports whether a running engine may still call the shim, regardless of its current configuration.
 func (u *uninstallation) stale(ctx context.Context, e engine.Engine) bool {
-	applied, marked := u.store.Marked(appliedMark + e.String())
-	if !marked || !u.live() {
+	if !u.live() {
 		return false
 	}
+	applied, marked := u.store.Marked(appliedMark + e.String())
+	if !marked {
+		return u.runsShim(ctx, e)
+	}
 	if started, running := u.Started(e.Binary); running && started.Before(applied) && !e.Rereads() {
-		return false // it has never read the changed one
+		return u.runsShim(ctx, e) // it has never read the changed one, but may have had another
 	}
 	restored, marked := u.store.Marked(restoredMark + e.String())
 	if !marked {
 		restored = time.Now()
 	}
 	return u.Host.stale(ctx, e, restored, u.shims, func(use engine.Use) bool { return !use.Default })
+}
+
+// runsShim reports whether a running engine says that it calls the shim. Docker also lists runtimes that it no longer
+// has in its files, so only its default counts.
+func (u *uninstallation) runsShim(ctx context.Context, e engine.Engine) bool {
+	if _, running := u.Started(e.Binary); !running {
+		return false
+	}
+	use, asked, err := e.RunsShim(ctx, u.Host.engine(), u.shims)
+	return err == nil && asked && (use.Default || len(use.Runtimes) > 0 && !e.KeepsDefault())
 }
 
 // interimFile returns Docker's configuration for as long as it has containers that need the shim, or uses our runtime
@@ -348,12 +395,7 @@ func (u *uninstallation) rest(ctx context.Context) error {
 
 // keep lists the kept files in the report, by reason.
 func (u *uninstallation) keep() {
-	var shim []string
-	for _, r := range u.store.Recorded() {
-		if r.For == forShim {
-			shim = append(shim, r.Path)
-		}
-	}
+	shim := u.paths(func(r hostfile.Recorded) bool { return r.For == forShim })
 	for i := range u.report.Kept {
 		k := &u.report.Kept[i]
 		k.Paths = append(slices.Clone(shim), k.Paths...)
