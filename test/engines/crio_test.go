@@ -93,10 +93,7 @@ func (e engine) asCRIO(play, check func(*script)) *engine {
 }
 
 // crioctl returns crictl's command line for CRI-O.
-func crioctl(args ...string) []string {
-	return append([]string{cache + "/crictl-1.34.0/bin/crictl", "--config", "/dev/null", "--runtime-endpoint",
-		"unix:///run/crio/crio.sock", "--timeout", "30s"}, args...)
-}
+func crioctl(args ...string) []string { return crictlAt("/run/crio/crio.sock", args...) }
 
 // shared are the namespaces of a pod and its containers: the network is the node's, and each container has its own
 // PIDs.
