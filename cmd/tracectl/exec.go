@@ -54,9 +54,10 @@ name of an exec's container is no longer kept, it is shown as <evicted>.
 Labels of pods come from "tracectl agent", or on CRI-O from the pod's sandbox. With a
 label selector, execs of a new container are held for up to 5 seconds until its labels
 arrive. If an agent runs but the labels do not arrive in time, the held execs are shown,
-with a warning. Other execs of containers without known labels are left out, and stderr
-says how many. If a container has more labels than can be kept, and the others could
-match, its execs are shown, with a warning.
+with a warning. Otherwise, execs are left out if it is not known whether their container
+has a label that decides, also with "!=", "notin" and "!", and stderr says how many. If a
+container has more labels than can be kept, and the others could match, its execs are
+shown, with a warning.
 
 Execs of the container runtime itself, before the container's program starts, are left
 out unless --runtime is given.`

@@ -74,7 +74,7 @@ const (
 
 // Take emits a record, holds back a copy of it, or drops it.
 func (s *Selection) Take(r *Record) error {
-	if kept, err := s.settle(r, false, false); !kept {
+	if kept, err := s.settle(r, time.Time{}, false); !kept {
 		return err
 	}
 	c := *r
@@ -95,10 +95,10 @@ func (s *Selection) Release(all bool) error {
 
 // release decides on the records held back; for containers for which final returns true, on all of them.
 func (s *Selection) release(final func(slot) bool) error {
-	held := s.held
+	held, now := s.held, time.Now()
 	s.held, s.bytes, s.late = nil, 0, nil
 	for _, r := range held {
-		kept, err := s.settle(r, true, final(slot{r.Identity, r.Generation}))
+		kept, err := s.settle(r, now, final(slot{r.Identity, r.Generation}))
 		if err != nil {
 			return err
 		}
@@ -122,13 +122,13 @@ func (s *Selection) loudest() func(slot) bool {
 }
 
 // settle emits or drops a record, or reports that it must be kept: because its container is undecided, or because
-// an earlier record of the container was.
-func (s *Selection) settle(r *Record, held, final bool) (keep bool, err error) {
+// an earlier record of the container was. See judge for released and final.
+func (s *Selection) settle(r *Record, released time.Time, final bool) (keep bool, err error) {
 	key := slot{r.Identity, r.Generation}
 	if s.late[key] > 0 {
 		return true, nil
 	}
-	container, verdict := s.judge(key, held, final)
+	container, verdict := s.judge(key, released, final)
 	if verdict == wanted {
 		err = s.Emit(r, container)
 	}
@@ -149,10 +149,15 @@ func size(r *Record) int { return 256 + len(r.Path) + len(r.Arguments) }
 // Waiting reports whether records are held back.
 func (s *Selection) Waiting() bool { return len(s.held) > 0 }
 
-// judge reports whether an exec of a container is wanted. held tells whether it was held back before. With final,
-// judge always decides.
-func (s *Selection) judge(key slot, held, final bool) (*labels.Container, verdict) {
+// judge reports whether an exec of a container is wanted. released is the time of the release if the exec was held
+// back, or zero. If judge stops to wait for the container's labels, it decides by labels that were read after released.
+// With final, judge always decides.
+func (s *Selection) judge(key slot, released time.Time, final bool) (*labels.Container, verdict) {
+	held := !released.IsZero()
 	c, known := s.Directory.Lookup(key.index, key.generation)
+	if known && held && (final || !s.expectsLabels(c)) {
+		c, known = s.Directory.LookupSince(key.index, key.generation, released)
+	}
 	if !known {
 		if s.Filter.Everything() {
 			return nil, wanted
@@ -167,14 +172,8 @@ func (s *Selection) judge(key slot, held, final bool) (*labels.Container, verdic
 	if verdict == labels.Yes && s.Filter.Labels.Everything() {
 		return c, wanted
 	}
-	agent := false
-	if c.Pending || c.SandboxUnknown {
-		seen, now := s.Directory.AgentSeen(), s.Now()
-		agent = seen != 0 && now < seen+uint64(AgentAlive)
-		if !final && now < c.Created+uint64(LabelWait) && (agent || c.SandboxUnknown) {
-			return c, unsure
-		}
-		agent = seen != 0
+	if !final && s.expectsLabels(c) {
+		return c, unsure
 	}
 	switch s.Filter.Judge(c) {
 	case labels.Yes:
@@ -182,17 +181,29 @@ func (s *Selection) judge(key slot, held, final bool) (*labels.Container, verdic
 	case labels.Maybe:
 		s.note(key, c, LabelsTruncated)
 		return c, wanted
-	}
-	switch {
-	case !c.Unlabelled:
+	case labels.No:
 		return c, unwanted
-	case held && agent:
+	}
+	if held && c.Pending && s.Directory.AgentSeen() != 0 {
 		s.note(key, c, LabelsLate)
 		return c, wanted
 	}
 	s.note(key, c, LabelsUnknown)
 	s.LeftOut++
 	return c, unwanted
+}
+
+// expectsLabels reports whether labels of a container are on their way.
+func (s *Selection) expectsLabels(c *labels.Container) bool {
+	now := s.Now()
+	if !c.Pending && !c.SandboxUnknown || now >= c.Created+uint64(LabelWait) {
+		return false
+	}
+	if c.SandboxUnknown {
+		return true
+	}
+	seen := s.Directory.AgentSeen()
+	return seen != 0 && now < seen+uint64(AgentAlive)
 }
 
 func (s *Selection) note(key slot, c *labels.Container, d Doubt) {

@@ -171,6 +171,58 @@ func TestSelectionGivesUp(t *testing.T) {
 	n.check(t, "the agent died", []uint32{1}, []string{"unknown default/web/main", "late default/db/main"}, false)
 }
 
+// TestSelectionLooksAgain decides by labels that have just arrived, although the container's labels were read a moment
+// before: a reader that ends must neither warn of them nor show what they exclude.
+func TestSelectionLooksAgain(t *testing.T) {
+	for _, end := range []string{"the end", "the deadline"} {
+		n := newNode(t, "app=web")
+		n.exec(t, 0, 1)
+		n.exec(t, 1, 2)
+		n.tell("web", map[string]string{"app": "web"})
+		n.tell("db", map[string]string{"app": "db"})
+		if end == "the deadline" {
+			n.now += uint64(LabelWait)
+			n.agent = n.now
+		}
+		if err := n.selection.Release(end == "the end"); err != nil {
+			t.Fatal(err)
+		}
+		n.check(t, end, []uint32{1}, nil, false)
+	}
+}
+
+// TestSelectionByMissingLabel holds back execs of containers that may have a label, then decides: by the label if it
+// has arrived; without an agent, or if no labels are expected, an exec is left out and counted.
+func TestSelectionByMissingLabel(t *testing.T) {
+	for _, selector := range []string{"tier!=db", "!canary", "tier notin (db,cache)"} {
+		n := newNode(t, selector)
+		n.exec(t, 0, 1)
+		n.exec(t, 1, 2)
+		n.check(t, selector+", expected", nil, nil, true)
+		n.tell("web", map[string]string{"app": "web"})
+		n.tell("db", map[string]string{"tier": "db", "canary": ""})
+		n.release(t, false)
+		n.check(t, selector+", told", []uint32{1}, nil, false)
+
+		n = newNode(t, selector)
+		n.exec(t, 0, 1)
+		n.now += uint64(LabelWait)
+		n.agent = n.now
+		n.release(t, false)
+		n.exec(t, 0, 2)
+		n.check(t, selector+", late", []uint32{1}, []string{"late default/web/main", "unknown default/web/main"}, false)
+
+		n = newNode(t, selector)
+		n.agent = 0
+		n.exec(t, 0, 1)
+		n.exec(t, 0, 2)
+		n.check(t, selector+", no agent", nil, []string{"unknown default/web/main"}, false)
+		if n.selection.LeftOut != 2 {
+			t.Errorf("%s: %d execs were left out, want 2", selector, n.selection.LeftOut)
+		}
+	}
+}
+
 // TestSelectionOfThePast has execs of containers that ended long ago: no labels are expected, so the known ones
 // decide.
 func TestSelectionOfThePast(t *testing.T) {

@@ -18,8 +18,7 @@ func (c *Choice) Wants(container *Container) bool {
 	case Maybe:
 		c.Truncated = append(c.Truncated, container)
 		return true
-	}
-	if container != nil && container.Unlabelled && c.Filter.JudgeNames(container) != No {
+	case Unknown:
 		c.Unknown++
 	}
 	return false

@@ -24,16 +24,19 @@ type Container struct {
 
 	// Origins maps each label's key to its source.
 	Origins map[string]Origin
-	// Unlabelled is set until a source has told the container's labels: Labels may not be complete.
+	// Unlabelled is set until a source has told the container's labels: Labels may not be complete. No source tells
+	// the labels of Podman's containers.
 	Unlabelled bool
-	// Pending is set if an agent could still bring labels of a higher precedence. That is true of Unlabelled
-	// containers, and of those whose labels come only from the annotations of a sandbox.
+	// Pending is set if an agent could still bring labels. That is true of Unlabelled containers, except Podman's, and of
+	// those whose labels come only from the annotations of a sandbox.
 	Pending bool
 	// SandboxUnknown is set if the container names a sandbox that has its labels, but the sandbox was not found
 	// yet.
 	SandboxUnknown bool
 	// Truncated is set if the container has more labels than are known: there was no room for them.
 	Truncated bool
+	// provisional is set if a source that tells the labels of an Unlabelled container replaces those that are known.
+	provisional bool
 	// doubtful holds the keys that a truncated source of a higher precedence may have had, too.
 	doubtful map[string]bool
 

@@ -72,11 +72,16 @@ func NewDirectory(kernel Kernel, count int) *Directory {
 // evicted: the slot belongs to another container now, or soon will. The result is current and shared: do not change
 // it, and expect the next Lookup to change it.
 func (d *Directory) Lookup(index, generation uint32) (*Container, bool) {
+	return d.LookupSince(index, generation, time.Now().Add(-d.refresh))
+}
+
+// LookupSince is Lookup with labels that were read at a time or later.
+func (d *Directory) LookupSince(index, generation uint32, since time.Time) (*Container, bool) {
 	i, ok := d.kernel.Identity(int(index))
 	if !ok || i.Generation != generation {
 		return nil, false
 	}
-	return d.container(index, &i), true
+	return d.container(index, &i, since), true
 }
 
 // All returns all containers with an identity, in the order of their slots.
@@ -85,7 +90,7 @@ func (d *Directory) All() []*Container {
 	var all []*Container
 	for index := range d.count {
 		if i, ok := d.kernel.Identity(index); ok && i.State != abi.StateFree {
-			c := *d.container(uint32(index), &i)
+			c := *d.container(uint32(index), &i, time.Now().Add(-d.refresh))
 			all = append(all, &c)
 		}
 	}
@@ -103,15 +108,16 @@ func (d *Directory) AgentSeen() uint64 {
 }
 
 // container returns the container of a slot, updated from an identity. During the life of an identity only its
-// labels change, since a source may tell them later, and the name that Docker tells.
-func (d *Directory) container(index uint32, i *abi.Identity) *Container {
+// labels change, since a source may tell them later, and the name that Docker tells. They were read at the time since
+// or later.
+func (d *Directory) container(index uint32, i *abi.Identity, since time.Time) *Container {
 	now := time.Now()
 	e := d.known[index]
 	if e == nil || e.container.Generation != i.Generation {
 		e = &entry{container: read(&i.Who), seen: now}
 		d.known[index] = e
 	}
-	if now.Sub(e.looked) >= d.refresh {
+	if !e.looked.After(since) {
 		d.label(e, i)
 		e.looked = now
 	}

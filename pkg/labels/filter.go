@@ -52,9 +52,8 @@ func (f *Filter) Everything() bool {
 	return f.Labels.Everything() && f.Namespace == "" && f.Pod == "" && f.Container == "" && f.Target == nil
 }
 
-// Judge reports whether a container is selected, according to the names and labels that are known. It returns Maybe
-// if truncated labels could decide. Labels that no source has told yet are ignored: see Container.Unlabelled. Nil,
-// a container that is no longer known, is selected only if all are.
+// Judge reports whether a container is selected, according to its names and labels. Nil, a container that is no longer
+// known, is selected only if all are.
 func (f *Filter) Judge(c *Container) Verdict {
 	if c == nil {
 		if f.Everything() {
@@ -62,13 +61,10 @@ func (f *Filter) Judge(c *Container) Verdict {
 		}
 		return No
 	}
-	if f.JudgeNames(c) != Yes {
-		return No
-	}
-	return f.Labels.Judge(c)
+	return min(f.JudgeNames(c), f.Labels.Judge(c))
 }
 
-// JudgeNames reports whether a container is selected, without its labels. It returns Maybe if the container's name
+// JudgeNames reports whether a container is selected, without its labels. It returns Unknown if the container's name
 // decides and is not known yet.
 func (f *Filter) JudgeNames(c *Container) Verdict {
 	if !f.Namespace.Matches(c.Namespace) || !f.matchesPod(c) {
@@ -79,13 +75,13 @@ func (f *Filter) JudgeNames(c *Container) Verdict {
 		if !t.MayInclude(c) {
 			return No
 		}
-		verdict = Maybe
+		verdict = Unknown
 	}
 	if !f.matchesContainer(c) {
 		if !c.nameless() || isID(string(f.Container)) {
 			return No
 		}
-		verdict = Maybe
+		verdict = Unknown
 	}
 	return verdict
 }

@@ -98,6 +98,7 @@ func TestFilter(t *testing.T) {
 		{"label", Filter{Labels: selector("app=web")}, true, false},
 		{"other label", Filter{Labels: selector("app=db")}, false, false},
 		{"negative label", Filter{Labels: selector("!gone")}, true, false},
+		{"negative label that exists", Filter{Labels: selector("!app")}, false, false},
 		{"namespace", Filter{Namespace: "default"}, true, false},
 		{"part of a namespace", Filter{Namespace: "def"}, false, false},
 		{"glob", Filter{Pod: "web-*", Container: "n?inx"}, true, false},
@@ -123,10 +124,10 @@ func TestFilter(t *testing.T) {
 		{Filter{Container: "podman://0123456789abcdef"}, No, No, No},
 		{Filter{Container: "docker://"}, No, No, No},
 		{Filter{Container: "fedcba"}, No, Yes, No},
-		{Filter{Container: "a*"}, No, Maybe, Yes},
-		{Filter{Container: "prod/api-0/app"}, No, Maybe, Yes},
-		{Filter{Container: "prod/api-0"}, No, Maybe, Yes},
-		{Filter{Container: "api-0"}, No, Maybe, No},
+		{Filter{Container: "a*"}, No, Unknown, Yes},
+		{Filter{Container: "prod/api-0/app"}, No, Unknown, Yes},
+		{Filter{Container: "prod/api-0"}, No, Unknown, Yes},
+		{Filter{Container: "api-0"}, No, Unknown, No},
 		{Filter{Pod: "prod/api-*"}, No, No, Yes},
 		{Filter{Pod: "test/api-*"}, No, No, No},
 	} {
@@ -137,7 +138,7 @@ func TestFilter(t *testing.T) {
 	}
 	byName := Filter{Container: "web"}
 	for c, want := range map[*Container]Verdict{
-		{Name: "web"}: Yes, {Name: "db"}: No, {}: No, {Engine: "docker", Unlabelled: true}: Maybe, {Engine: "docker", Unlabelled: true, Name: "db"}: No,
+		{Name: "web"}: Yes, {Name: "db"}: No, {}: No, {Engine: "docker", Unlabelled: true}: Unknown, {Engine: "docker", Unlabelled: true, Name: "db"}: No,
 	} {
 		if got := byName.JudgeNames(c); got != want {
 			t.Errorf("%+v is called web: %v, want %v", c, got, want)
@@ -146,5 +147,58 @@ func TestFilter(t *testing.T) {
 	var g Glob
 	if err := g.Set("a[" /* no end */); err == nil {
 		t.Error(`the pattern "a[" is taken`)
+	}
+}
+
+// TestSelectorOfUnlabelled checks that no operator decides by a label that no source has told.
+func TestSelectorOfUnlabelled(t *testing.T) {
+	annotated := map[string]string{"app": "web", "rank": "7"}
+	told := &Container{Labels: annotated}
+	unlabelled := &Container{Labels: annotated, Unlabelled: true} // its annotations have precedence: Docker, Podman
+	inPod := &Container{Labels: annotated, Unlabelled: true, provisional: true}
+	truncated := &Container{Labels: annotated, Unlabelled: true, Truncated: true}
+	for _, c := range []struct {
+		selector string
+		want     [4]Verdict // told, unlabelled, in a pod, truncated
+	}{
+		{"app=web", [4]Verdict{Yes, Yes, Yes, Yes}},
+		{"app!=db", [4]Verdict{Yes, Yes, Yes, Yes}},
+		{"app", [4]Verdict{Yes, Yes, Yes, Yes}},
+		{"rank>6", [4]Verdict{Yes, Yes, Yes, Yes}},
+		{"app=db", [4]Verdict{No, No, Unknown, No}},
+		{"app!=web", [4]Verdict{No, No, Unknown, No}},
+		{"!app", [4]Verdict{No, No, Unknown, No}},
+		{"rank<6", [4]Verdict{No, No, Unknown, No}},
+		{"tier=db", [4]Verdict{No, Unknown, Unknown, Unknown}},
+		{"tier in (db)", [4]Verdict{No, Unknown, Unknown, Unknown}},
+		{"tier", [4]Verdict{No, Unknown, Unknown, Unknown}},
+		{"tier>6", [4]Verdict{No, Unknown, Unknown, Unknown}},
+		{"tier!=db", [4]Verdict{Yes, Unknown, Unknown, Unknown}},
+		{"tier notin (db)", [4]Verdict{Yes, Unknown, Unknown, Unknown}},
+		{"!tier", [4]Verdict{Yes, Unknown, Unknown, Unknown}},
+		{"!tier,app=web", [4]Verdict{Yes, Unknown, Unknown, Unknown}},
+		{"!tier,app=db", [4]Verdict{No, No, Unknown, No}},
+	} {
+		s, err := ParseSelector(c.selector)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := [4]Verdict{s.Judge(told), s.Judge(unlabelled), s.Judge(inPod), s.Judge(truncated)}
+		if got != c.want {
+			t.Errorf("%s: %v, want %v", c.selector, got, c.want)
+		}
+		list := Choice{Filter: &Filter{Labels: s}}
+		unknown := 0
+		for n, container := range []*Container{told, unlabelled, inPod, truncated} {
+			if wants := list.Wants(container); wants != (got[n] >= Maybe) {
+				t.Errorf("%s: container %d is listed: %v", c.selector, n, wants)
+			}
+			if got[n] == Unknown {
+				unknown++
+			}
+		}
+		if list.Unknown != unknown {
+			t.Errorf("%s: %d containers are counted as left out, want %d", c.selector, list.Unknown, unknown)
+		}
 	}
 }

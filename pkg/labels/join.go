@@ -59,7 +59,7 @@ func (c *Container) join(s sources) {
 		l := told(s.cri, FromCRI)
 		pod = &l
 	}
-	c.Unlabelled, c.Pending, c.SandboxUnknown = false, false, false
+	c.Unlabelled, c.Pending, c.SandboxUnknown, c.provisional = false, false, false, false
 	switch {
 	case c.Engine == "docker":
 		layers = append(layers, owner, own)
@@ -75,6 +75,7 @@ func (c *Container) join(s sources) {
 			layers = append(layers, *pod)
 		}
 	case !c.inPod():
+		c.Unlabelled = c.Engine == "podman"
 		layers = append(layers, owner, own)
 		if pod != nil {
 			layers = append(layers, *pod)
@@ -84,7 +85,7 @@ func (c *Container) join(s sources) {
 		if pod == nil {
 			pod = c.handedOn(s)
 		}
-		c.Unlabelled = pod == nil
+		c.Unlabelled, c.provisional = pod == nil, pod == nil
 		c.SandboxUnknown = pod == nil && s.sandbox == nil && c.SandboxID != "" && c.SandboxID != c.ID
 		if pod != nil {
 			layers = append(layers, *pod)

@@ -130,7 +130,7 @@ func TestJoinOthers(t *testing.T) {
 	own := joined{Labels: set{"own": "1", "a": "own"}, Origins: map[string]Origin{"own": FromAnnotation, "a": FromAnnotation}, Unlabelled: true, Pending: true}
 	check("Docker was not asked", 0, "", own)
 	check("what Docker keeps", 1, "read", joined{Labels: set{"a": "read"}, Origins: map[string]Origin{"a": FromDocker}})
-	check("Podman", 2, "", joined{Labels: set{"own": "1"}, Origins: map[string]Origin{"own": FromAnnotation}})
+	check("Podman", 2, "", joined{Labels: set{"own": "1"}, Origins: map[string]Origin{"own": FromAnnotation}, Unlabelled: true})
 
 	m.tell(abi.LabelsDocker, "a", set{"a": "b"})
 	l := m.told[subject{abi.LabelsDocker, "a"}]

@@ -253,7 +253,7 @@ func TestTargetFollows(t *testing.T) {
 		"prod/api-0/app": {Yes, No, No, No, No, No},
 		"prod/api-0":     {Yes, Yes, No, No, No, No},
 		"aa1122334455":   {No, No, No, No, No, No},
-		"web":            {No, No, Yes, Maybe, No, No},
+		"web":            {No, No, Yes, Unknown, No, No},
 		"bb1122":         {No, No, No, No, No, No},
 	} {
 		var f Filter

@@ -14,8 +14,8 @@ import (
 )
 
 // Selector is a Kubernetes label selector with the syntax of kubectl: "a=b,c!=d,e in (f,g),h notin (i),j,!k,n>5".
-// As in kubectl, all requirements must be met, and != and notin are met if the label does not exist. The zero value
-// selects everything. A Selector is a flag.Value of pflag.
+// As in kubectl, all requirements must be met, and != and notin are met if it is known that the label does not exist. The
+// zero value selects everything. A Selector is a flag.Value of pflag.
 type Selector struct {
 	requirements labels.Selector
 }
@@ -49,16 +49,18 @@ type Verdict int
 
 // The verdicts. The verdict of several requirements is the lowest one.
 const (
-	No    Verdict = iota // not selected, regardless of unknown labels
-	Maybe                // depends on unknown labels
-	Yes                  // selected, regardless of unknown labels
+	No      Verdict = iota // not selected, regardless of unknown labels
+	Unknown                // depends on labels, or a name, that no source has told
+	Maybe                  // depends on labels that were told, but truncated
+	Yes                    // selected, regardless of unknown labels
 )
 
 // Judge reports whether a container is selected. Each requirement is about one key. If the container has a label of
 // that key for certain, the requirement is met or not. If some labels of the container are not known, a label that
 // seems to be missing may exist, with any value: a requirement for the key, for its absence (!key), or for a value
-// or its absence (=, !=, in, notin, >, <) may be met. If a label is known, but a source of a higher precedence may
-// have another one, the key exists, and may have any value.
+// or its absence (=, !=, in, notin, >, <) may be met. If a label is known, but a truncated source of a higher
+// precedence may have another one, the key exists, and may have any value. If no source has told the labels, a label
+// from the container's annotations counts if it meets the requirement, and decides nothing if it does not.
 func (s Selector) Judge(c *Container) Verdict {
 	if s.requirements == nil {
 		return Yes
@@ -68,6 +70,8 @@ func (s Selector) Judge(c *Container) Verdict {
 	for _, r := range requirements {
 		_, known := c.Labels[r.Key()]
 		switch met := r.Matches(labels.Set(c.Labels)); {
+		case c.Unlabelled && (!known || !met && c.provisional):
+			verdict = min(verdict, Unknown)
 		case !known && c.Truncated:
 			verdict = min(verdict, Maybe)
 		case c.doubtful[r.Key()] && r.Operator() != selection.Exists && r.Operator() != selection.DoesNotExist:

@@ -60,8 +60,7 @@ func TestSelectors(t *testing.T) {
 	tests := []struct {
 		flags []string
 		want  string // the pods' names; pod one includes its sandbox
-		// Execs in pods whose labels are incomplete, because no agent adds them, and that labels in annotations do not
-		// select.
+		// Execs in pods whose labels are incomplete, because no agent adds them. Labels in annotations do not select them.
 		leftOut int
 		first   string // the first container of these
 	}{
@@ -69,8 +68,8 @@ func TestSelectors(t *testing.T) {
 		{nil, "one one one one web db canary -", 0, ""},
 		{[]string{"--label=myapp=app-one"}, "one one one one", 3, "default/web/web"},
 		{[]string{"-lmyapp=app-one"}, "one one one one", 3, "default/web/web"},
-		{[]string{"--label=app=web,!canary"}, "web", 2, "default/db/db"},
-		{[]string{"--label=app in (web,db),tier!=back"}, "web canary", 1, "default/db/db"},
+		{[]string{"--label=app in (web,db),tier!=back"}, "web", 2, "default/db/db"},
+		{[]string{"--label=!canary"}, "one one one one -", 3, "default/web/web"},
 		{[]string{"--label=app"}, "web db canary", 0, ""},
 		{[]string{"--namespace=sho?"}, "one one one one", 0, ""},
 		{[]string{"--pod=*e*", "--container=*e*"}, "web", 0, ""},
