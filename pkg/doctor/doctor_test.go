@@ -258,7 +258,9 @@ func TestChecks(t *testing.T) {
 			"set pool.rings = 8 in the configuration, then run tracectl unload and tracectl load"}}, nil},
 		{"few identities left", func(f *Facts) { f.Tracer.Identities.Exited = 8 }, []Check{{"identities", Warn, "9 of 10 belong to live containers: ended containers will lose their names soon",
 			"set pool.identities = 20 in the configuration, then run tracectl unload and tracectl load"}}, nil},
-		{"not registered", func(f *Facts) { f.Unregistered[unregistered.NoCgroup], f.Unregistered[unregistered.NotLoaded] = 3, 4 }, []Check{{"unregistered noCgroup", Warn, "3 " + status.Unregistered[unregistered.NoCgroup].Text, "configure the engine to give each container its own cgroup"}}, nil},
+		{"not registered", func(f *Facts) {
+			f.Unregistered = [unregistered.Reasons]uint64{unregistered.NoCgroup: 3, unregistered.NotLoaded: 4, unregistered.SpecMalformed: 5}
+		}, []Check{{"unregistered noCgroup", Warn, "3 " + status.Unregistered[unregistered.NoCgroup].Text, "configure the engine to give each container its own cgroup"}}, nil},
 		{"drops", func(f *Facts) { f.Tracer.Dropped[abi.CountNoRing] = 3 }, []Check{{"drop noRing", Warn, "3 containers not recorded: all recordings were in use", "increase pool.rings in the configuration, then run tracectl unload and tracectl load"}}, []string{"drops"}},
 
 		{"a container that was moved", func(f *Facts) { f.Tracer.Containers[0].Cgroups = []uint64{5, 1} }, []Check{{"containers", Warn,

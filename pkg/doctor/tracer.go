@@ -99,8 +99,8 @@ func drops(f Facts) []Check {
 	return checks
 }
 
-// unregistrations judges the counters of containers that the shim could not register. It ignores faults of programs
-// that have since been replaced.
+// unregistrations judges the counters of containers that the shim could not register. It ignores containers that the
+// runtime refused, and faults of programs that have since been replaced.
 func unregistrations(f Facts) []Check {
 	if !f.Self.privileged() {
 		return nil
@@ -108,6 +108,8 @@ func unregistrations(f Facts) []Check {
 	var checks []Check
 	for n, count := range f.Unregistered {
 		switch unregistered.Reason(n) {
+		case unregistered.SpecMalformed:
+			continue
 		case unregistered.NotLoaded, unregistered.PinsUnusable, unregistered.OtherVersion:
 			if f.Tracer.Err == nil {
 				continue

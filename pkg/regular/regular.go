@@ -19,7 +19,7 @@ const (
 	Program = 1 << 30
 )
 
-// ErrIrregular is wrapped by errors about directories, devices, FIFOs and sockets.
+// ErrIrregular is wrapped by errors about directories (with EISDIR), devices, FIFOs and sockets.
 var ErrIrregular = errors.New("not a regular file")
 
 // Read returns the contents of a regular file of at most limit bytes. It follows symbolic links. Any other kind of
@@ -87,7 +87,12 @@ func open(path string, flags int) (*File, error) {
 		f.Close()
 		return nil, fmt.Errorf("describing %q: %w", path, err)
 	}
-	if stat.Mode&syscall.S_IFMT != syscall.S_IFREG {
+	switch stat.Mode & syscall.S_IFMT {
+	case syscall.S_IFREG:
+	case syscall.S_IFDIR:
+		f.Close()
+		return nil, fmt.Errorf("%q is %w: %w", path, ErrIrregular, syscall.EISDIR)
+	default:
 		f.Close()
 		return nil, fmt.Errorf("%q is %w", path, ErrIrregular)
 	}

@@ -41,10 +41,13 @@ func (c Cgroup) End() string {
 	return end
 }
 
+// errRefused means that the runtime refuses the container.
+var errRefused = errors.New("the runtime refuses the spec")
+
 // Locate returns the cgroup that a runtime will make for a container with the given cgroupsPath in its spec. It
 // follows CreateCgroupConfig in runc's libcontainer/specconv and the managers of github.com/opencontainers/cgroups,
-// and for crun src/libcrun/cgroup-systemd.c and cgroup-cgroupfs.c. It returns an error if the runtime will reject the
-// path, or if the path makes no new directory.
+// and for crun src/libcrun/cgroup-systemd.c and cgroup-cgroupfs.c. It returns an error if the path makes no
+// new directory. If the runtime will reject the path, the error matches errRefused.
 func Locate(dialect Dialect, driver Driver, cgroupsPath, container string) (Cgroup, error) {
 	var c Cgroup
 	var err error
@@ -63,8 +66,11 @@ func Locate(dialect Dialect, driver Driver, cgroupsPath, container string) (Cgro
 	if err != nil {
 		return Cgroup{}, err
 	}
-	if leaf := c.Leaf(); leaf == "/" || len(leaf) >= abi.LeafSize || strings.ContainsRune(leaf, 0) || c.End() == "" {
-		return Cgroup{}, fmt.Errorf("cgroupsPath %q of container %q does not name a cgroup", cgroupsPath, container)
+	switch leaf := c.Leaf(); {
+	case leaf == "/":
+		return Cgroup{}, fmt.Errorf("cgroupsPath %q of container %q is the root of the hierarchy", cgroupsPath, container)
+	case len(leaf) >= abi.LeafSize, strings.ContainsRune(c.Path, 0), c.End() == "":
+		return Cgroup{}, fmt.Errorf("%w: cgroupsPath %q of container %q names no cgroup", errRefused, cgroupsPath, container)
 	}
 	return c, nil
 }
@@ -88,7 +94,7 @@ func runcScope(cgroupsPath, container string) (Cgroup, error) {
 	if cgroupsPath != "" {
 		parts := strings.Split(cgroupsPath, ":")
 		if len(parts) != 3 {
-			return Cgroup{}, fmt.Errorf("cgroupsPath %q must have the form slice:prefix:name", cgroupsPath)
+			return Cgroup{}, fmt.Errorf("%w: cgroupsPath %q must have the form slice:prefix:name", errRefused, cgroupsPath)
 		}
 		slice, prefix, name = parts[0], parts[1], parts[2]
 	}
@@ -127,7 +133,7 @@ func inSlice(slice, unit string) (Cgroup, error) {
 func expandSlice(slice string) (string, error) {
 	name, ok := strings.CutSuffix(slice, ".slice")
 	if !ok || strings.Contains(slice, "/") {
-		return "", fmt.Errorf("invalid slice name %q", slice)
+		return "", fmt.Errorf("%w: invalid slice name %q", errRefused, slice)
 	}
 	if name == "-" {
 		return "/", nil
@@ -135,7 +141,7 @@ func expandSlice(slice string) (string, error) {
 	var expanded, prefix string
 	for part := range strings.SplitSeq(name, "-") {
 		if part == "" {
-			return "", fmt.Errorf("invalid slice name %q", slice)
+			return "", fmt.Errorf("%w: invalid slice name %q", errRefused, slice)
 		}
 		expanded += "/" + prefix + part + ".slice"
 		prefix += part + "-"

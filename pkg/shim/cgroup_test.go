@@ -3,6 +3,7 @@
 package shim
 
 import (
+	"errors"
 	"path"
 	"strings"
 	"testing"
@@ -65,6 +66,26 @@ func TestLocate(t *testing.T) {
 		}
 		if diff := cmp.Diff(test.want, got); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", test.name, diff)
+		}
+	}
+}
+
+// TestRefused checks that Locate tells paths that the runtime refuses from those that only have no cgroup of their own.
+func TestRefused(t *testing.T) {
+	for _, test := range []struct {
+		driver      Driver
+		cgroupsPath string
+		refused     bool
+	}{
+		{Systemd, "/a/b", true},
+		{Systemd, "a--b.slice:p:x", true},
+		{Cgroupfs, "/a\x00/b", true},
+		{Cgroupfs, "/" + strings.Repeat("n", 256), true},
+		{Cgroupfs, "/", false},
+		{NoCgroup, "/a/b", false},
+	} {
+		if _, err := Locate(Runc, test.driver, test.cgroupsPath, "ID"); errors.Is(err, errRefused) != test.refused || err == nil {
+			t.Errorf("%q: %v", test.cgroupsPath, err)
 		}
 	}
 }

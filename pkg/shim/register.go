@@ -41,12 +41,15 @@ func register(op Operation, dialect Dialect, pinDir string, rules identity.Rules
 	if err := checkABI(pinDir); err != nil {
 		return err
 	}
-	s, err := readSpec(op)
+	s, err := readSpec(op, dialect)
 	if err != nil {
 		return err
 	}
 	cgroup, err := Locate(dialect, op.Driver, s.Linux.CgroupsPath, op.Container)
-	if err != nil {
+	switch {
+	case errors.Is(err, errRefused):
+		return failure{err, unregistered.SpecMalformed}
+	case err != nil:
 		return failure{err, unregistered.NoCgroup}
 	}
 
@@ -85,7 +88,7 @@ func register(op Operation, dialect Dialect, pinDir string, rules identity.Rules
 
 // readSpec reads the file that the runtime is about to read. It resolves the path as the kernel does, because the
 // runtime enters the bundle first: ".." after a symbolic link is not the parent in a cleaned path.
-func readSpec(op Operation) (spec.Spec, error) {
+func readSpec(op Operation, dialect Dialect) (spec.Spec, error) {
 	name := op.SpecFile
 	if name == "" {
 		name = "config.json"
@@ -97,8 +100,10 @@ func readSpec(op Operation) (spec.Spec, error) {
 	switch {
 	case errors.Is(err, syscall.ENOENT):
 		return spec.Spec{}, err // the runtime does not find it either
-	case err != nil:
+	case errors.Is(err, regular.ErrIrregular) && !errors.Is(err, syscall.EISDIR):
 		return spec.Spec{}, failure{err, unregistered.SpecUnread}
+	case err != nil:
+		return spec.Spec{}, failure{err, unregistered.SpecMalformed} // the runtime cannot open it either
 	}
 	defer f.Close()
 	s, err := spec.Parse(f, f.Size)
@@ -109,7 +114,7 @@ func readSpec(op Operation) (spec.Spec, error) {
 	switch {
 	case errors.Is(err, spec.ErrTooLarge):
 		reason = unregistered.SpecTooLarge
-	case errors.As(err, new(syscall.Errno)):
+	case dialect == Crun: // its parser, yajl, accepts comments
 		reason = unregistered.SpecUnread
 	}
 	return spec.Spec{}, failure{fmt.Errorf("reading %q: %w", name, err), reason}

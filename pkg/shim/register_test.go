@@ -34,11 +34,11 @@ func TestSpecPath(t *testing.T) {
 		{Bundle: "/nowhere", SpecFile: directory + "/real/bundle/config.json"}: "/right",
 		{Bundle: "../real/bundle", SpecFile: "../../bundle/config.json"}:       "/wrong",
 	} {
-		if s, err := readSpec(op); err != nil || s.Linux.CgroupsPath != want {
+		if s, err := readSpec(op, Runc); err != nil || s.Linux.CgroupsPath != want {
 			t.Errorf("%+v: %q, %v; want %q", op, s.Linux.CgroupsPath, err, want)
 		}
 	}
-	if _, err := readSpec(Operation{SpecFile: "pipe"}); err == nil {
+	if _, err := readSpec(Operation{SpecFile: "pipe"}, Runc); err == nil {
 		t.Error("a pipe was read, of which the runtime then finds nothing")
 	}
 }

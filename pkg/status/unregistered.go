@@ -20,19 +20,19 @@ var Unregistered = [unregistered.Reasons]Reason{
 		"run tracectl install to install one version of both",
 	},
 	unregistered.SpecUnread: {
-		"specUnread", "containers not registered: their config.json could not be read",
-		"make config.json a regular file; see the shim's log (log in config.toml)",
+		"specUnread", "containers not registered: the shim could not read their config.json",
+		"make config.json a regular file of plain JSON; see the shim's log (log in config.toml)",
 	},
 	unregistered.SpecMalformed: {
-		"specMalformed", "containers not registered: their config.json is not a valid spec",
-		"ignore if the runtime rejected them too; otherwise see the shim's log (log in config.toml)",
+		"specMalformed", "containers not started: the runtime refuses their config.json",
+		"none is needed: the runtime reports the reason to its caller",
 	},
 	unregistered.SpecTooLarge: {
 		"specTooLarge", "containers not registered: a required part of their config.json exceeds 1 MiB",
 		"find out which program writes this config.json",
 	},
 	unregistered.NoCgroup: {
-		"noCgroup", "containers not registered: they have no cgroup, or an invalid cgroup path",
+		"noCgroup", "containers not registered: they have no cgroup of their own",
 		"configure the engine to give each container its own cgroup",
 	},
 	unregistered.NotWritten: {

@@ -157,12 +157,14 @@ func TestUncommonSpecs(t *testing.T) {
 	}{
 		{"missing", fake, func(string) error { return nil }, nil, none},
 		{"a pipe", fake, func(file string) error { return syscall.Mkfifo(file, 0o600) }, nil, unregistered.SpecUnread},
-		{"a directory", fake, func(file string) error { return os.Mkdir(file, 0o700) }, nil, unregistered.SpecUnread},
+		{"a directory", fake, func(file string) error { return os.Mkdir(file, 0o700) }, nil, unregistered.SpecMalformed},
 		{"endless", fake, func(file string) error { return os.Symlink("/dev/zero", file) }, nil, unregistered.SpecUnread},
 		{"no JSON", fake, text("{"), nil, unregistered.SpecMalformed},
+		{"a comment inside", crun, text("{ // for crun\n}"), nil, unregistered.SpecUnread},
 		{"too large a path", fake, text(`{"linux": {"cgroupsPath": "` + strings.Repeat("x", 2<<20) + `"}}`), nil,
 			unregistered.SpecTooLarge},
-		{"no path", fake, text(`{"linux": {"cgroupsPath": "a:b"}}`), []string{"--systemd-cgroup"}, unregistered.NoCgroup},
+		{"no path", fake, text(`{"linux": {"cgroupsPath": "a:b"}}`), []string{"--systemd-cgroup"}, unregistered.SpecMalformed},
+		{"the root", fake, text(`{"linux": {"cgroupsPath": "/"}}`), nil, unregistered.NoCgroup},
 		{"no cgroup", crun, text(`{}`), []string{"--cgroup-manager=disabled"}, unregistered.NoCgroup},
 	} {
 		directory := t.TempDir()
