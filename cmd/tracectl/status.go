@@ -145,10 +145,10 @@ func (s *statusJSON) print(w io.Writer, clock clock) error {
 	fmt.Fprintf(w, "loaded       %s (%s), layout %d, below %s\n", s.Loaded.Local().Format(time.DateTime), humanSpan(clock.now.Sub(s.Loaded))+" ago", s.Layout, s.PinDir)
 	fmt.Fprintf(w, "programs     %s\n", s.programs(clock))
 	for _, d := range s.Damage {
-		fmt.Fprintf(w, "damaged      %s %s\n", d.Pin, d.Problem)
+		fmt.Fprintf(w, "damaged      %v\n", bpf.Damage(d))
 	}
 	fmt.Fprintf(w, "memory       %s\n", mebibytes(s.Memory))
-	fmt.Fprintf(w, "containers   %d running, %d created, %d exited, %d ended; %d names in all\n", c.Running, c.Created, c.Exited, c.Ended, o.Identities)
+	fmt.Fprintf(w, "containers   %d running, %d created, %d exited, %d ended; room for %d names\n", c.Running, c.Created, c.Exited, c.Ended, o.Identities)
 	fmt.Fprintf(w, "recordings   %d live, %d ended, %d free; %v each; %d system calls\n", r.Live, r.Ended, r.Free, o.RingSize, r.Syscalls)
 	fmt.Fprintf(w, "exec log     %.0f%% of %v used, %s; %d execs\n", used, o.ExecLogSize, back, s.ExecLog.Execs)
 	fmt.Fprintf(w, "agent        %s\n", s.agent(clock))
