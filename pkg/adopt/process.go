@@ -107,7 +107,7 @@ func readStat(dir *os.File) (stat, error) {
 	}
 	file := os.NewFile(uintptr(fd), dir.Name()+"/stat")
 	defer file.Close()
-	text, err := io.ReadAll(file)
+	text, err := io.ReadAll(io.LimitReader(file, 4<<10))
 	if errors.Is(err, unix.ESRCH) {
 		return stat{}, errStopped
 	}
