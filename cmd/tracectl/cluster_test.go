@@ -107,7 +107,7 @@ func TestClusterList(t *testing.T) {
 	text.Stdout = strings.ReplaceAll(text.Stdout, agoOf("2026-01-01T00:00:00Z"), "AGO")
 	want := result{1, "" +
 		"NODE   NAMESPACE   POD         CONTAINER   ID     STATE                SPAN   SYSCALLS   OVERWRITTEN\n" +
-		"n2     default     \\x1b[2J     app         cccc   ! exited (1) AGO ago   1s     7          2\n" +
+		"n2     default     \"\\x1b[2J\"   app         cccc   ! exited (1) AGO ago   1s     7          2\n" +
 		"n1     default     db          app         bbbb   ! exited (1) AGO ago   1s     7          2\n" +
 		"n1     default     web         app         aaaa   ! exited (1) AGO ago   1s     7          2\n" +
 		"n2     <evicted>   <evicted>   <evicted>   -      -                    0s     0          0\n",

@@ -103,16 +103,17 @@ func (j *containerJSON) named() bool { return j.Pod != "" || j.Container != "" }
 
 // row returns the cells at a time.
 func (j *listedJSON) row(now time.Time) []string {
-	name := j.Container
+	name := terminal.Cell(j.Container)
 	if j.Sandbox {
-		name = "(sandbox)"
+		name = "<sandbox>"
 	}
 	recorded := j.Recorded
 	if recorded == "yes" && j.Adopted {
 		recorded = "adopted"
 	}
 	return []string{
-		j.Namespace, j.Pod, name, labels.ShortID(j.ContainerID), j.state(now), j.Engine, j.Image, age(j.Created, now), recorded,
+		terminal.Cell(j.Namespace), terminal.Cell(j.Pod), name, labels.ShortID(j.ContainerID), j.state(now), j.Engine,
+		terminal.Cell(j.Image), age(j.Created, now), recorded,
 	}
 }
 

@@ -26,8 +26,9 @@ recording; "adopted" if the recording starts in the middle, because the containe
 registered later; "no" if there never was one, as for a pod's sandbox; and "gone" if
 its memory was reused.
 
-Columns that are empty in all rows are left out. So are some columns if lines would
-be longer than 100 characters or the terminal's width; -o wide prints all columns.
+Columns that are empty in all rows are left out. If lines would be longer than 100
+characters or the terminal's width, long names are cut ("…"), and some columns are left
+out. -o wide prints all columns, and names as they are.
 
 ` + nameHelp + `
 With NAME, ended containers are included.`,

@@ -54,7 +54,10 @@ var recordingColumns = append(slices.Clip(whose), []terminal.Column{
 func (j *recordingJSON) row(now time.Time) []string {
 	row := []string{"<evicted>", "<evicted>", "<evicted>", "", "", ""}
 	if !j.Evicted {
-		row = []string{j.Namespace, j.Pod, j.Container, labels.ShortID(j.ContainerID), j.Image, j.state(now)}
+		row = []string{
+			terminal.Cell(j.Namespace), terminal.Cell(j.Pod), terminal.Cell(j.Container), labels.ShortID(j.ContainerID),
+			terminal.Cell(j.Image), j.state(now),
+		}
 	}
 	var span time.Duration
 	if j.Oldest != nil && j.Newest != nil {

@@ -27,11 +27,13 @@ func newStracebackList(s *settings) *cobra.Command {
 first. "!" marks a crash: an exit code other than 0, or a signal other than those that
 ask a program to end. SPAN is the time between the first and the last call that is kept;
 SYSCALLS is the number of calls kept, and OVERWRITTEN the number of earlier calls that
-are gone.
+are gone. <evicted> marks a recording whose container is no longer known: "show" cannot
+find it, because its name is gone.
 
-Columns that are empty in all rows are left out. So are some columns if lines would
-be longer than 100 characters or the terminal's width; -o wide prints all columns. With
--o json, recordings are sorted by namespace, pod and container.
+Columns that are empty in all rows are left out. If lines would be longer than 100
+characters or the terminal's width, long names are cut ("…"), and some columns are left
+out. -o wide prints all columns, and names as they are. With -o json, recordings are
+sorted by namespace, pod and container.
 
 ` + nameHelp,
 		Example: `  tracectl straceback list
@@ -78,7 +80,7 @@ func chooseRecordings(stderr io.Writer, list []*straceback.Recording, directory 
 			}
 		}
 		if err := filter.Choose(names[0], "recording of", known); err != nil {
-			return nil, explainName(err, names[0], directory)
+			return nil, explainName(err, names[0], directory, list)
 		}
 	}
 	if len(list) == 0 && output != "json" {
@@ -98,6 +100,7 @@ func listRecordings(stdout, stderr io.Writer, list []*straceback.Recording, outp
 	if err != nil {
 		return err
 	}
+	evicted := evictedOf(list)
 	var rows []listed[recordingJSON]
 	for n, r := range list {
 		list[n] = nil // lets its copy of the recording be freed
@@ -106,7 +109,7 @@ func listRecordings(stdout, stderr io.Writer, list []*straceback.Recording, outp
 			continue // the recording is not of this container any more
 		}
 		if errors.Is(err, ring.ErrUnsettled) {
-			fmt.Fprintf(stderr, "tracectl: left out %s: %v\n", terminal.String(r.Name()), err)
+			fmt.Fprintf(stderr, "tracectl: left out %s: %v\n", terminal.Cell(r.Name()), err)
 			continue
 		}
 		if err != nil {
@@ -122,6 +125,9 @@ func listRecordings(stdout, stderr io.Writer, list []*straceback.Recording, outp
 	if output == "json" {
 		return nil
 	}
+	if evicted > 0 {
+		fmt.Fprintf(stderr, "tracectl: recordings that show cannot find, because their names are no longer kept: %d\n", evicted)
+	}
 	return recordingTable.print(stdout, rows, clock.now, false, output == "wide")
 }
 
@@ -135,7 +141,7 @@ func listNames(stdout io.Writer, list []*straceback.Recording, output string) er
 	for _, r := range list {
 		if output == "json" {
 			err = printJSON(stdout, newNamedJSON(r, clock))
-		} else if name := r.Name(); name != last {
+		} else if name := r.Name(); name != last && name != "" {
 			_, err = fmt.Fprintln(stdout, terminal.String(name))
 			last = name
 		}

@@ -79,7 +79,7 @@ func showRecording(s *settings, name string, request *showRequest, stdout, stder
 	defer i.Close()
 	runs, err := straceback.Find(list, name)
 	if err != nil {
-		return explainName(err, name, directory)
+		return explainName(err, name, directory, list)
 	}
 	previous := int(request.previous)
 	if previous >= len(runs) {
@@ -112,15 +112,21 @@ func showRecording(s *settings, name string, request *showRequest, stdout, stder
 	return request.print(stdout, timeline, run.Container, boot)
 }
 
-// explainName says why a known container has no recording.
-func explainName(err error, name string, directory *labels.Directory) error {
+// explainName says why a known container has no recording, or that recordings have lost their names.
+func explainName(err error, name string, directory *labels.Directory, list []*straceback.Recording) error {
 	search := labels.NewSearch(name, "")
 	for _, c := range directory.All() {
 		search.Add(labels.Known{Container: c})
 	}
 	runs, other := search.Runs()
 	var first *labels.NameError
-	if other != nil || !errors.As(err, &first) || first.Ambiguous {
+	if !errors.As(err, &first) || first.Ambiguous {
+		return err
+	}
+	if other != nil {
+		if n := evictedOf(list); n > 0 && len(first.Candidates) == 0 {
+			return fmt.Errorf("%w; recordings whose names are no longer kept: %d", err, n)
+		}
 		return err
 	}
 	c := runs[0]
@@ -132,6 +138,17 @@ func explainName(err error, name string, directory *labels.Directory) error {
 		reason = "no recording was free when it was created (tracectl load --recordings)"
 	}
 	return fmt.Errorf("%w: the container is known, but %s", err, reason)
+}
+
+// evictedOf counts the recordings of containers that are no longer known.
+func evictedOf(list []*straceback.Recording) int {
+	n := 0
+	for _, r := range list {
+		if r.Container == nil {
+			n++
+		}
+	}
+	return n
 }
 
 // unfinished returns records of a recording's calls that have not returned.

@@ -40,7 +40,7 @@ func (t *table[T]) print(w io.Writer, list []listed[T], now time.Time, nodes, wi
 	for _, l := range list {
 		row := t.row(l.value, now)
 		if nodes {
-			row = append([]string{l.node}, row...)
+			row = append([]string{terminal.Cell(l.node)}, row...)
 		}
 		text.Rows = append(text.Rows, row)
 	}

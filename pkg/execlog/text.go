@@ -7,7 +7,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/runc-trace/runc-trace/pkg/labels"
 	"github.com/runc-trace/runc-trace/pkg/terminal"
@@ -169,16 +168,11 @@ func (e *Event) calledByPath() bool {
 
 // appendWordCell appends text chosen by a container as one word that is not "-".
 func appendWordCell(dst []byte, text string, width int) []byte {
-	if text != "" {
-		start := len(dst)
-		if text == "-" {
-			dst = terminal.AppendQuoted(dst, text)
-		} else {
-			dst = terminal.AppendWord(dst, text)
-		}
-		return pad(dst, start, width)
+	if text == "" {
+		return appendCell(dst, text, width)
 	}
-	return appendCell(dst, text, width)
+	start := len(dst)
+	return pad(terminal.AppendCell(dst, text), start, width)
 }
 
 // appendCell appends text that no container can choose, padded to a width, and one space.
@@ -191,7 +185,7 @@ func appendCell(dst []byte, text string, width int) []byte {
 }
 
 func pad(dst []byte, start, width int) []byte {
-	for range width - utf8.RuneCount(dst[start:]) {
+	for range width - terminal.Width(dst[start:]) {
 		dst = append(dst, ' ')
 	}
 	return append(dst, ' ')

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -68,21 +69,22 @@ func (f *Format) AppendLine(dst []byte, call *syscalls.Call, part Part) []byte {
 	return append(dst, '\n')
 }
 
-// appendComm appends the name of a thread. It escapes a closing bracket before a blank, because that ends the name in a
-// line.
+// marks begin what is not text of a container in a line, and "] " ends the thread's name.
+var marks = [][]byte{
+	[]byte("] "), []byte("<"), []byte(">"), []byte(`"`), []byte("..."), []byte("+++"), []byte(" = "), []byte("(enter "),
+}
+
+// appendComm appends the name of a thread. It escapes the first byte of each mark in it, so that a thread's name cannot
+// be mistaken for one.
 func appendComm(dst, comm []byte) []byte {
-	for {
-		end := bytes.IndexByte(comm, ']')
-		if end < 0 {
-			return terminal.Append(dst, comm)
-		}
-		dst = terminal.Append(dst, comm[:end])
-		if comm = comm[end+1:]; len(comm) > 0 && comm[0] == ' ' {
-			dst = append(dst, `\x5d`...)
-		} else {
-			dst = append(dst, ']')
+	plain := 0
+	for i := range comm {
+		if slices.ContainsFunc(marks, func(mark []byte) bool { return bytes.HasPrefix(comm[i:], mark) }) {
+			dst = terminal.AppendByte(terminal.Append(dst, comm[plain:i]), comm[i])
+			plain = i + 1
 		}
 	}
+	return terminal.Append(dst, comm[plain:])
 }
 
 // callJSON is a call's line of JSON. Names of fields are stable. Container, thread and begin identify a call, because a

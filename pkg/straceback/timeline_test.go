@@ -238,3 +238,17 @@ func BenchmarkLines(b *testing.B) {
 	}
 	b.ReportMetric(float64(len(all)*b.N)/b.Elapsed().Seconds(), "records/s")
 }
+
+// TestThreadNames checks that a thread's name cannot imitate what is not part of a name.
+func TestThreadNames(t *testing.T) {
+	for name, want := range map[string]string{
+		"sh": "sh", "runc:[2:INIT]": "runc:[2:INIT]", "(sd-pam)": "(sd-pam)", "GC Thread#0": "GC Thread#0", "a..b": "a..b",
+		"<read late>": `\x3cread late\x3e`, "x <unreadable>": `x \x3cunreadable\x3e`, "a] exit() = 0": `a\x5d exit()\x20= 0`,
+		"...write() = 20": `\x2e..write()\x20= 20`, "+++ killed by S": `\x2b++ killed by S`, `"`: `\x22`,
+		"(enter not seen": `\x28enter not seen`, "....": `\x2e\x2e..`, "\\x3c": `\\x3c`, "é<": `é\x3c`, "\x1b]": `\x1b]`,
+	} {
+		if got := string(appendComm(nil, []byte(name))); got != want {
+			t.Errorf("%q is shown as %s, want %s", name, got, want)
+		}
+	}
+}

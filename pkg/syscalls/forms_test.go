@@ -193,6 +193,11 @@ func TestMarks(t *testing.T) {
 			`nanosleep(rqtp=0x7ffe4b2c {tv_sec=0, tv_nsec=0} <read late>, rmtp=NULL) = 0`,
 			`{"name":"rqtp","value":"0x7ffe4b2c","data":"{tv_sec=0, tv_nsec=0}","late":true}`},
 
+		// text that looks like a mark
+		{with(call(t, "chdir", 0, pointer), 0, "{...}"),
+			`chdir(filename=0x7ffe4b2c "{...}") = 0`, `{"name":"filename","value":"0x7ffe4b2c","data":"{...}"}`},
+		{with(call(t, "chdir", 0, pointer), 0, ""), `chdir(filename=0x7ffe4b2c "") = 0`, `{"name":"filename","value":"0x7ffe4b2c","data":""}`},
+
 		// could not be read
 		{marked(with(call(t, "write", 10, 3, pointer, 20), 1, ""), fault),
 			`write(fd=3, buf=0x7ffe4b2c <unreadable>, count=20) = 10`,

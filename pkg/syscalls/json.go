@@ -81,11 +81,12 @@ func (c *Call) jsonArg(a *Arg, i int, ended bool) JSONArg {
 	}
 	text, cut := c.appendData(nil, a.kind, p)
 	shown := string(text)
-	if j.Truncated = cut; shown[0] == '"' { // the marks have fields of their own
-		shown = shown[1:strings.LastIndexByte(shown, '"')]
-	}
+	j.Truncated = cut
 	if shown == "{...}" || shown == "[...]" {
 		return j
+	}
+	if shown[0] == '"' { // the marks have fields of their own
+		shown = shown[1:strings.LastIndexByte(shown, '"')]
 	}
 	j.Data = &shown
 	return j

@@ -8,7 +8,6 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"golang.org/x/term"
 )
@@ -21,28 +20,28 @@ type Column struct {
 	Rank int
 	// Extra columns are printed in whole tables only.
 	Extra bool
-	// Names marks a column whose cells may be cut in the middle, if the table is still too wide.
+	// Names marks a column of names, which may be cut in the middle. Names longer than 32 characters are cut before
+	// columns are dropped, others only if no column can be dropped.
 	Names bool
 }
 
-// Table prints rows below a header of column names. Cells are escaped; empty cells are printed as "-".
+// Table prints rows below a header of column names. Control characters in cells are escaped. Empty cells are printed as
+// "-". Cells of Names columns are texts from Cell, or marks such as "<sandbox>".
 type Table struct {
 	Columns []Column
 	Rows    [][]string
 	// Width is the desired maximum of characters per line.
 	Width int
-	// Whole prints all columns at any width. Otherwise columns that are empty in all rows are left out.
+	// Whole prints all columns, and uncut names, at any width. Otherwise columns that are empty in all rows are left
+	// out.
 	Whole bool
-	// Cut allows cutting names to fit the width. Otherwise names may exceed it.
-	Cut bool
 }
 
-// For fits the table to its output: the width of a terminal, or else 100 characters with uncut names.
+// For fits the table to its output: the width of a terminal, or else 100 characters.
 func (t *Table) For(w io.Writer) *Table {
 	const width = 100
-	t.Width, t.Cut = width, false
+	t.Width = width
 	if file, ok := Is(w); ok {
-		t.Cut = true
 		if columns, _, err := term.GetSize(int(file.Fd())); err == nil && columns > 0 {
 			t.Width = columns
 		}
@@ -68,11 +67,11 @@ func (t *Table) WriteTo(w io.Writer) (int64, error) {
 		for i, c := range columns {
 			cell := c.Name
 			if n >= 0 {
-				cell = c.cells[n]
+				cell = middle(c.cells[n], c.width)
 			}
 			line.WriteString(cell)
 			if i < len(columns)-1 {
-				line.WriteString(strings.Repeat(" ", c.width-utf8.RuneCountInString(cell)+gap))
+				line.WriteString(strings.Repeat(" ", c.width-Width(cell)+gap))
 			}
 		}
 		text.WriteString(line.String() + "\n")
@@ -83,52 +82,70 @@ func (t *Table) WriteTo(w io.Writer) (int64, error) {
 // column is a Column with its cells.
 type column struct {
 	Column
-	cells []string
-	width int
-	empty bool
+	cells  []string
+	widest int // width of the widest cell
+	width  int // of the column; longer cells are cut
+	empty  bool
 }
 
 // columns returns the columns to print, with cells that fit, and the number of blanks between them.
 func (t *Table) columns() (all []*column, between int) {
 	for i, c := range t.Columns {
-		full := &column{Column: c, width: utf8.RuneCountInString(c.Name), empty: len(t.Rows) > 0}
+		full := &column{Column: c, widest: Width(c.Name), empty: len(t.Rows) > 0}
 		for _, row := range t.Rows {
 			cell := "-"
 			if row[i] != "" {
 				cell = String(row[i])
+				if c.Names {
+					cell = Escaped(row[i])
+				}
 				full.empty = false
 			}
 			full.cells = append(full.cells, cell)
-			full.width = max(full.width, utf8.RuneCountInString(cell))
+			full.widest = max(full.widest, Width(cell))
 		}
+		full.width = full.widest
 		if t.Whole || !full.empty && !c.Extra {
 			all = append(all, full)
 		}
 	}
-	if t.Whole || width(all, gap) <= t.Width {
+	if t.Whole || lineWidth(all, gap) <= t.Width {
 		return all, gap
 	}
-	for width(all, narrowGap) > t.Width {
+	for t.cutNames(all, longName) > t.Width {
 		last := slices.MaxFunc(all, func(a, b *column) int { return a.Rank - b.Rank })
 		if last.Rank == 0 {
 			break
 		}
 		all = slices.DeleteFunc(all, func(c *column) bool { return c == last })
 	}
-	if width(all, gap) <= t.Width {
+	if lineWidth(all, gap) <= t.Width {
 		return all, gap
 	}
-	for t.Cut && width(all, narrowGap) > t.Width {
-		widest := slices.MaxFunc(all, func(a, b *column) int { return a.room() - b.room() })
-		if widest.room() == 0 {
-			break
-		}
-		widest.cut(widest.width - 1)
-	}
+	t.cutNames(all, shortName)
 	return all, narrowGap
 }
 
-func width(all []*column, gap int) int {
+// Names are cut to no less than the first width to keep a column, and to no less than the second one to fit the width.
+const longName, shortName = 32, 12
+
+// cutNames makes the columns of the widest names narrower, until the table fits or no name is wider than least. It
+// returns the table's width.
+func (t *Table) cutNames(all []*column, least int) int {
+	for _, c := range all {
+		c.width = c.widest
+	}
+	for lineWidth(all, narrowGap) > t.Width {
+		widest := slices.MaxFunc(all, func(a, b *column) int { return a.room(least) - b.room(least) })
+		if widest.room(least) == 0 {
+			break
+		}
+		widest.width--
+	}
+	return lineWidth(all, narrowGap)
+}
+
+func lineWidth(all []*column, gap int) int {
 	total := 0
 	for _, c := range all {
 		total += c.width + gap
@@ -136,23 +153,10 @@ func width(all []*column, gap int) int {
 	return total - gap
 }
 
-// room returns by how many characters the column can be cut.
-func (c *column) room() int {
-	const least = 12
+// room returns by how many characters the column can be cut if its names keep least characters.
+func (c *column) room(least int) int {
 	if !c.Names {
 		return 0
 	}
-	return max(0, c.width-max(least, utf8.RuneCountInString(c.Name)))
-}
-
-// cut shortens each cell longer than width to its beginning and its end.
-func (c *column) cut(width int) {
-	c.width = width
-	for i, cell := range c.cells {
-		letters := []rune(cell)
-		if len(letters) > width {
-			head := (width - 1) / 2
-			c.cells[i] = string(letters[:head]) + "…" + string(letters[len(letters)-(width-1-head):])
-		}
-	}
+	return max(0, c.width-max(least, Width(c.Name)))
 }

@@ -56,9 +56,37 @@ func TestTable(t *testing.T) {
 			"-           -     0123   5s     0      docker\n" +
 			"-           -     4567   1m     1      docker\n"},
 		{"nothing", Table{Width: 60}, "NAMESPACE   POD   ID   SPAN   LOST\n"},
-		{"names are cut", Table{Rows: [][]string{{"a-rather-long-namespace", "web-7d9f6c5b4-x2k4q", "0123", "5s", "0", ""}}, Width: 40, Cut: true}, "" +
+		{"names are cut", Table{Rows: [][]string{{"a-rather-long-namespace", "web-7d9f6c5b4-x2k4q", "0123", "5s", "0", ""}}, Width: 40}, "" +
 			"NAMESPACE         POD               ID\n" +
 			"a-rathe…amespace  web-7d9…b4-x2k4q  0123\n"},
+		{"a long name is cut before a column is dropped", Table{Rows: [][]string{
+			{"default", "web-0", "0123", "5s", "0", ""}, {"default", strings.Repeat("x", 60) + "y", "4567", "5s", "0", ""},
+		}, Width: 64}, "" +
+			"NAMESPACE  POD                                  ID    SPAN  LOST\n" +
+			"default    web-0                                0123  5s    0\n" +
+			"default    xxxxxxxxxxxxxxxxx…xxxxxxxxxxxxxxxxy  4567  5s    0\n"},
+		{"a long name is cut no more than it must", Table{Rows: [][]string{
+			{"default", strings.Repeat("x", 50), "0123", "5s", "12345", ""},
+		}, Width: 60}, "" +
+			"NAMESPACE  POD                                    ID    SPAN\n" +
+			"default    xxxxxxxxxxxxxxxxxx…xxxxxxxxxxxxxxxxxx  0123  5s\n"},
+		{"the whole, a long name", Table{Rows: [][]string{
+			{strings.Repeat("x", 40), "b", "c", "", "", ""},
+		}, Width: 10, Whole: true}, "" +
+			"NAMESPACE                                  POD   ID   SPAN   LOST   ENGINE\n" +
+			strings.Repeat("x", 40) + "   b     c    -      -      -\n"},
+		{"wide characters", Table{Rows: [][]string{
+			{"名前空間", "ポッド", "0", "1", "2", ""}, {"e\u0301t\u00e9", "a", "3", "4", "5", ""},
+		}, Width: 60}, "" +
+			"NAMESPACE   POD      ID   SPAN   LOST\n" +
+			"名前空間    ポッド   0    1      2\n" +
+			"e\u0301t\u00e9         a        3    4      5\n"},
+		{"marks and names that look like them", Table{Rows: [][]string{
+			{Cell("<sandbox>"), Cell("-"), "", "", "", ""}, {"<sandbox>", Cell(`a "b`), "", "", "", ""},
+		}, Width: 60}, "" +
+			"NAMESPACE     POD\n" +
+			"\"<sandbox>\"   \"-\"\n" +
+			"<sandbox>     \"a \\\"b\"\n"},
 	} {
 		c.table.Columns = columns
 		var out bytes.Buffer
@@ -77,10 +105,9 @@ func TestTableFits(t *testing.T) {
 	table := Table{Columns: []Column{{Name: "A", Names: true}, {Name: "B", Names: true}, {Name: "C", Names: true}, {Name: "ID"}}, Rows: [][]string{{long, long, long, long[:12]}}}
 	var out bytes.Buffer
 	table.For(&out)
-	if table.Width != 100 || table.Cut {
+	if table.Width != 100 {
 		t.Errorf("for a buffer: %+v", table)
 	}
-	table.Cut = true
 	if _, err := table.WriteTo(&out); err != nil {
 		t.Fatal(err)
 	}
@@ -111,7 +138,7 @@ func TestIs(t *testing.T) {
 	if got, ok := Is(tty); !ok || got != tty {
 		t.Error("a pseudo-terminal is none")
 	}
-	if table := (&Table{}).For(tty); !table.Cut || table.Width != 100 {
+	if table := (&Table{}).For(tty); table.Width != 100 {
 		t.Errorf("for a terminal without a size: %+v", table)
 	}
 }

@@ -23,7 +23,7 @@ func Append[T []byte | string](dst []byte, text T) []byte {
 			continue
 		}
 		if c < utf8.RuneSelf {
-			dst = appendByte(dst, c)
+			dst = AppendByte(dst, c)
 			i++
 			continue
 		}
@@ -32,7 +32,7 @@ func Append[T []byte | string](dst []byte, text T) []byte {
 			dst = append(dst, text[i:i+n]...)
 		} else {
 			for _, c := range []byte(text[i : i+n]) {
-				dst = appendByte(dst, c)
+				dst = AppendByte(dst, c)
 			}
 		}
 		i += n
@@ -49,7 +49,8 @@ func decode[T []byte | string](text T) (rune, int) {
 	return utf8.DecodeRuneInString(string(text[:min(len(text), utf8.UTFMax)]))
 }
 
-func appendByte(dst []byte, c byte) []byte {
+// AppendByte appends the escape of a byte: \n, \t, \r, \\ or \xNN.
+func AppendByte(dst []byte, c byte) []byte {
 	switch c {
 	case '\\':
 		return append(dst, '\\', '\\')

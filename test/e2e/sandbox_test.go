@@ -88,7 +88,7 @@ func TestPodsWithinASecond(t *testing.T) {
 			for _, line := range splitLines(o.stdout)[1:] {
 				fields := strings.Fields(line)
 				ret := 6 // NAMESPACE POD CONTAINER PCOMM PID PPID RET; a sandbox has no name
-				if fields[2] == "-" || fields[2] == "(sandbox)" || len(fields) > 6 && fields[6] == "0" {
+				if fields[2] == "-" || fields[2] == "<sandbox>" || len(fields) > 6 && fields[6] == "0" {
 					got[fields[1]] = append(got[fields[1]], strings.Join(fields[ret+1:], " "))
 				} else {
 					t.Errorf("the line %q", line)
