@@ -126,7 +126,8 @@ func listRecordings(stdout, stderr io.Writer, list []*straceback.Recording, outp
 		return nil
 	}
 	if evicted > 0 {
-		fmt.Fprintf(stderr, "tracectl: recordings that show cannot find, because their names are no longer kept: %d\n", evicted)
+		const why = "recordings that show cannot find, because their names are no longer kept"
+		fmt.Fprintf(stderr, "tracectl: %s: %d\n", why, evicted)
 	}
 	return recordingTable.print(stdout, rows, clock.now, false, output == "wide")
 }

@@ -196,7 +196,8 @@ func TestMarks(t *testing.T) {
 		// text that looks like a mark
 		{with(call(t, "chdir", 0, pointer), 0, "{...}"),
 			`chdir(filename=0x7ffe4b2c "{...}") = 0`, `{"name":"filename","value":"0x7ffe4b2c","data":"{...}"}`},
-		{with(call(t, "chdir", 0, pointer), 0, ""), `chdir(filename=0x7ffe4b2c "") = 0`, `{"name":"filename","value":"0x7ffe4b2c","data":""}`},
+		{with(call(t, "chdir", 0, pointer), 0, ""),
+			`chdir(filename=0x7ffe4b2c "") = 0`, `{"name":"filename","value":"0x7ffe4b2c","data":""}`},
 
 		// could not be read
 		{marked(with(call(t, "write", 10, 3, pointer, 20), 1, ""), fault),
