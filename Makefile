@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
-# Everything is made from here; `make help` lists what.
+# `make help` lists the targets.
 
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 PREFIX  ?= /usr/local
@@ -11,7 +11,7 @@ BIN     := bin
 export PATH := $(PATH):/usr/local/go/bin
 
 GO_BUILD := CGO_ENABLED=0 go build -trimpath -buildvcs=false
-# How often, or how long, each fuzz target runs.
+# Number of runs, or duration, of each fuzz target.
 FUZZTIME ?= 10000x
 # `go test`, with the longest durations and the messages of failed tests at the end.
 GO_TEST := go run ./test/gotest -count=1 -timeout 30m
@@ -24,7 +24,7 @@ export CGO_ENABLED := 0
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: build-shim ## build runc-trace and tracectl into bin/ (static; GOARCH=arm64 for the other one)
@@ -44,7 +44,7 @@ deps: ## install what tests, demo and code generation need (Debian; root)
 	@sh test/deps.sh
 
 .PHONY: generate
-generate: ## make the generated files again: eBPF objects, the contract's Go types, tables, default config, man pages
+generate: ## generate files again: eBPF objects, the contract's Go types, tables, default config, man pages
 	go generate ./...
 
 .PHONY: check-generated
@@ -52,7 +52,7 @@ check-generated: ## fail if a generated file differs from what generating it aga
 	@sh test/check-generated.sh
 
 .PHONY: lint
-lint: ## gofmt, go vet, staticcheck, errorlint, misspell, the wall around what the shim imports, and plain English
+lint: ## gofmt, go vet, staticcheck, errorlint, misspell, the shim's imports, line lengths, and plain English
 	@unformatted=$$(gofmt -l cmd pkg test install); [ -z "$$unformatted" ] || { echo "not gofmt-ed: $$unformatted"; exit 1; }
 	go vet ./...
 	GOARCH=arm64 go vet ./...
@@ -64,28 +64,28 @@ lint: ## gofmt, go vet, staticcheck, errorlint, misspell, the wall around what t
 	go test -count=1 ./test/style
 
 .PHONY: unit
-unit: check-go ## the tests that need neither root nor a kernel, with the race detector (half a minute; as root, they run as nobody)
+unit: check-go ## tests that need neither root nor a kernel, with the race detector (half a minute; root runs them as nobody)
 	go build -o $(BIN)/gotest ./test/gotest
 	CGO_ENABLED=1 $(BIN)/gotest -race -short $(if $(filter 0,$(shell id -u)),-exec $(CURDIR)/test/unprivileged.sh) ./...
 
 .PHONY: test
-test: check-go deps lint check-generated unit fuzz ## everything that is checked: lint, generated files, unit, kernel and end-to-end tests, fuzz targets (root)
+test: check-go deps lint check-generated unit fuzz ## all checks: lint, generated files, unit, kernel and end-to-end tests, fuzz targets (root)
 	$(GO_TEST) ./...
 	@$(MAKE) --no-print-directory test-manifests
 
 .PHONY: fuzz
-fuzz: check-go ## every fuzz target, from its seeds, FUZZTIME=10000x times: more finds more
+fuzz: check-go ## every fuzz target, from its seeds, FUZZTIME=10000x times
 	@sh test/fuzz.sh $(FUZZTIME)
 
 .PHONY: test-manifests
-test-manifests: check-go ## the container image, the Kubernetes manifests and the chart: what is in them, and that kustomize and Helm make the same
+test-manifests: check-go ## test the contents of image, manifests and chart, and that kustomize and Helm make the same objects
 	go build -o $(BIN)/gotest ./test/gotest
 	cd install/image && go vet ./... && $(CURDIR)/$(BIN)/gotest -count=1 ./...
 	cd test/kubernetes/manifests && go vet ./... && $(CURDIR)/$(BIN)/gotest -count=1 ./...
 	for tool in staticcheck go-errorlint; do tool=$$(go tool -n $$tool) && (cd install/image && $$tool ./...) && (cd test/kubernetes/manifests && $$tool ./...) || exit; done
 
 .PHONY: e2e
-e2e: check-go deps ## real engines, with runc and with runc-trace: containerd, CRI-O, Docker, Podman (root; three minutes, and some ten more the first time)
+e2e: check-go deps ## containerd, CRI-O, Docker and Podman, with and without runc-trace (root; 3 minutes, 13 the first time)
 	@sh test/engines/deps.sh
 	@sh test/engines/build.sh
 	RUNC_TRACE_ENGINES=1 $(GO_TEST) ./pkg/engine
@@ -94,14 +94,14 @@ e2e: check-go deps ## real engines, with runc and with runc-trace: containerd, C
 	cd install/image && RUNC_TRACE_ENGINES=1 $(CURDIR)/$(BIN)/gotest -count=1 -run TestContainerd .
 
 .PHONY: e2e-k8s
-e2e-k8s: check-go deps ## a real Kubernetes of two nodes, and all that runc-trace is on it (root; some ten minutes, and as many the first time)
+e2e-k8s: check-go deps ## all of runc-trace on a real Kubernetes of two nodes (root; 10 minutes, 20 the first time)
 	@sh test/kubernetes/deps.sh
 	@sh test/engines/build.sh containerd
 	@sh test/kubernetes/build.sh
 	RUNC_TRACE_KUBERNETES=1 go test -count=1 -v -timeout 45m ./test/kubernetes
 
 .PHONY: conformance
-conformance: check-go deps ## runc's own tests, by runc and by runc-trace: prints what ends differently (root)
+conformance: check-go deps ## runc's own tests, with runc and with runc-trace: prints different results (root)
 	@sh test/conformance/deps.sh
 	go run ./test/conformance
 
@@ -111,23 +111,23 @@ conformance-quick: check-go deps ## the same, only with the newest runc and the 
 	go run ./test/conformance -quick
 
 .PHONY: ci
-ci: check-go ## what CI runs: test, demo, real engines, runc's own tests (root; a quarter of an hour, and as much again the first time)
+ci: check-go ## what CI runs: test, demo, e2e, conformance-quick (root; 15 minutes, 30 the first time)
 	@bash test/ci.sh
 
 .PHONY: test-systemd
-test-systemd: check-go deps ## engines under systemd and pure cgroup v2, across a reboot, in QEMU under emulation (root; some eight minutes)
+test-systemd: check-go deps ## engines under systemd and pure cgroup v2, across a reboot, emulated by QEMU (root; 8 minutes)
 	bash test/systemd/run.sh
 
 .PHONY: soak
-soak: deps ## the long tests: 1,000 containers, 10,000 cycles (root; a minute or two)
+soak: deps ## long tests: 1,000 containers, 10,000 cycles (root; 2 minutes)
 	RUNC_TRACE_SOAK=1 go test -count=1 -timeout 60m -v -run 'TestCyclesLeaveNothing|TestReplaceLosesNothing|TestNothingIsMissed' ./pkg/bpf ./test/e2e
 
 .PHONY: test-kernels
-test-kernels: deps ## the kernel tests on other kernels, in QEMU under emulation (root; some ten minutes)
+test-kernels: deps ## the kernel tests on other kernels, emulated by QEMU (root; 10 minutes)
 	bash test/vm/run.sh
 
 .PHONY: bench
-bench: deps build ## measure what tracing costs; prints the tables of docs/benchmarks.md (root)
+bench: deps build ## measure the cost of tracing, and print the tables of docs/benchmarks.md (root)
 	go run ./test/bench calls
 	go run ./test/bench kept
 	go run ./test/bench shim
@@ -135,14 +135,14 @@ bench: deps build ## measure what tracing costs; prints the tables of docs/bench
 	go test -run '^$$' -bench . -benchmem ./pkg/syscalls ./pkg/straceback
 
 .PHONY: bench-k8s
-bench-k8s: check-go deps ## measure the agent and the start of pods on a real Kubernetes (root; some four minutes)
+bench-k8s: check-go deps ## measure the agent and the start of pods on a real Kubernetes (root; 4 minutes)
 	@sh test/kubernetes/deps.sh
 	@sh test/engines/build.sh containerd
 	@sh test/kubernetes/build.sh
 	RUNC_TRACE_KUBERNETES=1 RUNC_TRACE_BENCH=1 go test -count=1 -timeout 20m -v -run 'TestAgentCost|TestStartCost' ./test/kubernetes
 
 .PHONY: demo
-demo: build ## both demonstrations, with real containers, in a minute (root)
+demo: build ## demonstrate it with real containers, in a few seconds (root)
 	@bash test/demo/demo.sh
 
 .PHONY: install

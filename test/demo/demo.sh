@@ -1,9 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# Shows with real runc containers what runc-trace is for, and fails where something that it
-# promises is missing. It uses a pin directory, a configuration, a state directory of runc's
-# and cgroups of its own, and leaves nothing behind. Run by `make demo`, as root.
+# Demonstrates runc-trace with real containers of runc, and fails if a promised result is missing. It uses a pin
+# directory, a configuration, a state directory and cgroups of its own, and removes them. Run by `make demo`, as root.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -63,7 +62,7 @@ clean_up() {
 	exit "$status"
 }
 
-# need_packages makes sure that there are runc and busybox.
+# need_packages installs runc and busybox if they are missing.
 need_packages() {
 	local missing=()
 	command -v runc >/dev/null || missing+=(runc)
@@ -98,7 +97,7 @@ program() {
 	done || true # a static program needs none
 }
 
-# make_root_file_systems makes two: programs of the host as separate files, and a busybox with all its names.
+# make_root_file_systems makes two root file systems: programs of the host, and a busybox with all its names.
 make_root_file_systems() {
 	local name
 	mkdir -p rootfs/{debian,busybox}/{bin,dev,proc,tmp}
@@ -115,7 +114,7 @@ make_root_file_systems() {
 	done
 }
 
-# bundle makes one: its name, its root file system, its annotations and its arguments, both as JSON.
+# bundle NAME ROOT ANNOTATIONS ARGUMENTS makes a bundle; the last two are JSON.
 bundle() {
 	mkdir -p "$1"
 	cat >"$1/config.json" <<-JSON
@@ -195,8 +194,8 @@ make_bundles() {
 
 say() { printf '\n# %s\n' "$*"; }
 
-# shown shows a command, runs it, and shows what it prints, which is in $output then. Its status is ignored
-# on purpose: what counts is what it prints.
+# shown prints a command, runs it, stores its output in $output and prints that. It ignores the exit status on
+# purpose: only the output counts.
 shown() {
 	printf '$ %s\n' "$1"
 	output=$(eval "$1" 2>&1 3>&-) || true
@@ -205,7 +204,7 @@ shown() {
 	fi
 }
 
-# quietly shows a command whose output is the container's: it goes to a file.
+# quietly prints a command and runs it, with the output, which is the container's, in a file.
 quietly() {
 	printf '$ %s\n' "$1"
 	eval "$1" >"$2" 2>&1 <&3 || fail "$1: $(cat "$2")"
@@ -216,7 +215,7 @@ promise() {
 	grep -qE -- "$1" <<<"$output" || fail "this line is missing from the output above: $1"
 }
 
-# wait_for waits until a command succeeds: for a minute, since the machine may have other things to do.
+# wait_for waits until a command succeeds, for at most a minute, because the machine may be busy.
 wait_for() {
 	local end=$((SECONDS + 60))
 	until "${@:2}" >/dev/null 2>&1; do
@@ -230,8 +229,8 @@ has_lines() { (($(wc -l <"$1") >= $2)); }
 has_stopped() { "$runc" --root state state "$1" | grep -q '"status": "stopped"'; }
 
 labels() {
-	say "Every exec of the pods with a label, from the very first one: while the reader runs, a pod with
-# myapp=app-one is started as CRI-O does, and beside it a pod with another label that runs programs as well."
+	say "Every exec of the pods with a label, from the first one on. While the reader runs, a pod with
+# myapp=app-one is started as CRI-O does it, and beside it a pod with another label, which runs programs as well."
 	printf '$ tracectl exec --label myapp=app-one &\n'
 	tracectl exec --label myapp=app-one >execs 2>messages &
 	reader=$!
@@ -264,7 +263,7 @@ labels() {
 }
 
 terminated() {
-	say "The past of a pod that is gone. Because of the grep, it showed one program only:"
+	say "The past of a pod that is gone. Because of its grep, it printed only one program:"
 	quietly 'runc-trace --root state create --bundle mypod mypod' mypod.out
 	shown 'runc-trace --root state start mypod'
 	wait_for "mypod" has_stopped mypod
@@ -272,7 +271,7 @@ terminated() {
 	printf '%s\n' "$output"
 	promise 'wget$'
 	shown 'runc-trace --root state delete mypod'
-	say "But it looked at all of them, and that is kept:"
+	say "But it looked at all of them, and these calls are kept:"
 	shown 'tracectl straceback list --pod mypod'
 	promise '^default +mypod +mypod .*exited \(0\)'
 	shown 'tracectl straceback show default/mypod | grep /bin/w'
@@ -283,14 +282,14 @@ terminated() {
 }
 
 recovered() {
-	say "A result that was lost: the pod wrote it into one file, and read another one."
+	say "A lost result: the pod wrote it to one file, and read another one."
 	shown 'runc-trace --root state run --bundle mypod2 mypod2'
 	promise "^cat: can't open '/tmp/file-[0-9]+': No such file or directory$"
 	local read=${output##*/tmp/file-} written
 	read=${read%%\'*}
-	say "But it was written, and the two names tell what went wrong:"
+	say "But it was written, and the two names show the mistake:"
 	shown "tracectl straceback show default/mypod2 | grep -E 'write|/tmp/file'"
-	# A call that another one came in between of is shown in two lines.
+	# If another call came in between, a call is printed in two lines.
 	promise '\[bc\] write\(fd=1, .*"42\\n", count=3\)( = 3|\.\.\.)$'
 	promise "\\[cat\\] open(at)?\\(.*\"/tmp/file-$read\".*\\)( = -1 ENOENT .*|\\.\\.\\.)$"
 	written=$(grep -oE '"/tmp/file-[0-9]+".*O_CREAT.*' <<<"$output" | grep -oE '^"/tmp/file-[0-9]+' | grep -oE '[0-9]+$') ||
@@ -299,7 +298,7 @@ recovered() {
 }
 
 loaded() {
-	say "All of this is kept by the kernel, without a process of runc-trace:"
+	say "The kernel keeps all of this, without any process of runc-trace:"
 	shown 'tracectl status | head -5'
 	promise '^recordings .* free'
 }
@@ -317,14 +316,14 @@ work=$(mktemp -d)
 cd "$work"
 mkdir state
 export RUNC_TRACE_CONFIG="$work/config.toml" RUNC_TRACE_RUN_DIR="$work/run"
-# Containers that run on the machine are none of its business.
+# The demonstration must not adopt containers that run on the machine.
 printf 'runtime = "%s"\npin-dir = "%s"\nadopt = false\n' "$runc" "$RUNC_TRACE_PIN_DIR" >"$RUNC_TRACE_CONFIG"
 mkfifo silence
 exec 3<>silence # standard input of containers: nothing, and no end
 make_root_file_systems
 make_bundles
 
-say "Load the programs. They and what they keep stay without any process."
+say "Load the programs. They stay in the kernel, with all recordings, and need no process."
 shown 'tracectl load --recordings 16 --identities 64'
 promise '^loaded below'
 [[ $output != *adopted* ]] || fail "it adopted containers of the machine"

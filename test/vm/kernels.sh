@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# Sourced by run.sh: Debian's kernels, and the busybox to run on them. Everything comes from Debian's packages by a
-# private configuration of apt, which shares with the machine's own the mirrors, proxies and keys, and nothing
-# else: what is fetched is unpacked below $VM_DIR, and nothing is installed.
+# run.sh sources this file. It fetches Debian's kernels, and the busybox to run on them, with a private configuration
+# of apt that has only mirrors, proxies and keys in common with the machine's own. Packages are unpacked below $VM_DIR;
+# nothing is installed.
 
-# mirror prints the address from which the machine's own apt fetches the suite that calls itself $1 in its Release file.
+# mirror prints the address of the suite with the label $1 in its Release file, from the machine's own apt.
 mirror() {
 	local uri
 	uri=$(env -u APT_CONFIG apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Origin: Debian' "Label: $1" | sed -n 1p)
@@ -37,7 +37,7 @@ prepare_apt() {
 		Acquire::Languages "none";
 	EOF
 	export APT_CONFIG=$apt/apt.conf
-	# A suite that has left the mirrors need not stop the others: a test that wants a kernel of it is told.
+	# A suite that has left the mirrors must not stop the others: only tests of its kernels fail.
 	apt-get update -qq || echo "some of Debian's suites could not be read" >&2
 }
 
@@ -62,12 +62,12 @@ kernel_version() {
 	echo "$newest"
 }
 
-# fetch_kernel leaves a version's image as $VM_DIR/kernels/ARCH-VERSION/vmlinuz.
+# fetch_kernel stores the image of a version as $VM_DIR/kernels/ARCH-VERSION/vmlinuz.
 fetch_kernel() {
 	local arch=$1 version=$2 dir=$VM_DIR/kernels/$1-$2 package
 	[[ ! -e $dir/vmlinuz ]] || return 0
 	mkdir -p "$dir"
-	# The package that this one depends on has the ABI in its name. Since 7.3 what lies in it is split further.
+	# The package that this one depends on has the ABI in its name. Since 7.3, the image is in a further package.
 	package=$(apt-cache show "linux-image-cloud-$arch:$arch=$version" |
 		sed -n "s/^Depends:.*\(linux-image-[0-9][^ ]*-cloud-$arch\).*/\1/p")
 	if apt-cache show "${package/image/binary}:$arch" >/dev/null 2>&1; then
@@ -79,7 +79,7 @@ fetch_kernel() {
 	mv "$dir/vmlinuz.part" "$dir/vmlinuz"
 }
 
-# fetch_busybox leaves an architecture's as $VM_DIR/busybox-ARCH.
+# fetch_busybox stores the busybox of an architecture as $VM_DIR/busybox-ARCH.
 fetch_busybox() {
 	local arch=$1 to=$VM_DIR/busybox-$1
 	[[ ! -e $to ]] || return 0

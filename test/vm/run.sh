@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# Runs the kernel tests of pkg/bpf, and tracectl load, on other kernels than the machine's own: Debian's, in QEMU,
-# which emulates in software and needs no rights.
+# Runs the kernel tests of pkg/bpf, and tracectl load, on Debian's kernels instead of the machine's own. They run in
+# QEMU, which emulates in software and needs no rights.
 #
 #	run.sh [-run REGEXP] [ARCH/SERIES...]
 #
-# A series is a kernel's, as in amd64/6.1, or "newest". Prints a line for each kernel, and what the tests said that
-# failed. The exit status is 0 if all passed, 1 if a test failed, 2 if something could not be run at all.
+# SERIES is a kernel's, as in amd64/6.1, or "newest". Prints a line for each kernel, and the output of failed
+# tests. The exit status is 0 if all passed, 1 if a test failed, 2 if something could not be run at all.
 # Downloads and builds stay in VM_DIR.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -15,9 +15,9 @@ cd "$(dirname "$0")/../.."
 here=test/vm
 export VM_DIR=${VM_DIR:-${XDG_CACHE_HOME:-/tmp}/runc-trace-vm}
 all="amd64/5.10 amd64/6.1 amd64/6.12 amd64/newest arm64/6.12"
-# Older than what the programs need, which tracectl load has to say.
+# An older kernel than the programs need: tracectl load has to refuse it.
 unsupported="5.10"
-# Seconds that one machine may take.
+# Time limit of a machine, in seconds.
 limit=${VM_TIMEOUT:-2400}
 
 # shellcheck source=test/vm/kernels.sh
@@ -28,7 +28,7 @@ fail() {
 	exit 2
 }
 
-# machine sets what is particular to an architecture: the command that emulates it, its package, the console's name.
+# machine sets the variables of an architecture: the command that emulates it, its package, the console's name.
 machine() {
 	case $1 in
 	amd64)
@@ -51,7 +51,7 @@ require() {
 		fail "installing $2 failed: run apt-get install $2"
 }
 
-# build_initramfs puts together what a machine of an architecture runs.
+# build_initramfs makes the initramfs of an architecture: busybox, tracectl and the tests.
 build_initramfs() {
 	local arch=$1 root=$VM_DIR/root-$1
 	rm -rf "$root"
@@ -64,7 +64,7 @@ build_initramfs() {
 	(cd "$root" && find . | busybox cpio -o -H newc 2>/dev/null | gzip -1) >"$VM_DIR/initramfs-$arch"
 }
 
-# boot runs one machine to its end; what it printed is in the file given.
+# boot runs one machine to its end, and writes its output to the given file.
 boot() {
 	local arch=$1 version=$2 expect=$3 to=$4
 	machine "$arch"
@@ -79,7 +79,7 @@ boot() {
 	rm "$to.raw"
 }
 
-# failures prints what the tests that failed said, and what stands outside of any test: of each the beginning.
+# failures prints the first lines of the output of each failed test, and of a panic outside of tests.
 failures() {
 	awk -v most=60 -v file="$1" '
 		function flush(i) {
@@ -97,7 +97,7 @@ failures() {
 	' "$1"
 }
 
-# report prints how a machine fared; its status is that of its tests.
+# report prints the result of a machine, and returns an error if a test failed.
 report() {
 	local name=$1 output=$2 seconds=$3 passed failed skipped
 	passed=$(grep -c '^--- PASS' "$output") || true
