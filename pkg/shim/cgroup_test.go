@@ -84,7 +84,8 @@ func TestRefused(t *testing.T) {
 		{Cgroupfs, "/", false},
 		{NoCgroup, "/a/b", false},
 	} {
-		if _, err := Locate(Runc, test.driver, test.cgroupsPath, "ID"); errors.Is(err, errRefused) != test.refused || err == nil {
+		_, err := Locate(Runc, test.driver, test.cgroupsPath, "ID")
+		if err == nil || errors.Is(err, errRefused) != test.refused {
 			t.Errorf("%q: %v", test.cgroupsPath, err)
 		}
 	}

@@ -27,7 +27,7 @@ const (
 	PinsUnusable                // the pinned maps cannot be opened
 	OtherVersion                // the loaded programs have another layout
 	SpecUnread                  // config.json is a pipe, or has a form that only crun can read
-	SpecMalformed               // the runtime refuses config.json: it is unreadable, or no spec, or its cgroup path is invalid
+	SpecMalformed               // the runtime refuses config.json: unreadable, no spec, or an invalid cgroup path
 	SpecTooLarge                // a needed part of config.json exceeds its limit
 	NoCgroup                    // the runtime's cgroup cannot be predicted
 	NotWritten                  // the map of pending containers rejects the entry

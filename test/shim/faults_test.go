@@ -163,7 +163,8 @@ func TestUncommonSpecs(t *testing.T) {
 		{"a comment inside", crun, text("{ // for crun\n}"), nil, unregistered.SpecUnread},
 		{"too large a path", fake, text(`{"linux": {"cgroupsPath": "` + strings.Repeat("x", 2<<20) + `"}}`), nil,
 			unregistered.SpecTooLarge},
-		{"no path", fake, text(`{"linux": {"cgroupsPath": "a:b"}}`), []string{"--systemd-cgroup"}, unregistered.SpecMalformed},
+		{"no path", fake, text(`{"linux": {"cgroupsPath": "a:b"}}`), []string{"--systemd-cgroup"},
+			unregistered.SpecMalformed},
 		{"the root", fake, text(`{"linux": {"cgroupsPath": "/"}}`), nil, unregistered.NoCgroup},
 		{"no cgroup", crun, text(`{}`), []string{"--cgroup-manager=disabled"}, unregistered.NoCgroup},
 	} {
