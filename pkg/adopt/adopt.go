@@ -22,6 +22,7 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/identity"
 	"github.com/runc-trace/runc-trace/pkg/spec"
 	"github.com/runc-trace/runc-trace/pkg/told"
+	"github.com/runc-trace/runc-trace/pkg/unified"
 )
 
 // Host is the host whose containers are adopted.
@@ -57,7 +58,7 @@ func (h Host) Run(ctx context.Context, pinDir string, rules identity.Rules) (Rep
 	if len(found) == 0 {
 		return report, summary(problems)
 	}
-	hierarchy, err := h.hierarchy()
+	hierarchy, err := unified.Find(h.Root)
 	if err != nil {
 		report.Failed += len(found)
 		return report, errors.Join(err, summary(problems))
@@ -95,7 +96,7 @@ func (h Host) Waiting(most int, known map[uint64]uint32, rules identity.Rules) (
 	if len(found) == 0 {
 		return nil, summary(problems)
 	}
-	hierarchy, err := h.hierarchy()
+	hierarchy, err := unified.Find(h.Root)
 	if err != nil {
 		return nil, err
 	}
@@ -163,18 +164,6 @@ func (c *candidate) adopt(a *bpf.Adopter, hierarchy string, rules identity.Rules
 		return fmt.Errorf("container %q: %w", c.id, err)
 	}
 	return nil
-}
-
-// hierarchy returns the mount point of the unified hierarchy.
-func (h Host) hierarchy() (string, error) {
-	for _, path := range []string{mount, hybridMount} {
-		path = filepath.Join(h.Root, path)
-		var s unix.Statfs_t
-		if err := unix.Statfs(path, &s); err == nil && s.Type == unix.CGROUP2_SUPER_MAGIC {
-			return path, nil
-		}
-	}
-	return "", fmt.Errorf("no unified cgroup hierarchy is mounted at %s or %s", filepath.Join(h.Root, mount), filepath.Join(h.Root, hybridMount))
 }
 
 // problemsMax is the number of errors that are reported one by one.

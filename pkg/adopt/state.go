@@ -20,6 +20,7 @@ import (
 
 	"github.com/runc-trace/runc-trace/pkg/identity"
 	"github.com/runc-trace/runc-trace/pkg/regular"
+	"github.com/runc-trace/runc-trace/pkg/unified"
 )
 
 // roots are the directories in which runtimes keep a directory of state per container, named for its ID: those that
@@ -38,12 +39,6 @@ type container struct {
 	start       uint64 // of its init, as in /proc/PID/stat
 	state       string // directory of the state
 }
-
-// Mount points of the unified hierarchy: alone, or beside version 1.
-const (
-	mount       = "/sys/fs/cgroup"
-	hybridMount = "/sys/fs/cgroup/unified"
-)
 
 // Files of a state directory.
 const (
@@ -148,9 +143,9 @@ func parseRunc(text []byte) (container, error) {
 	c := container{pid: s.InitProcessPid, start: s.InitProcessStartTime, rootfs: s.Config.Rootfs}
 	c.annotations, c.bundle = annotations(s.Config.Labels)
 	// The unified hierarchy has no name. On a host without version 1 it is the only one.
-	below := mount
+	below := unified.Mount
 	if len(s.CgroupPaths) > 1 {
-		below = hybridMount
+		below = unified.Hybrid
 	}
 	cgroup, ok := strings.CutPrefix(path.Clean(s.CgroupPaths[""]), below+"/")
 	if !ok {

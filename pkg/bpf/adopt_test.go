@@ -21,6 +21,7 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/bpf"
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 	"github.com/runc-trace/runc-trace/pkg/config"
+	"github.com/runc-trace/runc-trace/pkg/unified"
 	"github.com/runc-trace/runc-trace/test/cgroup"
 )
 
@@ -147,7 +148,7 @@ func TestAdoptUnstarted(t *testing.T) {
 func TestAdoptWhatIsNone(t *testing.T) {
 	i := load(t, small)
 	a := adopter(t, i)
-	root, err := cgroup.Root()
+	root, err := unified.Find("")
 	if err != nil {
 		t.Fatal(err)
 	}

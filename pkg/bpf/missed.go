@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
+	"github.com/runc-trace/runc-trace/pkg/unified"
 )
 
 // endMissed ends the containers whose cgroups were removed while no program ran. It has the program bind release their
@@ -61,22 +62,19 @@ func endMissed(dir string) error {
 
 // openHierarchy opens the unified hierarchy. It returns an error if the kernel cannot look up cgroups by ID there.
 func openHierarchy() (int, error) {
-	for _, path := range []string{"/sys/fs/cgroup", "/sys/fs/cgroup/unified"} {
-		var f unix.Statfs_t
-		if unix.Statfs(path, &f) != nil || f.Type != unix.CGROUP2_SUPER_MAGIC {
-			continue
-		}
-		fd, err := unix.Open(path, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-		if err != nil {
-			return -1, err
-		}
-		if err := openCgroup(fd, rootCgroup); err != nil {
-			unix.Close(fd)
-			return -1, err
-		}
-		return fd, nil
+	mount, err := unified.Find("")
+	if err != nil {
+		return -1, err
 	}
-	return -1, unix.ENOENT
+	fd, err := unix.Open(mount, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return -1, fmt.Errorf("opening %s: %w", mount, err)
+	}
+	if err := openCgroup(fd, rootCgroup); err != nil {
+		unix.Close(fd)
+		return -1, err
+	}
+	return fd, nil
 }
 
 // isGone reports whether the cgroup with an ID was removed.

@@ -15,6 +15,7 @@ import (
 
 	"github.com/runc-trace/runc-trace/pkg/engine"
 	"github.com/runc-trace/runc-trace/pkg/regular"
+	"github.com/runc-trace/runc-trace/pkg/unified"
 )
 
 // cgroupFacts reads where hierarchies are mounted. If the unified one is mounted several times, the mount that
@@ -31,7 +32,7 @@ func cgroupFacts(h engine.Host) Cgroups {
 		case len(fields) < 5:
 		case kind == "cgroup":
 			c.V1 = true
-		case kind == "cgroup2" && (c.Unified == "" || fields[4] == "/sys/fs/cgroup" || fields[4] == "/sys/fs/cgroup/unified"):
+		case kind == "cgroup2" && (c.Unified == "" || fields[4] == unified.Mount || fields[4] == unified.Hybrid):
 			c.Unified = fields[4]
 		}
 	}
@@ -47,17 +48,10 @@ type membership struct {
 func membershipOf(h engine.Host, pid uint32) membership {
 	var m membership
 	text, _ := regular.Read(filepath.Join(h.Root, "proc", fmt.Sprint(pid), "cgroup"), regular.Text)
-	for line := range strings.Lines(string(text)) {
-		fields := strings.SplitN(strings.TrimSuffix(line, "\n"), ":", 3)
-		if len(fields) < 3 {
-			continue
-		}
-		m.all = append(m.all, fields[2])
-		// Outside of the cgroup namespace, paths begin with "/..".
-		if fields[0] == "0" && !strings.HasPrefix(fields[2], "/..") {
-			m.unified = fields[2]
-		}
+	for _, path := range unified.Memberships(string(text)) {
+		m.all = append(m.all, path)
 	}
+	m.unified, _ = unified.Path(string(text))
 	return m
 }
 

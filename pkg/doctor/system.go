@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/runc-trace/runc-trace/pkg/unified"
 )
 
 // system judges this process's privileges and the kernel.
@@ -97,7 +99,7 @@ func fileSystems(f Facts) []Check {
 
 // cgroups judges whether the unified hierarchy can tell containers apart.
 func cgroups(f Facts) []Check {
-	const pure, hybrid = "/sys/fs/cgroup", "/sys/fs/cgroup/unified"
+	const pure, hybrid = unified.Mount, unified.Hybrid
 	reboot, mount := "boot with the kernel option systemd.unified_cgroup_hierarchy=1", "mkdir -p "+hybrid+" && mount -t cgroup2 cgroup2 "+hybrid
 	remedy := mount
 	if f.Systemd {

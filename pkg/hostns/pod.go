@@ -4,13 +4,14 @@ package hostns
 
 import (
 	"fmt"
+	"maps"
 	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
-	"strings"
 
 	"github.com/runc-trace/runc-trace/pkg/regular"
+	"github.com/runc-trace/runc-trace/pkg/unified"
 )
 
 // podCgroup matches the names of cgroups that a kubelet makes for a pod: they contain its UID, or a hash instead of
@@ -55,13 +56,9 @@ func cgroups(own string, others []string) []string {
 	return slices.Compact(names)
 }
 
-// memberships returns the cgroups of a process by hierarchy. See cgroups(7).
+// memberships returns the cgroups of a process by hierarchy, without those that are the root.
 func memberships(text string) map[string]string {
-	found := make(map[string]string)
-	for line := range strings.Lines(text) {
-		if f := strings.SplitN(strings.TrimSpace(line), ":", 3); len(f) == 3 && f[2] != "/" {
-			found[f[0]] = f[2]
-		}
-	}
+	found := maps.Collect(unified.Memberships(text))
+	maps.DeleteFunc(found, func(_, dir string) bool { return dir == "/" })
 	return found
 }

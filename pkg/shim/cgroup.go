@@ -13,6 +13,7 @@ import (
 
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 	"github.com/runc-trace/runc-trace/pkg/regular"
+	"github.com/runc-trace/runc-trace/pkg/unified"
 )
 
 // Cgroup is the directory that the runtime will make for a container, as far as it can be predicted.
@@ -152,43 +153,26 @@ func expandSlice(slice string) (string, error) {
 // existing returns the ID of the cgroup if its directory already exists in the unified hierarchy. The ID is the inode
 // number of the directory, as in the kernel.
 func (c Cgroup) existing() (uint64, bool) {
-	root, hybrid := "/sys/fs/cgroup", false
-	var fs syscall.Statfs_t
-	if syscall.Statfs(root, &fs) != nil {
+	mount, err := unified.Find("")
+	if err != nil {
 		return 0, false
-	}
-	if fs.Type != unix.CGROUP2_SUPER_MAGIC {
-		root, hybrid = "/sys/fs/cgroup/unified", true
-		if syscall.Statfs(root, &fs) != nil || fs.Type != unix.CGROUP2_SUPER_MAGIC {
-			return 0, false
-		}
 	}
 	// runc puts a relative path directly below the mount on a hybrid host, and beside its own cgroup on a unified
 	// host.
-	if c.Relative && !hybrid {
-		own, ok := ownCgroup()
+	if c.Relative && mount == unified.Mount {
+		text, err := regular.Read("/proc/self/cgroup", 64<<10)
+		if err != nil {
+			return 0, false
+		}
+		own, ok := unified.Path(string(text))
 		if !ok {
 			return 0, false
 		}
-		root = path.Join(root, path.Dir(own))
+		mount = path.Join(mount, path.Dir(own))
 	}
 	var stat syscall.Stat_t
-	if syscall.Stat(root+c.Path, &stat) != nil || stat.Mode&syscall.S_IFMT != syscall.S_IFDIR {
+	if syscall.Stat(mount+c.Path, &stat) != nil || stat.Mode&syscall.S_IFMT != syscall.S_IFDIR {
 		return 0, false
 	}
 	return stat.Ino, true
-}
-
-// ownCgroup returns the caller's path in the unified hierarchy.
-func ownCgroup() (string, bool) {
-	text, err := regular.Read("/proc/self/cgroup", 64<<10)
-	if err != nil {
-		return "", false
-	}
-	for line := range strings.Lines(string(text)) {
-		if own, ok := strings.CutPrefix(line, "0::/"); ok {
-			return "/" + strings.TrimSuffix(own, "\n"), true
-		}
-	}
-	return "", false
 }

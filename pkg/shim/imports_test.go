@@ -28,6 +28,7 @@ func TestImports(t *testing.T) {
 		github.com/runc-trace/runc-trace/pkg/shim
 		github.com/runc-trace/runc-trace/pkg/spec
 		github.com/runc-trace/runc-trace/pkg/told
+		github.com/runc-trace/runc-trace/pkg/unified
 		github.com/runc-trace/runc-trace/pkg/unregistered
 		github.com/sirupsen/logrus
 		golang.org/x/sys/unix

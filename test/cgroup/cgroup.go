@@ -18,6 +18,7 @@ import (
 
 	"github.com/runc-trace/runc-trace/pkg/boottime"
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
+	"github.com/runc-trace/runc-trace/pkg/unified"
 )
 
 // Directory is a cgroup of the unified hierarchy.
@@ -28,20 +29,9 @@ type Directory struct {
 	file *os.File
 }
 
-// Root is the mount point of the unified hierarchy: /sys/fs/cgroup, or below it on a hybrid host.
-func Root() (string, error) {
-	for _, root := range []string{"/sys/fs/cgroup", "/sys/fs/cgroup/unified"} {
-		var s unix.Statfs_t
-		if err := unix.Statfs(root, &s); err == nil && s.Type == unix.CGROUP2_SUPER_MAGIC {
-			return root, nil
-		}
-	}
-	return "", errors.New("no cgroup v2 hierarchy is mounted at /sys/fs/cgroup or /sys/fs/cgroup/unified")
-}
-
 // Unmade names a cgroup without making it.
 func Unmade(path string) (*Directory, error) {
-	root, err := Root()
+	root, err := unified.Find("")
 	return &Directory{Path: path, root: root}, err
 }
 

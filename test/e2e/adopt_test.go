@@ -19,7 +19,7 @@ import (
 	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
-	"github.com/runc-trace/runc-trace/test/cgroup"
+	"github.com/runc-trace/runc-trace/pkg/unified"
 )
 
 // adoptedJSON is the JSON of an adopted container, with fields that other tests do not need.
@@ -239,7 +239,7 @@ func TestAdopt(t *testing.T) {
 // nest makes cgroups below a container's, moves its init there, and returns the ID of the last one.
 func (x *tracer) nest(id, path string) uint64 {
 	x.t.Helper()
-	root, err := cgroup.Root()
+	root, err := unified.Find("")
 	if err != nil {
 		x.t.Fatal(err)
 	}
@@ -260,7 +260,7 @@ func (x *tracer) nest(id, path string) uint64 {
 
 func (x *tracer) removeNested(id string, paths ...string) {
 	x.t.Helper()
-	root, err := cgroup.Root()
+	root, err := unified.Find("")
 	if err != nil {
 		x.t.Fatal(err)
 	}

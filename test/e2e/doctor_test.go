@@ -11,7 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/runc-trace/runc-trace/test/cgroup"
+	"github.com/runc-trace/runc-trace/pkg/unified"
 )
 
 // check is a line of tracectl doctor -o json.
@@ -85,7 +85,7 @@ func TestDoctor(t *testing.T) {
 	if c := checks["containers"]; strings.Contains(c.Detail, "mypod") {
 		t.Errorf("%+v", c)
 	}
-	root, err := cgroup.Root()
+	root, err := unified.Find("")
 	if err != nil {
 		t.Fatal(err)
 	}

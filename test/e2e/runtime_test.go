@@ -12,7 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
 
-	"github.com/runc-trace/runc-trace/test/cgroup"
+	"github.com/runc-trace/runc-trace/pkg/unified"
 )
 
 // place is a way to make a container, with the place of its cgroup.
@@ -111,7 +111,7 @@ func (x *tracer) unify() {
 // scope in a slice, and the directories of the slices above it. The tests in test/systemd run systemd itself.
 func TestSystemdScope(t *testing.T) {
 	x := load(t)
-	root, err := cgroup.Root()
+	root, err := unified.Find("")
 	if err != nil {
 		t.Fatal(err)
 	}

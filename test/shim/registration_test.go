@@ -14,11 +14,11 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"golang.org/x/sys/unix"
 
 	"github.com/runc-trace/runc-trace/pkg/boottime"
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 	"github.com/runc-trace/runc-trace/pkg/identity"
+	"github.com/runc-trace/runc-trace/pkg/unified"
 )
 
 // TestRegistration compares the whole entry that the shim leaves with the expected one.
@@ -141,7 +141,11 @@ func TestExistingCgroup(t *testing.T) {
 	fake := fakeRuntime(t)
 	directory := bundle(t, t.TempDir(), "sleep", "1")
 	name := cgroupOf(directory)
-	cgroup := filepath.Join(unified(t), name)
+	hierarchy, err := unified.Find("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cgroup := filepath.Join(hierarchy, name)
 	log := filepath.Join(t.TempDir(), "log")
 	shim := runner{path: shimPath,
 		environment: []string{settings(t, fmt.Sprintf("runtime = %q\nlog = %q", fake, log)), inPinDir(p.directory)}}
@@ -189,18 +193,6 @@ func TestExistingCgroup(t *testing.T) {
 	if got := readLog(t, log); !strings.Contains(got, "refused, counter 1") {
 		t.Errorf("the log: %s", got)
 	}
-}
-
-func unified(t *testing.T) string {
-	t.Helper()
-	for _, directory := range []string{"/sys/fs/cgroup", "/sys/fs/cgroup/unified"} {
-		var fs unix.Statfs_t
-		if unix.Statfs(directory, &fs) == nil && fs.Type == unix.CGROUP2_SUPER_MAGIC {
-			return directory
-		}
-	}
-	t.Fatal("the unified cgroup hierarchy is mounted neither at /sys/fs/cgroup nor at /sys/fs/cgroup/unified")
-	return ""
 }
 
 // TestSandboxOfCRIO checks that a container of CRI-O gets the labels of its pod from the spec of a sandbox that the
