@@ -18,9 +18,9 @@ import (
 
 // command is the command line and environment of an engine.
 type command struct {
-	words  []word            // its arguments
-	env    map[string]string // of the service or the process
-	unsure error             // why some of it is unknown
+	words  []word          // its arguments
+	env    map[string]word // of the service or the process
+	unsure error           // why some of it is unknown
 }
 
 func (c command) args() []string { return texts(c.words) }
@@ -37,16 +37,17 @@ func (e Engine) command(h Host) (command, error) {
 
 // commands returns the command at the engine's next start, and that of the running process.
 func (e Engine) commands(h Host) ([]command, error) {
-	u, found, err := h.unit(e.Unit)
-	if err != nil {
-		return nil, err
-	}
+	u, found := h.unit(e.Unit)
 	var all []command
 	started, runs := h.process(e)
-	if found && !e.embedded() {
-		c := command{env: make(map[string]string)}
+	switch {
+	case !found:
+	case e.embedded():
+		all = append(all, command{unsure: u.unsure}) // only the distribution knows the rest
+	default:
+		c := command{env: make(map[string]word)}
 		for name, s := range u.env {
-			c.env[name] = s.value
+			c.env[name] = word{s.value, s.at}
 		}
 		program, words := u.program(e.driver().traits().program)
 		c.words, c.unsure = words, u.unsure
@@ -67,7 +68,7 @@ func (e Engine) commands(h Host) ([]command, error) {
 	if !runs {
 		return all, nil
 	}
-	if len(all) == 0 || !h.hasSystemd() || all[0].unsure != nil {
+	if len(all) == 0 || e.embedded() || !h.hasSystemd() || all[0].unsure != nil {
 		return []command{started}, nil
 	}
 	return append(all, started), nil
@@ -76,10 +77,11 @@ func (e Engine) commands(h Host) ([]command, error) {
 // initCommand returns the command that a script builds from a file that it sources.
 func initCommand(file string, text []byte, variable string) command {
 	var c command
-	for _, s := range parseEnvironment(file, text) {
+	for _, s := range parseEnvironment(file, text, false) {
 		if s.name == variable {
 			c.words = nil
-			for _, text := range words(s.value) {
+			texts, _ := expansion.words(s.value)
+			for _, text := range texts {
 				c.words = append(c.words, word{text, s.at})
 			}
 		}
@@ -123,7 +125,7 @@ func (h Host) process(e Engine) (command, bool) {
 	if !running {
 		return command{}, false
 	}
-	c := command{env: make(map[string]string)}
+	c := command{env: make(map[string]word)}
 	at := place{file: fmt.Sprintf("/proc/%d/cmdline", pid)}
 	for i, arg := range strings.Split(strings.TrimSuffix(h.procfs(pid, "cmdline"), "\x00"), "\x00") {
 		if i > 0 {
@@ -132,7 +134,7 @@ func (h Host) process(e Engine) (command, bool) {
 	}
 	for variable := range strings.SplitSeq(h.procfs(pid, "environ"), "\x00") {
 		if name, value, ok := strings.Cut(variable, "="); ok {
-			c.env[name] = value
+			c.env[name] = word{value, place{file: fmt.Sprintf("/proc/%d/environ", pid)}}
 		}
 	}
 	return c, true
@@ -212,7 +214,7 @@ func (c command) environment(names func(string) bool) []string {
 	var all []string
 	for _, name := range slices.Sorted(maps.Keys(c.env)) {
 		if names(name) {
-			all = append(all, name+"="+c.env[name])
+			all = append(all, name+"="+c.env[name].text)
 		}
 	}
 	return all

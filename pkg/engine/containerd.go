@@ -50,10 +50,7 @@ func (containerd) configured(h Host, e Engine) (runtimes, error) {
 
 // containerdRuntimes returns the runtimes of a section, and looks up their programs.
 func (e Engine) containerdRuntimes(h Host, cri map[string]any) (runtimes, error) {
-	dirs, err := e.searchPath(h)
-	if err != nil {
-		return runtimes{}, err
-	}
+	dirs := e.searchPath(h)
 	return containerdRuntimes(cri, func(program string) string { return h.program(program, dirs) })
 }
 

@@ -22,10 +22,7 @@ func (e Engine) editCopy(h Host, c containerdFiles, target layer, want map[strin
 	if target.path != e.Config || e.Config == containerdConfig {
 		return nil, fmt.Errorf("%q decides containerd's runtimes and cannot be edited in place: import a file below /etc instead", target.path)
 	}
-	u, ok, err := h.unit(e.Unit)
-	if err != nil {
-		return nil, err
-	}
+	u, ok := h.unit(e.Unit)
 	if !ok {
 		return nil, fmt.Errorf("containerd's configuration %q cannot be edited in place, and its systemd unit was not found: copy it to %q and start containerd with --config %s", e.Config, containerdConfig, containerdConfig)
 	}

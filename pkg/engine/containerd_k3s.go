@@ -37,14 +37,11 @@ func detectEmbedded(h Host) ([]Engine, error) {
 			return nil, err
 		}
 		for _, name := range d.units {
-			u, ok, err := h.unit(name)
-			if err != nil {
-				return nil, err
-			}
+			u, ok := h.unit(name)
 			if !ok {
 				continue
 			}
-			e.Unit = name
+			e.Unit = u.name
 			if o, err = d.options(h, u); err != nil {
 				return nil, err
 			}
@@ -96,10 +93,7 @@ func (d embedded) options(h Host, u unit) (embeddedOptions, error) {
 
 // embeddedDefault returns the default runtime that the distribution's options choose, "" if they choose none.
 func (e Engine) embeddedDefault(h Host) string {
-	u, _, err := h.unit(e.Unit)
-	if err != nil {
-		return ""
-	}
+	u, _ := h.unit(e.Unit)
 	for _, d := range distributions {
 		if d.variant != e.Variant {
 			continue

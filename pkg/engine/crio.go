@@ -58,7 +58,7 @@ func (c command) crioOption(variable string, flags ...string) string {
 	if value, ok := option(c.args(), flags...); ok {
 		return value
 	}
-	return c.env[variable]
+	return c.env[variable].text
 }
 
 // crioConfig returns CRI-O's configuration including flags and variables, and the path of our drop-in.
@@ -89,7 +89,7 @@ func (e Engine) crioConfig(h Host) (config overlaid, ours string, err error) {
 	}
 	// Format: NAME:PATH:ROOT:TYPE...; these entries replace those of files.
 	flagged := strings.Join(options(c.args(), "--runtimes"), ",")
-	for entry := range strings.SplitSeq(cmp.Or(flagged, c.env["CONTAINER_RUNTIMES"]), ",") {
+	for entry := range strings.SplitSeq(cmp.Or(flagged, c.env["CONTAINER_RUNTIMES"].text), ",") {
 		fields := append(strings.Split(entry, ":"), "", "", "")
 		if fields[0] == "" {
 			continue
@@ -127,10 +127,7 @@ func (crio) configured(h Host, e Engine) (runtimes, error) {
 
 // crioRuntimes returns the runtimes of a configuration.
 func (e Engine) crioRuntimes(h Host, config overlaid) (runtimes, error) {
-	dirs, err := e.searchPath(h)
-	if err != nil {
-		return runtimes{}, err
-	}
+	dirs := e.searchPath(h)
 	known := runtimes{name: e.crioDefault(config), driver: crioDriver(config)}
 	entries, _ := lookUp(config, crioSection).(map[string]any)
 	for name, entry := range entries {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -23,14 +24,17 @@ type installed struct {
 }
 
 // Detect finds the engines of a host by their programs, configurations and systemd units, in the order of Kinds. It
-// omits a containerd that only dockerd starts, which belongs to Docker. Unknown fields stay empty. The error joins all
-// read errors; the engines that were found are returned in any case.
-func Detect(h Host) ([]Engine, error) {
+// omits a containerd that only dockerd starts, which belongs to Docker. If kinds are given, it looks for these only.
+// Unknown fields stay empty. The error joins all read errors; the engines that were found are returned in any case.
+func Detect(h Host, kinds ...Kind) ([]Engine, error) {
 	var (
 		found    []Engine
 		problems []error
 	)
 	for _, d := range drivers {
+		if len(kinds) > 0 && !slices.Contains(kinds, d.kind()) {
+			continue
+		}
 		engines, err := d.detect(h)
 		if err != nil {
 			problems = append(problems, fmt.Errorf("looking for %s: %w", d.kind(), err))
@@ -50,14 +54,11 @@ func (i installed) find(h Host, kind Kind) (Engine, []Engine, error) {
 	e := Engine{Kind: kind, Config: i.config}
 	name := e.driver().traits().program
 	for _, unit := range i.units {
-		service, ok, err := h.unit(unit)
-		if err != nil {
-			return e, nil, err
-		}
+		service, ok := h.unit(unit)
 		if !ok {
 			continue
 		}
-		e.Unit = unit
+		e.Unit = service.name
 		if program, _ := service.program(name); program != "" && h.isProgram(program) {
 			e.Binary = program
 		}
@@ -144,23 +145,20 @@ func atLeast(version string, major, minor int) bool {
 }
 
 // searchPath returns the directories in which the engine looks for programs.
-func (e Engine) searchPath(h Host) ([]string, error) {
+func (e Engine) searchPath(h Host) []string {
 	for _, d := range distributions {
 		if e.Variant == d.variant {
 			// Both distributions search their own programs first.
-			return append(d.binDirs(e), daemonDirs...), nil
+			return append(d.binDirs(e), daemonDirs...)
 		}
 	}
-	u, ok, err := h.unit(e.Unit)
-	if err != nil {
-		return nil, err
-	}
+	u, ok := h.unit(e.Unit)
 	if !ok {
-		return programDirs, nil
+		return programDirs
 	}
 	dirs := u.path()
 	if e.Variant == "torcx" {
 		dirs = append([]string{u.env["TORCX_BINDIR"].value}, dirs...)
 	}
-	return dirs, nil
+	return dirs
 }

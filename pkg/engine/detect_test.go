@@ -180,9 +180,9 @@ Environment=PATH=/p:/q
 [Install]
 ExecStart=no
 `)
-	u, ok, err := h.unit("x.service")
-	if !ok || err != nil {
-		t.Fatal(ok, err)
+	u, ok := h.unit("x.service")
+	if !ok {
+		t.Fatal("not found")
 	}
 	want := []string{"/usr/bin/env", "PATH=b3:/x", "/opt/x/bin/x", "--config=a b", "--c", "d", "one word", "-d"}
 	if diff := cmp.Diff(want, u.args()); diff != "" {
@@ -200,7 +200,20 @@ ExecStart=no
 	if value, ok := option(u.args(), "--config-dir", "-d"); value != "" || !ok {
 		t.Errorf("-d %q, %v", value, ok)
 	}
-	if _, ok, err := h.unit("y.service"); ok || err != nil {
-		t.Error(ok, err)
+	if _, ok := h.unit("y.service"); ok {
+		t.Error("found a unit that does not exist")
+	}
+}
+
+// TestDetectOneKind does not read what belongs to other engines.
+func TestDetectOneKind(t *testing.T) {
+	h := tree(t, manyEngines+"-- /etc/docker/daemon.json --\n{\n")
+	engines, err := Detect(h, Podman, CRIO)
+	var kinds []Kind
+	for _, e := range engines {
+		kinds = append(kinds, e.Kind)
+	}
+	if diff := cmp.Diff([]Kind{CRIO, Podman}, kinds); diff != "" || err != nil {
+		t.Errorf("error %v, kinds (-want +got):\n%s", err, diff)
 	}
 }

@@ -114,10 +114,7 @@ func (docker) configured(h Host, e Engine) (runtimes, error) {
 	if err != nil {
 		return runtimes{}, err
 	}
-	dirs, err := e.searchPath(h)
-	if err != nil {
-		return runtimes{}, err
-	}
+	dirs := e.searchPath(h)
 	known := runtimes{name: config.DefaultRuntime, paths: map[string]string{"runc": h.program("runc", dirs)}, driver: "cgroupfs"}
 	if name, ok := option(command.args(), "--default-runtime"); ok {
 		known.name = name

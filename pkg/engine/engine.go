@@ -103,7 +103,7 @@ const addedRuntime = "runc-trace"
 func (e Engine) Edit(h Host, r Request) ([]File, error) {
 	c, err := e.command(h)
 	if err == nil && c.unsure != nil {
-		err = fmt.Errorf("%w, so its flags are unknown: start it first", c.unsure)
+		err = fmt.Errorf("%w; start it first, so that its flags are known", c.unsure)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("configuring %s: %w", e, err)

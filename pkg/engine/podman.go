@@ -69,15 +69,12 @@ func (h Host) confFiles(dir string) []string {
 
 // podmanVariables returns the variables in the environment of all users that make Podman read other files.
 func podmanVariables(h Host) ([]setting, error) {
-	u, _, err := h.unit("podman.service")
-	if err != nil {
-		return nil, err
-	}
+	u, _ := h.unit("podman.service")
 	text, err := h.readIfThere("/etc/environment")
 	if err != nil {
 		return nil, err
 	}
-	settings := parseEnvironment("/etc/environment", text)
+	settings := parseEnvironment("/etc/environment", text, false)
 	for _, name := range []string{"CONTAINERS_CONF", "CONTAINERS_CONF_OVERRIDE"} {
 		settings = append(settings, u.env[name])
 	}

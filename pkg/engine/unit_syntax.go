@@ -3,8 +3,11 @@
 package engine
 
 import (
+	"errors"
 	"fmt"
+	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // place is the position of a text that was read.
@@ -24,31 +27,45 @@ func (p place) String() string {
 type setting struct {
 	section, name, value string
 	at                   place
+	unclear              error // why the value may differ
 }
 
+// blanks are the characters that systemd takes for white space.
+const blanks = " \t\n\r"
+
 // parseUnit returns the settings of a unit file. Like systemd, it skips lines that it does not understand, and
-// comments, even between continued lines. See systemd.syntax(7).
-func parseUnit(file string, text []byte) []setting {
+// comments, even between continued lines. It returns an error if systemd does not read the rest of the file. See
+// systemd.syntax(7).
+func parseUnit(file string, text []byte) ([]setting, error) {
 	var (
 		all     []setting
 		section string
 		joined  strings.Builder
 		begin   int
 	)
-	flush := func() {
-		line := strings.TrimSpace(joined.String())
+	flush := func() error {
+		line := strings.Trim(joined.String(), blanks)
 		joined.Reset()
-		if strings.HasPrefix(line, "[") && strings.HasSuffix(line, "]") {
-			section = line[1 : len(line)-1]
-		} else if name, value, ok := strings.Cut(line, "="); ok {
-			all = append(all, setting{section, strings.TrimSpace(name), strings.TrimSpace(value), place{file, begin}})
+		if strings.HasPrefix(line, "#") || strings.HasPrefix(line, ";") { // after a byte order mark
+			return nil
 		}
+		if header, ok := strings.CutPrefix(line, "["); ok {
+			if section, ok = strings.CutSuffix(header, "]"); !ok {
+				return fmt.Errorf("%s: systemd stops reading this file at the invalid line %q", place{file, begin}, line)
+			}
+		} else if name, value, ok := strings.Cut(line, "="); ok && name != "" {
+			name, value = strings.Trim(name, blanks), strings.Trim(value, blanks)
+			all = append(all, setting{section: section, name: name, value: value, at: place{file, begin}})
+		}
+		return nil
 	}
-	continued := false
-	for i, line := range strings.Split(string(text), "\n") {
-		line = strings.TrimSuffix(line, "\r")
-		if trimmed := strings.TrimLeft(line, " \t"); strings.HasPrefix(trimmed, "#") || strings.HasPrefix(trimmed, ";") {
+	continued, marked := false, false
+	for i, line := range unitLines(string(text)) {
+		if trimmed := strings.TrimLeft(line, blanks); strings.HasPrefix(trimmed, "#") || strings.HasPrefix(trimmed, ";") {
 			continue
+		}
+		if !marked {
+			line, marked = strings.CutPrefix(line, string(byteOrderMark))
 		}
 		if !continued {
 			begin = i + 1
@@ -59,10 +76,29 @@ func parseUnit(file string, text []byte) []setting {
 			joined.WriteByte(' ')
 			continue
 		}
-		flush()
+		if err := flush(); err != nil {
+			return all, err
+		}
 	}
-	flush()
-	return all
+	return all, flush()
+}
+
+// unitLines splits a text like systemd's read_line: also at a lone \r or NUL, but once at \r\n and \n\r.
+func unitLines(text string) []string {
+	const ends = "\n\r\x00"
+	var lines []string
+	for text != "" {
+		at := strings.IndexAny(text, ends)
+		if at < 0 {
+			return append(lines, text)
+		}
+		next := at + 1
+		if text[at] != 0 && next < len(text) && text[next] != text[at] && strings.IndexByte(ends, text[next]) >= 0 {
+			next++
+		}
+		lines, text = append(lines, text[:at]), text[next:]
+	}
+	return lines
 }
 
 // cutContinuation reports whether a line continues in the next one: it ends with a backslash that is not escaped.
@@ -74,83 +110,6 @@ func cutContinuation(line string) (string, bool) {
 	return line[:len(line)-1], true
 }
 
-// parseEnvironment returns the assignments of an environment file. See EnvironmentFile= in systemd.exec(5).
-func parseEnvironment(file string, text []byte) []setting {
-	var all []setting
-	rest, line := string(text), 1
-	for rest != "" {
-		at := place{file, line}
-		trimmed := strings.TrimLeft(rest, " \t")
-		if strings.HasPrefix(trimmed, "#") || strings.HasPrefix(trimmed, ";") {
-			// If a backslash ends a comment, the comment continues in the next line.
-			for rest != "" {
-				var comment string
-				comment, rest, _ = strings.Cut(rest, "\n")
-				line++
-				if _, continued := cutContinuation(comment); !continued {
-					break
-				}
-			}
-			continue
-		}
-		equals, newline := strings.IndexByte(rest, '='), strings.IndexByte(rest, '\n')
-		if equals < 0 || newline >= 0 && newline < equals {
-			_, rest, _ = strings.Cut(rest, "\n")
-			line++
-			continue
-		}
-		name := strings.TrimSpace(rest[:equals])
-		value, read := environmentValue(rest[equals+1:])
-		line += strings.Count(rest[:equals+1+read], "\n")
-		rest = rest[equals+1+read:]
-		if isVariable(name) {
-			all = append(all, setting{name: name, value: value, at: at})
-		}
-	}
-	return all
-}
-
-// environmentValue returns the value at the start of a text, and its length including the end of its line.
-func environmentValue(text string) (value string, read int) {
-	var b strings.Builder
-	quote := byte(0)
-	kept := 0 // length of the value up to its last byte that is quoted or not blank
-	started := false
-	for i := 0; i < len(text); i++ {
-		c := text[i]
-		switch {
-		case c == '\\' && quote != '\'' && i+1 < len(text):
-			i++
-			started = true
-			if text[i] == '\n' {
-				continue
-			}
-			if quote == '"' && !strings.ContainsRune("\"\\`$", rune(text[i])) {
-				b.WriteByte('\\')
-			}
-			b.WriteByte(text[i])
-			kept = b.Len()
-		case quote != 0 && c == quote:
-			quote = 0
-		case quote != 0:
-			b.WriteByte(c)
-			kept = b.Len()
-		case c == '"' || c == '\'':
-			quote, started = c, true
-		case c == '\n':
-			return b.String()[:kept], i + 1
-		case !started && (c == ' ' || c == '\t' || c == '\r'):
-		default:
-			b.WriteByte(c)
-			started = true
-			if c != ' ' && c != '\t' && c != '\r' {
-				kept = b.Len()
-			}
-		}
-	}
-	return b.String()[:kept], len(text)
-}
-
 func isVariable(name string) bool {
 	for i, c := range name {
 		if c != '_' && (c < 'A' || c > 'Z') && (c < 'a' || c > 'z') && (i == 0 || c < '0' || c > '9') {
@@ -160,63 +119,112 @@ func isVariable(name string) bool {
 	return name != ""
 }
 
-// words splits at white space like systemd: quotes may enclose words or parts of them, and a backslash escapes.
-func words(text string) []string {
-	var (
-		found []string
-		word  strings.Builder
-		quote byte
-		open  bool
-	)
+// quoting says how a text is split into words. Words are separated by white space; quotes enclose words or parts of
+// them.
+type quoting struct {
+	escapes bool // a backslash begins an escape as in C; otherwise the next character is kept
+	unknown bool // unknown escapes are kept; otherwise they are an error
+	open    bool // the end of the text closes quotes; otherwise that is an error
+}
+
+// The ways in which systemd splits texts.
+var (
+	assignments = quoting{escapes: true}
+	commandLine = quoting{escapes: true, unknown: true}
+	names       = quoting{}
+	expansion   = quoting{open: true} // of $NAME
+)
+
+var (
+	errOpenQuote = errors.New("unbalanced quotes")
+	errEscape    = errors.New("unknown escape")
+)
+
+// words splits a text. It also returns the words before an error.
+func (q quoting) words(text string) ([]string, error) {
+	var found []string
+	for {
+		word, rest, ok, err := q.word(text)
+		if !ok || err != nil {
+			return found, err
+		}
+		found, text = append(found, word), rest
+	}
+}
+
+// word returns the first word of a text, and the text after it and the white space. It returns false if there is none.
+// It follows extract_first_word of systemd.
+func (q quoting) word(text string) (word, rest string, ok bool, err error) {
+	text = strings.TrimLeft(text, blanks)
+	if text == "" {
+		return "", "", false, nil
+	}
+	var b strings.Builder
+	quote := byte(0)
 	for i := 0; i < len(text); i++ {
-		c := text[i]
-		switch {
-		case c == '\\' && i+1 < len(text):
-			char, length := unescape(text[i+1:])
-			word.WriteString(char)
+		switch c := text[i]; {
+		case c == '\\' && i+1 == len(text):
+			switch {
+			case q.unknown && quote == 0:
+				b.WriteByte(c)
+			case !q.open:
+				return "", "", false, errEscape
+			}
+			return b.String(), "", true, nil
+		case c == '\\':
+			meaning, length := text[i+1:i+2], 1
+			if q.escapes {
+				if meaning, length = unescape(text[i+1:]); length == 0 && !q.unknown {
+					return "", "", false, errEscape
+				} else if length == 0 {
+					meaning, length = text[i:i+2], 1
+				}
+			}
+			b.WriteString(meaning)
 			i += length
-			open = true
 		case quote != 0 && c == quote:
 			quote = 0
 		case quote == 0 && (c == '"' || c == '\''):
-			quote, open = c, true
-		case quote == 0 && strings.IndexByte(" \t\n\r", c) >= 0:
-			if open {
-				found = append(found, word.String())
-				word.Reset()
-				open = false
-			}
+			quote = c
+		case quote == 0 && strings.IndexByte(blanks, c) >= 0:
+			return b.String(), strings.TrimLeft(text[i:], blanks), true, nil
 		default:
-			word.WriteByte(c)
-			open = true
+			b.WriteByte(c)
 		}
 	}
-	if open {
-		found = append(found, word.String())
+	if quote != 0 && !q.open {
+		return "", "", false, errOpenQuote
 	}
-	return found
+	return b.String(), "", true, nil
 }
 
-// escapes maps the escapes of one letter. See systemd.service(5).
-var escapes = map[byte]string{'a': "\a", 'b': "\b", 'f': "\f", 'n': "\n", 'r': "\r", 't': "\t", 'v': "\v", 's': " "}
+// escapes maps the escapes of one letter. See systemd.syntax(7).
+var escapes = map[byte]string{
+	'a': "\a", 'b': "\b", 'f': "\f", 'n': "\n", 'r': "\r", 't': "\t", 'v': "\v", 's': " ", '\\': `\`, '"': `"`, '\'': "'",
+}
 
-// unescape returns the meaning of a backslash and the text after it, and the length of that text.
+// unescape returns the meaning of the text after a backslash, and the length of the escape, 0 if it is unknown.
 func unescape(text string) (string, int) {
 	if char, ok := escapes[text[0]]; ok {
 		return char, 1
 	}
 	for _, number := range []struct {
-		prefix, format string
-		digits         int
-	}{{"x", "%2x", 2}, {"", "%3o", 3}} {
+		prefix             string
+		digits, base, bits int
+	}{{"x", 2, 16, 8}, {"", 3, 8, 8}, {"u", 4, 16, 32}, {"U", 8, 16, 32}} {
 		digits, ok := strings.CutPrefix(text, number.prefix)
-		var value int
 		if !ok || len(digits) < number.digits {
 			continue
 		}
-		if n, err := fmt.Sscanf(digits[:number.digits], number.format, &value); n == 1 && err == nil && value > 0 && value < 256 {
+		value, err := strconv.ParseUint(digits[:number.digits], number.base, number.bits)
+		switch {
+		case err != nil || value == 0:
+		case number.bits == 8:
 			return string([]byte{byte(value)}), len(number.prefix) + number.digits
+		case number.prefix == "U" && !utf8.ValidRune(rune(value)):
+		default:
+			return string(rune(value)), len(number.prefix) + number.digits
 		}
 	}
-	return text[:1], 1
+	return "", 0
 }

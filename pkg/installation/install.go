@@ -266,11 +266,14 @@ func kinds() string {
 // engines returns the engines to install for. If the user did not ask for an engine by name and it cannot be
 // configured, engines leaves it out.
 func (h Host) engines(kind engine.Kind, report *Report) ([]engine.Engine, error) {
-	found, problem := engine.Detect(h.engine())
+	var kinds []engine.Kind
+	if kind != "" {
+		kinds = append(kinds, kind)
+	}
+	found, problem := engine.Detect(h.engine(), kinds...)
 	var engines []engine.Engine
 	for _, e := range found {
 		switch {
-		case kind != "" && e.Kind != kind:
 		case kind == "" && e.Binary == "":
 			report.Notes = append(report.Notes, fmt.Sprintf("%s is left unchanged: its configuration exists, but its program does not", e))
 		default:
