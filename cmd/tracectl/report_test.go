@@ -55,7 +55,7 @@ the loaded programs, all recordings and these files would be kept:
 		{"kept", uninstalledText(installation.Report{Kept: []installation.Kept{
 			{Engine: "containerd", Paths: []string{"/shim"}, Containers: many[:1]},
 			{Engine: "docker", Paths: []string{"/shim", "/daemon.json"}, Containers: many, Command: "reload"},
-			{Engine: "crio", Paths: []string{"/shim"}, Mentions: []engine.Mention{{At: "/zz.conf:2", Text: "runtime_path = \"/shim\""}}},
+			{Engine: "crio", Paths: []string{"/shim"}, Mentions: []engine.Mention{{At: "/zz.conf:2", Text: "path = \"/shim\""}}},
 		}}), `nothing to change
 kept for containerd until 1 container that runc-trace started is removed:
   default/web-0/app (0123456789ab)
@@ -72,7 +72,7 @@ kept for docker until it loads its configuration (reload), and 34 containers tha
   default/web-9/app (0123456789ab)
   and 24 more (-o json has them all)
 kept for crio until these lines no longer name runc-trace (tracectl did not write them):
-  /zz.conf:2: runtime_path = "/shim"
+  /zz.conf:2: path = "/shim"
 the loaded programs, all recordings and these files are kept:
   /shim
   /daemon.json

@@ -37,9 +37,10 @@ engine calls it to start, enter, signal and delete them. An engine needs it unti
 restarted with its restored configuration. It also needs it if a line that install did
 not write names it, such as dockerd's flag --default-runtime=runc-trace. Until then,
 uninstall keeps the files that they need and lists them with the reason, the programs
-stay loaded with all recordings, and the exit code is 5. Run uninstall again later to remove the rest, or use --force to remove it now. --wait
-retries every ten seconds, and prints what it waits for when that changes. --check
-changes nothing; its exit code is 5 if anything is left.
+stay loaded with all recordings, and the exit code is 5. Run uninstall again later to
+remove the rest, or use --force to remove it now. --wait retries every ten seconds, and
+prints what it waits for when that changes. --check changes nothing; its exit code is 5
+if anything is left.
 
 With --restart, or --restart-command if systemd does not run the engines, the exit code
 is 1 if an engine does not work within a minute. With --host, this works on the host

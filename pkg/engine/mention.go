@@ -75,10 +75,12 @@ func (s *search) ask(h Host, e Engine, shims []string) {
 		if !slices.Contains(s.names, program) {
 			s.names = append(s.names, program)
 		}
-		s.other = append(s.other, Mention{e.Config, fmt.Sprintf("its runtime %q calls %s", name, program)})
+		text := terminal.String(fmt.Sprintf("its runtime %q calls %s", name, program))
+		s.other = append(s.other, Mention{e.Config, text})
 	}
 	if known.name == addedRuntime && s.lacking {
-		s.other = append(s.other, Mention{e.Config, fmt.Sprintf("its default runtime is %q, which nothing defines", addedRuntime)})
+		text := fmt.Sprintf("its default runtime is %q, which nothing defines", addedRuntime)
+		s.other = append(s.other, Mention{e.Config, text})
 	}
 }
 
@@ -196,7 +198,7 @@ func wholeNames(text []byte, name string) func(yield func(int) bool) {
 
 // inPath reports whether a character next to a path belongs to it. A word such as --add-runtime=x=/path ends before it.
 func inPath(c byte) bool {
-	return c == '/' || c == '.' || c == '-' || c == '_' || '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
+	return strings.IndexByte("/.-_", c) >= 0 || '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
 }
 
 // scriptMax limits the size in bytes of a script that is searched.

@@ -135,16 +135,6 @@ type Engine struct {
 	Taken  string            // how it loaded its new configuration, "" if it has not
 }
 
-// Kept is a reason why some files were not removed.
-type Kept struct {
-	Engine     string             // the engine that needs them
-	Paths      []string           // files that it needs
-	Containers []engine.Container // containers made through the shim
-	Own        []engine.Container // those of them that belong to the pod of this process
-	Command    string             // command to run first, if there are no containers
-	Mentions   []engine.Mention   // places that are not ours and make the engine need runc-trace
-}
-
 // shims returns all paths by which engines of this host may call the shim.
 func shims(recorded []hostfile.Recorded) []string {
 	var paths []string

@@ -22,14 +22,20 @@ import (
 func TestKeptForMentions(t *testing.T) { synctest.Test(t, testKeptForMentions) }
 
 func testKeptForMentions(t *testing.T) {
-	const dropin = "etc/systemd/system/docker.service.d/mine.conf"
 	for _, test := range []struct {
 		name, file, text, at string
 		engine               engine.Kind
 		paths                []string // besides our own
 	}{
-		{"a flag", dropin, "[Service]\nExecStart=\nExecStart=/usr/bin/dockerd --default-runtime=runc-trace\n", ":3", engine.Docker, []string{"/etc/docker/daemon.json"}},
-		{"an engine that was not installed for", "etc/crio/crio.conf.d/zz.conf", "[crio.runtime.runtimes.crun]\nruntime_path = \"" + shim + "\"\n", ":2", engine.CRIO, nil},
+		{
+			"a flag", "etc/systemd/system/docker.service.d/mine.conf",
+			"[Service]\nExecStart=\nExecStart=/usr/bin/dockerd --default-runtime=runc-trace\n", ":3",
+			engine.Docker, []string{"/etc/docker/daemon.json"},
+		},
+		{
+			"an engine that was not installed for", "etc/crio/crio.conf.d/zz.conf",
+			"[crio.runtime.runtimes.crun]\nruntime_path = \"" + shim + "\"\n", ":2", engine.CRIO, nil,
+		},
 	} {
 		m := newMachine(t, engine.Docker, engine.CRIO)
 		before := m.tree()
@@ -58,7 +64,8 @@ func testKeptForMentions(t *testing.T) {
 			}
 		}
 		forced, err := m.host().Uninstall(t.Context(), Removal{DryRun: true, Force: true})
-		if notes := strings.Join(forced.Notes, "\n"); err != nil || len(forced.Kept) > 0 || !strings.Contains(notes, test.file+test.at) {
+		notes := strings.Join(forced.Notes, "\n")
+		if err != nil || len(forced.Kept) > 0 || !strings.Contains(notes, test.file+test.at) {
 			t.Errorf("%s, by force: %v, %+v", test.name, err, forced)
 		}
 		if err := os.RemoveAll(filepath.Join(m.root, filepath.Dir(test.file))); err != nil {
@@ -77,7 +84,8 @@ func testKeptForRunning(t *testing.T) {
 	before := m.tree()
 	m.install(request(t, "one", Request{Kind: engine.Docker}))
 	m.started["/usr/bin/containerd"] = time.Now().Add(-time.Hour)
-	m.says["crictl info"] = `{"containerd": {"defaultRuntimeName": "mine", "runtimes": {"mine": {"options": {"BinaryName": "` + shim + `"}}}}}`
+	m.says["crictl info"] = `{"containerd": {"defaultRuntimeName": "mine",
+		"runtimes": {"mine": {"options": {"BinaryName": "` + shim + `"}}}}}`
 	want := []Kept{{Engine: "containerd", Paths: ownPaths, Command: "systemctl restart containerd.service"}}
 	for _, r := range []Removal{{DryRun: true}, {}} {
 		if diff := cmp.Diff(want, m.uninstall(r).Kept, cmpopts.EquateEmpty()); diff != "" {

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"path"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/runc-trace/runc-trace/pkg/engine"
@@ -100,11 +99,6 @@ func (u *uninstallation) unfinished() error {
 	return fmt.Errorf("%w; the files that they need are kept: correct that, and run tracectl uninstall again", &u.left)
 }
 
-// keeps reports whether a file is kept for an engine.
-func (u *uninstallation) keeps(r hostfile.Recorded) bool {
-	return slices.ContainsFunc(u.report.Kept, func(k Kept) bool { return slices.Contains(k.Paths, r.Path) })
-}
-
 func everything(hostfile.Recorded) bool { return true }
 
 // isOwn reports whether a file belongs to no engine.
@@ -139,7 +133,8 @@ func (u *uninstallation) engine(ctx context.Context, e engine.Engine) error {
 		u.report.Kept = append(u.report.Kept, Kept{Engine: e.String(), Paths: u.paths(forEngine(e)), Mentions: mentions})
 		return nil
 	} else if len(mentions) > 0 {
-		u.report.Notes = append(u.report.Notes, fmt.Sprintf("%s still needs runc-trace, and may not start containers without it: see %s", e, mentions[0].At))
+		note := fmt.Sprintf("%s still needs runc-trace, and may not start containers without it: see %s", e, mentions[0].At)
+		u.report.Notes = append(u.report.Notes, note)
 	}
 	before := len(u.left.Files)
 	changes, err := u.release(e, interim)
@@ -188,21 +183,6 @@ func (u *uninstallation) engine(ctx context.Context, e engine.Engine) error {
 	return nil
 }
 
-// mentions returns the places that are not ours and make an engine need runc-trace, also when its files are restored.
-func (u *uninstallation) mentions(e engine.Engine) ([]engine.Mention, error) {
-	undone, err := u.store.Outcome(forEngine(e), u.DiscardEdits)
-	if err != nil {
-		return nil, err
-	}
-	programs := u.paths(func(r hostfile.Recorded) bool { return r.For == forShim && path.Base(r.Path) == tracectlName })
-	for _, shim := range u.shims {
-		if !slices.Contains(programs, shim) {
-			programs = append(programs, shim)
-		}
-	}
-	return e.Mentions(u.Host.engine(), undone, programs), nil
-}
-
 // paths returns the paths of the chosen files.
 func (u *uninstallation) paths(chosen func(hostfile.Recorded) bool) []string {
 	var paths []string
@@ -226,71 +206,6 @@ func (u *uninstallation) forget(ctx context.Context, e engine.Engine) {
 		}
 	}
 	u.report.Notes = append(u.report.Notes, fmt.Sprintf("%s offers the removed runtime runc-trace until it is restarted: containers that request it do not start", e))
-}
-
-// own returns those of the containers that belong to the pod of this process.
-func (u *uninstallation) own(containers []engine.Container) []engine.Container {
-	var own []engine.Container
-	for _, c := range containers {
-		id := path.Base(c.ID)
-		if slices.ContainsFunc(u.Self, func(name string) bool {
-			name = strings.TrimSuffix(name, ".scope")
-			return name == id || strings.HasSuffix(name, "-"+id)
-		}) {
-			own = append(own, c)
-		}
-	}
-	return own
-}
-
-// stale reports whether a running engine may still call the shim, regardless of its current configuration.
-func (u *uninstallation) stale(ctx context.Context, e engine.Engine) bool {
-	if !u.live() {
-		return false
-	}
-	applied, marked := u.store.Marked(appliedMark + e.String())
-	if !marked {
-		return u.runsShim(ctx, e)
-	}
-	if started, running := u.Started(e.Binary); running && started.Before(applied) && !e.Rereads() {
-		return u.runsShim(ctx, e) // it has never read the changed one, but may have had another
-	}
-	restored, marked := u.store.Marked(restoredMark + e.String())
-	if !marked {
-		restored = time.Now()
-	}
-	return u.Host.stale(ctx, e, restored, u.shims, func(use engine.Use) bool { return !use.Default })
-}
-
-// runsShim reports whether a running engine says that it calls the shim. Docker also lists runtimes that it no longer
-// has in its files, so only its default counts.
-func (u *uninstallation) runsShim(ctx context.Context, e engine.Engine) bool {
-	if _, running := u.Started(e.Binary); !running {
-		return false
-	}
-	use, asked, err := e.RunsShim(ctx, u.Host.engine(), u.shims)
-	return err == nil && asked && (use.Default || len(use.Runtimes) > 0 && !e.KeepsDefault())
-}
-
-// interimFile returns Docker's configuration for as long as it has containers that need the shim, or uses our runtime
-// as its default. Docker replaces its default only if its configuration names another one. Other engines need no such
-// file.
-func (u *uninstallation) interimFile(e engine.Engine) ([]hostfile.File, error) {
-	if !e.KeepsDefault() {
-		return nil, nil
-	}
-	before, recorded, err := u.store.Undone(e.Config, u.DiscardEdits)
-	if err != nil || !recorded {
-		return nil, err
-	}
-	for _, shim := range u.shims {
-		// If the configuration cannot be read, Docker does not use it either.
-		if use, err := e.UsesShim(u.Host.engine(), []string{shim}); err == nil && len(use.Runtimes) > 0 {
-			f, err := e.Keep(u.Host.engine(), before, shim)
-			return []hostfile.File{{Path: f.Path, Data: f.Data, Mode: f.Mode, For: e.String()}}, err
-		}
-	}
-	return nil, nil
 }
 
 // release restores an engine's files, or writes the interim file, and returns the changes of the interim file.
@@ -391,15 +306,6 @@ func (u *uninstallation) rest(ctx context.Context) error {
 		return err
 	}
 	return u.daemonReload(ctx)
-}
-
-// keep lists the kept files in the report, by reason.
-func (u *uninstallation) keep() {
-	shim := u.paths(func(r hostfile.Recorded) bool { return r.For == forShim })
-	for i := range u.report.Kept {
-		k := &u.report.Kept[i]
-		k.Paths = append(slices.Clone(shim), k.Paths...)
-	}
 }
 
 // stop stops the tracing.
