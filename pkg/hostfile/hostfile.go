@@ -24,7 +24,7 @@ var ErrBusy = errors.New("another install or uninstall is running: try again lat
 
 // File is a file as it should be.
 type File struct {
-	Path string      // absolute, as the host sees it; symbolic links are followed
+	Path string      // absolute, as the host sees it; symbolic links are followed, hard links are refused
 	Data []byte      // contents of a regular file
 	Mode fs.FileMode // of a new regular file; an existing one keeps its own
 	Link string      // target of a symbolic link, which replaces a link at Path; Data and Mode are then unused
@@ -154,10 +154,13 @@ func (s *Store) plan(files []File) ([]change, error) {
 		after := contents{state: f.state(), data: f.Data}
 		if f.Link != "" {
 			after.data = nil
-		} else if before.Kind == kindFile {
-			after.Mode, after.UID, after.GID, after.Xattrs = before.Mode, before.UID, before.GID, before.Xattrs
 		}
+		after = after.owned(before)
 		if !before.same(after.state) {
+			if before.links > 1 && s.journal.find(host) == nil {
+				return nil, fmt.Errorf("writing %s: it has %d hard links, and the others would keep the old contents; "+
+					"make it a file of its own: cp -a %s %s.new && mv %s.new %s", host, before.links, host, host, host, host)
+			}
 			changes = append(changes, change{path: host, real: real, owner: f.For, base: f.Base, before: before, after: after})
 		}
 	}
@@ -337,7 +340,7 @@ func (s *Store) takeBack(c change) error {
 		return err
 	}
 	if now.same(c.after.state) {
-		return s.place(c.real, c.before, true)
+		return s.place(c.real, c.before.owned(now), true)
 	}
 	// The file was edited in the meantime.
 	result, err := s.invert(Recorded{c.path, c.owner}, c.before, c.after, now)
@@ -363,9 +366,6 @@ func (s *Store) resolve(path string, follow bool) (host, real string, err error)
 	real = filepath.Join(real, base)
 	return s.hostPaths([]string{real})[0], real, nil
 }
-
-// real returns the location of a path of the journal, which contains no symbolic links.
-func (s *Store) real(host string) string { return filepath.Join(s.root, host) }
 
 // hostPaths converts paths to how the host sees them.
 func (s *Store) hostPaths(real []string) []string {

@@ -203,13 +203,14 @@ func (s *Store) kept(of state) (contents, error) {
 	if err != nil {
 		return c, err
 	}
-	if c.data, err = regular.Read(path, regular.Program); err != nil {
-		return c, err
+	data, err := regular.Read(path, regular.Program)
+	if err == nil && digest(data) != of.Digest {
+		err = fmt.Errorf("%s was changed", path)
 	}
-	if digest(c.data) != of.Digest {
-		return c, fmt.Errorf("%s was changed: it is not the original that was kept", path)
+	if err == nil {
+		c.data = data
 	}
-	return c, nil
+	return c, err
 }
 
 // tidy removes contents to which the journal does not refer. If the journal is empty, tidy removes it and its

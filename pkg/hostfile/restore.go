@@ -5,7 +5,6 @@ package hostfile
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -33,10 +32,13 @@ func (s *Store) Undone(path string, discard bool) (data []byte, recorded bool, e
 	if err != nil {
 		return nil, false, err
 	}
-	list, err := s.planRestore(func(r Recorded) bool {
+	list, left, err := s.planRestore(func(r Recorded) bool {
 		_, at, err := s.resolve(r.Path, true)
 		return err == nil && at == real
 	}, discard)
+	if err == nil {
+		err = left.orNil()
+	}
 	if err != nil || len(list) == 0 {
 		return nil, false, err
 	}
@@ -44,9 +46,12 @@ func (s *Store) Undone(path string, discard bool) (data []byte, recorded bool, e
 }
 
 // Outcome returns the contents that Restore would leave in the chosen files, by path without symbolic links; nil for no
-// file.
+// file. The error is a *LeftError if some of them cannot be restored.
 func (s *Store) Outcome(chosen func(Recorded) bool, discard bool) (map[string][]byte, error) {
-	list, err := s.planRestore(chosen, discard)
+	list, left, err := s.planRestore(chosen, discard)
+	if err == nil {
+		err = left.orNil()
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -90,15 +95,16 @@ type restoration struct {
 	whole    bool   // the original is restored, with its times
 	keep     bool   // keep a copy of the edits, which would be lost
 	link     string // path of a new symbolic link to the file, which is removed with it
+	lost     error  // why the file cannot be restored
 }
 
-// PlanRestore returns the changes that Restore would make.
+// PlanRestore returns the changes that Restore would make. The error is a *LeftError if originals were lost.
 func (s *Store) PlanRestore(chosen func(Recorded) bool, discard bool) ([]Change, error) {
-	list, err := s.planRestore(chosen, discard)
+	list, left, err := s.planRestore(chosen, discard)
 	if err != nil {
 		return nil, err
 	}
-	return restored(list), nil
+	return restored(list), left.orNil()
 }
 
 // restored returns the changes, including edited files that need none.
@@ -120,20 +126,23 @@ func restored(list []restoration) []Change {
 }
 
 // planRestore plans the chosen files, most recently written first.
-func (s *Store) planRestore(chosen func(Recorded) bool, discard bool) ([]restoration, error) {
+// left lists the files whose originals were lost.
+func (s *Store) planRestore(chosen func(Recorded) bool, discard bool) ([]restoration, *LeftError, error) {
 	var list []restoration
+	left := new(LeftError)
 	var edited []Edited
 	planned := make(map[string]contents) // by real path: symbolic links can make two paths of the journal one file
 	for _, r := range slices.Backward(s.journal.Files) {
 		if !chosen(Recorded{r.Path, r.For}) {
 			continue
 		}
-		one, problem, err := s.planOne(r, discard, planned)
-		if err != nil {
-			return nil, err
-		}
+		one, problem := s.planOne(r, discard, planned)
 		if problem != nil {
 			edited = append(edited, *problem)
+			continue
+		}
+		if one.lost != nil {
+			left.Add(Left{r.Path, one.lost})
 			continue
 		}
 		list = append(list, one)
@@ -141,53 +150,72 @@ func (s *Store) planRestore(chosen func(Recorded) bool, discard bool) ([]restora
 	}
 	if len(edited) > 0 {
 		slices.Reverse(edited)
-		return nil, &EditedError{edited}
+		return nil, nil, &EditedError{edited}
 	}
-	return list, nil
+	return list, left, nil
 }
 
 // planOne plans how to restore one file.
-func (s *Store) planOne(r record, discard bool, planned map[string]contents) (one restoration, problem *Edited, err error) {
-	// A link of ours is examined itself. A link that replaced a file of ours is followed.
-	host, real, err := s.resolve(r.Path, !r.isLink())
+func (s *Store) planOne(r record, discard bool, planned map[string]contents) (one restoration, problem *Edited) {
+	// A link of ours is examined itself. A link that replaced a file of ours is followed. Its directory may have moved
+	// and left a link.
+	_, link, err := s.resolve(r.Path, false)
+	host, real := "", ""
+	if err == nil {
+		host, real, err = s.resolve(r.Path, !r.isLink())
+	}
 	if err != nil {
-		return one, &Edited{Path: r.Path, Err: err}, nil
+		return one, &Edited{Path: r.Path, Err: err}
 	}
 	one = restoration{change: change{path: host, real: real, owner: r.For}, recorded: r.Path}
-	if real != s.real(r.Path) {
-		one.link = s.real(r.Path)
+	if real != link {
+		one.link = link
 	}
 	var known bool
 	if one.before, known = planned[real]; !known {
 		if one.before, err = capture(real); err != nil && !errors.Is(err, errOther) {
-			return one, &Edited{Path: r.Path, Err: err}, nil
+			return one, &Edited{Path: r.Path, Err: err}
 		}
 	}
 	now := one.before
 	one.edited = r.edited(now.state)
+	original, damage := s.kept(r.Original)
+	if damage != nil {
+		one.lost = s.lost(r, now, damage)
+		one.after = now
+		return one, nil
+	}
 	if one.link == "" && !one.edited {
 		one.whole = true
-		one.after, err = s.kept(r.Original)
-		return one, nil, orFinding(r.Path, err)
+		one.after = original.owned(now)
+		return one, nil
 	}
 	if one.after, err = s.without(r, now); err == nil {
-		one.keep = one.edited && (one.after.Kind != kindFile || !isText(one.after.data))
-		return one, nil, nil
+		replaced := one.after.Kind == kindFile && one.after.same(r.Original) && !isText(one.after.data)
+		one.keep = one.edited && (one.after.Kind != kindFile || replaced)
+		return one, nil
 	}
 	if !discard {
-		text, diffErr := s.edits(r, now)
-		return one, &Edited{Path: r.Path, Err: err, Diff: text}, diffErr
+		return one, &Edited{Path: r.Path, Err: err, Diff: s.edits(r, now)}
 	}
 	one.whole, one.keep = true, true
-	one.after, err = s.kept(r.Original)
-	return one, nil, orFinding(r.Path, err)
+	one.after = original
+	return one, nil
 }
 
-func orFinding(path string, err error) error {
-	if err == nil {
+// lost returns an error about a file whose original was lost, unless nothing of ours is left in the file.
+func (s *Store) lost(r record, now contents, damage error) error {
+	if now.Kind != kindFile || r.isLink() || now.same(r.Original) {
 		return nil
 	}
-	return fmt.Errorf("finding the original of %s: %w", path, err)
+	if s.inverse != nil && r.edited(now.state) {
+		result, err := s.inverse(Recorded{r.Path, r.For}, nil, nil, now.data)
+		if err == nil && result != nil && string(result) == string(now.data) {
+			return nil
+		}
+	}
+	return fmt.Errorf("restoring %s: its original was lost: %w; put that back, or take runc-trace out of the file by hand",
+		r.Path, damage)
 }
 
 // without returns the current contents of an edited file, without the contents that Apply wrote.
@@ -206,9 +234,7 @@ func (s *Store) without(r record, now contents) (contents, error) {
 	if len(r.Written) > 0 {
 		written.state = r.Written[len(r.Written)-1]
 	}
-	if written, err = s.kept(written.state); err != nil && !errors.Is(err, fs.ErrNotExist) { // only text is kept
-		return now, err
-	}
+	written, _ = s.kept(written.state) // without contents if they were lost: only text is kept
 	return s.invert(Recorded{r.Path, r.For}, original, written, now)
 }
 
@@ -236,38 +262,33 @@ func (s *Store) invert(f Recorded, original, written, now contents) (contents, e
 }
 
 // edits shows the edits of a file since it was written.
-func (s *Store) edits(r record, now contents) (string, error) {
+func (s *Store) edits(r record, now contents) string {
 	written := contents{state: r.Original}
 	if len(r.Written) > 0 {
 		written.state = r.Written[len(r.Written)-1]
 	}
-	kept, err := s.kept(written.state)
-	switch {
-	case errors.Is(err, fs.ErrNotExist): // not text
-		return note(r.Path, written, now), nil
-	case err != nil:
-		return "", err
+	if kept, err := s.kept(written.state); err == nil {
+		if text := unified(r.Path, kept, now); text != "" {
+			return text
+		}
 	}
-	if text := unified(r.Path, kept, now); text != "" {
-		return text, nil
-	}
-	return note(r.Path, written, now), nil
+	return note(r.Path, written, now) // not text
 }
 
-// Restore restores the chosen files byte for byte to their state before the first Apply, with modes, owners,
-// attributes and times. It removes empty directories that were created for them. It returns the changes it made.
+// Restore restores the chosen files byte for byte to their state before the first Apply, with their times. A file that
+// exists keeps its current mode, owner and attributes. It removes empty directories that were created for them. It returns the changes it made.
 //
 // An edited file loses only the contents that Apply wrote. If none of them are left, Restore leaves the file alone. If
 // they cannot be removed from some file, Restore changes nothing and returns an *EditedError. If discard is set,
 // Restore writes the original over that file instead. Edits that would be lost are kept below StateDir, in edited.
 //
-// If a file cannot be written, the others are still restored. The *LeftError names it, and it stays in the journal.
+// If a file cannot be written, or its original was lost, the others are still restored. The *LeftError names it, and it
+// stays in the journal.
 func (s *Store) Restore(chosen func(Recorded) bool, discard bool) ([]Change, error) {
-	list, err := s.planRestore(chosen, discard)
+	list, left, err := s.planRestore(chosen, discard)
 	if err != nil {
 		return nil, err
 	}
-	var left LeftError
 	for _, r := range list {
 		if err := s.restore(r); err != nil {
 			left.add(r.recorded, err)

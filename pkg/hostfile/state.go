@@ -53,7 +53,8 @@ func (s state) same(other state) bool {
 // contents is a state with the contents of the file.
 type contents struct {
 	state
-	data []byte
+	data  []byte
+	links uint64 // number of hard links, if captured
 }
 
 func digest(data []byte) string {
@@ -64,11 +65,25 @@ func digest(data []byte) string {
 // textMax is the size in bytes from which contents are taken for a program.
 const textMax = 1 << 20
 
-// isText reports whether contents can be shown on a terminal, line by line.
+// byteOrderMark is what some editors write at the beginning of a file in UTF-8.
+const byteOrderMark = "\ufeff"
+
+// isText reports whether contents can be shown on a terminal, line by line. The lines may end as on Windows.
 func isText(data []byte) bool {
-	return len(data) < textMax && utf8.Valid(data) && !bytes.ContainsFunc(data, func(r rune) bool {
-		return !unicode.IsPrint(r) && r != '\n' && r != '\t'
-	})
+	if len(data) >= textMax || !utf8.Valid(data) {
+		return false
+	}
+	data = bytes.TrimPrefix(data, []byte(byteOrderMark))
+	data = bytes.ReplaceAll(data, []byte("\r\n"), []byte("\n"))
+	return !bytes.ContainsFunc(data, func(r rune) bool { return !unicode.IsPrint(r) && r != '\n' && r != '\t' })
+}
+
+// owned returns the contents with the permissions, owner and attributes of another file, if both are regular files.
+func (c contents) owned(as contents) contents {
+	if c.Kind == kindFile && as.Kind == kindFile {
+		c.Mode, c.UID, c.GID, c.Xattrs = as.Mode, as.UID, as.GID, as.Xattrs
+	}
+	return c
 }
 
 // capture reads the file at a path.
@@ -88,7 +103,7 @@ func capture(path string) (contents, error) {
 		c.Link, err = os.Readlink(path)
 		return c, err
 	case unix.S_IFREG:
-		c.Kind, c.Mode = kindFile, stat.Mode&0o7777
+		c.Kind, c.Mode, c.links = kindFile, stat.Mode&0o7777, uint64(stat.Nlink)
 	default:
 		return contents{state: state{Kind: kindOther}}, &fs.PathError{Op: "read", Path: path, Err: errOther}
 	}
@@ -253,8 +268,10 @@ func (s *Store) makeDirs(dirs []string, mode fs.FileMode) ([]string, error) {
 // error says why an empty directory could not be removed.
 func (s *Store) removeDirs(host []string) (stay []string, err error) {
 	for _, dir := range slices.Backward(host) {
-		path := s.real(dir)
-		problem := s.disk.step("rmdir " + path)
+		_, path, problem := s.resolve(dir, false) // it may have moved
+		if problem == nil {
+			problem = s.disk.step("rmdir " + path)
+		}
 		if problem == nil {
 			problem = unix.Rmdir(path)
 		}

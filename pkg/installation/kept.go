@@ -4,6 +4,7 @@ package installation
 
 import (
 	"context"
+	"errors"
 	"path"
 	"slices"
 	"strings"
@@ -31,6 +32,10 @@ func (u *uninstallation) keeps(r hostfile.Recorded) bool {
 // mentions returns the places that are not ours and make an engine need runc-trace, also when its files are restored.
 func (u *uninstallation) mentions(e engine.Engine) ([]engine.Mention, error) {
 	undone, err := u.store.Outcome(forEngine(e), u.DiscardEdits)
+	var left *hostfile.LeftError
+	if errors.As(err, &left) {
+		return nil, nil // release reports it
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -95,6 +100,10 @@ func (u *uninstallation) interimFile(e engine.Engine) ([]hostfile.File, error) {
 		return nil, nil
 	}
 	before, recorded, err := u.store.Undone(e.Config, u.DiscardEdits)
+	var left *hostfile.LeftError
+	if errors.As(err, &left) {
+		return nil, nil // release reports it
+	}
 	if err != nil || !recorded {
 		return nil, err
 	}

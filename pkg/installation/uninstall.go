@@ -49,7 +49,8 @@ func (h Host) Uninstall(ctx context.Context, r Removal) (report Report, err erro
 	if len(recorded) == 0 {
 		return report, nil
 	}
-	if _, err := store.PlanRestore(everything, r.DiscardEdits); err != nil {
+	var left *hostfile.LeftError
+	if _, err := store.PlanRestore(everything, r.DiscardEdits); err != nil && !errors.As(err, &left) {
 		return report, err
 	}
 	u := uninstallation{Host: h, Removal: r, store: store, shims: shims(recorded), report: &report}
