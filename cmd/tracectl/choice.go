@@ -26,10 +26,10 @@ func warnOfChoice(stderr io.Writer, c *labels.Choice) {
 	}
 }
 
-// nothing reports that a filter matches no container. If no container has the requested name or ID, it returns an
-// error.
-func nothing(stderr io.Writer, filter *labels.Filter, output string) error {
-	if err := filter.Unmet(); err != nil {
+// nothing reports that a filter matches none of the known containers. If it names a namespace, pod or container that
+// does not exist, it returns an error.
+func nothing(stderr io.Writer, filter *labels.Filter, known []*labels.Container, output string) error {
+	if err := filter.Unmet(known); err != nil {
 		return err
 	}
 	if output != "json" && !filter.Everything() {

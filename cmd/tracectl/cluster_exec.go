@@ -6,7 +6,6 @@ import (
 	"bufio"
 	"context"
 	"fmt"
-	"io"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -54,17 +53,16 @@ func newClusterExec(cs *clusterSettings) *cobra.Command {
 		if len(args) == 0 && r.filter.AsksForID() {
 			args = []string{r.filter.Container.String()}
 		}
-		name, err := run.narrow(ctx, args, "container called", cs.filterArgs(c, "containers", "--all"))
-		if err != nil {
+		if err := run.narrow(ctx, args, "container called", cs.nameArgs(c, "containers", "--all")); err != nil {
 			return err
 		}
-		return run.execs(ctx, r, cs.nodeArgs(c, "exec", "--output=json"), name...)
+		return run.execs(ctx, r, cs.nodeArgs(c, "exec", "--output=json"), args...)
 	}
 	return c
 }
 
-// execs prints the execs of all nodes.
-func (run *clusterRun) execs(ctx context.Context, r *execRequest, args []string, name ...string) error {
+// execs prints the execs of all nodes. names has the name of a container, or nothing.
+func (run *clusterRun) execs(ctx context.Context, r *execRequest, args []string, names ...string) error {
 	defer run.status.end()
 	text := execText{columns: r.columns, json: r.output.word == "json", width: len("NODE")}
 	for _, node := range run.Nodes {
@@ -81,10 +79,8 @@ func (run *clusterRun) execs(ctx context.Context, r *execRequest, args []string,
 		if ago := r.since.ago(); ago > 0 {
 			args = append(args, fmt.Sprintf("--since=%v", ago))
 		}
-		if len(name) == 0 {
-			run.Nothing = exitNotFound
-		}
-		err := run.Sorted(ctx, append(args, name...), func(node string, event cluster.Object) error {
+		run.expectNothing(names, r.filter)
+		err := run.Sorted(ctx, append(args, operands(names)...), func(node string, event cluster.Object) error {
 			line, err := text.event(node, event)
 			if err != nil {
 				return err
@@ -95,8 +91,8 @@ func (run *clusterRun) execs(ctx context.Context, r *execRequest, args []string,
 		if problem := out.Flush(); problem != nil {
 			return problem
 		}
-		if err == nil && int(run.Without.Load()) == len(run.Nodes) {
-			return nothing(io.Discard, r.filter, "json")
+		if err == nil {
+			err = run.missing(names, "container called", r.filter)
 		}
 		return err
 	}
@@ -110,7 +106,7 @@ func (run *clusterRun) execs(ctx context.Context, r *execRequest, args []string,
 			if since > 0 {
 				all = append(all, fmt.Sprintf("--since=%v", since))
 			}
-			return append(all, name...)
+			return append(all, operands(names)...)
 		},
 		Text: text.event,
 		Write: func(text []byte) error {

@@ -104,14 +104,11 @@ func (l *listing[T]) print(c *cobra.Command, cs *clusterSettings, names, list []
 	}
 	args := cs.nodeArgs(c, append(command, "--output=json")...)
 	if list != nil {
-		name, err := run.narrow(ctx, names, l.what, cs.filterArgs(c, list...))
-		if err != nil {
+		if err := run.narrow(ctx, names, l.what, cs.nameArgs(c, list...)); err != nil {
 			return err
 		}
-		args = append(args, name...)
-		if len(names) == 0 {
-			run.Nothing = exitNotFound
-		}
+		args = append(args, operands(names)...)
+		run.expectNothing(names, l.filter)
 	}
 	var any bool
 	if l.output.word == "json" {
@@ -119,9 +116,13 @@ func (l *listing[T]) print(c *cobra.Command, cs *clusterSettings, names, list []
 	} else {
 		any, err = l.rows(ctx, run, c.OutOrStdout(), args)
 	}
-	if err == nil && !any && l.filter != nil {
-		return nothing(c.ErrOrStderr(), l.filter, l.output.word)
+	if err != nil || any || l.filter == nil {
+		return err
 	}
+	if err := run.missing(names, l.what, l.filter); err != nil || l.output.word == "json" || l.filter.Everything() {
+		return err
+	}
+	_, err = fmt.Fprintln(c.ErrOrStderr(), "tracectl: no container matches")
 	return err
 }
 

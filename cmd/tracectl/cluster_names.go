@@ -19,6 +19,11 @@ import (
 // known calls add with each container that the nodes list; add reports whether it keeps the container.
 func (run *clusterRun) known(ctx context.Context, list []string, add func(labels.Known) bool) error {
 	var kept held
+	defer func(before int) {
+		run.Nothing = before
+		run.Without.Store(0)
+	}(run.Nothing)
+	run.Nothing = exitNotFound
 	return run.Lines(ctx, list, func(node string, line []byte) error {
 		o, err := cluster.ParseObject(line)
 		if err != nil {
@@ -73,10 +78,10 @@ func (run *clusterRun) search(ctx context.Context, name, what string, list []str
 	return err
 }
 
-// narrow reduces the nodes to the one that has the objects of all names, and returns the arguments that request them.
-func (run *clusterRun) narrow(ctx context.Context, names []string, what string, list []string) ([]string, error) {
+// narrow reduces the nodes to the one that has the objects of a name, if there is a name.
+func (run *clusterRun) narrow(ctx context.Context, names []string, what string, list []string) error {
 	if len(names) == 0 {
-		return nil, nil
+		return nil
 	}
 	var target labels.Target
 	err := run.search(ctx, names[0], what, list, func(s *labels.Search) (err error) {
@@ -84,7 +89,7 @@ func (run *clusterRun) narrow(ctx context.Context, names []string, what string, 
 		return err
 	})
 	if err != nil {
-		return nil, err
+		return err
 	}
 	leave := func(nodes []cluster.Node) []cluster.Node {
 		return slices.DeleteFunc(slices.Clone(nodes), func(n cluster.Node) bool { return n.Name != target.Node })
@@ -95,16 +100,50 @@ func (run *clusterRun) narrow(ctx context.Context, names []string, what string, 
 		return leave(nodes), err
 	}
 	run.Nodes = leave(run.Nodes)
-	return []string{"--", names[0]}, nil
+	return nil
 }
 
-// filterArgs returns the arguments for a node's tracectl command that lists the containers chosen by a filter.
-func (cs *clusterSettings) filterArgs(c *cobra.Command, command ...string) []string {
+// operands returns the arguments that pass on names, which may begin with a dash.
+func operands(names []string) []string {
+	if len(names) == 0 {
+		return nil
+	}
+	return append([]string{"--"}, names...)
+}
+
+// expectNothing lets nodes find nothing, without counting that as a failure. A name was found on a node before, so only
+// labels can leave out its container.
+func (run *clusterRun) expectNothing(names []string, filter *labels.Filter) {
+	if len(names) == 0 || filter != nil && !filter.Labels.Everything() {
+		run.Nothing = exitNotFound
+	}
+}
+
+// missing returns the error for a name or a filter if all nodes found nothing.
+func (run *clusterRun) missing(names []string, noun string, filter *labels.Filter) error {
+	switch {
+	case run.Nothing == 0 || int(run.Without.Load()) < len(run.Nodes):
+		return nil
+	case len(names) > 0:
+		return filter.Unlike(names[0], noun)
+	}
+	return filter.Missing()
+}
+
+// nameArgs returns the arguments for a node's tracectl command that lists the containers which a name can mean. Labels
+// do not decide that: they may be on their way.
+func (cs *clusterSettings) nameArgs(c *cobra.Command, command ...string) []string {
 	args := append(command, "--output=json")
 	if cs.node.pinDir != "" {
 		args = append(args, "--pin-dir="+cs.node.pinDir)
 	}
-	for _, name := range []string{"label", "namespace", "pod", "container"} {
+	return append(args, given(c, "namespace", "pod", "container")...)
+}
+
+// given returns those of a command's flags that were given, as arguments.
+func given(c *cobra.Command, flags ...string) []string {
+	var args []string
+	for _, name := range flags {
 		if f := c.Flags().Lookup(name); f != nil && f.Changed {
 			args = append(args, "--"+name+"="+f.Value.String())
 		}
@@ -120,7 +159,7 @@ func (cs *clusterSettings) lister(command ...string) lister {
 			return nil, err
 		}
 		var all []*labels.Container
-		_ = run.known(c.Context(), cs.filterArgs(c, command...), func(k labels.Known) bool { all = append(all, k.Container); return true })
+		_ = run.known(c.Context(), append(cs.nameArgs(c, command...), given(c, "label")...), func(k labels.Known) bool { all = append(all, k.Container); return true })
 		return all, nil
 	}
 }

@@ -50,7 +50,7 @@ func newClusterStracebackShow(cs *clusterSettings) *cobra.Command {
 			return err
 		}
 		show := cs.nodeArgs(c, "straceback", "show")
-		return run.show(ctx, args[0], cs.filterArgs(c, "straceback", "list", "--names"), append(show, "--", args[0]), r.output.word)
+		return run.show(ctx, args[0], cs.nameArgs(c, "straceback", "list", "--names"), append(show, "--", args[0]), r.output.word)
 	}
 	return c
 }

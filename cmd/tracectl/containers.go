@@ -5,6 +5,7 @@
 package main
 
 import (
+	"fmt"
 	"io"
 	"slices"
 
@@ -60,19 +61,33 @@ func listContainers(stdout, stderr io.Writer, s *settings, names []string, filte
 		return err
 	}
 	known := directory.All()
-	for _, name := range names {
-		if err := filter.Choose(name, "container called", known); err != nil {
-			return err
-		}
-		all = true
+	if err := filter.Resolve(names, "container called", known); err != nil {
+		return err
 	}
-	choice := labels.Choice{Filter: filter}
-	list := slices.DeleteFunc(known, func(c *labels.Container) bool {
-		return !all && c.State == abi.StateEnded || !choice.Wants(c)
-	})
+	all = all || len(names) > 0
+	choice, ended := labels.Choice{Filter: filter}, 0
+	var list []*labels.Container
+	for _, c := range known {
+		switch {
+		case !all && c.State == abi.StateEnded:
+			if filter.Judge(c) >= labels.Maybe {
+				ended++
+			}
+		case choice.Wants(c):
+			list = append(list, c)
+		}
+	}
 	warnOfChoice(stderr, &choice)
-	if len(list) == 0 {
-		if err := nothing(stderr, filter, output); err != nil {
+	switch {
+	case len(list) > 0:
+	case ended > 0:
+		have := "have"
+		if ended == 1 {
+			have = "has"
+		}
+		fmt.Fprintf(stderr, "tracectl: no running container matches; --all lists %d that %s ended\n", ended, have)
+	default:
+		if err := nothing(stderr, filter, known, output); err != nil {
 			return err
 		}
 	}

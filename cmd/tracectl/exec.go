@@ -161,19 +161,19 @@ func printExecs(ctx context.Context, s *settings, names []string, request *execR
 // chooseExecs resolves names among the known containers. Later containers may match a name, label or pattern, but
 // their IDs are always new.
 func chooseExecs(stderr io.Writer, known []*labels.Container, names []string, r *execRequest) error {
-	if len(names) > 0 {
-		err := r.filter.Choose(names[0], "container called", known)
-		var name *labels.NameError
-		if errors.As(err, &name) && len(name.Candidates) == 0 && !r.noFollow {
-			return fmt.Errorf("%w; to wait for one, use --container, --pod or --label", err)
-		}
+	err := r.filter.Resolve(names, "container called", known)
+	var name *labels.NameError
+	if errors.As(err, &name) && len(name.Candidates) == 0 && name.Unlike == "" && !r.noFollow {
+		return fmt.Errorf("%w; to wait for one, use --container, --pod or --label", err)
+	}
+	if err != nil {
 		return err
 	}
 	wanted := func(c *labels.Container) bool { return r.filter.Judge(c) != labels.No }
 	if r.filter.Everything() || slices.ContainsFunc(known, wanted) || !r.noFollow && !r.filter.AsksForID() {
 		return nil
 	}
-	return nothing(stderr, r.filter, r.output.word)
+	return nothing(stderr, r.filter, known, r.output.word)
 }
 
 // labelPoll is the interval of looking for labels that have not arrived.

@@ -64,8 +64,10 @@ func addListOutput(c *cobra.Command) *choice {
 
 // nameHelp describes NAME in the help of each command that takes a container.
 const nameHelp = `NAME is a container ID or engine://ID, or the beginning of one; a pod, as pod or
-namespace/pod; namespace/pod/container; or the container's own name. If NAME matches
-several containers, they are listed. The exit code is 4 if several or none match.`
+namespace/pod; namespace/pod/container; or the container's own name. A whole ID is
+preferred to the beginning of others; names are preferred to a beginning of fewer than 12
+digits. If NAME matches several containers, they are listed. The exit code is 4 if several
+or none match.`
 
 // addFilter adds the flags that select containers.
 func addFilter(c *cobra.Command) *labels.Filter {

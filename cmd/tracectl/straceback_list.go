@@ -72,16 +72,18 @@ func (s *settings) chosenRecordings(stderr io.Writer, names []string, filter *la
 }
 
 func chooseRecordings(stderr io.Writer, list []*straceback.Recording, directory *labels.Directory, names []string, filter *labels.Filter, output string) ([]*straceback.Recording, error) {
-	if len(names) > 0 {
-		var known []*labels.Container
-		for _, r := range list {
-			if r.Container != nil {
-				known = append(known, r.Container)
-			}
+	var recorded []*labels.Container
+	for _, r := range list {
+		if r.Container != nil {
+			recorded = append(recorded, r.Container)
 		}
-		if err := filter.Choose(names[0], "recording of", known); err != nil {
-			return nil, explainName(err, names[0], directory, list)
-		}
+	}
+	err := filter.Resolve(names, "recording of", recorded)
+	if name := (*labels.NameError)(nil); errors.As(err, &name) && name.Unlike == "" {
+		err = explainName(err, names[0], directory, list)
+	}
+	if err != nil {
+		return nil, err
 	}
 	if len(list) == 0 && output != "json" {
 		fmt.Fprintln(stderr, "tracectl: nothing is recorded yet")
@@ -90,7 +92,7 @@ func chooseRecordings(stderr io.Writer, list []*straceback.Recording, directory 
 	list = slices.DeleteFunc(list, func(r *straceback.Recording) bool { return !choice.Wants(r.Container) })
 	warnOfChoice(stderr, &choice)
 	if len(list) == 0 {
-		return nil, nothing(stderr, filter, output)
+		return nil, nothing(stderr, filter, directory.All(), output)
 	}
 	return list, nil
 }

@@ -72,11 +72,11 @@ func (c *Container) FullName() string {
 // ShortID returns an ID as engines show it: the first 12 digits of a long hexadecimal one, and the whole of any
 // other.
 func ShortID(id string) string {
-	const long, short = 32, 12
+	const long = 32
 	if len(id) < long || strings.Trim(id, "0123456789abcdef") != "" {
 		return id
 	}
-	return id[:short]
+	return id[:shortID]
 }
 
 func read(who *abi.Who) Container {

@@ -4,7 +4,9 @@ package labels
 
 import (
 	"errors"
+	"fmt"
 	"path"
+	"slices"
 	"strings"
 )
 
@@ -20,6 +22,14 @@ func (g Glob) Matches(name string) bool {
 	}
 	matched, err := path.Match(string(g), name)
 	return err == nil && matched
+}
+
+// literal returns the name, or an empty Glob if it is a pattern.
+func (g Glob) literal() Glob {
+	if strings.ContainsAny(string(g), `*?[\`) {
+		return ""
+	}
+	return g
 }
 
 // String returns the pattern.
@@ -45,6 +55,8 @@ type Filter struct {
 	Container Glob
 	// Target is the result of resolving a name: nil if no name was given.
 	Target *Target
+	// exact is set if Container is the whole name or ID of a known container: then it is not the beginning of others.
+	exact bool
 }
 
 // Everything reports whether every container is selected, even one that is no longer known.
@@ -86,20 +98,61 @@ func (f *Filter) JudgeNames(c *Container) Verdict {
 	return verdict
 }
 
-// Choose resolves a name among the selected containers and sets Target. what describes the name in an error, which
-// is a *NameError.
-func (f *Filter) Choose(name, what string, among []*Container) error {
-	search := NewSearch(name, what)
-	for _, c := range among {
-		if f.Judge(c) != No {
-			search.Add(Known{Container: c})
+// Resolve settles what the filter means among known containers. If Container is one's whole name or ID, it is not the
+// beginning of another's ID. If there is a name, which is the only element of names, Target is what it means. noun
+// describes the name in an error, which is a *NameError.
+func (f *Filter) Resolve(names []string, noun string, known []*Container) error {
+	if f.Container != "" {
+		f.exact = slices.ContainsFunc(known, func(c *Container) bool {
+			m := meaning(string(f.Container), Known{Container: c})
+			return m == byID || m == byName || m == byPart
+		})
+	}
+	if len(names) == 0 {
+		return nil
+	}
+	name := names[0]
+	chosen, all := NewSearch(name, noun), NewSearch(name, noun)
+	for _, c := range known {
+		k := Known{Container: c}
+		if all.Add(k) && f.JudgeNames(c) != No {
+			chosen.Add(k)
 		}
 	}
-	t, err := search.Target()
-	if err == nil {
-		f.Target = &t
+	if len(chosen.best()) == 0 && len(all.best()) > 0 {
+		return &NameError{Name: name, What: noun, Unlike: f.place()}
 	}
-	return err
+	if len(all.best()) == 0 {
+		chosen = all // for its similar names
+	}
+	t, err := chosen.Target()
+	if err != nil {
+		return err
+	}
+	f.Target = &t
+	if !slices.ContainsFunc(known, func(c *Container) bool { return f.Judge(c) != No }) {
+		return f.Unlike(name, noun)
+	}
+	return nil
+}
+
+// Unlike returns the error for a name of containers that are known and do not have the labels.
+func (f *Filter) Unlike(name, noun string) error {
+	return &NameError{Name: name, What: noun, Unlike: fmt.Sprintf("--label %q", f.Labels)}
+}
+
+// place returns the flags that restrict names, with their values.
+func (f *Filter) place() string {
+	var flags []string
+	for _, flag := range []struct {
+		name  string
+		value Glob
+	}{{"--namespace", f.Namespace}, {"--pod", f.Pod}, {"--container", f.Container}} {
+		if flag.value != "" {
+			flags = append(flags, fmt.Sprintf("%s %q", flag.name, flag.value))
+		}
+	}
+	return strings.Join(flags, " ")
 }
 
 // matchesPod reports whether a container's pod has the requested name, with or without its namespace.
@@ -117,21 +170,46 @@ func (f *Filter) matchesContainer(c *Container) bool {
 		return true
 	case byPod:
 		return strings.Contains(string(f.Container), "/")
+	case byShortID, byBeginning:
+		return !f.exact && isID(string(f.Container))
 	}
 	return false
 }
 
 // AsksForID reports whether the filter's container can only be an ID.
 func (f *Filter) AsksForID() bool {
-	const short = 12 // length of an ID as engines show it
-	return isID(string(f.Container)) && (len(f.Container) >= short || strings.Contains(string(f.Container), "://"))
+	return isID(string(f.Container)) && (len(f.Container) >= shortID || strings.Contains(string(f.Container), "://"))
 }
 
-// Unmet returns the error for a container that does not exist, if the filter's container is a name or an ID; nil if it
-// is a pattern or empty.
-func (f *Filter) Unmet() error {
-	if f.Container == "" || strings.ContainsAny(string(f.Container), `*?[\`) {
+// Unmet returns the error for a namespace, pod or container that is requested without a pattern, if none of the known
+// containers is in it; nil if one is.
+func (f *Filter) Unmet(known []*Container) error {
+	literal := Filter{Namespace: f.Namespace.literal(), Pod: f.Pod.literal(), Container: f.Container.literal(), exact: f.exact}
+	missing := literal.Missing()
+	if missing == nil || slices.ContainsFunc(known, func(c *Container) bool { return literal.JudgeNames(c) != No }) {
 		return nil
 	}
-	return &NameError{Name: string(f.Container), What: "container called"}
+	return missing
+}
+
+// Missing returns the error for the namespace, pod and container that are requested without patterns, as nothing matches
+// them; nil if there are only patterns.
+func (f *Filter) Missing() error {
+	e := &NameError{What: "container"}
+	for _, part := range []struct {
+		word string
+		name Glob
+	}{{"called", f.Container}, {"in pod", f.Pod}, {"in namespace", f.Namespace}} {
+		if part.name = part.name.literal(); part.name == "" {
+			continue
+		}
+		if e.Name != "" {
+			e.What += fmt.Sprintf(" %q", e.Name)
+		}
+		e.What, e.Name = e.What+" "+part.word, string(part.name)
+	}
+	if e.Name == "" {
+		return nil
+	}
+	return e
 }

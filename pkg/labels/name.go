@@ -22,6 +22,7 @@ type NameError struct {
 	Name       string
 	What       string // the kind of thing: "recording of", "container called"
 	Ambiguous  bool
+	Unlike     string   // if the name is known: flags that leave out all that it matches, with their values
 	Candidates []string // names that match one thing each; if nothing matched, similar names
 }
 
@@ -31,6 +32,8 @@ func (e *NameError) Error() string {
 	switch {
 	case e.Ambiguous:
 		text = fmt.Sprintf("%q matches several containers; use one of:", e.Name)
+	case e.Unlike != "":
+		return fmt.Sprintf("%q is known, but does not match %s", e.Name, e.Unlike)
 	case len(e.Candidates) > 0:
 		text = fmt.Sprintf("no %s %q; similar names:", e.What, e.Name)
 	default:
@@ -90,36 +93,51 @@ func (t *Target) MayInclude(c *Container) bool {
 // nameless reports whether a container's name is yet to come.
 func (c *Container) nameless() bool { return c.Name == "" && c.Engine == "docker" && c.Unlabelled }
 
-// match is the way in which a name matches a container. Later values are less certain.
+// match is the way in which a name matches a container.
 type match uint8
 
 const (
-	noMatch match = iota
-	byPod         // the name is that of its pod
-	byName        // the name is its own
-	byID          // the name is its ID, or a prefix of it
-	byPart        // the name is its name within its pod
-	byHunch       // the name is a prefix of its ID so short that it may match by chance
+	noMatch     match = iota
+	byPod             // the name is that of its pod
+	byName            // the name is its own
+	byID              // the name is its ID
+	byShortID         // the name is so long a beginning of its ID as engines show it
+	byPart            // the name is its name within its pod
+	byBeginning       // the name is a shorter beginning of its ID, and may be one by chance
 )
 
-// sureDigits is the number of hexadecimal digits after which a prefix does not match one of thousands of IDs by
-// chance.
-const sureDigits = 6
+const (
+	shortID = 12 // digits of an ID as engines show it
+	// sureDigits is the number of hexadecimal digits after which a beginning does not match one of thousands of IDs by
+	// chance.
+	sureDigits = 6
+)
 
 // meaning returns how a name matches a container:
 //
-//	its ID, or engine://ID; a prefix of either
+//	its ID, or engine://ID; the beginning of either
 //	namespace/pod/container, namespace/pod, pod
 //	the container's own name
 //	node_namespace_pod or node_namespace_pod_container; the node is ignored if it is this one
 func meaning(name string, k Known) match {
 	slashes, scores := strings.Split(name, "/"), strings.Split(name, "_")
 	local := k.Node == "" || k.Node == scores[0]
+	engine, id, hasEngine := strings.Cut(name, "://")
 	switch {
 	case name == "":
 		return noMatch
-	case meansID(name, k.Container):
+	case hasEngine:
+		switch {
+		case engine != cmp.Or(k.Engine, "runc") || id == "" || !strings.HasPrefix(k.ID, id):
+			return noMatch
+		case id == k.ID:
+			return byID
+		}
+		return byShortID
+	case name == k.ID:
 		return byID
+	case len(name) >= shortID && isID(name) && strings.HasPrefix(k.ID, name):
+		return byShortID
 	case k.Pod != "" && (name == k.Pod || len(slashes) == 2 && k.in(slashes) || len(scores) == 3 && local && k.in(scores[1:])):
 		return byPod
 	case k.Name == "":
@@ -131,7 +149,7 @@ func meaning(name string, k Known) match {
 		return byPart
 	}
 	if strings.HasPrefix(k.ID, name) {
-		return byHunch
+		return byBeginning
 	}
 	return noMatch
 }
@@ -141,16 +159,7 @@ func (k *Known) in(parts []string) bool {
 	return k.Pod != "" && k.Namespace == parts[0] && k.Pod == parts[1]
 }
 
-// meansID reports whether a name is a container's ID: engine://ID or a prefix of one (runc:// if there is no
-// engine), an ID, or enough of its first digits to rule out chance.
-func meansID(name string, c *Container) bool {
-	if engine, id, ok := strings.Cut(name, "://"); ok {
-		return id != "" && strings.HasPrefix(c.ID, id) && engine == cmp.Or(c.Engine, "runc")
-	}
-	return name == c.ID || isID(name) && strings.HasPrefix(c.ID, name)
-}
-
-// isID reports whether a name is long enough a prefix of an ID to rule out chance.
+// isID reports whether a name is long enough a beginning of an ID to rule out chance.
 func isID(name string) bool {
 	return len(name) >= sureDigits && strings.Trim(name, "0123456789abcdef") == "" || strings.Contains(name, "://")
 }
@@ -158,7 +167,7 @@ func isID(name string) bool {
 // Search resolves a name among containers that are added one by one. It keeps only those that may match.
 type Search struct {
 	name, what string
-	found      [byHunch + 1][]Known // by the kind of match
+	found      [byBeginning + 1][]Known // by the kind of match
 	similar    []string
 }
 
@@ -220,10 +229,14 @@ func (s *Search) Runs() ([]Known, error) {
 }
 
 // best returns the runs with the best match. Names, pods and IDs have the same rank, so that none hides another: a
-// name that a container's owner chose must not stand in for another's. Names within pods count on nodes that have none
-// of these: a node must not stand in for another one, either. Prefixes of IDs that may match by chance rank last.
+// name that a container's owner chose must not stand in for another's. IDs as engines show them, shortened, have this
+// rank too unless the name is a whole ID. Names within pods count on nodes that have none of these: a node must not
+// stand in for another one, either. Shorter beginnings of IDs rank last.
 func (s *Search) best() []Known {
 	found := slices.Concat(s.found[byPod], s.found[byName], s.found[byID])
+	if len(s.found[byID]) == 0 {
+		found = append(found, s.found[byShortID]...)
+	}
 	whole := len(found)
 	for _, k := range s.found[byPart] {
 		if whole == 0 || !slices.ContainsFunc(found[:whole], func(other Known) bool { return other.Node == k.Node }) {
@@ -231,7 +244,7 @@ func (s *Search) best() []Known {
 		}
 	}
 	if len(found) == 0 {
-		found = slices.Clone(s.found[byHunch])
+		found = slices.Clone(s.found[byBeginning])
 	}
 	return found
 }

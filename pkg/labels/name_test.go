@@ -222,7 +222,7 @@ func TestForms(t *testing.T) {
 			t.Errorf("the container %q: %s, want %s", c.name, got, c.one)
 		}
 		var f Filter
-		err = f.Choose(c.name, "container called", list)
+		err = f.Resolve([]string{c.name}, "container called", list)
 		found = nil
 		for _, container := range list {
 			if f.Judge(container) == Yes {
@@ -257,7 +257,7 @@ func TestTargetFollows(t *testing.T) {
 		"bb1122":         {No, No, No, No, No, No},
 	} {
 		var f Filter
-		if err := f.Choose(name, "", list); err != nil {
+		if err := f.Resolve([]string{name}, "", list); err != nil {
 			t.Fatal(err)
 		}
 		var got []Verdict
@@ -266,6 +266,137 @@ func TestTargetFollows(t *testing.T) {
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
+// TestExactNames checks that a whole ID or name is preferred to the beginning of an ID, as NAME and as --container.
+func TestExactNames(t *testing.T) {
+	list := []*Container{
+		{ID: "facade"}, {ID: "facade1"}, {ID: "facade00112233445566"},
+		{ID: "0123456789abcdef", Engine: "docker", Name: "web"},
+		{ID: "0123456789abcdef0", Engine: "docker", Name: "api"},
+		{ID: "0123456789abcdef00", Engine: "podman", Name: "db"},
+		{ID: "decade1", Engine: "docker", Name: "one"}, {ID: "decade2", Engine: "docker", Name: "decade"},
+		{ID: "beaded1", Engine: "containerd", Namespace: "prod", Pod: "beaded", Name: "app"}, {ID: "beaded2"},
+		{ID: "efface1", Engine: "containerd", Namespace: "prod", Pod: "x", Name: "efface"},
+	}
+	for _, c := range []struct {
+		name           string
+		one, container string // IDs that NAME and --container select; or "several"
+	}{
+		{"facade", "facade", "facade"},
+		{"runc://facade", "facade", "facade"},
+		{"facade1", "facade1", "facade1"},
+		{"facade0", "facade00112233445566", "facade00112233445566"},
+		{"facad", "several", ""},
+		{"runc://facad", "several", "facade facade1 facade00112233445566"},
+		{"0123456789abcdef", "0123456789abcdef", "0123456789abcdef"},
+		{"docker://0123456789abcdef", "0123456789abcdef", "0123456789abcdef"},
+		{"docker://0123456789abcdef0", "0123456789abcdef0", "0123456789abcdef0"},
+		{"docker://0123456789ab", "several", "0123456789abcdef 0123456789abcdef0"},
+		{"0123456789abcde", "several", "0123456789abcdef 0123456789abcdef0 0123456789abcdef00"},
+		{"decade", "decade2", "decade2"},
+		{"beaded", "beaded1", "beaded2"},
+		{"efface", "efface1", "efface1"},
+	} {
+		for _, names := range [][]string{{c.name}, nil} {
+			var f Filter
+			want := c.one
+			if names == nil {
+				f.Container, want = Glob(c.name), c.container
+			}
+			err := f.Resolve(names, "container called", list)
+			var ids []string
+			for _, container := range list {
+				if f.Judge(container) == Yes {
+					ids = append(ids, container.ID)
+				}
+			}
+			got := strings.Join(ids, " ")
+			if name := (*NameError)(nil); errors.As(err, &name) && name.Ambiguous {
+				got = "several"
+			}
+			if got != want {
+				t.Errorf("%s, NAME %q: %s, want %s", c.name, names, got, want)
+			}
+		}
+	}
+}
+
+// TestResolveWithFilter checks that labels which are not known yet do not hide a name, and that an error says which
+// flag leaves out a container.
+func TestResolveWithFilter(t *testing.T) {
+	list := []*Container{
+		{ID: "aa11223344556677", Namespace: "prod", Pod: "api", Name: "app", Labels: map[string]string{"app": "api"}},
+		{ID: "bb11223344556677", Namespace: "test", Pod: "api", Name: "app", Labels: map[string]string{"app": "api"}},
+		{ID: "cc11223344556677", Namespace: "prod", Pod: "young", Name: "app", Unlabelled: true, provisional: true},
+	}
+	for _, c := range []struct {
+		name, selector string
+		namespace, pod Glob
+		want           string // the error, shortened
+	}{
+		{"prod/api", "app=api", "", "", ""},
+		{"prod/api", "app!=api", "", "", `"prod/api" is known, but does not match --label "app!=api"`},
+		{"young", "app=web", "", "", ""},
+		{"young", "app!=web,!canary", "", "", ""},
+		{"cc1122", "!canary", "", "", ""},
+		{"api", "", "prod", "", ""},
+		{"api", "", "", "", `"api" matches several containers; use one of:`},
+		{"api", "app=web", "prod", "", `"api" is known, but does not match --label "app=web"`},
+		{"api", "", "nowhere", "", `"api" is known, but does not match --namespace "nowhere"`},
+		{"aa1122", "app=web", "test", "other", `"aa1122" is known, but does not match --namespace "test" --pod "other"`},
+		{"nobody", "app=web", "test", "", `no container called "nobody"`},
+		{"prod/ap", "app=web", "test", "", `no container called "prod/ap"`},
+	} {
+		selector, err := ParseSelector(c.selector)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f := Filter{Labels: selector, Namespace: c.namespace, Pod: c.pod}
+		got := ""
+		if err := f.Resolve([]string{c.name}, "container called", list); err != nil {
+			got, _, _ = strings.Cut(err.Error(), "\n")
+		}
+		if got != c.want {
+			t.Errorf("%+v: %q", c, got)
+		}
+	}
+}
+
+// TestUnmet checks which filters name something that does not exist.
+func TestUnmet(t *testing.T) {
+	list := []*Container{
+		{ID: "aa11223344556677", Namespace: "prod", Pod: "api", Name: "app"},
+		{ID: "bb11223344556677", Namespace: "test", Pod: "web", Name: "app", State: abi.StateEnded},
+	}
+	for _, c := range []struct {
+		namespace, pod, container Glob
+		want                      string
+	}{
+		{"", "", "", ""},
+		{"prod", "", "", ""},
+		{"nowhere", "", "", `no container in namespace "nowhere"`},
+		{"no*", "", "", ""},
+		{"", "web", "", ""},
+		{"", "test/web", "", ""},
+		{"", "nobody", "", `no container in pod "nobody"`},
+		{"prod", "web", "", `no container in pod "web" in namespace "prod"`},
+		{"prod", "w*", "", ""},
+		{"nowhere", "w*", "x", `no container called "x" in namespace "nowhere"`},
+		{"", "", "app", ""},
+		{"", "", "bb1122", ""},
+		{"", "", "proxy", `no container called "proxy"`},
+		{"prod", "api", "proxy", `no container called "proxy" in pod "api" in namespace "prod"`},
+	} {
+		f := Filter{Namespace: c.namespace, Pod: c.pod, Container: c.container}
+		got := ""
+		if err := f.Unmet(list); err != nil {
+			got = err.Error()
+		}
+		if got != c.want {
+			t.Errorf("%+v: %s", c, got)
 		}
 	}
 }

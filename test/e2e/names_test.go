@@ -92,7 +92,7 @@ func TestNames(t *testing.T) {
 		}
 	}
 
-	// A flag with an unknown container is an error. A pattern, a pod or a label that matches no container is not.
+	// A flag with an unknown container, pod or namespace is an error. A pattern or a label that matches none is not.
 	for _, c := range []struct {
 		flags  []string
 		code   int
@@ -102,7 +102,12 @@ func TestNames(t *testing.T) {
 		{[]string{"--container", "deadbeef0000"}, 4, "tracectl: no container called \"deadbeef0000\"\n"},
 		{[]string{"--container", "docker://" + id}, 4, "tracectl: no container called \"docker://" + id + "\"\n"},
 		{[]string{"--container", "nobody"}, 4, "tracectl: no container called \"nobody\"\n"},
-		{[]string{"--pod", "nobody"}, 0, "tracectl: no container matches\n"},
+		{[]string{"--pod", "nobody"}, 4, "tracectl: no container in pod \"nobody\"\n"},
+		{[]string{"--pod", "nobody", "-o=json"}, 4, "tracectl: no container in pod \"nobody\"\n"},
+		{[]string{"--namespace", "nowhere"}, 4, "tracectl: no container in namespace \"nowhere\"\n"},
+		{[]string{"default/web-0", "--namespace", "nowhere"}, 4,
+			"tracectl: \"default/web-0\" is known, but does not match --namespace \"nowhere\"\n"},
+		{[]string{"lone", "--pod", "other"}, 4, "tracectl: \"lone\" is known, but does not match --pod \"other\"\n"},
 		{[]string{"--pod", "no*"}, 0, "tracectl: no container matches\n"},
 		{[]string{"--namespace", "no*"}, 0, "tracectl: no container matches\n"},
 	} {
@@ -111,6 +116,14 @@ func TestNames(t *testing.T) {
 			if o := x.run(tracectlPath, args...); o.code != c.code || o.stderr != c.stderr {
 				t.Errorf("%q: %+v, want %d and %q", args, o, c.code, c.stderr)
 			}
+		}
+	}
+
+	// Ended containers are not unknown.
+	for _, name := range []string{id, "app"} {
+		want := "tracectl: no running container matches; --all lists 1 that has ended\n"
+		if o := x.run(tracectlPath, "containers", "--container", name); o.code != 0 || strings.Contains(o.stdout, "app") || o.stderr != want {
+			t.Errorf("containers --container %s: %+v", name, o)
 		}
 	}
 
