@@ -15,6 +15,7 @@ import (
 
 	"github.com/runc-trace/runc-trace/pkg/cluster"
 	"github.com/runc-trace/runc-trace/pkg/labels"
+	"github.com/runc-trace/runc-trace/pkg/terminal"
 )
 
 // version is set by the linker: -ldflags "-X main.version=v1.2.3".
@@ -41,16 +42,21 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	return runRoot(newRoot(), args, stdin, stdout, stderr)
 }
 
-// runRoot executes a tree of commands. If the reader of stdout closes it, that is not an error.
+// runRoot executes a tree of commands. A command fails if its output could not be written, unless the reader of stdout
+// closed it.
 func runRoot(root *cobra.Command, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	signal.Ignore(syscall.SIGPIPE)
 	root.SetArgs(args)
 	root.SetIn(stdin)
-	root.SetOut(stdout)
+	output := &terminal.Output{Writer: stdout}
+	root.SetOut(output)
 	root.SetErr(stderr)
 	addCompletion(root)
 	err := root.Execute()
-	if err == nil || errors.Is(err, syscall.EPIPE) {
+	if err == nil {
+		err = output.Err
+	}
+	if err == nil || errors.Is(err, syscall.EPIPE) && errors.Is(output.Err, syscall.EPIPE) {
 		return 0
 	}
 	if !told(err) {

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -54,6 +55,36 @@ func TestNotLoaded(t *testing.T) {
 	want := result{0, "nothing is loaded below " + os.Getenv(abi.PinDirEnv) + "\n", ""}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("tracectl unload (-want +got):\n%s", diff)
+	}
+}
+
+// brokenWriter fails with an error.
+type brokenWriter struct{ err error }
+
+func (w brokenWriter) Write([]byte) (int, error) { return 0, w.err }
+
+// TestOutputFails checks that a command fails if its output cannot be written, unless its reader has gone.
+func TestOutputFails(t *testing.T) {
+	t.Setenv(abi.PinDirEnv, filepath.Join(t.TempDir(), "nothing"))
+	t.Setenv(config.PathEnv, "")
+	for _, args := range [][]string{
+		{}, {"--help"}, {"help", "exec"}, {"--version"}, {"version"}, {"version", "-o=json"}, {"unload"},
+		{"completion", "bash"}, {"__complete", "exec", ""},
+	} {
+		for err, want := range map[error]result{
+			syscall.ENOSPC: {exitFailure, "", "tracectl: writing the output: no space left on device\n"},
+			syscall.EPIPE:  {0, "", ""},
+		} {
+			var stderr bytes.Buffer
+			code := run(args, strings.NewReader(""), brokenWriter{err}, &stderr)
+			text := stderr.String()
+			if len(args) > 0 && args[0] == "__complete" {
+				text = want.Stderr // cobra adds remarks
+			}
+			if diff := cmp.Diff(want, result{code, "", text}); diff != "" {
+				t.Errorf("tracectl %s, %v (-want +got):\n%s", strings.Join(args, " "), err, diff)
+			}
+		}
 	}
 }
 

@@ -51,6 +51,9 @@ func (t *Table) For(w io.Writer) *Table {
 
 // Is reports whether a writer is a terminal, and returns its file.
 func Is(w io.Writer) (*os.File, bool) {
+	if o, ok := w.(*Output); ok {
+		w = o.Writer
+	}
 	file, ok := w.(*os.File)
 	return file, ok && term.IsTerminal(int(file.Fd()))
 }

@@ -161,3 +161,26 @@ func grep(lines []string, text string) []string {
 	}
 	return found
 }
+
+// TestOutputFails checks that each command that reads fails if its output cannot be written, and that none complains if
+// its reader goes away.
+func TestOutputFails(t *testing.T) {
+	x := load(t)
+	x.runContainer(simple("mypod", "/bin/true"))
+	for _, args := range []string{
+		"status", "containers --all", "straceback list", "straceback list --names", "straceback show mypod",
+		"exec --no-follow", "doctor",
+	} {
+		for _, format := range []string{"text", "json"} {
+			command := tracectlPath + " " + args + " -o " + format
+			o := x.run("/bin/sh", "-c", command+" >/dev/full")
+			if o.code != 1 || !strings.Contains(o.stderr, "no space left on device") {
+				t.Errorf("%s to a full device: %+v", command, o)
+			}
+			o = x.run("/bin/bash", "-c", "set -o pipefail; "+command+" | true")
+			if strings.Contains(o.stderr, "pipe") || o.code != 0 && args != "doctor" {
+				t.Errorf("%s to nobody: %+v", command, o)
+			}
+		}
+	}
+}
