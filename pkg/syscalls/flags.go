@@ -79,10 +79,12 @@ func parseFlags(a ABI) map[string]*flagTable {
 		if line[0] != '\t' {
 			rest, listed, holds := cutABIs(line, a)
 			head, entries, _ := strings.Cut(rest, ":")
-			name, attribute, _ := strings.Cut(head, " ")
+			name, attributes, _ := strings.Cut(head, " ")
 			line, current = entries, nil
 			if holds && !own[name] {
-				current = &flagTable{enum: attribute == "enum", long: attribute == "long"}
+				current = &flagTable{
+					enum: strings.Contains(attributes, "enum"), long: strings.Contains(attributes, "long"),
+				}
 				tables[name] = current
 				own[name] = listed
 			}

@@ -76,7 +76,7 @@ func (s *Syscall) parseCondition(word string) condition {
 	left, none := strings.CutSuffix(left, "!")
 	name, mask, masked := strings.Cut(left, "&")
 	a := s.argument(name)
-	on := condition{arg: uint8(slices.Index(s.names(), name)), none: none, wide: a.flags != nil && a.flags.long}
+	on := condition{arg: uint8(slices.Index(s.names(), name)), none: none, wide: a.wide()}
 	for value := range strings.SplitSeq(right, "|") {
 		e := flagEntry{mask: ^uint64(0)}
 		if n := a.flags.index(value); n >= 0 {
@@ -84,8 +84,8 @@ func (s *Syscall) parseCondition(word string) condition {
 			if a.flags.enum {
 				e.mask = ^uint64(0)
 			}
-		} else {
-			e.bits = uint64(uint32(parseBits(word, value)))
+		} else if e.bits = parseBits(word, value); !on.wide {
+			e.bits = uint64(uint32(e.bits))
 		}
 		if masked {
 			e.mask = parseBits(word, mask)
@@ -93,6 +93,17 @@ func (s *Syscall) parseCondition(word string) condition {
 		on.any = append(on.any, e)
 	}
 	return on
+}
+
+// wide reports whether the argument takes a whole register, not its lower 32 bits.
+func (a *Arg) wide() bool {
+	switch a.kind {
+	case kindFlags:
+		return a.flags.long
+	case kindInt, kindUint, kindHex32, kindFD, kindDirFD, kindSignal, kindID, kindID16, kindMode, kindDev:
+		return false
+	}
+	return true
 }
 
 // parseChange reads "-argument", "argument:type" or "argument=name:type". The type must be one that is shown as a
