@@ -116,7 +116,10 @@ func printExecs(ctx context.Context, s *settings, names []string, request *execR
 		return err
 	}
 	request.columns = request.columns.Named(known)
-	p := execPrinter{execRequest: request, log: i.Layout.Loaded, out: bufio.NewWriterSize(stdout, 64<<10), stderr: stderr}
+	p := execPrinter{
+		execRequest: request, log: i.Layout.Loaded, out: bufio.NewWriterSize(stdout, 64<<10), stderr: stderr,
+		first: len(known) == 0,
+	}
 	p.selection = execlog.Selection{
 		Directory: directory, Filter: request.filter, Emit: p.emit, Doubt: p.warn, Now: boottime.Now,
 	}
@@ -219,6 +222,7 @@ type execPrinter struct {
 	beat  time.Time // time of the last heartbeat
 	boot  time.Time // boot time by the current wall clock, which may have been set
 	began bool
+	first bool // no container was known yet, so the first one decides which columns name containers
 	line  []byte
 
 	unknown bool // the user was told that execs are omitted because labels are unknown
@@ -295,12 +299,25 @@ func (p *execPrinter) emit(record *execlog.Record, container *labels.Container) 
 	event.Log = p.log
 	var err error
 	if p.output.word == "text" {
+		p.decide(container)
 		p.line = p.columns.AppendText(p.line[:0], &event)
 	} else if p.line, err = event.AppendJSON(p.line[:0]); err != nil {
 		return err
 	}
 	_, err = p.out.Write(p.line)
 	return err
+}
+
+// decide replaces the columns that name containers by those that the first container needs, below a new header.
+func (p *execPrinter) decide(container *labels.Container) {
+	if !p.first || container == nil {
+		return
+	}
+	p.first = false
+	if columns := p.columns.Named([]*labels.Container{container}); columns != p.columns {
+		p.columns = columns
+		p.out.Write(p.columns.AppendHeader(nil))
+	}
 }
 
 // warn reports that a container may or may not be selected. Of the omitted containers, it names only the first:

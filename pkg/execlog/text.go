@@ -141,7 +141,7 @@ func (e *Event) appendCommand(dst []byte) []byte {
 	if e.Fault {
 		dst = append(dst, " <unreadable>"...)
 	}
-	if called || e.Interpreted && slices.Contains(args, e.Path) || e.Fault && e.Path == "" {
+	if called || e.Interpreted && slices.Contains(args, e.Path) || e.noPath() {
 		return dst
 	}
 	dst = append(dst, " <path "...)
@@ -157,13 +157,19 @@ func (e *Event) appendCommand(dst []byte) []byte {
 // interpreter runs it.
 func (e *Event) calledByPath() bool {
 	switch {
-	case e.PathTruncated || e.Interpreted || e.Fault && e.Path == "":
+	case e.PathTruncated || e.Interpreted || e.noPath():
 		return false
 	case len(e.Args) == 0 || e.Args[0] == e.Path:
 		return true
 	}
 	last := e.Path[strings.LastIndexByte(e.Path, '/')+1:]
 	return last != "" && e.Args[0] == last
+}
+
+// noPath reports whether the path could not be read. An empty path that the kernel read fails with ENOENT.
+func (e *Event) noPath() bool {
+	const enoent = -2
+	return e.Fault && e.Path == "" && e.Ret != enoent
 }
 
 // appendWordCell appends text chosen by a container as one word that is not "-".

@@ -61,6 +61,11 @@ func TestCommands(t *testing.T) {
 		{"a path and arguments", long, []string{"d", "x"}, 0, abi.ExecTruncated, `d "x"... <path "` + long + `"...>`},
 		{"arguments that cannot be read", "/bin/x", []string{"x", "a"}, -14, abi.ExecFault, `/bin/x a <unreadable>`},
 		{"arguments that went away", "/bin/x", []string{"", "", ""}, 0, abi.ExecFault, `/bin/x <unreadable>`},
+		{"an empty path, and arguments that cannot be read", "", nil, -2, abi.ExecFault, `"" <unreadable>`},
+		{"an empty path, and more arguments that cannot be read", "", []string{"x"}, -2, abi.ExecFault, `x <unreadable> <path "">`},
+		{"an empty argument", "/bin/x", []string{""}, 0, 0, `"" <path /bin/x>`},
+		{"neither a path nor an argument", "", []string{""}, -2, 0, `""`},
+		{"a newline, a tab, bytes", "/x", []string{"/x", "a\nb", "\t", `\`, "é"}, 0, 0, `/x "a\nb" "\t" "\\" é`},
 		{"a path that cannot be read", "", []string{"x"}, -14, abi.ExecFault, `x <unreadable>`},
 	} {
 		arguments := strings.Join(c.args, "\x00") + "\x00"
