@@ -105,6 +105,17 @@ func (d containerd) running(ctx context.Context, h Host, e Engine) (runtimes, er
 	return known, nil
 }
 
+func (containerd) decides(h Host, e Engine, runtime string) place {
+	c, _ := e.containerdFiles(h)
+	for _, l := range slices.Backward(c.layers) {
+		entry := slices.Concat(l.section(), key{"runtimes", runtime})
+		if at, ok := l.doc.placeOf(l.path, []key{slices.Concat(entry, key{"options", "BinaryName"}), entry}); ok {
+			return at
+		}
+	}
+	return place{}
+}
+
 func (containerd) check(h Host, e Engine) (string, []string, error) {
 	config, err := e.configInUse(h)
 	return e.Binary, []string{"--config", config, "config", e.dumpVerb()}, err

@@ -61,16 +61,21 @@ func (c command) crioOption(variable string, flags ...string) string {
 	return c.env[variable].text
 }
 
+// crioFiles returns CRI-O's files in its order, and its directory of drop-ins.
+func (e Engine) crioFiles(h Host, c command) (files []string, dir string) {
+	dir = cmp.Or(c.crioOption("CONTAINER_CONFIG_DIR", "--config-dir", "-d"), crioDropins)
+	return append([]string{cmp.Or(c.crioOption("CONTAINER_CONFIG", "--config", "-c"), e.Config)}, h.walk(dir)...), dir
+}
+
 // crioConfig returns CRI-O's configuration including flags and variables, and the path of our drop-in.
 func (e Engine) crioConfig(h Host) (config overlaid, ours string, err error) {
 	c, err := e.command(h)
 	if err != nil {
 		return nil, "", err
 	}
-	dir := cmp.Or(c.crioOption("CONTAINER_CONFIG_DIR", "--config-dir", "-d"), crioDropins)
+	files, dir := e.crioFiles(h, c)
 	ours = path.Join(dir, confDropinName)
-	config, err = h.overlay(append([]string{cmp.Or(c.crioOption("CONTAINER_CONFIG", "--config", "-c"), e.Config)}, h.walk(dir)...), crioSection)
-	if err != nil {
+	if config, err = h.overlay(files, crioSection); err != nil {
 		return nil, "", err
 	}
 	for variable, o := range map[string]struct {
@@ -262,6 +267,23 @@ func (e Engine) crioEntry(config overlaid, name, shim string) (map[string]any, e
 	// An entry for a platform takes precedence over runtime_path, but those containers are to be recorded, too.
 	delete(entry, "platform_runtime_paths")
 	return entry, nil
+}
+
+func (crio) decides(h Host, e Engine, runtime string) place {
+	c, err := e.command(h)
+	if err != nil {
+		return place{}
+	}
+	for _, w := range c.words {
+		if strings.HasPrefix(strings.TrimPrefix(w.text, "--runtimes="), runtime+":") || strings.Contains(w.text, ","+runtime+":") {
+			return w.at
+		}
+	}
+	if w := c.env["CONTAINER_RUNTIMES"]; strings.Contains(","+w.text, ","+runtime+":") {
+		return w.at
+	}
+	files, _ := e.crioFiles(h, c)
+	return h.placeOf(files, slices.Concat(crioSection, key{runtime, crioPath}), slices.Concat(crioSection, key{runtime}))
 }
 
 // check runs the same command as asked.

@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/opencontainers/runtime-spec/specs-go"
+
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 	"github.com/runc-trace/runc-trace/pkg/identity"
 	"github.com/runc-trace/runc-trace/pkg/terminal"
@@ -90,9 +92,7 @@ func PodName(who *abi.Who) string {
 // readAnnotations returns the annotations of a container's config.json. It returns nil if the file cannot be read,
 // because it may be removed or still being written.
 func (h Host) readAnnotations(file string) map[string]string {
-	var spec struct {
-		Annotations map[string]string `json:"annotations"`
-	}
+	var spec specs.Spec
 	text, err := h.read(file)
 	if err != nil || json.Unmarshal(text, &spec) != nil {
 		return nil

@@ -171,6 +171,21 @@ func (d docker) running(ctx context.Context, h Host, e Engine) (runtimes, error)
 	return known, nil
 }
 
+func (docker) decides(h Host, e Engine, runtime string) place {
+	if c, err := e.command(h); err == nil {
+		for i, w := range c.words {
+			flag, value, joined := strings.Cut(w.text, "=")
+			if !joined && i+1 < len(c.words) {
+				value = c.words[i+1].text
+			}
+			if flag == "--add-runtime" && strings.HasPrefix(value, runtime+"=") {
+				return w.at
+			}
+		}
+	}
+	return place{file: e.Config}
+}
+
 func (docker) check(h Host, e Engine) (string, []string, error) {
 	// dockerd has --validate since 23.0.
 	if !atLeast(e.Version, 23, 0) {

@@ -31,6 +31,9 @@ type driver interface {
 	// edit returns the files to write for a request, none if the engine already fulfils it.
 	edit(h Host, e Engine, r Request) ([]File, error)
 
+	// decides returns the place that decides which program a runtime calls; the file is "" if that is unknown.
+	decides(h Host, e Engine, runtime string) place
+
 	// check returns a command that only reads the whole configuration. program is "" if there is none.
 	check(h Host, e Engine) (program string, args []string, err error)
 

@@ -155,7 +155,11 @@ func (e Engine) verify(h Host, files []File, r Request) error {
 	}
 	for _, name := range slices.Sorted(maps.Keys(want)) {
 		if known.paths[name] != want[name] {
-			return fmt.Errorf("the change has no effect: a later file, flag or variable makes the runtime %q call %q; correct that by hand", name, known.paths[name])
+			at := e.driver().decides(h, e, name)
+			if at.file == "" {
+				at.file = "a later file, flag or variable"
+			}
+			return fmt.Errorf("the change has no effect: %s makes the runtime %q call %q; correct that by hand", at, name, known.paths[name])
 		}
 	}
 	return nil

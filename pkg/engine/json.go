@@ -36,6 +36,9 @@ func parseObject(text []byte) (*object, error) {
 	if !root.IsStandard() {
 		return nil, fmt.Errorf("it has comments or trailing commas, which JSON does not allow")
 	}
+	if isNull(root) {
+		root.Value = &hujson.Object{}
+	}
 	if _, ok := root.Value.(*hujson.Object); !ok {
 		return nil, fmt.Errorf("it is not an object")
 	}
@@ -66,6 +69,9 @@ func (o *object) set(value any, names ...string) error {
 	}
 	at := &o.root
 	for depth, name := range names {
+		if isNull(*at) { // Go decodes it like a missing member
+			at.Value = &hujson.Object{}
+		}
 		in, ok := at.Value.(*hujson.Object)
 		if !ok {
 			return fmt.Errorf("the parent of %q is not an object", name)
@@ -92,6 +98,9 @@ func (o *object) change(k key, value any) error { return o.set(value, k...) }
 func (o *object) remove(k key) error {
 	at := &o.root
 	for i, name := range k {
+		if isNull(*at) {
+			return nil
+		}
 		in, ok := at.Value.(*hujson.Object)
 		if !ok {
 			return fmt.Errorf("the parent of %q is not an object", name)
@@ -116,6 +125,11 @@ func (o *object) remove(k key) error {
 		}
 	}
 	return nil
+}
+
+func isNull(v hujson.Value) bool {
+	literal, ok := v.Value.(hujson.Literal)
+	return ok && literal.Kind() == 'n'
 }
 
 func find(in *hujson.Object, name string) *hujson.ObjectMember {

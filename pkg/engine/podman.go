@@ -53,12 +53,21 @@ var podmanOther = map[string][]string{
 // podmanForeign maps names of runtimes that are not compatible with runc, as Podman knows them, to their types.
 var podmanForeign = map[string]string{"kata": "kata", "runsc": "gVisor", "krun": "krun", "runj": "jail", "ocijail": "jail"}
 
-// podmanConfig returns the configuration for all users, from files in Podman's order, and the path of our drop-in.
-func (e Engine) podmanConfig(h Host) (overlaid, string, error) {
+// podmanFiles returns the configuration files for all users, in Podman's order.
+func (e Engine) podmanFiles(h Host) []string {
 	files := []string{"/usr/share/containers/containers.conf"}
 	files = append(files, h.confFiles("/usr/share/containers/containers.conf.d")...)
 	files = append(append(files, e.Config), h.confFiles(e.Config+".d")...)
-	config, err := h.overlay(files, podmanSection)
+	return files
+}
+
+// podmanConfig returns the configuration for all users, and the path of our drop-in.
+func (e Engine) podmanConfig(h Host) (overlaid, string, error) {
+	abilities := make(map[string]any)
+	for ability, able := range podmanAbilities {
+		abilities[ability] = able
+	}
+	config, err := h.overlayOn(overlaid{"engine": abilities}, e.podmanFiles(h), podmanSection)
 	return config, path.Join(e.Config+".d", confDropinName), err
 }
 
@@ -143,6 +152,9 @@ func podmanElsewhere(h Host) error {
 
 // podmanPaths returns the list of paths of a runtime.
 func podmanPaths(config overlaid, name string) []any {
+	if path.IsAbs(name) {
+		return []any{name}
+	}
 	if list, ok := lookUp(config, slices.Concat(podmanSection, key{name})).([]any); ok {
 		return list
 	}
@@ -265,33 +277,39 @@ func (podman) edit(h Host, e Engine, r Request) ([]File, error) {
 	engine, runtimes := make(map[string]any), make(map[string]any)
 	// Keep the previous programs after the shim: if the shim is removed, containers still start.
 	route := func(to, name, shim string) {
-		runtimes[to] = append([]any{shim}, slices.DeleteFunc(slices.Clone(podmanPaths(config, name)), func(path any) bool { return path == shim })...)
+		others := slices.DeleteFunc(strs(podmanPaths(config, name)), func(path string) bool { return path == shim })
+		runtimes[to] = anys(append([]string{shim}, others...))
 	}
 	for name, shim := range r.Others {
 		route(name, name, shim)
 	}
-	if r.Default {
-		if kind := known.types[known.name]; kind != "" {
-			return nil, fmt.Errorf("its default runtime is %q, %w: set engine.runtime to another, or install without --set-default", known.name, ErrNotRunc)
-		}
-		route(known.name, known.name, r.Shim)
+	name := known.name
+	switch kind := known.types[name]; {
+	case kind != "" && r.Default:
+		return nil, fmt.Errorf("its default runtime is %q, %w: set engine.runtime to another, or install without --set-default", name, ErrNotRunc)
+	case kind != "":
+		name = "crun"
+	case r.Default && path.IsAbs(name): // Podman looks up only names
+		engine["runtime"] = addedRuntime
+	}
+	if r.Default && !path.IsAbs(name) {
+		route(name, name, r.Shim)
 	} else {
-		name := known.name
-		if known.types[name] != "" {
-			name = "crun"
-		}
 		route(addedRuntime, name, r.Shim)
-		for ability, able := range podmanAbilities {
-			if list, ok := lookUp(config, key{"engine", ability}).([]any); ok {
-				able = list
-			}
-			if slices.Contains(able, any(name)) && !slices.Contains(able, any(addedRuntime)) {
-				engine[ability] = append(slices.Clone(able), addedRuntime)
+		for ability := range podmanAbilities {
+			// Podman looks abilities up by the base name.
+			able := strs(lookUp(config, key{"engine", ability}))
+			if slices.Contains(able, path.Base(name)) && !slices.Contains(able, addedRuntime) {
+				engine[ability] = anys(append(able, addedRuntime))
 			}
 		}
 	}
 	engine["runtimes"] = runtimes
 	return h.editDropin(ours, map[string]any{"engine": engine})
+}
+
+func (podman) decides(h Host, e Engine, runtime string) place {
+	return h.placeOf(e.podmanFiles(h), slices.Concat(podmanSection, key{runtime}), key{"engine", "runtime"})
 }
 
 // check has Podman read its configuration. Other commands would also create its storage.

@@ -82,7 +82,9 @@ func load(t *testing.T, systemd, root, name string) loadedUnit {
 	}
 	for _, name := range []string{"sysinit", "basic", "shutdown"} { // every service depends on them
 		target := filepath.Join(root, "usr/lib/systemd/system", name+".target")
-		if err := errors.Join(os.MkdirAll(filepath.Dir(target), 0o755), os.WriteFile(target, []byte("[Unit]\nDefaultDependencies=no\n"), 0o644)); err != nil {
+		err := errors.Join(os.MkdirAll(filepath.Dir(target), 0o755),
+			os.WriteFile(target, []byte("[Unit]\nDefaultDependencies=no\n"), 0o644))
+		if err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -99,14 +101,17 @@ func load(t *testing.T, systemd, root, name string) loadedUnit {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	command := exec.CommandContext(ctx, systemd, "--test", "--system", "--unit="+name, "--no-pager")
-	command.Env = []string{"SYSTEMD_UNIT_PATH=" + strings.Join(dirs, ":"), "SYSTEMD_LOG_TARGET=console", "HOME=/nonexistent"}
+	command.Env = []string{
+		"SYSTEMD_UNIT_PATH=" + strings.Join(dirs, ":"), "SYSTEMD_LOG_TARGET=console", "HOME=/nonexistent",
+	}
 	command.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
 	text, err := command.CombinedOutput()
 	var u loadedUnit
 	_, dump, found := strings.Cut(string(text), "-> Unit "+name+":\n")
 	if !found {
 		// It falls back to another unit, which is missing, too.
-		u.refused = strings.Contains(string(text), "bad unit file setting") || strings.Contains(string(text), "Unbalanced quoting")
+		u.refused = strings.Contains(string(text), "bad unit file setting") ||
+			strings.Contains(string(text), "Unbalanced quoting")
 		u.found = u.refused
 		return u
 	}

@@ -65,6 +65,15 @@ func equal(a, b map[string]any) bool {
 	return reflect.DeepEqual(a, b)
 }
 
+// anys is the reverse of strs.
+func anys(texts []string) []any {
+	list := make([]any, len(texts))
+	for i, text := range texts {
+		list[i] = text
+	}
+	return list
+}
+
 // strs returns the strings in a list.
 func strs(value any) []string {
 	list, _ := value.([]any)

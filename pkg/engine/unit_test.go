@@ -16,7 +16,7 @@ type unitTest struct {
 	unit       string // "" for x.service
 	want       []string
 	unsure     string
-	real       func(want, got *loadedUnit) // what TestSystemd has to see instead; nil for the same
+	real       func(want, got *loadedUnit) // corrects the expectation of TestSystemd; nil for none
 }
 
 func (u unitTest) service() string {
