@@ -29,7 +29,7 @@ func Undo(f Rewritten) ([]byte, error) {
 	switch {
 	case path.Base(f.Path) == unitDropin && strings.HasSuffix(path.Dir(f.Path), ".service.d"):
 		return f.Original, nil // the whole file is ours
-	case !f.Own && !f.named(f.Now):
+	case !f.Own && !f.named(f.Now) && !f.interim(f.Now):
 		return f.Now, nil
 	case strings.HasSuffix(f.Path, ".tmpl"):
 		return f.undoTemplate()
@@ -65,6 +65,9 @@ func (f Rewritten) undo(parse func([]byte) (editable, error)) ([]byte, error) {
 			return nil, err
 		}
 	}
+	for _, tree := range trees[:2] {
+		moveSection(tree, trees[2])
+	}
 	t := takeOut{Rewritten: f, before: trees[0], after: trees[1], now: trees[2]}
 	t.plan()
 	if t.problem != nil {
@@ -96,6 +99,40 @@ func (f Rewritten) undo(parse func([]byte) (editable, error)) ([]byte, error) {
 	return now.bytes(), nil
 }
 
+// defaultKey is Docker's setting of the default runtime.
+const defaultKey = "default-runtime"
+
+// interim reports whether a text has the default runtime that Keep has added to Docker's configuration.
+func (f Rewritten) interim(text []byte) bool {
+	if !strings.HasSuffix(f.Path, ".json") {
+		return false
+	}
+	var configs [3]daemonJSON
+	for i, text := range [][]byte{f.Original, f.Written, text} {
+		o, err := parseObject(text)
+		if err != nil || o.decode(&configs[i]) != nil {
+			return false
+		}
+	}
+	return configs[0].DefaultRuntime == "" && configs[1].DefaultRuntime == "runc" && configs[2].DefaultRuntime == "runc"
+}
+
+// moveSection moves containerd's runtimes in a tree to the section that has them in the current file, which may have
+// been converted to another version.
+func moveSection(tree, now map[string]any) {
+	version, _ := now["version"].(int64)
+	to := criSection(version)
+	for _, from := range criSections {
+		section, ok := lookUp(tree, from).(map[string]any)
+		if !ok || version == 0 || slices.Equal(from, to) || lookUp(now, to) == nil || lookUp(tree, to) != nil {
+			continue
+		}
+		plugin, _ := lookUp(tree, from[:2]).(map[string]any)
+		delete(plugin, from[2])
+		_ = put(tree, to, section) // plugins is a table
+	}
+}
+
 // undoTemplate removes a block of lines from a template, which cannot be parsed as TOML.
 func (f Rewritten) undoTemplate() ([]byte, error) {
 	added, ok := bytes.CutPrefix(f.Written, f.Original)
@@ -111,7 +148,8 @@ func (f Rewritten) undoTemplate() ([]byte, error) {
 		if f.Original == nil && string(result) == baseTemplate {
 			return nil, nil
 		}
-		if !f.named(result) {
+		still := func(shim string) bool { return bytes.Contains(result, []byte(shim)) }
+		if !slices.ContainsFunc(f.Shims, still) && !tableOfOurs.Match(result) && !chosen.Match(result) {
 			return result, nil
 		}
 	}
@@ -140,6 +178,9 @@ func (t *takeOut) plan() {
 	}
 	t.entries(nil, t.after)
 	t.leaves(nil, t.after)
+	if t.interim(t.Now) {
+		t.take(key{defaultKey})
+	}
 	if len(t.steps) > 0 {
 		t.companions(nil, t.after)
 	}
@@ -242,7 +283,19 @@ func (t *takeOut) ours(value any) bool {
 	return false
 }
 
-// foreign reports whether a tree refers to us at a key at which the original did not.
+// calls reports whether a setting makes the engine call the shim or use the added runtime. Our name alone can also be a
+// label.
+func (t *takeOut) calls(name string, value any) bool {
+	if text, ok := value.(string); ok && text == addedRuntime {
+		return strings.Contains(strings.ToLower(name), "runtime")
+	}
+	if list, ok := value.([]any); ok {
+		return slices.ContainsFunc(list, func(item any) bool { return t.calls(name, item) })
+	}
+	return t.ours(value)
+}
+
+// foreign reports whether a tree makes the engine need us at a key at which the original did not.
 func (t *takeOut) foreign(tree map[string]any, k key) bool {
 	for name, value := range tree {
 		at := slices.Concat(k, key{name})
@@ -250,7 +303,7 @@ func (t *takeOut) foreign(tree map[string]any, k key) bool {
 			if t.foreign(below, at) {
 				return true
 			}
-		} else if t.ours(value) && !t.ours(lookUp(t.before, at)) {
+		} else if t.calls(name, value) && !t.ours(lookUp(t.before, at)) {
 			return true
 		}
 	}

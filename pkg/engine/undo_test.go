@@ -161,6 +161,28 @@ func TestUndo(t *testing.T) {
 			now:   "version = 2\n[plugins.\"io.containerd.grpc.v1.cri\".containerd]\ndefault_runtime_name = \"runc-trace\"\n" + runc + added,
 			fails: `line 3: "default_runtime_name = \"runc-trace\""`,
 		},
+		"converted to version 3": {
+			path: toml, original: "version = 2\n" + runc, written: "version = 2\n" + runc + options + binary,
+			now: "version = 3\nroot = \"/data\"\n" +
+				strings.ReplaceAll(runc+options+systemd+binary, "grpc.v1.cri", "cri.v1.runtime"),
+			want: "version = 3\nroot = \"/data\"\n" +
+				strings.ReplaceAll(runc+options+systemd, "grpc.v1.cri", "cri.v1.runtime"),
+		},
+		"converted to version 3, with our runtime": {
+			path: toml, original: "version = 2\n" + runc, written: "version = 2\n" + runc + added,
+			now:  "version = 3\n" + strings.ReplaceAll(runc+added, "grpc.v1.cri", "cri.v1.runtime"),
+			want: "version = 3\n" + strings.ReplaceAll(runc, "grpc.v1.cri", "cri.v1.runtime"),
+		},
+		"converted back to version 2": {
+			path: toml, original: "version = 3\n" + strings.ReplaceAll(runc, "grpc.v1.cri", "cri.v1.runtime"),
+			written: "version = 3\n" + strings.ReplaceAll(runc+options+binary, "grpc.v1.cri", "cri.v1.runtime"),
+			now:     "version = 2\n" + runc + options + systemd + binary, want: "version = 2\n" + runc + options + systemd,
+		},
+		"a value that happens to be our name": {
+			path: toml, original: "version = 2\n" + runc, written: "version = 2\n" + runc + added,
+			now:  "version = 2\nname = \"runc-trace\"\nlist = [\"runc-trace\"]\n" + runc + added,
+			want: "version = 2\nname = \"runc-trace\"\nlist = [\"runc-trace\"]\n" + runc,
+		},
 		"not to be parsed": {
 			path: toml, original: "version = 2\n", written: "version = 2\n" + runc + options + binary,
 			now: "version = \n" + binary, fails: `line 2: "BinaryName = `,
@@ -190,6 +212,21 @@ func TestUndo(t *testing.T) {
 		},
 		"Docker: made the default by hand": {
 			path: daemon, original: "{}\n", written: optIn, now: docker, fails: `line 7: "\"default-runtime\": \"runc-trace\""`,
+		},
+		"Docker: the default of the time between": {
+			path: daemon, original: "{}\n", written: strings.Replace(docker, `"runc-trace"`+"\n}", `"runc"`+"\n}", 1),
+			now:  strings.Replace(docker, `"runc-trace"`+"\n}", `"runc",`+"\n    \"debug\": true\n}", 1),
+			want: "{\n    \"debug\": true\n}\n",
+		},
+		"Docker: that default alone": {
+			path: daemon, original: "{}\n", written: strings.Replace(docker, `"runc-trace"`+"\n}", `"runc"`+"\n}", 1),
+			now:  "{\n    \"default-runtime\": \"runc\",\n    \"debug\": true\n}\n",
+			want: "{\n    \"debug\": true\n}\n",
+		},
+		"Docker: a label": {
+			path: daemon, original: "{}\n", written: optIn,
+			now:  strings.Replace(optIn, "{\n", "{\n    \"labels\": [\"runc-trace\"],\n", 1),
+			want: "{\n    \"labels\": [\"runc-trace\"]\n}\n",
 		},
 		"Docker: rendered anew": {path: daemon, original: "{}\n", written: docker, now: `{"debug":true}`, want: `{"debug":true}`},
 		"Docker: emptied":       {path: daemon, original: "{}\n", written: docker, now: "", want: ""},

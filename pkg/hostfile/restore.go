@@ -116,7 +116,7 @@ func restored(list []restoration) []Change {
 			continue
 		}
 		c := public([]change{r.change})[0]
-		c.Edited = r.edited
+		c.Edited = r.edited && !r.whole
 		if same {
 			c = Change{Path: c.Path, For: c.For, Action: Leave, Edited: true}
 		}

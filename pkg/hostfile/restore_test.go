@@ -142,8 +142,9 @@ func TestMovedDirectory(t *testing.T) {
 	}
 	restore(t, root, all)
 	got := treetest.Read(t, root)
-	if !strings.HasSuffix(got["srv/opt/bin/tool"], "to /usr/bin/tool") || !strings.HasSuffix(got["srv/opt/bin/program"], `\x00old"`) {
-		t.Errorf("tool is %s, program is %s", got["srv/opt/bin/tool"], got["srv/opt/bin/program"])
+	tool, program := got["srv/opt/bin/tool"], got["srv/opt/bin/program"]
+	if !strings.HasSuffix(tool, "to /usr/bin/tool") || !strings.HasSuffix(program, `\x00old"`) {
+		t.Errorf("tool is %s, program is %s", tool, program)
 	}
 	for _, name := range []string{"srv/opt/new", "srv/opt/new/deep/link", StateDir[1:]} {
 		if got[name] != "" {
@@ -188,8 +189,8 @@ func TestHardLinks(t *testing.T) {
 	}
 }
 
-// TestWindowsText shows the diff of a file with Windows' line ends or a byte order mark, and keeps no copy of it if only
-// our part was taken out.
+// TestWindowsText shows the diff of a file with Windows' line ends or a byte order mark, and keeps no copy of it if
+// only our part was taken out.
 func TestWindowsText(t *testing.T) {
 	for _, text := range []string{"a = 1\r\n", byteOrderMark + "a = 1\n", byteOrderMark + "a = 1\r\nb = \"\u00e9\"\r\n"} {
 		root := host(t)
@@ -224,6 +225,31 @@ func TestWindowsText(t *testing.T) {
 	for _, text := range []string{"a\rb", "a" + byteOrderMark, "\x1b[2J", "\xff"} {
 		if isText([]byte(text)) {
 			t.Errorf("%q is taken for a text that can be shown", text)
+		}
+	}
+}
+
+// TestEditedChange tells a file from which only our part is taken out from one whose original is restored.
+func TestEditedChange(t *testing.T) {
+	root := host(t)
+	apply(t, root, "one")
+	config := filepath.Join(root, "etc/containerd/config.toml")
+	if err := os.WriteFile(config, []byte("mine"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, discard := range []bool{false, true} {
+		s, err := View(root, func(_ Recorded, _, _, now []byte) ([]byte, error) {
+			if discard {
+				return nil, errNoInverse
+			}
+			return append(now, '!'), nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		changes, err := s.PlanRestore(of("containerd"), discard)
+		if err != nil || len(changes) != 1 || changes[0].Action != Replace || changes[0].Edited == discard {
+			t.Errorf("discard %v: %+v, %v", discard, changes, err)
 		}
 	}
 }

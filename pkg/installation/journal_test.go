@@ -33,7 +33,8 @@ func testLostOriginal(t *testing.T) {
 	for _, r := range []Removal{{DryRun: true}, {}, {DiscardEdits: true}} {
 		_, err := m.host().Uninstall(t.Context(), r)
 		says(t, err, "restoring /etc/docker/daemon.json: its original was lost: ", "the files that they need are kept")
-		if done := m.contents("etc/containerd/config.toml") == engines[engine.Containerd]["etc/containerd/config.toml"]; done == r.DryRun {
+		const file = "etc/containerd/config.toml"
+		if done := m.contents(file) == engines[engine.Containerd][file]; done == r.DryRun {
 			t.Errorf("%+v: containerd's file is restored: %v", r, done)
 		}
 		if m.contents(shim) == "" || !m.loaded {
