@@ -50,7 +50,7 @@ func upgrade(t *testing.T) string {
 	}
 	if err == nil {
 		err = os.WriteFile(filepath.Join(dir, "kustomization.yaml"),
-			[]byte("resources: ["+to+"]\nimages: [{name: runc-trace, newTag: "+upgraded+"}]\n"), 0o644)
+			[]byte("resources: ["+to+"]\nimages: [{name: localhost/runc-trace, newTag: "+upgraded+"}]\n"), 0o644)
 	}
 	if err != nil {
 		t.Fatal(err)

@@ -6,7 +6,9 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -29,7 +31,7 @@ type event struct {
 	Labels    map[string]string
 }
 
-// line returns the command line as in the column ARGS.
+// line returns the command line as in the column ARGS, without its quotes.
 func (e *event) line() string {
 	if len(e.Args) < 2 {
 		return e.Path
@@ -180,7 +182,11 @@ func (f *follower) text() string {
 	return text
 }
 
-// lines returns a node's lines below the header, without the node's name, and with one space between columns.
+// quoted matches a word that is shown in quotes, such as the script of a shell.
+var quoted = regexp.MustCompile(`"(?:[^"\\]|\\.)*"`)
+
+// lines returns a node's lines below the header, without the node's name and without quotes around words, and with one
+// space between columns.
 func (f *follower) lines(n *node) []string {
 	f.c.t.Helper()
 	var all []string
@@ -196,7 +202,13 @@ func (f *follower) lines(n *node) []string {
 			}
 			fields = fields[1:]
 		}
-		all = append(all, strings.Join(fields, " "))
+		all = append(all, quoted.ReplaceAllStringFunc(strings.Join(fields, " "), func(word string) string {
+			text, err := strconv.Unquote(word)
+			if err != nil {
+				f.c.t.Fatalf("%v in %q", err, line)
+			}
+			return text
+		}))
 	}
 	return all
 }
