@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -29,6 +30,9 @@ type outcome struct {
 	code           int
 	stdout, stderr string
 }
+
+// patience is how long a program or a condition may take: the machine is emulated, on a computer that may be busy.
+const patience = 8 * time.Minute
 
 // run runs a program with additional environment variables, and waits for it. Its output goes to files: a container
 // that keeps running would keep a pipe open.
@@ -49,8 +53,14 @@ func run(t *testing.T, environment []string, program string, args ...string) out
 	if err := c.Start(); err != nil {
 		t.Fatalf("%s %q: %v", program, args, err)
 	}
-	timer := time.AfterFunc(5*time.Minute, func() { _ = c.Process.Kill() })
-	defer timer.Stop()
+	// By SIGQUIT, a Go program prints what its goroutines are waiting for.
+	for _, end := range []struct {
+		after  time.Duration
+		signal os.Signal
+	}{{patience, syscall.SIGQUIT}, {patience + 10*time.Second, syscall.SIGKILL}} {
+		timer := time.AfterFunc(end.after, func() { _ = c.Process.Signal(end.signal) })
+		defer timer.Stop()
+	}
 	if err := c.Wait(); err != nil && !errors.As(err, new(*exec.ExitError)) {
 		t.Fatalf("%s %q: %v", program, args, err)
 	}
@@ -79,9 +89,9 @@ func must(t *testing.T, program string, args ...string) string {
 // eventually waits until so returns true.
 func eventually(t *testing.T, what string, so func() bool) {
 	t.Helper()
-	for end := time.Now().Add(2 * time.Minute); !so(); time.Sleep(200 * time.Millisecond) {
+	for end := time.Now().Add(patience); !so(); time.Sleep(200 * time.Millisecond) {
 		if time.Now().After(end) {
-			t.Fatalf("waited two minutes for this in vain: %s", what)
+			t.Fatalf("waited %v for this in vain: %s", patience, what)
 		}
 	}
 }
