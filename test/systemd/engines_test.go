@@ -54,14 +54,16 @@ var scenarios = []scenario{
 // and one that keeps running, is entered, and is removed.
 func commandScenario(t *testing.T, program string, cgroup func(id string) string, traced bool) []outcome {
 	file := filepath.Join(t.TempDir(), "id")
-	outcomes := []outcome{run(t, nil, program, "run", "--name=short", "--network=none", "--memory=64m",
+	// The engines' names differ, so that a name means one container.
+	shortName, longName := program+"-short", program+"-long"
+	outcomes := []outcome{run(t, nil, program, "run", "--name="+shortName, "--network=none", "--memory=64m",
 		"--cidfile="+file, image,
 		"sh", "-c", "echo out; echo err >&2; /bin/cat /sys/fs/cgroup/memory.max; exit 3")}
 	if diff := cmp.Diff(outcome{3, "out\n67108864\n", "err\n"}, outcomes[0], cmp.AllowUnexported(outcome{})); diff != "" {
 		t.Fatalf("%s run (-want +got):\n%s", program, diff)
 	}
 	short := read(t, file)
-	long := must(t, program, "run", "--detach", "--name=long", "--network=none", image, "/bin/sleep", "1000000")
+	long := must(t, program, "run", "--detach", "--name="+longName, "--network=none", image, "/bin/sleep", "1000000")
 	if traced {
 		c := installed.container(t, short)
 		if c.State != "exited" && c.State != "ended" || c.ExitCode == nil || *c.ExitCode != 3 {
@@ -71,20 +73,20 @@ func commandScenario(t *testing.T, program string, cgroup func(id string) string
 			t.Errorf("its execs (-want +got):\n%s", diff)
 		}
 		installed.checkBeginning(t, short)
-		checkRunning(t, Container{ContainerID: long, Engine: program, Container: "long", Image: image}, cgroup(long))
+		checkRunning(t, Container{ContainerID: long, Engine: program, Container: longName, Image: image}, cgroup(long))
 		installed.checkBeginning(t, long)
 	}
 	outcomes = append(outcomes,
-		run(t, nil, program, "exec", "long", "/bin/sh", "-c", "echo hello; exit 4"),
-		run(t, nil, program, "inspect", "--format={{.State.Status}} {{.State.ExitCode}} {{.State.OOMKilled}}", "short", "long"),
+		run(t, nil, program, "exec", longName, "/bin/sh", "-c", "echo hello; exit 4"),
+		run(t, nil, program, "inspect", "--format={{.State.Status}} {{.State.ExitCode}} {{.State.OOMKilled}}", shortName, longName),
 	)
 	if traced {
 		if diff := cmp.Diff([]string{"/bin/sleep", "/bin/sh"}, installed.execs(t, long)); diff != "" {
 			t.Errorf("execs of the one that runs (-want +got):\n%s", diff)
 		}
 	}
-	outcomes = append(outcomes, run(t, nil, program, "kill", "long"), run(t, nil, program, "wait", "long"))
-	remove(t, program, "short", "long")
+	outcomes = append(outcomes, run(t, nil, program, "kill", longName), run(t, nil, program, "wait", longName))
+	remove(t, program, shortName, longName)
 	if traced {
 		checkEnded(t, short, long)
 	}

@@ -32,7 +32,7 @@ type outcome struct {
 }
 
 // patience is how long a program or a condition may take: the machine is emulated, on a computer that may be busy.
-const patience = 8 * time.Minute
+const patience = 15 * time.Minute
 
 // run runs a program with additional environment variables, and waits for it. Its output goes to files: a container
 // that keeps running would keep a pipe open.
