@@ -58,10 +58,10 @@ func upgrade(t *testing.T) string {
 	return dir
 }
 
-// agentPID returns the agent's PID on the node.
+// agentPID returns the agent's PID on the node. Its probes, which run the same program, begin with --check.
 func (n *node) agentPID() string {
 	n.t.Helper()
-	return n.must("sh", "-c", `for p in /proc/[0-9]*; do [ "$(tr '\0' ' ' <$p/cmdline)" != "/usr/local/bin/tracectl agent " ] || echo ${p#/proc/}; done 2>/dev/null`)
+	return n.must("pgrep", "--full", "^/usr/local/bin/tracectl agent --check-socket=")
 }
 
 // TestDisruption disrupts nodes in every usual way while pods are made and deleted: each pod ends as expected, and
