@@ -65,8 +65,10 @@ func newAgent(s *settings) *cobra.Command {
 	var config agent.Config
 	flags.StringVar(&config.Node, "node", "", "name of the node in Kubernetes (default: $NODE_NAME, or the host's name)")
 	flags.StringVar(&config.Kubeconfig, "kubeconfig", "", "kubeconfig file (default: the pod's service account)")
-	flags.StringArrayVar(&config.CRIEndpoints, "cri-endpoint", nil, "CRI socket; repeatable (default: all found of containerd, k3s, rke2 and CRI-O)")
-	flags.StringVar(&config.DockerSocket, "docker-socket", "", "Docker socket (default: /run/docker.sock, or /var/run/docker.sock)")
+	flags.StringArrayVar(&config.CRIEndpoints, "cri-endpoint", nil,
+		"CRI socket; repeatable (default: all found of containerd, k3s, rke2 and CRI-O)")
+	flags.StringVar(&config.DockerSocket, "docker-socket", "",
+		"Docker socket (default: /run/docker.sock, or /var/run/docker.sock)")
 	listen := flags.String("listen", "127.0.0.1:7467", "serve metrics and health at HOST:PORT or unix:///PATH; empty: off")
 	noAdopt := flags.Bool("no-adopt", false, "do not adopt running containers, even if the configuration says so")
 	socket := flags.String("check-socket", agent.CheckSocket, "socket for --check, open to root only; empty: off")

@@ -125,7 +125,8 @@ func (cs *clusterSettings) open(ctx context.Context, c *cobra.Command) (*cluster
 		}
 		return cs.nodes.matching(nodes)
 	}
-	run, err := newClusterRun(ctx, remote, find, cs.timeout.Duration, c.OutOrStdout(), c.ErrOrStderr(), c.Root().DisplayName())
+	run, err := newClusterRun(ctx, remote, find, cs.timeout.Duration, c.OutOrStdout(), c.ErrOrStderr(),
+		c.Root().DisplayName())
 	if err == nil {
 		run.place = func(ctx context.Context, namespace, pod string) (cluster.Place, error) {
 			ctx, stop := context.WithTimeout(ctx, cs.timeout.Duration)
@@ -145,7 +146,8 @@ type clusterRun struct {
 	status *statusLine
 }
 
-func newClusterRun(ctx context.Context, runner cluster.Runner, find func(context.Context) ([]cluster.Node, error), timeout time.Duration, stdout, stderr io.Writer, program string) (*clusterRun, error) {
+func newClusterRun(ctx context.Context, runner cluster.Runner, find func(context.Context) ([]cluster.Node, error),
+	timeout time.Duration, stdout, stderr io.Writer, program string) (*clusterRun, error) {
 	looking, stop := context.WithTimeout(ctx, 4*timeout) // the list may have many pages
 	defer stop()
 	nodes, err := find(looking)
@@ -197,7 +199,8 @@ func addAllNamespaces(c *cobra.Command) {
 }
 
 // completeNodes offers the names of nodes to the shell.
-func (cs *clusterSettings) completeNodes(c *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
+func (cs *clusterSettings) completeNodes(c *cobra.Command, _ []string,
+	typed string) ([]string, cobra.ShellCompDirective) {
 	nodes, err := cs.quick(c)
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveError

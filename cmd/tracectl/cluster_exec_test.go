@@ -91,7 +91,8 @@ func TestClusterExecFollows(t *testing.T) {
 	var asked []string
 	nodes := fakeNodes{"n1": func(ctx context.Context, args []string, w io.Writer) error {
 		asked = args
-		fmt.Fprint(w, `{"heartbeat":"2026-01-01T00:00:00Z"}`+"\n"+`{"time":"2026-01-01T00:00:00Z","log":1,"sequence":3,"comm":"sh"}`+"\n")
+		fmt.Fprint(w, `{"heartbeat":"2026-01-01T00:00:00Z"}`+"\n"+
+			`{"time":"2026-01-01T00:00:00Z","log":1,"sequence":3,"comm":"sh"}`+"\n")
 		time.AfterFunc(100*time.Millisecond, cancel)
 		<-ctx.Done()
 		return ctx.Err()
@@ -122,7 +123,8 @@ func TestClusterExecFollows(t *testing.T) {
 	if since, err := time.ParseDuration(text); err != nil || since <= 0 || since > time.Minute {
 		t.Errorf("asked for %q", asked)
 	}
-	if diff := cmp.Diff([]string{"exec", "--output=json", "--heartbeat=5s", "--until-eof"}, asked[:len(asked)-1]); diff != "" {
+	if diff := cmp.Diff([]string{"exec", "--output=json", "--heartbeat=5s", "--until-eof"},
+		asked[:len(asked)-1]); diff != "" {
 		t.Errorf("asked (-want +got):\n%s", diff)
 	}
 }

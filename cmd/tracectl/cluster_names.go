@@ -48,7 +48,8 @@ func (run *clusterRun) known(ctx context.Context, list []string, add func(labels
 
 // container returns the fields that a search needs.
 func (j *containerJSON) container() *labels.Container {
-	c := &labels.Container{Namespace: j.Namespace, Pod: j.Pod, PodUID: j.PodUID, Name: j.Container, ID: j.ContainerID, Engine: j.Engine}
+	c := &labels.Container{Namespace: j.Namespace, Pod: j.Pod, PodUID: j.PodUID, Name: j.Container,
+		ID: j.ContainerID, Engine: j.Engine}
 	if j.Sandbox {
 		c.Flags = abi.WhoSandbox
 	}
@@ -59,7 +60,8 @@ func (j *containerJSON) container() *labels.Container {
 }
 
 // search resolves a name among the containers that the nodes list; answer takes the result from the search.
-func (run *clusterRun) search(ctx context.Context, name, what string, list []string, answer func(*labels.Search) error) error {
+func (run *clusterRun) search(ctx context.Context, name, what string, list []string,
+	answer func(*labels.Search) error) error {
 	search := labels.NewSearch(name, what)
 	failed := run.known(ctx, list, search.Add)
 	run.status.end()
@@ -159,7 +161,10 @@ func (cs *clusterSettings) lister(command ...string) lister {
 			return nil, err
 		}
 		var all []*labels.Container
-		_ = run.known(c.Context(), append(cs.nameArgs(c, command...), given(c, "label")...), func(k labels.Known) bool { all = append(all, k.Container); return true })
+		_ = run.known(c.Context(), append(cs.nameArgs(c, command...), given(c, "label")...), func(k labels.Known) bool {
+			all = append(all, k.Container)
+			return true
+		})
 		return all, nil
 	}
 }

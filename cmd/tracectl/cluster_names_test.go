@@ -40,7 +40,8 @@ func TestClusterNames(t *testing.T) {
 		ran  string // node and command that ran
 	}{
 		{[]string{"containers", "containerd://aaaa", "-a"}, "n1: tracectl containers --output=json --all=true -- containerd://aaaa"},
-		{[]string{"straceback", "list", "n2_default_web", "-n", "default"}, "n2: tracectl straceback list --output=json --namespace=default -- n2_default_web"},
+		{[]string{"straceback", "list", "n2_default_web", "-n", "default"},
+			"n2: tracectl straceback list --output=json --namespace=default -- n2_default_web"},
 		{[]string{"exec", "--no-follow", "db/app", "--failed"}, ""},
 		{[]string{"exec", "--no-follow", "n1_default_db_app"}, "n1: tracectl exec --output=json --no-follow=true -- n1_default_db_app"},
 	} {
@@ -51,12 +52,14 @@ func TestClusterNames(t *testing.T) {
 			if got.Code != exitNotFound || len(all) != before+3 {
 				t.Errorf("%q: %+v", c.args, got)
 			}
-		} else if got.Code != 0 || got.Stderr != "" || got.Stdout == "" || len(all) != before+4 || !slices.Contains(all, c.ran) {
+		} else if got.Code != 0 || got.Stderr != "" || got.Stdout == "" || len(all) != before+4 ||
+			!slices.Contains(all, c.ran) {
 			t.Errorf("%q: %+v, asked %q", c.args, got, all)
 		}
 	}
 	const candidates = "tracectl: \"default/db\" matches several containers; use one of:\n  n1_default_db\n  n3_default_db\n"
-	for _, args := range [][]string{{"containers", "default/db"}, {"exec", "default/db"}, {"straceback", "list", "default/db"}} {
+	for _, args := range [][]string{{"containers", "default/db"}, {"exec", "default/db"},
+		{"straceback", "list", "default/db"}} {
 		if diff := cmp.Diff(result{exitNotFound, "", candidates}, run(args...)); diff != "" {
 			t.Errorf("%q (-want +got):\n%s", args, diff)
 		}

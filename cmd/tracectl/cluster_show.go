@@ -50,7 +50,8 @@ func newClusterStracebackShow(cs *clusterSettings) *cobra.Command {
 			return err
 		}
 		show := cs.nodeArgs(c, "straceback", "show")
-		return run.show(ctx, args[0], cs.nameArgs(c, "straceback", "list", "--names"), append(show, "--", args[0]), r.output.word)
+		return run.show(ctx, args[0], cs.nameArgs(c, "straceback", "list", "--names"),
+			append(show, "--", args[0]), r.output.word)
 	}
 	return c
 }
@@ -66,9 +67,11 @@ func (run *clusterRun) checkPlace(ctx context.Context, k labels.Known, name stri
 	case err != nil || at.UID == "" || at.Node == "" || at.Node == k.Node: // gone, or not readable by this user
 	case at.UID == k.PodUID:
 		return fmt.Errorf("node %s claims pod %s/%s, which the API server has on node %s; to see it anyway, name it %s_%s_%s",
-			terminal.String(k.Node), terminal.String(k.Namespace), terminal.String(k.Pod), terminal.String(at.Node), terminal.String(k.Node), terminal.String(k.Namespace), terminal.String(k.Pod))
+			terminal.String(k.Node), terminal.String(k.Namespace), terminal.String(k.Pod), terminal.String(at.Node),
+			terminal.String(k.Node), terminal.String(k.Namespace), terminal.String(k.Pod))
 	default:
-		run.status.note(fmt.Sprintf("pod %s/%s is on node %s now; showing an earlier pod of that name on node %s", terminal.String(k.Namespace), terminal.String(k.Pod),
+		run.status.note(fmt.Sprintf("pod %s/%s is on node %s now; showing an earlier pod of that name on node %s",
+			terminal.String(k.Namespace), terminal.String(k.Pod),
 			terminal.String(at.Node), terminal.String(k.Node)))
 	}
 	return nil

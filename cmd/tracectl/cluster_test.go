@@ -32,7 +32,8 @@ func fakeCluster(t *testing.T, nodes map[string]answers, pods ...corev1.Pod) (se
 	var calls []string
 	upgrader := websocket.Upgrader{Subprotocols: []string{"v5.channel.k8s.io"}}
 	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if n := slices.IndexFunc(pods, func(p corev1.Pod) bool { return r.URL.Path == "/api/v1/namespaces/"+p.Namespace+"/pods/"+p.Name }); n >= 0 {
+		if n := slices.IndexFunc(pods,
+			func(p corev1.Pod) bool { return r.URL.Path == "/api/v1/namespaces/"+p.Namespace+"/pods/"+p.Name }); n >= 0 {
 			w.Header().Set("Content-Type", "application/json")
 			_ = json.NewEncoder(w).Encode(pods[n])
 			return
@@ -98,12 +99,14 @@ func TestClusterList(t *testing.T) {
 			return result{0, fmt.Sprintf(recordingLine, "web", "aaaa") + fmt.Sprintf(recordingLine, "db", "bbbb"), ""}
 		},
 		"n2": func(string) result {
-			return result{0, fmt.Sprintf(recordingLine, "\\u001b[2J", "cccc") + `{"evicted":true}` + "\n", "tracectl: left out x\n"}
+			return result{0, fmt.Sprintf(recordingLine, "\\u001b[2J", "cccc") + `{"evicted":true}` + "\n",
+				"tracectl: left out x\n"}
 		},
 		"n3": unloaded,
 		"n4": nil,
 	})
-	text := tracectl(t, "cluster", "straceback", "list", "-l", "app in (web,db)", "-n", "default", "--pin-dir", "/x", "--server", server)
+	text := tracectl(t, "cluster", "straceback", "list", "-l", "app in (web,db)", "-n", "default", "--pin-dir",
+		"/x", "--server", server)
 	text.Stdout = strings.ReplaceAll(text.Stdout, agoOf("2026-01-01T00:00:00Z"), "AGO")
 	want := result{1, "" +
 		"NODE   NAMESPACE   POD         CONTAINER   ID     STATE                SPAN   SYSCALLS   OVERWRITTEN\n" +
@@ -170,7 +173,8 @@ func TestClusterStatus(t *testing.T) {
 		"n1 v2 " + ago + " ago mixed never 0 0/0 0 0 0 0",
 		"n2 v1 " + ago + " ago current alive 3 5/16 99 5 3 5",
 	}
-	if diff := cmp.Diff(want, strings.Split(alignAgain(got.Stdout), "\n")); diff != "" || got.Code != 0 || got.Stderr != "" {
+	if diff := cmp.Diff(want, strings.Split(alignAgain(got.Stdout), "\n")); diff != "" ||
+		got.Code != 0 || got.Stderr != "" {
 		t.Errorf("%+v (-want +got):\n%s", got, diff)
 	}
 }
@@ -192,7 +196,8 @@ func TestClusterShow(t *testing.T) {
 	}
 	nodes := map[string]answers{
 		"n1": node(fmt.Sprintf(recordingLine, "web", "aaaa") + fmt.Sprintf(recordingLine, "gone", "dddd")),
-		"n2": node(fmt.Sprintf(recordingLine, "web", "bbbb") + fmt.Sprintf(recordingLine, "db", "cccc") + `{"evicted":true}` + "\n"),
+		"n2": node(fmt.Sprintf(recordingLine, "web", "bbbb") + fmt.Sprintf(recordingLine, "db", "cccc") +
+			`{"evicted":true}` + "\n"),
 	}
 	server, asked := fakeCluster(t, nodes)
 	shown := result{0, calls + "\\x1b[2Jhostile\\r\n", "tracectl: recorded on node %[1]s\ntracectl: %[1]s: ... 9 earlier calls were overwritten\n"}
@@ -204,10 +209,12 @@ func TestClusterShow(t *testing.T) {
 		{[]string{"db"}, shown, "n2: tracectl straceback show -- db"},
 		{[]string{"n1_default_web", "-x", "-e", "read,write", "--pid", "7,8", "-p", "-n", "default"}, shown,
 			"n1: tracectl straceback show --failed=true --pid=7,8 --previous=1 --syscall=read,write -- n1_default_web"},
-		{[]string{"bbb", "-o", "json"}, result{0, `{"node":"n2","time":"2026-01-01T00:00:00Z","syscall":"read"}` + "\n", "tracectl: recorded on node n2\n"}, "n2: tracectl straceback show --output=json -- bbb"},
+		{[]string{"bbb", "-o", "json"}, result{0, `{"node":"n2","time":"2026-01-01T00:00:00Z","syscall":"read"}` + "\n",
+			"tracectl: recorded on node n2\n"}, "n2: tracectl straceback show --output=json -- bbb"},
 		{[]string{"web"}, result{4, "", "tracectl: \"web\" matches several containers; use one of:\n  n1_default_web_app\n  n2_default_web_app\n"}, ""},
 		{[]string{"webs"}, result{4, "", "tracectl: no recording of \"webs\"; similar names:\n  n1_default_web_app\n  n2_default_web_app\n"}, ""},
-		{[]string{"gone"}, result{4, "", "tracectl: recorded on node n1\ntracectl: n1: no recording of \"gone\"\n"}, "n1: tracectl straceback show -- gone"},
+		{[]string{"gone"}, result{4, "", "tracectl: recorded on node n1\ntracectl: n1: no recording of \"gone\"\n"},
+			"n1: tracectl straceback show -- gone"},
 	} {
 		got := tracectl(t, append([]string{"cluster", "straceback", "show", "--server", server}, c.args...)...)
 		want := c.want
@@ -323,7 +330,8 @@ func TestClusterPlace(t *testing.T) {
 	onPod := func(node, uid string) corev1.Pod {
 		return corev1.Pod{
 			TypeMeta:   metav1.TypeMeta{Kind: "Pod", APIVersion: "v1"},
-			ObjectMeta: metav1.ObjectMeta{Name: "web-0", Namespace: "default", UID: types.UID(uid)}, Spec: corev1.PodSpec{NodeName: node},
+			ObjectMeta: metav1.ObjectMeta{Name: "web-0", Namespace: "default", UID: types.UID(uid)},
+			Spec:       corev1.PodSpec{NodeName: node},
 		}
 	}
 	uid := func(line string) string { return strings.Replace(line, `"podUID":""`, `"podUID":"u1"`, 1) }
@@ -335,14 +343,22 @@ func TestClusterPlace(t *testing.T) {
 		code   int
 		stderr string // a part of it
 	}{
-		"an ID that is a name":        {map[string]answers{"honest": list(web), "hostile": list(id(web, "default/web-0"))}, nil, "default/web-0", 0, "1 of 2 nodes did not answer in full: hostile"},
-		"an ID of control characters": {map[string]answers{"honest": list(web), "hostile": list(id(web, "web-0\\u0000"))}, nil, "default/web-0", 0, "hostile: 1 lines were left out"},
-		"the same pod":                {map[string]answers{"n1": list(web), "n2": list(web)}, nil, "default/web-0", 4, "n1_default_web-0_app\n  n2_default_web-0_app"},
-		"a name within a pod":         {map[string]answers{"n1": list(web), "n2": list(other)}, nil, "web-0", 4, "matches several containers"},
-		"a pod that is there":         {map[string]answers{"n1": list(uid(web))}, []corev1.Pod{onPod("n1", "u1")}, "default/web-0", 0, "tracectl: recorded on node n1\n"},
-		"a pod that is elsewhere":     {map[string]answers{"n1": list(uid(web))}, []corev1.Pod{onPod("n2", "u1")}, "default/web-0", 1, "which the API server has on node n2"},
-		"asked for all the same":      {map[string]answers{"n1": list(uid(web))}, []corev1.Pod{onPod("n2", "u1")}, "n1_default_web-0", 0, "tracectl: recorded on node n1\n"},
-		"a pod that was elsewhere":    {map[string]answers{"n1": list(uid(web))}, []corev1.Pod{onPod("n2", "u2")}, "default/web-0", 0, "is on node n2 now; showing an earlier pod of that name on node n1"},
+		"an ID that is a name": {map[string]answers{"honest": list(web), "hostile": list(id(web, "default/web-0"))},
+			nil, "default/web-0", 0, "1 of 2 nodes did not answer in full: hostile"},
+		"an ID of control characters": {map[string]answers{"honest": list(web), "hostile": list(id(web, "web-0\\u0000"))},
+			nil, "default/web-0", 0, "hostile: 1 lines were left out"},
+		"the same pod": {map[string]answers{"n1": list(web), "n2": list(web)}, nil, "default/web-0", 4,
+			"n1_default_web-0_app\n  n2_default_web-0_app"},
+		"a name within a pod": {map[string]answers{"n1": list(web), "n2": list(other)}, nil, "web-0", 4,
+			"matches several containers"},
+		"a pod that is there": {map[string]answers{"n1": list(uid(web))}, []corev1.Pod{onPod("n1", "u1")},
+			"default/web-0", 0, "tracectl: recorded on node n1\n"},
+		"a pod that is elsewhere": {map[string]answers{"n1": list(uid(web))}, []corev1.Pod{onPod("n2", "u1")},
+			"default/web-0", 1, "which the API server has on node n2"},
+		"asked for all the same": {map[string]answers{"n1": list(uid(web))}, []corev1.Pod{onPod("n2", "u1")},
+			"n1_default_web-0", 0, "tracectl: recorded on node n1\n"},
+		"a pod that was elsewhere": {map[string]answers{"n1": list(uid(web))}, []corev1.Pod{onPod("n2", "u2")},
+			"default/web-0", 0, "is on node n2 now; showing an earlier pod of that name on node n1"},
 	} {
 		server, _ := fakeCluster(t, c.nodes, c.pods...)
 		got := tracectl(t, "cluster", "straceback", "show", c.show, "--server", server)

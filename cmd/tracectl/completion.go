@@ -59,7 +59,8 @@ func completeContainers(c *cobra.Command, list lister) {
 	}
 }
 
-func offerOf(c *cobra.Command, list lister, typed string, candidates func(k *labels.Container, typed string) []string) ([]string, cobra.ShellCompDirective) {
+func offerOf(c *cobra.Command, list lister, typed string,
+	candidates func(k *labels.Container, typed string) []string) ([]string, cobra.ShellCompDirective) {
 	known, err := list(c)
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveError

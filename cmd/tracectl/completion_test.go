@@ -21,8 +21,10 @@ import (
 func TestCompletion(t *testing.T) {
 	const id = "0123456789abcdef0123456789abcdef"
 	list := []*labels.Container{
-		{ID: "aa" + id, Engine: "containerd", Namespace: "prod", Pod: "web-0", Name: "app", Labels: map[string]string{"app": "web", "tier": "front"}},
-		{ID: "bb" + id, Engine: "containerd", Namespace: "prod", Pod: "web-0", Name: "proxy", Labels: map[string]string{"app": "web"}},
+		{ID: "aa" + id, Engine: "containerd", Namespace: "prod", Pod: "web-0", Name: "app",
+			Labels: map[string]string{"app": "web", "tier": "front"}},
+		{ID: "bb" + id, Engine: "containerd", Namespace: "prod", Pod: "web-0", Name: "proxy",
+			Labels: map[string]string{"app": "web"}},
 		{ID: "cc" + id, Engine: "docker", Name: "db", Labels: map[string]string{"x": "$(reboot)", "y": "a b", "-z": "z"}},
 		{ID: "plain"},
 		{ID: "dd" + id, Namespace: "x\ty", Pod: "a\x1b[2J\nb", Name: "c"},

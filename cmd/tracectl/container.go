@@ -49,8 +49,12 @@ func newContainerJSON(c *labels.Container, clock clock) containerJSON {
 	}
 	j := containerJSON{
 		Namespace: c.Namespace, Pod: c.Pod, Container: c.Name, ContainerID: c.ID, PodUID: c.PodUID,
-		SandboxID: c.SandboxID, Sandbox: c.Sandbox(), Image: c.Image, Engine: c.Engine, Labels: c.Labels, LabelOrigins: c.Origins, Unlabelled: c.Unlabelled, Truncated: c.Truncated, CgroupID: c.Cgroup,
-		Created: clock.time(c.Created), Started: clock.time(c.Started), Exited: clock.time(c.Exited), Ended: clock.time(c.Ended),
+		SandboxID: c.SandboxID, Sandbox: c.Sandbox(), Image: c.Image, Engine: c.Engine, Labels: c.Labels,
+		LabelOrigins: c.Origins, Unlabelled: c.Unlabelled, Truncated: c.Truncated, CgroupID: c.Cgroup,
+		Created: clock.time(c.Created),
+		Started: clock.time(c.Started),
+		Exited:  clock.time(c.Exited),
+		Ended:   clock.time(c.Ended),
 	}
 	status := c.Status()
 	j.State, j.Signal = status.State, status.Signal
@@ -69,10 +73,12 @@ type listedJSON struct {
 }
 
 // The columns that identify a row's container. Containers without names are identified by ID and image.
-var whose = []terminal.Column{{Name: "NAMESPACE", Names: true}, {Name: "POD", Names: true}, {Name: "CONTAINER", Names: true}, {Name: "ID"}}
+var whose = []terminal.Column{{Name: "NAMESPACE", Names: true}, {Name: "POD", Names: true},
+	{Name: "CONTAINER", Names: true}, {Name: "ID"}}
 
 var containerColumns = append(slices.Clip(whose), []terminal.Column{
-	{Name: "STATE"}, {Name: "ENGINE", Rank: 4}, {Name: "IMAGE", Rank: 3, Names: true}, {Name: "AGE", Rank: 1}, {Name: "RECORDED", Rank: 2},
+	{Name: "STATE"}, {Name: "ENGINE", Rank: 4}, {Name: "IMAGE", Rank: 3, Names: true}, {Name: "AGE", Rank: 1},
+	{Name: "RECORDED", Rank: 2},
 }...)
 
 // containerTable lists containers by name; containers of the same name are listed newest first.
@@ -81,7 +87,8 @@ var containerTable = table[listedJSON]{
 	named:   func(j *listedJSON) bool { return j.named() },
 	row:     (*listedJSON).row,
 	compare: func(a, b *listedJSON) int {
-		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Pod, b.Pod), cmp.Compare(a.Container, b.Container), later(a.Created, b.Created))
+		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Pod, b.Pod), cmp.Compare(a.Container, b.Container),
+			later(a.Created, b.Created))
 	},
 }
 

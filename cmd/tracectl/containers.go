@@ -50,7 +50,8 @@ With NAME, ended containers are included.`,
 	return c
 }
 
-func listContainers(stdout, stderr io.Writer, s *settings, names []string, filter *labels.Filter, all bool, output string) error {
+func listContainers(stdout, stderr io.Writer, s *settings, names []string, filter *labels.Filter,
+	all bool, output string) error {
 	i, directory, err := s.open()
 	if err != nil {
 		return err

@@ -21,7 +21,8 @@ import (
 )
 
 func TestPrintChecks(t *testing.T) {
-	well := []doctor.Check{{Name: "kernel", State: doctor.OK, Detail: "6.1"}, {Name: "containers", State: doctor.Warn, Detail: "\x1b[2Jweb", Remedy: "see\nto it"}}
+	well := []doctor.Check{{Name: "kernel", State: doctor.OK, Detail: "6.1"},
+		{Name: "containers", State: doctor.Warn, Detail: "\x1b[2Jweb", Remedy: "see\nto it"}}
 	for _, c := range []struct {
 		checks        []doctor.Check
 		output        string
@@ -48,7 +49,8 @@ func TestDoctorFacts(t *testing.T) {
 	dir := t.TempDir()
 	file, wrong := filepath.Join(dir, "config.toml"), filepath.Join(dir, "wrong.toml")
 	configured := filepath.Join(dir, "pins")
-	for name, text := range map[string]string{file: fmt.Sprintf("pin-dir = %q", configured), wrong: `runtime = "/r"` + "\nlogs = 1"} {
+	for name, text := range map[string]string{file: fmt.Sprintf("pin-dir = %q", configured),
+		wrong: `runtime = "/r"` + "\nlogs = 1"} {
 		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -56,11 +58,13 @@ func TestDoctorFacts(t *testing.T) {
 	t.Setenv(abi.PinDirEnv, "")
 	t.Setenv(config.PathEnv, file)
 	f := (&settings{}).facts()
-	if f.PinDir.Path != configured || !f.Configuration.Present || f.Configuration.Err != nil || f.Configuration.Path != file || !errors.Is(f.Tracer.Err, bpf.ErrNotLoaded) {
+	if f.PinDir.Path != configured || !f.Configuration.Present || f.Configuration.Err != nil ||
+		f.Configuration.Path != file || !errors.Is(f.Tracer.Err, bpf.ErrNotLoaded) {
 		t.Errorf("configured by the environment: %+v", f)
 	}
 	f = (&settings{config: wrong, pinDir: "/a"}).facts()
-	if f.PinDir.Path != "/a" || f.Configuration.Path != wrong || f.Configuration.Err == nil || !cmp.Equal(f.Configuration.Config.Runtime, config.Runtime{"/r"}) {
+	if f.PinDir.Path != "/a" || f.Configuration.Path != wrong || f.Configuration.Err == nil ||
+		!cmp.Equal(f.Configuration.Config.Runtime, config.Runtime{"/r"}) {
 		t.Errorf("a configuration with a slip: %+v", f)
 	}
 	f = (&settings{config: wrong}).facts()

@@ -28,7 +28,8 @@ type pod struct {
 func addPodFlags(c *cobra.Command) *pod {
 	var p pod
 	c.Flags().BoolVar(&p.host, "host", false, "act on the host, from a privileged container that shares its PID namespace")
-	c.Flags().StringVar(&p.terminationLog, "termination-log", "", "write a one-line result to this file in the container (Kubernetes: /dev/termination-log)")
+	c.Flags().StringVar(&p.terminationLog, "termination-log", "",
+		"write a one-line result to this file in the container (Kubernetes: /dev/termination-log)")
 	return &p
 }
 

@@ -109,7 +109,8 @@ func newInstall(s *settings) *cobra.Command {
 }
 
 // install installs, prints the changes, and returns a summary of one line.
-func (s *settings) install(ctx context.Context, stdout, stderr io.Writer, r installation.Request, root, output string) (string, error) {
+func (s *settings) install(ctx context.Context, stdout, stderr io.Writer, r installation.Request,
+	root, output string) (string, error) {
 	h, err := s.host(root)
 	if err != nil {
 		return "", err

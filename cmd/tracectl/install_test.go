@@ -98,12 +98,14 @@ created /etc/containers/containers.conf.d/99-runc-trace.conf
 			t.Fatal(err)
 		}
 		lines := strings.Split(strings.TrimSuffix(string(text), "\n"), "\n")
-		return fmt.Sprintf("diff /dev/null %s\n--- /dev/null\n+++ %s\n@@ -0,0 +1,%d @@\n+%s\n", path, path, len(lines), strings.Join(lines, "\n+"))
+		return fmt.Sprintf("diff /dev/null %s\n--- /dev/null\n+++ %s\n@@ -0,0 +1,%d @@\n+%s\n", path, path, len(lines),
+			strings.Join(lines, "\n+"))
 	}
 	want := result{0, "would create /opt/runc-trace/bin/runc-trace\nwould create /opt/runc-trace/bin/tracectl\n" +
 		newFile("/etc/runc-trace/config.toml") + newFile("/etc/systemd/system/runc-trace.service") +
 		"would create /etc/systemd/system/multi-user.target.wants/runc-trace.service, a link to /etc/systemd/system/runc-trace.service\n" +
-		newFile("/etc/systemd/system/runc-trace-agent.service") + "would create /usr/local/bin/tracectl, a link to /opt/runc-trace/bin/tracectl\n" + newFile(podman) + routed, ""}
+		newFile("/etc/systemd/system/runc-trace-agent.service") +
+		"would create /usr/local/bin/tracectl, a link to /opt/runc-trace/bin/tracectl\n" + newFile(podman) + routed, ""}
 	if diff := cmp.Diff(want, dry); diff != "" {
 		t.Errorf("the dry run does not say what was done (-want +got):\n%s", diff)
 	}
@@ -122,7 +124,9 @@ handler: runc-trace
 `, ""}, "install", "--engine", "containerd")
 
 	// A container needs our files, and our part cannot be removed from another file.
-	treetest.Write(t, root, map[string]string{"run/containerd/io.containerd.runtime.v2.task/default/a\nb/runtime": "/opt/runc-trace/bin/runc-trace-runc"})
+	treetest.Write(t, root, map[string]string{
+		"run/containerd/io.containerd.runtime.v2.task/default/a\nb/runtime": "/opt/runc-trace/bin/runc-trace-runc",
+	})
 	conf := filepath.Join(root, podman)
 	text, err := os.ReadFile(conf)
 	if err != nil {
@@ -134,7 +138,8 @@ handler: runc-trace
 	got := shell(t, tracectl, "uninstall", "--root", root)
 	refusal := "; nothing was changed: undo these edits, or use --discard-edits to restore the original and keep the edited file below /var/lib/runc-trace/edited\n"
 	if got.Code != exitFailure || got.Stdout != "" || !strings.HasPrefix(got.Stderr, "diff "+podman+" ") ||
-		!strings.Contains(got.Stderr, "\n+[engine\ntracectl: changed since the installation and cannot be restored: "+podman+": it cannot be parsed (") || !strings.HasSuffix(got.Stderr, refusal) {
+		!strings.Contains(got.Stderr, "\n+[engine\ntracectl: changed since the installation and cannot be restored: "+podman+
+			": it cannot be parsed (") || !strings.HasSuffix(got.Stderr, refusal) {
 		t.Errorf("uninstalling what was edited: %+v", got)
 	}
 	if err := os.WriteFile(conf, text, 0o644); err != nil {
@@ -177,7 +182,8 @@ func TestInstallKilled(t *testing.T) {
 	killed := func(n int, args ...string) bool {
 		t.Helper()
 		inject := fmt.Sprintf("inject=%s:signal=KILL:when=%d", calls, n)
-		got := shell(t, "strace", append([]string{"-f", "-qq", "-o", "/dev/null", "-e", "trace=" + calls, "-e", inject, tracectl, "--root", root}, args...)...)
+		got := shell(t, "strace", append([]string{"-f", "-qq", "-o", "/dev/null", "-e", "trace=" + calls, "-e", inject,
+			tracectl, "--root", root}, args...)...)
 		if got.Code > 0 {
 			t.Fatalf("tracectl %s: %+v", strings.Join(args, " "), got)
 		}

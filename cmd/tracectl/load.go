@@ -135,7 +135,8 @@ func (l loading) run(stdout io.Writer, s *settings, output string) error {
 	}
 	current := i.Current()
 	if output == "json" {
-		j := loadJSON{PinDir: dir, Loaded: r.Loaded, Replaced: r.Replaced, Mended: []damageJSON{}, Lost: r.Lost, Current: current,
+		j := loadJSON{PinDir: dir, Loaded: r.Loaded, Replaced: r.Replaced, Mended: []damageJSON{},
+			Lost: r.Lost, Current: current,
 			Adopted: adopted, Memory: memory, Options: l.pool}
 		for _, d := range r.Mended {
 			j.Mended = append(j.Mended, damageJSON(d))
@@ -192,7 +193,8 @@ func adoptRunning(ctx context.Context, stderr io.Writer, dir string, rules ident
 		}
 	}
 	if report.Unrecorded > 0 {
-		fmt.Fprintf(stderr, "tracectl: %s adopted without a recording: none was free (increase --recordings)\n", plural(report.Unrecorded, "container"))
+		fmt.Fprintf(stderr, "tracectl: %s adopted without a recording: none was free (increase --recordings)\n",
+			plural(report.Unrecorded, "container"))
 	}
 	return report.Adopted
 }

@@ -28,7 +28,8 @@ func newPlugin() *cobra.Command {
 	root.Use = pluginName
 	root.Annotations = map[string]string{cobra.CommandDisplayNameAnnotation: "kubectl runc-trace"}
 	root.AddCommand(newVersion())
-	rename := strings.NewReplacer("tracectl cluster", "kubectl runc-trace", "tracectl version", "kubectl runc-trace version")
+	rename := strings.NewReplacer("tracectl cluster", "kubectl runc-trace", "tracectl version",
+		"kubectl runc-trace version")
 	var walk func(c *cobra.Command)
 	walk = func(c *cobra.Command) {
 		c.Example = rename.Replace(c.Example)

@@ -35,7 +35,8 @@ func TestPlugin(t *testing.T) {
 	if got := plugin("exec", "x", "y"); got != want {
 		t.Errorf("wrong usage gives %+v", got)
 	}
-	for _, args := range [][]string{{"--help"}, {"exec", "--help"}, {"straceback", "show", "--help"}, {"straceback", "list", "--help"}} {
+	for _, args := range [][]string{{"--help"}, {"exec", "--help"}, {"straceback", "show", "--help"},
+		{"straceback", "list", "--help"}} {
 		got := plugin(args...)
 		usage := got.Stdout[strings.Index(got.Stdout, "Usage:"):]
 		if strings.Contains(usage, "tracectl cluster") || !strings.Contains(usage, "kubectl runc-trace") {
@@ -62,7 +63,8 @@ func TestElsewhere(t *testing.T) {
 		t.Fatalf("listed:\n%s", output)
 	}
 	for _, name := range strings.Fields(string(output)) {
-		if strings.HasPrefix(name, "github.com/cilium/ebpf") || strings.HasSuffix(name, "runc-trace/pkg/bpf") || strings.HasSuffix(name, "runc-trace/pkg/agent") ||
+		if strings.HasPrefix(name, "github.com/cilium/ebpf") || strings.HasSuffix(name, "runc-trace/pkg/bpf") ||
+			strings.HasSuffix(name, "runc-trace/pkg/agent") ||
 			name == "k8s.io/client-go/kubernetes/scheme" {
 			t.Errorf("elsewhere, tracectl imports %s", name)
 		}

@@ -46,7 +46,8 @@ func newRecordingJSON(r *straceback.Recording, calls *straceback.Calls, clock cl
 }
 
 var recordingColumns = append(slices.Clip(whose), []terminal.Column{
-	{Name: "IMAGE", Extra: true, Rank: 4, Names: true}, {Name: "STATE"}, {Name: "SPAN", Rank: 1}, {Name: "SYSCALLS", Rank: 2}, {Name: "OVERWRITTEN", Rank: 3},
+	{Name: "IMAGE", Extra: true, Rank: 4, Names: true}, {Name: "STATE"}, {Name: "SPAN", Rank: 1},
+	{Name: "SYSCALLS", Rank: 2}, {Name: "OVERWRITTEN", Rank: 3},
 	{Name: "ENGINE", Extra: true}, {Name: "LOST", Extra: true},
 }...)
 
@@ -63,7 +64,8 @@ func (j *recordingJSON) row(now time.Time) []string {
 	if j.Oldest != nil && j.Newest != nil {
 		span = j.Newest.Sub(*j.Oldest)
 	}
-	return append(row, humanSpan(span), strconv.Itoa(j.Syscalls), strconv.FormatUint(j.Overwritten, 10), j.Engine, strconv.FormatUint(j.Lost, 10))
+	return append(row, humanSpan(span), strconv.Itoa(j.Syscalls), strconv.FormatUint(j.Overwritten, 10), j.Engine,
+		strconv.FormatUint(j.Lost, 10))
 }
 
 // compare orders recordings: the newest crash first; see labels.Status. Recordings of unknown containers come last.
@@ -74,7 +76,8 @@ func (j *recordingJSON) compare(other *recordingJSON) int {
 		}
 		return -1
 	}
-	return cmp.Or(j.status().Compare(other.status()), cmp.Compare(j.Name, other.Name), cmp.Compare(j.ContainerID, other.ContainerID))
+	return cmp.Or(j.status().Compare(other.status()), cmp.Compare(j.Name, other.Name),
+		cmp.Compare(j.ContainerID, other.ContainerID))
 }
 
 // recordingTable lists recordings, newest crash first.

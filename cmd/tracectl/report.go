@@ -134,7 +134,8 @@ type verbs map[hostfile.Action][2]string
 var (
 	installing   = verbs{hostfile.Create: {"created", "create"}, hostfile.Replace: {"changed", "change"}}
 	takingOut    = [2]string{"took runc-trace out of", "take runc-trace out of"}
-	uninstalling = verbs{hostfile.Create: {"restored", "restore"}, hostfile.Replace: {"restored", "restore"}, hostfile.Remove: {"removed", "remove"}}
+	uninstalling = verbs{hostfile.Create: {"restored", "restore"}, hostfile.Replace: {"restored", "restore"},
+		hostfile.Remove: {"removed", "remove"}}
 )
 
 // printChanges prints a line for each file, and in a dry run the diffs of text files.
@@ -173,7 +174,8 @@ const manyFiles = 5
 func alike(changes []hostfile.Change) int {
 	first := changes[0]
 	for i, c := range changes {
-		if c.Action != first.Action || path.Dir(c.Path) != path.Dir(first.Path) || c.Diff != "" || c.Link != "" || c.Edited != first.Edited {
+		if c.Action != first.Action || path.Dir(c.Path) != path.Dir(first.Path) || c.Diff != "" || c.Link != "" ||
+			c.Edited != first.Edited {
 			return i
 		}
 	}
@@ -333,7 +335,8 @@ func printKept(w *strings.Builder, r installation.Report) {
 			until = append(until, "it loads its configuration ("+k.Command+")")
 		}
 		if n := len(k.Containers); n > 0 {
-			until = append(until, plural(n, "container")+" that runc-trace started "+map[bool]string{true: "is", false: "are"}[n == 1]+" removed:")
+			until = append(until, plural(n, "container")+" that runc-trace started "+
+				map[bool]string{true: "is", false: "are"}[n == 1]+" removed:")
 		}
 		if len(k.Mentions) > 0 {
 			until = append(until, "these lines no longer name runc-trace (tracectl did not write them):")

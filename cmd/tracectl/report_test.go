@@ -24,10 +24,14 @@ func TestReportText(t *testing.T) {
 		many = append(many, engine.Container{ID: "k8s.io/" + id, Name: fmt.Sprintf("default/web-%d/app", i)})
 	}
 	many[1].Name = ""
-	e := installation.Engine{Engine: engine.Engine{Kind: engine.Containerd}, Shim: "/shim", Real: "/runc", Taken: "systemctl restart containerd.service"}
+	e := installation.Engine{Engine: engine.Engine{Kind: engine.Containerd}, Shim: "/shim", Real: "/runc",
+		Taken: "systemctl restart containerd.service"}
 	for _, test := range []struct{ name, got, want string }{
 		{"install", installedText(installation.Report{
-			DryRun: true, Engines: []installation.Engine{e}, Loaded: &installation.Loaded{New: true, Memory: 106 << 20}, Adopted: many[:2],
+			DryRun:  true,
+			Engines: []installation.Engine{e},
+			Loaded:  &installation.Loaded{New: true, Memory: 106 << 20},
+			Adopted: many[:2],
 		}, true), `nothing to change
 containerd: its default runtime goes through /shim to /runc
 would load the programs: 106.0 MiB of memory
@@ -38,7 +42,8 @@ containerd: would run systemctl restart containerd.service
 `},
 		{"uninstall", uninstalledText(installation.Report{
 			DryRun: true, Engines: []installation.Engine{e}, Unloaded: true, Recordings: 45, Notes: []string{"a note"},
-			Changes: []hostfile.Change{{Path: "/a", Action: hostfile.Replace, Edited: true}, {Path: "/b", Action: hostfile.Remove}},
+			Changes: []hostfile.Change{{Path: "/a", Action: hostfile.Replace, Edited: true},
+				{Path: "/b", Action: hostfile.Remove}},
 		}), `would take runc-trace out of /a
 would remove /b
 containerd: would run systemctl restart containerd.service

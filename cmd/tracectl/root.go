@@ -93,8 +93,11 @@ func asRoot(root *cobra.Command, s *settings) {
 	root.SetVersionTemplate("{{.DisplayName}} {{.Version}}\n")
 	root.SetFlagErrorFunc(flagError)
 	flags := root.PersistentFlags()
-	flags.StringVar(&s.pinDir, "pin-dir", "", fmt.Sprintf("directory of the pinned programs and maps (default: $%s, pin-dir of the configuration, or %s)", abi.PinDirEnv, abi.DefaultPinDir))
-	flags.StringVar(&s.config, "config", "", fmt.Sprintf("configuration file (default: $%s, or %s)", config.PathEnv, config.DefaultPath))
+	flags.StringVar(&s.pinDir, "pin-dir", "",
+		fmt.Sprintf("directory of the pinned programs and maps (default: $%s, pin-dir of the configuration, or %s)",
+			abi.PinDirEnv, abi.DefaultPinDir))
+	flags.StringVar(&s.config, "config", "",
+		fmt.Sprintf("configuration file (default: $%s, or %s)", config.PathEnv, config.DefaultPath))
 }
 
 // help is the action of a command that only has subcommands.

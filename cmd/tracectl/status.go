@@ -142,14 +142,17 @@ func (s *statusJSON) print(w io.Writer, clock clock) error {
 		back = "back to " + s.ExecLog.Oldest.Local().Format(time.DateTime)
 	}
 	used := float64(s.ExecLog.Used) * 100 / float64(o.ExecLogSize)
-	fmt.Fprintf(w, "loaded       %s (%s), layout %d, below %s\n", s.Loaded.Local().Format(time.DateTime), humanSpan(clock.now.Sub(s.Loaded))+" ago", s.Layout, s.PinDir)
+	fmt.Fprintf(w, "loaded       %s (%s), layout %d, below %s\n", s.Loaded.Local().Format(time.DateTime),
+		humanSpan(clock.now.Sub(s.Loaded))+" ago", s.Layout, s.PinDir)
 	fmt.Fprintf(w, "programs     %s\n", s.programs(clock))
 	for _, d := range s.Damage {
 		fmt.Fprintf(w, "damaged      %v\n", bpf.Damage(d))
 	}
 	fmt.Fprintf(w, "memory       %s\n", mebibytes(s.Memory))
-	fmt.Fprintf(w, "containers   %d running, %d created, %d exited, %d ended; room for %d names\n", c.Running, c.Created, c.Exited, c.Ended, o.Identities)
-	fmt.Fprintf(w, "recordings   %d live, %d ended, %d free; %v each; %d system calls\n", r.Live, r.Ended, r.Free, o.RingSize, r.Syscalls)
+	fmt.Fprintf(w, "containers   %d running, %d created, %d exited, %d ended; room for %d names\n", c.Running, c.Created,
+		c.Exited, c.Ended, o.Identities)
+	fmt.Fprintf(w, "recordings   %d live, %d ended, %d free; %v each; %d system calls\n", r.Live, r.Ended, r.Free,
+		o.RingSize, r.Syscalls)
 	fmt.Fprintf(w, "exec log     %.0f%% of %v used, %s; %d execs\n", used, o.ExecLogSize, back, s.ExecLog.Execs)
 	fmt.Fprintf(w, "agent        %s\n", s.agent(clock))
 	fmt.Fprintf(w, "\ndropped\n")
@@ -173,15 +176,22 @@ func (s *statusJSON) print(w io.Writer, clock clock) error {
 
 func newStatusJSON(read *status.Status, failed [unregistered.Reasons]uint64, clock clock) *statusJSON {
 	s := &statusJSON{
-		Layout: read.Layout, Loaded: *clock.time(max(1, read.Loaded)), Current: read.Current, Replaced: clock.time(read.Replaced),
-		Memory: read.Memory, Options: read.Pool,
-		Dropped: map[string]uint64{}, Unregistered: map[string]uint64{}, Damage: []damageJSON{},
+		Layout:       read.Layout,
+		Loaded:       *clock.time(max(1, read.Loaded)),
+		Current:      read.Current,
+		Replaced:     clock.time(read.Replaced),
+		Memory:       read.Memory,
+		Options:      read.Pool,
+		Dropped:      map[string]uint64{},
+		Unregistered: map[string]uint64{},
+		Damage:       []damageJSON{},
 	}
 	if read.Build != 0 {
 		s.Build = buildName(read.Build)
 	}
 	i, r, e := read.Identities, read.Recordings, read.ExecLog
-	s.Containers.Created, s.Containers.Running, s.Containers.Exited, s.Containers.Ended = i.Created, i.Running, i.Exited, i.Ended
+	s.Containers.Created, s.Containers.Running, s.Containers.Exited, s.Containers.Ended = i.Created,
+		i.Running, i.Exited, i.Ended
 	s.Recordings.Live, s.Recordings.Ended, s.Recordings.Free = r.Live, r.Ended, r.Free
 	s.Recordings.Syscalls, s.Recordings.Lost = r.Syscalls, r.Lost
 	s.ExecLog.Used, s.ExecLog.Execs, s.ExecLog.Lost = e.Used, e.Execs, e.Lost

@@ -60,7 +60,8 @@ sorted by namespace, pod and container.
 }
 
 // chosenRecordings returns the recordings that match the name, if one is given, and the filter.
-func (s *settings) chosenRecordings(stderr io.Writer, names []string, filter *labels.Filter, output string) (*bpf.Instance, []*straceback.Recording, error) {
+func (s *settings) chosenRecordings(stderr io.Writer, names []string, filter *labels.Filter,
+	output string) (*bpf.Instance, []*straceback.Recording, error) {
 	i, directory, list, err := s.recordings()
 	if err != nil {
 		return nil, nil, err
@@ -71,7 +72,8 @@ func (s *settings) chosenRecordings(stderr io.Writer, names []string, filter *la
 	return i, list, err
 }
 
-func chooseRecordings(stderr io.Writer, list []*straceback.Recording, directory *labels.Directory, names []string, filter *labels.Filter, output string) ([]*straceback.Recording, error) {
+func chooseRecordings(stderr io.Writer, list []*straceback.Recording, directory *labels.Directory, names []string,
+	filter *labels.Filter, output string) ([]*straceback.Recording, error) {
 	var recorded []*labels.Container
 	for _, r := range list {
 		if r.Container != nil {

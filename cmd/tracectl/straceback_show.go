@@ -83,7 +83,8 @@ func showRecording(s *settings, name string, request *showRequest, stdout, stder
 	}
 	previous := int(request.previous)
 	if previous >= len(runs) {
-		return fmt.Errorf("%q: %w: only %d runs are recorded; --previous=%d is out of range", name, errNoSuchRun, len(runs), previous)
+		return fmt.Errorf("%q: %w: only %d runs are recorded; --previous=%d is out of range", name,
+			errNoSuchRun, len(runs), previous)
 	}
 	run := runs[previous]
 	if older := len(runs) - 1 - previous; older > 0 {
@@ -216,7 +217,8 @@ func empty(stderr io.Writer, calls *straceback.Calls, t *straceback.Timeline) er
 }
 
 func (r *showRequest) print(stdout io.Writer, t *straceback.Timeline, c *labels.Container, boot time.Time) error {
-	f := straceback.Format{Container: c.ID, Start: c.Created, Boot: boot, Times: timestamp.Style(r.timestamps.word), Durations: r.durations}
+	f := straceback.Format{Container: c.ID, Start: c.Created, Boot: boot, Times: timestamp.Style(r.timestamps.word),
+		Durations: r.durations}
 	out := bufio.NewWriterSize(stdout, 256<<10)
 	var line []byte
 	var err error

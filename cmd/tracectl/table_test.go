@@ -20,11 +20,13 @@ func TestRecordings(t *testing.T) {
 	clock := clock{boot, boot.Add(time.Hour)}
 	const id = "0123456789abcdef0123456789abcdef"
 	pod := func(pod, name string, c labels.Container) labels.Container {
-		c.Namespace, c.Pod, c.Name, c.ID, c.Image, c.Engine = "default", pod, name, id, "docker.io/library/busybox", "containerd"
+		c.Namespace, c.Pod, c.Name, c.ID, c.Image, c.Engine = "default", pod, name, id,
+			"docker.io/library/busybox", "containerd"
 		return c
 	}
 	ended := func(minute uint64, status uint32) labels.Container {
-		return labels.Container{ID: id, State: abi.StateEnded, Created: 1e9, Exited: minute * 60e9, Ended: 59 * 60e9, ExitStatus: status}
+		return labels.Container{ID: id, State: abi.StateEnded, Created: 1e9, Exited: minute * 60e9,
+			Ended: 59 * 60e9, ExitStatus: status}
 	}
 	docker := func(c labels.Container, image string) labels.Container {
 		c.Engine, c.Image = "docker", image
@@ -40,7 +42,8 @@ func TestRecordings(t *testing.T) {
 		want string
 	}{
 		{"pods", []labels.Container{
-			pod("a", "running", running), pod("b", "done", ended(55, 0)), pod("c", "old-crash", ended(10, 3<<8)), pod("d", "stopped", ended(58, 15)),
+			pod("a", "running", running), pod("b", "done", ended(55, 0)), pod("c", "old-crash", ended(10, 3<<8)),
+			pod("d", "stopped", ended(58, 15)),
 			pod("e", "new-crash", ended(57, 9)), pod("f", "younger", later), pod("g", "asked", ended(56, 143<<8)),
 			pod("h", "unknown", labels.Container{State: abi.StateEnded, Ended: 59 * 60e9}), pod("i", "segv", ended(56, 11|0x80)),
 		}, false, "" +
@@ -61,11 +64,13 @@ func TestRecordings(t *testing.T) {
 		{"no names, no images", []labels.Container{docker(running, "")}, false, "" +
 			"ID             STATE     SPAN   SYSCALLS   OVERWRITTEN\n" +
 			"0123456789ab   running   12ms   3          7\n"},
-		{"some names, and images that find no room", []labels.Container{docker(running, "busybox"), pod("a", "x", later)}, false, "" +
-			"NAMESPACE   POD   CONTAINER   ID             STATE     SPAN   SYSCALLS   OVERWRITTEN\n" +
-			"default     a     x           0123456789ab   running   12ms   3          7\n" +
-			"-           -     -           0123456789ab   running   12ms   3          7\n"},
-		{"some names, and images that do", []labels.Container{docker(running, "busybox"), {ID: id, Name: "x", Image: "redis", State: abi.StateRunning, Started: 3}}, false, "" +
+		{"some names, and images that find no room",
+			[]labels.Container{docker(running, "busybox"), pod("a", "x", later)}, false, "" +
+				"NAMESPACE   POD   CONTAINER   ID             STATE     SPAN   SYSCALLS   OVERWRITTEN\n" +
+				"default     a     x           0123456789ab   running   12ms   3          7\n" +
+				"-           -     -           0123456789ab   running   12ms   3          7\n"},
+		{"some names, and images that do", []labels.Container{docker(running, "busybox"),
+			{ID: id, Name: "x", Image: "redis", State: abi.StateRunning, Started: 3}}, false, "" +
 			"CONTAINER   ID             IMAGE     STATE     SPAN   SYSCALLS   OVERWRITTEN\n" +
 			"x           0123456789ab   redis     running   12ms   3          7\n" +
 			"-           0123456789ab   busybox   running   12ms   3          7\n"},
@@ -92,7 +97,8 @@ func TestRecordings(t *testing.T) {
 	}
 	j := newRecordingJSON(&straceback.Recording{}, &straceback.Calls{}, clock)
 	got := j.row(clock.now)
-	if diff := cmp.Diff([]string{"<evicted>", "<evicted>", "<evicted>", "", "", "", "0s", "0", "0", "", "0"}, got); diff != "" {
+	if diff := cmp.Diff([]string{"<evicted>", "<evicted>", "<evicted>", "", "", "", "0s", "0", "0", "", "0"},
+		got); diff != "" {
 		t.Errorf("of nobody (-want +got):\n%s", diff)
 	}
 }
@@ -112,8 +118,10 @@ func TestContainers(t *testing.T) {
 	now := time.Date(2026, 1, 1, 1, 0, 0, 0, time.UTC)
 	at := now.Add(-5 * time.Minute)
 	list := []listed[listedJSON]{
-		{"n2", &listedJSON{containerJSON: containerJSON{ContainerID: "0123456789abcdef0123456789abcdef", Engine: "docker", State: labels.Running, Created: &at}, Recorded: "yes"}},
-		{"n1", &listedJSON{containerJSON: containerJSON{ContainerID: "plain", Image: "busybox", State: labels.Running, Created: &now}, Recorded: "yes", Adopted: true}},
+		{"n2", &listedJSON{containerJSON: containerJSON{ContainerID: "0123456789abcdef0123456789abcdef", Engine: "docker",
+			State: labels.Running, Created: &at}, Recorded: "yes"}},
+		{"n1", &listedJSON{containerJSON: containerJSON{ContainerID: "plain", Image: "busybox", State: labels.Running,
+			Created: &now}, Recorded: "yes", Adopted: true}},
 	}
 	for nodes, want := range map[bool]string{
 		false: "" +
@@ -139,9 +147,13 @@ func TestContainerJSON(t *testing.T) {
 	clock := clock{boot: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)}
 	var out bytes.Buffer
 	for _, c := range []*labels.Container{
-		{Namespace: "n", Pod: "p", Name: "c", ID: "i", Labels: map[string]string{"a": "\u009b"}, Origins: map[string]labels.Origin{"a": labels.FromAnnotation}, State: abi.StateRunning, Created: 1e9, Started: 2e9, Cgroup: 5},
-		{ID: "i", Labels: map[string]string{}, Origins: map[string]labels.Origin{}, State: abi.StateEnded, Created: 1e9, Exited: 2e9, Ended: 3e9, ExitStatus: 1 << 8},
-		{ID: "i", Labels: map[string]string{}, Origins: map[string]labels.Origin{}, State: abi.StateExited, Created: 1e9, Exited: 2e9, ExitStatus: 15},
+		{Namespace: "n", Pod: "p", Name: "c", ID: "i", Labels: map[string]string{"a": "\u009b"},
+			Origins: map[string]labels.Origin{"a": labels.FromAnnotation}, State: abi.StateRunning, Created: 1e9,
+			Started: 2e9, Cgroup: 5},
+		{ID: "i", Labels: map[string]string{}, Origins: map[string]labels.Origin{}, State: abi.StateEnded, Created: 1e9,
+			Exited: 2e9, Ended: 3e9, ExitStatus: 1 << 8},
+		{ID: "i", Labels: map[string]string{}, Origins: map[string]labels.Origin{}, State: abi.StateExited, Created: 1e9,
+			Exited: 2e9, ExitStatus: 15},
 		nil,
 	} {
 		if err := printJSON(&out, newContainerJSON(c, clock)); err != nil {

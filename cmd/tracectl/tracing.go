@@ -167,7 +167,9 @@ func (s *settings) adoptInstalled(ctx context.Context, stderr io.Writer, dryRun 
 	}
 	var list []engine.Container
 	for _, who := range waiting {
-		list = append(list, engine.Container{ID: terminal.String(identity.String(who.ID[:])), Name: terminal.String(engine.PodName(&who))})
+		list = append(list, engine.Container{
+			ID: terminal.String(identity.String(who.ID[:])), Name: terminal.String(engine.PodName(&who)),
+		})
 	}
 	return list, nil
 }

@@ -48,12 +48,14 @@ func TestUsage(t *testing.T) {
 		{[]string{"exec", "--failed=maybe"}, `--failed "maybe": must be true or false (see tracectl exec --help)`},
 		{[]string{"straceback", "show"}, `missing argument: tracectl straceback show NAME [flags] (see tracectl straceback show --help)`},
 		{[]string{"straceback", "show", "a", "b"}, `too many arguments: "b" (see tracectl straceback show --help)`},
-		{[]string{"straceback", "show", "a", "--previous", "1"}, `too many arguments: "1"; did you mean --previous=1? (see tracectl straceback show --help)`},
+		{[]string{"straceback", "show", "a", "--previous", "1"},
+			`too many arguments: "1"; did you mean --previous=1? (see tracectl straceback show --help)`},
 		{[]string{"straceback", "show", "a", "-p", "2"}, `too many arguments: "2"; did you mean --previous=2? (see tracectl straceback show --help)`},
 		{[]string{"straceback", "show", "a", "-p2"}, `unknown flag "-2"; did you mean --previous=2? (see tracectl straceback show --help)`},
 		{[]string{"straceback", "show", "a", "--previous=-1"}, `--previous "-1": must be a whole number, 0 or more (see tracectl straceback show --help)`},
 		{[]string{"straceback", "show", "a", "-e", "opne"}, `--syscall "opne": unknown system call "opne" (see tracectl straceback show --help)`},
-		{[]string{"straceback", "show", "a", "-e", "read,!futex"}, `--syscall "read,!futex": unknown system call "!futex" (see tracectl straceback show --help)`},
+		{[]string{"straceback", "show", "a", "-e", "read,!futex"},
+			`--syscall "read,!futex": unknown system call "!futex" (see tracectl straceback show --help)`},
 		{[]string{"straceback", "show", "a", "--pid", "abc"}, `--pid "abc": must be process IDs such as 4711 or 4711,4712 (see tracectl straceback show --help)`},
 		{[]string{"install", "--engine", "rkt"}, `--engine "rkt": must be one of auto, containerd, docker, crio, podman (see tracectl install --help)`},
 		{[]string{"install", "--bin-dir", "bin"}, `--bin-dir "bin": must be an absolute path (see tracectl install --help)`},
@@ -69,8 +71,10 @@ func TestUsage(t *testing.T) {
 		{[]string{"load", "--ring-size", "one"}, `--ring-size "one": must be a number of bytes such as 4096, "256KiB" or "8MiB" (see tracectl load --help)`},
 		{[]string{"cluster", "exec", "-A", "-n", "x"}, `--all-namespaces and --namespace cannot be combined (see tracectl cluster exec --help)`},
 		{[]string{"cluster", "exec", "--timeout", "0s"}, `--timeout "0s": must be a time such as 30s, 10m, 2h30m or 1d (see tracectl cluster exec --help)`},
-		{[]string{"cluster", "status", "--request-timeout", "soon"}, `--request-timeout "soon": must be a number of seconds, or a time such as 30s or 10m (see tracectl cluster status --help)`},
-		{[]string{"cluster", "status", "--server", "http://[::1"}, `--server "http://[::1": must be an address such as https://HOST:PORT (see tracectl cluster status --help)`},
+		{[]string{"cluster", "status", "--request-timeout", "soon"},
+			`--request-timeout "soon": must be a number of seconds, or a time such as 30s or 10m (see tracectl cluster status --help)`},
+		{[]string{"cluster", "status", "--server", "http://[::1"},
+			`--server "http://[::1": must be an address such as https://HOST:PORT (see tracectl cluster status --help)`},
 	} {
 		want := result{exitUsage, "", "tracectl: " + c.want + "\n"}
 		if diff := cmp.Diff(want, tracectl(t, c.args...)); diff != "" {
@@ -81,8 +85,10 @@ func TestUsage(t *testing.T) {
 
 // free lists the flags that accept any text. Errors, such as a missing file, are found later.
 var free = []string{
-	"agent-namespace", "as", "as-group", "as-uid", "certificate-authority", "cluster", "client-certificate", "client-key", "config",
-	"context", "cri-endpoint", "docker-socket", "kubeconfig", "pin-dir", "restart-command", "root", "server", "termination-log",
+	"agent-namespace", "as", "as-group", "as-uid", "certificate-authority", "cluster", "client-certificate",
+	"client-key", "config",
+	"context", "cri-endpoint", "docker-socket", "kubeconfig", "pin-dir", "restart-command", "root",
+	"server", "termination-log",
 	"tls-server-name", "token", "user",
 }
 
@@ -121,7 +127,8 @@ func TestEveryFlag(t *testing.T) {
 				got := tracectl(t, given...)
 				named := strings.HasPrefix(got.Stderr, "tracectl: ") && strings.Contains(got.Stderr, f.Name)
 				tried[f.Name] = true
-				if got.Code != exitUsage || got.Stdout != "" || !named || strings.Count(got.Stderr, "\n") != 1 || internals.MatchString(got.Stderr) {
+				if got.Code != exitUsage || got.Stdout != "" || !named || strings.Count(got.Stderr, "\n") != 1 ||
+					internals.MatchString(got.Stderr) {
 					t.Errorf("tracectl %q gives %+v", given, got)
 				}
 			}

@@ -37,7 +37,8 @@ the build of the programs that run.`,
 		if build != "" {
 			build = "build " + build + ", "
 		}
-		_, err := fmt.Fprintf(c.OutOrStdout(), "tracectl %s (layout %d, %s%s, %s)\n", version, abi.ABIVersion, build, platform, runtime.Version())
+		_, err := fmt.Fprintf(c.OutOrStdout(), "tracectl %s (layout %d, %s%s, %s)\n", version, abi.ABIVersion, build,
+			platform, runtime.Version())
 		return err
 	}
 	return c

@@ -127,7 +127,8 @@ type candidate struct {
 // compare orders sandboxes before containers, which inherit data of their sandbox, and cgroups before their
 // descendants.
 func (c candidate) compare(other candidate) int {
-	return cmp.Or(cmp.Compare(other.who.Flags&abi.WhoSandbox, c.who.Flags&abi.WhoSandbox), cmp.Compare(c.cgroup, other.cgroup))
+	return cmp.Or(cmp.Compare(other.who.Flags&abi.WhoSandbox, c.who.Flags&abi.WhoSandbox),
+		cmp.Compare(c.cgroup, other.cgroup))
 }
 
 func (c *candidate) adopt(a *bpf.Adopter, hierarchy string, rules identity.Rules, report *Report) error {

@@ -20,7 +20,8 @@ func TestOrder(t *testing.T) {
 		cgroup string
 		flags  uint32
 	}{
-		{"/pods/a/app/nested", abi.WhoRecord}, {"/pods/a/app", abi.WhoRecord | abi.WhoLabelsTruncated}, {"/pods/b/pause", abi.WhoSandbox},
+		{"/pods/a/app/nested", abi.WhoRecord}, {"/pods/a/app", abi.WhoRecord | abi.WhoLabelsTruncated},
+		{"/pods/b/pause", abi.WhoSandbox},
 		{"/a", abi.WhoRecord}, {"/pods/a/pause", abi.WhoSandbox | abi.WhoRecord},
 	} {
 		candidates = append(candidates, candidate{container{cgroup: c.cgroup}, abi.Who{Flags: c.flags}})
@@ -30,7 +31,8 @@ func TestOrder(t *testing.T) {
 	for _, c := range candidates {
 		got = append(got, c.cgroup)
 	}
-	if diff := cmp.Diff([]string{"/pods/a/pause", "/pods/b/pause", "/a", "/pods/a/app", "/pods/a/app/nested"}, got); diff != "" {
+	if diff := cmp.Diff([]string{"/pods/a/pause", "/pods/b/pause", "/a", "/pods/a/app", "/pods/a/app/nested"},
+		got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }

@@ -30,24 +30,34 @@ func TestFind(t *testing.T) {
 	}
 	want := []container{
 		{
-			id: "7b8d3a4c5e6f", bundle: tasks + "/k8s.io/7b8d3a4c5e6f", rootfs: tasks + "/k8s.io/7b8d3a4c5e6f/rootfs", cgroup: "/kubepods/pod0f6b/7b8d3a4c5e6f", pid: 1779, start: 1365019,
+			id: "7b8d3a4c5e6f", bundle: tasks + "/k8s.io/7b8d3a4c5e6f", rootfs: tasks + "/k8s.io/7b8d3a4c5e6f/rootfs",
+			cgroup: "/kubepods/pod0f6b/7b8d3a4c5e6f", pid: 1779, start: 1365019,
 			annotations: map[string]string{
-				"io.kubernetes.cri.container-type": "sandbox", "io.kubernetes.cri.sandbox-id": "7b8d3a4c5e6f",
-				"io.kubernetes.cri.sandbox-name": "web-0", "io.kubernetes.cri.sandbox-namespace": "prod", "io.kubernetes.cri.sandbox-uid": "0f6b",
+				"io.kubernetes.cri.container-type":    "sandbox",
+				"io.kubernetes.cri.sandbox-id":        "7b8d3a4c5e6f",
+				"io.kubernetes.cri.sandbox-name":      "web-0",
+				"io.kubernetes.cri.sandbox-namespace": "prod",
+				"io.kubernetes.cri.sandbox-uid":       "0f6b",
 			},
 			state: "/run/containerd/runc/k8s.io/7b8d3a4c5e6f",
 		},
 		{
-			id: "9c0d1e2f3a4b", bundle: tasks + "/k8s.io/9c0d1e2f3a4b", rootfs: tasks + "/k8s.io/9c0d1e2f3a4b/rootfs", cgroup: "/kubepods/pod0f6b/9c0d1e2f3a4b", pid: 1847, start: 1365041,
+			id: "9c0d1e2f3a4b", bundle: tasks + "/k8s.io/9c0d1e2f3a4b", rootfs: tasks + "/k8s.io/9c0d1e2f3a4b/rootfs",
+			cgroup: "/kubepods/pod0f6b/9c0d1e2f3a4b", pid: 1847, start: 1365041,
 			annotations: map[string]string{
-				"io.kubernetes.cri.container-type": "container", "io.kubernetes.cri.sandbox-id": "7b8d3a4c5e6f",
-				"io.kubernetes.cri.sandbox-name": "web-0", "io.kubernetes.cri.sandbox-namespace": "prod", "io.kubernetes.cri.sandbox-uid": "0f6b",
-				"io.kubernetes.cri.container-name": "app", "io.kubernetes.cri.image-name": "docker.io/library/busybox:1",
+				"io.kubernetes.cri.container-type":    "container",
+				"io.kubernetes.cri.sandbox-id":        "7b8d3a4c5e6f",
+				"io.kubernetes.cri.sandbox-name":      "web-0",
+				"io.kubernetes.cri.sandbox-namespace": "prod",
+				"io.kubernetes.cri.sandbox-uid":       "0f6b",
+				"io.kubernetes.cri.container-name":    "app",
+				"io.kubernetes.cri.image-name":        "docker.io/library/busybox:1",
 			},
 			state: "/run/containerd/runc/k8s.io/9c0d1e2f3a4b",
 		},
 		{
-			id: "1a2b3c4d5e6f", bundle: tasks + "/moby/1a2b3c4d5e6f", rootfs: tasks + "/moby/1a2b3c4d5e6f/rootfs", cgroup: "/docker/1a2b3c4d5e6f", pid: 1950, start: 1365094,
+			id: "1a2b3c4d5e6f", bundle: tasks + "/moby/1a2b3c4d5e6f", rootfs: tasks + "/moby/1a2b3c4d5e6f/rootfs",
+			cgroup: "/docker/1a2b3c4d5e6f", pid: 1950, start: 1365094,
 			annotations: map[string]string{}, state: "/run/docker/runtime-runc/moby/1a2b3c4d5e6f",
 		},
 		{
@@ -81,13 +91,15 @@ func TestFind(t *testing.T) {
 func TestOtherVersion(t *testing.T) {
 	const state = `{"id": "c", "init_process_pid": 7, "init_process_start": 8, "created": "2026-01-02T03:04:05Z", "intel_rdt_path": {"a": 1},
 		"cgroup_paths": {"": "/sys/fs/cgroup/x/c"}, "config": {"rootfs": "/r", "umask": "0022", "rlimits": {"nofile": 1}, "labels": ["a=b", "bundle=/b"]}}`
-	want := container{bundle: "/b", annotations: map[string]string{"a": "b"}, rootfs: "/r", cgroup: "/x/c", pid: 7, start: 8}
+	want := container{bundle: "/b", annotations: map[string]string{"a": "b"}, rootfs: "/r",
+		cgroup: "/x/c", pid: 7, start: 8}
 	if got, err := parseRunc([]byte(state)); err != nil || !cmp.Equal(want, got, cmp.AllowUnexported(container{})) {
 		t.Errorf("runc's: %+v, %v", got, err)
 	}
 	const status = `{"pid": 7, "process-start-time": 8, "cgroup-path": "/x/c", "bundle": "/b"}`
 	const config = `{"process": {"user": 5, "args": "sh"}, "root": {"path": "/r"}, "linux": [], "annotations": {"a": "b"}}`
-	if got, err := parseCrun([]byte(status), []byte(config)); err != nil || !cmp.Equal(want, got, cmp.AllowUnexported(container{})) {
+	if got, err := parseCrun([]byte(status), []byte(config)); err != nil ||
+		!cmp.Equal(want, got, cmp.AllowUnexported(container{})) {
 		t.Errorf("crun's: %+v, %v", got, err)
 	}
 	if got, err := parseRunc([]byte(`{"init_process_pid": "7", "init_process_start": 8, "cgroup_paths": {"": "/sys/fs/cgroup/x/c"}}`)); err == nil {
@@ -108,25 +120,41 @@ func TestParse(t *testing.T) {
 		cgroup string // expected result, or
 		err    string
 	}{
-		{"systemd's scope", runc, `{"init_process_pid":7,"init_process_start":8,"cgroup_paths":{"":"/sys/fs/cgroup/a.slice/cri-containerd-b.scope"}}`, "/a.slice/cri-containerd-b.scope", ""},
+		{"systemd's scope", runc,
+			`{"init_process_pid":7,"init_process_start":8,"cgroup_paths":{"":"/sys/fs/cgroup/a.slice/cri-containerd-b.scope"}}`,
+			"/a.slice/cri-containerd-b.scope", ""},
 		{"a cgroup called unified", runc, `{"init_process_pid":7,"init_process_start":8,"cgroup_paths":{"":"/sys/fs/cgroup/unified/a"}}`, "/unified/a", ""},
 		{"a hybrid host", runc, `{"init_process_pid":7,"init_process_start":8,"cgroup_paths":{"":"/sys/fs/cgroup/unified/a","pids":"/sys/fs/cgroup/pids/a"}}`, "/a", ""},
-		{"no unified hierarchy", runc, `{"init_process_pid":7,"init_process_start":8,"cgroup_paths":{"pids":"/sys/fs/cgroup/pids/a"}}`, "", "no cgroup of its own"},
+		{"no unified hierarchy", runc,
+			`{"init_process_pid":7,"init_process_start":8,"cgroup_paths":{"pids":"/sys/fs/cgroup/pids/a"}}`, "",
+			"no cgroup of its own"},
 		{"the root", runc, `{"init_process_pid":7,"init_process_start":8,"cgroup_paths":{"":"/sys/fs/cgroup/"}}`, "", "no cgroup of its own"},
-		{"the root in a roundabout way", runc, `{"init_process_pid":7,"init_process_start":8,"cgroup_paths":{"":"/sys/fs/cgroup/a/.."}}`, "", "no cgroup of its own"},
+		{"the root in a roundabout way", runc,
+			`{"init_process_pid":7,"init_process_start":8,"cgroup_paths":{"":"/sys/fs/cgroup/a/.."}}`, "",
+			"no cgroup of its own"},
 		{"somewhere else", runc, `{"init_process_pid":7,"init_process_start":8,"cgroup_paths":{"":"/sys/fs/cgroup/../../../etc"}}`, "", "no cgroup of its own"},
 		{"no process", runc, `{"init_process_pid":-1,"init_process_start":8,"cgroup_paths":{"":"/sys/fs/cgroup/a"}}`, "", "its process is PID -1"},
-		{"no start", runc, `{"init_process_pid":7,"cgroup_paths":{"":"/sys/fs/cgroup/a"}}`, "", "its process is PID 7, started at 0"},
+		{"no start", runc, `{"init_process_pid":7,"cgroup_paths":{"":"/sys/fs/cgroup/a"}}`, "",
+			"its process is PID 7, started at 0"},
 		{"a NUL", runc, `{"init_process_pid":7,"init_process_start":8,"cgroup_paths":{"":"/sys/fs/cgroup/a\u0000b"}}`, "", `its cgroup is "/a\x00b"`},
 		{"half a file", runc, `{"init_process_pid":7,`, "", "unexpected end"},
 		{"another type", runc, `{"init_process_pid":"7"}`, "", "no cgroup of its own"},
 		{"nothing", runc, ``, "", "unexpected end"},
 		// As in libcrun_cgroup_enter_systemd of crun's src/libcrun/cgroup-systemd.c.
-		{"crun below a scope", crun, `{"pid":7,"process-start-time":8,"cgroup-path":"/machine.slice/libpod-a.scope/container","scope":"libpod-a.scope"}`, "/machine.slice/libpod-a.scope", ""},
-		{"crun deeper below a scope", crun, `{"pid":7,"process-start-time":8,"cgroup-path":"/machine.slice/libpod-a.scope/x/y","scope":"libpod-a.scope"}`, "/machine.slice/libpod-a.scope", ""},
-		{"crun in a scope", crun, `{"pid":7,"process-start-time":8,"cgroup-path":"/machine.slice/libpod-a.scope","scope":"libpod-a.scope"}`, "/machine.slice/libpod-a.scope", ""},
-		{"crun in another scope", crun, `{"pid":7,"process-start-time":8,"cgroup-path":"/machine.slice/b.scope","scope":"a.scope"}`, "/machine.slice/b.scope", ""},
-		{"crun without a cgroup", crun, `{"pid":7,"process-start-time":8,"cgroup-path":"","scope":""}`, "", `its cgroup is "/"`},
+		{"crun below a scope", crun,
+			`{"pid":7,"process-start-time":8,"cgroup-path":"/machine.slice/libpod-a.scope/container","scope":"libpod-a.scope"}`,
+			"/machine.slice/libpod-a.scope", ""},
+		{"crun deeper below a scope", crun,
+			`{"pid":7,"process-start-time":8,"cgroup-path":"/machine.slice/libpod-a.scope/x/y","scope":"libpod-a.scope"}`,
+			"/machine.slice/libpod-a.scope", ""},
+		{"crun in a scope", crun,
+			`{"pid":7,"process-start-time":8,"cgroup-path":"/machine.slice/libpod-a.scope","scope":"libpod-a.scope"}`,
+			"/machine.slice/libpod-a.scope", ""},
+		{"crun in another scope", crun,
+			`{"pid":7,"process-start-time":8,"cgroup-path":"/machine.slice/b.scope","scope":"a.scope"}`,
+			"/machine.slice/b.scope", ""},
+		{"crun without a cgroup", crun, `{"pid":7,"process-start-time":8,"cgroup-path":"","scope":""}`,
+			"", `its cgroup is "/"`},
 		{"an old crun", crun, `{"pid":7,"cgroup-path":"/a"}`, "", "started at 0"},
 	} {
 		got, err := test.parse(test.text)
@@ -207,7 +235,8 @@ func hold(t *testing.T, c container, err error) {
 	if err != nil {
 		return
 	}
-	if c.cgroup == "/" || !path.IsAbs(c.cgroup) || path.Clean(c.cgroup) != c.cgroup || strings.ContainsRune(c.cgroup, 0) || c.pid <= 0 || c.start == 0 {
+	if c.cgroup == "/" || !path.IsAbs(c.cgroup) || path.Clean(c.cgroup) != c.cgroup || strings.ContainsRune(c.cgroup, 0) ||
+		c.pid <= 0 || c.start == 0 {
 		t.Errorf("%+v", c)
 	}
 	identity.Parse(c.id, c.annotations, c.bundle, identity.Rules{})

@@ -98,7 +98,8 @@ func (a *Adopter) Adopt(directory string, who abi.Who, init Init) (adopted bool,
 		}
 		// The kernel reports a removal once. If that happened before the cgroup was known, the report was ignored.
 		if now, gone := cgroupID(directory); gone != nil || now != cgroup {
-			return false, errors.Join(fmt.Errorf("cgroup %q: %w", directory, ErrNoCgroup), a.run(abi.BindRequest{Cgroup: cgroup, Removed: 1}))
+			return false, errors.Join(fmt.Errorf("cgroup %q: %w", directory, ErrNoCgroup),
+				a.run(abi.BindRequest{Cgroup: cgroup, Removed: 1}))
 		}
 	}
 	return !known, errors.Join(err, a.adoptBelow(directory, cgroup))

@@ -79,13 +79,16 @@ func TestAdopt(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	adopted, err := a.Adopt(d.Name(), cgroup.Recorded("rt-adopt"), bpf.Init{Process: process, Started: 12345 * time.Millisecond})
+	adopted, err := a.Adopt(d.Name(), cgroup.Recorded("rt-adopt"),
+		bpf.Init{Process: process, Started: 12345 * time.Millisecond})
 	if err != nil || !adopted {
 		t.Fatalf("adopted: %v, %v", adopted, err)
 	}
 	got := identity(t, i, "rt-adopt")
-	if got.Cgroup != id || got.State != abi.StateRunning || got.Created != 12345e6 || got.Started != 12345e6 || got.Exited != 0 ||
-		int(got.Init) != c.Process.Pid || got.Ring == 0 || got.Children != 2 || got.Who.Flags != abi.WhoRecord|abi.WhoAdopted {
+	if got.Cgroup != id || got.State != abi.StateRunning || got.Created != 12345e6 ||
+		got.Started != 12345e6 || got.Exited != 0 ||
+		int(got.Init) != c.Process.Pid || got.Ring == 0 || got.Children != 2 ||
+		got.Who.Flags != abi.WhoRecord|abi.WhoAdopted {
 		t.Errorf("adopted: %s, flags %d, %d children; PID %d", summary(got), got.Who.Flags, got.Children, c.Process.Pid)
 	}
 	later := made(t, "/rt-adopt/child/later")
@@ -97,7 +100,8 @@ func TestAdopt(t *testing.T) {
 		}
 	}
 	// A process that starts in the container later is not its init.
-	if got := identity(t, i, "rt-adopt"); int(got.Init) != c.Process.Pid || got.State != abi.StateRunning || got.Children != 3 {
+	if got := identity(t, i, "rt-adopt"); int(got.Init) != c.Process.Pid ||
+		got.State != abi.StateRunning || got.Children != 3 {
 		t.Errorf("after others ran: %s, %d children", summary(got), got.Children)
 	}
 	if adopted, err := a.Adopt(d.Name(), cgroup.Recorded("rt-adopt-again"), bpf.Init{}); err != nil || adopted {
@@ -131,14 +135,17 @@ func TestAdopt(t *testing.T) {
 func TestAdoptUnstarted(t *testing.T) {
 	i := load(t, small)
 	d := made(t, "/rt-unstarted")
-	if adopted, err := adopter(t, i).Adopt(d.Name(), cgroup.Recorded("rt-unstarted"), bpf.Init{Started: time.Second}); err != nil || !adopted {
+	if adopted, err := adopter(t, i).Adopt(d.Name(), cgroup.Recorded("rt-unstarted"),
+		bpf.Init{Started: time.Second}); err != nil || !adopted {
 		t.Fatalf("adopted: %v, %v", adopted, err)
 	}
-	if got := identity(t, i, "rt-unstarted"); got.State != abi.StateCreated || got.Created != 1e9 || got.Started != 0 || got.Init != 0 {
+	if got := identity(t, i, "rt-unstarted"); got.State != abi.StateCreated || got.Created != 1e9 ||
+		got.Started != 0 || got.Init != 0 {
 		t.Errorf("adopted: %s", summary(got))
 	}
 	state := run(t, d, "/bin/sh", "-c", "exit 7")
-	if got := identity(t, i, "rt-unstarted"); got.State != abi.StateExited || int(got.Init) != state.Pid() || got.ExitStatus != 7<<8 {
+	if got := identity(t, i, "rt-unstarted"); got.State != abi.StateExited || int(got.Init) != state.Pid() ||
+		got.ExitStatus != 7<<8 {
 		t.Errorf("exited: %s, PID %d", summary(got), state.Pid())
 	}
 }
@@ -152,7 +159,8 @@ func TestAdoptWhatIsNone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, directory := range []string{root, root + "/rt-missing", t.TempDir(), filepath.Join(root, "cgroup.procs"), filepath.Join(root, "rt\x00missing")} {
+	for _, directory := range []string{root, root + "/rt-missing", t.TempDir(), filepath.Join(root, "cgroup.procs"),
+		filepath.Join(root, "rt\x00missing")} {
 		adopted, err := a.Adopt(directory, cgroup.Recorded("rt-none"), bpf.Init{})
 		if adopted || err == nil || !errors.Is(err, bpf.ErrNoCgroup) && !strings.Contains(directory, "\x00") {
 			t.Errorf("%q: adopted: %v, %v", directory, adopted, err)
@@ -165,7 +173,9 @@ func TestAdoptWhatIsNone(t *testing.T) {
 
 // TestAdoptFull adopts more containers than the pool has room for.
 func TestAdoptFull(t *testing.T) {
-	i := load(t, config.Pool{Rings: 1, RingSize: 4 << 10, Identities: 2, ExecLogSize: 64 << 10, CaptureSize: 8, ArgvSize: 64})
+	i := load(t, config.Pool{
+		Rings: 1, RingSize: 4 << 10, Identities: 2, ExecLogSize: 64 << 10, CaptureSize: 8, ArgvSize: 64,
+	})
 	a := adopter(t, i)
 	var got []string
 	for n := range 3 {
@@ -335,7 +345,8 @@ func TestAdoptWhileRemoved(t *testing.T) {
 	done.Store(true)
 	adopting.Wait()
 	t.Logf("adopted %d times", adopted.Load())
-	if left := entries(t, i); adopted.Load() == 0 || left[abi.PinContainers]+left[abi.PinPending]+left["live identities"] != 0 {
+	if left := entries(t, i); adopted.Load() == 0 ||
+		left[abi.PinContainers]+left[abi.PinPending]+left["live identities"] != 0 {
 		t.Errorf("adopted %d times; left: %v", adopted.Load(), left)
 	}
 	checkSlots(t, i)

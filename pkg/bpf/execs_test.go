@@ -107,13 +107,15 @@ func TestLongArguments(t *testing.T) {
 	run(t, d, "/bin/true", argument)
 	run(t, d, "/bin/sh", "-c", "exec /nonexistent "+argument)
 	run(t, d, "/bin/sh", "-c", "exec /nonexistent "+strings.Repeat("y ", 80))
-	whole := logged{Comm: "true", Path: "/bin/true", Args: ("/bin/true|" + argument)[:100], Argc: 2, Flags: abi.ExecTruncated}
+	whole := logged{Comm: "true", Path: "/bin/true", Args: ("/bin/true|" + argument)[:100], Argc: 2,
+		Flags: abi.ExecTruncated}
 	got := execs(t, i, "rt-long")
 	if diff := cmp.Diff(whole, got[0]); diff != "" {
 		t.Errorf("success (-want +got):\n%s", diff)
 	}
 	for _, failed := range []logged{got[2], got[4]} {
-		if failed.Result != -int32(unix.ENOENT) || failed.Flags != abi.ExecTruncated || len(failed.Args) > 100 || !strings.HasPrefix(failed.Args, "/nonexistent|") {
+		if failed.Result != -int32(unix.ENOENT) || failed.Flags != abi.ExecTruncated || len(failed.Args) > 100 ||
+			!strings.HasPrefix(failed.Args, "/nonexistent|") {
 			t.Errorf("failure: %+v", failed)
 		}
 	}

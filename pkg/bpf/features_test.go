@@ -22,7 +22,8 @@ func TestMounted(t *testing.T) {
 	if err := bpf.Mount(); err != nil {
 		t.Fatal(err)
 	}
-	for dir, want := range map[string]bool{"/sys/fs/bpf": true, "/sys/fs/bpf/not/made": true, "/sys/fs": false, "/not/made": false} {
+	for dir, want := range map[string]bool{"/sys/fs/bpf": true, "/sys/fs/bpf/not/made": true,
+		"/sys/fs": false, "/not/made": false} {
 		if got, err := bpf.Mounted(dir); err != nil || got != want {
 			t.Errorf("%s: %v, %v; want %v", dir, got, err, want)
 		}

@@ -21,7 +21,8 @@ import (
 )
 
 // small is a pool that is sufficient for most tests and loads quickly.
-var small = config.Pool{Rings: 4, RingSize: 256 << 10, Identities: 8, ExecLogSize: 256 << 10, CaptureSize: 128, ArgvSize: 4096}
+var small = config.Pool{Rings: 4, RingSize: 256 << 10, Identities: 8, ExecLogSize: 256 << 10,
+	CaptureSize: 128, ArgvSize: 4096}
 
 // load loads the programs below a pin directory of the test's own, and unloads them when the test ends.
 func load(t *testing.T, o config.Pool) *bpf.Instance {

@@ -73,7 +73,8 @@ func Open(dir string) (*Instance, error) {
 			i.writers = unsafe.Slice((*abi.Writer)(unsafe.Pointer(unsafe.SliceData(memory))), layout.Writers)
 		}
 	}
-	if i.execLog, err = openArray(filepath.Join(dir, abi.PinExecLog), int(layout.ExecSegments)*int(layout.ExecStride)); err != nil {
+	if i.execLog, err = openArray(filepath.Join(dir, abi.PinExecLog),
+		int(layout.ExecSegments)*int(layout.ExecStride)); err != nil {
 		return nil, errors.Join(err, i.Close())
 	}
 	return i, nil
@@ -302,7 +303,8 @@ func readABI(dir string) (abi.ABI, error) {
 		return a, damaged(path, "is another map", nil)
 	}
 	if version != abi.ABIVersion || len(value) != abi.SizeofABI {
-		return a, fmt.Errorf("pin directory %s: %w (layout %d, this tracectl needs %d): %s", dir, ErrVersion, version, abi.ABIVersion, otherVersion)
+		return a, fmt.Errorf("pin directory %s: %w (layout %d, this tracectl needs %d): %s", dir, ErrVersion, version,
+			abi.ABIVersion, otherVersion)
 	}
 	if _, err := binary.Decode(value, binary.NativeEndian, &a); err != nil {
 		return a, fmt.Errorf("reading map %s: %w", path, err)

@@ -28,9 +28,11 @@ func TestLabelStore(t *testing.T) {
 		subject string
 	}
 	want := map[put]bpf.Labels{
-		{bpf.SourceKubernetes, "uid"}:                                  {Set: map[string]string{"app": "web", "tier": "front"}},
-		{bpf.SourceCRI, "uid"}:                                         {Set: map[string]string{}},
-		{bpf.SourceDocker, "id"}:                                       {Name: "web-1", Image: "nginx", Set: map[string]string{"a": "b"}},
+		{bpf.SourceKubernetes,
+			"uid"}: {Set: map[string]string{"app": "web", "tier": "front"}},
+		{bpf.SourceCRI, "uid"}: {Set: map[string]string{}},
+		{bpf.SourceDocker, "id"}: {Name: "web-1", Image: "nginx",
+			Set: map[string]string{"a": "b"}},
 		{bpf.SourceKubernetes, strings.Repeat("u", abi.SubjectSize-1)}: {Truncated: true, Set: map[string]string{"k": "v"}},
 	}
 	for p, labels := range want {
@@ -54,7 +56,8 @@ func TestLabelStore(t *testing.T) {
 	if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(bpf.Labels{}, "Updated")); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	if l, ok := i.Labels(abi.LabelsKubernetes, "uid"); !ok || l.Updated == 0 || string(l.Text[:l.Length]) != "app=web\x00tier=front\x00" {
+	if l, ok := i.Labels(abi.LabelsKubernetes, "uid"); !ok || l.Updated == 0 ||
+		string(l.Text[:l.Length]) != "app=web\x00tier=front\x00" {
 		t.Errorf("through the instance: %v, %q, updated %d", ok, l.Text[:l.Length], l.Updated)
 	}
 	if err := store.Delete(bpf.SourceKubernetes, "uid"); err != nil {

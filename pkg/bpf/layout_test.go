@@ -42,8 +42,10 @@ func TestLayoutHasItsVersion(t *testing.T) {
 		fmt.Fprintf(&text, "map %s: %v, key %d, value %d, flags %#x\n", name, m.Type, m.KeySize, m.ValueSize, m.Flags)
 	}
 	for _, shared := range []any{
-		abi.Pending{}, abi.Who{}, abi.Identity{}, abi.Torn{}, abi.Ring{}, abi.Writer{}, abi.Syscall{}, abi.Capture{}, abi.ABI{},
-		abi.Entry{}, abi.Call{}, abi.CaptureHeader{}, abi.Exec{}, abi.PendingCall{}, abi.BindRequest{}, abi.LabelsKey{}, abi.Labels{},
+		abi.Pending{}, abi.Who{}, abi.Identity{}, abi.Torn{}, abi.Ring{}, abi.Writer{}, abi.Syscall{},
+		abi.Capture{}, abi.ABI{},
+		abi.Entry{}, abi.Call{}, abi.CaptureHeader{}, abi.Exec{}, abi.PendingCall{}, abi.BindRequest{},
+		abi.LabelsKey{}, abi.Labels{},
 	} {
 		s := reflect.TypeOf(shared)
 		fmt.Fprintf(&text, "%s: %d bytes\n", s.Name(), s.Size())

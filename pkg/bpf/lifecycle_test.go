@@ -30,12 +30,14 @@ func TestLifecycle(t *testing.T) {
 		t.Fatal(err)
 	}
 	born := identity(t, i, "rt-life")
-	if born.Cgroup != id || born.State != abi.StateCreated || born.Created == 0 || born.Init != 0 || born.Ring == 0 || born.Generation != 2 {
+	if born.Cgroup != id || born.State != abi.StateCreated || born.Created == 0 || born.Init != 0 ||
+		born.Ring == 0 || born.Generation != 2 {
 		t.Errorf("created: %+v", summary(born))
 	}
 	state := run(t, d, "/bin/sh", "-c", "/bin/true; exit 7")
 	exited := identity(t, i, "rt-life")
-	if exited.State != abi.StateExited || int(exited.Init) != state.Pid() || exited.ExitStatus != 7<<8 || exited.Started < born.Created || exited.Exited < exited.Started {
+	if exited.State != abi.StateExited || int(exited.Init) != state.Pid() || exited.ExitStatus != 7<<8 ||
+		exited.Started < born.Created || exited.Exited < exited.Started {
 		t.Errorf("exited: %+v, PID %d", summary(exited), state.Pid())
 	}
 	if err := d.Remove(); err != nil {

@@ -124,7 +124,8 @@ func TestOtherVersion(t *testing.T) {
 		t.Errorf("a refused load removed pins: %v", err)
 	}
 	// Its links may have other names. Unload must remove them, too.
-	if err := os.Rename(filepath.Join(dir, abi.PinLinkPrefix+"exec"), filepath.Join(dir, abi.PinLinkPrefix+"other")); err != nil {
+	if err := os.Rename(filepath.Join(dir, abi.PinLinkPrefix+"exec"),
+		filepath.Join(dir, abi.PinLinkPrefix+"other")); err != nil {
 		t.Fatal(err)
 	}
 	if unloaded, err := bpf.Unload(dir); !unloaded || err != nil {
@@ -143,10 +144,11 @@ func TestLoadRefuses(t *testing.T) {
 	}{
 		"relative directory":  {"runc-trace", func(*config.Pool) {}, "absolute"},
 		"another file system": {"/tmp/runc-trace-pins", func(*config.Pool) {}, "not on a bpf file system"},
-		"ring size":           {"", func(o *config.Pool) { o.RingSize = 5000 }, "ring-size is 5000: it must be a power of two"},
-		"no recordings":       {"", func(o *config.Pool) { o.Rings = 0 }, "recordings is 0"},
-		"few identities":      {"", func(o *config.Pool) { o.Identities = o.Rings }, "at least twice"},
-		"capture size":        {"", func(o *config.Pool) { o.CaptureSize = 4096 }, "capture-size is 4KiB"},
+		"ring size": {"", func(o *config.Pool) { o.RingSize = 5000 },
+			"ring-size is 5000: it must be a power of two"},
+		"no recordings":  {"", func(o *config.Pool) { o.Rings = 0 }, "recordings is 0"},
+		"few identities": {"", func(o *config.Pool) { o.Identities = o.Rings }, "at least twice"},
+		"capture size":   {"", func(o *config.Pool) { o.CaptureSize = 4096 }, "capture-size is 4KiB"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := small

@@ -226,7 +226,8 @@ func restoreABI(dir string) (a abi.ABI, ok bool, err error) {
 	}
 	constants, err := r.rodata.LookupBytes(uint32(0))
 	if err != nil || len(constants) != int(spec.Maps[".rodata"].ValueSize) {
-		return a, true, errors.Join(fmt.Errorf("%w: the map %s is gone, and the loaded programs have another version", errLost, abi.PinABI), err)
+		return a, true, errors.Join(fmt.Errorf("%w: the map %s is gone, and the loaded programs have another version",
+			errLost, abi.PinABI), err)
 	}
 	number := func(name string) uint64 {
 		v := spec.Variables[name]

@@ -52,7 +52,8 @@ func Mount() error {
 	if on, err := onBPFFS(mountPoint); err != nil || on {
 		return err
 	}
-	if err := unix.Mount("bpf", mountPoint, "bpf", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC|unix.MS_RELATIME, "mode=700"); err != nil {
+	if err := unix.Mount("bpf", mountPoint, "bpf", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC|unix.MS_RELATIME,
+		"mode=700"); err != nil {
 		return fmt.Errorf("mounting a bpf file system at %s: %w", mountPoint, err)
 	}
 	return nil

@@ -124,10 +124,12 @@ func TestReplaceRefuses(t *testing.T) {
 		want    string
 	}{
 		"other options": {options: other, is: bpf.ErrOtherOptions, want: "recordings 4, ring-size 256KiB"},
-		"a later version": {small, abi.PinABI, &ebpf.MapSpec{Type: ebpf.Array, KeySize: 4, ValueSize: abi.SizeofABI, MaxEntries: 1},
+		"a later version": {small, abi.PinABI,
+			&ebpf.MapSpec{Type: ebpf.Array, KeySize: 4, ValueSize: abi.SizeofABI, MaxEntries: 1},
 			abi.ABIVersion + 1, bpf.ErrVersion,
 			fmt.Sprintf("(layout %d, this tracectl needs %d)", abi.ABIVersion+1, abi.ABIVersion)},
-		"a version of another size": {small, abi.PinABI, &ebpf.MapSpec{Type: ebpf.Array, KeySize: 4, ValueSize: 64, MaxEntries: 1},
+		"a version of another size": {small, abi.PinABI,
+			&ebpf.MapSpec{Type: ebpf.Array, KeySize: 4, ValueSize: 64, MaxEntries: 1},
 			1, bpf.ErrVersion,
 			fmt.Sprintf("(layout 1, this tracectl needs %d): use the tracectl that loaded it, or run tracectl unload", abi.ABIVersion)},
 	} {
@@ -291,7 +293,8 @@ func killedAfter(t *testing.T, dir string, steps int) bool {
 	}
 	defer here.Remove()
 	c := command(here, os.Args[0])
-	c.Env = append(os.Environ(), workerEnv+"=replace", "RUNC_TRACE_TEST_DIR="+dir, "RUNC_TRACE_TEST_STEPS="+strconv.Itoa(steps))
+	c.Env = append(os.Environ(), workerEnv+"=replace", "RUNC_TRACE_TEST_DIR="+dir,
+		"RUNC_TRACE_TEST_STEPS="+strconv.Itoa(steps))
 	out, err := c.CombinedOutput()
 	if err == nil {
 		return false

@@ -85,7 +85,8 @@ func follow(t *testing.T, r *ring.Ring, stop <-chan struct{}, each func(record [
 // TestReplaceLosesNothing replaces the programs again and again while numbered calls, execs and containers come and go:
 // each of them is recorded exactly once.
 func TestReplaceLosesNothing(t *testing.T) {
-	o := config.Pool{Rings: 64, RingSize: 2 << 20, Identities: 8192, ExecLogSize: 4 << 20, CaptureSize: 128, ArgvSize: 4096}
+	o := config.Pool{Rings: 64, RingSize: 2 << 20, Identities: 8192, ExecLogSize: 4 << 20,
+		CaptureSize: 128, ArgvSize: 4096}
 	i := load(t, o)
 	d := container(t, i, "/rt-swap")
 	numbered := command(d, os.Args[0])
@@ -175,7 +176,8 @@ func TestReplaceLosesNothing(t *testing.T) {
 	}
 	lost += recorded.end("execve", made[0][2]+made[1][2])
 	if lost > missed["on_sys_exit"] {
-		t.Errorf("%d records of calls are lost, %d hooks were missed: %v, %v", lost, missed["on_sys_exit"], recorded.lost, logged.lost)
+		t.Errorf("%d records of calls are lost, %d hooks were missed: %v, %v", lost, missed["on_sys_exit"],
+			recorded.lost, logged.lost)
 	}
 	if n := recorded.next["without enter"]; n > missed["on_sys_enter"] {
 		t.Errorf("%d calls without an enter, %d hooks were missed", n, missed["on_sys_enter"])

@@ -134,7 +134,8 @@ func unitFacts(ctx context.Context, h engine.Host) Unit {
 	var u Unit
 	ctx, cancel := context.WithTimeout(ctx, commandTime)
 	defer cancel()
-	text, err := h.Run(ctx, "systemctl", "show", "--property=LoadState,UnitFileState,ActiveState,Before", "runc-trace.service")
+	text, err := h.Run(ctx, "systemctl", "show",
+		"--property=LoadState,UnitFileState,ActiveState,Before", "runc-trace.service")
 	u.Err = err
 	for line := range strings.Lines(string(text)) {
 		key, value, _ := strings.Cut(strings.TrimSpace(line), "=")
@@ -183,7 +184,8 @@ func programs(h engine.Host, paths []string) []file {
 	var files []file
 	for _, name := range paths {
 		f, ok := find(h, name)
-		if ok && !slices.ContainsFunc(files, func(g file) bool { return f.stat.Dev == g.stat.Dev && f.stat.Ino == g.stat.Ino }) {
+		if ok && !slices.ContainsFunc(files,
+			func(g file) bool { return f.stat.Dev == g.stat.Dev && f.stat.Ino == g.stat.Ino }) {
 			files = append(files, f)
 		}
 	}

@@ -116,7 +116,8 @@ func TestRunning(t *testing.T) {
 }
 
 func TestKernelFacts(t *testing.T) {
-	for modes, want := range map[string]string{"[none] integrity confidentiality\n": "none", "none integrity [confidentiality]\n": "confidentiality", "": ""} {
+	for modes, want := range map[string]string{"[none] integrity confidentiality\n": "none",
+		"none integrity [confidentiality]\n": "confidentiality", "": ""} {
 		got := kernelFacts(host(t, "sys/kernel/security/lockdown", modes), Self{})
 		if got.Lockdown != want || got.BTF || got.Release == "" {
 			t.Errorf("%q: %+v", modes, got)
@@ -129,7 +130,10 @@ func TestKernelFacts(t *testing.T) {
 
 func TestKubeletDriver(t *testing.T) {
 	for text, want := range map[string]string{
-		"kind: KubeletConfiguration\ncgroupDriver: systemd\n": "systemd", `{"cgroupDriver": "cgroupfs"}`: "cgroupfs", "a: b": "", "\t:": "",
+		"kind: KubeletConfiguration\ncgroupDriver: systemd\n": "systemd",
+		`{"cgroupDriver": "cgroupfs"}`:                        "cgroupfs",
+		"a: b":                                                "",
+		"\t:":                                                 "",
 	} {
 		if got := kubeletDriver(host(t, "var/lib/kubelet/config.yaml", text)); got != want {
 			t.Errorf("%q: %q, want %q", text, got, want)
@@ -180,7 +184,8 @@ func TestPrograms(t *testing.T) {
 	}
 	wantShims := []Shim{
 		{"/here/runc-trace", 0o755, uint32(os.Getuid()), true, "env RUNC_TRACE_CONFIG=/c /here/runc-trace --version", nil},
-		{"/opt/runc-trace/bin/runc-trace", 0o755, uint32(os.Getuid()), false, "env RUNC_TRACE_CONFIG=/c /opt/runc-trace/bin/runc-trace --version", nil},
+		{"/opt/runc-trace/bin/runc-trace", 0o755, uint32(os.Getuid()), false,
+			"env RUNC_TRACE_CONFIG=/c /opt/runc-trace/bin/runc-trace --version", nil},
 	}
 	if diff := cmp.Diff(wantShims, shimFacts(t.Context(), h, Configuration{Path: "/c"}, shims)); diff != "" {
 		t.Errorf("shims (-want +got):\n%s", diff)
@@ -208,17 +213,20 @@ func TestEngineFacts(t *testing.T) {
 		{docker("other", "/gone", "other"), Engine{Missing: true}},
 		{"{}", Engine{}},
 	} {
-		h := host(t, shim, "shim", "usr/bin/copy", "shim", "usr/bin/dockerd", "", "usr/bin/runc", "real", "etc/docker/daemon.json", test.daemon)
+		h := host(t, shim, "shim", "usr/bin/copy", "shim", "usr/bin/dockerd", "", "usr/bin/runc", "real",
+			"etc/docker/daemon.json", test.daemon)
 		engines, err := engineFacts(t.Context(), h, []string{shim}, programs(h, []string{shim}))
 		if len(engines) != 1 || err != nil {
 			t.Fatalf("%s: %+v, %v", test.daemon, engines, err)
 		}
 		test.want.Engine = engines[0].Engine
-		if diff := cmp.Diff(test.want, engines[0], cmpopts.IgnoreUnexported(engine.Engine{}), cmpopts.IgnoreFields(Engine{}, "Reload", "Untraced")); diff != "" || engines[0].Kind != engine.Docker {
+		if diff := cmp.Diff(test.want, engines[0], cmpopts.IgnoreUnexported(engine.Engine{}),
+			cmpopts.IgnoreFields(Engine{}, "Reload", "Untraced")); diff != "" || engines[0].Kind != engine.Docker {
 			t.Errorf("%s (-want +got):\n%s", test.daemon, diff)
 		}
 	}
-	if _, err := engineFacts(t.Context(), host(t, "usr/bin/dockerd", "", "etc/docker/daemon.json", "{"), nil, nil); err == nil {
+	if _, err := engineFacts(t.Context(), host(t, "usr/bin/dockerd", "", "etc/docker/daemon.json", "{"),
+		nil, nil); err == nil {
 		t.Error("a configuration that is none is no error")
 	}
 }
@@ -246,13 +254,17 @@ func TestRunningEngine(t *testing.T) {
 	}{
 		{"stopped", false, answers{answer: routed}, nil, ""},
 		{"it has read it", true, answers{answer: routed}, &engine.Use{Default: true, Runtimes: []string{"runc-trace"}}, ""},
-		{"it has not", true, answers{answer: `{"DefaultRuntime": "runc", "Runtimes": {"runc": {"path": "runc"}}}`}, &engine.Use{}, ""},
-		{"no answer", true, answers{err: errors.New("connection refused")}, nil, "asking docker for its runtimes: connection refused"},
-		{"an answer that is none", true, answers{answer: "<html>"}, nil, "asking docker for its runtimes: reading its answer: "},
+		{"it has not", true, answers{answer: `{"DefaultRuntime": "runc", "Runtimes": {"runc": {"path": "runc"}}}`},
+			&engine.Use{}, ""},
+		{"no answer", true, answers{err: errors.New("connection refused")}, nil,
+			"asking docker for its runtimes: connection refused"},
+		{"an answer that is none", true, answers{answer: "<html>"}, nil,
+			"asking docker for its runtimes: reading its answer: "},
 		{"no such question", true, answers{err: engine.ErrNoAnswer}, nil, ""},
 	} {
 		h := host(t, "usr/bin/dockerd", "", "usr/bin/runc", "real", shim, "shim",
-			"etc/docker/daemon.json", `{"default-runtime": "runc-trace", "runtimes": {"runc-trace": {"path": "`+shim+`"}}}`, "proc/7/stat", "7 (dockerd) S 1 7")
+			"etc/docker/daemon.json", `{"default-runtime": "runc-trace", "runtimes": {"runc-trace": {"path": "`+shim+`"}}}`,
+			"proc/7/stat", "7 (dockerd) S 1 7")
 		h.API = test.api
 		if test.runs {
 			if err := os.Symlink("/usr/bin/dockerd", filepath.Join(h.Root, "proc/7/exe")); err != nil {
@@ -266,7 +278,8 @@ func TestRunningEngine(t *testing.T) {
 		if diff := cmp.Diff(test.want, engines[0].Running); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", test.name, diff)
 		}
-		if got := engines[0].RunningErr; (got == nil) != (test.err == "") || got != nil && !strings.HasPrefix(got.Error(), test.err) {
+		if got := engines[0].RunningErr; (got == nil) != (test.err == "") ||
+			got != nil && !strings.HasPrefix(got.Error(), test.err) {
 			t.Errorf("%s: %v, want %q", test.name, got, test.err)
 		}
 	}
@@ -275,13 +288,15 @@ func TestRunningEngine(t *testing.T) {
 // TestGather examines this host, and an empty one.
 func TestGather(t *testing.T) {
 	h := host(t)
-	known := Facts{Configuration: Configuration{Path: "/c", Config: config.Default()}, PinDir: PinDir{Path: "/sys/fs/bpf/x"}}
+	known := Facts{Configuration: Configuration{Path: "/c", Config: config.Default()},
+		PinDir: PinDir{Path: "/sys/fs/bpf/x"}}
 	empty := Gather(t.Context(), h, known)
 	if len(empty.Engines)+len(empty.Running) != 0 || empty.Cgroups != (Cgroups{}) || empty.Systemd || empty.Kernel.BTF {
 		t.Errorf("of nothing: %+v", empty)
 	}
 	here := Gather(t.Context(), engine.Host{Root: "/", Run: Command}, known)
-	if here.Cgroups.Unified == "" || !here.Kernel.BTF || here.Self.UID != os.Getuid() || !here.PinDir.Default || here.Clock.Now.IsZero() {
+	if here.Cgroups.Unified == "" || !here.Kernel.BTF || here.Self.UID != os.Getuid() || !here.PinDir.Default ||
+		here.Clock.Now.IsZero() {
 		t.Errorf("of this host: %+v", here)
 	}
 	if checks := Checks(here); len(checks) < 10 {

@@ -25,7 +25,8 @@ func configuration(f Facts) []Check {
 	case !c.Present:
 		return ok("configuration", "using the defaults: there is no "+c.Path)
 	case c.Config.PinDir != f.PinDir.Path:
-		return warn("configuration", fmt.Sprintf("%s registers containers below %s, but the pin directory checked here is %s", c.Path, c.Config.PinDir, f.PinDir.Path),
+		return warn("configuration", fmt.Sprintf("%s registers containers below %s, but the pin directory checked here is %s",
+			c.Path, c.Config.PinDir, f.PinDir.Path),
 			fmt.Sprintf("run tracectl doctor --pin-dir %s, or change pin-dir in the configuration", c.Config.PinDir))
 	}
 	return ok("configuration", c.Path)
@@ -44,9 +45,11 @@ func runtimes(f Facts) []Check {
 		case r.Shim:
 			checks = append(checks, fail(name, fmt.Sprintf("%s is runc-trace itself", r.Path), edit)...)
 		case r.Path == "":
-			checks = append(checks, fail(name, fmt.Sprintf("no program found: %s", strings.Join(r.Wanted, ", ")), "install it, or "+edit)...)
+			checks = append(checks, fail(name, fmt.Sprintf("no program found: %s", strings.Join(r.Wanted, ", ")),
+				"install it, or "+edit)...)
 		case r.Err != nil:
-			checks = append(checks, fail(name, fmt.Sprintf("%s does not print its version: %v", r.Path, r.Err), "repair it, or "+edit)...)
+			checks = append(checks, fail(name, fmt.Sprintf("%s does not print its version: %v", r.Path, r.Err),
+				"repair it, or "+edit)...)
 		default:
 			checks = append(checks, ok(name, fmt.Sprintf("%s, %s", r.Path, r.Answer))...)
 		}
@@ -64,15 +67,20 @@ func shims(f Facts) []Check {
 	for _, s := range f.Shims {
 		switch {
 		case s.Mode.Perm()&0o022 != 0 || s.UID != 0:
-			checks = append(checks, fail("shim", fmt.Sprintf("%s can be changed by other users (user ID %d, mode %04o), but engines run it as root", s.Path, s.UID, s.Mode.Perm()),
+			checks = append(checks, fail("shim",
+				fmt.Sprintf("%s can be changed by other users (user ID %d, mode %04o), but engines run it as root",
+					s.Path, s.UID, s.Mode.Perm()),
 				fmt.Sprintf("chown root %s; chmod 755 %[1]s", s.Path))...)
 		case errors.Is(s.Err, context.DeadlineExceeded):
-			checks = append(checks, warn("shim", fmt.Sprintf("%s did not reach a runtime within %v: the host is busy, or the runtime hangs", s.Path, commandTime),
+			checks = append(checks, warn("shim",
+				fmt.Sprintf("%s did not reach a runtime within %v: the host is busy, or the runtime hangs", s.Path, commandTime),
 				"see the runtime check above, and run tracectl doctor again")...)
 		case s.Err != nil:
-			checks = append(checks, fail("shim", fmt.Sprintf("%s does not reach a runtime: %v", s.Path, s.Err), "see the runtime check above")...)
+			checks = append(checks, fail("shim", fmt.Sprintf("%s does not reach a runtime: %v", s.Path, s.Err),
+				"see the runtime check above")...)
 		case !s.Same:
-			checks = append(checks, warn("shim", fmt.Sprintf("%s and %s are different versions", s.Path, f.Shims[0].Path), install+", which installs one version of all")...)
+			checks = append(checks, warn("shim", fmt.Sprintf("%s and %s are different versions", s.Path, f.Shims[0].Path),
+				install+", which installs one version of all")...)
 		default:
 			checks = append(checks, ok("shim", fmt.Sprintf("%s reaches %s", s.Path, s.Answer))...)
 		}
@@ -89,7 +97,8 @@ func engines(f Facts) []Check {
 	for _, e := range f.Engines {
 		checks = append(checks, engineCheck(e)...)
 		if f.KubeletDriver != "" && e.CgroupDriver != "" && f.KubeletDriver != e.CgroupDriver && e.Daemon() {
-			checks = append(checks, warn("kubelet", fmt.Sprintf("its cgroup driver is %s, but %s uses %s", f.KubeletDriver, e, e.CgroupDriver),
+			checks = append(checks, warn("kubelet",
+				fmt.Sprintf("its cgroup driver is %s, but %s uses %s", f.KubeletDriver, e, e.CgroupDriver),
 				fmt.Sprintf("set cgroupDriver: %s in /var/lib/kubelet/config.yaml, then run systemctl restart kubelet", e.CgroupDriver))...)
 		}
 	}
@@ -105,13 +114,16 @@ func engineCheck(e Engine) []Check {
 	case e.Runtime.Name == "":
 		return ok(name, detail+"it has no default runtime")
 	case e.Missing && e.Use.Default:
-		return fail(name, fmt.Sprintf("%sit cannot start containers: its runtime %s is %s, which does not exist", detail, e.Runtime.Name, e.Runtime.Path), install+", or tracectl uninstall")
+		return fail(name, fmt.Sprintf("%sit cannot start containers: its runtime %s is %s, which does not exist", detail,
+			e.Runtime.Name, e.Runtime.Path), install+", or tracectl uninstall")
 	case e.Use.Default && e.Running != nil && !e.Running.Default:
 		return warn(name, fmt.Sprintf(stale, detail, e.Runtime.Name, "is", "calls another program"), e.Reload)
 	case !e.Use.Default && e.Running != nil && e.Running.Default:
 		return warn(name, fmt.Sprintf(stale, detail, e.Runtime.Name, "is not", "still calls it"), e.Reload)
 	case e.Use.Default && e.RunningErr != nil:
-		return warn(name, fmt.Sprintf("%sits default runtime %s is runc-trace in its configuration, but the running engine could not be asked whether it uses it: %v", detail, e.Runtime.Name, e.RunningErr), e.Reload)
+		return warn(name,
+			fmt.Sprintf("%sits default runtime %s is runc-trace in its configuration, but the running engine could not be asked whether it uses it: %v",
+				detail, e.Runtime.Name, e.RunningErr), e.Reload)
 	case e.Use.Default:
 		detail += fmt.Sprintf("its default runtime %s is runc-trace", e.Runtime.Name)
 		if len(e.Untraced) > 0 {
@@ -122,7 +134,8 @@ func engineCheck(e Engine) []Check {
 		}
 		return ok(name, detail)
 	case len(e.Use.Runtimes) > 0:
-		return warn(name, fmt.Sprintf("%sits runtime %s is runc-trace, but its default runtime %s is not", detail, strings.Join(e.Use.Runtimes, ", "), e.Runtime.Name), install)
+		return warn(name, fmt.Sprintf("%sits runtime %s is runc-trace, but its default runtime %s is not", detail,
+			strings.Join(e.Use.Runtimes, ", "), e.Runtime.Name), install)
 	}
 	return warn(name, fmt.Sprintf("%snone of its runtimes is runc-trace", detail), install)
 }

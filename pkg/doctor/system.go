@@ -47,18 +47,22 @@ func system(f Facts) []Check {
 // privileged reports whether the process may load and read programs.
 func (s Self) privileged() bool {
 	has := func(capability int) bool { return s.Capabilities>>capability&1 != 0 }
-	return !slices.Contains(s.Namespaces, "user") && (has(unix.CAP_SYS_ADMIN) || has(unix.CAP_BPF) && has(unix.CAP_PERFMON))
+	return !slices.Contains(s.Namespaces, "user") &&
+		(has(unix.CAP_SYS_ADMIN) || has(unix.CAP_BPF) && has(unix.CAP_PERFMON))
 }
 
 func privileges(s Self) []Check {
 	const unseen = ": loaded programs cannot be inspected"
 	switch {
 	case slices.Contains(s.Namespaces, "user"):
-		return fail("privileges", fmt.Sprintf("user ID %d is in a user namespace%s", s.UID, unseen), "run it as root on the host: sudo tracectl doctor")
+		return fail("privileges", fmt.Sprintf("user ID %d is in a user namespace%s", s.UID, unseen),
+			"run it as root on the host: sudo tracectl doctor")
 	case !s.privileged() && s.UID != 0:
-		return fail("privileges", fmt.Sprintf("user ID %d has neither CAP_SYS_ADMIN nor CAP_BPF with CAP_PERFMON%s", s.UID, unseen), "sudo tracectl doctor")
+		return fail("privileges", fmt.Sprintf("user ID %d has neither CAP_SYS_ADMIN nor CAP_BPF with CAP_PERFMON%s", s.UID,
+			unseen), "sudo tracectl doctor")
 	case !s.privileged():
-		return fail("privileges", "root has neither CAP_SYS_ADMIN nor CAP_BPF with CAP_PERFMON"+unseen, "run it on the host, or in a privileged container")
+		return fail("privileges", "root has neither CAP_SYS_ADMIN nor CAP_BPF with CAP_PERFMON"+unseen,
+			"run it on the host, or in a privileged container")
 	case len(s.Namespaces) > 0:
 		return warn("privileges", "running in a container: host engines, containers and files may be invisible", "run it on the host")
 	}
@@ -100,7 +104,8 @@ func fileSystems(f Facts) []Check {
 // cgroups judges whether the unified hierarchy can tell containers apart.
 func cgroups(f Facts) []Check {
 	const pure, hybrid = unified.Mount, unified.Hybrid
-	reboot, mount := "boot with the kernel option systemd.unified_cgroup_hierarchy=1", "mkdir -p "+hybrid+" && mount -t cgroup2 cgroup2 "+hybrid
+	reboot, mount := "boot with the kernel option systemd.unified_cgroup_hierarchy=1",
+		"mkdir -p "+hybrid+" && mount -t cgroup2 cgroup2 "+hybrid
 	remedy := mount
 	if f.Systemd {
 		remedy = reboot
@@ -122,7 +127,8 @@ func cgroups(f Facts) []Check {
 		}
 	}
 	if outside > 0 {
-		return warn("cgroups", fmt.Sprintf("hybrid: %s into the unified hierarchy and cannot be traced", count(outside, "container was not put", "containers were not put")),
+		return warn("cgroups", fmt.Sprintf("hybrid: %s into the unified hierarchy and cannot be traced",
+			count(outside, "container was not put", "containers were not put")),
 			reboot+", or use a runtime that does so (runc 1.1 or newer)")
 	}
 	return ok("cgroups", "hybrid: version 2 at "+f.Cgroups.Unified)
@@ -138,7 +144,9 @@ func clocks(f Facts) []Check {
 	case now.Year() < 2020:
 		return warn("clock", "the date is not "+now.Format(time.DateOnly)+", so the times shown are wrong", remedy)
 	case f.Tracer.Stepped.Abs() > farStep:
-		return warn("clock", fmt.Sprintf("it was changed by %v since the programs were loaded: earlier times are shown by the current clock", f.Tracer.Stepped.Round(time.Second)), remedy)
+		return warn("clock",
+			fmt.Sprintf("it was changed by %v since the programs were loaded: earlier times are shown by the current clock",
+				f.Tracer.Stepped.Round(time.Second)), remedy)
 	case !f.Clock.Synchronised:
 		return warn("clock", "it is not synchronised: times may differ from other machines", remedy)
 	}

@@ -30,7 +30,8 @@ func loaded(f Facts) []Check {
 		for _, damage := range d.Damage {
 			all = append(all, damage.String())
 		}
-		return fail("loaded", "pins below "+dir+" are damaged: "+strings.Join(all, ", "), load+", which keeps the recordings if possible")
+		return fail("loaded", "pins below "+dir+" are damaged: "+strings.Join(all, ", "),
+			load+", which keeps the recordings if possible")
 	case errors.Is(t.Err, bpf.ErrNotLoaded):
 		return fail("loaded", "nothing is loaded below "+dir, load)
 	case errors.Is(t.Err, bpf.ErrVersion):
@@ -42,16 +43,19 @@ func loaded(f Facts) []Check {
 	case t.Err != nil:
 		return fail("loaded", t.Err.Error(), again)
 	}
-	checks := ok("loaded", fmt.Sprintf("layout %d below %s since %s, %.1f MiB", t.Layout, dir, t.Since.Local().Format(time.DateTime), float64(t.Memory)/(1<<20)))
+	checks := ok("loaded", fmt.Sprintf("layout %d below %s since %s, %.1f MiB", t.Layout, dir,
+		t.Since.Local().Format(time.DateTime), float64(t.Memory)/(1<<20)))
 	missed := slices.IndexFunc(t.Programs, func(p bpf.Program) bool { return p.Missed > 0 })
 	switch {
 	case t.ProgramsErr != nil:
 		checks = append(checks, fail("programs", t.ProgramsErr.Error(), again)...)
 	case !t.Current:
-		checks = append(checks, warn("programs", "the loaded programs and this tracectl are different versions", "tracectl load --replace"+flag+", which keeps the recordings")...)
+		checks = append(checks, warn("programs", "the loaded programs and this tracectl are different versions",
+			"tracectl load --replace"+flag+", which keeps the recordings")...)
 	case missed >= 0:
 		p := t.Programs[missed]
-		checks = append(checks, warn("programs", fmt.Sprintf("%s was skipped %s because of recursion", p.Name, count(int(p.Missed), "time", "times")),
+		checks = append(checks, warn("programs",
+			fmt.Sprintf("%s was skipped %s because of recursion", p.Name, count(int(p.Missed), "time", "times")),
 			"see tracectl status; if it keeps growing, look for other tracers (bpftool prog) and report it")...)
 	default:
 		checks = append(checks, ok("programs", fmt.Sprintf("all %d are attached", len(t.Programs)))...)
@@ -74,7 +78,8 @@ func pools(t Tracer) []Check {
 	if live*10 < identities*9 {
 		return append(checks, ok("identities", used)...)
 	}
-	return append(checks, warn("identities", used+": ended containers will lose their names soon", larger("identities", identities))...)
+	return append(checks, warn("identities", used+": ended containers will lose their names soon",
+		larger("identities", identities))...)
 }
 
 // larger returns the remedy that doubles n, a limit in [pool].
@@ -136,7 +141,8 @@ func containers(f Facts) []Check {
 		}
 		looked++
 		if !slices.Contains(c.Cgroups, c.Cgroup) {
-			return warn("containers", fmt.Sprintf("%s is registered for cgroup %d, but its init (%d) is in %d", c.Name, c.Cgroup, c.Init, c.Cgroups[0]),
+			return warn("containers",
+				fmt.Sprintf("%s is registered for cgroup %d, but its init (%d) is in %d", c.Name, c.Cgroup, c.Init, c.Cgroups[0]),
 				"find out what moved the process, then restart the container; it is no longer recorded")
 		}
 	}
@@ -147,7 +153,8 @@ func containers(f Facts) []Check {
 		}
 	}
 	if unknown > 0 {
-		return warn("containers", fmt.Sprintf("%s not started through runc-trace, for example %s", count(unknown, "running container was", "running containers were"), example),
+		return warn("containers", fmt.Sprintf("%s not started through runc-trace, for example %s",
+			count(unknown, "running container was", "running containers were"), example),
 			adoption(f.Configuration))
 	}
 	if looked == 0 {

@@ -44,7 +44,8 @@ func TestEvents(t *testing.T) {
 		Namespace: "default", Pod: "web-7d9f", Name: "nginx", ID: "0123456789abcdef0123456789abcdef",
 		PodUID: "uid-1", SandboxID: "sb", Image: "nginx:1", Engine: "containerd", Labels: map[string]string{"app": "web"},
 	}
-	pause := &labels.Container{Namespace: "default", Pod: "web-7d9f", ID: "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", Labels: map[string]string{}}
+	pause := &labels.Container{Namespace: "default", Pod: "web-7d9f", ID: "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+		Labels: map[string]string{}}
 	var wide, narrow, lines []byte
 	all := Columns{Time: timestamp.Wall, Pod: true}
 	wide, narrow = all.AppendHeader(nil), Columns{}.AppendHeader(nil)
@@ -53,14 +54,20 @@ func TestEvents(t *testing.T) {
 		path, arguments string
 		container       *labels.Container
 	}{
-		{abi.Exec{PID: 1273, TID: 1273, PPID: 1236, Comm: name("pause"), ParentComm: name("containerd-shim")}, "/pause", "/pause\x00", pause},
-		{abi.Exec{PID: 1833, TID: 1833, PPID: 1803, UID: 33, Comm: name("sh"), ParentComm: name("runc"), Cgroup: 77, Sequence: 42}, "/usr/bin/sh", "sh\x00-c\x00while true ; do\ndate\ndone\x00", web},
-		{abi.Exec{PID: 1834, TID: 1840, PPID: 1833, Result: -2, Comm: name("sh"), Entry: abi.Entry{CPU: 1}}, "/bin/nosuch", "nosuch\x00-x\x00", web},
-		{abi.Exec{PID: 4194304, TID: 4194304, PPID: 1833, Comm: name("fifteen letters"), Entry: abi.Entry{Flags: abi.ExecTruncated}}, "/bin/echo", "echo\x00" + strings.Repeat("a", 20), web},
+		{abi.Exec{PID: 1273, TID: 1273, PPID: 1236, Comm: name("pause"), ParentComm: name("containerd-shim")},
+			"/pause", "/pause\x00", pause},
+		{abi.Exec{PID: 1833, TID: 1833, PPID: 1803, UID: 33, Comm: name("sh"), ParentComm: name("runc"), Cgroup: 77,
+			Sequence: 42}, "/usr/bin/sh", "sh\x00-c\x00while true ; do\ndate\ndone\x00", web},
+		{abi.Exec{PID: 1834, TID: 1840, PPID: 1833, Result: -2, Comm: name("sh"), Entry: abi.Entry{CPU: 1}}, "/bin/nosuch",
+			"nosuch\x00-x\x00", web},
+		{abi.Exec{PID: 4194304, TID: 4194304, PPID: 1833, Comm: name("fifteen letters"),
+			Entry: abi.Entry{Flags: abi.ExecTruncated}}, "/bin/echo", "echo\x00" + strings.Repeat("a", 20), web},
 		{abi.Exec{PID: 5, TID: 5, PPID: 4, Comm: name("exe")}, "/proc/self/exe", "cat\x00/etc/passwd\x00", web},
 		{abi.Exec{PID: 6, TID: 6, PPID: 4, Comm: name("\x1b[2J")}, "/bin/\xff\u009b", "x\x00\u202e\\\t\x00", web},
-		{abi.Exec{PID: 8, TID: 8, PPID: 4, Comm: name("entrypoint.sh")}, "/entrypoint.sh", "/bin/sh\x00/entrypoint.sh\x00--flag\x00a b\x00", web},
-		{abi.Exec{PID: 7, TID: 7, PPID: 4, Comm: name("runc:[2:INIT]"), Entry: abi.Entry{Flags: abi.ExecRuntime | abi.ExecFault}}, "", "", nil},
+		{abi.Exec{PID: 8, TID: 8, PPID: 4, Comm: name("entrypoint.sh")}, "/entrypoint.sh",
+			"/bin/sh\x00/entrypoint.sh\x00--flag\x00a b\x00", web},
+		{abi.Exec{PID: 7, TID: 7, PPID: 4, Comm: name("runc:[2:INIT]"),
+			Entry: abi.Entry{Flags: abi.ExecRuntime | abi.ExecFault}}, "", "", nil},
 	} {
 		c.exec.Entry.Time = 1_000_000_001
 		r, err := Decode(execRecord(c.exec, c.path, c.arguments))

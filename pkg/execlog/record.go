@@ -35,7 +35,8 @@ func Decode(record []byte) (Record, error) {
 	length := uint64(r.Entry.Words) * 8
 	path, arguments := uint64(r.PathLength), uint64(r.ArgvLength)
 	if length > uint64(len(record)) || abi.SizeofExec+path+arguments > length {
-		return Record{}, fmt.Errorf("decoding an exec of %d bytes, %d of a path and %d of arguments: %w", length, path, arguments, ErrRecord)
+		return Record{}, fmt.Errorf("decoding an exec of %d bytes, %d of a path and %d of arguments: %w", length,
+			path, arguments, ErrRecord)
 	}
 	rest := record[abi.SizeofExec:]
 	r.Path, r.Arguments = rest[:path:path], rest[path:path+arguments:path+arguments]

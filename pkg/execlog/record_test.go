@@ -38,7 +38,8 @@ func TestDecode(t *testing.T) {
 		if diff := cmp.Diff(c.want, r.Args()); diff != "" {
 			t.Errorf("%s: arguments (-want +got):\n%s", c.what, diff)
 		}
-		if string(r.Path) != c.path || r.ArgsTruncated() != (c.flags == abi.ExecTruncated) || r.Fault() != (c.flags == abi.ExecFault) || r.TID != 11 {
+		if string(r.Path) != c.path || r.ArgsTruncated() != (c.flags == abi.ExecTruncated) ||
+			r.Fault() != (c.flags == abi.ExecFault) || r.TID != 11 {
 			t.Errorf("%s: decoded as %+v", c.what, r)
 		}
 	}

@@ -84,7 +84,8 @@ func newNode(t *testing.T, selector string) *node {
 			return nil
 		},
 		Doubt: func(c *labels.Container, d Doubt) {
-			n.doubts = append(n.doubts, [...]string{LabelsLate: "late ", LabelsUnknown: "unknown ", LabelsTruncated: "truncated "}[d]+c.FullName())
+			n.doubts = append(n.doubts,
+				[...]string{LabelsLate: "late ", LabelsUnknown: "unknown ", LabelsTruncated: "truncated "}[d]+c.FullName())
 		},
 		Now: func() uint64 { return n.now },
 	}

@@ -157,7 +157,8 @@ func (f *Filter) place() string {
 
 // matchesPod reports whether a container's pod has the requested name, with or without its namespace.
 func (f *Filter) matchesPod(c *Container) bool {
-	return f.Pod.Matches(c.Pod) || c.Pod != "" && strings.Contains(string(f.Pod), "/") && f.Pod.Matches(c.Namespace+"/"+c.Pod)
+	return f.Pod.Matches(c.Pod) ||
+		c.Pod != "" && strings.Contains(string(f.Pod), "/") && f.Pod.Matches(c.Namespace+"/"+c.Pod)
 }
 
 // matchesContainer reports whether a container has the requested name or ID, or belongs to the requested pod.
@@ -184,7 +185,8 @@ func (f *Filter) AsksForID() bool {
 // Unmet returns the error for a namespace, pod or container that is requested without a pattern, if none of the known
 // containers is in it; nil if one is.
 func (f *Filter) Unmet(known []*Container) error {
-	literal := Filter{Namespace: f.Namespace.literal(), Pod: f.Pod.literal(), Container: f.Container.literal(), exact: f.exact}
+	literal := Filter{Namespace: f.Namespace.literal(), Pod: f.Pod.literal(),
+		Container: f.Container.literal(), exact: f.exact}
 	missing := literal.Missing()
 	if missing == nil || slices.ContainsFunc(known, func(c *Container) bool { return literal.JudgeNames(c) != No }) {
 		return nil
@@ -192,8 +194,8 @@ func (f *Filter) Unmet(known []*Container) error {
 	return missing
 }
 
-// Missing returns the error for the namespace, pod and container that are requested without patterns, as nothing matches
-// them; nil if there are only patterns.
+// Missing returns the error for the namespace, pod and container that are requested without patterns, as nothing
+// matches them; nil if there are only patterns.
 func (f *Filter) Missing() error {
 	e := &NameError{What: "container"}
 	for _, part := range []struct {

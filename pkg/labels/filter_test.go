@@ -46,7 +46,8 @@ func TestSelector(t *testing.T) {
 }
 
 func TestSelectorMistakes(t *testing.T) {
-	for _, text := range []string{"app=web tier=front", "app in web", "app in (", "=web", "a=b,,", "app>x", "-app", "a/b/c=d", "!a=b"} {
+	for _, text := range []string{"app=web tier=front", "app in web", "app in (", "=web", "a=b,,", "app>x",
+		"-app", "a/b/c=d", "!a=b"} {
 		if s, err := ParseSelector(text); err == nil {
 			t.Errorf("ParseSelector(%q) = %q, want an error", text, s)
 		}
@@ -138,7 +139,11 @@ func TestFilter(t *testing.T) {
 	}
 	byName := Filter{Container: "web"}
 	for c, want := range map[*Container]Verdict{
-		{Name: "web"}: Yes, {Name: "db"}: No, {}: No, {Engine: "docker", Unlabelled: true}: Unknown, {Engine: "docker", Unlabelled: true, Name: "db"}: No,
+		{Name: "web"}:                        Yes,
+		{Name: "db"}:                         No,
+		{}:                                   No,
+		{Engine: "docker", Unlabelled: true}: Unknown,
+		{Engine: "docker", Unlabelled: true, Name: "db"}: No,
 	} {
 		if got := byName.JudgeNames(c); got != want {
 			t.Errorf("%+v is called web: %v, want %v", c, got, want)

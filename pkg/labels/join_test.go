@@ -41,7 +41,8 @@ func ofPod(id, sandbox, engine string, flags uint32, labels identity.Labels) abi
 // another source has told labels.
 func TestJoinPod(t *testing.T) {
 	m := &maps{identities: []abi.Identity{
-		ofPod("c1", "s1", "containerd", abi.WhoRecord, identity.Labels{Own: set{"rule": "1", "app": "rule"}, Owner: set{"own": "1", "app": "author"}}),
+		ofPod("c1", "s1", "containerd", abi.WhoRecord,
+			identity.Labels{Own: set{"rule": "1", "app": "rule"}, Owner: set{"own": "1", "app": "author"}}),
 		ofPod("s1", "s1", "containerd", abi.WhoSandbox, identity.Labels{Own: set{"rule2": "1"}, Owner: set{"old": "1"}}),
 	}}
 	d := newDirectory(m)
@@ -56,8 +57,9 @@ func TestJoinPod(t *testing.T) {
 		}
 	}
 	check("annotations alone", joined{
-		Labels:     set{"own": "1", "app": "rule", "old": "1", "rule": "1", "rule2": "1"},
-		Origins:    map[string]Origin{"own": FromAnnotation, "app": FromAnnotation, "old": FromSandbox, "rule": FromAnnotation, "rule2": FromSandbox},
+		Labels: set{"own": "1", "app": "rule", "old": "1", "rule": "1", "rule2": "1"},
+		Origins: map[string]Origin{"own": FromAnnotation, "app": FromAnnotation, "old": FromSandbox,
+			"rule": FromAnnotation, "rule2": FromSandbox},
 		Unlabelled: true, Pending: true,
 	})
 	m.tell(abi.LabelsCri, "uid", set{"app": "web"})
@@ -81,7 +83,8 @@ func TestJoinPod(t *testing.T) {
 func TestJoinCRIO(t *testing.T) {
 	m := &maps{identities: []abi.Identity{
 		ofPod("c1", "s1", "cri-o", abi.WhoRecord, identity.Labels{Owner: set{"app": "author"}}),
-		ofPod("s1", "s1", "cri-o", abi.WhoSandbox, identity.Labels{Told: set{"app": "web"}, Owner: set{"app": "author", "x": "author"}}),
+		ofPod("s1", "s1", "cri-o", abi.WhoSandbox,
+			identity.Labels{Told: set{"app": "web"}, Owner: set{"app": "author", "x": "author"}}),
 		ofPod("c2", "dropped", "cri-o", abi.WhoRecord, identity.Labels{Told: set{}, Owner: set{"app": "author"}}),
 		ofPod("c3", "gone", "cri-o", abi.WhoRecord, identity.Labels{Owner: set{"app": "author"}}),
 	}}
@@ -93,21 +96,31 @@ func TestJoinCRIO(t *testing.T) {
 			t.Errorf("%s (-want +got):\n%s", what, diff)
 		}
 	}
-	check("a container", 0, joined{Labels: set{"app": "web"}, Origins: map[string]Origin{"app": FromSandbox}, Pending: true})
-	check("its sandbox", 1, joined{Labels: set{"app": "web"}, Origins: map[string]Origin{"app": FromAnnotation}, Pending: true})
+	check("a container", 0, joined{
+		Labels: set{"app": "web"}, Origins: map[string]Origin{"app": FromSandbox}, Pending: true,
+	})
+	check("its sandbox", 1, joined{
+		Labels: set{"app": "web"}, Origins: map[string]Origin{"app": FromAnnotation}, Pending: true,
+	})
 	check("one whose sandbox does not run", 2, joined{Labels: set{}, Origins: map[string]Origin{}, Pending: true})
 	check("one whose sandbox is unknown", 3, joined{
-		Labels: set{"app": "author"}, Origins: map[string]Origin{"app": FromAnnotation}, Unlabelled: true, Pending: true, SandboxUnknown: true,
+		Labels:         set{"app": "author"},
+		Origins:        map[string]Origin{"app": FromAnnotation},
+		Unlabelled:     true,
+		Pending:        true,
+		SandboxUnknown: true,
 	})
 	m.tell(abi.LabelsKubernetes, "uid", set{"app": "true"})
 	for index := range uint32(4) {
-		check("told by the API server", index, joined{Labels: set{"app": "true"}, Origins: map[string]Origin{"app": FromKubernetes}})
+		check("told by the API server", index,
+			joined{Labels: set{"app": "true"}, Origins: map[string]Origin{"app": FromKubernetes}})
 	}
 }
 
 // TestJoinOthers checks containers outside of pods: the user who starts them writes their annotations.
 func TestJoinOthers(t *testing.T) {
-	docker, read, podman := slot(2, "d", "", abi.WhoRecord, nil), slot(2, "r", "", abi.WhoRecord, nil), slot(2, "p", "pod", abi.WhoRecord, nil)
+	docker, read, podman := slot(2, "d", "", abi.WhoRecord, nil), slot(2, "r", "", abi.WhoRecord, nil),
+		slot(2, "p", "pod", abi.WhoRecord, nil)
 	identity.Put(docker.Who.Engine[:], "docker")
 	identity.SetLabels(&docker.Who, identity.Labels{Owner: set{"own": "1", "a": "own"}}, nil)
 	identity.Put(read.Who.Engine[:], "docker")
@@ -127,10 +140,13 @@ func TestJoinOthers(t *testing.T) {
 			t.Errorf("%s: %q, want %q (-want +got):\n%s", what, c.Name, name, diff)
 		}
 	}
-	own := joined{Labels: set{"own": "1", "a": "own"}, Origins: map[string]Origin{"own": FromAnnotation, "a": FromAnnotation}, Unlabelled: true, Pending: true}
+	own := joined{Labels: set{"own": "1", "a": "own"},
+		Origins: map[string]Origin{"own": FromAnnotation, "a": FromAnnotation}, Unlabelled: true, Pending: true}
 	check("Docker was not asked", 0, "", own)
 	check("what Docker keeps", 1, "read", joined{Labels: set{"a": "read"}, Origins: map[string]Origin{"a": FromDocker}})
-	check("Podman", 2, "", joined{Labels: set{"own": "1"}, Origins: map[string]Origin{"own": FromAnnotation}, Unlabelled: true})
+	check("Podman", 2, "", joined{
+		Labels: set{"own": "1"}, Origins: map[string]Origin{"own": FromAnnotation}, Unlabelled: true,
+	})
 
 	m.tell(abi.LabelsDocker, "a", set{"a": "b"})
 	l := m.told[subject{abi.LabelsDocker, "a"}]
@@ -169,13 +185,17 @@ func TestTruncated(t *testing.T) {
 	}
 	for text, want := range map[string]Verdict{
 		// The labels are certain.
-		"": Yes, "app=web": Yes, "app=db": No, "app!=db": Yes, "app!=web": No, "app": Yes, "!app": No, "app in (a,web)": Yes, "app notin (web)": No, "n>6": Yes, "n<7": No, "e=": Yes,
+		"": Yes, "app=web": Yes, "app=db": No, "app!=db": Yes, "app!=web": No, "app": Yes, "!app": No, "app in (a,web)": Yes,
+		"app notin (web)": No, "n>6": Yes, "n<7": No, "e=": Yes,
 		// The label may be missing or left out.
-		"other=x": Maybe, "other==x": Maybe, "other!=x": Maybe, "other": Maybe, "!other": Maybe, "other in (x,y)": Maybe, "other notin (x)": Maybe, "other>1": Maybe, "other<1": Maybe,
+		"other=x": Maybe, "other==x": Maybe, "other!=x": Maybe, "other": Maybe, "!other": Maybe, "other in (x,y)": Maybe,
+		"other notin (x)": Maybe, "other>1": Maybe, "other<1": Maybe,
 		// The API server may have had another value.
-		"team=rule": Maybe, "team=x": Maybe, "team!=rule": Maybe, "team!=x": Maybe, "team": Yes, "!team": No, "team in (rule)": Maybe, "team notin (rule)": Maybe, "team>1": Maybe,
+		"team=rule": Maybe, "team=x": Maybe, "team!=rule": Maybe, "team!=x": Maybe, "team": Yes, "!team": No,
+		"team in (rule)": Maybe, "team notin (rule)": Maybe, "team>1": Maybe,
 		// All requirements must be met.
-		"app=web,other=x": Maybe, "app=db,other=x": No, "other=x,app=db": No, "app=web,n>6": Yes, "!team,other": No, "other,!team": No,
+		"app=web,other=x": Maybe, "app=db,other=x": No, "other=x,app=db": No, "app=web,n>6": Yes,
+		"!team,other": No, "other,!team": No,
 	} {
 		s, err := ParseSelector(text)
 		if err != nil {

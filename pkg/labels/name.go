@@ -138,7 +138,8 @@ func meaning(name string, k Known) match {
 		return byID
 	case len(name) >= shortID && isID(name) && strings.HasPrefix(k.ID, name):
 		return byShortID
-	case k.Pod != "" && (name == k.Pod || len(slashes) == 2 && k.in(slashes) || len(scores) == 3 && local && k.in(scores[1:])):
+	case k.Pod != "" && (name == k.Pod || len(slashes) == 2 && k.in(slashes) ||
+		len(scores) == 3 && local && k.in(scores[1:])):
 		return byPod
 	case k.Name == "":
 	case k.Pod == "" && name == k.Name,
@@ -213,9 +214,10 @@ func (s *Search) Target() (Target, error) {
 // container; it stands for its sandbox only if it has no other container. The error is a *NameError.
 func (s *Search) Runs() ([]Known, error) {
 	runs := slices.DeleteFunc(s.best(), func(k Known) bool {
-		return k.Sandbox() && slices.Contains(s.found[byPod], k) && slices.ContainsFunc(s.found[byPod], func(other Known) bool {
-			return !other.Sandbox() && podOf(other) == podOf(k)
-		})
+		return k.Sandbox() && slices.Contains(s.found[byPod], k) &&
+			slices.ContainsFunc(s.found[byPod], func(other Known) bool {
+				return !other.Sandbox() && podOf(other) == podOf(k)
+			})
 	})
 	var all []named
 	for _, k := range runs {

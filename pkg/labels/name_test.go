@@ -39,14 +39,22 @@ func TestRunsOnNodes(t *testing.T) {
 		name string
 		want []string // node and ID; or the error
 	}{
-		{"web-0", []string{`"web-0" matches several containers; use one of:`, "  n1_default_web-0_nginx", "  n2_default_web-0_nginx"}},
+		{"web-0", []string{
+			`"web-0" matches several containers; use one of:`, "  n1_default_web-0_nginx", "  n2_default_web-0_nginx",
+		}},
 		{"n2_default_web-0", []string{"n2 bbbb"}},
 		{"n1_default_web-0_nginx", []string{"n1 aaaa"}},
-		{"n3_default_web-0", []string{`no recording of "n3_default_web-0"; similar names:`, "  n1_default_web-0_nginx", "  n2_default_web-0_nginx"}},
+		{"n3_default_web-0", []string{
+			`no recording of "n3_default_web-0"; similar names:`, "  n1_default_web-0_nginx", "  n2_default_web-0_nginx",
+		}},
 		{"bb", []string{"n2 bbbb"}},
 		{"default/db", []string{"n1 dddd", "n1 cccc"}},
-		{"plain", []string{`"plain" matches several containers; use one of:`, "  plain (of node n1)", "  plain (of node n2)"}},
-		{"registry", []string{`"registry" matches several containers; use one of:`, "  registry (of node n1)", "  registry (of node n2)"}},
+		{"plain", []string{
+			`"plain" matches several containers; use one of:`, "  plain (of node n1)", "  plain (of node n2)",
+		}},
+		{"registry", []string{
+			`"registry" matches several containers; use one of:`, "  registry (of node n1)", "  registry (of node n2)",
+		}},
 		{"proxy", []string{"n2 0000"}},
 	} {
 		var got []string
@@ -104,11 +112,15 @@ func TestRuns(t *testing.T) {
 		{"5b5b", []string{"5b5b000000"}},
 		{"my_plain_container", []string{"my_plain_container"}},
 		{"my_pl", []string{"my_plain_container"}},
-		{"web-1", []string{`"web-1" matches several containers; use one of:`, "  default/web-1/agent", "  default/web-1/nginx"}},
+		{"web-1", []string{
+			`"web-1" matches several containers; use one of:`, "  default/web-1/agent", "  default/web-1/nginx",
+		}},
 		{"db", []string{`"db" matches several containers; use one of:`, "  prod/db/db", "  test/db/db"}},
 		{"babe", []string{`"babe" matches several containers; use one of:`, "  prod/db/db", "  test/db/db"}},
 		{"default/mypo", []string{`no recording of "default/mypo"; similar names:`, "  default/mypod/sh"}},
-		{"prod/web-1", []string{`no recording of "prod/web-1"; similar names:`, "  default/web-1/agent", "  default/web-1/nginx"}},
+		{"prod/web-1", []string{
+			`no recording of "prod/web-1"; similar names:`, "  default/web-1/agent", "  default/web-1/nginx",
+		}},
 		{"mypod/sh", []string{`no recording of "mypod/sh"`}},
 		{"a/b/c/d", []string{`no recording of "a/b/c/d"`}},
 		{"default_mypod", []string{`no recording of "default_mypod"; similar names:`, "  default/mypod/sh"}},
@@ -143,12 +155,14 @@ func TestForms(t *testing.T) {
 		{ID: "fedcba9876543210fedcba9876543210", Engine: "podman", Name: "db"},
 		{ID: "aa11223344556677aa11223344556677", Engine: "containerd", Namespace: "prod", Pod: "api-0", Name: "app"},
 		{ID: "bb11223344556677bb11223344556677", Engine: "containerd", Namespace: "prod", Pod: "api-0", Name: "proxy"},
-		{ID: "cc11223344556677cc11223344556677", Engine: "containerd", Namespace: "prod", Pod: "api-0", Flags: abi.WhoSandbox},
+		{ID: "cc11223344556677cc11223344556677", Engine: "containerd", Namespace: "prod", Pod: "api-0",
+			Flags: abi.WhoSandbox},
 		{ID: "dd11223344556677dd11223344556677", Engine: "cri-o", Namespace: "test", Pod: "one", Name: "only"},
 		{ID: "chosen"},
 		// Names chosen to be mistaken for another container's.
-		{ID: "ee11223344556677ee11223344556677", Engine: "containerd", Namespace: "evil", Pod: "web", Name: "x"}, // as Docker's container
-		{ID: "only2", Namespace: "evil", Pod: "chosen", Name: "x"},                                               // as an ID
+		// as Docker's container
+		{ID: "ee11223344556677ee11223344556677", Engine: "containerd", Namespace: "evil", Pod: "web", Name: "x"},
+		{ID: "only2", Namespace: "evil", Pod: "chosen", Name: "x"}, // as an ID
 		{ID: "api-0"}, // as a pod
 		{ID: "0011223344556677", Engine: "docker", Name: "fedcba987654"}, // as the short ID of another
 		{ID: "ff11223344556677", Engine: "docker", Name: "fe"},           // prefix of an ID by chance
@@ -187,7 +201,8 @@ func TestForms(t *testing.T) {
 		{"api-0", several + " prod/api-0/app prod/api-0/proxy runc://api-0", several + " prod/api-0 runc://api-0"},
 		{"fedcba987654", several + " db docker://0011223344556677", several + " db docker://0011223344556677"},
 		{"fe", "ff1", "ff1"},
-		{"twin", several + " docker://8811223344556677 podman://9911223344556677", several + " docker://8811223344556677 podman://9911223344556677"},
+		{"twin", several + " docker://8811223344556677 podman://9911223344556677",
+			several + " docker://8811223344556677 podman://9911223344556677"},
 		{"podman://9911223344556677", "991", "991"},
 		{"nothing", "none", "none"},
 		{"", "none", "none"},

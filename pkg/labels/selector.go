@@ -14,8 +14,8 @@ import (
 )
 
 // Selector is a Kubernetes label selector with the syntax of kubectl: "a=b,c!=d,e in (f,g),h notin (i),j,!k,n>5".
-// As in kubectl, all requirements must be met, and != and notin are met if it is known that the label does not exist. The
-// zero value selects everything. A Selector is a flag.Value of pflag.
+// As in kubectl, all requirements must be met, and != and notin are met if it is known that the label does not
+// exist. The zero value selects everything. A Selector is a flag.Value of pflag.
 type Selector struct {
 	requirements labels.Selector
 }

@@ -32,7 +32,8 @@ func TestLocate(t *testing.T) {
 		{"the root", Runc, Cgroupfs, "/", Cgroup{}},
 		{"the root, relative", Runc, Cgroupfs, "..", Cgroup{}},
 		{"a name too long", Runc, Cgroupfs, "/a/" + strings.Repeat("n", 256), Cgroup{}},
-		{"a name as long as can be", Runc, Cgroupfs, "/" + strings.Repeat("n", 255), Cgroup{Path: "/" + strings.Repeat("n", 255)}},
+		{"a name as long as can be", Runc, Cgroupfs, "/" + strings.Repeat("n", 255),
+			Cgroup{Path: "/" + strings.Repeat("n", 255)}},
 
 		{"scope", Runc, Systemd, "system.slice:docker:x", Cgroup{Path: "/system.slice/docker-x.scope"}},
 		{"nested slice", Runc, Systemd, "kubepods-besteffort-pod1.slice:cri-containerd:x",

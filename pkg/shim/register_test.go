@@ -13,14 +13,17 @@ import (
 // TestSpecPath finds the file as the runtime does, after entering the bundle.
 func TestSpecPath(t *testing.T) {
 	directory := t.TempDir()
-	for path, text := range map[string]string{"real/below/x": "", "real/bundle/config.json": `{"linux": {"cgroupsPath": "/right"}}`, "bundle/config.json": `{"linux": {"cgroupsPath": "/wrong"}}`} {
+	for path, text := range map[string]string{"real/below/x": "",
+		"real/bundle/config.json": `{"linux": {"cgroupsPath": "/right"}}`,
+		"bundle/config.json":      `{"linux": {"cgroupsPath": "/wrong"}}`} {
 		path = filepath.Join(directory, path)
 		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(text), 0o600)); err != nil {
 			t.Fatal(err)
 		}
 	}
 	if err := errors.Join(
-		os.Symlink("real/below", filepath.Join(directory, "link")), os.Symlink("config.json", filepath.Join(directory, "real/bundle/other.json")),
+		os.Symlink("real/below", filepath.Join(directory, "link")),
+		os.Symlink("config.json", filepath.Join(directory, "real/bundle/other.json")),
 		syscall.Mkfifo(filepath.Join(directory, "bundle/pipe"), 0o600),
 	); err != nil {
 		t.Fatal(err)

@@ -44,7 +44,8 @@ func TestFindRuntime(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for name, mode := range map[string]os.FileMode{"self": 0o755, "copy": 0o755, "real": 0o755, "data": 0o644, "b/runc": 0o755} {
+	for name, mode := range map[string]os.FileMode{"self": 0o755, "copy": 0o755, "real": 0o755,
+		"data": 0o644, "b/runc": 0o755} {
 		if err := os.WriteFile(at(name), nil, mode); err != nil {
 			t.Fatal(err)
 		}

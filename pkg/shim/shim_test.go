@@ -16,7 +16,11 @@ func TestGuard(t *testing.T) {
 		{func() error { return nil }, ""},
 		{func() error { return cause }, "cause"},
 		{func() error { panic("at the disco") }, "panic: at the disco"},
-		{func() error { var none []int; _ = none[len(none)]; return nil }, "panic: runtime error: index out of range [0] with length 0"},
+		{func() error {
+			var none []int
+			_ = none[len(none)]
+			return nil
+		}, "panic: runtime error: index out of range [0] with length 0"},
 	} {
 		got := ""
 		if err := guard(test.do); err != nil {

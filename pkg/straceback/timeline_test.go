@@ -50,7 +50,8 @@ func number(name string) syscalls.Nr {
 // call makes a call of a thread from begin to end.
 func call(tid uint32, name string, begin, end uint64) syscalls.Call {
 	return syscalls.Call{
-		Native: syscalls.AMD64, ABI: syscalls.AMD64, Nr: number(name), TID: tid, PID: 1, Time: begin, Duration: end - begin, Comm: []byte("sh"),
+		Native: syscalls.AMD64, ABI: syscalls.AMD64, Nr: number(name), TID: tid, PID: 1, Time: begin,
+		Duration: end - begin, Comm: []byte("sh"),
 	}
 }
 
@@ -82,19 +83,31 @@ func TestPairs(t *testing.T) {
 		want     []string
 	}{
 		{"nothing", nil, nil, nil},
-		{"one after the other", records(call(1, "read", 10, 20), call(2, "read", 30, 40)), nil, []string{"1 whole", "2 whole"}},
-		{"one within the other", records(call(2, "read", 20, 30), call(1, "wait4", 10, 40)), nil, []string{"1 begin", "2 whole", "1 end"}},
-		{"overlapping", records(call(1, "read", 10, 30), call(2, "read", 20, 40)), nil, []string{"1 begin", "2 begin", "1 end", "2 end"}},
-		{"one begins as the other ends", records(call(1, "read", 10, 20), call(2, "read", 20, 30)), nil, []string{"1 whole", "2 whole"}},
-		{"both begin and end at once", records(call(1, "read", 10, 20), call(2, "read", 10, 20)), nil, []string{"1 begin", "2 begin", "1 end", "2 end"}},
-		{"no time at all", records(call(1, "read", 10, 10), call(2, "read", 10, 10), call(3, "read", 10, 12)), nil, []string{"1 whole", "2 whole", "3 whole"}},
-		{"no time at all, within", records(call(2, "read", 15, 15), call(1, "read", 10, 20)), nil, []string{"1 begin", "2 whole", "1 end"}},
-		{"records out of order", records(call(2, "read", 30, 40), call(1, "read", 10, 20)), nil, []string{"1 whole", "2 whole"}},
-		{"ended with its task", records(call(1, "read", 10, 20), unfinished), nil, []string{"1 begin", "2 begin", "1 end", "2 end"}},
-		{"killed outside of any call", records(killed, call(1, "read", 10, 30)), nil, []string{"1 begin", "3 whole", "1 end"}},
+		{"one after the other", records(call(1, "read", 10, 20), call(2, "read", 30, 40)), nil,
+			[]string{"1 whole", "2 whole"}},
+		{"one within the other", records(call(2, "read", 20, 30), call(1, "wait4", 10, 40)), nil,
+			[]string{"1 begin", "2 whole", "1 end"}},
+		{"overlapping", records(call(1, "read", 10, 30), call(2, "read", 20, 40)), nil,
+			[]string{"1 begin", "2 begin", "1 end", "2 end"}},
+		{"one begins as the other ends", records(call(1, "read", 10, 20), call(2, "read", 20, 30)), nil,
+			[]string{"1 whole", "2 whole"}},
+		{"both begin and end at once", records(call(1, "read", 10, 20), call(2, "read", 10, 20)), nil,
+			[]string{"1 begin", "2 begin", "1 end", "2 end"}},
+		{"no time at all", records(call(1, "read", 10, 10), call(2, "read", 10, 10), call(3, "read", 10, 12)), nil,
+			[]string{"1 whole", "2 whole", "3 whole"}},
+		{"no time at all, within", records(call(2, "read", 15, 15), call(1, "read", 10, 20)), nil,
+			[]string{"1 begin", "2 whole", "1 end"}},
+		{"records out of order", records(call(2, "read", 30, 40), call(1, "read", 10, 20)), nil,
+			[]string{"1 whole", "2 whole"}},
+		{"ended with its task", records(call(1, "read", 10, 20), unfinished), nil,
+			[]string{"1 begin", "2 begin", "1 end", "2 end"}},
+		{"killed outside of any call", records(killed, call(1, "read", 10, 30)), nil,
+			[]string{"1 begin", "3 whole", "1 end"}},
 		{"in flight", records(call(1, "read", 10, 20)), records(call(2, "read", 5, 5)), []string{"2 in flight", "1 whole"}},
-		{"in flight, within", records(call(1, "read", 10, 20)), records(call(2, "read", 15, 15)), []string{"1 begin", "2 in flight", "1 end"}},
-		{"in flight, but returned meanwhile", records(call(1, "read", 10, 20)), records(call(1, "read", 10, 10)), []string{"1 whole"}},
+		{"in flight, within", records(call(1, "read", 10, 20)), records(call(2, "read", 15, 15)),
+			[]string{"1 begin", "2 in flight", "1 end"}},
+		{"in flight, but returned meanwhile", records(call(1, "read", 10, 20)),
+			records(call(1, "read", 10, 10)), []string{"1 whole"}},
 	} {
 		if diff := cmp.Diff(c.want, events(NewTimeline(c.records, c.inFlight, nil))); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", c.what, diff)
@@ -106,7 +119,8 @@ func TestPairs(t *testing.T) {
 // for, in the order of their records.
 func TestLongDurations(t *testing.T) {
 	const days = 5 * 24 * 3600e9
-	all := records(call(2, "exit_group", 10+days+300, 10+days+400), call(1, "wait4", 10, 10+days+500), call(3, "read", 10+days+600, 10+days+700))
+	all := records(call(2, "exit_group", 10+days+300, 10+days+400), call(1, "wait4", 10, 10+days+500),
+		call(3, "read", 10+days+600, 10+days+700))
 	timeline := NewTimeline(all, nil, nil)
 	want := []string{"1 begin", "2 whole", "1 end", "3 whole"}
 	if diff := cmp.Diff(want, events(timeline)); diff != "" {
@@ -155,7 +169,8 @@ func TestLines(t *testing.T) {
 	open.NCaptures, open.Captures = 1, [2]syscalls.Capture{{Arg: 1, Data: []byte("/tmp/file-12508")}}
 	nap := call(0, "wait4", 1_000_000, 725_000_000_123)
 	nap.NArgs = 4
-	killed := syscalls.Call{Native: syscalls.AMD64, ABI: syscalls.AMD64, Nr: syscalls.NumberNone, Time: 725_000_000_500, Unfinished: true, Result: 11}
+	killed := syscalls.Call{Native: syscalls.AMD64, ABI: syscalls.AMD64, Nr: syscalls.NumberNone, Time: 725_000_000_500,
+		Unfinished: true, Result: 11}
 	before := call(0, "getppid", 0, 0)
 	before = at(before, 2, 2, 0, "early")
 	before.Time -= 1500
@@ -171,7 +186,8 @@ func TestLines(t *testing.T) {
 		at(killed, 8, 8, 3, "a] exit() = ? "),
 	)
 	timeline := NewTimeline(all, records(at(hanging, 9, 10, 0, "cat")), nil)
-	f := Format{Container: "0123abcd", Start: start, Boot: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), Times: timestamp.Relative}
+	f := Format{Container: "0123abcd", Start: start, Boot: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
+		Times: timestamp.Relative}
 	var lines, wall, objects []byte
 	for c, part := range timeline.Events {
 		lines = f.AppendLine(lines, c, part)

@@ -14,7 +14,8 @@ import (
 
 func TestTable(t *testing.T) {
 	columns := []Column{
-		{Name: "NAMESPACE", Names: true}, {Name: "POD", Names: true}, {Name: "ID"}, {Name: "SPAN", Rank: 1}, {Name: "LOST", Rank: 2},
+		{Name: "NAMESPACE", Names: true}, {Name: "POD", Names: true}, {Name: "ID"}, {Name: "SPAN", Rank: 1},
+		{Name: "LOST", Rank: 2},
 		{Name: "ENGINE", Extra: true},
 	}
 	pods := [][]string{
@@ -56,9 +57,10 @@ func TestTable(t *testing.T) {
 			"-           -     0123   5s     0      docker\n" +
 			"-           -     4567   1m     1      docker\n"},
 		{"nothing", Table{Width: 60}, "NAMESPACE   POD   ID   SPAN   LOST\n"},
-		{"names are cut", Table{Rows: [][]string{{"a-rather-long-namespace", "web-7d9f6c5b4-x2k4q", "0123", "5s", "0", ""}}, Width: 40}, "" +
-			"NAMESPACE         POD               ID\n" +
-			"a-rathe…amespace  web-7d9…b4-x2k4q  0123\n"},
+		{"names are cut",
+			Table{Rows: [][]string{{"a-rather-long-namespace", "web-7d9f6c5b4-x2k4q", "0123", "5s", "0", ""}}, Width: 40}, "" +
+				"NAMESPACE         POD               ID\n" +
+				"a-rathe…amespace  web-7d9…b4-x2k4q  0123\n"},
 		{"a long name is cut before a column is dropped", Table{Rows: [][]string{
 			{"default", "web-0", "0123", "5s", "0", ""}, {"default", strings.Repeat("x", 60) + "y", "4567", "5s", "0", ""},
 		}, Width: 64}, "" +
@@ -102,7 +104,8 @@ func TestTable(t *testing.T) {
 // TestTableFits checks that a table fits 100 characters with names of any length.
 func TestTableFits(t *testing.T) {
 	long := strings.Repeat("x", 63)
-	table := Table{Columns: []Column{{Name: "A", Names: true}, {Name: "B", Names: true}, {Name: "C", Names: true}, {Name: "ID"}}, Rows: [][]string{{long, long, long, long[:12]}}}
+	table := Table{Columns: []Column{{Name: "A", Names: true}, {Name: "B", Names: true}, {Name: "C", Names: true},
+		{Name: "ID"}}, Rows: [][]string{{long, long, long, long[:12]}}}
 	var out bytes.Buffer
 	table.For(&out)
 	if table.Width != 100 {

@@ -48,7 +48,8 @@ func FuzzWord(f *testing.F) {
 		if !quoted && (got == "" || got != text || strings.ContainsAny(got, ` "<>`)) {
 			t.Errorf("AppendWord(%q) = %s is more or less than a word", text, got)
 		}
-		if plain := strings.ReplaceAll(got, `\\`, ""); quoted && strings.Count(strings.ReplaceAll(plain, `\"`, ""), `"`) != 2 {
+		if plain := strings.ReplaceAll(got, `\\`, ""); quoted &&
+			strings.Count(strings.ReplaceAll(plain, `\"`, ""), `"`) != 2 {
 			t.Errorf("AppendWord(%q) = %s ends before its end", text, got)
 		}
 	})

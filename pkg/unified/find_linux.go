@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Find returns the mount point of the unified hierarchy, Mount or Hybrid, on the host whose files are below root ("" for
-// this one). The result begins with root.
+// Find returns the mount point of the unified hierarchy, Mount or Hybrid, on the host whose files are below root (""
+// for this one). The result begins with root.
 func Find(root string) (string, error) {
 	for _, mount := range [...]string{Mount, Hybrid} {
 		at := path.Join(root, mount)
@@ -20,5 +20,6 @@ func Find(root string) (string, error) {
 			return at, nil
 		}
 	}
-	return "", fmt.Errorf("no unified cgroup hierarchy is mounted at %s or %s", path.Join(root, Mount), path.Join(root, Hybrid))
+	return "", fmt.Errorf("no unified cgroup hierarchy is mounted at %s or %s", path.Join(root, Mount),
+		path.Join(root, Hybrid))
 }

@@ -32,8 +32,8 @@ func Memberships(text string) iter.Seq2[string, string] {
 	}
 }
 
-// Path returns a process's path in the unified hierarchy, from the text of /proc/PID/cgroup. ok is false if the text has
-// none, or if it is outside of the reader's cgroup namespace.
+// Path returns a process's path in the unified hierarchy, from the text of /proc/PID/cgroup. ok is false if the text
+// has none, or if it is outside of the reader's cgroup namespace.
 func Path(text string) (path string, ok bool) {
 	for id, path := range Memberships(text) {
 		if id == ID && strings.HasPrefix(path, "/") && path != "/.." && !strings.HasPrefix(path, "/../") {

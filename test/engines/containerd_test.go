@@ -181,11 +181,12 @@ func (s *script) podContainer(name string, attempt int, args ...string) string {
 // crictl returns crictl's command line for containerd.
 func crictl(args ...string) []string { return crictlAt("/run/containerd/containerd.sock", args...) }
 
-// crictlAt returns crictl's command line for the engine at a socket. Crictl waits 2 s for an answer by default, which is
-// too short on a busy machine.
+// crictlAt returns crictl's command line for the engine at a socket. Crictl waits 2 s for an answer by default,
+// which is too short on a busy machine.
 func crictlAt(socket string, args ...string) []string {
 	return append([]string{
-		cache + "/crictl-1.34.0/bin/crictl", "--config", "/dev/null", "--runtime-endpoint", "unix://" + socket, "--timeout", "60s",
+		cache + "/crictl-1.34.0/bin/crictl", "--config", "/dev/null", "--runtime-endpoint",
+		"unix://" + socket, "--timeout", "60s",
 	}, args...)
 }
 

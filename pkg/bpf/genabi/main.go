@@ -139,7 +139,8 @@ func goType(t btf.Type) (string, error) {
 
 // camel turns a C name into an exported Go name: ring_generation to RingGeneration.
 func camel(name string) string {
-	initialisms := map[string]string{"id": "ID", "pid": "PID", "tid": "TID", "ppid": "PPID", "uid": "UID", "cpu": "CPU", "abi": "ABI", "x32": "X32"}
+	initialisms := map[string]string{"id": "ID", "pid": "PID", "tid": "TID", "ppid": "PPID", "uid": "UID", "cpu": "CPU",
+		"abi": "ABI", "x32": "X32"}
 	var b strings.Builder
 	for _, word := range strings.Split(name, "_") {
 		if s, ok := initialisms[word]; ok {
