@@ -6,6 +6,7 @@ import (
 	"archive/tar"
 	"bytes"
 	"debug/elf"
+	"debug/gosym"
 	"errors"
 	"fmt"
 	"io"
@@ -178,6 +179,20 @@ func TestIndex(t *testing.T) {
 	}
 }
 
+// beginOf returns the function at a program's entry point, as test/entry, which this module cannot import.
+func beginOf(t *testing.T, program *elf.File) string {
+	t.Helper()
+	table, err := program.Section(".gopclntab").Data()
+	if err != nil {
+		t.Fatal(err)
+	}
+	symbols, err := gosym.NewTable(nil, gosym.NewLineTable(table, program.Section(".text").Addr))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return symbols.PCToFunc(program.Entry).Name
+}
+
 // TestFiles lists each platform's layer, and checks that its programs are static and for that platform.
 func TestFiles(t *testing.T) {
 	machines := map[string]elf.Machine{"amd64": elf.EM_X86_64, "arm64": elf.EM_AARCH64}
@@ -195,6 +210,9 @@ func TestFiles(t *testing.T) {
 			}
 			if program.Machine != machine {
 				t.Errorf("%s for %s is for %s", h.Name, arch, program.Machine)
+			}
+			if begin := beginOf(t, program); (begin == "runc_trace_entry") != strings.HasSuffix(h.Name, "/runc-trace") {
+				t.Errorf("%s for %s begins with %q", h.Name, arch, begin)
 			}
 			for _, p := range program.Progs {
 				if p.Type == elf.PT_INTERP || p.Type == elf.PT_DYNAMIC {

@@ -128,7 +128,7 @@ func buildShims(dir string) (runtime, bare, shim string, err error) {
 	return runtime, bare, shim, errors.Join(
 		build("gcc", "-O2", "-static", "-o", runtime, source),
 		build("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", bare, "./test/bench/bareexec"),
-		build("go", "build", "-trimpath", "-ldflags", "-s -w -E runc_trace_entry", "-o", shim, "./cmd/runc-trace"),
+		build("make", "--silent", "build-shim", "BIN="+dir),
 	)
 }
 

@@ -25,11 +25,12 @@ func loadTracer(scratch string) (*tracer, error) {
 			return nil, err
 		}
 	}
-	build := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w -E runc_trace_entry", "-o",
-		filepath.Join(t.shim, "runc"), "./cmd/runc-trace")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	build := exec.Command("make", "--silent", "build-shim", "BIN="+t.shim)
 	if text, err := build.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("building the shim: %w\n%s", err, text)
+	}
+	if err := os.Rename(filepath.Join(t.shim, "runc-trace"), filepath.Join(t.shim, "runc")); err != nil {
+		return nil, err
 	}
 	if _, err := bpf.Load(t.pins, config.DefaultPool()); err != nil {
 		return nil, fmt.Errorf("loading the programs: %w", err)

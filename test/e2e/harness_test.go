@@ -59,10 +59,14 @@ func setUp() error {
 	if err != nil {
 		return fmt.Errorf("%w: install the package busybox-static", err)
 	}
-	build := exec.Command("go", "build", "-trimpath", "-o", scratch+"/", "../../cmd/runc-trace", "../../cmd/tracectl")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if text, err := build.CombinedOutput(); err != nil {
-		return fmt.Errorf("building the programs: %w\n%s", err, text)
+	for _, build := range []*exec.Cmd{
+		exec.Command("make", "--silent", "--directory", "../..", "build-shim", "BIN="+scratch),
+		exec.Command("go", "build", "-trimpath", "-o", scratch+"/", "../../cmd/tracectl"),
+	} {
+		build.Env = append(os.Environ(), "CGO_ENABLED=0")
+		if text, err := build.CombinedOutput(); err != nil {
+			return fmt.Errorf("building the programs: %w\n%s", err, text)
+		}
 	}
 	shimPath, tracectlPath = filepath.Join(scratch, "runc-trace"), filepath.Join(scratch, "tracectl")
 	rootfs = filepath.Join(scratch, "rootfs")

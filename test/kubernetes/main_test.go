@@ -110,12 +110,15 @@ func setUp() error {
 		return fmt.Errorf("asking for the version of Kubernetes: %w", err)
 	}
 	kubernetesBin = filepath.Join(cache, "kubernetes-"+strings.TrimPrefix(strings.TrimSpace(string(text)), "v"), "bin")
-	build := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w",
-		"-ldflags=../../cmd/runc-trace=-s -w -E runc_trace_entry", "-o", programs+"/",
-		"../../cmd/runc-trace", "../../cmd/tracectl", "./testdata/client", "./testdata/pause")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if text, err := build.CombinedOutput(); err != nil {
-		return fmt.Errorf("building the programs: %w\n%s", err, text)
+	for _, build := range []*exec.Cmd{
+		exec.Command("make", "--silent", "--directory", "../..", "build-shim", "BIN="+programs),
+		exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", programs+"/",
+			"../../cmd/tracectl", "./testdata/client", "./testdata/pause"),
+	} {
+		build.Env = append(os.Environ(), "CGO_ENABLED=0")
+		if text, err := build.CombinedOutput(); err != nil {
+			return fmt.Errorf("building the programs: %w\n%s", err, text)
+		}
 	}
 	// kubectl's plugin.
 	if err := os.Symlink("tracectl", filepath.Join(programs, "kubectl-runc_trace")); err != nil {

@@ -19,6 +19,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/runc-trace/runc-trace/test/entry"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
@@ -145,6 +147,9 @@ func TestPrograms(t *testing.T) {
 			}
 			if f.Machine != machine || f.Type != elf.ET_EXEC {
 				t.Errorf("%s for %s is %v of %v", name, arch, f.Type, f.Machine)
+			}
+			if begin, err := entry.Of(f); err != nil || (begin == entry.Shim) != (name == "runc-trace") {
+				t.Errorf("%s for %s begins with %q, %v", name, arch, begin, err)
 			}
 			for _, p := range f.Progs {
 				if p.Type == elf.PT_INTERP || p.Type == elf.PT_DYNAMIC {
