@@ -110,6 +110,8 @@ func parseTOML(text string) (Config, error) {
 	if err == nil {
 		if meta, err = toml.Decode(text, &c); err == nil {
 			err = misspelt(&meta)
+		} else {
+			err = explain(err)
 		}
 	}
 	if err != nil {
@@ -124,6 +126,9 @@ func parseTOML(text string) (Config, error) {
 	var problems []error
 	for _, key := range meta.Undecoded() {
 		problems = append(problems, fmt.Errorf("unknown key %q", key.String()))
+	}
+	if kind := meta.Type("runtimes"); kind != "" && kind != "Hash" { // the parser ignores other types
+		problems = append(problems, fmt.Errorf("runtimes must be %s", wanted("runtimes")))
 	}
 	problems = append(problems, c.check()...)
 	return c, errors.Join(problems...)

@@ -101,7 +101,7 @@ pool.argv-size is 0: it must be 64 to 32KiB`,
 			with(func(c *Config) {
 				c.Runtime, c.Runtimes = Runtime{"/opt/runc"}, map[string]string{"crun": "/usr/bin/crun"}
 			}),
-			"toml: line 5 (last key \"pool\"): unexpected EOF; expected key separator '='",
+			"line 5: unexpected EOF; expected key separator '='",
 		},
 		{"keys with capitals", "runtime = \"/opt/runc\"\n[pool]\nRings = 16",
 			with(func(c *Config) { c.Runtime = Runtime{"/opt/runc"} }),
@@ -115,15 +115,15 @@ pool.argv-size is 0: it must be 64 to 32KiB`,
 		{"an empty list", "runtime = []", Default(), "runtime is empty"},
 		{"an empty name", `runtime = ["runc", ""]`, Default(), `runtime "" must be an absolute path or a name`},
 		{"no TOML", "runtime = \"/opt/runc\"\n[pool]\nwhatever", with(func(c *Config) { c.Runtime = Runtime{"/opt/runc"} }),
-			"toml: line 3 (last key \"pool\"): unexpected EOF; expected key separator '='"},
-		{"a wrong type", "runtime = 1", Default(), "toml: line 1 (last key \"runtime\"): runtime has type int64, but must be a string or a list of strings"},
-		{"a wrong type in a list", "runtime = [1]", Default(), "toml: line 1 (last key \"runtime\"): runtime has an entry of type int64, but must have strings"},
+			"line 3: unexpected EOF; expected key separator '='"},
+		{"a wrong type", "runtime = 1", Default(), "line 1: runtime must be a string or a list of strings"},
+		{"a wrong type in a list", "runtime = [1]", Default(), "line 1: runtime must be a string or a list of strings"},
 		{"a size that is none", "runtime = \"/opt/runc\"\n[pool]\nring-size = \"big\"", with(func(c *Config) {
 			c.Runtime = Runtime{"/opt/runc"}
 		}),
-			"toml: line 3 (last key \"pool.ring-size\"): size \"big\": must be a number of bytes such as 4096, \"256KiB\" or \"8MiB\""},
+			"line 3: pool.ring-size \"big\": must be a number of bytes such as 4096, \"256KiB\" or \"8MiB\""},
 		{"a size of another type", "[pool]\nring-size = 1.5", Default(),
-			"toml: line 2 (last key \"pool.ring-size\"): size has type float64, but must be a number or a string"},
+			"line 2: pool.ring-size must be a number of bytes such as 4096, \"256KiB\" or \"8MiB\""},
 		{"tables in tables", "runtime = \"/opt/runc\"\n[x]\n" + strings.Repeat("a={", 17), with(func(c *Config) {
 			c.Runtime = Runtime{"/opt/runc"}
 		}),
@@ -131,7 +131,7 @@ pool.argv-size is 0: it must be 64 to 32KiB`,
 		{"a file that does not end", strings.Repeat("#", 65537), Default(),
 			"the file has 65537 bytes; at most 65536 are allowed"},
 		{"a negative size", "[pool]\nring-size = -1", Default(),
-			"toml: line 2 (last key \"pool.ring-size\"): size -1 is negative"},
+			"line 2: pool.ring-size -1 is negative"},
 	} {
 		got, err := Parse(test.text)
 		problem := ""
@@ -350,6 +350,34 @@ func TestParseRuntime(t *testing.T) {
 		got, ok := ParseRuntime(test.text, test.name)
 		if diff := cmp.Diff(test.want, got); diff != "" || ok != (test.want != nil) {
 			t.Errorf("%q: %v (-want +got):\n%s", test.text, ok, diff)
+		}
+	}
+}
+
+// TestWrongTypes checks that an error for a value of the wrong type names the line, the key and what is wanted.
+func TestWrongTypes(t *testing.T) {
+	for text, want := range map[string]string{
+		`adopt = "yes"`:                       "line 1: adopt must be true or false",
+		"\nrecord-sandboxes = 1":              "line 2: record-sandboxes must be true or false",
+		`pin-dir = 3`:                         "line 1: pin-dir must be a string",
+		`log = 2020-01-01`:                    "line 1: log must be a string",
+		"[labels]\nkeep = \"a\"":              "line 2: labels.keep must be a list of strings",
+		"[labels]\nannotations = [\n1]":       "line 2: labels.annotations must be a list of strings",
+		"[pool]\nrings = \"many\"":            "line 2: pool.rings must be a whole number",
+		"[pool]\nidentities = 1.5":            "line 2: pool.identities must be a whole number",
+		"[pool]\nrings = 9999999999999999999": "line 2: pool.rings is too large: 9999999999999999999",
+		"[pool]\nargv-size = {}":              `line 2: pool.argv-size must be a number of bytes such as 4096, "256KiB" or "8MiB"`,
+		`pool = 3`:                            "line 1: pool must be a table",
+		"[[labels]]":                          "line 1: labels must be a table",
+		`runtimes = "a"`:                      "runtimes must be a table",
+		"[runtimes]\nlxc = 3":                 "line 2: runtimes.lxc must be a string",
+		"runtime = {a = 1}":                   "line 1: runtime must be a string or a list of strings",
+		"adopt = maybe":                       `line 1: expected value but found "maybe" instead`,
+		"adopt = true\nadopt = false":         "line 2: Key 'adopt' has already been defined",
+		"\"a: b\" = 1\nadopt = ":              "line 2: unexpected EOF; expected value",
+	} {
+		if _, err := Parse(text); err == nil || err.Error() != want {
+			t.Errorf("%q: %v, want %s", text, err, want)
 		}
 	}
 }

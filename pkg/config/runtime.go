@@ -198,14 +198,14 @@ func (r *Runtime) UnmarshalTOML(value any) error {
 		for _, entry := range value {
 			text, ok := entry.(string)
 			if !ok {
-				return fmt.Errorf("runtime has an entry of type %T, but must have strings", entry)
+				return errType
 			}
 			list = append(list, text)
 		}
 		*r = list
 		return nil
 	}
-	return fmt.Errorf("runtime has type %T, but must be a string or a list of strings", value)
+	return errType
 }
 
 // check returns an error for an entry that can never be found.

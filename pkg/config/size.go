@@ -90,7 +90,7 @@ func (s *Size) UnmarshalTOML(value any) error {
 		*s, err = ParseSize(value)
 		return err
 	}
-	return fmt.Errorf("size has type %T, but must be a number or a string", value)
+	return errType
 }
 
 func (s *Size) number() int64 { return int64(*s) }
