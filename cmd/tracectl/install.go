@@ -93,8 +93,8 @@ func newInstall(s *settings) *cobra.Command {
 	pod := addPodFlags(c)
 	output := addOutput(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		if !filepath.IsAbs(r.BinDir) {
-			return &usageError{c, fmt.Errorf("--bin-dir %q: must be an absolute path", r.BinDir)}
+		if err := installation.CheckBinDir(r.BinDir); err != nil {
+			return &usageError{c, fmt.Errorf("--bin-dir %q: %w", r.BinDir, err)}
 		}
 		if kind.word != "auto" {
 			r.Kind = engine.Kind(kind.word)

@@ -58,6 +58,10 @@ func TestUsage(t *testing.T) {
 			`--syscall "read,!futex": unknown system call "!futex" (see tracectl straceback show --help)`},
 		{[]string{"straceback", "show", "a", "--pid", "abc"}, `--pid "abc": must be process IDs such as 4711 or 4711,4712 (see tracectl straceback show --help)`},
 		{[]string{"install", "--engine", "rkt"}, `--engine "rkt": must be one of auto, containerd, docker, crio, podman (see tracectl install --help)`},
+		{
+			[]string{"install", "--bin-dir", "/my bin"},
+			`--bin-dir "/my bin": must consist of letters, digits and /._+@~- (see tracectl install --help)`,
+		},
 		{[]string{"install", "--bin-dir", "bin"}, `--bin-dir "bin": must be an absolute path (see tracectl install --help)`},
 		{[]string{"uninstall", "docker"}, `unexpected argument "docker" (see tracectl uninstall --help)`},
 		{[]string{"uninstall", "--wait", "10m"}, `unexpected argument "10m"; did you mean --wait=10m? (see tracectl uninstall --help)`},

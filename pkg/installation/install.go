@@ -41,6 +41,10 @@ type Request struct {
 // repeat it: it returns the same error and changes nothing.
 func (h Host) Install(ctx context.Context, r Request) (report Report, err error) {
 	report.DryRun = r.DryRun
+	if err := CheckBinDir(r.BinDir); err != nil {
+		return report, fmt.Errorf("directory for programs %q: %w", r.BinDir, err)
+	}
+	r.BinDir = path.Clean(r.BinDir)
 	store, err := h.open(r.DryRun)
 	if err != nil {
 		return report, err
@@ -60,6 +64,7 @@ func (h Host) Install(ctx context.Context, r Request) (report Report, err error)
 		return report, err
 	}
 	report.Notes = append(report.Notes, others...)
+	report.Notes = append(report.Notes, replaced(store, report.Changes)...)
 	if len(report.Changes) > 0 {
 		report.Notes = append(report.Notes, h.agentAdvice(report.Engines)...)
 	}

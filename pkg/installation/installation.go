@@ -11,6 +11,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"time"
 
@@ -30,7 +31,8 @@ const (
 	tracectlName = "tracectl"
 	unitName     = "runc-trace.service"
 	agentName    = "runc-trace-agent.service"
-	wantsPath    = "/etc/systemd/system/multi-user.target.wants/" + unitName
+	unitDir      = "/etc/systemd/system"
+	wantsPath    = unitDir + "/multi-user.target.wants/" + unitName
 )
 
 // standardDirs are the directories to which packages and `make install` copy programs. Programs there are used in
@@ -206,6 +208,21 @@ func (h Host) readFile(path string) ([]byte, error) {
 	return data, err
 }
 
+// plainPath matches the paths that need no quotes or escapes in a unit, an engine's configuration, or a shell.
+var plainPath = regexp.MustCompile(`^/[A-Za-z0-9/._+@~-]+$`)
+
+// CheckBinDir returns an error if a directory for programs cannot be used. Its path is written into files of several
+// formats, so only characters are allowed that have no special meaning in any of them.
+func CheckBinDir(dir string) error {
+	switch {
+	case !path.IsAbs(dir):
+		return errors.New("must be an absolute path")
+	case !plainPath.MatchString(dir):
+		return errors.New("must consist of letters, digits and /._+@~-")
+	}
+	return nil
+}
+
 // ownFiles returns the installation's files, except those of engines.
 func (h Host) ownFiles(executable, binDir string, settings []byte, names []string) ([]hostfile.File, error) {
 	dir, copied, err := h.programs(executable, binDir)
@@ -250,7 +267,7 @@ func (h Host) ownFiles(executable, binDir string, settings []byte, names []strin
 
 // unit returns the path of a unit that a package provides, or else the path and contents to write.
 func (h Host) unit(name, text, dir string) (file string, data []byte) {
-	file = path.Join("/etc/systemd/system", name)
+	file = path.Join(unitDir, name)
 	for _, packaged := range []string{path.Join("/usr/lib/systemd/system", name), path.Join("/lib/systemd/system", name)} {
 		if h.exists(packaged) && !h.exists(file) {
 			return packaged, nil

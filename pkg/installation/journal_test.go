@@ -7,11 +7,13 @@ import (
 	"encoding/hex"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"testing/synctest"
 
 	"github.com/runc-trace/runc-trace/pkg/engine"
 	"github.com/runc-trace/runc-trace/pkg/hostfile"
+	"github.com/runc-trace/runc-trace/pkg/hostfile/treetest"
 )
 
 // TestLostOriginal restores the other engines if the original of one file was lost, and keeps the shim for that file.
@@ -46,4 +48,67 @@ func testLostOriginal(t *testing.T) {
 	}
 	m.uninstall(Removal{})
 	m.same("uninstalling with the original", before)
+}
+
+// TestNoJournal names what is left of an installation if its journal was removed.
+func TestNoJournal(t *testing.T) { synctest.Test(t, testNoJournal) }
+
+func testNoJournal(t *testing.T) {
+	m := newMachine(t, engine.Docker, engine.Containerd)
+	before := m.tree()
+	if report := m.uninstall(Removal{}); len(report.Changes) > 0 {
+		t.Errorf("without an installation: %+v", report)
+	}
+	m.install(request(t, "one", Request{Default: true}))
+	state := filepath.Join(m.root, hostfile.StateDir)
+	if err := os.Rename(state, state+".away"); err != nil {
+		t.Fatal(err)
+	}
+	installed := m.tree()
+	for _, r := range []Removal{{DryRun: true}, {}, {Force: true}} {
+		_, err := m.host().Uninstall(t.Context(), r)
+		says(t, err, "no installation is recorded in /var/lib/runc-trace, but parts of one are there: ",
+			"/etc/containerd/config.toml:7, /etc/docker/daemon.json:5, "+shim+", /opt/runc-trace/bin/tracectl, "+
+				"/etc/systemd/system/runc-trace.service", "by hand")
+		m.same("a refusal", installed)
+	}
+	if there, err := m.host().Installed(); !there || err != nil {
+		t.Errorf("installed: %v, %v", there, err)
+	}
+	if err := os.Rename(state+".away", state); err != nil {
+		t.Fatal(err)
+	}
+	m.uninstall(Removal{})
+	m.same("uninstalling with the journal", before)
+	if there, err := m.host().Installed(); there || err != nil {
+		t.Errorf("installed after uninstall: %v, %v", there, err)
+	}
+}
+
+// TestPlainBinDir refuses a directory whose name would need quotes, and says which foreign programs are replaced.
+func TestPlainBinDir(t *testing.T) { synctest.Test(t, testPlainBinDir) }
+
+func testPlainBinDir(t *testing.T) {
+	m := newMachine(t, engine.Docker)
+	treetest.Write(t, m.root, map[string]string{"usr/local/bin/tracectl": program + "# foreign"})
+	before := m.tree()
+	for _, dir := range []string{
+		"/opt/my bin", "/opt/100%h", `/opt/a"b`, "/opt/a'b", `/opt/a\b`, "/opt/$HOME", "/opt/a:b", "/opt/\u00e9", "/opt/a\nb", "opt",
+	} {
+		_, err := m.host().Install(t.Context(), request(t, "one", Request{BinDir: dir}))
+		says(t, err, "directory for programs", "must ")
+		m.same("a refusal", before)
+	}
+	const note = "/usr/local/bin/tracectl is replaced, although tracectl did not install it: uninstall restores it"
+	for _, dry := range []bool{true, false} {
+		report := m.install(request(t, "one", Request{BinDir: "/usr/local/bin/", DryRun: dry}))
+		if !slices.Contains(report.Notes, note) {
+			t.Errorf("dry run %v: notes: %q", dry, report.Notes)
+		}
+	}
+	if report := m.install(request(t, "two", Request{BinDir: "/usr/local/bin"})); slices.Contains(report.Notes, note) {
+		t.Errorf("an upgrade: notes: %q", report.Notes)
+	}
+	m.uninstall(Removal{})
+	m.same("uninstalling", before)
 }

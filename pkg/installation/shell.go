@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/runc-trace/runc-trace/docs/man"
+	"github.com/runc-trace/runc-trace/pkg/config"
 	"github.com/runc-trace/runc-trace/pkg/hostfile"
 )
 
@@ -128,6 +129,18 @@ func foreign(store *hostfile.Store, files []hostfile.File) ([]string, error) {
 		paths = append(paths[:most:most], fmt.Sprintf("%d more", more))
 	}
 	return []string{fmt.Sprintf("left unchanged, because they are not runc-trace's: %s", strings.Join(paths, ", "))}, nil
+}
+
+// replaced says which existing programs and units are replaced that no installation has written.
+func replaced(store *hostfile.Store, changes []hostfile.Change) []string {
+	var notes []string
+	for _, c := range changes {
+		known := slices.ContainsFunc(store.Recorded(), func(r hostfile.Recorded) bool { return r.Path == c.Path })
+		if c.Action == hostfile.Replace && !known && (c.For == forShim || c.For == forUnit) && c.Path != config.DefaultPath {
+			notes = append(notes, c.Path+" is replaced, although tracectl did not install it: uninstall restores it")
+		}
+	}
+	return notes
 }
 
 // withoutDiffs omits the diffs of manuals and generated scripts, which only make tracectl convenient.

@@ -32,6 +32,9 @@ type Removal struct {
 // are kept until it has read its configuration. Report.Kept lists both, and another Uninstall removes them later. As
 // long as any file is kept, the programs stay loaded, with all recordings.
 //
+// If no installation is recorded, but parts of one are on the host, Uninstall changes nothing and returns an error that
+// lists them.
+//
 // If a file cannot be written, the others are still restored. The shim stays with that file, unless Force is set.
 func (h Host) Uninstall(ctx context.Context, r Removal) (report Report, err error) {
 	report.DryRun = r.DryRun
@@ -47,7 +50,7 @@ func (h Host) Uninstall(ctx context.Context, r Removal) (report Report, err erro
 	}
 	recorded := store.Recorded()
 	if len(recorded) == 0 {
-		return report, nil
+		return report, h.unrecorded()
 	}
 	var left *hostfile.LeftError
 	if _, err := store.PlanRestore(everything, r.DiscardEdits); err != nil && !errors.As(err, &left) {

@@ -50,11 +50,12 @@ func pause(ctx context.Context, interval time.Duration) bool {
 	}
 }
 
-// Installed reports whether Uninstall would restore or remove any file. It ignores loaded programs.
+// Installed reports whether Uninstall would restore or remove any file, or would find one that is not recorded. It
+// ignores loaded programs.
 func (h Host) Installed() (bool, error) {
 	store, err := hostfile.View(h.Root, nil)
 	if err != nil {
 		return false, err
 	}
-	return !store.Empty(), nil
+	return !store.Empty() || len(h.remains()) > 0, nil
 }
