@@ -69,6 +69,9 @@ func (h Host) Run(ctx context.Context, pinDir string, rules identity.Rules) (Rep
 		spec.TellPod(&who, filepath.Join(h.Root, c.bundle), rules)
 		told.Docker(&who, filepath.Join(h.Root, c.rootfs), rules)
 		told.Podman(&who, filepath.Join(h.Root, c.bundle), rules)
+		if c.cut {
+			who.Flags |= abi.WhoLabelsTruncated
+		}
 		candidates[i] = candidate{c, who}
 	}
 	slices.SortStableFunc(candidates, candidate.compare)
