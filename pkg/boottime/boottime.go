@@ -18,7 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Now returns the time of CLOCK_BOOTTIME in nanoseconds; 0 if the kernel lacks that clock (Linux before 2.6.39).
+// Now returns the time of CLOCK_BOOTTIME in nanoseconds. It returns 0 if the kernel has no such clock.
 func Now() uint64 {
 	now, err := read(unix.CLOCK_BOOTTIME)
 	if err != nil {
