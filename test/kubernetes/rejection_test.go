@@ -68,9 +68,10 @@ func TestRejection(t *testing.T) {
 		})
 	}
 	tried(1)
+	// When its configuration is restored, its supervisor may start containerd just before the install step restarts it.
 	started, refused := starts()
-	if started != 1 || refused == 0 {
-		t.Errorf("containerd was started %d times and refused to %d times, and not once after it had refused", started, refused)
+	if started < 1 || started > 2 || refused == 0 {
+		t.Errorf("containerd was started %d times after it refused %d times; want once or twice", started, refused)
 	}
 	tried(2)
 	for _, words := range []string{"containerd did not load its new configuration",

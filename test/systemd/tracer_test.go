@@ -21,7 +21,6 @@ type tracer struct {
 
 // Container holds the tested fields of a container, or of a recording, in the output of tracectl -o json.
 type Container struct {
-	Name        string `json:"name"` // of its recording
 	Namespace   string `json:"namespace"`
 	Pod         string `json:"pod"`
 	PodUID      string `json:"podUID"`
@@ -105,7 +104,7 @@ func (x tracer) checkBeginning(t *testing.T, id string) {
 	if all[at].Overwritten != 0 {
 		t.Errorf("%s: of the recording, %d calls are overwritten", id, all[at].Overwritten)
 	}
-	calls := objects[Call](t, x, "straceback", "show", all[at].Name)
+	calls := objects[Call](t, x, "straceback", "show", all[at].Engine+"://"+id)
 	if !beginsInRuntime(calls) {
 		t.Errorf("%s: its recording of %d calls does not begin within the runtime: %+v", id, len(calls), calls[:min(len(calls), 20)])
 	}
