@@ -21,8 +21,8 @@ func warnOfChoice(stderr io.Writer, c *labels.Choice) {
 		}
 	}
 	if c.Unknown > 0 {
-		fmt.Fprintf(stderr, "tracectl: left out %d containers without known labels (check the agent with \"tracectl status\")\n",
-			c.Unknown)
+		fmt.Fprintf(stderr, "tracectl: left out %s without known labels (check the agent with \"tracectl status\")\n",
+			terminal.Count(c.Unknown, "container"))
 	}
 }
 

@@ -346,7 +346,7 @@ func TestClusterPlace(t *testing.T) {
 		"an ID that is a name": {map[string]answers{"honest": list(web), "hostile": list(id(web, "default/web-0"))},
 			nil, "default/web-0", 0, "1 of 2 nodes did not answer in full: hostile"},
 		"an ID of control characters": {map[string]answers{"honest": list(web), "hostile": list(id(web, "web-0\\u0000"))},
-			nil, "default/web-0", 0, "hostile: 1 lines were left out"},
+			nil, "default/web-0", 0, "hostile: left out 1 line"},
 		"the same pod": {map[string]answers{"n1": list(web), "n2": list(web)}, nil, "default/web-0", 4,
 			"n1_default_web-0_app\n  n2_default_web-0_app"},
 		"a name within a pod": {map[string]answers{"n1": list(web), "n2": list(other)}, nil, "web-0", 4,

@@ -153,10 +153,12 @@ func printExecs(ctx context.Context, s *settings, names []string, request *execR
 		return fmt.Errorf("reading the log of execs: %w", err)
 	}
 	if n := p.selection.Unknown; n > 0 {
-		fmt.Fprintf(stderr, "tracectl: left out %d execs of containers that are no longer known and cannot be selected\n", n)
+		fmt.Fprintf(stderr, "tracectl: left out %s of containers that are no longer known and cannot be selected\n",
+			terminal.Count(n, "exec"))
 	}
 	if n := p.selection.LeftOut; n > 0 {
-		fmt.Fprintf(stderr, "tracectl: left out %d execs of containers without known labels (check the agent with \"tracectl status\")\n", n)
+		fmt.Fprintf(stderr, "tracectl: left out %s of containers without known labels (check the agent with \"tracectl status\")\n",
+			terminal.Count(n, "exec"))
 	}
 	return nil
 }
@@ -278,10 +280,10 @@ func (p *execPrinter) print(b *execlog.Batch) error {
 		}
 	}
 	if b.Lost > 0 {
-		fmt.Fprintf(p.stderr, "tracectl: lost %d events\n", b.Lost)
+		fmt.Fprintf(p.stderr, "tracectl: lost %s\n", terminal.Count(b.Lost, "exec"))
 	}
 	if b.Malformed > 0 {
-		fmt.Fprintf(p.stderr, "tracectl: left out %d records that could not be read\n", b.Malformed)
+		fmt.Fprintf(p.stderr, "tracectl: left out %s that could not be read\n", terminal.Count(b.Malformed, "record"))
 	}
 	return p.flush()
 }
@@ -346,7 +348,8 @@ func (p *execPrinter) noteBeginning(first *execlog.Record) {
 	}
 	p.began = true
 	if p.past() && first.Sequence > 0 && first.Entry.Time > p.since {
-		fmt.Fprintf(p.stderr, "tracectl: the log starts at %s; %d earlier execs were overwritten\n",
-			p.boot.Add(time.Duration(first.Entry.Time)).Local().Format(time.DateTime), p.reader.First())
+		fmt.Fprintf(p.stderr, "tracectl: the log starts at %s; %s overwritten\n",
+			p.boot.Add(time.Duration(first.Entry.Time)).Local().Format(time.DateTime),
+			terminal.Count(p.reader.First(), "earlier exec"))
 	}
 }

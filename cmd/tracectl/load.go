@@ -187,14 +187,14 @@ func remarks(r bpf.Result) []string {
 func adoptRunning(ctx context.Context, stderr io.Writer, dir string, rules identity.Rules) int {
 	report, err := adopt.Host{}.Run(ctx, dir, rules)
 	if err != nil {
-		fmt.Fprintf(stderr, "tracectl: %s could not be registered:\n", plural(report.Failed, "running container"))
+		fmt.Fprintf(stderr, "tracectl: %s could not be registered:\n", terminal.Count(report.Failed, "running container"))
 		for line := range strings.Lines(err.Error()) {
 			fmt.Fprintf(stderr, "  %s\n", terminal.String(strings.TrimSuffix(line, "\n")))
 		}
 	}
 	if report.Unrecorded > 0 {
 		fmt.Fprintf(stderr, "tracectl: %s adopted without a recording: none was free (increase --recordings)\n",
-			plural(report.Unrecorded, "container"))
+			terminal.Count(report.Unrecorded, "container"))
 	}
 	return report.Adopted
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/hostfile"
 	"github.com/runc-trace/runc-trace/pkg/installation"
 	"github.com/runc-trace/runc-trace/pkg/labels"
+	"github.com/runc-trace/runc-trace/pkg/terminal"
 )
 
 // reportJSON is the output of install and uninstall with -o json. Names are stable.
@@ -245,7 +246,7 @@ func installedText(r installation.Report, setDefault bool) string {
 		if r.DryRun {
 			verb = "would be"
 		}
-		fmt.Fprintf(w, "%s that already ran %s recorded from now on:\n", plural(n, "container"), verb)
+		fmt.Fprintf(w, "%s that already ran %s recorded from now on:\n", terminal.Count(n, "container"), verb)
 		printContainers(w, r.Adopted)
 	}
 	printTaken(w, r)
@@ -309,9 +310,9 @@ func uninstalledText(r installation.Report) string {
 	printTaken(w, r)
 	switch {
 	case r.Unloaded && r.DryRun:
-		fmt.Fprintf(w, "would unload the programs and delete %s\n", plural(r.Recordings, "recording"))
+		fmt.Fprintf(w, "would unload the programs and delete %s\n", terminal.Count(r.Recordings, "recording"))
 	case r.Unloaded:
-		fmt.Fprintf(w, "unloaded the programs and deleted %s\n", plural(r.Recordings, "recording"))
+		fmt.Fprintf(w, "unloaded the programs and deleted %s\n", terminal.Count(r.Recordings, "recording"))
 	}
 	if r.Edited != "" {
 		fmt.Fprintf(w, "files that were edited after the installation are kept below %s: check and delete them\n", r.Edited)
@@ -335,7 +336,7 @@ func printKept(w *strings.Builder, r installation.Report) {
 			until = append(until, "it loads its configuration ("+k.Command+")")
 		}
 		if n := len(k.Containers); n > 0 {
-			until = append(until, plural(n, "container")+" that runc-trace started "+
+			until = append(until, terminal.Count(n, "container")+" that runc-trace started "+
 				map[bool]string{true: "is", false: "are"}[n == 1]+" removed:")
 		}
 		if len(k.Mentions) > 0 {
@@ -365,14 +366,6 @@ func printKept(w *strings.Builder, r installation.Report) {
 	for _, path := range paths {
 		fmt.Fprintf(w, "  %s\n", path)
 	}
-}
-
-// plural returns a number with its noun.
-func plural(n int, thing string) string {
-	if n == 1 {
-		return "1 " + thing
-	}
-	return fmt.Sprintf("%d %ss", n, thing)
 }
 
 func ownText(k installation.Kept) string {

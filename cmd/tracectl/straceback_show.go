@@ -19,6 +19,7 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/labels"
 	"github.com/runc-trace/runc-trace/pkg/straceback"
 	"github.com/runc-trace/runc-trace/pkg/syscalls"
+	"github.com/runc-trace/runc-trace/pkg/terminal"
 	"github.com/runc-trace/runc-trace/pkg/timestamp"
 )
 
@@ -83,8 +84,8 @@ func showRecording(s *settings, name string, request *showRequest, stdout, stder
 	}
 	previous := int(request.previous)
 	if previous >= len(runs) {
-		return fmt.Errorf("%q: %w: only %d runs are recorded; --previous=%d is out of range", name,
-			errNoSuchRun, len(runs), previous)
+		return fmt.Errorf("%q: %w: only %s recorded; --previous=%d is out of range", name,
+			errNoSuchRun, terminal.Count(len(runs), "run"), previous)
 	}
 	run := runs[previous]
 	if older := len(runs) - 1 - previous; older > 0 {

@@ -270,7 +270,7 @@ func (p *partial) Error() string {
 		what  string
 	}{{p.tooLong, fmt.Sprintf("longer than %d bytes", longestLine)}, {p.malformed, "not tracectl's output"}} {
 		if n.count > 0 {
-			parts = append(parts, fmt.Sprintf("%d lines were left out: %s", n.count, n.what))
+			parts = append(parts, fmt.Sprintf("left out %s: %s", terminal.Count(n.count, "line"), n.what))
 		}
 	}
 	return strings.Join(parts, "; ")

@@ -130,7 +130,7 @@ func TestLines(t *testing.T) {
 			`  old: tracectl on the node rejected the command (version mismatch?): unknown command "status" (see tracectl --help)`,
 			"  stuck: it stopped answering: no output for 15s",
 			"  unloaded: not loaded:; run tracectl load",
-			"1 of 10 nodes did not answer in full: hostile: 2 lines were left out: longer than 1048576 bytes; 1 lines were left out: not tracectl's output",
+			"1 of 10 nodes did not answer in full: hostile: left out 2 lines: longer than 1048576 bytes; left out 1 line: not tracectl's output",
 		}
 		gotLines := strings.Split(text(err), "\n")
 		if len(gotLines) > 8 {
@@ -204,7 +204,7 @@ func TestEndlessNode(t *testing.T) {
 			}
 			return ctx.Err()
 		}}).Lines(t.Context(), nil, func(string, []byte) error { return nil })
-		if want := "1 of 1 nodes did not answer: a: it did not finish within 2m0s"; text(err) != want {
+		if want := "1 of 1 node did not answer: a: it did not finish within 2m0s"; text(err) != want {
 			t.Errorf("the error is %v, want %s", err, want)
 		}
 	})
@@ -222,7 +222,7 @@ func TestFlood(t *testing.T) {
 			}
 		}
 	}}).Lines(t.Context(), nil, func(string, []byte) error { lines++; return nil })
-	if want := "1 of 1 nodes did not answer in full: a: it sent more than 67108864 bytes; the rest was left out"; text(err) != want || lines != 64 {
+	if want := "1 of 1 node did not answer in full: a: it sent more than 67108864 bytes; the rest was left out"; text(err) != want || lines != 64 {
 		t.Errorf("%d lines, and the error is %v, want %s", lines, err, want)
 	}
 }

@@ -75,14 +75,15 @@ func (f *Failures) Error() string {
 		for _, node := range slices.Sorted(maps.Keys(f.left)) {
 			left.add(node, f.left[node].Error())
 		}
-		parts = append(parts, fmt.Sprintf("%d of %d nodes did not answer in full:%s", left.count, f.total, &left))
+		parts = append(parts, fmt.Sprintf("%d of %s did not answer in full:%s", left.count,
+			terminal.Count(f.total, "node"), &left))
 	}
 	return strings.Join(parts, "\n")
 }
 
 // text describes the nodes that did not answer; did is the verb.
 func (f *Failures) text(did string) string {
-	return fmt.Sprintf("%d of %d nodes %s:%s", f.silent.count, f.total, did, &f.silent)
+	return fmt.Sprintf("%d of %s %s:%s", f.silent.count, terminal.Count(f.total, "node"), did, &f.silent)
 }
 
 // mostReasons is the number of reasons that are printed in full.

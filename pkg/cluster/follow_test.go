@@ -347,7 +347,7 @@ func TestFollowHostileNode(t *testing.T) {
 		if i := slices.Index(got, "good 1.0"); i < 0 || len(got) != 101 {
 			t.Errorf("%d lines are printed, and %d is the good node's", len(got), i)
 		}
-		want := "1 of 2 nodes did not answer in full: hostile: 1 lines were left out: longer than 1048576 bytes; 1 lines were left out: not tracectl's output"
+		want := "1 of 2 nodes did not answer in full: hostile: left out 1 line: longer than 1048576 bytes; left out 1 line: not tracectl's output"
 		if text(err) != want {
 			t.Errorf("the error is %v, want %s", err, want)
 		}

@@ -55,7 +55,7 @@ func TestSorted(t *testing.T) {
 			t.Errorf("-want +got:\n%s", diff)
 		}
 		wantError := "2 of 6 nodes did not answer:\n  half: connection reset\n  dead: no answer within 15s\n" +
-			"1 of 6 nodes did not answer in full: b: 2 lines were left out: not tracectl's output"
+			"1 of 6 nodes did not answer in full: b: left out 2 lines: not tracectl's output"
 		if diff := cmp.Diff(wantError, text(err)); diff != "" {
 			t.Errorf("failures (-want +got):\n%s", diff)
 		}

@@ -344,11 +344,11 @@ func TestChecks(t *testing.T) {
 		{"not registered", func(f *Facts) {
 			f.Unregistered = [unregistered.Reasons]uint64{unregistered.NoCgroup: 3, unregistered.NotLoaded: 4,
 				unregistered.SpecMalformed: 5}
-		}, []Check{{"unregistered noCgroup", Warn, "3 " + status.Unregistered[unregistered.NoCgroup].Text,
+		}, []Check{{"unregistered noCgroup", Warn, status.Unregistered[unregistered.NoCgroup].Text + " (3)",
 			"configure the engine to give each container its own cgroup"}}, nil},
 		{"drops", func(f *Facts) {
 			f.Tracer.Dropped[abi.CountNoRing] = 3
-		}, []Check{{"drop noRing", Warn, "3 containers not recorded: all recordings were in use",
+		}, []Check{{"drop noRing", Warn, "containers not recorded: all recordings were in use (3)",
 			"increase pool.rings in the configuration, then run tracectl unload and tracectl load"}}, []string{"drops"}},
 
 		{"a container that was moved", func(f *Facts) {

@@ -95,7 +95,7 @@ func drops(f Facts) []Check {
 	var checks []Check
 	for counter, count := range f.Tracer.Dropped {
 		if r := status.Reasons[counter]; count > 0 {
-			checks = append(checks, warn("drop "+r.Name, fmt.Sprintf("%d %s", count, r.Text), r.Remedy)...)
+			checks = append(checks, warn("drop "+r.Name, fmt.Sprintf("%s (%d)", r.Text, count), r.Remedy)...)
 		}
 	}
 	if checks == nil {
@@ -121,7 +121,7 @@ func unregistrations(f Facts) []Check {
 			}
 		}
 		if r := status.Unregistered[n]; count > 0 {
-			checks = append(checks, warn("unregistered "+r.Name, fmt.Sprintf("%d %s", count, r.Text), r.Remedy)...)
+			checks = append(checks, warn("unregistered "+r.Name, fmt.Sprintf("%s (%d)", r.Text, count), r.Remedy)...)
 		}
 	}
 	return checks

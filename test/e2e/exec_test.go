@@ -243,8 +243,8 @@ func TestReaderLapped(t *testing.T) {
 		o             outcome
 		before, after string
 	}{
-		{"a reader that follows", followed, "tracectl: lost ", " events\n"},
-		{"a reader of the past", past, "; ", " earlier execs were overwritten\n"},
+		{"a reader that follows", followed, "tracectl: lost ", " execs\n"},
+		{"a reader of the past", past, "; ", " earlier execs overwritten\n"},
 	} {
 		_, rest, found := strings.Cut(test.o.stderr, test.before)
 		number, _, ended := strings.Cut(rest, test.after)

@@ -149,13 +149,13 @@ func TestPastWithoutLabels(t *testing.T) {
 	x.tell(bpf.SourceAgent, "", bpf.Labels{})
 	ids, stderr := x.selected("a=b")
 	want := "tracectl: no labels for default/nameless/nameless: leaving out its execs, and those of similar containers (check the agent with \"tracectl status\")\n" +
-		"tracectl: left out 1 execs of containers without known labels (check the agent with \"tracectl status\")\n"
+		"tracectl: left out 1 exec of containers without known labels (check the agent with \"tracectl status\")\n"
 	if diff := cmp.Diff(want, stderr); diff != "" || ids != "" {
 		t.Errorf("selected: %q (-want +got):\n%s", ids, diff)
 	}
 	o := x.run(tracectlPath, "containers", "--all", "-l=a=b")
-	if want := "tracectl: left out 1 containers without known labels (check the agent with \"tracectl status\")\n"; !strings.HasPrefix(o.stderr,
-		want) || strings.Contains(o.stdout, "nameless") {
+	want = "tracectl: left out 1 container without known labels (check the agent with \"tracectl status\")\n"
+	if !strings.HasPrefix(o.stderr, want) || strings.Contains(o.stdout, "nameless") {
 		t.Errorf("%+v", o)
 	}
 }

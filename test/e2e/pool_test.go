@@ -105,7 +105,7 @@ func TestUnregistered(t *testing.T) {
 	x := prepare(t)
 	unloaded := simple("before", "/bin/true")
 	x.start(unloaded)
-	if o := x.run(tracectlPath, "doctor"); !strings.Contains(o.stdout, "1 containers started while nothing was loaded") {
+	if o := x.run(tracectlPath, "doctor"); !strings.Contains(o.stdout, "containers started while nothing was loaded (1)") {
 		t.Errorf("doctor:\n%s", o.stdout)
 	}
 	x.tracectl("load", "--no-adopt", "--recordings=4", "--identities=8", "--exec-log-size=64KiB")

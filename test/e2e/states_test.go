@@ -165,7 +165,7 @@ func TestSameID(t *testing.T) {
 		}
 	}
 	o := x.run(tracectlPath, "straceback", "show", "mypod", "--previous=3")
-	if o.code != 4 || o.stdout != "" || !strings.Contains(o.stderr, "3 runs are recorded") {
+	if o.code != 4 || o.stdout != "" || !strings.Contains(o.stderr, "only 3 runs recorded") {
 		t.Errorf("a run that there never was: %+v", o)
 	}
 	if o := x.run(tracectlPath, "straceback", "show", "mypod"); !strings.Contains(o.stderr,
