@@ -93,18 +93,20 @@ func TestEmpty(t *testing.T) {
 	records := func(n int) [][]byte { return make([][]byte, n) }
 	for _, c := range []struct {
 		calls     straceback.Calls
+		inFlight  int
 		malformed int
 		want      string
 		fails     bool
 	}{
-		{straceback.Calls{}, 0, "tracectl: no calls are recorded yet\n", false},
-		{straceback.Calls{Records: records(3), Overwritten: 9}, 0, "tracectl: none of the 3 recorded calls matches\n", false},
-		{straceback.Calls{Overwritten: 9}, 0, "", true},
-		{straceback.Calls{Lost: 1}, 0, "", true},
-		{straceback.Calls{Records: records(3)}, 3, "", true},
+		{straceback.Calls{}, 0, 0, "tracectl: no calls are recorded yet\n", false},
+		{straceback.Calls{Records: records(3), Overwritten: 9}, 0, 0, "tracectl: none of the 3 recorded calls matches\n", false},
+		{straceback.Calls{}, 1, 0, "tracectl: none of the 1 recorded calls matches\n", false},
+		{straceback.Calls{Overwritten: 9}, 0, 0, "", true},
+		{straceback.Calls{Lost: 1}, 0, 0, "", true},
+		{straceback.Calls{Records: records(3)}, 0, 3, "", true},
 	} {
 		var stderr bytes.Buffer
-		err := empty(&stderr, &c.calls, &straceback.Timeline{Malformed: c.malformed})
+		err := empty(&stderr, &c.calls, c.inFlight, &straceback.Timeline{Malformed: c.malformed})
 		if (err != nil) != c.fails || stderr.String() != c.want {
 			t.Errorf("%+v: %q, %v", c, stderr.String(), err)
 		}

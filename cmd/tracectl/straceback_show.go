@@ -107,7 +107,7 @@ func showRecording(s *settings, name string, request *showRequest, stdout, stder
 	timeline := straceback.NewTimeline(calls.Records, inFlight, request.filter())
 	notes(stderr, calls, timeline)
 	if timeline.Len() == 0 {
-		if err := empty(stderr, calls, timeline); err != nil {
+		if err := empty(stderr, calls, len(inFlight), timeline); err != nil {
 			return err
 		}
 	}
@@ -205,10 +205,10 @@ func notes(stderr io.Writer, calls *straceback.Calls, t *straceback.Timeline) {
 }
 
 // empty explains why no calls are shown: without this, the container would seem to have made none.
-func empty(stderr io.Writer, calls *straceback.Calls, t *straceback.Timeline) error {
-	switch {
-	case len(calls.Records) > t.Malformed:
-		fmt.Fprintf(stderr, "tracectl: none of the %d recorded calls matches\n", len(calls.Records)-t.Malformed)
+func empty(stderr io.Writer, calls *straceback.Calls, inFlight int, t *straceback.Timeline) error {
+	switch n := len(calls.Records) + inFlight - t.Malformed; {
+	case n > 0:
+		fmt.Fprintf(stderr, "tracectl: none of the %d recorded calls matches\n", n)
 	case calls.Overwritten+calls.Lost > 0 || t.Malformed > 0:
 		return errors.New("the recording could not be read; try again")
 	default:

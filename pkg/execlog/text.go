@@ -24,7 +24,8 @@ type Columns struct {
 // Named returns the columns that identify the container of an exec, without those that are empty for all known
 // containers: on hosts without pods, the pod's columns are. If Image is set, Named returns all columns.
 func (c Columns) Named(known []*labels.Container) Columns {
-	if !c.Pod || c.Image || len(known) == 0 || slices.ContainsFunc(known, func(k *labels.Container) bool { return k.Namespace != "" || k.Pod != "" }) {
+	inPod := func(k *labels.Container) bool { return k.Namespace != "" || k.Pod != "" || k.SandboxID != "" }
+	if !c.Pod || c.Image || len(known) == 0 || slices.ContainsFunc(known, inPod) {
 		return c
 	}
 	c.Pod, c.Container = false, true

@@ -196,6 +196,9 @@ func TestNamedColumns(t *testing.T) {
 		{"pods", []*labels.Container{docker, pod}, pod, "" +
 			"NAMESPACE      POD                      CONTAINER        " + header +
 			"default        web-0                    app              " + line},
+		{"a pod whose name is not known yet", []*labels.Container{{ID: "0", SandboxID: "1"}}, pod, "" +
+			"NAMESPACE      POD                      CONTAINER        " + header +
+			"default        web-0                    app              " + line},
 		{"no pods, no names", []*labels.Container{docker}, docker, "" +
 			"CONTAINER        " + header +
 			"fedcba987654     " + line},
