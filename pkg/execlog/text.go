@@ -24,7 +24,7 @@ type Columns struct {
 // Named returns the columns that identify the container of an exec, without those that are empty for all known
 // containers: on hosts without pods, the pod's columns are. If Image is set, Named returns all columns.
 func (c Columns) Named(known []*labels.Container) Columns {
-	inPod := func(k *labels.Container) bool { return k.Namespace != "" || k.Pod != "" || k.SandboxID != "" }
+	inPod := func(k *labels.Container) bool { return k.Namespace != "" || k.Pod != "" || k.InPod() }
 	if !c.Pod || c.Image || len(known) == 0 || slices.ContainsFunc(known, inPod) {
 		return c
 	}

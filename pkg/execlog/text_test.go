@@ -199,6 +199,9 @@ func TestNamedColumns(t *testing.T) {
 		{"a pod whose name is not known yet", []*labels.Container{{ID: "0", SandboxID: "1"}}, pod, "" +
 			"NAMESPACE      POD                      CONTAINER        " + header +
 			"default        web-0                    app              " + line},
+		{"a pod of Podman", []*labels.Container{{ID: "0", SandboxID: "1", Engine: "podman"}}, docker, "" +
+			"CONTAINER        " + header +
+			"fedcba987654     " + line},
 		{"no pods, no names", []*labels.Container{docker}, docker, "" +
 			"CONTAINER        " + header +
 			"fedcba987654     " + line},

@@ -74,7 +74,7 @@ func (c *Container) join(s sources) {
 		if pod != nil {
 			layers = append(layers, *pod)
 		}
-	case !c.inPod():
+	case !c.InPod():
 		c.Unlabelled = c.Engine == "podman"
 		layers = append(layers, owner, own)
 		if pod != nil {
@@ -119,9 +119,9 @@ func (c *Container) handedOn(s sources) *layer {
 	return nil
 }
 
-// inPod reports whether the container is in a Kubernetes pod, which has labels of its own. Podman's pods do not
+// InPod reports whether the container is in a Kubernetes pod, which has labels of its own. Podman's pods do not
 // count.
-func (c *Container) inPod() bool {
+func (c *Container) InPod() bool {
 	return c.Engine != "podman" && (c.PodUID != "" || c.SandboxID != "")
 }
 
