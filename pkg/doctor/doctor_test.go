@@ -200,7 +200,8 @@ func TestChecks(t *testing.T) {
 		}, ofTracer},
 
 		{"no runtime", func(f *Facts) { f.Runtimes[0] = Runtime{Wanted: config.Runtime{"a", "b"}} },
-			[]Check{{"runtime", Fail, "no program found: a, b", "install it, or " + editMain}}, nil},
+			[]Check{{"runtime", Fail, "no program found: a, b",
+				"install it, run tracectl install if it has moved, or " + editMain}}, nil},
 		{"the shim for a runtime", func(f *Facts) { f.Runtimes[0].Shim = true },
 			[]Check{{"runtime", Fail, runc + " is runc-trace itself", editMain}}, nil},
 		{"a runtime that hangs", func(f *Facts) { f.Runtimes[0].Err = errors.New("late") },

@@ -46,7 +46,7 @@ func runtimes(f Facts) []Check {
 			checks = append(checks, fail(name, fmt.Sprintf("%s is runc-trace itself", r.Path), edit)...)
 		case r.Path == "":
 			checks = append(checks, fail(name, fmt.Sprintf("no program found: %s", strings.Join(r.Wanted, ", ")),
-				"install it, or "+edit)...)
+				"install it, run tracectl install if it has moved, or "+edit)...)
 		case r.Err != nil:
 			checks = append(checks, fail(name, fmt.Sprintf("%s does not print its version: %v", r.Path, r.Err),
 				"repair it, or "+edit)...)

@@ -90,6 +90,9 @@ func (e Engine) containerdFiles(h Host) (containerdFiles, error) {
 			return c, fmt.Errorf("parsing %q: %w", file, err)
 		}
 		version, _ := doc.get(key{"version"}).(int64)
+		if c.layers == nil {
+			c.merges = c.merges || e.Version == "" && version >= 3 // older versions do not know it
+		}
 		c.layers = append(c.layers, layer{file, doc, version})
 		for _, pattern := range strs(doc.get(key{"imports"})) {
 			files, err := c.imported(h, file, pattern)
@@ -104,7 +107,6 @@ func (e Engine) containerdFiles(h Host) (containerdFiles, error) {
 	} else if atLeast(e.Version, 2, 0) {
 		c.version = 3
 	}
-	c.merges = c.merges || e.Version == "" && c.version >= 3 // older versions do not know it
 	if err := c.check(e); err != nil {
 		return c, err
 	}
@@ -148,14 +150,15 @@ func (c *containerdFiles) settleVersions(e Engine) {
 }
 
 // imported returns the files of an import of containerd. A path is relative to the importing file, and may be a
-// pattern.
+// pattern. In some versions before 2.0 (1.6.20, but not 1.7.35), a pattern is relative to the working directory, which
+// is / for a service.
 func (c containerdFiles) imported(h Host, file, pattern string) ([]string, error) {
-	found := []string{importPath(file, pattern)}
-	if strings.Contains(pattern, "*") {
-		found = h.glob(found[0])
-		if !path.IsAbs(pattern) && !c.merges && len(found) > 0 {
-			return nil, fmt.Errorf("%q imports %q by a relative path, which depends on containerd's version: make it absolute", file, pattern)
-		}
+	if !strings.Contains(pattern, "*") {
+		return []string{importPath(file, pattern)}, nil
+	}
+	found := h.glob(importPath(file, pattern))
+	if !c.merges && !slices.Equal(found, h.glob(path.Join("/", pattern))) {
+		return nil, fmt.Errorf("%q imports %q by a relative path, which depends on containerd's version: make it absolute", file, pattern)
 	}
 	return found, nil
 }

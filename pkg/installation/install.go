@@ -190,6 +190,7 @@ func (h Host) files(r Request, report *Report) ([]hostfile.File, *attempt, error
 		return nil, nil, fmt.Errorf("%s is invalid, correct it first: %w", config.DefaultPath, err)
 	}
 	routes := newRoutes(now, r.Default)
+	routes.repair(h.exists)
 	dir, _, err := h.programs(r.Executable, r.BinDir)
 	if err != nil {
 		return nil, nil, err
@@ -363,7 +364,13 @@ func (h Host) name(e engine.Engine, r engine.Runtime, routes *routes, dir string
 	switch {
 	case isShim(r.Path): // left by an earlier installation
 		name = strings.TrimPrefix(strings.TrimPrefix(path.Base(r.Path), shimName), "-")
-		return name, strings.Join(routes.config.RuntimeFor(name), ", "), nil
+		runtime := routes.config.RuntimeFor(name)
+		real = strings.Join(runtime, ", ")
+		if !slices.ContainsFunc(runtime.Candidates(""), h.exists) {
+			const gone = "%s calls %s, but the program behind it, %s, does not exist: install it, or set its path in %s"
+			return "", real, fmt.Errorf(gone, e, r.Path, real, config.DefaultPath)
+		}
+		return name, real, nil
 	case r.Path == "" || !h.exists(r.Path):
 		return "", r.Path, fmt.Errorf("%s has the runtime %q, but its program%s does not exist: install it, or correct the engine's configuration",
 			e, r.Name, strings.TrimSuffix(" "+r.Path, " "))

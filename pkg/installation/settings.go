@@ -27,6 +27,26 @@ func newRoutes(c config.Config, all bool) *routes {
 	return &routes{c, !slices.Equal(c.Runtime, config.Default().Runtime)}
 }
 
+// repair finds the runtimes again that were moved: it looks for programs with the same base name.
+func (r *routes) repair(exists func(path string) bool) {
+	moved := func(runtime string) string {
+		if path.IsAbs(runtime) && !exists(runtime) {
+			for _, file := range (config.Runtime{path.Base(runtime)}).Candidates("") {
+				if exists(file) {
+					return file
+				}
+			}
+		}
+		return runtime
+	}
+	if len(r.config.Runtime) == 1 {
+		r.config.Runtime = config.Runtime{moved(r.config.Runtime[0])}
+	}
+	for name, runtime := range r.config.Runtimes {
+		r.config.Runtimes[name] = moved(runtime)
+	}
+}
+
 // name returns the NAME of runc-trace-NAME for an engine's real runtime, "" for the shim's own name. The first runtime
 // gets the shim's own name, unless the configuration has another runtime for it.
 func (r *routes) name(e engine.Engine, real string) string {

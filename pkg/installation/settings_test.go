@@ -3,6 +3,7 @@
 package installation
 
 import (
+	"reflect"
 	"strings"
 	"testing"
 
@@ -81,5 +82,22 @@ func TestSettings(t *testing.T) {
 		if diff := cmp.Diff(want, strings.Replace(string(got), `runtime = ["/usr/sbin/runc"]`, `runtime = "/usr/sbin/runc"`, 1)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", test.name, diff)
 		}
+	}
+}
+
+// TestRepair finds moved runtimes in the usual directories, and leaves all others.
+func TestRepair(t *testing.T) {
+	there := map[string]bool{"/usr/bin/runc": true, "/opt/kata": true, "/usr/local/bin/crun": true}
+	r := newRoutes(config.Config{
+		Runtime:  config.Runtime{"/usr/sbin/runc"},
+		Runtimes: map[string]string{"crun": "/usr/bin/crun", "kata": "/opt/kata", "gone": "/opt/gone", "name": "crun"},
+	}, false)
+	r.repair(func(path string) bool { return there[path] })
+	want := config.Config{
+		Runtime:  config.Runtime{"/usr/bin/runc"},
+		Runtimes: map[string]string{"crun": "/usr/local/bin/crun", "kata": "/opt/kata", "gone": "/opt/gone", "name": "crun"},
+	}
+	if !reflect.DeepEqual(r.config, want) {
+		t.Errorf("%+v, want %+v", r.config, want)
 	}
 }
