@@ -99,7 +99,10 @@ func TestEmpty(t *testing.T) {
 		fails     bool
 	}{
 		{straceback.Calls{}, 0, 0, "tracectl: no calls are recorded yet\n", false},
-		{straceback.Calls{Records: records(3), Overwritten: 9}, 0, 0, "tracectl: none of the 3 recorded calls matches\n", false},
+		{
+			straceback.Calls{Records: records(3), Overwritten: 9}, 0, 0,
+			"tracectl: none of the 3 recorded calls matches\n", false,
+		},
 		{straceback.Calls{}, 1, 0, "tracectl: none of the 1 recorded calls matches\n", false},
 		{straceback.Calls{Overwritten: 9}, 0, 0, "", true},
 		{straceback.Calls{Lost: 1}, 0, 0, "", true},
