@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# All that CI runs, for `make ci`: it prints what took longest, in the end. The engines of `make e2e` are built, where they
-# are missing, while other tests run.
+# Runs all tests of CI, for `make ci`, and prints the longest durations. Engines of `make e2e` that are missing are built
+# while other tests run.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -10,15 +10,16 @@ work=$(mktemp -d)
 export RUNC_TRACE_TIMES=$work/times RUNC_TRACE_FAILED=$work/failed
 engines=
 failed=
-# end prints the longest durations, and at the very end the step that failed, with the messages of its failed tests. If the
-# step failed without one, its own output stays the last. The exit code is the step's, even if nobody reads the output.
+# end prints the longest durations, and then the step that failed, with the messages of its failed tests. If the step
+# failed without a message, its own output stays the last. The exit code is the step's, even if no process reads the
+# output.
 end() {
 	code=$?
 	trap '' PIPE
 	set +e
 	[ -z "$engines" ] || kill -- "-$engines" 2>/dev/null
 	if [ "$code" = 0 ] || [ -s "$RUNC_TRACE_FAILED" ]; then
-		printf '\nwhat took longest:\n'
+		printf '\nlongest durations:\n'
 		sort -rn "$RUNC_TRACE_TIMES" | sed -n 1,30p
 	fi
 	if [ "$code" != 0 ]; then
@@ -40,7 +41,7 @@ step() {
 	return "$code"
 }
 
-# Before anything else installs packages beside them.
+# First of all, so that no two steps install packages at the same time.
 step "packages of Debian" sh -c 'sh test/deps.sh && sh test/engines/deps.sh && sh test/conformance/deps.sh'
 set -m # the engines' build has a process group of its own
 nice -n 19 sh test/engines/build.sh >"$work/engines" 2>&1 &

@@ -37,7 +37,7 @@ func (run *clusterRun) known(ctx context.Context, list []string, add func(labels
 			return nil
 		}
 		if !identity.IsID(j.ContainerID) { // a search would find it by this text
-			return fmt.Errorf("%q is no container's ID: %w", j.ContainerID, cluster.ErrLine)
+			return fmt.Errorf("%q is not a container's ID: %w", j.ContainerID, cluster.ErrLine)
 		}
 		if add(labels.Known{Node: node, Container: j.container()}) {
 			return kept.add(len(line))

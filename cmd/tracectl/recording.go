@@ -28,7 +28,7 @@ type recordingJSON struct {
 	Syscalls    int        `json:"syscalls"` // calls kept
 	Overwritten uint64     `json:"overwritten"`
 	Lost        uint64     `json:"lost"`
-	Oldest      *time.Time `json:"oldest"` // begin of the first kept call
+	Oldest      *time.Time `json:"oldest"` // start of the first kept call
 	Newest      *time.Time `json:"newest"` // end of the last kept call
 	Ring        int        `json:"ring"`
 }

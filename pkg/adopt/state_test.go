@@ -83,7 +83,7 @@ func TestFind(t *testing.T) {
 		t.Errorf("of at most 3: %d, %v", len(found), problems)
 	}
 	if found, problems := (Host{t.TempDir()}).find(3); len(found)+len(problems) != 0 {
-		t.Errorf("where there is nothing: %v, %v", found, problems)
+		t.Errorf("of an empty host: %v, %v", found, problems)
 	}
 }
 

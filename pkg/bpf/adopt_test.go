@@ -150,7 +150,7 @@ func TestAdoptUnstarted(t *testing.T) {
 	}
 }
 
-// TestAdoptWhatIsNone checks that directories that are no container's cgroup are refused and that nothing is
+// TestAdoptWhatIsNone checks that directories other than a container's cgroup are refused and that nothing is
 // registered.
 func TestAdoptWhatIsNone(t *testing.T) {
 	i := load(t, small)

@@ -23,7 +23,7 @@ import (
 //go:embed testdata
 var layouts embed.FS
 
-var updateLayout = flag.Bool("update", false, "write the golden layout, where the version has none yet")
+var updateLayout = flag.Bool("update", false, "write the golden layout if the version has none yet")
 
 // TestLayoutHasItsVersion compares the layout of the data that programs share, in maps and in tasks' storage, with the
 // one recorded when ABI_VERSION was last raised. Programs of one version replace each other while containers run, so a

@@ -34,7 +34,7 @@ func Load(dir string, p config.Pool) (Result, error) { return load(dir, p, descr
 
 // Result describes what Load or Replace did.
 type Result struct {
-	Loaded   bool     // everything was loaded anew: nothing usable was loaded before
+	Loaded   bool     // everything was loaded: nothing usable was loaded before
 	Replaced bool     // the programs of another build, or of this one, were replaced
 	Mended   []Damage // the damage that was repaired
 	Lost     string   // why recordings had to be dropped; empty if none were

@@ -77,7 +77,7 @@ func TestLoad(t *testing.T) {
 		t.Errorf("unloading again: %v, %v", unloaded, err)
 	}
 	if _, err := bpf.Unload("/tmp"); err == nil {
-		t.Error("unloading from a directory that is on no bpf file system is no error")
+		t.Error("unloading from a directory outside of a bpf file system succeeds")
 	}
 }
 

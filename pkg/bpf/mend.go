@@ -19,7 +19,7 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/config"
 )
 
-// errLost means that the recordings cannot be recovered, so everything must be loaded anew.
+// errLost means that the recordings cannot be recovered, so everything must be loaded again.
 var errLost = errors.New("the recordings are lost")
 
 // passing lists the maps whose contents are short-lived or are written again: if one is gone, a new one replaces it.

@@ -240,7 +240,7 @@ func TestMendEnds(t *testing.T) {
 	}
 }
 
-// TestMendLost checks that Load loads anew, and says so, if recordings are gone.
+// TestMendLost checks that Load loads everything again, and says so, if recordings are gone.
 func TestMendLost(t *testing.T) {
 	for name, gone := range map[string][]string{
 		"recordings": {abi.PinRings, "link_", "hook_", "slot_", abi.PinBind},

@@ -73,7 +73,7 @@ func TestReplace(t *testing.T) {
 	older := bpf.Descriptions()
 	older[unix.SYS_LSEEK].Args = 0
 	if r, err := bpf.ReplaceWith(dir, small, older); r.Replaced || err != nil {
-		t.Fatalf("where nothing is loaded: %+v, %v", r, err)
+		t.Fatalf("if nothing is loaded: %+v, %v", r, err)
 	}
 	before, first := layout(t, dir), running(t, dir)
 	if before.Build != bpf.BuildWith(older) || before.Replaced != 0 {

@@ -227,7 +227,7 @@ func TestEngineFacts(t *testing.T) {
 	}
 	if _, err := engineFacts(t.Context(), host(t, "usr/bin/dockerd", "", "etc/docker/daemon.json", "{"),
 		nil, nil); err == nil {
-		t.Error("a configuration that is none is no error")
+		t.Error("a broken configuration is accepted")
 	}
 }
 

@@ -64,7 +64,7 @@ func (s *search) ask(h Host, e Engine, shims []string) {
 	known, err := e.remaining(h)
 	if e.embedded() {
 		s.addTemplates(h, e)
-		delete(s.texts, e.Config) // it is written anew at the next start
+		delete(s.texts, e.Config) // it is written again at the next start
 	}
 	s.lacking = known.paths[addedRuntime] == "" && known.types[addedRuntime] == "" && !s.defined(e)
 	if err != nil {
@@ -84,8 +84,8 @@ func (s *search) ask(h Host, e Engine, shims []string) {
 	}
 }
 
-// remaining returns the runtimes from the files alone. A distribution writes its main file anew, so only the others
-// count.
+// remaining returns the runtimes from the files alone. A distribution such as k3s writes its main file again, so only
+// the others count.
 func (e Engine) remaining(h Host) (runtimes, error) {
 	if e.Kind == Podman {
 		return podman{}.podmanRemaining(h, e)

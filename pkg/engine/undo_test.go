@@ -112,17 +112,17 @@ func TestUndo(t *testing.T) {
 		want                         string // "" if there must be no file
 		fails                        string
 	}{
-		"rendered anew without us": {
+		"rendered again without us": {
 			path: toml, original: "version = 2\n# pause 3.8\n" + runc, written: "version = 2\n# pause 3.8\n" + runc + options + binary,
 			now:  "version = 2\n# pause 3.9, not of runc-trace\n" + runc + options + systemd,
 			want: "version = 2\n# pause 3.9, not of runc-trace\n" + runc + options + systemd,
 		},
-		"rendered anew, and ours kept": {
+		"rendered again, and ours kept": {
 			path: toml, original: "version = 2\n", written: "version = 2\n" + runc + options + binary,
 			now:  "version = 2\nroot = \"/data\"\n\n" + runc + options + systemd + binary,
 			want: "version = 2\nroot = \"/data\"\n\n" + runc + options + systemd,
 		},
-		"rendered anew from another version, which has our key": {
+		"rendered again from another version, which has our key": {
 			path: toml, original: "version = 2\n" + runc + options + "    BinaryName = \"/usr/sbin/runc\"\n", written: "version = 2\n" + runc + options + binary,
 			now:  "version = 2\nroot = \"/data\"\n" + runc + options + systemd + binary,
 			want: "version = 2\nroot = \"/data\"\n" + runc + options + systemd + "    BinaryName = \"/usr/sbin/runc\"\n",
@@ -228,8 +228,8 @@ func TestUndo(t *testing.T) {
 			now:  strings.Replace(optIn, "{\n", "{\n    \"labels\": [\"runc-trace\"],\n", 1),
 			want: "{\n    \"labels\": [\"runc-trace\"]\n}\n",
 		},
-		"Docker: rendered anew": {path: daemon, original: "{}\n", written: docker, now: `{"debug":true}`, want: `{"debug":true}`},
-		"Docker: emptied":       {path: daemon, original: "{}\n", written: docker, now: "", want: ""},
+		"Docker: rendered again": {path: daemon, original: "{}\n", written: docker, now: `{"debug":true}`, want: `{"debug":true}`},
+		"Docker: emptied":        {path: daemon, original: "{}\n", written: docker, now: "", want: ""},
 
 		"CRI-O: added to": {
 			path: crio, written: crun, now: crun + "[crio.runtime]\n  log_level = \"debug\"\n", want: "[crio.runtime]\n  log_level = \"debug\"\n",

@@ -14,7 +14,7 @@ type specifiers map[byte]string
 // specifiers returns those that systemd replaces in a unit, as far as they are known.
 func (h Host) specifiers(u unitFiles) specifiers {
 	known := specifiers{'%': "%", 'T': "/tmp", 'V': "/var/tmp"}
-	h.Seen = nil // these files are no configuration
+	h.Seen = nil // these files are not configuration
 	first := func(file string) string {
 		text, _ := h.read(file)
 		line, _, _ := strings.Cut(string(text), "\n")

@@ -85,7 +85,7 @@ func (h Host) environmentFiles(s setting, specifiers specifiers) (environment, e
 		case errors.Is(err, fs.ErrNotExist):
 			return nil, fmt.Errorf("%s: %s does not exist", s.at, file)
 		case errors.Is(err, regular.ErrIrregular):
-			return nil, fmt.Errorf("%s: %s is no regular file", s.at, file)
+			return nil, fmt.Errorf("%s: %s is not a regular file", s.at, file)
 		default:
 			return nil, fmt.Errorf("%s: %s cannot be read: %w", s.at, file, err)
 		}

@@ -118,7 +118,7 @@ var unitTests = []unitTest{
 		want: []string{"/bin/x"}, unsure: "/lib/systemd/system/x.service:2: /run/x does not exist"},
 	{name: "a file that is a directory", tree: a + in("etc", "x.service.d/a.conf", lines("EnvironmentFile=/etc")),
 		want:   []string{"/bin/x"},
-		unsure: "/etc/systemd/system/x.service.d/a.conf:2: /etc is no regular file"},
+		unsure: "/etc/systemd/system/x.service.d/a.conf:2: /etc is not a regular file"},
 	{name: "no file for a pattern", tree: a + in("etc", "x.service.d/a.conf", lines("EnvironmentFile=/etc/x/*")),
 		want: []string{"/bin/x"}, unsure: "/etc/systemd/system/x.service.d/a.conf:2: no file matches /etc/x/*"},
 	{name: "a comment that hides the next line", tree: a +

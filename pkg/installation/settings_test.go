@@ -51,13 +51,13 @@ func TestSettings(t *testing.T) {
 		{"no TOML", "runtime", []need{{podman, "/usr/bin/crun"}}, []string{""}, false, "error: /etc/runc-trace/config.toml is invalid, correct it first: "},
 		{"nothing", "", []need{{podman, "/usr/bin/crun v2"}, {docker, "/opt/a b"}}, []string{"", "a-b"}, false,
 			"runtime = \"/usr/bin/crun v2\"\n\n[runtimes]\na-b = \"/opt/a b\"\n"},
-		{"only who asks", file, []need{{docker, "/usr/sbin/runc"}}, []string{""}, true, config.File(left)},
-		{"only who asks, again", config.File(left), []need{{docker, "/usr/sbin/runc"}}, []string{""}, true, config.File(left)},
+		{"only if asked", file, []need{{docker, "/usr/sbin/runc"}}, []string{""}, true, config.File(left)},
+		{"only if asked, again", config.File(left), []need{{docker, "/usr/sbin/runc"}}, []string{""}, true, config.File(left)},
 		{"all, later", config.File(left), []need{{docker, "/usr/sbin/runc"}}, []string{""}, false,
 			strings.Replace(config.File(taken), "#adopt =", "adopt =", 1)},
-		{"only who asks, where nothing says so", "runtime = \"/r\"\n[pool]\nrings = 7\n", []need{{docker, "/r"}}, []string{""}, true,
+		{"only if asked, with nothing in the file", "runtime = \"/r\"\n[pool]\nrings = 7\n", []need{{docker, "/r"}}, []string{""}, true,
 			"adopt = false\nruntime = \"/r\"\n[pool]\nrings = 7\n"},
-		{"all, spelt otherwise", "runtime = \"/r\"\n adopt=false\n", []need{{docker, "/r"}}, []string{""}, false,
+		{"all, with another spelling", "runtime = \"/r\"\n adopt=false\n", []need{{docker, "/r"}}, []string{""}, false,
 			"error: write by hand runtime = \"/r\", adopt = true"},
 	} {
 		now, _ := config.Parse(test.text)

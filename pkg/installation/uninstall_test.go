@@ -241,7 +241,7 @@ func testEdited(t *testing.T) {
 		m.install(request(t, "one", Request{}))
 		m.edit("etc/docker/daemon.json", "local", "journald")
 		m.edit("etc/runc-trace/config.toml", "#log = ", "log = ")
-		treetest.Write(t, m.root, map[string]string{"etc/containerd/config.toml": "version = 2\n# rendered anew\n"})
+		treetest.Write(t, m.root, map[string]string{"etc/containerd/config.toml": "version = 2\n# rendered again\n"})
 		if again {
 			m.install(request(t, "one", Request{Default: true}))
 		}
@@ -266,7 +266,7 @@ func testEdited(t *testing.T) {
 			t.Errorf("notes: %q", notes)
 		}
 		wantFiles := newMachine(t, engine.Docker, engine.Containerd).tree()
-		for name, text := range map[string]string{"etc/docker/daemon.json": "{\n    \"log-driver\": \"journald\"\n}", "etc/containerd/config.toml": "version = 2\n# rendered anew\n"} {
+		for name, text := range map[string]string{"etc/docker/daemon.json": "{\n    \"log-driver\": \"journald\"\n}", "etc/containerd/config.toml": "version = 2\n# rendered again\n"} {
 			if diff := cmp.Diff(text, m.contents(name)); diff != "" {
 				t.Errorf("%s (-want +got):\n%s", name, diff)
 			}

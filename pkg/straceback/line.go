@@ -28,7 +28,7 @@ type Format struct {
 //
 //	00:00.063359811 cpu#1 pid 23855 [ls] newfstatat(dfd=AT_FDCWD, ...) = 0
 //
-// If the thread's ID differs from the process's, it follows ("pid 10 tid 12"). The time is the begin of the call, or
+// If the thread's ID differs from the process's, it follows ("pid 10 tid 12"). The time is the start of the call, or
 // the end for an End event.
 func (f *Format) AppendLine(dst []byte, call *syscalls.Call, part Part) []byte {
 	at := call.Time
@@ -91,8 +91,8 @@ func appendComm(dst, comm []byte) []byte {
 // thread is in one call at a time.
 type callJSON struct {
 	Container string    `json:"containerID"`
-	Time      time.Time `json:"time"`     // of its begin; RFC 3339 with nanoseconds
-	Elapsed   int64     `json:"elapsed"`  // ns from the container's creation to its begin
+	Time      time.Time `json:"time"`     // of its start; RFC 3339 with nanoseconds
+	Elapsed   int64     `json:"elapsed"`  // ns from the container's creation to its start
 	Duration  *uint64   `json:"duration"` // ns; null if it has not ended
 	PID       uint32    `json:"pid"`
 	TID       uint32    `json:"tid"`

@@ -84,7 +84,7 @@ type Calls struct {
 	Records     [][]byte
 	Overwritten uint64 // calls that were recorded, but overwritten by later ones
 	Lost        uint64 // calls that could not be recorded, and stretches of memory without a whole record
-	// Oldest and Newest are the begin of the first and the end of the last recorded call, in ns of CLOCK_BOOTTIME, or 0
+	// Oldest and Newest are the start of the first and the end of the last recorded call, in ns of CLOCK_BOOTTIME, or 0
 	// if there are no calls.
 	Oldest, Newest uint64
 }

@@ -15,10 +15,10 @@ type Part uint8
 
 // The parts of a call.
 const (
-	Whole    Part = iota // no other event is between its begin and its end
-	Begin                // its begin; another event is before its end
+	Whole    Part = iota // no other event is between its start and its end
+	Begin                // its start; another event is before its end
 	End                  // its end
-	InFlight             // its begin; it has not ended yet
+	InFlight             // its start; it has not ended yet
 )
 
 // Timeline is the calls of a recording, ordered by time.
@@ -28,7 +28,7 @@ type Timeline struct {
 
 	calls  []moment
 	begins []uint32 // indexes of calls, by begin
-	ends   []uint32 // indexes of calls whose end differs from their begin, by end
+	ends   []uint32 // indexes of calls whose end differs from their start, by end
 }
 
 type moment struct {
@@ -91,7 +91,7 @@ func NewTimeline(records, inFlight [][]byte, keep func(*syscalls.Call) bool) *Ti
 	return t
 }
 
-// sum adds two numbers and saturates, so that no end is before its begin.
+// sum adds two numbers and saturates, so that no end is before its start.
 func sum(a, b uint64) uint64 {
 	if a+b < a {
 		return ^uint64(0)
@@ -124,7 +124,7 @@ func sort(indexes []uint32, time func(uint32) uint64) {
 // Len returns the number of calls.
 func (t *Timeline) Len() int { return len(t.calls) }
 
-// Calls yields every call once, by its begin: a call in flight as InFlight, all others as Whole. It reuses the same
+// Calls yields every call once, by its start: a call in flight as InFlight, all others as Whole. It reuses the same
 // Call each time.
 func (t *Timeline) Calls(yield func(*syscalls.Call, Part) bool) {
 	var call syscalls.Call
@@ -139,7 +139,7 @@ func (t *Timeline) Calls(yield func(*syscalls.Call, Part) bool) {
 	}
 }
 
-// Events yields the begin and the end of every call in the order of time. If no other event is between them, they are
+// Events yields the start and the end of every call in the order of time. If no other event is between them, they are
 // one event. If a begin and an end have the same time, the end comes first. Events reuses the same Call each time.
 func (t *Timeline) Events(yield func(*syscalls.Call, Part) bool) {
 	var call syscalls.Call

@@ -25,7 +25,7 @@ func DurationUnit(duration uint64) uint64 {
 	return units[len(units)-1]
 }
 
-// Span returns the begin and end of a record's call, in ns of CLOCK_BOOTTIME, without decoding the rest. The record
+// Span returns the start and end of a record's call, in ns of CLOCK_BOOTTIME, without decoding the rest. The record
 // must have at least a whole struct call.
 func Span(record []byte) (begin, end uint64) {
 	begin = binary.LittleEndian.Uint64(record[offsetTime:])

@@ -127,7 +127,7 @@ func (x *tracer) containers(flags ...string) []containerJSON {
 	return objects[containerJSON](x.t, x.tracectl(append([]string{"containers", "--all", "-o=json"}, flags...)...))
 }
 
-// calls returns the calls of a recording, ordered by their begin.
+// calls returns the calls of a recording, ordered by their start.
 func (x *tracer) calls(name string, flags ...string) []callJSON {
 	x.t.Helper()
 	return objects[callJSON](x.t, x.tracectl(append([]string{"straceback", "show", "-o=json", name}, flags...)...))

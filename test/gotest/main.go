@@ -114,7 +114,7 @@ func (r *report) read(from io.Reader) error {
 func (r *report) add(e event) {
 	r.failed.add(e)
 	name := strings.TrimPrefix(e.Package, module)
-	top, _, _ := strings.Cut(e.Test, "/") // what a part of a test prints is shown with the test, if that fails
+	top, _, _ := strings.Cut(e.Test, "/") // a subtest's output is shown with its test, if that fails
 	key := name + " " + top
 	switch {
 	case e.Action == "output" && e.Test == "" && e.Output != "PASS\n", e.Action == "build-output":
@@ -175,7 +175,7 @@ func show(out io.Writer, times []duration) {
 	slices.SortFunc(times, func(a, b duration) int { return cmp.Compare(b.seconds, a.seconds) })
 	for i, d := range times[:min(shown, len(times))] {
 		if i == 0 {
-			fmt.Fprintln(out, "\nwhat took longest:")
+			fmt.Fprintln(out, "\nlongest durations:")
 		}
 		fmt.Fprintf(out, "%7.1f s  %s\n", d.seconds, d.what)
 	}

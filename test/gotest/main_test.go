@@ -41,7 +41,7 @@ q.go:1: not Go
 not JSON
 ok  	github.com/runc-trace/runc-trace/r	1.000s
 
-what took longest:
+longest durations:
     5.1 s  p
     3.0 s  p TestB
     2.0 s  p TestA
