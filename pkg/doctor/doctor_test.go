@@ -284,6 +284,8 @@ func TestChecks(t *testing.T) {
 			f.Engines[0] = Engine{Engine: engine.Engine{Kind: engine.Containerd, Binary: "/usr/bin/containerd", Version: "1"}}
 		},
 			[]Check{{"engine containerd", OK, "version 1; it has no default runtime", ""}}, []string{"engine containerd (k3s)"}},
+		{"Docker's snap", func(f *Facts) { f.Unhandled = []string{"a snap"} },
+			[]Check{{"engines", Warn, "a snap", "install Docker from its packages"}}, nil},
 		{"engines that cannot be read", func(f *Facts) { f.EnginesErr = errors.New("a\nb") },
 			[]Check{{"engines", Warn, "a; b", "correct the engine's configuration"}}, nil},
 		{"a kubelet of another mind", func(f *Facts) {

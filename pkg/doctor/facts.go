@@ -24,9 +24,10 @@ type Facts struct {
 	Runtimes      []Runtime
 	Shims         []Shim // the one that belongs to this tracectl comes first
 	Engines       []Engine
-	EnginesErr    error  // error of finding the engines
-	KubeletDriver string // cgroup driver in the kubelet's configuration, or ""
-	Unit          Unit   // set if Systemd is
+	EnginesErr    error    // error of finding the engines
+	Unhandled     []string // descriptions of engines that can never be routed through the shim
+	KubeletDriver string   // cgroup driver in the kubelet's configuration, or ""
+	Unit          Unit     // set if Systemd is
 	Running       []Running
 	Unregistered  [unregistered.Reasons]uint64 // containers that the shim could not register, since boot
 	Tracer        Tracer

@@ -44,6 +44,7 @@ func Gather(ctx context.Context, h engine.Host, f Facts) Facts {
 	found := programs(h, paths)
 	f.Runtimes = runtimeFacts(ctx, h, f.Configuration.Config, found)
 	f.Engines, f.EnginesErr = engineFacts(ctx, h, paths, found)
+	f.Unhandled = engine.Unhandled(h)
 	for _, e := range f.Engines {
 		if e.Use.Default {
 			paths = append(paths, e.Runtime.Path)

@@ -94,6 +94,9 @@ func engines(f Facts) []Check {
 	if f.EnginesErr != nil {
 		checks = warn("engines", strings.ReplaceAll(f.EnginesErr.Error(), "\n", "; "), "correct the engine's configuration")
 	}
+	for _, description := range f.Unhandled {
+		checks = append(checks, warn("engines", description, "install Docker from its packages")...)
+	}
 	for _, e := range f.Engines {
 		checks = append(checks, engineCheck(e)...)
 		if f.KubeletDriver != "" && e.CgroupDriver != "" && f.KubeletDriver != e.CgroupDriver && e.Daemon() {

@@ -217,3 +217,14 @@ func TestDetectOneKind(t *testing.T) {
 		t.Errorf("error %v, kinds (-want +got):\n%s", err, diff)
 	}
 }
+
+// TestUnhandled says that Docker's snap is not handled, if it is there and asked for.
+func TestUnhandled(t *testing.T) {
+	snap := tree(t, "-- /var/snap/docker/current/config/daemon.json --\n{}\n")
+	want := []string{"containers of Docker's snap are not traced: a snap runs only programs of its own"}
+	if diff := cmp.Diff([][]string{want, want, nil, nil}, [][]string{
+		Unhandled(snap), Unhandled(snap, Docker), Unhandled(snap, Podman), Unhandled(tree(t, manyEngines)),
+	}); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}

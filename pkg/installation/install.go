@@ -277,6 +277,8 @@ func (h Host) engines(kind engine.Kind, report *Report) ([]engine.Engine, error)
 		kinds = append(kinds, kind)
 	}
 	found, problem := engine.Detect(h.engine(), kinds...)
+	unhandled := engine.Unhandled(h.engine(), kinds...)
+	report.Notes = append(report.Notes, unhandled...)
 	var engines []engine.Engine
 	for _, e := range found {
 		switch {
@@ -292,7 +294,7 @@ func (h Host) engines(kind engine.Kind, report *Report) ([]engine.Engine, error)
 		}
 	}
 	if kind != "" && len(engines) == 0 {
-		return nil, errors.Join(fmt.Errorf("%s was not found: it has no program, unit or configuration", kind), problem)
+		return nil, errors.Join(fmt.Errorf("%s was not found: it has no program, unit or configuration%s", kind, reasons(unhandled)), problem)
 	}
 	if kind == "" && problem != nil {
 		return nil, problem
