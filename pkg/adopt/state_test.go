@@ -125,10 +125,12 @@ func TestLarge(t *testing.T) {
 	runc, crun := filepath.Join(root, "run/runc/runc"), filepath.Join(root, "run/crun/crun")
 	huge := strings.Repeat("x", 9<<20)
 	for file, text := range map[string]string{
-		filepath.Join(runc, runcState): `{"init_process_pid": 7, "init_process_start": 8, "cgroup_paths": {"": "/sys/fs/cgroup/a"},
+		filepath.Join(runc, runcState): `{"init_process_pid": 7, "init_process_start": 8,
+			"cgroup_paths": {"": "/sys/fs/cgroup/a"},
 			"config": {"labels": ["app=web", "huge=` + huge + `", "huge2=` + huge + `", "tier=db", "bundle=/b"]}}`,
 		filepath.Join(crun, crunStatus): `{"pid": 7, "process-start-time": 8, "cgroup-path": "/b", "bundle": "/b"}`,
-		filepath.Join(crun, crunConfig): `{"annotations": {"app": "web", "huge": "` + huge + `", "huge2": "` + huge + `", "tier": "db"}}`,
+		filepath.Join(crun, crunConfig): `{"annotations": {"app": "web", "huge": "` + huge + `",
+			"huge2": "` + huge + `", "tier": "db"}}`,
 	} {
 		if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o700), os.WriteFile(file, []byte(text), 0o600)); err != nil {
 			t.Fatal(err)

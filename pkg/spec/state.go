@@ -20,8 +20,8 @@ type State struct {
 	Cut bool // labels beyond annotationsLimit were left out
 }
 
-// ParseState reads a state.json of any size. Its memory is limited as that of Parse. Fields that are not needed may have
-// any type, as in the state of another version of runc.
+// ParseState reads a state.json of any size. Its memory is limited as that of Parse. Fields that are not needed may
+// have any type, as in the state of another version of runc.
 func ParseState(from io.Reader, size int64) (State, error) {
 	var s State
 	p := newJSONReader(from, size)

@@ -9,8 +9,8 @@ import (
 	"fmt"
 )
 
-// Shim is the function with which the shim begins, in pkg/shim: it keeps the descriptors 0 to 2 closed. The linker takes
-// its name from the Makefile.
+// Shim is the function with which the shim begins, in pkg/shim: it keeps the descriptors 0 to 2 closed. The linker
+// takes its name from the Makefile.
 const Shim = "runc_trace_entry"
 
 // Of returns the name of the function at the entry point of a Go program, which may be stripped.
