@@ -328,11 +328,18 @@ func (u *uninstallation) stop(ctx context.Context) error {
 	// The agent may have been enabled. The other unit is enabled by a link, which is restored.
 	for _, command := range [][]string{{"disable", "--now", agentName}, {"stop", unitName}} {
 		unit := command[len(command)-1]
-		ours := slices.ContainsFunc(u.store.Recorded(), func(r hostfile.Recorded) bool { return r.For == forUnit && path.Base(r.Path) == unit })
-		if !ours || !u.runsSystemd() {
+		recorded := u.store.Recorded()
+		at := slices.IndexFunc(recorded, func(r hostfile.Recorded) bool { return r.For == forUnit && path.Base(r.Path) == unit })
+		if at < 0 || !u.runsSystemd() {
 			continue
 		}
-		if err := u.systemctl(ctx, command...); err != nil {
+		err := u.systemctl(ctx, command...)
+		if text, readErr := u.readFile(recorded[at].Path); err != nil && text == nil && readErr == nil {
+			// Somebody removed the unit's file, so systemd cannot disable it. The unit may still run.
+			_ = u.systemctl(ctx, "stop", unit)
+			continue
+		}
+		if err != nil {
 			return err
 		}
 	}

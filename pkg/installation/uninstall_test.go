@@ -402,6 +402,34 @@ func testGone(t *testing.T) {
 	m.same("uninstalling without the engine", want)
 }
 
+// TestUnitGone uninstalls although the files of units, which systemd then does not know, were removed.
+func TestUnitGone(t *testing.T) { synctest.Test(t, testUnitGone) }
+
+func testUnitGone(t *testing.T) {
+	for _, unit := range []string{agentName, unitName} {
+		m := newMachine(t, engine.Containerd)
+		before := m.tree()
+		m.install(request(t, "one", Request{Default: true}))
+		for _, command := range []string{"disable --now ", "stop "} {
+			m.fails["systemctl "+command+unit] = "Unit file " + unit + " does not exist."
+		}
+		installed := m.tree()
+		if _, err := m.host().Uninstall(t.Context(), Removal{}); err == nil || !m.loaded {
+			t.Errorf("%s cannot be stopped: loaded %v, %v", unit, m.loaded, err)
+		}
+		if m.contents(shim) == "" || len(m.tree()) > len(installed) {
+			t.Errorf("%s cannot be stopped: %q", unit, names(m.tree()))
+		}
+		if err := os.Remove(filepath.Join(m.root, unitDir, unit)); err != nil {
+			t.Fatal(err)
+		}
+		if report := m.uninstall(Removal{}); !report.Unloaded {
+			t.Errorf("without %s: %+v", unit, report)
+		}
+		m.same("uninstalling without "+unit, before)
+	}
+}
+
 // TestUnreadable checks that an engine with an unreadable configuration blocks only its own uninstallation.
 func TestUnreadable(t *testing.T) { synctest.Test(t, testUnreadable) }
 

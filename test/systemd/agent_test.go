@@ -5,24 +5,18 @@ package systemd
 import (
 	"io"
 	"net/http"
-	"os"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 )
 
-// The agent's unit in the repository, and the directory for an administrator's units.
-const (
-	agentUnit = "runc-trace-agent.service"
-	agentFile = "/etc/systemd/system/" + agentUnit
-)
+// agentUnit is the agent's unit, which install writes.
+const agentUnit = "runc-trace-agent.service"
 
 // startAgent enables the agent's unit as documented.
 func startAgent(t *testing.T) {
 	t.Helper()
-	must(t, "cp", "/test/"+agentUnit, agentFile)
-	must(t, "systemctl", "daemon-reload")
 	must(t, "systemctl", "enable", "--now", agentUnit)
 }
 
@@ -68,17 +62,13 @@ func checkAgent(t *testing.T, containers map[string]string) {
 	}
 }
 
-// stopAgent removes the unit.
+// stopAgent disables the unit.
 func stopAgent(t *testing.T) {
 	t.Helper()
 	must(t, "systemctl", "disable", "--now", agentUnit)
 	if result := must(t, "systemctl", "show", "--property=Result", "--value", agentUnit); result != "success" {
 		t.Errorf("%s ended with %q", agentUnit, result)
 	}
-	if err := os.Remove(agentFile); err != nil {
-		t.Fatal(err)
-	}
-	must(t, "systemctl", "daemon-reload")
 }
 
 // ask requests a page from the agent; code is 0 if nothing answers.

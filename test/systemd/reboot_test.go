@@ -76,9 +76,10 @@ func TestReboot(t *testing.T) {
 	if _, err := os.Stat("/sys/fs/bpf/runc-trace"); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("the programs are still loaded: %v", err)
 	}
-	if state := must(t, "systemctl", "show", "--property=LoadState", "--value",
-		"runc-trace.service"); state != "not-found" {
-		t.Errorf("systemd still knows runc-trace.service: %s", state)
+	for _, unit := range []string{"runc-trace.service", agentUnit} {
+		if state := must(t, "systemctl", "show", "--property=LoadState", "--value", unit); state != "not-found" {
+			t.Errorf("systemd still knows %s: %s", unit, state)
+		}
 	}
 	for _, s := range scenarios {
 		t.Run(s.engine, func(t *testing.T) { s.run(t, false) })

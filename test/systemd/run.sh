@@ -43,7 +43,7 @@ build_disk() {
 	mkdir -p "$root/bin"
 	CGO_ENABLED=0 go test -c -o "$root/systemd.test" ./$here
 	make -s build BIN="$root/bin"
-	cp "$here/boot" install/runc-trace-agent.service "$root/"
+	cp "$here/boot" "$root/"
 	sh test/engines/build.sh crictl
 	cp "$(printf '%s\n' "$cache"/crictl-*/bin/crictl | sort -V | tail -n 1)" "$root/bin/"
 	echo "$*" >"$root/flags"
