@@ -44,10 +44,12 @@ func TestSelector(t *testing.T) {
 
 func TestNotLoaded(t *testing.T) {
 	for _, args := range [][]string{
-		{"status"}, {"containers"}, {"exec"}, {"exec", "--since", "10m"}, {"straceback", "list"}, {"straceback", "show", "web"},
+		{"status"}, {"containers"}, {"exec"}, {"exec", "--since", "10m"}, {"straceback", "list"},
+		{"straceback", "show", "web"},
 	} {
 		got := tracectl(t, args...)
-		if got.Code != exitNotLoaded || got.Stdout != "" || !strings.HasPrefix(got.Stderr, "tracectl: pin directory "+os.Getenv(abi.PinDirEnv)+": not loaded (run tracectl load") {
+		if got.Code != exitNotLoaded || got.Stdout != "" || !strings.HasPrefix(got.Stderr,
+			"tracectl: pin directory "+os.Getenv(abi.PinDirEnv)+": not loaded (run tracectl load") {
 			t.Errorf("tracectl %s gives %+v", strings.Join(args, " "), got)
 		}
 	}
@@ -122,7 +124,8 @@ func TestUnloadTouchesPinsOnly(t *testing.T) {
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if got := tracectl(t, "unload", "--pin-dir", dir); got.Code != exitFailure || !strings.Contains(got.Stderr, "not on a bpf file system") {
+	if got := tracectl(t, "unload", "--pin-dir", dir); got.Code != exitFailure ||
+		!strings.Contains(got.Stderr, "not on a bpf file system") {
 		t.Errorf("unloading from an ordinary directory gives %+v", got)
 	}
 	if _, err := os.Stat(file); err != nil {
@@ -197,7 +200,8 @@ func TestHelp(t *testing.T) {
 }
 
 func TestVersion(t *testing.T) {
-	if got := tracectl(t, "version"); got.Code != 0 || !strings.HasPrefix(got.Stdout, "tracectl "+version+" (layout 3, build ") {
+	if got := tracectl(t, "version"); got.Code != 0 ||
+		!strings.HasPrefix(got.Stdout, "tracectl "+version+" (layout 3, build ") {
 		t.Errorf("tracectl version gives %+v", got)
 	}
 	if got := tracectl(t, "completion", "bash"); got.Code != 0 || !strings.Contains(got.Stdout, "bash completion") {

@@ -143,7 +143,8 @@ func TestUnfinished(t *testing.T) {
 	slot := identity(t, i, "rt-blocked")
 	want, live := []string{"read(fd=100, buf=ADDR, count=10) <unfinished ...>"}, []string(nil)
 	// Wait until the worker's thread has made its call and has been in it for a millisecond.
-	for end := time.Now().Add(2 * time.Minute); !cmp.Equal(want, live) && time.Now().Before(end); time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(2 * time.Minute); !cmp.Equal(want, live) &&
+		time.Now().Before(end); time.Sleep(time.Millisecond) {
 		live = inFlight(t, i, slot)
 	}
 	if diff := cmp.Diff(want, live); diff != "" {
@@ -233,7 +234,8 @@ text: .ascii "hi\n"
 	if err := os.WriteFile(source, []byte(assembly), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if out, err := exec.Command("gcc", "-m32", "-nostdlib", "-static", "-o", program, source).CombinedOutput(); err != nil {
+	if out, err := exec.Command("gcc", "-m32", "-nostdlib", "-static", "-o", program,
+		source).CombinedOutput(); err != nil {
 		t.Fatalf("assembling: %v: %s", err, out)
 	}
 	d := container(t, i, "/rt-ia32")
@@ -285,13 +287,15 @@ func TestNoTornRecordUnderLoad(t *testing.T) {
 				continue
 			}
 			data := call.Capture(1)
-			if data == nil || len(data.Data) != int(call.Args[2]) || call.Result != int64(call.Args[2]) || len(bytes.Trim(data.Data, string(data.Data[:1]))) != 0 {
+			if data == nil || len(data.Data) != int(call.Args[2]) || call.Result != int64(call.Args[2]) ||
+				len(bytes.Trim(data.Data, string(data.Data[:1]))) != 0 {
 				t.Fatalf("a torn record: %s", call.AppendText(nil))
 			}
 			checked++
 		}
 	}
-	t.Logf("%d reads, %d records checked, %d left out as torn, %d times unsettled, %d writers overtaken", read, checked, torn, unsettled, counters(t, i)[abi.CountTorn])
+	t.Logf("%d reads, %d records checked, %d left out as torn, %d times unsettled, %d writers overtaken", read, checked,
+		torn, unsettled, counters(t, i)[abi.CountTorn])
 	if checked == 0 {
 		t.Error("no records were checked")
 	}

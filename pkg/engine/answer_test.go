@@ -25,21 +25,33 @@ func TestSocket(t *testing.T) {
 		tree   string
 		want   string
 	}{
-		"containerd":         {Engine{Kind: Containerd}, "", "/run/containerd/containerd.sock"},
-		"its configuration":  {Engine{Kind: Containerd}, "-- /etc/c.toml --\nversion = 2\n[grpc]\naddress = \"/run/c.sock\"\n", "/run/c.sock"},
-		"of version 4":       {Engine{Kind: Containerd, Version: "2.4.2"}, "-- /etc/c.toml --\nversion = 4\n[plugins.'io.containerd.server.v1.grpc']\naddress = '/run/4.sock'\n", "/run/4.sock"},
-		"its unit":           {Engine{Kind: Containerd, Unit: "containerd.service"}, unit("containerd", "containerd --address=/run/u.sock") + "-- /etc/c.toml --\nversion = 2\n[grpc]\naddress = \"/run/c.sock\"\n", "/run/u.sock"},
-		"the unit's file":    {Engine{Kind: Containerd, Unit: "containerd.service"}, unit("containerd", "containerd -c /etc/new.toml") + "-- /etc/new.toml --\nversion = 2\n[grpc]\naddress = \"/run/n.sock\"\n", "/run/n.sock"},
+		"containerd": {Engine{Kind: Containerd}, "", "/run/containerd/containerd.sock"},
+		"its configuration": {Engine{Kind: Containerd},
+			"-- /etc/c.toml --\nversion = 2\n[grpc]\naddress = \"/run/c.sock\"\n", "/run/c.sock"},
+		"of version 4": {Engine{Kind: Containerd, Version: "2.4.2"},
+			"-- /etc/c.toml --\nversion = 4\n[plugins.'io.containerd.server.v1.grpc']\naddress = '/run/4.sock'\n",
+			"/run/4.sock"},
+		"its unit": {Engine{Kind: Containerd, Unit: "containerd.service"},
+			unit("containerd", "containerd --address=/run/u.sock") +
+				"-- /etc/c.toml --\nversion = 2\n[grpc]\naddress = \"/run/c.sock\"\n", "/run/u.sock"},
+		"the unit's file": {Engine{Kind: Containerd, Unit: "containerd.service"},
+			unit("containerd", "containerd -c /etc/new.toml") +
+				"-- /etc/new.toml --\nversion = 2\n[grpc]\naddress = \"/run/n.sock\"\n", "/run/n.sock"},
 		"containerd, no CRI": {Engine{Kind: Containerd}, "-- /etc/c.toml --\nversion = 2\ndisabled_plugins = [\"cri\"]\n", ""},
 		"k3s":                {Engine{Kind: Containerd, Variant: "k3s"}, "", "/run/k3s/containerd/containerd.sock"},
 		"CRI-O":              {Engine{Kind: CRIO}, "", "/var/run/crio/crio.sock"},
-		"CRI-O's drop-in":    {Engine{Kind: CRIO}, "-- /etc/crio/crio.conf.d/10.conf --\n[crio.api]\nlisten = \"/run/o.sock\"\n", "/run/o.sock"},
-		"CRI-O's unit":       {Engine{Kind: CRIO, Unit: "crio.service"}, unit("crio", "crio --listen unix:///run/u.sock"), "/run/u.sock"},
-		"Docker":             {Engine{Kind: Docker}, "", "/var/run/docker.sock"},
-		"Docker's hosts":     {Engine{Kind: Docker}, "-- /etc/c.toml --\n{\"hosts\": [\"tcp://127.0.0.1:2376\", \"unix:///run/d.sock\"]}\n", "/run/d.sock"},
-		"Docker by systemd":  {Engine{Kind: Docker, Unit: "docker.service"}, unit("docker", "dockerd -H tcp://127.0.0.1:2376 -H fd://"), "/var/run/docker.sock"},
-		"Docker by network":  {Engine{Kind: Docker, Unit: "docker.service"}, unit("docker", "dockerd --host=tcp://127.0.0.1:2376"), ""},
-		"Podman":             {Engine{Kind: Podman}, "", ""},
+		"CRI-O's drop-in": {Engine{Kind: CRIO},
+			"-- /etc/crio/crio.conf.d/10.conf --\n[crio.api]\nlisten = \"/run/o.sock\"\n", "/run/o.sock"},
+		"CRI-O's unit": {Engine{Kind: CRIO, Unit: "crio.service"},
+			unit("crio", "crio --listen unix:///run/u.sock"), "/run/u.sock"},
+		"Docker": {Engine{Kind: Docker}, "", "/var/run/docker.sock"},
+		"Docker's hosts": {Engine{Kind: Docker},
+			"-- /etc/c.toml --\n{\"hosts\": [\"tcp://127.0.0.1:2376\", \"unix:///run/d.sock\"]}\n", "/run/d.sock"},
+		"Docker by systemd": {Engine{Kind: Docker, Unit: "docker.service"},
+			unit("docker", "dockerd -H tcp://127.0.0.1:2376 -H fd://"), "/var/run/docker.sock"},
+		"Docker by network": {Engine{Kind: Docker, Unit: "docker.service"},
+			unit("docker", "dockerd --host=tcp://127.0.0.1:2376"), ""},
+		"Podman": {Engine{Kind: Podman}, "", ""},
 	} {
 		test.engine.Config = "/etc/c.toml"
 		got, err := test.engine.Socket(tree(t, test.tree))

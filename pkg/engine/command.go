@@ -56,7 +56,8 @@ func (e Engine) commands(h Host) ([]command, error) {
 		}
 		all = append(all, c)
 	}
-	if !runs && !h.exists("/usr/lib/systemd/systemd") && !h.exists("/lib/systemd/systemd") && (!found || h.exists(path.Join("/etc/init.d", string(e.Kind)))) {
+	if !runs && !h.exists("/usr/lib/systemd/systemd") && !h.exists("/lib/systemd/systemd") &&
+		(!found || h.exists(path.Join("/etc/init.d", string(e.Kind)))) {
 		for _, file := range e.driver().traits().init {
 			text, err := h.readIfThere(file)
 			if err != nil {
@@ -112,7 +113,8 @@ func (h Host) pids(e Engine) []int {
 	}
 	slices.Sort(found)
 	if e.Unit != "" {
-		if i := slices.IndexFunc(found, func(pid int) bool { return strings.Contains(h.procfs(pid, "cgroup"), "/"+e.Unit) }); i > 0 {
+		if i := slices.IndexFunc(found,
+			func(pid int) bool { return strings.Contains(h.procfs(pid, "cgroup"), "/"+e.Unit) }); i > 0 {
 			found[0], found[i] = found[i], found[0]
 		}
 	}

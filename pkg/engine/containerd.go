@@ -17,7 +17,8 @@ type containerd struct{}
 func (containerd) kind() Kind { return Containerd }
 
 func (containerd) detect(h Host) ([]Engine, error) {
-	e, found, err := installed{[]string{"containerd.service"}, []string{"--config", "-c"}, containerdConfig, false}.find(h, Containerd)
+	e, found, err := installed{[]string{"containerd.service"}, []string{"--config", "-c"}, containerdConfig,
+		false}.find(h, Containerd)
 	// If only dockerd starts a containerd, it belongs to Docker.
 	if e.Unit == "" && !h.exists(e.Config) && h.program("dockerd", programDirs) != "" {
 		found = nil

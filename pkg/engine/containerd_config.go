@@ -26,7 +26,8 @@ const containerdConfig = "/etc/containerd/config.toml"
 
 // criSections are the sections of the CRI plugin that define runtimes, since version 3 of the configuration and
 // before.
-var criSections = []key{{"plugins", "io.containerd.cri.v1.runtime", "containerd"}, {"plugins", "io.containerd.grpc.v1.cri", "containerd"}}
+var criSections = []key{{"plugins", "io.containerd.cri.v1.runtime", "containerd"},
+	{"plugins", "io.containerd.grpc.v1.cri", "containerd"}}
 
 // criSection returns the section's key in a file of the given version.
 func criSection(version int64) key {
@@ -139,7 +140,8 @@ func (c *containerdFiles) settleVersions(e Engine) {
 		if l.version == 0 && c.merges {
 			l.version = 2 // containerd migrates only plugin names from version 1
 		}
-		if new := l.version >= 3; new != (c.version >= 3) && !atLeast(e.Version, 2, 3) || new && !c.merges && e.Version != "" {
+		if new := l.version >= 3; new != (c.version >= 3) && !atLeast(e.Version, 2, 3) ||
+			new && !c.merges && e.Version != "" {
 			c.mixed = fmt.Errorf("%w: %s has version %d, but %q has version %d; write all in one version (before containerd 2.3, the last file decides which ones are read)",
 				errUnsure, l.versionAt(), l.version, e.Config, c.version)
 		}

@@ -24,10 +24,12 @@ func (e Engine) editCopy(h Host, c containerdFiles, target layer, want map[strin
 	}
 	u, ok := h.unit(e.Unit)
 	if !ok {
-		return nil, fmt.Errorf("containerd's configuration %q cannot be edited in place, and its systemd unit was not found: copy it to %q and start containerd with --config %s", e.Config, containerdConfig, containerdConfig)
+		return nil, fmt.Errorf("containerd's configuration %q cannot be edited in place, and its systemd unit was not found: copy it to %q and start containerd with --config %s",
+			e.Config, containerdConfig, containerdConfig)
 	}
 	if h.exists(containerdConfig) {
-		return nil, fmt.Errorf("containerd's configuration %q cannot be edited in place, and the unused %q is in the way: have unit %s use --config %s, or remove that file", e.Config, containerdConfig, e.Unit, containerdConfig)
+		return nil, fmt.Errorf("containerd's configuration %q cannot be edited in place, and the unused %q is in the way: have unit %s use --config %s, or remove that file",
+			e.Config, containerdConfig, e.Unit, containerdConfig)
 	}
 	for _, pattern := range strs(target.doc.get(key{"imports"})) {
 		if !path.IsAbs(pattern) {

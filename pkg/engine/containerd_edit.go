@@ -122,7 +122,8 @@ func (c containerdFiles) dropin() string {
 		for _, pattern := range strs(l.doc.get(key{"imports"})) {
 			pattern = importPath(l.path, pattern)
 			file := path.Join(path.Dir(pattern), dropinName)
-			if ok, _ := filepath.Match(pattern, file); ok && strings.Contains(path.Base(pattern), "*") && !strings.Contains(path.Dir(pattern), "*") {
+			if ok, _ := filepath.Match(pattern, file); ok && strings.Contains(path.Base(pattern), "*") &&
+				!strings.Contains(path.Dir(pattern), "*") {
 				return file
 			}
 		}
@@ -131,7 +132,8 @@ func (c containerdFiles) dropin() string {
 }
 
 // editFile sets the wanted values in a file of a version. A new file begins with the comment.
-func (c containerdFiles) editFile(h Host, file string, version int64, comment string, want map[string]any) ([]File, error) {
+func (c containerdFiles) editFile(h Host, file string, version int64, comment string,
+	want map[string]any) ([]File, error) {
 	text, err := h.readIfThere(file)
 	if err != nil {
 		return nil, err

@@ -24,7 +24,8 @@ type embedded struct {
 
 var distributions = []embedded{
 	{"k3s", "/var/lib/rancher/k3s", []string{"k3s.service", "k3s-agent.service"}, []string{"data/current/bin"}},
-	{"rke2", "/var/lib/rancher/rke2", []string{"rke2-server.service", "rke2-agent.service"}, []string{"bin", "data/current/bin"}},
+	{"rke2", "/var/lib/rancher/rke2", []string{"rke2-server.service", "rke2-agent.service"},
+		[]string{"bin", "data/current/bin"}},
 }
 
 // detectEmbedded finds k3s and RKE2, unless they are configured to use a runtime other than their own containerd.
@@ -72,7 +73,8 @@ type embeddedOptions struct {
 func (d embedded) options(h Host, u unit) (embeddedOptions, error) {
 	o := embeddedOptions{Data: d.data}
 	prefix := strings.ToUpper(d.variant)
-	file := cmp.Or(lastOption(u.args(), "--config"), lastOption(u.args(), "-c"), u.env[prefix+"_CONFIG_FILE"].value, path.Join("/etc/rancher", d.variant, "config.yaml"))
+	file := cmp.Or(lastOption(u.args(), "--config"), lastOption(u.args(), "-c"), u.env[prefix+"_CONFIG_FILE"].value,
+		path.Join("/etc/rancher", d.variant, "config.yaml"))
 	for _, file := range append([]string{file}, h.glob(file+".d/*.yaml")...) {
 		text, err := h.readIfThere(file)
 		if err != nil {
@@ -82,7 +84,8 @@ func (d embedded) options(h Host, u unit) (embeddedOptions, error) {
 			return o, fmt.Errorf("parsing %q: %w", file, err)
 		}
 	}
-	o.Data = cmp.Or(lastOption(u.args(), "--data-dir"), lastOption(u.args(), "-d"), u.env[prefix+"_DATA_DIR"].value, o.Data)
+	o.Data = cmp.Or(lastOption(u.args(), "--data-dir"), lastOption(u.args(), "-d"),
+		u.env[prefix+"_DATA_DIR"].value, o.Data)
 	o.Endpoint = cmp.Or(lastOption(u.args(), "--container-runtime-endpoint"), o.Endpoint)
 	o.Default = cmp.Or(lastOption(u.args(), "--default-runtime"), u.env[prefix+"_DEFAULT_RUNTIME"].value, o.Default)
 	if _, ok := option(u.args(), "--docker"); ok {
@@ -152,7 +155,8 @@ func (e Engine) editTemplate(h Host, c containerdFiles, r Request, want map[stri
 		name, _, _ := defaultRuntime(c.cri)
 		return nil, fmt.Errorf("this version of %s cannot override an existing runtime in its containerd template: "+
 			"install without --set-default and put `default-runtime: %s` into /etc/rancher/%s/config.yaml, or write a whole template %q with BinaryName = %q in [%s]",
-			e.Variant, addedRuntime, e.Variant, file, r.Shim, header(slices.Concat(criSection(c.version), key{"runtimes", name, "options"})))
+			e.Variant, addedRuntime, e.Variant, file, r.Shim,
+			header(slices.Concat(criSection(c.version), key{"runtimes", name, "options"})))
 	}
 	text, err := h.readIfThere(file)
 	if err != nil {

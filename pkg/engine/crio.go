@@ -18,7 +18,8 @@ type crio struct{}
 func (crio) kind() Kind { return CRIO }
 
 func (crio) detect(h Host) ([]Engine, error) {
-	_, found, err := installed{[]string{"crio.service", "cri-o.service"}, []string{"--config", "-c"}, "/etc/crio/crio.conf", true}.find(h, CRIO)
+	_, found, err := installed{[]string{"crio.service", "cri-o.service"}, []string{"--config", "-c"},
+		"/etc/crio/crio.conf", true}.find(h, CRIO)
 	return found, err
 }
 
@@ -239,7 +240,8 @@ func (crio) edit(h Host, e Engine, r Request) ([]File, error) {
 		runtimes[name] = entry
 	case crioType(entry) != "":
 		if entry, err = e.crioEntry(config, "runc", r.Shim); err != nil || crioType(entry) != "" {
-			return nil, fmt.Errorf("CRI-O's default runtime %q has type %q, %w, and there is no table for runc: add one to %q", name, crioType(entry), ErrNotRunc, e.Config)
+			return nil, fmt.Errorf("CRI-O's default runtime %q has type %q, %w, and there is no table for runc: add one to %q",
+				name, crioType(entry), ErrNotRunc, e.Config)
 		}
 		fallthrough
 	default:
@@ -260,7 +262,8 @@ func (e Engine) crioEntry(config overlaid, name, shim string) (map[string]any, e
 	case name == "crun" && atLeast(e.Version, 1, 31):
 		entry = crioRuntime(crioDriver(config))
 	default:
-		return nil, fmt.Errorf("CRI-O has no table [%s] and its default is unknown: copy the table from `crio config --default` to %q", header(slices.Concat(crioSection, key{name})), e.Config)
+		return nil, fmt.Errorf("CRI-O has no table [%s] and its default is unknown: copy the table from `crio config --default` to %q",
+			header(slices.Concat(crioSection, key{name})), e.Config)
 	}
 	entry[crioPath] = shim
 	delete(entry, "inherit_default_runtime") // would replace our path by that of the default runtime
@@ -275,7 +278,8 @@ func (crio) decides(h Host, e Engine, runtime string) place {
 		return place{}
 	}
 	for _, w := range c.words {
-		if strings.HasPrefix(strings.TrimPrefix(w.text, "--runtimes="), runtime+":") || strings.Contains(w.text, ","+runtime+":") {
+		if strings.HasPrefix(strings.TrimPrefix(w.text, "--runtimes="), runtime+":") ||
+			strings.Contains(w.text, ","+runtime+":") {
 			return w.at
 		}
 	}

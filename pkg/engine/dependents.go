@@ -68,7 +68,9 @@ func (e Engine) Dependents(h Host, shims []string) ([]Container, error) {
 		found[i] = Container{terminal.String(c.ID), terminal.String(c.Name)}
 	}
 	// Prefer the duplicate that has a name.
-	slices.SortFunc(found, func(a, b Container) int { return cmp.Or(cmp.Compare(a.ID, b.ID), cmp.Compare(b.Name, a.Name)) })
+	slices.SortFunc(found, func(a, b Container) int {
+		return cmp.Or(cmp.Compare(a.ID, b.ID), cmp.Compare(b.Name, a.Name))
+	})
 	return slices.CompactFunc(found, func(a, b Container) bool { return a.ID == b.ID }), nil
 }
 
@@ -115,7 +117,9 @@ func tasks(h Host, state string, shims []string) ([]Container, error) {
 		if h.calls(strings.TrimSpace(string(program)), shims) {
 			bundle := path.Dir(file)
 			id := path.Base(bundle)
-			found = append(found, Container{path.Base(path.Dir(bundle)) + "/" + id, podName(id, bundle, h.readAnnotations(path.Join(bundle, "config.json")))})
+			found = append(found, Container{
+				path.Base(path.Dir(bundle)) + "/" + id, podName(id, bundle, h.readAnnotations(path.Join(bundle, "config.json"))),
+			})
 		}
 	}
 	return found, nil

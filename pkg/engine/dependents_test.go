@@ -71,7 +71,8 @@ func TestDependents(t *testing.T) {
 		{Engine{Kind: Containerd, Config: "/etc/containerd/config.toml"}, []Container{{"k8s.io/aaa", `prod/web-0/app\x1b`}}},
 		{Engine{Kind: Containerd, Config: "/etc/own.toml"}, []Container{{ID: "default/eee"}}},
 		{Engine{Kind: Containerd, Variant: "k3s", Config: "/var/lib/rancher/k3s/agent/etc/containerd/config.toml"}, nil},
-		{Engine{Kind: Docker, Config: "/etc/docker/daemon.json"}, []Container{{"ddd", "web"}, {ID: "fff"}, {ID: "ggg"}, {ID: "iii"}}},
+		{Engine{Kind: Docker, Config: "/etc/docker/daemon.json"},
+			[]Container{{"ddd", "web"}, {ID: "fff"}, {ID: "ggg"}, {ID: "iii"}}},
 		{Engine{Kind: CRIO, Config: "/etc/crio/crio.conf"}, []Container{{ID: "jjj"}}},
 		{Engine{Kind: Podman, Binary: "/usr/bin/podman"}, []Container{{`\x1b[2Jooo`, "my name"}, {"mmm", "pod"}}},
 		{Engine{Kind: Podman}, nil},
@@ -89,8 +90,10 @@ func TestDependents(t *testing.T) {
 func TestDependentsUnknown(t *testing.T) {
 	h := tree(t, "-- /var/lib/docker/containers/a/hostconfig.json --\n{\n-- /var/lib/containers/storage/x --\n")
 	h.Run = func(context.Context, string, ...string) ([]byte, error) { return nil, errors.New("database is locked") }
-	for _, e := range []Engine{{Kind: Docker, Config: "/etc/docker/daemon.json"}, {Kind: Podman, Binary: "/usr/bin/podman"}} {
-		if got, err := e.Dependents(h, []string{shim}); err == nil || !strings.HasPrefix(err.Error(), "finding containers of "+e.String()+" that need the shim: ") {
+	for _, e := range []Engine{{Kind: Docker, Config: "/etc/docker/daemon.json"},
+		{Kind: Podman, Binary: "/usr/bin/podman"}} {
+		if got, err := e.Dependents(h, []string{shim}); err == nil ||
+			!strings.HasPrefix(err.Error(), "finding containers of "+e.String()+" that need the shim: ") {
 			t.Errorf("%s: %q, %v: who does not know must not say that there are none", e, got, err)
 		}
 	}

@@ -52,7 +52,8 @@ func scenarios(t *testing.T) []*scenario {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s := &scenario{name: strings.TrimSuffix(filepath.Base(path), ".txtar"), path: path, archive: archive, says: make(map[string]string)}
+		s := &scenario{name: strings.TrimSuffix(filepath.Base(path), ".txtar"), path: path, archive: archive,
+			says: make(map[string]string)}
 		s.parse(t)
 		all = append(all, s)
 	}
@@ -193,7 +194,8 @@ func TestEdit(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if template := len(use.Runtimes) == 0 && strings.Contains(s.name, "template"); !template && use.Default != s.request.Default {
+			if template := len(use.Runtimes) == 0 && strings.Contains(s.name, "template"); !template &&
+				use.Default != s.request.Default {
 				t.Errorf("goes through the shim: %+v", use)
 			}
 		})
@@ -213,7 +215,8 @@ func (s *scenario) seen(t *testing.T, e Engine, files []File, err error) *txtar.
 	t.Helper()
 	seen := &txtar.Archive{Comment: s.archive.Comment}
 	for _, file := range s.archive.Files {
-		if strings.HasPrefix(file.Name, "in/") || strings.HasPrefix(file.Name, "answer/") || strings.HasPrefix(file.Name, "again/") {
+		if strings.HasPrefix(file.Name, "in/") || strings.HasPrefix(file.Name, "answer/") ||
+			strings.HasPrefix(file.Name, "again/") {
 			seen.Files = append(seen.Files, file)
 		}
 	}

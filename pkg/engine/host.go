@@ -19,7 +19,8 @@ import (
 
 // programDirs are the directories in which programs are looked up. The caller's PATH may differ from a daemon's, and
 // sudo's lacks half of them.
-var programDirs = []string{"/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin", "/opt/bin", "/run/torcx/bin", "/run/torcx/unpack/docker/bin"}
+var programDirs = []string{"/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin", "/opt/bin",
+	"/run/torcx/bin", "/run/torcx/unpack/docker/bin"}
 
 // daemonDirs is systemd's PATH for services, which applies to an engine without a PATH of its own.
 var daemonDirs = []string{"/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"}

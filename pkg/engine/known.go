@@ -123,7 +123,8 @@ func (e Engine) Confirm(h Host, r Request) error {
 	}
 	for _, name := range slices.Sorted(maps.Keys(want)) {
 		if got := known.paths[name]; got != want[name] {
-			return fmt.Errorf("%s ignores the change: `%s` shows that its runtime %q calls %q, not %s", e, known.source, name, got, want[name])
+			return fmt.Errorf("%s ignores the change: `%s` shows that its runtime %q calls %q, not %s", e,
+				known.source, name, got, want[name])
 		}
 	}
 	return nil

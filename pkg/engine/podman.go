@@ -51,7 +51,8 @@ var podmanOther = map[string][]string{
 }
 
 // podmanForeign maps names of runtimes that are not compatible with runc, as Podman knows them, to their types.
-var podmanForeign = map[string]string{"kata": "kata", "runsc": "gVisor", "krun": "krun", "runj": "jail", "ocijail": "jail"}
+var podmanForeign = map[string]string{"kata": "kata", "runsc": "gVisor", "krun": "krun",
+	"runj": "jail", "ocijail": "jail"}
 
 // podmanFiles returns the configuration files for all users, in Podman's order.
 func (e Engine) podmanFiles(h Host) []string {
@@ -201,7 +202,8 @@ func (podman) configured(h Host, e Engine) (runtimes, error) {
 	if err != nil {
 		return runtimes{}, err
 	}
-	known := runtimes{name: podmanDefault(h, config), paths: make(map[string]string), driver: config.text("engine", "cgroup_manager")}
+	known := runtimes{name: podmanDefault(h, config), paths: make(map[string]string),
+		driver: config.text("engine", "cgroup_manager")}
 	entries, _ := lookUp(config, podmanSection).(map[string]any)
 	names := slices.Collect(maps.Keys(entries))
 	for _, name := range append(names, "crun", "runc", known.name) {
@@ -234,7 +236,8 @@ func (d podman) asked(ctx context.Context, h Host, e Engine, also []string) (run
 	for i, args := range append([][]string{nil}, runtimeFlags(also)...) {
 		// Podman asks rpm, if installed, for the runtime's version, and rpm would create a database in its home. In
 		// /proc it cannot.
-		text, err := h.Run(ctx, "env", append(append([]string{"HOME=/proc", e.Binary}, args...), "info", "--format", "{{.Host.OCIRuntime.Name}} {{.Host.OCIRuntime.Path}}")...)
+		text, err := h.Run(ctx, "env", append(append([]string{"HOME=/proc", e.Binary}, args...), "info", "--format",
+			"{{.Host.OCIRuntime.Name}} {{.Host.OCIRuntime.Path}}")...)
 		if err != nil {
 			return known, err
 		}
@@ -337,7 +340,8 @@ func (podman) dependents(h Host, e Engine, shims []string) ([]Container, error) 
 	if len(list) == 0 {
 		return nil, nil
 	}
-	text, err := h.Run(ctx, e.Binary, append([]string{"container", "inspect", "--format", "{{.Id}} {{.OCIRuntime}} {{.Name}}"}, list...)...)
+	text, err := h.Run(ctx, e.Binary,
+		append([]string{"container", "inspect", "--format", "{{.Id}} {{.OCIRuntime}} {{.Name}}"}, list...)...)
 	if err != nil {
 		return nil, err
 	}

@@ -143,7 +143,9 @@ func agrees(t *testing.T, binary string, h Host, e Engine) runtimes {
 // TestRunningContainerd queries running containerds.
 func TestRunningContainerd(t *testing.T) {
 	engines(t)
-	for _, pattern := range []string{"/usr/bin/containerd", "/var/cache/runc-trace-e2e/containerd1-1.7*/bin/containerd", "/var/cache/runc-trace-e2e/containerd20-2.0*/bin/containerd", "/var/cache/runc-trace-e2e/containerd-2.4*/bin/containerd"} {
+	for _, pattern := range []string{"/usr/bin/containerd", "/var/cache/runc-trace-e2e/containerd1-1.7*/bin/containerd",
+		"/var/cache/runc-trace-e2e/containerd20-2.0*/bin/containerd",
+		"/var/cache/runc-trace-e2e/containerd-2.4*/bin/containerd"} {
 		binary := program(t, pattern)
 		t.Run(filepath.Base(filepath.Dir(filepath.Dir(binary))), func(t *testing.T) {
 			dir, err := os.MkdirTemp("", "") // a socket's path has to be short

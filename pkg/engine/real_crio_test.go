@@ -68,7 +68,9 @@ func crioAgrees(t *testing.T, binary string, h Host, e Engine) runtimes {
 		args = append(args, arg)
 	}
 	command := exec.Command(binary, append(args, "config")...)
-	command.Env = append(os.Environ(), c.environment(func(name string) bool { return strings.HasPrefix(name, "CONTAINER_") })...)
+	command.Env = append(os.Environ(), c.environment(func(name string) bool {
+		return strings.HasPrefix(name, "CONTAINER_")
+	})...)
 	var problems strings.Builder
 	command.Stderr = &problems
 	text, err := command.Output()

@@ -69,7 +69,8 @@ func TestDocker(t *testing.T) {
 				}
 			}
 			text, err := exec.Command(dockerd, args...).CombinedOutput()
-			if conflict := strings.Contains(string(text), "specified both as a flag and in the configuration file"); refused != conflict || !refused && err != nil {
+			if conflict := strings.Contains(string(text),
+				"specified both as a flag and in the configuration file"); refused != conflict || !refused && err != nil {
 				t.Errorf("%q: %v: %s", args, err, text)
 			}
 		})
@@ -113,8 +114,10 @@ func TestPodman(t *testing.T) {
 			if err := os.WriteFile(conf, files[0].Data, 0o644); err != nil {
 				t.Fatal(err)
 			}
-			args := append([]string{"--root", dir + "/root", "--runroot", dir + "/run", "--tmpdir", dir + "/tmp", "--storage-driver", "vfs"}, test.args...)
-			command := exec.Command(podman, append(args, "info", "--format", "{{.Host.OCIRuntime.Name}} {{.Host.OCIRuntime.Path}}")...)
+			args := append([]string{"--root", dir + "/root", "--runroot", dir + "/run", "--tmpdir", dir + "/tmp",
+				"--storage-driver", "vfs"}, test.args...)
+			command := exec.Command(podman,
+				append(args, "info", "--format", "{{.Host.OCIRuntime.Name}} {{.Host.OCIRuntime.Path}}")...)
 			command.Env = append(os.Environ(), "CONTAINERS_CONF="+conf)
 			text, err := command.CombinedOutput()
 			if got := strings.ReplaceAll(strings.TrimSpace(string(text)), r.Shim, "SHIM"); got != test.want || err != nil {

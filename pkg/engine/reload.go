@@ -53,7 +53,8 @@ func (e Engine) Recover(ctx context.Context, h Host) error {
 		return nil
 	}
 	verb := e.driver().traits().verb
-	if state, err := h.Run(ctx, systemctl, "show", "--property=ActiveState", "--value", e.Unit); err == nil && strings.TrimSpace(string(state)) != "active" {
+	if state, err := h.Run(ctx, systemctl, "show", "--property=ActiveState", "--value", e.Unit); err == nil &&
+		strings.TrimSpace(string(state)) != "active" {
 		verb = "restart"
 	}
 	if _, err := h.Run(ctx, systemctl, "daemon-reload"); err != nil {
@@ -114,7 +115,8 @@ func (e Engine) Complaints(ctx context.Context, h Host, since time.Time) string 
 	if journalctl == "" {
 		return ""
 	}
-	text, err := h.Run(ctx, journalctl, "--unit="+e.Unit, fmt.Sprintf("--since=@%d", since.Unix()), "--output=cat", "--no-pager", "--lines=200")
+	text, err := h.Run(ctx, journalctl, "--unit="+e.Unit, fmt.Sprintf("--since=@%d", since.Unix()), "--output=cat",
+		"--no-pager", "--lines=200")
 	if err != nil {
 		return ""
 	}

@@ -67,7 +67,8 @@ func (d *document) set(k key, value any) error {
 		return nil
 	}
 	byHand := func(err error) error {
-		return fmt.Errorf("this table cannot be edited (%w); write it by hand: [%s] %s = %s", err, header(k[:len(k)-1]), bare(k[len(k)-1]), literal(value))
+		return fmt.Errorf("this table cannot be edited (%w); write it by hand: [%s] %s = %s", err, header(k[:len(k)-1]),
+			bare(k[len(k)-1]), literal(value))
 	}
 	text, err := d.insert(k, literal(value))
 	if err != nil {

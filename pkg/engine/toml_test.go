@@ -24,12 +24,15 @@ func TestSet(t *testing.T) {
 		{"another type", "[a]\n  b   = [ 1,\n 2 ] # why\n", key{"a", "b"}, "[a]\n  b = \"new\" # why\n"},
 		{"value by a dotted key", "a . 'b' = 1\n", key{"a", "b"}, "a.'b' = \"new\"\n"},
 		{"beside dotted keys", "a.x.y = 1\nz = 2\n", key{"a", "x", "b"}, "a.x.y = 1\na.x.b = \"new\"\nz = 2\n"},
-		{"table that follows another of the same beginning", "[a.x]\ny = 1\n[a]\nz = 1\n", key{"a", "b"}, "[a.x]\ny = 1\n[a]\nz = 1\nb = \"new\"\n"},
+		{"table that follows another of the same beginning", "[a.x]\ny = 1\n[a]\nz = 1\n", key{"a", "b"},
+			"[a.x]\ny = 1\n[a]\nz = 1\nb = \"new\"\n"},
 		{"table without values", "[a]\n[c]\n", key{"a", "b"}, "[a]\n  b = \"new\"\n[c]\n"},
-		{"table of which there is only a part below", "[a.x]\ny = 1\n", key{"a", "b"}, "[a.x]\ny = 1\n\n[a]\n  b = \"new\"\n"},
+		{"table of which there is only a part below", "[a.x]\ny = 1\n", key{"a", "b"},
+			"[a.x]\ny = 1\n\n[a]\n  b = \"new\"\n"},
 		{"braces", "[a]\nx = { y = 1 }\n", key{"a", "x", "b"}, "[a]\nx = { y = 1, b = \"new\" }\n"},
 		{"empty braces", "[a]\nx = {}\n", key{"a", "x", "b"}, "[a]\nx = { b = \"new\" }\n"},
-		{"braces within braces", "a = { x = { y = 1 }, z = {w=2} }\n", key{"a", "z", "b"}, "a = { x = { y = 1 }, z = {w=2, b = \"new\" } }\n"},
+		{"braces within braces", "a = { x = { y = 1 }, z = {w=2} }\n", key{"a", "z", "b"},
+			"a = { x = { y = 1 }, z = {w=2, b = \"new\" } }\n"},
 		{"braces without the table", "a = { x = 1 }\n", key{"a", "y", "b"}, "a = { x = 1, y = { b = \"new\" } }\n"},
 		{"a comment at the end, without a newline", "[a] # last", key{"a", "b"}, "[a] # last\n  b = \"new\"\n"},
 		{"a key like a path", "[a.\"b.c\"]\nx = 1\n", key{"a", "b.c", "b"}, "[a.\"b.c\"]\nx = 1\nb = \"new\"\n"},
@@ -75,7 +78,8 @@ func TestSetRefuses(t *testing.T) {
 
 // FuzzSet checks that an edited text means the same as before plus the new value. Otherwise the edit has to fail.
 func FuzzSet(f *testing.F) {
-	for _, text := range []string{"", "[a]\nb = 1\n", "a = { x = {} }", "a.b.c = 1\r\n[[l]]\n[l.a]\n", "[a.'b']\nc = \"\"\"\n\"\"\" # x\n"} {
+	for _, text := range []string{"", "[a]\nb = 1\n", "a = { x = {} }", "a.b.c = 1\r\n[[l]]\n[l.a]\n",
+		"[a.'b']\nc = \"\"\"\n\"\"\" # x\n"} {
 		f.Add(text, "a", "b", "c")
 	}
 	f.Fuzz(func(t *testing.T, text, one, two, three string) {

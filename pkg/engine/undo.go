@@ -343,7 +343,8 @@ func (f Rewritten) marked(text []byte) []int {
 		if bytes.HasPrefix(line, []byte("#")) {
 			continue
 		}
-		if bytes.Contains(line, []byte(addedRuntime)) || slices.ContainsFunc(f.Shims, func(shim string) bool { return bytes.Contains(line, []byte(shim)) }) {
+		if bytes.Contains(line, []byte(addedRuntime)) ||
+			slices.ContainsFunc(f.Shims, func(shim string) bool { return bytes.Contains(line, []byte(shim)) }) {
 			numbers = append(numbers, number)
 		}
 	}

@@ -54,7 +54,8 @@ func TestUndoScenarios(t *testing.T) {
 				}
 				undo := func(now string) (string, bool) {
 					t.Helper()
-					result, err := Undo(Rewritten{Path: file.Path, Original: original, Written: file.Data, Now: []byte(now), Shims: append(slices.Collect(maps.Values(s.request.Others)), shim)})
+					result, err := Undo(Rewritten{Path: file.Path, Original: original, Written: file.Data, Now: []byte(now),
+						Shims: append(slices.Collect(maps.Values(s.request.Others)), shim)})
 					if err != nil {
 						t.Fatalf("%s: %v", file.Path, err)
 					}
@@ -100,12 +101,14 @@ func TestUndo(t *testing.T) {
 		options = "  " + section + ".runc.options]\n"
 		binary  = "    BinaryName = \"" + shim + "\"\n"
 		systemd = "    SystemdCgroup = true\n"
-		added   = section + ".runc-trace]\n  runtime_type = \"io.containerd.runc.v2\"\n  " + section + ".runc-trace.options]\n" + binary
+		added   = section + ".runc-trace]\n  runtime_type = \"io.containerd.runc.v2\"\n  " + section +
+			".runc-trace.options]\n" + binary
 
 		crun = "[crio.runtime.runtimes.crun]\n  runtime_path = \"" + shim + "\"\n  runtime_type = \"oci\"\n"
 
-		docker = "{\n    \"runtimes\": {\n        \"runc-trace\": {\n            \"path\": \"" + shim + "\"\n        }\n    },\n    \"default-runtime\": \"runc-trace\"\n}\n"
-		optIn  = "{\n    \"runtimes\": {\n        \"runc-trace\": {\n            \"path\": \"" + shim + "\"\n        }\n    }\n}\n"
+		docker = "{\n    \"runtimes\": {\n        \"runc-trace\": {\n            \"path\": \"" + shim +
+			"\"\n        }\n    },\n    \"default-runtime\": \"runc-trace\"\n}\n"
+		optIn = "{\n    \"runtimes\": {\n        \"runc-trace\": {\n            \"path\": \"" + shim + "\"\n        }\n    }\n}\n"
 	)
 	for name, test := range map[string]struct {
 		path, original, written, now string
@@ -113,9 +116,11 @@ func TestUndo(t *testing.T) {
 		fails                        string
 	}{
 		"rendered again without us": {
-			path: toml, original: "version = 2\n# pause 3.8\n" + runc, written: "version = 2\n# pause 3.8\n" + runc + options + binary,
-			now:  "version = 2\n# pause 3.9, not of runc-trace\n" + runc + options + systemd,
-			want: "version = 2\n# pause 3.9, not of runc-trace\n" + runc + options + systemd,
+			path:     toml,
+			original: "version = 2\n# pause 3.8\n" + runc,
+			written:  "version = 2\n# pause 3.8\n" + runc + options + binary,
+			now:      "version = 2\n# pause 3.9, not of runc-trace\n" + runc + options + systemd,
+			want:     "version = 2\n# pause 3.9, not of runc-trace\n" + runc + options + systemd,
 		},
 		"rendered again, and ours kept": {
 			path: toml, original: "version = 2\n", written: "version = 2\n" + runc + options + binary,
@@ -123,9 +128,11 @@ func TestUndo(t *testing.T) {
 			want: "version = 2\nroot = \"/data\"\n\n" + runc + options + systemd,
 		},
 		"rendered again from another version, which has our key": {
-			path: toml, original: "version = 2\n" + runc + options + "    BinaryName = \"/usr/sbin/runc\"\n", written: "version = 2\n" + runc + options + binary,
-			now:  "version = 2\nroot = \"/data\"\n" + runc + options + systemd + binary,
-			want: "version = 2\nroot = \"/data\"\n" + runc + options + systemd + "    BinaryName = \"/usr/sbin/runc\"\n",
+			path:     toml,
+			original: "version = 2\n" + runc + options + "    BinaryName = \"/usr/sbin/runc\"\n",
+			written:  "version = 2\n" + runc + options + binary,
+			now:      "version = 2\nroot = \"/data\"\n" + runc + options + systemd + binary,
+			want:     "version = 2\nroot = \"/data\"\n" + runc + options + systemd + "    BinaryName = \"/usr/sbin/runc\"\n",
 		},
 		"our entry is another's now": {
 			path: toml, original: "version = 2\n" + runc, written: "version = 2\n" + runc + options + binary,
@@ -148,7 +155,8 @@ func TestUndo(t *testing.T) {
 		},
 		"somebody else's entry that calls us": {
 			path: toml, original: "version = 2\n" + runc, written: "version = 2\n" + runc + added,
-			now:   "version = 2\n" + runc + added + strings.ReplaceAll(added, "runc-trace]", "mine]") + strings.ReplaceAll(added, ".runc-trace", ".mine"),
+			now: "version = 2\n" + runc + added + strings.ReplaceAll(added, "runc-trace]", "mine]") + strings.ReplaceAll(added,
+				".runc-trace", ".mine"),
 			fails: "it cannot be parsed",
 		},
 		"somebody else's entry": {
@@ -188,9 +196,14 @@ func TestUndo(t *testing.T) {
 			now: "version = \n" + binary, fails: `line 2: "BinaryName = `,
 		},
 		"not to be parsed, and without us": {
-			path: toml, original: "version = 2\n", written: "version = 2\n" + runc + options + binary, now: "version = \n", want: "version = \n",
+			path:     toml,
+			original: "version = 2\n",
+			written:  "version = 2\n" + runc + options + binary,
+			now:      "version = \n",
+			want:     "version = \n",
 		},
-		"emptied": {path: toml, original: "version = 2\n", written: "version = 2\n" + runc + options + binary, now: " ", want: " "},
+		"emptied": {path: toml, original: "version = 2\n",
+			written: "version = 2\n" + runc + options + binary, now: " ", want: " "},
 
 		"Docker: added to": {
 			path: daemon, written: docker,
@@ -198,17 +211,25 @@ func TestUndo(t *testing.T) {
 			want: "{\n    \"log-driver\": \"local\"\n}\n",
 		},
 		"Docker: added to behind us, on one line": {
-			path: daemon, original: `{"debug": true}`, written: `{"debug": true, "runtimes": {"runc-trace": {"path": "` + shim + `"}}}`,
-			now: `{"debug": true, "runtimes": {"nvidia": {"path": "n"}, "runc-trace": {"path": "` + shim + `"}}, "live-restore": true}`, want: `{"debug": true, "runtimes": {"nvidia": {"path": "n"}}, "live-restore": true}`,
+			path:     daemon,
+			original: `{"debug": true}`,
+			written:  `{"debug": true, "runtimes": {"runc-trace": {"path": "` + shim + `"}}}`,
+			now:      `{"debug": true, "runtimes": {"nvidia": {"path": "n"}, "runc-trace": {"path": "` + shim + `"}}, "live-restore": true}`,
+			want:     `{"debug": true, "runtimes": {"nvidia": {"path": "n"}}, "live-restore": true}`,
 		},
 		"Docker: another default": {
-			path: daemon, original: "{}\n", written: docker,
-			now: strings.Replace(docker, `"runc-trace"`+"\n}", `"runc"`+"\n}", 1), want: "{\n    \"default-runtime\": \"runc\"\n}\n",
+			path:     daemon,
+			original: "{}\n",
+			written:  docker,
+			now:      strings.Replace(docker, `"runc-trace"`+"\n}", `"runc"`+"\n}", 1),
+			want:     "{\n    \"default-runtime\": \"runc\"\n}\n",
 		},
 		"Docker: the default of before": {
-			path: daemon, original: `{"default-runtime": "crun"}`, written: `{"default-runtime": "runc-trace", "runtimes": {"runc-trace": {"path": "` + shim + `"}}}`,
-			now:  `{"default-runtime": "runc-trace", "debug": true, "runtimes": {"runc-trace": {"path": "` + shim + `"}}}`,
-			want: `{"default-runtime": "crun", "debug": true}`,
+			path:     daemon,
+			original: `{"default-runtime": "crun"}`,
+			written:  `{"default-runtime": "runc-trace", "runtimes": {"runc-trace": {"path": "` + shim + `"}}}`,
+			now:      `{"default-runtime": "runc-trace", "debug": true, "runtimes": {"runc-trace": {"path": "` + shim + `"}}}`,
+			want:     `{"default-runtime": "crun", "debug": true}`,
 		},
 		"Docker: made the default by hand": {
 			path: daemon, original: "{}\n", written: optIn, now: docker, fails: `line 7: "\"default-runtime\": \"runc-trace\""`,
@@ -228,14 +249,21 @@ func TestUndo(t *testing.T) {
 			now:  strings.Replace(optIn, "{\n", "{\n    \"labels\": [\"runc-trace\"],\n", 1),
 			want: "{\n    \"labels\": [\"runc-trace\"]\n}\n",
 		},
-		"Docker: rendered again": {path: daemon, original: "{}\n", written: docker, now: `{"debug":true}`, want: `{"debug":true}`},
-		"Docker: emptied":        {path: daemon, original: "{}\n", written: docker, now: "", want: ""},
+		"Docker: rendered again": {path: daemon, original: "{}\n", written: docker, now: `{"debug":true}`,
+			want: `{"debug":true}`},
+		"Docker: emptied": {path: daemon, original: "{}\n", written: docker, now: "", want: ""},
 
 		"CRI-O: added to": {
-			path: crio, written: crun, now: crun + "[crio.runtime]\n  log_level = \"debug\"\n", want: "[crio.runtime]\n  log_level = \"debug\"\n",
+			path:    crio,
+			written: crun,
+			now:     crun + "[crio.runtime]\n  log_level = \"debug\"\n",
+			want:    "[crio.runtime]\n  log_level = \"debug\"\n",
 		},
 		"CRI-O: our entry was changed": {
-			path: crio, written: crun, now: crun + "  monitor_env = [\"A=B\"]\n", fails: `its table [crio.runtime.runtimes.crun] was changed`,
+			path:    crio,
+			written: crun,
+			now:     crun + "  monitor_env = [\"A=B\"]\n",
+			fails:   `its table [crio.runtime.runtimes.crun] was changed`,
 		},
 		"CRI-O: a comment": {path: crio, written: crun, now: crun + "# mine\n"},
 
@@ -255,8 +283,10 @@ func TestUndo(t *testing.T) {
 			now: baseTemplate + "\n" + added + "\n[mine]\n", want: baseTemplate + "\n[mine]\n",
 		},
 		"k3s: a template in which our lines were changed": {
-			path: "/var/lib/rancher/k3s/agent/etc/containerd/config.toml.tmpl", written: baseTemplate + "\n" + added,
-			now: baseTemplate + "\n" + strings.Replace(added, "BinaryName", "Binary_Name", 1), fails: "it names runc-trace in line 3: ",
+			path:    "/var/lib/rancher/k3s/agent/etc/containerd/config.toml.tmpl",
+			written: baseTemplate + "\n" + added,
+			now:     baseTemplate + "\n" + strings.Replace(added, "BinaryName", "Binary_Name", 1),
+			fails:   "it names runc-trace in line 3: ",
 		},
 		"our own configuration": {
 			path: "/etc/runc-trace/config.toml", written: "runtime = \"/usr/bin/crun\"\n[runtimes]\nrunc = \"/usr/sbin/runc\"\n",
@@ -266,10 +296,12 @@ func TestUndo(t *testing.T) {
 			path: "/etc/runc-trace/config.toml", original: "adopt = true\n", written: "adopt = false\n",
 			now: "adopt = false\nlog = \"/log\"\n", want: "adopt = true\nlog = \"/log\"\n",
 		},
-		"a unit's drop-in": {path: "/etc/systemd/system/containerd.service.d/99-runc-trace.conf", written: "[Service]\nA=\n", now: "[Service]\nA=\nB=\n"},
+		"a unit's drop-in": {path: "/etc/systemd/system/containerd.service.d/99-runc-trace.conf", written: "[Service]\nA=\n",
+			now: "[Service]\nA=\nB=\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			f := Rewritten{Path: test.path, Original: []byte(test.original), Written: []byte(test.written), Now: []byte(test.now), Shims: []string{shim}, Own: strings.HasPrefix(test.path, "/etc/runc-trace/")}
+			f := Rewritten{Path: test.path, Original: []byte(test.original), Written: []byte(test.written),
+				Now: []byte(test.now), Shims: []string{shim}, Own: strings.HasPrefix(test.path, "/etc/runc-trace/")}
 			if test.original == "" {
 				f.Original = nil
 			}

@@ -107,7 +107,8 @@ var unitTests = []unitTest{
 		tree: "-- /lib/systemd/system/x.service --\n[Service]\nEnvironmentFile=/etc/a\nEnvironmentFile=\nUnsetEnvironment=B\nEnvironment=B=b\nExecStart=/bin/x $A $B -e\n-- /etc/a --\nA=a\n",
 		want: []string{"/bin/x", "-e"}},
 	{name: "environment files that systemd ignores", tree: a +
-		in("etc", "x.service.d/a.conf", lines("EnvironmentFile=relative", `EnvironmentFile="/etc/a"`, "EnvironmentFile=-/etc", "EnvironmentFile=-/etc/bad", "EnvironmentFile=-/etc/none*")) +
+		in("etc", "x.service.d/a.conf", lines("EnvironmentFile=relative", `EnvironmentFile="/etc/a"`, "EnvironmentFile=-/etc",
+			"EnvironmentFile=-/etc/bad", "EnvironmentFile=-/etc/none*")) +
 		"-- /etc/a --\nA=quoted\n-- /etc/bad --\nA=\xff\n", want: []string{"/bin/x"}},
 	{name: "an optional file with an unknown name", tree: a +
 		in("etc", "x.service.d/a.conf", lines("EnvironmentFile=-%A/etc/a")) + "-- /etc/a --\nA=no\n",
@@ -129,7 +130,8 @@ var unitTests = []unitTest{
 		in("etc", "x.service.d/a.conf", lines("EnvironmentFile=/etc/a")) + "-- /etc/a --\n# no \\\nB=b\n",
 		want: []string{"/bin/x"}},
 	{name: "variables of all sources",
-		tree: in("usr", "x.service", lines("PassEnvironment=B", "Environment=B=unit C=unit", "EnvironmentFile=/etc/a", "ExecStart=/bin/x $A $B $C $D")) +
+		tree: in("usr", "x.service",
+			lines("PassEnvironment=B", "Environment=B=unit C=unit", "EnvironmentFile=/etc/a", "ExecStart=/bin/x $A $B $C $D")) +
 			"-- /etc/systemd/system.conf --\n[Manager]\nDefaultEnvironment=A=manager B=manager C=manager D=manager\nManagerEnvironment=A=no\n-- /etc/a --\nC=file\n" +
 			in("etc", "x.service.d/a.conf", lines("UnsetEnvironment=D")),
 		want: []string{"/bin/x", "manager", "unit", "file"}},
@@ -172,7 +174,8 @@ var unitTests = []unitTest{
 		tree: in("usr", "x.service", lines(`ExecStart=/bin/x "a b" 'c"d' --e="f g" h\x20i\s\u0041 j\\k \q "" %%n %t/y`)),
 		want: []string{"/bin/x", "a b", `c"d`, "--e=f g", "h i A", `j\k`, `\q`, "", "%n", "/run/y"}},
 	{name: "escapes in variables",
-		tree: in("usr", "x.service", lines(`Environment="A=a\\x20b 'c d'" B=\q A=no`, "ExecStart=/bin/x $A ${A} $a-b ${A:-c} ${A")),
+		tree: in("usr", "x.service",
+			lines(`Environment="A=a\\x20b 'c d'" B=\q A=no`, "ExecStart=/bin/x $A ${A} $a-b ${A:-c} ${A")),
 		want: []string{"/bin/x", "ax20b", "c d", `a\x20b 'c d'`, "${A:-c}", "${A"}},
 	{name: "quotes that are not closed", tree: in("usr", "x.service", lines(`ExecStart=/bin/x "a`)),
 		want: []string{"/bin/x"}, unsure: "/usr/lib/systemd/system/x.service:2: unbalanced quotes",
@@ -246,7 +249,8 @@ func TestEnvironmentFile(t *testing.T) {
 		{name: "G", value: "#", at: place{"f", 11}},
 		{name: "H", at: place{"f", 12}},
 	}
-	if diff := cmp.Diff(want, parseEnvironment("f", []byte(text), true), cmp.AllowUnexported(setting{}, place{})); diff != "" {
+	if diff := cmp.Diff(want, parseEnvironment("f", []byte(text), true),
+		cmp.AllowUnexported(setting{}, place{})); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }

@@ -31,19 +31,29 @@ func TestCommands(t *testing.T) {
 		{"its path", "/bin/true", []string{"/bin/true"}, 0, 0, `/bin/true`},
 		{"its name", "/usr/bin/sh", []string{"sh", "-c", "x=1; echo $x"}, 0, 0, `/usr/bin/sh -c "x=1; echo $x"`},
 		{"a relative path", "./run", []string{"./run", "", "a b", `"`}, 0, 0, `./run "" "a b" "\""`},
-		{"words that are marks", "/bin/echo", []string{"echo", "...", "<unreadable>", "a..."}, 0, 0, `/bin/echo "..." "<unreadable>" "a..."`},
+		{"words that are marks", "/bin/echo", []string{"echo", "...", "<unreadable>", "a..."}, 0, 0,
+			`/bin/echo "..." "<unreadable>" "a..."`},
 		{"a path of two words", "/my program", []string{"my program"}, 0, 0, `"/my program"`},
 		{"no arguments at all", "/bin/true", nil, 0, 0, `/bin/true`},
 
-		{"a script", "/entrypoint.sh", []string{"/bin/sh", "/entrypoint.sh", "--flag", "a b"}, 0, abi.ExecInterpreted, `/bin/sh /entrypoint.sh --flag "a b"`},
-		{"a script of a script", "/tmp/b", []string{"/bin/sh", "-x", "/tmp/a", "opt", "/tmp/b", "one", "two"}, 0, abi.ExecInterpreted, `/bin/sh -x /tmp/a opt /tmp/b one two`},
-		{"a script with an argument of two words", "/usr/bin/x", []string{"/usr/bin/env", "-S python3 -u", "/usr/bin/x"}, 0, abi.ExecInterpreted, `/usr/bin/env "-S python3 -u" /usr/bin/x`},
-		{"a script that is called as its interpreter", "/opt/sh", []string{"/bin/sh", "/opt/sh"}, 0, abi.ExecInterpreted, `/bin/sh /opt/sh`},
-		{"a script of a relative interpreter of its own name", "/opt/sh", []string{"sh", "/opt/sh"}, 0, abi.ExecInterpreted, `sh /opt/sh`},
-		{"a script by its descriptor", "/dev/fd/3", []string{"/bin/sh", "/dev/fd/3", "x"}, 0, abi.ExecInterpreted, `/bin/sh /dev/fd/3 x`},
-		{"another machine's program", "/opt/arm", []string{"/usr/bin/qemu-arm", "/opt/arm", "arm", "-v"}, 0, abi.ExecInterpreted, `/usr/bin/qemu-arm /opt/arm arm -v`},
-		{"a script whose arguments are cut", "/opt/sh", []string{"/bin/sh", "/op"}, 0, abi.ExecInterpreted | abi.ExecTruncated, `/bin/sh "/op"... <path /opt/sh>`},
-		{"a program that passes for a script", "/tmp/evil", []string{"/bin/ls", "/tmp/evil"}, 0, 0, `/bin/ls /tmp/evil <path /tmp/evil>`},
+		{"a script", "/entrypoint.sh", []string{"/bin/sh", "/entrypoint.sh", "--flag", "a b"}, 0, abi.ExecInterpreted,
+			`/bin/sh /entrypoint.sh --flag "a b"`},
+		{"a script of a script", "/tmp/b", []string{"/bin/sh", "-x", "/tmp/a", "opt", "/tmp/b", "one", "two"}, 0,
+			abi.ExecInterpreted, `/bin/sh -x /tmp/a opt /tmp/b one two`},
+		{"a script with an argument of two words", "/usr/bin/x", []string{"/usr/bin/env", "-S python3 -u", "/usr/bin/x"}, 0,
+			abi.ExecInterpreted, `/usr/bin/env "-S python3 -u" /usr/bin/x`},
+		{"a script that is called as its interpreter", "/opt/sh", []string{"/bin/sh", "/opt/sh"}, 0,
+			abi.ExecInterpreted, `/bin/sh /opt/sh`},
+		{"a script of a relative interpreter of its own name", "/opt/sh", []string{"sh", "/opt/sh"}, 0,
+			abi.ExecInterpreted, `sh /opt/sh`},
+		{"a script by its descriptor", "/dev/fd/3", []string{"/bin/sh", "/dev/fd/3", "x"}, 0, abi.ExecInterpreted,
+			`/bin/sh /dev/fd/3 x`},
+		{"another machine's program", "/opt/arm", []string{"/usr/bin/qemu-arm", "/opt/arm", "arm", "-v"}, 0,
+			abi.ExecInterpreted, `/usr/bin/qemu-arm /opt/arm arm -v`},
+		{"a script whose arguments are cut", "/opt/sh", []string{"/bin/sh", "/op"}, 0,
+			abi.ExecInterpreted | abi.ExecTruncated, `/bin/sh "/op"... <path /opt/sh>`},
+		{"a program that passes for a script", "/tmp/evil", []string{"/bin/ls", "/tmp/evil"}, 0, 0,
+			`/bin/ls /tmp/evil <path /tmp/evil>`},
 		{"a copy of itself", "/bin/cp", []string{"/bin/cp", "/bin/cp", "/tmp"}, 0, 0, `/bin/cp /bin/cp /tmp`},
 		{"a script that is not found", "/bin/x", []string{"x", "/bin/x"}, -2, 0, `/bin/x /bin/x`},
 
@@ -51,7 +61,8 @@ func TestCommands(t *testing.T) {
 		{"an applet", "/proc/self/exe", []string{"cat", "/etc/passwd"}, 0, 0, `cat /etc/passwd <path /proc/self/exe>`},
 		{"an applet of busybox", "/bin/busybox", []string{"ls", "-l"}, 0, 0, `ls -l <path /bin/busybox>`},
 		{"memory", "/proc/self/fd/3", []string{"[kworker/0:1]"}, 0, 0, `[kworker/0:1] <path /proc/self/fd/3>`},
-		{"a name of its own", "/tmp/miner", []string{"nginx: worker process"}, 0, 0, `"nginx: worker process" <path /tmp/miner>`},
+		{"a name of its own", "/tmp/miner", []string{"nginx: worker process"}, 0, 0,
+			`"nginx: worker process" <path /tmp/miner>`},
 		{"no name", "/bin/true", []string{"", "x"}, 0, 0, `"" x <path /bin/true>`},
 		{"no path", "", []string{"x"}, -2, 0, `x <path "">`},
 
@@ -81,7 +92,8 @@ func TestCommands(t *testing.T) {
 		if diff := cmp.Diff(" "+c.want, string(e.appendCommand(nil))); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", c.what, diff)
 		}
-		if wantPath := c.path == long; e.PathTruncated != wantPath || e.Truncated != (wantPath || c.flags&abi.ExecTruncated != 0) {
+		if wantPath := c.path == long; e.PathTruncated != wantPath ||
+			e.Truncated != (wantPath || c.flags&abi.ExecTruncated != 0) {
 			t.Errorf("%s: truncated is %v, of the path %v", c.what, e.Truncated, e.PathTruncated)
 		}
 		// A cluster prints text from the JSON of its nodes.
@@ -136,14 +148,16 @@ func FuzzCommand(f *testing.F) {
 	f.Add("/entrypoint.sh", "/bin/sh\x00/entrypoint.sh\x00", uint16(abi.ExecInterpreted), int32(0))
 	f.Add("/x", "x\x00<path /y>\x00...\x00", uint16(1), int32(-2))
 	f.Fuzz(func(t *testing.T, path, arguments string, flags uint16, result int32) {
-		r, err := Decode(execRecord(abi.Exec{Result: result, Entry: abi.Entry{Flags: flags}}, path[:min(len(path), 1023)], arguments))
+		r, err := Decode(execRecord(abi.Exec{Result: result, Entry: abi.Entry{Flags: flags}},
+			path[:min(len(path), 1023)], arguments))
 		if err != nil {
 			return
 		}
 		e := NewEvent(&r, &labels.Container{}, boot)
 		line := words(string(e.appendCommand(nil)))
 		var marks []string
-		for len(line) > 0 && strings.ContainsAny(line[len(line)-1][:1], "<") || len(line) > 1 && line[len(line)-2] == "<path" {
+		for len(line) > 0 && strings.ContainsAny(line[len(line)-1][:1], "<") ||
+			len(line) > 1 && line[len(line)-2] == "<path" {
 			n := len(line) - 1
 			if n > 0 && line[n-1] == "<path" {
 				n--
@@ -180,7 +194,8 @@ func FuzzCommand(f *testing.F) {
 // TestNamedColumns checks which columns identify a container on a host with pods, on one without, and on one
 // without to which a pod is added.
 func TestNamedColumns(t *testing.T) {
-	pod := &labels.Container{ID: "0123456789abcdef0123456789abcdef", Namespace: "default", Pod: "web-0", Name: "app", Image: "nginx"}
+	pod := &labels.Container{ID: "0123456789abcdef0123456789abcdef", Namespace: "default", Pod: "web-0",
+		Name: "app", Image: "nginx"}
 	docker := &labels.Container{ID: "fedcba9876543210fedcba9876543210", Engine: "docker"}
 	named := &labels.Container{ID: "fedcba9876543210fedcba9876543210", Engine: "docker", Name: "my db", Image: "postgres"}
 	const header, line = "PCOMM            PID    PPID   RET ARGS\n", "sh               1      0        0 /bin/sh\n"

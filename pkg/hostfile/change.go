@@ -48,7 +48,8 @@ func public(changes []change) []Change {
 			action = Remove
 		}
 		list = append(list, Change{
-			Path: c.path, For: c.owner, Action: action, Link: c.after.Link, Mode: fs.FileMode(c.after.Mode).Perm(), Diff: unified(c.path, c.before, c.after),
+			Path: c.path, For: c.owner, Action: action, Link: c.after.Link, Mode: fs.FileMode(c.after.Mode).Perm(),
+			Diff: unified(c.path, c.before, c.after),
 		})
 	}
 	return list

@@ -71,7 +71,8 @@ func life(root string, d disk) error {
 		err = s.Commit()
 	}
 	if err == nil {
-		_, err = s.Apply([]File{{Path: "/etc/containerd/config.toml", Data: []byte("three")}, {Path: "/etc/more/file", Data: []byte("three"), Mode: 0o644}})
+		_, err = s.Apply([]File{{Path: "/etc/containerd/config.toml", Data: []byte("three")},
+			{Path: "/etc/more/file", Data: []byte("three"), Mode: 0o644}})
 	}
 	if err == nil {
 		err = s.Rollback()
@@ -120,7 +121,8 @@ func TestCrash(t *testing.T) {
 		apply(t, root, version)
 		allow(treetest.Read(t, root))
 	}
-	whole["etc/containerd/config.toml"][strings.Replace(maskTime(before["etc/containerd/config.toml"]), `version = 2\n`, "three", 1)] = true
+	whole["etc/containerd/config.toml"][strings.Replace(maskTime(before["etc/containerd/config.toml"]),
+		`version = 2\n`, "three", 1)] = true
 
 	stride := 11 // testing every pair would take minutes
 	if testing.Short() {

@@ -87,7 +87,9 @@ func open(root string, inverse Inverse, d disk) (*Store, error) {
 
 // View returns a read-only store. It does not create StateDir.
 func View(root string, inverse Inverse) (*Store, error) {
-	s := &Store{root: root, inverse: inverse, disk: disk{step: func(what string) error { return fmt.Errorf("%s: the store was opened read-only", what) }}}
+	s := &Store{root: root, inverse: inverse, disk: disk{step: func(what string) error {
+		return fmt.Errorf("%s: the store was opened read-only", what)
+	}}}
 	var err error
 	s.journal, err = s.readJournal()
 	return s, err

@@ -159,7 +159,8 @@ func TestApply(t *testing.T) {
 	}
 	first := treetest.Read(t, root)
 	for name, want := range map[string]string{
-		"srv/config/daemon.json": fmt.Sprintf(`mode 104640, owner %d:%d, TIME, user.note "mine\x00\xff", "{\"a\": \"one\"}\n"`, owner(7), owner(8)),
+		"srv/config/daemon.json": fmt.Sprintf(`mode 104640, owner %d:%d, TIME, user.note "mine\x00\xff", "{\"a\": \"one\"}\n"`,
+			owner(7), owner(8)),
 		"etc/docker/daemon.json": before["etc/docker/daemon.json"],
 		"opt/bin/tool":           "mode 120777, owner 0:0, TIME, to program-one",
 		"opt/new/deep":           "mode 40755, owner 0:0",
@@ -259,7 +260,8 @@ func TestRefuses(t *testing.T) {
 	if err := os.WriteFile(journal, []byte(other), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Open(root, nil); err == nil || !strings.Contains(err.Error(), "has version 2, but this tracectl needs 1") {
+	if _, err := Open(root, nil); err == nil ||
+		!strings.Contains(err.Error(), "has version 2, but this tracectl needs 1") {
 		t.Errorf("a journal of another version: %v", err)
 	}
 }
@@ -295,7 +297,8 @@ func TestEdited(t *testing.T) {
 			apply(t, root, version)
 			edited = treetest.Read(t, root)
 			want.Files[0].Diff = "/opt/bin/program was a file (sha256 1d9e4d94fd19) and is a file (sha256 19816dff879e)\n"
-			want.Files[1].Diff = strings.NewReplacer("1,2 +1,3", "1,2 +1,2", " # one\n+# and mine", "-# one\n+# two").Replace(want.Files[1].Diff)
+			want.Files[1].Diff = strings.NewReplacer("1,2 +1,3", "1,2 +1,2", " # one\n+# and mine",
+				"-# one\n+# two").Replace(want.Files[1].Diff)
 		}
 		s := mustOpen(t, root)
 		_, err := s.Restore(all, false)
@@ -324,7 +327,8 @@ func TestEdited(t *testing.T) {
 		t.Fatal(err)
 	}
 	keptEdits := filepath.Join(root, StateDir, editedName)
-	if text, err := os.ReadFile(filepath.Join(keptEdits, "etc/containerd/config.toml")); err != nil || string(text) != "mine\n" {
+	if text, err := os.ReadFile(filepath.Join(keptEdits, "etc/containerd/config.toml")); err != nil ||
+		string(text) != "mine\n" {
 		t.Errorf("the edited file: %q, %v", text, err)
 	}
 	if err := os.RemoveAll(filepath.Join(root, StateDir)); err != nil {

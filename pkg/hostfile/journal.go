@@ -75,7 +75,8 @@ func (j *journal) add(directories []string) {
 }
 
 func (j *journal) clone() journal {
-	c := journal{Version: j.Version, Files: slices.Clone(j.Files), Directories: slices.Clone(j.Directories), Marks: maps.Clone(j.Marks), Notes: maps.Clone(j.Notes)}
+	c := journal{Version: j.Version, Files: slices.Clone(j.Files), Directories: slices.Clone(j.Directories),
+		Marks: maps.Clone(j.Marks), Notes: maps.Clone(j.Notes)}
 	for i := range c.Files {
 		c.Files[i].Written = slices.Clone(c.Files[i].Written)
 	}
@@ -164,7 +165,8 @@ func (s *Store) writeJournal() error {
 	if err != nil {
 		return err
 	}
-	err = s.place(path, contents{state: state{Kind: kindFile, Mode: 0o600, UID: os.Geteuid(), GID: os.Getegid()}, data: append(text, '\n')}, false)
+	err = s.place(path, contents{state: state{Kind: kindFile, Mode: 0o600, UID: os.Geteuid(), GID: os.Getegid()},
+		data: append(text, '\n')}, false)
 	if err != nil {
 		return explain("writing", filepath.Join(StateDir, journalName), err)
 	}
@@ -186,7 +188,8 @@ func (s *Store) keep(c contents) error {
 	if _, err := s.makeDirs(missing(filepath.Dir(path)), 0o700); err != nil {
 		return err
 	}
-	err = s.place(path, contents{state: state{Kind: kindFile, Mode: 0o600, UID: os.Geteuid(), GID: os.Getegid()}, data: c.data}, false)
+	err = s.place(path, contents{state: state{Kind: kindFile, Mode: 0o600, UID: os.Geteuid(), GID: os.Getegid()},
+		data: c.data}, false)
 	if err != nil {
 		return explain("saving an original below", StateDir, err)
 	}

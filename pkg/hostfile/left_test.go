@@ -83,10 +83,12 @@ func TestObstacles(t *testing.T) {
 		path string
 		says string
 	}{
-		"an immutable file": {immutable, "srv/config/daemon.json", "writing /srv/config/daemon.json: operation not permitted (if lsattr shows that it or its directory is immutable, run chattr -i)"},
-		"a mount point":     {mountPoint, "srv/config/daemon.json", "writing /srv/config/daemon.json: device or resource busy (it is a mount point: change the mounted file, or unmount it)"},
-		"read-only":         {readOnly, "srv/config", "writing /srv/config/daemon.json: read-only file system (its file system is read-only: remount it, or put the file into the system's image)"},
-		"a full disk":       {full, "srv/config", "writing /srv/config/daemon.json: no space left on device (its file system is full: free some space)"},
+		"an immutable file": {immutable, "srv/config/daemon.json",
+			"writing /srv/config/daemon.json: operation not permitted (if lsattr shows that it or its directory is immutable, run chattr -i)"},
+		"a mount point": {mountPoint, "srv/config/daemon.json",
+			"writing /srv/config/daemon.json: device or resource busy (it is a mount point: change the mounted file, or unmount it)"},
+		"read-only":   {readOnly, "srv/config", "writing /srv/config/daemon.json: read-only file system (its file system is read-only: remount it, or put the file into the system's image)"},
+		"a full disk": {full, "srv/config", "writing /srv/config/daemon.json: no space left on device (its file system is full: free some space)"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			ownMounts(t)
@@ -121,7 +123,8 @@ func TestLeft(t *testing.T) {
 		var away []func()
 		s, err := open(root, nil, disk{func(what string) error {
 			if strings.HasPrefix(what, "write ") && strings.HasSuffix(what, "/.10.conf.runc-trace") && away == nil {
-				away = append(away, mountPoint(t, filepath.Join(root, "opt/bin/program")), mountPoint(t, filepath.Join(root, "srv/nowhere.conf")))
+				away = append(away, mountPoint(t, filepath.Join(root, "opt/bin/program")),
+					mountPoint(t, filepath.Join(root, "srv/nowhere.conf")))
 				return errCrash
 			}
 			return nil
@@ -131,7 +134,8 @@ func TestLeft(t *testing.T) {
 		}
 		_, err = s.Apply(files("two"))
 		var left *LeftError
-		if !errors.As(err, &left) || !errors.Is(err, errCrash) || len(left.Files) != 2 || left.Files[0].Path != "/srv/nowhere.conf" || left.Files[1].Path != "/opt/bin/program" {
+		if !errors.As(err, &left) || !errors.Is(err, errCrash) || len(left.Files) != 2 ||
+			left.Files[0].Path != "/srv/nowhere.conf" || left.Files[1].Path != "/opt/bin/program" {
 			t.Fatalf("the error is %v", err)
 		}
 		if want := "restoring /srv/nowhere.conf: device or resource busy (it is a mount point"; !strings.Contains(err.Error(), want) {
@@ -224,7 +228,8 @@ func TestRollbackOfEdited(t *testing.T) {
 		t.Fatal(err)
 	}
 	file := filepath.Join(root, "etc/containerd/config.toml")
-	if _, err := s.Apply([]File{{Path: "/etc/containerd/config.toml", Data: []byte("version = 2\nours\n"), For: "containerd"}}); err != nil {
+	if _, err := s.Apply([]File{{Path: "/etc/containerd/config.toml", Data: []byte("version = 2\nours\n"),
+		For: "containerd"}}); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.WriteFile(file, []byte("version = 2\nours\ntheirs\n"), 0o644); err != nil {

@@ -276,7 +276,8 @@ func (s *Store) edits(r record, now contents) string {
 }
 
 // Restore restores the chosen files byte for byte to their state before the first Apply, with their times. A file that
-// exists keeps its current mode, owner and attributes. It removes empty directories that were created for them. It returns the changes it made.
+// exists keeps its current mode, owner and attributes. It removes empty directories that were created for them. It
+// returns the changes it made.
 //
 // An edited file loses only the contents that Apply wrote. If none of them are left, Restore leaves the file alone. If
 // they cannot be removed from some file, Restore changes nothing and returns an *EditedError. If discard is set,
@@ -299,7 +300,9 @@ func (s *Store) Restore(chosen func(Recorded) bool, discard bool) ([]Change, err
 	if s.journal.Directories, problem = s.removeDirs(s.journal.Directories); len(left.Files) > 0 {
 		problem = nil // problem contains what is left
 	}
-	s.journal.Files = slices.DeleteFunc(s.journal.Files, func(r record) bool { return chosen(Recorded{r.Path, r.For}) && !left.Has(r.Path) })
+	s.journal.Files = slices.DeleteFunc(s.journal.Files, func(r record) bool {
+		return chosen(Recorded{r.Path, r.For}) && !left.Has(r.Path)
+	})
 	return restored(list), errors.Join(left.orNil(), problem, s.writeJournal())
 }
 

@@ -18,7 +18,8 @@ import (
 
 // stale reports whether a running engine may not have read its configuration since the given time. If the engine can
 // read it without a restart, stale asks the engine, and knows judges which of its runtimes call one of the shims.
-func (h Host) stale(ctx context.Context, e engine.Engine, since time.Time, shims []string, knows func(engine.Use) bool) bool {
+func (h Host) stale(ctx context.Context, e engine.Engine, since time.Time, shims []string,
+	knows func(engine.Use) bool) bool {
 	if !e.Daemon() || e.Binary == "" || !h.live() {
 		return false
 	}

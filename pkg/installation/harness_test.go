@@ -87,20 +87,23 @@ type machine struct {
 
 // configs holds the configuration file of each running engine, and programs its program.
 var (
-	configs  = map[engine.Kind]string{engine.Containerd: "etc/containerd/config.toml", engine.CRIO: "etc/crio/crio.conf.d/99-runc-trace.conf", engine.Docker: "etc/docker/daemon.json"}
-	programs = map[engine.Kind]string{engine.Containerd: "/usr/bin/containerd", engine.CRIO: "/usr/bin/crio", engine.Docker: "/usr/bin/dockerd"}
+	configs = map[engine.Kind]string{engine.Containerd: "etc/containerd/config.toml",
+		engine.CRIO: "etc/crio/crio.conf.d/99-runc-trace.conf", engine.Docker: "etc/docker/daemon.json"}
+	programs = map[engine.Kind]string{engine.Containerd: "/usr/bin/containerd", engine.CRIO: "/usr/bin/crio",
+		engine.Docker: "/usr/bin/dockerd"}
 )
 
 func newMachine(t *testing.T, kinds ...engine.Kind) *machine {
 	t.Helper()
-	m := &machine{t: t, root: t.TempDir(), fails: map[string]string{}, started: map[string]time.Time{}, refuses: map[engine.Kind]string{}, read: map[engine.Kind]string{}, says: map[string]string{
-		"/usr/bin/containerd --version": "containerd github.com/containerd/containerd 1.6.20~ds1 1.6.20~ds1-1+b1",
-		"/usr/bin/dockerd --version":    "Docker version 26.1.5, build 411e817",
-		"/usr/bin/crio --version":       "crio version 1.30.1",
-		"/usr/bin/podman --version":     "podman version 4.3.1",
-		"/usr/bin/systemctl show":       "active",
-		"docker info":                   `runc {"runc":{"path":"runc"}}`,
-	}}
+	m := &machine{t: t, root: t.TempDir(), fails: map[string]string{}, started: map[string]time.Time{},
+		refuses: map[engine.Kind]string{}, read: map[engine.Kind]string{}, says: map[string]string{
+			"/usr/bin/containerd --version": "containerd github.com/containerd/containerd 1.6.20~ds1 1.6.20~ds1-1+b1",
+			"/usr/bin/dockerd --version":    "Docker version 26.1.5, build 411e817",
+			"/usr/bin/crio --version":       "crio version 1.30.1",
+			"/usr/bin/podman --version":     "podman version 4.3.1",
+			"/usr/bin/systemctl show":       "active",
+			"docker info":                   `runc {"runc":{"path":"runc"}}`,
+		}}
 	treetest.Write(t, m.root, base)
 	for _, kind := range kinds {
 		files := maps.Clone(engines[kind])
@@ -128,12 +131,14 @@ func (m *machine) run(_ context.Context, program string, args ...string) ([]byte
 	if isShim(program) && len(args) == 1 && args[0] == "--version" {
 		return []byte("runc version 1.3.0\n"), nil
 	}
-	if strings.HasSuffix(line, " config dump") || strings.HasSuffix(line, " config") || strings.Contains(line, "podman info") {
+	if strings.HasSuffix(line, " config dump") || strings.HasSuffix(line, " config") ||
+		strings.Contains(line, "podman info") {
 		return nil, nil // a query without an answer
 	}
 	m.commands = append(m.commands, line)
 	for kind := range programs {
-		if strings.HasSuffix(line, " restart "+string(kind)+".service") || strings.HasPrefix(line, "sh -c sv ") && strings.HasSuffix(line, string(kind)) {
+		if strings.HasSuffix(line, " restart "+string(kind)+".service") ||
+			strings.HasPrefix(line, "sh -c sv ") && strings.HasSuffix(line, string(kind)) {
 			m.restart(kind)
 		}
 	}
@@ -243,7 +248,9 @@ func (m *machine) ran() []string {
 func request(t *testing.T, version string, r Request) Request {
 	t.Helper()
 	dir := t.TempDir()
-	treetest.Write(t, dir, map[string]string{shimName: program + "# shim " + version, tracectlName: program + "# tracectl " + version})
+	treetest.Write(t, dir, map[string]string{
+		shimName: program + "# shim " + version, tracectlName: program + "# tracectl " + version,
+	})
 	r.Executable = filepath.Join(dir, tracectlName)
 	if r.BinDir == "" {
 		r.BinDir = install.BinDir

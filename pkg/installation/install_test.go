@@ -141,7 +141,8 @@ func TestInstalled(t *testing.T) {
 	if diff := cmp.Diff(wantConfig, c); diff != "" {
 		t.Errorf("config.toml (-want +got):\n%s", diff)
 	}
-	if text := m.contents("etc/containerd/config.toml"); !strings.Contains(text, `BinaryName = "/opt/runc-trace/bin/runc-trace"`) || !strings.Contains(text, "SystemdCgroup = true # kept") {
+	if text := m.contents("etc/containerd/config.toml"); !strings.Contains(text,
+		`BinaryName = "/opt/runc-trace/bin/runc-trace"`) || !strings.Contains(text, "SystemdCgroup = true # kept") {
 		t.Errorf("containerd's configuration:\n%s", text)
 	}
 	unit, err := os.ReadFile("../../install/runc-trace.service")
@@ -171,7 +172,8 @@ func TestDryRun(t *testing.T) {
 		}
 		return engines
 	}
-	restarts := map[string]string{"containerd": "systemctl restart containerd.service", "docker": "systemctl reload docker.service"}
+	restarts := map[string]string{"containerd": "systemctl restart containerd.service",
+		"docker": "systemctl reload docker.service"}
 	for _, restart := range []bool{false, true} {
 		report := m.install(request(t, "one", Request{Default: true, Restart: restart, DryRun: true}))
 		if diff := cmp.Diff(&Loaded{New: true, Memory: 1 << 20}, report.Loaded); diff != "" {
@@ -197,7 +199,8 @@ func TestDryRun(t *testing.T) {
 		t.Errorf("what was foreseen is not what was done (-want +got):\n%s", diff)
 	}
 	r.DryRun = true
-	if again := m.install(r); again.Loaded.New || len(taken(again)) > 0 || len(again.Commands) > 0 || len(again.Changes) > 0 {
+	if again := m.install(r); again.Loaded.New || len(taken(again)) > 0 || len(again.Commands) > 0 ||
+		len(again.Changes) > 0 {
 		t.Errorf("again: %+v", again)
 	}
 }
@@ -211,7 +214,8 @@ func testNotRestarted(t *testing.T) {
 		m.started[program] = time.Now().Add(-time.Hour)
 	}
 	r := request(t, "one", Request{Default: true})
-	want := []string{"systemctl restart containerd.service", "systemctl restart crio.service", "systemctl reload docker.service"}
+	want := []string{"systemctl restart containerd.service", "systemctl restart crio.service",
+		"systemctl reload docker.service"}
 	for range 2 {
 		if diff := cmp.Diff(want, m.install(r).Commands); diff != "" {
 			t.Errorf("left to do (-want +got):\n%s", diff)
@@ -222,7 +226,8 @@ func testNotRestarted(t *testing.T) {
 	if diff := cmp.Diff(want[1:2], m.install(r).Commands); diff != "" {
 		t.Errorf("left to do when some was done (-want +got):\n%s", diff)
 	}
-	if report := m.install(request(t, "one", Request{Default: true, Restart: true})); len(report.Commands) > 0 || report.Engines[2].Taken != "systemctl restart crio.service" {
+	if report := m.install(request(t, "one", Request{Default: true, Restart: true})); len(report.Commands) > 0 ||
+		report.Engines[2].Taken != "systemctl restart crio.service" {
 		t.Errorf("with --restart: %+v", report)
 	}
 }
@@ -237,7 +242,8 @@ func testAdded(t *testing.T) {
 		m.install(request(t, "one", Request{Kind: kind}))
 	}
 	c, err := config.Parse(m.contents("etc/runc-trace/config.toml"))
-	if want := (config.Runtime{"/usr/bin/crun"}); err != nil || !cmp.Equal(want, c.Runtime) || !cmp.Equal(map[string]string{"runc": "/usr/sbin/runc"}, c.Runtimes) {
+	if want := (config.Runtime{"/usr/bin/crun"}); err != nil || !cmp.Equal(want, c.Runtime) ||
+		!cmp.Equal(map[string]string{"runc": "/usr/sbin/runc"}, c.Runtimes) {
 		t.Errorf("config.toml: %+v, %v", c, err)
 	}
 	if text := m.contents("etc/docker/daemon.json"); !strings.Contains(text, "/opt/runc-trace/bin/runc-trace-runc") {
@@ -290,7 +296,8 @@ func TestBinDir(t *testing.T) {
 	m := newMachine(t, engine.Podman)
 	before := m.tree()
 	m.install(request(t, "one", Request{BinDir: "/srv/bin"}))
-	if unit := m.contents("etc/systemd/system/runc-trace.service"); !strings.Contains(unit, "ExecStart=/srv/bin/tracectl load --no-adopt\n") || strings.Contains(unit, "/opt") {
+	if unit := m.contents("etc/systemd/system/runc-trace.service"); !strings.Contains(unit,
+		"ExecStart=/srv/bin/tracectl load --no-adopt\n") || strings.Contains(unit, "/opt") {
 		t.Errorf("unit:\n%s", unit)
 	}
 	if m.contents("srv/bin/runc-trace") != program+"# shim one" {
@@ -321,7 +328,8 @@ func TestFailed(t *testing.T) {
 		},
 		"an engine does not start": {
 			func(m *machine) { m.fails["/usr/bin/systemctl reload docker"] = "it is broken" },
-			[]string{"docker did not load its new configuration", "it is broken", "everything was put back, and containerd works again, with plain runc"}, "unload",
+			[]string{"docker did not load its new configuration", "it is broken",
+				"everything was put back, and containerd works again, with plain runc"}, "unload",
 		},
 		"a file of ours cannot be written": {
 			func(m *machine) { treetest.Write(m.t, m.root, map[string]string{"etc/runc-trace": "a file"}) },
@@ -337,12 +345,15 @@ func TestFailed(t *testing.T) {
 			func(m *machine) {}, []string{"runc-trace is not beside tracectl in "}, "",
 		},
 		"no runtime": {
-			func(m *machine) { os.Remove(filepath.Join(m.root, "usr/sbin/runc")) }, []string{`has the runtime "runc", but its program does not exist`}, "",
+			func(m *machine) {
+				os.Remove(filepath.Join(m.root, "usr/sbin/runc"))
+			}, []string{`has the runtime "runc", but its program does not exist`}, "",
 		},
 		"the shim for a runtime": {
 			func(m *machine) {
 				os.Remove(filepath.Join(m.root, "usr/sbin/runc"))
-				treetest.Write(m.t, m.root, map[string]string{"usr/sbin/runc": "-> /opt/runc-trace/bin/runc-trace", "opt/runc-trace/bin/runc-trace": program})
+				treetest.Write(m.t, m.root,
+					map[string]string{"usr/sbin/runc": "-> /opt/runc-trace/bin/runc-trace", "opt/runc-trace/bin/runc-trace": program})
 			}, []string{"which is runc-trace itself"}, "",
 		},
 	} {
@@ -361,7 +372,8 @@ func TestFailed(t *testing.T) {
 			says(t, err, test.words...)
 			ran := append([]string{""}, m.ran()...)
 			if name == "an engine does not start" { // remembered until uninstall
-				if after := m.tree(); after["etc/containerd/config.toml"] != before["etc/containerd/config.toml"] || after["opt"] != before["opt"] {
+				if after := m.tree(); after["etc/containerd/config.toml"] != before["etc/containerd/config.toml"] ||
+					after["opt"] != before["opt"] {
 					t.Error("a failed install changed something")
 				}
 				m.uninstall(Removal{})
@@ -407,7 +419,9 @@ func TestLeftAlone(t *testing.T) { synctest.Test(t, testLeftAlone) }
 func testLeftAlone(t *testing.T) {
 	m := newMachine(t, engine.Containerd, engine.Docker)
 	os.Remove(filepath.Join(m.root, "etc/containerd/config.toml"))
-	treetest.Write(t, m.root, map[string]string{"etc/containerd/config.toml": "disabled_plugins = [\"cri\"]\nversion = 2\n", "etc/crio/crio.conf": ""})
+	treetest.Write(t, m.root, map[string]string{
+		"etc/containerd/config.toml": "disabled_plugins = [\"cri\"]\nversion = 2\n", "etc/crio/crio.conf": "",
+	})
 	report := m.install(request(t, "one", Request{}))
 	if len(report.Engines) != 1 || report.Engines[0].Kind != engine.Docker || len(report.Notes) != 3 {
 		t.Errorf("%+v", report)
@@ -431,7 +445,8 @@ func testAllRuntimes(t *testing.T) {
 	})
 	before := m.tree()
 	report := m.install(request(t, "one", Request{Default: true}))
-	if got, want := report.Engines[0].Untraced(), "not traced: containers of its runtimes kata (io.containerd.kata.v2), crun (--all-runtimes also routes the runc-compatible ones)"; got != want {
+	if got, want := report.Engines[0].Untraced(),
+		"not traced: containers of its runtimes kata (io.containerd.kata.v2), crun (--all-runtimes also routes the runc-compatible ones)"; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
 	for range 2 { // the second round changes nothing
@@ -440,15 +455,18 @@ func testAllRuntimes(t *testing.T) {
 		if diff := cmp.Diff(want, report.Engines[0].Others); diff != "" {
 			t.Errorf("others (-want +got):\n%s", diff)
 		}
-		if got, want := report.Engines[0].Untraced(), "not traced: containers of its runtime kata (io.containerd.kata.v2)"; got != want {
+		if got, want := report.Engines[0].Untraced(),
+			"not traced: containers of its runtime kata (io.containerd.kata.v2)"; got != want {
 			t.Errorf("%q, want %q", got, want)
 		}
 	}
-	if c, err := config.Parse(m.contents("etc/runc-trace/config.toml")); err != nil || c.Runtimes["crun"] != "/usr/bin/crun" {
+	if c, err := config.Parse(m.contents("etc/runc-trace/config.toml")); err != nil ||
+		c.Runtimes["crun"] != "/usr/bin/crun" {
 		t.Errorf("%v, %v", c.Runtimes, err)
 	}
 	// They stay routed after another installation.
-	if report = m.install(request(t, "one", Request{Default: true})); len(report.Changes) > 0 && report.Engines[0].Others["crun"] == "" {
+	if report = m.install(request(t, "one", Request{Default: true})); len(report.Changes) > 0 &&
+		report.Engines[0].Others["crun"] == "" {
 		t.Errorf("%+v", report)
 	}
 	m.uninstall(Removal{Force: true})
@@ -460,11 +478,15 @@ func TestNotRunc(t *testing.T) { synctest.Test(t, testNotRunc) }
 
 func testNotRunc(t *testing.T) {
 	m := newMachine(t, engine.Docker, engine.Containerd)
-	treetest.Write(t, m.root, map[string]string{"etc/docker/daemon.json": `{"default-runtime": "runsc", "runtimes": {"runsc": {"runtimeType": "io.containerd.runsc.v1"}}}`})
+	treetest.Write(t, m.root, map[string]string{
+		"etc/docker/daemon.json": `{"default-runtime": "runsc", "runtimes": {"runsc": {"runtimeType": "io.containerd.runsc.v1"}}}`,
+	})
 	_, err := m.host().Install(t.Context(), request(t, "one", Request{Kind: engine.Docker, Default: true}))
 	says(t, err, `its default-runtime "runsc" has type "io.containerd.runsc.v1", which does not call runc: choose a runtime that does`)
 	report := m.install(request(t, "one", Request{Default: true}))
-	if len(report.Engines) != 1 || report.Engines[0].Kind != engine.Containerd || len(report.Notes) != 3 || !strings.Contains(report.Notes[0], `docker is left unchanged: editing "/etc/docker/daemon.json": its default-runtime "runsc"`) {
+	if len(report.Engines) != 1 || report.Engines[0].Kind != engine.Containerd ||
+		len(report.Notes) != 3 || !strings.Contains(report.Notes[0],
+		`docker is left unchanged: editing "/etc/docker/daemon.json": its default-runtime "runsc"`) {
 		t.Errorf("%+v", report)
 	}
 	report = m.install(request(t, "one", Request{Kind: engine.Docker}))
@@ -479,7 +501,8 @@ func TestUnconfirmed(t *testing.T) { synctest.Test(t, testUnconfirmed) }
 func testUnconfirmed(t *testing.T) {
 	m := newMachine(t, engine.Containerd)
 	before := m.tree()
-	m.says["/usr/bin/containerd --config /etc/containerd/config.toml config dump"] = "version = 3\n[plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.runc]\nruntime_type = 'io.containerd.runc.v2'\n"
+	m.says["/usr/bin/containerd --config /etc/containerd/config.toml config dump"] =
+		"version = 3\n[plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.runc]\nruntime_type = 'io.containerd.runc.v2'\n"
 	_, err := m.host().Install(t.Context(), request(t, "one", Request{Default: true}))
 	says(t, err, "containerd ignores the change: `containerd config dump` shows that its runtime \"runc\" calls \"/usr/sbin/runc\", not /opt/runc-trace/bin/runc-trace", "everything was put back")
 	m.same("install", before)
@@ -488,7 +511,8 @@ func testUnconfirmed(t *testing.T) {
 	m.started["/usr/bin/containerd"] = time.Now().Add(-time.Hour)
 	m.says["crictl info"] = `{"containerd": {"defaultRuntimeName": "runc", "runtimes": {"runc": {"runtimeType": "io.containerd.runc.v2", "options": {"BinaryName": ""}}}}}`
 	_, err = m.host().Install(t.Context(), request(t, "one", Request{Default: true, Restart: true}))
-	says(t, err, "containerd does not work with its new configuration", "it reports that its default runtime does not call /opt/runc-trace/bin/runc-trace", "everything was put back")
+	says(t, err, "containerd does not work with its new configuration",
+		"it reports that its default runtime does not call /opt/runc-trace/bin/runc-trace", "everything was put back")
 	if strings.Contains(m.contents("etc/containerd/config.toml"), "runc-trace") {
 		t.Error("it was not put back")
 	}

@@ -231,15 +231,19 @@ func (h Host) ownFiles(executable, binDir string, settings []byte, names []strin
 	}
 	var files []hostfile.File
 	if copied {
-		for _, program := range [][2]string{{shimName, filepath.Join(filepath.Dir(executable), shimName)}, {tracectlName, executable}} {
+		for _, program := range [][2]string{{shimName, filepath.Join(filepath.Dir(executable), shimName)},
+			{tracectlName, executable}} {
 			data, err := regular.Read(program[1], regular.Program)
 			if errors.Is(err, fs.ErrNotExist) {
-				return nil, fmt.Errorf("%s is not beside tracectl in %s: put both in one directory", program[0], filepath.Dir(executable))
+				return nil, fmt.Errorf("%s is not beside tracectl in %s: put both in one directory", program[0],
+					filepath.Dir(executable))
 			}
 			if err != nil {
 				return nil, fmt.Errorf("reading program: %w", err)
 			}
-			files = append(files, hostfile.File{Path: path.Join(dir, program[0]), Data: data, Mode: 0o755, For: forShim, Base: true})
+			files = append(files, hostfile.File{
+				Path: path.Join(dir, program[0]), Data: data, Mode: 0o755, For: forShim, Base: true,
+			})
 		}
 	}
 	files = append(files, hostfile.File{Path: config.DefaultPath, Data: settings, Mode: 0o644, For: forShim, Base: true})

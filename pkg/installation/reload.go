@@ -186,14 +186,16 @@ func (h Host) works(ctx context.Context, e engine.Engine, stale func() bool) err
 
 // takeBack restores everything after the last of the engines told failed. It makes all of them load their previous
 // configuration, and notes the attempt so that it is not repeated. The returned error says all of that.
-func (h Host) takeBack(ctx context.Context, p plan, err error, told []*Engine, loaded Loaded, store *hostfile.Store, report *Report) error {
+func (h Host) takeBack(ctx context.Context, p plan, err error, told []*Engine, loaded Loaded, store *hostfile.Store,
+	report *Report) error {
 	since := time.Now()
 	var problems []error
 	for _, e := range told {
 		h.forgetDefault(ctx, p, e, store)
 	}
 	problems = append(problems, store.Rollback())
-	if failed := told[len(told)-1]; !slices.ContainsFunc(report.Changes, func(c hostfile.Change) bool { return c.For == failed.String() }) {
+	if failed := told[len(told)-1]; !slices.ContainsFunc(report.Changes,
+		func(c hostfile.Change) bool { return c.For == failed.String() }) {
 		store.Mark(restoredMark+failed.String(), since)
 		_, problem := store.Restore(forEngine(failed.Engine), false) // an earlier installation wrote them
 		problems = append(problems, problem)
@@ -259,7 +261,9 @@ func (h Host) recover(ctx context.Context, e *Engine, command string, since time
 		problem = e.Recover(tell, h.engine())
 	}
 	err := h.works(ctx, e.Engine, func() bool {
-		return h.stale(ctx, e.Engine, since, []string{e.Shim}, func(use engine.Use) bool { return h.usesShim(e) || !use.Default })
+		return h.stale(ctx, e.Engine, since, []string{e.Shim}, func(use engine.Use) bool {
+			return h.usesShim(e) || !use.Default
+		})
 	})
 	if err == nil {
 		return nil // even if the command failed
@@ -281,7 +285,8 @@ func (h Host) offers(ctx context.Context, e engine.Engine, shims []string) bool 
 }
 
 // forgetRuntime makes such an engine forget our runtime, with a temporary configuration.
-func (h Host) forgetRuntime(ctx context.Context, e engine.Engine, store *hostfile.Store, shims []string, command string) error {
+func (h Host) forgetRuntime(ctx context.Context, e engine.Engine, store *hostfile.Store, shims []string,
+	command string) error {
 	now, err := h.readFile(e.Config)
 	if err != nil {
 		return err

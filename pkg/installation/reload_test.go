@@ -48,7 +48,8 @@ func testRejected(t *testing.T) {
 	m := refusing(t)
 	before := m.tree()
 	restart := []string{"/usr/bin/systemctl daemon-reload", "/usr/bin/systemctl restart containerd.service"}
-	again := []string{"systemctl daemon-reload", "/usr/bin/systemctl daemon-reload", "/usr/bin/systemctl reset-failed containerd.service", "/usr/bin/systemctl restart containerd.service", "unload"}
+	again := []string{"systemctl daemon-reload", "/usr/bin/systemctl daemon-reload",
+		"/usr/bin/systemctl reset-failed containerd.service", "/usr/bin/systemctl restart containerd.service", "unload"}
 	try := []string{"load", "systemctl daemon-reload", "systemctl start runc-trace.service"}
 	whole := append(append(append([]string{}, try...), restart...), again...)
 	attempt := func(r Request, commands []string) string {
@@ -94,7 +95,9 @@ func testRejected(t *testing.T) {
 	attempt(r, nil)
 	attempt(request(t, "two", Request{Default: true, Restart: true}), whole)
 	attempt(r, whole) // only the last attempt is remembered
-	treetest.Write(t, m.root, map[string]string{"etc/containerd/config.toml": engines[engine.Containerd]["etc/containerd/config.toml"] + "\n# edited\n"})
+	treetest.Write(t, m.root, map[string]string{
+		"etc/containerd/config.toml": engines[engine.Containerd]["etc/containerd/config.toml"] + "\n# edited\n",
+	})
 	before = m.tree()
 	attempt(r, whole)
 	attempt(r, nil)
@@ -162,15 +165,17 @@ func testRestartCommand(t *testing.T) {
 	m.uninstall(Removal{Restart: true, RestartCommand: command})
 	m.same("install and uninstall", before)
 	for _, ran := range [][]string{installed, m.ran()} {
-		if text := strings.Join(ran, "\n"); !strings.Contains(text, "sh -c sv restart $1 sh containerd") || strings.Contains(text, "systemctl restart") {
+		if text := strings.Join(ran, "\n"); !strings.Contains(text, "sh -c sv restart $1 sh containerd") ||
+			strings.Contains(text, "systemctl restart") {
 			t.Errorf("commands:\n%s", text)
 		}
 	}
 
 	// One command fails, and one does nothing.
 	for command, words := range map[string][]string{
-		"sv restart":  {`running the restart command "sv restart": exit status 1: no such service`},
-		"true":        {"containerd does not work with its new configuration", errOld.Error(), "restoring everything failed, too", "containerd: timed out"},
+		"sv restart": {`running the restart command "sv restart": exit status 1: no such service`},
+		"true": {"containerd does not work with its new configuration", errOld.Error(),
+			"restoring everything failed, too", "containerd: timed out"},
 		"sv restart.": {"unknown"},
 	} {
 		m.fails["sh -c sv restart sh"] = "no such service"
@@ -194,7 +199,8 @@ func testUnknownProgram(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	report := m.install(request(t, "one", Request{Kind: engine.Containerd, Restart: true, RestartCommand: "sv restart $1"}))
+	report := m.install(request(t, "one",
+		Request{Kind: engine.Containerd, Restart: true, RestartCommand: "sv restart $1"}))
 	if len(report.Commands) != 1 || !strings.Contains(report.Commands[0], "containerd") || report.Engines[0].Taken != "" {
 		t.Errorf("%+v", report)
 	}
@@ -231,7 +237,8 @@ func testDockerRejected(t *testing.T) {
 	if now := m.says["docker info"]; now != `runc {"runc":{"path":"runc"}}` {
 		t.Errorf("Docker has %s", now)
 	}
-	if diff := cmp.Diff(engines[engine.Docker]["etc/docker/daemon.json"], m.contents("etc/docker/daemon.json")); diff != "" {
+	if diff := cmp.Diff(engines[engine.Docker]["etc/docker/daemon.json"],
+		m.contents("etc/docker/daemon.json")); diff != "" {
 		t.Errorf("(-before +after):\n%s", diff)
 	}
 }
@@ -245,7 +252,8 @@ func testShimTried(t *testing.T) {
 	m.fails["/opt/runc-trace/bin/runc-trace --version"] = "permission denied"
 	before := m.tree()
 	_, err := m.host().Install(t.Context(), request(t, "one", Request{Default: true, Restart: true}))
-	says(t, err, "running /opt/runc-trace/bin/runc-trace --version, which calls /usr/sbin/runc", "permission denied", "everything was put back")
+	says(t, err, "running /opt/runc-trace/bin/runc-trace --version, which calls /usr/sbin/runc", "permission denied",
+		"everything was put back")
 	m.same("a failed install", before)
 	for _, command := range m.ran() {
 		if strings.Contains(command, "restart") {
@@ -292,14 +300,17 @@ func testUninstalledEngineFails(t *testing.T) {
 // TestMuteDocker has a Docker that listens only on the network and cannot be queried. It is told once of each change.
 func TestMuteDocker(t *testing.T) {
 	m := newMachine(t, engine.Docker)
-	treetest.Write(t, m.root, map[string]string{"etc/docker/daemon.json": "{\n    \"hosts\": [\"tcp://127.0.0.1:2376\"]\n}"})
+	treetest.Write(t, m.root,
+		map[string]string{"etc/docker/daemon.json": "{\n    \"hosts\": [\"tcp://127.0.0.1:2376\"]\n}"})
 	before := m.tree()
 	m.started["/usr/bin/dockerd"] = time.Now().Add(-time.Hour)
-	if report := m.install(request(t, "one", Request{})); len(report.Commands) != 1 || report.Commands[0] != "systemctl reload docker.service" {
+	if report := m.install(request(t, "one", Request{})); len(report.Commands) != 1 ||
+		report.Commands[0] != "systemctl reload docker.service" {
 		t.Errorf("left to do: %q", report.Commands)
 	}
 	m.ran()
-	if report := m.install(request(t, "one", Request{Restart: true})); report.Engines[0].Taken != "systemctl reload docker.service" {
+	if report := m.install(request(t, "one",
+		Request{Restart: true})); report.Engines[0].Taken != "systemctl reload docker.service" {
 		t.Errorf("%+v", report)
 	}
 	m.uninstall(Removal{Restart: true})

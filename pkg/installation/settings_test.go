@@ -37,25 +37,34 @@ func TestSettings(t *testing.T) {
 		some       bool   // record only containers that ask for it
 		want       string // the text, or "error: " and a part of the error
 	}{
-		{"the default file", file, []need{{docker, "/usr/sbin/runc"}, {podman, "/usr/bin/crun"}}, []string{"", "crun"}, false, config.File(chosen)},
-		{"a file that says so", config.File(chosen), []need{{podman, "/usr/bin/crun"}, {docker, "/usr/sbin/runc"}}, []string{"crun", ""}, false, config.File(chosen)},
-		{"another runtime of a name", "runtime = \"/opt/runc\" # mine\n", []need{{docker, "/usr/sbin/runc"}, {k3s, "/var/lib/rancher/k3s/data/current/bin/runc"}},
+		{"the default file", file, []need{{docker, "/usr/sbin/runc"}, {podman, "/usr/bin/crun"}}, []string{"", "crun"},
+			false, config.File(chosen)},
+		{"a file that says so", config.File(chosen), []need{{podman, "/usr/bin/crun"}, {docker, "/usr/sbin/runc"}},
+			[]string{"crun", ""}, false, config.File(chosen)},
+		{"another runtime of a name", "runtime = \"/opt/runc\" # mine\n",
+			[]need{{docker, "/usr/sbin/runc"}, {k3s, "/var/lib/rancher/k3s/data/current/bin/runc"}},
 			[]string{"runc", "runc-k3s"}, false,
 			"runtime = \"/opt/runc\" # mine\n\n[runtimes]\nrunc = \"/usr/sbin/runc\"\nrunc-k3s = \"/var/lib/rancher/k3s/data/current/bin/runc\"\n"},
-		{"tables", "log = \"/x\"\n\n# of mine\n[pool]\nrings = 7", []need{{docker, "/usr/sbin/runc"}, {podman, "/usr/bin/crun"}}, []string{"", "crun"}, false,
+		{"tables", "log = \"/x\"\n\n# of mine\n[pool]\nrings = 7",
+			[]need{{docker, "/usr/sbin/runc"}, {podman, "/usr/bin/crun"}}, []string{"", "crun"}, false,
 			"runtime = \"/usr/sbin/runc\"\nlog = \"/x\"\n\n[runtimes]\ncrun = \"/usr/bin/crun\"\n\n# of mine\n[pool]\nrings = 7\n"},
-		{"a table of runtimes", "runtime = \"/usr/sbin/runc\"\n[runtimes]\n# mine\nyouki = \"/y\"\n", []need{{podman, "/usr/bin/crun"}, {docker, "/y"}}, []string{"crun", "youki"}, false,
+		{"a table of runtimes", "runtime = \"/usr/sbin/runc\"\n[runtimes]\n# mine\nyouki = \"/y\"\n",
+			[]need{{podman, "/usr/bin/crun"}, {docker, "/y"}}, []string{"crun", "youki"}, false,
 			"runtime = \"/usr/sbin/runc\"\n[runtimes]\ncrun = \"/usr/bin/crun\"\n# mine\nyouki = \"/y\"\n"},
-		{"an inline table", "runtime = \"/usr/sbin/runc\"\nruntimes = {}\n", []need{{podman, "/usr/bin/crun"}}, []string{"crun"}, false,
+		{"an inline table", "runtime = \"/usr/sbin/runc\"\nruntimes = {}\n", []need{{podman, "/usr/bin/crun"}},
+			[]string{"crun"}, false,
 			"error: write by hand runtime = \"/usr/sbin/runc\", adopt = true, and below [runtimes] crun = \"/usr/bin/crun\""},
-		{"no TOML", "runtime", []need{{podman, "/usr/bin/crun"}}, []string{""}, false, "error: /etc/runc-trace/config.toml is invalid, correct it first: "},
+		{"no TOML", "runtime", []need{{podman, "/usr/bin/crun"}}, []string{""}, false,
+			"error: /etc/runc-trace/config.toml is invalid, correct it first: "},
 		{"nothing", "", []need{{podman, "/usr/bin/crun v2"}, {docker, "/opt/a b"}}, []string{"", "a-b"}, false,
 			"runtime = \"/usr/bin/crun v2\"\n\n[runtimes]\na-b = \"/opt/a b\"\n"},
 		{"only if asked", file, []need{{docker, "/usr/sbin/runc"}}, []string{""}, true, config.File(left)},
-		{"only if asked, again", config.File(left), []need{{docker, "/usr/sbin/runc"}}, []string{""}, true, config.File(left)},
+		{"only if asked, again", config.File(left), []need{{docker, "/usr/sbin/runc"}}, []string{""},
+			true, config.File(left)},
 		{"all, later", config.File(left), []need{{docker, "/usr/sbin/runc"}}, []string{""}, false,
 			strings.Replace(config.File(taken), "#adopt =", "adopt =", 1)},
-		{"only if asked, with nothing in the file", "runtime = \"/r\"\n[pool]\nrings = 7\n", []need{{docker, "/r"}}, []string{""}, true,
+		{"only if asked, with nothing in the file", "runtime = \"/r\"\n[pool]\nrings = 7\n",
+			[]need{{docker, "/r"}}, []string{""}, true,
 			"adopt = false\nruntime = \"/r\"\n[pool]\nrings = 7\n"},
 		{"all, with another spelling", "runtime = \"/r\"\n adopt=false\n", []need{{docker, "/r"}}, []string{""}, false,
 			"error: write by hand runtime = \"/r\", adopt = true"},
@@ -79,7 +88,8 @@ func TestSettings(t *testing.T) {
 		}
 		// A list of one is a string if a line is edited, and a list if the whole file is written.
 		want := strings.Replace(test.want, `runtime = ["/usr/sbin/runc"]`, `runtime = "/usr/sbin/runc"`, 1)
-		if diff := cmp.Diff(want, strings.Replace(string(got), `runtime = ["/usr/sbin/runc"]`, `runtime = "/usr/sbin/runc"`, 1)); diff != "" {
+		if diff := cmp.Diff(want,
+			strings.Replace(string(got), `runtime = ["/usr/sbin/runc"]`, `runtime = "/usr/sbin/runc"`, 1)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", test.name, diff)
 		}
 	}

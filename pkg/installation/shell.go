@@ -35,7 +35,8 @@ var completions = []struct{ shell, path string }{
 
 // shellFiles returns the files that put the tracectl in dir into PATH, its manual into man's path, and its completion
 // into the installed shells. It leaves other files at these paths alone, and reports them.
-func (h Host) shellFiles(dir string, completion func(shell string) ([]byte, error)) (files []hostfile.File, notes []string, err error) {
+func (h Host) shellFiles(dir string,
+	completion func(shell string) ([]byte, error)) (files []hostfile.File, notes []string, err error) {
 	add := func(f hostfile.File) {
 		f.For, f.Yields, f.Mode = forUser, true, 0o644
 		files = append(files, f)
@@ -44,11 +45,13 @@ func (h Host) shellFiles(dir string, completion func(shell string) ([]byte, erro
 		at := slices.IndexFunc(linkDirs, h.writable)
 		switch {
 		case at < 0:
-			notes = append(notes, fmt.Sprintf("tracectl is not in PATH, because %s cannot be written: run %s", strings.Join(linkDirs, " and "), program))
+			notes = append(notes, fmt.Sprintf("tracectl is not in PATH, because %s cannot be written: run %s",
+				strings.Join(linkDirs, " and "), program))
 		default:
 			add(hostfile.File{Path: path.Join(linkDirs[at], tracectlName), Link: program})
 			if h.sudoLacks(linkDirs[at]) {
-				notes = append(notes, fmt.Sprintf("sudo does not look in %s: run sudo %s, or add it to secure_path in /etc/sudoers", linkDirs[at], path.Join(linkDirs[at], tracectlName)))
+				notes = append(notes, fmt.Sprintf("sudo does not look in %s: run sudo %s, or add it to secure_path in /etc/sudoers",
+					linkDirs[at], path.Join(linkDirs[at], tracectlName)))
 			}
 		}
 	}
@@ -80,7 +83,9 @@ func (h Host) shellFiles(dir string, completion func(shell string) ([]byte, erro
 
 // has reports whether a program is in one of the usual directories.
 func (h Host) has(program string) bool {
-	return slices.ContainsFunc([]string{"/usr/bin", "/bin", "/usr/local/bin"}, func(dir string) bool { return h.exists(path.Join(dir, program)) })
+	return slices.ContainsFunc([]string{"/usr/bin", "/bin", "/usr/local/bin"}, func(dir string) bool {
+		return h.exists(path.Join(dir, program))
+	})
 }
 
 // writable reports whether a file could be created at a path: its nearest existing directory is writable.

@@ -17,18 +17,23 @@ import (
 )
 
 // shells holds the programs of a host with terminals.
-var shells = map[string]string{"usr/bin/man": program, "bin/bash": program, "usr/bin/zsh": program, "usr/bin/fish": program}
+var shells = map[string]string{"usr/bin/man": program, "bin/bash": program, "usr/bin/zsh": program,
+	"usr/bin/fish": program}
 
 // handy returns a request that also installs the manual and completion.
 func handy(t *testing.T) Request {
-	return request(t, "one", Request{Default: true, Completion: func(shell string) ([]byte, error) { return []byte("# for " + shell + "\n"), nil }})
+	return request(t, "one", Request{Default: true, Completion: func(shell string) ([]byte, error) {
+		return []byte("# for " + shell + "\n"), nil
+	}})
 }
 
 // TestShell installs the link in PATH, the manual, and the completion of the installed shells, and removes them again.
 func TestShell(t *testing.T) {
 	m := newMachine(t, engine.Podman)
 	treetest.Write(t, m.root, shells)
-	treetest.Write(t, m.root, map[string]string{"usr/local/bin/": "", "usr/local/share/man/": "", "usr/local/man": "-> share/man"})
+	treetest.Write(t, m.root, map[string]string{
+		"usr/local/bin/": "", "usr/local/share/man/": "", "usr/local/man": "-> share/man",
+	})
 	before := m.tree()
 	report := m.install(handy(t))
 	for name, want := range map[string]string{
@@ -88,7 +93,8 @@ func TestShellYields(t *testing.T) {
 	before := m.tree()
 	for range 2 {
 		report := m.install(handy(t))
-		if want := "left unchanged, because they are not runc-trace's: /usr/local/bin/tracectl, /usr/local/share/man/man8/tracectl.8, /usr/local/share/zsh/site-functions/_tracectl"; !strings.Contains(strings.Join(report.Notes, "\n"), want) {
+		if want := "left unchanged, because they are not runc-trace's: /usr/local/bin/tracectl, /usr/local/share/man/man8/tracectl.8, /usr/local/share/zsh/site-functions/_tracectl"; !strings.Contains(strings.Join(report.Notes,
+			"\n"), want) {
 			t.Errorf("notes: %q", report.Notes)
 		}
 	}
@@ -130,7 +136,9 @@ func TestShellReadOnly(t *testing.T) {
 	must(unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""))
 	m := newMachine(t, engine.Podman)
 	treetest.Write(t, m.root, shells)
-	treetest.Write(t, m.root, map[string]string{"opt/bin/": "", "etc/sudoers": "# a comment\nDefaults\tsecure_path=\"/usr/sbin:/usr/bin\"\n"})
+	treetest.Write(t, m.root, map[string]string{
+		"opt/bin/": "", "etc/sudoers": "# a comment\nDefaults\tsecure_path=\"/usr/sbin:/usr/bin\"\n",
+	})
 	readOnly := func(name string) {
 		t.Helper()
 		dir := filepath.Join(m.root, name)

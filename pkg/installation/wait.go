@@ -11,10 +11,12 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/hostfile"
 )
 
-// UninstallAll calls Uninstall once per interval until nothing is kept or ctx ends, and returns the last report. It does
-// not cancel a running step. It calls say with each report whose list of kept files differs from the last one, and with
-// the error of a failed call. If the first call fails, UninstallAll returns at once, because there is nothing to wait for.
-func (h Host) UninstallAll(ctx context.Context, r Removal, interval time.Duration, say func(Report, error)) (Report, error) {
+// UninstallAll calls Uninstall once per interval until nothing is kept or ctx ends, and returns the last report. It
+// does not cancel a running step. It calls say with each report whose list of kept files differs from the last one,
+// and with the error of a failed call. If the first call fails, UninstallAll returns at once, because there is
+// nothing to wait for.
+func (h Host) UninstallAll(ctx context.Context, r Removal, interval time.Duration,
+	say func(Report, error)) (Report, error) {
 	last, err := h.Uninstall(context.WithoutCancel(ctx), r)
 	for errors.Is(err, hostfile.ErrBusy) && pause(ctx, interval) {
 		last, err = h.Uninstall(context.WithoutCancel(ctx), r)

@@ -31,7 +31,8 @@ func testUninstallAll(t *testing.T) {
 	task := filepath.Join(m.root, "run/containerd/io.containerd.runtime.v2.task/k8s.io")
 	own := strings.Repeat("0a", 32)
 	for _, id := range []string{"web", own} {
-		treetest.Write(t, m.root, map[string]string{"run/containerd/io.containerd.runtime.v2.task/k8s.io/" + id + "/runtime": shim})
+		treetest.Write(t, m.root,
+			map[string]string{"run/containerd/io.containerd.runtime.v2.task/k8s.io/" + id + "/runtime": shim})
 	}
 	m.self = []string{"cri-containerd-" + own + ".scope", "web2"}
 	var kept [][]string
@@ -61,7 +62,8 @@ func testUninstallAll(t *testing.T) {
 	if diff := cmp.Diff(want, kept); diff != "" {
 		t.Errorf("what was kept (-want +got):\n%s", diff)
 	}
-	stop := []string{"systemctl disable --now runc-trace-agent.service", "systemctl stop runc-trace.service", "unload", "systemctl daemon-reload"}
+	stop := []string{"systemctl disable --now runc-trace-agent.service", "systemctl stop runc-trace.service", "unload",
+		"systemctl daemon-reload"}
 	if diff := cmp.Diff([][]string{{"systemctl daemon-reload"}, nil, stop}, commands); diff != "" {
 		t.Errorf("commands (-want +got):\n%s", diff)
 	}
@@ -96,7 +98,8 @@ func testUninstallAllEnds(t *testing.T) {
 	m.install(request(t, "one", Request{Default: true}))
 	m.edit("etc/containerd/config.toml", "version = 2", "version =")
 	var edited *hostfile.EditedError
-	if _, err := m.host().UninstallAll(t.Context(), Removal{}, time.Millisecond, func(Report, error) { t.Error("waits") }); !errors.As(err, &edited) {
+	if _, err := m.host().UninstallAll(t.Context(), Removal{}, time.Millisecond,
+		func(Report, error) { t.Error("waits") }); !errors.As(err, &edited) {
 		t.Error(err)
 	}
 }
