@@ -22,7 +22,8 @@ func TestNull(t *testing.T) {
 		{`{"runtimes": {"a": {"runtimeType": "io.containerd.runc.v2", "options": null}}, "default-runtime": "a"}`,
 			Request{Shim: shim, Others: map[string]string{"a": shim + "-a"}},
 			`{"runtimes": {"a": {"runtimeType": "io.containerd.runc.v2", "options": {"BinaryName": "` + shim + `-a"}},` +
-				`"runc-trace": {"runtimeType":"io.containerd.runc.v2","options":{"BinaryName":"` + shim + `"}}}, "default-runtime": "a"}`},
+				`"runc-trace": {"runtimeType":"io.containerd.runc.v2","options":{"BinaryName":"` + shim + `"}}},` +
+				`"default-runtime": "a"}`},
 	} {
 		h := tree(t, host+test.text+"\n")
 		engines, err := Detect(h)

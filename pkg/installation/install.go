@@ -294,7 +294,8 @@ func (h Host) engines(kind engine.Kind, report *Report) ([]engine.Engine, error)
 		}
 	}
 	if kind != "" && len(engines) == 0 {
-		return nil, errors.Join(fmt.Errorf("%s was not found: it has no program, unit or configuration%s", kind, reasons(unhandled)), problem)
+		missing := fmt.Errorf("%s was not found: it has no program, unit or configuration%s", kind, reasons(unhandled))
+		return nil, errors.Join(missing, problem)
 	}
 	if kind == "" && problem != nil {
 		return nil, problem
