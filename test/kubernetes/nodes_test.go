@@ -34,14 +34,16 @@ func TestCluster(t *testing.T) {
 	// The logs of a pod, and commands in it, pass through the API server and a kubelet; pods reach pods on other
 	// nodes; and all of this still works after a restart of containerd.
 	for from := range pods {
-		if got := c.kubectl("logs", "--namespace="+namespace, from); got != "started" {
-			t.Errorf("the log of %s is %q", from, got)
-		}
+		// For a moment after the restart, a kubelet cannot ask containerd.
+		c.eventually("the log of "+from+" is there", func() (string, bool) {
+			o := c.do("kubectl", "logs", "--namespace="+namespace, from)
+			return o.Stdout + o.Stderr, strings.TrimSpace(o.Stdout) == "started"
+		})
 		for to, address := range pods {
-			if got := c.kubectl("exec", "--namespace="+namespace, from, "--", "ping", "-c1", "-W10",
-				address); !strings.Contains(got, "1 packets received") {
-				t.Errorf("%s does not reach %s: %s", from, to, got)
-			}
+			c.eventually(from+" reaches "+to, func() (string, bool) {
+				o := c.do("kubectl", "exec", "--namespace="+namespace, from, "--", "ping", "-c1", "-W10", address)
+				return o.Stdout + o.Stderr, strings.Contains(o.Stdout, "1 packets received")
+			})
 		}
 	}
 	c.delete("testdata/everywhere.yaml")
