@@ -20,17 +20,18 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/installation"
 )
 
-const uninstallLong = `Undo "tracectl install": restore every file byte for byte, with its mode, owner and
-times, and remove files that install created. The programs are unloaded, which deletes
-all recordings; --dry-run prints how many. Containers keep running.
+const uninstallLong = `Undo "tracectl install": restore every file byte for byte, with its times, and
+remove files that install created. The programs are unloaded, which deletes all
+recordings; --dry-run prints how many. Containers keep running.
 
-If a file was changed after install, those changes are kept, and only install's part is
-taken out. If none of it is left, the file is left alone. If it cannot be taken out,
-nothing is changed, and the conflicting lines are printed. --discard-edits then restores
-the original file and keeps the changed one below /var/lib/runc-trace/edited.
+If a file was changed after install, those changes are kept, also of its mode and owner,
+and only install's part is taken out. If none of it is left, the file is left alone. If
+it cannot be taken out, nothing is changed, and the conflicting lines are printed.
+--discard-edits then restores the original file and keeps the changed one below
+/var/lib/runc-trace/edited.
 
-A file that cannot be written, such as an immutable one, is named, and the other files
-are restored anyway. Fix the cause, and run uninstall again.
+A file that cannot be restored, because it is immutable or its original was lost, is
+named, and the other files are restored anyway. Fix the cause, and run uninstall again.
 
 Containers that were started through runc-trace need it until they are removed: their
 engine calls it to start, enter, signal and delete them. An engine needs it until it is

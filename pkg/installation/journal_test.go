@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 
@@ -93,7 +94,8 @@ func testPlainBinDir(t *testing.T) {
 	treetest.Write(t, m.root, map[string]string{"usr/local/bin/tracectl": program + "# foreign"})
 	before := m.tree()
 	for _, dir := range []string{
-		"/opt/my bin", "/opt/100%h", `/opt/a"b`, "/opt/a'b", `/opt/a\b`, "/opt/$HOME", "/opt/a:b", "/opt/\u00e9", "/opt/a\nb", "opt",
+		"/opt/my bin", "/opt/100%h", `/opt/a"b`, "/opt/a'b", `/opt/a\b`,
+		"/opt/$HOME", "/opt/a:b", "/opt/\u00e9", "/opt/a\nb", "opt",
 	} {
 		_, err := m.host().Install(t.Context(), request(t, "one", Request{BinDir: dir}))
 		says(t, err, "directory for programs", "must ")
@@ -111,4 +113,40 @@ func testPlainBinDir(t *testing.T) {
 	}
 	m.uninstall(Removal{})
 	m.same("uninstalling", before)
+}
+
+// TestEditedCopy says that containerd does not read an edited copy of its configuration any more.
+func TestEditedCopy(t *testing.T) { synctest.Test(t, testEditedCopy) }
+
+func testEditedCopy(t *testing.T) {
+	const file = "etc/containerd/config.toml"
+	m := newMachine(t, engine.Containerd)
+	treetest.Write(t, m.root, map[string]string{
+		"usr/share/containerd/config.toml": m.contents(file),
+		"usr/lib/systemd/system/containerd.service": "[Service]\n" +
+			"ExecStart=/usr/bin/containerd --config /usr/share/containerd/config.toml\n",
+	})
+	if err := os.Remove(filepath.Join(m.root, file)); err != nil {
+		t.Fatal(err)
+	}
+	before := m.tree()
+	m.install(request(t, "one", Request{Default: true}))
+	installed := m.contents(file)
+	if report := m.uninstall(Removal{}); len(report.Notes) > 0 {
+		t.Errorf("unedited: notes: %q", report.Notes)
+	}
+	m.same("uninstalling an unedited copy", before)
+
+	m.install(request(t, "one", Request{Default: true}))
+	treetest.Write(t, m.root, map[string]string{file: installed + "[mine]\n  key = 1\n"})
+	const note = "/etc/containerd/config.toml keeps its edits, but containerd does not read it any more: " +
+		"move them, and delete it"
+	for _, dry := range []bool{true, false} {
+		if report := m.uninstall(Removal{DryRun: dry}); !slices.Equal(report.Notes, []string{note}) {
+			t.Errorf("dry run %v: notes: %q", dry, report.Notes)
+		}
+	}
+	if now := m.contents(file); !strings.Contains(now, "[mine]") || strings.Contains(now, shim) {
+		t.Errorf("the copy is now %s", now)
+	}
 }

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"path"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/runc-trace/runc-trace/pkg/engine"
@@ -80,6 +81,7 @@ func (h Host) Uninstall(ctx context.Context, r Removal) (report Report, err erro
 	if err := u.rest(ctx); err != nil {
 		return report, err
 	}
+	u.unused()
 	if edited := path.Join(hostfile.StateDir, "edited"); h.exists(edited) {
 		report.Edited = edited
 	}
@@ -266,6 +268,20 @@ func (u *uninstallation) changed(changes []hostfile.Change) {
 			u.report.Notes = append(u.report.Notes, fmt.Sprintf("%s was changed after the installation and no longer names runc-trace: it is left unchanged", c.Path))
 		case !known:
 			u.report.Changes = append(u.report.Changes, c)
+		}
+	}
+}
+
+// unused names an edited file that an engine reads only because of a drop-in of ours: a copy of a configuration that
+// cannot be edited in place.
+func (u *uninstallation) unused() {
+	for _, c := range u.report.Changes {
+		named := func(d hostfile.Change) bool {
+			return d.For == c.For && d.Action == hostfile.Remove && strings.HasSuffix(path.Dir(d.Path), ".service.d")
+		}
+		if c.Edited && c.Action == hostfile.Replace && slices.ContainsFunc(u.report.Changes, named) {
+			note := fmt.Sprintf("%s keeps its edits, but %s does not read it any more: move them, and delete it", c.Path, c.For)
+			u.report.Notes = append(u.report.Notes, note)
 		}
 	}
 }
