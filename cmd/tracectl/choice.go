@@ -21,9 +21,17 @@ func warnOfChoice(stderr io.Writer, c *labels.Choice) {
 		}
 	}
 	if c.Unknown > 0 {
-		fmt.Fprintf(stderr, "tracectl: left out %s without known labels (check the agent with \"tracectl status\")\n",
-			terminal.Count(c.Unknown, "container"))
+		fmt.Fprintf(stderr, "tracectl: left out %s without known labels (%s)\n", terminal.Count(c.Unknown, "container"),
+			labelRemedy(c.Engine))
 	}
+}
+
+// labelRemedy says how the labels of an engine's containers become known.
+func labelRemedy(engine string) string {
+	if engine == "podman" {
+		return "Podman tells none: use --annotation runc-trace.label/KEY=VALUE"
+	}
+	return "check the agent with \"tracectl status\""
 }
 
 // nothing reports that a filter matches none of the known containers. If it names a namespace, pod or container that

@@ -138,6 +138,7 @@ func TestTimes(t *testing.T) {
 		"-T -t relative":             timestamp.Relative,
 		"--no-follow":                timestamp.Wall,
 		"--since 1d":                 timestamp.Wall,
+		"--since 0001-01-01":         timestamp.Wall,
 		"--no-follow -t none":        timestamp.None,
 		"--no-follow --time=false":   timestamp.None,
 		"--since 1d -t relative":     timestamp.Relative,

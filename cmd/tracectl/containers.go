@@ -14,6 +14,7 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/bpf"
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 	"github.com/runc-trace/runc-trace/pkg/labels"
+	"github.com/runc-trace/runc-trace/pkg/terminal"
 )
 
 func newContainers(s *settings) *cobra.Command {
@@ -82,11 +83,7 @@ func listContainers(stdout, stderr io.Writer, s *settings, names []string, filte
 	switch {
 	case len(list) > 0:
 	case ended > 0:
-		have := "have"
-		if ended == 1 {
-			have = "has"
-		}
-		fmt.Fprintf(stderr, "tracectl: no running container matches; --all lists %d that %s ended\n", ended, have)
+		fmt.Fprintf(stderr, "tracectl: no running container matches; --all lists %s\n", terminal.Count(ended, "ended container"))
 	default:
 		if err := nothing(stderr, filter, known, output); err != nil {
 			return err

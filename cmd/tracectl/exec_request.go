@@ -62,7 +62,7 @@ func (r *execRequest) shown(c *cobra.Command) execlog.Columns {
 }
 
 // past reports whether past execs are requested.
-func (r *execRequest) past() bool { return r.noFollow || !r.since.at.IsZero() }
+func (r *execRequest) past() bool { return r.noFollow || r.since.set() }
 
 // untilSignal returns a context that SIGINT or SIGTERM cancels. A second signal kills the process.
 func untilSignal(c *cobra.Command) (context.Context, context.CancelFunc) {

@@ -159,8 +159,9 @@ func (l loading) run(stdout io.Writer, s *settings, output string) error {
 	if adopted > 0 {
 		hints += fmt.Sprintf("running containers adopted: %d\n", adopted)
 	}
-	_, err = fmt.Fprintf(stdout, "%s below %s: %d recordings of %v, %d identities, an exec log of %v; %s of memory\n%s",
-		word, dir, l.pool.Rings, l.pool.RingSize, l.pool.Identities, l.pool.ExecLogSize, mebibytes(memory), hints)
+	recordings := terminal.Count(l.pool.Rings, "recording")
+	_, err = fmt.Fprintf(stdout, "%s below %s: %s of %v, %d identities, an exec log of %v; %s of memory\n%s",
+		word, dir, recordings, l.pool.RingSize, l.pool.Identities, l.pool.ExecLogSize, mebibytes(memory), hints)
 	return err
 }
 

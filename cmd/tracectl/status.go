@@ -18,6 +18,7 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/execlog"
 	"github.com/runc-trace/runc-trace/pkg/labels"
 	"github.com/runc-trace/runc-trace/pkg/status"
+	"github.com/runc-trace/runc-trace/pkg/terminal"
 	"github.com/runc-trace/runc-trace/pkg/unregistered"
 )
 
@@ -149,11 +150,12 @@ func (s *statusJSON) print(w io.Writer, clock clock) error {
 		fmt.Fprintf(w, "damaged      %v\n", bpf.Damage(d))
 	}
 	fmt.Fprintf(w, "memory       %s\n", mebibytes(s.Memory))
-	fmt.Fprintf(w, "containers   %d running, %d created, %d exited, %d ended; room for %d names\n", c.Running, c.Created,
-		c.Exited, c.Ended, o.Identities)
-	fmt.Fprintf(w, "recordings   %d live, %d ended, %d free; %v each; %d system calls\n", r.Live, r.Ended, r.Free,
-		o.RingSize, r.Syscalls)
-	fmt.Fprintf(w, "exec log     %.0f%% of %v used, %s; %d execs\n", used, o.ExecLogSize, back, s.ExecLog.Execs)
+	fmt.Fprintf(w, "containers   %d running, %d created, %d exited, %d ended; room for %s\n", c.Running, c.Created,
+		c.Exited, c.Ended, terminal.Count(o.Identities, "name"))
+	fmt.Fprintf(w, "recordings   %d live, %d ended, %d free; %v each; %s\n", r.Live, r.Ended, r.Free,
+		o.RingSize, terminal.Count(r.Syscalls, "system call"))
+	fmt.Fprintf(w, "exec log     %.0f%% of %v used, %s; %s\n", used, o.ExecLogSize, back,
+		terminal.Count(s.ExecLog.Execs, "exec"))
 	fmt.Fprintf(w, "agent        %s\n", s.agent(clock))
 	fmt.Fprintf(w, "\ndropped\n")
 	for _, r := range status.Reasons {

@@ -152,6 +152,9 @@ func noSubcommand(c *cobra.Command, args []string) error {
 // similarCommand returns the name of a command below c with a similar name, or else the full name of one below another
 // command.
 func similarCommand(c *cobra.Command, name string) string {
+	if strings.TrimSpace(name) == "" {
+		return ""
+	}
 	if near := near(c, name); near != nil {
 		return near.Name()
 	}

@@ -38,6 +38,12 @@ func TestUsage(t *testing.T) {
 		{[]string{"exec", "-f"}, `unknown flag "-f" (see tracectl exec --help)`},
 		{[]string{"exec", "--=x"}, `unknown flag --=x (see tracectl exec --help)`},
 		{[]string{"exec", "--since"}, `--since needs a value (see tracectl exec --help)`},
+		{[]string{""}, `unknown command "" (see tracectl --help)`},
+		{[]string{"cluster", " "}, `unknown command " " (see tracectl cluster --help)`},
+		{[]string{"exec", "-l", "app in web"}, `--label "app in web": the values after "in" need parentheses; ` +
+			`write it as in "app=web,tier!=db,env in (dev,test),!canary" (see tracectl exec --help)`},
+		{[]string{"exec", "-l", "a=b,,c"}, `--label "a=b,,c": requirement 2, "": it is empty; ` +
+			`write it as in "app=web,tier!=db,env in (dev,test),!canary" (see tracectl exec --help)`},
 		{[]string{"exec", "-l"}, `--label needs a value (see tracectl exec --help)`},
 		{[]string{"exec", "-o", "yaml"}, `--output "yaml": must be one of text, wide, json (see tracectl exec --help)`},
 		{[]string{"exec", "--since", "0s"}, `--since "0s": must be a time ago such as 10m, 2h30m or 1d, or a date such as "2026-01-31 15:04" (see tracectl exec --help)`},

@@ -45,12 +45,16 @@ func (s *since) Set(text string) (err error) {
 	return err
 }
 
-// ago returns the time since then, 0 if unset.
+// set reports whether a time was given. It may be the zero time.Time.
+func (s *since) set() bool { return s.text != "" }
+
+// ago returns the time since then, 100 years at most, so that sums do not overflow; 0 if unset.
 func (s *since) ago() time.Duration {
-	if s.at.IsZero() {
+	const most = 100 * 365 * 24 * time.Hour
+	if !s.set() {
 		return 0
 	}
-	return max(time.Since(s.at), 1)
+	return min(max(time.Since(s.at), 1), most)
 }
 
 // natural is a flag that accepts a non-negative integer.

@@ -7,7 +7,8 @@ type Choice struct {
 	Filter *Filter
 
 	Truncated []*Container // selected, but not all their labels are known and a missing one could decide otherwise
-	Unknown   int          // left out because their labels, or Docker's names, are not known
+	Unknown   int          // number left out because their labels, or Docker's names, are not known
+	Engine    string       // of one of the Unknown ones, if possible not Podman
 }
 
 // Wants reports whether a container belongs in the list. Nil stands for a container that is no longer known.
@@ -19,7 +20,9 @@ func (c *Choice) Wants(container *Container) bool {
 		c.Truncated = append(c.Truncated, container)
 		return true
 	case Unknown:
-		c.Unknown++
+		if c.Unknown++; c.Engine == "" || c.Engine == "podman" {
+			c.Engine = container.Engine
+		}
 	}
 	return false
 }

@@ -185,8 +185,9 @@ func (f *Filter) AsksForID() bool {
 // Unmet returns the error for a namespace, pod or container that is requested without a pattern, if none of the known
 // containers is in it; nil if one is.
 func (f *Filter) Unmet(known []*Container) error {
-	literal := Filter{Namespace: f.Namespace.literal(), Pod: f.Pod.literal(),
-		Container: f.Container.literal(), exact: f.exact}
+	literal := Filter{
+		Namespace: f.Namespace.literal(), Pod: f.Pod.literal(), Container: f.Container.literal(), exact: f.exact,
+	}
 	missing := literal.Missing()
 	if missing == nil || slices.ContainsFunc(known, func(c *Container) bool { return literal.JudgeNames(c) != No }) {
 		return nil
@@ -194,7 +195,7 @@ func (f *Filter) Unmet(known []*Container) error {
 	return missing
 }
 
-// Missing returns the error for the namespace, pod and container that are requested without patterns, as nothing
+// Missing returns the error for the namespace, pod and container that are requested without patterns, if nothing
 // matches them; nil if there are only patterns.
 func (f *Filter) Missing() error {
 	e := &NameError{What: "container"}

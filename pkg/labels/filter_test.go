@@ -3,6 +3,8 @@
 package labels
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 )
 
@@ -45,11 +47,36 @@ func TestSelector(t *testing.T) {
 	}
 }
 
+// TestSelectorMistakes checks that an error says what is wrong, and where.
 func TestSelectorMistakes(t *testing.T) {
-	for _, text := range []string{"app=web tier=front", "app in web", "app in (", "=web", "a=b,,", "app>x",
-		"-app", "a/b/c=d", "!a=b"} {
-		if s, err := ParseSelector(text); err == nil {
+	for text, want := range map[string]string{
+		"app=web tier=front":     "a comma is missing",
+		"app web":                "it needs an operator (=, !=, in, notin, <, >) after the key, or a comma",
+		"app in web":             `the values after "in" need parentheses`,
+		"app in (":               `the values after "in" need parentheses`,
+		"app notin x,y":          `requirement 1, "app notin x": the values after "notin" need parentheses`,
+		"app in (a b)":           "a comma is missing",
+		"=web":                   "the key is missing",
+		"a=b,,":                  `requirement 2, "": it is empty`,
+		"a=b,":                   `requirement 2, "": it is empty`,
+		"a=b, ,c=d":              `requirement 2, "": it is empty`,
+		"app>x":                  `"x" is not a whole number`,
+		"-app":                   `"-app" is not a label key`,
+		"a/b/c=d":                `"a/b/c" is not a label key`,
+		"!a=b":                   `only a key can follow the "!" at the beginning`,
+		"app=web,tier=-x,x in a": `requirement 2, "tier=-x": "-x" is not the value of a label`,
+		"app in (a,-b)":          `"-b" is not the value of a label`,
+		"a=\x1b[2J":              `"\x1b[2J" is not the value of a label`,
+		"a=(b)":                  `"(b)" is not the value of a label`,
+	} {
+		s, err := ParseSelector(text)
+		if err == nil {
 			t.Errorf("ParseSelector(%q) = %q, want an error", text, s)
+			continue
+		}
+		want = fmt.Sprintf("label selector %q: %s; write it as in ", text, want)
+		if !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("ParseSelector(%q):\n%v, want\n%s", text, err, want)
 		}
 	}
 }

@@ -33,7 +33,7 @@ func ParseSelector(text string) (Selector, error) {
 func (s *Selector) Set(text string) error {
 	parsed, err := labels.Parse(text)
 	if err != nil {
-		return fmt.Errorf(`%w; write it as in "app=web,tier!=db,env in (dev,test),!canary"`, err)
+		return fmt.Errorf(`%w; write it as in "app=web,tier!=db,env in (dev,test),!canary"`, mistake(text))
 	}
 	s.requirements = parsed
 	return nil

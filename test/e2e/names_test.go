@@ -121,9 +121,9 @@ func TestNames(t *testing.T) {
 
 	// Ended containers are not unknown.
 	for _, name := range []string{id, "app"} {
-		want := "tracectl: no running container matches; --all lists 1 that has ended\n"
-		if o := x.run(tracectlPath, "containers", "--container", name); o.code != 0 ||
-			strings.Contains(o.stdout, "app") || o.stderr != want {
+		want := "tracectl: no running container matches; --all lists 1 ended container\n"
+		o := x.run(tracectlPath, "containers", "--container", name)
+		if o.code != 0 || strings.Contains(o.stdout, "app") || o.stderr != want {
 			t.Errorf("containers --container %s: %+v", name, o)
 		}
 	}
