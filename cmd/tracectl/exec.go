@@ -10,8 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"slices"
 	"time"
 
@@ -19,7 +17,6 @@ import (
 
 	"github.com/runc-trace/runc-trace/pkg/boottime"
 	"github.com/runc-trace/runc-trace/pkg/bpf"
-	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 	"github.com/runc-trace/runc-trace/pkg/execlog"
 	"github.com/runc-trace/runc-trace/pkg/labels"
 	"github.com/runc-trace/runc-trace/pkg/terminal"
@@ -132,7 +129,10 @@ func printExecs(ctx context.Context, s *settings, names []string, request *execR
 		return err
 	}
 	if !request.noFollow {
-		alive := watch(i)
+		alive, problem := watch(i)
+		if problem != nil {
+			return problem
+		}
 		err = p.reader.Follow(ctx, func(b *execlog.Batch) error {
 			if err := p.print(b); err != nil {
 				return err
@@ -157,8 +157,8 @@ func printExecs(ctx context.Context, s *settings, names []string, request *execR
 			terminal.Count(n, "exec"))
 	}
 	if n := p.selection.LeftOut; n > 0 {
-		fmt.Fprintf(stderr, "tracectl: left out %s of containers without known labels (check the agent with \"tracectl status\")\n",
-			terminal.Count(n, "exec"))
+		fmt.Fprintf(stderr, "tracectl: left out %s of containers without known labels (%s)\n", terminal.Count(n, "exec"),
+			p.remedy)
 	}
 	return nil
 }
@@ -184,26 +184,17 @@ func chooseExecs(stderr io.Writer, known []*labels.Container, names []string, r 
 // labelPoll is the interval of looking for labels that have not arrived.
 const labelPoll = 50 * time.Millisecond
 
-// watch returns a function that returns an error if the opened maps are no longer loaded. It checks at most once a
-// second. Unloaded maps stay readable, but get no new records.
-func watch(i *bpf.Instance) func() error {
-	path := filepath.Join(i.Dir, abi.PinABI)
-	opened, err := os.Stat(path)
+// watch returns a function that does what Instance.Follow does, at most once a second.
+func watch(i *bpf.Instance) (func() error, error) {
+	follow, err := i.Follow()
 	next := time.Now()
 	return func() error {
-		if err == nil && time.Now().Before(next) {
+		if time.Now().Before(next) {
 			return nil
 		}
 		next = time.Now().Add(time.Second)
-		var now os.FileInfo
-		if err == nil {
-			now, err = os.Stat(path)
-		}
-		if err != nil || !os.SameFile(opened, now) {
-			return fmt.Errorf("pin directory %s: %w any more", i.Dir, bpf.ErrNotLoaded)
-		}
-		return nil
-	}
+		return follow()
+	}, err
 }
 
 // heartbeatJSON says that all events that were logged up to some time before have been printed. Names are stable.
@@ -227,7 +218,7 @@ type execPrinter struct {
 	first bool // no container was known yet, so the first one decides which columns name containers
 	line  []byte
 
-	unknown bool // the user was told that execs are omitted because labels are unknown
+	remedy string // told to the user for execs left out because labels are unknown; empty: none were
 }
 
 // begin prints the header. It tells the user that no later exec will be missed.
@@ -332,11 +323,11 @@ func (p *execPrinter) warn(c *labels.Container, doubt execlog.Doubt) {
 	case execlog.LabelsTruncated:
 		text = "some labels of %s are unknown and could match; showing its execs anyway"
 	case execlog.LabelsUnknown:
-		if p.unknown {
+		if p.remedy != "" {
 			return
 		}
-		p.unknown = true
-		text = "no labels for %s: leaving out its execs, and those of similar containers (check the agent with \"tracectl status\")"
+		p.remedy = labelRemedy(c.Engine)
+		text = "no labels for %s: leaving out its execs, and those of similar containers (" + p.remedy + ")"
 	}
 	fmt.Fprintf(p.stderr, "tracectl: "+text+"\n", terminal.String(c.FullName()))
 }

@@ -44,19 +44,10 @@ type loaded struct {
 // open opens the programs and maps pinned below dir.
 func open(dir string) (*loaded, error) {
 	lockPath := filepath.Join(dir, abi.PinUnfinishedCalls)
-	// The pins that tell whether everything is still the same. A repair may replace only the map of labels.
-	paths := [...]string{filepath.Join(dir, abi.PinABI), filepath.Join(dir, abi.PinLabels), lockPath}
-	// Looked at before opening: what is opened later is the same or newer.
-	var seen [len(paths)]os.FileInfo
-	for n, path := range paths {
-		info, err := os.Stat(path)
-		if errors.Is(err, os.ErrNotExist) {
-			return nil, fmt.Errorf("pin directory %s: %w", dir, bpf.ErrNotLoaded)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("opening the pinned maps: %w", err)
-		}
-		seen[n] = info
+	// A repair may make the map of labels anew alone.
+	pins, err := bpf.NewWatch(dir, abi.PinABI, abi.PinLabels, abi.PinUnfinishedCalls)
+	if err != nil {
+		return nil, err
 	}
 	census, err := bpf.OpenUnmapped(dir)
 	if err != nil {
@@ -86,15 +77,7 @@ func open(dir string) (*loaded, error) {
 			}
 			return true, nil
 		},
-		stale: func() bool {
-			for n, path := range paths {
-				now, err := os.Stat(path)
-				if err != nil || !os.SameFile(seen[n], now) {
-					return true
-				}
-			}
-			return false
-		},
+		stale: pins.Changed,
 		close: func() error { return errors.Join(file.Close(), store.Close(), census.Close()) },
 	}, nil
 }

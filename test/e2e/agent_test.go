@@ -365,3 +365,20 @@ func TestAgentFollowsRepair(t *testing.T) {
 	x.tracectl("load", "--no-adopt", "--recordings=16", "--identities=64", "--exec-log-size=1MiB")
 	eventually(t, "the agent is seen after the repair", seen)
 }
+
+// TestExecFollowsRepair checks that a reader that follows reads the map of labels that a repair made.
+func TestExecFollowsRepair(t *testing.T) {
+	x := load(t)
+	reader := x.follow("--label=app=web")
+	if err := os.Remove(filepath.Join(x.pins, "labels")); err != nil {
+		t.Fatal(err)
+	}
+	x.tracectl("load", "--no-adopt", "--recordings=16", "--identities=64", "--exec-log-size=1MiB")
+	x.tell(bpf.SourceKubernetes, "uid-of-web", bpf.Labels{Set: map[string]string{"app": "web"}})
+	runs := 0
+	eventually(t, "an exec is shown by a label that was told after the repair", func() bool {
+		runs++
+		x.runContainer(bundle{id: fmt.Sprint("run", runs), annotations: pod("web", nil), args: []string{"/bin/true"}})
+		return strings.Contains(reader.stdout(), "/bin/true")
+	})
+}
