@@ -19,9 +19,9 @@ import (
 
 	"github.com/runc-trace/runc-trace/pkg/bpf"
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
+	"github.com/runc-trace/runc-trace/pkg/enginefiles"
 	"github.com/runc-trace/runc-trace/pkg/identity"
 	"github.com/runc-trace/runc-trace/pkg/spec"
-	"github.com/runc-trace/runc-trace/pkg/told"
 	"github.com/runc-trace/runc-trace/pkg/unified"
 )
 
@@ -66,9 +66,9 @@ func (h Host) Run(ctx context.Context, pinDir string, rules identity.Rules) (Rep
 	candidates := make([]candidate, len(found))
 	for i, c := range found {
 		who := identity.Parse(c.id, c.annotations, c.bundle, rules)
-		spec.TellPod(&who, filepath.Join(h.Root, c.bundle), rules)
-		told.Docker(&who, filepath.Join(h.Root, c.rootfs), rules)
-		told.Podman(&who, filepath.Join(h.Root, c.bundle), rules)
+		spec.AddPodLabels(&who, filepath.Join(h.Root, c.bundle), rules)
+		enginefiles.AddDocker(&who, filepath.Join(h.Root, c.rootfs), rules)
+		enginefiles.AddPodman(&who, h.Root, filepath.Join(h.Root, c.bundle), rules)
 		if c.cut {
 			who.Flags |= abi.WhoLabelsTruncated
 		}
@@ -145,7 +145,7 @@ func (c *candidate) adopt(a *bpf.Adopter, hierarchy string, rules identity.Rules
 	}
 	defer p.close()
 	c.who.MountNamespace = p.mountNamespace()
-	told.Conmon(&c.who, p.stat.parent, rules)
+	enginefiles.AddConmon(&c.who, p.stat.parent, rules)
 	init := bpf.Init{Started: p.started()}
 	if c.started() {
 		init.Process = p.dir

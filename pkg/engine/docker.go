@@ -11,6 +11,8 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"github.com/runc-trace/runc-trace/pkg/enginefiles"
 )
 
 // docker is the driver of dockerd.
@@ -291,12 +293,15 @@ func (docker) dependents(h Host, e Engine, shims []string) ([]Container, error) 
 
 // dockerName returns Docker's name of a container, given its directory, "" if that cannot be read.
 func dockerName(h Host, dir string) string {
-	var c struct{ Name string }
 	text, err := h.read(path.Join(dir, "config.v2.json"))
-	if err != nil || json.Unmarshal(text, &c) != nil {
+	if err != nil {
 		return ""
 	}
-	return strings.TrimPrefix(c.Name, "/")
+	c, err := enginefiles.ParseDocker(text)
+	if err != nil {
+		return ""
+	}
+	return c.Name
 }
 
 // hostConfig is Docker's record of how a container was made.

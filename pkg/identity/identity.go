@@ -90,9 +90,9 @@ func Parse(id string, annotations map[string]string, bundle string, rules Rules)
 	return who
 }
 
-// Tell adds data that the engine keeps outside of the container's spec to its identity. A name or an image that is
-// already known is kept.
-func Tell(who *abi.Who, name, image string, labels map[string]string, rules Rules) {
+// AddMetadata adds data that the engine keeps outside of the container's spec to its identity. A name or an image that
+// is already known is kept.
+func AddMetadata(who *abi.Who, name, image string, labels map[string]string, rules Rules) {
 	if who.Container[0] == 0 {
 		Put(who.Container[:], name)
 	}
@@ -107,9 +107,9 @@ func Tell(who *abi.Who, name, image string, labels map[string]string, rules Rule
 	SetLabels(who, all, rules.Keep)
 }
 
-// TellPod adds the pod's labels to the identity of a CRI-O container. annotations are those of the sandbox's spec,
-// which CRI-O writes even if it never starts the sandbox. If they hold no labels, TellPod does nothing.
-func TellPod(who *abi.Who, annotations map[string]string, rules Rules) {
+// AddPodLabels adds the pod's labels to the identity of a CRI-O container. annotations are those of the sandbox's spec,
+// which CRI-O writes even if it never starts the sandbox. If they hold no labels, AddPodLabels does nothing.
+func AddPodLabels(who *abi.Who, annotations map[string]string, rules Rules) {
 	if !crio.handsOn(annotations) {
 		return
 	}

@@ -408,7 +408,7 @@ func TestSetLabels(t *testing.T) {
 func TestTell(t *testing.T) {
 	rules := Rules{Keep: []string{"team"}}
 	w := Parse("id", map[string]string{"runc-trace.label/app": "web"}, task+"moby/id", rules)
-	Tell(&w, "web-1", "nginx", map[string]string{"a": strings.Repeat("x", 4060), "team": "ops"}, rules)
+	AddMetadata(&w, "web-1", "nginx", map[string]string{"a": strings.Repeat("x", 4060), "team": "ops"}, rules)
 	want := who{
 		Flags: abi.WhoRecord | abi.WhoLabelsTruncated, Engine: "docker", ID: "id", Container: "web-1", Image: "nginx",
 		Labels: map[string]string{}, Told: map[string]string{"a": strings.Repeat("x", 4060), "team": "ops"},
@@ -418,7 +418,7 @@ func TestTell(t *testing.T) {
 	}
 
 	w = Parse("id", map[string]string{"io.container.manager": "libpod", "io.kubernetes.container.name": "main"}, "", rules)
-	Tell(&w, "web-1", "", nil, rules)
+	AddMetadata(&w, "web-1", "", nil, rules)
 	want = who{Flags: abi.WhoRecord, Engine: "podman", ID: "id", Container: "main", Labels: map[string]string{}}
 	if diff := cmp.Diff(want, read(w)); diff != "" {
 		t.Errorf("Podman (-want +got):\n%s", diff)
@@ -426,12 +426,12 @@ func TestTell(t *testing.T) {
 
 	w = Parse("id", map[string]string{"io.container.manager": "cri-o", "io.kubernetes.cri-o.SandboxID": "s",
 		"io.kubernetes.cri-o.Labels": "{}"}, "", rules)
-	TellPod(&w, map[string]string{}, rules)
+	AddPodLabels(&w, map[string]string{}, rules)
 	want = who{Flags: abi.WhoRecord, Engine: "cri-o", ID: "id", SandboxID: "s", Labels: map[string]string{}}
 	if diff := cmp.Diff(want, read(w)); diff != "" {
 		t.Errorf("CRI-O, of a sandbox that tells nothing (-want +got):\n%s", diff)
 	}
-	TellPod(&w, map[string]string{"io.kubernetes.cri-o.Labels": `{"app":"web","io.kubernetes.pod.uid":"uid"}`,
+	AddPodLabels(&w, map[string]string{"io.kubernetes.cri-o.Labels": `{"app":"web","io.kubernetes.pod.uid":"uid"}`,
 		"app": "web"}, rules)
 	want.Told = map[string]string{"app": "web"}
 	if diff := cmp.Diff(want, read(w)); diff != "" {

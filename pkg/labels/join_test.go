@@ -124,7 +124,7 @@ func TestJoinOthers(t *testing.T) {
 	identity.Put(docker.Who.Engine[:], "docker")
 	identity.SetLabels(&docker.Who, identity.Labels{Owner: set{"own": "1", "a": "own"}}, nil)
 	identity.Put(read.Who.Engine[:], "docker")
-	identity.Tell(&read.Who, "read", "nginx", set{"a": "read"}, identity.Rules{})
+	identity.AddMetadata(&read.Who, "read", "nginx", set{"a": "read"}, identity.Rules{})
 	identity.Put(podman.Who.Engine[:], "podman")
 	identity.SetLabels(&podman.Who, identity.Labels{Owner: set{"own": "1"}}, nil)
 	annotated := slot(2, "a", "", abi.WhoRecord, nil)

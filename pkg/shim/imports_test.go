@@ -22,12 +22,12 @@ func TestImports(t *testing.T) {
 		github.com/runc-trace/runc-trace/pkg/boottime
 		github.com/runc-trace/runc-trace/pkg/bpf/abi
 		github.com/runc-trace/runc-trace/pkg/config
+		github.com/runc-trace/runc-trace/pkg/enginefiles
 		github.com/runc-trace/runc-trace/pkg/identity
 		github.com/runc-trace/runc-trace/pkg/pinned
 		github.com/runc-trace/runc-trace/pkg/regular
 		github.com/runc-trace/runc-trace/pkg/shim
 		github.com/runc-trace/runc-trace/pkg/spec
-		github.com/runc-trace/runc-trace/pkg/told
 		github.com/runc-trace/runc-trace/pkg/unified
 		github.com/runc-trace/runc-trace/pkg/unregistered
 		github.com/sirupsen/logrus

@@ -13,11 +13,11 @@ import (
 
 	"github.com/runc-trace/runc-trace/pkg/boottime"
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
+	"github.com/runc-trace/runc-trace/pkg/enginefiles"
 	"github.com/runc-trace/runc-trace/pkg/identity"
 	"github.com/runc-trace/runc-trace/pkg/pinned"
 	"github.com/runc-trace/runc-trace/pkg/regular"
 	"github.com/runc-trace/runc-trace/pkg/spec"
-	"github.com/runc-trace/runc-trace/pkg/told"
 	"github.com/runc-trace/runc-trace/pkg/unregistered"
 )
 
@@ -57,10 +57,10 @@ func register(op Operation, dialect Dialect, pinDir string, rules identity.Rules
 	end := cgroup.End()
 	entry.PathLength = uint32(copy(entry.Path[:], end))
 	entry.Who = identity.Parse(op.Container, s.Annotations, op.Bundle, rules)
-	spec.TellPod(&entry.Who, op.Bundle, rules)
-	told.Docker(&entry.Who, s.Root.Path, rules)
-	told.Conmon(&entry.Who, syscall.Getppid(), rules)
-	told.Podman(&entry.Who, op.Bundle, rules)
+	spec.AddPodLabels(&entry.Who, op.Bundle, rules)
+	enginefiles.AddDocker(&entry.Who, s.Root.Path, rules)
+	enginefiles.AddConmon(&entry.Who, syscall.Getppid(), rules)
+	enginefiles.AddPodman(&entry.Who, "", op.Bundle, rules)
 	if s.Cut {
 		entry.Who.Flags |= abi.WhoLabelsTruncated
 	}

@@ -15,11 +15,11 @@ import (
 // below 256 KiB. The runtime does not read this file, so a container must not start later because the file is long.
 const sandboxLimit = 1 << 20
 
-// TellPod adds the labels of its pod to a CRI-O container. bundle is the path at which the caller sees its bundle.
+// AddPodLabels adds the labels of its pod to a CRI-O container. bundle is the path at which the caller sees its bundle.
 // Only the sandbox's spec has the labels. By default, CRI-O does not have the runtime make the sandbox
 // (drop_infra_ctr in crio.conf(5)), but it writes the spec into a bundle beside the container's. The container's
 // annotations have the sandbox's ID, and CRI-O overrides it last. If anything fails, only the labels are missing.
-func TellPod(who *abi.Who, bundle string, rules identity.Rules) {
+func AddPodLabels(who *abi.Who, bundle string, rules identity.Rules) {
 	sandbox := identity.String(who.SandboxID[:])
 	if identity.String(who.Engine[:]) != "cri-o" || who.Flags&abi.WhoSandbox != 0 ||
 		!identity.IsHexID(sandbox) || !path.IsAbs(bundle) {
@@ -43,7 +43,7 @@ func TellPod(who *abi.Who, bundle string, rules identity.Rules) {
 	if err != nil {
 		return
 	}
-	identity.TellPod(who, s.Annotations, rules)
+	identity.AddPodLabels(who, s.Annotations, rules)
 	if s.Cut {
 		who.Flags |= abi.WhoLabelsTruncated
 	}

@@ -259,7 +259,7 @@ func TestSandboxOfCRIO(t *testing.T) {
 		}
 		want := identity.Parse(id, annotations, bundle, identity.Rules{})
 		if test.told {
-			identity.TellPod(&want, pod, identity.Rules{})
+			identity.AddPodLabels(&want, pod, identity.Rules{})
 			if labels := identity.LabelsOf(&want); labels.Told["tier"] != "front" {
 				t.Fatalf("labels: %+v", labels)
 			}

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package told
+package enginefiles
 
 import (
 	"bytes"
@@ -22,17 +22,18 @@ const podmanLimit = 512 << 10
 // those of `podman run --rm`. It is below root's usual directory for state.
 const volatile = "/run/containers/storage/overlay-containers/volatile-containers.json"
 
-// Podman adds the image of a Podman container, and its name if it is not known, from the lists of Podman's storage
+// AddPodman adds the image of a Podman container, and its name if it is not known, from the lists of Podman's storage
 // (containers.go of github.com/containers/storage). bundle is .../overlay-containers/ID/userdata, and a list lies
-// beside the containers. Podman does nothing for other engines.
-func Podman(who *abi.Who, bundle string, rules identity.Rules) {
+// beside the containers. root is the host's root directory, and part of bundle; empty means /. AddPodman does nothing
+// for other engines.
+func AddPodman(who *abi.Who, root, bundle string, rules identity.Rules) {
 	id := identity.String(who.ID[:])
 	directory := path.Dir(path.Clean(bundle))
 	if identity.String(who.Engine[:]) != "podman" || !path.IsAbs(bundle) ||
 		!identity.IsHexID(id) || path.Base(directory) != id {
 		return
 	}
-	for _, list := range [...]string{path.Join(path.Dir(directory), "containers.json"), volatile} {
+	for _, list := range [...]string{path.Join(path.Dir(directory), "containers.json"), root + volatile} {
 		text, err := regular.ReadDirect(list, podmanLimit)
 		if err != nil {
 			continue
@@ -50,7 +51,7 @@ func Podman(who *abi.Who, bundle string, rules identity.Rules) {
 		}
 		from := io.MultiReader(strings.NewReader("{"), bytes.NewReader(entry))
 		if json.NewDecoder(from).Decode(&kept) == nil && json.Unmarshal([]byte(kept.Metadata), &metadata) == nil {
-			identity.Tell(who, metadata.Name, metadata.Image, nil, rules)
+			identity.AddMetadata(who, metadata.Name, metadata.Image, nil, rules)
 		}
 		return
 	}

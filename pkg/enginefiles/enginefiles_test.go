@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package told
+package enginefiles
 
 import (
 	"os"
@@ -18,7 +18,7 @@ import (
 
 var id = strings.Repeat("0123456789abcdef", 4)
 
-// known holds the fields that package told can add.
+// known holds the fields that package enginefiles can add.
 type known struct {
 	Name, Image string
 	Told        map[string]string
@@ -50,6 +50,7 @@ func TestDocker(t *testing.T) {
 		{"no labels", "docker", id, data + "/vfs/dir/aa",
 			`{"ID": "ID", "Name": "/x", "Config": {"Image": "i", "Labels": null}}`, known{"x", "i", map[string]string{}}},
 		{"another engine", "containerd", id, data + "/overlay2/aa/merged", good, known{}},
+		{"below the data directory of another daemon", "docker", id, data + "/nested/overlay2/aa/merged", good, known{}},
 		{"an ID that Docker did not make", "docker", "../../etc", data + "/overlay2/aa/merged", good, known{}},
 		{"another container's", "docker", id, data + "/overlay2/aa/merged",
 			strings.Replace(good, "ID\", \"Config", "other\", \"Config", 1), known{}},
@@ -63,7 +64,7 @@ func TestDocker(t *testing.T) {
 			0o600); err != nil {
 			t.Fatal(err)
 		}
-		got := ask(test.engine, test.id, func(who *abi.Who) { Docker(who, test.rootfs, identity.Rules{}) })
+		got := ask(test.engine, test.id, func(who *abi.Who) { AddDocker(who, test.rootfs, identity.Rules{}) })
 		if diff := cmp.Diff(test.want, got); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", test.name, diff)
 		}
@@ -75,7 +76,7 @@ func TestDocker(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := ask("docker", id,
-		func(who *abi.Who) { Docker(who, data+"/overlay2/aa/merged", identity.Rules{}) }); got.Name != "" {
+		func(who *abi.Who) { AddDocker(who, data+"/overlay2/aa/merged", identity.Rules{}) }); got.Name != "" {
 		t.Errorf("a FIFO: %+v", got)
 	}
 }
@@ -108,10 +109,28 @@ func TestPodman(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(storage, "containers.json"), []byte(test.text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		got := ask(test.engine, test.id, func(who *abi.Who) { Podman(who, test.bundle, identity.Rules{}) })
+		got := ask(test.engine, test.id, func(who *abi.Who) { AddPodman(who, "", test.bundle, identity.Rules{}) })
 		if diff := cmp.Diff(test.want, got); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", test.name, diff)
 		}
+	}
+}
+
+// TestPodmanRoot reads the list of containers that do not survive a reboot below the host's root directory.
+func TestPodmanRoot(t *testing.T) {
+	root := t.TempDir()
+	if err := os.MkdirAll(filepath.Dir(root+volatile), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	text := `[{"id":"` + id + `","names":["web"],"metadata":"{\"image-name\":\"nginx\",\"name\":\"web\"}"}]`
+	if err := os.WriteFile(root+volatile, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	got := ask("podman", id, func(who *abi.Who) {
+		AddPodman(who, root, filepath.Join(root, "storage", id, "userdata"), identity.Rules{})
+	})
+	if diff := cmp.Diff(known{Name: "web", Image: "nginx"}, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
 
@@ -153,7 +172,7 @@ func TestConmon(t *testing.T) {
 	}
 	defer func() { _ = conmon.Process.Kill(); _ = conmon.Wait() }()
 	named := func(engine, id string, pid int) string {
-		return ask(engine, id, func(who *abi.Who) { Conmon(who, pid, identity.Rules{}) }).Name
+		return ask(engine, id, func(who *abi.Who) { AddConmon(who, pid, identity.Rules{}) }).Name
 	}
 	if got := named("podman", id, conmon.Process.Pid); got != "web" {
 		t.Errorf("it is named %q", got)
@@ -185,7 +204,7 @@ func BenchmarkDocker(b *testing.B) {
 	identity.Put(who.Engine[:], "docker")
 	identity.Put(who.ID[:], id)
 	for b.Loop() {
-		Docker(&who, data+"/overlay2/aa/merged", identity.Rules{})
+		AddDocker(&who, data+"/overlay2/aa/merged", identity.Rules{})
 	}
 }
 
@@ -200,7 +219,7 @@ func BenchmarkPodman(b *testing.B) {
 	identity.Put(who.Engine[:], "podman")
 	identity.Put(who.ID[:], id)
 	for b.Loop() {
-		Podman(&who, filepath.Join(storage, id, "userdata"), identity.Rules{})
+		AddPodman(&who, "", filepath.Join(storage, id, "userdata"), identity.Rules{})
 	}
 }
 
@@ -208,6 +227,6 @@ func BenchmarkConmon(b *testing.B) {
 	var who abi.Who
 	identity.Put(who.Engine[:], "podman")
 	for b.Loop() {
-		Conmon(&who, os.Getpid(), identity.Rules{})
+		AddConmon(&who, os.Getpid(), identity.Rules{})
 	}
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package told
+package enginefiles
 
 import (
 	"bytes"
@@ -15,10 +15,10 @@ import (
 // argumentsLimit is the number of bytes of conmon's arguments that are read. The ones needed come first.
 const argumentsLimit = 4 << 10
 
-// Conmon adds the name of a Podman container, which the spec does not contain. It reads the name from the arguments
+// AddConmon adds the name of a Podman container, which the spec does not contain. It reads the name from the arguments
 // of the conmon that monitors the container: conmon(8). pid is the process that may be conmon: the parent of the
-// runtime, or of the container's init. Conmon does nothing for other engines, or if the name is known.
-func Conmon(who *abi.Who, pid int, rules identity.Rules) {
+// runtime, or of the container's init. AddConmon does nothing for other engines, or if the name is known.
+func AddConmon(who *abi.Who, pid int, rules identity.Rules) {
 	if identity.String(who.Engine[:]) != "podman" || who.Container[0] != 0 || who.Flags&abi.WhoSandbox != 0 {
 		return
 	}
@@ -32,7 +32,7 @@ func Conmon(who *abi.Who, pid int, rules identity.Rules) {
 	if err != nil {
 		return
 	}
-	identity.Tell(who, conmonName(text[:n], identity.String(who.ID[:])), "", nil, rules)
+	identity.AddMetadata(who, conmonName(text[:n], identity.String(who.ID[:])), "", nil, rules)
 }
 
 // conmonName returns the name that conmon was given for the container with an ID. It returns "" if the arguments
