@@ -43,16 +43,16 @@ type criSource struct {
 
 // criEngine is an engine at one socket.
 type criEngine struct {
-	path   string
-	ledger *ledger
-	feed   *feed
-	queue  *queue
+	path     string
+	writer   *labelWriter
+	endpoint *endpoint
+	queue    *queue
 
 	mu   sync.Mutex
 	pods map[string]int64 // by UID: creation time of the newest known sandbox
 }
 
-func newCRISource(endpoints []string, l *ledger, h *health) *criSource {
+func newCRISource(endpoints []string, l *labelWriter, h *health) *criSource {
 	if len(endpoints) == 0 {
 		endpoints = criSockets
 	}
@@ -60,7 +60,8 @@ func newCRISource(endpoints []string, l *ledger, h *health) *criSource {
 	for _, endpoint := range endpoints {
 		path := strings.TrimPrefix(endpoint, "unix://")
 		s.engines = append(s.engines,
-			&criEngine{path: path, ledger: l, feed: h.feed(bpf.SourceCRI, path), queue: newQueue(), pods: map[string]int64{}})
+			&criEngine{path: path, writer: l, endpoint: h.endpoint(bpf.SourceCRI, path), queue: newQueue(),
+				pods: map[string]int64{}})
 	}
 	return s
 }
@@ -100,7 +101,7 @@ func (e *criEngine) run(ctx context.Context) {
 	var wait backoff
 	for ctx.Err() == nil {
 		if _, err := os.Stat(e.path); errors.Is(err, fs.ErrNotExist) {
-			e.feed.off("its socket does not exist")
+			e.endpoint.off("its socket does not exist")
 			sleep(ctx, pace.absent)
 			continue
 		}
@@ -108,9 +109,9 @@ func (e *criEngine) run(ctx context.Context) {
 		switch {
 		case ctx.Err() != nil:
 		case status.Code(err) == codes.Unimplemented:
-			e.feed.off("it does not serve CRI")
+			e.endpoint.off("it does not serve CRI")
 		default:
-			e.feed.down(err)
+			e.endpoint.down(err)
 		}
 		wait.wait(ctx)
 	}
@@ -134,7 +135,7 @@ func (e *criEngine) serve(ctx context.Context, answered func()) error {
 			}
 			nextList = time.Now().Add(pace.list)
 			answered()
-			e.feed.up()
+			e.endpoint.up()
 		}
 		due, wait := e.queue.due(time.Now())
 		for _, id := range due {
@@ -220,5 +221,5 @@ func (e *criEngine) put(uid string, created int64, labels map[string]string) {
 	for _, name := range kubeletLabels {
 		delete(labels, name)
 	}
-	e.ledger.put(subject{bpf.SourceCRI, uid}, bpf.Labels{Set: labels})
+	e.writer.put(subject{bpf.SourceCRI, uid}, bpf.Labels{Set: labels})
 }

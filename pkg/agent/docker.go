@@ -33,17 +33,17 @@ const inspectLimit = 4 << 20
 // dockerSource learns the names, images and labels of Docker's containers: it follows Docker's events, and requests
 // containers for which it received none.
 type dockerSource struct {
-	paths  []string
-	ledger *ledger
-	feed   *feed
-	queue  *queue
+	paths    []string
+	writer   *labelWriter
+	endpoint *endpoint
+	queue    *queue
 
 	since time.Time // time of the last event
 }
 
-func newDockerSource(socket string, l *ledger, h *health) *dockerSource {
+func newDockerSource(socket string, l *labelWriter, h *health) *dockerSource {
 	s := &dockerSource{
-		paths: dockerSockets, ledger: l, feed: h.feed(bpf.SourceDocker, ""), queue: newQueue(),
+		paths: dockerSockets, writer: l, endpoint: h.endpoint(bpf.SourceDocker, ""), queue: newQueue(),
 		since: time.Now().Add(-replay),
 	}
 	if socket != "" {
@@ -54,7 +54,7 @@ func newDockerSource(socket string, l *ledger, h *health) *dockerSource {
 
 // look asks for a container by its ID, unless an event described it.
 func (s *dockerSource) look(id string) {
-	if !s.ledger.has(subject{bpf.SourceDocker, id}) {
+	if !s.writer.has(subject{bpf.SourceDocker, id}) {
 		s.queue.add(id)
 	}
 }
@@ -65,12 +65,12 @@ func (s *dockerSource) run(ctx context.Context) {
 	for ctx.Err() == nil {
 		path, ok := s.socket()
 		if !ok {
-			s.feed.off("its socket does not exist")
+			s.endpoint.off("its socket does not exist")
 			sleep(ctx, pace.poll)
 			continue
 		}
 		if err := s.serve(ctx, path, wait.reset); ctx.Err() == nil {
-			s.feed.down(err)
+			s.endpoint.down(err)
 		}
 		wait.wait(ctx)
 	}
@@ -116,7 +116,7 @@ func (s *dockerSource) serve(ctx context.Context, path string, answered func()) 
 			}
 			nextPing = time.Now().Add(pace.list)
 			answered()
-			s.feed.up()
+			s.endpoint.up()
 		}
 		if !followed {
 			followed = true
@@ -162,17 +162,17 @@ func (s *dockerSource) ask(ctx context.Context, client *http.Client, id string) 
 	switch {
 	case errors.As(err, &unreadable):
 		// Its labels or its name exist, but cannot be read.
-		s.ledger.put(subject{bpf.SourceDocker, id}, bpf.Labels{Truncated: true})
+		s.writer.put(subject{bpf.SourceDocker, id}, bpf.Labels{Truncated: true})
 		s.queue.found(id)
 	case err != nil:
 		s.queue.missing(id, time.Now()) // unknown or too slow: others come first
 		return false
-	case code == http.StatusNotFound && s.ledger.has(subject{bpf.SourceDocker, id}): // removed after its event
+	case code == http.StatusNotFound && s.writer.has(subject{bpf.SourceDocker, id}): // removed after its event
 		s.queue.found(id)
 	case code != http.StatusOK:
 		s.queue.missing(id, time.Now())
 	default:
-		s.ledger.put(subject{bpf.SourceDocker, id}, bpf.Labels{
+		s.writer.put(subject{bpf.SourceDocker, id}, bpf.Labels{
 			Name: strings.TrimPrefix(answer.Name, "/"), Image: answer.Config.Image, Set: answer.Config.Labels,
 		})
 		s.queue.found(id)

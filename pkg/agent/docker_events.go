@@ -46,7 +46,7 @@ func (s *dockerSource) follow(ctx context.Context, client *http.Client, ended ch
 			}
 		} else if text := err.Error(); text != refused {
 			refused = text
-			s.ledger.log.WithError(err).Warn("Docker refuses to stream its events: short-lived containers may have no name")
+			s.writer.log.WithError(err).Warn("Docker refuses to stream its events: short-lived containers may have no name")
 		}
 		sleep(ctx, pace.poll)
 	}
@@ -114,7 +114,7 @@ func (s *dockerSource) hear(e *dockerEvent) {
 		s.since = at
 	}
 	of := subject{bpf.SourceDocker, id}
-	if e.Action != "rename" && s.ledger.has(of) || time.Since(at) > pace.grace && !s.queue.has(id) {
+	if e.Action != "rename" && s.writer.has(of) || time.Since(at) > pace.grace && !s.queue.has(id) {
 		return
 	}
 	labels := maps.Clone(e.Actor.Attributes)
@@ -123,6 +123,6 @@ func (s *dockerSource) hear(e *dockerEvent) {
 	if e.Action == "rename" {
 		delete(labels, "oldName")
 	}
-	s.ledger.put(of, bpf.Labels{Name: e.Actor.Attributes["name"], Image: e.Actor.Attributes["image"], Set: labels})
+	s.writer.put(of, bpf.Labels{Name: e.Actor.Attributes["name"], Image: e.Actor.Attributes["image"], Set: labels})
 	s.queue.add(id)
 }

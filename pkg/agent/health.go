@@ -31,14 +31,14 @@ type health struct {
 	problem string // why no loaded programs can be served; empty: they can
 	active  bool   // this agent is the one that serves them
 	known   bool   // problem and active were set
-	sources []*feed
+	sources []*endpoint
 }
 
-// feed is one place of a source of labels, such as a socket.
-type feed struct {
+// endpoint is one place of a source of labels, such as a socket.
+type endpoint struct {
 	health    *health
 	source    bpf.LabelSource
-	where     string // tells several feeds of one source apart
+	where     string // tells several endpoints of one source apart
 	condition condition
 	problem   string
 }
@@ -66,27 +66,27 @@ func (h *health) tracer(problem string, active bool) {
 	}
 }
 
-// forget drops all feeds: they end with the programs that they served.
+// forget drops all endpoints: they end with the programs that they served.
 func (h *health) forget() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.sources = nil
 }
 
-// feed adds a feed.
-func (h *health) feed(source bpf.LabelSource, where string) *feed {
-	f := &feed{health: h, source: source, where: where, condition: unsure}
+// endpoint adds an endpoint.
+func (h *health) endpoint(source bpf.LabelSource, where string) *endpoint {
+	f := &endpoint{health: h, source: source, where: where, condition: unsure}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.sources = append(h.sources, f)
 	return f
 }
 
-func (f *feed) up()            { f.set(up, "") }
-func (f *feed) down(err error) { f.set(down, err.Error()) }
-func (f *feed) off(why string) { f.set(off, why) }
+func (f *endpoint) up()            { f.set(up, "") }
+func (f *endpoint) down(err error) { f.set(down, err.Error()) }
+func (f *endpoint) off(why string) { f.set(off, why) }
 
-func (f *feed) set(c condition, problem string) {
+func (f *endpoint) set(c condition, problem string) {
 	f.health.mu.Lock()
 	defer f.health.mu.Unlock()
 	same := f.condition == c
@@ -108,7 +108,7 @@ func (f *feed) set(c condition, problem string) {
 	}
 }
 
-// conditions returns the conditions of all sources in use: of each, that of its best feed.
+// conditions returns the conditions of all sources in use: of each, that of its best endpoint.
 func (h *health) conditions() map[bpf.LabelSource]condition {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -147,7 +147,7 @@ func (h *health) ready() error {
 	return errors.New("no source of labels answers: " + strings.Join(why, "; "))
 }
 
-func (f *feed) name() string {
+func (f *endpoint) name() string {
 	if f.where == "" {
 		return f.source.String()
 	}

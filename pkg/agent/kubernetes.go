@@ -32,8 +32,8 @@ type podSource struct {
 	node       string
 	kubeconfig string
 	version    string
-	ledger     *ledger
-	feed       *feed
+	writer     *labelWriter
+	endpoint   *endpoint
 	off        bool
 
 	mu     sync.Mutex
@@ -43,9 +43,9 @@ type podSource struct {
 	owners map[string]types.UID // the reverse
 }
 
-func newPodSource(c Config, l *ledger, h *health) *podSource {
+func newPodSource(c Config, l *labelWriter, h *health) *podSource {
 	s := &podSource{
-		node: c.Node, kubeconfig: c.Kubeconfig, version: c.Version, ledger: l, feed: h.feed(bpf.SourceKubernetes, ""),
+		node: c.Node, kubeconfig: c.Kubeconfig, version: c.Version, writer: l, endpoint: h.endpoint(bpf.SourceKubernetes, ""),
 		pods: map[types.UID]string{}, owners: map[string]types.UID{},
 	}
 	s.off = s.kubeconfig == "" && os.Getenv("KUBERNETES_SERVICE_HOST") == ""
@@ -55,14 +55,14 @@ func newPodSource(c Config, l *ledger, h *health) *podSource {
 // run watches until the context ends.
 func (s *podSource) run(ctx context.Context) {
 	if s.off {
-		s.feed.off("no --kubeconfig, and not in a pod")
+		s.endpoint.off("no --kubeconfig, and not in a pod")
 		return
 	}
 	var wait backoff
 	for ctx.Err() == nil {
 		client, lists, err := s.client()
 		if err != nil {
-			s.feed.down(err)
+			s.endpoint.down(err)
 			wait.wait(ctx)
 			continue
 		}
@@ -130,14 +130,14 @@ func (s *podSource) note(ctx context.Context, err error) {
 	switch {
 	case ctx.Err() != nil || apierrors.IsResourceExpired(err) || apierrors.IsGone(err):
 	case err != nil:
-		s.feed.down(err)
+		s.endpoint.down(err)
 		if apierrors.IsUnauthorized(err) {
 			s.mu.Lock()
 			s.renew()
 			s.mu.Unlock()
 		}
 	default:
-		s.feed.up()
+		s.endpoint.up()
 	}
 }
 
@@ -168,7 +168,7 @@ func (s *podSource) Add(object any) error {
 	}
 	p = s.reduce(p)
 	if subject, ok := s.own(p); ok {
-		s.ledger.put(subject, bpf.Labels{Set: p.Labels, Truncated: p.Annotations[truncatedMark] != ""})
+		s.writer.put(subject, bpf.Labels{Set: p.Labels, Truncated: p.Annotations[truncatedMark] != ""})
 	}
 	return nil
 }
@@ -213,7 +213,7 @@ func (s *podSource) Replace(objects []any, _ string) error {
 	s.mu.Lock()
 	s.listed = true
 	s.mu.Unlock()
-	s.feed.up()
+	s.endpoint.up()
 	return nil
 }
 

@@ -31,7 +31,7 @@ func (s *podSource) reduce(p *metav1.PartialObjectMetadata) *metav1.PartialObjec
 		return p
 	}
 	text := make([]byte, abi.LabelsSize)
-	used, truncated := identity.EncodeLabels(text, p.Labels, s.ledger.keep)
+	used, truncated := identity.EncodeLabels(text, p.Labels, s.writer.keep)
 	kept := &metav1.PartialObjectMetadata{
 		TypeMeta: metav1.TypeMeta{Kind: reducedKind},
 		ObjectMeta: metav1.ObjectMeta{

@@ -47,7 +47,7 @@ func (a *Agent) Serve(ctx context.Context, at Address) error {
 		return err
 	}
 	// Every process on the node can connect. If there are too many connections, the oldest idle one is closed.
-	connections := newCrowd(16)
+	connections := newConnectionLimit(16)
 	server := a.server(connections.count(a.Handler()))
 	server.ConnContext = connections.joined
 	server.ConnState = connections.changed

@@ -14,21 +14,21 @@ import (
 // session serves loaded programs, from their detection until they are unloaded.
 type session struct {
 	*Agent
-	loaded *loaded
-	ledger *ledger
-	roster *roster
-	pods   *podSource
-	cri    *criSource
-	docker *dockerSource
-	failed map[string]bool // actions whose last attempt failed, which was logged
+	loaded    *loaded
+	writer    *labelWriter
+	discovery *discovery
+	pods      *podSource
+	cri       *criSource
+	docker    *dockerSource
+	failed    map[string]bool // actions whose last attempt failed, which was logged
 }
 
 func newSession(a *Agent, l *loaded) *session {
-	s := &session{Agent: a, loaded: l, ledger: newLedger(l.store, a.config.KeepLabels, a.metrics, a.config.Log),
-		roster: newRoster(l.census), failed: map[string]bool{}}
-	s.pods = newPodSource(a.config, s.ledger, a.health)
-	s.cri = newCRISource(a.config.CRIEndpoints, s.ledger, a.health)
-	s.docker = newDockerSource(a.config.DockerSocket, s.ledger, a.health)
+	s := &session{Agent: a, loaded: l, writer: newLabelWriter(l.store, a.config.KeepLabels, a.metrics, a.config.Log),
+		discovery: newDiscovery(l.census), failed: map[string]bool{}}
+	s.pods = newPodSource(a.config, s.writer, a.health)
+	s.cri = newCRISource(a.config.CRIEndpoints, s.writer, a.health)
+	s.docker = newDockerSource(a.config.DockerSocket, s.writer, a.health)
 	return s
 }
 
@@ -48,7 +48,7 @@ func (s *session) run(parent context.Context) {
 		}
 	}()
 	s.heartbeat()
-	s.deliver(s.roster.scan())
+	s.deliver(s.discovery.scan())
 	group.Go(func() { s.pods.run(ctx) })
 	group.Go(func() { s.cri.run(ctx) })
 	group.Go(func() { s.docker.run(ctx) })
@@ -70,7 +70,7 @@ func (s *session) run(parent context.Context) {
 			return
 		}
 		s.tick()
-		appeared, err := s.roster.poll()
+		appeared, err := s.discovery.poll()
 		s.note("look for containers", err)
 		s.deliver(appeared)
 		if time.Since(lastBeat) >= pace.heartbeat {

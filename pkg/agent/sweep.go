@@ -14,8 +14,8 @@ import (
 // sweep deletes labels that are no longer needed, and writes those that wait for room. Labels are needed while
 // there is an identity of their subject, live or ended, or while their pod may still start.
 func (s *session) sweep() error {
-	s.deliver(s.roster.scan())
-	pods, ids, sandboxes := s.roster.who()
+	s.deliver(s.discovery.scan())
+	pods, ids, sandboxes := s.discovery.subjects()
 	s.cri.queues(func(q *queue) { q.keep(sandboxes) })
 	s.docker.queue.keep(ids)
 
@@ -42,11 +42,11 @@ func (s *session) sweep() error {
 	}
 	var errs []error
 	for _, u := range unneeded {
-		errs = append(errs, s.ledger.delete(u))
+		errs = append(errs, s.writer.delete(u))
 	}
 	s.metrics.swept.Add(float64(len(unneeded)))
 	s.metrics.sweeps.Inc()
-	s.ledger.retry(func(u subject) bool {
+	s.writer.retry(func(u subject) bool {
 		switch u.source {
 		case bpf.SourceKubernetes:
 			return pods[u.name] || s.pods.mayExist(u.name)

@@ -22,8 +22,9 @@ import (
 // errLost means that the recordings cannot be recovered, so everything must be loaded again.
 var errLost = errors.New("the recordings are lost")
 
-// passing lists the maps whose contents are short-lived or are written again: if one is gone, a new one replaces it.
-var passing = []string{
+// replaceable lists the maps whose contents are short-lived or are written again: if one is gone, a new one replaces
+// it.
+var replaceable = []string{
 	abi.PinPending, abi.PinWriters, abi.PinCounters, abi.PinLabels, abi.PinSyscalls, abi.PinScratch, abi.PinCallStorage,
 	abi.PinSlotPrefix + "cgroup_rmdir", abi.PinSlotPrefix + "exit", abi.PinSlotPrefix + "exec",
 	abi.PinSlotPrefix + "sys_exit", abi.PinSlotPrefix + "sys_enter", abi.PinSlotPrefix + "cgroup_mkdir",
@@ -88,7 +89,7 @@ func (r *remains) restoreMaps(layout abi.ABI, calls []abi.Syscall) error {
 			continue
 		}
 		if held == nil {
-			if !slices.Contains(passing, name) {
+			if !slices.Contains(replaceable, name) {
 				return fmt.Errorf("%w: the map %s is gone, and no program uses it", errLost, name)
 			}
 			if held, err = ebpf.NewMap(spec.Maps[name]); err != nil {

@@ -17,13 +17,13 @@ type Known struct {
 	*Container
 }
 
-// NameError is returned for a name that matches nothing, or more than one thing.
+// NameError is returned for a name that matches nothing, or more than one object.
 type NameError struct {
 	Name       string
-	What       string // the kind of thing: "recording of", "container called"
+	What       string // the kind of object: "recording of", "container called"
 	Ambiguous  bool
 	Unlike     string   // if the name is known: flags that leave out all that it matches, with their values
-	Candidates []string // names that match one thing each; if nothing matched, similar names
+	Candidates []string // names that match one object each; if nothing matched, similar names
 }
 
 // Error lists the candidates, one per line, escaped for a terminal.
@@ -49,19 +49,19 @@ func (e *NameError) Error() string {
 // Target is the result of resolving a name: a pod, or a container with all its runs.
 type Target struct {
 	Node string
-	thing
+	object
 	ids []string // if the name is an ID: only these runs
 }
 
-// thing is a pod or a container that a name can match. If it has no name, its ID identifies it.
-type thing struct {
+// object is a pod or a container that a name can match. If it has no name, its ID identifies it.
+type object struct {
 	node, engine, namespace, pod, name, id string
 	isPod                                  bool
 }
 
-// thingOf returns the container that a run belongs to.
-func thingOf(k Known) thing {
-	t := thing{node: k.Node, engine: k.Engine, namespace: k.Namespace, pod: k.Pod, name: k.Name}
+// objectOf returns the container that a run belongs to.
+func objectOf(k Known) object {
+	t := object{node: k.Node, engine: k.Engine, namespace: k.Namespace, pod: k.Pod, name: k.Name}
 	if k.Name == "" {
 		t.id = k.ID
 	}
@@ -69,8 +69,8 @@ func thingOf(k Known) thing {
 }
 
 // podOf returns the pod that a container belongs to.
-func podOf(k Known) thing {
-	return thing{node: k.Node, namespace: k.Namespace, pod: k.Pod, isPod: true}
+func podOf(k Known) object {
+	return object{node: k.Node, namespace: k.Namespace, pod: k.Pod, isPod: true}
 }
 
 // Includes reports whether the target includes a container, on any node.
@@ -78,11 +78,11 @@ func (t *Target) Includes(c *Container) bool {
 	k := Known{t.node, c}
 	switch {
 	case t.isPod:
-		return c.Pod != "" && podOf(k) == t.thing
+		return c.Pod != "" && podOf(k) == t.object
 	case t.ids != nil:
 		return slices.Contains(t.ids, c.ID) && c.Engine == t.engine
 	}
-	return thingOf(k) == t.thing
+	return objectOf(k) == t.object
 }
 
 // MayInclude reports whether the target could include a container whose name is not known yet.
@@ -172,7 +172,7 @@ type Search struct {
 	similar    []string
 }
 
-// NewSearch returns an empty Search for a name. what is the kind of thing for an error: see NameError.
+// NewSearch returns an empty Search for a name. what is the kind of object for an error: see NameError.
 func NewSearch(name, what string) *Search { return &Search{name: name, what: what} }
 
 // Add adds a run of a container, if it may match, and reports whether it may.
@@ -194,14 +194,14 @@ func (s *Search) Target() (Target, error) {
 	}
 	pods := all
 	for _, k := range found {
-		if !slices.ContainsFunc(pods, func(n named) bool { return n.thing == podOf(k) }) {
-			all = add(all, named{thingOf(k), k})
+		if !slices.ContainsFunc(pods, func(n named) bool { return n.object == podOf(k) }) {
+			all = add(all, named{objectOf(k), k})
 		}
 	}
 	if err := s.one(all); err != nil {
 		return Target{}, err
 	}
-	t := Target{Node: found[0].Node, thing: all[0].thing}
+	t := Target{Node: found[0].Node, object: all[0].object}
 	if !t.isPod && len(s.found[byName])+len(s.found[byPart]) == 0 {
 		for _, k := range found {
 			t.ids = append(t.ids, k.ID)
@@ -221,7 +221,7 @@ func (s *Search) Runs() ([]Known, error) {
 	})
 	var all []named
 	for _, k := range runs {
-		all = add(all, named{thingOf(k), k})
+		all = add(all, named{objectOf(k), k})
 	}
 	if err := s.one(all); err != nil {
 		return nil, err
@@ -251,39 +251,39 @@ func (s *Search) best() []Known {
 	return found
 }
 
-// one returns an error unless there is exactly one thing.
-func (s *Search) one(things []named) error {
-	switch len(things) {
+// one returns an error unless there is exactly one object.
+func (s *Search) one(objects []named) error {
+	switch len(objects) {
 	case 1:
 		return nil
 	case 0:
 		slices.Sort(s.similar)
 		return &NameError{Name: s.name, What: s.what, Candidates: s.similar}
 	}
-	return s.ambiguous(things)
+	return s.ambiguous(objects)
 }
 
-// named is a thing with one of its containers.
+// named is an object with one of its containers.
 type named struct {
-	thing
+	object
 	of Known
 }
 
 func add(all []named, n named) []named {
-	if slices.ContainsFunc(all, func(other named) bool { return other.thing == n.thing }) {
+	if slices.ContainsFunc(all, func(other named) bool { return other.object == n.object }) {
 		return all
 	}
 	return append(all, n)
 }
 
-// ambiguous returns an error that lists a name for each of the things, which matches no other.
-func (s *Search) ambiguous(things []named) error {
+// ambiguous returns an error that lists a name for each of the objects, which matches no other.
+func (s *Search) ambiguous(objects []named) error {
 	e := &NameError{Name: s.name, What: s.what, Ambiguous: true}
 	count := map[string]int{}
-	for _, n := range things {
+	for _, n := range objects {
 		count[n.text()]++
 	}
-	for _, n := range things {
+	for _, n := range objects {
 		text := n.text()
 		if text == s.name || count[text] > 1 {
 			text = n.of.onNode(cmp.Or(n.engine, "runc") + "://" + n.of.ID)

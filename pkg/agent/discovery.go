@@ -19,20 +19,20 @@ type container struct {
 	pod        string // its UID
 }
 
-// roster detects new containers.
-type roster struct {
+// discovery detects new containers.
+type discovery struct {
 	census  Census
 	cgroups map[uint64]uint32 // as of the last poll: cgroup ID to index of the identity
 	known   map[uint32]container
 	copy    abi.Identity
 }
 
-func newRoster(census Census) *roster {
-	return &roster{census: census, known: map[uint32]container{}}
+func newDiscovery(census Census) *discovery {
+	return &discovery{census: census, known: map[uint32]container{}}
 }
 
 // poll returns the containers whose cgroups appeared since the last call. It reads only new identities.
-func (r *roster) poll() ([]container, error) {
+func (r *discovery) poll() ([]container, error) {
 	cgroups, err := r.census.Containers()
 	if err != nil {
 		return nil, fmt.Errorf("listing containers: %w", err)
@@ -58,7 +58,7 @@ func (r *roster) poll() ([]container, error) {
 
 // scan reads all identities, including those of containers that came and ended between two polls, and returns the
 // new containers.
-func (r *roster) scan() []container {
+func (r *discovery) scan() []container {
 	var appeared []container
 	for index := range r.census.Pool().Identities {
 		if c, isNew, _ := r.look(uint32(index)); isNew {
@@ -68,8 +68,8 @@ func (r *roster) scan() []container {
 	return appeared
 }
 
-// look updates the roster from an identity. ok is false if there is none, or if it is incomplete.
-func (r *roster) look(index uint32) (c container, isNew, ok bool) {
+// look updates what is known from an identity. ok is false if there is none, or if it is incomplete.
+func (r *discovery) look(index uint32) (c container, isNew, ok bool) {
 	if !r.census.ReadIdentity(int(index), &r.copy) || r.copy.State == abi.StateFree {
 		delete(r.known, index)
 		return c, false, false
@@ -89,8 +89,8 @@ func (r *roster) look(index uint32) (c container, isNew, ok bool) {
 	return c, true, true
 }
 
-// who returns the pods and the containers of all identities.
-func (r *roster) who() (pods, ids, sandboxes map[string]bool) {
+// subjects returns the pods and the containers of all identities.
+func (r *discovery) subjects() (pods, ids, sandboxes map[string]bool) {
 	pods, ids, sandboxes = map[string]bool{}, map[string]bool{}, map[string]bool{}
 	for _, c := range r.known {
 		pods[c.pod], ids[c.id], sandboxes[c.sandbox] = true, true, true

@@ -9,8 +9,9 @@ import (
 	"sync"
 )
 
-// crowd limits the connections of a server that anyone may connect to. Idle connections cannot keep others out.
-type crowd struct {
+// connectionLimit limits the connections of a server that anyone may connect to. Idle connections cannot keep others
+// out.
+type connectionLimit struct {
 	most int
 
 	mu      sync.Mutex
@@ -18,18 +19,20 @@ type crowd struct {
 	served  map[net.Conn]bool
 }
 
-func newCrowd(most int) *crowd { return &crowd{most: most, served: map[net.Conn]bool{}} }
+func newConnectionLimit(most int) *connectionLimit {
+	return &connectionLimit{most: most, served: map[net.Conn]bool{}}
+}
 
 type connectionKey struct{}
 
 // joined is the server's ConnContext.
-func (c *crowd) joined(ctx context.Context, connection net.Conn) context.Context {
+func (c *connectionLimit) joined(ctx context.Context, connection net.Conn) context.Context {
 	return context.WithValue(ctx, connectionKey{}, connection)
 }
 
 // changed is the server's ConnState. A connection beyond the limit replaces the oldest one without a request in
 // progress; if there is none, the new connection is closed.
-func (c *crowd) changed(connection net.Conn, state http.ConnState) {
+func (c *connectionLimit) changed(connection net.Conn, state http.ConnState) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch state {
@@ -50,7 +53,7 @@ func (c *crowd) changed(connection net.Conn, state http.ConnState) {
 	}
 }
 
-func (c *crowd) leave(connection net.Conn) {
+func (c *connectionLimit) leave(connection net.Conn) {
 	delete(c.served, connection)
 	for n, other := range c.arrived {
 		if other == connection {
@@ -61,7 +64,7 @@ func (c *crowd) leave(connection net.Conn) {
 }
 
 // count records which connections have a request in progress.
-func (c *crowd) count(handler http.Handler) http.Handler {
+func (c *connectionLimit) count(handler http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		connection, _ := r.Context().Value(connectionKey{}).(net.Conn)
 		c.mu.Lock()

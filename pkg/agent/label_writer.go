@@ -20,8 +20,8 @@ type subject struct {
 	name   string
 }
 
-// ledger writes labels into the store: changed ones at once, and those without room later.
-type ledger struct {
+// labelWriter writes labels into the store: changed ones at once, and those without room later.
+type labelWriter struct {
 	store   Store
 	keep    []string // see identity.KeepFirst
 	metrics *metrics
@@ -38,15 +38,15 @@ type ledger struct {
 // waitingMax limits the labels that wait for room.
 const waitingMax = 1024
 
-func newLedger(store Store, keep []string, m *metrics, log *logrus.Logger) *ledger {
-	return &ledger{
+func newLabelWriter(store Store, keep []string, m *metrics, log *logrus.Logger) *labelWriter {
+	return &labelWriter{
 		store: store, keep: keep, metrics: m, log: log, seed: maphash.MakeSeed(),
 		written: map[subject]uint64{}, waiting: map[subject]bpf.Labels{}, refused: map[subject]bool{},
 	}
 }
 
 // put stores the labels of a subject, within the store's limits.
-func (l *ledger) put(s subject, labels bpf.Labels) {
+func (l *labelWriter) put(s subject, labels bpf.Labels) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	used, truncated := identity.EncodeLabels(l.text[:], labels.Set, l.keep)
@@ -82,7 +82,7 @@ func (l *ledger) put(s subject, labels bpf.Labels) {
 	}
 }
 
-func (l *ledger) sum(text []byte, labels bpf.Labels) uint64 {
+func (l *labelWriter) sum(text []byte, labels bpf.Labels) uint64 {
 	var h maphash.Hash
 	h.SetSeed(l.seed)
 	h.Write(text)
@@ -97,7 +97,7 @@ func (l *ledger) sum(text []byte, labels bpf.Labels) uint64 {
 }
 
 // has reports whether labels of a subject were put.
-func (l *ledger) has(s subject) bool {
+func (l *labelWriter) has(s subject) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	_, written := l.written[s]
@@ -106,7 +106,7 @@ func (l *ledger) has(s subject) bool {
 }
 
 // delete removes the labels of a subject, including those that wait for room.
-func (l *ledger) delete(s subject) error {
+func (l *labelWriter) delete(s subject) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	delete(l.written, s)
@@ -116,7 +116,7 @@ func (l *ledger) delete(s subject) error {
 }
 
 // retry writes labels that wait for room, and drops those that are no longer wanted.
-func (l *ledger) retry(wanted func(subject) bool) {
+func (l *labelWriter) retry(wanted func(subject) bool) {
 	l.mu.Lock()
 	again := l.waiting
 	l.waiting = map[subject]bpf.Labels{}
