@@ -20,8 +20,13 @@ type registered struct {
 // known returns the containers of a pod that a node knows, the sandbox first.
 func (n *node) known(namespace, pod string) []registered {
 	n.t.Helper()
-	found := decode[registered](n.t,
-		n.tracectl("containers", "--all", "--namespace="+namespace, "--pod="+pod, "--output=json"))
+	args := []string{"/opt/runc-trace/bin/tracectl", "containers", "--all", "--namespace=" + namespace, "--pod=" + pod,
+		"--output=json"}
+	o := n.run(args...)
+	if o.Code == 4 {
+		return nil // no container of the pod is known
+	}
+	found := decode[registered](n.t, succeeded(n.t, o, args...))
 	slices.SortStableFunc(found, func(a, b registered) int {
 		if a.Sandbox && !b.Sandbox {
 			return -1
