@@ -244,7 +244,7 @@ int on_cgroup_rmdir(u64 *ctx)
 
 /*
  * process_of returns the PID, in the initial namespace, of the process whose directory in /proc the current task has
- * open as descriptor, or 0 if the descriptor is not such a directory. A caller in another PID namespace, as on a node that
+ * open as descriptor, or 0 if it is not such a directory. A caller in another PID namespace, as on a node that
  * is itself a container, cannot know this PID.
  */
 static __always_inline u32 process_of(u32 descriptor)

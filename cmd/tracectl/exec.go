@@ -98,7 +98,8 @@ func newExec(s *settings) *cobra.Command {
 	return c
 }
 
-func printExecs(ctx context.Context, s *settings, names []string, request *execRequest, stdout, stderr io.Writer) error {
+func printExecs(ctx context.Context, s *settings, names []string, request *execRequest,
+	stdout, stderr io.Writer) error {
 	i, directory, err := s.open()
 	if err != nil {
 		return err

@@ -62,11 +62,17 @@ containerd github.com/k3s-io/containerd v2.1.4-k3s2
 
 func TestDetect(t *testing.T) {
 	want := []Engine{
-		{Kind: Containerd, Binary: "/usr/bin/containerd", Version: "1.6.20~ds1", Config: "/etc/containerd/config.toml", Unit: "containerd.service", CgroupDriver: "cgroupfs", Runtime: Runtime{Name: "runc", Path: "/usr/sbin/runc"}},
-		{Kind: Containerd, Variant: "rke2", Binary: "/var/lib/rancher/rke2/bin/containerd", Version: "2.1.4-k3s2", Config: "/var/lib/rancher/rke2/agent/etc/containerd/config.toml", CgroupDriver: "cgroupfs", Runtime: Runtime{Name: "runc", Path: "/var/lib/rancher/rke2/bin/runc"}},
-		{Kind: Docker, Binary: "/usr/sbin/dockerd", Version: "20.10.24+dfsg1", Config: "/etc/docker/daemon.json", Unit: "docker.service", CgroupDriver: "cgroupfs", Runtime: Runtime{Name: "runc", Path: "/usr/sbin/runc"}},
-		{Kind: CRIO, Binary: "/usr/bin/crio", Version: "1.34.0", Config: "/etc/other/crio.conf", Unit: "crio.service", CgroupDriver: "cgroupfs", Runtime: Runtime{Name: "crun", Path: "/usr/libexec/crio/crun"}},
-		{Kind: Podman, Binary: "/usr/bin/podman", Version: "4.3.1", Config: "/etc/containers/containers.conf", CgroupDriver: "cgroupfs", Runtime: Runtime{Name: "crun", Path: "/usr/bin/crun"}},
+		{Kind: Containerd, Binary: "/usr/bin/containerd", Version: "1.6.20~ds1", Config: "/etc/containerd/config.toml",
+			Unit: "containerd.service", CgroupDriver: "cgroupfs", Runtime: Runtime{Name: "runc", Path: "/usr/sbin/runc"}},
+		{Kind: Containerd, Variant: "rke2", Binary: "/var/lib/rancher/rke2/bin/containerd", Version: "2.1.4-k3s2",
+			Config: "/var/lib/rancher/rke2/agent/etc/containerd/config.toml", CgroupDriver: "cgroupfs",
+			Runtime: Runtime{Name: "runc", Path: "/var/lib/rancher/rke2/bin/runc"}},
+		{Kind: Docker, Binary: "/usr/sbin/dockerd", Version: "20.10.24+dfsg1", Config: "/etc/docker/daemon.json",
+			Unit: "docker.service", CgroupDriver: "cgroupfs", Runtime: Runtime{Name: "runc", Path: "/usr/sbin/runc"}},
+		{Kind: CRIO, Binary: "/usr/bin/crio", Version: "1.34.0", Config: "/etc/other/crio.conf", Unit: "crio.service",
+			CgroupDriver: "cgroupfs", Runtime: Runtime{Name: "crun", Path: "/usr/libexec/crio/crun"}},
+		{Kind: Podman, Binary: "/usr/bin/podman", Version: "4.3.1", Config: "/etc/containers/containers.conf",
+			CgroupDriver: "cgroupfs", Runtime: Runtime{Name: "crun", Path: "/usr/bin/crun"}},
 	}
 	h := tree(t, manyEngines)
 	for _, test := range []struct {
@@ -79,7 +85,8 @@ func TestDetect(t *testing.T) {
 		{"nothing there", tree(t, ""), nil},
 		{"Podman's configuration without Podman", tree(t, "-- /etc/containers/containers.conf --\n[engine]\n"), nil},
 		{"a containerd of dockerd's", tree(t, "-- /usr/local/bin/dockerd --\n-- /usr/local/bin/containerd --\n"), []Engine{
-			{Kind: Docker, Binary: "/usr/local/bin/dockerd", Config: "/etc/docker/daemon.json", CgroupDriver: "cgroupfs", Runtime: Runtime{Name: "runc"}},
+			{Kind: Docker, Binary: "/usr/local/bin/dockerd", Config: "/etc/docker/daemon.json", CgroupDriver: "cgroupfs",
+				Runtime: Runtime{Name: "runc"}},
 		}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -87,7 +94,8 @@ func TestDetect(t *testing.T) {
 			if err != nil {
 				t.Error(err)
 			}
-			if diff := cmp.Diff(test.want, got, cmpopts.IgnoreFields(Engine{}, "Runtimes", "NoAnswer"), cmpopts.EquateEmpty()); diff != "" {
+			if diff := cmp.Diff(test.want, got, cmpopts.IgnoreFields(Engine{}, "Runtimes", "NoAnswer"),
+				cmpopts.EquateEmpty()); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
@@ -108,11 +116,17 @@ func unasked(engines []Engine) []Engine {
 func TestDetectEmbedded(t *testing.T) {
 	const k3s = "-- /etc/systemd/system/k3s.service --\n[Service]\nEnvironmentFile=-/etc/systemd/system/k3s.service.env\nExecStart=/usr/local/bin/k3s \\\n    server \\\n# comment\n    $OPTIONS\n-- /data/data/current/bin/containerd --\n"
 	for _, test := range []struct{ name, tree, want string }{
-		{"a flag, behind a comment", k3s + "-- /etc/systemd/system/k3s.service.env --\nOPTIONS='--data-dir /data'\n", "/data/agent/etc/containerd/config.toml"},
-		{"a variable", k3s + "-- /etc/systemd/system/k3s.service.env --\nK3S_DATA_DIR=/data\n", "/data/agent/etc/containerd/config.toml"},
-		{"its configuration", k3s + "-- /etc/rancher/k3s/config.yaml --\ndata-dir: /data\n", "/data/agent/etc/containerd/config.toml"},
-		{"a file beside it", k3s + "-- /etc/rancher/k3s/config.yaml.d/1.yaml --\ndata-dir: /data\n", "/data/agent/etc/containerd/config.toml"},
-		{"another configuration", k3s + "-- /etc/systemd/system/k3s.service.env --\nOPTIONS=--config=/etc/x\n-- /etc/x --\ndata-dir: /data\n", "/data/agent/etc/containerd/config.toml"},
+		{"a flag, behind a comment", k3s + "-- /etc/systemd/system/k3s.service.env --\nOPTIONS='--data-dir /data'\n",
+			"/data/agent/etc/containerd/config.toml"},
+		{"a variable", k3s + "-- /etc/systemd/system/k3s.service.env --\nK3S_DATA_DIR=/data\n",
+			"/data/agent/etc/containerd/config.toml"},
+		{"its configuration", k3s + "-- /etc/rancher/k3s/config.yaml --\ndata-dir: /data\n",
+			"/data/agent/etc/containerd/config.toml"},
+		{"a file beside it", k3s + "-- /etc/rancher/k3s/config.yaml.d/1.yaml --\ndata-dir: /data\n",
+			"/data/agent/etc/containerd/config.toml"},
+		{"another configuration",
+			k3s + "-- /etc/systemd/system/k3s.service.env --\nOPTIONS=--config=/etc/x\n-- /etc/x --\ndata-dir: /data\n",
+			"/data/agent/etc/containerd/config.toml"},
 		{"another runtime", k3s + "-- /etc/rancher/k3s/config.yaml --\ndata-dir: /data\ndocker: true\n", ""},
 	} {
 		got, err := Detect(tree(t, test.tree))
@@ -136,7 +150,8 @@ func TestDetectSaysWhatItCouldNotRead(t *testing.T) {
 	}
 	want := []Engine{
 		{Kind: Docker, Binary: "/usr/bin/dockerd", Config: "/etc/docker/daemon.json"},
-		{Kind: Podman, Binary: "/usr/bin/podman", Config: "/etc/containers/containers.conf", CgroupDriver: "cgroupfs", Runtime: Runtime{Name: "crun", Path: "/usr/bin/crun"}},
+		{Kind: Podman, Binary: "/usr/bin/podman", Config: "/etc/containers/containers.conf", CgroupDriver: "cgroupfs",
+			Runtime: Runtime{Name: "crun", Path: "/usr/bin/crun"}},
 	}
 	if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(Engine{}, "Runtimes", "NoAnswer")); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
@@ -148,7 +163,8 @@ func TestAtLeast(t *testing.T) {
 		version string
 		want    bool
 	}{
-		{"2.1.0", true}, {"2.1", true}, {"2.10.3-k3s1", true}, {"3.0.0", true}, {"2.0.9", false}, {"1.7.27", false}, {"1.6.20~ds1", false}, {"", false}, {"x", false}, {"2", false}, {"2.x", false},
+		{"2.1.0", true}, {"2.1", true}, {"2.10.3-k3s1", true}, {"3.0.0", true}, {"2.0.9", false}, {"1.7.27", false},
+		{"1.6.20~ds1", false}, {"", false}, {"x", false}, {"2", false}, {"2.x", false},
 	} {
 		if got := atLeast(test.version, 2, 1); got != test.want {
 			t.Errorf("%q: %v", test.version, got)

@@ -21,7 +21,8 @@ type docker struct{}
 func (docker) kind() Kind { return Docker }
 
 func (docker) detect(h Host) ([]Engine, error) {
-	_, found, err := installed{[]string{"docker.service"}, []string{"--config-file"}, "/etc/docker/daemon.json", false}.find(h, Docker)
+	_, found, err := installed{[]string{"docker.service"}, []string{"--config-file"},
+		"/etc/docker/daemon.json", false}.find(h, Docker)
 	return found, err
 }
 
@@ -117,7 +118,8 @@ func (docker) configured(h Host, e Engine) (runtimes, error) {
 		return runtimes{}, err
 	}
 	dirs := e.searchPath(h)
-	known := runtimes{name: config.DefaultRuntime, paths: map[string]string{"runc": h.program("runc", dirs)}, driver: "cgroupfs"}
+	known := runtimes{name: config.DefaultRuntime,
+		paths: map[string]string{"runc": h.program("runc", dirs)}, driver: "cgroupfs"}
 	if name, ok := option(command.args(), "--default-runtime"); ok {
 		known.name = name
 	}

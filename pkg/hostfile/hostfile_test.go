@@ -122,28 +122,32 @@ func TestApply(t *testing.T) {
 		{Path: "/opt/bin/program", Action: Replace, Mode: 0o644},
 		{Path: "/opt/bin/tool", Action: Replace, Link: "program-one"},
 		{Path: "/opt/new/deep/link", Action: Create, Link: "../x"},
-		{Path: "/etc/containerd/config.toml", For: "containerd", Action: Replace, Mode: 0o644, Diff: `diff /etc/containerd/config.toml /etc/containerd/config.toml
+		{Path: "/etc/containerd/config.toml", For: "containerd", Action: Replace, Mode: 0o644,
+			Diff: `diff /etc/containerd/config.toml /etc/containerd/config.toml
 --- /etc/containerd/config.toml
 +++ /etc/containerd/config.toml
 @@ -1,1 +1,2 @@
  version = 2
 +# one
 `},
-		{Path: "/srv/config/daemon.json", For: "docker", Action: Replace, Mode: 0o640, Diff: `diff /srv/config/daemon.json /srv/config/daemon.json
+		{Path: "/srv/config/daemon.json", For: "docker", Action: Replace, Mode: 0o640,
+			Diff: `diff /srv/config/daemon.json /srv/config/daemon.json
 --- /srv/config/daemon.json
 +++ /srv/config/daemon.json
 @@ -1,1 +1,1 @@
 -{}
 +{"a": "one"}
 `},
-		{Path: "/srv/nowhere.conf", For: "crio", Action: Create, Mode: 0o600, Diff: `diff /dev/null /srv/nowhere.conf
+		{Path: "/srv/nowhere.conf", For: "crio", Action: Create, Mode: 0o600,
+			Diff: `diff /dev/null /srv/nowhere.conf
 --- /dev/null
 +++ /srv/nowhere.conf
 @@ -0,0 +1,1 @@
 +one
 \ No newline at end of file
 `},
-		{Path: "/etc/crio/conf.d/10.conf", For: "crio", Action: Create, Mode: 0o640, Diff: `diff /dev/null /etc/crio/conf.d/10.conf
+		{Path: "/etc/crio/conf.d/10.conf", For: "crio", Action: Create, Mode: 0o640,
+			Diff: `diff /dev/null /etc/crio/conf.d/10.conf
 --- /dev/null
 +++ /etc/crio/conf.d/10.conf
 @@ -0,0 +1,1 @@

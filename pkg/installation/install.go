@@ -206,7 +206,8 @@ func (h Host) files(r Request, report *Report) ([]hostfile.File, *attempt, error
 		}
 		edits, err := e.Edit(attempt.watched(h.engine(), e), routed.request(r))
 		if r.Kind == "" && (errors.Is(err, engine.ErrNoCRI) || errors.Is(err, engine.ErrNotRunc)) {
-			report.Notes = append(report.Notes, fmt.Sprintf("%s is left unchanged: %s", e, strings.TrimPrefix(err.Error(), fmt.Sprintf("configuring %s: ", e))))
+			report.Notes = append(report.Notes,
+				fmt.Sprintf("%s is left unchanged: %s", e, strings.TrimPrefix(err.Error(), fmt.Sprintf("configuring %s: ", e))))
 			continue
 		}
 		if err != nil {

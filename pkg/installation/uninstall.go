@@ -159,7 +159,8 @@ func (u *uninstallation) engine(ctx context.Context, e engine.Engine) error {
 	if !u.Force {
 		containers, err = e.Dependents(u.Host.engine(), u.shims)
 		if err != nil && !changed {
-			u.report.Notes = append(u.report.Notes, fmt.Sprintf("cannot tell whether containers of %s need runc-trace, but none of its files was changed: %v", e, err))
+			u.report.Notes = append(u.report.Notes,
+				fmt.Sprintf("cannot tell whether containers of %s need runc-trace, but none of its files was changed: %v", e, err))
 		} else if err != nil {
 			return fmt.Errorf("%w; correct that and run it again, or use --force", err)
 		}
@@ -263,9 +264,11 @@ func (u *uninstallation) changed(changes []hostfile.Change) {
 		known := slices.ContainsFunc(u.report.Changes, func(r hostfile.Change) bool { return r.Path == c.Path })
 		switch {
 		case c.Action == hostfile.Leave && !u.exists(c.Path):
-			u.report.Notes = append(u.report.Notes, fmt.Sprintf("%s was removed after the installation: it is not restored", c.Path))
+			u.report.Notes = append(u.report.Notes,
+				fmt.Sprintf("%s was removed after the installation: it is not restored", c.Path))
 		case c.Action == hostfile.Leave:
-			u.report.Notes = append(u.report.Notes, fmt.Sprintf("%s was changed after the installation and no longer names runc-trace: it is left unchanged", c.Path))
+			u.report.Notes = append(u.report.Notes,
+				fmt.Sprintf("%s was changed after the installation and no longer names runc-trace: it is left unchanged", c.Path))
 		case !known:
 			u.report.Changes = append(u.report.Changes, c)
 		}
@@ -345,7 +348,9 @@ func (u *uninstallation) stop(ctx context.Context) error {
 	for _, command := range [][]string{{"disable", "--now", agentName}, {"stop", unitName}} {
 		unit := command[len(command)-1]
 		recorded := u.store.Recorded()
-		at := slices.IndexFunc(recorded, func(r hostfile.Recorded) bool { return r.For == forUnit && path.Base(r.Path) == unit })
+		at := slices.IndexFunc(recorded, func(r hostfile.Recorded) bool {
+			return r.For == forUnit && path.Base(r.Path) == unit
+		})
 		if at < 0 || !u.runsSystemd() {
 			continue
 		}

@@ -35,7 +35,9 @@ func testKeptForContainers(t *testing.T) {
 	before := m.tree()
 	m.install(request(t, "one", Request{Default: true}))
 	task := "run/containerd/io.containerd.runtime.v2.task/k8s.io"
-	treetest.Write(t, m.root, map[string]string{task + "/web\x1b[2J/runtime": shim, task + "/other/runtime": "/usr/sbin/runc"})
+	treetest.Write(t, m.root, map[string]string{
+		task + "/web\x1b[2J/runtime": shim, task + "/other/runtime": "/usr/sbin/runc",
+	})
 	installed := m.tree()
 
 	wantKept := []Kept{{Engine: "containerd", Paths: ownPaths, Containers: []engine.Container{{ID: `k8s.io/web\x1b[2J`}}}}
@@ -127,10 +129,13 @@ func testKeptForEngine(t *testing.T) {
 		m.started[program] = time.Now()
 		m.ran()
 		report := m.uninstall(Removal{Restart: true})
-		if len(report.Kept) != 0 || len(report.Engines) != 1 || report.Engines[0].Taken != "systemctl restart "+string(kind)+".service" || !report.Unloaded {
+		if len(report.Kept) != 0 || len(report.Engines) != 1 ||
+			report.Engines[0].Taken != "systemctl restart "+string(kind)+".service" || !report.Unloaded {
 			t.Errorf("with a restart: %+v", report)
 		}
-		want := []string{"/usr/bin/systemctl daemon-reload", "/usr/bin/systemctl restart " + string(kind) + ".service", "systemctl disable --now runc-trace-agent.service", "systemctl stop runc-trace.service", "unload", "systemctl daemon-reload"}
+		want := []string{"/usr/bin/systemctl daemon-reload", "/usr/bin/systemctl restart " + string(kind) + ".service",
+			"systemctl disable --now runc-trace-agent.service", "systemctl stop runc-trace.service", "unload",
+			"systemctl daemon-reload"}
 		if diff := cmp.Diff(want, m.ran()); diff != "" {
 			t.Errorf("commands (-want +got):\n%s", diff)
 		}
@@ -262,21 +267,25 @@ func testEdited(t *testing.T) {
 		if diff := cmp.Diff(want, edited); diff != "" {
 			t.Errorf("edited (-want +got):\n%s", diff)
 		}
-		if notes := strings.Join(report.Notes, ""); !again && notes != "/etc/containerd/config.toml was changed after the installation and no longer names runc-trace: it is left unchanged" {
+		if notes := strings.Join(report.Notes, ""); !again &&
+			notes != "/etc/containerd/config.toml was changed after the installation and no longer names runc-trace: it is left unchanged" {
 			t.Errorf("notes: %q", notes)
 		}
 		wantFiles := newMachine(t, engine.Docker, engine.Containerd).tree()
-		for name, text := range map[string]string{"etc/docker/daemon.json": "{\n    \"log-driver\": \"journald\"\n}", "etc/containerd/config.toml": "version = 2\n# rendered again\n"} {
+		for name, text := range map[string]string{"etc/docker/daemon.json": "{\n    \"log-driver\": \"journald\"\n}",
+			"etc/containerd/config.toml": "version = 2\n# rendered again\n"} {
 			if diff := cmp.Diff(text, m.contents(name)); diff != "" {
 				t.Errorf("%s (-want +got):\n%s", name, diff)
 			}
 			delete(wantFiles, name)
 		}
-		if text := m.contents("etc/runc-trace/config.toml"); !strings.Contains(text, "\nlog = ") || strings.Contains(text, "\nruntime = ") {
+		if text := m.contents("etc/runc-trace/config.toml"); !strings.Contains(text, "\nlog = ") ||
+			strings.Contains(text, "\nruntime = ") {
 			t.Errorf("config.toml:\n%s", text)
 		}
 		for name := range m.tree() {
-			if _, ok := wantFiles[name]; !ok && !strings.HasPrefix(name, "etc/runc-trace") && name != "etc/docker/daemon.json" && name != "etc/containerd/config.toml" {
+			if _, ok := wantFiles[name]; !ok && !strings.HasPrefix(name, "etc/runc-trace") && name != "etc/docker/daemon.json" &&
+				name != "etc/containerd/config.toml" {
 				t.Errorf("%s is left", name)
 			}
 		}
@@ -296,10 +305,12 @@ func testRefused(t *testing.T) {
 		m.ran()
 		_, err := m.host().Uninstall(t.Context(), r)
 		var edited *hostfile.EditedError
-		if !errors.As(err, &edited) || len(edited.Files) != 1 || !strings.Contains(edited.Files[0].Diff, `+    "default-runtime": "runc-trace"`) {
+		if !errors.As(err, &edited) || len(edited.Files) != 1 ||
+			!strings.Contains(edited.Files[0].Diff, `+    "default-runtime": "runc-trace"`) {
 			t.Errorf("%+v: %v, %+v", r, err, edited)
 		}
-		says(t, err, `/etc/docker/daemon.json: entries not written by tracectl name runc-trace`, `line 2: "\"default-runtime\": \"runc-trace\","`)
+		says(t, err, `/etc/docker/daemon.json: entries not written by tracectl name runc-trace`,
+			`line 2: "\"default-runtime\": \"runc-trace\","`)
 		m.same("a refused uninstall", installed)
 		if len(m.ran()) > 0 {
 			t.Error("a refused uninstall runs commands")
@@ -330,7 +341,8 @@ func testInterimOfEdited(t *testing.T) {
 	for range 2 {
 		m.uninstall(Removal{})
 		text := m.contents("etc/docker/daemon.json")
-		if !strings.Contains(text, "journald") || !strings.Contains(text, shim) || !strings.Contains(text, `"default-runtime": "runc"`) {
+		if !strings.Contains(text, "journald") || !strings.Contains(text, shim) ||
+			!strings.Contains(text, `"default-runtime": "runc"`) {
 			t.Errorf("in between:\n%s", text)
 		}
 	}
@@ -366,7 +378,9 @@ func testMoved(t *testing.T) {
 	m.uninstall(Removal{})
 	want := newMachine(t, engine.Kinds...)
 	text := engines[engine.Docker]["etc/docker/daemon.json"]
-	treetest.Write(t, want.root, map[string]string{"srv/": "", "srv/crio.conf.d/": "", "srv/daemon.json": text, "etc/crio/crio.conf.d": "-> /srv/crio.conf.d"})
+	treetest.Write(t, want.root, map[string]string{
+		"srv/": "", "srv/crio.conf.d/": "", "srv/daemon.json": text, "etc/crio/crio.conf.d": "-> /srv/crio.conf.d",
+	})
 	for _, name := range []string{"etc/containerd", "etc/docker/daemon.json"} {
 		if err := os.RemoveAll(filepath.Join(want.root, name)); err != nil {
 			t.Fatal(err)
@@ -456,7 +470,8 @@ func testUnreadable(t *testing.T) {
 		if notes := strings.Join(report.Notes, "\n"); !strings.Contains(notes, "podman") {
 			t.Errorf("%s: the notes are %q", test.installed, notes)
 		}
-		if m.contents(shim) != "" || m.contents("etc/containerd/config.toml") != engines[engine.Containerd]["etc/containerd/config.toml"] {
+		if m.contents(shim) != "" ||
+			m.contents("etc/containerd/config.toml") != engines[engine.Containerd]["etc/containerd/config.toml"] {
 			t.Errorf("%s: something is left", test.installed)
 		}
 	}
@@ -531,7 +546,8 @@ func testUnwritable(t *testing.T) {
 		m.install(request(t, "one", Request{Default: true}))
 		set("+i")
 		_, err := m.host().Uninstall(t.Context(), Removal{Force: force})
-		says(t, err, "restoring /etc/containerd/config.toml: operation not permitted (if lsattr shows", "the files that they need are kept: correct that, and run tracectl uninstall again")
+		says(t, err, "restoring /etc/containerd/config.toml: operation not permitted (if lsattr shows",
+			"the files that they need are kept: correct that, and run tracectl uninstall again")
 		if there := m.contents(shim) != ""; there == force || m.loaded == force {
 			t.Errorf("force: %v; the shim is there: %v, loaded: %v", force, there, m.loaded)
 		}

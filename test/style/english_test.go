@@ -16,7 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// pattern is one that no new text has, and what to write instead.
+// pattern is one that no text has, and what to write instead.
 type pattern struct {
 	match   *regexp.Regexp
 	instead string
@@ -29,18 +29,26 @@ var patterns = []pattern{
 	{regexp.MustCompile(`\bas good as\b`), `say what it is`},
 	{regexp.MustCompile(`\bthe (latter|former)\b`), `name it again`},
 	{regexp.MustCompile(`\b(of|for|to|by|from|with) who\b`), `name who it is: "the user", "the program", "the container"`},
+	{regexp.MustCompile(`\b([Bb]egin of|(the|their|its) begin)\b`), `"start"`},
+	{regexp.MustCompile(`\b[Aa]new\b`), `"again"`},
+	{regexp.MustCompile(`\b(is|are|was|were) no [a-z]+`), `"is not a"`},
+	{regexp.MustCompile(`\b1 (execs|containers|recordings|records|runs|lines|files|nodes|labels|calls|programs)\b`),
+		`one is singular: "1 container"`},
 }
+
+// right is what patterns would match, but is right.
+var right = regexp.MustCompile(`\b[Tt]here (is|are|was|were) no\b|\b(is|are|was|were) no (longer|more|less|later|narrower|different|better|worse)\b`)
 
 // places are those where "where" asks for a place.
 var places = regexp.MustCompile(`\b(says?|said|tells?|told|knows?|known|finds?|found|sees?|shows?|shown|asks?|asked|from|is|are|lies|place|directory|path|out|decides?|to) [Ww]here\b`)
 
 // subject begins a comment whose subject is nobody in particular.
-var subject = regexp.MustCompile(`^(//|/\*)\s*([Ww]ho|[Ww]hat)\b`)
+var subject = regexp.MustCompile(`^(//|/\*)\s*(Who|[Ww]hat)\b`)
 
 // look finds patterns in a text whose first line has a number.
 func look(text string, line int) (hits []hit) {
 	for n, l := range strings.Split(text, "\n") {
-		plain := places.ReplaceAllString(l, "$1")
+		plain := right.ReplaceAllString(places.ReplaceAllString(l, "$1"), "")
 		for _, p := range patterns {
 			for _, found := range p.match.FindAllString(plain, -1) {
 				hits = append(hits, hit{line + n, found, p.instead})
@@ -79,6 +87,9 @@ func lookGo(path string) (hits []hit, err error) {
 func read(path string) ([]hit, error) {
 	switch filepath.Ext(path) {
 	case ".go":
+		if filepath.Base(path) == "english_test.go" {
+			return nil, nil // this file
+		}
 		return lookGo(path)
 	case ".md", ".c", ".h", ".sh", ".txtar", ".toml", ".service", ".yaml":
 	default:
@@ -91,17 +102,19 @@ func read(path string) ([]hit, error) {
 }
 
 func TestEnglish(t *testing.T) {
-	check(t, "testdata/english.txt", "patterns of translated English", read)
+	check(t, read)
 }
 
 func TestLook(t *testing.T) {
 	var got []string
 	for _, h := range look(`Where it is not there, it is made. This is where the file lies. It says where the file is.
 Whoever reads, reads what is as good as none.
-If the latter fails, the former stays, no longer than for who asks.`, 1) {
+If the latter fails, the former stays, no longer than for who asks.
+There is no begin of it. It is no longer made anew, and is no regular file: left out 1 execs, 1 status, 1 exec.`, 1) {
 		got = append(got, fmt.Sprint(h.line, " ", h.text))
 	}
-	want := []string{"1 Where it", "2 Whoever", "2 as good as", "3 the latter", "3 the former", "3 for who"}
+	want := []string{"1 Where it", "2 Whoever", "2 as good as", "3 the latter", "3 the former", "3 for who",
+		"4 begin of", "4 anew", "4 is no regular", "4 1 execs"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
