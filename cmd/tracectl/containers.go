@@ -83,7 +83,8 @@ func listContainers(stdout, stderr io.Writer, s *settings, names []string, filte
 	switch {
 	case len(list) > 0:
 	case ended > 0:
-		fmt.Fprintf(stderr, "tracectl: no running container matches; --all lists %s\n", terminal.Count(ended, "ended container"))
+		fmt.Fprintf(stderr, "tracectl: no running container matches; --all lists %s\n",
+			terminal.Count(ended, "ended container"))
 	default:
 		if err := nothing(stderr, filter, known, output); err != nil {
 			return err
