@@ -69,9 +69,6 @@ func (h Host) Run(ctx context.Context, pinDir string, rules identity.Rules) (Rep
 		spec.AddPodLabels(&who, filepath.Join(h.Root, c.bundle), rules)
 		enginefiles.AddDocker(&who, filepath.Join(h.Root, c.rootfs), rules)
 		enginefiles.AddPodman(&who, h.Root, filepath.Join(h.Root, c.bundle), rules)
-		if c.cut {
-			who.Flags |= abi.WhoLabelsTruncated
-		}
 		candidates[i] = candidate{c, who}
 	}
 	slices.SortStableFunc(candidates, candidate.compare)

@@ -13,11 +13,13 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
+
+	"github.com/opencontainers/runc/libcontainer"
 
 	"github.com/runc-trace/runc-trace/pkg/identity"
 	"github.com/runc-trace/runc-trace/pkg/regular"
-	"github.com/runc-trace/runc-trace/pkg/spec"
 	"github.com/runc-trace/runc-trace/pkg/unified"
 )
 
@@ -36,7 +38,6 @@ type container struct {
 	pid         int    // of its init, as seen by the runtime
 	start       uint64 // of its init, as in /proc/PID/stat
 	state       string // directory of the state
-	cut         bool   // there were more annotations than are kept
 }
 
 // Files of a state directory.
@@ -47,9 +48,8 @@ const (
 	execFIFO   = "exec.fifo"   // of both runtimes: exists until the container's program is started
 )
 
-// statusLimit is the size of the largest status that is read, in bytes. crun writes less than 16 KiB. The other files
-// contain what a container's owner chose: they may have any size, and are read in a bounded amount of memory.
-const statusLimit = 1 << 20
+// stateLimit is the size of the largest file that is read, in bytes. The engines limit its contents.
+const stateLimit = 16 << 20
 
 // find reads the state of at most most containers. It skips those that are being created or deleted.
 func (h Host) find(most int) (found []container, problems []error) {
@@ -113,10 +113,19 @@ func list(directory string, most int) ([]string, error) {
 // read reads the state of a container, in the format of runc or crun. If there is neither, the error wraps
 // os.ErrNotExist.
 func read(state string) (container, error) {
-	c, err := readRunc(state)
+	text, err := regular.ReadDirect(filepath.Join(state, runcState), stateLimit)
+	parse := parseRunc
 	if errors.Is(err, os.ErrNotExist) {
-		c, err = readCrun(state)
+		var config []byte
+		if text, err = regular.ReadDirect(filepath.Join(state, crunStatus), stateLimit); err == nil {
+			config, err = regular.ReadDirect(filepath.Join(state, crunConfig), stateLimit)
+		}
+		parse = func(text []byte) (container, error) { return parseCrun(text, config) }
 	}
+	if err != nil {
+		return container{}, err
+	}
+	c, err := parse(text)
 	if err != nil {
 		return container{}, fmt.Errorf("reading its state in %s: %w", state, err)
 	}
@@ -124,23 +133,15 @@ func read(state string) (container, error) {
 	return c, nil
 }
 
-func readRunc(state string) (container, error) {
-	f, err := regular.OpenDirect(filepath.Join(state, runcState))
-	if err != nil {
+// parseRunc parses runc's state.json. It decodes libcontainer's type. It does not call libcontainer.Load, which
+// also makes cgroup managers: that fails if the host's cgroups are mounted elsewhere, or if systemd is not running.
+func parseRunc(text []byte) (container, error) {
+	var s libcontainer.State
+	if err := decode(text, &s); err != nil {
 		return container{}, err
 	}
-	defer f.Close()
-	return parseRunc(f, f.Size)
-}
-
-// parseRunc parses runc's state.json.
-func parseRunc(from io.Reader, size int64) (container, error) {
-	s, err := spec.ParseState(from, size)
-	if err != nil {
-		return container{}, err
-	}
-	c := container{pid: s.Init, start: s.Start, rootfs: s.Rootfs, cut: s.Cut}
-	c.annotations, c.bundle = annotations(s.Labels)
+	c := container{pid: s.InitProcessPid, start: s.InitProcessStartTime, rootfs: s.Config.Rootfs}
+	c.annotations, c.bundle = annotations(s.Config.Labels)
 	// The unified hierarchy has no name. On a host without version 1 it is the only one.
 	below := unified.Mount
 	if len(s.CgroupPaths) > 1 {
@@ -152,6 +153,16 @@ func parseRunc(from io.Reader, size int64) (container, error) {
 	}
 	c.cgroup = "/" + cgroup
 	return c, c.check()
+}
+
+// decode is json.Unmarshal, but skips fields whose type differs, as in state of another version of the runtime.
+// check finds out whether a required field is missing.
+func decode(text []byte, to any) error {
+	var other *json.UnmarshalTypeError
+	if err := json.Unmarshal(text, to); err != nil && !errors.As(err, &other) {
+		return err
+	}
+	return nil
 }
 
 // annotations splits the labels that specconv.CreateLibcontainerConfig of runc's libcontainer makes: "key=value" of
@@ -178,22 +189,9 @@ func annotations(labels []string) (set map[string]string, bundle string) {
 	return set, bundle
 }
 
-func readCrun(state string) (container, error) {
-	status, err := regular.ReadDirect(filepath.Join(state, crunStatus), statusLimit)
-	if err != nil {
-		return container{}, err
-	}
-	config, err := regular.OpenDirect(filepath.Join(state, crunConfig))
-	if err != nil {
-		return container{}, err
-	}
-	defer config.Close()
-	return parseCrun(status, config, config.Size)
-}
-
 // parseCrun parses crun's status (libcrun_write_container_status in its src/libcrun/status.c) and crun's copy of
 // the container's config.json.
-func parseCrun(status []byte, config io.Reader, size int64) (container, error) {
+func parseCrun(status, config []byte) (container, error) {
 	var s struct {
 		PID    int    `json:"pid"`
 		Start  uint64 `json:"process-start-time"`
@@ -204,12 +202,13 @@ func parseCrun(status []byte, config io.Reader, size int64) (container, error) {
 	if err := json.Unmarshal(status, &s); err != nil {
 		return container{}, err
 	}
-	of, err := spec.Parse(config, size)
-	if err != nil {
-		return container{}, fmt.Errorf("%s: %w", crunConfig, err)
+	var spec specs.Spec
+	if err := decode(config, &spec); err != nil {
+		return container{}, fmt.Errorf("parsing %s: %w", crunConfig, err)
 	}
-	c := container{
-		bundle: s.Bundle, annotations: of.Annotations, rootfs: of.Root.Path, pid: s.PID, start: s.Start, cut: of.Cut,
+	c := container{bundle: s.Bundle, annotations: spec.Annotations, pid: s.PID, start: s.Start}
+	if spec.Root != nil {
+		c.rootfs = spec.Root.Path
 	}
 	c.cgroup = path.Clean("/" + s.Cgroup)
 	// Below a systemd scope, crun makes a cgroup for the processes. The container's cgroup is the scope.

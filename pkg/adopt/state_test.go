@@ -3,7 +3,6 @@
 package adopt
 
 import (
-	"errors"
 	"os"
 	"path"
 	"path/filepath"
@@ -94,62 +93,26 @@ func TestOtherVersion(t *testing.T) {
 		"cgroup_paths": {"": "/sys/fs/cgroup/x/c"}, "config": {"rootfs": "/r", "umask": "0022", "rlimits": {"nofile": 1}, "labels": ["a=b", "bundle=/b"]}}`
 	want := container{bundle: "/b", annotations: map[string]string{"a": "b"}, rootfs: "/r",
 		cgroup: "/x/c", pid: 7, start: 8}
-	if got, err := runcOf(state); err != nil || !cmp.Equal(want, got, cmp.AllowUnexported(container{})) {
+	if got, err := parseRunc([]byte(state)); err != nil || !cmp.Equal(want, got, cmp.AllowUnexported(container{})) {
 		t.Errorf("runc's: %+v, %v", got, err)
 	}
 	const status = `{"pid": 7, "process-start-time": 8, "cgroup-path": "/x/c", "bundle": "/b"}`
-	const config = `{"process": {"user": 5, "args": "sh"}, "root": {"path": "/r"}, "hooks": [], "annotations": {"a": "b"}}`
-	if got, err := crunOf(status, config); err != nil ||
+	const config = `{"process": {"user": 5, "args": "sh"}, "root": {"path": "/r"}, "linux": [], "annotations": {"a": "b"}}`
+	if got, err := parseCrun([]byte(status), []byte(config)); err != nil ||
 		!cmp.Equal(want, got, cmp.AllowUnexported(container{})) {
 		t.Errorf("crun's: %+v, %v", got, err)
 	}
-	if got, err := runcOf(`{"init_process_pid": "7", "init_process_start": 8, "cgroup_paths": {"": "/sys/fs/cgroup/x/c"}}`); err == nil {
+	if got, err := parseRunc([]byte(`{"init_process_pid": "7", "init_process_start": 8, "cgroup_paths": {"": "/sys/fs/cgroup/x/c"}}`)); err == nil {
 		t.Errorf("a PID of another type: %+v", got)
 	}
-	if got, err := runcOf(state[:len(state)-1]); err == nil {
+	if got, err := parseRunc([]byte(state[:len(state)-1])); err == nil {
 		t.Errorf("half a state: %+v", got)
 	}
 }
 
-func runcOf(text string) (container, error) {
-	return parseRunc(strings.NewReader(text), int64(len(text)))
-}
-
-func crunOf(status, config string) (container, error) {
-	return parseCrun([]byte(status), strings.NewReader(config), int64(len(config)))
-}
-
-// TestLarge reads the state of containers with more annotations than are kept: the container is still found.
-func TestLarge(t *testing.T) {
-	root := t.TempDir()
-	runc, crun := filepath.Join(root, "run/runc/runc"), filepath.Join(root, "run/crun/crun")
-	huge := strings.Repeat("x", 9<<20)
-	for file, text := range map[string]string{
-		filepath.Join(runc, runcState): `{"init_process_pid": 7, "init_process_start": 8,
-			"cgroup_paths": {"": "/sys/fs/cgroup/a"},
-			"config": {"labels": ["app=web", "huge=` + huge + `", "huge2=` + huge + `", "tier=db", "bundle=/b"]}}`,
-		filepath.Join(crun, crunStatus): `{"pid": 7, "process-start-time": 8, "cgroup-path": "/b", "bundle": "/b"}`,
-		filepath.Join(crun, crunConfig): `{"annotations": {"app": "web", "huge": "` + huge + `",
-			"huge2": "` + huge + `", "tier": "db"}}`,
-	} {
-		if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o700), os.WriteFile(file, []byte(text), 0o600)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	annotations := map[string]string{"app": "web", "tier": "db"}
-	want := []container{
-		{id: "runc", bundle: "/b", annotations: annotations, cgroup: "/a", pid: 7, start: 8, state: runc, cut: true},
-		{id: "crun", bundle: "/b", annotations: annotations, cgroup: "/b", pid: 7, start: 8, state: crun, cut: true},
-	}
-	found, problems := Host{root}.find(100)
-	if diff := cmp.Diff(want, found, cmp.AllowUnexported(container{})); diff != "" || len(problems) != 0 {
-		t.Errorf("%v (-want +got):\n%s", problems, diff)
-	}
-}
-
 func TestParse(t *testing.T) {
-	runc := runcOf
-	crun := func(status string) (container, error) { return crunOf(status, `{}`) }
+	runc := func(text string) (container, error) { return parseRunc([]byte(text)) }
+	crun := func(status string) (container, error) { return parseCrun([]byte(status), []byte(`{}`)) }
 	for _, test := range []struct {
 		name   string
 		parse  func(string) (container, error)
@@ -174,9 +137,9 @@ func TestParse(t *testing.T) {
 		{"no start", runc, `{"init_process_pid":7,"cgroup_paths":{"":"/sys/fs/cgroup/a"}}`, "",
 			"its process is PID 7, started at 0"},
 		{"a NUL", runc, `{"init_process_pid":7,"init_process_start":8,"cgroup_paths":{"":"/sys/fs/cgroup/a\u0000b"}}`, "", `its cgroup is "/a\x00b"`},
-		{"half a file", runc, `{"init_process_pid":7,`, "", "unexpected EOF"},
-		{"another type", runc, `{"init_process_pid":"7"}`, "", "cannot unmarshal string"},
-		{"nothing", runc, ``, "", "unexpected EOF"},
+		{"half a file", runc, `{"init_process_pid":7,`, "", "unexpected end"},
+		{"another type", runc, `{"init_process_pid":"7"}`, "", "no cgroup of its own"},
+		{"nothing", runc, ``, "", "unexpected end"},
 		// As in libcrun_cgroup_enter_systemd of crun's src/libcrun/cgroup-systemd.c.
 		{"crun below a scope", crun,
 			`{"pid":7,"process-start-time":8,"cgroup-path":"/machine.slice/libpod-a.scope/container","scope":"libpod-a.scope"}`,
@@ -227,7 +190,7 @@ func TestGarbage(t *testing.T) {
 	must(os.Symlink(filepath.Join(state, "good", runcState), filepath.Join(state, "link", runcState)))
 	must(os.Mkdir(filepath.Join(state, "directory", runcState), 0o755))
 	must(os.WriteFile(filepath.Join(state, "huge", runcState), nil, 0o644))
-	must(os.Truncate(filepath.Join(state, "huge", runcState), 1<<20))
+	must(os.Truncate(filepath.Join(state, "huge", runcState), stateLimit+1))
 	must(os.WriteFile(filepath.Join(state, "a-file"), nil, 0o644))
 	must(os.WriteFile(filepath.Join(root, "run/crun"), nil, 0o644))
 
@@ -260,9 +223,9 @@ func FuzzParse(f *testing.F) {
 		f.Add(seed, `{"annotations":{"a":"b"}}`)
 	}
 	f.Fuzz(func(t *testing.T, text, config string) {
-		runc, err := runcOf(text)
+		runc, err := parseRunc([]byte(text))
 		hold(t, runc, err)
-		crun, err := crunOf(text, config)
+		crun, err := parseCrun([]byte(text), []byte(config))
 		hold(t, crun, err)
 	})
 }

@@ -256,37 +256,4 @@ func (p *jsonReader) object(limit int, each func(key string, known bool) error) 
 	}
 }
 
-// array reads an array, or null. It calls each at every element, which must consume the element.
-func (p *jsonReader) array(each func() error) error {
-	c, err := p.next()
-	if err != nil {
-		return err
-	}
-	if c == 'n' {
-		return p.skip()
-	}
-	for first := true; ; first = false {
-		if c, err = p.next(); err != nil {
-			return err
-		}
-		p.consume(1)
-		switch {
-		case c == ']' && !first:
-			return nil
-		case first && c != '[', !first && c != ',':
-			return unexpected(c)
-		}
-		if c, err = p.next(); err != nil {
-			return err
-		}
-		if first && c == ']' {
-			p.consume(1)
-			return nil
-		}
-		if err := each(); err != nil {
-			return err
-		}
-	}
-}
-
 func unexpected(c byte) error { return fmt.Errorf("unexpected %q", c) }

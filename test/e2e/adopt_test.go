@@ -286,8 +286,8 @@ func TestAdoptTells(t *testing.T) {
 	}
 	o := x.tryAdopt("runc", "-o=json")
 	want := "tracectl: 2 running containers could not be registered:\n" +
-		"  container \"broken\": reading its state in /run/runc/broken: parsing: unexpected EOF\n" +
-		"  container \"broken2\": reading its state in /run/runc/broken2: parsing: unexpected EOF\n"
+		"  container \"broken\": reading its state in /run/runc/broken: unexpected end of JSON input\n" +
+		"  container \"broken2\": reading its state in /run/runc/broken2: unexpected end of JSON input\n"
 	if diff := cmp.Diff(want, o.stderr); o.code != 0 || diff != "" || !strings.Contains(o.stdout, `"adopted":1`) {
 		t.Errorf("load: %+v (-want +got)\n%s", o, diff)
 	}
