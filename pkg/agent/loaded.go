@@ -44,7 +44,7 @@ type loaded struct {
 // open opens the programs and maps pinned below dir.
 func open(dir string) (*loaded, error) {
 	lockPath := filepath.Join(dir, abi.PinUnfinishedCalls)
-	// A repair may make the map of labels anew alone.
+	// A repair may replace only the map of labels.
 	pins, err := bpf.NewWatch(dir, abi.PinABI, abi.PinLabels, abi.PinUnfinishedCalls)
 	if err != nil {
 		return nil, err

@@ -47,9 +47,9 @@ func (w *Watch) Changed() bool {
 }
 
 // Follow returns a function that keeps the instance usable for a reader that follows it: call it about once a second,
-// but not at the same time as other methods. If a repair has made the map of labels anew, it opens that one. It returns
-// an error that matches ErrNotLoaded if the instance is not loaded any more: its other maps stay readable, but get no
-// new records.
+// but not at the same time as other methods. If a repair has replaced the map of labels, it opens the new one. It
+// returns an error that matches ErrNotLoaded if the instance is not loaded any more: its other maps stay readable,
+// but get no new records.
 func (i *Instance) Follow() (func() error, error) {
 	loaded, err := NewWatch(i.Dir, abi.PinABI)
 	if err != nil {
