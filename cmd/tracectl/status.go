@@ -133,7 +133,7 @@ func (s *statusJSON) agent(clock clock) string {
 	case s.Agent.Seen != nil:
 		return "last alive " + humanSpan(clock.now.Sub(*s.Agent.Seen)) + " ago: labels of newer pods are unknown"
 	}
-	return "never ran: only labels from annotations are known (run \"tracectl agent\" for the others)"
+	return "not run since loading: only labels from annotations are known (run \"tracectl agent\" for the others)"
 }
 
 func (s *statusJSON) print(w io.Writer, clock clock) error {

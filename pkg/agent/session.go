@@ -32,20 +32,13 @@ func newSession(a *Agent, l *loaded) *session {
 	return s
 }
 
-func (s *session) run(parent context.Context) {
-	ctx, cancel := context.WithCancel(parent)
+func (s *session) run(ctx context.Context) {
+	ctx, cancel := context.WithCancel(ctx)
 	var group sync.WaitGroup
 	defer func() {
 		cancel()
 		group.Wait()
 		s.health.forget()
-		if parent.Err() == nil {
-			return // this agent serves the next programs, or another one has written its heartbeat
-		}
-		// Tell readers at once, so that they need not wait until the last heartbeat is old.
-		if err := s.loaded.store.Delete(bpf.SourceAgent, ""); err != nil {
-			s.config.Log.WithError(err).Debug("could not clear the heartbeat")
-		}
 	}()
 	s.heartbeat()
 	s.deliver(s.discovery.scan())
@@ -84,7 +77,8 @@ func (s *session) run(parent context.Context) {
 	}
 }
 
-// heartbeat tells readers that an agent is running.
+// heartbeat tells readers that an agent is running. They judge by its age. A stopped agent leaves it: most often
+// another agent follows, and readers hold execs back for its labels.
 func (s *session) heartbeat() {
 	err := s.loaded.store.Put(bpf.SourceAgent, "", bpf.Labels{})
 	if errors.Is(err, bpf.ErrFull) {

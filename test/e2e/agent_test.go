@@ -244,6 +244,17 @@ func TestAgent(t *testing.T) {
 	}
 	second.stop()
 	x.hasLabels(bpf.SourceKubernetes, "uid-1", map[string]string{"app": "replaced"})
+
+	// Readers wait for the labels of a new pod while the agent is replaced.
+	if text := x.tracectl("status", "-o", "json"); strings.Contains(text, `"seen":null`) {
+		t.Errorf("status does not tell when the agent was alive:\n%s", text)
+	}
+	reader := x.follow("--label=app=late")
+	x.runContainer(bundle{id: "late", annotations: pod("late", nil), args: []string{"/bin/true"}})
+	x.tell(bpf.SourceKubernetes, "uid-of-late", bpf.Labels{Set: map[string]string{"app": "late"}})
+	eventually(t, "the first exec of a pod between two agents is shown", func() bool {
+		return strings.Contains(reader.stdout(), "/bin/true")
+	})
 }
 
 // TestAgentIsSmall measures the agent of a full node: 110 pods, each with labels from two sources, and 250 cgroups.
@@ -357,7 +368,7 @@ func TestAgentCheck(t *testing.T) {
 func TestAgentFollowsRepair(t *testing.T) {
 	x := load(t)
 	x.agent()
-	seen := func() bool { return !strings.Contains(x.tracectl("status"), "never ran") }
+	seen := func() bool { return !strings.Contains(x.tracectl("status"), "not run since loading") }
 	eventually(t, "the agent is seen", seen)
 	if err := os.Remove(filepath.Join(x.pins, "labels")); err != nil {
 		t.Fatal(err)
