@@ -66,7 +66,7 @@ lint: ## gofmt, go vet, staticcheck, errorlint, misspell, the shim's imports, li
 .PHONY: unit
 unit: check-go ## tests that need neither root nor a kernel, with the race detector (half a minute; root runs them as nobody)
 	go build -o $(BIN)/gotest ./test/gotest
-	CGO_ENABLED=1 $(BIN)/gotest -race -short $(if $(filter 0,$(shell id -u)),-exec $(CURDIR)/test/unprivileged.sh) ./...
+	GOGC=400 CGO_ENABLED=1 $(BIN)/gotest -race -short -ldflags='-s -w' $(if $(filter 0,$(shell id -u)),-exec $(CURDIR)/test/unprivileged.sh) ./...
 
 .PHONY: test
 test: check-go deps lint check-generated unit fuzz ## all checks: lint, generated files, unit, kernel and end-to-end tests, fuzz targets (root)

@@ -173,7 +173,11 @@ func TestFollow(t *testing.T) {
 // TestFollowReconnects breaks connections at random while execs are logged, with clocks that disagree: each exec is
 // printed once.
 func TestFollowReconnects(t *testing.T) {
-	for seed := range uint64(20) {
+	seeds := uint64(20)
+	if testing.Short() {
+		seeds = 4
+	}
+	for seed := range seeds {
 		synctest.Test(t, func(t *testing.T) {
 			random := rand.New(rand.NewPCG(seed, 1))
 			since := time.Duration(seed%2) * time.Minute

@@ -65,9 +65,13 @@ func TestSorted(t *testing.T) {
 // TestSortedMuch uses the file: each node prints more than is kept in memory.
 func TestSortedMuch(t *testing.T) {
 	const events = 5000
+	count := 40
+	if testing.Short() {
+		count = 5
+	}
 	var people recorder
 	nodes := fakes{}
-	for n := range 40 {
+	for n := range count {
 		nodes[fmt.Sprint("n", n)] = func(_ context.Context, _ []string, stdout, _ io.Writer) error {
 			random, ms := rand.New(rand.NewPCG(uint64(n), 0)), 0
 			for i := range uint64(events) {

@@ -131,7 +131,10 @@ func TestPieces(t *testing.T) {
 
 // TestMemory reads a log that is larger than the memory a Reader may use.
 func TestMemory(t *testing.T) {
-	const size = 32 << 20
+	size := uint64(32 << 20)
+	if testing.Short() {
+		size = 8 << 20
+	}
 	l := newLog(size)
 	for l.header.Head < size-256 {
 		l.write(abi.Exec{PID: 1})

@@ -205,7 +205,11 @@ func TestReplaceWhileExecuted(t *testing.T) {
 			executed.Add(1)
 		}
 	}()
-	for i := 0; (i < 300 || executed.Load() < 100) && !closed(read); i++ {
+	replaced, runs := 300, int64(100)
+	if testing.Short() {
+		replaced, runs = 60, 20
+	}
+	for i := 0; (i < replaced || executed.Load() < runs) && !closed(read); i++ {
 		if _, err := s.Apply(program(string(rune('a' + i%26)))); err != nil {
 			t.Error(err)
 			break

@@ -71,7 +71,7 @@ func (m *model) settleOne() {
 func TestNoTornRecord(t *testing.T) {
 	seeds := 400
 	if testing.Short() {
-		seeds = 40
+		seeds = 10
 	}
 	var returned, torn, overtaken uint64
 	for name, layout := range map[string]Layout{"ring": tiny, "segments": log} {
@@ -111,10 +111,14 @@ func TestNoTornRecord(t *testing.T) {
 // TestFollow reads on from Next: every record is seen once, in order, even if it was being written when a read first
 // reached it. If a lap is lost, the snapshot says so; a large enough ring loses nothing.
 func TestFollow(t *testing.T) {
+	seeds := 200
+	if testing.Short() {
+		seeds = 20
+	}
 	large := log
 	large.Size, large.Stride = 1<<16, abi.SizeofRing+1<<16+128
 	for name, layout := range map[string]Layout{"small": log, "large": large} {
-		for seed := range 200 {
+		for seed := range seeds {
 			most := never
 			if seed%2 == 1 {
 				most = layout.Slack + 8*uint64(seed)
@@ -278,8 +282,12 @@ func FuzzScrambled(f *testing.F) {
 
 // TestScrambled reads a valid ring in which random bytes were changed, many times.
 func TestScrambled(t *testing.T) {
+	rounds := 20_000
+	if testing.Short() {
+		rounds = 1000
+	}
 	random := rand.New(rand.NewPCG(uint64(os.Getpid()), 2))
-	for range 20000 {
+	for range rounds {
 		m := newModel(tiny, 2, random.Uint64())
 		m.run(300)
 		memory := m.memory()

@@ -184,7 +184,10 @@ func (r *repeated) Read(into []byte) (int, error) {
 
 // TestLargeSpecs reads specs of any size, with the required parts last, in a small amount of memory.
 func TestLargeSpecs(t *testing.T) {
-	const size = 48 << 20
+	size := int64(48 << 20)
+	if testing.Short() {
+		size = 5 << 20 // more than annotations may have
+	}
 	end := `"annotations": {"a": "1"}, "linux": {"cgroupsPath": "/x"}}`
 	want := Spec{Annotations: map[string]string{"a": "1"}, Linux: Linux{CgroupsPath: "/x"}}
 	for name, test := range map[string]struct {
@@ -206,7 +209,11 @@ func TestLargeSpecs(t *testing.T) {
 		body := &repeated{test.repeat, size / int64(len(test.repeat)) * int64(len(test.repeat))}
 		got, err := Parse(io.MultiReader(strings.NewReader(test.before), body, strings.NewReader(test.after)), size)
 		runtime.ReadMemStats(&after)
-		if allocated := after.TotalAlloc - before.TotalAlloc; allocated > 24<<20 {
+		most := uint64(1 << 20)
+		if test.want.Cut {
+			most = 24 << 20 // annotations are kept up to their limit
+		}
+		if allocated := after.TotalAlloc - before.TotalAlloc; allocated > most {
 			t.Errorf("%s: %d bytes were allocated", name, allocated)
 		}
 		if err != nil {

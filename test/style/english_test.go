@@ -16,23 +16,27 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// pattern is one that no text has, and what to write instead.
+// pattern is one that no text has, and what to write instead. Each match contains the word: to search a line for it
+// is a hundred times cheaper than to match a regular expression.
 type pattern struct {
+	word    string
 	match   *regexp.Regexp
 	instead string
 }
 
 var patterns = []pattern{
-	{regexp.MustCompile(`\b[Ww]hom?ever\b`), `name who it is: "the user", "the program", "the container"`},
-	{regexp.MustCompile(`\b[Ww]here (it|its|they|there|a|an|the|no|not|that|nobody|somebody|nothing|one|none|all|any|both|this|these|those|he|what|who)\b`),
+	{"ever", regexp.MustCompile(`\b[Ww]hom?ever\b`), `name who it is: "the user", "the program", "the container"`},
+	{"here ", regexp.MustCompile(`\b[Ww]here (it|its|they|there|a|an|the|no|not|that|nobody|somebody|nothing|one|none|all|any|both|this|these|those|he|what|who)\b`),
 		`a condition is "if" or "when"`},
-	{regexp.MustCompile(`\bas good as\b`), `say what it is`},
-	{regexp.MustCompile(`\bthe (latter|former)\b`), `name it again`},
-	{regexp.MustCompile(`\b(of|for|to|by|from|with) who\b`), `name who it is: "the user", "the program", "the container"`},
-	{regexp.MustCompile(`\b([Bb]egin of|(the|their|its) begin)\b`), `"start"`},
-	{regexp.MustCompile(`\b[Aa]new\b`), `"again"`},
-	{regexp.MustCompile(`\b(is|are|was|were) no [a-z]+`), `"is not a"`},
-	{regexp.MustCompile(`\b1 (execs|containers|recordings|records|runs|lines|files|nodes|labels|calls|programs)\b`),
+	{"as good as", regexp.MustCompile(`\bas good as\b`), `say what it is`},
+	{"the latter", regexp.MustCompile(`\bthe latter\b`), `name it again`},
+	{"the former", regexp.MustCompile(`\bthe former\b`), `name it again`},
+	{" who", regexp.MustCompile(`\b(of|for|to|by|from|with) who\b`),
+		`name who it is: "the user", "the program", "the container"`},
+	{"egin", regexp.MustCompile(`\b([Bb]egin of|(the|their|its) begin)\b`), `"start"`},
+	{"new", regexp.MustCompile(`\b[Aa]new\b`), `"again"`},
+	{" no ", regexp.MustCompile(`\b(is|are|was|were) no [a-z]+`), `"is not a"`},
+	{"1 ", regexp.MustCompile(`\b1 (execs|containers|recordings|records|runs|lines|files|nodes|labels|calls|programs)\b`),
 		`one is singular: "1 container"`},
 }
 
@@ -48,8 +52,11 @@ var subject = regexp.MustCompile(`^(//|/\*)\s*(Who|[Ww]hat)\b`)
 // look finds patterns in a text whose first line has a number.
 func look(text string, line int) (hits []hit) {
 	for n, l := range strings.Split(text, "\n") {
-		plain := right.ReplaceAllString(places.ReplaceAllString(l, "$1"), "")
 		for _, p := range patterns {
+			if !strings.Contains(l, p.word) {
+				continue
+			}
+			plain := right.ReplaceAllString(places.ReplaceAllString(l, "$1"), "")
 			for _, found := range p.match.FindAllString(plain, -1) {
 				hits = append(hits, hit{line + n, found, p.instead})
 			}

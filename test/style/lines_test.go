@@ -45,13 +45,20 @@ func TestLines(t *testing.T) {
 // directive, a line of a raw string, and one with a string literal or an address without which at most half a line
 // is left.
 func longLines(text []byte) (hits []hit) {
-	literals := longestLiterals(text)
+	var literals map[int]int // made for the first long line
 	for i, line := range strings.Split(string(text), "\n") {
-		length, whole := utf8.RuneCountInString(line), literals[i+1]
+		length := utf8.RuneCountInString(line)
+		if length <= longest {
+			continue
+		}
+		if literals == nil {
+			literals = longestLiterals(text)
+		}
+		whole := literals[i+1]
 		for _, address := range url.FindAllString(line, -1) {
 			whole = max(whole, utf8.RuneCountInString(address))
 		}
-		if length > longest && length-whole > longest/2 && !directive.MatchString(line) {
+		if length-whole > longest/2 && !directive.MatchString(line) {
 			hits = append(hits, hit{i + 1, fmt.Sprintf("%.40s...", strings.TrimSpace(line)),
 				fmt.Sprintf("%d characters, more than %d", length, longest)})
 		}
