@@ -68,7 +68,6 @@ func (h Host) Run(ctx context.Context, pinDir string, rules identity.Rules) (Rep
 		who := identity.Parse(c.id, c.annotations, c.bundle, rules)
 		spec.AddPodLabels(&who, filepath.Join(h.Root, c.bundle), rules)
 		enginefiles.AddDocker(&who, filepath.Join(h.Root, c.rootfs), rules)
-		enginefiles.AddPodman(&who, h.Root, filepath.Join(h.Root, c.bundle), rules)
 		candidates[i] = candidate{c, who}
 	}
 	slices.SortStableFunc(candidates, candidate.compare)
@@ -76,7 +75,7 @@ func (h Host) Run(ctx context.Context, pinDir string, rules identity.Rules) (Rep
 		if err := ctx.Err(); err != nil {
 			return report, errors.Join(err, summary(problems))
 		}
-		err := candidates[i].adopt(a, hierarchy, rules, &report)
+		err := candidates[i].adopt(a, h.Root, hierarchy, rules, &report)
 		if errors.Is(err, bpf.ErrNoIdentity) {
 			report.Failed += len(candidates) - i
 			return report, errors.Join(err, summary(problems))
@@ -131,7 +130,7 @@ func (c candidate) compare(other candidate) int {
 		cmp.Compare(c.cgroup, other.cgroup))
 }
 
-func (c *candidate) adopt(a *bpf.Adopter, hierarchy string, rules identity.Rules, report *Report) error {
+func (c *candidate) adopt(a *bpf.Adopter, root, hierarchy string, rules identity.Rules, report *Report) error {
 	p, err := openProcess(c.pid, c.start)
 	if errors.Is(err, errStopped) {
 		report.Stopped++
@@ -143,6 +142,7 @@ func (c *candidate) adopt(a *bpf.Adopter, hierarchy string, rules identity.Rules
 	defer p.close()
 	c.who.MountNamespace = p.mountNamespace()
 	enginefiles.AddConmon(&c.who, p.stat.parent, rules)
+	enginefiles.AddPodman(&c.who, root, filepath.Join(root, c.bundle), p.stat.parent, rules)
 	init := bpf.Init{Started: p.started()}
 	if c.started() {
 		init.Process = p.dir

@@ -17,7 +17,7 @@ type containerd struct{}
 func (containerd) kind() Kind { return Containerd }
 
 func (containerd) detect(h Host) ([]Engine, error) {
-	e, found, err := installed{[]string{"containerd.service"}, []string{"--config", "-c"}, containerdConfig,
+	e, found, err := installed{[]string{"containerd.service"}, goFlags("config", "c"), containerdConfig,
 		false}.find(h, Containerd)
 	// If only dockerd starts a containerd, it belongs to Docker.
 	if e.Unit == "" && !h.exists(e.Config) && h.program("dockerd", programDirs) != "" {
@@ -128,7 +128,7 @@ func (e Engine) configInUse(h Host) (string, error) {
 	if err != nil || e.embedded() {
 		return e.Config, err
 	}
-	if config, ok := option(c.args(), "--config", "-c"); ok {
+	if config, ok := option(c.args(), goFlags("config", "c")...); ok {
 		return config, nil
 	}
 	return e.Config, nil
@@ -161,7 +161,8 @@ func (containerd) socket(h Host, e Engine) (string, error) {
 			}
 		}
 	}
-	return first(lastOption(args, "--address"), lastOption(args, "-a"), socket), nil
+	flag, _ := option(args, goFlags("address", "a")...)
+	return first(flag, socket), nil
 }
 
 func (containerd) ask(ctx context.Context, socket string) error { return askCRI(ctx, socket) }
@@ -184,7 +185,7 @@ func (containerd) dependents(h Host, e Engine, shims []string) ([]Container, err
 	if err != nil {
 		return nil, err
 	}
-	if dir, ok := option(command.args(), "--state"); ok {
+	if dir, ok := option(command.args(), goFlags("state")...); ok {
 		state = dir
 	}
 	found, err := tasks(h, state, shims)

@@ -5,6 +5,7 @@ package engine
 import (
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 )
 
@@ -56,7 +57,7 @@ func (u unit) withConfig(file string) (string, error) {
 	fields := strings.Fields(u.exec.value)
 	for i, field := range fields {
 		name, _, joined := strings.Cut(field, "=")
-		if name != "--config" && name != "-c" {
+		if !slices.Contains(goFlags("config", "c"), name) {
 			continue
 		}
 		if joined {

@@ -18,7 +18,7 @@ type crio struct{}
 func (crio) kind() Kind { return CRIO }
 
 func (crio) detect(h Host) ([]Engine, error) {
-	_, found, err := installed{[]string{"crio.service", "cri-o.service"}, []string{"--config", "-c"},
+	_, found, err := installed{[]string{"crio.service", "cri-o.service"}, goFlags("config", "c"),
 		"/etc/crio/crio.conf", true}.find(h, CRIO)
 	return found, err
 }
@@ -54,9 +54,10 @@ func crioRuntime(driver string) map[string]any {
 // crioVariables is the prefix of the environment variables that are options of CRI-O.
 const crioVariables = "CONTAINER_"
 
-// crioOption returns the value of an option of CRI-O: that of the flag, or else that of the environment variable.
+// crioOption returns the value of an option of CRI-O: that of the flag, or else that of the environment variable. The
+// flags are without dashes.
 func (c command) crioOption(variable string, flags ...string) string {
-	if value, ok := option(c.args(), flags...); ok {
+	if value, ok := option(c.args(), goFlags(flags...)...); ok {
 		return value
 	}
 	return c.env[variable].text
@@ -64,8 +65,8 @@ func (c command) crioOption(variable string, flags ...string) string {
 
 // crioFiles returns CRI-O's files in its order, and its directory of drop-ins.
 func (e Engine) crioFiles(h Host, c command) (files []string, dir string) {
-	dir = cmp.Or(c.crioOption("CONTAINER_CONFIG_DIR", "--config-dir", "-d"), crioDropins)
-	return append([]string{cmp.Or(c.crioOption("CONTAINER_CONFIG", "--config", "-c"), e.Config)}, h.walk(dir)...), dir
+	dir = cmp.Or(c.crioOption("CONTAINER_CONFIG_DIR", "config-dir", "d"), crioDropins)
+	return append([]string{cmp.Or(c.crioOption("CONTAINER_CONFIG", "config", "c"), e.Config)}, h.walk(dir)...), dir
 }
 
 // crioConfig returns CRI-O's configuration including flags and variables, and the path of our drop-in.
@@ -83,9 +84,9 @@ func (e Engine) crioConfig(h Host) (config overlaid, ours string, err error) {
 		flag string
 		key  key
 	}{
-		"CONTAINER_DEFAULT_RUNTIME": {"--default-runtime", key{"crio", "runtime", "default_runtime"}},
-		"CONTAINER_CGROUP_MANAGER":  {"--cgroup-manager", key{"crio", "runtime", "cgroup_manager"}},
-		"CONTAINER_LISTEN":          {"--listen", key{"crio", "api", "listen"}},
+		"CONTAINER_DEFAULT_RUNTIME": {"default-runtime", key{"crio", "runtime", "default_runtime"}},
+		"CONTAINER_CGROUP_MANAGER":  {"cgroup-manager", key{"crio", "runtime", "cgroup_manager"}},
+		"CONTAINER_LISTEN":          {"listen", key{"crio", "api", "listen"}},
 	} {
 		if value := c.crioOption(variable, o.flag); value != "" {
 			if err := put(config, o.key, value); err != nil {
@@ -94,7 +95,7 @@ func (e Engine) crioConfig(h Host) (config overlaid, ours string, err error) {
 		}
 	}
 	// Format: NAME:PATH:ROOT:TYPE...; these entries replace those of files.
-	flagged := strings.Join(options(c.args(), "--runtimes"), ",")
+	flagged := strings.Join(options(c.args(), goFlags("runtimes")...), ",")
 	for entry := range strings.SplitSeq(cmp.Or(flagged, c.env["CONTAINER_RUNTIMES"].text), ",") {
 		fields := append(strings.Split(entry, ":"), "", "", "")
 		if fields[0] == "" {
@@ -278,7 +279,8 @@ func (crio) decides(h Host, e Engine, runtime string) place {
 		return place{}
 	}
 	for _, w := range c.words {
-		if strings.HasPrefix(strings.TrimPrefix(w.text, "--runtimes="), runtime+":") ||
+		_, value, _ := strings.Cut(w.text, "=")
+		if strings.HasPrefix(w.text, runtime+":") || strings.HasPrefix(value, runtime+":") ||
 			strings.Contains(w.text, ","+runtime+":") {
 			return w.at
 		}
@@ -300,13 +302,54 @@ func (crio) socket(h Host, e Engine) (string, error) {
 
 func (crio) ask(ctx context.Context, socket string) error { return askCRI(ctx, socket) }
 
+// crioRoots returns the directories that contain CRI-O's containers: those of its configuration now, of the running
+// CRI-O, and of storage.conf.
+func (d crio) crioRoots(h Host, e Engine) ([]string, error) {
+	commands, err := e.commands(h)
+	if err != nil {
+		return nil, err
+	}
+	var roots []string
+	for _, c := range append(commands, command{}) {
+		more, err := h.storageRoots(c.env[storageVariable].text)
+		if err != nil {
+			return nil, err
+		}
+		files, _ := e.crioFiles(h, c)
+		config, err := h.overlay(files, crioSection)
+		if err != nil {
+			return nil, err
+		}
+		roots = append(append(roots, more...), config.text("crio", "root"), config.text("crio", "runroot"),
+			c.crioOption("CONTAINER_ROOT", "root", "r"), c.crioOption("CONTAINER_RUNROOT", "runroot"))
+	}
+	if h.API != nil { // its files may have changed since it started
+		ctx, cancel := context.WithTimeout(context.Background(), askTime)
+		defer cancel()
+		if socket, err := d.socket(h, e); err == nil {
+			text, _ := h.API.Get(ctx, socket, "/config")
+			if doc, err := parseDocument(text); err == nil {
+				roots = append(roots, overlaid(doc.tree).text("crio", "root"), overlaid(doc.tree).text("crio", "runroot"))
+			}
+		}
+	}
+	roots = slices.DeleteFunc(roots, func(dir string) bool { return dir == "" })
+	slices.Sort(roots)
+	return slices.Compact(roots), nil
+}
+
 // dependents returns the pods that were made with our handler, and their containers: CRI-O looks up a pod's handler by
 // name for every operation. Pods of the default handler work with any program that it names. conmon was started with
 // our path, but does not call it again.
-func (crio) dependents(h Host, _ Engine, _ []string) ([]Container, error) {
+func (d crio) dependents(h Host, e Engine, _ []string) ([]Container, error) {
+	roots, err := d.crioRoots(h, e)
+	if err != nil {
+		return nil, err
+	}
 	var found []Container
-	for _, root := range []string{"/run/containers/storage", "/var/lib/containers/storage"} {
-		for _, file := range h.glob(path.Join(root, "overlay-containers/*/userdata/config.json")) {
+	for _, root := range roots {
+		// The storage names the directory for its driver: overlay-containers, vfs-containers.
+		for _, file := range h.glob(path.Join(root, "*-containers/*/userdata/config.json")) {
 			annotations := h.readAnnotations(file)
 			if annotations["io.kubernetes.cri-o.RuntimeHandler"] == addedRuntime {
 				bundle := path.Dir(file)

@@ -57,9 +57,9 @@ func TestDependents(t *testing.T) {
 	h := tree(t, used)
 	h.Run = func(_ context.Context, program string, args ...string) ([]byte, error) {
 		switch strings.Join(append([]string{program}, args...), " ") {
-		case "/usr/bin/podman ps --all --quiet --no-trunc":
+		case "env HOME=/proc /usr/bin/podman ps --all --quiet --no-trunc":
 			return []byte("mmm\nnnn\n\x1b[2Jooo\n"), nil
-		case "/usr/bin/podman container inspect --format {{.Id}} {{.OCIRuntime}} {{.Name}} mmm nnn \x1b[2Jooo":
+		case "env HOME=/proc /usr/bin/podman container inspect --format {{.Id}} {{.OCIRuntime}} {{.Name}} mmm nnn \x1b[2Jooo":
 			return []byte("mmm runc-trace pod\nnnn crun other\n\x1b[2Jooo /opt/runc-trace/bin/runc-trace my name\n"), nil
 		}
 		return nil, fmt.Errorf("%s %q is not expected", program, args)
@@ -74,7 +74,7 @@ func TestDependents(t *testing.T) {
 		{Engine{Kind: Docker, Config: "/etc/docker/daemon.json"},
 			[]Container{{"ddd", "web"}, {ID: "fff"}, {ID: "ggg"}, {ID: "iii"}}},
 		{Engine{Kind: CRIO, Config: "/etc/crio/crio.conf"}, []Container{{ID: "jjj"}}},
-		{Engine{Kind: Podman, Binary: "/usr/bin/podman"}, []Container{{`\x1b[2Jooo`, "my name"}, {"mmm", "pod"}}},
+		{Engine{Kind: Podman, Binary: "/usr/bin/podman", Config: "/etc/containers/containers.conf"}, []Container{{`\x1b[2Jooo`, "my name"}, {"mmm", "pod"}}},
 		{Engine{Kind: Podman}, nil},
 	} {
 		got, err := test.engine.Dependents(h, []string{shim, shim + "-crun"})
@@ -91,7 +91,7 @@ func TestDependentsUnknown(t *testing.T) {
 	h := tree(t, "-- /var/lib/docker/containers/a/hostconfig.json --\n{\n-- /var/lib/containers/storage/x --\n")
 	h.Run = func(context.Context, string, ...string) ([]byte, error) { return nil, errors.New("database is locked") }
 	for _, e := range []Engine{{Kind: Docker, Config: "/etc/docker/daemon.json"},
-		{Kind: Podman, Binary: "/usr/bin/podman"}} {
+		{Kind: Podman, Binary: "/usr/bin/podman", Config: "/etc/containers/containers.conf"}} {
 		if got, err := e.Dependents(h, []string{shim}); err == nil ||
 			!strings.HasPrefix(err.Error(), "finding containers of "+e.String()+" that need the shim: ") {
 			t.Errorf("%s: %q, %v: who does not know must not say that there are none", e, got, err)
@@ -118,5 +118,80 @@ func TestKeep(t *testing.T) {
 	}
 	if _, err := e.Keep(tree(t, ""), []byte("[]"), shim); err == nil {
 		t.Error("a list was taken for Docker's configuration")
+	}
+}
+
+// TestDependentsStorage finds containers whose storage is not at the usual place.
+func TestDependentsStorage(t *testing.T) {
+	const (
+		usual  = "-- /var/lib/containers/storage/x --\n"
+		pod    = "/vfs-containers/aaa/userdata/config.json --\n{\"annotations\": {\"io.kubernetes.cri-o.RuntimeHandler\": \"runc-trace\"}}\n"
+		unit   = "-- /usr/lib/systemd/system/crio.service --\n[Service]\n"
+		conmon = "-- /proc/7/exe --\n-> /usr/bin/conmon\n-- /proc/7/cmdline --\n/usr/bin/conmon|-c|mmm|-n|web|-r|/x|--exit-command|/usr/bin/podman" +
+			"|--exit-command-arg|--root|--exit-command-arg|/data/g|--exit-command-arg|--log-level|--exit-command-arg|warning" +
+			"|--exit-command-arg|--storage-driver|--exit-command-arg|vfs|--exit-command-arg|--runtime|--exit-command-arg|crun" +
+			"|--exit-command-arg|--syslog|--exit-command-arg|container|--exit-command-arg|cleanup\n-- /data/g/x --\n"
+	)
+	asks := func(selects string) []string { return []string{"env HOME=/proc " + selects} }
+	for _, test := range []struct {
+		name, tree string
+		asked      []string // commands of Podman that find a container
+		want       []Container
+	}{
+		{"no storage", "", nil, nil},
+		{"graphroot", "-- /etc/containers/storage.conf --\n[storage]\ngraphroot = \"/data/g\"\n-- /data/g/x --\n",
+			asks("/usr/bin/podman"), []Container{{"mmm", "web"}}},
+		{"packaged", "-- /usr/share/containers/storage.conf --\n[storage]\ngraphroot = \"/data/g\"\n-- /data/g/x --\n",
+			asks("/usr/bin/podman"), []Container{{"mmm", "web"}}},
+		{"packaged and overridden", "-- /usr/share/containers/storage.conf --\n[storage]\ngraphroot = \"/data/g\"\n-- /data/g/x --\n" +
+			"-- /etc/containers/storage.conf --\n[storage]\n", nil, nil},
+		{"runroot", "-- /etc/containers/storage.conf --\n[storage]\nrunroot = \"/data/r\"\n-- /data/r/x --\n",
+			asks("/usr/bin/podman"), []Container{{"mmm", "web"}}},
+		{"static_dir", "-- /etc/containers/containers.conf --\n[engine]\nstatic_dir = \"/data/s\"\n-- /data/s/x --\n",
+			asks("/usr/bin/podman"), []Container{{"mmm", "web"}}},
+		{"a variable", "-- /etc/environment --\nCONTAINERS_STORAGE_CONF=/etc/s\n-- /etc/s --\n[storage]\ngraphroot = \"/data/g\"\n-- /data/g/x --\n",
+			asks("CONTAINERS_STORAGE_CONF=/etc/s /usr/bin/podman"), []Container{{"mmm", "web"}}},
+		{"a driver", "-- /etc/environment --\nSTORAGE_DRIVER=vfs\n" + usual,
+			append(asks("/usr/bin/podman"), asks("STORAGE_DRIVER=vfs /usr/bin/podman")...), []Container{{"mmm", "web"}}},
+		{"a service", "-- /usr/lib/systemd/system/podman.service --\n[Service]\n" +
+			"ExecStart=/usr/bin/podman --log-level info --root /data/g system service\n-- /data/g/x --\n",
+			asks("/usr/bin/podman --root=/data/g"), []Container{{"mmm", "web"}}},
+		{"a container that runs", conmon, asks("/usr/bin/podman --root=/data/g --storage-driver=vfs"), []Container{{"mmm", "web"}}},
+
+		{"CRI-O's root", "-- /etc/crio/crio.conf --\n[crio]\nroot = \"/data/g\"\n-- /data/g" + pod, nil, []Container{{ID: "aaa"}}},
+		{"CRI-O's drop-in", "-- /etc/crio/crio.conf.d/1 --\n[crio]\nrunroot = \"/data/r\"\n-- /data/r" + pod, nil,
+			[]Container{{ID: "aaa"}}},
+		{"CRI-O's driver", "-- /var/lib/containers/storage" + pod, nil, []Container{{ID: "aaa"}}},
+		{"CRI-O's flag", unit + "ExecStart=/usr/bin/crio -root /data/g\n-- /data/g" + pod, nil, []Container{{ID: "aaa"}}},
+		{"CRI-O's short flag", unit + "ExecStart=/usr/bin/crio --r=/data/g\n-- /data/g" + pod, nil, []Container{{ID: "aaa"}}},
+		{"CRI-O's variable", unit + "Environment=CONTAINER_RUNROOT=/data/r\nExecStart=/usr/bin/crio\n-- /data/r" + pod, nil,
+			[]Container{{ID: "aaa"}}},
+		{"CRI-O's storage.conf", "-- /etc/containers/storage.conf --\n[storage]\ngraphroot = \"/data/g\"\n-- /data/g" + pod, nil,
+			[]Container{{ID: "aaa"}}},
+	} {
+		e := Engine{Kind: Podman, Binary: "/usr/bin/podman", Config: "/etc/containers/containers.conf"}
+		if strings.HasPrefix(test.name, "CRI-O") {
+			e = Engine{Kind: CRIO, Config: "/etc/crio/crio.conf", Unit: "crio.service"}
+		}
+		h := tree(t, test.tree)
+		var asked []string
+		h.Run = func(_ context.Context, program string, args ...string) ([]byte, error) {
+			line := strings.Join(append([]string{program}, args...), " ")
+			if command, ok := strings.CutSuffix(line, " ps --all --quiet --no-trunc"); ok {
+				asked = append(asked, command)
+				return []byte("mmm\n"), nil
+			}
+			return []byte("mmm runc-trace web\n"), nil
+		}
+		got, err := e.Dependents(h, []string{shim})
+		if err != nil {
+			t.Errorf("%s: %v", test.name, err)
+		}
+		if diff := cmp.Diff(test.want, got, cmpopts.EquateEmpty()); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", test.name, diff)
+		}
+		if diff := cmp.Diff(test.asked, asked, cmpopts.EquateEmpty()); diff != "" {
+			t.Errorf("%s: asked (-want +got):\n%s", test.name, diff)
+		}
 	}
 }

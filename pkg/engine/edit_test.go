@@ -136,8 +136,8 @@ func (s *scenario) write(t *testing.T, path string, data []byte) {
 }
 
 func (s *scenario) run(_ context.Context, program string, args ...string) ([]byte, error) {
-	if program == "env" { // followed by one variable
-		program, args = args[1], args[2:]
+	for program == "env" || strings.Contains(program, "=") { // a variable
+		program, args = args[0], args[1:]
 	}
 	if text, ok := s.answers["/"+strings.TrimPrefix(strings.Join(append([]string{program}, args...), " "), "/")]; ok {
 		return text, nil

@@ -9,8 +9,6 @@ import (
 	"maps"
 	"path"
 	"slices"
-	"strings"
-	"time"
 )
 
 // podman is the driver of Podman, which has no daemon.
@@ -220,47 +218,6 @@ func (podman) configured(h Host, e Engine) (runtimes, error) {
 	return known, nil
 }
 
-// podmanStorage is Podman's directory of containers. Any query of Podman creates it.
-const podmanStorage = "/var/lib/containers/storage"
-
-// asked returns the result of `podman info`.
-func (d podman) asked(ctx context.Context, h Host, e Engine, also []string) (runtimes, error) {
-	if !h.exists(podmanStorage) {
-		return runtimes{}, ErrNoAnswer
-	}
-	known, err := d.configured(h, e)
-	if err != nil {
-		return known, err
-	}
-	known.source = "podman info"
-	for i, args := range append([][]string{nil}, runtimeFlags(also)...) {
-		// Podman asks rpm, if installed, for the runtime's version, and rpm would create a database in its home. In
-		// /proc it cannot.
-		text, err := h.Run(ctx, "env", append(append([]string{"HOME=/proc", e.Binary}, args...), "info", "--format",
-			"{{.Host.OCIRuntime.Name}} {{.Host.OCIRuntime.Path}}")...)
-		if err != nil {
-			return known, err
-		}
-		name, program, ok := strings.Cut(strings.TrimSpace(string(text)), " ")
-		if !ok {
-			return known, ErrNoAnswer
-		}
-		if i == 0 {
-			known.name = name
-		}
-		known.paths[name] = program
-	}
-	return known, nil
-}
-
-func runtimeFlags(names []string) [][]string {
-	var all [][]string
-	for _, name := range names {
-		all = append(all, []string{"--runtime", name})
-	}
-	return all
-}
-
 func (podman) running(context.Context, Host, Engine) (runtimes, error) {
 	return runtimes{}, ErrNoAnswer
 }
@@ -323,35 +280,3 @@ func (podman) check(_ Host, e Engine) (string, []string, error) {
 func (podman) socket(Host, Engine) (string, error) { return "", nil }
 
 func (podman) ask(context.Context, string) error { return nil }
-
-// dependents asks podman, which keeps its containers in a database. Podman stores the name of a container's runtime,
-// and looks the program up for every command. So only containers with our name or a path of ours need it.
-func (podman) dependents(h Host, e Engine, shims []string) ([]Container, error) {
-	if h.Run == nil || e.Binary == "" || !h.exists("/var/lib/containers/storage") {
-		return nil, nil
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	ids, err := h.Run(ctx, e.Binary, "ps", "--all", "--quiet", "--no-trunc")
-	if err != nil {
-		return nil, err
-	}
-	list := strings.Fields(string(ids))
-	if len(list) == 0 {
-		return nil, nil
-	}
-	text, err := h.Run(ctx, e.Binary,
-		append([]string{"container", "inspect", "--format", "{{.Id}} {{.OCIRuntime}} {{.Name}}"}, list...)...)
-	if err != nil {
-		return nil, err
-	}
-	var found []Container
-	for line := range strings.Lines(string(text)) {
-		id, rest, _ := strings.Cut(strings.TrimSpace(line), " ")
-		runtime, name, _ := strings.Cut(rest, " ")
-		if runtime == addedRuntime || h.calls(runtime, shims) {
-			found = append(found, Container{id, name})
-		}
-	}
-	return found, nil
-}

@@ -210,3 +210,13 @@ func options(args []string, names ...string) []string {
 	}
 	return values
 }
+
+// goFlags returns the forms of a flag's names for Go's package flag, which parses the flags of containerd, CRI-O, k3s
+// and RKE2: one dash or two, whatever the length of the name.
+func goFlags(names ...string) []string {
+	var all []string
+	for _, name := range names {
+		all = append(all, "-"+name, "--"+name)
+	}
+	return all
+}

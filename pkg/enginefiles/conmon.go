@@ -22,41 +22,53 @@ func AddConmon(who *abi.Who, pid int, rules identity.Rules) {
 	if identity.String(who.Engine[:]) != "podman" || who.Container[0] != 0 || who.Flags&abi.WhoSandbox != 0 {
 		return
 	}
+	name, _ := readConmon(pid, identity.String(who.ID[:]))
+	identity.AddMetadata(who, name, "", nil, rules)
+}
+
+// readConmon reads the name and the PID file that conmon was given for the container with an ID. It returns "" if the
+// process is not conmon, or monitors another container.
+func readConmon(pid int, id string) (name, pidFile string) {
 	f, err := regular.Open("/proc/" + strconv.Itoa(pid) + "/cmdline")
 	if err != nil {
-		return
+		return "", ""
 	}
 	defer f.Close()
 	text := make([]byte, argumentsLimit)
 	n, err := f.Read(text)
 	if err != nil {
-		return
+		return "", ""
 	}
-	identity.AddMetadata(who, conmonName(text[:n], identity.String(who.ID[:])), "", nil, rules)
+	return parseConmon(text[:n], id)
 }
 
-// conmonName returns the name that conmon was given for the container with an ID. It returns "" if the arguments
-// are not conmon's, or are for another container.
-func conmonName(arguments []byte, id string) string {
+// parseConmon is like readConmon for a process with these arguments.
+func parseConmon(arguments []byte, id string) (name, pidFile string) {
 	words := bytes.Split(arguments, []byte{0})
 	words = words[:len(words)-1] // nothing, or a truncated word, follows the last NUL
 	if len(words) == 0 || path.Base(string(words[0])) != "conmon" {
-		return ""
+		return "", ""
 	}
-	var container, name string
+	var container string
 	for i := 1; i+1 < len(words); i++ {
-		switch value := string(words[i+1]); string(words[i]) {
+		var value *string
+		switch string(words[i]) {
 		case "-c", "--cid":
-			container, i = value, i+1
+			value = &container
 		case "-n", "--name":
-			name, i = value, i+1
+			value = &name
+		case "-p", "--container-pidfile":
+			value = &pidFile
 		}
-		if container != "" && name != "" {
-			break
+		if value == nil {
+			continue
+		}
+		if i++; *value == "" {
+			*value = string(words[i])
 		}
 	}
 	if container != id {
-		return ""
+		return "", ""
 	}
-	return name
+	return name, pidFile
 }

@@ -109,29 +109,56 @@ func TestPodman(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(storage, "containers.json"), []byte(test.text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		got := ask(test.engine, test.id, func(who *abi.Who) { AddPodman(who, "", test.bundle, identity.Rules{}) })
+		got := ask(test.engine, test.id, func(who *abi.Who) { AddPodman(who, "", test.bundle, 0, identity.Rules{}) })
 		if diff := cmp.Diff(test.want, got); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", test.name, diff)
 		}
 	}
 }
 
-// TestPodmanRoot reads the list of containers that do not survive a reboot below the host's root directory.
-func TestPodmanRoot(t *testing.T) {
-	root := t.TempDir()
-	if err := os.MkdirAll(filepath.Dir(root+volatile), 0o755); err != nil {
+// TestPodmanVolatile reads the list of containers that do not survive a reboot below the host's root directory: where
+// conmon has its PID file, or else in the usual directory.
+func TestPodmanVolatile(t *testing.T) {
+	for run, pidFile := range map[string]string{
+		"/data/run/vfs-containers":                  "/data/run/vfs-containers/" + id + "/userdata/pidfile",
+		"/run/containers/storage/btrfs-containers":  "/odd/pidfile",
+		"/run/containers/storage/btrfs-containers/": "pidfile",
+	} {
+		root := t.TempDir()
+		if err := os.MkdirAll(filepath.Join(root, run), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		text := `[{"id":"` + id + `","names":["web"],"metadata":"{\"image-name\":\"nginx\",\"name\":\"web\"}"}]`
+		if err := os.WriteFile(filepath.Join(root, run, "volatile-containers.json"), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		pid := startConmon(t, "-c", id, "-p", pidFile)
+		got := ask("podman", id, func(who *abi.Who) {
+			AddPodman(who, root, filepath.Join(root, "storage/btrfs-containers", id, "userdata"), pid, identity.Rules{})
+		})
+		if diff := cmp.Diff(known{Name: "web", Image: "nginx"}, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", run, diff)
+		}
+	}
+}
+
+// startConmon starts a process with conmon's name and these arguments.
+func startConmon(t *testing.T, arguments ...string) (pid int) {
+	t.Helper()
+	script := filepath.Join(t.TempDir(), "waits")
+	if err := os.WriteFile(script, []byte("read x"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	text := `[{"id":"` + id + `","names":["web"],"metadata":"{\"image-name\":\"nginx\",\"name\":\"web\"}"}]`
-	if err := os.WriteFile(root+volatile, []byte(text), 0o600); err != nil {
+	conmon := exec.Command("/bin/sh")
+	conmon.Args = append([]string{"conmon", script}, arguments...)
+	if _, err := conmon.StdinPipe(); err != nil {
 		t.Fatal(err)
 	}
-	got := ask("podman", id, func(who *abi.Who) {
-		AddPodman(who, root, filepath.Join(root, "storage", id, "userdata"), identity.Rules{})
-	})
-	if diff := cmp.Diff(known{Name: "web", Image: "nginx"}, got); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
+	if err := conmon.Start(); err != nil {
+		t.Fatal(err)
 	}
+	t.Cleanup(func() { _ = conmon.Process.Kill(); _ = conmon.Wait() })
+	return conmon.Process.Pid
 }
 
 func TestConmonName(t *testing.T) {
@@ -146,40 +173,26 @@ func TestConmonName(t *testing.T) {
 		{"", ""},
 	} {
 		text := strings.ReplaceAll(test.arguments, " ", "\x00") + "\x00"
-		if got := conmonName([]byte(text), "ID"); got != test.want {
+		if got, _ := parseConmon([]byte(text), "ID"); got != test.want {
 			t.Errorf("%q names it %q, want %q", test.arguments, got, test.want)
 		}
 	}
-	if got := conmonName([]byte("conmon\x00-c\x00ID\x00-n\x00we"), "ID"); got != "" {
+	if got, _ := parseConmon([]byte("conmon\x00-c\x00ID\x00-n\x00we"), "ID"); got != "" {
 		t.Errorf("a name that was cut is %q", got)
 	}
 }
 
 func TestConmon(t *testing.T) {
-	script := filepath.Join(t.TempDir(), "waits")
-	if err := os.WriteFile(script, []byte("read x"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	conmon := exec.Command("/bin/sh")
-	conmon.Args = []string{"conmon", script, "-c", id, "-n", "web"}
-	input, err := conmon.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer input.Close()
-	if err := conmon.Start(); err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = conmon.Process.Kill(); _ = conmon.Wait() }()
+	pid := startConmon(t, "-c", id, "-n", "web")
 	named := func(engine, id string, pid int) string {
 		return ask(engine, id, func(who *abi.Who) { AddConmon(who, pid, identity.Rules{}) }).Name
 	}
-	if got := named("podman", id, conmon.Process.Pid); got != "web" {
+	if got := named("podman", id, pid); got != "web" {
 		t.Errorf("it is named %q", got)
 	}
 	for what, got := range map[string]string{
-		"another engine's":            named("cri-o", id, conmon.Process.Pid),
-		"another container":           named("podman", "other", conmon.Process.Pid),
+		"another engine's":            named("cri-o", id, pid),
+		"another container":           named("podman", "other", pid),
 		"a process that is not there": named("podman", id, -1),
 		"another program":             named("podman", id, os.Getpid()),
 	} {
@@ -219,7 +232,7 @@ func BenchmarkPodman(b *testing.B) {
 	identity.Put(who.Engine[:], "podman")
 	identity.Put(who.ID[:], id)
 	for b.Loop() {
-		AddPodman(&who, "", filepath.Join(storage, id, "userdata"), identity.Rules{})
+		AddPodman(&who, "", filepath.Join(storage, id, "userdata"), 0, identity.Rules{})
 	}
 }
 

@@ -18,41 +18,53 @@ import (
 // about half of it. Only the entry of one container is parsed.
 const podmanLimit = 512 << 10
 
-// volatile is the file in which newer versions of Podman list containers that do not survive a reboot, such as
-// those of `podman run --rm`. It is below root's usual directory for state.
-const volatile = "/run/containers/storage/overlay-containers/volatile-containers.json"
+// storageRun is the usual directory for the state of root's storage.
+const storageRun = "/run/containers/storage"
 
 // AddPodman adds the image of a Podman container, and its name if it is not known, from the lists of Podman's storage
 // (containers.go of github.com/containers/storage). bundle is .../overlay-containers/ID/userdata, and a list lies
-// beside the containers. root is the host's root directory, and part of bundle; empty means /. AddPodman does nothing
-// for other engines.
-func AddPodman(who *abi.Who, root, bundle string, rules identity.Rules) {
+// beside the containers. Newer versions list containers that do not survive a reboot, such as those of `podman run
+// --rm`, in the directory for state instead, which AddPodman takes from the arguments of conmon: pid is the process
+// that may be conmon, as in AddConmon. root is the host's root directory, and part of bundle; empty means /. AddPodman
+// does nothing for other engines.
+func AddPodman(who *abi.Who, root, bundle string, pid int, rules identity.Rules) {
 	id := identity.String(who.ID[:])
 	directory := path.Dir(path.Clean(bundle))
 	if identity.String(who.Engine[:]) != "podman" || !path.IsAbs(bundle) ||
 		!identity.IsHexID(id) || path.Base(directory) != id {
 		return
 	}
-	for _, list := range [...]string{path.Join(path.Dir(directory), "containers.json"), root + volatile} {
-		text, err := regular.ReadDirect(list, podmanLimit)
-		if err != nil {
-			continue
-		}
-		_, entry, found := bytes.Cut(text, []byte(`{"id":"`+id+`",`))
-		if !found {
-			continue
-		}
-		var kept struct {
-			Metadata string `json:"metadata"`
-		}
-		var metadata struct {
-			Image string `json:"image-name"`
-			Name  string `json:"name"`
-		}
-		from := io.MultiReader(strings.NewReader("{"), bytes.NewReader(entry))
-		if json.NewDecoder(from).Decode(&kept) == nil && json.Unmarshal([]byte(kept.Metadata), &metadata) == nil {
-			identity.AddMetadata(who, metadata.Name, metadata.Image, nil, rules)
-		}
+	if addListed(who, path.Join(path.Dir(directory), "containers.json"), id, rules) {
 		return
 	}
+	run := path.Join(storageRun, path.Base(path.Dir(directory))) // named for the storage's driver
+	// It is .../overlay-containers/ID/userdata/pidfile.
+	if _, file := readConmon(pid, id); path.IsAbs(file) && path.Base(path.Dir(path.Dir(file))) == id {
+		run = path.Dir(path.Dir(path.Dir(file)))
+	}
+	addListed(who, path.Join(root, run, "volatile-containers.json"), id, rules)
+}
+
+// addListed adds the entry of a list, and reports whether there is one.
+func addListed(who *abi.Who, list, id string, rules identity.Rules) bool {
+	text, err := regular.ReadDirect(list, podmanLimit)
+	if err != nil {
+		return false
+	}
+	_, entry, found := bytes.Cut(text, []byte(`{"id":"`+id+`",`))
+	if !found {
+		return false
+	}
+	var kept struct {
+		Metadata string `json:"metadata"`
+	}
+	var metadata struct {
+		Image string `json:"image-name"`
+		Name  string `json:"name"`
+	}
+	from := io.MultiReader(strings.NewReader("{"), bytes.NewReader(entry))
+	if json.NewDecoder(from).Decode(&kept) == nil && json.Unmarshal([]byte(kept.Metadata), &metadata) == nil {
+		identity.AddMetadata(who, metadata.Name, metadata.Image, nil, rules)
+	}
+	return true
 }
