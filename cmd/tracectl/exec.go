@@ -38,7 +38,7 @@ arguments, then the path:
   cat /etc/passwd <path /proc/self/exe>
 
 Every exec is one line. A name or argument is quoted if it is empty or contains blanks,
-quotes, "<", ">" or unprintable characters. A trailing "..." means that text was
+quotes, "<", ">" or invisible characters. A trailing "..." means that text was
 truncated; <unreadable> stands for text that could not be read. With -o json, args has
 all arguments, and pcomm is the parent's name.
 

@@ -60,7 +60,7 @@ func runRoot(root *cobra.Command, args []string, stdin io.Reader, stdout, stderr
 		return 0
 	}
 	if !told(err) {
-		fmt.Fprintf(stderr, "%s: %v\n", root.DisplayName(), err)
+		fmt.Fprintf(terminal.NewWriter(stderr), "%s: %v\n", root.DisplayName(), err)
 	}
 	return exitCode(err)
 }

@@ -25,8 +25,8 @@ Exit codes: 0 success, also if a signal ended a command that follows; 1 failure;
 match a name; 5 uninstall kept files that are still needed, or --check found something
 to remove.
 
-Text from containers is printed with control characters escaped. With -o json, each
-command prints one JSON object per line, with stable names.`
+Text from containers is printed with control and invisible characters escaped. With
+-o json, each command prints one JSON object per line, with stable names.`
 
 // newRoot returns the whole tree of commands. Man pages are generated from it, too.
 func newRoot() *cobra.Command {

@@ -262,6 +262,7 @@ func TestThreadNames(t *testing.T) {
 		"<read late>": `\x3cread late\x3e`, "x <unreadable>": `x \x3cunreadable\x3e`, "a] exit() = 0": `a\x5d exit()\x20= 0`,
 		"...write() = 20": `\x2e..write()\x20= 20`, "+++ killed by S": `\x2b++ killed by S`, `"`: `\x22`,
 		"(enter not seen": `\x28enter not seen`, "....": `\x2e\x2e..`, "\\x3c": `\\x3c`, "é<": `é\x3c`, "\x1b]": `\x1b]`,
+		"a]\u2800exit()": `a]\xe2\xa0\x80exit()`, "a]\u3164exit()": `a]\xe3\x85\xa4exit()`,
 	} {
 		if got := string(appendComm(nil, []byte(name))); got != want {
 			t.Errorf("%q is shown as %s, want %s", name, got, want)

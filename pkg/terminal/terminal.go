@@ -5,32 +5,37 @@
 package terminal
 
 import (
-	"unicode"
 	"unicode/utf8"
 )
 
 const digits = "0123456789abcdef"
 
-// Append appends text to dst, and escapes every byte that is not part of a printable character as \n, \t, \r, \\ or
-// \xNN. Formatting characters of Unicode, such as those that change the writing direction, count as not printable.
+// Append appends text to dst, and escapes every byte that is not part of a visible character as \n, \t, \r, \\ or
+// \xNN. The only visible blank is the space. Formatting characters of Unicode, such as those that change the writing
+// direction, are not visible, nor is a combining mark that follows no letter or digit.
 // The result is valid UTF-8 on one line, and different inputs have different results.
 func Append[T []byte | string](dst []byte, text T) []byte {
+	based := false
 	for i := 0; i < len(text); {
 		c := text[i]
 		if c >= ' ' && c < utf8.RuneSelf && c != '\\' && c != 0x7f {
 			dst = append(dst, c)
+			based = carries(rune(c))
 			i++
 			continue
 		}
 		if c < utf8.RuneSelf {
 			dst = AppendByte(dst, c)
+			based = false
 			i++
 			continue
 		}
 		r, n := decode(text[i:])
-		if r != utf8.RuneError && unicode.IsPrint(r) {
+		if r != utf8.RuneError && visible(r, based) {
 			dst = append(dst, text[i:i+n]...)
+			based = carries(r)
 		} else {
+			based = false
 			for _, c := range []byte(text[i : i+n]) {
 				dst = AppendByte(dst, c)
 			}
@@ -64,18 +69,27 @@ func AppendByte(dst []byte, c byte) []byte {
 	return append(dst, '\\', 'x', digits[c>>4], digits[c&0xf])
 }
 
-// AppendJSON appends valid JSON to dst, and escapes every character that is not printable as \uNNNN. encoding/json
-// does not escape DEL, the C1 controls and characters that change the writing direction, and terminals obey them.
+// AppendJSON appends valid JSON to dst, and escapes every character that is not visible, as Append defines it, as
+// \uNNNN. encoding/json does not escape DEL, the C1 controls and characters that change the writing direction, and
+// terminals obey them.
 func AppendJSON(dst, json []byte) []byte {
+	based := false
 	for i := 0; i < len(json); {
 		c := json[i]
 		if c < utf8.RuneSelf && c != 0x7f {
-			dst = append(dst, c)
-			i++
+			n := 1
+			if c == '\\' {
+				n = min(2, len(json)-i) // a letter after it is not shown text
+			}
+			dst = append(dst, json[i:i+n]...)
+			based = carries(rune(c))
+			i += n
 			continue
 		}
 		r, n := utf8.DecodeRune(json[i:])
-		if unicode.IsPrint(r) {
+		shown := visible(r, based)
+		based = shown && carries(r)
+		if shown {
 			dst = append(dst, json[i:i+n]...)
 		} else if r > 0xffff {
 			r -= 0x10000

@@ -27,7 +27,7 @@ func Width[T []byte | string](text T) int {
 }
 
 func runeWidth(r rune) int {
-	if unicode.In(r, unicode.Mn, unicode.Me) {
+	if unicode.In(r, unicode.Mn, unicode.Me, jamo) {
 		return 0
 	}
 	switch width.LookupRune(r).Kind() {
@@ -52,7 +52,7 @@ func middle(text string, columns int) string {
 		end--
 		tail += runeWidth(letters[end])
 	}
-	for end < len(letters) && runeWidth(letters[end]) == 0 { // it would combine with "…"
+	for end < len(letters) && combines(letters[end]) { // it would combine with "…"
 		end++
 	}
 	return string(letters[:begin]) + "…" + string(letters[end:])

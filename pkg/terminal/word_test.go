@@ -5,7 +5,6 @@ package terminal
 import (
 	"strings"
 	"testing"
-	"unicode"
 )
 
 func TestWord(t *testing.T) {
@@ -25,6 +24,8 @@ func TestWord(t *testing.T) {
 		{"...", `"..."`},
 		{"and so on...", `"and so on..."`},
 		{"a...b", "a...b"},
+		{"\u0301", `"\xcc\x81"`},
+		{"a\"\u0301", `"a\"\xcc\x81"`},
 	} {
 		if got := string(AppendWord(nil, c.in)); got != c.want {
 			t.Errorf("AppendWord(%q) = %s, want %s", c.in, got, c.want)
@@ -41,7 +42,7 @@ func FuzzWord(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text string) {
 		got := string(AppendWord(nil, text))
-		if strings.ContainsFunc(got, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		if !allVisible(got) {
 			t.Errorf("AppendWord(%q) = %q is not printable", text, got)
 		}
 		quoted := strings.HasPrefix(got, `"`)

@@ -4,22 +4,18 @@ package terminal
 
 import (
 	"io"
-	"unicode"
+	"strings"
 	"unicode/utf8"
 )
 
 // AppendEscaped appends text that another program claims to have escaped: it keeps backslashes, and escapes all
 // else that Append does. The result is valid UTF-8 on one line.
 func AppendEscaped[T []byte | string](dst []byte, text T) []byte {
-	for i := 0; i < len(text); {
-		if text[i] == '\\' {
+	for n, part := range strings.Split(string(text), `\`) {
+		if n > 0 {
 			dst = append(dst, '\\')
-			i++
-			continue
 		}
-		_, n := decode(text[i:])
-		dst = Append(dst, text[i:i+n])
-		i += n
+		dst = Append(dst, part)
 	}
 	return dst
 }
@@ -33,6 +29,7 @@ func Escaped[T []byte | string](text T) string {
 type Writer struct {
 	out    io.Writer
 	cut    []byte // an incomplete character
+	based  bool   // the last character can carry a combining mark
 	buffer []byte
 }
 
@@ -53,14 +50,17 @@ func (w *Writer) Write(text []byte) (int, error) {
 		}
 		if plain > 0 {
 			w.buffer = append(w.buffer, rest[:plain]...)
+			w.based = carries(rune(rest[plain-1]))
 			rest = rest[plain:]
 			continue
 		}
 		r, n := utf8.DecodeRune(rest)
-		if r != utf8.RuneError && unicode.IsPrint(r) {
+		if r != utf8.RuneError && visible(r, w.based) {
 			w.buffer = append(w.buffer, rest[:n]...)
+			w.based = carries(r)
 		} else {
 			w.buffer = Append(w.buffer, rest[:n])
+			w.based = false
 		}
 		rest = rest[n:]
 	}
