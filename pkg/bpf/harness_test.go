@@ -56,7 +56,11 @@ func pinDir(t *testing.T) string {
 	return dir
 }
 
-// container registers a container and makes its cgroup at path, below the root of the hierarchy.
+// ownCgroup is the cgroup below which this process makes all others, so that the cgroups that a killed test leaves are
+// not in the way of the next one.
+var ownCgroup = fmt.Sprintf("/runc-trace-test-%d", os.Getpid())
+
+// container registers a container and makes its cgroup at path, below ownCgroup.
 func container(t *testing.T, i *bpf.Instance, path string) *cgroup.Directory {
 	t.Helper()
 	d := unmade(t, path)
@@ -68,8 +72,11 @@ func container(t *testing.T, i *bpf.Instance, path string) *cgroup.Directory {
 
 func unmade(t *testing.T, path string) *cgroup.Directory {
 	t.Helper()
-	d, err := cgroup.Unmade(path)
+	d, err := cgroup.Unmade(ownCgroup + path)
 	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.MkdirAll(strings.TrimSuffix(d.Name(), path), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
@@ -181,7 +188,11 @@ func TestMain(m *testing.M) {
 		os.Exit(0)
 	}
 	roottest.OwnPins()
-	os.Exit(m.Run())
+	code := m.Run()
+	if d, err := cgroup.Unmade(ownCgroup); err == nil {
+		_ = os.Remove(d.Name()) // there is none if no test made a cgroup
+	}
+	os.Exit(code)
 }
 
 func counters(t *testing.T, i *bpf.Instance) [abi.Counters]uint64 {
