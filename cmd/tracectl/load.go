@@ -27,11 +27,12 @@ and up to 8 KiB for the labels of a pod. If no recording is free for a new conta
 the one whose container ended longest ago is reused.
 
 The default sizes are those of [pool] in the configuration. If programs are already
-loaded with the same sizes, load checks every pin and repairs missing or wrong ones: it
-takes maps from the programs that use them, and attaches hooks again. It prints each
-repair, and the events that were not recorded until then. If the recordings themselves
-are gone, it says so and loads everything again.
-Other sizes are refused: run unload first, which deletes all recordings.
+loaded, load checks every pin and repairs missing or wrong ones: it takes maps from the
+programs that use them, and attaches hooks again. It prints each repair, and the events
+that were not recorded until then. If the recordings themselves are gone, it says so and
+loads everything again. If programs are loaded with other sizes, load repairs their pins
+in the same way, and then fails. To change sizes, run unload first, which deletes all
+recordings.
 
 After an upgrade, --replace replaces the running programs with this version's and keeps
 all recordings. Recording continues: no system call, exec or new container is lost or
@@ -82,7 +83,7 @@ func newLoad(s *settings) *cobra.Command {
 				return adoptRunning(c.Context(), c.ErrOrStderr(), dir, configured.Rules())
 			}
 		}
-		return l.run(c.OutOrStdout(), s, output.word)
+		return l.run(c.OutOrStdout(), c.ErrOrStderr(), s, output.word)
 	}
 	return c
 }
@@ -107,7 +108,7 @@ type loading struct {
 	adopt   func(dir string) int // registers running containers and returns their number; nil to leave them alone
 }
 
-func (l loading) run(stdout io.Writer, s *settings, output string) error {
+func (l loading) run(stdout, stderr io.Writer, s *settings, output string) error {
 	dir, err := s.directory()
 	if err != nil {
 		return err
@@ -118,6 +119,9 @@ func (l loading) run(stdout io.Writer, s *settings, output string) error {
 	}
 	r, err := act(dir, l.pool)
 	if err != nil {
+		for _, remark := range remarks(r) { // of repairs, which do not depend on the sizes
+			fmt.Fprintln(stderr, "tracectl: "+remark)
+		}
 		return needsRoot(err)
 	}
 	i, err := bpf.Open(dir)
@@ -167,20 +171,28 @@ func (l loading) run(stdout io.Writer, s *settings, output string) error {
 
 // remarks returns lines about faults of the loaded programs.
 func remarks(r bpf.Result) []string {
-	var lines, unrecorded []string
+	var lines []string
 	for _, d := range r.Mended {
 		lines = append(lines, "repaired: "+d.Pin+" "+d.Problem)
-		if d.Unrecorded != "" && !slices.Contains(unrecorded, d.Unrecorded) {
-			unrecorded = append(unrecorded, d.Unrecorded)
-		}
 	}
-	if len(unrecorded) > 0 {
-		lines = append(lines, "not recorded until now: "+strings.Join(unrecorded, ", "))
+	if events := unrecorded(r.Mended); events != "" {
+		lines = append(lines, "not recorded until now: "+events)
 	}
 	if r.Lost != "" {
 		lines = append(lines, "loaded again, which deleted all recordings: "+r.Lost)
 	}
 	return lines
+}
+
+// unrecorded lists the events that are not recorded because of damage, each once.
+func unrecorded(damage []bpf.Damage) string {
+	var events []string
+	for _, d := range damage {
+		if d.Unrecorded != "" && !slices.Contains(events, d.Unrecorded) {
+			events = append(events, d.Unrecorded)
+		}
+	}
+	return strings.Join(events, ", ")
 }
 
 // adoptRunning registers the running containers and returns their number. It reports a container that cannot be

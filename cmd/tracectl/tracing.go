@@ -80,7 +80,7 @@ func (s *settings) loadInstalled() (installation.Loaded, error) {
 		loaded.Replaced, err = replaceOthers(dir, pool)
 	}
 	if errors.Is(err, bpf.ErrOtherOptions) || errors.Is(err, bpf.ErrVersion) {
-		return installation.Loaded{Note: err.Error()}, nil
+		return installation.Loaded{Note: err.Error(), Remarks: loaded.Remarks}, nil
 	}
 	if err == nil {
 		err = open(dir, func(i *bpf.Instance) (err error) {

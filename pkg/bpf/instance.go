@@ -282,7 +282,8 @@ func readABI(dir string) (abi.ABI, error) {
 	var a abi.ABI
 	path := filepath.Join(dir, abi.PinABI)
 	m, err := loadMap(path)
-	if errors.Is(err, os.ErrNotExist) {
+	// While programs are loaded or unloaded, the last hook is attached only if the map abi exists, but for a moment.
+	if errors.Is(err, os.ErrNotExist) && !exists(dir, abi.PinLinkPrefix+hooks[len(hooks)-1]) {
 		return a, fmt.Errorf("pin directory %s: %w (run tracectl load)", dir, ErrNotLoaded)
 	}
 	if err != nil {

@@ -28,8 +28,9 @@ var ErrOtherOptions = errors.New("already loaded with other options")
 // Load loads the programs, attaches them, and pins them and their maps below dir, which it creates with mode 0700. If
 // dir is not on a bpf file system, Load mounts one. No process needs to stay running afterwards.
 //
-// If a pool of the same sizes is already loaded, by this or another build, Load only repairs missing parts and changes
-// nothing else. If the sizes differ, it returns ErrOtherOptions. It first removes what an interrupted load left behind.
+// If programs are already loaded, by this or another build, Load only repairs missing parts and changes nothing else. If
+// their sizes differ from p, it repairs them in their own sizes and returns ErrOtherOptions, with the repairs in the
+// Result. It first removes what an interrupted load left behind.
 func Load(dir string, p config.Pool) (Result, error) { return load(dir, p, descriptions()) }
 
 // Result describes what Load or Replace did.
@@ -78,11 +79,12 @@ func begin(dir string, p config.Pool, calls []abi.Syscall) (layout abi.ABI, resu
 		layout, loaded, err = restoreABI(dir)
 	}
 	if err == nil && loaded {
-		if pool(layout) != p {
-			return layout, result, unlock, fmt.Errorf("pin directory %s: %w (%v): use those, or run tracectl unload first, which deletes all recordings",
+		// Repair first: nothing is recorded of events that need a lost pin, whatever sizes are asked for.
+		result.Mended, err = mend(dir, layout, calls)
+		if err == nil && pool(layout) != p {
+			err = fmt.Errorf("pin directory %s: %w (%v): use those, or run tracectl unload first, which deletes all recordings",
 				dir, ErrOtherOptions, pool(layout))
 		}
-		result.Mended, err = mend(dir, layout, calls)
 	}
 	if errors.Is(err, errLost) {
 		result.Lost, loaded, err = err.Error(), false, nil

@@ -65,7 +65,10 @@ func mend(dir string, layout abi.ABI, calls []abi.Syscall) ([]Damage, error) {
 	if err == nil && len(left) > 0 {
 		err = fmt.Errorf("pin directory %s cannot be repaired: %v; %s", dir, left[0], again)
 	}
-	return found, err
+	if err != nil {
+		return nil, err
+	}
+	return found, nil
 }
 
 // again is the remedy of last resort.

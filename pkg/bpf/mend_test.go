@@ -17,6 +17,7 @@ import (
 
 	"github.com/runc-trace/runc-trace/pkg/bpf"
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
+	"github.com/runc-trace/runc-trace/pkg/config"
 )
 
 // TestMend removes each pin, and puts other things in its place. Load reports the damage and repairs it, and no
@@ -60,11 +61,7 @@ func TestMend(t *testing.T) {
 					remove(t, path+"_aside")
 				}
 				damage, err := bpf.Examine(i.Dir)
-				if name == abi.PinABI && kind == "missing" {
-					if !errors.Is(err, bpf.ErrNotLoaded) {
-						t.Errorf("examined: %v, %v", damage, err)
-					}
-				} else if err != nil || len(damage) == 0 || damage[0].Pin != name && damage[0].Pin != "slot_exit" {
+				if err != nil || len(damage) == 0 || damage[0].Pin != name && damage[0].Pin != "slot_exit" {
 					t.Errorf("examined: %v, %v", damage, err)
 				}
 				r, err := bpf.Load(i.Dir, small)
@@ -95,6 +92,97 @@ func TestMend(t *testing.T) {
 			})
 		}
 	}
+}
+
+// TestMendOtherOptions checks that a load with other sizes repairs the pins in the sizes that are loaded, before it
+// refuses.
+func TestMendOtherOptions(t *testing.T) {
+	i := load(t, small)
+	container(t, i, "/rt-before")
+	other := small
+	other.Rings = 2
+	for _, act := range []func(string, config.Pool) (bpf.Result, error){bpf.Load, bpf.Replace} {
+		for _, pin := range []string{"link_exec", "abi", "pending", "slot_sys_enter"} {
+			remove(t, filepath.Join(i.Dir, pin))
+			r, err := act(i.Dir, other)
+			if !errors.Is(err, bpf.ErrOtherOptions) || len(r.Mended) != 1 || r.Mended[0].Pin != pin || r.Replaced {
+				t.Errorf("without %s: %+v, %v", pin, r, err)
+			}
+			if damage, err := bpf.Examine(i.Dir); err != nil || damage != nil {
+				t.Errorf("%s afterwards: %v, %v", pin, damage, err)
+			}
+		}
+	}
+	if got := i.Pool(); got != small {
+		t.Errorf("sizes %+v", got)
+	}
+	stillRecords(t, i.Dir, "rt-mended-other")
+}
+
+// TestFollowDamage checks that a reader that follows learns once of each damage, and goes on after a repair.
+func TestFollowDamage(t *testing.T) {
+	i := load(t, small)
+	follow, err := i.Follow()
+	if err != nil {
+		t.Fatal(err)
+	}
+	unrecorded := bpf.Unrecorded(i.Dir)
+	var found []bpf.Damage
+	look := func(calls int) {
+		t.Helper()
+		for range calls {
+			found = append(found, unrecorded()...)
+			if err := follow(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	look(5)
+	if found != nil {
+		t.Errorf("of what is whole: %v", found)
+	}
+	for _, pin := range []string{"link_exec", "hook_exec", "pending", "abi", "link_exec"} {
+		found = nil
+		remove(t, filepath.Join(i.Dir, pin))
+		look(1)
+		if found != nil {
+			t.Errorf("%s while the pins change: %v", pin, found)
+		}
+		awaitDetached(t, i.Dir)
+		look(5)
+		want := 1
+		if pin == "hook_exec" { // it is still attached
+			want = 0
+		}
+		if len(found) != want || want == 1 && (found[0].Pin != pin || found[0].Unrecorded == "") {
+			t.Errorf("without %s: %v", pin, found)
+		}
+		if r, err := bpf.Load(i.Dir, small); err != nil || len(r.Mended) != 1 {
+			t.Errorf("%+v, %v", r, err)
+		}
+		look(5)
+	}
+	if _, err := bpf.Unload(i.Dir); err != nil {
+		t.Fatal(err)
+	}
+	if err := follow(); !errors.Is(err, bpf.ErrNotLoaded) {
+		t.Errorf("after an unload: %v", err)
+	}
+}
+
+// awaitDetached waits until the kernel has detached a hook whose link was removed.
+func awaitDetached(t *testing.T, dir string) {
+	t.Helper()
+	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+		damage, err := bpf.Examine(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.HasPrefix(damage[0].Pin, abi.PinLinkPrefix) || damage[0].Unrecorded != "" {
+			return
+		}
+	}
+	t.Fatal("the hook stays attached")
 }
 
 // TestUnrecorded checks that damage names the events that are not recorded because of it.

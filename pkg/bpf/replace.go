@@ -32,7 +32,7 @@ func build(calls []abi.Syscall) uint64 {
 // else: recordings, names, the exec log, counters, the secret. Each event is seen by either the old or the new program,
 // never by both or neither. If nothing is loaded, Replace loads like Load; it also repairs like Load.
 //
-// If the sizes differ, it returns ErrOtherOptions, and if the layout differs, ErrVersion; then nothing is changed.
+// If the sizes differ, it returns ErrOtherOptions, and if the layout differs, ErrVersion; then no program is replaced.
 // After an interrupted replacement, old and new programs run side by side and work together; the next replacement
 // completes it.
 func Replace(dir string, p config.Pool) (Result, error) { return replace(dir, p, descriptions()) }

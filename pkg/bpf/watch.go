@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"time"
 
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 )
@@ -58,7 +60,14 @@ func (i *Instance) Follow() (func() error, error) {
 	var labels *Watch // nil: the map that is open may be an old one
 	return func() error {
 		if loaded.Changed() {
-			return fmt.Errorf("pin directory %s: %w any more", i.Dir, ErrNotLoaded)
+			// A repair writes the same layout again.
+			layout, err := readABI(i.Dir)
+			if !errors.Is(err, ErrDamaged) && (err != nil || layout.Secret != i.Layout.Secret) {
+				return fmt.Errorf("pin directory %s: %w any more", i.Dir, ErrNotLoaded)
+			}
+			if now, err := NewWatch(i.Dir, abi.PinABI); err == nil {
+				loaded = now
+			}
 		}
 		if labels != nil && !labels.Changed() {
 			return nil
@@ -75,4 +84,33 @@ func (i *Instance) Follow() (func() error, error) {
 		i.labels = m
 		return nil
 	}, nil
+}
+
+// Unrecorded returns a function that returns the damage below dir because of which events are not recorded. Call it
+// about once a second: it examines the pins at the first two calls, and when the directory has changed but not since
+// the call before. It returns nil if it does not examine them, cannot do so, or finds the same damage as before.
+func Unrecorded(dir string) func() []Damage {
+	var changed time.Time // the kernel sets the directory's time when a pin is made, renamed or removed
+	var last []Damage
+	start, due := true, false
+	return func() []Damage {
+		info, err := os.Stat(dir)
+		if err != nil {
+			return nil
+		}
+		// A change may be half of a repair. And the kernel detaches a hook a little after its link is gone.
+		settled := info.ModTime().Equal(changed)
+		examine := start || settled && due
+		start, due, changed = false, !settled, info.ModTime()
+		if !examine {
+			return nil
+		}
+		found, _ := Examine(dir)
+		found = slices.DeleteFunc(found, func(d Damage) bool { return d.Unrecorded == "" })
+		if slices.Equal(found, last) {
+			return nil
+		}
+		last = found
+		return found
+	}
 }
