@@ -58,6 +58,7 @@ func listContainers(stdout, stderr io.Writer, s *settings, names []string, filte
 		return err
 	}
 	defer i.Close()
+	s.losses(i, stderr)()
 	clock, err := newClock()
 	if err != nil {
 		return err

@@ -105,6 +105,8 @@ func printExecs(ctx context.Context, s *settings, names []string, request *execR
 		return err
 	}
 	defer i.Close()
+	losses := s.losses(i, stderr)
+	losses()
 	log, err := i.ExecLog()
 	if err != nil {
 		return fmt.Errorf("opening the log of execs: %w", err)
@@ -130,7 +132,7 @@ func printExecs(ctx context.Context, s *settings, names []string, request *execR
 		return err
 	}
 	if !request.noFollow {
-		alive, problem := watch(i)
+		alive, problem := watch(i, losses)
 		if problem != nil {
 			return problem
 		}
@@ -185,8 +187,8 @@ func chooseExecs(stderr io.Writer, known []*labels.Container, names []string, r 
 // labelPoll is the interval of looking for labels that have not arrived.
 const labelPoll = 50 * time.Millisecond
 
-// watch returns a function that does what Instance.Follow does, at most once a second.
-func watch(i *bpf.Instance) (func() error, error) {
+// watch returns a function that does what Instance.Follow does, and calls losses, at most once a second.
+func watch(i *bpf.Instance, losses func()) (func() error, error) {
 	follow, err := i.Follow()
 	next := time.Now()
 	return func() error {
@@ -194,6 +196,7 @@ func watch(i *bpf.Instance) (func() error, error) {
 			return nil
 		}
 		next = time.Now().Add(time.Second)
+		losses()
 		return follow()
 	}, err
 }

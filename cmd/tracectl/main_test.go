@@ -17,6 +17,7 @@ import (
 
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 	"github.com/runc-trace/runc-trace/pkg/config"
+	"github.com/runc-trace/runc-trace/pkg/labels"
 	"github.com/runc-trace/runc-trace/pkg/straceback"
 )
 
@@ -97,21 +98,26 @@ func TestEmpty(t *testing.T) {
 		calls     straceback.Calls
 		inFlight  int
 		malformed int
+		state     uint32
 		want      string
 		fails     bool
 	}{
-		{straceback.Calls{}, 0, 0, "tracectl: no calls are recorded yet\n", false},
+		{straceback.Calls{}, 0, 0, abi.StateCreated, "tracectl: no calls are recorded yet\n", false},
+		{straceback.Calls{}, 0, 0, abi.StateRunning, "tracectl: no calls are recorded yet\n", false},
+		{straceback.Calls{}, 0, 0, abi.StateExited, "tracectl: no calls were recorded before the container ended\n", false},
+		{straceback.Calls{}, 0, 0, abi.StateEnded, "tracectl: no calls were recorded before the container ended\n", false},
 		{
-			straceback.Calls{Records: records(3), Overwritten: 9}, 0, 0,
+			straceback.Calls{Records: records(3), Overwritten: 9}, 0, 0, abi.StateEnded,
 			"tracectl: none of the 3 recorded calls matches\n", false,
 		},
-		{straceback.Calls{}, 1, 0, "tracectl: none of the 1 recorded calls matches\n", false},
-		{straceback.Calls{Overwritten: 9}, 0, 0, "", true},
-		{straceback.Calls{Lost: 1}, 0, 0, "", true},
-		{straceback.Calls{Records: records(3)}, 0, 3, "", true},
+		{straceback.Calls{}, 1, 0, abi.StateRunning, "tracectl: none of the 1 recorded calls matches\n", false},
+		{straceback.Calls{Overwritten: 9}, 0, 0, abi.StateEnded, "", true},
+		{straceback.Calls{Lost: 1}, 0, 0, abi.StateEnded, "", true},
+		{straceback.Calls{Records: records(3)}, 0, 3, abi.StateEnded, "", true},
 	} {
 		var stderr bytes.Buffer
-		err := empty(&stderr, &c.calls, c.inFlight, &straceback.Timeline{Malformed: c.malformed})
+		err := empty(&stderr, &c.calls, c.inFlight, &straceback.Timeline{Malformed: c.malformed},
+			&labels.Container{State: c.state})
 		if (err != nil) != c.fails || stderr.String() != c.want {
 			t.Errorf("%+v: %q, %v", c, stderr.String(), err)
 		}

@@ -66,6 +66,7 @@ func (s *settings) chosenRecordings(stderr io.Writer, names []string, filter *la
 	if err != nil {
 		return nil, nil, err
 	}
+	s.losses(i, stderr)()
 	if list, err = chooseRecordings(stderr, list, directory, names, filter, output); err != nil {
 		i.Close()
 	}

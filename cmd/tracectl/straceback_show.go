@@ -16,6 +16,7 @@ import (
 
 	"github.com/runc-trace/runc-trace/pkg/boottime"
 	"github.com/runc-trace/runc-trace/pkg/bpf"
+	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 	"github.com/runc-trace/runc-trace/pkg/labels"
 	"github.com/runc-trace/runc-trace/pkg/straceback"
 	"github.com/runc-trace/runc-trace/pkg/syscalls"
@@ -78,6 +79,7 @@ func showRecording(s *settings, name string, request *showRequest, stdout, stder
 		return err
 	}
 	defer i.Close()
+	s.losses(i, stderr)()
 	runs, err := straceback.Find(list, name)
 	if err != nil {
 		return explainName(err, name, directory, list)
@@ -107,7 +109,7 @@ func showRecording(s *settings, name string, request *showRequest, stdout, stder
 	timeline := straceback.NewTimeline(calls.Records, inFlight, request.filter())
 	notes(stderr, calls, timeline)
 	if timeline.Len() == 0 {
-		if err := empty(stderr, calls, len(inFlight), timeline); err != nil {
+		if err := empty(stderr, calls, len(inFlight), timeline, run.Container); err != nil {
 			return err
 		}
 	}
@@ -205,14 +207,16 @@ func notes(stderr io.Writer, calls *straceback.Calls, t *straceback.Timeline) {
 }
 
 // empty explains why no calls are shown: without this, the container would seem to have made none.
-func empty(stderr io.Writer, calls *straceback.Calls, inFlight int, t *straceback.Timeline) error {
+func empty(stderr io.Writer, calls *straceback.Calls, inFlight int, t *straceback.Timeline, c *labels.Container) error {
 	switch n := len(calls.Records) + inFlight - t.Malformed; {
 	case n > 0:
 		fmt.Fprintf(stderr, "tracectl: none of the %d recorded calls matches\n", n)
 	case calls.Overwritten+calls.Lost > 0 || t.Malformed > 0:
 		return errors.New("the recording could not be read; try again")
-	default:
+	case c.State == abi.StateCreated, c.State == abi.StateRunning:
 		fmt.Fprintln(stderr, "tracectl: no calls are recorded yet")
+	default:
+		fmt.Fprintln(stderr, "tracectl: no calls were recorded before the container ended")
 	}
 	return nil
 }

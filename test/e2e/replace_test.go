@@ -94,10 +94,10 @@ func TestLoadMends(t *testing.T) {
 		if err := os.Remove(filepath.Join(x.pins, pin)); err != nil {
 			t.Fatal(err)
 		}
-		if o := x.run(tracectlPath, "status"); o.code == 0 || pin != "abi" && !strings.Contains(o.stderr, pin+" is missing") {
+		if o := x.run(tracectlPath, "status"); o.code != 1 || !strings.Contains(o.stderr, pin+" is missing") {
 			t.Errorf("status without %s: %+v", pin, o)
 		}
-		if o := x.run(tracectlPath, "doctor"); o.code == 0 || pin != "abi" && !strings.Contains(o.stdout, pin+" is missing") {
+		if o := x.run(tracectlPath, "doctor"); o.code == 0 || !strings.Contains(o.stdout, pin+" is missing") {
 			t.Errorf("doctor without %s: %+v", pin, o)
 		}
 		repaired := "\nrepaired: " + pin + " is missing\n"
@@ -119,5 +119,54 @@ func TestLoadMends(t *testing.T) {
 	}
 	if calls := x.calls("before"); len(calls) == 0 {
 		t.Error("what was recorded before is gone")
+	}
+}
+
+// TestLoadMendsOtherSizes removes pins and loads with the default sizes, as a unit does at boot: load restores the pins
+// in the sizes that are loaded, and then refuses the others.
+func TestLoadMendsOtherSizes(t *testing.T) {
+	x := load(t)
+	for _, pin := range []string{"link_exec", "abi"} {
+		for _, flags := range [][]string{nil, {"--recordings=3"}, {"--replace"}} {
+			if err := os.Remove(filepath.Join(x.pins, pin)); err != nil {
+				t.Fatal(err)
+			}
+			o := x.run(tracectlPath, append([]string{"load", "--no-adopt"}, flags...)...)
+			repaired := "tracectl: repaired: " + pin + " is missing\ntracectl: not recorded until now: "
+			if o.code != 1 || !strings.HasPrefix(o.stderr, repaired) ||
+				!strings.Contains(o.stderr, "already loaded with other options (recordings 16,") {
+				t.Errorf("load %v without %s: %+v", flags, pin, o)
+			}
+			if o := x.run(tracectlPath, "status"); o.code != 0 {
+				t.Errorf("status after %s was missing: %+v", pin, o)
+			}
+		}
+	}
+}
+
+// TestReadersWarn checks that each reader says which events are not recorded, if pins are damaged.
+func TestReadersWarn(t *testing.T) {
+	x := load(t)
+	follower := x.follow()
+	if err := os.Remove(filepath.Join(x.pins, "link_sys_enter")); err != nil {
+		t.Fatal(err)
+	}
+	const warning = "tracectl: system calls are not recorded: link_sys_enter is missing; run tracectl load to repair it\n"
+	eventually(t, "a reader that follows notices it", func() bool { return follower.read(1) == warning })
+	x.start(simple("unseen", "/bin/true"))
+	x.awaitExit("unseen")
+	for _, reader := range [][]string{
+		{"exec", "--no-follow"}, {"containers"}, {"straceback", "list"}, {"straceback", "list", "--names"},
+		{"straceback", "show", "unseen"},
+	} {
+		o := x.run(tracectlPath, reader...)
+		if o.code != 0 || !strings.HasPrefix(o.stderr, warning) || strings.Contains(o.stderr, " yet") {
+			t.Errorf("%v: %+v", reader, o)
+		}
+	}
+	follower.interrupt(warning)
+	x.tracectl("load", "--no-adopt", "--recordings=16", "--identities=64", "--exec-log-size=1MiB")
+	if o := x.run(tracectlPath, "exec", "--no-follow"); o.code != 0 || o.stderr != "" {
+		t.Errorf("after the repair: %+v", o)
 	}
 }
