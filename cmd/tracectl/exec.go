@@ -201,7 +201,8 @@ func watch(i *bpf.Instance, losses func()) (func() error, error) {
 	}, err
 }
 
-// heartbeatJSON says that all events that were logged up to some time before have been printed. Names are stable.
+// heartbeatJSON says that all events that were logged before a time have been printed. The first one says only when
+// the command began. Names are stable.
 type heartbeatJSON struct {
 	Time time.Time `json:"heartbeat"`
 }
@@ -215,12 +216,14 @@ type execPrinter struct {
 	out       *bufio.Writer
 	stderr    io.Writer
 
-	since uint64    // ns of CLOCK_BOOTTIME
-	beat  time.Time // time of the last heartbeat
-	boot  time.Time // boot time by the current wall clock, which may have been set
-	began bool
-	first bool // no container was known yet, so the first one decides which columns name containers
-	line  []byte
+	since  uint64    // ns of CLOCK_BOOTTIME
+	beat   time.Time // time of the last heartbeat
+	polled time.Time // earlier than the next poll
+	read   time.Time // all execs that were logged earlier have been read
+	boot   time.Time // boot time by the current wall clock, which may have been set
+	began  bool
+	first  bool // no container was known yet, so the first one decides which columns name containers
+	line   []byte
 
 	remedy string // told to the user for execs left out because labels are unknown; empty: none were
 }
@@ -242,7 +245,18 @@ func (p *execPrinter) begin() error {
 	if _, ok := terminal.Is(p.stderr); ok && !p.noFollow {
 		fmt.Fprintln(p.stderr, "tracectl: waiting for execs; press Ctrl-C to stop")
 	}
+	p.read = time.Now()
 	return p.flush()
+}
+
+// complete returns the time before which all logged execs have been printed. Those held back for labels have not.
+func (p *execPrinter) complete() time.Time {
+	if held, ok := p.selection.Oldest(); ok {
+		if t := p.boot.Add(time.Duration(held)); t.Before(p.read) {
+			return t
+		}
+	}
+	return p.read
 }
 
 // flush prints pending output, and a heartbeat if one is due. A heartbeat tells remote readers how far the output has
@@ -250,10 +264,11 @@ func (p *execPrinter) begin() error {
 func (p *execPrinter) flush() error {
 	if now := time.Now(); p.heartbeat.Duration > 0 && now.Sub(p.beat) >= p.heartbeat.Duration {
 		p.beat = now
-		if err := printJSON(p.out, heartbeatJSON{now.UTC()}); err != nil {
+		if err := printJSON(p.out, heartbeatJSON{p.complete().UTC()}); err != nil {
 			return err
 		}
 	}
+	p.polled = time.Now()
 	return p.out.Flush()
 }
 
@@ -265,7 +280,13 @@ func (p *execPrinter) print(b *execlog.Batch) error {
 	if err := p.selection.Release(false); err != nil {
 		return err
 	}
+	if !b.More {
+		p.read = p.polled
+	}
 	for record := range b.Records() {
+		if b.More {
+			p.read = p.boot.Add(time.Duration(record.Entry.Time))
+		}
 		p.noteBeginning(record)
 		if record.Entry.Time < p.since || p.failed && record.Result == 0 || !p.runtime && record.Runtime() {
 			continue

@@ -170,6 +170,32 @@ func TestFollow(t *testing.T) {
 	})
 }
 
+// TestFollowBrokenAgain breaks a connection after its first heartbeat, before it can fetch the events that were logged
+// during the outage before it.
+func TestFollowBrokenAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := newLoggingNode()
+		runs := 0
+		var people recorder
+		end := follow(t, people.cluster(fakes{"a": func(ctx context.Context, args []string, out, err io.Writer) error {
+			if runs++; runs == 2 {
+				time.Sleep(2 * time.Minute)
+				fmt.Fprintf(out, "{\"heartbeat\":%q}\n", time.Now().Format(time.RFC3339Nano))
+				return errors.New("connection reset")
+			}
+			return a.run(ctx, args, out, err)
+		}}), 0, nil)
+		time.Sleep(10 * time.Second)
+		a.disconnect(nil)
+		a.exec()
+		time.Sleep(5 * time.Minute)
+		got, err := end()
+		if diff := cmp.Diff([]string{"a 1.0"}, got); diff != "" || err != nil {
+			t.Errorf("%v (-want +got):\n%s", err, diff)
+		}
+	})
+}
+
 // TestFollowReconnects breaks connections at random while execs are logged, with clocks that disagree: each exec is
 // printed once.
 func TestFollowReconnects(t *testing.T) {

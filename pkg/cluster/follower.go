@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// slack is added when asking for events again: an event may arrive that late, since it may be held back for the
-// labels of its container.
+// slack is added when asking for events again: an event has the time at which its call began, but is logged later.
+// Heartbeats of earlier versions also pass events that are held back for the labels of their container.
 const slack = 10 * time.Second
 
 // follower follows one node.
@@ -32,7 +32,7 @@ type follower struct {
 
 	seen  seen
 	heard bool          // received a heartbeat
-	beat  time.Time     // last heartbeat, by the node's clock
+	beat  time.Time     // all events logged before it have arrived, by the node's clock
 	ahead time.Duration // lead of this clock over the node's; an upper bound, since it includes the latency
 	first time.Time     // time to start from by the node's clock, or slightly earlier
 	beats int           // on this connection
@@ -102,7 +102,6 @@ func (r *follower) listen(ctx context.Context, node Node) (bool, error) {
 // from returns how far to go back to get all missing events. The node counts from the moment of the connection.
 func (r *follower) from(now time.Time) time.Duration {
 	if r.heard {
-		// Events printed before the last heartbeat have arrived.
 		return max(0, now.Add(-r.ahead).Sub(r.beat)) + slack + r.Timeout
 	}
 	return r.since + now.Sub(r.began) + r.Timeout
@@ -119,11 +118,13 @@ func (r *follower) take(ctx context.Context, line []byte) error {
 		now := time.Now()
 		ahead := now.Sub(*h.Heartbeat)
 		if !r.heard {
-			r.first, r.ahead = h.Heartbeat.Add(-r.since-now.Sub(r.began)), ahead
+			r.heard, r.first, r.ahead = true, h.Heartbeat.Add(-r.since-now.Sub(r.began)), ahead
+			r.beat = r.first
 		}
-		r.heard, r.beat, r.ahead = true, *h.Heartbeat, min(r.ahead, ahead)
-		r.beats++
-		r.fresh = r.fresh && r.beats < 2
+		r.ahead = min(r.ahead, ahead)
+		if r.beats++; r.beats > 1 { // the first one of a connection says only when it began
+			r.beat, r.fresh = *h.Heartbeat, false
+		}
 		return nil
 	}
 	if h.Sequence != nil {

@@ -4,6 +4,8 @@ package execlog
 
 import (
 	"bytes"
+	"cmp"
+	"slices"
 	"time"
 
 	"github.com/runc-trace/runc-trace/pkg/labels"
@@ -148,6 +150,16 @@ func size(r *Record) int { return 256 + len(r.Path) + len(r.Arguments) }
 
 // Waiting reports whether records are held back.
 func (s *Selection) Waiting() bool { return len(s.held) > 0 }
+
+// Oldest returns the time of the oldest record that is held back, in nanoseconds of CLOCK_BOOTTIME. It returns false
+// if none is.
+func (s *Selection) Oldest() (uint64, bool) {
+	if len(s.held) == 0 {
+		return 0, false
+	}
+	oldest := slices.MinFunc(s.held, func(a, b *Record) int { return cmp.Compare(a.Entry.Time, b.Entry.Time) })
+	return oldest.Entry.Time, true
+}
 
 // judge reports whether an exec of a container is wanted. released is the time of the release if the exec was held
 // back, or zero. If judge stops to wait for the container's labels, it decides by labels that were read after released.

@@ -138,6 +138,37 @@ func TestTruncatedLabels(t *testing.T) {
 	}
 }
 
+// TestHeartbeatOfHeldExecs checks that no heartbeat passes an exec that is held back for labels.
+func TestHeartbeatOfHeldExecs(t *testing.T) {
+	x := load(t)
+	x.tell(bpf.SourceAgent, "", bpf.Labels{})
+	reader := x.spawn(tracectlPath, "exec", "--label=app=late", "--output=json", "--heartbeat=20ms")
+	t.Cleanup(func() { _ = reader.cmd.Process.Kill() })
+	beats := func() int { return strings.Count(reader.stdout(), "heartbeat") }
+	eventually(t, "the reader has begun", func() bool { return beats() > 1 })
+	x.runContainer(bundle{id: "late", annotations: pod("late", nil), args: []string{"/bin/true"}})
+	const long = time.Second // for an exec to be logged
+	time.Sleep(2 * long)
+	now := beats()
+	eventually(t, "heartbeats go on", func() bool { return beats() > now+1 })
+	x.tell(bpf.SourceKubernetes, "uid-of-late", bpf.Labels{Set: map[string]string{"app": "late"}})
+	eventually(t, "the exec is shown", func() bool { return strings.Contains(reader.stdout(), "/bin/true") })
+	text := reader.stdout()
+	var beat time.Time
+	for _, line := range objects[struct {
+		Time, Heartbeat time.Time
+	}](t, text[:strings.LastIndexByte(text, '\n')+1]) {
+		if line.Heartbeat.Before(beat) && line.Time.IsZero() {
+			t.Errorf("a heartbeat of %v follows one of %v", line.Heartbeat, beat)
+		}
+		if line.Time.IsZero() {
+			beat = line.Heartbeat
+		} else if line.Time.Before(beat.Add(-long)) {
+			t.Errorf("an exec of %v follows a heartbeat of %v", line.Time, beat)
+		}
+	}
+}
+
 // TestPastWithoutLabels reads the past of containers whose labels can no longer be found, while an agent is alive. They
 // are left out, with a remark.
 func TestPastWithoutLabels(t *testing.T) {
