@@ -40,6 +40,17 @@ func (e Engine) commands(h Host) ([]command, error) {
 	u, found := h.unit(e.Unit)
 	var all []command
 	started, runs := h.process(e)
+	if !runs && !h.bootsSystemd() && (!found || h.exists(path.Join("/etc/init.d", string(e.Kind)))) {
+		for _, file := range e.driver().traits().init {
+			text, err := h.readIfThere(file)
+			if err != nil {
+				return nil, err
+			}
+			if text != nil {
+				all = append(all, initCommand(file, text, e.driver().traits().options))
+			}
+		}
+	}
 	switch {
 	case !found:
 	case e.embedded():
@@ -56,16 +67,6 @@ func (e Engine) commands(h Host) ([]command, error) {
 		}
 		all = append(all, c)
 	}
-	if !runs && !h.exists("/usr/lib/systemd/systemd") && !h.exists("/lib/systemd/systemd") &&
-		(!found || h.exists(path.Join("/etc/init.d", string(e.Kind)))) {
-		for _, file := range e.driver().traits().init {
-			text, err := h.readIfThere(file)
-			if err != nil {
-				return nil, err
-			}
-			all = append(all, initCommand(file, text, e.driver().traits().options))
-		}
-	}
 	if !runs {
 		return all, nil
 	}
@@ -73,21 +74,6 @@ func (e Engine) commands(h Host) ([]command, error) {
 		return []command{started}, nil
 	}
 	return append(all, started), nil
-}
-
-// initCommand returns the command that a script builds from a file that it sources.
-func initCommand(file string, text []byte, variable string) command {
-	var c command
-	for _, s := range parseEnvironment(file, text, false) {
-		if s.name == variable {
-			c.words = nil
-			texts, _ := expansion.words(s.value)
-			for _, text := range texts {
-				c.words = append(c.words, word{text, s.at})
-			}
-		}
-	}
-	return c
 }
 
 // Process returns the PID of the running engine, and whether it is running.

@@ -209,6 +209,11 @@ func (h Host) hasSystemd() bool {
 	return h.exists("/run/systemd/system")
 }
 
+// bootsSystemd reports whether systemd runs the host, or will when an image boots.
+func (h Host) bootsSystemd() bool {
+	return h.hasSystemd() || h.Root != "/" && filepath.Base(h.resolved("/sbin/init")) == "systemd"
+}
+
 // unified reports whether the host has only cgroup v2.
 func (h Host) unified() bool {
 	return h.exists("/sys/fs/cgroup/cgroup.controllers")
