@@ -4,6 +4,7 @@ package engine
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -114,6 +115,21 @@ func TestKeep(t *testing.T) {
 		}
 		if diff := cmp.Diff(File{Path: e.Config, Data: []byte(test.want), Mode: 0o644}, got); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", test.name, diff)
+		}
+	}
+	for _, test := range []struct{ name, before string }{
+		{"nothing defines the default", `{"default-runtime": "gone"}`},
+		{"a flag defines a runtime", `{"runtimes": {}}`},
+	} {
+		got, err := e.Keep(tree(t, "-- /etc/systemd/system/docker.service --\n[Service]\n"+
+			"ExecStart=/usr/bin/dockerd --add-runtime=crun=/usr/bin/crun\n"), []byte(test.before), shim)
+		var config daemonJSON
+		if err := errors.Join(err, json.Unmarshal(got.Data, &config)); err != nil {
+			t.Errorf("%s: %v", test.name, err)
+		}
+		want := map[string]dockerRuntime{"crun": {Path: "/usr/bin/crun"}, "runc-trace": {Path: shim}}
+		if diff := cmp.Diff(want, config.Runtimes); diff != "" || config.DefaultRuntime != "runc" {
+			t.Errorf("%s: the default is %q (-want +got):\n%s", test.name, config.DefaultRuntime, diff)
 		}
 	}
 	if _, err := e.Keep(tree(t, ""), []byte("[]"), shim); err == nil {

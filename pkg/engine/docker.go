@@ -3,6 +3,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -41,11 +42,13 @@ type daemonJSON struct {
 	Runtimes       map[string]dockerRuntime `json:"runtimes"`
 	ExecOpts       []string                 `json:"exec-opts"`
 	DataRoot       string                   `json:"data-root"`
+	Graph          string                   `json:"graph"` // data-root until 22.06
 	ExecRoot       string                   `json:"exec-root"`
 	Containerd     string                   `json:"containerd"`
 	Hosts          []string                 `json:"hosts"`
 
-	flagged []string // runtimes that are only set by flags
+	flagged     []string // runtimes that are only set by flags; Runtimes has them, too
+	flagDefault string   // default runtime by a flag, if that runtime is known
 }
 
 type dockerRuntime struct {
@@ -79,11 +82,17 @@ var stockRuntimes = []string{"runc", runcType}
 
 // daemonJSON reads daemon.json, and adds the runtimes of flags.
 func (e Engine) daemonJSON(h Host) (*object, daemonJSON, error) {
-	var config daemonJSON
 	text, err := h.readIfThere(e.Config)
 	if err != nil {
-		return nil, config, err
+		return nil, daemonJSON{}, err
 	}
+	return e.parseDaemonJSON(h, text)
+}
+
+// parseDaemonJSON parses a daemon.json, and adds the runtimes of dockerd's flags, at its next start and of the running
+// one. A runtime in the file has precedence.
+func (e Engine) parseDaemonJSON(h Host, text []byte) (*object, daemonJSON, error) {
+	var config daemonJSON
 	o, err := parseObject(text)
 	if err == nil {
 		err = o.decode(&config)
@@ -91,21 +100,43 @@ func (e Engine) daemonJSON(h Host) (*object, daemonJSON, error) {
 	if err != nil {
 		return nil, config, fmt.Errorf("parsing %q: %w", e.Config, err)
 	}
-	c, err := e.command(h)
+	commands, err := e.commands(h)
 	if err != nil {
 		return nil, config, err
 	}
-	for _, runtime := range options(c.args(), "--add-runtime") {
-		name, path, _ := strings.Cut(runtime, "=")
-		if _, ok := config.Runtimes[name]; !ok {
+	byFlag := ""
+	for _, c := range commands {
+		byFlag = cmp.Or(byFlag, lastOption(c.args(), "--default-runtime"))
+		for _, runtime := range options(c.args(), "--add-runtime") {
+			name, program, ok := strings.Cut(runtime, "=")
+			name, program = strings.ToLower(strings.TrimSpace(name)), strings.TrimSpace(program) // as dockerd does
+			if _, known := config.Runtimes[name]; known || !ok || slices.Contains(stockRuntimes, name) {
+				continue
+			}
 			config.flagged = append(config.flagged, name)
 			if config.Runtimes == nil {
 				config.Runtimes = make(map[string]dockerRuntime)
 			}
-			config.Runtimes[name] = dockerRuntime{Path: path}
+			config.Runtimes[name] = dockerRuntime{Path: program}
 		}
 	}
+	if _, ok := config.runtime(byFlag); ok {
+		config.flagDefault = byFlag
+	}
 	return o, config, nil
+}
+
+// runtime returns a runtime by name, and whether dockerd knows it. Since 23.0, the name may be the type of any
+// containerd shim.
+func (config daemonJSON) runtime(name string) (dockerRuntime, bool) {
+	if runtime, ok := config.Runtimes[name]; ok {
+		return runtime, true
+	}
+	if slices.Contains(stockRuntimes, name) {
+		return dockerRuntime{Path: "runc"}, true
+	}
+	isType := strings.IndexByte(name, '.') > 0 && !strings.Contains(name, "/")
+	return dockerRuntime{Type: name}, isType
 }
 
 func (docker) configured(h Host, e Engine) (runtimes, error) {
@@ -129,8 +160,8 @@ func (docker) configured(h Host, e Engine) (runtimes, error) {
 	for name, runtime := range config.Runtimes {
 		known.add(name, h.program(runtime.program(), dirs), runtime.foreign())
 	}
-	if slices.Contains(stockRuntimes, known.name) {
-		known.paths[known.name] = known.paths["runc"]
+	if runtime, ok := config.runtime(known.name); ok {
+		known.add(known.name, h.program(runtime.program(), dirs), runtime.foreign())
 	}
 	if h.unified() && h.hasSystemd() {
 		known.driver = "systemd"
@@ -149,30 +180,48 @@ func (docker) asked(context.Context, Host, Engine, []string) (runtimes, error) {
 }
 
 // running returns the result of `docker info`.
-func (d docker) running(ctx context.Context, h Host, e Engine) (runtimes, error) {
-	socket, err := d.socket(h, e)
+func (docker) running(ctx context.Context, h Host, e Engine) (runtimes, error) {
+	info, err := dockerInfo(ctx, h, e)
 	if err != nil {
 		return runtimes{}, err
-	}
-	if socket == "" {
-		return runtimes{}, ErrNoAnswer
-	}
-	text, err := h.API.Get(ctx, socket, "/info")
-	if err != nil {
-		return runtimes{}, err
-	}
-	var info struct {
-		DefaultRuntime string
-		Runtimes       map[string]dockerRuntime
-	}
-	if err := json.Unmarshal(text, &info); err != nil {
-		return runtimes{}, fmt.Errorf("reading its answer: %w", err)
 	}
 	known := runtimes{name: info.DefaultRuntime, paths: make(map[string]string), source: "docker info"}
 	for name, entry := range info.Runtimes {
 		known.add(name, entry.program(), entry.foreign())
 	}
 	return known, nil
+}
+
+// info holds the parts of `docker info` that we need.
+type info struct {
+	DefaultRuntime string
+	DockerRootDir  string
+	Runtimes       map[string]dockerRuntime
+}
+
+// dockerInfo asks the running dockerd. The error is ErrNoAnswer if it cannot be asked.
+func dockerInfo(ctx context.Context, h Host, e Engine) (info, error) {
+	var said info
+	if h.API == nil {
+		return said, ErrNoAnswer
+	}
+	socket, err := docker{}.socket(h, e)
+	if err != nil {
+		return said, err
+	}
+	if socket == "" {
+		return said, ErrNoAnswer
+	}
+	ctx, cancel := context.WithTimeout(ctx, tryTime)
+	defer cancel()
+	text, err := h.API.Get(ctx, socket, "/info")
+	if err != nil {
+		return said, err
+	}
+	if err := json.Unmarshal(text, &said); err != nil {
+		return said, fmt.Errorf("reading its answer: %w", err)
+	}
+	return said, nil
 }
 
 func (docker) decides(h Host, e Engine, runtime string) place {
@@ -241,28 +290,17 @@ func (docker) ask(ctx context.Context, socket string) error {
 	return err
 }
 
-func (docker) dependents(h Host, e Engine, shims []string) ([]Container, error) {
+func (d docker) dependents(h Host, e Engine, shims []string) ([]Container, error) {
 	_, config, err := e.daemonJSON(h)
 	if err != nil {
 		return nil, err
 	}
-	command, err := e.command(h)
+	data, exec, err := d.dirs(h, e, config)
 	if err != nil {
 		return nil, err
 	}
-	data, exec := "/var/lib/docker", "/var/run/docker"
-	for _, dir := range []string{config.DataRoot, lastOption(command.args(), "--data-root")} {
-		if dir != "" {
-			data = dir
-		}
-	}
-	for _, dir := range []string{config.ExecRoot, lastOption(command.args(), "--exec-root")} {
-		if dir != "" {
-			exec = dir
-		}
-	}
 	var found []Container
-	for _, file := range h.glob(path.Join(data, "containers/*/hostconfig.json")) {
+	for _, file := range h.globAll(data, "containers/*/hostconfig.json") {
 		text, err := h.read(file)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
@@ -279,18 +317,66 @@ func (docker) dependents(h Host, e Engine, shims []string) ([]Container, error) 
 		}
 	}
 	// Its containers are also tasks of its containerd, which is the host's or its own.
-	for _, state := range []string{"/run/containerd", path.Join(exec, "containerd/daemon")} {
+	for _, state := range append([]string{"/run/containerd"}, h.globAll(exec, "containerd/daemon")...) {
 		running, err := tasks(h, state, shims)
 		if err != nil {
 			return nil, err
 		}
 		for _, c := range running {
 			if id, ok := strings.CutPrefix(c.ID, "moby/"); ok {
-				found = append(found, Container{id, dockerName(h, path.Join(data, "containers", id))})
+				name := ""
+				for _, dir := range h.globAll(data, path.Join("containers", id)) {
+					name = cmp.Or(name, dockerName(h, dir))
+				}
+				found = append(found, Container{id, name})
 			}
 		}
 	}
 	return found, nil
+}
+
+// remapped matches the directory that dockerd uses below each of its own if userns-remap is set: UID.GID.
+const remapped = "[0-9]*.[0-9]*"
+
+// dirs returns patterns of all directories in which dockerd may keep containers, and their state while they run: the
+// usual ones, those of its configuration and flags, and those of the running one.
+func (docker) dirs(h Host, e Engine, config daemonJSON) (data, exec []string, err error) {
+	data = []string{"/var/lib/docker", config.DataRoot, config.Graph}
+	exec = []string{"/var/run/docker", config.ExecRoot}
+	commands, err := e.commands(h)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, c := range commands {
+		data = append(data, options(c.args(), "--data-root", "--graph", "-g")...)
+		exec = append(exec, options(c.args(), "--exec-root")...)
+		for _, arg := range c.args() {
+			if dir, ok := strings.CutPrefix(arg, "-g"); ok && path.IsAbs(dir) {
+				data = append(data, dir)
+			}
+		}
+	}
+	if info, err := dockerInfo(context.Background(), h, e); err == nil {
+		data = append(data, info.DockerRootDir)
+	}
+	for _, dirs := range []*[]string{&data, &exec} {
+		for _, dir := range slices.Clone(*dirs) {
+			*dirs = append(*dirs, path.Join(dir, remapped))
+		}
+		*dirs = slices.DeleteFunc(*dirs, func(dir string) bool { return !path.IsAbs(dir) })
+		slices.Sort(*dirs)
+		*dirs = slices.Compact(*dirs)
+	}
+	return data, exec, nil
+}
+
+// globAll returns the files that match a pattern below one of the directories.
+func (h Host) globAll(dirs []string, pattern string) []string {
+	var found []string
+	for _, dir := range dirs {
+		found = append(found, h.glob(path.Join(dir, pattern))...)
+	}
+	return found
 }
 
 // dockerName returns Docker's name of a container, given its directory, "" if that cannot be read.

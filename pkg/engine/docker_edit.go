@@ -3,6 +3,8 @@
 package engine
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -20,7 +22,7 @@ func (docker) edit(h Host, e Engine, r Request) ([]File, error) {
 		}
 	}
 	before := o.bytes()
-	if err := config.route(o, r); err != nil {
+	if err := errors.Join(config.keepFlagged(o), config.route(o, r)); err != nil {
 		return nil, fmt.Errorf("editing %q: %w", e.Config, err)
 	}
 	for _, name := range slices.Sorted(maps.Keys(r.Others)) {
@@ -39,23 +41,36 @@ func (docker) edit(h Host, e Engine, r Request) ([]File, error) {
 	return []File{{Path: e.Config, Data: o.bytes(), Mode: 0o644}}, nil
 }
 
+// keepFlagged adds the runtimes of flags to daemon.json. dockerd merges both at its start, and a runtime may be in both.
+// But if daemon.json has runtimes when dockerd reloads it, dockerd forgets all others, and 20.10 crashes if one of them
+// is its default runtime.
+func (config daemonJSON) keepFlagged(o *object) error {
+	for _, name := range config.flagged {
+		if err := o.set(config.Runtimes[name], "runtimes", name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // route adds our runtime, or corrects its path: it copies the default runtime and calls the shim. Docker reserves the
 // name of its own runtime, so the shim always has a separate name.
 func (config daemonJSON) route(o *object, r Request) error {
-	name := config.DefaultRuntime
+	name := cmp.Or(config.DefaultRuntime, config.flagDefault)
 	if _, ok := config.Runtimes[addedRuntime]; ok {
 		name = addedRuntime
 	}
 	if name == "" || slices.Contains(stockRuntimes, name) {
 		return o.set(dockerRuntime{Path: r.Shim}, "runtimes", addedRuntime)
 	}
-	runtime, ok := config.Runtimes[name]
+	runtime, ok := config.runtime(name)
 	if !ok {
 		return fmt.Errorf("its default-runtime %q is not one of its runtimes", name)
 	}
 	if kind := runtime.foreign(); kind != "" {
 		if r.Default {
-			return fmt.Errorf("its default-runtime %q has type %q, %w: choose a runtime that does, or install without --set-default", name, kind, ErrNotRunc)
+			return fmt.Errorf("its default-runtime %q has type %q, %w: "+
+				"choose a runtime that does, or install without --set-default", name, kind, ErrNotRunc)
 		}
 		return o.set(dockerRuntime{Path: r.Shim}, "runtimes", addedRuntime)
 	}
@@ -68,8 +83,6 @@ func (config daemonJSON) route(o *object, r Request) error {
 // reroute makes an existing runtime call the shim.
 func (config daemonJSON) reroute(o *object, name, shim string) error {
 	switch runtime := config.Runtimes[name]; {
-	case slices.Contains(config.flagged, name):
-		return fmt.Errorf("dockerd's runtime %q is set by a flag: move it to this file", name)
 	case runtime.program() == shim:
 		return nil
 	case runtime.Path != "":
@@ -119,20 +132,19 @@ func (e Engine) conflicts(h Host) error {
 	return nil
 }
 
-// Forget returns a configuration that makes a running Docker, when it reads it, forget runtimes that `now` does not
-// have. now is the current configuration, nil if there is no file. If now names runtimes and a default one, Forget
-// returns now itself. Otherwise it adds them, because Docker keeps its previous value if a key is missing.
-func (e Engine) Forget(now []byte) (File, error) {
-	o, err := parseObject(now)
-	var config daemonJSON
+// Forget returns a configuration that makes a running Docker, when it reads it, forget runtimes that neither `now` nor
+// a flag has. now is the current configuration, nil if there is no file. The result names runtimes and, unless a flag
+// does, a default one, because Docker keeps its previous value if a key is missing.
+func (e Engine) Forget(h Host, now []byte) (File, error) {
+	o, config, err := e.parseDaemonJSON(h, now)
 	if err == nil {
-		err = o.decode(&config)
+		err = config.keepFlagged(o)
 	}
 	if err == nil && config.Runtimes == nil {
 		err = o.set(map[string]any{}, "runtimes")
 	}
-	if err == nil && config.DefaultRuntime == "" {
-		err = o.set("runc", "default-runtime")
+	if err == nil && config.DefaultRuntime == "" && e.conflicts(h) == nil {
+		err = o.set("runc", defaultKey)
 	}
 	if err != nil {
 		return File{}, fmt.Errorf("editing %q: %w", e.Config, err)
@@ -142,19 +154,20 @@ func (e Engine) Forget(now []byte) (File, error) {
 
 // Keep returns Docker's configuration for the time between an uninstall and the end of the last container that has our
 // runtime: the configuration before install (nil if there was no file), with that runtime in it. It always names a
-// default runtime, because dockerd keeps the old one until its configuration names another, or until it is restarted.
-// But if flags may name one, Keep does not, because dockerd would not start.
+// default runtime that dockerd knows, because dockerd keeps the old one until its configuration names another, or until
+// it is restarted. But if flags may name one, Keep does not, because dockerd would not start.
 func (e Engine) Keep(h Host, before []byte, shim string) (File, error) {
-	o, err := parseObject(before)
-	var config daemonJSON
-	if err == nil {
-		err = o.decode(&config)
+	o, config, err := e.parseDaemonJSON(h, before)
+	_, known := config.runtime(config.DefaultRuntime)
+	if !known && err == nil {
+		config.DefaultRuntime = ""
+		err = o.remove(key{defaultKey})
 	}
 	if err == nil {
-		err = config.route(o, Request{Shim: shim})
+		err = errors.Join(config.keepFlagged(o), config.route(o, Request{Shim: shim}))
 	}
-	if err == nil && config.DefaultRuntime == "" && e.conflicts(h) == nil {
-		err = o.set("runc", "default-runtime")
+	if !known && err == nil && e.conflicts(h) == nil {
+		err = o.set("runc", defaultKey)
 	}
 	if err != nil {
 		return File{}, fmt.Errorf("keeping the runtime of containers in %q: %w", e.Config, err)

@@ -213,6 +213,9 @@ func (t *takeOut) leaves(k key, table map[string]any) {
 		if !t.Own && (!t.ours(table[name]) || t.ours(was) || !t.ours(is)) {
 			continue
 		}
+		if former, ok := was.(string); ok && slices.Equal(at, key{defaultKey}) && t.lost(former) {
+			was = nil
+		}
 		if list, ok := is.([]any); ok && !reflect.DeepEqual(is, table[name]) {
 			// The list was changed by others: keep their elements.
 			was = slices.DeleteFunc(slices.Clone(list), t.ours)
@@ -224,6 +227,13 @@ func (t *takeOut) leaves(k key, table map[string]any) {
 		t.steps = append(t.steps, step{at, was})
 		_ = put(t.now, at, was) // the path exists
 	}
+}
+
+// lost reports whether others have removed a runtime of Docker that the original file defined. dockerd does not start
+// if it is the default one.
+func (t *takeOut) lost(runtime string) bool {
+	at := key{"runtimes", runtime}
+	return lookUp(t.before, at) != nil && lookUp(t.now, at) == nil
 }
 
 // companions removes entries of runtimes that were written together with references to us, if nothing was added to

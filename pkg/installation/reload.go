@@ -291,7 +291,7 @@ func (h Host) forgetRuntime(ctx context.Context, e engine.Engine, store *hostfil
 	if err != nil {
 		return err
 	}
-	f, err := e.Forget(now)
+	f, err := e.Forget(h.engine(), now)
 	if err != nil {
 		return err
 	}

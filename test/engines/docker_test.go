@@ -3,6 +3,8 @@
 package engines
 
 import (
+	"encoding/json"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -147,4 +149,72 @@ func checkDocker(s *script, annotated bool) {
 	if !built {
 		s.t.Error("what the build ran was not recorded")
 	}
+}
+
+// TestDockerReload has runtimes in dockerd's flags: dockerd still has them after each reload.
+func TestDockerReload(t *testing.T) {
+	const traced = installed + "/runc-trace"
+	for name, test := range map[string]struct {
+		flags, install, want []string // flags of dockerd and install, and the runtimes after install
+	}{
+		"20.10": {[]string{"--default-runtime=mine"}, nil,
+			[]string{"mine is the default", "mine /usr/sbin/runc", "other /usr/sbin/runc"}},
+		"29": {nil, []string{"--all-runtimes"},
+			[]string{"runc-trace is the default", "mine " + traced, "other " + traced}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e := dockers[name]
+			m := newMachine(t, e.layout)
+			e.daemon = append([]string{"dockerd", "--add-runtime=other=/usr/sbin/runc", "--add-runtime", "mine=/usr/sbin/runc"},
+				test.flags...)
+			e.ready = []string{"docker", "version"}
+			m.write("/etc/systemd/system/docker.service", "[Service]\nExecStart=/usr/sbin/"+strings.Join(e.daemon, " ")+"\n")
+			has := func(when string, want ...string) {
+				t.Helper()
+				if diff := cmp.Diff(want, m.dockerRuntimes()); diff != "" {
+					t.Errorf("%s (-want +got):\n%s", when, diff)
+				}
+			}
+			m.install(append(test.install, "--engine=docker")...)
+			dockerd := e.start(m)
+			all := append(test.want, "runc runc", "runc-trace "+traced)
+			has("after a start", all...)
+			m.write("/etc/docker/daemon.json", strings.Replace(m.must("cat", "/etc/docker/daemon.json"), "{",
+				`{"debug": true,`, 1)+"\n")
+			m.must("sh", "-c", "kill -HUP $(pidof dockerd)")
+			eventually(t, "dockerd has reloaded daemon.json", func() bool {
+				return m.must("docker", "info", "--format", "{{.Debug}}") == "true"
+			})
+			has("after a reload", all...)
+			m.tracectl("uninstall", "--restart", "--restart-command", "kill -HUP $(pidof dockerd)")
+			by := "runc"
+			if test.flags != nil {
+				by = "mine"
+			}
+			has("after uninstall", by+" is the default", "mine /usr/sbin/runc", "other /usr/sbin/runc", "runc runc")
+			if got := m.must("cat", "/etc/docker/daemon.json"); strings.Contains(got, "runtime") {
+				t.Errorf("after uninstall: %s", got)
+			}
+			e.stop(dockerd)
+		})
+	}
+}
+
+// dockerRuntimes returns the runtimes of the running dockerd, except those that it names after a type.
+func (m *machine) dockerRuntimes() []string {
+	m.t.Helper()
+	var info struct {
+		DefaultRuntime string
+		Runtimes       map[string]struct{ Path string }
+	}
+	if err := json.Unmarshal([]byte(m.must("docker", "info", "--format", "{{json .}}")), &info); err != nil {
+		m.t.Fatal(err)
+	}
+	all := []string{info.DefaultRuntime + " is the default"}
+	for _, name := range slices.Sorted(maps.Keys(info.Runtimes)) {
+		if !strings.Contains(name, ".") {
+			all = append(all, name+" "+info.Runtimes[name].Path)
+		}
+	}
+	return all
 }
