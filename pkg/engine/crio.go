@@ -23,7 +23,9 @@ func (crio) detect(h Host) ([]Engine, error) {
 	return found, err
 }
 
-func (crio) traits() traits { return traits{program: "crio", verb: "restart", class: true} }
+func (crio) traits() traits {
+	return traits{program: "crio", verb: "restart", class: true, byName: true}
+}
 
 // crioSection contains CRI-O's runtimes. See crio.conf(5).
 var crioSection = key{"crio", "runtime", "runtimes"}

@@ -75,7 +75,8 @@ func TestDependents(t *testing.T) {
 		{Engine{Kind: Docker, Config: "/etc/docker/daemon.json"},
 			[]Container{{"ddd", "web"}, {ID: "fff"}, {ID: "ggg"}, {ID: "iii"}}},
 		{Engine{Kind: CRIO, Config: "/etc/crio/crio.conf"}, []Container{{ID: "jjj"}}},
-		{Engine{Kind: Podman, Binary: "/usr/bin/podman", Config: "/etc/containers/containers.conf"}, []Container{{`\x1b[2Jooo`, "my name"}, {"mmm", "pod"}}},
+		{Engine{Kind: Podman, Binary: "/usr/bin/podman", Config: "/etc/containers/containers.conf"},
+			[]Container{{`\x1b[2Jooo`, "my name"}, {"mmm", "pod"}}},
 		{Engine{Kind: Podman}, nil},
 	} {
 		got, err := test.engine.Dependents(h, []string{shim, shim + "-crun"})
@@ -172,7 +173,8 @@ func TestDependentsStorage(t *testing.T) {
 		{"a service", "-- /usr/lib/systemd/system/podman.service --\n[Service]\n" +
 			"ExecStart=/usr/bin/podman --log-level info --root /data/g system service\n-- /data/g/x --\n",
 			asks("/usr/bin/podman --root=/data/g"), []Container{{"mmm", "web"}}},
-		{"a container that runs", conmon, asks("/usr/bin/podman --root=/data/g --storage-driver=vfs"), []Container{{"mmm", "web"}}},
+		{"a container that runs", conmon,
+			asks("/usr/bin/podman --root=/data/g --storage-driver=vfs"), []Container{{"mmm", "web"}}},
 
 		{"CRI-O's root", "-- /etc/crio/crio.conf --\n[crio]\nroot = \"/data/g\"\n-- /data/g" + pod, nil, []Container{{ID: "aaa"}}},
 		{"CRI-O's drop-in", "-- /etc/crio/crio.conf.d/1 --\n[crio]\nrunroot = \"/data/r\"\n-- /data/r" + pod, nil,

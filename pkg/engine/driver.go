@@ -60,6 +60,7 @@ type traits struct {
 	advice   string   // the equivalent of verb without systemd; "" for a restart
 	class    bool     // pods select its runtimes by RuntimeClass
 	keeps    bool     // it keeps its default runtime until its configuration names another
+	byName   bool     // it looks up the runtime of an existing container by name, in its configuration
 }
 
 // drivers lists all drivers, in the order in which engines are shown.
@@ -94,6 +95,10 @@ func (e Engine) Rereads() bool { return e.driver().traits().verb == "reload" }
 // KeepsDefault reports whether the running engine keeps its default runtime until its configuration names another.
 // Keep returns a configuration for that.
 func (e Engine) KeepsDefault() bool { return e.driver().traits().keeps }
+
+// ByName reports whether the engine looks up the runtime of an existing container by name, in its configuration. A
+// container that Dependents returns needs the shim and the engine's files.
+func (e Engine) ByName() bool { return e.driver().traits().byName }
 
 // Others returns the runtimes other than the default one, the one that Edit adds, and the engine's own with a fixed
 // program: first those that could go through the shim, then those that could not.

@@ -24,7 +24,7 @@ func (podman) detect(h Host) ([]Engine, error) {
 	return found, err
 }
 
-func (podman) traits() traits { return traits{program: "podman"} }
+func (podman) traits() traits { return traits{program: "podman", byName: true} }
 
 // podmanSection contains Podman's runtimes, each with a list of paths. Podman uses the first path that exists, and if
 // none does, searches PATH. See containers.conf(5).

@@ -139,8 +139,18 @@ func (u *uninstallation) engine(ctx context.Context, e engine.Engine) error {
 		u.report.Kept = append(u.report.Kept, Kept{Engine: e.String(), Paths: u.paths(forEngine(e)), Mentions: mentions})
 		return nil
 	} else if len(mentions) > 0 {
-		note := fmt.Sprintf("%s still needs runc-trace, and may not start containers without it: see %s", e, mentions[0].At)
-		u.report.Notes = append(u.report.Notes, note)
+		u.note("%s still needs runc-trace, and may not start containers without it: see %s", e, mentions[0].At)
+	}
+	if e.ByName() && !u.Force {
+		containers, err := u.dependents(e, changed)
+		if err != nil {
+			return err
+		}
+		if len(containers) > 0 {
+			u.report.Kept = append(u.report.Kept, Kept{Engine: e.String(), Paths: u.paths(forEngine(e)),
+				Containers: containers, Own: u.own(containers)})
+			return nil
+		}
 	}
 	before := len(u.left.Files)
 	changes, err := u.release(e, interim)
@@ -157,12 +167,8 @@ func (u *uninstallation) engine(ctx context.Context, e engine.Engine) error {
 	// Look only now, after it has stopped making new ones.
 	var containers []engine.Container
 	if !u.Force {
-		containers, err = e.Dependents(u.Host.engine(), u.shims)
-		if err != nil && !changed {
-			u.report.Notes = append(u.report.Notes,
-				fmt.Sprintf("cannot tell whether containers of %s need runc-trace, but none of its files was changed: %v", e, err))
-		} else if err != nil {
-			return fmt.Errorf("%w; correct that and run it again, or use --force", err)
+		if containers, err = u.dependents(e, changed); err != nil {
+			return err
 		}
 	}
 	if len(containers) > 0 || stale && !u.Force {
@@ -190,6 +196,27 @@ func (u *uninstallation) engine(ctx context.Context, e engine.Engine) error {
 	return nil
 }
 
+// dependents returns the engine's containers that need the shim. changed says whether we have changed files of the
+// engine.
+func (u *uninstallation) dependents(e engine.Engine, changed bool) ([]engine.Container, error) {
+	containers, err := e.Dependents(u.Host.engine(), u.shims)
+	if err != nil && !changed {
+		u.note("cannot tell whether containers of %s need runc-trace, but none of its files was changed: %v", e, err)
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w; correct that and run it again, or use --force", err)
+	}
+	return containers, nil
+}
+
+// note adds a note to the report, once.
+func (u *uninstallation) note(format string, args ...any) {
+	if text := fmt.Sprintf(format, args...); !slices.Contains(u.report.Notes, text) {
+		u.report.Notes = append(u.report.Notes, text)
+	}
+}
+
 // paths returns the paths of the chosen files.
 func (u *uninstallation) paths(chosen func(hostfile.Recorded) bool) []string {
 	var paths []string
@@ -212,7 +239,7 @@ func (u *uninstallation) forget(ctx context.Context, e engine.Engine) {
 			return
 		}
 	}
-	u.report.Notes = append(u.report.Notes, fmt.Sprintf("%s offers the removed runtime runc-trace until it is restarted: containers that request it do not start", e))
+	u.note("%s offers the removed runtime runc-trace until it is restarted: containers that request it do not start", e)
 }
 
 // release restores an engine's files, or writes the interim file, and returns the changes of the interim file.
@@ -264,11 +291,9 @@ func (u *uninstallation) changed(changes []hostfile.Change) {
 		known := slices.ContainsFunc(u.report.Changes, func(r hostfile.Change) bool { return r.Path == c.Path })
 		switch {
 		case c.Action == hostfile.Leave && !u.exists(c.Path):
-			u.report.Notes = append(u.report.Notes,
-				fmt.Sprintf("%s was removed after the installation: it is not restored", c.Path))
+			u.note("%s was removed after the installation: it is not restored", c.Path)
 		case c.Action == hostfile.Leave:
-			u.report.Notes = append(u.report.Notes,
-				fmt.Sprintf("%s was changed after the installation and no longer names runc-trace: it is left unchanged", c.Path))
+			u.note("%s was changed after the installation and no longer names runc-trace: it is left unchanged", c.Path)
 		case !known:
 			u.report.Changes = append(u.report.Changes, c)
 		}
@@ -283,8 +308,7 @@ func (u *uninstallation) unused() {
 			return d.For == c.For && d.Action == hostfile.Remove && strings.HasSuffix(path.Dir(d.Path), ".service.d")
 		}
 		if c.Edited && c.Action == hostfile.Replace && slices.ContainsFunc(u.report.Changes, named) {
-			note := fmt.Sprintf("%s keeps its edits, but %s does not read it any more: move them, and delete it", c.Path, c.For)
-			u.report.Notes = append(u.report.Notes, note)
+			u.note("%s keeps its edits, but %s does not read it any more: move them, and delete it", c.Path, c.For)
 		}
 	}
 }
@@ -338,7 +362,7 @@ func (u *uninstallation) stop(ctx context.Context) error {
 	}
 	loaded, recordings, err := u.Recordings()
 	if err != nil {
-		u.report.Notes = append(u.report.Notes, fmt.Sprintf("cannot count the recordings: %v", err))
+		u.note("cannot count the recordings: %v", err)
 	}
 	u.report.Unloaded, u.report.Recordings = loaded, recordings
 	if u.DryRun {

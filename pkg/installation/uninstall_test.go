@@ -565,3 +565,25 @@ func testUnwritable(t *testing.T) {
 	says(t, err, "writing /etc/containerd/config.toml: operation not permitted (if lsattr shows", "; everything was put back")
 	m.same("an install that cannot write a file", before)
 }
+
+// TestNotesOnce says only once that a file was removed by hand.
+func TestNotesOnce(t *testing.T) {
+	m := newMachine(t, engine.Containerd)
+	m.install(request(t, "one", Request{}))
+	removed := "/etc/containerd/config.toml"
+	if err := os.Remove(filepath.Join(m.root, removed)); err != nil {
+		t.Fatal(err)
+	}
+	for _, dry := range []bool{true, false} {
+		var said []string
+		for _, note := range m.uninstall(Removal{DryRun: dry}).Notes {
+			if strings.HasPrefix(note, removed) {
+				said = append(said, note)
+			}
+		}
+		want := []string{removed + " was removed after the installation: it is not restored"}
+		if diff := cmp.Diff(want, said); diff != "" {
+			t.Errorf("dry run: %v; notes (-want +got):\n%s", dry, diff)
+		}
+	}
+}
