@@ -116,32 +116,48 @@ func showRecording(s *settings, name string, request *showRequest, stdout, stder
 	return request.print(stdout, timeline, run.Container, boot)
 }
 
-// explainName says why a known container has no recording, or that recordings have lost their names.
+// explainName returns the error for a name that matches no recording: it says why a known container has none, or that
+// recordings have lost their names.
 func explainName(err error, name string, directory *labels.Directory, list []*straceback.Recording) error {
-	search := labels.NewSearch(name, "")
-	for _, c := range directory.All() {
-		search.Add(labels.Known{Container: c})
-	}
-	runs, other := search.Runs()
-	var first *labels.NameError
+	var first, other *labels.NameError
 	if !errors.As(err, &first) || first.Ambiguous {
 		return err
 	}
-	if other != nil {
+	known := directory.All()
+	search := labels.NewSearch(name, "container called")
+	for _, c := range known {
+		search.Add(labels.Known{Container: c})
+	}
+	target, problem := search.Target()
+	if errors.As(problem, &other) {
+		if other.Ambiguous {
+			return problem
+		}
 		if n := evictedOf(list); n > 0 && len(first.Candidates) == 0 {
 			return fmt.Errorf("%w; recordings whose names are no longer kept: %d", err, n)
 		}
 		return err
 	}
-	c := runs[0]
-	reason := "its memory was reused for another container"
-	switch {
-	case c.Ring == 0 && c.Sandbox():
-		reason = "pod sandboxes are not recorded (set record-sandboxes in the configuration)"
-	case c.Ring == 0:
-		reason = "no recording was free when it was created (tracectl load --recordings)"
+	var newest *labels.Container
+	for _, c := range known {
+		if target.Includes(c) && (newest == nil || newest.Sandbox() && !c.Sandbox() ||
+			newest.Sandbox() == c.Sandbox() && c.Created > newest.Created) {
+			newest = c
+		}
 	}
-	return fmt.Errorf("%w: the container is known, but %s", err, reason)
+	bare := &labels.NameError{Name: name, What: first.What} // similar names do not matter: this one is known
+	return fmt.Errorf("%w: %s", bare, notRecorded(newest))
+}
+
+// notRecorded says why a container has no recording.
+func notRecorded(c *labels.Container) string {
+	switch {
+	case c.Ring != 0:
+		return "its memory was reused for another container"
+	case c.Sandbox():
+		return "pod sandboxes are not recorded (set record-sandboxes in the configuration)"
+	}
+	return "none was free when it was created (tracectl load --recordings)"
 }
 
 // evictedOf counts the recordings of containers that are no longer known.

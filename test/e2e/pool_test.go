@@ -45,9 +45,11 @@ func TestFullPool(t *testing.T) {
 	if n := len(x.execs()); n != 4 {
 		t.Errorf("%d execs", n)
 	}
-	o := x.run(tracectlPath, "straceback", "show", "pod2")
-	if o.code != 4 || !strings.Contains(o.stderr, "no recording was free") {
-		t.Errorf("show of one that is not recorded: %+v", o)
+	const none = "tracectl: no recording of \"pod2\": none was free when it was created (tracectl load --recordings)\n"
+	for _, verb := range []string{"show", "list"} {
+		if o := x.run(tracectlPath, "straceback", verb, "pod2"); o.code != 4 || o.stderr != none {
+			t.Errorf("%s of one that is not recorded: %+v", verb, o)
+		}
 	}
 
 	// Only the end of a container frees its slots.
@@ -90,7 +92,7 @@ func TestOldestIsEvicted(t *testing.T) {
 		t.Errorf("whose execs (-want +got):\n%s", diff)
 	}
 	o := x.run(tracectlPath, "straceback", "show", "default/a")
-	if o.code != 4 || !strings.Contains(o.stderr, "its memory was reused") {
+	if o.code != 4 || o.stderr != "tracectl: no recording of \"default/a\": its memory was reused for another container\n" {
 		t.Errorf("show of an evicted one: %+v", o)
 	}
 	for reason, n := range x.status().Dropped {
