@@ -232,16 +232,15 @@ func (s *Search) Runs() ([]Known, error) {
 
 // best returns the runs with the best match. Names, pods and IDs have the same rank, so that none hides another: a
 // name that a container's owner chose must not stand in for another's. IDs as engines show them, shortened, have this
-// rank too unless the name is a whole ID. Names within pods count on nodes that have none of these: a node must not
-// stand in for another one, either. Shorter beginnings of IDs rank last.
+// rank too unless the name is a whole ID. Names within pods have it on nodes that have no pod of that name: a node must
+// not stand in for another one, either. Shorter beginnings of IDs rank last.
 func (s *Search) best() []Known {
 	found := slices.Concat(s.found[byPod], s.found[byName], s.found[byID])
 	if len(s.found[byID]) == 0 {
 		found = append(found, s.found[byShortID]...)
 	}
-	whole := len(found)
 	for _, k := range s.found[byPart] {
-		if whole == 0 || !slices.ContainsFunc(found[:whole], func(other Known) bool { return other.Node == k.Node }) {
+		if !slices.ContainsFunc(s.found[byPod], func(other Known) bool { return other.Node == k.Node }) {
 			found = append(found, k)
 		}
 	}

@@ -166,6 +166,7 @@ func TestForms(t *testing.T) {
 		{ID: "api-0"}, // as a pod
 		{ID: "0011223344556677", Engine: "docker", Name: "fedcba987654"}, // as the short ID of another
 		{ID: "ff11223344556677", Engine: "docker", Name: "fe"},           // prefix of an ID by chance
+		{ID: "proxy"}, // as a container of a pod
 		{ID: "9911223344556677", Engine: "podman", Name: "twin"}, {ID: "8811223344556677", Engine: "docker", Name: "twin"},
 	}
 	const several = " matches several containers; use one of:"
@@ -201,6 +202,7 @@ func TestForms(t *testing.T) {
 		{"api-0", several + " prod/api-0/app prod/api-0/proxy runc://api-0", several + " prod/api-0 runc://api-0"},
 		{"fedcba987654", several + " db docker://0011223344556677", several + " db docker://0011223344556677"},
 		{"fe", "ff1", "ff1"},
+		{"proxy", several + " prod/api-0/proxy runc://proxy", several + " prod/api-0/proxy runc://proxy"},
 		{"twin", several + " docker://8811223344556677 podman://9911223344556677",
 			several + " docker://8811223344556677 podman://9911223344556677"},
 		{"podman://9911223344556677", "991", "991"},
