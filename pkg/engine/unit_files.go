@@ -195,7 +195,15 @@ func withPrefixes(name string) []string {
 // the first one counts, even if it is empty or a link to nowhere.
 func (h Host) dropins(dirs []string) []string {
 	found := make(map[string]string)
+	entries := make(map[string]map[string]bool) // of the directories above
 	for _, dir := range dirs {
+		above := path.Dir(dir)
+		if entries[above] == nil {
+			entries[above] = h.entries(above)
+		}
+		if !entries[above][path.Base(dir)] {
+			continue // as most of them
+		}
 		for _, file := range h.glob(path.Join(dir, "*.conf")) {
 			base := path.Base(file)
 			if _, ok := found[base]; !ok && !strings.HasPrefix(base, ".") {
@@ -208,4 +216,23 @@ func (h Host) dropins(dirs []string) []string {
 		files = append(files, found[base])
 	}
 	return files
+}
+
+// entries returns the names in a directory, with those of directories that planned files need.
+func (h Host) entries(dir string) map[string]bool {
+	names := make(map[string]bool)
+	for file := range h.planned {
+		if above := path.Dir(file); path.Dir(above) == dir {
+			names[path.Base(above)] = true
+		}
+	}
+	at, err := h.at(dir)
+	if err != nil {
+		return names
+	}
+	found, _ := os.ReadDir(at)
+	for _, entry := range found {
+		names[entry.Name()] = true
+	}
+	return names
 }
