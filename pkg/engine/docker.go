@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -124,6 +125,27 @@ func (e Engine) parseDaemonJSON(h Host, text []byte) (*object, daemonJSON, error
 		config.flagDefault = byFlag
 	}
 	return o, config, nil
+}
+
+// directory matches a setting of dockerd that decides where it keeps containers.
+var directory = regexp.MustCompile(`"(data-root|graph|exec-root)"\s*:\s*"([^"]*)"`)
+
+// salvage returns the directories that a daemon.json names which cannot be parsed. dockerd does not start with it, but
+// containers that it has started before may still need the shim.
+func (e Engine) salvage(h Host) (daemonJSON, error) {
+	var config daemonJSON
+	text, err := h.readIfThere(e.Config)
+	for _, match := range directory.FindAllSubmatch(text, -1) {
+		switch string(match[1]) {
+		case "data-root":
+			config.DataRoot = string(match[2])
+		case "graph":
+			config.Graph = string(match[2])
+		default:
+			config.ExecRoot = string(match[2])
+		}
+	}
+	return config, err
 }
 
 // runtime returns a runtime by name, and whether dockerd knows it. Since 23.0, the name may be the type of any
@@ -293,7 +315,9 @@ func (docker) ask(ctx context.Context, socket string) error {
 func (d docker) dependents(h Host, e Engine, shims []string) ([]Container, error) {
 	_, config, err := e.daemonJSON(h)
 	if err != nil {
-		return nil, err
+		if config, err = e.salvage(h); err != nil {
+			return nil, err
+		}
 	}
 	data, exec, err := d.dirs(h, e, config)
 	if err != nil {

@@ -41,7 +41,7 @@ func (docker) edit(h Host, e Engine, r Request) ([]File, error) {
 	return []File{{Path: e.Config, Data: o.bytes(), Mode: 0o644}}, nil
 }
 
-// keepFlagged adds the runtimes of flags to daemon.json. dockerd merges both at its start, and a runtime may be in both.
+// keepFlagged adds the runtimes of flags to daemon.json. dockerd merges both at its start, and both may have a runtime.
 // But if daemon.json has runtimes when dockerd reloads it, dockerd forgets all others, and 20.10 crashes if one of them
 // is its default runtime.
 func (config daemonJSON) keepFlagged(o *object) error {

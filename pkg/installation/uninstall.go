@@ -116,11 +116,11 @@ func forEngine(e engine.Engine) func(hostfile.Recorded) bool {
 	return func(r hostfile.Recorded) bool { return r.For == e.String() }
 }
 
-// unseen reports whether some engine with changed files was not found or could not be read.
+// unseen reports whether some engine with changed files was not found.
 func (u *uninstallation) unseen(found []engine.Engine) bool {
 	return slices.ContainsFunc(u.store.Recorded(), func(r hostfile.Recorded) bool {
 		return !isOwn(r) && !slices.ContainsFunc(found, func(e engine.Engine) bool {
-			return e.String() == r.For && e.Runtime.Name != ""
+			return e.String() == r.For
 		})
 	})
 }

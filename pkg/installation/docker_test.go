@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package installation
+
+import (
+	"slices"
+	"testing"
+	"testing/synctest"
+
+	"github.com/runc-trace/runc-trace/pkg/engine"
+	"github.com/runc-trace/runc-trace/pkg/hostfile/treetest"
+)
+
+const daemonJSON = "etc/docker/daemon.json"
+
+// TestLostDefault uninstalls although the default runtime before install is gone: dockerd would not start if its
+// configuration named that.
+func TestLostDefault(t *testing.T) { synctest.Test(t, testLostDefault) }
+
+func testLostDefault(t *testing.T) {
+	const (
+		byFlag = "[Service]\nExecStart=/usr/bin/dockerd --add-runtime=crun=/usr/bin/crun\n"
+		ours   = `{"default-runtime": "runc-trace", "runtimes": {"runc-trace": {"path": "` + shim + `"}}}` + "\n"
+	)
+	for name, test := range map[string]struct {
+		original, unit, edited, want string
+		removal                      Removal
+	}{
+		"in the file": {`{"default-runtime": "crun", "runtimes": {"crun": {"path": "/usr/bin/crun"}}}`, "", ours,
+			`{ "runtimes": {}}` + "\n", Removal{}},
+		"in the file, discarded": {`{"default-runtime": "crun", "runtimes": {"crun": {"path": "/usr/bin/crun"}}}`, "", ours,
+			`{ "runtimes": {}}` + "\n", Removal{DiscardEdits: true, Force: true}},
+		"by a flag that is still there": {`{"default-runtime": "crun"}`, byFlag, "", `{"default-runtime": "crun"}`, Removal{}},
+	} {
+		m := newMachine(t, engine.Docker)
+		files := map[string]string{"usr/bin/crun": program, daemonJSON: test.original}
+		if test.unit != "" {
+			files["usr/lib/systemd/system/docker.service"] = test.unit
+		}
+		treetest.Write(t, m.root, files)
+		m.install(request(t, "one", Request{Default: true}))
+		if test.edited != "" {
+			treetest.Write(t, m.root, map[string]string{daemonJSON: test.edited})
+		}
+		report := m.uninstall(test.removal)
+		if got := m.contents(daemonJSON); got != test.want || len(report.Kept) > 0 || m.contents(shim) != "" {
+			t.Errorf("%s: %+v\n%s", name, report.Kept, got)
+		}
+	}
+}
+
+// TestBrokenDaemonJSON leaves a daemon.json alone that others have made invalid and that does not name runc-trace. The
+// shim stays if a container needs it.
+func TestBrokenDaemonJSON(t *testing.T) { synctest.Test(t, testBrokenDaemonJSON) }
+
+func testBrokenDaemonJSON(t *testing.T) {
+	m := newMachine(t, engine.Docker)
+	m.install(request(t, "one", Request{Default: true}))
+	const broken = `{"data-root": "/srv/docker",`
+	treetest.Write(t, m.root, map[string]string{daemonJSON: broken,
+		"srv/docker/containers/aaa/hostconfig.json": `{"Runtime": "runc-trace"}`})
+	report := m.uninstall(Removal{})
+	if len(report.Kept) != 1 || !slices.Equal(report.Kept[0].Containers, []engine.Container{{ID: "aaa"}}) ||
+		m.contents(shim) == "" || m.contents(daemonJSON) != broken {
+		t.Errorf("with a container: %+v\n%s", report.Kept, m.contents(daemonJSON))
+	}
+	treetest.Write(t, m.root, map[string]string{"srv/docker/containers/aaa/hostconfig.json": `{"Runtime": "runc"}`})
+	report = m.uninstall(Removal{})
+	if len(report.Kept) > 0 || m.contents(shim) != "" || m.contents(daemonJSON) != broken {
+		t.Errorf("without: %+v\n%s", report.Kept, m.contents(daemonJSON))
+	}
+}
