@@ -6,7 +6,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 )
@@ -24,8 +23,8 @@ func (containerd) detect(h Host) ([]Engine, error) {
 		found = nil
 	}
 	more, embeddedErr := detectEmbedded(h)
-	if embeddedErr != nil {
-		embeddedErr = fmt.Errorf("looking for k3s and RKE2: %w", embeddedErr)
+	if err != nil {
+		err = &DetectError{string(Containerd), err}
 	}
 	return append(found, more...), errors.Join(err, embeddedErr)
 }

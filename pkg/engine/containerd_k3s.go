@@ -4,13 +4,11 @@ package engine
 
 import (
 	"bytes"
-	"cmp"
+	"errors"
 	"fmt"
 	"path"
 	"slices"
 	"strings"
-
-	"go.yaml.in/yaml/v3"
 )
 
 // embedded is a Kubernetes distribution that includes containerd, and generates its configuration from a template at
@@ -30,23 +28,25 @@ var distributions = []embedded{
 
 // detectEmbedded finds k3s and RKE2, unless they are configured to use a runtime other than their own containerd.
 func detectEmbedded(h Host) ([]Engine, error) {
-	var found []Engine
+	var (
+		found    []Engine
+		problems []error
+	)
 	for _, d := range distributions {
 		e := Engine{Kind: Containerd, Variant: d.variant}
-		o, err := d.options(h, unit{})
-		if err != nil {
-			return nil, err
-		}
+		var u unit
 		for _, name := range d.units {
-			u, ok := h.unit(name)
-			if !ok {
-				continue
+			if one, ok := h.unit(name); ok {
+				u, e.Unit = one, one.name
+				break
 			}
-			e.Unit = u.name
-			if o, err = d.options(h, u); err != nil {
-				return nil, err
+		}
+		o, err := d.options(h, u)
+		if err != nil {
+			if e.Unit != "" || h.exists(d.data) {
+				problems = append(problems, &DetectError{e.String(), err})
 			}
-			break
+			continue
 		}
 		for _, bin := range d.bins {
 			if file := path.Join(o.Data, bin, "containerd"); e.Binary == "" && h.isProgram(file) {
@@ -58,40 +58,7 @@ func detectEmbedded(h Host) ([]Engine, error) {
 			found = append(found, e)
 		}
 	}
-	return found, nil
-}
-
-// embeddedOptions are options of a distribution that locate its containerd, disable it, or choose its default runtime.
-type embeddedOptions struct {
-	Data     string `yaml:"data-dir"`
-	Endpoint string `yaml:"container-runtime-endpoint"`
-	Docker   bool   `yaml:"docker"`
-	Default  string `yaml:"default-runtime"`
-}
-
-// options returns the options from its configuration, its environment and its command line, in ascending precedence.
-func (d embedded) options(h Host, u unit) (embeddedOptions, error) {
-	o := embeddedOptions{Data: d.data}
-	prefix := strings.ToUpper(d.variant)
-	file := cmp.Or(lastOption(u.args(), "--config"), lastOption(u.args(), "-c"), u.env[prefix+"_CONFIG_FILE"].value,
-		path.Join("/etc/rancher", d.variant, "config.yaml"))
-	for _, file := range append([]string{file}, h.glob(file+".d/*.yaml")...) {
-		text, err := h.readIfThere(file)
-		if err != nil {
-			return o, err
-		}
-		if err := yaml.Unmarshal(text, &o); err != nil {
-			return o, fmt.Errorf("parsing %q: %w", file, err)
-		}
-	}
-	o.Data = cmp.Or(lastOption(u.args(), "--data-dir"), lastOption(u.args(), "-d"),
-		u.env[prefix+"_DATA_DIR"].value, o.Data)
-	o.Endpoint = cmp.Or(lastOption(u.args(), "--container-runtime-endpoint"), o.Endpoint)
-	o.Default = cmp.Or(lastOption(u.args(), "--default-runtime"), u.env[prefix+"_DEFAULT_RUNTIME"].value, o.Default)
-	if _, ok := option(u.args(), "--docker"); ok {
-		o.Docker = true
-	}
-	return o, nil
+	return found, errors.Join(problems...)
 }
 
 // embeddedDefault returns the default runtime that the distribution's options choose, "" if they choose none.

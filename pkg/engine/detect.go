@@ -25,7 +25,8 @@ type installed struct {
 
 // Detect finds the engines of a host by their programs, configurations and systemd units, in the order of Kinds. It
 // omits a containerd that only dockerd starts, which belongs to Docker. If kinds are given, it looks for these only.
-// Unknown fields stay empty. The error joins all read errors; the engines that were found are returned in any case.
+// Unknown fields stay empty. The error joins one DetectError for each engine that cannot be read; the engines that were
+// found are returned in any case.
 func Detect(h Host, kinds ...Kind) ([]Engine, error) {
 	var (
 		found    []Engine
@@ -36,18 +37,30 @@ func Detect(h Host, kinds ...Kind) ([]Engine, error) {
 			continue
 		}
 		engines, err := d.detect(h)
-		if err != nil {
-			problems = append(problems, fmt.Errorf("looking for %s: %w", d.kind(), err))
+		if all, ok := err.(interface{ Unwrap() []error }); ok {
+			problems = append(problems, all.Unwrap()...)
+		} else if err != nil {
+			problems = append(problems, &DetectError{string(d.kind()), err})
 		}
 		found = append(found, engines...)
 	}
 	for i := range found {
 		if err := found[i].fill(h); err != nil {
-			problems = append(problems, fmt.Errorf("inspecting %s: %w", found[i], err))
+			problems = append(problems, &DetectError{found[i].String(), err})
 		}
 	}
 	return found, errors.Join(problems...)
 }
+
+// DetectError says why an engine cannot be read.
+type DetectError struct {
+	Engine string // as Engine.String returns it
+	Err    error
+}
+
+func (e *DetectError) Error() string { return fmt.Sprintf("inspecting %s: %v", e.Engine, e.Err) }
+
+func (e *DetectError) Unwrap() error { return e.Err }
 
 // find returns the engine, and a list with it if the host has any part of it.
 func (i installed) find(h Host, kind Kind) (Engine, []Engine, error) {

@@ -115,6 +115,11 @@ func unasked(engines []Engine) []Engine {
 // TestDetectEmbedded finds k3s and RKE2 with options in every place.
 func TestDetectEmbedded(t *testing.T) {
 	const k3s = "-- /etc/systemd/system/k3s.service --\n[Service]\nEnvironmentFile=-/etc/systemd/system/k3s.service.env\nExecStart=/usr/local/bin/k3s \\\n    server \\\n# comment\n    $OPTIONS\n-- /data/data/current/bin/containerd --\n"
+	const data = "/data/agent/etc/containerd/config.toml"
+	const variable = "-- /etc/systemd/system/k3s.service.env --\nK3S_DATA_DIR=/data\n"
+	config := func(text string) string { return k3s + "-- /etc/rancher/k3s/config.yaml --\n" + text }
+	dropin := func(name, text string) string { return "-- /etc/rancher/k3s/config.yaml.d/" + name + " --\n" + text }
+	flags := func(text string) string { return "-- /etc/systemd/system/k3s.service.env --\nOPTIONS=" + text + "\n" }
 	for _, test := range []struct{ name, tree, want string }{
 		{"a flag, behind a comment", k3s + "-- /etc/systemd/system/k3s.service.env --\nOPTIONS='--data-dir /data'\n",
 			"/data/agent/etc/containerd/config.toml"},
@@ -128,6 +133,29 @@ func TestDetectEmbedded(t *testing.T) {
 			k3s + "-- /etc/systemd/system/k3s.service.env --\nOPTIONS=--config=/etc/x\n-- /etc/x --\ndata-dir: /data\n",
 			"/data/agent/etc/containerd/config.toml"},
 		{"another runtime", k3s + "-- /etc/rancher/k3s/config.yaml --\ndata-dir: /data\ndocker: true\n", ""},
+		{"another runtime, as YAML 1.1", config("data-dir: /data\ndocker: yes\n"), ""},
+		{"another runtime in words", config("data-dir: /data\ndocker: \"true\"\n"), ""},
+		{"another socket", config("data-dir: /data\ncontainer-runtime-endpoint: unix:///x\n"), ""},
+		{"no other runtime", config("data-dir: /data\ndocker: \"false\"\n"), data},
+		{"no value", config("data-dir: /data\ndocker:\n"), data},
+		{"a short name", config("d: /data\n"), data},
+		{"short names of no interest", config("v: 3\nc: /etc/no\nt: secret\nd: /data\n"), data},
+		{"lists and numbers", config("data-dir: [/no, /data]\ntls-san: [a, 1]\nv: 1.5\ndocker: [false]\n"), data},
+		{"an anchor", config("x: &x /data\ndata-dir: *x\n"), data},
+		{"a key twice", config("data-dir: /no\ndata-dir: /data\n"), data},
+		{"nothing but a comment", config("# data-dir: /no\n") + variable, data},
+		{"files beside it", config("data-dir: /no\n") + dropin("1.yaml", "docker: true\n") +
+			dropin("2.YML", "data-dir: /data\ndocker: false\n") + dropin("3.txt", "data-dir: /no\n"), data},
+		{"only a file beside it", k3s + dropin("1.yml", "data-dir: /data\n"), data},
+		{"a key that adds", config("data-dir: /no\n") + dropin("1.yaml", "data-dir+: /data\n"), data},
+		{"files before variables", config("data-dir: /data\n") +
+			"-- /etc/systemd/system/k3s.service.env --\nK3S_DATA_DIR=/no\n", data},
+		{"flags before files", config("data-dir: /no\n") + flags("-d /data"), data},
+		{"one dash", k3s + flags("-data-dir=/data"), data},
+		{"two dashes", k3s + flags("--d /data"), data},
+		{"a flag that is false", k3s + flags("--docker=false -d /data"), data},
+		{"a flag that is true", k3s + flags("-docker -d /data"), ""},
+		{"a variable before a flag", k3s + flags("--config /no\nK3S_CONFIG_FILE=/etc/x") + "-- /etc/x --\ndata-dir: /data\n", data},
 	} {
 		got, err := Detect(tree(t, test.tree))
 		if err != nil {
@@ -139,6 +167,32 @@ func TestDetectEmbedded(t *testing.T) {
 		}
 		if config != test.want {
 			t.Errorf("%s: %q, want %q", test.name, config, test.want)
+		}
+	}
+}
+
+// TestDetectBad names a file that cannot be read, and finds the other engines. Files of a distribution that is not
+// installed do not count.
+func TestDetectBad(t *testing.T) {
+	const bad = "-- /etc/rancher/k3s/config.yaml --\ndata-dir: [\n"
+	const others = "-- /usr/bin/dockerd --\n-- /var/lib/rancher/rke2/bin/containerd --\n"
+	for text, want := range map[string]string{
+		bad: "",
+		"-- /etc/systemd/system/k3s.service --\n[Service]\nExecStart=/usr/bin/k3s server\n" + bad: `inspecting containerd (k3s): ` +
+			`parsing "/etc/rancher/k3s/config.yaml": yaml: line 1: did not find expected node content`,
+		"-- /var/lib/rancher/k3s/x --\n-- /etc/rancher/k3s/config.yaml --\n- a\n": `inspecting containerd (k3s): ` +
+			`parsing "/etc/rancher/k3s/config.yaml": line 1: want keys with values`,
+	} {
+		found, err := Detect(tree(t, text+others))
+		if got := message(err); got != want {
+			t.Errorf("%s: error %q, want %q", text, got, want)
+		}
+		var names []string
+		for _, e := range found {
+			names = append(names, e.String())
+		}
+		if diff := cmp.Diff([]string{"containerd (rke2)", "docker"}, names); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", text, diff)
 		}
 	}
 }

@@ -24,9 +24,22 @@ func (h Host) engines(kind engine.Kind, report *Report) ([]engine.Engine, error)
 	found, problem := engine.Detect(h.engine(), kinds...)
 	unhandled := engine.Unhandled(h.engine(), kinds...)
 	report.Notes = append(report.Notes, unhandled...)
+	unread := make(map[string]error)
+	if all, ok := problem.(interface{ Unwrap() []error }); ok && kind == "" {
+		for _, err := range all.Unwrap() {
+			var one *engine.DetectError
+			if !errors.As(err, &one) {
+				return nil, err
+			}
+			unread[one.Engine] = one.Err
+			report.Notes = append(report.Notes, fmt.Sprintf("%s is left unchanged: %v", one.Engine, one.Err))
+		}
+		problem = nil
+	}
 	var engines []engine.Engine
 	for _, e := range found {
 		switch {
+		case unread[e.String()] != nil:
 		case kind == "" && e.Binary == "":
 			note := fmt.Sprintf("%s is left unchanged: its configuration exists, but its program does not", e)
 			report.Notes = append(report.Notes, note)

@@ -520,3 +520,23 @@ func testUnconfirmed(t *testing.T) {
 		t.Error("it was not put back")
 	}
 }
+
+// TestBadFile names an engine with a configuration that cannot be read, and installs for the others. It is an error if
+// the engine is asked for, or if there is no other.
+func TestBadFile(t *testing.T) {
+	bad := func(kinds ...engine.Kind) *machine {
+		m := newMachine(t, kinds...)
+		treetest.Write(t, m.root, map[string]string{"etc/docker/daemon.json": "{"})
+		return m
+	}
+	m := bad(engine.Docker, engine.Podman)
+	report := m.install(request(t, "one", Request{}))
+	if len(report.Engines) != 1 || report.Engines[0].Kind != engine.Podman ||
+		!strings.Contains(strings.Join(report.Notes, "\n"), `docker is left unchanged: parsing "/etc/docker/daemon.json": `) {
+		t.Errorf("%+v", report)
+	}
+	_, err := bad(engine.Docker, engine.Podman).host().Install(t.Context(), request(t, "one", Request{Kind: engine.Docker}))
+	says(t, err, `inspecting docker: parsing "/etc/docker/daemon.json": `)
+	_, err = bad(engine.Docker).host().Install(t.Context(), request(t, "one", Request{}))
+	says(t, err, "no configurable container engine was found", `docker is left unchanged: parsing "/etc/docker/daemon.json": `)
+}
