@@ -21,7 +21,7 @@ typedef signed long long s64;
 enum limits {
 	ABI_VERSION = 3,
 
-	LEAF_SIZE = 256,	/* NAME_MAX + 1: the name of a cgroup directory */
+	LEAF_SIZE = 256,	/* of the name of a cgroup directory, which is cut if it is longer */
 	PATH_SIZE = 512,	/* the end of a cgroup path that a pending entry expects */
 	LABELS_SIZE = 4096,
 	SUBJECT_SIZE = 128,	/* a subject of labels: a pod UID or a container ID */
@@ -66,7 +66,7 @@ struct who {
 	char labels[LABELS_SIZE];	/* "key=value\0" one after another */
 };
 
-/* pending: key is the leaf name, zero-padded to LEAF_SIZE. */
+/* pending: key is the leaf name, cut and zero-padded to LEAF_SIZE. */
 struct pending {
 	u64 time;		/* when the entry was written */
 	u32 path_length;	/* bytes of path in use, without a NUL */

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"testing"
 	"time"
 	"unsafe"
@@ -104,6 +105,41 @@ func TestOnlyItsOwnDirectory(t *testing.T) {
 				t.Errorf("bound: %v, counted as elsewhere: %d; expected bound: %v", bound, elsewhere, test.bound)
 			}
 		})
+	}
+}
+
+// TestLongNames makes cgroups whose names are longer than those of files: the key of a pending entry has the beginning
+// of the name, and the end of the path has all of it.
+func TestLongNames(t *testing.T) {
+	i := load(t, small)
+	for _, length := range []int{255, 256, 300, abi.PathSize - 2} {
+		leaf, id := strings.Repeat("n", length), fmt.Sprint("rt-long-", length)
+		for _, test := range []struct {
+			made  string
+			bound bool
+		}{{leaf[1:] + "m", false}, {leaf, true}} {
+			d := unmade(t, "/"+test.made)
+			if err := cgroup.Announce(i.Dir, leaf[:min(length, abi.LeafSize-1)], "/"+leaf, cgroup.Recorded(id)); err != nil {
+				t.Fatal(err)
+			}
+			if err := d.Make(); err != nil {
+				t.Fatal(err)
+			}
+			if _, bound := find(i, id); bound != test.bound {
+				t.Errorf("%d bytes, ending in %q: bound: %v", length, test.made[length-1:], bound)
+			}
+		}
+	}
+	parent := ""
+	for len(parent) < abi.ExecPathLimit {
+		parent += "/" + strings.Repeat("p", 100)
+		if err := unmade(t, parent).Make(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	container(t, i, parent+"/rt-deep")
+	if _, bound := find(i, "rt-deep"); bound {
+		t.Error("a path was compared of which the kernel tells only the beginning")
 	}
 }
 

@@ -3,6 +3,7 @@
 package shim
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"path"
@@ -25,10 +26,18 @@ type Cgroup struct {
 	Relative bool
 }
 
-// Leaf returns the directory's own name.
+// Leaf returns the directory's own name. On a cgroup file system, it may be longer than NAME_MAX.
 func (c Cgroup) Leaf() string { return path.Base(c.Path) }
 
-// End returns Path if it fits into abi.Pending, or else the longest end of it that fits and begins with a slash.
+// Key returns the key of the container's pending entry: the name of the directory, cut as the program in the kernel
+// cuts it.
+func (c Cgroup) Key() (key [abi.LeafSize]byte) {
+	copy(key[:len(key)-1], c.Leaf())
+	return key
+}
+
+// End returns Path if it fits into abi.Pending, or else the longest end of it that fits and begins with a slash. It is
+// empty if none does.
 func (c Cgroup) End() string {
 	end := c.Path
 	for len(end) >= abi.PathSize {
@@ -55,8 +64,6 @@ func Locate(dialect Dialect, driver Driver, cgroupsPath, container string) (Cgro
 	switch {
 	case driver == NoCgroup:
 		return c, errors.New("the runtime makes no cgroup for it")
-	case len(cgroupsPath) > unix.PathMax:
-		return c, fmt.Errorf("cgroupsPath of %d bytes is too long", len(cgroupsPath))
 	case driver == Systemd && dialect == Crun:
 		c, err = crunScope(cgroupsPath, container)
 	case driver == Systemd:
@@ -67,10 +74,12 @@ func Locate(dialect Dialect, driver Driver, cgroupsPath, container string) (Cgro
 	if err != nil {
 		return Cgroup{}, err
 	}
-	switch leaf := c.Leaf(); {
-	case leaf == "/":
+	switch {
+	case c.Path == "/":
 		return Cgroup{}, fmt.Errorf("cgroupsPath %q of container %q is the root of the hierarchy", cgroupsPath, container)
-	case len(leaf) >= abi.LeafSize, strings.ContainsRune(c.Path, 0), c.End() == "":
+	case len(c.Path) >= unix.PathMax:
+		return Cgroup{}, fmt.Errorf("%w: cgroupsPath of %d bytes is too long", errRefused, len(c.Path))
+	case strings.ContainsRune(c.Path, 0):
 		return Cgroup{}, fmt.Errorf("%w: cgroupsPath %q of container %q names no cgroup", errRefused, cgroupsPath, container)
 	}
 	return c, nil
@@ -114,7 +123,7 @@ func crunScope(cgroupsPath, container string) (Cgroup, error) {
 	}
 	slice, name, ok := strings.Cut(cgroupsPath, ":")
 	if !ok {
-		return Cgroup{Path: path.Clean("/" + cgroupsPath + ".scope"), Relative: true}, nil
+		return Cgroup{Path: path.Clean("/" + cgroupsPath + ".scope"), Relative: true}, checkUnit(cgroupsPath + ".scope")
 	}
 	return inSlice(slice, strings.Replace(name, ":", "-", 1)+".scope")
 }
@@ -123,11 +132,22 @@ func inSlice(slice, unit string) (Cgroup, error) {
 	if slice == "" {
 		slice = "system.slice"
 	}
+	if err := cmp.Or(checkUnit(slice), checkUnit(unit)); err != nil {
+		return Cgroup{}, err
+	}
 	parent, err := expandSlice(slice)
 	if err != nil {
 		return Cgroup{}, err
 	}
 	return Cgroup{Path: path.Join(parent, unit)}, nil
+}
+
+// checkUnit returns an error if a name is longer than systemd allows for a unit, UNIT_NAME_MAX in its basic/unit-name.h.
+func checkUnit(name string) error {
+	if len(name) > unix.NAME_MAX {
+		return fmt.Errorf("%w: unit name of %d bytes is too long", errRefused, len(name))
+	}
+	return nil
 }
 
 // expandSlice returns the path at which systemd puts a slice: a-b.slice is in a.slice, see systemd.slice(5).
@@ -150,28 +170,39 @@ func expandSlice(slice string) (string, error) {
 	return expanded, nil
 }
 
-// existing returns the ID of the cgroup if its directory already exists in the unified hierarchy. The ID is the inode
-// number of the directory, as in the kernel.
-func (c Cgroup) existing() (uint64, bool) {
+// place is the place of a cgroup in the unified hierarchy.
+type place struct {
+	mount string // empty if it is not known
+	path  string // as seen in the caller's cgroup namespace
+}
+
+// place returns the cgroup's place, with Path alone if no more is known.
+func (c Cgroup) place() place {
 	mount, err := unified.Find("")
 	if err != nil {
-		return 0, false
+		return place{path: c.Path}
 	}
 	// runc puts a relative path directly below the mount on a hybrid host, and beside its own cgroup on a unified
 	// host.
-	if c.Relative && mount == unified.Mount {
-		text, err := regular.Read("/proc/self/cgroup", 64<<10)
-		if err != nil {
-			return 0, false
-		}
-		own, ok := unified.Path(string(text))
-		if !ok {
-			return 0, false
-		}
-		mount = path.Join(mount, path.Dir(own))
+	if !c.Relative || mount != unified.Mount {
+		return place{mount, c.Path}
 	}
+	text, err := regular.Read("/proc/self/cgroup", 64<<10)
+	if err != nil {
+		return place{path: c.Path}
+	}
+	own, ok := unified.Path(string(text))
+	if !ok {
+		return place{path: c.Path}
+	}
+	return place{mount, path.Join(path.Dir(own), c.Path)}
+}
+
+// existing returns the ID of the cgroup if its directory already exists. The ID is the inode number of the directory,
+// as in the kernel.
+func (p place) existing() (uint64, bool) {
 	var stat syscall.Stat_t
-	if syscall.Stat(mount+c.Path, &stat) != nil || stat.Mode&syscall.S_IFMT != syscall.S_IFDIR {
+	if p.mount == "" || syscall.Stat(p.mount+p.path, &stat) != nil || stat.Mode&syscall.S_IFMT != syscall.S_IFDIR {
 		return 0, false
 	}
 	return stat.Ino, true

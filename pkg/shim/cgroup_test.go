@@ -3,6 +3,7 @@
 package shim
 
 import (
+	"bytes"
 	"errors"
 	"path"
 	"strings"
@@ -31,9 +32,9 @@ func TestLocate(t *testing.T) {
 		{"longer than any path", Runc, Cgroupfs, strings.Repeat("/a", 2049), Cgroup{}},
 		{"the root", Runc, Cgroupfs, "/", Cgroup{}},
 		{"the root, relative", Runc, Cgroupfs, "..", Cgroup{}},
-		{"a name too long", Runc, Cgroupfs, "/a/" + strings.Repeat("n", 256), Cgroup{}},
-		{"a name as long as can be", Runc, Cgroupfs, "/" + strings.Repeat("n", 255),
-			Cgroup{Path: "/" + strings.Repeat("n", 255)}},
+		{"a name longer than of a file", Runc, Cgroupfs, "/" + strings.Repeat("n", 256),
+			Cgroup{Path: "/" + strings.Repeat("n", 256)}},
+		{"longer only before it is clean", Runc, Cgroupfs, strings.Repeat("/.", 3000) + "/x", Cgroup{Path: "/x"}},
 
 		{"scope", Runc, Systemd, "system.slice:docker:x", Cgroup{Path: "/system.slice/docker-x.scope"}},
 		{"nested slice", Runc, Systemd, "kubepods-besteffort-pod1.slice:cri-containerd:x",
@@ -48,6 +49,10 @@ func TestLocate(t *testing.T) {
 		{"a path for systemd", Runc, Systemd, "/a/b", Cgroup{}},
 		{"no slice's name", Runc, Systemd, "a:p:x", Cgroup{}},
 		{"a slice with a slash", Runc, Systemd, "a/b.slice:p:x", Cgroup{}},
+		{"a scope as long as can be", Runc, Systemd, "a.slice:p:" + strings.Repeat("n", 247),
+			Cgroup{Path: "/a.slice/p-" + strings.Repeat("n", 247) + ".scope"}},
+		{"a scope too long", Runc, Systemd, "a.slice:p:" + strings.Repeat("n", 248), Cgroup{}},
+		{"a slice too long", Runc, Systemd, strings.Repeat("a-", 4000) + "a.slice:p:x", Cgroup{}},
 		{"a slice with an empty part", Runc, Systemd, "a--b.slice:p:x", Cgroup{}},
 
 		{"crun, absolute", Crun, Cgroupfs, "/a/b", Cgroup{Path: "/a/b"}},
@@ -58,6 +63,7 @@ func TestLocate(t *testing.T) {
 		{"crun, no slice", Crun, Systemd, ":p:x", Cgroup{Path: "/system.slice/p-x.scope"}},
 		{"crun, no path", Crun, Systemd, "", Cgroup{Path: "/system.slice/crun-ID.scope"}},
 		{"crun, a slice for a container", Crun, Systemd, "a.slice:p:b.slice", Cgroup{Path: "/a.slice/p-b.slice.scope"}},
+		{"crun, a name too long", Crun, Systemd, strings.Repeat("n", 250), Cgroup{}},
 		{"crun, a name alone", Crun, Systemd, "x", Cgroup{Path: "/x.scope", Relative: true}},
 		{"crun without cgroups", Crun, NoCgroup, "/a/b", Cgroup{}},
 	} {
@@ -81,7 +87,8 @@ func TestRefused(t *testing.T) {
 		{Systemd, "/a/b", true},
 		{Systemd, "a--b.slice:p:x", true},
 		{Cgroupfs, "/a\x00/b", true},
-		{Cgroupfs, "/" + strings.Repeat("n", 256), true},
+		{Cgroupfs, strings.Repeat("/n", 2048), true},
+		{Systemd, ":p:" + strings.Repeat("n", 256), true},
 		{Cgroupfs, "/", false},
 		{NoCgroup, "/a/b", false},
 	} {
@@ -100,6 +107,8 @@ func TestCgroupEnd(t *testing.T) {
 		{strings.Repeat(part, 5) + "/" + strings.Repeat("q", 10), strings.Repeat(part, 5) + "/" + strings.Repeat("q", 10)},
 		{strings.Repeat(part, 5) + "/" + strings.Repeat("q", 11), strings.Repeat(part, 4) + "/" + strings.Repeat("q", 11)},
 		{strings.Repeat(part, 50), strings.Repeat(part, 5)},
+		{"/a/" + strings.Repeat("n", 510), "/" + strings.Repeat("n", 510)},
+		{"/a/" + strings.Repeat("n", 511), ""},
 	} {
 		if got := (Cgroup{Path: test.path}).End(); got != test.want || len(got) >= abi.PathSize {
 			t.Errorf("the end of %d bytes is %d bytes %q, want %q", len(test.path), len(got), got, test.want)
@@ -129,9 +138,10 @@ func FuzzLocate(f *testing.F) {
 				if err != nil {
 					continue
 				}
-				end := c.End()
-				if path.Clean(c.Path) != c.Path || c.Path[0] != '/' || end[0] != '/' || len(end) >= abi.PathSize ||
-					!strings.HasSuffix(c.Path, end) || path.Base(end) != c.Leaf() || len(c.Leaf()) >= abi.LeafSize {
+				end, key := c.End(), c.Key()
+				if path.Clean(c.Path) != c.Path || c.Path[0] != '/' || len(end) >= abi.PathSize ||
+					end != "" && (end[0] != '/' || !strings.HasSuffix(c.Path, end) || path.Base(end) != c.Leaf()) ||
+					!strings.HasPrefix(c.Leaf(), string(bytes.TrimRight(key[:], "\x00"))) || key[len(key)-1] != 0 {
 					t.Errorf("%q, %q: %+v with leaf %q and end %q", cgroupsPath, container, c, c.Leaf(), end)
 				}
 			}

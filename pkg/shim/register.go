@@ -53,8 +53,16 @@ func register(op Operation, dialect Dialect, pinDir string, rules identity.Rules
 		return failure{err, unregistered.NoCgroup}
 	}
 
+	// When a directory is made, a program in the kernel compares the end of its path, and cannot read a longer one. It is
+	// not needed for a directory that exists.
+	place, end := cgroup.place(), cgroup.End()
+	if end == "" || len(place.path) >= abi.ExecPathLimit {
+		if _, exists := place.existing(); !exists {
+			return failure{fmt.Errorf("cgroup path of %d bytes is too long", len(place.path)), unregistered.CgroupTooLong}
+		}
+	}
+
 	var entry abi.Pending
-	end := cgroup.End()
 	entry.PathLength = uint32(copy(entry.Path[:], end))
 	entry.Who = identity.Parse(op.Container, s.Annotations, op.Bundle, rules)
 	spec.AddPodLabels(&entry.Who, op.Bundle, rules)
@@ -66,8 +74,7 @@ func register(op Operation, dialect Dialect, pinDir string, rules identity.Rules
 	}
 	entry.Who.MountNamespace = mountNamespace(&s)
 	entry.Time = boottime.Now()
-	var key [abi.LeafSize]byte
-	copy(key[:], cgroup.Leaf())
+	key := cgroup.Key()
 
 	pending, err := openMap(path.Join(pinDir, abi.PinPending), pendingShape)
 	if err != nil {
@@ -80,7 +87,7 @@ func register(op Operation, dialect Dialect, pinDir string, rules identity.Rules
 
 	// A cgroup that exists already does not appear again: bind it now. Check this after storing the entry, so that a
 	// cgroup that appears in between is not missed.
-	if id, ok := cgroup.existing(); ok {
+	if id, ok := place.existing(); ok {
 		return bind(pinDir, id, key)
 	}
 	return nil

@@ -42,6 +42,10 @@ var Unregistered = [unregistered.Reasons]Reason{
 		"notBound", "containers not registered: their existing cgroup could not be bound",
 		"run tracectl load --replace",
 	},
+	unregistered.CgroupTooLong: {
+		"cgroupTooLong", "containers not registered: the path of their cgroup is too long",
+		"make the engine use cgroup paths of at most 1,023 bytes, with a last name of at most 510",
+	},
 	unregistered.Broken: {
 		"broken", "containers not registered: the shim failed", "report it with the shim's log (log in config.toml)",
 	},

@@ -33,6 +33,7 @@ const (
 	NotWritten                  // the map of pending containers rejects the entry
 	NotBound                    // the program that binds an existing cgroup cannot be run
 	Broken                      // any other error, which is a fault of the shim
+	CgroupTooLong               // the path or name of the cgroup is longer than the program in the kernel can compare
 	Reasons                     // number of reasons
 )
 

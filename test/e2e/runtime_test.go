@@ -190,3 +190,65 @@ func TestMountsBPFFS(t *testing.T) {
 		}
 	}
 }
+
+// TestLongCgroups runs containers with cgroup names that no file could have: they are recorded if the kernel can tell
+// them apart, and counted otherwise.
+func TestLongCgroups(t *testing.T) {
+	x := load(t)
+	deep := x.cgroup + strings.Repeat("/"+strings.Repeat("p", 200), 6)
+	containers := []struct {
+		name, cgroupsPath string
+		existing          bool
+		recorded          bool
+	}{
+		{"file", x.cgroup + "/" + strings.Repeat("n", 255), false, true},
+		{"longer", x.cgroup + "/" + strings.Repeat("n", 256), false, true},
+		{"longest", x.cgroup + "/" + strings.Repeat("n", 510), false, true},
+		{"too-long", x.cgroup + "/" + strings.Repeat("n", 511), false, false},
+		{"too-long-but-existing", x.cgroup + "/" + strings.Repeat("e", 600), true, true},
+		{"deep", deep + "/new", false, false},
+		{"deep-but-existing", deep + "/old", true, true},
+	}
+	mount, err := unified.Find("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range containers {
+		if c.existing {
+			if err := os.MkdirAll(mount+c.cgroupsPath, 0o755); err != nil {
+				t.Fatal(err)
+			}
+		}
+		x.start(bundle{id: c.name, annotations: pod(c.name, nil), args: []string{"/bin/true"}, cgroupsPath: c.cgroupsPath})
+		x.awaitExit(c.name)
+		x.remove(c.name)
+	}
+	execs := map[string]int{}
+	for _, e := range x.execs() {
+		execs[e.Pod]++
+	}
+	for _, c := range containers {
+		if n := execs[c.name]; (n == 1) != c.recorded || n > 1 {
+			t.Errorf("%s: %d execs", c.name, n)
+		}
+	}
+	for _, path := range x.cgroups() {
+		_ = os.Remove(path) // runc leaves the directories above a container's own
+	}
+	got := x.status()
+	if n := got.Unregistered["cgroupTooLong"]; n != 2 {
+		t.Errorf("counted as too long: %d", n)
+	}
+	delete(got.Unregistered, "cgroupTooLong")
+	for _, counts := range []map[string]uint64{got.Unregistered, got.Dropped} {
+		for reason, n := range counts {
+			if n != 0 {
+				t.Errorf("%s: %d", reason, n)
+			}
+		}
+	}
+	const warning = "containers not registered: the path of their cgroup is too long (2)"
+	if o := x.run(tracectlPath, "doctor"); !strings.Contains(o.stdout, warning) {
+		t.Errorf("doctor:\n%s", o.stdout)
+	}
+}

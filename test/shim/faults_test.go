@@ -165,6 +165,12 @@ func TestUncommonSpecs(t *testing.T) {
 			unregistered.SpecTooLarge},
 		{"no path", fake, text(`{"linux": {"cgroupsPath": "a:b"}}`), []string{"--systemd-cgroup"},
 			unregistered.SpecMalformed},
+		{"too long a name", fake, text(`{"linux": {"cgroupsPath": "/` + strings.Repeat("n", 511) + `"}}`), nil,
+			unregistered.CgroupTooLong},
+		{"too long a path", fake, text(`{"linux": {"cgroupsPath": "` + strings.Repeat("/n", 512) + `"}}`), nil,
+			unregistered.CgroupTooLong},
+		{"a path that no kernel takes", fake, text(`{"linux": {"cgroupsPath": "` + strings.Repeat("/n", 2048) + `"}}`), nil,
+			unregistered.SpecMalformed},
 		{"the root", fake, text(`{"linux": {"cgroupsPath": "/"}}`), nil, unregistered.NoCgroup},
 		{"no cgroup", crun, text(`{}`), []string{"--cgroup-manager=disabled"}, unregistered.NoCgroup},
 	} {
