@@ -14,19 +14,18 @@ import (
 func warnOfChoice(stderr io.Writer, c *labels.Choice) {
 	named := map[string]bool{}
 	for _, container := range c.Truncated {
-		if name := container.FullName(); !named[name] {
+		if name := container.ShownName(); !named[name] {
 			named[name] = true
-			fmt.Fprintf(stderr, "tracectl: some labels of %s are unknown and could match; showing it anyway\n",
-				terminal.String(name))
+			fmt.Fprintf(stderr, "tracectl: some labels of %s are unknown and could match; showing it anyway\n", name)
 		}
 	}
 	if c.Unknown > 0 {
-		fmt.Fprintf(stderr, "tracectl: left out %s without known labels (%s)\n", terminal.Count(c.Unknown, "container"),
-			labelRemedy(c.Engine))
+		fmt.Fprintf(stderr, "tracectl: left out %s without known %s (%s)\n", terminal.Count(c.Unknown, "container"),
+			c.Filter.Sought(), labelRemedy(c.Engine))
 	}
 }
 
-// labelRemedy says how the labels of an engine's containers become known.
+// labelRemedy says how the names and labels of an engine's containers become known.
 func labelRemedy(engine string) string {
 	if engine == "podman" {
 		return "Podman tells none: use --annotation runc-trace.label/KEY=VALUE"

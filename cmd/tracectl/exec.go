@@ -121,7 +121,8 @@ func printExecs(ctx context.Context, s *settings, names []string, request *execR
 		first: len(known) == 0,
 	}
 	p.selection = execlog.Selection{
-		Directory: directory, Filter: request.filter, Emit: p.emit, Doubt: p.warn, Now: boottime.Now,
+		Directory: directory, Filter: request.filter, Settled: request.noFollow && request.filter.Target != nil,
+		Emit: p.emit, Doubt: p.warn, Now: boottime.Now,
 	}
 	if request.past() {
 		p.reader = execlog.NewPastReader(log)
@@ -160,8 +161,8 @@ func printExecs(ctx context.Context, s *settings, names []string, request *execR
 			terminal.Count(n, "exec"))
 	}
 	if n := p.selection.LeftOut; n > 0 {
-		fmt.Fprintf(stderr, "tracectl: left out %s of containers without known labels (%s)\n", terminal.Count(n, "exec"),
-			p.remedy)
+		fmt.Fprintf(stderr, "tracectl: left out %s of containers without known %s (%s)\n", terminal.Count(n, "exec"),
+			request.filter.Sought(), p.remedy)
 	}
 	return nil
 }
@@ -344,17 +345,21 @@ func (p *execPrinter) warn(c *labels.Container, doubt execlog.Doubt) {
 	var text string
 	switch doubt {
 	case execlog.LabelsLate:
-		text = "no labels for %s yet; showing its execs anyway (check the agent with \"tracectl status\")"
+		text = "no %s for %s yet; showing its execs anyway (check the agent with \"tracectl status\")"
 	case execlog.LabelsTruncated:
-		text = "some labels of %s are unknown and could match; showing its execs anyway"
+		text = "some %s of %s are unknown and could match; showing its execs anyway"
 	case execlog.LabelsUnknown:
 		if p.remedy != "" {
 			return
 		}
 		p.remedy = labelRemedy(c.Engine)
-		text = "no labels for %s: leaving out its execs, and those of similar containers (" + p.remedy + ")"
+		text = "no %s for %s: leaving out its execs, and those of similar containers (" + p.remedy + ")"
 	}
-	fmt.Fprintf(p.stderr, "tracectl: "+text+"\n", terminal.String(c.FullName()))
+	what := p.filter.Sought()
+	if what == "names" {
+		what = "name" // it has one
+	}
+	fmt.Fprintf(p.stderr, "tracectl: "+text+"\n", what, c.ShownName())
 }
 
 // noteBeginning reports that the log begins after the requested time.

@@ -41,6 +41,9 @@ const (
 type Selection struct {
 	Directory *labels.Directory
 	Filter    *labels.Filter
+	// Settled is set if the filter's name is known and no later container matters. A container whose name does not
+	// arrive is then none of those meant: it raises no doubt.
+	Settled bool
 	// Emit receives the selected execs, in order for each container. The container is nil if it is no longer known.
 	Emit func(*Record, *labels.Container) error
 	// Doubt is called once for each pair of a container and a Doubt.
@@ -177,11 +180,11 @@ func (s *Selection) judge(key slot, released time.Time, final bool) (*labels.Con
 		s.Unknown++
 		return nil, unwanted
 	}
-	verdict := s.Filter.JudgeNames(c)
-	if verdict == labels.No {
+	names := s.Filter.JudgeNames(c)
+	if names == labels.No {
 		return c, unwanted
 	}
-	if verdict == labels.Yes && s.Filter.Labels.Everything() {
+	if names == labels.Yes && s.Filter.Labels.Everything() {
 		return c, wanted
 	}
 	if !final && s.expectsLabels(c) {
@@ -194,6 +197,9 @@ func (s *Selection) judge(key slot, released time.Time, final bool) (*labels.Con
 		s.note(key, c, LabelsTruncated)
 		return c, wanted
 	case labels.No:
+		return c, unwanted
+	}
+	if names == labels.Unknown && s.Settled {
 		return c, unwanted
 	}
 	if held && c.Pending && s.Directory.AgentSeen() != 0 {

@@ -254,6 +254,37 @@ func TestSelectionWithoutAgent(t *testing.T) {
 	}
 }
 
+// TestSelectionByName leaves out a container without a name. If nothing is followed and the name is known, that is no
+// reason for doubt.
+func TestSelectionByName(t *testing.T) {
+	for _, settled := range []bool{false, true} {
+		n := newNode(t, "")
+		for _, name := range []string{"shop", ""} {
+			i := abi.Identity{Generation: 2, State: abi.StateRunning, Created: 1}
+			identity.Put(i.Who.Engine[:], "docker")
+			identity.Put(i.Who.Container[:], name)
+			identity.Put(i.Who.ID[:], "id-of-"+name)
+			n.identities = append(n.identities, i)
+		}
+		n.look()
+		f := labels.Filter{}
+		if err := f.Resolve([]string{"shop"}, "container called", n.selection.Directory.All()); err != nil {
+			t.Fatal(err)
+		}
+		n.selection.Filter, n.selection.Settled = &f, settled
+		n.exec(t, 2, 1)
+		n.exec(t, 3, 2)
+		doubts := []string{"unknown id-of-"}
+		if settled {
+			doubts = nil
+		}
+		n.check(t, "by name", []uint32{1}, doubts, false)
+		if n.selection.LeftOut != len(doubts) {
+			t.Errorf("%d execs were left out, want %d", n.selection.LeftOut, len(doubts))
+		}
+	}
+}
+
 // TestSelectionOfUnknownSandbox holds back execs whose labels are those of a sandbox, with or without an agent,
 // until the sandbox is found or LabelWait has passed. After that they are left out and counted.
 func TestSelectionOfUnknownSandbox(t *testing.T) {

@@ -20,6 +20,9 @@ func (c *Choice) Wants(container *Container) bool {
 		c.Truncated = append(c.Truncated, container)
 		return true
 	case Unknown:
+		if c.Filter.Target != nil && c.Filter.JudgeNames(container) == Unknown {
+			return false // the name is known, so a container whose name is not is another one
+		}
 		if c.Unknown++; c.Engine == "" || c.Engine == "podman" {
 			c.Engine = container.Engine
 		}

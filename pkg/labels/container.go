@@ -7,6 +7,7 @@ import (
 
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 	"github.com/runc-trace/runc-trace/pkg/identity"
+	"github.com/runc-trace/runc-trace/pkg/terminal"
 )
 
 // Container holds everything that is known about one container. Its strings are chosen by the engine or by the
@@ -67,6 +68,14 @@ func (c *Container) FullName() string {
 		return c.Name
 	}
 	return c.Namespace + "/" + c.Pod + "/" + c.Name
+}
+
+// ShownName returns the full name as tables show it: quoted if it is not plainly one word, and an ID shortened.
+func (c *Container) ShownName() string {
+	if c.Name == "" {
+		return terminal.Cell(ShortID(c.ID))
+	}
+	return terminal.Cell(c.FullName())
 }
 
 // ShortID returns an ID as engines show it: the first 12 digits of a long hexadecimal one, and the whole of any

@@ -64,6 +64,14 @@ func (f *Filter) Everything() bool {
 	return f.Labels.Everything() && f.Namespace == "" && f.Pod == "" && f.Container == "" && f.Target == nil
 }
 
+// Sought returns what must be known of a container: "labels", or "names" if no label is requested.
+func (f *Filter) Sought() string {
+	if f.Labels.Everything() {
+		return "names"
+	}
+	return "labels"
+}
+
 // Judge reports whether a container is selected, according to its names and labels. Nil, a container that is no longer
 // known, is selected only if all are.
 func (f *Filter) Judge(c *Container) Verdict {

@@ -238,4 +238,15 @@ func TestChoice(t *testing.T) {
 	if len(choice.Truncated) != 1 || choice.Unknown != 1 {
 		t.Errorf("%d are in doubt, want 1, and %d unknown, want 1", len(choice.Truncated), choice.Unknown)
 	}
+
+	// A name that is known is not that of a container whose name is not known.
+	named := &Container{ID: "aa", Engine: "docker", Name: "web"}
+	nameless := &Container{ID: "bb", Engine: "docker", Unlabelled: true}
+	choice = Choice{Filter: &Filter{}}
+	if err := choice.Filter.Resolve([]string{"web"}, "", []*Container{named, nameless}); err != nil {
+		t.Fatal(err)
+	}
+	if !choice.Wants(named) || choice.Wants(nameless) || choice.Unknown != 0 {
+		t.Errorf("by name: %+v", choice)
+	}
 }

@@ -23,10 +23,10 @@ type NameError struct {
 	What       string // the kind of object: "recording of", "container called"
 	Ambiguous  bool
 	Unlike     string   // if the name is known: flags that leave out all that it matches, with their values
-	Candidates []string // names that match one object each; if nothing matched, similar names
+	Candidates []string // names that match one object each, as tables show them; if nothing matched, similar names
 }
 
-// Error lists the candidates, one per line, escaped for a terminal.
+// Error lists the candidates, one per line.
 func (e *NameError) Error() string {
 	var text string
 	switch {
@@ -39,11 +39,7 @@ func (e *NameError) Error() string {
 	default:
 		return fmt.Sprintf("no %s %q", e.What, e.Name)
 	}
-	escaped := make([]string, len(e.Candidates))
-	for i, candidate := range e.Candidates {
-		escaped[i] = terminal.String(candidate)
-	}
-	return text + "\n  " + strings.Join(escaped, "\n  ")
+	return text + "\n  " + strings.Join(e.Candidates, "\n  ")
 }
 
 // Target is the result of resolving a name: a pod, or a container with all its runs.
@@ -284,7 +280,7 @@ func (s *Search) ambiguous(objects []named) error {
 	}
 	for _, n := range objects {
 		text := n.text()
-		if text == s.name || count[text] > 1 {
+		if text == terminal.Cell(s.name) || count[text] > 1 {
 			text = n.of.onNode(cmp.Or(n.engine, "runc") + "://" + n.of.ID)
 		}
 		e.Candidates = append(e.Candidates, text)
@@ -293,30 +289,31 @@ func (s *Search) ambiguous(objects []named) error {
 	return e
 }
 
+// text returns a name of the object as tables show it.
 func (n *named) text() string {
 	if n.isPod {
 		if n.node == "" {
-			return n.namespace + "/" + n.pod
+			return terminal.Cell(n.namespace + "/" + n.pod)
 		}
-		return strings.Join([]string{n.node, n.namespace, n.pod}, "_")
+		return terminal.Cell(strings.Join([]string{n.node, n.namespace, n.pod}, "_"))
 	}
 	return n.of.text()
 }
 
-// text returns a name of a container that identifies it among those of many nodes.
+// text returns a name of a container that identifies it among those of many nodes, as tables show it.
 func (k Known) text() string {
 	if k.Node == "" || k.Pod == "" || k.Name == "" {
 		return k.onNode(k.FullName())
 	}
-	return strings.Join([]string{k.Node, k.Namespace, k.Pod, k.Name}, "_")
+	return terminal.Cell(strings.Join([]string{k.Node, k.Namespace, k.Pod, k.Name}, "_"))
 }
 
-// onNode prefixes a name with its node.
+// onNode returns a name as tables show it, and its node.
 func (k Known) onNode(name string) string {
-	if k.Node == "" {
+	if name = terminal.Cell(name); k.Node == "" {
 		return name
 	}
-	return name + " (of node " + k.Node + ")"
+	return name + " (of node " + terminal.Cell(k.Node) + ")"
 }
 
 // addSimilar records names that contain the last part of the requested name, or share its beginning.

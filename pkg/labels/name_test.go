@@ -85,6 +85,7 @@ func TestRuns(t *testing.T) {
 		{"default", "duo", "app", "1234000000"},
 		{"", "", "", "my_plain_container"},
 		{"evil", "\x1b[2J", "x", "666"},
+		{"evil", "odd one", "x", "777"},
 	} {
 		container := &Container{Namespace: c.namespace, Pod: c.pod, Name: c.container, ID: c.id, Created: uint64(100 + i)}
 		if c.container == "" && c.pod != "" {
@@ -125,7 +126,8 @@ func TestRuns(t *testing.T) {
 		{"a/b/c/d", []string{`no recording of "a/b/c/d"`}},
 		{"default_mypod", []string{`no recording of "default_mypod"; similar names:`, "  default/mypod/sh"}},
 		{"", []string{`no recording of ""`}},
-		{"666/[2J", []string{`no recording of "666/[2J"; similar names:`, `  evil/\x1b[2J/x`}},
+		{"666/[2J", []string{`no recording of "666/[2J"; similar names:`, `  "evil/\x1b[2J/x"`}},
+		{"evil/odd", []string{`no recording of "evil/odd"; similar names:`, `  "evil/odd one/x"`}},
 	} {
 		found, err := runs(list, c.name)
 		var got []string
