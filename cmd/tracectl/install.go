@@ -40,7 +40,9 @@ only differences, such as programs of an older version; another --engine is adde
 those that are configured.
 
 With --set-default, running containers are adopted, as in "tracectl load". Without it,
-they are left alone, now and later: the configuration gets adopt = false.
+they are left alone, now and later: the configuration gets adopt = false. A default
+runtime that an earlier --set-default routed stays routed, and is named: to take it out,
+uninstall first.
 
 Engines use the new configuration after a restart. --restart restarts them now, through
 systemd, if their configuration changed. Containers survive the restart. Docker reloads

@@ -19,7 +19,7 @@ import (
 // Request describes what to install.
 type Request struct {
 	Kind           engine.Kind // "" for all engines found
-	Default        bool        // route default runtimes through the shim; otherwise add a runtime "runc-trace"
+	Default        bool        // route default runtimes through the shim; otherwise only add a runtime "runc-trace"
 	All            bool        // also route all other runc-compatible runtimes; implies Default
 	Restart        bool        // have the engines load their configuration at once
 	RestartCommand string      // shell command that restarts an engine, instead of systemd
@@ -187,7 +187,7 @@ func (h Host) files(r Request, report *Report) ([]hostfile.File, *attempt, error
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s is invalid, correct it first: %w", config.DefaultPath, err)
 	}
-	routes := newRoutes(now, r.Default)
+	routes := newRoutes(now)
 	routes.repair(h.exists)
 	dir, _, err := h.programs(r.Executable, r.BinDir)
 	if err != nil {
@@ -199,6 +199,7 @@ func (h Host) files(r Request, report *Report) ([]hostfile.File, *attempt, error
 	}
 	var names []string
 	var engineFiles []hostfile.File
+	stays := false // some default runtime stays routed
 	for _, e := range engines {
 		routed, ours, err := h.route(e, routes, r, dir)
 		if err != nil {
@@ -216,6 +217,11 @@ func (h Host) files(r Request, report *Report) ([]hostfile.File, *attempt, error
 		for _, f := range edits {
 			engineFiles = append(engineFiles, hostfile.File{Path: f.Path, Data: f.Data, Mode: f.Mode, For: e.String()})
 		}
+		// A default runtime named runc-trace may be the user's choice, if it does not come from --set-default.
+		if !r.Default && isShim(e.Runtime.Path) && (e.Runtime.Name != shimName || now.Adopt) {
+			stays = true
+			report.Notes = append(report.Notes, staysRouted(e))
+		}
 		names = append(names, ours...)
 		report.Engines = append(report.Engines, routed)
 	}
@@ -223,6 +229,8 @@ func (h Host) files(r Request, report *Report) ([]hostfile.File, *attempt, error
 		return nil, nil, fmt.Errorf("no configurable container engine was found (looked for %s): install one, or configure yours by hand to call %s%s",
 			kinds(), path.Join(dir, shimName), reasons(report.Notes))
 	}
+	// Adopt the containers of a default runtime, but not those of an engine that only got a runtime.
+	routes.config.Adopt = r.Default || stays && now.Adopt
 	settings, err := routes.write(text)
 	if err != nil {
 		return nil, nil, err
@@ -235,6 +243,12 @@ func (h Host) files(r Request, report *Report) ([]hostfile.File, *attempt, error
 		report.Notes = append(report.Notes, `systemd was not found: run "tracectl load" at each boot, before the engines start`)
 	}
 	return append(files, engineFiles...), attempt, nil
+}
+
+// staysRouted tells a user who did not ask for it that an engine's default runtime still goes through the shim.
+func staysRouted(e engine.Engine) string {
+	return fmt.Sprintf("%s: its default runtime %s still goes through runc-trace: to trace only containers of the runtime runc-trace, uninstall first",
+		e, e.Runtime.Name)
 }
 
 // secretsNote warns the user before recording begins.

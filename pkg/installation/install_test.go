@@ -540,3 +540,40 @@ func TestBadFile(t *testing.T) {
 	_, err = bad(engine.Docker).host().Install(t.Context(), request(t, "one", Request{}))
 	says(t, err, "no configurable container engine was found", `docker is left unchanged: parsing "/etc/docker/daemon.json": `)
 }
+
+// TestDefaultStays installs without a default runtime over an installation with one: the default runtime stays routed,
+// install says so, and its containers are still adopted.
+func TestDefaultStays(t *testing.T) {
+	for _, kind := range engine.Kinds {
+		m := newMachine(t, kind)
+		before := m.tree()
+		adopts := func() bool {
+			c, err := config.Parse(m.contents("etc/runc-trace/config.toml"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return c.Adopt
+		}
+		says := func(r Request) bool {
+			return strings.Contains(strings.Join(m.install(request(t, "one", r)).Notes, "\n"), " still goes through runc-trace: ")
+		}
+		for _, test := range []struct {
+			request      Request
+			adopt, noted bool
+		}{
+			{Request{}, false, false}, {Request{Default: true}, true, false}, {Request{DryRun: true}, true, true},
+			{Request{}, true, true}, {Request{}, true, true}, {Request{Default: true}, true, false},
+		} {
+			noted := says(test.request)
+			if adopt := adopts(); adopt != test.adopt || noted != test.noted {
+				t.Errorf("%s, %+v: adopts %v, noted %v", kind, test.request, adopt, noted)
+			}
+		}
+		m.uninstall(Removal{})
+		m.same("uninstalling", before)
+		m.install(request(t, "one", Request{}))
+		if adopts() {
+			t.Errorf("%s: adopts after only a runtime was added", kind)
+		}
+	}
+}

@@ -21,8 +21,7 @@ type routes struct {
 	chosen bool // the configuration names the runtime behind the shim's own name
 }
 
-func newRoutes(c config.Config, all bool) *routes {
-	c.Adopt = all
+func newRoutes(c config.Config) *routes {
 	c.Runtimes = maps.Clone(c.Runtimes)
 	return &routes{c, !slices.Equal(c.Runtime, config.Default().Runtime)}
 }

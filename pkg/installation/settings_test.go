@@ -70,7 +70,8 @@ func TestSettings(t *testing.T) {
 			"error: write by hand runtime = \"/r\", adopt = true"},
 	} {
 		now, _ := config.Parse(test.text)
-		r := newRoutes(now, !test.some)
+		r := newRoutes(now)
+		r.config.Adopt = !test.some
 		var names []string
 		for _, n := range test.needs {
 			names = append(names, r.name(n.engine, n.real))
@@ -101,7 +102,7 @@ func TestRepair(t *testing.T) {
 	r := newRoutes(config.Config{
 		Runtime:  config.Runtime{"/usr/sbin/runc"},
 		Runtimes: map[string]string{"crun": "/usr/bin/crun", "kata": "/opt/kata", "gone": "/opt/gone", "name": "crun"},
-	}, false)
+	})
 	r.repair(func(path string) bool { return there[path] })
 	want := config.Config{
 		Runtime:  config.Runtime{"/usr/bin/runc"},
