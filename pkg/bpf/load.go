@@ -28,9 +28,9 @@ var ErrOtherOptions = errors.New("already loaded with other options")
 // Load loads the programs, attaches them, and pins them and their maps below dir, which it creates with mode 0700. If
 // dir is not on a bpf file system, Load mounts one. No process needs to stay running afterwards.
 //
-// If programs are already loaded, by this or another build, Load only repairs missing parts and changes nothing else. If
-// their sizes differ from p, it repairs them in their own sizes and returns ErrOtherOptions, with the repairs in the
-// Result. It first removes what an interrupted load left behind.
+// If programs are already loaded, by this or another build, Load only repairs missing parts and changes nothing else.
+// If their sizes differ from p, it repairs them in their own sizes and returns ErrOtherOptions, with the repairs in
+// the Result. It first removes what an interrupted load left behind.
 func Load(dir string, p config.Pool) (Result, error) { return load(dir, p, descriptions()) }
 
 // Result describes what Load or Replace did.

@@ -298,7 +298,7 @@ func numberedContainers(t *testing.T, dir string, most int, stop <-chan struct{}
 		default:
 		}
 		name := fmt.Sprintf("rt-swap-%d", n)
-		parent, err := cgroup.Unmade("/" + name)
+		parent, err := cgroup.Unmade(ownCgroup + "/" + name)
 		if err == nil {
 			err = parent.Register(dir, cgroup.Recorded(name))
 		}
@@ -306,7 +306,7 @@ func numberedContainers(t *testing.T, dir string, most int, stop <-chan struct{}
 			t.Error(err)
 			return n
 		}
-		child, err := cgroup.Unmade("/" + name + "/child")
+		child, err := cgroup.Unmade(parent.Path + "/child")
 		if err == nil {
 			err = child.Make()
 		}

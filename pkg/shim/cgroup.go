@@ -142,7 +142,8 @@ func inSlice(slice, unit string) (Cgroup, error) {
 	return Cgroup{Path: path.Join(parent, unit)}, nil
 }
 
-// checkUnit returns an error if a name is longer than systemd allows for a unit, UNIT_NAME_MAX in its basic/unit-name.h.
+// checkUnit returns an error if a name is longer than systemd allows for a unit, see UNIT_NAME_MAX in its
+// src/basic/unit-name.h.
 func checkUnit(name string) error {
 	if len(name) > unix.NAME_MAX {
 		return fmt.Errorf("%w: unit name of %d bytes is too long", errRefused, len(name))

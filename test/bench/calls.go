@@ -148,11 +148,14 @@ func attached(programs ...*ebpf.Program) func() (func() error, error) {
 
 const benchDir = "/sys/fs/bpf/runc-trace-bench"
 
+// benchCgroup has a name of its own for each run, because a run that is killed leaves its cgroup.
+var benchCgroup = fmt.Sprintf("/runc-trace-bench-%d", os.Getpid())
+
 // instance is the recorder. It is loaded only for each round that needs it, so that it costs the other rounds nothing.
 type instance struct{ recorded *cgroup.Directory }
 
 func startInstance() (*instance, error) {
-	d, err := cgroup.Unmade("/runc-trace-bench")
+	d, err := cgroup.Unmade(benchCgroup)
 	return &instance{recorded: d}, err
 }
 

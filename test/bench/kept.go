@@ -45,7 +45,7 @@ func kept(args []string) (kept int, err error) {
 	if _, err := bpf.Load(benchDir, o); err != nil {
 		return 0, err
 	}
-	d, err := cgroup.Unmade("/runc-trace-bench")
+	d, err := cgroup.Unmade(benchCgroup)
 	if err != nil {
 		return 0, err
 	}
