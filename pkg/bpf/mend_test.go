@@ -162,6 +162,12 @@ func TestFollowDamage(t *testing.T) {
 		}
 		look(5)
 	}
+	found = nil
+	pinned(t, i.Dir, "slot_exec", func(m *ebpf.Map) error { return m.Delete(uint32(0)) })
+	look(60)
+	if len(found) != 1 || found[0].Pin != "slot_exec" {
+		t.Errorf("with an empty slot: %v", found)
+	}
 	if _, err := bpf.Unload(i.Dir); err != nil {
 		t.Fatal(err)
 	}

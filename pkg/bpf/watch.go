@@ -87,12 +87,13 @@ func (i *Instance) Follow() (func() error, error) {
 }
 
 // Unrecorded returns a function that returns the damage below dir because of which events are not recorded. Call it
-// about once a second: it examines the pins at the first two calls, and when the directory has changed but not since
-// the call before. It returns nil if it does not examine them, cannot do so, or finds the same damage as before.
+// about once a second: it examines the pins at the first two calls, when the directory has changed but not since the
+// call before, and once a minute, because a slot that is emptied does not change the directory. It returns nil if it
+// does not examine the pins, cannot do so, or finds the same damage as before.
 func Unrecorded(dir string) func() []Damage {
 	var changed time.Time // the kernel sets the directory's time when a pin is made, renamed or removed
 	var last []Damage
-	start, due := true, false
+	calls, due := 0, false
 	return func() []Damage {
 		info, err := os.Stat(dir)
 		if err != nil {
@@ -100,8 +101,8 @@ func Unrecorded(dir string) func() []Damage {
 		}
 		// A change may be half of a repair. And the kernel detaches a hook a little after its link is gone.
 		settled := info.ModTime().Equal(changed)
-		examine := start || settled && due
-		start, due, changed = false, !settled, info.ModTime()
+		examine := calls == 0 || settled && (due || calls%60 == 0)
+		calls, due, changed = calls+1, !settled, info.ModTime()
 		if !examine {
 			return nil
 		}
