@@ -147,3 +147,22 @@ func (e Engine) RunsShim(ctx context.Context, h Host, shims []string) (use Use, 
 	}
 	return known.uses(h, shims), true, nil
 }
+
+// Lacks reports whether the running engine does not offer a runtime of its configuration or flags. It returns false if
+// the engine cannot be asked.
+func (e Engine) Lacks(ctx context.Context, h Host) bool {
+	if h.API == nil {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(ctx, tryTime)
+	defer cancel()
+	offered, err := e.driver().running(ctx, h, e)
+	if err != nil {
+		return false
+	}
+	wanted, err := e.driver().configured(h, e)
+	return err == nil && slices.ContainsFunc(wanted.list(), func(r Runtime) bool {
+		_, offers := offered.paths[r.Name]
+		return r.Type != r.Name && !offers // a type needs no entry
+	})
+}

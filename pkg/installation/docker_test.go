@@ -4,8 +4,10 @@ package installation
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/runc-trace/runc-trace/pkg/engine"
 	"github.com/runc-trace/runc-trace/pkg/hostfile/treetest"
@@ -30,7 +32,7 @@ func testLostDefault(t *testing.T) {
 			`{ "runtimes": {}}` + "\n", Removal{}},
 		"in the file, discarded": {`{"default-runtime": "crun", "runtimes": {"crun": {"path": "/usr/bin/crun"}}}`, "", ours,
 			`{ "runtimes": {}}` + "\n", Removal{DiscardEdits: true, Force: true}},
-		"by a flag that is still there": {`{"default-runtime": "crun"}`, byFlag, "", `{"default-runtime": "crun"}`, Removal{}},
+		"by a flag": {`{"default-runtime": "crun"}`, byFlag, "", `{"default-runtime": "crun"}`, Removal{}},
 	} {
 		m := newMachine(t, engine.Docker)
 		files := map[string]string{"usr/bin/crun": program, daemonJSON: test.original}
@@ -68,5 +70,39 @@ func testBrokenDaemonJSON(t *testing.T) {
 	report = m.uninstall(Removal{})
 	if len(report.Kept) > 0 || m.contents(shim) != "" || m.contents(daemonJSON) != broken {
 		t.Errorf("without: %+v\n%s", report.Kept, m.contents(daemonJSON))
+	}
+}
+
+// TestFlaggedRuntimes checks that the running Docker keeps a runtime of a flag when it loads files that have runtimes,
+// but not this one: after uninstall, and after install was taken back.
+func TestFlaggedRuntimes(t *testing.T) { synctest.Test(t, testFlaggedRuntimes) }
+
+func testFlaggedRuntimes(t *testing.T) {
+	const (
+		original = `{"runtimes": {"mine": {"path": "/usr/sbin/runc"}}}`
+		all      = `runc {"crun":{"path":"/usr/bin/crun"},"mine":{"path":"/usr/sbin/runc"},"runc":{"path":"runc"}}`
+	)
+	for _, r := range []Request{{Restart: true}, {Restart: true, Default: true}} {
+		for _, refuses := range []string{"", "runc-trace"} {
+			m := newMachine(t, engine.Docker)
+			treetest.Write(t, m.root, map[string]string{"usr/bin/crun": program, daemonJSON: original,
+				"usr/lib/systemd/system/docker.service": "[Service]\n" +
+					"ExecStart=/usr/bin/dockerd --add-runtime=crun=/usr/bin/crun\n"})
+			m.started["/usr/bin/dockerd"] = time.Now().Add(-time.Hour)
+			m.says["docker info"], m.refuses[engine.Docker] = all, refuses
+			_, err := m.host().Install(t.Context(), request(t, "one", r))
+			if (err != nil) != (refuses != "") {
+				t.Error(err)
+			}
+			if now := m.says["docker info"]; !strings.Contains(now, "crun") {
+				t.Errorf("%+v: after install, Docker has %s", r, now)
+			}
+			if refuses == "" {
+				m.uninstall(Removal{Restart: true})
+			}
+			if now := m.says["docker info"]; now != all || m.contents(daemonJSON) != original {
+				t.Errorf("%+v %s: Docker has %s\n%s", r, refuses, now, m.contents(daemonJSON))
+			}
+		}
 	}
 }

@@ -207,7 +207,7 @@ func (h Host) takeBack(ctx context.Context, p plan, err error, told []*Engine, l
 			problems = append(problems, fmt.Errorf("%s: %w", e, problem))
 		}
 		runtimes = append(runtimes, fmt.Sprintf("%s works again, with %s", e, h.runtimeNow(e)))
-		if shims := []string{e.Shim}; !h.usesShim(e) && h.offers(ctx, e.Engine, shims) {
+		if shims := []string{e.Shim}; !h.usesShim(e) && h.differs(ctx, e.Engine, shims) {
 			_ = h.forgetRuntime(ctx, e.Engine, store, shims, p.request.RestartCommand) // an extra runtime does no harm
 		}
 	}
@@ -284,7 +284,19 @@ func (h Host) offers(ctx context.Context, e engine.Engine, shims []string) bool 
 	return err == nil && asked && len(use.Runtimes) > 0
 }
 
-// forgetRuntime makes such an engine forget our runtime, with a temporary configuration.
+// differs reports whether such an engine offers our runtime, or has lost one of its flags by a reload.
+func (h Host) differs(ctx context.Context, e engine.Engine, shims []string) bool {
+	if h.offers(ctx, e, shims) {
+		return true
+	}
+	if !h.live() || !e.KeepsDefault() {
+		return false
+	}
+	_, running := h.Started(e.Binary)
+	return running && e.Lacks(ctx, h.engine())
+}
+
+// forgetRuntime makes such an engine forget our runtime, and know those of its flags, with a temporary configuration.
 func (h Host) forgetRuntime(ctx context.Context, e engine.Engine, store *hostfile.Store, shims []string,
 	command string) error {
 	now, err := h.readFile(e.Config)
@@ -299,7 +311,7 @@ func (h Host) forgetRuntime(ctx context.Context, e engine.Engine, store *hostfil
 		return err
 	}
 	_, _, err = h.tell(ctx, e, command)
-	for end := time.Now().Add(h.Patience); err == nil && h.offers(ctx, e, shims); time.Sleep(h.Patience / 100) {
+	for end := time.Now().Add(h.Patience); err == nil && h.differs(ctx, e, shims); time.Sleep(h.Patience / 100) {
 		if time.Now().After(end) {
 			err = fmt.Errorf("timed out after %v", h.Patience)
 		}

@@ -231,13 +231,16 @@ func (u *uninstallation) paths(chosen func(hostfile.Recorded) bool) []string {
 // forget makes a running engine forget the removed runtime, or reports how to. A leftover runtime harms nothing, so a
 // failure here is not an error.
 func (u *uninstallation) forget(ctx context.Context, e engine.Engine) {
-	if !u.offers(ctx, e, u.shims) || u.DryRun && u.Restart {
+	if !u.differs(ctx, e, u.shims) || u.DryRun && u.Restart {
 		return
 	}
 	if u.Restart {
 		if err := u.forgetRuntime(ctx, e, u.store, u.shims, u.RestartCommand); err == nil {
 			return
 		}
+	}
+	if !u.offers(ctx, e, u.shims) {
+		return
 	}
 	u.note("%s offers the removed runtime runc-trace until it is restarted: containers that request it do not start", e)
 }
