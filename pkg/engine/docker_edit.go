@@ -152,6 +152,16 @@ func (e Engine) Forget(h Host, now []byte) (File, error) {
 	return File{Path: e.Config, Data: o.bytes(), Mode: 0o644}, nil
 }
 
+// LostDefault returns the default runtime in a text of daemon.json if nothing defines it, so that dockerd would not
+// start. Otherwise it returns "".
+func (e Engine) LostDefault(h Host, text []byte) string {
+	_, config, err := e.parseDaemonJSON(h, text)
+	if _, known := config.runtime(config.DefaultRuntime); known || err != nil {
+		return ""
+	}
+	return config.DefaultRuntime
+}
+
 // Keep returns Docker's configuration for the time between an uninstall and the end of the last container that has our
 // runtime: the configuration before install (nil if there was no file), with that runtime in it. It always names a
 // default runtime that dockerd knows, because dockerd keeps the old one until its configuration names another, or until

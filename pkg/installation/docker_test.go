@@ -32,7 +32,8 @@ func testLostDefault(t *testing.T) {
 			`{ "runtimes": {}}` + "\n", Removal{}},
 		"in the file, discarded": {`{"default-runtime": "crun", "runtimes": {"crun": {"path": "/usr/bin/crun"}}}`, "", ours,
 			`{ "runtimes": {}}` + "\n", Removal{DiscardEdits: true, Force: true}},
-		"by a flag": {`{"default-runtime": "crun"}`, byFlag, "", `{"default-runtime": "crun"}`, Removal{}},
+		"by a flag":                  {`{"default-runtime": "crun"}`, byFlag, "", `{"default-runtime": "crun"}`, Removal{}},
+		"by a flag that was removed": {`{"default-runtime": "crun"}`, byFlag, "", `{"default-runtime": "crun"}`, Removal{}},
 	} {
 		m := newMachine(t, engine.Docker)
 		files := map[string]string{"usr/bin/crun": program, daemonJSON: test.original}
@@ -44,7 +45,17 @@ func testLostDefault(t *testing.T) {
 		if test.edited != "" {
 			treetest.Write(t, m.root, map[string]string{daemonJSON: test.edited})
 		}
+		var notes []string
+		if strings.HasSuffix(name, "removed") {
+			treetest.Write(t, m.root, map[string]string{
+				"usr/lib/systemd/system/docker.service": "[Service]\nExecStart=/usr/bin/dockerd\n"})
+			notes = []string{`the restored /etc/docker/daemon.json has the default-runtime "crun", ` +
+				"which nothing defines any more: docker does not start until you change that"}
+		}
 		report := m.uninstall(test.removal)
+		if !slices.Equal(report.Notes, notes) {
+			t.Errorf("%s: the notes are %q", name, report.Notes)
+		}
 		if got := m.contents(daemonJSON); got != test.want || len(report.Kept) > 0 || m.contents(shim) != "" {
 			t.Errorf("%s: %+v\n%s", name, report.Kept, got)
 		}

@@ -5,6 +5,7 @@ package installation
 import (
 	"context"
 	"errors"
+	"fmt"
 	"path"
 	"slices"
 	"strings"
@@ -106,6 +107,10 @@ func (u *uninstallation) interimFile(e engine.Engine) ([]hostfile.File, error) {
 	}
 	if err != nil || !recorded {
 		return nil, err
+	}
+	if name := e.LostDefault(u.Host.engine(), before); name != "" {
+		u.report.Notes = append(u.report.Notes, fmt.Sprintf("the restored %s has the default-runtime %q, "+
+			"which nothing defines any more: %s does not start until you change that", e.Config, name, e))
 	}
 	for _, shim := range u.shims {
 		// If the configuration cannot be read, Docker does not use it either.
