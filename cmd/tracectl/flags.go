@@ -66,8 +66,8 @@ func addListOutput(c *cobra.Command) *choice {
 const nameHelp = `NAME is a container ID or engine://ID, or the beginning of one; a pod, as pod or
 namespace/pod; namespace/pod/container; or the container's own name. A whole ID is
 preferred to the beginning of others; names are preferred to a beginning of fewer than 12
-digits. If NAME matches several containers, they are listed. The exit code is 4 if several
-or none match.`
+digits, and a pod to containers with its name in other pods. If NAME matches several
+containers, they are listed. The exit code is 4 if several or none match.`
 
 // addFilter adds the flags that select containers.
 func addFilter(c *cobra.Command) *labels.Filter {
