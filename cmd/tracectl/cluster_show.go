@@ -66,13 +66,12 @@ func (run *clusterRun) checkPlace(ctx context.Context, k labels.Known, name stri
 	switch {
 	case err != nil || at.UID == "" || at.Node == "" || at.Node == k.Node: // gone, or not readable by this user
 	case at.UID == k.PodUID:
-		return fmt.Errorf("node %s claims pod %s/%s, which the API server has on node %s; to see it anyway, name it %s_%s_%s",
-			terminal.String(k.Node), terminal.String(k.Namespace), terminal.String(k.Pod), terminal.String(at.Node),
-			terminal.String(k.Node), terminal.String(k.Namespace), terminal.String(k.Pod))
+		return fmt.Errorf("node %s claims pod %s, which the API server has on node %s; to see it anyway, name it %s",
+			terminal.Cell(k.Node), terminal.Cell(k.Namespace+"/"+k.Pod), terminal.Cell(at.Node),
+			terminal.Cell(strings.Join([]string{k.Node, k.Namespace, k.Pod}, "_")))
 	default:
-		run.status.note(fmt.Sprintf("pod %s/%s is on node %s now; showing an earlier pod of that name on node %s",
-			terminal.String(k.Namespace), terminal.String(k.Pod),
-			terminal.String(at.Node), terminal.String(k.Node)))
+		run.status.note(fmt.Sprintf("pod %s is on node %s now; showing an earlier pod of that name on node %s",
+			terminal.Cell(k.Namespace+"/"+k.Pod), terminal.Cell(at.Node), terminal.Cell(k.Node)))
 	}
 	return nil
 }
