@@ -90,7 +90,7 @@ func newInstall(s *settings) *cobra.Command {
 	addRestartCommand(c, &r.RestartCommand)
 	flags.BoolVar(&r.Retry, "retry", false, "retry a configuration that failed before")
 	flags.BoolVar(&r.DryRun, "dry-run", false, "show what would change, with diffs, and change nothing")
-	flags.StringVar(&r.BinDir, "bin-dir", install.BinDir, "directory for the programs")
+	flags.StringVar(&r.BinDir, "bin-dir", install.BinDir, "directory for the programs, which must outlive a reboot")
 	addRootFlag(c, &root)
 	pod := addPodFlags(c)
 	output := addOutput(c)

@@ -69,6 +69,8 @@ func TestUsage(t *testing.T) {
 			`--bin-dir "/my bin": must consist of letters, digits and /._+@~- (see tracectl install --help)`,
 		},
 		{[]string{"install", "--bin-dir", "bin"}, `--bin-dir "bin": must be an absolute path (see tracectl install --help)`},
+		{[]string{"install", "--bin-dir", "/tmp/x"},
+			`--bin-dir "/tmp/x": must outlive a reboot: engines call programs there (see tracectl install --help)`},
 		{[]string{"uninstall", "docker"}, `unexpected argument "docker" (see tracectl uninstall --help)`},
 		{[]string{"uninstall", "--wait", "10m"}, `unexpected argument "10m"; did you mean --wait=10m? (see tracectl uninstall --help)`},
 		{[]string{"uninstall", "--wait=-1s"}, `--wait "-1s": must not be negative (see tracectl uninstall --help)`},

@@ -39,7 +39,7 @@ type Request struct {
 // repeat it: it returns the same error and changes nothing.
 func (h Host) Install(ctx context.Context, r Request) (report Report, err error) {
 	report.DryRun = r.DryRun
-	if err := CheckBinDir(r.BinDir); err != nil {
+	if err := h.checkBinDir(r.BinDir); err != nil {
 		return report, fmt.Errorf("directory for programs %q: %w", r.BinDir, err)
 	}
 	r.BinDir = path.Clean(r.BinDir)
@@ -51,6 +51,9 @@ func (h Host) Install(ctx context.Context, r Request) (report Report, err error)
 	r.Default = r.Default || r.All
 	p, err := h.plan(r, &report)
 	if err != nil {
+		return report, err
+	}
+	if err := nested(p.files); err != nil {
 		return report, err
 	}
 	if report.Changes, err = store.Plan(p.files); err != nil {

@@ -11,7 +11,6 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"time"
 
@@ -206,21 +205,6 @@ func (h Host) readFile(path string) ([]byte, error) {
 		return nil, nil
 	}
 	return data, err
-}
-
-// plainPath matches the paths that need no quotes or escapes in a unit, an engine's configuration, or a shell.
-var plainPath = regexp.MustCompile(`^/[A-Za-z0-9/._+@~-]+$`)
-
-// CheckBinDir returns an error if a directory for programs cannot be used. Its path is written into files of several
-// formats, so only characters are allowed that have no special meaning in any of them.
-func CheckBinDir(dir string) error {
-	switch {
-	case !path.IsAbs(dir):
-		return errors.New("must be an absolute path")
-	case !plainPath.MatchString(dir):
-		return errors.New("must consist of letters, digits and /._+@~-")
-	}
-	return nil
 }
 
 // ownFiles returns the installation's files, except those of engines.

@@ -86,19 +86,29 @@ func testNoJournal(t *testing.T) {
 	}
 }
 
-// TestPlainBinDir refuses a directory whose name would need quotes, and says which foreign programs are replaced.
+// TestPlainBinDir refuses a directory whose name would need quotes, that does not outlive a reboot, or that is none, and says which foreign programs are replaced.
 func TestPlainBinDir(t *testing.T) { synctest.Test(t, testPlainBinDir) }
 
 func testPlainBinDir(t *testing.T) {
 	m := newMachine(t, engine.Docker)
 	treetest.Write(t, m.root, map[string]string{"usr/local/bin/tracectl": program + "# foreign"})
+	if err := os.Symlink("/run/x", filepath.Join(m.root, "opt/link")); err != nil {
+		t.Fatal(err)
+	}
 	before := m.tree()
 	for _, dir := range []string{
 		"/opt/my bin", "/opt/100%h", `/opt/a"b`, "/opt/a'b", `/opt/a\b`,
 		"/opt/$HOME", "/opt/a:b", "/opt/\u00e9", "/opt/a\nb", "opt",
+		"/", "//", "/run", "/run/x", "/opt/../tmp", "/tmp/x/y", "/var/tmp", "/proc/self/x", "/dev/shm", "/opt/link/x",
+		"/etc/docker/daemon.json", "/etc/docker/daemon.json/x",
 	} {
 		_, err := m.host().Install(t.Context(), request(t, "one", Request{BinDir: dir}))
 		says(t, err, "directory for programs", "must ")
+		m.same("a refusal", before)
+	}
+	for _, dir := range []string{"/etc/runc-trace/config.toml", "/etc/systemd/system/runc-trace.service/x"} {
+		_, err := m.host().Install(t.Context(), request(t, "one", Request{BinDir: dir}))
+		says(t, err, "cannot be below the file ")
 		m.same("a refusal", before)
 	}
 	const note = "/usr/local/bin/tracectl is replaced, although tracectl did not install it: uninstall restores it"
