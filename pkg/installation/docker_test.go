@@ -117,3 +117,24 @@ func testFlaggedRuntimes(t *testing.T) {
 		}
 	}
 }
+
+// TestDockerShimDefault installs if Docker's default runtime is the type of a containerd shim, which no file defines.
+func TestDockerShimDefault(t *testing.T) {
+	const why = `its default-runtime "io.containerd.mine.v2" has type "io.containerd.mine.v2", which does not call runc`
+	machine := func() *machine {
+		m := newMachine(t, engine.Docker, engine.Podman)
+		treetest.Write(t, m.root, map[string]string{daemonJSON: `{"default-runtime": "io.containerd.mine.v2"}`})
+		return m
+	}
+	report := machine().install(request(t, "one", Request{}))
+	if len(report.Engines) != 2 || report.Engines[0].Real != "/usr/sbin/runc" {
+		t.Errorf("adding a runtime: %+v", report.Engines)
+	}
+	report = machine().install(request(t, "one", Request{Default: true}))
+	if len(report.Engines) != 1 || report.Engines[0].Kind != engine.Podman ||
+		!strings.Contains(strings.Join(report.Notes, "\n"), why) {
+		t.Errorf("for all engines: %+v %q", report.Engines, report.Notes)
+	}
+	_, err := machine().host().Install(t.Context(), request(t, "one", Request{Kind: engine.Docker, Default: true}))
+	says(t, err, why, "install without --set-default")
+}

@@ -200,6 +200,22 @@ func TestDockerReload(t *testing.T) {
 	}
 }
 
+// TestDockerRemapped keeps the shim for a container that is below the data directory of another user namespace.
+func TestDockerRemapped(t *testing.T) {
+	m := newMachine(t, layout{})
+	m.write("/etc/docker/daemon.json", "{\"userns-remap\": \"default\", \"data-root\": \"/srv/docker\"}\n")
+	e := engine{daemon: []string{"dockerd"}, ready: []string{"docker", "version"},
+		load: []string{"docker", "load", "--input"}, images: []string{"busybox"}}
+	e.prepare(m)
+	m.install("--engine=docker", "--set-default")
+	dockerd := e.start(m)
+	m.must("docker", "create", "--name", "web", busyboxImage, "/bin/true")
+	e.stop(dockerd)
+	if o := m.run(programs+"/tracectl", "uninstall"); o.Code != 5 || !strings.Contains(o.Stdout, "  web (") {
+		t.Errorf("exit code %d\n%s%s", o.Code, o.Stdout, o.Stderr)
+	}
+}
+
 // dockerRuntimes returns the runtimes of the running dockerd, except those that it names after a type.
 func (m *machine) dockerRuntimes() []string {
 	m.t.Helper()
