@@ -40,7 +40,15 @@ func (e Engine) commands(h Host) ([]command, error) {
 	u, found := h.unit(e.Unit)
 	var all []command
 	started, runs := h.process(e)
-	if !runs && !h.bootsSystemd() && (!found || h.exists(path.Join("/etc/init.d", string(e.Kind)))) {
+	script := path.Join("/etc/init.d", string(e.Kind))
+	if !runs && !h.bootsSystemd() && (!found || h.exists(script)) {
+		text, err := h.readIfThere(script)
+		if err != nil {
+			return nil, err
+		}
+		if unsure := scriptFlags(script, text); unsure != nil && e.Kind == Docker {
+			all = append(all, command{unsure: unsure})
+		}
 		for _, file := range e.driver().traits().init {
 			text, err := h.readIfThere(file)
 			if err != nil {

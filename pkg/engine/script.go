@@ -3,6 +3,7 @@
 package engine
 
 import (
+	"bytes"
 	"fmt"
 	"regexp"
 	"strings"
@@ -39,4 +40,17 @@ func initCommand(file string, text []byte, variable string) command {
 		rest, line = rest[len(match[0]):], line+strings.Count(match[0], "\n")
 	}
 	return c
+}
+
+// decisive matches a flag in a script that decides which runtimes dockerd has, unless it is in a comment.
+var decisive = regexp.MustCompile(`(?m)^[^#\n]*--(?:default-runtime|add-runtime|config-file)\b`)
+
+// scriptFlags returns an error if a script of an init system passes such a flag itself.
+func scriptFlags(file string, text []byte) error {
+	at := decisive.FindIndex(text)
+	if at == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: cannot tell which flags this shell code passes",
+		place{file, 1 + bytes.Count(text[:at[0]], []byte("\n"))})
 }
