@@ -155,7 +155,10 @@ func TestDetectEmbedded(t *testing.T) {
 		{"two dashes", k3s + flags("--d /data"), data},
 		{"a flag that is false", k3s + flags("--docker=false -d /data"), data},
 		{"a flag that is true", k3s + flags("-docker -d /data"), ""},
-		{"a variable before a flag", k3s + flags("--config /no\nK3S_CONFIG_FILE=/etc/x") + "-- /etc/x --\ndata-dir: /data\n", data},
+		{
+			"a variable before a flag",
+			k3s + flags("--config /no\nK3S_CONFIG_FILE=/etc/x") + "-- /etc/x --\ndata-dir: /data\n", data,
+		},
 	} {
 		got, err := Detect(tree(t, test.tree))
 		if err != nil {

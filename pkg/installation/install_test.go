@@ -535,10 +535,12 @@ func TestBadFile(t *testing.T) {
 		!strings.Contains(strings.Join(report.Notes, "\n"), `docker is left unchanged: parsing "/etc/docker/daemon.json": `) {
 		t.Errorf("%+v", report)
 	}
-	_, err := bad(engine.Docker, engine.Podman).host().Install(t.Context(), request(t, "one", Request{Kind: engine.Docker}))
+	_, err := bad(engine.Docker, engine.Podman).host().
+		Install(t.Context(), request(t, "one", Request{Kind: engine.Docker}))
 	says(t, err, `inspecting docker: parsing "/etc/docker/daemon.json": `)
 	_, err = bad(engine.Docker).host().Install(t.Context(), request(t, "one", Request{}))
-	says(t, err, "no configurable container engine was found", `docker is left unchanged: parsing "/etc/docker/daemon.json": `)
+	says(t, err, "no configurable container engine was found",
+		`docker is left unchanged: parsing "/etc/docker/daemon.json": `)
 }
 
 // TestDefaultStays installs without a default runtime over an installation with one: the default runtime stays routed,
@@ -555,7 +557,8 @@ func TestDefaultStays(t *testing.T) {
 			return c.Adopt
 		}
 		says := func(r Request) bool {
-			return strings.Contains(strings.Join(m.install(request(t, "one", r)).Notes, "\n"), " still goes through runc-trace: ")
+			notes := strings.Join(m.install(request(t, "one", r)).Notes, "\n")
+			return strings.Contains(notes, " still goes through runc-trace: ")
 		}
 		for _, test := range []struct {
 			request      Request
