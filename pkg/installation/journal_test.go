@@ -86,8 +86,8 @@ func testNoJournal(t *testing.T) {
 	}
 }
 
-// TestPlainBinDir refuses a directory whose name would need quotes, that does not outlive a reboot, or that is none, and
-// says which foreign programs are replaced.
+// TestPlainBinDir refuses a directory whose name would need quotes, that does not outlive a reboot, or that is none. It
+// checks that install says which foreign programs it replaces.
 func TestPlainBinDir(t *testing.T) { synctest.Test(t, testPlainBinDir) }
 
 func testPlainBinDir(t *testing.T) {
