@@ -35,6 +35,7 @@ func TestCRIOStorage(t *testing.T) {
 	e.stop(crio)
 	crio = e.start(m)
 	m.must(crioctl("exec", "--sync", id, "/bin/true")...)
+	m.must(crioctl("stop", "--timeout", "0", id)...)
 	m.must(crioctl("rmp", "--force", sandbox)...)
 	e.stop(crio)
 	m.must(programs+"/tracectl", "uninstall")
