@@ -85,7 +85,7 @@ func (e Engine) podmanStores(h Host) ([]podmanStore, error) {
 		all = append(all, podmanStore{podmanSelection(variables), podmanFlags(texts(words))})
 	}
 	for _, m := range h.conmons() {
-		if m.owner == 0 {
+		if m.own {
 			all = append(all, podmanStore{flags: podmanFlags(m.podman)})
 		}
 	}
@@ -232,7 +232,7 @@ func (podman) dependents(h Host, e Engine, shims []string) ([]Container, error) 
 	var found []Container
 	needs := func(runtime string) bool { return runtime == addedRuntime || h.calls(runtime, shims) }
 	for _, m := range h.conmons() {
-		if runtime, _ := option(m.podman, "--runtime"); m.owner != 0 && needs(runtime) {
+		if runtime, _ := option(m.podman, "--runtime"); !m.own && needs(runtime) {
 			found = append(found, Container{m.id, m.name})
 		}
 	}
@@ -268,7 +268,7 @@ func (podman) dependents(h Host, e Engine, shims []string) ([]Container, error) 
 
 // conmon is a process that monitors a container of Podman. See conmon(8).
 type conmon struct {
-	owner    uint32 // user ID
+	own      bool   // it belongs to the caller: podman shows the container to the caller, too
 	id, name string // of the container
 	podman   []string
 }
@@ -302,7 +302,8 @@ func (h Host) conmons() []conmon {
 		if exit, _ := option(args, "--exit-command"); path.Base(exit) != "podman" {
 			continue
 		}
-		m := conmon{owner: info.Sys().(*syscall.Stat_t).Uid, podman: options(args, "--exit-command-arg")}
+		owner := info.Sys().(*syscall.Stat_t).Uid
+		m := conmon{own: owner == uint32(os.Geteuid()), podman: options(args, "--exit-command-arg")}
 		m.id, _ = option(args, "-c", "--cid")
 		m.name, _ = option(args, "-n", "--name")
 		found = append(found, m)
