@@ -64,9 +64,9 @@ lint: ## gofmt, go vet, staticcheck, errorlint, misspell, the shim's imports, li
 	go test -count=1 ./test/style
 
 .PHONY: unit
-unit: check-go ## tests that need neither root nor a kernel, with the race detector (half a minute; root runs them as nobody)
+unit: check-go ## tests that need neither root nor a kernel, with the race detector (a minute; root runs them as nobody)
 	go build -o $(BIN)/gotest ./test/gotest
-	GOGC=400 CGO_ENABLED=1 $(BIN)/gotest -race -short -ldflags='-s -w' $(if $(filter 0,$(shell id -u)),-exec $(CURDIR)/test/unprivileged.sh) ./...
+	GORACE=atexit_sleep_ms=0 GOGC=400 CGO_ENABLED=1 $(BIN)/gotest -race -short -ldflags='-s -w' $(if $(filter 0,$(shell id -u)),-exec $(CURDIR)/test/unprivileged.sh) ./...
 
 .PHONY: test
 test: check-go deps lint check-generated unit fuzz ## all checks: lint, generated files, unit, kernel and end-to-end tests, fuzz targets (root)

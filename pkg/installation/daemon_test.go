@@ -13,6 +13,7 @@ import (
 
 // TestStarted finds processes by their program, even after the program was replaced.
 func TestStarted(t *testing.T) {
+	t.Parallel()
 	file := filepath.Join(t.TempDir(), "daemon (1)")
 	data, err := os.ReadFile("/bin/sleep")
 	if err != nil {

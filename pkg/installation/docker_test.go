@@ -17,7 +17,10 @@ const daemonJSON = "etc/docker/daemon.json"
 
 // TestLostDefault uninstalls although the default runtime before install is gone: dockerd would not start if its
 // configuration named that.
-func TestLostDefault(t *testing.T) { synctest.Test(t, testLostDefault) }
+func TestLostDefault(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, testLostDefault)
+}
 
 func testLostDefault(t *testing.T) {
 	const (
@@ -64,7 +67,10 @@ func testLostDefault(t *testing.T) {
 
 // TestBrokenDaemonJSON leaves a daemon.json alone that others have made invalid and that does not name runc-trace. The
 // shim stays if a container needs it.
-func TestBrokenDaemonJSON(t *testing.T) { synctest.Test(t, testBrokenDaemonJSON) }
+func TestBrokenDaemonJSON(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, testBrokenDaemonJSON)
+}
 
 func testBrokenDaemonJSON(t *testing.T) {
 	m := newMachine(t, engine.Docker)
@@ -86,7 +92,10 @@ func testBrokenDaemonJSON(t *testing.T) {
 
 // TestFlaggedRuntimes checks that the running Docker keeps a runtime of a flag when it loads files that have runtimes,
 // but not this one: after uninstall, and after install was taken back.
-func TestFlaggedRuntimes(t *testing.T) { synctest.Test(t, testFlaggedRuntimes) }
+func TestFlaggedRuntimes(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, testFlaggedRuntimes)
+}
 
 func testFlaggedRuntimes(t *testing.T) {
 	const (
@@ -120,6 +129,7 @@ func testFlaggedRuntimes(t *testing.T) {
 
 // TestDockerShimDefault installs if Docker's default runtime is the type of a containerd shim, which no file defines.
 func TestDockerShimDefault(t *testing.T) {
+	t.Parallel()
 	const why = `its default-runtime "io.containerd.mine.v2" has type "io.containerd.mine.v2", which does not call runc`
 	machine := func() *machine {
 		m := newMachine(t, engine.Docker, engine.Podman)

@@ -23,6 +23,7 @@ import (
 // TestThereAndBack installs and uninstalls for each engine alone and for all of them. Uninstalling restores the
 // original files, and dry runs change nothing.
 func TestThereAndBack(t *testing.T) {
+	t.Parallel()
 	combinations := [][]engine.Kind{engine.Kinds}
 	for _, kind := range engine.Kinds {
 		combinations = append(combinations, []engine.Kind{kind})
@@ -93,6 +94,7 @@ func TestThereAndBack(t *testing.T) {
 
 // TestInstalled checks the path of each installed file.
 func TestInstalled(t *testing.T) {
+	t.Parallel()
 	m := newMachine(t, engine.Containerd, engine.Podman)
 	m.started["/usr/bin/containerd"] = time.Now().Add(-time.Hour)
 	report := m.install(request(t, "one", Request{Default: true, Restart: true}))
@@ -162,6 +164,7 @@ func TestInstalled(t *testing.T) {
 
 // TestDryRun foresees which programs are loaded and which engines are restarted.
 func TestDryRun(t *testing.T) {
+	t.Parallel()
 	m := newMachine(t, engine.Kinds...)
 	m.started["/usr/bin/containerd"] = time.Now().Add(-time.Hour)
 	m.started["/usr/bin/dockerd"] = time.Now().Add(-time.Hour)
@@ -209,7 +212,10 @@ func TestDryRun(t *testing.T) {
 }
 
 // TestNotRestarted reports the remaining commands until they have been run.
-func TestNotRestarted(t *testing.T) { synctest.Test(t, testNotRestarted) }
+func TestNotRestarted(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, testNotRestarted)
+}
 
 func testNotRestarted(t *testing.T) {
 	m := newMachine(t, engine.Kinds...)
@@ -236,7 +242,10 @@ func testNotRestarted(t *testing.T) {
 }
 
 // TestAdded adds an engine to an installation, and then uninstalls both.
-func TestAdded(t *testing.T) { synctest.Test(t, testAdded) }
+func TestAdded(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, testAdded)
+}
 
 func testAdded(t *testing.T) {
 	m := newMachine(t, engine.Kinds...)
@@ -257,7 +266,10 @@ func testAdded(t *testing.T) {
 }
 
 // TestPackaged uses the files of a package in place.
-func TestPackaged(t *testing.T) { synctest.Test(t, testPackaged) }
+func TestPackaged(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, testPackaged)
+}
 
 func testPackaged(t *testing.T) {
 	m := newMachine(t, engine.Docker, engine.Podman)
@@ -296,6 +308,7 @@ func testPackaged(t *testing.T) {
 
 // TestBinDir installs into another directory.
 func TestBinDir(t *testing.T) {
+	t.Parallel()
 	m := newMachine(t, engine.Podman)
 	before := m.tree()
 	m.install(request(t, "one", Request{BinDir: "/srv/bin"}))
@@ -312,6 +325,7 @@ func TestBinDir(t *testing.T) {
 
 // TestFailed restores everything, at whichever step the installation fails.
 func TestFailed(t *testing.T) {
+	t.Parallel()
 	for name, test := range map[string]struct {
 		prepare func(m *machine)
 		words   []string
@@ -390,7 +404,10 @@ func TestFailed(t *testing.T) {
 }
 
 // TestFailedUpgrade restores the installed version, which can still be uninstalled.
-func TestFailedUpgrade(t *testing.T) { synctest.Test(t, testFailedUpgrade) }
+func TestFailedUpgrade(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, testFailedUpgrade)
+}
 
 func testFailedUpgrade(t *testing.T) {
 	m := newMachine(t, engine.Kinds...)
@@ -417,7 +434,10 @@ func testFailedUpgrade(t *testing.T) {
 }
 
 // TestLeftAlone skips engines that cannot be configured, unless the user asked for them.
-func TestLeftAlone(t *testing.T) { synctest.Test(t, testLeftAlone) }
+func TestLeftAlone(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, testLeftAlone)
+}
 
 func testLeftAlone(t *testing.T) {
 	m := newMachine(t, engine.Containerd, engine.Docker)
@@ -438,7 +458,10 @@ func testLeftAlone(t *testing.T) {
 }
 
 // TestAllRuntimes routes all runtimes that call runc, names the others, and reverses all of it.
-func TestAllRuntimes(t *testing.T) { synctest.Test(t, testAllRuntimes) }
+func TestAllRuntimes(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, testAllRuntimes)
+}
 
 func testAllRuntimes(t *testing.T) {
 	m := newMachine(t, engine.Docker)
@@ -477,7 +500,10 @@ func testAllRuntimes(t *testing.T) {
 }
 
 // TestNotRunc reports a default runtime that is not runc, and goes on with the other engines.
-func TestNotRunc(t *testing.T) { synctest.Test(t, testNotRunc) }
+func TestNotRunc(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, testNotRunc)
+}
 
 func testNotRunc(t *testing.T) {
 	m := newMachine(t, engine.Docker, engine.Containerd)
@@ -499,7 +525,10 @@ func testNotRunc(t *testing.T) {
 }
 
 // TestUnconfirmed restores everything if an engine reports other settings than requested.
-func TestUnconfirmed(t *testing.T) { synctest.Test(t, testUnconfirmed) }
+func TestUnconfirmed(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, testUnconfirmed)
+}
 
 func testUnconfirmed(t *testing.T) {
 	m := newMachine(t, engine.Containerd)
@@ -524,6 +553,7 @@ func testUnconfirmed(t *testing.T) {
 // TestBadFile names an engine with a configuration that cannot be read, and installs for the others. It is an error if
 // the engine is asked for, or if there is no other.
 func TestBadFile(t *testing.T) {
+	t.Parallel()
 	bad := func(kinds ...engine.Kind) *machine {
 		m := newMachine(t, kinds...)
 		treetest.Write(t, m.root, map[string]string{"etc/docker/daemon.json": "{"})
@@ -546,6 +576,7 @@ func TestBadFile(t *testing.T) {
 // TestDefaultStays installs without a default runtime over an installation with one: the default runtime stays routed,
 // install says so, and its containers are still adopted.
 func TestDefaultStays(t *testing.T) {
+	t.Parallel()
 	for _, kind := range engine.Kinds {
 		m := newMachine(t, kind)
 		before := m.tree()

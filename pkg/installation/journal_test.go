@@ -18,7 +18,10 @@ import (
 )
 
 // TestLostOriginal restores the other engines if the original of one file was lost, and keeps the shim for that file.
-func TestLostOriginal(t *testing.T) { synctest.Test(t, testLostOriginal) }
+func TestLostOriginal(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, testLostOriginal)
+}
 
 func testLostOriginal(t *testing.T) {
 	m := newMachine(t, engine.Docker, engine.Containerd)
@@ -52,7 +55,10 @@ func testLostOriginal(t *testing.T) {
 }
 
 // TestNoJournal names what is left of an installation if its journal was removed.
-func TestNoJournal(t *testing.T) { synctest.Test(t, testNoJournal) }
+func TestNoJournal(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, testNoJournal)
+}
 
 func testNoJournal(t *testing.T) {
 	m := newMachine(t, engine.Docker, engine.Containerd)
@@ -88,7 +94,10 @@ func testNoJournal(t *testing.T) {
 
 // TestPlainBinDir refuses a directory whose name would need quotes, that does not outlive a reboot, or that is none. It
 // checks that install says which foreign programs it replaces.
-func TestPlainBinDir(t *testing.T) { synctest.Test(t, testPlainBinDir) }
+func TestPlainBinDir(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, testPlainBinDir)
+}
 
 func testPlainBinDir(t *testing.T) {
 	m := newMachine(t, engine.Docker)
@@ -127,7 +136,10 @@ func testPlainBinDir(t *testing.T) {
 }
 
 // TestEditedCopy says that containerd does not read an edited copy of its configuration any more.
-func TestEditedCopy(t *testing.T) { synctest.Test(t, testEditedCopy) }
+func TestEditedCopy(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, testEditedCopy)
+}
 
 func testEditedCopy(t *testing.T) {
 	const file = "etc/containerd/config.toml"

@@ -19,7 +19,10 @@ import (
 
 // TestKeptForMentions keeps the shim, and the files of an engine, as long as a place that install did not write needs
 // them.
-func TestKeptForMentions(t *testing.T) { synctest.Test(t, testKeptForMentions) }
+func TestKeptForMentions(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, testKeptForMentions)
+}
 
 func testKeptForMentions(t *testing.T) {
 	for _, test := range []struct {
@@ -77,7 +80,10 @@ func testKeptForMentions(t *testing.T) {
 }
 
 // TestKeptForRunning keeps the shim for a running engine that calls it, although none of its files does.
-func TestKeptForRunning(t *testing.T) { synctest.Test(t, testKeptForRunning) }
+func TestKeptForRunning(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, testKeptForRunning)
+}
 
 func testKeptForRunning(t *testing.T) {
 	m := newMachine(t, engine.Docker, engine.Containerd)

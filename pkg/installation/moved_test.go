@@ -13,6 +13,7 @@ import (
 
 // TestMovedRuntime installs again after the real runtime was moved, and after it was removed.
 func TestMovedRuntime(t *testing.T) {
+	t.Parallel()
 	m := newMachine(t, engine.Containerd)
 	m.install(request(t, "one", Request{Default: true}))
 	before, after := filepath.Join(m.root, "usr/sbin/runc"), filepath.Join(m.root, "usr/local/bin/runc")

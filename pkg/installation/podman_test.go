@@ -14,6 +14,7 @@ import (
 // TestKeptByName keeps Podman's drop-in for a container that was made with the added runtime: Podman looks up the
 // runtime by name for every command.
 func TestKeptByName(t *testing.T) {
+	t.Parallel()
 	const dropin = "/etc/containers/containers.conf.d/99-runc-trace.conf"
 	m := newMachine(t, engine.Podman)
 	before := m.tree()

@@ -42,7 +42,10 @@ func outside(tree map[string]string) map[string]string {
 
 // TestRejected restores everything if an engine does not work after its restart, and tries again only if the attempt
 // differs.
-func TestRejected(t *testing.T) { synctest.Test(t, testRejected) }
+func TestRejected(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, testRejected)
+}
 
 func testRejected(t *testing.T) {
 	m := refusing(t)
@@ -125,7 +128,10 @@ func testRejected(t *testing.T) {
 }
 
 // TestRejectedLater restores the files of an earlier installation that the engine reads only now.
-func TestRejectedLater(t *testing.T) { synctest.Test(t, testRejectedLater) }
+func TestRejectedLater(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, testRejectedLater)
+}
 
 func testRejectedLater(t *testing.T) {
 	m := refusing(t)
@@ -150,7 +156,10 @@ func testRejectedLater(t *testing.T) {
 }
 
 // TestRestartCommand restarts the engine with the user's command instead of systemd.
-func TestRestartCommand(t *testing.T) { synctest.Test(t, testRestartCommand) }
+func TestRestartCommand(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, testRestartCommand)
+}
 
 func testRestartCommand(t *testing.T) {
 	m := newMachine(t, engine.Containerd)
@@ -190,7 +199,10 @@ func testRestartCommand(t *testing.T) {
 
 // TestUnknownProgram has an engine without a known program, so that nothing can tell whether it runs. The report names
 // the command to run.
-func TestUnknownProgram(t *testing.T) { synctest.Test(t, testUnknownProgram) }
+func TestUnknownProgram(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, testUnknownProgram)
+}
 
 func testUnknownProgram(t *testing.T) {
 	m := newMachine(t, engine.Containerd)
@@ -207,7 +219,10 @@ func testUnknownProgram(t *testing.T) {
 }
 
 // TestChangedAgain restarts an engine for a second change, too.
-func TestChangedAgain(t *testing.T) { synctest.Test(t, testChangedAgain) }
+func TestChangedAgain(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, testChangedAgain)
+}
 
 func testChangedAgain(t *testing.T) {
 	m := newMachine(t, engine.Containerd)
@@ -226,7 +241,10 @@ func testChangedAgain(t *testing.T) {
 }
 
 // TestDockerRejected makes Docker stop using our runtime as its default when everything is restored.
-func TestDockerRejected(t *testing.T) { synctest.Test(t, testDockerRejected) }
+func TestDockerRejected(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, testDockerRejected)
+}
 
 func testDockerRejected(t *testing.T) {
 	m := newMachine(t, engine.Docker)
@@ -244,7 +262,10 @@ func testDockerRejected(t *testing.T) {
 }
 
 // TestShimTried checks that no engine is restarted for a shim that cannot run.
-func TestShimTried(t *testing.T) { synctest.Test(t, testShimTried) }
+func TestShimTried(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, testShimTried)
+}
 
 func testShimTried(t *testing.T) {
 	m := newMachine(t, engine.Containerd)
@@ -263,7 +284,10 @@ func testShimTried(t *testing.T) {
 }
 
 // TestUnsteady fails if an engine that restarts over and over is taken for a working one.
-func TestUnsteady(t *testing.T) { synctest.Test(t, testUnsteady) }
+func TestUnsteady(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, testUnsteady)
+}
 
 func testUnsteady(t *testing.T) {
 	h := newMachine(t, engine.Containerd).host()
@@ -278,7 +302,10 @@ func testUnsteady(t *testing.T) {
 }
 
 // TestUninstalledEngineFails reports an engine that does not work with its own configuration.
-func TestUninstalledEngineFails(t *testing.T) { synctest.Test(t, testUninstalledEngineFails) }
+func TestUninstalledEngineFails(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, testUninstalledEngineFails)
+}
 
 func testUninstalledEngineFails(t *testing.T) {
 	m := refusing(t)
@@ -299,6 +326,7 @@ func testUninstalledEngineFails(t *testing.T) {
 
 // TestMuteDocker has a Docker that listens only on the network and cannot be queried. It is told once of each change.
 func TestMuteDocker(t *testing.T) {
+	t.Parallel()
 	m := newMachine(t, engine.Docker)
 	treetest.Write(t, m.root,
 		map[string]string{"etc/docker/daemon.json": "{\n    \"hosts\": [\"tcp://127.0.0.1:2376\"]\n}"})

@@ -15,6 +15,7 @@ import (
 
 // TestSettings edits configurations that users wrote.
 func TestSettings(t *testing.T) {
+	t.Parallel()
 	k3s := engine.Engine{Kind: engine.Containerd, Variant: "k3s"}
 	podman := engine.Engine{Kind: engine.Podman}
 	docker := engine.Engine{Kind: engine.Docker}
@@ -98,6 +99,7 @@ func TestSettings(t *testing.T) {
 
 // TestRepair finds moved runtimes in the usual directories, and leaves all others.
 func TestRepair(t *testing.T) {
+	t.Parallel()
 	there := map[string]bool{"/usr/bin/runc": true, "/opt/kata": true, "/usr/local/bin/crun": true}
 	r := newRoutes(config.Config{
 		Runtime:  config.Runtime{"/usr/sbin/runc"},

@@ -29,6 +29,7 @@ func handy(t *testing.T) Request {
 
 // TestShell installs the link in PATH, the manual, and the completion of the installed shells, and removes them again.
 func TestShell(t *testing.T) {
+	t.Parallel()
 	m := newMachine(t, engine.Podman)
 	treetest.Write(t, m.root, shells)
 	treetest.Write(t, m.root, map[string]string{
@@ -83,6 +84,7 @@ func manPage(t *testing.T, name string) string {
 
 // TestShellYields leaves foreign files at our paths alone, created before the installation or after it.
 func TestShellYields(t *testing.T) {
+	t.Parallel()
 	m := newMachine(t, engine.Podman)
 	treetest.Write(t, m.root, shells)
 	theirs := map[string]string{
@@ -122,6 +124,7 @@ func TestShellYields(t *testing.T) {
 
 // TestShellReadOnly creates the link in a writable directory, or else says where tracectl is.
 func TestShellReadOnly(t *testing.T) {
+	t.Parallel()
 	if os.Geteuid() != 0 {
 		t.Skip("mounting needs root")
 	}

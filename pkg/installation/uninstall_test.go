@@ -28,7 +28,10 @@ const shim = "/opt/runc-trace/bin/runc-trace"
 var ownPaths = []string{shim, "/opt/runc-trace/bin/tracectl", "/etc/runc-trace/config.toml"}
 
 // TestKeptForContainers keeps the files that containerd's containers need until they are gone.
-func TestKeptForContainers(t *testing.T) { synctest.Test(t, testKeptForContainers) }
+func TestKeptForContainers(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, testKeptForContainers)
+}
 
 func testKeptForContainers(t *testing.T) {
 	m := newMachine(t, engine.Containerd)
@@ -97,7 +100,10 @@ func paths(r Report) []string {
 }
 
 // TestKeptForEngine keeps the files that a running engine still calls, until it was restarted.
-func TestKeptForEngine(t *testing.T) { synctest.Test(t, testKeptForEngine) }
+func TestKeptForEngine(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, testKeptForEngine)
+}
 
 func testKeptForEngine(t *testing.T) {
 	for _, kind := range []engine.Kind{engine.Containerd, engine.CRIO} {
@@ -151,7 +157,10 @@ func testKeptForEngine(t *testing.T) {
 }
 
 // TestDocker never leaves Docker without a runtime that its containers have, or that is its default.
-func TestDocker(t *testing.T) { synctest.Test(t, testDocker) }
+func TestDocker(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, testDocker)
+}
 
 func testDocker(t *testing.T) {
 	m := newMachine(t, engine.Docker)
@@ -238,7 +247,10 @@ func (m *machine) edit(name, old, new string) {
 }
 
 // TestEdited removes our entries from edited files, even if they were installed again after the edit.
-func TestEdited(t *testing.T) { synctest.Test(t, testEdited) }
+func TestEdited(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, testEdited)
+}
 
 func testEdited(t *testing.T) {
 	for _, again := range []bool{false, true} {
@@ -293,7 +305,10 @@ func testEdited(t *testing.T) {
 }
 
 // TestRefused changes nothing if our part cannot be removed from a file, unless edits are to be discarded.
-func TestRefused(t *testing.T) { synctest.Test(t, testRefused) }
+func TestRefused(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, testRefused)
+}
 
 func testRefused(t *testing.T) {
 	m := newMachine(t, engine.Docker, engine.Containerd)
@@ -330,7 +345,10 @@ func testRefused(t *testing.T) {
 }
 
 // TestInterimOfEdited keeps edits of daemon.json also while containers need our runtime.
-func TestInterimOfEdited(t *testing.T) { synctest.Test(t, testInterimOfEdited) }
+func TestInterimOfEdited(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, testInterimOfEdited)
+}
 
 func testInterimOfEdited(t *testing.T) {
 	m := newMachine(t, engine.Docker)
@@ -356,7 +374,10 @@ func testInterimOfEdited(t *testing.T) {
 }
 
 // TestMoved follows files that were replaced by symbolic links, and leaves removed files removed.
-func TestMoved(t *testing.T) { synctest.Test(t, testMoved) }
+func TestMoved(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, testMoved)
+}
 
 func testMoved(t *testing.T) {
 	m := newMachine(t, engine.Kinds...)
@@ -398,7 +419,10 @@ func testMoved(t *testing.T) {
 func names(tree map[string]string) []string { return slices.Sorted(maps.Keys(tree)) }
 
 // TestGone uninstalls although an engine is gone or cannot be read.
-func TestGone(t *testing.T) { synctest.Test(t, testGone) }
+func TestGone(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, testGone)
+}
 
 func testGone(t *testing.T) {
 	m := newMachine(t, engine.Kinds...)
@@ -417,7 +441,10 @@ func testGone(t *testing.T) {
 }
 
 // TestUnitGone uninstalls although the files of units, which systemd then does not know, were removed.
-func TestUnitGone(t *testing.T) { synctest.Test(t, testUnitGone) }
+func TestUnitGone(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, testUnitGone)
+}
 
 func testUnitGone(t *testing.T) {
 	for _, unit := range []string{agentName, unitName} {
@@ -445,7 +472,10 @@ func testUnitGone(t *testing.T) {
 }
 
 // TestUnreadable checks that an engine with an unreadable configuration blocks only its own uninstallation.
-func TestUnreadable(t *testing.T) { synctest.Test(t, testUnreadable) }
+func TestUnreadable(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, testUnreadable)
+}
 
 func testUnreadable(t *testing.T) {
 	for _, test := range []struct {
@@ -478,7 +508,10 @@ func testUnreadable(t *testing.T) {
 }
 
 // TestForgetsRuntime makes Docker forget the removed runtime, or reports that Docker still offers it.
-func TestForgetsRuntime(t *testing.T) { synctest.Test(t, testForgetsRuntime) }
+func TestForgetsRuntime(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, testForgetsRuntime)
+}
 
 func testForgetsRuntime(t *testing.T) {
 	m := newMachine(t, engine.Docker)
@@ -525,7 +558,10 @@ func testForgetsRuntime(t *testing.T) {
 }
 
 // TestUnwritable goes on past a file that cannot be restored, and keeps the files that it needs, unless Force is set.
-func TestUnwritable(t *testing.T) { synctest.Test(t, testUnwritable) }
+func TestUnwritable(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, testUnwritable)
+}
 
 func testUnwritable(t *testing.T) {
 	if os.Geteuid() != 0 {
@@ -568,6 +604,7 @@ func testUnwritable(t *testing.T) {
 
 // TestNotesOnce says only once that a file was removed by hand.
 func TestNotesOnce(t *testing.T) {
+	t.Parallel()
 	m := newMachine(t, engine.Containerd)
 	m.install(request(t, "one", Request{}))
 	removed := "/etc/containerd/config.toml"

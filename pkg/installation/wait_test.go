@@ -21,7 +21,10 @@ import (
 
 // TestUninstallAll goes on until the last container is gone, reports changes of what it waits for, and otherwise only
 // looks.
-func TestUninstallAll(t *testing.T) { synctest.Test(t, testUninstallAll) }
+func TestUninstallAll(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, testUninstallAll)
+}
 
 func testUninstallAll(t *testing.T) {
 	m := newMachine(t, engine.Containerd)
@@ -77,7 +80,10 @@ func testUninstallAll(t *testing.T) {
 }
 
 // TestUninstallAllEnds stops when ctx ends, and if the first call fails.
-func TestUninstallAllEnds(t *testing.T) { synctest.Test(t, testUninstallAllEnds) }
+func TestUninstallAllEnds(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, testUninstallAllEnds)
+}
 
 func testUninstallAllEnds(t *testing.T) {
 	m := newMachine(t, engine.Containerd)
