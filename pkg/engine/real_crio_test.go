@@ -5,6 +5,8 @@ package engine
 import (
 	"os"
 	"os/exec"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -54,7 +56,10 @@ func crioAgrees(t *testing.T, binary string, h Host, e Engine) runtimes {
 		t.Fatal(err)
 	}
 	// Paths are the host's: prefix them with root for CRI-O.
-	args := []string{"--config-dir", h.Root + crioDropins}
+	var args []string
+	if !slices.ContainsFunc(c.args(), regexp.MustCompile(`^--?(d|config-dir)(=|$)`).MatchString) {
+		args = append(args, "--config-dir", h.Root+crioDropins)
+	}
 	if config := h.Root + "/etc/crio/crio.conf"; h.exists("/etc/crio/crio.conf") {
 		args = append(args, "--config", config)
 	}
