@@ -203,7 +203,7 @@ func TestDockerReload(t *testing.T) {
 // TestDockerRemapped keeps the shim for a container that is below the data directory of another user namespace.
 func TestDockerRemapped(t *testing.T) {
 	m := newMachine(t, layout{})
-	m.write("/etc/docker/daemon.json", "{\"userns-remap\": \"default\", \"data-root\": \"/srv/docker\"}\n")
+	m.write("/etc/docker/daemon.json", "{\"userns-remap\": \"default\", \"data-root\": \"/opt/docker\"}\n")
 	e := engine{daemon: []string{"dockerd"}, ready: []string{"docker", "version"},
 		load: []string{"docker", "load", "--input"}, images: []string{"busybox"}}
 	e.prepare(m)
