@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 
@@ -16,22 +15,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/runc-trace/runc-trace/pkg/hostfile/treetest"
+	"github.com/runc-trace/runc-trace/test/roottest"
 )
-
-// ownMounts moves the test into a mount namespace of its own, which ends with the test.
-func ownMounts(t *testing.T) {
-	t.Helper()
-	if os.Geteuid() != 0 {
-		t.Skip("mounting needs root")
-	}
-	runtime.LockOSThread()
-	if err := unix.Unshare(unix.CLONE_NEWNS); err != nil {
-		t.Fatal(err)
-	}
-	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
-		t.Fatal(err)
-	}
-}
 
 // obstacle prevents the change of a file or directory, until the returned function is called.
 type obstacle func(t *testing.T, path string) (away func())
@@ -91,7 +76,7 @@ func TestObstacles(t *testing.T) {
 		"a full disk": {full, "srv/config", "writing /srv/config/daemon.json: no space left on device (its file system is full: free some space)"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			ownMounts(t)
+			roottest.OwnMounts(t)
 			root := host(t)
 			away := test.obstacle(t, filepath.Join(root, test.path))
 			t.Cleanup(away)
@@ -113,7 +98,7 @@ func TestObstacles(t *testing.T) {
 
 // TestLeft has two files change so that they cannot be restored, while a later one cannot be written.
 func TestLeft(t *testing.T) {
-	ownMounts(t)
+	roottest.OwnMounts(t)
 	root := host(t)
 	before := treetest.Read(t, root)
 	for _, upgrade := range []bool{false, true} {
@@ -181,7 +166,7 @@ func mustView(t *testing.T, root string) *Store {
 
 // TestBase checks that a program stays if a file that needs it cannot be restored.
 func TestBase(t *testing.T) {
-	ownMounts(t)
+	roottest.OwnMounts(t)
 	root := host(t)
 	before := treetest.Read(t, root)
 	var away func()

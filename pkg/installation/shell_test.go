@@ -5,7 +5,6 @@ package installation
 import (
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 
@@ -14,6 +13,7 @@ import (
 
 	"github.com/runc-trace/runc-trace/pkg/engine"
 	"github.com/runc-trace/runc-trace/pkg/hostfile/treetest"
+	"github.com/runc-trace/runc-trace/test/roottest"
 )
 
 // shells holds the programs of a host with terminals.
@@ -125,18 +125,13 @@ func TestShellYields(t *testing.T) {
 // TestShellReadOnly creates the link in a writable directory, or else says where tracectl is.
 func TestShellReadOnly(t *testing.T) {
 	t.Parallel()
-	if os.Geteuid() != 0 {
-		t.Skip("mounting needs root")
-	}
-	runtime.LockOSThread()
+	roottest.OwnMounts(t)
 	must := func(err error) {
 		t.Helper()
 		if err != nil {
 			t.Fatal(err)
 		}
 	}
-	must(unix.Unshare(unix.CLONE_NEWNS))
-	must(unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""))
 	m := newMachine(t, engine.Podman)
 	treetest.Write(t, m.root, shells)
 	treetest.Write(t, m.root, map[string]string{

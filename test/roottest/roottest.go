@@ -72,6 +72,22 @@ func InUserNamespace() {
 	os.Exit(0)
 }
 
+// OwnMounts moves a test into a mount namespace of its own, which ends with the test's thread. Root of a user namespace
+// is enough; without it, OwnMounts skips the test.
+func OwnMounts(t testing.TB) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("mounting needs root")
+	}
+	runtime.LockOSThread()
+	if err := syscall.Unshare(syscall.CLONE_NEWNS); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Mount("", "/", "", syscall.MS_REC|syscall.MS_PRIVATE, ""); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // OwnPins gives the tests of a package a bpf file system of their own at /sys/fs/bpf. It disappears with the process,
 // so a test that is killed leaves no pin and no attached program. It is called first in TestMain, and does nothing
 // without root or with -short.
