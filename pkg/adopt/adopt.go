@@ -141,7 +141,6 @@ func (c *candidate) adopt(a *bpf.Adopter, root, hierarchy string, rules identity
 	}
 	defer p.close()
 	c.who.MountNamespace = p.mountNamespace()
-	enginefiles.AddConmon(&c.who, p.stat.parent, rules)
 	enginefiles.AddPodman(&c.who, root, filepath.Join(root, c.bundle), p.stat.parent, rules)
 	init := bpf.Init{Started: p.started()}
 	if c.started() {

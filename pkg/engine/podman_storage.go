@@ -12,6 +12,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/runc-trace/runc-trace/pkg/enginefiles"
 )
 
 // Defaults of the library containers/storage, which Podman and CRI-O use. See containers-storage.conf(5).
@@ -86,7 +88,7 @@ func (e Engine) podmanStores(h Host) ([]podmanStore, error) {
 	}
 	for _, m := range h.conmons() {
 		if m.own {
-			all = append(all, podmanStore{flags: podmanFlags(m.podman)})
+			all = append(all, podmanStore{flags: podmanFlags(m.ExitArguments)})
 		}
 	}
 	var found []podmanStore
@@ -232,8 +234,8 @@ func (podman) dependents(h Host, e Engine, shims []string) ([]Container, error) 
 	var found []Container
 	needs := func(runtime string) bool { return runtime == addedRuntime || h.calls(runtime, shims) }
 	for _, m := range h.conmons() {
-		if runtime, _ := option(m.podman, "--runtime"); !m.own && needs(runtime) {
-			found = append(found, Container{m.id, m.name})
+		if runtime, _ := option(m.ExitArguments, "--runtime"); !m.own && needs(runtime) {
+			found = append(found, Container{m.ID, m.Name})
 		}
 	}
 	stores, err := e.podmanStores(h)
@@ -266,15 +268,14 @@ func (podman) dependents(h Host, e Engine, shims []string) ([]Container, error) 
 	return found, nil
 }
 
-// conmon is a process that monitors a container of Podman. See conmon(8).
+// conmon is a process that monitors a container of Podman. Its exit program is podman, with the flags of the container's
+// storage.
 type conmon struct {
-	own      bool   // it belongs to the caller: podman shows the container to the caller, too
-	id, name string // of the container
-	podman   []string
+	enginefiles.Conmon
+	own bool // it belongs to the caller: podman shows the container to the caller, too
 }
 
-// conmons returns the monitors of the host's Podman, without those of a Podman inside of a container. podman are the
-// arguments of the command that they run when the container exits: the flags are those of the container's storage.
+// conmons returns the monitors of the host's Podman, without those of a Podman inside of a container.
 func (h Host) conmons() []conmon {
 	var found []conmon
 	links, _ := filepath.Glob(filepath.Join(h.Root, "proc/[0-9]*/exe"))
@@ -298,15 +299,12 @@ func (h Host) conmons() []conmon {
 		if err != nil {
 			continue
 		}
-		args := strings.Split(strings.TrimSuffix(h.procfs(pid, "cmdline"), "\x00"), "\x00")
-		if exit, _ := option(args, "--exit-command"); path.Base(exit) != "podman" {
+		told := enginefiles.ParseConmon(h.procfs(pid, "cmdline"))
+		if path.Base(told.ExitProgram) != "podman" {
 			continue
 		}
 		owner := info.Sys().(*syscall.Stat_t).Uid
-		m := conmon{own: owner == uint32(os.Geteuid()), podman: options(args, "--exit-command-arg")}
-		m.id, _ = option(args, "-c", "--cid")
-		m.name, _ = option(args, "-n", "--name")
-		found = append(found, m)
+		found = append(found, conmon{told, owner == uint32(os.Geteuid())})
 	}
 	return found
 }

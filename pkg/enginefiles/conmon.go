@@ -3,72 +3,71 @@
 package enginefiles
 
 import (
-	"bytes"
 	"path"
 	"strconv"
+	"strings"
 
-	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
-	"github.com/runc-trace/runc-trace/pkg/identity"
 	"github.com/runc-trace/runc-trace/pkg/regular"
 )
 
 // argumentsLimit is the number of bytes of conmon's arguments that are read. The ones needed come first.
 const argumentsLimit = 4 << 10
 
-// AddConmon adds the name of a Podman container, which the spec does not contain. It reads the name from the arguments
-// of the conmon that monitors the container: conmon(8). pid is the process that may be conmon: the parent of the
-// runtime, or of the container's init. AddConmon does nothing for other engines, or if the name is known.
-func AddConmon(who *abi.Who, pid int, rules identity.Rules) {
-	if identity.String(who.Engine[:]) != "podman" || who.Container[0] != 0 || who.Flags&abi.WhoSandbox != 0 {
-		return
-	}
-	name, _ := readConmon(pid, identity.String(who.ID[:]))
-	identity.AddMetadata(who, name, "", nil, rules)
+// Conmon holds what a conmon was told about the container that it monitors.
+type Conmon struct {
+	ID, Name      string // of the container
+	PIDFile       string
+	ExitProgram   string // conmon runs it when the container exits
+	ExitArguments []string
 }
 
-// readConmon reads the name and the PID file that conmon was given for the container with an ID. It returns "" if the
-// process is not conmon, or monitors another container.
-func readConmon(pid int, id string) (name, pidFile string) {
-	f, err := regular.Open("/proc/" + strconv.Itoa(pid) + "/cmdline")
-	if err != nil {
-		return "", ""
-	}
-	defer f.Close()
-	text := make([]byte, argumentsLimit)
-	n, err := f.Read(text)
-	if err != nil {
-		return "", ""
-	}
-	return parseConmon(text[:n], id)
-}
-
-// parseConmon is like readConmon for a process with these arguments.
-func parseConmon(arguments []byte, id string) (name, pidFile string) {
-	words := bytes.Split(arguments, []byte{0})
-	words = words[:len(words)-1] // nothing, or a truncated word, follows the last NUL
-	if len(words) == 0 || path.Base(string(words[0])) != "conmon" {
-		return "", ""
-	}
-	var container string
+// ParseConmon reads the arguments of a conmon, each of which ends in a NUL: conmon(8). It uses only the first of flags
+// that are given several times, and leaves out text after the last NUL, because that is part of an argument.
+func ParseConmon(arguments string) Conmon {
+	words := strings.Split(arguments, "\x00")
+	words = words[:len(words)-1]
+	var c Conmon
 	for i := 1; i+1 < len(words); i++ {
 		var value *string
-		switch string(words[i]) {
+		switch words[i] {
 		case "-c", "--cid":
-			value = &container
+			value = &c.ID
 		case "-n", "--name":
-			value = &name
+			value = &c.Name
 		case "-p", "--container-pidfile":
-			value = &pidFile
+			value = &c.PIDFile
+		case "--exit-command":
+			value = &c.ExitProgram
+		case "--exit-command-arg":
+			i++
+			c.ExitArguments = append(c.ExitArguments, words[i])
 		}
 		if value == nil {
 			continue
 		}
 		if i++; *value == "" {
-			*value = string(words[i])
+			*value = words[i]
 		}
 	}
-	if container != id {
-		return "", ""
+	return c
+}
+
+// readConmon reads the arguments of the conmon that monitors the container with an ID. It returns an empty Conmon if
+// the process is not conmon, or monitors another container.
+func readConmon(pid int, id string) Conmon {
+	f, err := regular.Open("/proc/" + strconv.Itoa(pid) + "/cmdline")
+	if err != nil {
+		return Conmon{}
 	}
-	return name, pidFile
+	defer f.Close()
+	text := make([]byte, argumentsLimit)
+	n, err := f.Read(text)
+	if err != nil {
+		return Conmon{}
+	}
+	program, _, _ := strings.Cut(string(text[:n]), "\x00")
+	if c := ParseConmon(string(text[:n])); path.Base(program) == "conmon" && c.ID == id {
+		return c
+	}
+	return Conmon{}
 }

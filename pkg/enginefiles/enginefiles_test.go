@@ -161,40 +161,50 @@ func startConmon(t *testing.T, arguments ...string) (pid int) {
 	return conmon.Process.Pid
 }
 
-func TestConmonName(t *testing.T) {
-	for _, test := range []struct{ arguments, want string }{
-		{"/usr/bin/conmon --api-version 1 -c ID -u ID -r /usr/bin/runc -b /b -p /p -n web --exit-dir /e -s", "web"},
-		{"conmon --cid ID --name web -n other", "web"},
-		{"conmon -n web -c ID", "web"},
-		{"/usr/bin/conmon -c OTHER -n web", ""},
-		{"/usr/bin/conmon -c ID -n", ""},
-		{"/usr/bin/conmon", ""},
-		{"sh -c ID -n web", ""},
-		{"", ""},
+func TestParseConmon(t *testing.T) {
+	for _, test := range []struct {
+		arguments string
+		want      Conmon
+	}{
+		{"/usr/bin/conmon --api-version 1 -c ID -u ID -r /usr/bin/runc -b /b -p /p -n web --exit-dir /e -s",
+			Conmon{ID: "ID", Name: "web", PIDFile: "/p"}},
+		{"conmon --cid ID --container-pidfile /p --name web -n other", Conmon{ID: "ID", Name: "web", PIDFile: "/p"}},
+		{"conmon -c ID --exit-command /bin/podman --exit-command-arg -n --exit-command-arg x -n web",
+			Conmon{ID: "ID", Name: "web", ExitProgram: "/bin/podman", ExitArguments: []string{"-n", "x"}}},
+		{"conmon -c ID -n", Conmon{ID: "ID"}},
+		{"conmon -c ID --exit-command-arg", Conmon{ID: "ID"}},
+		{"conmon", Conmon{}},
+		{"", Conmon{}},
 	} {
-		text := strings.ReplaceAll(test.arguments, " ", "\x00") + "\x00"
-		if got, _ := parseConmon([]byte(text), "ID"); got != test.want {
-			t.Errorf("%q names it %q, want %q", test.arguments, got, test.want)
+		if diff := cmp.Diff(test.want, ParseConmon(strings.ReplaceAll(test.arguments, " ", "\x00")+"\x00")); diff != "" {
+			t.Errorf("%q (-want +got):\n%s", test.arguments, diff)
 		}
 	}
-	if got, _ := parseConmon([]byte("conmon\x00-c\x00ID\x00-n\x00we"), "ID"); got != "" {
-		t.Errorf("a name that was cut is %q", got)
+	if diff := cmp.Diff(Conmon{ID: "ID"}, ParseConmon("conmon\x00-c\x00ID\x00-n\x00we")); diff != "" {
+		t.Errorf("a name that was cut (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(Conmon{}, ParseConmon("")); diff != "" {
+		t.Errorf("no text (-want +got):\n%s", diff)
 	}
 }
 
-func TestConmon(t *testing.T) {
+func TestPodmanName(t *testing.T) {
 	pid := startConmon(t, "-c", id, "-n", "web")
-	named := func(engine, id string, pid int) string {
-		return ask(engine, id, func(who *abi.Who) { AddConmon(who, pid, identity.Rules{}) }).Name
+	named := func(engine, id string, pid int, flags uint32) string {
+		return ask(engine, id, func(who *abi.Who) {
+			who.Flags |= flags
+			AddPodman(who, "", "", pid, identity.Rules{})
+		}).Name
 	}
-	if got := named("podman", id, pid); got != "web" {
+	if got := named("podman", id, pid, 0); got != "web" {
 		t.Errorf("it is named %q", got)
 	}
 	for what, got := range map[string]string{
-		"another engine's":            named("cri-o", id, pid),
-		"another container":           named("podman", "other", pid),
-		"a process that is not there": named("podman", id, -1),
-		"another program":             named("podman", id, os.Getpid()),
+		"another engine's":            named("cri-o", id, pid, 0),
+		"a sandbox":                   named("podman", id, pid, abi.WhoSandbox),
+		"another container":           named("podman", "other", pid, 0),
+		"a process that is not there": named("podman", id, -1, 0),
+		"another program":             named("podman", id, os.Getpid(), 0),
 	} {
 		if got != "" {
 			t.Errorf("%s is named %q", what, got)
@@ -232,14 +242,6 @@ func BenchmarkPodman(b *testing.B) {
 	identity.Put(who.Engine[:], "podman")
 	identity.Put(who.ID[:], id)
 	for b.Loop() {
-		AddPodman(&who, "", filepath.Join(storage, id, "userdata"), 0, identity.Rules{})
-	}
-}
-
-func BenchmarkConmon(b *testing.B) {
-	var who abi.Who
-	identity.Put(who.Engine[:], "podman")
-	for b.Loop() {
-		AddConmon(&who, os.Getpid(), identity.Rules{})
+		AddPodman(&who, "", filepath.Join(storage, id, "userdata"), os.Getpid(), identity.Rules{})
 	}
 }

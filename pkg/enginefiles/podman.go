@@ -21,17 +21,24 @@ const podmanLimit = 512 << 10
 // storageRun is the usual directory for the state of root's storage.
 const storageRun = "/run/containers/storage"
 
-// AddPodman adds the image of a Podman container, and its name if it is not known, from the lists of Podman's storage
-// (containers.go of github.com/containers/storage). bundle is .../overlay-containers/ID/userdata, and a list lies
-// beside the containers. Newer versions list containers that do not survive a reboot, such as those of `podman run
-// --rm`, in the directory for state instead, which AddPodman takes from the arguments of conmon: pid is the process
-// that may be conmon, as in AddConmon. root is the host's root directory, and part of bundle; empty means /. AddPodman
-// does nothing for other engines.
+// AddPodman adds the name and the image of a Podman container, which its spec does not contain. It reads the name from
+// the arguments of the container's conmon, and the image from the lists of Podman's storage (containers.go of
+// github.com/containers/storage). bundle is .../overlay-containers/ID/userdata, and a list lies beside the containers.
+// Newer versions list containers that do not survive a reboot, such as those of `podman run --rm`, in the directory for
+// state instead, which contains conmon's PID file. pid is the process that may be conmon: the parent of the runtime, or
+// of the container's init. root is the host's root directory, and part of bundle; empty means /. AddPodman does nothing
+// for other engines.
 func AddPodman(who *abi.Who, root, bundle string, pid int, rules identity.Rules) {
+	if identity.String(who.Engine[:]) != "podman" {
+		return
+	}
 	id := identity.String(who.ID[:])
+	conmon := readConmon(pid, id)
+	if who.Flags&abi.WhoSandbox == 0 {
+		identity.AddMetadata(who, conmon.Name, "", nil, rules)
+	}
 	directory := path.Dir(path.Clean(bundle))
-	if identity.String(who.Engine[:]) != "podman" || !path.IsAbs(bundle) ||
-		!identity.IsHexID(id) || path.Base(directory) != id {
+	if !path.IsAbs(bundle) || !identity.IsHexID(id) || path.Base(directory) != id {
 		return
 	}
 	if addListed(who, path.Join(path.Dir(directory), "containers.json"), id, rules) {
@@ -39,7 +46,7 @@ func AddPodman(who *abi.Who, root, bundle string, pid int, rules identity.Rules)
 	}
 	run := path.Join(storageRun, path.Base(path.Dir(directory))) // named for the storage's driver
 	// It is .../overlay-containers/ID/userdata/pidfile.
-	if _, file := readConmon(pid, id); path.IsAbs(file) && path.Base(path.Dir(path.Dir(file))) == id {
+	if file := conmon.PIDFile; path.IsAbs(file) && path.Base(path.Dir(path.Dir(file))) == id {
 		run = path.Dir(path.Dir(path.Dir(file)))
 	}
 	addListed(who, path.Join(root, run, "volatile-containers.json"), id, rules)

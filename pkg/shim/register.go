@@ -67,7 +67,6 @@ func register(op Operation, dialect Dialect, pinDir string, rules identity.Rules
 	entry.Who = identity.Parse(op.Container, s.Annotations, op.Bundle, rules)
 	spec.AddPodLabels(&entry.Who, op.Bundle, rules)
 	enginefiles.AddDocker(&entry.Who, s.Root.Path, rules)
-	enginefiles.AddConmon(&entry.Who, syscall.Getppid(), rules)
 	enginefiles.AddPodman(&entry.Who, "", op.Bundle, syscall.Getppid(), rules)
 	if s.Cut {
 		entry.Who.Flags |= abi.WhoLabelsTruncated
