@@ -172,7 +172,7 @@ func TestChecks(t *testing.T) {
 		{"hybrid cgroups, containers outside of the unified hierarchy", func(f *Facts) {
 			f.Cgroups = Cgroups{"/sys/fs/cgroup/unified", true}
 			f.Running = append(f.Running, Running{ID: "bb", Path: "/"}, Running{ID: "cc", Path: "/"})
-		}, []Check{{"cgroups", Warn, "hybrid: 2 containers were not put into the unified hierarchy and cannot be traced",
+		}, []Check{{"cgroups", Warn, "hybrid: 2 containers outside the unified hierarchy cannot be traced",
 			reboot + ", or use a runtime that does so (runc 1.1 or newer)"}}, nil},
 
 		{"a clock that was never set", func(f *Facts) { f.Clock.Now = time.Date(1970, 1, 2, 0, 0, 0, 0, time.UTC) },
@@ -362,7 +362,7 @@ func TestChecks(t *testing.T) {
 		{"a container of which nothing is known", func(f *Facts) {
 			f.Running = append(f.Running, Running{"bb", "/bb", []uint64{13, 1}})
 		}, []Check{{"containers", Warn,
-			"1 running container was not started through runc-trace, for example bb", "tracectl load"}}, nil},
+			"1 running container not started through runc-trace, for example bb", "tracectl load"}}, nil},
 		{"containers that are going", func(f *Facts) {
 			f.Tracer.Containers[0].Cgroups, f.Running[0].Cgroups = nil, nil
 		}, []Check{{"containers", OK, "none is running", ""}}, nil},

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/runc-trace/runc-trace/pkg/terminal"
 	"github.com/runc-trace/runc-trace/pkg/unified"
 )
 
@@ -127,8 +128,8 @@ func cgroups(f Facts) []Check {
 		}
 	}
 	if outside > 0 {
-		return warn("cgroups", fmt.Sprintf("hybrid: %s into the unified hierarchy and cannot be traced",
-			count(outside, "container was not put", "containers were not put")),
+		return warn("cgroups", fmt.Sprintf("hybrid: %s outside the unified hierarchy cannot be traced",
+			terminal.Count(outside, "container")),
 			reboot+", or use a runtime that does so (runc 1.1 or newer)")
 	}
 	return ok("cgroups", "hybrid: version 2 at "+f.Cgroups.Unified)
@@ -151,14 +152,6 @@ func clocks(f Facts) []Check {
 		return warn("clock", "it is not synchronised: times may differ from other machines", remedy)
 	}
 	return ok("clock", "synchronised")
-}
-
-// count returns a number with its noun.
-func count(n int, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return fmt.Sprintf("%d %s", n, many)
 }
 
 func firstLine(text string) string {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/runc-trace/runc-trace/pkg/bpf"
 	"github.com/runc-trace/runc-trace/pkg/status"
+	"github.com/runc-trace/runc-trace/pkg/terminal"
 	"github.com/runc-trace/runc-trace/pkg/unregistered"
 )
 
@@ -55,7 +56,7 @@ func loaded(f Facts) []Check {
 	case missed >= 0:
 		p := t.Programs[missed]
 		checks = append(checks, warn("programs",
-			fmt.Sprintf("%s was skipped %s because of recursion", p.Name, count(int(p.Missed), "time", "times")),
+			fmt.Sprintf("%s was skipped %s because of recursion", p.Name, terminal.Count(p.Missed, "time")),
 			"see tracectl status; if it keeps growing, look for other tracers (bpftool prog) and report it")...)
 	default:
 		checks = append(checks, ok("programs", fmt.Sprintf("all %d are attached", len(t.Programs)))...)
@@ -154,13 +155,13 @@ func containers(f Facts) []Check {
 	}
 	if unknown > 0 {
 		return warn("containers", fmt.Sprintf("%s not started through runc-trace, for example %s",
-			count(unknown, "running container was", "running containers were"), example),
+			terminal.Count(unknown, "running container"), example),
 			adoption(f.Configuration))
 	}
 	if looked == 0 {
 		return ok("containers", "none is running")
 	}
-	return ok("containers", count(looked, "is running", "are running")+" in the registered cgroups")
+	return ok("containers", terminal.Count(looked, "running container")+" in the registered cgroups")
 }
 
 // adoption says how to trace containers that are already running.
