@@ -268,8 +268,8 @@ func (podman) dependents(h Host, e Engine, shims []string) ([]Container, error) 
 	return found, nil
 }
 
-// conmon is a process that monitors a container of Podman. Its exit program is podman, with the flags of the container's
-// storage.
+// conmon is a process that monitors a container of Podman. Its exit program is podman, with the flags that select the
+// container's storage.
 type conmon struct {
 	enginefiles.Conmon
 	own bool // it belongs to the caller: podman shows the container to the caller, too
