@@ -248,6 +248,14 @@ func TestChecks(t *testing.T) {
 			f.Engines[0].Untraced = []engine.Runtime{{Name: "nvidia", Path: "/usr/bin/nvidia-container-runtime"},
 				{Name: "kata", Type: "io.containerd.kata.v2"}}
 		}, []Check{{"engine containerd (k3s)", OK, "version 2.0, cgroup driver systemd; its default runtime runc is runc-trace; not traced: containers of its runtimes nvidia, kata (io.containerd.kata.v2)", ""}}, nil},
+		{"an engine with a runtime that its next reload loses", func(f *Facts) {
+			f.Engines[0].Kind, f.Engines[0].Variant, f.Engines[0].Unit = engine.Docker, "", ""
+			f.Engines[0].Loses = []engine.Runtime{{Name: "crun", Path: "/usr/bin/crun"}}
+		}, []Check{
+			{"engine docker", OK, "version 2.0, cgroup driver systemd; its default runtime runc is runc-trace", ""},
+			{"engine docker", Warn, "its next reload loses its runtime crun, which only --add-runtime defines",
+				"tracectl install --engine docker --restart"},
+		}, []string{"engine containerd (k3s)"}},
 		{"an engine that has not read its configuration", func(f *Facts) {
 			f.Engines[0].Running = &engine.Use{}
 		}, []Check{{"engine containerd (k3s)", Warn,

@@ -109,6 +109,7 @@ type Engine struct {
 	RunningErr error            // error of asking it
 	Reload     string           // command that makes it load its configuration
 	Untraced   []engine.Runtime // other runtimes that do not go through the shim
+	Loses      []engine.Runtime // runtimes that it forgets when it reloads its configuration
 }
 
 // Unit is systemd's state of runc-trace.service.

@@ -277,7 +277,8 @@ func engineFacts(ctx context.Context, h engine.Host, paths []string, shims []fil
 		elsewhere := strings.HasPrefix(path.Base(e.Runtime.Path), "runc-trace") ||
 			there && slices.ContainsFunc(shims, func(s file) bool { return program.same(h, s) })
 		use.Default = use.Default || elsewhere
-		facts := Engine{Engine: e, Use: use, Missing: e.Runtime.Path != "" && !there, Reload: e.ReloadCommand(h)}
+		facts := Engine{Engine: e, Use: use, Missing: e.Runtime.Path != "" && !there, Reload: e.ReloadCommand(h),
+			Loses: e.ReloadLoses(h)}
 		if _, running := h.Process(e); running {
 			now, asked, askErr := e.RunsShim(ctx, h, append(slices.Clone(paths), shimPath(e, elsewhere)...))
 			if facts.RunningErr = askErr; asked && askErr == nil {

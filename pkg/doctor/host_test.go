@@ -225,6 +225,15 @@ func TestEngineFacts(t *testing.T) {
 			t.Errorf("%s (-want +got):\n%s", test.daemon, diff)
 		}
 	}
+	flagged, err := engineFacts(t.Context(), host(t, shim, "shim", "usr/bin/dockerd", "",
+		"etc/systemd/system/docker.service", "[Service]\nExecStart=/usr/bin/dockerd --add-runtime crun=/usr/bin/crun\n",
+		"etc/docker/daemon.json", docker("runc-trace", shim, "runc-trace")), []string{shim}, nil)
+	if err != nil || len(flagged) != 1 {
+		t.Fatal(flagged, err)
+	}
+	if diff := cmp.Diff([]engine.Runtime{{Name: "crun", Path: "/usr/bin/crun"}}, flagged[0].Loses); diff != "" {
+		t.Errorf("runtimes that a reload loses (-want +got):\n%s", diff)
+	}
 	if _, err := engineFacts(t.Context(), host(t, "usr/bin/dockerd", "", "etc/docker/daemon.json", "{"),
 		nil, nil); err == nil {
 		t.Error("a broken configuration is accepted")

@@ -99,6 +99,11 @@ func engines(f Facts) []Check {
 	}
 	for _, e := range f.Engines {
 		checks = append(checks, engineCheck(e)...)
+		if len(e.Loses) > 0 && (e.Use.Default || len(e.Use.Runtimes) > 0) {
+			checks = append(checks, warn("engine "+e.String(),
+				fmt.Sprintf("its next reload loses its %s, which only --add-runtime defines", engine.Names(e.Loses)),
+				fmt.Sprintf("tracectl install --engine %s --restart", e.Kind))...)
+		}
 		if f.KubeletDriver != "" && e.CgroupDriver != "" && f.KubeletDriver != e.CgroupDriver && e.Daemon() {
 			checks = append(checks, warn("kubelet",
 				fmt.Sprintf("its cgroup driver is %s, but %s uses %s", f.KubeletDriver, e, e.CgroupDriver),

@@ -53,6 +53,26 @@ func (config daemonJSON) keepFlagged(o *object) error {
 	return nil
 }
 
+// ReloadLoses returns the runtimes that a running Docker forgets when it reloads its configuration: see keepFlagged.
+// Installing again keeps them. ReloadLoses returns none for other engines.
+func (e Engine) ReloadLoses(h Host) []Runtime {
+	if !e.KeepsDefault() {
+		return nil
+	}
+	o, config, err := e.daemonJSON(h)
+	if err != nil {
+		return nil
+	}
+	if values, err := o.values(); err != nil || values["runtimes"] == nil {
+		return nil
+	}
+	var lost []Runtime
+	for _, name := range config.flagged {
+		lost = append(lost, Runtime{Name: name, Path: config.Runtimes[name].program()})
+	}
+	return lost
+}
+
 // route adds our runtime, or corrects its path: it copies the default runtime and calls the shim. Docker reserves the
 // name of its own runtime, so the shim always has a separate name.
 func (config daemonJSON) route(o *object, r Request) error {

@@ -34,6 +34,36 @@ func TestForget(t *testing.T) {
 	}
 }
 
+// TestReloadLoses finds the runtimes that were added to flags after an installation.
+func TestReloadLoses(t *testing.T) {
+	const file = `{"runtimes": {"runc-trace": {"path": "/s"}, "crun": {"path": "/usr/bin/crun"}}}`
+	kata := []Runtime{{Name: "kata", Path: "/kata"}}
+	for _, test := range []struct {
+		kind        Kind
+		flags, file string
+		want        []Runtime
+	}{
+		{Docker, "--add-runtime kata=/kata", file, kata},
+		{Docker, "--add-runtime=crun=/crun --add-runtime=Kata=/kata", file, kata},
+		{Docker, "--add-runtime=crun=/crun", file, nil},
+		{Docker, "", file, nil},
+		{Docker, "--add-runtime kata=/kata", `{"runtimes": {}}`, kata},
+		{Docker, "--add-runtime kata=/kata", "{}", nil},
+		{Docker, "--add-runtime kata=/kata", "", nil},
+		{Docker, "--add-runtime kata=/kata", "{", nil},
+		{Containerd, "--add-runtime kata=/kata", file, nil},
+	} {
+		files := "-- /etc/systemd/system/docker.service --\n[Service]\nExecStart=/usr/bin/dockerd " + test.flags + "\n"
+		if test.file != "" {
+			files += "-- /etc/docker/daemon.json --\n" + test.file + "\n"
+		}
+		e := Engine{Kind: test.kind, Config: "/etc/docker/daemon.json", Unit: "docker.service"}
+		if diff := cmp.Diff(test.want, e.ReloadLoses(tree(t, files))); diff != "" {
+			t.Errorf("%+v (-want +got):\n%s", test, diff)
+		}
+	}
+}
+
 // dataRoot answers `docker info`.
 type dataRoot string
 
