@@ -10,8 +10,8 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/terminal"
 )
 
-// warnOfChoice lists the containers that may or may not match the filter.
-func warnOfChoice(stderr io.Writer, c *labels.Choice) {
+// warnOfChoice lists the containers that may or may not match the filter. noun is what the list has of each container.
+func warnOfChoice(stderr io.Writer, c *labels.Choice, noun string) {
 	named := map[string]bool{}
 	for _, container := range c.Truncated {
 		if name := container.ShownName(); !named[name] {
@@ -22,6 +22,15 @@ func warnOfChoice(stderr io.Writer, c *labels.Choice) {
 	if c.Unknown > 0 {
 		fmt.Fprintf(stderr, "tracectl: left out %s without known %s (%s)\n", terminal.Count(c.Unknown, "container"),
 			c.Filter.Sought(), labelRemedy(c.Engine))
+	}
+	warnOfGone(stderr, c.Gone, noun)
+}
+
+// warnOfGone says how many execs or recordings a filter left out, because their containers are no longer known.
+func warnOfGone(stderr io.Writer, n int, noun string) {
+	if n > 0 {
+		fmt.Fprintf(stderr, "tracectl: left out %s of containers that are no longer known and cannot be selected\n",
+			terminal.Count(n, noun))
 	}
 }
 

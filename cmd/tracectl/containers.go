@@ -80,7 +80,7 @@ func listContainers(stdout, stderr io.Writer, s *settings, names []string, filte
 			list = append(list, c)
 		}
 	}
-	warnOfChoice(stderr, &choice)
+	warnOfChoice(stderr, &choice, "container")
 	switch {
 	case len(list) > 0:
 	case ended > 0:

@@ -156,10 +156,7 @@ func printExecs(ctx context.Context, s *settings, names []string, request *execR
 	if err != nil {
 		return fmt.Errorf("reading the log of execs: %w", err)
 	}
-	if n := p.selection.Unknown; n > 0 {
-		fmt.Fprintf(stderr, "tracectl: left out %s of containers that are no longer known and cannot be selected\n",
-			terminal.Count(n, "exec"))
-	}
+	warnOfGone(stderr, p.selection.Unknown, "exec")
 	if n := p.selection.LeftOut; n > 0 {
 		fmt.Fprintf(stderr, "tracectl: left out %s of containers without known %s (%s)\n", terminal.Count(n, "exec"),
 			request.filter.Sought(), p.remedy)

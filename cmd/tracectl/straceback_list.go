@@ -28,7 +28,8 @@ first. "!" marks a crash: an exit code other than 0, or a signal other than thos
 ask a program to end. SPAN is the time between the first and the last call that is kept;
 SYSCALLS is the number of calls kept, and OVERWRITTEN the number of earlier calls that
 are gone. <evicted> marks a recording whose container is no longer known: "show" cannot
-find it, because its name is gone.
+find it, because its name is gone. If a name or a filter is given, such recordings are left
+out, and stderr says how many.
 
 Columns that are empty in all rows are left out. If lines would be longer than 100
 characters or the terminal's width, long names are cut ("…"), and some columns are left
@@ -93,7 +94,7 @@ func chooseRecordings(stderr io.Writer, list []*straceback.Recording, directory 
 	}
 	choice := labels.Choice{Filter: filter}
 	list = slices.DeleteFunc(list, func(r *straceback.Recording) bool { return !choice.Wants(r.Container) })
-	warnOfChoice(stderr, &choice)
+	warnOfChoice(stderr, &choice, "recording")
 	if len(list) == 0 {
 		return nil, nothing(stderr, filter, directory.All(), output)
 	}

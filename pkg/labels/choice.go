@@ -9,6 +9,7 @@ type Choice struct {
 	Truncated []*Container // selected, but not all their labels are known and a missing one could decide otherwise
 	Unknown   int          // number left out because their labels, or Docker's names, are not known
 	Engine    string       // of one of the Unknown ones, if possible not Podman
+	Gone      int          // number left out because the container is no longer known
 }
 
 // Wants reports whether a container belongs in the list. Nil stands for a container that is no longer known.
@@ -25,6 +26,10 @@ func (c *Choice) Wants(container *Container) bool {
 		}
 		if c.Unknown++; c.Engine == "" || c.Engine == "podman" {
 			c.Engine = container.Engine
+		}
+	case No:
+		if container == nil {
+			c.Gone++
 		}
 	}
 	return false
