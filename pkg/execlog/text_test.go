@@ -31,6 +31,8 @@ func TestCommands(t *testing.T) {
 		{"its path", "/bin/true", []string{"/bin/true"}, 0, 0, `/bin/true`},
 		{"its name", "/usr/bin/sh", []string{"sh", "-c", "x=1; echo $x"}, 0, 0, `/usr/bin/sh -c "x=1; echo $x"`},
 		{"a relative path", "./run", []string{"./run", "", "a b", `"`}, 0, 0, `./run "" "a b" "\""`},
+		{"a shell's syntax", "/bin/sh", []string{"sh", "a;b", "$(c)", "`d`", "e|f", "*?[~#!", "$g h"}, 0, 0,
+			"/bin/sh a;b $(c) `d` e|f *?[~#! \"$g h\""},
 		{"words that are marks", "/bin/echo", []string{"echo", "...", "<unreadable>", "a..."}, 0, 0,
 			`/bin/echo "..." "<unreadable>" "a..."`},
 		{"a path of two words", "/my program", []string{"my program"}, 0, 0, `"/my program"`},
@@ -146,6 +148,7 @@ func FuzzCommand(f *testing.F) {
 	f.Add("/bin/sh", "sh\x00-c\x00a b\x00", uint16(0), int32(0))
 	f.Add("/entrypoint.sh", "/bin/sh\x00/entrypoint.sh\x00", uint16(0), int32(0))
 	f.Add("/entrypoint.sh", "/bin/sh\x00/entrypoint.sh\x00", uint16(abi.ExecInterpreted), int32(0))
+	f.Add("/bin/sh", "sh\x00-c\x00a;b|c\x00$(d)\x00`e`\x00", uint16(0), int32(0))
 	f.Add("/x", "x\x00<path /y>\x00...\x00", uint16(1), int32(-2))
 	f.Fuzz(func(t *testing.T, path, arguments string, flags uint16, result int32) {
 		r, err := Decode(execRecord(abi.Exec{Result: result, Entry: abi.Entry{Flags: flags}},
