@@ -7,6 +7,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -126,17 +127,16 @@ func (s *settings) install(ctx context.Context, stdout, stderr io.Writer, r inst
 		return "", err
 	}
 	// If all containers are to be traced, also trace those that are running already.
+	var problem error
 	if r.Default && report.Loaded != nil {
-		if report.Adopted, err = s.adoptInstalled(ctx, stderr, r.DryRun); err != nil {
-			return "", err
-		}
+		report.Adopted, problem = s.adoptInstalled(ctx, stderr, r.DryRun)
 	}
 	if output == "json" {
 		err = printJSON(stdout, newReport(report, runtimeClass(report, r.Default)))
 	} else {
 		_, err = io.WriteString(stdout, installedText(report, r.Default))
 	}
-	return installedLine(report, r.Default), err
+	return installedLine(report, r.Default), errors.Join(problem, err)
 }
 
 // completion returns the script with which a shell completes the arguments of tracectl.

@@ -171,6 +171,19 @@ the loaded programs, all recordings and these files are kept:
 		t.Errorf("uninstalled (-before +after):\n%s", diff)
 	}
 	step(result{0, "nothing to change\n", ""}, "uninstall")
+
+	// One file cannot be restored: the changes of the others are printed, too.
+	if got := shell(t, tracectl, "install", "--root", root); got.Code != 0 {
+		t.Fatalf("%+v", got)
+	}
+	if err := os.RemoveAll(filepath.Join(root, "var/lib/runc-trace/files")); err != nil {
+		t.Fatal(err)
+	}
+	got = shell(t, tracectl, "uninstall", "--force", "--root", root)
+	if got.Code != exitFailure || !strings.HasPrefix(got.Stdout, "removed "+podman+"\nremoved /") ||
+		!strings.Contains(got.Stderr, "/etc/containerd/config.toml: its original was lost: ") {
+		t.Errorf("uninstalling without a file's original: %+v", got)
+	}
 }
 
 // TestInstallKilled kills install, and then uninstall, with signal 9 at system calls that change files. A second

@@ -151,6 +151,9 @@ func (s *settings) uninstall(ctx context.Context, c *cobra.Command, r removal, w
 	} else if report, problem = h.Uninstall(context.WithoutCancel(ctx), r.Removal); problem == nil {
 		show(report, nil)
 	}
+	if problem != nil && len(report.Changes) > 0 { // the parts that worked
+		show(report, nil)
+	}
 	var edited *hostfile.EditedError
 	if errors.As(problem, &edited) {
 		for _, f := range edited.Files {

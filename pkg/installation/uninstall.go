@@ -102,7 +102,11 @@ type uninstallation struct {
 }
 
 func (u *uninstallation) unfinished() error {
-	return fmt.Errorf("%w; the files that they need are kept: correct that, and run tracectl uninstall again", &u.left)
+	others := "the files that they need are kept"
+	if u.Force {
+		others = "the others were removed"
+	}
+	return fmt.Errorf("%w; %s: correct that, and run tracectl uninstall again", &u.left, others)
 }
 
 func everything(hostfile.Recorded) bool { return true }
