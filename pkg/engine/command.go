@@ -86,15 +86,16 @@ func (e Engine) commands(h Host) ([]command, error) {
 
 // Process returns the PID of the running engine, and whether it is running.
 func (h Host) Process(e Engine) (pid int, running bool) {
-	pids := h.pids(e)
+	pids := h.Processes(e)
 	if len(pids) == 0 {
 		return 0, false
 	}
 	return pids[0], true
 }
 
-// pids returns the processes of the engine: first that of its unit, then the others by number.
-func (h Host) pids(e Engine) []int {
+// Processes returns the PIDs of the running engine, sorted: those in its unit or, if there are none, all that run its
+// program. Its program may run in containers, for users and below dockerd, too: these are other engines.
+func (h Host) Processes(e Engine) []int {
 	if e.Binary == "" {
 		return nil
 	}
@@ -107,9 +108,9 @@ func (h Host) pids(e Engine) []int {
 	}
 	slices.Sort(found)
 	if e.Unit != "" {
-		if i := slices.IndexFunc(found,
-			func(pid int) bool { return strings.Contains(h.procfs(pid, "cgroup"), "/"+e.Unit) }); i > 0 {
-			found[0], found[i] = found[i], found[0]
+		outside := func(pid int) bool { return !strings.Contains(h.procfs(pid, "cgroup"), "/"+e.Unit) }
+		if within := slices.DeleteFunc(slices.Clone(found), outside); len(within) > 0 {
+			return within
 		}
 	}
 	return found

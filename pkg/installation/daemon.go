@@ -5,7 +5,6 @@ package installation
 import (
 	"bytes"
 	"context"
-	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -23,7 +22,7 @@ func (h Host) stale(ctx context.Context, e engine.Engine, since time.Time, shims
 	if !e.Daemon() || e.Binary == "" || !h.live() {
 		return false
 	}
-	started, running := h.Started(e.Binary)
+	started, running := h.Started(e)
 	if !running || started.After(since) {
 		return false
 	}
@@ -34,21 +33,11 @@ func (h Host) stale(ctx context.Context, e engine.Engine, since time.Time, shims
 	return err != nil || !asked || !knows(use)
 }
 
-// Started returns the start time of the oldest process of a program, and whether there is one. It implements
+// Started returns the start time of the oldest process of an engine, and whether there is one. It implements
 // Host.Started for this machine.
-func Started(program string) (oldest time.Time, running bool) {
-	program, err := filepath.EvalSymlinks(program)
-	if err != nil {
-		return oldest, false
-	}
-	links, _ := filepath.Glob("/proc/[0-9]*/exe")
-	for _, link := range links {
-		// If the program was replaced while the process runs, the process is still found by the old name.
-		target, err := os.Readlink(link)
-		if err != nil || strings.TrimSuffix(target, " (deleted)") != program {
-			continue
-		}
-		started, err := startTime(filepath.Dir(link))
+func Started(e engine.Engine) (oldest time.Time, running bool) {
+	for _, pid := range (engine.Host{Root: "/"}).Processes(e) {
+		started, err := startTime(filepath.Join("/proc", strconv.Itoa(pid)))
 		if err == nil && (!running || started.Before(oldest)) {
 			oldest, running = started, true
 		}

@@ -230,8 +230,8 @@ func (m *machine) host() Host {
 			}
 			return true, 45, nil
 		},
-		Started: func(program string) (time.Time, bool) {
-			t, ok := m.started[program]
+		Started: func(e engine.Engine) (time.Time, bool) {
+			t, ok := m.started[e.Binary]
 			return t, ok
 		},
 	}

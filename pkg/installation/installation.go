@@ -60,8 +60,8 @@ type Host struct {
 	Unload func() (bool, error)
 	// Recordings reports whether the programs are loaded, and how many recordings unloading them would delete.
 	Recordings func() (loaded bool, recordings int, err error)
-	// Started returns the start time of the oldest process of a program, and whether there is one.
-	Started func(program string) (time.Time, bool)
+	// Started returns the start time of the oldest process of an engine, and whether there is one.
+	Started func(engine.Engine) (time.Time, bool)
 	// Answers checks that a running engine responds.
 	Answers func(ctx context.Context, e engine.Engine) error
 	// Patience limits how long an engine may take until it works again.

@@ -73,7 +73,7 @@ func (u *uninstallation) stale(ctx context.Context, e engine.Engine) bool {
 	if !marked {
 		return u.runsShim(ctx, e)
 	}
-	if started, running := u.Started(e.Binary); running && started.Before(applied) && !e.Rereads() {
+	if started, running := u.Started(e); running && started.Before(applied) && !e.Rereads() {
 		return u.runsShim(ctx, e) // it has never read the changed one, but may have had another
 	}
 	restored, marked := u.store.Marked(restoredMark + e.String())
@@ -86,7 +86,7 @@ func (u *uninstallation) stale(ctx context.Context, e engine.Engine) bool {
 // runsShim reports whether a running engine says that it calls the shim. Docker also lists runtimes that it no longer
 // has in its files, so only its default counts.
 func (u *uninstallation) runsShim(ctx context.Context, e engine.Engine) bool {
-	if _, running := u.Started(e.Binary); !running {
+	if _, running := u.Started(e); !running {
 		return false
 	}
 	use, asked, err := e.RunsShim(ctx, u.Host.engine(), u.shims)

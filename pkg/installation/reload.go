@@ -154,7 +154,7 @@ func (h Host) works(ctx context.Context, e engine.Engine, stale func() bool) err
 	}
 	var problem error
 	for {
-		since, _ := h.Started(e.Binary)
+		since, _ := h.Started(e)
 		err := try()
 		pause := steady / 4
 		if err == nil {
@@ -172,7 +172,7 @@ func (h Host) works(ctx context.Context, e engine.Engine, stale func() bool) err
 		}
 		if err == nil {
 			if err = try(); err == nil {
-				if now, _ := h.Started(e.Binary); now.Sub(since).Abs() < jitter {
+				if now, _ := h.Started(e); now.Sub(since).Abs() < jitter {
 					return nil
 				}
 				err = errors.New("it stops again")
@@ -277,7 +277,7 @@ func (h Host) offers(ctx context.Context, e engine.Engine, shims []string) bool 
 	if !h.live() || !e.KeepsDefault() {
 		return false
 	}
-	if _, running := h.Started(e.Binary); !running {
+	if _, running := h.Started(e); !running {
 		return false
 	}
 	use, asked, err := e.RunsShim(ctx, h.engine(), shims)
@@ -292,7 +292,7 @@ func (h Host) differs(ctx context.Context, e engine.Engine, shims []string) bool
 	if !h.live() || !e.KeepsDefault() {
 		return false
 	}
-	_, running := h.Started(e.Binary)
+	_, running := h.Started(e)
 	return running && e.Lacks(ctx, h.engine())
 }
 

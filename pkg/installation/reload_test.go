@@ -293,11 +293,11 @@ func testUnsteady(t *testing.T) {
 	h := newMachine(t, engine.Containerd).host()
 	e := engine.Engine{Kind: engine.Containerd, Binary: "/usr/bin/containerd"}
 	began := time.Now()
-	h.Started = func(string) (time.Time, bool) { return began, true }
+	h.Started = func(engine.Engine) (time.Time, bool) { return began, true }
 	if err := h.works(t.Context(), e, func() bool { return false }); err != nil {
 		t.Error(err)
 	}
-	h.Started = func(string) (time.Time, bool) { return time.Now(), true }
+	h.Started = func(engine.Engine) (time.Time, bool) { return time.Now(), true }
 	says(t, h.works(t.Context(), e, func() bool { return false }), "it stops again")
 }
 
