@@ -78,6 +78,9 @@ func open(dir string) (*loaded, error) {
 			return true, nil
 		},
 		stale: pins.Changed,
-		close: func() error { return errors.Join(file.Close(), store.Close(), census.Close()) },
+		close: func() error {
+			// A process that was just forked may still have the descriptor open.
+			return errors.Join(unix.Flock(int(file.Fd()), unix.LOCK_UN), file.Close(), store.Close(), census.Close())
+		},
 	}, nil
 }

@@ -84,7 +84,11 @@ func lockDir(dir string) (unlock func(), err error) {
 		d.Close()
 		return nil, fmt.Errorf("locking directory %s: %w", dir, err)
 	}
-	return func() { d.Close() }, nil
+	return func() {
+		// A process that another goroutine has just forked may still have the descriptor open.
+		unix.Flock(int(d.Fd()), unix.LOCK_UN)
+		d.Close()
+	}, nil
 }
 
 // maps lists the names of all pinned maps.

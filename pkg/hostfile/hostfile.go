@@ -78,7 +78,7 @@ func open(root string, inverse Inverse, d disk) (*Store, error) {
 		return nil, err
 	}
 	if s.journal, err = s.readJournal(); err != nil {
-		s.dir.Close()
+		unlock(s.dir)
 		return nil, err
 	}
 	s.journal.add(s.hostPaths(made[:max(0, len(made)-1)]))
@@ -101,10 +101,16 @@ func (s *Store) Close() error {
 		return nil
 	}
 	err := s.tidy()
-	return errors.Join(err, s.dir.Close())
+	return errors.Join(err, unlock(s.dir))
 }
 
-// lock locks a directory until it is closed.
+// unlock unlocks a directory and closes it. Closing alone is not enough: a process that another goroutine has just
+// forked may still have the descriptor open.
+func unlock(dir *os.File) error {
+	return errors.Join(unix.Flock(int(dir.Fd()), unix.LOCK_UN), dir.Close())
+}
+
+// lock locks a directory.
 func lock(path string) (*os.File, error) {
 	dir, err := os.Open(path)
 	if err != nil {
@@ -124,7 +130,7 @@ func lock(path string) (*os.File, error) {
 		}
 	}
 	if err != nil {
-		dir.Close()
+		unlock(dir)
 		return nil, fmt.Errorf("locking %s: %w", path, err)
 	}
 	return dir, nil

@@ -270,6 +270,23 @@ func TestRefuses(t *testing.T) {
 	}
 }
 
+// TestCloseUnlocks closes a store while a child still has the lock's descriptor, as between fork and exec.
+func TestCloseUnlocks(t *testing.T) {
+	root := host(t)
+	apply(t, root, "one")
+	for range 2 {
+		s := mustOpen(t, root)
+		inherited, err := unix.Dup(int(s.dir.Fd()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer unix.Close(inherited)
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // TestEdited checks that edits are not lost.
 func TestEdited(t *testing.T) {
 	root := host(t)
