@@ -7,14 +7,14 @@ set -eu
 dir=$(mktemp -d /tmp/unprivileged.XXXXXX)
 trap 'rm -rf --one-file-system "$dir"' EXIT
 chmod 755 "$dir"
-cp "$1" "$dir/test" # what go test has built lies where only root may look
+touch "$dir/test"
 mkdir -m 777 "$dir/tmp" "$dir/mod"
-shift
 # shellcheck disable=SC2016
 unshare --mount sh -c '
-	modules=$1 dir=$2
-	shift 2
+	modules=$1 dir=$2 test=$3
+	shift 3
 	mount --bind "$modules" "$dir/mod"
+	mount --bind "$test" "$dir/test" # only root may look into the directory in which go test builds
 	HOME=$dir/tmp TMPDIR=$dir/tmp GOCACHE=$dir/tmp/cache GOMODCACHE=$dir/mod GOFLAGS=-buildvcs=false GOPROXY=off \
 		exec setpriv --reuid 65534 --regid 65534 --clear-groups --inh-caps=-all --bounding-set=-all "$dir/test" "$@"
 ' sh "$(go env GOMODCACHE)" "$dir" "$@"

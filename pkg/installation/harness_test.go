@@ -210,7 +210,7 @@ func (m *machine) Status(context.Context, string) (map[string]string, error) {
 
 func (m *machine) host() Host {
 	return Host{
-		Root: m.root, Run: m.run, API: m, Answers: m.answers, Patience: time.Minute, Self: m.self,
+		Root: m.root, Run: m.run, API: m, Answers: m.answers, Patience: 10 * time.Second, Self: m.self,
 		Load: func() (Loaded, error) {
 			m.commands = append(m.commands, "load")
 			loaded := Loaded{New: !m.loaded}

@@ -72,7 +72,7 @@ func testRejected(t *testing.T) {
 	r := request(t, "one", Request{Default: true, Restart: true})
 	said := attempt(r, whole)
 	for _, words := range []string{
-		"containerd does not work with its new configuration: timed out after 1m0s: asking containerd: connection refused",
+		"containerd does not work with its new configuration: timed out after 10s: asking containerd: connection refused",
 		`it printed: level=fatal msg="unknown \x1b[2J field"`,
 		"everything was put back, and containerd works again, with plain runc, without runc-trace",
 		"--retry",
