@@ -9,6 +9,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/runc-trace/runc-trace/pkg/engine"
 	"github.com/runc-trace/runc-trace/pkg/hostfile/treetest"
 )
@@ -147,4 +149,45 @@ func TestDockerShimDefault(t *testing.T) {
 	}
 	_, err := machine().host().Install(t.Context(), request(t, "one", Request{Kind: engine.Docker, Default: true}))
 	says(t, err, why, "install without --set-default")
+}
+
+// TestOtherRuntimes makes the running Docker read a configuration if only runtimes beside the default one differ: they
+// go through the shim now, or a reload has lost one that was added to the flags after an installation.
+func TestOtherRuntimes(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, testOtherRuntimes)
+}
+
+func testOtherRuntimes(t *testing.T) {
+	const traced, late = "/opt/runc-trace/bin/runc-trace", `"late":{"path":"/usr/bin/crun"},`
+	const unit = "usr/lib/systemd/system/docker.service"
+	m := newMachine(t, engine.Docker)
+	treetest.Write(t, m.root, map[string]string{"usr/bin/crun": program,
+		daemonJSON: `{"runtimes": {"mine": {"path": "/usr/bin/crun"}}}`})
+	m.started["/usr/bin/dockerd"] = time.Now().Add(-time.Hour)
+	m.says["docker info"] = `runc {"mine":{"path":"/usr/bin/crun"},"runc":{"path":"runc"}}`
+	installs := func(r Request, told bool, late, mine string) {
+		t.Helper()
+		time.Sleep(time.Hour)
+		r.Restart, r.Default = true, true
+		m.ran()
+		m.install(request(t, "one", r))
+		if got := strings.Contains(strings.Join(m.ran(), "\n"), "reload docker.service"); got != told {
+			t.Errorf("%+v: Docker was told %v, want %v", r, got, told)
+		}
+		want := "runc-trace {" + late + `"mine":{"path":"` + mine + `"},"runc":{"path":"runc"},"runc-trace":{"path":"` +
+			traced + `"}}`
+		if diff := cmp.Diff(want, m.says["docker info"]); diff != "" {
+			t.Errorf("%+v: Docker has (-want +got):\n%s", r, diff)
+		}
+	}
+	installs(Request{}, true, "", "/usr/bin/crun")
+	installs(Request{}, false, "", "/usr/bin/crun")
+	treetest.Write(t, m.root, map[string]string{
+		unit: "[Service]\nExecStart=/usr/bin/dockerd --add-runtime late=/usr/bin/crun\n"})
+	installs(Request{}, true, late, "/usr/bin/crun")
+	installs(Request{}, false, late, "/usr/bin/crun")
+	late2 := strings.Replace(late, "/usr/bin/crun", traced+"-crun", 1)
+	installs(Request{All: true}, true, late2, traced+"-crun")
+	installs(Request{All: true}, false, late2, traced+"-crun")
 }

@@ -106,7 +106,7 @@ func (h Host) foresee(ctx context.Context, r Request, store *hostfile.Store, rep
 	}
 	for _, e := range inOrder(report.Engines) {
 		changed := slices.ContainsFunc(report.Changes, func(c hostfile.Change) bool { return c.For == e.String() })
-		if _, running := h.Started(e.Engine); !running || !e.Daemon() || !changed && !h.waits(ctx, r, e, store) {
+		if _, running := h.Started(e.Engine); !running || !e.Daemon() || !changed && !h.behind(ctx, r, e, store) {
 			continue
 		}
 		switch {

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -54,8 +55,7 @@ func (h Host) reload(ctx context.Context, r Request, e *Engine, store *hostfile.
 		report.Commands = append(report.Commands, h.reloadCommand(e.Engine))
 		return false, nil
 	}
-	stale := func() bool { return h.waits(ctx, r, e, store) }
-	if !stale() {
+	if !h.behind(ctx, r, e, store) {
 		return false, nil
 	}
 	if !r.Restart {
@@ -71,6 +71,7 @@ func (h Host) reload(ctx context.Context, r Request, e *Engine, store *hostfile.
 		return false, nil
 	}
 	e.Taken = what
+	stale := func() bool { return h.waits(ctx, r, e, store) }
 	obeying := h
 	obeying.Answers = func(ctx context.Context, _ engine.Engine) error {
 		if err := h.Answers(ctx, e.Engine); err != nil {
@@ -96,6 +97,11 @@ func (h Host) waits(ctx context.Context, r Request, e *Engine, store *hostfile.S
 		changed, _ = store.Marked(appliedMark + e.String())
 	}
 	return h.stale(ctx, e.Engine, changed, []string{e.Shim}, r.met)
+}
+
+// behind is like waits. It also reports true if only runtimes beside the default one differ.
+func (h Host) behind(ctx context.Context, r Request, e *Engine, store *hostfile.Store) bool {
+	return h.waits(ctx, r, e, store) || h.lacks(ctx, e.Engine) || h.bypasses(ctx, e)
 }
 
 // obeys asks the running engine whether it does what was requested.
@@ -271,29 +277,43 @@ func (h Host) recover(ctx context.Context, e *Engine, command string, since time
 	return errors.Join(problem, err)
 }
 
-// offers reports whether a running engine, of a kind that keeps runtimes which its configuration no longer names, has
-// a runtime that calls a shim.
-func (h Host) offers(ctx context.Context, e engine.Engine, shims []string) bool {
+// keeps reports whether an engine runs, and is of a kind that keeps runtimes which its configuration no longer names.
+func (h Host) keeps(e engine.Engine) bool {
 	if !h.live() || !e.KeepsDefault() {
 		return false
 	}
-	if _, running := h.Started(e); !running {
+	_, running := h.Started(e)
+	return running
+}
+
+// offers reports whether such an engine has a runtime that calls a shim.
+func (h Host) offers(ctx context.Context, e engine.Engine, shims []string) bool {
+	if !h.keeps(e) {
 		return false
 	}
 	use, asked, err := e.RunsShim(ctx, h.engine(), shims)
 	return err == nil && asked && len(use.Runtimes) > 0
 }
 
-// differs reports whether such an engine offers our runtime, or has lost one of its flags by a reload.
-func (h Host) differs(ctx context.Context, e engine.Engine, shims []string) bool {
-	if h.offers(ctx, e, shims) {
-		return true
-	}
-	if !h.live() || !e.KeepsDefault() {
+// lacks reports whether such an engine does not offer a runtime of its configuration or flags.
+func (h Host) lacks(ctx context.Context, e engine.Engine) bool {
+	return h.keeps(e) && e.Lacks(ctx, h.engine())
+}
+
+// bypasses reports whether such an engine does not call the shim for another runtime that goes through it.
+func (h Host) bypasses(ctx context.Context, e *Engine) bool {
+	if len(e.Others) == 0 || !h.keeps(e.Engine) {
 		return false
 	}
-	_, running := h.Started(e)
-	return running && e.Lacks(ctx, h.engine())
+	use, asked, err := e.RunsShim(ctx, h.engine(), []string{e.Shim})
+	return err == nil && asked && slices.ContainsFunc(slices.Collect(maps.Keys(e.Others)), func(name string) bool {
+		return !slices.Contains(use.Runtimes, name)
+	})
+}
+
+// differs reports whether such an engine offers our runtime, or has lost one of its flags by a reload.
+func (h Host) differs(ctx context.Context, e engine.Engine, shims []string) bool {
+	return h.offers(ctx, e, shims) || h.lacks(ctx, e)
 }
 
 // forgetRuntime makes such an engine forget our runtime, and know those of its flags, with a temporary configuration.

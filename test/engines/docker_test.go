@@ -200,6 +200,31 @@ func TestDockerReload(t *testing.T) {
 	}
 }
 
+// TestDockerLateFlag adds a runtime to dockerd's flags after install: doctor warns of its loss, and install prevents it.
+func TestDockerLateFlag(t *testing.T) {
+	m := newMachine(t, layout{})
+	e := engine{daemon: []string{"dockerd", "--add-runtime=late=/usr/sbin/runc"}, ready: []string{"docker", "version"}}
+	m.install("--engine=docker", "--set-default")
+	m.write("/etc/systemd/system/docker.service", "[Service]\nExecStart=/usr/sbin/"+strings.Join(e.daemon, " ")+"\n")
+	warned := func() bool {
+		return strings.Contains(m.run(installed+"/tracectl", "doctor").Stdout, "its next reload loses its runtime late,")
+	}
+	offered := func() bool { return slices.Contains(m.dockerRuntimes(), "late /usr/sbin/runc") }
+	dockerd := e.start(m)
+	if !offered() || !warned() {
+		t.Errorf("after the start: dockerd has the runtime: %v, doctor warns: %v", offered(), warned())
+	}
+	const reload = "kill -HUP $(pidof dockerd)"
+	m.must("sh", "-c", reload)
+	eventually(t, "a reload loses the runtime", func() bool { return !offered() })
+	m.install("--engine=docker", "--restart", "--restart-command", reload)
+	eventually(t, "install brings the runtime back", offered)
+	if warned() {
+		t.Error("doctor still warns after install")
+	}
+	e.stop(dockerd)
+}
+
 // TestDockerRemapped keeps the shim for a container that is below the data directory of another user namespace.
 func TestDockerRemapped(t *testing.T) {
 	m := newMachine(t, layout{})
