@@ -200,7 +200,8 @@ func TestDockerReload(t *testing.T) {
 	}
 }
 
-// TestDockerLateFlag adds a runtime to dockerd's flags after install: doctor warns of its loss, and install prevents it.
+// TestDockerLateFlag adds a runtime to the flags of dockerd after install: doctor warns of its loss, and install
+// prevents it.
 func TestDockerLateFlag(t *testing.T) {
 	m := newMachine(t, layout{})
 	e := engine{daemon: []string{"dockerd", "--add-runtime=late=/usr/sbin/runc"}, ready: []string{"docker", "version"}}
