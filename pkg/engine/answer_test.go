@@ -113,10 +113,10 @@ func TestAnswers(t *testing.T) {
 		{Containerd, "absent", "no such file or directory"},
 		{CRIO, "whole", ""},
 		{CRIO, "absent", "asking crio at " + dir + "/absent: "},
-		{CRIO, "mute", "deadline"},
+		{CRIO, "mute", "it did not answer in time"},
 		{Docker, "docker", ""},
 		{Docker, "broken", "it answered 500 Internal Server Error"},
-		{Docker, "mute", "deadline"},
+		{Docker, "mute", "it did not answer in time"},
 		{Docker, "absent", "no such file or directory"},
 		{Podman, "absent", ""},
 	} {

@@ -9,8 +9,10 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
 	runtime "k8s.io/cri-api/pkg/apis/runtime/v1"
@@ -30,6 +32,8 @@ type Sockets struct{}
 // answerLimit is the maximum size of a response in bytes, far above that of any engine.
 const answerLimit = 16 << 20
 
+var errLate = errors.New("it did not answer in time")
+
 // Get implements API.
 func (Sockets) Get(ctx context.Context, socket, path string) ([]byte, error) {
 	client := http.Client{Transport: &http.Transport{
@@ -44,6 +48,13 @@ func (Sockets) Get(ctx context.Context, socket, path string) ([]byte, error) {
 	}
 	answer, err := client.Do(request)
 	if err != nil {
+		var at *url.Error
+		if errors.As(err, &at) {
+			err = at.Err // the made-up address says nothing
+		}
+		if ctx.Err() != nil {
+			err = errLate
+		}
 		return nil, err
 	}
 	defer answer.Body.Close()
@@ -79,6 +90,9 @@ func callCRI(socket string, call func(runtime.RuntimeServiceClient) error) error
 	}
 	defer connection.Close()
 	if err := call(runtime.NewRuntimeServiceClient(connection)); err != nil {
+		if status.Code(err) == codes.DeadlineExceeded {
+			return errLate
+		}
 		return errors.New(status.Convert(err).Message())
 	}
 	return nil
