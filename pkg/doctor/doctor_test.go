@@ -238,6 +238,12 @@ func TestChecks(t *testing.T) {
 		}, []Check{{"engine containerd (k3s)", Warn,
 			"version 2.0, cgroup driver systemd; none of its runtimes is runc-trace",
 			"tracectl install --engine containerd --set-default --restart"}}, nil},
+		{"an engine whose default runtime is not like runc", func(f *Facts) {
+			f.Engines[0].Use, f.Engines[0].Runtime.Type = engine.Use{}, "io.containerd.kata.v2"
+		}, []Check{{"engine containerd (k3s)", Warn,
+			"version 2.0, cgroup driver systemd; none of its runtimes is runc-trace",
+			"make a runtime that calls runc its default one, then run " +
+				"tracectl install --engine containerd --set-default --restart"}}, nil},
 		{"an engine with the shim beside its default runtime", func(f *Facts) {
 			f.Engines[0].Use = engine.Use{Runtimes: []string{"runc-trace"}}
 		}, []Check{{"engine containerd (k3s)", Warn,

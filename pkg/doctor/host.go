@@ -5,6 +5,7 @@ package doctor
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -267,10 +268,15 @@ func runtimeFacts(ctx context.Context, h engine.Host, c config.Config, shims []f
 }
 
 // engineFacts finds the engines, and which of their runtimes go through one of the shims, which are expected at paths.
+// It leaves out those whose configuration cannot be read, and returns why.
 func engineFacts(ctx context.Context, h engine.Host, paths []string, shims []file) ([]Engine, error) {
-	found, err := engine.Detect(h)
+	found, problem := engine.Detect(h)
+	err := problem
 	var engines []Engine
 	for _, e := range found {
+		if unread(problem, e) {
+			continue
+		}
 		use, useErr := e.UsesShim(h, paths)
 		program, there := find(h, e.Runtime.Path)
 		// The shim may also have another name or path, or be gone.
@@ -292,11 +298,18 @@ func engineFacts(ctx context.Context, h engine.Host, paths []string, shims []fil
 			}
 		}
 		engines = append(engines, facts)
-		if err == nil {
-			err = useErr // otherwise Detect has reported the same problem
-		}
+		err = errors.Join(err, useErr)
 	}
 	return engines, err
+}
+
+// unread reports whether an error of engine.Detect is about this engine.
+func unread(err error, e engine.Engine) bool {
+	var one *engine.DetectError
+	if all, ok := err.(interface{ Unwrap() []error }); ok {
+		return slices.ContainsFunc(all.Unwrap(), func(err error) bool { return unread(err, e) })
+	}
+	return errors.As(err, &one) && one.Engine == e.String()
 }
 
 // shimPath returns the shim's path for an engine that calls it by another path.

@@ -234,9 +234,10 @@ func TestEngineFacts(t *testing.T) {
 	if diff := cmp.Diff([]engine.Runtime{{Name: "crun", Path: "/usr/bin/crun"}}, flagged[0].Loses); diff != "" {
 		t.Errorf("runtimes that a reload loses (-want +got):\n%s", diff)
 	}
-	if _, err := engineFacts(t.Context(), host(t, "usr/bin/dockerd", "", "etc/docker/daemon.json", "{"),
-		nil, nil); err == nil {
-		t.Error("a broken configuration is accepted")
+	broken, err := engineFacts(t.Context(), host(t, "usr/bin/dockerd", "", "etc/docker/daemon.json", "{",
+		"usr/bin/podman", ""), nil, nil)
+	if err == nil || len(broken) != 1 || broken[0].Kind != engine.Podman {
+		t.Errorf("a broken configuration of Docker: %v, %v", broken, err)
 	}
 }
 

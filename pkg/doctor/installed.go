@@ -117,6 +117,9 @@ func engines(f Facts) []Check {
 func engineCheck(e Engine) []Check {
 	name, detail := "engine "+e.String(), about(e)
 	install := fmt.Sprintf("tracectl install --engine %s --set-default --restart", e.Kind)
+	if e.Runtime.Type != "" { // install refuses it
+		install = "make a runtime that calls runc its default one, then run " + install
+	}
 	const stale = "%sits default runtime %s %s runc-trace in its configuration, but the running engine reports that it %s"
 	switch {
 	case e.Runtime.Name == "":
