@@ -72,7 +72,8 @@ containers, they are listed. The exit code is 4 if several or none match.`
 // addFilter adds the flags that select containers.
 func addFilter(c *cobra.Command) *labels.Filter {
 	var f labels.Filter
-	c.Flags().VarP(&f.Labels, "label", "l", `label selector, as kubectl's: "app=web,tier!=db,env in (dev,test),!canary"`)
+	const selector = `label selector, as kubectl's: "app=web,tier!=db,env in (dev,test),!canary"; if repeated, all must match`
+	c.Flags().VarP(&f.Labels, "label", "l", selector)
 	addNamespace(c, &f.Namespace)
 	c.Flags().Var(&f.Pod, "pod", "pod name or pattern, with or without namespace: web-*, prod/web-0")
 	c.Flags().Var(&f.Container, "container", "container name or pattern, ID, 6 or more leading digits of an ID, or engine://ID")

@@ -106,6 +106,30 @@ func FuzzSelector(f *testing.F) {
 	})
 }
 
+// TestRepeated checks that a flag that is repeated does not drop its earlier values.
+func TestRepeated(t *testing.T) {
+	var s Selector
+	for _, text := range []string{"a in (b,c)", "", "!d", "a!=c"} {
+		if err := s.Set(text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range []struct {
+		labels map[string]string
+		want   bool
+	}{
+		{map[string]string{"a": "b"}, true}, {map[string]string{"a": "c"}, false}, {map[string]string{}, false},
+		{map[string]string{"a": "b", "d": ""}, false},
+	} {
+		if got := s.Matches(c.labels); got != c.want {
+			t.Errorf("%q matches %v: %v, want %v", s, c.labels, got, c.want)
+		}
+	}
+	if again, err := ParseSelector(s.String()); err != nil || again.String() != s.String() {
+		t.Errorf("%q is parsed as %q, %v", s, again, err)
+	}
+}
+
 func TestFilter(t *testing.T) {
 	selector := func(text string) Selector {
 		s, err := ParseSelector(text)

@@ -29,11 +29,16 @@ func ParseSelector(text string) (Selector, error) {
 	return s, nil
 }
 
-// Set is ParseSelector for a flag. Its errors do not repeat the text.
+// Set adds the requirements of a selector, so a flag that is repeated selects what meets all of its values. Its errors
+// do not repeat the text.
 func (s *Selector) Set(text string) error {
 	parsed, err := labels.Parse(text)
 	if err != nil {
 		return fmt.Errorf(`%w; write it as in "app=web,tier!=db,env in (dev,test),!canary"`, mistake(text))
+	}
+	if s.requirements != nil {
+		earlier, _ := s.requirements.Requirements()
+		parsed = parsed.Add(earlier...)
 	}
 	s.requirements = parsed
 	return nil
