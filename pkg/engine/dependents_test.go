@@ -41,7 +41,9 @@ state = "/elsewhere"
 -- /var/lib/docker/containers/hhh/hostconfig.json --
 {"Runtime": "runc"}
 -- /var/lib/docker/containers/iii/hostconfig.json --
-{"Runtime": "named"}
+{"Runtime": "named"} and more
+-- /var/lib/docker/containers/jjj/hostconfig.json --
+{"Runtime": "runc-trace"
 -- /etc/docker/daemon.json --
 {"runtimes": {"named": {"path": "/opt/runc-trace/bin/runc-trace"}}}
 -- /run/containers/storage/overlay-containers/jjj/userdata/config.json --
@@ -90,7 +92,7 @@ func TestDependents(t *testing.T) {
 }
 
 func TestDependentsUnknown(t *testing.T) {
-	h := tree(t, "-- /var/lib/docker/containers/a/hostconfig.json --\n{\n-- /var/lib/containers/storage/x --\n")
+	h := tree(t, "-- /var/lib/docker/containers/a/hostconfig.json/b --\n-- /var/lib/containers/storage/x --\n")
 	h.Run = func(context.Context, string, ...string) ([]byte, error) { return nil, errors.New("database is locked") }
 	for _, e := range []Engine{{Kind: Docker, Config: "/etc/docker/daemon.json"},
 		{Kind: Podman, Binary: "/usr/bin/podman", Config: "/etc/containers/containers.conf"}} {

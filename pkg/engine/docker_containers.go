@@ -3,11 +3,11 @@
 package engine
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io/fs"
 	"path"
 	"regexp"
@@ -39,7 +39,7 @@ func (d docker) dependents(h Host, e Engine, shims []string) ([]Container, error
 		}
 		container, err := parseHostConfig(text)
 		if err != nil {
-			return nil, fmt.Errorf("parsing %q: %w", file, err)
+			continue // dockerd leaves the container out, too
 		}
 		if runtime := container.Runtime; runtime == addedRuntime || h.calls(config.Runtimes[runtime].program(), shims) {
 			found = append(found, Container{path.Base(path.Dir(file)), dockerName(h, path.Dir(file))})
@@ -126,9 +126,10 @@ type hostConfig struct {
 	Runtime string `json:"Runtime"`
 }
 
+// parseHostConfig reads one JSON value, and ignores the rest, as dockerd does.
 func parseHostConfig(text []byte) (hostConfig, error) {
 	var c hostConfig
-	err := json.Unmarshal(text, &c)
+	err := json.NewDecoder(bytes.NewReader(text)).Decode(&c)
 	return c, err
 }
 
