@@ -109,6 +109,10 @@ func Check(ctx context.Context, socket, question string) error {
 		return err
 	}
 	answer, err := client.Do(request)
+	var late net.Error
+	if errors.As(err, &late) && late.Timeout() {
+		return fmt.Errorf("asking the agent at %s: it did not answer in time", socket)
+	}
 	if err != nil {
 		return fmt.Errorf("asking the agent at %s: %w", socket, errors.Unwrap(err))
 	}

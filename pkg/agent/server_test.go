@@ -237,6 +237,16 @@ func TestCheck(t *testing.T) {
 	if _, err := os.Lstat(socket); err == nil {
 		t.Error("the socket is left")
 	}
+	mute, err := net.Listen("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	late, stop := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer stop()
+	if err := Check(late, socket, CheckAlive); err == nil || !strings.HasSuffix(err.Error(), "it did not answer in time") {
+		t.Errorf("a mute agent: %v", err)
+	}
+	mute.Close()
 	if os.Geteuid() != 0 {
 		return
 	}
