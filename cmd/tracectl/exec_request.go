@@ -11,6 +11,7 @@ import (
 
 	"github.com/runc-trace/runc-trace/pkg/execlog"
 	"github.com/runc-trace/runc-trace/pkg/labels"
+	"github.com/runc-trace/runc-trace/pkg/terminal"
 	"github.com/runc-trace/runc-trace/pkg/timestamp"
 )
 
@@ -64,9 +65,13 @@ func (r *execRequest) shown(c *cobra.Command) execlog.Columns {
 // past reports whether past execs are requested.
 func (r *execRequest) past() bool { return r.noFollow || r.since.set() }
 
-// untilSignal returns a context that SIGINT or SIGTERM cancels. A second signal kills the process.
+// untilSignal returns a context that SIGINT or SIGTERM cancels, and the end of the reader of standard output: the next
+// write, which would fail, may never come. A second signal kills the process.
 func untilSignal(c *cobra.Command) (context.Context, context.CancelFunc) {
 	ctx, stop := signal.NotifyContext(c.Context(), syscall.SIGINT, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop)
+	if output, ok := c.OutOrStdout().(*terminal.Output); ok {
+		output.AfterClose(ctx, stop)
+	}
 	return ctx, stop
 }

@@ -53,8 +53,8 @@ func runRoot(root *cobra.Command, args []string, stdin io.Reader, stdout, stderr
 	root.SetErr(stderr)
 	addCompletion(root)
 	err := root.Execute()
-	if err == nil {
-		err = output.Err
+	if err == nil || output.Err != nil && errors.Is(err, output.Err) {
+		err = output.Err // without what the command was doing
 	}
 	if err == nil || errors.Is(err, syscall.EPIPE) && errors.Is(output.Err, syscall.EPIPE) {
 		return 0

@@ -19,6 +19,7 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/config"
 	"github.com/runc-trace/runc-trace/pkg/labels"
 	"github.com/runc-trace/runc-trace/pkg/straceback"
+	"github.com/runc-trace/runc-trace/pkg/terminal"
 )
 
 // result is the result of a run of the program.
@@ -89,6 +90,25 @@ func TestOutputFails(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestEndsWithReader checks that a command that follows ends when its reader does, although it has nothing to write.
+func TestEndsWithReader(t *testing.T) {
+	reader, writer, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer writer.Close()
+	c := &cobra.Command{}
+	c.SetContext(t.Context())
+	c.SetOut(&terminal.Output{Writer: writer})
+	ctx, stop := untilSignal(c)
+	defer stop()
+	if ctx.Err() != nil {
+		t.Error("it ends before its reader")
+	}
+	reader.Close()
+	<-ctx.Done()
 }
 
 // TestEmpty checks that showing nothing of a recording is explained.

@@ -3,8 +3,13 @@
 package terminal
 
 import (
+	"context"
 	"fmt"
 	"io"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Output is a writer that keeps its first error, so that a program can end with it even if some caller of Write ignored
@@ -24,4 +29,26 @@ func (o *Output) Write(text []byte) (int, error) {
 		}
 	}
 	return n, err
+}
+
+// AfterClose calls f in its own goroutine when the reader of a pipe or a terminal closes it, before ctx is done. It does
+// nothing for other outputs, which never report that.
+func (o *Output) AfterClose(ctx context.Context, f func()) {
+	const interval = 200 * time.Millisecond
+	file, ok := o.Writer.(*os.File)
+	if !ok {
+		return
+	}
+	const closed = unix.POLLERR | unix.POLLHUP
+	poll := []unix.PollFd{{Fd: int32(file.Fd())}}
+	go func() {
+		for ctx.Err() == nil {
+			n, err := unix.Poll(poll, 0)
+			if err == nil && n > 0 && poll[0].Revents&closed != 0 {
+				f()
+				return
+			}
+			time.Sleep(interval)
+		}
+	}()
 }
