@@ -91,7 +91,8 @@ func (c Columns) AppendText(dst []byte, e *Event) []byte {
 	container := e.Container
 	if container == "" {
 		container = labels.ShortID(e.ContainerID)
-	} else if c.Container && e.Pod != "" {
+	}
+	if c.Container && e.Pod != "" {
 		container = e.Namespace + "/" + e.Pod + "/" + container
 	}
 	for _, cell := range []struct {

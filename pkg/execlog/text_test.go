@@ -199,6 +199,7 @@ func FuzzCommand(f *testing.F) {
 func TestNamedColumns(t *testing.T) {
 	pod := &labels.Container{ID: "0123456789abcdef0123456789abcdef", Namespace: "default", Pod: "web-0",
 		Name: "app", Image: "nginx"}
+	sandbox := &labels.Container{ID: "76543210fedcba9876543210fedcba98", Namespace: "default", Pod: "web-0"}
 	docker := &labels.Container{ID: "fedcba9876543210fedcba9876543210", Engine: "docker"}
 	named := &labels.Container{ID: "fedcba9876543210fedcba9876543210", Engine: "docker", Name: "my db", Image: "postgres"}
 	const header, line = "PCOMM            PID    PPID   RET ARGS\n", "sh               1      0        0 /bin/sh\n"
@@ -229,6 +230,9 @@ func TestNamedColumns(t *testing.T) {
 		{"the first pod", []*labels.Container{docker}, pod, "" +
 			"CONTAINER        " + header +
 			"default/web-0/app " + line},
+		{"the first pod's sandbox", []*labels.Container{docker}, sandbox, "" +
+			"CONTAINER        " + header +
+			"default/web-0/76543210fedc " + line},
 		{"one that is not known any more", []*labels.Container{named}, nil, "" +
 			"CONTAINER        IMAGE                    " + header +
 			"<evicted>        <evicted>                " + line},
