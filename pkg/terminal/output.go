@@ -31,8 +31,8 @@ func (o *Output) Write(text []byte) (int, error) {
 	return n, err
 }
 
-// AfterClose calls f in its own goroutine when the reader of a pipe or a terminal closes it, before ctx is done. It does
-// nothing for other outputs, which never report that.
+// AfterClose calls f in its own goroutine when the reader of a pipe or a terminal closes it, unless ctx is done before.
+// It does nothing for other outputs, which never report that.
 func (o *Output) AfterClose(ctx context.Context, f func()) {
 	const interval = 200 * time.Millisecond
 	file, ok := o.Writer.(*os.File)
