@@ -242,9 +242,10 @@ func (crio) edit(h Host, e Engine, r Request) ([]File, error) {
 	case r.Default:
 		runtimes[name] = entry
 	case crioType(entry) != "":
-		if entry, err = e.crioEntry(config, "runc", r.Shim); err != nil || crioType(entry) != "" {
-			return nil, fmt.Errorf("CRI-O's default runtime %q has type %q, %w, and there is no table for runc: add one to %q",
-				name, crioType(entry), ErrNotRunc, e.Config)
+		kind, other := crioType(entry), e.Base(false).Name
+		if entry, err = e.crioEntry(config, other, r.Shim); err != nil || crioType(entry) != "" {
+			return nil, fmt.Errorf("CRI-O's default runtime %q has type %q, %w, and there is no table for %s: "+
+				"add one to %q", name, kind, ErrNotRunc, other, e.Config)
 		}
 		fallthrough
 	default:

@@ -68,6 +68,11 @@ func (h Host) route(e engine.Engine, routes *routes, r Request, dir string) (Eng
 	if e.Runtime == (engine.Runtime{}) || r.Default && e.Runtime.Type != "" { // Edit reports the problem
 		return routed, nil, nil
 	}
+	base := e.Base(r.Default)
+	if e.Runtime.Type != "" && base.Path == "" {
+		return routed, nil, fmt.Errorf("%s has the default runtime %q, %w, and no other that does: "+
+			"add one to its configuration", e, e.Runtime.Name, engine.ErrNotRunc)
+	}
 	var names []string
 	link := func(runtime engine.Runtime) (shim, real string, err error) {
 		name, real, err := h.name(e, runtime, routes, dir)
@@ -78,7 +83,7 @@ func (h Host) route(e engine.Engine, routes *routes, r Request, dir string) (Eng
 		return path.Join(r.BinDir, linkPrefix+name), real, err
 	}
 	var err error
-	if routed.Shim, routed.Real, err = link(e.Base(r.Default)); err != nil {
+	if routed.Shim, routed.Real, err = link(base); err != nil {
 		return routed, nil, err
 	}
 	possible, impossible := e.Others()

@@ -205,10 +205,10 @@ func (h Host) files(r Request, report *Report) ([]hostfile.File, *attempt, error
 	stays := false // some default runtime stays routed
 	for _, e := range engines {
 		routed, ours, err := h.route(e, routes, r, dir)
-		if err != nil {
-			return nil, nil, err
+		var edits []engine.File
+		if err == nil {
+			edits, err = e.Edit(attempt.watched(h.engine(), e), routed.request(r))
 		}
-		edits, err := e.Edit(attempt.watched(h.engine(), e), routed.request(r))
 		if r.Kind == "" && (errors.Is(err, engine.ErrNoCRI) || errors.Is(err, engine.ErrNotRunc)) {
 			report.Notes = append(report.Notes,
 				fmt.Sprintf("%s is left unchanged: %s", e, strings.TrimPrefix(err.Error(), fmt.Sprintf("configuring %s: ", e))))

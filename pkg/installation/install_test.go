@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -520,6 +521,19 @@ func testNotRunc(t *testing.T) {
 	}
 	report = m.install(request(t, "one", Request{Kind: engine.Docker}))
 	if len(report.Engines) != 1 || report.Engines[0].Real != "/usr/sbin/runc" {
+		t.Errorf("%+v", report)
+	}
+
+	// No other runtime is known.
+	m = newMachine(t, engine.CRIO, engine.Containerd)
+	treetest.Write(t, m.root, map[string]string{"etc/crio/crio.conf": "[crio.runtime]\ndefault_runtime = \"kata\"\n" +
+		"[crio.runtime.runtimes.kata]\nruntime_path = \"/usr/bin/kata\"\nruntime_type = \"vm\"\n"})
+	const unknown = `crio has the default runtime "kata", which does not call runc, and no other that does: ` +
+		"add one to its configuration"
+	_, err = m.host().Install(t.Context(), request(t, "one", Request{Kind: engine.CRIO}))
+	says(t, err, unknown)
+	if report = m.install(request(t, "one", Request{})); len(report.Engines) != 1 ||
+		!slices.Contains(report.Notes, "crio is left unchanged: "+unknown) {
 		t.Errorf("%+v", report)
 	}
 }
