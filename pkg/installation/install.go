@@ -225,7 +225,11 @@ func (h Host) files(r Request, report *Report) ([]hostfile.File, *attempt, error
 			stays = true
 			report.Notes = append(report.Notes, staysRouted(e))
 		}
-		names = append(names, ours...)
+		for _, name := range ours {
+			if !slices.Contains(names, name) { // engines share a runtime
+				names = append(names, name)
+			}
+		}
 		report.Engines = append(report.Engines, routed)
 	}
 	if len(report.Engines) == 0 {

@@ -500,6 +500,23 @@ func testAllRuntimes(t *testing.T) {
 	m.same("install and uninstall", before)
 }
 
+// TestSharedRuntime creates one link for two engines with the same runtime.
+func TestSharedRuntime(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t, engine.Containerd, engine.CRIO, engine.Podman)
+	treetest.Write(t, m.root, map[string]string{"etc/crio/crio.conf": "[crio.runtime]\ndefault_runtime = \"crun\"\n" +
+		"[crio.runtime.runtimes.crun]\nruntime_path = \"/usr/bin/crun\"\n"})
+	var links []string
+	for _, c := range m.install(request(t, "one", Request{Default: true})).Changes {
+		if c.Link == shimName {
+			links = append(links, c.Path)
+		}
+	}
+	if diff := cmp.Diff([]string{"/opt/runc-trace/bin/runc-trace-crun"}, links); diff != "" {
+		t.Errorf("links (-want +got):\n%s", diff)
+	}
+}
+
 // TestNotRunc reports a default runtime that is not runc, and goes on with the other engines.
 func TestNotRunc(t *testing.T) {
 	t.Parallel()
