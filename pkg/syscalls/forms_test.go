@@ -148,6 +148,9 @@ func TestForms(t *testing.T) {
 		{call(t, "mount", 0, 0, 0, junk, 0x101000, junk), `dev_name=NULL, dir_name=NULL, flags=MS_BIND|MS_SHARED`},
 		{call(t, "mount", 0, junk, 0, junk, 0x44000, junk), `dir_name=NULL, flags=MS_REC|MS_PRIVATE`},
 		{call(t, "mount", 0, 0, 0, junk, 0x2000, junk), `dev_name=NULL, dir_name=NULL, flags=MS_MOVE`},
+		{call(t, "mount", 0, 0, 0, 0, 0xc0ed0001, 0),
+			`dev_name=NULL, dir_name=NULL, type=NULL, flags=MS_MGC_VAL|MS_RDONLY, data=NULL`},
+		{call(t, "mount", 0, 0, 0, junk, 0xc0ed2000, junk), `dev_name=NULL, dir_name=NULL, flags=MS_MGC_VAL|MS_MOVE`},
 		{call(t, "mount", 0, 0, 0, 0, 2, 0), `dev_name=NULL, dir_name=NULL, type=NULL, flags=MS_NOSUID, data=NULL`},
 
 		{call(t, "socket", 3, 10, 2, 17), `family=AF_INET6, type=SOCK_DGRAM, protocol=IPPROTO_UDP`},
