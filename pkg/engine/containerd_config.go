@@ -16,7 +16,7 @@ import (
 var ErrNoCRI = errors.New("containerd's CRI plugin is disabled")
 
 // errUnsure is wrapped by errors about files whose combined effect only the engine knows.
-var errUnsure = errors.New("its files have different versions")
+var errUnsure = errors.New("the versions of its files do not fit")
 
 // runcType is the containerd shim that calls runc, and can call our shim instead.
 const runcType = "io.containerd.runc.v2"
@@ -140,9 +140,13 @@ func (c *containerdFiles) settleVersions(e Engine) {
 		if l.version == 0 && c.merges {
 			l.version = 2 // containerd migrates only plugin names from version 1
 		}
-		if new := l.version >= 3; new != (c.version >= 3) && !atLeast(e.Version, 2, 3) ||
-			new && !c.merges && e.Version != "" {
-			c.mixed = fmt.Errorf("%w: %s has version %d, but %q has version %d; write all in one version (before containerd 2.3, the last file decides which ones are read)",
+		switch new := l.version >= 3; {
+		case new && !c.merges && e.Version != "":
+			c.mixed = fmt.Errorf("%w: %s has version %d, which containerd %s does not know; write it in version 2",
+				errUnsure, l.versionAt(), l.version, e.Version)
+		case new != (c.version >= 3) && !atLeast(e.Version, 2, 3):
+			c.mixed = fmt.Errorf("%w: %s has version %d, but %q has version %d; write all in one version "+
+				"(before containerd 2.3, the last file decides which ones are read)",
 				errUnsure, l.versionAt(), l.version, e.Config, c.version)
 		}
 		if !c.merges && e.Version != "" {
