@@ -179,7 +179,7 @@ func (h Host) agentAdvice(engines []Engine) []string {
 		return nil
 	}
 	how := "systemctl enable --now " + strings.TrimSuffix(agentName, ".service")
-	if !h.hasSystemd() {
+	if !h.runsSystemd() {
 		how = "keep tracectl agent running"
 	}
 	return []string{"the agent is not running; it adds metrics and pod labels from the API server: " + how}

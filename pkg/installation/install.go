@@ -66,7 +66,7 @@ func (h Host) Install(ctx context.Context, r Request) (report Report, err error)
 	}
 	report.Notes = append(report.Notes, others...)
 	report.Notes = append(report.Notes, replaced(store, report.Changes)...)
-	if len(report.Changes) > 0 {
+	if len(store.Recorded()) == 0 { // later, it may be running
 		report.Notes = append(report.Notes, h.agentAdvice(report.Engines)...)
 	}
 	if r.DryRun {

@@ -500,6 +500,31 @@ func testAllRuntimes(t *testing.T) {
 	m.same("install and uninstall", before)
 }
 
+// TestAgentAdvice says at the first install how to start the agent, and not again at an upgrade.
+func TestAgentAdvice(t *testing.T) {
+	t.Parallel()
+	for how, stopped := range map[string]bool{"systemctl enable --now runc-trace-agent": false,
+		"keep tracectl agent running": true} {
+		m := newMachine(t, engine.Containerd)
+		if stopped {
+			if err := os.RemoveAll(filepath.Join(m.root, "run/systemd")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, version := range []string{"one", "two"} {
+			var advice []string
+			for _, note := range m.install(request(t, version, Request{})).Notes {
+				if strings.HasPrefix(note, "the agent is not running") {
+					advice = append(advice, note)
+				}
+			}
+			if first := version == "one"; len(advice) > 0 != first || first && !strings.HasSuffix(advice[0], ": "+how) {
+				t.Errorf("%s, version %s: %q", how, version, advice)
+			}
+		}
+	}
+}
+
 // TestSharedRuntime creates one link for two engines with the same runtime.
 func TestSharedRuntime(t *testing.T) {
 	t.Parallel()
