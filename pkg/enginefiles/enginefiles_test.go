@@ -3,11 +3,13 @@
 package enginefiles
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
@@ -158,7 +160,17 @@ func startConmon(t *testing.T, arguments ...string) (pid int) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = conmon.Process.Kill(); _ = conmon.Wait() })
-	return conmon.Process.Pid
+	// Start returns when the descriptors of this process are closed: the kernel sets the arguments only after that.
+	for {
+		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", conmon.Process.Pid))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(text) > 0 {
+			return conmon.Process.Pid
+		}
+		time.Sleep(time.Millisecond)
+	}
 }
 
 func TestParseConmon(t *testing.T) {
