@@ -67,7 +67,7 @@ lint: ## gofmt, go vet, staticcheck, errorlint, misspell, the shim's imports, li
 # finds nothing, and triples the time.
 UNIT       := ./cmd/... ./pkg/... ./test/architecture ./test/conformance ./test/gotest ./test/machine ./test/style
 SEQUENTIAL := ./pkg/engine ./pkg/hostfile ./pkg/installation
-UNIT_TEST  := $(BIN)/gotest -short -ldflags='-s -w' $(if $(filter 0,$(shell id -u)),-exec $(CURDIR)/test/unprivileged.sh)
+UNIT_TEST  := $(BIN)/gotest -short -parallel 8 -ldflags='-s -w' $(if $(filter 0,$(shell id -u)),-exec $(CURDIR)/test/unprivileged.sh)
 
 .PHONY: unit
 unit: check-go ## tests that need neither root nor a kernel, with the race detector (30 seconds; root runs them as nobody)
