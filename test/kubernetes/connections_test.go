@@ -71,7 +71,12 @@ func TestConnectionsEnd(t *testing.T) {
 		return n.run("pgrep", "--full", "--list-full", "tracectl exec .*--until-eof").Stdout
 	}
 	for what, end := range map[string]func(*follower){
-		"ended": (*follower).stop,
+		"ended": func(f *follower) { // whose exit code says if a node has not answered yet
+			if _, err := f.process.Stop(); err != nil {
+				t.Fatal(err)
+			}
+			f.stopped = true
+		},
 		"killed": func(f *follower) {
 			if err := f.process.Signal(syscall.SIGKILL); err != nil {
 				t.Fatal(err)
