@@ -92,7 +92,7 @@ test-manifests: check-go ## test the contents of image, manifests and chart, and
 	for tool in staticcheck go-errorlint; do tool=$$(go tool -n $$tool) && (cd install/image && $$tool ./...) && (cd test/kubernetes/manifests && $$tool ./...) || exit; done
 
 .PHONY: e2e
-e2e: check-go deps ## containerd, CRI-O, Docker and Podman, with and without runc-trace (root; 3 minutes, 13 the first time)
+e2e: check-go deps ## containerd, CRI-O, Docker and Podman, with and without runc-trace (root; 10 minutes, 20 the first time)
 	@sh test/engines/deps.sh
 	@sh test/engines/build.sh
 	RUNC_TRACE_ENGINES=1 $(GO_TEST) ./pkg/engine
@@ -118,7 +118,7 @@ conformance-quick: check-go deps ## the same, only with the newest runc and the 
 	go run ./test/conformance -quick
 
 .PHONY: ci
-ci: check-go ## what CI runs: test, demo, e2e, conformance-quick (root; 15 minutes, 30 the first time)
+ci: check-go ## what CI runs: test, demo, e2e, conformance-quick (root; 20 minutes, 30 the first time)
 	@bash test/ci.sh
 
 .PHONY: test-systemd
