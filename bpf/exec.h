@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/*
- * The exec log: every exec of every container, including failed ones. The programs also record what only an exec or an
- * exit shows: which process is the init of the container, and how it ended.
- */
-#ifndef EXECS_H
-#define EXECS_H
+/* The record of an exec: write_exec writes it into the exec log, exec_failed collects those that fail. */
+#ifndef EXEC_H
+#define EXEC_H
 
-#include "calls.h"
+#include "in_flight.h"
+#include "lifecycle.h"
+#include "ring.h"
 
 struct exec_event {
 	u64 cgroup;
@@ -114,48 +113,6 @@ __noinline int write_exec(struct exec_event *event, struct scratch *s)
 	return 0;
 }
 
-static __always_inline void exec_succeeded(struct task_struct *task, struct linux_binprm *bprm)
-{
-	struct exec_event event = {.cgroup = cgroup_of(task)};
-	u64 *binding = bpf_map_lookup_elem(&containers, &event.cgroup);
-	struct identity *identity;
-	struct scratch *s;
-	long n;
-
-	if (!binding)
-		return;
-	event.binding = *binding;
-	identity = identity_of(event.binding);
-	s = cpu_scratch();
-	if (!identity || !s)
-		return;
-	if (runtime_exec(task, identity)) {
-		event.flags |= EXEC_RUNTIME;
-	} else if (!identity->init) {
-		identity->init = task->tgid;
-		identity->started = boot_time();
-		identity->state = STATE_RUNNING;
-	}
-	/* bprm_change_interp() replaces the pointer for scripts and for binfmt_misc. */
-	if (bprm->interp != bprm->filename)
-		event.flags |= EXEC_INTERPRETED;
-	n = bpf_probe_read_kernel_str(s->path, EXEC_PATH_LIMIT, bprm->filename);
-	event.path_length = n > 0 ? n - 1 : 0;
-	event.argc = bprm->argc;
-	event.argv = task->mm->arg_start;
-	event.argv_length = task->mm->arg_end - event.argv;
-	write_exec(&event, s);
-}
-
-SEC("tp_btf/sched_process_exec")
-int on_exec(u64 *ctx)
-{
-	hold_cpu();
-	exec_succeeded((struct task_struct *)ctx[0], (struct linux_binprm *)ctx[2]);
-	release_cpu();
-	return 0;
-}
-
 /* exec_failed logs an exec that returned. The memory is still the caller's, so the strings are read from there. */
 __noinline int exec_failed(struct in_flight *call, s64 result)
 {
@@ -216,106 +173,6 @@ __noinline int exec_failed(struct in_flight *call, s64 result)
 	event.argc = i;
 	event.argv_length = at;
 	return write_exec(&event, s);
-}
-
-/* wait_status returns the status that wait(2) will report, if task is the last thread of its process. */
-static __always_inline s32 wait_status(struct task_struct *task)
-{
-	if (task->signal->flags & SIGNAL_GROUP_EXIT)
-		return task->signal->group_exit_code;
-	return task->group_leader->exit_code;
-}
-
-static __always_inline void task_exits(void)
-{
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct in_flight *call = call_of(task);
-	u64 cgroup = cgroup_of(task);
-	bool last = task->signal->live.counter == 0;
-	s32 status = last ? wait_status(task) : task->exit_code;
-	bool killed = last && (status & 0x7f);
-	struct identity *identity;
-	u64 *binding = NULL;
-
-	if (last)
-		binding = bpf_map_lookup_elem(&containers, &cgroup);
-	/* A thread that is killed before its first call has no storage yet. */
-	if (killed && binding && (!call || call->cgroup != cgroup))
-		call = follow(task, cgroup, *binding);
-	if (call && call->ring && call->cgroup == cgroup) {
-		if (!call->active && killed) {
-			/* Killed outside of any call: a crash. */
-			call->active = 1;
-			call->number = NUMBER_NONE;
-			call->flags = 0;
-			call->body_length = 0;
-			call->time = boot_time();
-		}
-		if (call->active)
-			write_call(call, task, boot_time(), status, CALL_UNFINISHED);
-		call->active = 0;
-	}
-	if (!binding)
-		return;
-	identity = identity_of(*binding);
-	if (identity && identity->init == (u32)task->tgid && identity->state == STATE_RUNNING) {
-		identity->exit_status = status;
-		identity->exited = boot_time();
-		identity->state = STATE_EXITED;
-	}
-}
-
-SEC("tp_btf/sched_process_exit")
-int on_exit(u64 *ctx)
-{
-	hold_cpu();
-	task_exits();
-	release_cpu();
-	return 0;
-}
-
-/* Prints the calls of living tasks that have not returned. Younger calls than this are left out: they may still return
- * and be recorded. */
-enum { SETTLED_NS = 1000000 };
-
-SEC("iter/task")
-int in_flight(struct bpf_iter__task *ctx)
-{
-	struct task_struct *task = ctx->task;
-	struct pending_call out = {};
-	struct in_flight *call;
-	u64 body, time, comm_tail;
-
-	if (!task)
-		return 0;
-	call = bpf_task_storage_get(&call_storage, task, NULL, 0);
-	if (!call || !call->active || !call->ring)
-		return 0;
-	time = *(volatile u64 *)&call->time;
-	if (boot_time() - time < SETTLED_NS)
-		return 0;
-	body = call->body_length;
-	opaque(body);
-	if (body > BODY_SIZE)
-		return 0;
-	out.cgroup = call->cgroup;
-	out.ring = call->ring - 1;
-	out.ring_generation = call->ring_generation;
-	comm_tail = *(u64 *)&task->comm[8];
-	out.body_length = body + sizeof(comm_tail);
-	out.call.entry.time = time;
-	out.call.entry.number = call->number;
-	out.call.entry.flags = call->flags | CALL_UNFINISHED | CALL_LONG_COMM;
-	out.call.tid = task->pid;
-	out.call.pid = task->tgid;
-	*(u64 *)out.call.comm = *(u64 *)&task->comm[0];
-	bpf_seq_write(ctx->meta->seq, &out, sizeof(out));
-	bpf_seq_write(ctx->meta->seq, &comm_tail, sizeof(comm_tail));
-	if (body)
-		bpf_seq_write(ctx->meta->seq, call->body, body);
-	time = *(volatile u32 *)&call->active ? *(volatile u64 *)&call->time : 0;
-	bpf_seq_write(ctx->meta->seq, &time, sizeof(time));
-	return 0;
 }
 
 #endif

@@ -1,17 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/*
- * The flight recorder: one record for every system call of a recorded container.
- *
- * At enter, the arguments and the input that they point to are stored in the task's own storage, in the final form of
- * the record. At exit, the output is added and the record is written at once. If a task is in no container, each hook
- * loads one field of the task, and enter also looks up its cgroup. If the storage of a task names its current cgroup,
- * enter needs no look-up, because a binding never changes while tasks are in the cgroup.
- */
-#ifndef CALLS_H
-#define CALLS_H
+/* The record of a system call: describe_call stages it in the storage of its task, write_call writes it into the ring. */
+#ifndef CALL_H
+#define CALL_H
 
 #include "captures.h"
-#include "lifecycle.h"
 #include "ring.h"
 
 static __always_inline void load_args(u64 *args, struct pt_regs *regs, bool compat)
@@ -203,107 +195,6 @@ static __always_inline void write_call(struct in_flight *call, struct task_struc
 		*(s64 *)((u8 *)record + head - 8) = result;
 	copy_body((u8 *)record + head, call->body, body);
 	ring_commit(ring, writer, &record->entry, position, length, ring_size, call->ring_generation);
-}
-
-/* Defined in execs.h. */
-__noinline int exec_failed(struct in_flight *call, s64 result);
-
-static __always_inline void enter(struct pt_regs *regs, u64 number)
-{
-	struct task_struct *task = bpf_get_current_task_btf();
-	u64 cgroup = cgroup_of(task), *binding;
-	struct in_flight *call = call_of(task);
-
-	if (!call || call->cgroup != cgroup) {
-		binding = bpf_map_lookup_elem(&containers, &cgroup);
-		if (!binding)
-			return;
-		call = follow(task, cgroup, *binding);
-		if (!call)
-			return;
-	}
-	describe_call(call, task, regs, number);
-	call->time = boot_time();
-	call->active = 1;
-}
-
-SEC("tp_btf/sys_enter")
-int on_sys_enter(u64 *ctx)
-{
-	hold_cpu();
-	enter((struct pt_regs *)ctx[0], ctx[1]);
-	release_cpu();
-	return 0;
-}
-
-/* An exit without an enter: seccomp refused the call before any hook ran, or the kernel skipped the hook. */
-static __noinline int describe_refused(struct in_flight *call, struct task_struct *task, struct pt_regs *regs)
-{
-	long number = number_of(regs);
-
-	if (number < 0 || call->cgroup != cgroup_of(task))
-		return -1;
-	describe_call(call, task, regs, number);
-	call->flags |= CALL_NO_ENTER;
-	call->time = boot_time();
-	return 0;
-}
-
-/*
- * is_over reports whether the call that ends is the one in storage. It is another one if the kernel skipped both the
- * exit of the stored call and the enter of this one, because preempted tasks were in the middle of these programs on
- * this CPU.
- */
-static __always_inline bool is_over(struct in_flight *call, struct pt_regs *regs, s64 result)
-{
-	long number = number_of(regs);
-	u64 args[ARGS_MAX], differ = 0;
-
-	if (number < 0)
-		return true; /* rt_sigreturn: the registers are those before the signal */
-	if (call->flags & CALL_X32)
-		number &= ~0x40000000;
-	if (number >= NUMBER_OTHER)
-		number = NUMBER_OTHER;
-	if ((call->number & NUMBER_MASK) != number)
-		return false;
-	if (call->exec && !result)
-		return true; /* the registers are those of the new program */
-	load_args(args, regs, call->flags & CALL_COMPAT);
-	for (int i = 0; i < ARGS_MAX; i++)
-		differ |= args[i] ^ call->args[i];
-	return !differ;
-}
-
-static __always_inline void leave(struct pt_regs *regs, s64 result)
-{
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct in_flight *call = call_of(task);
-
-	if (!call)
-		return;
-	if (preemptible && call->active && !is_over(call, regs, result))
-		call->active = 0;
-	if (!call->active && describe_refused(call, task, regs))
-		return;
-	call->active = 0;
-	if (call->exec && result < 0)
-		exec_failed(call, result);
-	if (!call->ring)
-		return;
-	/* A successful exec has released the memory of its arguments. */
-	if (call->due && !(call->exec && !result))
-		capture_output(call, result);
-	write_call(call, task, boot_time(), result, 0);
-}
-
-SEC("tp_btf/sys_exit")
-int on_sys_exit(u64 *ctx)
-{
-	hold_cpu();
-	leave((struct pt_regs *)ctx[0], ctx[1]);
-	release_cpu();
-	return 0;
 }
 
 #endif

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* Programs that bind and release the cgroups of containers. */
+#include "lifecycle.h"
+
+/*
+ * A cgroup below that of a known container belongs to that container, whatever its name: a workload that makes
+ * directories cannot take the identity of another container.
+ */
+SEC("tp_btf/cgroup_mkdir")
+int on_cgroup_mkdir(u64 *ctx)
+{
+	struct cgroup *cgrp = (struct cgroup *)ctx[0];
+	const char *path = (const char *)ctx[1];
+	struct cgroup_subsys_state *parent;
+	u64 id, parent_id, *known;
+	struct pending *entry;
+	struct scratch *s;
+
+	if (cgrp->root->hierarchy_id != 0)
+		return 0; /* a cgroup v1 hierarchy of a hybrid host */
+	id = cgrp->kn->id;
+	parent = cgrp->self.parent;
+	if (parent) {
+		parent_id = parent->cgroup->kn->id;
+		known = bpf_map_lookup_elem(&containers, &parent_id);
+		if (known) {
+			inherit(id, known);
+			return 0;
+		}
+	}
+
+	s = cpu_scratch();
+	if (!s)
+		return 0;
+	__builtin_memset(&s->leaf, 0, sizeof(s->leaf));
+	bpf_probe_read_kernel_str(s->leaf.name, sizeof(s->leaf.name), cgrp->kn->name);
+	entry = bpf_map_lookup_elem(&pending, &s->leaf);
+	if (!entry)
+		return 0;
+	if (boot_time() - entry->time > PENDING_SECONDS * 1000000000ULL) {
+		count(COUNT_PENDING_STALE);
+		bpf_map_delete_elem(&pending, &s->leaf);
+		return 0;
+	}
+	if (!path_ends(s, entry, path)) {
+		count(COUNT_PENDING_ELSEWHERE);
+		return 0;
+	}
+	bind(id, entry, 0, 0);
+	bpf_map_delete_elem(&pending, &s->leaf);
+	return 0;
+}
+
+SEC("tp_btf/cgroup_rmdir")
+int on_cgroup_rmdir(u64 *ctx)
+{
+	struct cgroup *cgrp = (struct cgroup *)ctx[0];
+
+	if (cgrp->root->hierarchy_id == 0)
+		unbind(cgrp->kn->id);
+	return 0;
+}
+
+/*
+ * process_of returns the PID, in the initial namespace, of the process whose directory in /proc the current task has
+ * open as descriptor, or 0 if it is not such a directory. A caller in another PID namespace, as on a node that
+ * is itself a container, cannot know this PID.
+ */
+static __always_inline u32 process_of(u32 descriptor)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct fdtable *table = task->files->fdt;
+	struct proc_inode *inode = NULL;
+	struct file *file = NULL;
+
+	if (!bpf_core_field_exists(inode->pid) || descriptor >= table->max_fds ||
+	    bpf_probe_read_kernel(&file, sizeof(file), table->fd + descriptor) || !file)
+		return 0;
+	inode = (void *)BPF_CORE_READ(file, f_inode) - bpf_core_field_offset(inode->vfs_inode);
+	return BPF_CORE_READ(inode, pid, numbers[0].nr);
+}
+
+/*
+ * Registers cgroups that already exist, for the shim and for adopters, with the same functions as the hooks. It is
+ * never attached but run by BPF_PROG_TEST_RUN. Its one argument is the address of a struct bind_request in the memory
+ * of the caller. It returns 0, or 1 + the enum counter of the reason. A program of type "syscall" would get the request
+ * itself, but such programs may sleep, and older kernels (6.1, for one) do not allow queues in these.
+ */
+SEC("raw_tp")
+int bind_existing(u64 *ctx)
+{
+	struct bind_request request;
+	struct pending *entry;
+	u32 result = 0, init = 0;
+	u64 *known;
+
+	if (bpf_probe_read_user(&request, sizeof(request), (void *)ctx[0]))
+		return 1 + COUNT_PENDING_STALE;
+	if (request.removed) {
+		unbind(request.cgroup);
+		return 0;
+	}
+	if (request.parent) {
+		known = bpf_map_lookup_elem(&containers, &request.parent);
+		return known ? inherit(request.cgroup, known) : 0;
+	}
+	entry = bpf_map_lookup_elem(&pending, &request.leaf);
+	if (!entry)
+		return 1 + COUNT_PENDING_STALE;
+	if (request.init)
+		init = process_of(request.init - 1);
+	if (!bpf_map_lookup_elem(&containers, &request.cgroup))
+		result = bind(request.cgroup, entry, request.created, init);
+	bpf_map_delete_elem(&pending, &request.leaf);
+	return result;
+}
