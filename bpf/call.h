@@ -1,10 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* The record of a system call: describe_call stages it in the storage of its task, write_call writes it into the ring. */
+/* The record of a system call: describe_call stages it in the storage of its task, write_call writes it into the
+ * ring. */
 #ifndef CALL_H
 #define CALL_H
 
 #include "captures.h"
+#include "paths.h"
 #include "ring.h"
+#include "seen.h"
+
+enum {
+	NOT_WRITTEN = 1,	/* no position: these are multiples of 8 */
+	HEAD_LIMIT = sizeof(struct call) + 8 + sizeof(struct inner_pids) + 8,
+	EXTRA_LIMIT = RECORD_LIMIT - HEAD_LIMIT - BODY_SIZE,
+};
 
 static __always_inline void load_args(u64 *args, struct pt_regs *regs, bool compat)
 {
@@ -63,23 +72,23 @@ static __always_inline void describe_call(struct in_flight *call, struct task_st
 	u64 number)
 {
 	bool compat = task_is_compat(task);
-	u32 at = 0, args = ARGS_MAX, wide = 0, flags = 0, index;
+	u32 at = 0, args = ARGS_MAX, wide = 0, abi = NUMBER_NATIVE, index;
 	struct syscall *description;
 
 	number = (u32)number;
 	index = number;
 #if defined(__TARGET_ARCH_x86)
 	if (number & 0x40000000 && !compat && number != (u32)-1) {
-		flags = CALL_X32;
+		abi = NUMBER_X32;
 		number &= ~0x40000000;
 		index = number;
 	}
 #endif
 	if (compat) {
-		flags = CALL_COMPAT;
-		index = number < SYSCALLS_MAX ? SYSCALLS_MAX + number : 2 * SYSCALLS_MAX;
+		abi = NUMBER_COMPAT;
+		index = number < SYSCALLS_MAX ? SYSCALLS_MAX + number : SYSCALLS_NONE;
 	} else if (number >= SYSCALLS_MAX) {
-		index = 2 * SYSCALLS_MAX; /* none */
+		index = SYSCALLS_NONE;
 	}
 	load_args(call->args, regs, compat);
 	call->due = 0;
@@ -103,13 +112,26 @@ static __always_inline void describe_call(struct in_flight *call, struct task_st
 		if (args > 5)
 			at = put_arg(call, at, 5, &wide);
 	}
-	call->number = (number < NUMBER_OTHER ? number : NUMBER_OTHER) | args << NUMBER_BITS;
-	call->flags = flags | wide;
-	call->body_length = at;
+	call->number = (number < NUMBER_OTHER ? number : NUMBER_OTHER) | args << NUMBER_ARGS_SHIFT | abi << NUMBER_ABI_SHIFT;
+	call->flags = wide;
+	call->captures = call->body_length = at;
 	if (number >= NUMBER_OTHER)
-		stage_number(call, number);
-	else if (description && description->captures[0].kind)
+		body_number(call, number);
+	else if (description && description->rows[0].kind)
 		capture_input(call, description);
+}
+
+/* begin_event makes an event of a task look like a call with `args` arguments, which the caller has set. */
+static __always_inline void begin_event(struct in_flight *call, u32 number, u32 args)
+{
+	call->active = 1;
+	call->due = 0;
+	call->exec = 0;
+	call->flags = 0;
+	call->syscall = ~0U;
+	call->number = number | args << NUMBER_ARGS_SHIFT;
+	call->captures = call->body_length = 0;
+	call->time = boot_time();
 }
 
 /* set_duration stores a duration in 32 bits, in the finest unit in which it fits, and returns that unit as flags. */
@@ -122,6 +144,7 @@ static __always_inline u16 set_duration(struct call *record, u64 ns)
 		unit++;
 	}
 	record->duration = ns >> 32 ? ~0U : ns;
+	opaque(unit);
 	return unit << CALL_UNIT_SHIFT;
 }
 
@@ -139,26 +162,45 @@ static __always_inline void copy_body(u8 *to, const u8 *from, u32 length)
 		((u64 *)to)[i] = ((const u64 *)from)[i];
 }
 
-/* write_call writes the record of a call that returned or whose task ended. */
-static __always_inline void write_call(struct in_flight *call, struct task_struct *task, u64 now, s64 result, u16 flags)
+/* outgoing_length returns the number of bytes that were captured at the exit of the call. */
+__noinline u64 outgoing_length(void)
+{
+	struct scratch *s = cpu_scratch();
+
+	return s ? s->out.length : 0;
+}
+
+/*
+ * pids_inside returns the IDs of the current task in its own PID namespace: that of the thread, and above it that of
+ * the process. It is verified once, which matters because the verifier looks up each field of a task in a long list.
+ */
+__noinline u64 pids_inside(void)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+
+	return namespace_pid(task) | (u64)namespace_pid(task->group_leader) << 32;
+}
+
+/*
+ * put_record writes a record into a lane. It returns the record's position, or NOT_WRITTEN. Only `first` can be full.
+ */
+static __always_inline u64 put_record(struct in_flight *call, struct task_struct *task, struct recording *recording,
+					u64 now, s64 result, u16 flags, u32 lane)
 {
 	u32 index = call->ring - 1, cpu = bpf_get_smp_processor_id(), head = sizeof(struct call);
-	u64 comm_tail, position, length, body = call->body_length;
-	struct ring *ring = bpf_map_lookup_elem(&rings, &index);
+	struct ring *ring = &recording->lanes[lane & (LANE_SLOTS - 1)];
+	u64 size = lanes[lane & (LANE_SLOTS - 1)].size, at;
+	u64 comm_tail, position, length, body = call->body_length, extra = 0;
+	struct scratch *s;
+	struct inner_pids *pids;
 	struct writer *writer;
 	struct call *record;
 
-	if (!ring)
-		return;
-	if (ring->generation != call->ring_generation) {
-		count(COUNT_STALE_RING);
-		return;
-	}
-	writer = ring_announce(ring, index + 1, cpu);
+	writer = ring_announce(ring, (index + 1) | lane << LANE_SHIFT, cpu);
 	if (!writer) {
 		__sync_fetch_and_add(&ring->lost, 1);
 		count(COUNT_BUSY);
-		return;
+		return NOT_WRITTEN;
 	}
 
 	flags |= call->flags;
@@ -167,21 +209,47 @@ static __always_inline void write_call(struct in_flight *call, struct task_struc
 		flags |= CALL_LONG_COMM;
 		head += 8;
 	}
+	if (lane != LANE_RECENT && lane != LANE_SAID) {
+		flags |= CALL_PIDS;
+		head += sizeof(*pids);
+	}
 	if (result != (s32)result) {
 		flags |= CALL_WIDE_RESULT;
 		head += 8;
 	}
+	/* Without this, the verifier would check what follows for every combination of the above. */
+	opaque(head);
+	opaque(flags);
 	opaque(body);
+	if (head > HEAD_LIMIT)
+		head = HEAD_LIMIT;
 	if (body > BODY_SIZE)
 		body = BODY_SIZE;
-	length = (head + body + 7) & ~7ULL;
-	position = ring_reserve(ring, writer, length);
-	__sync_fetch_and_add(&ring->written, 1);
+	if (call->due)
+		extra = outgoing_length();
+	opaque(extra);
+	if (extra > EXTRA_LIMIT)
+		extra = EXTRA_LIMIT;
+	length = (head + body + extra + 7) & ~7ULL; /* in the ring */
+	if (lane == LANE_FIRST) {
+		position = ring_reserve_once(ring, writer, length, size);
+		if (position == RING_FULL) {
+			*(volatile u32 *)&writer->ring = 0;
+			return NOT_WRITTEN;
+		}
+	} else {
+		position = ring_reserve(ring, writer, length);
+	}
 
-	/* Positions are multiples of 8; the mask proves it to the verifier. */
-	record = (struct call *)(ring->data + (position & (ring_size - 8)));
+	/* Positions are multiples of 8. The verifier knows neither that nor the lane's size. */
+	at = lanes[lane & (LANE_SLOTS - 1)].offset + (position & (size - 8));
+	at &= ~7ULL;
+	opaque(at);
+	if (at > recording_end)
+		at = recording_end;
+	record = (struct call *)((u8 *)recording + at);
 	record->entry.time = call->time;
-	record->entry.words = length / 8;
+	record->entry.length = head + body + extra;
 	record->entry.cpu = cpu;
 	record->entry.number = call->number;
 	record->tid = task->pid;
@@ -189,12 +257,191 @@ static __always_inline void write_call(struct in_flight *call, struct task_struc
 	record->entry.flags = flags | set_duration(record, now - call->time);
 	record->result = result;
 	*(u64 *)record->comm = *(u64 *)&task->comm[0];
-	if (flags & CALL_LONG_COMM)
+	pids = (struct inner_pids *)(record + 1);
+	if (flags & CALL_LONG_COMM) {
 		*(u64 *)(record + 1) = comm_tail;
+		pids++;
+	}
+	if (flags & CALL_PIDS)
+		*(u64 *)pids = pids_inside();
 	if (flags & CALL_WIDE_RESULT)
 		*(s64 *)((u8 *)record + head - 8) = result;
 	copy_body((u8 *)record + head, call->body, body);
-	ring_commit(ring, writer, &record->entry, position, length, ring_size, call->ring_generation);
+	if (extra) {
+		s = cpu_scratch();
+		if (s)
+			bpf_probe_read_kernel((u8 *)record + head + body, extra, s->out.bytes);
+	}
+	ring_commit(ring, writer, &record->entry, position, length, size, call->ring_generation);
+	return position;
+}
+
+/* write_record is put_record for the lanes of calls that may be new. */
+__noinline u64 write_record(struct in_flight *call, u64 now, s64 result, u32 flags, u32 lane)
+{
+	struct recording *recording;
+	u32 index;
+
+	if (!call)
+		return NOT_WRITTEN;
+	index = call->ring - 1;
+	recording = bpf_map_lookup_elem(&rings, &index);
+	if (!recording)
+		return NOT_WRITTEN;
+	return put_record(call, bpf_get_current_task_btf(), recording, now, result, flags, lane);
+}
+
+/* quiet reports whether a result is an error that a call that waits returns all the time. */
+static __always_inline bool quiet(s64 result)
+{
+	return result == -EAGAIN || result == -EINTR || result == -ETIMEDOUT || (result <= -512 && result >= -516);
+}
+
+/* admit_first reports whether the lane `first` takes one more call of this kind. */
+static __always_inline bool admit_first(struct recording *recording, struct in_flight *call, u32 traits, s64 result)
+{
+	u32 group = (call->number * 31 + (u32)result * 97) & (FIRST_GROUPS - 1);
+
+	if (result >= 0)
+		group = call->number * 31 & (FIRST_GROUPS - 1);
+	if (recording->first_groups[group] >= FIRST_LIMIT)
+		return false;
+	if (traits & TRAIT_PATH && !call->exec) {
+		if (recording->first_paths >= lanes[LANE_FIRST].size / 2)
+			return false;
+		__sync_fetch_and_add(&recording->first_paths, sizeof(struct call) + call->body_length);
+	}
+	recording->first_groups[group]++;
+	return true;
+}
+
+/* resolve adds the path of the file that a call opened, executed or entered. */
+static __always_inline void resolve(struct in_flight *call, s64 result)
+{
+	struct scratch *s = cpu_scratch();
+
+	if (!s)
+		return;
+	if (!call->due)
+		s->out.length = 0;
+	call->due |= CAPTURED_AT_EXIT;
+	out_path(&s->out, result, call->exec, CAPTURE_RESULT | PART_FILE << CAPTURE_PART_SHIFT);
+}
+
+/*
+ * write_novel writes a call that may be new, and remembers it. If it is not new, it counts it, and writes it to
+ * `recent`, or nowhere if it is the runtime's own.
+ */
+__noinline int write_novel(struct in_flight *call, u64 now, s64 result, u32 flags)
+{
+	struct syscall *description;
+	struct recording *recording;
+	struct seen_set *set;
+	u64 name, position;
+	u32 index, lane, way, traits = 0, flag = 0;
+
+	if (!call)
+		return 0;
+	index = call->ring - 1;
+	recording = bpf_map_lookup_elem(&rings, &index);
+	if (!recording)
+		return 0;
+	index = call->syscall;
+	description = bpf_map_lookup_elem(&syscalls, &index);
+	if (description)
+		traits = description->traits;
+	lane = call->budget ? LANE_RUNTIME : LANE_DISTINCT;
+	name = signature(call, result, (u64)call->ring_generation << 8 | lane);
+	set = seen_set(recording, name);
+	if (!set)
+		return 0;
+	way = seen_find(set, recording, lane, name);
+	if (way < SEEN_WAYS) {
+		seen_again(set, way, now);
+		if (lane == LANE_DISTINCT)
+			write_record(call, now, result, flags, LANE_RECENT);
+		return 0;
+	}
+	if (traits & TRAIT_RESOLVE && result >= 0)
+		resolve(call, result);
+	position = NOT_WRITTEN;
+	if (lane == LANE_DISTINCT && admit_first(recording, call, traits, result)) {
+		position = write_record(call, now, result, flags, LANE_FIRST);
+		flag = SEEN_FIRST;
+	}
+	if (position == NOT_WRITTEN) {
+		position = write_record(call, now, result, flags, lane);
+		flag = lane == LANE_RUNTIME ? SEEN_RUNTIME : 0;
+	}
+	if (position != NOT_WRITTEN)
+		seen_put(set, name, position | flag, now);
+	return 0;
+}
+
+/* said reports whether a call writes to what was the standard output or error of the container's init. */
+static __noinline int said(struct recording *recording, struct in_flight *call)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	u64 descriptor = call->args[0];
+	struct file *file = NULL;
+	struct fdtable *table;
+	u64 inode;
+
+	if (descriptor != 1 && descriptor != 2)
+		return 0;
+	table = task->files->fdt;
+	if (descriptor >= table->max_fds ||
+	    bpf_probe_read_kernel(&file, sizeof(file), table->fd + descriptor) || !file)
+		return 0;
+	inode = (u64)BPF_CORE_READ(file, f_inode);
+	return inode && (inode == recording->stdio[0] || inode == recording->stdio[1]);
+}
+
+/* write_call counts a call that returned, or whose task ended, and writes its record into the lane that it belongs
+ * to. */
+static __always_inline void write_call(struct in_flight *call, struct task_struct *task, u64 now, s64 result, u16 flags)
+{
+	u32 index = call->ring - 1, traits = 0, last = 2 * SYSCALLS_MAX - 1;
+	struct recording *recording = bpf_map_lookup_elem(&rings, &index);
+	struct syscall *description;
+	struct total *total;
+	u64 before;
+
+	if (!recording)
+		return;
+	if (recording->lanes[0].generation != call->ring_generation) {
+		count(COUNT_STALE_RING);
+		return;
+	}
+	index = call->syscall;
+	if (index == ~0U) { /* an event */
+		write_novel(call, now, result, flags);
+		return;
+	}
+	description = bpf_map_lookup_elem(&syscalls, &index);
+	total = call->budget ? &recording->runtime : &recording->totals[index < last ? index : last];
+	before = __sync_fetch_and_add(&total->count, 1);
+	__sync_fetch_and_add(&total->time, now - call->time);
+	if (result < 0)
+		__sync_fetch_and_add(&total->failed, 1);
+	if (description)
+		traits = description->traits;
+	if (call->policy & WHO_FILES_ONLY && !(traits & TRAIT_PATH) && !(flags & CALL_UNFINISHED))
+		return;
+	if (!call->budget && description) {
+		if (traits & TRAIT_WRITE && result > 0 && said(recording, call)) {
+			put_record(call, task, recording, now, result, flags, LANE_SAID);
+			return;
+		}
+		if (traits & TRAIT_HOT && before && (result >= 0 || quiet(result)) &&
+		    !(call->args[description->hot_arg & 7] & description->hot_mask)) {
+			put_record(call, task, recording, now, result, flags, LANE_RECENT);
+			return;
+		}
+	}
+	write_novel(call, now, result, flags);
+	if (call->budget)
+		call->budget--;
 }
 
 #endif

@@ -10,6 +10,17 @@
 #include "call.h"
 #include "exec.h"
 
+/* leave_container notes that a task was moved out of its container's cgroups: what it does there is not recorded. */
+static __noinline int leave_container(struct in_flight *call)
+{
+	struct identity *identity = identity_of(call->identity);
+
+	call->left = 1;
+	if (identity)
+		__sync_fetch_and_add(&identity->left, 1);
+	return 0;
+}
+
 static __always_inline void enter(struct pt_regs *regs, u64 number)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
@@ -17,9 +28,12 @@ static __always_inline void enter(struct pt_regs *regs, u64 number)
 	struct in_flight *call = call_of(task);
 
 	if (!call || call->cgroup != cgroup) {
-		binding = bpf_map_lookup_elem(&containers, &cgroup);
-		if (!binding)
+		binding = binding_at(task->cgroups->dfl_cgrp);
+		if (!binding) {
+			if (call && !call->left)
+				leave_container(call);
 			return;
+		}
 		call = follow(task, cgroup, *binding);
 		if (!call)
 			return;
@@ -63,7 +77,7 @@ static __always_inline bool is_over(struct in_flight *call, struct pt_regs *regs
 
 	if (number < 0)
 		return true; /* rt_sigreturn: the registers are those before the signal */
-	if (call->flags & CALL_X32)
+	if (number_abi(call) == NUMBER_X32)
 		number &= ~0x40000000;
 	if (number >= NUMBER_OTHER)
 		number = NUMBER_OTHER;
@@ -71,7 +85,7 @@ static __always_inline bool is_over(struct in_flight *call, struct pt_regs *regs
 		return false;
 	if (call->exec && !result)
 		return true; /* the registers are those of the new program */
-	load_args(args, regs, call->flags & CALL_COMPAT);
+	load_args(args, regs, number_abi(call) == NUMBER_COMPAT);
 	for (int i = 0; i < ARGS_MAX; i++)
 		differ |= args[i] ^ call->args[i];
 	return !differ;
@@ -81,21 +95,36 @@ static __always_inline void leave(struct pt_regs *regs, s64 result)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct in_flight *call = call_of(task);
+	struct scratch *s;
 
 	if (!call)
 		return;
 	if (preemptible && call->active && !is_over(call, regs, result))
 		call->active = 0;
+	if (call->forked) {
+		call->forked = 0;
+		if (!call->active)
+			return; /* from the call that made it, which is its parent's */
+	}
 	if (!call->active && describe_refused(call, task, regs))
 		return;
 	call->active = 0;
+	if (call->child)
+		body_child(call);
 	if (call->exec && result < 0)
 		exec_failed(call, result);
 	if (!call->ring)
 		return;
 	/* A successful exec has released the memory of its arguments. */
-	if (call->due && !(call->exec && !result))
-		capture_output(call, result);
+	if (call->due && !(call->exec && !result)) {
+		s = cpu_scratch();
+		if (s) {
+			s->out.length = 0;
+			capture_output(call, result);
+		}
+	} else {
+		call->due = 0;
+	}
 	write_call(call, task, boot_time(), result, 0);
 }
 
@@ -135,6 +164,7 @@ int in_flight(struct bpf_iter__task *ctx)
 	out.cgroup = call->cgroup;
 	out.ring = call->ring - 1;
 	out.ring_generation = call->ring_generation;
+	out.lane = call->budget ? LANE_RUNTIME : LANE_RECENT;
 	comm_tail = *(u64 *)&task->comm[8];
 	out.body_length = body + sizeof(comm_tail);
 	out.call.entry.time = time;

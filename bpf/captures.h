@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Captures: the memory that a call's pointers point to, as described in the map syscalls. It is appended to the call's
- * body in the storage of its task.
+ * Captures: the memory that a call's pointers point to, as described in the map syscalls.
+ *
+ * What is read at enter is appended to the call's body in the storage of its task. What is read at exit goes into a
+ * buffer of the CPU, from which it is written into the record: the output, and input that found no room in the storage
+ * or whose page was not present at enter.
  *
  * The verifier checks a function that is not static once, and not on every path to it, which reduces the load time to a
  * tenth. To the verifier, the pointer arguments of such a function may be null.
@@ -13,67 +16,84 @@
 
 enum {
 	VECTORS = 8,	/* iovecs of one call that are followed */
+	FLAGS_SHIFT = 8,	/* enum capture_flags, above the tag of a capture */
 };
 
-/* staging_place returns the place of the next capture, or NULL if there is no room. */
-static __always_inline u8 *staging_place(struct in_flight *call)
+/* body_place returns the place of the next capture in the body, or NULL if there is no room for INPUT_LIMIT bytes. */
+static __always_inline u8 *body_place(struct in_flight *call)
 {
 	u64 at = call->body_length;
 
 	opaque(at);
-	if (at > BODY_ARGS + BODY_CAPTURE)
+	if (at > BODY_SIZE - sizeof(struct capture_header) - INPUT_LIMIT)
 		return NULL;
 	return call->body + at;
 }
 
-static __always_inline void stage(struct in_flight *call, u8 *place, u32 length, u32 arg, u32 flags)
+static __always_inline void body_add(struct in_flight *call, u8 *place, u32 length, u32 tag, u32 flags)
 {
 	struct capture_header *header = (struct capture_header *)place;
 
 	header->length = length;
-	header->arg = arg;
+	header->tag = tag;
 	header->flags = flags;
 	call->body_length += sizeof(*header) + length;
-	call->flags += 1 << CALL_CAPTURES_SHIFT;
 }
 
-/* stage_number appends the number of a call, if it is too large for the header. */
-static __always_inline void stage_number(struct in_flight *call, u32 number)
+/* body_number appends the number of a call, if it is too large for the header. */
+static __always_inline void body_number(struct in_flight *call, u32 number)
 {
-	u8 *place = staging_place(call);
+	u8 *place = body_place(call);
 
 	if (!place)
 		return;
 	*(u32 *)(place + sizeof(struct capture_header)) = number;
-	stage(call, place, sizeof(number), 0, 0);
+	body_add(call, place, sizeof(number), 0, 0);
 }
 
-/* stage_string appends the string that an argument points to. It returns -1 if the memory cannot be read. */
-__noinline int stage_string(struct in_flight *call, u32 arg)
+/* body_child appends the ID of the process or thread that a call made. */
+static __always_inline void body_child(struct in_flight *call)
 {
+	u8 *place = body_place(call);
+
+	if (!place)
+		return;
+	*(u32 *)(place + sizeof(struct capture_header)) = call->child;
+	body_add(call, place, sizeof(call->child), CAPTURE_RESULT, CAPTURE_KERNEL);
+	call->child = 0;
+}
+
+/* body_string appends the string that an argument points to. It returns -1 if it has to be read at exit. */
+__noinline int body_string(struct in_flight *call, u32 arg)
+{
+	u32 flags = 0, limit = capture_size < INPUT_LIMIT - 1 ? capture_size : INPUT_LIMIT - 1;
 	const void *from;
 	u8 *place, next;
-	u32 flags = 0;
 	long n;
 
 	if (!call || arg >= ARGS_MAX)
 		return 0;
 	from = (const void *)call->args[arg];
-	place = staging_place(call);
-	if (!from || !place)
+	if (!from)
 		return 0;
-	n = bpf_probe_read_user_str(place + sizeof(struct capture_header), capture_size + 1, from);
+	place = body_place(call);
+	if (!place)
+		return -1;
+	n = bpf_probe_read_user_str(place + sizeof(struct capture_header), limit + 1, from);
 	if (n < 0)
 		return -1;
 	n = string_size(n) - 1;
-	if (n == capture_size && (bpf_probe_read_user(&next, 1, from + n) || next))
+	if (n == limit && (bpf_probe_read_user(&next, 1, from + n) || next)) {
+		if (limit < capture_size)
+			return -1;
 		flags = CAPTURE_TRUNCATED;
-	stage(call, place, n, arg, flags);
+	}
+	body_add(call, place, n, arg, flags);
 	return 0;
 }
 
-/* take_bytes appends the buffer that an argument points to. It returns -1 if the memory cannot be read. */
-static __always_inline int take_bytes(struct in_flight *call, u32 arg, u64 length)
+/* body_bytes appends the buffer that an argument points to. It returns -1 if it has to be read at exit. */
+static __always_inline int body_bytes(struct in_flight *call, u32 arg, u64 length)
 {
 	const void *from;
 	u32 flags = 0;
@@ -82,22 +102,82 @@ static __always_inline int take_bytes(struct in_flight *call, u32 arg, u64 lengt
 	if (arg >= ARGS_MAX)
 		return 0;
 	from = (const void *)call->args[arg];
-	place = staging_place(call);
-	if (!from || !place)
+	if (!from)
 		return 0;
+	place = body_place(call);
+	if (!place)
+		return -1;
 	if (length > capture_size) {
 		length = capture_size;
 		flags = CAPTURE_TRUNCATED;
 	}
+	if (length > INPUT_LIMIT)
+		return -1;
 	if (bpf_probe_read_user(place + sizeof(struct capture_header), length, from))
 		return -1;
-	stage(call, place, length, arg, flags);
+	body_add(call, place, length, arg, flags);
 	return 0;
 }
 
-__noinline int stage_bytes(struct in_flight *call, u32 arg, u64 length)
+/* out_place is body_place for the buffer of the CPU, with room for CAPTURE_LIMIT bytes. */
+static __always_inline u8 *out_place(struct outgoing *out)
 {
-	return call ? take_bytes(call, arg, length) : 0;
+	u64 at = out->length;
+
+	opaque(at);
+	if (at > OUTGOING_LIMIT)
+		return NULL;
+	return out->bytes + at;
+}
+
+static __always_inline void out_add(struct outgoing *out, u8 *place, u32 length, u32 tag_flags)
+{
+	struct capture_header *header = (struct capture_header *)place;
+
+	header->length = length;
+	header->tag = tag_flags;
+	header->flags = tag_flags >> FLAGS_SHIFT;
+	out->length += sizeof(*header) + length;
+}
+
+/* The functions below add the memory at an address to what is written at exit. They return -1 if it cannot be read. */
+__noinline int out_string(struct outgoing *out, u64 from, u32 tag_flags)
+{
+	u8 *place, next;
+	long n;
+
+	if (!out || !from)
+		return 0;
+	place = out_place(out);
+	if (!place)
+		return 0;
+	n = bpf_probe_read_user_str(place + sizeof(struct capture_header), capture_size + 1, (void *)from);
+	if (n < 0)
+		return -1;
+	n = string_size(n) - 1;
+	if (n == capture_size && (bpf_probe_read_user(&next, 1, (void *)(from + n)) || next))
+		tag_flags |= CAPTURE_TRUNCATED << FLAGS_SHIFT;
+	out_add(out, place, n, tag_flags);
+	return 0;
+}
+
+__noinline int out_bytes(struct outgoing *out, u64 from, u64 length, u32 tag_flags)
+{
+	u8 *place;
+
+	if (!out || !from)
+		return 0;
+	place = out_place(out);
+	if (!place)
+		return 0;
+	if (length > capture_size) {
+		length = capture_size;
+		tag_flags |= CAPTURE_TRUNCATED << FLAGS_SHIFT;
+	}
+	if (bpf_probe_read_user(place + sizeof(struct capture_header), length, (void *)from))
+		return -1;
+	out_add(out, place, length, tag_flags);
+	return 0;
 }
 
 struct iovec {
@@ -105,17 +185,16 @@ struct iovec {
 	u64 length;
 };
 
-/* stage_vector appends the data of `count` iovecs at `from`, at most `limit` bytes, or returns -1 if it cannot. */
-__noinline int stage_vector(struct in_flight *call, u32 arg, u64 from, u64 count, u64 limit)
+/* out_vector adds the data of `count` iovecs, at most `limit` bytes. */
+__noinline int out_vector(struct outgoing *out, u64 from, u64 count, u64 limit, u32 tag_flags)
 {
 	struct iovec vector;
-	u32 flags = 0;
 	u64 at = 0, n;
 	u8 *place;
 
-	if (!call || !from || arg >= ARGS_MAX || call->body_length > BODY_ARGS)
+	if (!out || !from)
 		return 0;
-	place = staging_place(call);
+	place = out_place(out);
 	if (!place)
 		return 0;
 	for (u32 i = 0; i < VECTORS && i < count && limit; i++) {
@@ -125,82 +204,106 @@ __noinline int stage_vector(struct in_flight *call, u32 arg, u64 from, u64 count
 		limit -= n;
 		if (n > capture_size - at) {
 			n = capture_size - at;
-			flags |= CAPTURE_TRUNCATED;
+			tag_flags |= CAPTURE_TRUNCATED << FLAGS_SHIFT;
 		}
 		opaque(at);
 		opaque(n);
 		if (at > CAPTURE_LIMIT || n > CAPTURE_LIMIT)
 			return 0;
-		/* It is the only capture of the call: its limit leaves room for both offset and length. */
-		if (call->body_length > BODY_ARGS)
-			return 0;
-		if (bpf_probe_read_user(call->body + call->body_length + sizeof(struct capture_header) + at, n,
-					(void *)vector.base))
+		if (bpf_probe_read_user(place + sizeof(struct capture_header) + at, n, (void *)vector.base))
 			return -1;
 		at += n;
-		if (flags)
+		if (at >= capture_size)
 			break;
 	}
 	if (count > VECTORS && limit)
-		flags |= CAPTURE_TRUNCATED;
-	stage(call, place, at, arg, flags);
+		tag_flags |= CAPTURE_TRUNCATED << FLAGS_SHIFT;
+	out_add(out, place, at, tag_flags);
 	return 0;
 }
 
-/* stage_message does the same for the iovecs of a struct msghdr. */
-static __always_inline int stage_message(struct in_flight *call, u32 arg, u64 limit)
+/* out_message does the same for the iovecs of a struct msghdr. */
+static __always_inline int out_message(struct outgoing *out, u64 header, u64 limit, u32 tag_flags)
 {
 	struct {
 		u64 iov;
 		u64 length;
 	} message;
-	u64 header;
 
-	if (arg >= ARGS_MAX)
-		return 0;
-	header = call->args[arg];
 	if (!header)
 		return 0;
 	if (bpf_probe_read_user(&message, sizeof(message), (void *)(header + 16)))
 		return -1;
-	return stage_vector(call, arg, message.iov, message.length, limit);
+	return out_vector(out, message.iov, message.length, limit, tag_flags);
 }
 
-/* capture reads one pointer argument. It returns -1 if the memory cannot be read. `result` is used for output only. */
-__noinline int capture(struct in_flight *call, struct capture *c, s64 result)
+/* applies reports whether the condition of a row holds for a call. */
+static __always_inline bool applies(struct in_flight *call, struct capture *c)
 {
-	u32 arg, length, kind;
+	u32 when = c->when, arg = c->when_arg;
 
-	if (!call || !c)
+	if (when == WHEN_ALWAYS || arg >= ARGS_MAX)
+		return true;
+	return (((u32)call->args[arg] & c->mask) == c->value) == (when == WHEN_EQUAL);
+}
+
+/* out_capture adds one row. `result` is used for output only. */
+__noinline int out_capture(struct outgoing *out, struct in_flight *call, struct capture *c, s64 result, u32 flags)
+{
+	u32 arg, length, kind, tag_flags, counted = 0;
+	u64 from, size, elements = 0;
+
+	if (!out || !call || !c)
 		return 0;
 	arg = c->arg;
 	length = c->length;
 	kind = c->kind;
+	size = c->size;
 	if (arg >= ARGS_MAX)
 		return 0;
+	from = call->args[arg];
+	if (!from)
+		return 0;
+	from += c->offset;
+	if (length < ARGS_MAX)
+		elements = call->args[length];
+	tag_flags = arg | c->part << CAPTURE_PART_SHIFT | flags << FLAGS_SHIFT;
 	switch (kind) {
 	case CAPTURE_STRING:
-		return stage_string(call, arg);
-	case CAPTURE_IN:
-		return length < ARGS_MAX ? stage_bytes(call, arg, call->args[length]) : 0;
+		return out_string(out, from, tag_flags);
 	case CAPTURE_OUT:
-		if (result <= 0 || length >= ARGS_MAX)
+		if (result <= 0)
 			return 0;
 		/* Some calls return more than the size of their buffer. */
-		return stage_bytes(call, arg, (u64)result < call->args[length] ? (u64)result : call->args[length]);
-	case CAPTURE_FIXED_IN:
-		return stage_bytes(call, arg, length);
+		if ((u64)result < elements)
+			elements = result;
+		/* fallthrough */
+	case CAPTURE_IN:
+		if (elements > CAPTURE_LIMIT)
+			elements = CAPTURE_LIMIT + 1;
+		return out_bytes(out, from, elements * size, tag_flags);
 	case CAPTURE_FIXED_OUT:
-		return result >= 0 ? stage_bytes(call, arg, length) : 0;
+		if (result < 0)
+			return 0;
+		/* fallthrough */
+	case CAPTURE_FIXED_IN:
+		return out_bytes(out, from, size, tag_flags);
+	case CAPTURE_COUNTED_OUT:
+		if (result < 0)
+			return 0;
+		/* fallthrough */
+	case CAPTURE_COUNTED_IN:
+		if (bpf_probe_read_user(&counted, sizeof(counted), (void *)elements))
+			return 0;
+		return out_bytes(out, from, counted, tag_flags);
 	case CAPTURE_VECTOR_IN:
-		return length < ARGS_MAX ? stage_vector(call, arg, call->args[arg], call->args[length], ~0ULL) : 0;
+		return out_vector(out, from, elements, ~0ULL, tag_flags);
 	case CAPTURE_VECTOR_OUT:
-		return length < ARGS_MAX && result > 0 ?
-			stage_vector(call, arg, call->args[arg], call->args[length], result) : 0;
+		return result > 0 ? out_vector(out, from, elements, result, tag_flags) : 0;
 	case CAPTURE_MESSAGE_IN:
-		return stage_message(call, arg, ~0ULL);
+		return out_message(out, from, ~0ULL, tag_flags);
 	case CAPTURE_MESSAGE_OUT:
-		return result > 0 ? stage_message(call, arg, result) : 0;
+		return result > 0 ? out_message(out, from, result, tag_flags) : 0;
 	default:
 		return 0;
 	}
@@ -209,57 +312,115 @@ __noinline int capture(struct in_flight *call, struct capture *c, s64 result)
 static __always_inline bool is_output(u32 kind)
 {
 	return kind == CAPTURE_OUT || kind == CAPTURE_FIXED_OUT || kind == CAPTURE_VECTOR_OUT ||
-	       kind == CAPTURE_MESSAGE_OUT;
+	       kind == CAPTURE_MESSAGE_OUT || kind == CAPTURE_COUNTED_OUT;
 }
 
-/* capture_input reads the input of a call. The two most frequent kinds are handled directly. */
-static __always_inline void capture_input(struct in_flight *call, struct syscall *description)
+/* body_capture appends input that is gathered from several places. It returns -1 if it has to be read at exit. */
+__noinline int body_capture(struct in_flight *call, struct capture *c)
 {
-	for (u32 i = 0; i < CAPTURES_MAX; i++) {
-		struct capture *c = &description->captures[i];
+	struct scratch *s = cpu_scratch();
+	u64 length;
+	u8 *place;
+
+	if (!call || !c || !s)
+		return 0;
+	s->out.length = 0;
+	if (out_capture(&s->out, call, c, 0, 0))
+		return -1;
+	length = s->out.length;
+	opaque(length);
+	place = body_place(call);
+	if (!place || length > INPUT_LIMIT + sizeof(struct capture_header))
+		return -1;
+	if (bpf_probe_read_kernel(place, length, s->out.bytes))
+		return -1;
+	call->body_length += length;
+	return 0;
+}
+
+/* capture_rows reads the input of a call in one element of syscalls. The two most frequent kinds are handled
+ * directly. */
+static __always_inline void capture_rows(struct in_flight *call, struct syscall *description, u32 bit)
+{
+	for (u32 i = 0; i < ROWS; i++) {
+		struct capture *c = &description->rows[i];
 		u32 kind = c->kind, length = c->length;
 		int failed;
 
 		if (kind == CAPTURE_NONE)
 			return;
-		if (kind == CAPTURE_STRING)
-			failed = stage_string(call, c->arg);
-		else if (kind == CAPTURE_IN && length < ARGS_MAX)
-			failed = take_bytes(call, c->arg, call->args[length]);
+		if (!applies(call, c) || (c->content && call->policy & WHO_NO_CONTENTS))
+			continue;
+		if (kind == CAPTURE_STRING && !c->part)
+			failed = body_string(call, c->arg);
+		else if (kind == CAPTURE_IN && length < ARGS_MAX && c->size == 1 && !c->part)
+			failed = body_bytes(call, c->arg, call->args[length]);
 		else
-			failed = is_output(kind) || capture(call, c, 0);
+			failed = is_output(kind) || body_capture(call, c);
 		if (failed)
-			call->due |= 1 << i;
+			call->due |= 1 << (bit + i);
 	}
 }
 
-/* capture_output reads the output of a call, and input whose page was not present at enter. */
-__noinline int capture_output(struct in_flight *call, s64 result)
+/* capture_more reads the input of a call that needs several elements. */
+__noinline int capture_more(struct in_flight *call, u32 index)
 {
 	struct syscall *description;
-	u32 index, due, before;
-	u8 *place;
 
 	if (!call)
 		return 0;
+	for (u32 n = 1; n < CHAIN_MAX; n++) {
+		description = bpf_map_lookup_elem(&syscalls, &index);
+		if (!description)
+			break;
+		capture_rows(call, description, n * ROWS);
+		index = description->more;
+		if (!index)
+			break;
+	}
+	return 0;
+}
+
+static __always_inline void capture_input(struct in_flight *call, struct syscall *description)
+{
+	capture_rows(call, description, 0);
+	if (description->more)
+		capture_more(call, description->more);
+}
+
+/* capture_output reads the output of a call, and input that was not read at enter. */
+__noinline int capture_output(struct in_flight *call, s64 result)
+{
+	struct scratch *s = cpu_scratch();
+	struct syscall *description;
+	u32 index, due, flags;
+	u8 *place;
+
+	if (!call || !s)
+		return 0;
 	index = call->syscall;
 	due = call->due;
-	description = bpf_map_lookup_elem(&syscalls, &index);
-	if (!description)
-		return 0;
-	for (u32 i = 0; i < CAPTURES_MAX; i++) {
-		struct capture *c = &description->captures[i];
+	for (u32 n = 0; n < CHAIN_MAX && due; n++) {
+		description = bpf_map_lookup_elem(&syscalls, &index);
+		if (!description)
+			break;
+		for (u32 i = 0; i < ROWS; i++) {
+			struct capture *c = &description->rows[i];
 
-		if (!(due & 1 << i))
-			continue;
-		place = staging_place(call);
-		if (!place)
-			continue;
-		before = call->body_length;
-		if (capture(call, c, result))
-			stage(call, place, 0, c->arg, CAPTURE_FAULT);
-		else if (call->body_length != before && !is_output(c->kind))
-			((struct capture_header *)place)->flags |= CAPTURE_LATE;
+			if (!(due & 1 << i))
+				continue;
+			flags = is_output(c->kind) ? CAPTURE_OUTPUT : CAPTURE_LATE;
+			if (!out_capture(&s->out, call, c, result, flags))
+				continue;
+			place = out_place(&s->out);
+			if (place)
+				out_add(&s->out, place, 0, (c->arg & CAPTURE_ARG_MASK) |
+					c->part << CAPTURE_PART_SHIFT | CAPTURE_FAULT << FLAGS_SHIFT);
+		}
+		due >>= ROWS;
+		index = description->more;
+		if (!index)
+			break;
 	}
 	return 0;
 }

@@ -19,7 +19,7 @@ typedef signed int s32;
 typedef signed long long s64;
 
 enum limits {
-	ABI_VERSION = 3,
+	ABI_VERSION = 4,
 
 	LEAF_SIZE = 256,	/* of the name of a cgroup directory, which is cut if it is longer */
 	PATH_SIZE = 512,	/* the end of a cgroup path that a pending entry expects */
@@ -28,18 +28,20 @@ enum limits {
 	COMM_SIZE = 16,
 
 	ARGS_MAX = 6,		/* arguments of a system call */
-	CAPTURES_MAX = 2,	/* pointer arguments of one call that are followed */
 	CAPTURE_LIMIT = 1024,	/* maximum bytes captured of one pointer argument */
 	ARGV_LIMIT = 32768,	/* maximum bytes of one argument vector */
 	EXEC_PATH_LIMIT = 1024,	/* maximum bytes of the path of an exec */
 	EXEC_HEAD_LIMIT = 1280,	/* struct exec, path and padding together */
 	ARGS_LIMIT = 256,	/* maximum strings of the vector of a failed exec */
-	RECORD_LIMIT = 2304,	/* maximum bytes of one syscall record */
+	RECORD_LIMIT = 2560,	/* maximum bytes of one syscall record */
 
 	SYSCALLS_MAX = 512,	/* native numbers; the numbers of the 32-bit ABI follow */
 	TORN_MAX = 8,		/* torn ranges that a ring remembers one by one */
+	THREADS_MAX = 16384,	/* threads of one container that are recorded at the same time: 8 MiB of storage */
 	CHILDREN_MAX = 1024,	/* cgroups that are followed below that of a container */
 	PENDING_SECONDS = 300,	/* a pending identity older than this is not bound */
+	PENDING_MAX = 1024,
+	DEPTH_MAX = 16,		/* levels above a new cgroup at which its pending entry is looked for */
 };
 
 /* The identity of a container: written at registration, and only copied by the kernel. */
@@ -48,13 +50,16 @@ enum who_flags {
 	WHO_RECORD = 2,			/* give it a ring */
 	WHO_LABELS_TRUNCATED = 4,	/* labels did not fit LABELS_SIZE */
 	WHO_ADOPTED = 8,		/* was running before it was registered */
+	WHO_NO_CONTENTS = 16,		/* record nothing of what it reads and writes */
+	WHO_FILES_ONLY = 32,		/* record only calls that name a file, and events */
 };
 
 struct who {
 	u32 flags;		/* enum who_flags */
 	u32 mount_namespace;	/* inode of the runtime's mount namespace; 0 if unknown or the same as the container's */
 	u32 labels_length;	/* bytes of labels in use */
-	u32 reserved;
+	u16 pod_hash;		/* of what tells pods apart; below HOLDERS */
+	u16 namespace_hash;	/* of the namespace, or the engine if there is none; below HOLDERS */
 	char engine[16];	/* containerd, cri-o, docker, podman, or empty */
 	char id[256];		/* the OCI runtime's ID of the container */
 	char sandbox_id[128];	/* the pod's sandbox, or empty */
@@ -66,18 +71,29 @@ struct who {
 	char labels[LABELS_SIZE];	/* "key=value\0" one after another */
 };
 
-/* pending: key is the leaf name, cut and zero-padded to LEAF_SIZE. */
+/*
+ * pending: identities that wait for their cgroup. The ancestor is the deepest cgroup on its path that existed when the
+ * entry was written, so the entry means one place, and not all paths that are spelled alike.
+ */
+struct pending_key {
+	u64 ancestor;		/* ID of a cgroup above */
+	char leaf[LEAF_SIZE];	/* name of the cgroup's directory, cut and zero-padded */
+};
+
 struct pending {
 	u64 time;		/* when the entry was written */
 	u32 path_length;	/* bytes of path in use, without a NUL */
-	u32 reserved;
-	char path[PATH_SIZE];	/* required end of the path of the cgroup; begins with / */
+	u32 levels;		/* of the cgroup below its ancestor; 0: any number */
+	char path[PATH_SIZE];	/* of the cgroup below its ancestor, or the end of that; begins with / */
 	struct who who;
 };
 
 /*
- * containers: cgroup ID -> binding. The low half is the identity's index + 1. The high half is the ring's index + 1, or
- * 0 if the container is not recorded.
+ * containers: cgroup ID -> binding, of the containers' own cgroups. The low half is the identity's index + 1. The high
+ * half is the ring's index + 1, or 0 if the container is not recorded. Cgroups below have the same binding.
+ *
+ * bindings: the binding of each such cgroup, in its own storage. Kernels before 6.2 have no storage for cgroups: there
+ * this map is a dummy, and containers has all cgroups, up to CHILDREN_MAX below that of one container.
  */
 
 enum state {
@@ -100,9 +116,13 @@ struct identity {
 	u32 ring;		/* index + 1 of its ring, or 0 */
 	u32 ring_generation;
 	u32 init;		/* PID of the container's init in the initial namespace, or 0 */
+	u32 candidate;		/* PID of the process that may become it */
 	u32 exit_status;	/* of init, as in wait(2); valid if exited is set */
 	u32 children;		/* known cgroups below that of the container */
-	u32 reserved;
+	u32 left;		/* processes that moved to a cgroup outside */
+	u32 threads;		/* that have task storage */
+	u64 execs_due[2];	/* when its share of the exec log is unused again: of execs that succeeded and failed */
+	u64 execs_beyond;	/* execs in the ring EXEC_BEYOND */
 	struct who who;
 };
 
@@ -149,24 +169,117 @@ struct torn {
 };
 
 /*
- * rings and exec_log: a header, the data, and after the data slack for one record of the largest size, so that no
- * record wraps. A position is the number of bytes that were ever reserved before it. A record at position p begins at
- * data[p % size].
- *
- * exec_log is one ring across several elements (segments): only the header of the first one is used, and position p is
- * in segment (p / size) % segments.
+ * A ring: the header, and the bytes of data elsewhere in the same element. After the data is slack for one record of
+ * the largest size, so that no record wraps. A position is the number of bytes that were ever reserved before it. A
+ * record at position p begins at data[p % size].
  */
 struct ring {
 	u64 head;		/* bytes ever reserved, over all recordings */
+	u64 base;		/* head at the beginning of this recording */
 	u64 written;		/* records reserved in this recording */
+	u64 lost;		/* records that could not be written */
 	u32 generation;		/* of the recording; 0: never used */
 	u32 identity;		/* index of the recorded container */
 	u32 identity_generation;
 	u32 reserved;
-	u64 base;		/* head at the beginning of this recording */
-	u64 lost;		/* records that could not be written */
 	u64 torn_count;		/* number of ranges ever published in torn */
 	struct torn torn[TORN_MAX];	/* range n is torn[n % TORN_MAX] */
+};
+
+/*
+ * The lanes of a recording. Each is a ring of its own, so what fills one pushes nothing out of another:
+ *
+ *	recent		all calls that go into no other lane: the last ones
+ *	first		calls that were new at the beginning: it is written once, and nothing overwrites it
+ *	distinct	calls that were new later: their signature was not in `seen`
+ *	said		what the container wrote to the standard output and error of its init
+ *	runtime		calls of the container runtime itself, in tasks that came from outside, until their exec
+ */
+enum lane {
+	LANE_RECENT = 0,
+	LANE_FIRST = 1,
+	LANE_DISTINCT = 2,
+	LANE_SAID = 3,
+	LANE_RUNTIME = 4,
+	LANES = 5,
+	LANE_SLOTS = 8,		/* elements of arrays of lanes */
+	LANE_SHIFT = 24,	/* a writer's ring: index + 1, and above this the lane */
+
+	SEEN_WAYS = 8,		/* entries of one set: their signatures are one cache line */
+	SEEN_FIRST = 1,		/* or-ed to a position: it is one of the lane first */
+	SEEN_RUNTIME = 2,	/* the same for the lane runtime */
+	FIRST_GROUPS = 256,	/* calls with the same number and error are one group */
+	FIRST_LIMIT = 64,	/* calls of one group that the lane first takes */
+	RUNTIME_BUDGET = 2048,	/* calls of one task that go into the lane runtime */
+	SEEN_SHIFT = 24,	/* unit of times in seen: 2^24 ns */
+};
+
+/* totals: of all calls of one number in this recording, whether their records are kept or not. */
+struct total {
+	u64 count;
+	u64 failed;	/* of these, calls that returned an error */
+	u64 time;	/* ns from enter to exit, of all of them together */
+};
+
+/*
+ * seen: which calls are in the lanes first, distinct and runtime. A signature is a hash of what a call was: its number,
+ * its error, and those arguments that tell. It is keyed by the secret and the generation, so an entry of an earlier
+ * recording is never found, and nobody can make two calls collide on purpose. Signature i belongs to entry i.
+ */
+struct seen {
+	u64 position;	/* of the record in its lane; below the lane's base or a lap ago: it is gone */
+	u32 count;	/* how often the call came in all */
+	u32 last;	/* when it came last, in units of 2^SEEN_SHIFT ns */
+};
+
+struct seen_set {
+	u64 signatures[SEEN_WAYS];
+	struct seen entries[SEEN_WAYS];
+};
+
+/*
+ * slots: which recordings may be used again. If there is no unused one, a new container gets the one that ended first
+ * of the pod that has the most recordings or, if several have as many, of the namespace that has the most. So a pod
+ * that crashes all the time pushes out its own recordings. held: how many recordings the pods (the first HOLDERS
+ * elements) and namespaces (the others) with a hash have.
+ */
+enum holders { HOLDERS = 4096 };
+
+struct slot {
+	u64 ended;	/* when its container ended; SLOT_UNUSED: it was never used; 0: it is in use */
+	u32 pod;	/* element of held */
+	u32 namespace;	/* element of held */
+};
+
+enum slot_constants { SLOT_UNUSED = 1 };
+
+/* rings: one recording each. After this header follow seen_set[sets], and the data of the lanes with their slack. */
+struct recording {
+	struct ring lanes[LANE_SLOTS];
+	struct total totals[2 * SYSCALLS_MAX];	/* indexes as in syscalls; of a number beyond: the last one */
+	struct total runtime;			/* of the runtime's own calls, which are not in totals */
+	u16 first_groups[FIRST_GROUPS];		/* calls in the lane first, by a hash of number and error */
+	u64 first_paths;			/* bytes of calls with a path in the lane first */
+	u64 stdio[2];				/* inodes of the init's standard output and error */
+	struct seen_set seen[];
+};
+
+/*
+ * exec_log is two rings, one after the other: EXEC_WITHIN for the execs of each container within its share, EXEC_BEYOND
+ * for the others, so that a container that executes programs all the time pushes out nothing of those that do not. Each
+ * ring goes across several elements (segments), each a struct segment: only the header of its first one is used, and
+ * position p is in segment (p / size) % segments. The sequence numbers of both count `written` of the first one.
+ */
+enum exec_ring {
+	EXEC_WITHIN = 0,
+	EXEC_BEYOND = 1,
+	EXEC_RINGS = 2,
+	EXEC_SHARE = 8,			/* a container may fill this part of the ring EXEC_WITHIN, ... */
+	EXEC_SHARE_SECONDS = 600,	/* ... and again in this time; with execs that fail, half of that */
+};
+
+struct segment {
+	struct ring ring;
 	u8 data[];
 };
 
@@ -176,12 +289,12 @@ struct ring {
  */
 enum writer_constants {
 	WRITER_EXACT = 1,		/* the position is the record's own, not only a lower bound */
-	WRITER_EXEC_LOG = 0x7fffffff,	/* ring: the exec log */
+	WRITER_EXEC_LOG = 0x7ffffffe,	/* ring: of the exec log, the first; the second follows */
 };
 
 struct writer {
 	u64 position;
-	u32 ring;	/* index + 1, WRITER_EXEC_LOG, or 0: idle */
+	u32 ring;	/* index + 1 and the lane, WRITER_EXEC_LOG, or 0: idle */
 	u32 reserved[13];
 };
 
@@ -194,26 +307,51 @@ enum commit { COMMIT_STEP = 0x9e3779b97f4a7c15ULL };
 struct entry {
 	u64 commit;
 	u64 time;	/* of the enter of a call, or of the success or failure of an exec */
-	u16 words;	/* length of the whole record in units of 8 bytes */
+	u16 length;	/* bytes of the whole record; the next one begins at the next multiple of 8 */
 	u16 cpu;
-	u16 number;	/* of a call: the number, and above NUMBER_BITS the number of arguments that follow */
+	u16 number;	/* of a call: enum number */
 	u16 flags;	/* enum call_flags or enum exec_flags */
 };
 
+/* The field number of a call: its number, how many arguments follow, and whose number it is. Bit 15 is spare. */
 enum number {
-	NUMBER_BITS = 13,
-	NUMBER_MASK = 0x1fff,
-	NUMBER_NONE = 0x1fff,	/* not a call: a signal killed the task outside of any call */
-	NUMBER_OTHER = 0x1ffe,	/* this or a larger number, which is in a capture of argument 0, in 4 bytes */
+	NUMBER_MASK = 0x3ff,
+	NUMBER_NONE = 0x3ff,	/* not a call: the task ended outside of any call */
+	NUMBER_SIGNAL = 0x3fe,	/* not a call: a signal was delivered to the task; its arguments are enum signal_args */
+	NUMBER_OTHER = 0x3f0,	/* this or a larger number, which is in a capture of argument 0, in 4 bytes */
+	NUMBER_ARGS_SHIFT = 10,	/* three bits: number of arguments */
+	NUMBER_ABI_SHIFT = 13,	/* two bits: enum number_abi */
+};
+
+enum signal_args {
+	SIGNAL_NUMBER = 0,
+	SIGNAL_CODE = 1,	/* si_code */
+	SIGNAL_ADDRESS = 2,	/* si_addr of a fault, otherwise 0 */
+	SIGNAL_SENDER = 3,	/* si_pid, otherwise 0; if a task sent it, a capture has struct sender, flagged CAPTURE_KERNEL */
+	SIGNAL_ACTION = 4,	/* 0: the default one; 1: a handler */
+	SIGNAL_ARGS = 5,
+};
+
+struct sender {
+	u64 cgroup;		/* ID */
+	u32 pid;		/* in the initial PID namespace */
+	u32 signal;
+	char comm[COMM_SIZE];
+};
+
+enum number_abi {
+	NUMBER_NATIVE = 0,
+	NUMBER_COMPAT = 1,	/* of the 32-bit ABI (ia32, arm) */
+	NUMBER_X32 = 2,		/* of the x32 ABI, without its bit 30 */
 };
 
 /*
  * One system call. After the header follow, without padding:
  *   the second half of comm (8 bytes) if CALL_LONG_COMM,
+ *   struct inner_pids if CALL_PIDS,
  *   the whole result (8 bytes) if CALL_WIDE_RESULT,
  *   every argument: 8 bytes if its bit in CALL_WIDE_ARGS is set, otherwise 4 bytes, sign-extended,
- *   the captured pointer arguments (CALL_CAPTURES_SHIFT has their number): struct capture_header, then its bytes.
- * The remaining bytes of the record, at most 7, are undefined.
+ *   captures up to the end of the record, each struct capture_header and then its bytes.
  */
 enum call_flags {
 	CALL_WIDE_ARGS = 0x003f,	/* one bit for each argument */
@@ -221,11 +359,10 @@ enum call_flags {
 	CALL_LONG_COMM = 0x0080,
 	CALL_UNFINISHED = 0x0100,	/* the task ended in the call: result is its exit status, as in wait(2) */
 	CALL_NO_ENTER = 0x0200,		/* seen only at its exit (denied by seccomp), whose time it has */
-	CALL_COMPAT = 0x0400,		/* a number of the 32-bit ABI (ia32, arm) */
-	CALL_X32 = 0x0800,		/* a number of the x32 ABI, without its bit 30 */
-	CALL_UNIT_SHIFT = 12,		/* two bits: the unit of duration is ns, us, ms or s */
+	CALL_PIDS = 0x0400,		/* the IDs in the PID namespace of the task follow */
+	CALL_OOM = 0x0800,		/* with CALL_UNFINISHED: the kernel killed the task because memory ran out */
+	CALL_UNIT_SHIFT = 12,		/* two bits: the unit of duration is ns, us, ms or s; 0xc000 are spare */
 	CALL_UNIT_MASK = 0x3000,
-	CALL_CAPTURES_SHIFT = 14,	/* two bits: number of captured arguments that follow */
 };
 
 struct call {
@@ -237,44 +374,109 @@ struct call {
 	char comm[8];	/* first half */
 };
 
+struct inner_pids {
+	u32 tid;
+	u32 pid;
+};
+
 enum capture_flags {
 	CAPTURE_TRUNCATED = 1,	/* some bytes were not captured */
 	CAPTURE_FAULT = 2,	/* the memory could not be read: no bytes follow */
 	CAPTURE_LATE = 4,	/* input that was read at exit, because its page was not present at enter */
+	CAPTURE_OUTPUT = 8,	/* read at exit */
+	CAPTURE_KERNEL = 16,	/* not from the memory of the task: what the kernel made of the argument */
 };
 
 struct capture_header {
 	u16 length;	/* bytes that follow */
-	u8 arg;		/* index of the argument, 0..5 */
+	u8 tag;		/* the argument, 0..5, and above CAPTURE_PART_SHIFT which part of what it points to */
 	u8 flags;	/* enum capture_flags */
 };
 
-/* syscalls: the captures of each call, by number; of the 32-bit ABI, by SYSCALLS_MAX + number. */
+/*
+ * The file that a call opened or executed, or the directory that it entered, as the kernel sees it. After this header
+ * follow the components of its path, the last one first, each ended by a NUL.
+ */
+struct resolved {
+	u64 inode;
+	u32 device;	/* as in the kernel: 12 bits of major, 20 bits of minor number */
+	u16 mode;
+	u16 reserved;
+};
+
+enum capture_tag {
+	CAPTURE_ARG_MASK = 7,
+	CAPTURE_RESULT = 6,	/* in place of an argument: what the call made */
+	PART_CHILD = 0,		/* of CAPTURE_RESULT: ID of a process or thread in the initial namespace, 4 bytes */
+	PART_FILE = 1,		/* struct resolved, and the path */
+	CAPTURE_PART_SHIFT = 3,
+};
+
+/* What the programs read of the memory that a call's arguments point to: a row each. */
 enum capture_kind {
 	CAPTURE_NONE = 0,
 	CAPTURE_STRING = 1,	/* a NUL-terminated string, at enter */
-	CAPTURE_IN = 2,		/* a buffer whose length is argument `length`, at enter */
-	CAPTURE_OUT = 3,	/* a buffer whose length is the result, at most argument `length`, at exit */
-	CAPTURE_FIXED_IN = 4,	/* `length` bytes, at enter */
-	CAPTURE_FIXED_OUT = 5,	/* `length` bytes, at the exit of a call that succeeded */
+	CAPTURE_IN = 2,		/* argument `length` elements of `size` bytes, at enter */
+	CAPTURE_OUT = 3,	/* as many as the result, at most argument `length`, at exit */
+	CAPTURE_FIXED_IN = 4,	/* `size` bytes, at enter */
+	CAPTURE_FIXED_OUT = 5,	/* `size` bytes, at the exit of a call that succeeded */
 	CAPTURE_VECTOR_IN = 6,	/* struct iovec[argument `length`], at enter */
 	CAPTURE_VECTOR_OUT = 7,	/* the same, up to the result, at exit */
 	CAPTURE_MESSAGE_IN = 8,	/* the iovecs of a struct msghdr, at enter */
 	CAPTURE_MESSAGE_OUT = 9,	/* the same, up to the result, at exit */
+	CAPTURE_COUNTED_IN = 10,	/* as many bytes as the u32 that argument `length` points to, at enter */
+	CAPTURE_COUNTED_OUT = 11,	/* the same, at the exit of a call that succeeded */
+};
+
+enum capture_when {
+	WHEN_ALWAYS = 0,
+	WHEN_EQUAL = 1,		/* (argument `when_arg` & mask) == value */
+	WHEN_NOT_EQUAL = 2,
+};
+
+enum captures {
+	ROWS = 4,		/* of one element of syscalls */
+	CHAIN_MAX = 4,		/* elements for one call */
+	CHAINED_MAX = 64,	/* elements for calls that need more than one */
+	SYSCALLS_NONE = 2 * SYSCALLS_MAX + CHAINED_MAX,	/* index of no element */
 };
 
 struct capture {
+	u32 mask;
+	u32 value;
+	u16 size;	/* bytes; depends on kind */
+	u16 offset;	/* in what the argument points to */
 	u8 kind;	/* enum capture_kind */
 	u8 arg;		/* the pointer: 0..5 */
-	u8 length;	/* depends on kind */
+	u8 length;	/* an argument; depends on kind */
+	u8 part;	/* of the capture's tag */
+	u8 when;	/* enum capture_when */
+	u8 when_arg;
+	u8 content;	/* 1: what the program reads or writes, not what the call means */
 	u8 reserved;
 };
 
+enum traits {
+	TRAIT_HOT = 1,		/* so frequent that it is new only once, if it succeeds and (args[hot_arg] & hot_mask) == 0 */
+	TRAIT_PATH = 2,		/* it names a file: such calls fill at most half of the lane first */
+	TRAIT_WRITE = 4,	/* writes to the descriptor that is argument 0 */
+	TRAIT_RESOLVE = 8,	/* opens or executes a file, or enters a directory */
+};
+
+/*
+ * syscalls: by number; of the 32-bit ABI, by SYSCALLS_MAX + number. Elements after these have the rows of calls that
+ * need more than one element.
+ */
 struct syscall {
+	u32 hot_mask;
+	u16 more;	/* element with more rows; 0: none */
 	u8 args;	/* number of arguments, 0..6 */
 	u8 exec;	/* 1: execve, 2: execveat */
-	u8 reserved[2];
-	struct capture captures[CAPTURES_MAX];
+	u8 traits;	/* enum traits */
+	u8 values;	/* one bit for each argument whose value belongs to the signature */
+	u8 contents;	/* one bit for each argument whose capture belongs to the signature */
+	u8 hot_arg;
+	struct capture rows[ROWS];	/* the used ones come first */
 };
 
 /* One exec, successful or failed. After the header follow the path (path_length bytes) and the arguments, each ended by
@@ -314,7 +516,7 @@ struct pending_call {
 	u32 ring;		/* index */
 	u32 ring_generation;
 	u32 body_length;
-	u32 reserved;
+	u32 lane;		/* LANE_RUNTIME: of the runtime itself; otherwise LANE_RECENT */
 	struct call call;
 };
 
@@ -322,11 +524,13 @@ struct pending_call {
 enum counter {
 	COUNT_PENDING_STALE,	/* a pending entry was too old to be bound */
 	COUNT_PENDING_ELSEWHERE,	/* a directory of its name was made at another path */
+	COUNT_PENDING_REFUSED,	/* a directory was made at its place, but not by root */
 	COUNT_NO_IDENTITY,	/* a container could not be registered: no slot was free */
 	COUNT_NO_RING,		/* a container is registered but not recorded: no ring was free */
 	COUNT_NO_BINDING,	/* a cgroup could not be added to containers */
 	COUNT_CHILDREN,		/* a cgroup is not followed: its container has CHILDREN_MAX already */
 	COUNT_NO_STORAGE,	/* a call was not recorded: no memory for the storage of its task */
+	COUNT_THREADS,		/* a call was not recorded: its container has THREADS_MAX threads already */
 	COUNT_BUSY,		/* a record was not written: another one was being written on this CPU */
 	COUNT_STALE_RING,	/* a record was not written: the call ended after its recording had */
 	COUNT_TORN,		/* ranges that stalled writers published as torn */
@@ -339,10 +543,14 @@ struct abi {
 	u64 loaded;		/* when */
 	u32 version;		/* ABI_VERSION; 0: loading has not finished. Its offset is the same in every version */
 	u32 rings;
-	u32 ring_size;		/* bytes of data, a power of two */
-	u32 ring_stride;	/* bytes from one ring to the next */
+	u32 ring_size;		/* bytes of data of all lanes, a power of two */
+	u32 ring_stride;	/* bytes from one recording to the next */
+	u32 lane_sizes[LANE_SLOTS];	/* bytes of data of each lane, powers of two */
+	u32 lane_offsets[LANE_SLOTS];	/* of the lane's data in a recording */
+	u32 seen_sets;		/* of one recording, a power of two */
+	u32 spare;
 	u32 identities;
-	u32 exec_segments;	/* a power of two */
+	u32 exec_segments;	/* of each ring of the exec log, a power of two */
 	u32 exec_segment_size;	/* bytes of data of one segment, a power of two */
 	u32 exec_stride;
 	u32 capture_size;	/* bytes kept of one pointer argument */
@@ -363,7 +571,7 @@ struct bind_request {
 	u64 created;	/* when its init was started; 0: now */
 	u32 init;	/* 1 + the caller's descriptor of the /proc/PID directory of its init; 0: its program has not been started */
 	u32 removed;	/* 1: forget the cgroup */
-	char leaf[LEAF_SIZE];	/* the pending entry to bind */
+	struct pending_key pending;	/* the entry to bind */
 };
 
 #endif

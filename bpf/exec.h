@@ -18,27 +18,35 @@ struct exec_event {
 	u32 flags;
 };
 
-/* runtime_exec reports whether an exec is the runtime's own ("runc init" executes itself again). These execs are in the
- * runtime's mount namespace, and they are before the program of the container runs or in a process whose parent is
- * outside. */
-static __always_inline bool runtime_exec(struct task_struct *task, struct identity *identity)
+/* runtime_exec reports whether an exec is the runtime's own ("runc init" executes itself again): the task came from
+ * outside, has not executed anything else since, and is still in the runtime's mount namespace. */
+static __always_inline bool runtime_exec(struct task_struct *task, struct in_flight *call, struct identity *identity)
 {
-	u64 parent;
+	return call && call->entered && identity->who.mount_namespace &&
+	       task->nsproxy->mnt_ns->ns.inum == identity->who.mount_namespace;
+}
 
-	if (!identity->who.mount_namespace || task->nsproxy->mnt_ns->ns.inum != identity->who.mount_namespace)
+/* within_share takes `bytes` of a container's share of the exec log, if that much is left. */
+static __always_inline bool within_share(struct identity *identity, u64 bytes, bool failed)
+{
+	u64 now = boot_time(), at = identity->execs_due[failed];
+
+	if (at < now)
+		at = now;
+	at += bytes * exec_cost << failed;
+	if (at - now > EXEC_SHARE_SECONDS * 1000000000ULL)
 		return false;
-	if (!identity->init)
-		return true;
-	parent = cgroup_of(task->real_parent);
-	return !bpf_map_lookup_elem(&containers, &parent);
+	identity->execs_due[failed] = at;
+	return true;
 }
 
 __noinline int write_exec(struct exec_event *event, struct scratch *s)
 {
 	struct task_struct *task = bpf_get_current_task_btf(), *parent = task->real_parent;
-	u32 cpu = bpf_get_smp_processor_id(), zero = 0, index, flags;
+	u32 cpu = bpf_get_smp_processor_id(), zero = 0, index, flags, base = 0, number = EXEC_WITHIN;
 	u64 position, length, argv, path, sequence;
-	struct ring *log, *segment;
+	struct segment *first, *segment;
+	struct ring *log, *numbers;
 	struct identity *identity;
 	struct writer *writer;
 	struct exec *record;
@@ -46,10 +54,11 @@ __noinline int write_exec(struct exec_event *event, struct scratch *s)
 
 	if (!event || !s)
 		return 0;
-	log = bpf_map_lookup_elem(&exec_log, &zero);
+	first = bpf_map_lookup_elem(&exec_log, &zero);
 	identity = identity_of(event->binding);
-	if (!log || !identity)
+	if (!first || !identity)
 		return 0;
+	numbers = &first->ring;
 	flags = event->flags;
 	argv = event->argv_length;
 	path = event->path_length;
@@ -61,17 +70,26 @@ __noinline int write_exec(struct exec_event *event, struct scratch *s)
 	}
 	if (path > EXEC_PATH_LIMIT)
 		path = EXEC_PATH_LIMIT;
-	writer = ring_announce(log, WRITER_EXEC_LOG, cpu);
+	length = (sizeof(struct exec) + path + argv + 7) & ~7ULL;
+	if (!within_share(identity, length, event->result < 0)) {
+		number = EXEC_BEYOND;
+		base = segments;
+		__sync_fetch_and_add(&identity->execs_beyond, 1);
+		first = bpf_map_lookup_elem(&exec_log, &base);
+		if (!first)
+			return 0;
+	}
+	log = &first->ring;
+	writer = ring_announce(log, WRITER_EXEC_LOG + number, cpu);
 	if (!writer) {
-		__sync_fetch_and_add(&log->lost, 1);
+		__sync_fetch_and_add(&numbers->lost, 1);
 		count(COUNT_BUSY);
 		return 0;
 	}
-	length = (sizeof(struct exec) + path + argv + 7) & ~7ULL;
 	position = ring_reserve(log, writer, length);
-	sequence = __sync_fetch_and_add(&log->written, 1);
+	sequence = __sync_fetch_and_add(&numbers->written, 1);
 
-	index = (position >> segment_shift) & (segments - 1);
+	index = base + ((position >> segment_shift) & (segments - 1));
 	segment = bpf_map_lookup_elem(&exec_log, &index);
 	if (!segment) { /* impossible: the index is masked, which the verifier does not know */
 		writer->ring = 0;
@@ -79,7 +97,7 @@ __noinline int write_exec(struct exec_event *event, struct scratch *s)
 	}
 	record = (struct exec *)(segment->data + (position & (segment_size - 8)));
 	record->entry.time = boot_time();
-	record->entry.words = length / 8;
+	record->entry.length = length;
 	record->entry.cpu = cpu;
 	record->entry.number = 0;
 	record->sequence = sequence;
@@ -119,7 +137,7 @@ __noinline int exec_failed(struct in_flight *call, s64 result)
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct exec_event event = {.result = result};
 	struct scratch *s = cpu_scratch();
-	u64 path, argv, pointer, *binding;
+	u64 path, argv, pointer;
 	struct identity *identity;
 	u32 i, first, size;
 	u64 at = 0;
@@ -128,17 +146,14 @@ __noinline int exec_failed(struct in_flight *call, s64 result)
 	if (!call || !s)
 		return 0;
 	event.cgroup = call->cgroup;
-	binding = bpf_map_lookup_elem(&containers, &event.cgroup);
-	if (!binding)
-		return 0;
-	event.binding = *binding;
+	event.binding = (u64)call->ring << 32 | call->identity;
 	identity = identity_of(event.binding);
-	if (identity && runtime_exec(task, identity))
+	if (identity && runtime_exec(task, call, identity))
 		event.flags |= EXEC_RUNTIME;
 	first = call->exec == 2 ? 1 : 0; /* the first argument of execveat is a directory */
 	path = call->args[first];
 	argv = call->args[first + 1];
-	size = call->flags & CALL_COMPAT ? 4 : 8;
+	size = number_abi(call) == NUMBER_COMPAT ? 4 : 8;
 	n = bpf_probe_read_user_str(s->path, EXEC_PATH_LIMIT, (void *)path);
 	if (n < 0)
 		event.flags |= EXEC_FAULT;

@@ -3,10 +3,49 @@
  * of a container also shows which process is its init. */
 #include "exec.h"
 
+static __always_inline u64 inode_of(struct task_struct *task, u32 descriptor)
+{
+	struct fdtable *table = task->files->fdt;
+	struct file *file = NULL;
+
+	if (descriptor >= table->max_fds ||
+	    bpf_probe_read_kernel(&file, sizeof(file), table->fd + descriptor) || !file)
+		return 0;
+	return (u64)BPF_CORE_READ(file, f_inode);
+}
+
+/* start notes that this task is the container's init, and its standard output and error. */
+static __always_inline void start(struct task_struct *task, struct identity *identity)
+{
+	struct recording *recording;
+	u32 index = identity->ring - 1;
+
+	identity->init = task->tgid;
+	identity->started = boot_time();
+	identity->state = STATE_RUNNING;
+	if (!identity->ring)
+		return;
+	recording = bpf_map_lookup_elem(&rings, &index);
+	if (!recording)
+		return;
+	recording->stdio[0] = inode_of(task, 1);
+	recording->stdio[1] = inode_of(task, 2);
+}
+
+/* may_be_init reports whether a task that executes a program is what the runtime made the container's init: not a hook
+ * or another process that the runtime started in the container before. */
+static __always_inline bool may_be_init(struct task_struct *task, struct in_flight *call, struct identity *identity)
+{
+	if (first_of_namespace(task))
+		return true;
+	return !call || !call->entered || identity->candidate == (u32)task->tgid;
+}
+
 static __always_inline void exec_succeeded(struct task_struct *task, struct linux_binprm *bprm)
 {
 	struct exec_event event = {.cgroup = cgroup_of(task)};
-	u64 *binding = bpf_map_lookup_elem(&containers, &event.cgroup);
+	u64 *binding = binding_at(task->cgroups->dfl_cgrp);
+	struct in_flight *call = call_of(task);
 	struct identity *identity;
 	struct scratch *s;
 	long n;
@@ -14,16 +53,23 @@ static __always_inline void exec_succeeded(struct task_struct *task, struct linu
 	if (!binding)
 		return;
 	event.binding = *binding;
+	/* It may have been moved into the cgroup during the call. */
+	if (!call || call->cgroup != event.cgroup) {
+		call = follow(task, event.cgroup, event.binding);
+		if (call)
+			call->forked = 1; /* its call began outside, so its return is not recorded either */
+	}
 	identity = identity_of(event.binding);
 	s = cpu_scratch();
 	if (!identity || !s)
 		return;
-	if (runtime_exec(task, identity)) {
+	if (runtime_exec(task, call, identity)) {
 		event.flags |= EXEC_RUNTIME;
-	} else if (!identity->init) {
-		identity->init = task->tgid;
-		identity->started = boot_time();
-		identity->state = STATE_RUNNING;
+	} else {
+		if (!identity->init && may_be_init(task, call, identity))
+			start(task, identity);
+		if (call)
+			call->budget = call->entered = 0;
 	}
 	/* bprm_change_interp() replaces the pointer for scripts and for binfmt_misc. */
 	if (bprm->interp != bprm->filename)

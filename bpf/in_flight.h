@@ -3,30 +3,40 @@
 #ifndef IN_FLIGHT_H
 #define IN_FLIGHT_H
 
-#include "maps.h"
+#include "identity.h"
 
 enum {
 	BODY_ARGS = ARGS_MAX * 8,
-	BODY_CAPTURE = sizeof(struct capture_header) + CAPTURE_LIMIT + 4,
-	BODY_SIZE = BODY_ARGS + CAPTURES_MAX * BODY_CAPTURE,
+	BODY_SIZE = 280,	/* so that a task's storage takes 512 bytes of the kernel's memory */
+	CAPTURED_AT_EXIT = 1 << (ROWS * CHAIN_MAX), /* in due: something else is */
+	INPUT_LIMIT = 136,	/* bytes captured of one pointer argument at enter; longer ones are read at exit */
 };
 
 /* The call of a task that has not returned, in the final form of its record. It is part of the contract, because a call
  * may enter under one program and return under its replacement. */
 struct in_flight {
-	u64 cgroup;	/* the next two fields are from its binding */
+	u64 cgroup;	/* the next three fields are from its binding */
+	u32 identity;	/* index + 1 */
 	u32 ring;	/* index + 1, or 0 */
 	u32 ring_generation;
+	u32 child;	/* ID of the process or thread that the call made */
 	u64 time;
 	u32 active;	/* 1 between enter and exit */
 	u16 number;	/* as in struct entry */
 	u16 flags;
 	u32 syscall;	/* index into syscalls */
+	u32 due;	/* one bit for each capture that is to be read at exit */
 	u16 body_length;
-	u8 due;		/* one bit for each capture that is to be read at exit */
 	u8 exec;	/* as in struct syscall */
+	u8 policy;	/* enum who_flags, as far as they fit */
+	u16 captures;	/* offset in body of the first capture */
+	u16 budget;	/* calls that still go into the lane runtime */
+	u16 entered;	/* 1: it or its parent came from outside, and has executed nothing but the runtime since */
+	u8 forked;	/* 1: the task has not returned from the call that made it */
+	u8 left;	/* 1: it is in another cgroup now, outside of its container's */
+	struct sender sender;	/* of the last signal that a task sent to the process */
 	u64 args[ARGS_MAX];
-	u8 body[BODY_SIZE];
+	u8 body[BODY_SIZE + 8];	/* a word may be read at its end */
 };
 
 struct {
@@ -35,6 +45,12 @@ struct {
 	__type(key, int);
 	__type(value, struct in_flight);
 } call_storage SEC(".maps");
+
+/* number_abi returns whose number a call has: enum number_abi. */
+static __always_inline u32 number_abi(struct in_flight *call)
+{
+	return call->number >> NUMBER_ABI_SHIFT;
+}
 
 /*
  * call_of returns the storage of a task, or NULL if the task has none, as when it was never in a container. Most tasks
@@ -47,28 +63,70 @@ static __always_inline struct in_flight *call_of(struct task_struct *task)
 	return bpf_task_storage_get(&call_storage, task, NULL, 0);
 }
 
-/* follow updates the storage of a task to its current cgroup, which has this binding. */
-static __noinline struct in_flight *follow(struct task_struct *task, u64 cgroup, u64 binding)
+/* store returns the storage of a task of a container, and makes it if need be and the container may have one more. */
+static __always_inline struct in_flight *store(struct task_struct *task, struct identity *identity)
 {
-	struct in_flight *call;
-	struct ring *ring;
-	u32 index;
+	struct in_flight *call = call_of(task);
 
-	call = bpf_task_storage_get(&call_storage, task, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
-	if (!call) {
-		count(COUNT_NO_STORAGE);
+	if (call)
+		return call;
+	if (identity->threads >= THREADS_MAX) {
+		count(COUNT_THREADS);
 		return NULL;
 	}
+	call = bpf_task_storage_get(&call_storage, task, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (!call)
+		count(COUNT_NO_STORAGE);
+	return call;
+}
+
+/* belong counts a task that has storage for its container, and no longer for the one before. */
+static __always_inline void belong(struct in_flight *call, struct identity *identity)
+{
+	struct identity *before = call->identity ? identity_of(call->identity) : NULL;
+
+	if (before)
+		__sync_fetch_and_add(&before->threads, -1);
+	__sync_fetch_and_add(&identity->threads, 1);
+}
+
+/*
+ * follow updates the storage of a task to its current cgroup, which has this binding. A task without storage came from
+ * outside: those that are forked inside get theirs from their parent. Its calls are the runtime's own until its exec.
+ */
+static __noinline struct in_flight *follow(struct task_struct *task, u64 cgroup, u64 binding)
+{
+	struct identity *identity = identity_of(binding);
+	struct recording *recording;
+	struct in_flight *call;
+	u32 index, ring;
+
+	if (!identity)
+		return NULL;
+	call = store(task, identity);
+	if (!call)
+		return NULL;
+	ring = binding >> 32;
+	if (call->identity != (u32)binding) {
+		call->entered = !(identity->who.flags & WHO_ADOPTED);
+		call->budget = call->entered ? RUNTIME_BUDGET : 0;
+		if (call->entered && !identity->candidate)
+			identity->candidate = task->tgid;
+		belong(call, identity);
+	}
 	call->active = 0;
-	call->ring = binding >> 32;
-	if (call->ring) {
-		index = call->ring - 1;
-		ring = bpf_map_lookup_elem(&rings, &index);
-		if (!ring)
+	call->policy = identity->who.flags;
+	call->identity = binding;
+	call->ring = ring;
+	if (ring) {
+		index = ring - 1;
+		recording = bpf_map_lookup_elem(&rings, &index);
+		if (!recording)
 			return NULL;
-		call->ring_generation = ring->generation;
+		call->ring_generation = recording->lanes[0].generation;
 	}
 	call->cgroup = cgroup;
+	call->left = 0;
 	return call;
 }
 

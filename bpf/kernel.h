@@ -32,6 +32,7 @@ enum {
 	BPF_MAP_TYPE_LRU_HASH = 9,
 	BPF_MAP_TYPE_QUEUE = 22,
 	BPF_MAP_TYPE_TASK_STORAGE = 29,
+	BPF_MAP_TYPE_CGRP_STORAGE = 32,
 };
 enum {
 	BPF_ANY = 0,
@@ -47,8 +48,25 @@ enum {
 /* include/linux/sched/signal.h */
 enum { SIGNAL_GROUP_EXIT = 4 };
 
-/* include/uapi/asm-generic/errno-base.h */
-enum { EEXIST = 17 };
+/* include/uapi/asm-generic/signal.h and siginfo.h */
+enum {
+	SIGILL = 4,
+	SIGTRAP = 5,
+	SIGBUS = 7,
+	SIGFPE = 8,
+	SIGKILL = 9,
+	SIGSEGV = 11,
+	SIGSYS = 31,
+	SI_USER = 0,
+};
+
+/* include/uapi/asm-generic/errno-base.h and errno.h */
+enum {
+	EINTR = 4,
+	EAGAIN = 11,
+	EEXIST = 17,
+	ETIMEDOUT = 110,
+};
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
@@ -68,10 +86,14 @@ struct cgroup_subsys_state {
 	struct cgroup_subsys_state *parent;
 };
 
+struct bpf_local_storage;
+
 struct cgroup {
 	struct cgroup_subsys_state self;
 	struct kernfs_node *kn;
 	struct cgroup_root *root;
+	int level;
+	struct bpf_local_storage *bpf_cgrp_storage; /* since 6.2 */
 };
 
 struct css_set {
@@ -90,15 +112,40 @@ typedef struct {
 	int counter;
 } atomic_t;
 
+struct file;
+
+struct mm_struct {
+	struct file *exe_file;
+	unsigned long arg_start;
+	unsigned long arg_end;
+};
+
 struct signal_struct {
 	atomic_t live;
+	struct mm_struct *oom_mm;
 	int group_exit_code;
 	unsigned int flags;
 };
 
-struct mm_struct {
-	unsigned long arg_start;
-	unsigned long arg_end;
+struct kernel_siginfo {
+	int si_signo;
+	int si_code;
+	union {
+		struct {
+			int _pid;
+		} _kill;
+		struct {
+			void *_addr;
+		} _sigfault;
+	} _sifields;
+};
+
+struct sigaction {
+	void *sa_handler;
+};
+
+struct k_sigaction {
+	struct sigaction sa;
 };
 
 struct ns_common {
@@ -118,12 +165,49 @@ struct thread_info {
 	u32 status;	/* x86 only */
 };
 
-struct bpf_local_storage;
+struct super_block {
+	u32 s_dev;
+};
 
-struct inode {};
+struct inode {
+	u16 i_mode;
+	struct super_block *i_sb;
+	unsigned long i_ino;
+};
+
+struct qstr {
+	const unsigned char *name;
+};
+
+struct dentry {
+	struct dentry *d_parent;
+	struct qstr d_name;
+	struct inode *d_inode;
+};
+
+struct vfsmount {
+	struct dentry *mnt_root;
+};
+
+struct mount {
+	struct mount *mnt_parent;
+	struct dentry *mnt_mountpoint;
+	struct vfsmount mnt;
+};
+
+struct path {
+	struct vfsmount *mnt;
+	struct dentry *dentry;
+};
 
 struct file {
 	struct inode *f_inode;
+	struct path f_path;
+};
+
+struct fs_struct {
+	struct path root;
+	struct path pwd;
 };
 
 struct fdtable {
@@ -140,6 +224,7 @@ struct upid {
 };
 
 struct pid {
+	unsigned int level;
 	struct upid numbers[1];
 };
 
@@ -155,12 +240,14 @@ struct task_struct {
 	int exit_code;
 	struct task_struct *real_parent;
 	struct task_struct *group_leader;
+	struct pid *thread_pid;
 	const struct cred *cred;
 	char comm[COMM_SIZE];
 	struct nsproxy *nsproxy;
 	struct signal_struct *signal;
 	struct mm_struct *mm;
 	struct css_set *cgroups;
+	struct fs_struct *fs;
 	struct files_struct *files;
 	struct bpf_local_storage *bpf_storage;
 };
@@ -217,6 +304,30 @@ static __always_inline bool task_is_compat(struct task_struct *task)
 static __always_inline u64 cgroup_of(struct task_struct *task)
 {
 	return task->cgroups->dfl_cgrp->kn->id;
+}
+
+/* namespace_pid returns the ID of a task in its own PID namespace, or 0 if it is not known. */
+static __always_inline u32 namespace_pid(struct task_struct *task)
+{
+	struct pid *pid = task->thread_pid;
+	u32 level, nr = 0;
+
+	if (!pid)
+		return 0;
+	level = pid->level;
+	if (level > 32) /* MAX_PID_NS_LEVEL */
+		return 0;
+	bpf_probe_read_kernel(&nr, sizeof(nr), (u8 *)pid + bpf_core_field_offset(pid->numbers) +
+			      level * bpf_core_type_size(struct upid));
+	return nr;
+}
+
+/* first_of_namespace reports whether a task is PID 1 of a PID namespace below the initial one. */
+static __always_inline bool first_of_namespace(struct task_struct *task)
+{
+	struct pid *pid = task->thread_pid;
+
+	return pid && pid->level && namespace_pid(task) == 1;
 }
 
 /* opaque hides the value of x from the optimizer, so that the verifier sees the bounds checks that follow. */

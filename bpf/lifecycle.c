@@ -12,42 +12,52 @@ int on_cgroup_mkdir(u64 *ctx)
 	struct cgroup *cgrp = (struct cgroup *)ctx[0];
 	const char *path = (const char *)ctx[1];
 	struct cgroup_subsys_state *parent;
-	u64 id, parent_id, *known;
-	struct pending *entry;
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct pending *entry = NULL;
+	u64 id;
 	struct scratch *s;
+	u32 level;
 
 	if (cgrp->root->hierarchy_id != 0)
 		return 0; /* a cgroup v1 hierarchy of a hybrid host */
 	id = cgrp->kn->id;
 	parent = cgrp->self.parent;
-	if (parent) {
-		parent_id = parent->cgroup->kn->id;
-		known = bpf_map_lookup_elem(&containers, &parent_id);
-		if (known) {
-			inherit(id, known);
-			return 0;
-		}
-	}
+	if (!parent)
+		return 0;
+	if (inherit_above(cgrp, parent))
+		return 0;
 
 	s = cpu_scratch();
 	if (!s)
 		return 0;
-	__builtin_memset(&s->leaf, 0, sizeof(s->leaf));
-	bpf_probe_read_kernel_str(s->leaf.name, sizeof(s->leaf.name), cgrp->kn->name);
-	entry = bpf_map_lookup_elem(&pending, &s->leaf);
+	__builtin_memset(&s->key, 0, sizeof(s->key));
+	bpf_probe_read_kernel_str(s->key.leaf, sizeof(s->key.leaf), cgrp->kn->name);
+	for (level = 1; level <= DEPTH_MAX && parent; level++) {
+		s->key.ancestor = parent->cgroup->kn->id;
+		entry = bpf_map_lookup_elem(&pending, &s->key);
+		if (entry && (!entry->levels || entry->levels == level))
+			break;
+		entry = NULL;
+		parent = parent->parent;
+	}
 	if (!entry)
 		return 0;
 	if (boot_time() - entry->time > PENDING_SECONDS * 1000000000ULL) {
 		count(COUNT_PENDING_STALE);
-		bpf_map_delete_elem(&pending, &s->leaf);
+		bpf_map_delete_elem(&pending, &s->key);
 		return 0;
 	}
 	if (!path_ends(s, entry, path)) {
 		count(COUNT_PENDING_ELSEWHERE);
 		return 0;
 	}
+	if (task->cred->uid.val != 0) {
+		count(COUNT_PENDING_REFUSED);
+		return 0;
+	}
 	bind(id, entry, 0, 0);
-	bpf_map_delete_elem(&pending, &s->leaf);
+	bpf_map_delete_elem(&pending, &s->key);
+	store_binding(cgrp);
 	return 0;
 }
 
@@ -56,7 +66,7 @@ int on_cgroup_rmdir(u64 *ctx)
 {
 	struct cgroup *cgrp = (struct cgroup *)ctx[0];
 
-	if (cgrp->root->hierarchy_id == 0)
+	if (cgrp->root->hierarchy_id == 0 && !left_container(cgrp))
 		unbind(cgrp->kn->id);
 	return 0;
 }
@@ -104,13 +114,13 @@ int bind_existing(u64 *ctx)
 		known = bpf_map_lookup_elem(&containers, &request.parent);
 		return known ? inherit(request.cgroup, known) : 0;
 	}
-	entry = bpf_map_lookup_elem(&pending, &request.leaf);
+	entry = bpf_map_lookup_elem(&pending, &request.pending);
 	if (!entry)
 		return 1 + COUNT_PENDING_STALE;
 	if (request.init)
 		init = process_of(request.init - 1);
 	if (!bpf_map_lookup_elem(&containers, &request.cgroup))
 		result = bind(request.cgroup, entry, request.created, init);
-	bpf_map_delete_elem(&pending, &request.leaf);
+	bpf_map_delete_elem(&pending, &request.pending);
 	return result;
 }

@@ -1,51 +1,153 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The life of a container, as its cgroup in the unified hierarchy shows it. When the directory is made, a pending
- * identity is bound to it. Directories below it share its binding. When it is removed, its slots may be reused, the one
- * that ended first first. All of this happens in the kernel, so no process has to be running.
+ * identity is bound to it. Directories below it share its binding. When it is removed, its slots may be reused. All
+ * of this happens in the kernel, so no process has to be running.
  */
 #ifndef LIFECYCLE_H
 #define LIFECYCLE_H
 
-#include "maps.h"
+#include "identity.h"
 
-static __always_inline u64 binding_of(u32 identity, u32 ring)
+enum { CLEARED = __builtin_offsetof(struct recording, seen) - __builtin_offsetof(struct recording, totals) };
+
+/* is_recorded reports whether an identity still has its recording. */
+static __always_inline bool is_recorded(u32 index)
 {
-	return (u64)ring << 32 | (identity + 1);
+	struct identity *identity = bpf_map_lookup_elem(&identities, &index);
+	struct recording *recording;
+	u32 ring;
+
+	if (!identity || !identity->ring)
+		return false;
+	ring = identity->ring - 1;
+	recording = bpf_map_lookup_elem(&rings, &ring);
+	return recording && recording->lanes[0].generation == identity->ring_generation;
 }
 
-static __always_inline struct identity *identity_of(u64 binding)
+/*
+ * take_identity pops a free identity or, if there is none, the one that ended first of those without a recording, as
+ * far as it looks: a recording without an identity has no name. It returns -1 if all are in use.
+ */
+static __noinline s32 take_identity(void)
 {
-	u32 index = (u32)binding - 1;
-
-	return bpf_map_lookup_elem(&identities, &index);
-}
-
-/* take pops a free slot or, if there is none, the slot that ended first. It returns -1 if all are in use. */
-static __always_inline s32 take(void *free, void *ended)
-{
+	enum { LOOK = 64 };
 	u32 index;
 
-	if (!bpf_map_pop_elem(free, &index) || !bpf_map_pop_elem(ended, &index))
+	if (!bpf_map_pop_elem(&free_identities, &index))
 		return index;
+	for (u32 i = 0; i < LOOK; i++) {
+		if (bpf_map_pop_elem(&ended_identities, &index))
+			return -1;
+		if (i == LOOK - 1 || !is_recorded(index))
+			return index;
+		bpf_map_push_elem(&ended_identities, &index, BPF_ANY);
+	}
 	return -1;
 }
 
-/* start_recording gives an identity the ring `index`. Positions continue after the ring's last recording. */
+/* hold changes the number of recordings that a pod or a namespace has. */
+static __always_inline void hold(u32 holder, s32 change)
+{
+	u32 *n = bpf_map_lookup_elem(&held, &holder);
+
+	if (n)
+		__sync_fetch_and_add(n, change);
+}
+
+static __always_inline u32 holds(u32 holder)
+{
+	u32 *n = bpf_map_lookup_elem(&held, &holder);
+
+	return n ? *n : 0;
+}
+
+/* choice is the best slot so far: that of the pod and the namespace with the most recordings, the oldest one. */
+struct choice {
+	u64 holders;
+	u64 ended;
+	u32 index;
+	u32 found;
+};
+
+static long compare_slot(void *map, u32 *index, struct slot *slot, struct choice *best)
+{
+	u64 ended = *(volatile u64 *)&slot->ended, holders;
+
+	if (!ended)
+		return 0;
+	holders = ended == SLOT_UNUSED ? ~0ULL : (u64)holds(slot->pod) << 32 | holds(slot->namespace);
+	if (best->found && (holders < best->holders || (holders == best->holders && ended >= best->ended)))
+		return 0;
+	best->holders = holders;
+	best->ended = ended;
+	best->index = *index;
+	best->found = 1;
+	return ended == SLOT_UNUSED;
+}
+
+/* take_recording returns the index of a recording for a container, or -1 if all are in use. */
+static __always_inline s32 take_recording(const struct who *who)
+{
+	struct slot *slot;
+
+	for (u32 attempt = 0; attempt < 4; attempt++) {
+		struct choice best = {};
+
+		bpf_for_each_map_elem(&slots, compare_slot, &best, 0);
+		if (!best.found)
+			return -1;
+		slot = bpf_map_lookup_elem(&slots, &best.index);
+		if (!slot)
+			return -1;
+		if (__sync_val_compare_and_swap(&slot->ended, best.ended, 0) != best.ended)
+			continue; /* another container has got it */
+		if (best.ended != SLOT_UNUSED) {
+			hold(slot->pod, -1);
+			hold(slot->namespace, -1);
+		}
+		slot->pod = who->pod_hash & (HOLDERS - 1);
+		slot->namespace = HOLDERS + (who->namespace_hash & (HOLDERS - 1));
+		hold(slot->pod, 1);
+		hold(slot->namespace, 1);
+		return best.index;
+	}
+	return -1;
+}
+
+/* release_recording lets a recording be used again. */
+static __always_inline void release_recording(u32 index, u64 ended)
+{
+	struct slot *slot = bpf_map_lookup_elem(&slots, &index);
+
+	if (slot)
+		slot->ended = ended;
+}
+
+/*
+ * start_recording gives an identity the recording `index`. Positions continue after those of its last recording, so
+ * nothing of that is taken for this one's. Totals are cleared by a read that fails, which zeroes its buffer.
+ */
 static __always_inline void start_recording(struct identity *identity, u32 slot, u32 index)
 {
-	struct ring *ring = bpf_map_lookup_elem(&rings, &index);
+	struct recording *recording = bpf_map_lookup_elem(&rings, &index);
+	u32 generation;
 
-	if (!ring)
+	if (!recording)
 		return;
-	ring->generation += 1;
-	ring->identity = slot;
-	ring->identity_generation = identity->generation + 1;
-	ring->base = ring->head;
-	ring->written = 0;
-	ring->lost = 0;
+	generation = recording->lanes[0].generation + 1;
+	for (u32 i = 0; i < LANES; i++) {
+		struct ring *lane = &recording->lanes[i];
+
+		lane->generation = generation;
+		lane->identity = slot;
+		lane->identity_generation = identity->generation + 1;
+		lane->base = lane->head;
+		lane->lost = 0;
+	}
+	bpf_probe_read_kernel(recording->totals, CLEARED, NULL);
 	identity->ring = index + 1;
-	identity->ring_generation = ring->generation;
+	identity->ring_generation = generation;
 }
 
 /*
@@ -63,7 +165,7 @@ static __noinline int bind(u64 cgroup, struct pending *entry, u64 created, u32 i
 
 	if (!entry)
 		return 1 + COUNT_PENDING_STALE;
-	slot = take(&free_identities, &ended_identities);
+	slot = take_identity();
 	if (slot < 0) {
 		count(COUNT_NO_IDENTITY);
 		return 1 + COUNT_NO_IDENTITY;
@@ -78,11 +180,12 @@ static __noinline int bind(u64 cgroup, struct pending *entry, u64 created, u32 i
 	identity->started = init ? identity->created : 0;
 	identity->exited = identity->ended = 0;
 	identity->init = init;
-	identity->exit_status = identity->children = 0;
+	identity->candidate = 0;
+	identity->exit_status = identity->children = identity->left = identity->threads = 0;
 	identity->ring = identity->ring_generation = 0;
 	bpf_probe_read_kernel(&identity->who, sizeof(identity->who), &entry->who);
 	if (identity->who.flags & WHO_RECORD) {
-		ring = take(&free_rings, &ended_rings);
+		ring = take_recording(&entry->who);
 		if (ring < 0) {
 			count(COUNT_NO_RING);
 			reason = 1 + COUNT_NO_RING;
@@ -101,7 +204,7 @@ static __noinline int bind(u64 cgroup, struct pending *entry, u64 created, u32 i
 	identity->state = STATE_FREE;
 	bpf_map_push_elem(&free_identities, &slot, BPF_ANY);
 	if (ring >= 0)
-		bpf_map_push_elem(&free_rings, &ring, BPF_ANY);
+		release_recording(ring, boot_time());
 	if (failed == -EEXIST)
 		return 0; /* it was registered at the same moment */
 	count(COUNT_NO_BINDING);
@@ -138,6 +241,10 @@ static __always_inline int inherit(u64 cgroup, const u64 *parent)
 
 	if (!identity)
 		return 0;
+	if (cgroup_storage) { /* the caller has stored it */
+		__sync_fetch_and_add(&identity->children, 1);
+		return 0;
+	}
 	if (identity->children >= CHILDREN_MAX) {
 		count(COUNT_CHILDREN);
 		return 1 + COUNT_CHILDREN;
@@ -153,12 +260,78 @@ static __always_inline int inherit(u64 cgroup, const u64 *parent)
 	return 1 + COUNT_NO_BINDING;
 }
 
+/* store_binding stores the binding of a container's own cgroup in the cgroup. */
+static __always_inline void store_binding(struct cgroup *cgrp)
+{
+	u64 id = cgrp->kn->id, binding, *known;
+
+	if (!cgroup_storage)
+		return;
+	known = bpf_map_lookup_elem(&containers, &id);
+	if (!known)
+		return;
+	binding = *known;
+	if (!bpf_cgrp_storage_get(&bindings, cgrp, &binding, BPF_LOCAL_STORAGE_GET_F_CREATE))
+		count(COUNT_NO_BINDING);
+}
+
+/* inherit_above gives a new cgroup the binding of the one above it, and returns whether that has one. */
+static __always_inline bool inherit_above(struct cgroup *cgrp, struct cgroup_subsys_state *parent)
+{
+	struct identity *identity;
+	struct cgroup *above;
+	u64 id, binding = 0, *known;
+
+	if (!cgroup_storage) {
+		id = parent->cgroup->kn->id;
+		known = bpf_map_lookup_elem(&containers, &id);
+		if (known)
+			inherit(cgrp->kn->id, known);
+		return known;
+	}
+	if (!parent->cgroup->bpf_cgrp_storage)
+		return false;
+	above = bpf_cgroup_ancestor(cgrp, cgrp->level - 1);
+	if (!above)
+		return false;
+	known = bpf_cgrp_storage_get(&bindings, above, NULL, 0);
+	if (known)
+		binding = *known;
+	bpf_cgroup_release(above);
+	if (!binding)
+		return false;
+	identity = identity_of(binding);
+	if (!bpf_cgrp_storage_get(&bindings, cgrp, &binding, BPF_LOCAL_STORAGE_GET_F_CREATE))
+		count(COUNT_NO_BINDING);
+	else if (identity)
+		__sync_fetch_and_add(&identity->children, 1);
+	return true;
+}
+
+/* left_container counts a cgroup below that of a container that was removed, and returns whether it was one. */
+static __always_inline bool left_container(struct cgroup *cgrp)
+{
+	struct identity *identity;
+	u64 *binding, id = cgrp->kn->id;
+
+	if (!cgroup_storage || bpf_map_lookup_elem(&containers, &id))
+		return false; /* unbind does that */
+	binding = binding_at(cgrp);
+	if (!binding)
+		return false; /* it may be registered, and its binding not stored yet */
+	identity = identity_of(*binding);
+	if (!identity || identity->cgroup == id)
+		return false;
+	__sync_fetch_and_add(&identity->children, -1);
+	return true;
+}
+
 /* unbind forgets a removed cgroup and releases its slots. If it runs several times at once, only one run does so. */
 static __always_inline void unbind(u64 cgroup)
 {
 	struct identity *identity;
 	u64 binding, *known;
-	u32 slot, ring;
+	u32 slot;
 
 	known = bpf_map_lookup_elem(&containers, &cgroup);
 	if (!known)
@@ -174,13 +347,12 @@ static __always_inline void unbind(u64 cgroup)
 		return;
 	}
 	identity->ended = boot_time();
+	identity->children = 0; /* each was removed before, if not before our eyes */
 	identity->state = STATE_ENDED;
 	slot = (u32)binding - 1;
 	bpf_map_push_elem(&ended_identities, &slot, BPF_ANY);
-	if (binding >> 32) {
-		ring = (binding >> 32) - 1;
-		bpf_map_push_elem(&ended_rings, &ring, BPF_ANY);
-	}
+	if (binding >> 32)
+		release_recording((binding >> 32) - 1, identity->ended);
 }
 
 #endif

@@ -5,23 +5,33 @@
 
 #include "kernel.h"
 
+struct lane_place {
+	u32 offset;	/* of the lane's data in a recording */
+	u32 size;	/* bytes of data, a power of two */
+};
+
+enum { KEYS = 1024 }; /* more than the words of the longest input, a power of two */
+
 const volatile u64 secret = 0;		/* mixed into commit words */
-const volatile u32 ring_size = 1 << 18;	/* bytes of data of one ring, a power of two */
+const volatile u64 keys[KEYS] = {};	/* of signatures */
+const volatile struct lane_place lanes[LANE_SLOTS] = {};
+const volatile u32 recording_end = 1 << 18;	/* offset in a recording after which no record begins */
+const volatile u32 seen_sets = 1;	/* a power of two */
+const volatile u32 seen_end = 0;	/* offset of the last set in seen */
 const volatile u32 segment_size = 1 << 20;	/* bytes of data of one segment of the exec log, a power of two */
 const volatile u32 segment_shift = 20;	/* binary logarithm of segment_size */
 const volatile u32 segments = 8;	/* a power of two */
+const volatile u64 exec_cost = 1 << 20;	/* ns of a container's share of the exec log that a byte takes */
 const volatile u32 capture_size = 128;	/* bytes captured of one pointer argument, at most CAPTURE_LIMIT */
 const volatile u32 argv_size = 4096;	/* bytes recorded of one argument vector, at most ARGV_LIMIT */
+const volatile u32 cgroup_storage = 0;	/* 1: the kernel has storage for cgroups */
 const volatile u32 preemptible = 0;	/* 1: the kernel runs tracing programs with preemption enabled */
 
-struct leaf {
-	char name[LEAF_SIZE];
-};
-
 struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 1024);
-	__type(key, struct leaf);
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, PENDING_MAX);
+	__type(key, struct pending_key);
 	__type(value, struct pending);
 } pending SEC(".maps");
 
@@ -32,6 +42,14 @@ struct {
 	__type(value, u64);
 } containers SEC(".maps");
 
+/* On kernels before 6.2, an array of one element (load). */
+struct {
+	__uint(type, BPF_MAP_TYPE_CGRP_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, u64);
+} bindings SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
@@ -40,13 +58,13 @@ struct {
 	__type(value, struct identity);
 } identities SEC(".maps");
 
-/* The size of the value (header, data and slack) and the number of rings are (load). */
+/* The size of the value (header, seen, data and slack of the lanes) and the number of rings are (load). */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, 256);
 	__uint(key_size, sizeof(u32));
-	__uint(value_size, sizeof(struct ring) + (1 << 18) + RECORD_LIMIT);
+	__uint(value_size, 1 << 19);
 } rings SEC(".maps");
 
 struct {
@@ -54,10 +72,25 @@ struct {
 	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, 8);
 	__uint(key_size, sizeof(u32));
-	__uint(value_size, sizeof(struct ring) + (1 << 20) + EXEC_HEAD_LIMIT + 4096);
+	__uint(value_size, sizeof(struct segment) + (1 << 20) + EXEC_HEAD_LIMIT + 4096);
 } exec_log SEC(".maps");
 
-/* The four queues of slots. Each has room for all slots (load). */
+/* One element for each recording (load). */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 256);
+	__type(key, u32);
+	__type(value, struct slot);
+} slots SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 2 * HOLDERS);
+	__type(key, u32);
+	__type(value, u32);
+} held SEC(".maps");
+
+/* The queues of identities. Each has room for all of them (load). */
 struct queue_map {
 	__uint(type, BPF_MAP_TYPE_QUEUE);
 	__uint(max_entries, 4096);
@@ -65,8 +98,6 @@ struct queue_map {
 };
 struct queue_map free_identities SEC(".maps");
 struct queue_map ended_identities SEC(".maps");
-struct queue_map free_rings SEC(".maps");
-struct queue_map ended_rings SEC(".maps");
 
 /* One element for each CPU (load). */
 struct {
@@ -86,7 +117,7 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 2 * SYSCALLS_MAX);
+	__uint(max_entries, 2 * SYSCALLS_MAX + CHAINED_MAX);
 	__type(key, u32);
 	__type(value, struct syscall);
 } syscalls SEC(".maps");
@@ -108,9 +139,19 @@ struct {
 	__type(value, struct abi);
 } abi SEC(".maps");
 
-/* Buffers for strings: one element for each CPU (load), which a program may use while it runs there. */
+/* Captures at the exit of a call: no more than these bytes are in use when one more is added. */
+enum { OUTGOING_LIMIT = sizeof(struct capture_header) + CAPTURE_LIMIT + 8 };
+
+/* Buffers: one element for each CPU (load), which a program may use while it runs there. */
+struct outgoing {
+	u32 length;
+	u32 reserved;
+	u8 bytes[OUTGOING_LIMIT + sizeof(struct capture_header) + 2 * CAPTURE_LIMIT + 8];
+};
+
 struct scratch {
-	struct leaf leaf;
+	struct outgoing out;	/* captures at the exit of a call */
+	struct pending_key key;
 	char tail[PATH_SIZE];
 	char path[EXEC_PATH_LIMIT * 2];
 	char argv[ARGV_LIMIT * 2];
@@ -138,6 +179,8 @@ static __always_inline struct scratch *cpu_scratch(void)
 	return bpf_map_lookup_elem(&scratch, &cpu);
 }
 
+extern struct cgroup *bpf_cgroup_ancestor(struct cgroup *cgrp, int level) __ksym __weak;
+extern void bpf_cgroup_release(struct cgroup *cgrp) __ksym __weak;
 extern void bpf_preempt_disable(void) __ksym __weak;
 extern void bpf_preempt_enable(void) __ksym __weak;
 

@@ -3,7 +3,8 @@
 #include "lifecycle.c"
 #include "calls.c"
 #include "execs.c"
-#include "exits.c"
+#include "tasks.c"
+#include "signals.c"
 #include "hooks.c"
 
 char _license[] SEC("license") = "Dual BSD/GPL";

@@ -17,6 +17,8 @@
 
 #include "maps.h"
 
+enum { RING_FULL = 1 }; /* no position: these are multiples of 8 */
+
 /* ring_announce claims this CPU's element of writers. It returns NULL if a record is already being written here. */
 static __always_inline struct writer *ring_announce(struct ring *ring, u32 index, u32 cpu)
 {
@@ -35,6 +37,27 @@ static __always_inline u64 ring_reserve(struct ring *ring, struct writer *writer
 
 	*(volatile u64 *)&writer->position = position | WRITER_EXACT;
 	return position;
+}
+
+/*
+ * ring_reserve_once is ring_reserve for a ring that is written once: it returns RING_FULL if less than `length` bytes
+ * of this recording's `size` are left, or if too many CPUs reserve at once.
+ */
+__noinline u64 ring_reserve_once(struct ring *ring, struct writer *writer, u64 length, u64 size)
+{
+	if (!ring || !writer)
+		return RING_FULL;
+	for (u32 i = 0; i < 8; i++) {
+		u64 position = *(volatile u64 *)&ring->head;
+
+		if (position - ring->base + length > size)
+			return RING_FULL;
+		if (__sync_val_compare_and_swap(&ring->head, position, position + length) == position) {
+			*(volatile u64 *)&writer->position = position | WRITER_EXACT;
+			return position;
+		}
+	}
+	return RING_FULL;
 }
 
 /* ring_torn publishes the range that a writer may have overwritten after it was overtaken. */

@@ -123,7 +123,7 @@ func recorded(i *bpf.Instance, c *labels.Container) string {
 	if c.Ring == 0 {
 		return "no"
 	}
-	r, err := i.Ring(int(c.Ring) - 1)
+	r, err := i.Recording(int(c.Ring) - 1)
 	if err != nil || r.Header().Generation != c.RingGen {
 		return "gone"
 	}

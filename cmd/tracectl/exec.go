@@ -294,6 +294,10 @@ func (p *execPrinter) print(b *execlog.Batch) error {
 			return err
 		}
 	}
+	if b.Overwritten > 0 {
+		fmt.Fprintf(p.stderr, "tracectl: %s of containers that execute many programs were overwritten\n",
+			terminal.Count(b.Overwritten, "exec"))
+	}
 	if b.Lost > 0 {
 		fmt.Fprintf(p.stderr, "tracectl: lost %s\n", terminal.Count(b.Lost, "exec"))
 	}

@@ -113,7 +113,7 @@ func TestEndsWithReader(t *testing.T) {
 
 // TestEmpty checks that showing nothing of a recording is explained.
 func TestEmpty(t *testing.T) {
-	records := func(n int) [][]byte { return make([][]byte, n) }
+	records := func(n int) []straceback.Record { return make([]straceback.Record, n) }
 	for _, c := range []struct {
 		calls     straceback.Calls
 		inFlight  int
@@ -127,11 +127,11 @@ func TestEmpty(t *testing.T) {
 		{straceback.Calls{}, 0, 0, abi.StateExited, "tracectl: no calls were recorded before the container ended\n", false},
 		{straceback.Calls{}, 0, 0, abi.StateEnded, "tracectl: no calls were recorded before the container ended\n", false},
 		{
-			straceback.Calls{Records: records(3), Overwritten: 9}, 0, 0, abi.StateEnded,
+			straceback.Calls{Records: records(3), Missing: 9}, 0, 0, abi.StateEnded,
 			"tracectl: none of the 3 recorded calls matches\n", false,
 		},
 		{straceback.Calls{}, 1, 0, abi.StateRunning, "tracectl: none of the 1 recorded calls matches\n", false},
-		{straceback.Calls{Overwritten: 9}, 0, 0, abi.StateEnded, "", true},
+		{straceback.Calls{Missing: 9}, 0, 0, abi.StateEnded, "", true},
 		{straceback.Calls{Lost: 1}, 0, 0, abi.StateEnded, "", true},
 		{straceback.Calls{Records: records(3)}, 0, 3, abi.StateEnded, "", true},
 	} {
@@ -227,7 +227,7 @@ func TestHelp(t *testing.T) {
 
 func TestVersion(t *testing.T) {
 	if got := tracectl(t, "version"); got.Code != 0 ||
-		!strings.HasPrefix(got.Stdout, "tracectl "+version+" (layout 3, build ") {
+		!strings.HasPrefix(got.Stdout, "tracectl "+version+" (layout 4, build ") {
 		t.Errorf("tracectl version gives %+v", got)
 	}
 	if got := tracectl(t, "completion", "bash"); got.Code != 0 || !strings.Contains(got.Stdout, "bash completion") {

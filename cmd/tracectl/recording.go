@@ -25,12 +25,21 @@ type namedJSON struct {
 // recordingJSON is a recording. Names are stable.
 type recordingJSON struct {
 	namedJSON
-	Syscalls    int        `json:"syscalls"` // calls kept
-	Overwritten uint64     `json:"overwritten"`
-	Lost        uint64     `json:"lost"`
-	Oldest      *time.Time `json:"oldest"` // start of the first kept call
-	Newest      *time.Time `json:"newest"` // end of the last kept call
-	Ring        int        `json:"ring"`
+	Syscalls    int                  `json:"syscalls"` // calls kept
+	Overwritten uint64               `json:"overwritten"`
+	Lost        uint64               `json:"lost"`
+	Oldest      *time.Time           `json:"oldest"` // start of the first kept call
+	Newest      *time.Time           `json:"newest"` // end of the last kept call
+	Ring        int                  `json:"ring"`
+	Lanes       map[string]reachJSON `json:"lanes"`
+}
+
+// reachJSON tells what a lane of a recording holds.
+type reachJSON struct {
+	Syscalls int        `json:"syscalls"`
+	Lapped   bool       `json:"lapped"` // earlier calls were overwritten
+	Oldest   *time.Time `json:"oldest"`
+	Newest   *time.Time `json:"newest"`
 }
 
 func newNamedJSON(r *straceback.Recording, clock clock) namedJSON {
@@ -38,9 +47,14 @@ func newNamedJSON(r *straceback.Recording, clock clock) namedJSON {
 }
 
 func newRecordingJSON(r *straceback.Recording, calls *straceback.Calls, clock clock) recordingJSON {
+	lanes := make(map[string]reachJSON)
+	for lane, reach := range calls.Lanes {
+		lanes[straceback.Lane(lane).String()] = reachJSON{reach.Calls, reach.Lapped, clock.time(reach.Oldest),
+			clock.time(reach.Newest)}
+	}
 	return recordingJSON{
-		namedJSON: newNamedJSON(r, clock),
-		Syscalls:  len(calls.Records), Overwritten: calls.Overwritten, Lost: calls.Lost,
+		namedJSON: newNamedJSON(r, clock), Lanes: lanes,
+		Syscalls: len(calls.Records), Overwritten: calls.Missing, Lost: calls.Lost,
 		Oldest: clock.time(calls.Oldest), Newest: clock.time(calls.Newest), Ring: r.Index,
 	}
 }

@@ -13,6 +13,7 @@ import (
 type showRequest struct {
 	previous  natural
 	failed    bool
+	runtime   bool
 	syscalls  calls
 	pids      pids
 	durations bool
@@ -27,6 +28,7 @@ func addShowFlags(c *cobra.Command, abis []syscalls.ABI) *showRequest {
 	flags.VarP(&r.previous, "previous", "p", "the previous run, or the one this many runs back")
 	flags.Lookup("previous").NoOptDefVal = "1"
 	flags.BoolVarP(&r.failed, "failed", "x", false, "only calls that failed, were refused or were killed")
+	flags.BoolVar(&r.runtime, "runtime", false, "also calls of the container runtime itself")
 	flags.VarP(&r.syscalls, "syscall", "e", "only these calls: openat,execve")
 	flags.Var(&r.pids, "pid", "only calls of these processes")
 	flags.BoolVarP(&r.durations, "durations", "T", false, "append the duration of each call, in seconds")

@@ -16,10 +16,18 @@ func newStraceback(s *settings) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "straceback",
 		Short: "Read recorded system calls of containers",
-		Long: `Every system call of a recorded container is kept in a ring of a fixed size, from the
-container runtime's last steps before the container's program until its end. When the
-ring is full, the oldest calls are overwritten and counted. A recording outlives its
-container. It is reused for another container only if no other recording is free.`,
+		Long: `Every system call of a container is recorded, from the container runtime's last steps
+before its program until its end. A recording has a fixed size, in five parts, each of
+which overwrites only its own oldest calls:
+
+  first     calls that were new in the beginning; they are never overwritten
+  distinct  calls that were new later: of another kind, file, address or error
+  said      what the container wrote to its standard output and error
+  recent    all other calls: the last ones
+  runtime   calls of the container runtime itself
+
+A recording outlives its container. If no recording is free, it is reused for another
+container: the oldest one of the pod that has the most.`,
 		Example: `  tracectl straceback list
   tracectl straceback show default/mypod`,
 		Args:       noSubcommand,

@@ -32,7 +32,14 @@ The time is relative to the container's creation. "tid N" follows the PID if the
 is not the first one of its process. IDs are those of the host. If other calls started
 or returned during a call, it is printed in two lines: "write(...)..." when it starts
 and "...write() = 20" when it returns. A call that has not returned ends in
-<unfinished ...>.
+<unfinished ...>. A signal that a thread took is "--- SIGTERM {...} ---", with the process
+on the host that sent it; the end of a thread is "+++ exited with 1 +++".
+
+If calls were overwritten, those before the last ones are only the ones that were new. A
+line says where all calls begin. "<x12, last at 03:11.000000000>" follows a call that
+came 12 times before and after that line. <file "/a/b"> is what a call opened, executed
+or entered, if its argument names it differently. Calls of the container runtime itself
+are left out without --runtime.
 
 Marks are never inside quotes. A trailing "..." means that text was truncated.
 <unreadable> stands for memory that could not be read. <read late> follows text that was
@@ -113,7 +120,7 @@ func showRecording(s *settings, name string, request *showRequest, stdout, stder
 			return err
 		}
 	}
-	return request.print(stdout, timeline, run.Container, boot)
+	return request.print(stdout, timeline, calls, run.Container, boot)
 }
 
 // explainName returns the error for a name that matches no recording: it says why a known container has none, or that
@@ -172,26 +179,29 @@ func evictedOf(list []*straceback.Recording) int {
 }
 
 // unfinished returns records of a recording's calls that have not returned.
-func unfinished(i *bpf.Instance, run *straceback.Recording) ([][]byte, error) {
+func unfinished(i *bpf.Instance, run *straceback.Recording) ([]straceback.Record, error) {
 	calls, err := i.UnfinishedCalls()
 	if err != nil {
 		return nil, err
 	}
-	var records [][]byte
+	var records []straceback.Record
 	for _, c := range calls {
 		if int(c.Ring) == run.Index && c.RingGeneration == run.Generation {
-			records = append(records, c.Record)
+			records = append(records, straceback.Record{Bytes: c.Record, Lane: straceback.Lane(c.Lane)})
 		}
 	}
 	return records, nil
 }
 
 // filter returns nil if all calls are requested.
-func (r *showRequest) filter() func(*syscalls.Call) bool {
-	if !r.failed && len(r.syscalls.names) == 0 && len(r.pids) == 0 {
+func (r *showRequest) filter() func(*syscalls.Call, straceback.Lane) bool {
+	if r.runtime && !r.failed && len(r.syscalls.names) == 0 && len(r.pids) == 0 {
 		return nil
 	}
-	return func(c *syscalls.Call) bool {
+	return func(c *syscalls.Call, lane straceback.Lane) bool {
+		if !r.runtime && lane == straceback.Runtime {
+			return false
+		}
 		if r.failed && !c.Failed() {
 			return false
 		}
@@ -212,7 +222,7 @@ func notes(stderr io.Writer, calls *straceback.Calls, t *straceback.Timeline) {
 		count uint64
 		text  string
 	}{
-		{calls.Overwritten, "earlier calls were overwritten"},
+		{calls.Missing, "calls were overwritten: of the earlier ones, only those that were new are left"},
 		{calls.Lost, "calls were lost or truncated because they could not be written"},
 		{uint64(t.Malformed), "records could not be read"},
 	} {
@@ -227,7 +237,7 @@ func empty(stderr io.Writer, calls *straceback.Calls, inFlight int, t *stracebac
 	switch n := len(calls.Records) + inFlight - t.Malformed; {
 	case n > 0:
 		fmt.Fprintf(stderr, "tracectl: none of the %d recorded calls matches\n", n)
-	case calls.Overwritten+calls.Lost > 0 || t.Malformed > 0:
+	case calls.Missing+calls.Lost > 0 || t.Malformed > 0:
 		return errors.New("the recording could not be read; try again")
 	case c.State == abi.StateCreated, c.State == abi.StateRunning:
 		fmt.Fprintln(stderr, "tracectl: no calls are recorded yet")
@@ -237,15 +247,16 @@ func empty(stderr io.Writer, calls *straceback.Calls, inFlight int, t *stracebac
 	return nil
 }
 
-func (r *showRequest) print(stdout io.Writer, t *straceback.Timeline, c *labels.Container, boot time.Time) error {
+func (r *showRequest) print(stdout io.Writer, t *straceback.Timeline, calls *straceback.Calls, c *labels.Container,
+	boot time.Time) error {
 	f := straceback.Format{Container: c.ID, Start: c.Created, Boot: boot, Times: timestamp.Style(r.timestamps.word),
-		Durations: r.durations}
+		Durations: r.durations, Complete: calls.Complete()}
 	out := bufio.NewWriterSize(stdout, 256<<10)
 	var line []byte
 	var err error
 	if r.output.word == "json" {
-		for call, part := range t.Calls {
-			if line, err = f.AppendJSON(line[:0], call, part); err != nil {
+		for event := range t.Calls {
+			if line, err = f.AppendJSON(line[:0], event); err != nil {
 				return err
 			}
 			if _, err := out.Write(line); err != nil {
@@ -254,8 +265,14 @@ func (r *showRequest) print(stdout io.Writer, t *straceback.Timeline, c *labels.
 		}
 		return out.Flush()
 	}
-	for call, part := range t.Events {
-		line = f.AppendLine(line[:0], call, part)
+	gap := calls.Missing > 0
+	for event := range t.Events {
+		line = line[:0]
+		if gap && event.Call.Time >= calls.Complete() && event.Part != straceback.End {
+			line = straceback.AppendGap(line, calls.Missing)
+			gap = false
+		}
+		line = f.AppendLine(line, event)
 		if _, err := out.Write(line); err != nil {
 			return err
 		}

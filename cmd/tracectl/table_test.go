@@ -34,7 +34,7 @@ func TestRecordings(t *testing.T) {
 	}
 	running := labels.Container{ID: id, State: abi.StateRunning, Created: 1, Started: 2}
 	later := labels.Container{ID: id, State: abi.StateRunning, Created: 1, Started: 50 * 60e9}
-	calls := straceback.Calls{Records: make([][]byte, 3), Overwritten: 7, Lost: 1, Oldest: 1e9, Newest: 1.0123e9}
+	calls := straceback.Calls{Records: make([]straceback.Record, 3), Missing: 7, Lost: 1, Oldest: 1e9, Newest: 1.0123e9}
 	for _, c := range []struct {
 		what string
 		list []labels.Container

@@ -36,6 +36,7 @@ var (
 type Adopter struct {
 	layout              abi.ABI
 	pending, containers *ebpf.Map
+	bindings            *ebpf.Map // nil if the kernel has no storage for cgroups
 	bind                *ebpf.Program
 }
 
@@ -60,6 +61,14 @@ func OpenAdopter(dir string) (*Adopter, error) {
 	if a.containers, err = loadMap(filepath.Join(dir, abi.PinContainers)); err != nil {
 		return nil, errors.Join(err, a.Close())
 	}
+	bindings := filepath.Join(dir, abi.PinBindings)
+	if a.bindings, err = ebpf.LoadPinnedMap(bindings, nil); err != nil {
+		return nil, errors.Join(unopened(bindings, err), a.Close())
+	}
+	if a.bindings.Type() != ebpf.CgroupStorage {
+		a.bindings.Close()
+		a.bindings = nil
+	}
 	if a.bind, err = ebpf.LoadPinnedProgram(bind, nil); err != nil {
 		return nil, errors.Join(unopened(bind, err), a.Close())
 	}
@@ -71,6 +80,9 @@ func (a *Adopter) Close() error {
 	var errs []error
 	for _, c := range []io.Closer{a.pending, a.containers, a.bind} {
 		errs = append(errs, c.Close())
+	}
+	if a.bindings != nil {
+		errs = append(errs, a.bindings.Close())
 	}
 	return errors.Join(errs...)
 }
@@ -102,7 +114,59 @@ func (a *Adopter) Adopt(directory string, who abi.Who, init Init) (adopted bool,
 				a.run(abi.BindRequest{Cgroup: cgroup, Removed: 1}))
 		}
 	}
+	if stored := a.store(directory, cgroup); stored != nil {
+		return !known, errors.Join(err, stored)
+	}
 	return !known, errors.Join(err, a.adoptBelow(directory, cgroup))
+}
+
+// store stores the binding of a container's own cgroup in the cgroup, as the program does that sees cgroups being made.
+func (a *Adopter) store(directory string, cgroup uint64) error {
+	if a.bindings == nil {
+		return nil
+	}
+	d, err := os.Open(directory)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("opening a cgroup: %w", err)
+	}
+	defer d.Close()
+	var s unix.Stat_t
+	if err := unix.Fstat(int(d.Fd()), &s); err != nil || s.Ino != cgroup {
+		return err // it was removed, and another one was made with its name
+	}
+	_, err = a.storeIn(d, cgroup)
+	return err
+}
+
+const storeTries = 1000
+
+// storeIn stores the binding of the container with a cgroup in that cgroup, or in one below it. It returns whether the
+// binding was there before. A cgroup that is gone, or a container that has ended, is not an error.
+func (a *Adopter) storeIn(d *os.File, cgroup uint64) (known bool, err error) {
+	var binding uint64
+	if err := a.containers.Lookup(cgroup, &binding); err != nil {
+		if errors.Is(err, ebpf.ErrKeyNotExist) {
+			return true, nil
+		}
+		return false, fmt.Errorf("finding cgroup %d: %w", cgroup, err)
+	}
+	// While others store something in the same cgroup, the kernel asks to try again.
+	for range storeTries {
+		err = a.bindings.Update(int32(d.Fd()), binding, ebpf.UpdateNoExist)
+		if !errors.Is(err, unix.EAGAIN) {
+			break
+		}
+	}
+	switch {
+	case errors.Is(err, ebpf.ErrKeyExist), errors.Is(err, ebpf.ErrKeyNotExist), errors.Is(err, unix.EBADF):
+		return true, nil // without it: the cgroup was removed
+	case err != nil:
+		return false, fmt.Errorf("storing the binding of cgroup %s: %w", d.Name(), err)
+	}
+	return false, nil
 }
 
 func (a *Adopter) known(cgroup uint64) (bool, error) {
@@ -122,17 +186,17 @@ func (a *Adopter) known(cgroup uint64) (bool, error) {
 func (a *Adopter) register(cgroup uint64, who abi.Who, init Init) error {
 	who.Flags |= abi.WhoAdopted
 	request := abi.BindRequest{Cgroup: cgroup, Created: uint64(init.Started)}
-	copy(request.Leaf[:], "/adopt/"+rand.Text())
+	copy(request.Pending.Leaf[:], "/adopt/"+rand.Text())
 	if init.Process != nil {
 		request.Init = uint32(init.Process.Fd()) + 1
 	}
-	if err := a.pending.Put(request.Leaf, abi.Pending{Time: boottime.Now(), Who: who}); err != nil {
+	if err := a.pending.Put(request.Pending, abi.Pending{Time: boottime.Now(), Who: who}); err != nil {
 		return fmt.Errorf("storing an entry for cgroup %d: %w", cgroup, err)
 	}
 	err := a.run(request)
 	runtime.KeepAlive(init.Process)
 	if err != nil {
-		if left := a.pending.Delete(request.Leaf); left != nil && !errors.Is(left, ebpf.ErrKeyNotExist) {
+		if left := a.pending.Delete(request.Pending); left != nil && !errors.Is(left, ebpf.ErrKeyNotExist) {
 			err = errors.Join(err, left)
 		}
 	}
@@ -197,6 +261,27 @@ func (a *Adopter) adoptChild(directory string, parent uint64, looked *int, found
 	}
 	if err != nil {
 		return err
+	}
+	if a.bindings != nil {
+		d, err := os.Open(directory)
+		if errors.Is(err, os.ErrNotExist) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("opening a cgroup: %w", err)
+		}
+		known, err := a.storeIn(d, parent)
+		d.Close()
+		if err != nil {
+			return err
+		}
+		if !known {
+			*found = true
+			if err := a.run(abi.BindRequest{Cgroup: cgroup, Parent: parent}); err != nil { // counts it
+				return err
+			}
+		}
+		return a.descend(directory, parent, looked, found)
 	}
 	known, err := a.known(cgroup)
 	if err != nil {

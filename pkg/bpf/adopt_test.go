@@ -174,7 +174,7 @@ func TestAdoptWhatIsNone(t *testing.T) {
 // TestAdoptFull adopts more containers than the pool has room for.
 func TestAdoptFull(t *testing.T) {
 	i := load(t, config.Pool{
-		Rings: 1, RingSize: 4 << 10, Identities: 2, ExecLogSize: 64 << 10, CaptureSize: 8, ArgvSize: 64,
+		Rings: 1, RingSize: 32 << 10, Identities: 2, ExecLogSize: 64 << 10, CaptureSize: 8, ArgvSize: 64,
 	})
 	a := adopter(t, i)
 	var got []string
@@ -198,23 +198,41 @@ func TestAdoptFull(t *testing.T) {
 	}
 }
 
-// TestAdoptTooMany adopts a container with more cgroups below it than Adopt follows.
-func TestAdoptTooMany(t *testing.T) {
+// TestManyCgroups makes thousands of cgroups below a container's own: all are followed, and so is the next container.
+func TestManyCgroups(t *testing.T) {
 	i := load(t, small)
-	d := made(t, "/rt-many")
-	for n := range abi.ChildrenMax + 2 {
-		child := fmt.Sprintf("%s/%d", d.Name(), n)
-		if err := os.Mkdir(child, 0o755); err != nil {
-			t.Fatal(err)
+	d := container(t, i, "/rt-many")
+	const many = 10000
+	above := d.Path[len(ownCgroup):]
+	for n := range many / 10 {
+		parent := made(t, fmt.Sprintf("%s/%d", above, n))
+		for m := range 9 {
+			child := fmt.Sprintf("%s/%d", parent.Name(), m)
+			if err := os.Mkdir(child, 0o755); err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { os.Remove(child) })
 		}
-		t.Cleanup(func() { os.Remove(child) })
 	}
-	adopted, err := adopter(t, i).Adopt(d.Name(), cgroup.Recorded("rt-many"), bpf.Init{})
-	if err == nil || !adopted {
-		t.Errorf("adopted: %v, %v", adopted, err)
+	last, err := cgroup.Unmade(fmt.Sprintf("%s/%d/8", d.Path, many/10-1))
+	if err != nil {
+		t.Fatal(err)
 	}
-	if got := identity(t, i, "rt-many").Children; got != abi.ChildrenMax {
-		t.Errorf("%d children", got)
+	if err := last.Open(); err != nil {
+		t.Fatal(err)
+	}
+	run(t, last, "/bin/true")
+	stored := counters(t, i)[abi.CountChildren] == 0
+	if n := len(lines(calls(t, i, "rt-many"), "true")); stored && n == 0 {
+		t.Error("calls in the last cgroup are not recorded")
+	}
+	if got := identity(t, i, "rt-many").Children; stored && got != many {
+		t.Errorf("%d cgroups are counted below the container's", got)
+	}
+	next := container(t, i, "/rt-next")
+	run(t, next, "/bin/true")
+	if len(lines(calls(t, i, "rt-next"), "true")) == 0 {
+		t.Error("the next container is not recorded")
 	}
 }
 
@@ -224,7 +242,7 @@ func TestAdoptBesidePending(t *testing.T) {
 	i := load(t, small)
 	other := made(t, "/rt-other")
 	d := made(t, "/rt-other/rt-name")
-	if err := cgroup.Announce(i.Dir, "rt-name", "/rt-name", cgroup.Recorded("rt-created")); err != nil {
+	if err := unmade(t, "/rt-name").Announce(i.Dir, cgroup.Recorded("rt-created")); err != nil {
 		t.Fatal(err)
 	}
 	if adopted, err := adopter(t, i).Adopt(d.Name(), cgroup.Recorded("rt-ran"), bpf.Init{}); err != nil || !adopted {
@@ -261,7 +279,11 @@ func TestAdoptTogether(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := cgroup.Announce(i.Dir, "rt-together", "/rt-together", cgroup.Recorded("rt-together")); err != nil {
+		if err := d.Announce(i.Dir, cgroup.Recorded("rt-together")); err != nil {
+			t.Fatal(err)
+		}
+		key, _, err := d.Pending()
+		if err != nil {
 			t.Fatal(err)
 		}
 		var ready atomic.Int32
@@ -274,8 +296,7 @@ func TestAdoptTogether(t *testing.T) {
 					runtime.Gosched()
 				}
 				if n == 0 && round%2 == 0 {
-					request := abi.BindRequest{Cgroup: id}
-					copy(request.Leaf[:], "rt-together")
+					request := abi.BindRequest{Cgroup: id, Pending: key}
 					if result := bindExisting(t, i, request); result != 0 {
 						t.Errorf("binding says %d", result)
 					}
@@ -352,34 +373,56 @@ func TestAdoptWhileRemoved(t *testing.T) {
 	checkSlots(t, i)
 }
 
-// checkSlots checks that every slot of an instance without living containers is free or ended, and is listed exactly
-// once.
+// checkSlots checks that every slot of an instance without living containers is free or ended, that each identity is
+// listed exactly once, and that the recordings are counted for their holders.
 func checkSlots(t *testing.T, i *bpf.Instance) {
 	t.Helper()
-	for _, pool := range []struct {
-		name        string
-		free, ended string
-		slots       int
-	}{
-		{"identities", abi.PinFreeIdentities, abi.PinEndedIdentities, i.Pool().Identities},
-		{"rings", abi.PinFreeRings, abi.PinEndedRings, i.Pool().Rings},
-	} {
-		seen := map[uint32]int{}
-		for _, name := range []string{pool.free, pool.ended} {
-			m, err := ebpf.LoadPinnedMap(filepath.Join(i.Dir, name), nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			var slot uint32
-			for m.LookupAndDelete(nil, &slot) == nil {
-				seen[slot]++
-			}
-			m.Close()
+	open := func(name string) *ebpf.Map {
+		m, err := ebpf.LoadPinnedMap(filepath.Join(i.Dir, name), nil)
+		if err != nil {
+			t.Fatal(err)
 		}
-		for slot := range pool.slots {
-			if seen[uint32(slot)] != 1 {
-				t.Errorf("%s: slot %d is there %d times", pool.name, slot, seen[uint32(slot)])
-			}
+		return m
+	}
+	seen := map[uint32]int{}
+	for _, name := range []string{abi.PinFreeIdentities, abi.PinEndedIdentities} {
+		m := open(name)
+		var slot uint32
+		for m.LookupAndDelete(nil, &slot) == nil {
+			seen[slot]++
 		}
+		m.Close()
+	}
+	for slot := range i.Pool().Identities {
+		if seen[uint32(slot)] != 1 {
+			t.Errorf("identity %d is there %d times", slot, seen[uint32(slot)])
+		}
+	}
+	slots, held := open(abi.PinSlots), open(abi.PinHeld)
+	defer slots.Close()
+	defer held.Close()
+	want := map[uint32]uint32{}
+	for index := range uint32(i.Pool().Rings) {
+		var s abi.Slot
+		if err := slots.Lookup(index, &s); err != nil || s.Ended == 0 {
+			t.Errorf("recording %d: %+v, %v", index, s, err)
+		}
+		if s.Ended != abi.SlotUnused {
+			want[s.Pod]++
+			want[s.Namespace]++
+		}
+	}
+	got := map[uint32]uint32{}
+	for holder := range uint32(2 * abi.Holders) {
+		var n uint32
+		if err := held.Lookup(holder, &n); err != nil {
+			t.Fatal(err)
+		}
+		if n != 0 {
+			got[holder] = n
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("recordings by holder (-in slots +counted):\n%s", diff)
 	}
 }

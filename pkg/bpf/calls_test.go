@@ -5,6 +5,7 @@ package bpf_test
 import (
 	"bufio"
 	"bytes"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -21,6 +22,7 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/bpf"
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 	"github.com/runc-trace/runc-trace/pkg/syscalls"
+	"github.com/runc-trace/runc-trace/test/cgroup"
 )
 
 // alike replaces the parts of a line that differ from run to run.
@@ -256,7 +258,7 @@ text: .ascii "hi\n"
 // TestNoTornRecordUnderLoad reads a tiny ring while eight threads overwrite it as fast as they can.
 func TestNoTornRecordUnderLoad(t *testing.T) {
 	o := small
-	o.RingSize = 4096
+	o.RingSize = 32 << 10
 	i := load(t, o)
 	d := container(t, i, "/rt-patterns")
 	c := command(d, os.Args[0])
@@ -266,13 +268,13 @@ func TestNoTornRecordUnderLoad(t *testing.T) {
 	}
 	defer c.Wait()
 	defer c.Process.Kill()
-	r, err := i.Ring(0)
+	r, err := i.Recording(0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var read, checked, torn, unsettled int
 	for end := time.Now().Add(5 * time.Second); time.Now().Before(end); read++ {
-		s, err := r.Read(0, false)
+		s, err := r.Lanes[abi.LaneRecent].Read(0, false)
 		if err != nil {
 			unsettled++
 			continue
@@ -298,5 +300,40 @@ func TestNoTornRecordUnderLoad(t *testing.T) {
 		torn, unsettled, counters(t, i)[abi.CountTorn])
 	if checked == 0 {
 		t.Error("no records were checked")
+	}
+}
+
+// TestPolicy records containers of which not everything is to be kept.
+func TestPolicy(t *testing.T) {
+	i := load(t, small)
+	for flags, want := range map[uint32]map[string]bool{
+		0:                 {"write": true, "contents": true, "openat": true},
+		abi.WhoNoContents: {"write": true, "contents": false, "openat": true},
+		abi.WhoFilesOnly:  {"write": false, "contents": false, "openat": true},
+	} {
+		name := fmt.Sprint("rt-policy-", flags)
+		who := cgroup.Recorded(name)
+		who.Flags |= flags
+		d := unmade(t, "/"+name)
+		if err := d.Register(i.Dir, who); err != nil {
+			t.Fatal(err)
+		}
+		run(t, d, "/bin/sh", "-c", "exec /bin/cat /etc/hostname")
+		got := map[string]bool{"write": false, "contents": false, "openat": false}
+		for _, c := range calls(t, i, name) {
+			if string(c.Comm) != "cat" || c.Syscall() == nil {
+				continue
+			}
+			switch c.Syscall().Name {
+			case "write":
+				got["write"] = true
+				got["contents"] = c.Capture(1) != nil
+			case "openat":
+				got["openat"] = true
+			}
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("flags %d (-want +got):\n%s", flags, diff)
+		}
 	}
 }

@@ -33,6 +33,7 @@ func (d Damage) String() string {
 // events names, by hook, the events that are not recorded while the hook runs no program.
 var events = map[string]string{
 	"cgroup_rmdir": "ends of containers", "exit": "exit statuses", "exec": "execs",
+	"fork": "calls of new processes", "signal_generate": "senders of SIGKILL", "signal_deliver": "signals",
 	"sys_exit": "system calls", "sys_enter": "system calls", "cgroup_mkdir": newContainers,
 }
 

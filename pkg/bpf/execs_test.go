@@ -3,7 +3,6 @@
 package bpf_test
 
 import (
-	"encoding/binary"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,6 +13,7 @@ import (
 
 	"github.com/runc-trace/runc-trace/pkg/bpf"
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
+	"github.com/runc-trace/runc-trace/pkg/execlog"
 )
 
 // logged holds the fields of an exec that tests compare.
@@ -27,32 +27,28 @@ type logged struct {
 // execs returns the records of one container in the exec log, in order.
 func execs(t *testing.T, i *bpf.Instance, id string) []logged {
 	t.Helper()
-	r, err := i.ExecLog()
+	log, err := i.ExecLog()
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := r.Read(0, false)
-	if err != nil {
-		t.Fatal(err)
+	b, err := execlog.NewPastReader(log).Poll(true)
+	if err != nil || b.More {
+		t.Fatalf("%v; more than one poll: %v", err, b.More)
 	}
 	var found []logged
-	for n, record := range s.Records {
-		var e abi.Exec
-		if _, err := binary.Decode(record, binary.NativeEndian, &e); err != nil {
-			t.Fatal(err)
+	n := uint64(0)
+	for e := range b.Records() {
+		if e.Sequence < n {
+			t.Errorf("a record with sequence number %d comes after number %d", e.Sequence, n-1)
 		}
-		if e.Sequence != uint64(n) {
-			t.Errorf("record %d has sequence number %d", n, e.Sequence)
-		}
+		n = e.Sequence + 1
 		owner, ok := i.Identity(int(e.Identity))
 		if !ok || owner.Generation != e.Generation || unix.ByteSliceToString(owner.Who.ID[:]) != id {
 			continue
 		}
-		path := record[abi.SizeofExec:][:e.PathLength]
-		args := record[abi.SizeofExec+e.PathLength:][:e.ArgvLength]
 		found = append(found, logged{
-			Comm: unix.ByteSliceToString(e.Comm[:]), Path: string(path), Args: strings.ReplaceAll(string(args), "\x00", "|"),
-			Result: e.Result, Argc: e.Argc, Flags: e.Entry.Flags,
+			Comm: unix.ByteSliceToString(e.Comm[:]), Path: string(e.Path),
+			Args: strings.ReplaceAll(string(e.Arguments), "\x00", "|"), Result: e.Result, Argc: e.Argc, Flags: e.Entry.Flags,
 		})
 	}
 	return found
@@ -137,5 +133,40 @@ func TestUnrecordedContainer(t *testing.T) {
 	got := execs(t, i, "rt-sandbox")
 	if len(got) != 2 || got[1].Result != -int32(unix.ENOENT) {
 		t.Errorf("logged: %+v", got)
+	}
+}
+
+// TestExecShares floods the exec log from one container: it pushes out neither the execs of another one nor, with execs
+// that fail, its own that succeeded. Its last ones are there, too.
+func TestExecShares(t *testing.T) {
+	i := load(t, small)
+	victim, flood := container(t, i, "/rt-victim"), container(t, i, "/rt-flood")
+	count := func(id, path string) int {
+		n := 0
+		for _, e := range execs(t, i, id) {
+			if e.Path == path {
+				n++
+			}
+		}
+		return n
+	}
+	const before = 20
+	for range before {
+		run(t, victim, "/bin/true")
+		run(t, flood, "/bin/true")
+	}
+	work(t, flood, "failing execs")
+	if n := count("rt-flood", "/bin/true"); n != before {
+		t.Errorf("of %d execs that succeeded, %d are left after many that failed", before, n)
+	}
+	run(t, flood, "/bin/sh", "-c", "i=0; while [ $i -lt 2000 ]; do /bin/true; i=$((i+1)); done; exec /bin/echo")
+	if n := count("rt-victim", "/bin/true"); n != before {
+		t.Errorf("of %d execs of another container, %d are left", before, n)
+	}
+	if n := count("rt-flood", "/bin/echo"); n != 1 {
+		t.Errorf("the last exec of the flood is there %d times", n)
+	}
+	if n := identity(t, i, "rt-flood").ExecsBeyond; n < 2000 || identity(t, i, "rt-victim").ExecsBeyond != 0 {
+		t.Errorf("%d execs of the flood are beyond its share, %d of the other", n, identity(t, i, "rt-victim").ExecsBeyond)
 	}
 }

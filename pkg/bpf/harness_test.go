@@ -3,11 +3,13 @@
 package bpf_test
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -107,30 +109,35 @@ func find(i *bpf.Instance, id string) (abi.Identity, bool) {
 	return abi.Identity{}, false
 }
 
-// calls returns the recorded calls of a container.
+// calls returns the recorded calls of a container, of all lanes, in the order in which they ended.
 func calls(t *testing.T, i *bpf.Instance, id string) []syscalls.Call {
 	t.Helper()
 	slot := identity(t, i, id).Ring
 	if slot == 0 {
 		t.Fatalf("container %s has no ring", id)
 	}
-	r, err := i.Ring(int(slot) - 1)
+	r, err := i.Recording(int(slot) - 1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := r.Read(0, false)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if s.Gaps != 0 || s.Torn != 0 {
-		t.Errorf("container %s: %d gaps, %d torn", id, s.Gaps, s.Torn)
-	}
-	found := make([]syscalls.Call, len(s.Records))
-	for n, record := range s.Records {
-		if err := found[n].Decode(record); err != nil {
-			t.Fatalf("record %d: %v", n, err)
+	var found []syscalls.Call
+	for n, lane := range r.Lanes {
+		s, err := lane.Read(0, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s.Gaps != 0 || s.Torn != 0 {
+			t.Errorf("container %s, lane %d: %d gaps, %d torn", id, n, s.Gaps, s.Torn)
+		}
+		for _, record := range s.Records {
+			var c syscalls.Call
+			if err := c.Decode(record); err != nil {
+				t.Fatalf("lane %d: %v", n, err)
+			}
+			found = append(found, c)
 		}
 	}
+	slices.SortStableFunc(found, func(a, b syscalls.Call) int { return cmp.Compare(a.Time+a.Duration, b.Time+b.Duration) })
 	return found
 }
 

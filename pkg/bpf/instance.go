@@ -74,7 +74,7 @@ func Open(dir string) (*Instance, error) {
 		}
 	}
 	if i.execLog, err = openArray(filepath.Join(dir, abi.PinExecLog),
-		int(layout.ExecSegments)*int(layout.ExecStride)); err != nil {
+		abi.ExecRings*int(layout.ExecSegments)*int(layout.ExecStride)); err != nil {
 		return nil, errors.Join(err, i.Close())
 	}
 	return i, nil
@@ -123,40 +123,43 @@ func (i *Instance) Memory() (uint64, error) {
 	return total, nil
 }
 
-// Ring returns a reader of the ring with an index below Pool().Rings.
-func (i *Instance) Ring(index int) (*ring.Ring, error) {
+// Recording returns a reader of the recording with an index below Pool().Rings.
+func (i *Instance) Recording(index int) (*ring.Recording, error) {
 	stride := int(i.Layout.RingStride)
 	if index < 0 || index >= int(i.Layout.Rings) {
-		return nil, fmt.Errorf("ring %d of %d", index, i.Layout.Rings)
+		return nil, fmt.Errorf("recording %d of %d", index, i.Layout.Rings)
 	}
 	if i.rings == nil {
 		return nil, errUnmapped
 	}
-	return ring.New(i.rings[index*stride:][:stride], i.writers, ring.Layout{
-		Secret:   i.Layout.Secret,
-		Size:     uint64(i.Layout.RingSize),
-		Slack:    abi.RecordLimit,
-		Stride:   uint64(stride),
-		Segments: 1,
-		ID:       uint32(index) + 1,
-	})
+	return ring.NewRecording(i.rings[index*stride:][:stride], i.writers, i.Layout, uint32(index))
 }
 
-// ExecLog returns a reader of the exec log. Each reader has its own position. Only the parts that it reads are mapped.
-func (i *Instance) ExecLog() (*ring.Ring, error) {
+// ExecLog returns readers of the rings of the exec log. Each reader has its own position. Only the parts that it reads
+// are mapped.
+func (i *Instance) ExecLog() ([]*ring.Ring, error) {
 	if i.execLog == nil {
 		return nil, errUnmapped
 	}
-	w := &window{array: i.execLog, stride: uint64(i.Layout.ExecStride)}
-	i.windows = append(i.windows, w)
-	return ring.NewSegmented(w, i.writers, ring.Layout{
-		Secret:   i.Layout.Secret,
-		Size:     uint64(i.Layout.ExecSegmentSize),
-		Slack:    uint64(i.Layout.ExecStride) - abi.SizeofRing - uint64(i.Layout.ExecSegmentSize),
-		Stride:   uint64(i.Layout.ExecStride),
-		Segments: uint64(i.Layout.ExecSegments),
-		ID:       abi.WriterExecLog,
-	})
+	var rings []*ring.Ring
+	for n := range uint32(abi.ExecRings) {
+		w := &window{array: i.execLog, stride: uint64(i.Layout.ExecStride), begin: uint64(n * i.Layout.ExecSegments)}
+		i.windows = append(i.windows, w)
+		r, err := ring.NewSegmented(w, i.writers, ring.Layout{
+			Secret:   i.Layout.Secret,
+			Size:     uint64(i.Layout.ExecSegmentSize),
+			Slack:    uint64(i.Layout.ExecStride) - abi.SizeofRing - uint64(i.Layout.ExecSegmentSize),
+			Stride:   uint64(i.Layout.ExecStride),
+			Data:     abi.SizeofRing,
+			Segments: uint64(i.Layout.ExecSegments),
+			ID:       abi.WriterExecLog + n,
+		})
+		if err != nil {
+			return nil, err
+		}
+		rings = append(rings, r)
+	}
+	return rings, nil
 }
 
 // Identity copies the identity with an index below Pool().Identities. It returns false if the slot was never used or is

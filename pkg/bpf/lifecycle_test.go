@@ -6,8 +6,10 @@ import (
 	"encoding/binary"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -15,6 +17,7 @@ import (
 
 	"github.com/cilium/ebpf"
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 
 	"github.com/runc-trace/runc-trace/pkg/boottime"
 	"github.com/runc-trace/runc-trace/pkg/bpf"
@@ -68,41 +71,41 @@ func TestKilled(t *testing.T) {
 	}
 }
 
-// TestOnlyItsOwnDirectory makes directories of a pending name in places that do not match: no identity is bound to
-// them.
-func TestOnlyItsOwnDirectory(t *testing.T) {
+// TestOnlyItsOwnPlace makes directories of a pending name in other places than its own: no identity is bound to them.
+func TestOnlyItsOwnPlace(t *testing.T) {
 	i := load(t, small)
 	for name, test := range map[string]struct {
-		end     string
-		parents []string
-		path    string
-		bound   bool
+		exist []string // when the identity is announced
+		place string
+		later []string
+		made  string
+		bound bool
 	}{
-		"the path":                {"/rt-a/rt-x", []string{"/rt-a"}, "/rt-a/rt-x", true},
-		"an end of the path":      {"/rt-x", []string{"/rt-b"}, "/rt-b/rt-x", true},
-		"another parent":          {"/rt-c/rt-x", []string{"/rt-d"}, "/rt-d/rt-x", false},
-		"half a parent's name":    {"/c/rt-x", []string{"/rt-c"}, "/rt-c/rt-x", false},
-		"too short":               {"/rt-e/rt-f/rt-x", []string{"/rt-f"}, "/rt-f/rt-x", false},
-		"below another directory": {"/rt-e/rt-x", []string{"/rt-g", "/rt-g/rt-e"}, "/rt-g/rt-e/rt-x", true},
+		"its place":              {[]string{"/rt-a"}, "/rt-a/rt-x", nil, "/rt-a/rt-x", true},
+		"a parent made later":    {nil, "/rt-b/rt-x", []string{"/rt-b"}, "/rt-b/rt-x", true},
+		"two parents made later": {nil, "/rt-b/rt-c/rt-x", []string{"/rt-b", "/rt-b/rt-c"}, "/rt-b/rt-c/rt-x", true},
+		"another parent":         {[]string{"/rt-c", "/rt-d"}, "/rt-c/rt-x", nil, "/rt-d/rt-x", false},
+		"above":                  {[]string{"/rt-c"}, "/rt-c/rt-x", nil, "/rt-x", false},
+		"below":                  {[]string{"/rt-c"}, "/rt-x", nil, "/rt-c/rt-x", false},
+		"another parent made later": {[]string{"/rt-e"}, "/rt-e/rt-f/rt-x", []string{"/rt-e/rt-g"}, "/rt-e/rt-g/rt-x",
+			false},
+		"the same end elsewhere": {[]string{"/rt-e", "/rt-h", "/rt-h/rt-e"}, "/rt-e/rt-x", nil, "/rt-h/rt-e/rt-x", false},
+		"the parent's end":       {[]string{"/rt-k"}, "/rt-k/c/rt-x", []string{"/rt-k/rt-c"}, "/rt-k/rt-c/rt-x", false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			before := counters(t, i)
-			for _, parent := range test.parents {
-				if err := unmade(t, parent).Make(); err != nil {
-					t.Fatal(err)
-				}
+			for _, parent := range test.exist {
+				made(t, parent)
 			}
-			d := unmade(t, test.path)
-			if err := cgroup.Announce(i.Dir, "rt-x", test.end, cgroup.Recorded(name)); err != nil {
+			if err := unmade(t, test.place).Announce(i.Dir, cgroup.Recorded(name)); err != nil {
 				t.Fatal(err)
 			}
-			if err := d.Make(); err != nil {
-				t.Fatal(err)
+			for _, parent := range test.later {
+				made(t, parent)
 			}
-			_, bound := find(i, name)
-			elsewhere := counters(t, i)[abi.CountPendingElsewhere] - before[abi.CountPendingElsewhere]
-			if bound != test.bound || (elsewhere == 1) == test.bound {
-				t.Errorf("bound: %v, counted as elsewhere: %d; expected bound: %v", bound, elsewhere, test.bound)
+			made(t, test.made)
+			if _, bound := find(i, name); bound != test.bound {
+				t.Errorf("bound: %v, counters %v, before %v", bound, counters(t, i), before)
 			}
 		})
 	}
@@ -118,13 +121,10 @@ func TestLongNames(t *testing.T) {
 			made  string
 			bound bool
 		}{{leaf[1:] + "m", false}, {leaf, true}} {
-			d := unmade(t, "/"+test.made)
-			if err := cgroup.Announce(i.Dir, leaf[:min(length, abi.LeafSize-1)], "/"+leaf, cgroup.Recorded(id)); err != nil {
+			if err := unmade(t, "/"+leaf).Announce(i.Dir, cgroup.Recorded(id)); err != nil {
 				t.Fatal(err)
 			}
-			if err := d.Make(); err != nil {
-				t.Fatal(err)
-			}
+			made(t, "/"+test.made)
 			if _, bound := find(i, id); bound != test.bound {
 				t.Errorf("%d bytes, ending in %q: bound: %v", length, test.made[length-1:], bound)
 			}
@@ -148,7 +148,7 @@ func TestLongNames(t *testing.T) {
 func TestChildren(t *testing.T) {
 	i := load(t, small)
 	parent := container(t, i, "/rt-parent")
-	if err := cgroup.Announce(i.Dir, "rt-victim", "/rt-victim", cgroup.Recorded("rt-victim")); err != nil {
+	if err := unmade(t, "/rt-victim").Announce(i.Dir, cgroup.Recorded("rt-victim")); err != nil {
 		t.Fatal(err)
 	}
 	child, grandchild := unmade(t, "/rt-parent/child"), unmade(t, "/rt-parent/child/rt-victim")
@@ -186,21 +186,18 @@ func TestChildren(t *testing.T) {
 // TestStalePending leaves an entry whose container was never made: later directories of its name are not bound to it.
 func TestStalePending(t *testing.T) {
 	i := load(t, small)
-	pending, err := ebpf.LoadPinnedMap(filepath.Join(i.Dir, abi.PinPending), nil)
+	d := unmade(t, "/rt-stale")
+	key, entry, err := d.Pending()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer pending.Close()
-	var key [abi.LeafSize]byte
-	copy(key[:], "rt-stale")
 	// If this is before boot, it wraps around, and so does the program's difference.
-	left := boottime.Now() - (abi.PendingSeconds+1)*uint64(time.Second)
-	entry := abi.Pending{Time: left, Who: cgroup.Recorded("rt-stale")}
-	entry.PathLength = uint32(copy(entry.Path[:], "/rt-stale"))
-	if err := pending.Put(key, entry); err != nil {
+	entry.Time = boottime.Now() - (abi.PendingSeconds+1)*uint64(time.Second)
+	entry.Who = cgroup.Recorded("rt-stale")
+	if err := cgroup.Put(i.Dir, key, entry); err != nil {
 		t.Fatal(err)
 	}
-	if err := unmade(t, "/rt-stale").Make(); err != nil {
+	if err := d.Make(); err != nil {
 		t.Fatal(err)
 	}
 	if _, bound := find(i, "rt-stale"); bound {
@@ -341,23 +338,48 @@ func TestBindExisting(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := cgroup.Announce(i.Dir, "rt-existing", "/rt-existing", cgroup.Recorded("rt-existing")); err != nil {
+	if err := d.Announce(i.Dir, cgroup.Recorded("rt-existing")); err != nil {
 		t.Fatal(err)
 	}
 	request := abi.BindRequest{Cgroup: id}
-	copy(request.Leaf[:], "rt-existing")
+	if request.Pending, _, err = d.Pending(); err != nil {
+		t.Fatal(err)
+	}
 	if result := bindExisting(t, i, request); result != 0 {
 		t.Errorf("binding says %d", result)
 	}
 	if got := identity(t, i, "rt-existing"); got.Cgroup != id {
 		t.Errorf("bound to cgroup %d, not %d", got.Cgroup, id)
 	}
+	storeBinding(t, i, d, id)
 	run(t, d, "/bin/true")
 	if len(lines(calls(t, i, "rt-existing"), "true")) == 0 {
 		t.Error("no calls recorded")
 	}
 	if result := bindExisting(t, i, request); result != 1+abi.CountPendingStale {
 		t.Errorf("binding again, with nothing pending, says %d", result)
+	}
+}
+
+// storeBinding stores the binding of a cgroup in the cgroup, as the shim does.
+func storeBinding(t *testing.T, i *bpf.Instance, d *cgroup.Directory, id uint64) {
+	t.Helper()
+	open := func(name string) *ebpf.Map {
+		m, err := ebpf.LoadPinnedMap(filepath.Join(i.Dir, name), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { m.Close() })
+		return m
+	}
+	var binding uint64
+	if err := open(abi.PinContainers).Lookup(id, &binding); err != nil {
+		t.Fatal(err)
+	}
+	if bindings := open(abi.PinBindings); bindings.Type() == ebpf.CgroupStorage {
+		if err := bindings.Put(int32(d.FD()), binding); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 
@@ -380,4 +402,108 @@ func bindExisting(t *testing.T, i *bpf.Instance, request abi.BindRequest) uint32
 		t.Fatal(err)
 	}
 	return result
+}
+
+// TestHolders reuses recordings: the oldest one of the pod that has the most, so that a pod that crashes again and
+// again pushes out its own, and if no pod has more than one, the oldest of the namespace that has the most.
+func TestHolders(t *testing.T) {
+	i := load(t, small) // four recordings
+	n := 0
+	ended := func(pod, namespace uint16) string {
+		t.Helper()
+		n++
+		who := cgroup.Recorded(fmt.Sprint("rt-holder-", n))
+		who.PodHash, who.NamespaceHash = pod, namespace
+		d := unmade(t, fmt.Sprint("/rt-holder-", n))
+		if err := d.Register(i.Dir, who); err != nil {
+			t.Fatal(err)
+		}
+		if err := d.Remove(); err != nil {
+			t.Fatal(err)
+		}
+		return fmt.Sprint("rt-holder-", n)
+	}
+	kept := func(id string) bool {
+		got := identity(t, i, id)
+		r, err := i.Recording(int(got.Ring) - 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r.Header().Generation == got.RingGeneration
+	}
+	victim := ended(1, 1)
+	var crashes []string
+	for range 5 {
+		crashes = append(crashes, ended(2, 1))
+	}
+	for want, id := range map[bool][]string{true: {victim, crashes[2], crashes[3], crashes[4]}, false: crashes[:2]} {
+		for _, id := range id {
+			if kept(id) != want {
+				t.Errorf("%s of %s and %v: kept: %v", id, victim, crashes, !want)
+			}
+		}
+	}
+
+	i = load(t, small)
+	victim = ended(1, 1)
+	var others []string
+	for pod := range uint16(5) {
+		others = append(others, ended(10+pod, 2))
+	}
+	if !kept(victim) || kept(others[0]) || kept(others[1]) || !kept(others[2]) {
+		t.Error("one namespace pushes out the recordings of another, or a newer one of its own")
+	}
+	checkSlots(t, i)
+}
+
+// TestLeft moves the init of a container to a cgroup outside: how it ends is known, and the container is marked.
+func TestLeft(t *testing.T) {
+	i := load(t, small)
+	d, outside := container(t, i, "/rt-left"), made(t, "/rt-outside")
+	c := command(d, "/bin/sh", "-c", "read x; /bin/true; exit 5")
+	in, err := c.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	pid := []byte(strconv.Itoa(c.Process.Pid))
+	if err := os.WriteFile(filepath.Join(outside.Name(), "cgroup.procs"), pid, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := in.Write([]byte("\n")); err != nil {
+		t.Fatal(err)
+	}
+	_ = c.Wait()
+	if got := identity(t, i, "rt-left"); got.Left != 1 || got.State != abi.StateExited || got.ExitStatus != 5<<8 {
+		t.Errorf("%s, %d left", summary(got), got.Left)
+	}
+	if len(lines(calls(t, i, "rt-left"), "true")) != 0 {
+		t.Error("what it did outside is recorded")
+	}
+}
+
+// TestThreads counts the threads that have storage, for the container that they are in.
+func TestThreads(t *testing.T) {
+	i := load(t, small)
+	d, other := container(t, i, "/rt-threads"), container(t, i, "/rt-threads2")
+	threads := func(id string) uint32 { return identity(t, i, id).Threads }
+	c, _ := sleeper(t, d)
+	second, _ := sleeper(t, d)
+	if n := threads("rt-threads"); n != 2 {
+		t.Errorf("%d threads", n)
+	}
+	pid := []byte(strconv.Itoa(c.Process.Pid))
+	if err := os.WriteFile(filepath.Join(other.Name(), "cgroup.procs"), pid, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_ = c.Process.Signal(unix.SIGCONT)
+	for _, p := range []*exec.Cmd{c, second} {
+		_ = p.Process.Kill()
+		_ = p.Wait()
+	}
+	if a, b := threads("rt-threads"), threads("rt-threads2"); a != 0 || b != 0 {
+		t.Errorf("after their end, %d and %d threads", a, b)
+	}
 }

@@ -4,15 +4,18 @@ package bpf
 
 import (
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"math/bits"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/btf"
+	"github.com/cilium/ebpf/features"
 	"github.com/cilium/ebpf/link"
 	"golang.org/x/sys/unix"
 
@@ -41,7 +44,7 @@ type Result struct {
 	Lost     string   // why recordings had to be dropped; empty if none were
 }
 
-// descriptions returns what the programs read of each system call of this machine, in 2*abi.SyscallsMax elements.
+// descriptions returns what the programs read of each system call of this machine.
 func descriptions() []abi.Syscall {
 	native := syscalls.NativeABI()
 	return syscalls.Descriptions(native, syscalls.CompatABI(native))
@@ -60,8 +63,9 @@ func begin(dir string, p config.Pool, calls []abi.Syscall) (layout abi.ABI, resu
 	if err := p.Validate(); err != nil {
 		return layout, result, nil, err
 	}
-	if len(calls) != 2*abi.SyscallsMax {
-		return layout, result, nil, fmt.Errorf("%d syscall descriptions, want %d", len(calls), 2*abi.SyscallsMax)
+	if len(calls) < 2*abi.SyscallsMax || len(calls) > 2*abi.SyscallsMax+abi.ChainedMax {
+		return layout, result, nil, fmt.Errorf("%d syscall descriptions, want %d and up to %d more", len(calls),
+			2*abi.SyscallsMax, abi.ChainedMax)
 	}
 	if err := Supported(); err != nil {
 		return layout, result, nil, err
@@ -180,13 +184,12 @@ func size(spec *ebpf.CollectionSpec, a abi.ABI) error {
 		entries uint32
 	}{
 		{abi.PinRings, a.RingStride, a.Rings},
-		{abi.PinExecLog, a.ExecStride, a.ExecSegments},
+		{abi.PinExecLog, a.ExecStride, abi.ExecRings * a.ExecSegments},
 		{abi.PinIdentities, 0, a.Identities},
 		{abi.PinFreeIdentities, 0, a.Identities},
 		{abi.PinEndedIdentities, 0, a.Identities},
 		{abi.PinLabels, 0, a.Identities},
-		{abi.PinFreeRings, 0, a.Rings},
-		{abi.PinEndedRings, 0, a.Rings},
+		{abi.PinSlots, 0, a.Rings},
 		{abi.PinWriters, 0, a.Writers},
 		{"scratch", 0, a.Writers},
 	} {
@@ -200,19 +203,31 @@ func size(spec *ebpf.CollectionSpec, a abi.ABI) error {
 			m.Key, m.Value = nil, nil // because their BTF would need to have the same size
 		}
 	}
+	stores := uint32(1)
+	if features.HaveMapType(ebpf.CgroupStorage) != nil {
+		stores = 0
+		spec.Maps[abi.PinBindings] = &ebpf.MapSpec{Name: abi.PinBindings, Type: ebpf.Array, KeySize: 4, ValueSize: 8,
+			MaxEntries: 1}
+	}
 	preemptible, err := preemptible()
 	if err != nil {
 		return err
 	}
 	for name, value := range map[string]any{
-		"preemptible":   preemptible,
-		"secret":        a.Secret,
-		"ring_size":     a.RingSize,
-		"segment_size":  a.ExecSegmentSize,
-		"segment_shift": uint32(bits.TrailingZeros32(a.ExecSegmentSize)),
-		"segments":      a.ExecSegments,
-		"capture_size":  a.CaptureSize,
-		"argv_size":     a.ArgvSize,
+		"preemptible":    preemptible,
+		"cgroup_storage": stores,
+		"secret":         a.Secret,
+		"keys":           keys(a.Secret),
+		"lanes":          places(a),
+		"recording_end":  a.RingStride - abi.RecordLimit,
+		"seen_sets":      a.SeenSets,
+		"seen_end":       (a.SeenSets - 1) * abi.SizeofSeenSet,
+		"segment_size":   a.ExecSegmentSize,
+		"segment_shift":  uint32(bits.TrailingZeros32(a.ExecSegmentSize)),
+		"segments":       a.ExecSegments,
+		"exec_cost":      uint64(abi.ExecShareSeconds*time.Second) / uint64(a.ExecSegments*a.ExecSegmentSize/abi.ExecShare),
+		"capture_size":   a.CaptureSize,
+		"argv_size":      a.ArgvSize,
 	} {
 		v := spec.Variables[name]
 		if v == nil {
@@ -225,13 +240,39 @@ func size(spec *ebpf.CollectionSpec, a abi.ABI) error {
 	return nil
 }
 
-// fill puts all slots into the queues of free slots.
+// keyCount is the length of the array keys.
+const keyCount = 1024
+
+// keys derives the keys of signatures from the secret, so that the programs of every build have the same.
+func keys(secret uint64) (keys [keyCount]uint64) {
+	for i := range keys {
+		var block [16]byte
+		binary.LittleEndian.PutUint64(block[:], secret)
+		binary.LittleEndian.PutUint64(block[8:], uint64(i))
+		sum := sha256.Sum256(block[:])
+		keys[i] = binary.LittleEndian.Uint64(sum[:])
+	}
+	return keys
+}
+
+// places returns the place of each lane: its offset and its size.
+func places(a abi.ABI) (places [abi.LaneSlots][2]uint32) {
+	for lane := range places {
+		places[lane] = [2]uint32{a.LaneOffsets[lane], a.LaneSizes[lane]}
+	}
+	return places
+}
+
+// fill makes all identities and recordings free.
 func fill(c *ebpf.Collection, a abi.ABI) error {
-	for name, n := range map[string]uint32{abi.PinFreeIdentities: a.Identities, abi.PinFreeRings: a.Rings} {
-		for i := range n {
-			if err := c.Maps[name].Put(nil, i); err != nil {
-				return fmt.Errorf("filling queue %s: %w", name, err)
-			}
+	for i := range a.Identities {
+		if err := c.Maps[abi.PinFreeIdentities].Put(nil, i); err != nil {
+			return fmt.Errorf("filling queue %s: %w", abi.PinFreeIdentities, err)
+		}
+	}
+	for i := range a.Rings {
+		if err := c.Maps[abi.PinSlots].Put(i, abi.Slot{Ended: abi.SlotUnused}); err != nil {
+			return fmt.Errorf("filling map %s: %w", abi.PinSlots, err)
 		}
 	}
 	return nil
@@ -249,7 +290,9 @@ func describe(m *ebpf.Map, calls []abi.Syscall) error {
 
 // hooks lists the hooks in the order in which they are attached. The hook that starts recordings is the last. The hook
 // NAME is the program hook_NAME, which runs the program on_NAME while that is in the map slot_NAME.
-var hooks = []string{"cgroup_rmdir", "exit", "exec", "sys_exit", "sys_enter", "cgroup_mkdir"}
+var hooks = []string{
+	"cgroup_rmdir", "exit", "exec", "fork", "signal_generate", "signal_deliver", "sys_exit", "sys_enter", "cgroup_mkdir",
+}
 
 // attach fills every slot, attaches its hook, and pins the hook and the link.
 func attach(dir string, c *ebpf.Collection) error {

@@ -24,11 +24,10 @@ var errLost = errors.New("the recordings are lost")
 
 // replaceable lists the maps whose contents are short-lived or are written again: if one is gone, a new one replaces
 // it.
-var replaceable = []string{
-	abi.PinPending, abi.PinWriters, abi.PinCounters, abi.PinLabels, abi.PinSyscalls, abi.PinScratch, abi.PinCallStorage,
-	abi.PinSlotPrefix + "cgroup_rmdir", abi.PinSlotPrefix + "exit", abi.PinSlotPrefix + "exec",
-	abi.PinSlotPrefix + "sys_exit", abi.PinSlotPrefix + "sys_enter", abi.PinSlotPrefix + "cgroup_mkdir",
-}
+var replaceable = append([]string{
+	abi.PinPending, abi.PinBindings, abi.PinWriters, abi.PinCounters, abi.PinLabels,
+	abi.PinSyscalls, abi.PinScratch, abi.PinCallStorage,
+}, slots()...)
 
 // mend repairs the pins below dir and returns what was wrong with them. It keeps everything that programs still use,
 // and replaces missing programs by this build's. Errors match errLost if the recordings themselves are gone.
@@ -239,9 +238,14 @@ func restoreABI(dir string) (a abi.ABI, ok bool, err error) {
 		copy(value, constants[v.Offset:][:len(v.Value)])
 		return binary.NativeEndian.Uint64(value)
 	}
+	var lanes [abi.LaneSlots][2]uint32 // as places returns it
+	if _, err := binary.Decode(constants[spec.Variables["lanes"].Offset:], binary.NativeEndian, &lanes); err != nil {
+		return a, true, fmt.Errorf("%w: reading the sizes of lanes: %w", errLost, err)
+	}
+	ringSize := config.Size(lanes[abi.LaneRecent][1]) << shares[abi.LaneRecent]
 	a = layout(config.Pool{
-		Rings: int(rings.MaxEntries()), RingSize: config.Size(number("ring_size")), Identities: int(identities.MaxEntries()),
-		ExecLogSize: config.Size(number("segments") * number("segment_size")),
+		Rings: int(rings.MaxEntries()), RingSize: ringSize, Identities: int(identities.MaxEntries()),
+		ExecLogSize: config.Size(abi.ExecRings * number("segments") * number("segment_size")),
 		CaptureSize: config.Size(number("capture_size")), ArgvSize: config.Size(number("argv_size")),
 	}, number("secret"), int(writers.MaxEntries()))
 	a.Loaded = pinTime(dir)

@@ -92,12 +92,19 @@ func lockDir(dir string) (unlock func(), err error) {
 }
 
 // maps lists the names of all pinned maps.
-var maps = []string{
-	abi.PinABI, abi.PinPending, abi.PinContainers, abi.PinIdentities, abi.PinRings, abi.PinExecLog,
-	abi.PinFreeIdentities, abi.PinEndedIdentities, abi.PinFreeRings, abi.PinEndedRings,
+var maps = append([]string{
+	abi.PinABI, abi.PinPending, abi.PinContainers, abi.PinBindings, abi.PinIdentities, abi.PinRings, abi.PinExecLog,
+	abi.PinFreeIdentities, abi.PinEndedIdentities, abi.PinSlots, abi.PinHeld,
 	abi.PinWriters, abi.PinCounters, abi.PinLabels, abi.PinSyscalls, abi.PinScratch, abi.PinCallStorage,
-	abi.PinSlotPrefix + "cgroup_rmdir", abi.PinSlotPrefix + "exit", abi.PinSlotPrefix + "exec",
-	abi.PinSlotPrefix + "sys_exit", abi.PinSlotPrefix + "sys_enter", abi.PinSlotPrefix + "cgroup_mkdir",
+}, slots()...)
+
+// slots returns the names of the maps that hold the programs of the hooks.
+func slots() []string {
+	var names []string
+	for _, hook := range hooks {
+		names = append(names, abi.PinSlotPrefix+hook)
+	}
+	return names
 }
 
 // pinOver pins an object by its name below dir. It replaces an existing pin of that name in one step, and removes an

@@ -16,50 +16,66 @@ import (
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	recorderMapAbi              = "abi"
-	recorderMapCallStorage      = "call_storage"
-	recorderMapContainers       = "containers"
-	recorderMapCounters         = "counters"
-	recorderMapEndedIdentities  = "ended_identities"
-	recorderMapEndedRings       = "ended_rings"
-	recorderMapExecLog          = "exec_log"
-	recorderMapFreeIdentities   = "free_identities"
-	recorderMapFreeRings        = "free_rings"
-	recorderMapIdentities       = "identities"
-	recorderMapLabels           = "labels"
-	recorderMapPending          = "pending"
-	recorderMapRings            = "rings"
-	recorderMapScratch          = "scratch"
-	recorderMapSlotCgroupMkdir  = "slot_cgroup_mkdir"
-	recorderMapSlotCgroupRmdir  = "slot_cgroup_rmdir"
-	recorderMapSlotExec         = "slot_exec"
-	recorderMapSlotExit         = "slot_exit"
-	recorderMapSlotSysEnter     = "slot_sys_enter"
-	recorderMapSlotSysExit      = "slot_sys_exit"
-	recorderMapSyscalls         = "syscalls"
-	recorderMapWriters          = "writers"
-	recorderProgBindExisting    = "bind_existing"
-	recorderProgHookCgroupMkdir = "hook_cgroup_mkdir"
-	recorderProgHookCgroupRmdir = "hook_cgroup_rmdir"
-	recorderProgHookExec        = "hook_exec"
-	recorderProgHookExit        = "hook_exit"
-	recorderProgHookSysEnter    = "hook_sys_enter"
-	recorderProgHookSysExit     = "hook_sys_exit"
-	recorderProgInFlight        = "in_flight"
-	recorderProgOnCgroupMkdir   = "on_cgroup_mkdir"
-	recorderProgOnCgroupRmdir   = "on_cgroup_rmdir"
-	recorderProgOnExec          = "on_exec"
-	recorderProgOnExit          = "on_exit"
-	recorderProgOnSysEnter      = "on_sys_enter"
-	recorderProgOnSysExit       = "on_sys_exit"
-	recorderVarArgvSize         = "argv_size"
-	recorderVarCaptureSize      = "capture_size"
-	recorderVarPreemptible      = "preemptible"
-	recorderVarRingSize         = "ring_size"
-	recorderVarSecret           = "secret"
-	recorderVarSegmentShift     = "segment_shift"
-	recorderVarSegmentSize      = "segment_size"
-	recorderVarSegments         = "segments"
+	recorderMapAbi                 = "abi"
+	recorderMapBindings            = "bindings"
+	recorderMapCallStorage         = "call_storage"
+	recorderMapContainers          = "containers"
+	recorderMapCounters            = "counters"
+	recorderMapEndedIdentities     = "ended_identities"
+	recorderMapExecLog             = "exec_log"
+	recorderMapFreeIdentities      = "free_identities"
+	recorderMapHeld                = "held"
+	recorderMapIdentities          = "identities"
+	recorderMapLabels              = "labels"
+	recorderMapPending             = "pending"
+	recorderMapRings               = "rings"
+	recorderMapScratch             = "scratch"
+	recorderMapSlotCgroupMkdir     = "slot_cgroup_mkdir"
+	recorderMapSlotCgroupRmdir     = "slot_cgroup_rmdir"
+	recorderMapSlotExec            = "slot_exec"
+	recorderMapSlotExit            = "slot_exit"
+	recorderMapSlotFork            = "slot_fork"
+	recorderMapSlotSignalDeliver   = "slot_signal_deliver"
+	recorderMapSlotSignalGenerate  = "slot_signal_generate"
+	recorderMapSlotSysEnter        = "slot_sys_enter"
+	recorderMapSlotSysExit         = "slot_sys_exit"
+	recorderMapSlots               = "slots"
+	recorderMapSyscalls            = "syscalls"
+	recorderMapWriters             = "writers"
+	recorderProgBindExisting       = "bind_existing"
+	recorderProgHookCgroupMkdir    = "hook_cgroup_mkdir"
+	recorderProgHookCgroupRmdir    = "hook_cgroup_rmdir"
+	recorderProgHookExec           = "hook_exec"
+	recorderProgHookExit           = "hook_exit"
+	recorderProgHookFork           = "hook_fork"
+	recorderProgHookSignalDeliver  = "hook_signal_deliver"
+	recorderProgHookSignalGenerate = "hook_signal_generate"
+	recorderProgHookSysEnter       = "hook_sys_enter"
+	recorderProgHookSysExit        = "hook_sys_exit"
+	recorderProgInFlight           = "in_flight"
+	recorderProgOnCgroupMkdir      = "on_cgroup_mkdir"
+	recorderProgOnCgroupRmdir      = "on_cgroup_rmdir"
+	recorderProgOnExec             = "on_exec"
+	recorderProgOnExit             = "on_exit"
+	recorderProgOnFork             = "on_fork"
+	recorderProgOnSignalDeliver    = "on_signal_deliver"
+	recorderProgOnSignalGenerate   = "on_signal_generate"
+	recorderProgOnSysEnter         = "on_sys_enter"
+	recorderProgOnSysExit          = "on_sys_exit"
+	recorderVarArgvSize            = "argv_size"
+	recorderVarCaptureSize         = "capture_size"
+	recorderVarCgroupStorage       = "cgroup_storage"
+	recorderVarExecCost            = "exec_cost"
+	recorderVarKeys                = "keys"
+	recorderVarLanes               = "lanes"
+	recorderVarPreemptible         = "preemptible"
+	recorderVarRecordingEnd        = "recording_end"
+	recorderVarSecret              = "secret"
+	recorderVarSeenEnd             = "seen_end"
+	recorderVarSeenSets            = "seen_sets"
+	recorderVarSegmentShift        = "segment_shift"
+	recorderVarSegmentSize         = "segment_size"
+	recorderVarSegments            = "segments"
 )
 
 // loadRecorder returns the embedded CollectionSpec for recorder.
@@ -104,62 +120,78 @@ type recorderSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type recorderProgramSpecs struct {
-	BindExisting    *ebpf.ProgramSpec `ebpf:"bind_existing"`
-	HookCgroupMkdir *ebpf.ProgramSpec `ebpf:"hook_cgroup_mkdir"`
-	HookCgroupRmdir *ebpf.ProgramSpec `ebpf:"hook_cgroup_rmdir"`
-	HookExec        *ebpf.ProgramSpec `ebpf:"hook_exec"`
-	HookExit        *ebpf.ProgramSpec `ebpf:"hook_exit"`
-	HookSysEnter    *ebpf.ProgramSpec `ebpf:"hook_sys_enter"`
-	HookSysExit     *ebpf.ProgramSpec `ebpf:"hook_sys_exit"`
-	InFlight        *ebpf.ProgramSpec `ebpf:"in_flight"`
-	OnCgroupMkdir   *ebpf.ProgramSpec `ebpf:"on_cgroup_mkdir"`
-	OnCgroupRmdir   *ebpf.ProgramSpec `ebpf:"on_cgroup_rmdir"`
-	OnExec          *ebpf.ProgramSpec `ebpf:"on_exec"`
-	OnExit          *ebpf.ProgramSpec `ebpf:"on_exit"`
-	OnSysEnter      *ebpf.ProgramSpec `ebpf:"on_sys_enter"`
-	OnSysExit       *ebpf.ProgramSpec `ebpf:"on_sys_exit"`
+	BindExisting       *ebpf.ProgramSpec `ebpf:"bind_existing"`
+	HookCgroupMkdir    *ebpf.ProgramSpec `ebpf:"hook_cgroup_mkdir"`
+	HookCgroupRmdir    *ebpf.ProgramSpec `ebpf:"hook_cgroup_rmdir"`
+	HookExec           *ebpf.ProgramSpec `ebpf:"hook_exec"`
+	HookExit           *ebpf.ProgramSpec `ebpf:"hook_exit"`
+	HookFork           *ebpf.ProgramSpec `ebpf:"hook_fork"`
+	HookSignalDeliver  *ebpf.ProgramSpec `ebpf:"hook_signal_deliver"`
+	HookSignalGenerate *ebpf.ProgramSpec `ebpf:"hook_signal_generate"`
+	HookSysEnter       *ebpf.ProgramSpec `ebpf:"hook_sys_enter"`
+	HookSysExit        *ebpf.ProgramSpec `ebpf:"hook_sys_exit"`
+	InFlight           *ebpf.ProgramSpec `ebpf:"in_flight"`
+	OnCgroupMkdir      *ebpf.ProgramSpec `ebpf:"on_cgroup_mkdir"`
+	OnCgroupRmdir      *ebpf.ProgramSpec `ebpf:"on_cgroup_rmdir"`
+	OnExec             *ebpf.ProgramSpec `ebpf:"on_exec"`
+	OnExit             *ebpf.ProgramSpec `ebpf:"on_exit"`
+	OnFork             *ebpf.ProgramSpec `ebpf:"on_fork"`
+	OnSignalDeliver    *ebpf.ProgramSpec `ebpf:"on_signal_deliver"`
+	OnSignalGenerate   *ebpf.ProgramSpec `ebpf:"on_signal_generate"`
+	OnSysEnter         *ebpf.ProgramSpec `ebpf:"on_sys_enter"`
+	OnSysExit          *ebpf.ProgramSpec `ebpf:"on_sys_exit"`
 }
 
 // recorderMapSpecs contains maps before they are loaded into the kernel.
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type recorderMapSpecs struct {
-	Abi             *ebpf.MapSpec `ebpf:"abi"`
-	CallStorage     *ebpf.MapSpec `ebpf:"call_storage"`
-	Containers      *ebpf.MapSpec `ebpf:"containers"`
-	Counters        *ebpf.MapSpec `ebpf:"counters"`
-	EndedIdentities *ebpf.MapSpec `ebpf:"ended_identities"`
-	EndedRings      *ebpf.MapSpec `ebpf:"ended_rings"`
-	ExecLog         *ebpf.MapSpec `ebpf:"exec_log"`
-	FreeIdentities  *ebpf.MapSpec `ebpf:"free_identities"`
-	FreeRings       *ebpf.MapSpec `ebpf:"free_rings"`
-	Identities      *ebpf.MapSpec `ebpf:"identities"`
-	Labels          *ebpf.MapSpec `ebpf:"labels"`
-	Pending         *ebpf.MapSpec `ebpf:"pending"`
-	Rings           *ebpf.MapSpec `ebpf:"rings"`
-	Scratch         *ebpf.MapSpec `ebpf:"scratch"`
-	SlotCgroupMkdir *ebpf.MapSpec `ebpf:"slot_cgroup_mkdir"`
-	SlotCgroupRmdir *ebpf.MapSpec `ebpf:"slot_cgroup_rmdir"`
-	SlotExec        *ebpf.MapSpec `ebpf:"slot_exec"`
-	SlotExit        *ebpf.MapSpec `ebpf:"slot_exit"`
-	SlotSysEnter    *ebpf.MapSpec `ebpf:"slot_sys_enter"`
-	SlotSysExit     *ebpf.MapSpec `ebpf:"slot_sys_exit"`
-	Syscalls        *ebpf.MapSpec `ebpf:"syscalls"`
-	Writers         *ebpf.MapSpec `ebpf:"writers"`
+	Abi                *ebpf.MapSpec `ebpf:"abi"`
+	Bindings           *ebpf.MapSpec `ebpf:"bindings"`
+	CallStorage        *ebpf.MapSpec `ebpf:"call_storage"`
+	Containers         *ebpf.MapSpec `ebpf:"containers"`
+	Counters           *ebpf.MapSpec `ebpf:"counters"`
+	EndedIdentities    *ebpf.MapSpec `ebpf:"ended_identities"`
+	ExecLog            *ebpf.MapSpec `ebpf:"exec_log"`
+	FreeIdentities     *ebpf.MapSpec `ebpf:"free_identities"`
+	Held               *ebpf.MapSpec `ebpf:"held"`
+	Identities         *ebpf.MapSpec `ebpf:"identities"`
+	Labels             *ebpf.MapSpec `ebpf:"labels"`
+	Pending            *ebpf.MapSpec `ebpf:"pending"`
+	Rings              *ebpf.MapSpec `ebpf:"rings"`
+	Scratch            *ebpf.MapSpec `ebpf:"scratch"`
+	SlotCgroupMkdir    *ebpf.MapSpec `ebpf:"slot_cgroup_mkdir"`
+	SlotCgroupRmdir    *ebpf.MapSpec `ebpf:"slot_cgroup_rmdir"`
+	SlotExec           *ebpf.MapSpec `ebpf:"slot_exec"`
+	SlotExit           *ebpf.MapSpec `ebpf:"slot_exit"`
+	SlotFork           *ebpf.MapSpec `ebpf:"slot_fork"`
+	SlotSignalDeliver  *ebpf.MapSpec `ebpf:"slot_signal_deliver"`
+	SlotSignalGenerate *ebpf.MapSpec `ebpf:"slot_signal_generate"`
+	SlotSysEnter       *ebpf.MapSpec `ebpf:"slot_sys_enter"`
+	SlotSysExit        *ebpf.MapSpec `ebpf:"slot_sys_exit"`
+	Slots              *ebpf.MapSpec `ebpf:"slots"`
+	Syscalls           *ebpf.MapSpec `ebpf:"syscalls"`
+	Writers            *ebpf.MapSpec `ebpf:"writers"`
 }
 
 // recorderVariableSpecs contains global variables before they are loaded into the kernel.
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type recorderVariableSpecs struct {
-	ArgvSize     *ebpf.VariableSpec `ebpf:"argv_size"`
-	CaptureSize  *ebpf.VariableSpec `ebpf:"capture_size"`
-	Preemptible  *ebpf.VariableSpec `ebpf:"preemptible"`
-	RingSize     *ebpf.VariableSpec `ebpf:"ring_size"`
-	Secret       *ebpf.VariableSpec `ebpf:"secret"`
-	SegmentShift *ebpf.VariableSpec `ebpf:"segment_shift"`
-	SegmentSize  *ebpf.VariableSpec `ebpf:"segment_size"`
-	Segments     *ebpf.VariableSpec `ebpf:"segments"`
+	ArgvSize      *ebpf.VariableSpec `ebpf:"argv_size"`
+	CaptureSize   *ebpf.VariableSpec `ebpf:"capture_size"`
+	CgroupStorage *ebpf.VariableSpec `ebpf:"cgroup_storage"`
+	ExecCost      *ebpf.VariableSpec `ebpf:"exec_cost"`
+	Keys          *ebpf.VariableSpec `ebpf:"keys"`
+	Lanes         *ebpf.VariableSpec `ebpf:"lanes"`
+	Preemptible   *ebpf.VariableSpec `ebpf:"preemptible"`
+	RecordingEnd  *ebpf.VariableSpec `ebpf:"recording_end"`
+	Secret        *ebpf.VariableSpec `ebpf:"secret"`
+	SeenEnd       *ebpf.VariableSpec `ebpf:"seen_end"`
+	SeenSets      *ebpf.VariableSpec `ebpf:"seen_sets"`
+	SegmentShift  *ebpf.VariableSpec `ebpf:"segment_shift"`
+	SegmentSize   *ebpf.VariableSpec `ebpf:"segment_size"`
+	Segments      *ebpf.VariableSpec `ebpf:"segments"`
 }
 
 // recorderObjects contains all objects after they have been loaded into the kernel.
@@ -182,41 +214,45 @@ func (o *recorderObjects) Close() error {
 //
 // It can be passed to loadRecorderObjects or ebpf.CollectionSpec.LoadAndAssign.
 type recorderMaps struct {
-	Abi             *ebpf.Map `ebpf:"abi"`
-	CallStorage     *ebpf.Map `ebpf:"call_storage"`
-	Containers      *ebpf.Map `ebpf:"containers"`
-	Counters        *ebpf.Map `ebpf:"counters"`
-	EndedIdentities *ebpf.Map `ebpf:"ended_identities"`
-	EndedRings      *ebpf.Map `ebpf:"ended_rings"`
-	ExecLog         *ebpf.Map `ebpf:"exec_log"`
-	FreeIdentities  *ebpf.Map `ebpf:"free_identities"`
-	FreeRings       *ebpf.Map `ebpf:"free_rings"`
-	Identities      *ebpf.Map `ebpf:"identities"`
-	Labels          *ebpf.Map `ebpf:"labels"`
-	Pending         *ebpf.Map `ebpf:"pending"`
-	Rings           *ebpf.Map `ebpf:"rings"`
-	Scratch         *ebpf.Map `ebpf:"scratch"`
-	SlotCgroupMkdir *ebpf.Map `ebpf:"slot_cgroup_mkdir"`
-	SlotCgroupRmdir *ebpf.Map `ebpf:"slot_cgroup_rmdir"`
-	SlotExec        *ebpf.Map `ebpf:"slot_exec"`
-	SlotExit        *ebpf.Map `ebpf:"slot_exit"`
-	SlotSysEnter    *ebpf.Map `ebpf:"slot_sys_enter"`
-	SlotSysExit     *ebpf.Map `ebpf:"slot_sys_exit"`
-	Syscalls        *ebpf.Map `ebpf:"syscalls"`
-	Writers         *ebpf.Map `ebpf:"writers"`
+	Abi                *ebpf.Map `ebpf:"abi"`
+	Bindings           *ebpf.Map `ebpf:"bindings"`
+	CallStorage        *ebpf.Map `ebpf:"call_storage"`
+	Containers         *ebpf.Map `ebpf:"containers"`
+	Counters           *ebpf.Map `ebpf:"counters"`
+	EndedIdentities    *ebpf.Map `ebpf:"ended_identities"`
+	ExecLog            *ebpf.Map `ebpf:"exec_log"`
+	FreeIdentities     *ebpf.Map `ebpf:"free_identities"`
+	Held               *ebpf.Map `ebpf:"held"`
+	Identities         *ebpf.Map `ebpf:"identities"`
+	Labels             *ebpf.Map `ebpf:"labels"`
+	Pending            *ebpf.Map `ebpf:"pending"`
+	Rings              *ebpf.Map `ebpf:"rings"`
+	Scratch            *ebpf.Map `ebpf:"scratch"`
+	SlotCgroupMkdir    *ebpf.Map `ebpf:"slot_cgroup_mkdir"`
+	SlotCgroupRmdir    *ebpf.Map `ebpf:"slot_cgroup_rmdir"`
+	SlotExec           *ebpf.Map `ebpf:"slot_exec"`
+	SlotExit           *ebpf.Map `ebpf:"slot_exit"`
+	SlotFork           *ebpf.Map `ebpf:"slot_fork"`
+	SlotSignalDeliver  *ebpf.Map `ebpf:"slot_signal_deliver"`
+	SlotSignalGenerate *ebpf.Map `ebpf:"slot_signal_generate"`
+	SlotSysEnter       *ebpf.Map `ebpf:"slot_sys_enter"`
+	SlotSysExit        *ebpf.Map `ebpf:"slot_sys_exit"`
+	Slots              *ebpf.Map `ebpf:"slots"`
+	Syscalls           *ebpf.Map `ebpf:"syscalls"`
+	Writers            *ebpf.Map `ebpf:"writers"`
 }
 
 func (m *recorderMaps) Close() error {
 	return _RecorderClose(
 		m.Abi,
+		m.Bindings,
 		m.CallStorage,
 		m.Containers,
 		m.Counters,
 		m.EndedIdentities,
-		m.EndedRings,
 		m.ExecLog,
 		m.FreeIdentities,
-		m.FreeRings,
+		m.Held,
 		m.Identities,
 		m.Labels,
 		m.Pending,
@@ -226,8 +262,12 @@ func (m *recorderMaps) Close() error {
 		m.SlotCgroupRmdir,
 		m.SlotExec,
 		m.SlotExit,
+		m.SlotFork,
+		m.SlotSignalDeliver,
+		m.SlotSignalGenerate,
 		m.SlotSysEnter,
 		m.SlotSysExit,
+		m.Slots,
 		m.Syscalls,
 		m.Writers,
 	)
@@ -237,34 +277,46 @@ func (m *recorderMaps) Close() error {
 //
 // It can be passed to loadRecorderObjects or ebpf.CollectionSpec.LoadAndAssign.
 type recorderVariables struct {
-	ArgvSize     *ebpf.Variable `ebpf:"argv_size"`
-	CaptureSize  *ebpf.Variable `ebpf:"capture_size"`
-	Preemptible  *ebpf.Variable `ebpf:"preemptible"`
-	RingSize     *ebpf.Variable `ebpf:"ring_size"`
-	Secret       *ebpf.Variable `ebpf:"secret"`
-	SegmentShift *ebpf.Variable `ebpf:"segment_shift"`
-	SegmentSize  *ebpf.Variable `ebpf:"segment_size"`
-	Segments     *ebpf.Variable `ebpf:"segments"`
+	ArgvSize      *ebpf.Variable `ebpf:"argv_size"`
+	CaptureSize   *ebpf.Variable `ebpf:"capture_size"`
+	CgroupStorage *ebpf.Variable `ebpf:"cgroup_storage"`
+	ExecCost      *ebpf.Variable `ebpf:"exec_cost"`
+	Keys          *ebpf.Variable `ebpf:"keys"`
+	Lanes         *ebpf.Variable `ebpf:"lanes"`
+	Preemptible   *ebpf.Variable `ebpf:"preemptible"`
+	RecordingEnd  *ebpf.Variable `ebpf:"recording_end"`
+	Secret        *ebpf.Variable `ebpf:"secret"`
+	SeenEnd       *ebpf.Variable `ebpf:"seen_end"`
+	SeenSets      *ebpf.Variable `ebpf:"seen_sets"`
+	SegmentShift  *ebpf.Variable `ebpf:"segment_shift"`
+	SegmentSize   *ebpf.Variable `ebpf:"segment_size"`
+	Segments      *ebpf.Variable `ebpf:"segments"`
 }
 
 // recorderPrograms contains all programs after they have been loaded into the kernel.
 //
 // It can be passed to loadRecorderObjects or ebpf.CollectionSpec.LoadAndAssign.
 type recorderPrograms struct {
-	BindExisting    *ebpf.Program `ebpf:"bind_existing"`
-	HookCgroupMkdir *ebpf.Program `ebpf:"hook_cgroup_mkdir"`
-	HookCgroupRmdir *ebpf.Program `ebpf:"hook_cgroup_rmdir"`
-	HookExec        *ebpf.Program `ebpf:"hook_exec"`
-	HookExit        *ebpf.Program `ebpf:"hook_exit"`
-	HookSysEnter    *ebpf.Program `ebpf:"hook_sys_enter"`
-	HookSysExit     *ebpf.Program `ebpf:"hook_sys_exit"`
-	InFlight        *ebpf.Program `ebpf:"in_flight"`
-	OnCgroupMkdir   *ebpf.Program `ebpf:"on_cgroup_mkdir"`
-	OnCgroupRmdir   *ebpf.Program `ebpf:"on_cgroup_rmdir"`
-	OnExec          *ebpf.Program `ebpf:"on_exec"`
-	OnExit          *ebpf.Program `ebpf:"on_exit"`
-	OnSysEnter      *ebpf.Program `ebpf:"on_sys_enter"`
-	OnSysExit       *ebpf.Program `ebpf:"on_sys_exit"`
+	BindExisting       *ebpf.Program `ebpf:"bind_existing"`
+	HookCgroupMkdir    *ebpf.Program `ebpf:"hook_cgroup_mkdir"`
+	HookCgroupRmdir    *ebpf.Program `ebpf:"hook_cgroup_rmdir"`
+	HookExec           *ebpf.Program `ebpf:"hook_exec"`
+	HookExit           *ebpf.Program `ebpf:"hook_exit"`
+	HookFork           *ebpf.Program `ebpf:"hook_fork"`
+	HookSignalDeliver  *ebpf.Program `ebpf:"hook_signal_deliver"`
+	HookSignalGenerate *ebpf.Program `ebpf:"hook_signal_generate"`
+	HookSysEnter       *ebpf.Program `ebpf:"hook_sys_enter"`
+	HookSysExit        *ebpf.Program `ebpf:"hook_sys_exit"`
+	InFlight           *ebpf.Program `ebpf:"in_flight"`
+	OnCgroupMkdir      *ebpf.Program `ebpf:"on_cgroup_mkdir"`
+	OnCgroupRmdir      *ebpf.Program `ebpf:"on_cgroup_rmdir"`
+	OnExec             *ebpf.Program `ebpf:"on_exec"`
+	OnExit             *ebpf.Program `ebpf:"on_exit"`
+	OnFork             *ebpf.Program `ebpf:"on_fork"`
+	OnSignalDeliver    *ebpf.Program `ebpf:"on_signal_deliver"`
+	OnSignalGenerate   *ebpf.Program `ebpf:"on_signal_generate"`
+	OnSysEnter         *ebpf.Program `ebpf:"on_sys_enter"`
+	OnSysExit          *ebpf.Program `ebpf:"on_sys_exit"`
 }
 
 func (p *recorderPrograms) Close() error {
@@ -274,6 +326,9 @@ func (p *recorderPrograms) Close() error {
 		p.HookCgroupRmdir,
 		p.HookExec,
 		p.HookExit,
+		p.HookFork,
+		p.HookSignalDeliver,
+		p.HookSignalGenerate,
 		p.HookSysEnter,
 		p.HookSysExit,
 		p.InFlight,
@@ -281,6 +336,9 @@ func (p *recorderPrograms) Close() error {
 		p.OnCgroupRmdir,
 		p.OnExec,
 		p.OnExit,
+		p.OnFork,
+		p.OnSignalDeliver,
+		p.OnSignalGenerate,
 		p.OnSysEnter,
 		p.OnSysExit,
 	)

@@ -4,11 +4,13 @@ package bpf_test
 
 import (
 	"bufio"
-	"encoding/binary"
+	"context"
+
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"math/bits"
 	"os"
 	"strconv"
 	"strings"
@@ -22,35 +24,61 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/bpf"
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 	"github.com/runc-trace/runc-trace/pkg/config"
+	"github.com/runc-trace/runc-trace/pkg/execlog"
 	"github.com/runc-trace/runc-trace/pkg/ring"
 	"github.com/runc-trace/runc-trace/pkg/syscalls"
 	"github.com/runc-trace/runc-trace/test/cgroup"
 )
 
-// series checks that numbers come one by one: a repeated number is an error, a missing one is counted.
+// series checks that each number comes once: a repeated one is an error, a missing one is counted. Several readers
+// may use it at the same time.
 type series struct {
 	t    *testing.T
-	next map[string]int
+	mu   sync.Mutex
+	seen map[string][]uint64 // bits
+	next map[string]int      // one more than the greatest number
 	lost map[string]int
 }
 
 func newSeries(t *testing.T) *series {
-	return &series{t, map[string]int{}, map[string]int{}}
+	return &series{t: t, seen: map[string][]uint64{}, next: map[string]int{}, lost: map[string]int{}}
 }
 
 func (s *series) saw(name string, number int) {
-	want := s.next[name]
-	if number < want {
-		s.t.Errorf("%s: number %d comes after %d", name, number, want-1)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.note(name, number)
+}
+
+// count sees the next number of things that have none.
+func (s *series) count(name string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.note(name, s.next[name])
+}
+
+func (s *series) note(name string, number int) {
+	bits := s.seen[name]
+	for len(bits) <= number/64 {
+		bits = append(bits, make([]uint64, max(1, len(bits)))...)
 	}
-	s.lost[name] += number - want
-	s.next[name] = number + 1
+	if bits[number/64]>>(number%64)&1 != 0 {
+		s.t.Errorf("%s: number %d comes twice", name, number)
+	}
+	bits[number/64] |= 1 << (number % 64)
+	s.seen[name], s.next[name] = bits, max(s.next[name], number+1)
 }
 
 // end ends the series after count numbers and returns how many of them are missing.
 func (s *series) end(name string, count int) int {
-	s.saw(name, count)
-	return s.lost[name]
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	missing := max(count, s.next[name])
+	for _, word := range s.seen[name] {
+		missing -= bits.OnesCount64(word)
+	}
+	s.lost[name] = missing
+	return missing
 }
 
 // follow reads a ring until stop is closed and then to its end. It fails the test if a record is missing.
@@ -82,10 +110,32 @@ func follow(t *testing.T, r *ring.Ring, stop <-chan struct{}, each func(record [
 	}
 }
 
+// followExecs is follow for the exec log.
+func followExecs(t *testing.T, log []*ring.Ring, stop <-chan struct{}, each func(*execlog.Record)) {
+	r := execlog.NewPastReader(log)
+	handle := func(b *execlog.Batch) error {
+		for record := range b.Records() {
+			each(record)
+		}
+		if b.Lost != 0 || b.Malformed != 0 {
+			return fmt.Errorf("%d execs are lost, %d malformed", b.Lost, b.Malformed)
+		}
+		return nil
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		<-stop
+		cancel()
+	}()
+	if err := r.Follow(ctx, handle); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestReplaceLosesNothing replaces the programs again and again while numbered calls, execs and containers come and go:
 // each of them is recorded exactly once.
 func TestReplaceLosesNothing(t *testing.T) {
-	o := config.Pool{Rings: 64, RingSize: 2 << 20, Identities: 8192, ExecLogSize: 4 << 20,
+	o := config.Pool{Rings: 64, RingSize: 4 << 20, Identities: 8192, ExecLogSize: 8 << 20,
 		CaptureSize: 128, ArgvSize: 4096}
 	i := load(t, o)
 	d := container(t, i, "/rt-swap")
@@ -110,11 +160,15 @@ func TestReplaceLosesNothing(t *testing.T) {
 	stopWork, stopReading := make(chan struct{}), make(chan struct{})
 	var work, reading sync.WaitGroup
 	recorded, logged := newSeries(t), newSeries(t)
-	r, err := i.Ring(int(identity(t, i, "rt-swap").Ring) - 1)
+	r, err := i.Recording(int(identity(t, i, "rt-swap").Ring) - 1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	reading.Go(func() { follow(t, r, stopReading, func(record []byte) { sawCall(t, recorded, record, in) }) })
+	for _, lane := range r.Lanes {
+		reading.Go(func() {
+			follow(t, lane, stopReading, func(record []byte) { sawCall(t, recorded, record, in) })
+		})
+	}
 	if _, err := in.Write(make([]byte, 32)); err != nil {
 		t.Fatal(err)
 	}
@@ -122,7 +176,7 @@ func TestReplaceLosesNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	reading.Go(func() { follow(t, log, stopReading, func(record []byte) { sawExec(t, logged, record) }) })
+	reading.Go(func() { followExecs(t, log, stopReading, func(r *execlog.Record) { sawExec(t, logged, r) }) })
 	execs, cycles := 0, 0
 	work.Go(func() { execs = numberedExecs(t, d, stopWork) })
 	work.Go(func() { cycles = numberedContainers(t, i.Dir, o.Identities/2, stopWork) })
@@ -185,7 +239,7 @@ func TestReplaceLosesNothing(t *testing.T) {
 	if n := logged.end("true", execs); n > missed["on_exec"] {
 		t.Errorf("%d execs are lost, %d hooks were missed", n, missed["on_exec"])
 	}
-	if n := logged.lost["sequence"]; n != 0 {
+	if n := logged.end("sequence", 0); n != 0 {
 		t.Errorf("%d execs are missing in the log", n)
 	}
 	if execs == 0 || cycles == 0 || min(made[0][0], made[1][0]) == 0 {
@@ -232,14 +286,14 @@ func sawCall(t *testing.T, s *series, record []byte, more io.Writer) {
 	case unix.SYS_MKDIRAT:
 		s.saw(fmt.Sprintf("mkdirat %d", c.Args[0]), int(c.Args[2]))
 	case unix.SYS_EXECVE:
-		s.saw("execve", s.next["execve"]) // the number is in the exec log
+		s.count("execve") // the number is in the exec log
 		return
 	default:
 		return
 	}
 	refused := c.Nr == unix.SYS_MKDIRAT
 	if c.NoEnter && !refused {
-		s.next["without enter"]++
+		s.count("without enter")
 	}
 	if refused && !c.NoEnter || c.Unfinished {
 		t.Errorf("not as it was made: %s", c.AppendText(nil))
@@ -247,15 +301,9 @@ func sawCall(t *testing.T, s *series, record []byte, more io.Writer) {
 }
 
 // sawExec notes the execs whose last argument is a number.
-func sawExec(t *testing.T, s *series, record []byte) {
-	var e abi.Exec
-	if _, err := binary.Decode(record, binary.NativeEndian, &e); err != nil {
-		t.Error(err)
-		return
-	}
+func sawExec(t *testing.T, s *series, e *execlog.Record) {
 	s.saw("sequence", int(e.Sequence))
-	path := string(record[abi.SizeofExec:][:e.PathLength])
-	args := strings.Split(string(record[abi.SizeofExec+e.PathLength:][:e.ArgvLength]), "\x00")
+	path, args := string(e.Path), strings.Split(string(e.Arguments), "\x00")
 	if path != "/bin/true" && path != "/nonexistent" {
 		return
 	}

@@ -63,19 +63,22 @@ func (i *Instance) ReadIdentity(index int, to *abi.Identity) bool {
 	return false
 }
 
-// RingHeaders calls f with the header of each ring.
-func (i *Instance) RingHeaders(f func(index int, h ring.Header)) error {
-	return i.headers(abi.PinRings, int(i.Layout.Rings), uint64(i.Layout.RingStride), f)
+// RecordingHeaders calls f with the header of each recording.
+func (i *Instance) RecordingHeaders(f func(index int, h ring.Header)) error {
+	return i.headers(abi.PinRings, int(i.Layout.Rings), uint64(i.Layout.RingStride), abi.SizeofRecording,
+		func(index int, header unsafe.Pointer) { f(index, ring.ReadRecording((*abi.Recording)(header))) })
 }
 
-// ExecLogHeader returns the header of the exec log.
-func (i *Instance) ExecLogHeader() (h ring.Header, err error) {
-	err = i.headers(abi.PinExecLog, 1, uint64(i.Layout.ExecStride), func(_ int, found ring.Header) { h = found })
-	return h, err
+// ExecLogHeaders returns the headers of the rings of the exec log.
+func (i *Instance) ExecLogHeaders() (rings [abi.ExecRings]ring.Header, err error) {
+	stride := uint64(i.Layout.ExecSegments) * uint64(i.Layout.ExecStride)
+	err = i.headers(abi.PinExecLog, abi.ExecRings, stride, abi.SizeofRing,
+		func(n int, header unsafe.Pointer) { rings[n] = ring.ReadHeader((*abi.Ring)(header)) })
+	return rings, err
 }
 
-// headers maps the header of one ring after another and calls f with it.
-func (i *Instance) headers(name string, count int, stride uint64, f func(int, ring.Header)) error {
+// headers maps one header of `size` bytes after another and calls f with it.
+func (i *Instance) headers(name string, count int, stride, size uint64, f func(int, unsafe.Pointer)) error {
 	path := filepath.Join(i.Dir, name)
 	m, err := ebpf.LoadPinnedMap(path, nil) // see mapMemory
 	if err != nil {
@@ -86,11 +89,11 @@ func (i *Instance) headers(name string, count int, stride uint64, f func(int, ri
 	for index := range count {
 		at := uint64(index) * stride
 		from := at &^ (page - 1)
-		memory, err := unix.Mmap(m.FD(), int64(from), int(at-from)+abi.SizeofRing, unix.PROT_READ, unix.MAP_SHARED)
+		memory, err := unix.Mmap(m.FD(), int64(from), int(at-from+size), unix.PROT_READ, unix.MAP_SHARED)
 		if err != nil {
 			return fmt.Errorf("mapping map %s: %w", path, err)
 		}
-		f(index, ring.ReadHeader((*abi.Ring)(unsafe.Pointer(&memory[at-from]))))
+		f(index, unsafe.Pointer(&memory[at-from]))
 		if err := unix.Munmap(memory); err != nil {
 			return fmt.Errorf("unmapping map %s: %w", path, err)
 		}

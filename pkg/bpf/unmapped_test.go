@@ -50,7 +50,7 @@ func TestUnmapped(t *testing.T) {
 
 	rings := 0
 	header := func(index int, h ring.Header) {
-		r, err := i.Ring(index)
+		r, err := i.Recording(index)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -62,13 +62,13 @@ func TestUnmapped(t *testing.T) {
 			rings++
 		}
 	}
-	if err := c.RingHeaders(header); err != nil || rings != small.Rings {
+	if err := c.RecordingHeaders(header); err != nil || rings != small.Rings {
 		t.Errorf("%d rings in use, error %v; want all %d", rings, err, small.Rings)
 	}
-	if _, err := c.ExecLogHeader(); err != nil {
+	if _, err := c.ExecLogHeaders(); err != nil {
 		t.Error(err)
 	}
-	if _, err := c.Ring(0); err == nil {
+	if _, err := c.Recording(0); err == nil {
 		t.Error("a ring that is not mapped")
 	}
 	if _, err := c.ExecLog(); err == nil {

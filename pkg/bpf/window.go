@@ -16,6 +16,7 @@ import (
 type window struct {
 	array  *ebpf.Map
 	stride uint64 // size of an element in bytes
+	begin  uint64 // index of the first element
 
 	first, other element
 }
@@ -39,7 +40,7 @@ func (w *window) Segment(index uint64) ([]byte, error) {
 	if err := e.unmap(); err != nil {
 		return nil, err
 	}
-	at := index * w.stride
+	at := (w.begin + index) * w.stride
 	from := at &^ (uint64(os.Getpagesize()) - 1)
 	mapped, err := unix.Mmap(w.array.FD(), int64(from), int(at-from+w.stride), unix.PROT_READ, unix.MAP_SHARED)
 	if err != nil {

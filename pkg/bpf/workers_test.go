@@ -20,18 +20,19 @@ import (
 // workers are functions that the test binary runs in a cgroup. Each first names its thread "worker", so that its calls
 // can be told from those of the Go runtime.
 var workers = map[string]func(){
-	"load":      loadWorker,
-	"calls":     callsWorker,
-	"unmapped":  unmappedWorker,
-	"vectors":   vectorsWorker,
-	"refused":   refusedWorker,
-	"blocked":   blockedWorker,
-	"unknown":   unknownWorker,
-	"patterns":  patternsWorker,
-	"execs":     execsWorker,
-	"oversized": oversizedWorker,
-	"numbered":  numberedWorker,
-	"replace":   replaceWorker,
+	"load":          loadWorker,
+	"calls":         callsWorker,
+	"unmapped":      unmappedWorker,
+	"vectors":       vectorsWorker,
+	"refused":       refusedWorker,
+	"blocked":       blockedWorker,
+	"unknown":       unknownWorker,
+	"patterns":      patternsWorker,
+	"execs":         execsWorker,
+	"failing execs": failingExecsWorker,
+	"oversized":     oversizedWorker,
+	"numbered":      numberedWorker,
+	"replace":       replaceWorker,
 }
 
 func worker() {
@@ -287,4 +288,12 @@ func replaceWorker() {
 	})
 	_, err = bpf.Replace(os.Getenv("RUNC_TRACE_TEST_DIR"), small)
 	must(err)
+}
+
+// failingExecsWorker executes a program that does not exist, so often that it would push everything out of the exec
+// log.
+func failingExecsWorker() {
+	for range 5000 {
+		_ = unix.Exec("/nonexistent", []string{"x"}, nil)
+	}
 }

@@ -46,8 +46,8 @@ ended longest ago.`,
 		Key: "ring-size", Flag: "ring-size",
 		usage: "memory of one recording",
 		doc:   `Memory of one recording.`,
-		// A map's value stays below 4 MiB: some kernels limit an array's value to KMALLOC_MAX_SIZE.
-		min: 4 << 10, max: 2 << 20, power: true, fallback: 256 << 10,
+		// Kernels before 5.19 limit an array's value to 4 MiB.
+		min: 32 << 10, max: 64 << 20, power: true, fallback: 512 << 10,
 		of: func(p *Pool) amount { return &p.RingSize },
 	},
 	{

@@ -14,13 +14,13 @@ import (
 // execRecord encodes a record as the kernel does, with a commit word of zero.
 func execRecord(e abi.Exec, path, arguments string) []byte {
 	e.PathLength, e.ArgvLength = uint32(len(path)), uint32(len(arguments))
-	e.Entry.Words = uint16((abi.SizeofExec + len(path) + len(arguments) + 7) / 8)
+	e.Entry.Length = uint16(abi.SizeofExec+len(path)+len(arguments)+7) &^ 7
 	record, err := binary.Append(nil, binary.NativeEndian, &e)
 	if err != nil {
 		panic(err)
 	}
 	record = append(append(record, path...), arguments...)
-	for len(record) < int(e.Entry.Words)*8 {
+	for len(record) < int(e.Entry.Length) {
 		record = append(record, 0xa5)
 	}
 	return record
@@ -43,7 +43,7 @@ func newLog(size uint64) *log {
 	const slack = 512
 	layout := ring.Layout{
 		Secret: 0x1234567890abcdef, Size: size, Slack: slack, Segments: 1, ID: abi.WriterExecLog,
-		Stride: abi.SizeofRing + size + slack,
+		Stride: abi.SizeofRing + size + slack, Data: abi.SizeofRing,
 	}
 	words := make([]uint64, layout.Stride/8)
 	memory := unsafe.Slice((*byte)(unsafe.Pointer(&words[0])), len(words)*8)
@@ -65,11 +65,11 @@ func (l *log) writeNumbered(e abi.Exec) {
 	l.header.Written++
 }
 
-func (l *log) ring(t *testing.T) *ring.Ring {
+func (l *log) ring(t *testing.T) []*ring.Ring {
 	t.Helper()
 	r, err := ring.New(l.memory, make([]abi.Writer, 1), l.layout)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return r
+	return []*ring.Ring{r}
 }

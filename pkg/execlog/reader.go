@@ -16,16 +16,14 @@ import (
 // Reader reads the log from a position of its own, independently of other readers. It is not safe for concurrent
 // use.
 type Reader struct {
-	log  *ring.Ring
-	from uint64
-	past bool   // do not report as lost what was overwritten before the first poll
-	most uint64 // limit of bytes per Poll
-
-	until uint64 // end of the log at the first final Poll
+	sources []source
+	past    bool   // do not report as lost what was overwritten before the Reader was made
+	most    uint64 // limit of bytes of a ring per Poll
+	merged  [][]byte
 
 	// A record carries the number of execs before it. Records of two CPUs may lie in the opposite order, so a
 	// missing number is lost only if the next poll does not find it either.
-	began       uint64 // first number that this Reader could see
+	began       uint64 // first number that was not logged when the Reader was made
 	first, next uint64 // numbers seen: from first up to, but not including, next
 	seen        uint64
 	missing     uint64 // numbers missing at the last poll
@@ -33,16 +31,34 @@ type Reader struct {
 	dropped     uint64 // the log's count of execs never written, as far as already reported
 }
 
-// NewReader returns a Reader of new records. It finds every exec whose record is begun after NewReader returned, if
-// it is polled before the log wraps around.
-func NewReader(log *ring.Ring) *Reader {
-	h := log.Header()
-	return &Reader{log: log, from: h.Head, most: piece, began: h.Written, dropped: h.Lost}
+// source is one ring of the log.
+type source struct {
+	log   *ring.Ring
+	from  uint64
+	until uint64   // end of the log at the first final Poll
+	read  [][]byte // records that were read and not returned yet; they are in the ring's buffer
+	more  bool     // there are more records at once
 }
 
-// NewPastReader returns a Reader of all records that the log still holds, and of new ones.
-func NewPastReader(log *ring.Ring) *Reader {
-	return &Reader{log: log, past: true, most: piece, dropped: log.Header().Lost}
+// NewReader returns a Reader of new records in the rings of the log. It finds every exec whose record is begun after
+// NewReader returned, if it is polled before the log wraps around.
+func NewReader(log []*ring.Ring) *Reader {
+	h := log[0].Header()
+	r := &Reader{most: piece, began: h.Written, dropped: h.Lost}
+	for _, l := range log {
+		r.sources = append(r.sources, source{log: l, from: l.Header().Head})
+	}
+	return r
+}
+
+// NewPastReader returns a Reader of all records that the rings of the log still hold, and of new ones.
+func NewPastReader(log []*ring.Ring) *Reader {
+	h := log[0].Header()
+	r := &Reader{past: true, most: piece, began: h.Written, dropped: h.Lost}
+	for _, l := range log {
+		r.sources = append(r.sources, source{log: l})
+	}
+	return r
 }
 
 // piece is the number of bytes of the log that a Reader holds in memory at once. It is larger than many records of
@@ -54,6 +70,9 @@ type Batch struct {
 	// Lost is the number of execs found to be lost since the last Poll: they were overwritten before they were
 	// read, or could not be written. It does not include execs that were overwritten before a NewPastReader began.
 	Lost uint64
+	// Overwritten is the number of execs that a NewPastReader would have found if they had not been overwritten, after
+	// the first one that it found: those of containers that had used up their share of the log.
+	Overwritten uint64
 	// Malformed counts the records that Records could not decode.
 	Malformed int
 	// More is set if another Poll would find more records at once. After a final Poll, keep polling until it is
@@ -87,39 +106,89 @@ func (b *Batch) Empty() bool { return len(b.records) == 0 && b.Lost == 0 }
 // unset, all records that are still missing count as lost. The error ring.ErrUnsettled may be gone at the next
 // Poll.
 func (r *Reader) Poll(final bool) (*Batch, error) {
-	if final && r.until == 0 {
-		r.until = r.log.Header().Head
+	var lost uint64
+	lapped := false
+	for i := range r.sources {
+		s := &r.sources[i]
+		if final && s.until == 0 {
+			s.until = s.log.Header().Head
+		}
+		if len(s.read) > 0 {
+			continue // of the last poll
+		}
+		snapshot, err := s.log.ReadSome(s.from, r.most, !final)
+		if err != nil {
+			return nil, err
+		}
+		s.read, s.from = snapshot.Records, snapshot.Next
+		s.more = len(snapshot.Records) > 0 && snapshot.Next < snapshot.Head
+		if final {
+			s.more = snapshot.Next < s.until
+		}
+		lapped = lapped || snapshot.Lapped
+		lost = max(lost, snapshot.Lost)
 	}
-	s, err := r.log.ReadSome(r.from, r.most, !final)
-	if err != nil {
-		return nil, err
+	b := &Batch{records: r.merge()}
+	for i := range r.sources {
+		b.More = b.More || r.sources[i].more || len(r.sources[i].read) > 0
 	}
-	r.from = s.Next
-	more := len(s.Records) > 0 && s.Next < s.Head
-	if final {
-		more = s.Next < r.until
-		final = !more
+	if final = final && !b.More; final {
+		for i := range r.sources {
+			r.sources[i].until = 0
+		}
 	}
-	if final {
-		r.until = 0
-	}
-	if r.seen == 0 && len(s.Records) > 0 {
-		r.first = sequence(s.Records[0])
-		if s.Lapped && !r.past {
+	if r.seen == 0 && len(b.records) > 0 {
+		r.first = sequence(b.records[0])
+		if lapped && !r.past {
 			r.first = r.began
 		}
 		r.next = r.first
 	}
 	late, first, next := uint64(0), r.first, r.next
-	for _, record := range s.Records {
+	for _, record := range b.records {
 		n := sequence(record)
 		if n >= first && n < next {
 			late++
 		}
 		r.first, r.next = min(r.first, n), max(r.next, n+1)
 	}
-	r.seen += uint64(len(s.Records))
-	return &Batch{More: more, records: s.Records, Lost: r.newlyLost(late, final) + r.newlyDropped(s.Lost)}, nil
+	r.seen += uint64(len(b.records))
+	if r.past && (r.next >= r.began || !b.More) {
+		// All that was there is read: what is missing of it was overwritten before.
+		r.past = false
+		numbers := r.next - r.first
+		r.lost = numbers - min(r.seen, numbers)
+		r.missing, b.Overwritten = r.lost, r.lost
+		late = 0
+	}
+	if !r.past {
+		b.Lost = r.newlyLost(late, final)
+	}
+	b.Lost += r.newlyDropped(lost)
+	return b, nil
+}
+
+// merge takes records that were read from all rings, by their numbers, until a ring has to be read on.
+func (r *Reader) merge() [][]byte {
+	merged := r.merged[:0]
+	defer func() { r.merged = merged }()
+	for {
+		var next *source
+		for i := range r.sources {
+			s := &r.sources[i]
+			if len(s.read) == 0 && s.more {
+				return merged
+			}
+			if len(s.read) > 0 && (next == nil || sequence(s.read[0]) < sequence(next.read[0])) {
+				next = s
+			}
+		}
+		if next == nil {
+			return merged
+		}
+		merged = append(merged, next.read[0])
+		next.read = next.read[1:]
+	}
 }
 
 // First returns the number of execs that were logged before the first record that the Reader found: 0 if it found

@@ -153,7 +153,7 @@ func TestMemory(t *testing.T) {
 	if err != nil || execs != l.header.Written {
 		t.Errorf("%d of %d execs, %v", execs, l.header.Written, err)
 	}
-	if taken := after.TotalAlloc - before.TotalAlloc; taken > size/4 {
+	if taken := after.TotalAlloc - before.TotalAlloc; taken > 4*piece {
 		t.Errorf("reading %d bytes took %d", size, taken)
 	}
 }

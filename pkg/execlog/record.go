@@ -32,7 +32,7 @@ func Decode(record []byte) (Record, error) {
 	if _, err := binary.Decode(record, binary.NativeEndian, &r.Exec); err != nil {
 		return Record{}, fmt.Errorf("decoding %d bytes: %w", len(record), ErrRecord)
 	}
-	length := uint64(r.Entry.Words) * 8
+	length := uint64(r.Entry.Length)
 	path, arguments := uint64(r.PathLength), uint64(r.ArgvLength)
 	if length > uint64(len(record)) || abi.SizeofExec+path+arguments > length {
 		return Record{}, fmt.Errorf("decoding an exec of %d bytes, %d of a path and %d of arguments: %w", length,

@@ -71,10 +71,24 @@ func (m Map) Update(key, value []byte) error {
 	return m.element(unix.BPF_MAP_UPDATE_ELEM, key, value)
 }
 
+// Next copies the key that follows key, in the map's own order, into next: the first key if key does not exist. Both
+// must have exactly the size of the map's keys. The error is unix.ENOENT if there is none.
+func (m Map) Next(key, next []byte) error {
+	m.shape.ValueSize = m.shape.KeySize
+	return m.element(unix.BPF_MAP_GET_NEXT_KEY, key, next)
+}
+
+// Delete deletes key, which must have exactly the size of the map's keys. The error is unix.ENOENT if it does not
+// exist.
+func (m Map) Delete(key []byte) error {
+	m.shape.ValueSize = 0
+	return m.element(unix.BPF_MAP_DELETE_ELEM, key, nil)
+}
+
 // element makes one call on one element. The kernel reads or writes the map's sizes, regardless of the slices, so
 // their lengths are checked first.
 func (m Map) element(command uintptr, key, value []byte) error {
-	if len(key) == 0 || len(value) == 0 || len(key) != int(m.shape.KeySize) || len(value) != int(m.shape.ValueSize) {
+	if len(key) == 0 || len(key) != int(m.shape.KeySize) || len(value) != int(m.shape.ValueSize) {
 		return fmt.Errorf("%w: key of %d and value of %d bytes for a map of %+v", ErrShape, len(key), len(value), m.shape)
 	}
 	attr := struct {
@@ -83,7 +97,7 @@ func (m Map) element(command uintptr, key, value []byte) error {
 		key   unsafe.Pointer
 		value unsafe.Pointer
 		flags uint64
-	}{fd: uint32(m.fd), key: unsafe.Pointer(&key[0]), value: unsafe.Pointer(&value[0])}
+	}{fd: uint32(m.fd), key: unsafe.Pointer(&key[0]), value: unsafe.Pointer(unsafe.SliceData(value))}
 	_, err := bpf(command, unsafe.Pointer(&attr), unsafe.Sizeof(attr))
 	runtime.KeepAlive(key)
 	runtime.KeepAlive(value)

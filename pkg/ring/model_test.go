@@ -127,6 +127,9 @@ func (m *model) write(i int, word uint64) func() {
 	}
 }
 
+// exact returns the length of the record that takes `length` bytes at a position.
+func exact(position, length uint64) uint64 { return length - position/8%8 }
+
 // content returns the content of word number `word` of a record: its length at the place of struct entry's, and
 // otherwise words that would fool a reader that looks for commit words without a secret.
 func content(position, length, word uint64) uint64 {
@@ -134,7 +137,7 @@ func content(position, length, word uint64) uint64 {
 	case 1:
 		return position * 3
 	case 2:
-		return length / 8
+		return exact(position, length)
 	default:
 		return position + word*8
 	}
@@ -174,10 +177,11 @@ func (m *model) retire(i int) func() {
 // truthful reports whether every word of a record is as its writer wrote it.
 func truthful(record []byte) bool {
 	position := binary.NativeEndian.Uint64(record[8:]) / 3
+	length := align(uint64(len(record)))
 	for word := uint64(1); word < uint64(len(record))/8; word++ {
-		if binary.NativeEndian.Uint64(record[8*word:]) != content(position, uint64(len(record)), word) {
+		if binary.NativeEndian.Uint64(record[8*word:]) != content(position, length, word) {
 			return false
 		}
 	}
-	return true
+	return uint64(len(record)) == exact(position, length)
 }

@@ -29,8 +29,10 @@ type Layout struct {
 	Size     uint64 // bytes of data of one segment, a power of two
 	Slack    uint64 // bytes after the data of each segment; the maximum length of a record
 	Stride   uint64 // bytes from one segment to the next
+	Header   uint64 // offset of the header in the first segment
+	Data     uint64 // offset of the data in each segment
 	Segments uint64 // a power of two; 1 for all but the exec log
-	ID       uint32 // the ID that writers use: index + 1, or abi.WriterExecLog
+	ID       uint32 // the ID that writers use: index + 1, or from abi.WriterExecLog on for a ring of the exec log
 }
 
 // total returns the number of bytes of one lap.
@@ -49,16 +51,17 @@ type Header struct {
 
 // Ring reads one ring. It is not safe for concurrent use, but several Rings may read the same ring.
 type Ring struct {
-	segments Segments
-	header   *abi.Ring
-	writers  []abi.Writer
-	layout   Layout
-	buffer   []byte
-	records  [][]byte
-	meddle   func() // for tests: runs writers between two steps of a read
+	segments  Segments
+	header    *abi.Ring
+	writers   []abi.Writer
+	layout    Layout
+	buffer    []byte
+	records   [][]byte
+	positions []uint64
+	meddle    func() // for tests: runs writers between two steps of a read
 }
 
-// Segments provides the memory of a ring, one segment at a time: Layout.Stride bytes that begin with a struct ring. A
+// Segments provides the memory of a ring, one segment at a time: Layout.Stride bytes. A
 // segment stays readable until the next call; the first one stays readable while the Ring is in use.
 type Segments interface {
 	Segment(index uint64) ([]byte, error)
@@ -86,13 +89,14 @@ func New(memory []byte, writers []abi.Writer, layout Layout) (*Ring, error) {
 
 // NewSegmented is New for a ring whose segments are not all in memory at once.
 func NewSegmented(segments Segments, writers []abi.Writer, layout Layout) (*Ring, error) {
-	const header = abi.SizeofRing
 	switch {
 	case layout.Size == 0 || layout.Size&(layout.Size-1) != 0:
 		return nil, fmt.Errorf("ring size %d is not a power of two", layout.Size)
 	case layout.Segments == 0 || layout.Segments&(layout.Segments-1) != 0:
 		return nil, fmt.Errorf("number of ring segments %d is not a power of two", layout.Segments)
-	case layout.Slack > layout.Size, layout.Stride < header+layout.Size+layout.Slack, layout.Stride%8 != 0:
+	case layout.Slack > layout.Size, layout.Stride < layout.Header+abi.SizeofRing,
+		layout.Stride < layout.Data+layout.Size+layout.Slack, layout.Stride%8 != 0, layout.Header%8 != 0,
+		layout.Data%8 != 0:
 		return nil, fmt.Errorf("ring stride of %d bytes does not hold %d bytes of data and %d of slack", layout.Stride,
 			layout.Size, layout.Slack)
 	}
@@ -105,7 +109,7 @@ func NewSegmented(segments Segments, writers []abi.Writer, layout Layout) (*Ring
 	}
 	return &Ring{
 		segments: segments,
-		header:   (*abi.Ring)(unsafe.Pointer(unsafe.SliceData(first))),
+		header:   (*abi.Ring)(unsafe.Pointer(&first[layout.Header])),
 		writers:  writers,
 		layout:   layout,
 	}, nil
@@ -132,7 +136,8 @@ type Snapshot struct {
 	Header
 	// Records are whole, valid records, oldest first, each beginning with struct entry. They stay valid until the Ring
 	// is read again.
-	Records [][]byte
+	Records   [][]byte
+	Positions []uint64 // of the records
 	// Lapped is true if records between the requested position and the first one here were overwritten.
 	Lapped bool
 	// Torn counts records that a stalled writer may have damaged. They are left out.
@@ -223,14 +228,14 @@ func (r *Ring) read(from, most uint64, follow, choosy bool) (_ *Snapshot, settle
 	s := &Snapshot{Header: before, Lapped: floor > from && floor > before.Base, Next: end}
 	w := walker{
 		layout: r.layout, generation: before.Generation, runs: runs, damages: damages,
-		records: r.records[:0],
+		records: r.records[:0], positions: r.positions[:0],
 	}
-	if r.layout.ID == abi.WriterExecLog {
+	if r.layout.ID >= abi.WriterExecLog {
 		w.generation = 0
 	}
 	w.walk(s, floor, end, inProgress, follow)
-	r.records = w.records
-	s.Records = w.records
+	r.records, r.positions = w.records, w.positions
+	s.Records, s.Positions = w.records, w.positions
 	nothing := len(s.Records) == 0 && s.Torn == 0 && s.Gaps == 0
 	return s, !nothing || !s.Lapped || end < before.Head, nil
 }
@@ -280,7 +285,7 @@ func (r *Ring) copyRange(start, end uint64) ([]run, error) {
 // address returns the offset of a position's byte.
 func (l Layout) address(position uint64) uint64 {
 	segment := position / l.Size & (l.Segments - 1)
-	return segment*l.Stride + abi.SizeofRing + position%l.Size
+	return segment*l.Stride + l.Data + position%l.Size
 }
 
 // damage is a range that a writer may have overwritten after it was overtaken.

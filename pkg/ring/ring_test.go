@@ -17,9 +17,9 @@ import (
 
 var (
 	tiny = Layout{Secret: 0x5eed_5eed_5eed_5eed, Size: 512, Slack: 128,
-		Stride: abi.SizeofRing + 512 + 128, Segments: 1, ID: 1}
+		Stride: abi.SizeofRing + 512 + 128, Data: abi.SizeofRing, Segments: 1, ID: 1}
 	log = Layout{Secret: 0x5eed_5eed_5eed_5eed, Size: 512, Slack: 128, Stride: abi.SizeofRing + 512 + 128,
-		Segments: 4, ID: abi.WriterExecLog}
+		Data: abi.SizeofRing, Segments: 4, ID: abi.WriterExecLog}
 )
 
 // TestWithoutWriters reads rings that are not written meanwhile: all records that fit are found, in order, and counted.
@@ -42,7 +42,7 @@ func TestWithoutWriters(t *testing.T) {
 					if !truthful(record) || i > 0 && position != last+length {
 						t.Fatalf("after %d records: record %d at %d is wrong, the one before it was at %d", written, i, position, last)
 					}
-					last, length = position, uint64(len(record))
+					last, length = position, align(uint64(len(record)))
 				}
 				if s.Gaps != 0 || s.Torn != 0 || s.Written != written || written > 0 && last+length != s.Head {
 					t.Fatalf("after %d records: %d gaps, %d torn, %d written, the last at %d of %d", written, s.Gaps, s.Torn,
@@ -143,7 +143,7 @@ func TestFollow(t *testing.T) {
 					if !truthful(record) || position < expected || position > expected && !lost {
 						t.Fatalf("%s, seed %d: record at %d, expected %d", name, seed, position, expected)
 					}
-					expected = position + uint64(len(record))
+					expected = position + align(uint64(len(record)))
 				}
 				// The loss may be after the last record of this read.
 				lost = lost && len(s.Records) == 0 || s.Gaps+s.Torn > 0
@@ -273,7 +273,7 @@ func FuzzScrambled(f *testing.F) {
 			return
 		}
 		for _, record := range s.Records {
-			if len(record) < abi.SizeofEntry || uint64(len(record)) > tiny.Slack {
+			if len(record) < abi.SizeofEntry || align(uint64(len(record))) > tiny.Slack {
 				t.Fatalf("a record of %d bytes", len(record))
 			}
 		}
@@ -298,7 +298,7 @@ func TestScrambled(t *testing.T) {
 		r.meddle = func() {}
 		if s, err := r.Read(0, false); err == nil {
 			for _, record := range s.Records {
-				if len(record) < abi.SizeofEntry || uint64(len(record)) > tiny.Slack {
+				if len(record) < abi.SizeofEntry || align(uint64(len(record))) > tiny.Slack {
 					t.Fatalf("a record of %d bytes", len(record))
 				}
 			}

@@ -16,6 +16,7 @@ type walker struct {
 	runs       []run
 	damages    []damage
 	records    [][]byte
+	positions  []uint64
 }
 
 // commit returns the word with which a complete record at a position begins.
@@ -39,8 +40,8 @@ func (w *walker) record(position, head uint64) []byte {
 	if len(b) < abi.SizeofEntry || binary.NativeEndian.Uint64(b) != w.commit(position) {
 		return nil
 	}
-	length := uint64(binary.NativeEndian.Uint16(b[unsafe.Offsetof(abi.Entry{}.Words):])) * 8
-	if length < abi.SizeofEntry || length > w.layout.Slack || length > uint64(len(b)) || position+length > head {
+	length := uint64(binary.NativeEndian.Uint16(b[unsafe.Offsetof(abi.Entry{}.Length):]))
+	if length < abi.SizeofEntry || length > w.layout.Slack || length > uint64(len(b)) || position+align(length) > head {
 		return nil
 	}
 	return b[:length:length]
@@ -50,7 +51,7 @@ func (w *walker) record(position, head uint64) []byte {
 func (w *walker) walk(s *Snapshot, floor, end, inProgress uint64, follow bool) {
 	// After a lap, the first record must be searched. The bytes before it were overwritten; they are not a gap.
 	gap := s.Lapped
-	p := (floor + 7) &^ 7
+	p := align(floor)
 	for p < end {
 		b := w.record(p, s.Head)
 		switch {
@@ -64,18 +65,21 @@ func (w *walker) walk(s *Snapshot, floor, end, inProgress uint64, follow bool) {
 			gap = true
 			p += 8
 			continue
-		case w.damaged(p, uint64(len(b))):
+		case w.damaged(p, align(uint64(len(b)))):
 			s.Torn++
 		default:
-			w.records = append(w.records, b)
+			w.records, w.positions = append(w.records, b), append(w.positions, p)
 		}
 		gap = false
-		p += uint64(len(b))
+		p += align(uint64(len(b)))
 	}
 	if floor < end {
 		s.Next = min(p, s.Head)
 	}
 }
+
+// align returns the bytes that a record takes in the ring.
+func align(length uint64) uint64 { return (length + 7) &^ 7 }
 
 // damaged reports whether a stalled writer may have written into the record at a position.
 func (w *walker) damaged(position, length uint64) bool {

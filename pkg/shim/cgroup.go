@@ -171,39 +171,69 @@ func expandSlice(slice string) (string, error) {
 	return expanded, nil
 }
 
-// place is the place of a cgroup in the unified hierarchy.
-type place struct {
-	mount string // empty if it is not known
-	path  string // as seen in the caller's cgroup namespace
+// Place is the place of a cgroup in the unified hierarchy. The ID of a cgroup is the inode number of its directory,
+// as in the kernel, and so is the same in every cgroup namespace.
+type Place struct {
+	ID        uint64 // of the cgroup itself; 0: it does not exist
+	Directory string // of the cgroup itself
+	Ancestor  uint64 // ID of the deepest cgroup above it that exists
+	Levels    int    // from there down to the cgroup; 0: not known
+	Path      string // below the ancestor, or the end of that; begins with a slash
 }
 
-// place returns the cgroup's place, with Path alone if no more is known.
-func (c Cgroup) place() place {
+// Place finds where the cgroup is, or will be made.
+func (c Cgroup) Place() (Place, error) {
 	mount, err := unified.Find("")
 	if err != nil {
-		return place{path: c.Path}
+		return Place{}, err
 	}
-	// runc puts a relative path directly below the mount on a hybrid host, and beside its own cgroup on a unified
-	// host.
-	if !c.Relative || mount != unified.Mount {
-		return place{mount, c.Path}
+	if c.Relative {
+		return c.anywhere(mount)
 	}
-	text, err := regular.Read("/proc/self/cgroup", 64<<10)
-	if err != nil {
-		return place{path: c.Path}
+	at, levels := c.Path, 0
+	p := Place{Directory: mount + c.Path}
+	for {
+		if id, ok := cgroupID(mount + at); ok && levels == 0 {
+			p.ID = id
+		} else if ok {
+			p.Ancestor, p.Levels, p.Path = id, levels, Cgroup{Path: c.Path[len(strings.TrimSuffix(at, "/")):]}.End()
+			return p, nil
+		} else if at == "/" {
+			return Place{}, fmt.Errorf("cgroup %s cannot be looked at", mount)
+		}
+		at = path.Dir(at)
+		levels++
 	}
-	own, ok := unified.Path(string(text))
-	if !ok {
-		return place{path: c.Path}
-	}
-	return place{mount, path.Join(path.Dir(own), c.Path)}
 }
 
-// existing returns the ID of the cgroup if its directory already exists. The ID is the inode number of the directory,
-// as in the kernel.
-func (p place) existing() (uint64, bool) {
+// anywhere is Place for a path that begins at a cgroup that the runtime chooses. runc puts it directly below the
+// mount on a hybrid host, and beside its own cgroup on a unified host.
+func (c Cgroup) anywhere(mount string) (Place, error) {
+	root, ok := cgroupID(mount)
+	if !ok {
+		return Place{}, fmt.Errorf("cgroup %s cannot be looked at", mount)
+	}
+	p := Place{Directory: mount + c.Path, Ancestor: root, Path: c.End()}
+	if mount == unified.Mount {
+		text, err := regular.Read("/proc/self/cgroup", 64<<10)
+		if err != nil {
+			return p, nil
+		}
+		own, ok := unified.Path(string(text))
+		if !ok {
+			return p, nil
+		}
+		mount = path.Join(mount, path.Dir(own))
+	}
+	p.Directory = mount + c.Path
+	p.ID, _ = cgroupID(p.Directory)
+	return p, nil
+}
+
+// cgroupID returns the ID of the cgroup with a directory, if there is one.
+func cgroupID(directory string) (uint64, bool) {
 	var stat syscall.Stat_t
-	if p.mount == "" || syscall.Stat(p.mount+p.path, &stat) != nil || stat.Mode&syscall.S_IFMT != syscall.S_IFDIR {
+	if syscall.Stat(directory, &stat) != nil || stat.Mode&syscall.S_IFMT != syscall.S_IFDIR {
 		return 0, false
 	}
 	return stat.Ino, true

@@ -23,7 +23,10 @@ import (
 
 var (
 	abiShape     = pinned.Shape{Type: unix.BPF_MAP_TYPE_ARRAY, KeySize: 4, ValueSize: abi.SizeofABI}
-	pendingShape = pinned.Shape{Type: unix.BPF_MAP_TYPE_LRU_HASH, KeySize: abi.LeafSize, ValueSize: abi.SizeofPending}
+	pendingShape = pinned.Shape{Type: unix.BPF_MAP_TYPE_HASH, KeySize: abi.SizeofPendingKey,
+		ValueSize: abi.SizeofPending}
+	containersShape = pinned.Shape{Type: unix.BPF_MAP_TYPE_HASH, KeySize: 8, ValueSize: 8}
+	bindingsShape   = pinned.Shape{Type: unix.BPF_MAP_TYPE_CGRP_STORAGE, KeySize: 4, ValueSize: 8}
 )
 
 // failure is the reason why a container was not registered.
@@ -53,17 +56,20 @@ func register(op Operation, dialect Dialect, pinDir string, rules identity.Rules
 		return failure{err, unregistered.NoCgroup}
 	}
 
-	// When a directory is made, a program in the kernel compares the end of its path, and cannot read a longer one. It is
-	// not needed for a directory that exists.
-	place, end := cgroup.place(), cgroup.End()
-	if end == "" || len(place.path) >= abi.ExecPathLimit {
-		if _, exists := place.existing(); !exists {
-			return failure{fmt.Errorf("cgroup path of %d bytes is too long", len(place.path)), unregistered.CgroupTooLong}
-		}
+	place, err := cgroup.Place()
+	if err != nil {
+		return failure{err, unregistered.NoCgroup}
 	}
 
-	var entry abi.Pending
-	entry.PathLength = uint32(copy(entry.Path[:], end))
+	// When a directory is made, a program in the kernel compares the end of its path, and cannot read a longer one. It is
+	// not needed for a directory that exists.
+	if place.ID == 0 && (place.Path == "" || len(cgroup.Path) >= abi.ExecPathLimit) {
+		return failure{fmt.Errorf("cgroup path of %d bytes is too long", len(cgroup.Path)), unregistered.CgroupTooLong}
+	}
+
+	key := abi.PendingKey{Ancestor: place.Ancestor, Leaf: cgroup.Key()}
+	entry := abi.Pending{Levels: uint32(place.Levels)}
+	entry.PathLength = uint32(copy(entry.Path[:], place.Path))
 	entry.Who = identity.Parse(op.Container, s.Annotations, op.Bundle, rules)
 	spec.AddPodLabels(&entry.Who, op.Bundle, rules)
 	enginefiles.AddDocker(&entry.Who, s.Root.Path, rules)
@@ -72,24 +78,45 @@ func register(op Operation, dialect Dialect, pinDir string, rules identity.Rules
 		entry.Who.Flags |= abi.WhoLabelsTruncated
 	}
 	entry.Who.MountNamespace = mountNamespace(&s)
+	identity.SetHolders(&entry.Who)
 	entry.Time = boottime.Now()
-	key := cgroup.Key()
 
 	pending, err := openMap(path.Join(pinDir, abi.PinPending), pendingShape)
 	if err != nil {
 		return err
 	}
 	defer pending.Close()
-	if err := pending.Update(key[:], bytesOf(&entry)); err != nil {
-		return failure{fmt.Errorf("storing an entry for cgroup %q: %w", end, err), unregistered.NotWritten}
+	if err := store(pending, &key, &entry); err != nil {
+		return failure{fmt.Errorf("storing an entry for cgroup %q: %w", cgroup.Path, err), unregistered.NotWritten}
 	}
 
 	// A cgroup that exists already does not appear again: bind it now. Check this after storing the entry, so that a
 	// cgroup that appears in between is not missed.
-	if id, ok := place.existing(); ok {
-		return bind(pinDir, id, key)
+	if place, err = cgroup.Place(); err == nil && place.ID != 0 {
+		return bind(pinDir, place, key)
 	}
 	return nil
+}
+
+// store writes a pending entry. If the map is full, it first deletes entries that are too old to be bound: they are
+// left when a runtime failed before it made the cgroup.
+func store(pending pinned.Map, key *abi.PendingKey, entry *abi.Pending) error {
+	err := pending.Update(bytesOf(key), bytesOf(entry))
+	if !errors.Is(err, syscall.E2BIG) {
+		return err
+	}
+	var old, next abi.PendingKey
+	var found abi.Pending
+	for range 2 * abi.PendingMax {
+		if pending.Next(bytesOf(&old), bytesOf(&next)) != nil {
+			break
+		}
+		old = next
+		if pending.Lookup(bytesOf(&next), bytesOf(&found)) == nil && entry.Time-found.Time > abi.PendingSeconds*1e9 {
+			_ = pending.Delete(bytesOf(&next))
+		}
+	}
+	return pending.Update(bytesOf(key), bytesOf(entry))
 }
 
 // readSpec reads the file that the runtime is about to read. It resolves the path as the kernel does, because the
@@ -165,20 +192,52 @@ func checkABI(pinDir string) error {
 	return nil
 }
 
-// bind registers an existing cgroup with the entry stored under its name.
-func bind(pinDir string, cgroup uint64, leaf [abi.LeafSize]byte) error {
+// bind registers an existing cgroup with the entry stored for it.
+func bind(pinDir string, place Place, key abi.PendingKey) error {
 	program, err := pinned.OpenProgram(path.Join(pinDir, abi.PinBind))
 	if err != nil {
 		return failure{err, unregistered.NotBound}
 	}
 	defer program.Close()
-	request := abi.BindRequest{Cgroup: cgroup, Leaf: leaf}
+	request := abi.BindRequest{Cgroup: place.ID, Pending: key}
 	result, err := program.Run(bytesOf(&request))
 	if err != nil {
-		return failure{fmt.Errorf("binding cgroup %d: %w", cgroup, err), unregistered.NotBound}
+		return failure{fmt.Errorf("binding cgroup %d: %w", place.ID, err), unregistered.NotBound}
 	}
+	stored := storeBinding(pinDir, place)
 	if result != 0 {
-		return fmt.Errorf("binding cgroup %d: refused, counter %d", cgroup, result-1)
+		return fmt.Errorf("binding cgroup %d: refused, counter %d", place.ID, result-1)
+	}
+	return stored
+}
+
+// storeBinding stores the binding of an existing cgroup in the cgroup, if the kernel has storage for cgroups.
+func storeBinding(pinDir string, place Place) error {
+	bindings, err := pinned.OpenMap(path.Join(pinDir, abi.PinBindings), bindingsShape)
+	if errors.Is(err, pinned.ErrShape) {
+		return nil // it has none
+	}
+	if err != nil {
+		return failure{err, unregistered.NotBound}
+	}
+	defer bindings.Close()
+	containers, err := openMap(path.Join(pinDir, abi.PinContainers), containersShape)
+	if err != nil {
+		return failure{err, unregistered.NotBound}
+	}
+	defer containers.Close()
+	var binding uint64
+	if err := containers.Lookup(bytesOf(&place.ID), bytesOf(&binding)); err != nil {
+		return nil // it was not bound
+	}
+	fd, err := syscall.Open(place.Directory, syscall.O_RDONLY|syscall.O_DIRECTORY|syscall.O_CLOEXEC, 0)
+	if err != nil {
+		return failure{fmt.Errorf("opening cgroup %s: %w", place.Directory, err), unregistered.NotBound}
+	}
+	defer syscall.Close(fd)
+	key := int32(fd)
+	if err := bindings.Update(bytesOf(&key), bytesOf(&binding)); err != nil {
+		return failure{fmt.Errorf("storing the binding of cgroup %s: %w", place.Directory, err), unregistered.NotBound}
 	}
 	return nil
 }
@@ -203,6 +262,6 @@ func mountNamespace(s *spec.Spec) uint32 {
 }
 
 // bytesOf returns the memory of a struct of the contract, which has no padding.
-func bytesOf[T abi.ABI | abi.Pending | abi.BindRequest](value *T) []byte {
+func bytesOf[T abi.ABI | abi.PendingKey | abi.Pending | abi.BindRequest | uint64 | int32](value *T) []byte {
 	return unsafe.Slice((*byte)(unsafe.Pointer(value)), unsafe.Sizeof(*value))
 }

@@ -26,6 +26,10 @@ var Reasons = [abi.Counters]Reason{
 		"pendingElsewhere", "cgroups not registered: their name matched but their path did not",
 		"check that the engine and its runtime use the same cgroup driver",
 	},
+	abi.CountPendingRefused: {
+		"pendingRefused", "cgroups not registered: another user than root made a cgroup at the place of a container's",
+		"see docs/security.md: somebody may try to take a container's identity",
+	},
 	abi.CountNoIdentity: {
 		"noIdentity", "containers not registered: all identities were in use", "increase pool.identities" + reload,
 	},
@@ -42,6 +46,10 @@ var Reasons = [abi.Counters]Reason{
 	},
 	abi.CountNoStorage: {
 		"noStorage", "calls not recorded: no memory for their task", "free memory on the host",
+	},
+	abi.CountThreads: {
+		"threads", "calls not recorded: their container has too many threads",
+		"run tracectl containers to see which container has so many",
 	},
 	abi.CountBusy: {
 		"busy", "calls and execs not written: the CPU was already writing another",

@@ -70,8 +70,8 @@ type Reader interface {
 	Counters() ([abi.Counters]uint64, error)
 	Programs() ([]bpf.Program, error)
 	ReadIdentity(index int, to *abi.Identity) bool
-	RingHeaders(func(index int, h ring.Header)) error
-	ExecLogHeader() (ring.Header, error)
+	RecordingHeaders(func(index int, h ring.Header)) error
+	ExecLogHeaders() ([abi.ExecRings]ring.Header, error)
 }
 
 // Read reads the status of the programs and maps loaded with a layout. It maps no memory and holds no descriptors.
@@ -90,11 +90,15 @@ func Read(r Reader, layout abi.ABI) (*Status, error) {
 	if err := s.readRecordings(r, s.readIdentities(r)); err != nil {
 		return nil, err
 	}
-	h, err := r.ExecLogHeader()
+	log, err := r.ExecLogHeaders()
 	if err != nil {
 		return nil, fmt.Errorf("reading the log of execs: %w", err)
 	}
-	s.ExecLog = ExecLog{Used: min(h.Head, uint64(s.Pool.ExecLogSize)), Written: h.Head, Execs: h.Written, Lost: h.Lost}
+	s.ExecLog = ExecLog{Execs: log[0].Written, Lost: log[0].Lost}
+	for _, h := range log {
+		s.ExecLog.Used += min(h.Head, uint64(s.Pool.ExecLogSize)/uint64(len(log)))
+		s.ExecLog.Written += h.Head
+	}
 	s.Programs, s.ProgramsErr = r.Programs()
 	return s, nil
 }
@@ -132,7 +136,7 @@ func (s *Status) readIdentities(r Reader) (live map[recording]bool) {
 }
 
 func (s *Status) readRecordings(r Reader, live map[recording]bool) error {
-	return r.RingHeaders(func(index int, h ring.Header) {
+	return r.RecordingHeaders(func(index int, h ring.Header) {
 		s.Recordings.Syscalls += h.Written
 		s.Recordings.Lost += h.Lost
 		switch {

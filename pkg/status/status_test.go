@@ -43,14 +43,16 @@ func (l *loaded) Pool() config.Pool {
 func (l *loaded) Memory() (uint64, error)                 { return 7, nil }
 func (l *loaded) Counters() ([abi.Counters]uint64, error) { return l.counters, nil }
 func (l *loaded) Programs() ([]bpf.Program, error)        { return nil, l.programsErr }
-func (l *loaded) ExecLogHeader() (ring.Header, error)     { return l.execLog, nil }
+func (l *loaded) ExecLogHeaders() ([abi.ExecRings]ring.Header, error) {
+	return [abi.ExecRings]ring.Header{l.execLog}, nil
+}
 
 func (l *loaded) ReadIdentity(index int, to *abi.Identity) bool {
 	*to = l.identities[index]
 	return to.Generation != 0
 }
 
-func (l *loaded) RingHeaders(f func(int, ring.Header)) error {
+func (l *loaded) RecordingHeaders(f func(int, ring.Header)) error {
 	for i, h := range l.rings {
 		f(i, h)
 	}
@@ -88,7 +90,7 @@ func TestRead(t *testing.T) {
 		Layout: 3, Build: bpf.Build(), Current: true, Loaded: 5, Replaced: 6, Memory: 7, Pool: l.Pool(),
 		Identities: Identities{Free: 4, Created: 1, Running: 2, Exited: 1, Ended: 1},
 		Recordings: Recordings{Live: 2, Ended: 1, Free: 1, Syscalls: 35, Lost: 3},
-		ExecLog:    ExecLog{Used: 1 << 20, Written: 3 << 20, Execs: 100, Lost: 4},
+		ExecLog:    ExecLog{Used: 512 << 10, Written: 3 << 20, Execs: 100, Lost: 4},
 		Dropped:    l.counters, ProgramsErr: l.programsErr,
 	}
 	same := cmp.Comparer(func(a, b error) bool { return errors.Is(a, b) })

@@ -22,6 +22,9 @@ type Format struct {
 	Boot      time.Time // when CLOCK_BOOTTIME began, by the wall clock
 	Times     timestamp.Style
 	Durations bool // after each call that ended: "<0.000123>", in seconds
+	// Complete is the time from which on all calls are shown, as from Calls.Complete: a call that came again only
+	// after that time is not marked.
+	Complete uint64
 }
 
 // AppendLine appends an event of a timeline as one line:
@@ -29,15 +32,16 @@ type Format struct {
 //	00:00.063359811 cpu#1 pid 23855 [ls] newfstatat(dfd=AT_FDCWD, ...) = 0
 //
 // If the thread's ID differs from the process's, it follows ("pid 10 tid 12"). The time is the start of the call, or
-// the end for an End event.
-func (f *Format) AppendLine(dst []byte, call *syscalls.Call, part Part) []byte {
+// the end for an End event. If such a call came again and not all of these are shown, "<x12, last at 03:11.000000000>"
+// follows: it came 12 times in all.
+func (f *Format) AppendLine(dst []byte, event *Event) []byte {
+	call, part := &event.Call, event.Part
 	at := call.Time
 	if part == End {
 		at += call.Duration
 	}
 	if f.Times != timestamp.None {
-		dst = f.Times.Append(dst, f.Boot.Add(time.Duration(at)), time.Duration(at-f.Start))
-		dst = append(dst, ' ')
+		dst = append(f.appendTime(dst, at), ' ')
 	}
 	dst = append(dst, "cpu#"...)
 	dst = strconv.AppendUint(dst, uint64(call.CPU), 10)
@@ -60,13 +64,38 @@ func (f *Format) AppendLine(dst []byte, call *syscalls.Call, part Part) []byte {
 	case InFlight:
 		dst = call.AppendInFlight(dst)
 	}
-	if f.Durations && (part == Whole || part == End) && !call.NoEnter && call.Nr != syscalls.NumberNone {
+	if f.Durations && (part == Whole || part == End) && !call.NoEnter && !call.Event() {
 		dst = append(dst, " <"...)
 		dst = strconv.AppendUint(dst, call.Duration/1e9, 10)
 		dst = timestamp.AppendDigits(append(dst, '.'), call.Duration%1e9/1e3, 6)
 		dst = append(dst, '>')
 	}
+	if f.repeated(event) && (part == Whole || part == End) {
+		dst = append(dst, " <x"...)
+		dst = strconv.AppendUint(dst, uint64(event.Count), 10)
+		if f.Times != timestamp.None {
+			dst = append(dst, ", last at "...)
+			dst = f.appendTime(dst, max(event.Last, event.Call.Time))
+		}
+		dst = append(dst, '>')
+	}
 	return append(dst, '\n')
+}
+
+func (f *Format) appendTime(dst []byte, at uint64) []byte {
+	return f.Times.Append(dst, f.Boot.Add(time.Duration(at)), time.Duration(at-f.Start))
+}
+
+// repeated reports whether such a call came again before all calls were kept.
+func (f *Format) repeated(event *Event) bool {
+	return event.Count > 1 && f.Complete > 0 && event.Call.Time < f.Complete
+}
+
+// AppendGap appends the line that stands before the first call from which on all are shown.
+func AppendGap(dst []byte, missing uint64) []byte {
+	dst = append(dst, "... from here on every call; before, only what was new: "...)
+	dst = append(dst, terminal.Count(missing, "call")...)
+	return append(dst, " not shown\n"...)
 }
 
 // marks begin what is not text of a container in a line, and "] " ends the thread's name.
@@ -98,12 +127,16 @@ type callJSON struct {
 	TID       uint32    `json:"tid"`
 	CPU       uint16    `json:"cpu"`
 	Comm      string    `json:"comm"`
+	Lane      string    `json:"lane"`
+	// Count is how often such a call came in all; LastTime is when it came last, in steps of 17 ms.
+	Count    uint32     `json:"count,omitempty"`
+	LastTime *time.Time `json:"lastTime,omitempty"`
 	syscalls.JSON
 }
 
 // AppendJSON appends a call, Whole or InFlight, as one line of JSON.
-func (f *Format) AppendJSON(dst []byte, call *syscalls.Call, part Part) ([]byte, error) {
-	duration := call.Duration
+func (f *Format) AppendJSON(dst []byte, event *Event) ([]byte, error) {
+	call, part, duration := &event.Call, event.Part, event.Call.Duration
 	j := callJSON{
 		Container: f.Container,
 		Time:      f.Boot.Add(time.Duration(call.Time)),
@@ -113,10 +146,16 @@ func (f *Format) AppendJSON(dst []byte, call *syscalls.Call, part Part) ([]byte,
 		TID:       call.TID,
 		CPU:       call.CPU,
 		Comm:      string(call.Comm),
+		Lane:      event.Lane.String(),
+		Count:     event.Count,
 		JSON:      call.JSON(part == InFlight),
 	}
 	if part == InFlight {
 		j.Duration = nil
+	}
+	if event.Count > 0 {
+		last := f.Boot.Add(time.Duration(max(event.Last, call.Time)))
+		j.LastTime = &last
 	}
 	encoded, err := json.Marshal(&j)
 	if err != nil {

@@ -12,36 +12,34 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 	"github.com/runc-trace/runc-trace/pkg/labels"
 	"github.com/runc-trace/runc-trace/pkg/ring"
-	"github.com/runc-trace/runc-trace/pkg/syscalls"
 )
 
 // ErrReused means that a recording's ring was given to another container meanwhile.
 var ErrReused = errors.New("the recording is gone: its memory was reused for another container")
 
-// Rings provides a reader for each ring.
-type Rings interface {
-	Ring(index int) (*ring.Ring, error)
+// Memory provides a reader for each place of a recording.
+type Memory interface {
+	Recording(index int) (*ring.Recording, error)
 }
 
-// Recording is the content of a ring for one run of one container.
+// Recording is the recording of one run of one container.
 type Recording struct {
-	Index      int    // of its ring
-	Generation uint32 // of its ring
+	Index      int // of its place
+	Generation uint32
 	// Container is the recorded container, or nil if it is no longer known.
 	Container *labels.Container
 
-	ring *ring.Ring
+	from *ring.Recording
 }
 
-// List returns all recordings in `count` rings with their containers, without reading the calls. They are sorted by
+// List returns all recordings in `count` places with their containers, without reading the calls. They are sorted by
 // namespace, pod, container and ID; of one container, the newest run comes first.
-func List(rings Rings, count int, containers *labels.Directory) ([]*Recording, error) {
+func List(memory Memory, count int, containers *labels.Directory) ([]*Recording, error) {
 	var list []*Recording
 	for index := range count {
-		r, err := rings.Ring(index)
+		r, err := memory.Recording(index)
 		if err != nil {
 			return nil, fmt.Errorf("opening recording %d: %w", index, err)
 		}
@@ -49,7 +47,7 @@ func List(rings Rings, count int, containers *labels.Directory) ([]*Recording, e
 		if h.Generation == 0 {
 			continue
 		}
-		recording := &Recording{Index: index, Generation: h.Generation, ring: r}
+		recording := &Recording{Index: index, Generation: h.Generation, from: r}
 		if c, ok := containers.Lookup(h.Identity, h.IdentityGeneration); ok {
 			own := *c
 			recording.Container = &own
@@ -75,44 +73,6 @@ func compare(a, b *Recording) int {
 		cmp.Compare(x.Namespace, y.Namespace), cmp.Compare(x.Pod, y.Pod), cmp.Compare(x.Name, y.Name),
 		cmp.Compare(y.Created, x.Created), cmp.Compare(x.ID, y.ID),
 	)
-}
-
-// Calls are the records of a recording at one moment.
-type Calls struct {
-	// Records are the records of calls, in the order in which the calls ended. They are valid until the recording is
-	// read again.
-	Records     [][]byte
-	Overwritten uint64 // calls that were recorded, but overwritten by later ones
-	Lost        uint64 // calls that could not be recorded, and stretches of memory without a whole record
-	// Oldest and Newest are the start of the first and the end of the last recorded call, in ns of CLOCK_BOOTTIME, or 0
-	// if there are no calls.
-	Oldest, Newest uint64
-}
-
-// Read reads the recording. Errors match ErrReused and ring.ErrUnsettled.
-func (r *Recording) Read() (*Calls, error) {
-	s, err := r.ring.Read(0, false)
-	if err != nil {
-		return nil, fmt.Errorf("reading recording %d: %w", r.Index, err)
-	}
-	if s.Generation != r.Generation {
-		return nil, ErrReused
-	}
-	c := &Calls{Records: s.Records, Lost: s.Lost + s.Gaps + s.Torn}
-	if here := uint64(len(s.Records)) + s.Gaps + s.Torn; s.Written > here {
-		c.Overwritten = s.Written - here
-	}
-	for _, record := range s.Records {
-		if len(record) < abi.SizeofCall {
-			continue
-		}
-		begin, end := syscalls.Span(record)
-		if c.Oldest == 0 || begin < c.Oldest {
-			c.Oldest = begin
-		}
-		c.Newest = max(c.Newest, end)
-	}
-	return c, nil
 }
 
 // Find returns the recordings of the container that a name identifies, the newest run first: a container that was

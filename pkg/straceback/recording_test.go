@@ -5,6 +5,7 @@ package straceback
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"testing"
 	"unsafe"
 
@@ -13,39 +14,45 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 	"github.com/runc-trace/runc-trace/pkg/labels"
 	"github.com/runc-trace/runc-trace/pkg/ring"
+	"github.com/runc-trace/runc-trace/pkg/syscalls"
 	"github.com/runc-trace/runc-trace/pkg/syscalls/recordtest"
 )
 
-// node simulates a few rings and identities as the kernel writes them.
+// node simulates a few recordings and identities as the kernel writes them.
 type node struct {
 	memory     [][]byte
 	identities []abi.Identity
 }
 
-const ringSize = 1 << 12
+// laneSize is the number of bytes of each lane.
+const laneSize = 1 << 12
 
-func layout(index int) ring.Layout {
-	return ring.Layout{
-		Secret: 0xfedcba9876543210, Size: ringSize, Slack: abi.RecordLimit, Segments: 1, ID: uint32(index) + 1,
-		Stride: abi.SizeofRing + ringSize + abi.RecordLimit,
+func layout() abi.ABI {
+	l := abi.ABI{Secret: 0xfedcba9876543210, SeenSets: 1}
+	at := uint32(abi.SizeofRecording + abi.SizeofSeenSet)
+	for lane := range abi.Lanes {
+		l.LaneSizes[lane], l.LaneOffsets[lane] = laneSize, at
+		at += laneSize + abi.RecordLimit
 	}
+	l.RingStride = at
+	return l
 }
 
-func newNode(rings int) *node {
+func newNode(recordings int) *node {
 	n := &node{}
-	for i := range rings {
-		words := make([]uint64, layout(i).Stride/8)
+	for range recordings {
+		words := make([]uint64, layout().RingStride/8)
 		n.memory = append(n.memory, unsafe.Slice((*byte)(unsafe.Pointer(&words[0])), len(words)*8))
 	}
 	return n
 }
 
-func (n *node) header(index int) *abi.Ring {
-	return (*abi.Ring)(unsafe.Pointer(&n.memory[index][0]))
+func (n *node) shared(index int) *abi.Recording {
+	return (*abi.Recording)(unsafe.Pointer(&n.memory[index][0]))
 }
 
-func (n *node) Ring(index int) (*ring.Ring, error) {
-	return ring.New(n.memory[index], make([]abi.Writer, 1), layout(index))
+func (n *node) Recording(index int) (*ring.Recording, error) {
+	return ring.NewRecording(n.memory[index], make([]abi.Writer, 1), layout(), uint32(index))
 }
 
 func (n *node) Identity(index int) (abi.Identity, bool) {
@@ -63,24 +70,47 @@ func (n *node) record(index int, namespace, pod, container, id string, created u
 	copy(identity.Who.Container[:], container)
 	copy(identity.Who.ID[:], id)
 	n.identities = append(n.identities, identity)
-	h := n.header(index)
-	h.Generation++
-	h.Identity, h.IdentityGeneration = uint32(len(n.identities)-1), 2
-	h.Base, h.Written, h.Lost = h.Head, 0, 0
+	shared := n.shared(index)
+	for lane := range shared.Lanes {
+		h := &shared.Lanes[lane]
+		h.Generation++
+		h.Identity, h.IdentityGeneration = uint32(len(n.identities)-1), 2
+		h.Base, h.Lost = h.Head, 0
+	}
+	shared.Totals, shared.Runtime = [len(shared.Totals)]abi.Total{}, abi.Total{}
 }
 
-// write adds calls of 1,000 ns each, one after another.
-func (n *node) write(index, calls int) {
-	h := n.header(index)
-	for range calls {
-		begin := 1e6 + h.Written*1000
-		c := call(1, "getppid", begin, begin+1000)
-		b := recordtest.Append(nil, &c)
-		binary.NativeEndian.PutUint64(b, (h.Head^layout(index).Secret)+uint64(h.Generation)*abi.CommitStep)
-		copy(n.memory[index][abi.SizeofRing+h.Head%ringSize:], b)
-		h.Head += uint64(len(b))
-		h.Written++
+// put adds a call to a lane, and returns its position.
+func (n *node) put(index int, lane Lane, c syscalls.Call) uint64 {
+	shared := n.shared(index)
+	h, l := &shared.Lanes[lane], layout()
+	b := recordtest.Append(nil, &c)
+	position := h.Head
+	binary.NativeEndian.PutUint64(b, (position^l.Secret)+uint64(h.Generation)*abi.CommitStep)
+	copy(n.memory[index][uint64(l.LaneOffsets[lane])+position%laneSize:], b)
+	h.Head += uint64(len(b))
+	if lane == Runtime {
+		shared.Runtime.Count++
+	} else {
+		shared.Totals[c.Nr].Count++
 	}
+	return position
+}
+
+// write adds calls of 1,000 ns each to the lane recent, one after another.
+func (n *node) write(index, calls int) {
+	total := &n.shared(index).Totals[number("getppid")]
+	for range calls {
+		begin := 1e6 + total.Count*1000
+		n.put(index, Recent, call(1, "getppid", begin, begin+1000))
+	}
+}
+
+// again notes that a call in a lane came several times.
+func (n *node) again(index, way int, position uint64, count, last uint32) {
+	set := (*abi.SeenSet)(unsafe.Pointer(&n.memory[index][abi.SizeofRecording]))
+	set.Signatures[way] = 1
+	set.Entries[way] = abi.Seen{Position: position, Count: count, Last: last}
 }
 
 // Labels returns no labels.
@@ -118,44 +148,75 @@ func TestList(t *testing.T) {
 }
 
 func TestRead(t *testing.T) {
-	const kept = ringSize / 48
+	const kept = laneSize / 48
 	n := newNode(2)
 	n.record(0, "default", "web", "nginx", "id", 100)
 	list := n.list(t)
-	read := func() Calls {
+	check := func(what string, want Calls) {
 		t.Helper()
 		c, err := list[0].Read()
 		if err != nil {
 			t.Fatal(err)
 		}
-		counts := *c
-		counts.Records = nil
-		if want := min(n.header(0).Written, kept); uint64(len(c.Records)) != want {
-			t.Errorf("%d calls are kept, want %d", len(c.Records), want)
+		if made := int(n.shared(0).Totals[number("getppid")].Count); len(c.Records) != min(made, kept) {
+			t.Errorf("%s: %d calls are kept of %d", what, len(c.Records), made)
 		}
-		return counts
-	}
-	check := func(what string, want Calls) {
-		t.Helper()
-		if diff := cmp.Diff(want, read()); diff != "" {
+		want.Records = c.Records
+		if len(c.Records) > 0 {
+			want.Lanes[Recent] = Reach{len(c.Records), want.Missing > 0, want.Oldest, want.Newest}
+		}
+		if diff := cmp.Diff(want, *c); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", what, diff)
 		}
 	}
 	check("nothing yet", Calls{})
 	n.write(0, 10)
 	check("some", Calls{Oldest: 1_000_000, Newest: 1_010_000})
-	n.header(0).Lost = 3
+	n.shared(0).Lanes[Recent].Lost = 3
 	check("some lost", Calls{Lost: 3, Oldest: 1_000_000, Newest: 1_010_000})
+	n.shared(0).Lanes[Recent].Lost = 0
 	n.write(0, 990)
-	check("more than a lap", Calls{Overwritten: 1000 - kept, Lost: 3, Oldest: 2_000_000 - kept*1000, Newest: 2_000_000})
+	check("more than a lap", Calls{Missing: 1000 - kept, Oldest: 2_000_000 - kept*1000, Newest: 2_000_000})
 
 	n.record(0, "default", "next", "nginx", "id2", 200)
 	n.write(0, 5)
 	if _, err := list[0].Read(); !errors.Is(err, ErrReused) {
-		t.Errorf("reading a recording whose ring was used again: %v", err)
+		t.Errorf("reading a recording whose memory was used again: %v", err)
 	}
 	list = n.list(t)
-	check("the next one in the same ring", Calls{Oldest: 1_000_000, Newest: 1_005_000})
+	check("the next one in the same memory", Calls{Oldest: 1_000_000, Newest: 1_005_000})
+}
+
+// TestLanes joins lanes by time, and tells how often calls came.
+func TestLanes(t *testing.T) {
+	n := newNode(1)
+	n.record(0, "default", "web", "nginx", "id", 100)
+	n.put(0, Runtime, call(9, "getpid", 10, 20))
+	first := n.put(0, First, call(1, "execve", 20, 30))
+	n.put(0, Said, call(1, "write", 3_000_000, 3_000_001))
+	distinct := n.put(0, Distinct, call(1, "openat", 40, 50))
+	n.write(0, 2000)
+	n.again(0, 0, first|abi.SeenFirst, 7, 1)
+	n.again(0, 1, distinct, 1, 2)
+	n.again(0, 2, 1<<20|abi.SeenRuntime, 5, 1)
+	c, err := n.list(t)[0].Read()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, r := range append(c.Records[:4:4], c.Records[len(c.Records)-2:]...) {
+		begin, _ := syscalls.Span(r.Bytes)
+		got = append(got, fmt.Sprint(r.Lane, " ", begin, " ", r.Count, " ", r.Last>>abi.SeenShift))
+	}
+	oldest := c.Lanes[Recent].Oldest
+	want := []string{"runtime 10 0 0", "first 20 7 1", "distinct 40 1 2", fmt.Sprint("recent ", oldest, " 0 0"),
+		"recent 2999000 0 0", "said 3000000 0 0"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if c.Missing != 2000-uint64(c.Lanes[Recent].Calls) || c.Complete() != oldest {
+		t.Errorf("%d calls are missing before %d, of %d", c.Missing, c.Complete(), oldest)
+	}
 }
 
 // TestFind finds the recordings of a container that was restarted, and none of a container that is no longer known.

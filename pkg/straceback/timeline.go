@@ -21,6 +21,16 @@ const (
 	InFlight             // its start; it has not ended yet
 )
 
+// Event is a call of a timeline, or a part of one.
+type Event struct {
+	Call syscalls.Call
+	Part Part
+	Lane Lane
+	// Count and Last are those of the call's Record.
+	Count uint32
+	Last  uint64
+}
+
 // Timeline is the calls of a recording, ordered by time.
 type Timeline struct {
 	// Malformed counts the records that could not be decoded; they are left out.
@@ -33,7 +43,7 @@ type Timeline struct {
 
 type moment struct {
 	begin, end uint64
-	record     []byte
+	record     Record
 	part       Part // Whole: all of it in one event, despite events in between; InFlight; or else Begin
 }
 
@@ -41,27 +51,27 @@ type moment struct {
 // when they were read, which must happen before the recording is read. Calls that are in both have returned meanwhile
 // and are taken from the recording. The timeline contains only the calls that keep accepts; a nil keep accepts all. The
 // records are not copied.
-func NewTimeline(records, inFlight [][]byte, keep func(*syscalls.Call) bool) *Timeline {
+func NewTimeline(records, inFlight []Record, keep func(*syscalls.Call, Lane) bool) *Timeline {
 	t := &Timeline{calls: make([]moment, 0, len(records)+len(inFlight))}
 	type key struct {
 		tid  uint32
 		time uint64
 	}
-	pending := make(map[key][]byte, len(inFlight))
+	pending := make(map[key]Record, len(inFlight))
 	var call syscalls.Call
 	for _, record := range inFlight {
-		if len(record) < abi.SizeofCall {
+		if len(record.Bytes) < abi.SizeofCall {
 			continue
 		}
-		if call.Decode(record) != nil {
+		if call.Decode(record.Bytes) != nil {
 			t.Malformed++
 			continue
 		}
 		pending[key{call.TID, call.Time}] = record
 	}
 	last := uint64(0) // end of the preceding record
-	add := func(record []byte, part Part) {
-		if err := call.Decode(record); err != nil {
+	add := func(record Record, part Part) {
+		if err := call.Decode(record.Bytes); err != nil {
 			t.Malformed++
 			return
 		}
@@ -73,10 +83,10 @@ func NewTimeline(records, inFlight [][]byte, keep func(*syscalls.Call) bool) *Ti
 			end = max(end, min(last, sum(end, syscalls.DurationUnit(call.Duration)-1)))
 			last = end
 		}
-		if keep != nil && !keep(&call) {
+		if keep != nil && !keep(&call, record.Lane) {
 			return
 		}
-		if part == Begin && (end == call.Time || call.Nr == syscalls.NumberNone) {
+		if part == Begin && (end == call.Time || call.Event()) {
 			part = Whole
 		}
 		t.calls = append(t.calls, moment{call.Time, end, record, part})
@@ -125,28 +135,28 @@ func sort(indexes []uint32, time func(uint32) uint64) {
 func (t *Timeline) Len() int { return len(t.calls) }
 
 // Calls yields every call once, by its start: a call in flight as InFlight, all others as Whole. It reuses the same
-// Call each time.
-func (t *Timeline) Calls(yield func(*syscalls.Call, Part) bool) {
-	var call syscalls.Call
+// Event each time.
+func (t *Timeline) Calls(yield func(*Event) bool) {
+	var event Event
 	for _, i := range t.begins {
 		part := Whole
 		if t.calls[i].part == InFlight {
 			part = InFlight
 		}
-		if !t.yield(&call, i, part, yield) {
+		if !t.yield(&event, i, part, yield) {
 			return
 		}
 	}
 }
 
 // Events yields the start and the end of every call in the order of time. If no other event is between them, they are
-// one event. If a begin and an end have the same time, the end comes first. Events reuses the same Call each time.
-func (t *Timeline) Events(yield func(*syscalls.Call, Part) bool) {
-	var call syscalls.Call
+// one event. If a begin and an end have the same time, the end comes first. Events reuses the same Event each time.
+func (t *Timeline) Events(yield func(*Event) bool) {
+	var event Event
 	begins, ends := t.begins, t.ends
 	for len(begins) > 0 || len(ends) > 0 {
 		if len(begins) == 0 || len(ends) > 0 && t.calls[ends[0]].end <= t.calls[begins[0]].begin {
-			if !t.yield(&call, ends[0], End, yield) {
+			if !t.yield(&event, ends[0], End, yield) {
 				return
 			}
 			ends = ends[1:]
@@ -160,17 +170,18 @@ func (t *Timeline) Events(yield func(*syscalls.Call, Part) bool) {
 			part = Whole
 			ends = ends[1:]
 		}
-		if !t.yield(&call, i, part, yield) {
+		if !t.yield(&event, i, part, yield) {
 			return
 		}
 	}
 }
 
-func (t *Timeline) yield(call *syscalls.Call, i uint32, part Part, yield func(*syscalls.Call, Part) bool) bool {
+func (t *Timeline) yield(event *Event, i uint32, part Part, yield func(*Event) bool) bool {
 	m := &t.calls[i]
-	if call.Decode(m.record) != nil {
+	if event.Call.Decode(m.record.Bytes) != nil {
 		return true // cannot fail: it was decoded before
 	}
-	call.Duration = m.end - m.begin
-	return yield(call, part)
+	event.Call.Duration = m.end - m.begin
+	event.Part, event.Lane, event.Count, event.Last = part, m.record.Lane, m.record.Count, m.record.Last
+	return yield(event)
 }

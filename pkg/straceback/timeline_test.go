@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -55,10 +56,10 @@ func call(tid uint32, name string, begin, end uint64) syscalls.Call {
 	}
 }
 
-func records(calls ...syscalls.Call) [][]byte {
-	var all [][]byte
+func records(calls ...syscalls.Call) []Record {
+	var all []Record
 	for i := range calls {
-		all = append(all, recordtest.Append(nil, &calls[i]))
+		all = append(all, Record{Bytes: recordtest.Append(nil, &calls[i])})
 	}
 	return all
 }
@@ -66,8 +67,8 @@ func records(calls ...syscalls.Call) [][]byte {
 // events returns the events of a timeline in short form: "1 Begin", "2 Whole".
 func events(t *Timeline) []string {
 	var all []string
-	for c, part := range t.Events {
-		all = append(all, fmt.Sprint(c.TID, " ", [...]string{"whole", "begin", "end", "in flight"}[part]))
+	for e := range t.Events {
+		all = append(all, fmt.Sprint(e.Call.TID, " ", [...]string{"whole", "begin", "end", "in flight"}[e.Part]))
 	}
 	return all
 }
@@ -78,8 +79,8 @@ func TestPairs(t *testing.T) {
 	killed := syscalls.Call{Nr: syscalls.NumberNone, TID: 3, PID: 1, Time: 20, Duration: 5, Unfinished: true, Result: 9}
 	for _, c := range []struct {
 		what     string
-		records  [][]byte // in the order in which they ended
-		inFlight [][]byte
+		records  []Record // in the order in which they ended
+		inFlight []Record
 		want     []string
 	}{
 		{"nothing", nil, nil, nil},
@@ -126,16 +127,16 @@ func TestLongDurations(t *testing.T) {
 	if diff := cmp.Diff(want, events(timeline)); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
-	for c, part := range timeline.Events {
-		if part == End && c.Duration != days+400 {
-			t.Errorf("the call takes %d ns, want as long as the one that it waited for", c.Duration)
+	for e := range timeline.Events {
+		if e.Part == End && e.Call.Duration != days+400 {
+			t.Errorf("the call takes %d ns, want as long as the one that it waited for", e.Call.Duration)
 		}
 	}
 }
 
 func TestOnlyWhatIsWantedComesInBetween(t *testing.T) {
 	all := records(call(2, "getppid", 20, 30), call(1, "wait4", 10, 40))
-	timeline := NewTimeline(all, nil, func(c *syscalls.Call) bool { return c.Syscall().Name == "wait4" })
+	timeline := NewTimeline(all, nil, func(c *syscalls.Call, _ Lane) bool { return c.Syscall().Name == "wait4" })
 	if diff := cmp.Diff([]string{"1 whole"}, events(timeline)); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
@@ -145,8 +146,8 @@ func TestMalformedRecords(t *testing.T) {
 	all := records(call(1, "read", 10, 20))
 	argument := call(1, "close", 30, 40)
 	argument.NArgs = 1
-	all = append(all, nil, all[0][:20], records(argument)[0][:48])
-	timeline := NewTimeline(all, [][]byte{nil, {1, 2}}, nil)
+	all = append(all, Record{}, Record{Bytes: all[0].Bytes[:20]}, Record{Bytes: records(argument)[0].Bytes[:48]})
+	timeline := NewTimeline(all, []Record{{}, {Bytes: []byte{1, 2}}}, nil)
 	if got := events(timeline); !cmp.Equal(got, []string{"1 whole"}) || timeline.Malformed != 3 {
 		t.Errorf("%d records are malformed, and %v are shown", timeline.Malformed, got)
 	}
@@ -163,10 +164,10 @@ func TestLines(t *testing.T) {
 	}
 	write := call(0, "write", 2_167_734, 2_184_497)
 	write.NArgs, write.Args, write.Result = 3, [6]uint64{4, 0xc000, 20}, 20
-	write.NCaptures, write.Captures = 1, [2]syscalls.Capture{{Arg: 1, Data: []byte(`{"type":"procReady"}`)}}
+	write.Captures = []syscalls.Capture{{Arg: 1, Data: []byte(`{"type":"procReady"}`)}}
 	open := call(0, "openat", 70_597_676, 70_600_000)
 	open.NArgs, open.Args, open.Result = 4, [6]uint64{^uint64(99), 0x7f00, 0, 0}, -2
-	open.NCaptures, open.Captures = 1, [2]syscalls.Capture{{Arg: 1, Data: []byte("/tmp/file-12508")}}
+	open.Captures = []syscalls.Capture{{Arg: 1, Data: []byte("/tmp/file-12508")}}
 	nap := call(0, "wait4", 1_000_000, 725_000_000_123)
 	nap.NArgs = 4
 	killed := syscalls.Call{Native: syscalls.AMD64, ABI: syscalls.AMD64, Nr: syscalls.NumberNone, Time: 725_000_000_500,
@@ -189,18 +190,18 @@ func TestLines(t *testing.T) {
 	f := Format{Container: "0123abcd", Start: start, Boot: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
 		Times: timestamp.Relative}
 	var lines, wall, objects []byte
-	for c, part := range timeline.Events {
-		lines = f.AppendLine(lines, c, part)
+	for e := range timeline.Events {
+		lines = f.AppendLine(lines, e)
 	}
 	golden(t, "lines.txt", lines)
 	f.Times, f.Durations = timestamp.Wall, true
-	for c, part := range timeline.Events {
-		wall = f.AppendLine(wall, c, part)
+	for e := range timeline.Events {
+		wall = f.AppendLine(wall, e)
 	}
 	golden(t, "wall.txt", wall)
-	for c, part := range timeline.Calls {
+	for e := range timeline.Calls {
 		var err error
-		if objects, err = f.AppendJSON(objects, c, part); err != nil {
+		if objects, err = f.AppendJSON(objects, e); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -208,24 +209,24 @@ func TestLines(t *testing.T) {
 }
 
 func FuzzTimeline(f *testing.F) {
-	whole := records(call(1, "read", 10, 20))[0]
+	whole := records(call(1, "read", 10, 20))[0].Bytes
 	f.Add(whole, whole)
 	f.Add([]byte{}, whole[:30])
 	f.Fuzz(func(t *testing.T, record, inFlight []byte) {
-		timeline := NewTimeline([][]byte{record, whole}, [][]byte{inFlight}, nil)
+		timeline := NewTimeline([]Record{{Bytes: record}, {Bytes: whole}}, []Record{{Bytes: inFlight}}, nil)
 		var line []byte
 		begins, ends := 0, 0
-		for c, part := range timeline.Events {
-			line = (&Format{Times: timestamp.Relative, Durations: true}).AppendLine(line[:0], c, part)
+		for e := range timeline.Events {
+			line = (&Format{Times: timestamp.Relative, Durations: true}).AppendLine(line[:0], e)
 			for i, b := range line {
 				if b < ' ' && i != len(line)-1 {
 					t.Fatalf("a line holds the control character %q: %q", b, line)
 				}
 			}
-			if part == Begin {
+			switch e.Part {
+			case Begin:
 				begins++
-			}
-			if part == End {
+			case End:
 				ends++
 			}
 		}
@@ -238,21 +239,49 @@ func FuzzTimeline(f *testing.F) {
 func BenchmarkLines(b *testing.B) {
 	write := call(1, "write", 0, 100)
 	write.NArgs, write.Args, write.Result = 3, [6]uint64{4, 0xc000, 20}, 20
-	write.NCaptures, write.Captures = 1, [2]syscalls.Capture{{Arg: 1, Data: []byte(`{"type":"procReady"}`)}}
-	var all [][]byte
+	write.Captures = []syscalls.Capture{{Arg: 1, Data: []byte(`{"type":"procReady"}`)}}
+	var all []Record
 	for i := range uint64(10000) {
 		write.Time = i * 1000
-		all = append(all, recordtest.Append(nil, &write))
+		all = append(all, Record{Bytes: recordtest.Append(nil, &write)})
 	}
 	f := Format{Times: timestamp.Relative}
 	line := make([]byte, 0, 1<<10)
 	b.ReportAllocs()
 	for b.Loop() {
-		for c, part := range NewTimeline(all, nil, nil).Events {
-			line = f.AppendLine(line[:0], c, part)
+		for e := range NewTimeline(all, nil, nil).Events {
+			line = f.AppendLine(line[:0], e)
 		}
 	}
 	b.ReportMetric(float64(len(all)*b.N)/b.Elapsed().Seconds(), "records/s")
+}
+
+// TestRepeats marks calls that came again before all calls were kept.
+func TestRepeats(t *testing.T) {
+	all := records(call(1, "read", 10, 20), call(1, "getppid", 30, 40), call(1, "read", 50, 60))
+	all[0].Count, all[0].Last = 36012, 1<<30
+	all[1].Count = 1
+	all[2].Count, all[2].Last = 2, 1<<24
+	for complete, want := range map[uint64][]string{
+		0: {"read() = 0", "getppid() = 0", "read() = 0"}, 45: {"read() = 0 <x36012>", "getppid() = 0", "read() = 0"},
+	} {
+		f := Format{Times: timestamp.None, Complete: complete}
+		var got []string
+		for e := range NewTimeline(all, nil, nil).Events {
+			line := string(f.AppendLine(nil, e))
+			got = append(got, strings.TrimSpace(line[strings.Index(line, "] ")+2:]))
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("all calls are kept from %d on (-want +got):\n%s", complete, diff)
+		}
+	}
+	f := Format{Times: timestamp.Relative, Complete: 45}
+	for e := range NewTimeline(all, nil, nil).Events {
+		if got := string(f.AppendLine(nil, e)); !strings.Contains(got, " <x36012, last at 00:01.073741824>") {
+			t.Errorf("with times: %s", got)
+		}
+		break
+	}
 }
 
 // TestThreadNames checks that a thread's name cannot imitate what is not part of a name.

@@ -25,46 +25,63 @@ type Call struct {
 	// NativeABI().
 	Native ABI
 
-	ABI        ABI       // of this call
-	Nr         Nr        // within ABI, or NumberNone, or NumberOther
-	NArgs      int       // number of recorded arguments in Args
-	Args       [6]uint64 // as in the registers; sign-extended if the record has only 32 bits
-	Result     int64     // a negative errno is a failure; of an Unfinished call, the task's status as in wait(2)
-	Time       uint64    // of the enter, in ns of CLOCK_BOOTTIME
-	Duration   uint64    // in ns
-	TID, PID   uint32    // in the initial PID namespace
+	ABI      ABI       // of this call
+	Nr       Nr        // within ABI, or NumberNone, or NumberOther
+	NArgs    int       // number of recorded arguments in Args
+	Args     [6]uint64 // as in the registers; sign-extended if the record has only 32 bits
+	Result   int64     // a negative errno is a failure; of an Unfinished call, the task's status as in wait(2)
+	Time     uint64    // of the enter, in ns of CLOCK_BOOTTIME
+	Duration uint64    // in ns
+	TID, PID uint32    // in the initial PID namespace
+	// Inner are the same IDs in the task's own PID namespace, or 0 if the record does not have them.
+	Inner      struct{ TID, PID uint32 }
 	CPU        uint16
 	Comm       []byte // the thread's name, at most 15 bytes, hostile; part of the record
 	Unfinished bool   // the task ended in this call
 	NoEnter    bool   // seen only at its exit, whose time is Time
-	NCaptures  int    // number of recorded captures in Captures
-	Captures   [2]Capture
+	// OutOfMemory is true of an Unfinished call if the kernel killed the task because memory ran out.
+	OutOfMemory bool
+	// Captures is reused by the next Decode.
+	Captures []Capture
 }
 
 // Capture is the memory that a pointer argument pointed to.
 type Capture struct {
-	Arg       int    // index of the argument, less than the call's NArgs
+	Arg       int    // index of the argument, less than the call's NArgs; or abi.CaptureResult
+	Part      int    // of what the argument points to; 0: all of it, or its beginning
 	Data      []byte // hostile; part of the record
 	Truncated bool   // the memory was longer
 	Fault     bool   // the memory could not be read; Data is empty
 	Late      bool   // input that could be read only at the call's exit
+	Output    bool   // read at the call's exit
+	Kernel    bool   // not from the memory of the task: what the kernel made of the argument
 }
 
 // Capture returns the memory that an argument pointed to, or nil if none was recorded.
 func (c *Call) Capture(arg int) *Capture {
-	for i := range c.Captures[:min(max(c.NCaptures, 0), len(c.Captures))] {
-		if c.Captures[i].Arg == arg {
+	for i := range c.Captures {
+		if c.Captures[i].Arg == arg && c.Captures[i].Part == 0 && !c.Captures[i].Kernel {
 			return &c.Captures[i]
 		}
 	}
 	return nil
 }
 
+// Child returns the ID, in the initial PID namespace, of the process or thread that the call made.
+func (c *Call) Child() (id uint32, ok bool) {
+	for i := range c.Captures {
+		if p := &c.Captures[i]; p.Arg == abi.CaptureResult && p.Part == abi.PartChild && len(p.Data) == 4 {
+			return binary.LittleEndian.Uint32(p.Data), true
+		}
+	}
+	return 0, false
+}
+
 // Number returns the call's number. If it does not fit an Nr, no ABI has such a call. known is false if the record has
 // no call, or is of an older format that did not keep large numbers.
 func (c *Call) Number() (number uint32, known bool) {
 	switch c.Nr {
-	case NumberNone:
+	case NumberNone, NumberSignal:
 		return 0, false
 	case NumberOther:
 		if p := c.Capture(0); p != nil && len(p.Data) == 4 {
@@ -80,6 +97,9 @@ func (c *Call) Number() (number uint32, known bool) {
 func (c *Call) Failed() bool {
 	if c.Unfinished || c.Nr == NumberNone {
 		return StatusOf(c.Result).Signal != ""
+	}
+	if d, ok := c.Delivery(); ok {
+		return !d.Handled && (isFault(d.Signal) || d.Signal == "SIGKILL" || d.Signal == "SIGABRT")
 	}
 	return c.NoEnter || c.Result < 0 && -uint64(c.Result) <= maxErrno
 }
@@ -105,7 +125,7 @@ var ErrRecord = errors.New("not a record of a system call")
 // Offsets of fields in struct call of bpf/contract.h.
 const (
 	offsetTime     = unsafe.Offsetof(abi.Call{}.Entry.Time)
-	offsetWords    = unsafe.Offsetof(abi.Call{}.Entry.Words)
+	offsetLength   = unsafe.Offsetof(abi.Call{}.Entry.Length)
 	offsetCPU      = unsafe.Offsetof(abi.Call{}.Entry.CPU)
 	offsetNumber   = unsafe.Offsetof(abi.Call{}.Entry.Number)
 	offsetFlags    = unsafe.Offsetof(abi.Call{}.Entry.Flags)
@@ -127,7 +147,7 @@ func (c *Call) Decode(record []byte) error {
 	if len(record) < abi.SizeofCall {
 		return fmt.Errorf("decoding %d bytes: %w", len(record), ErrRecord)
 	}
-	if length := int(binary.LittleEndian.Uint16(record[offsetWords:])) * 8; length != 0 {
+	if length := int(binary.LittleEndian.Uint16(record[offsetLength:])); length != 0 {
 		if length < abi.SizeofCall || length > len(record) {
 			return fmt.Errorf("decoding %d bytes of %d: %w", len(record), length, ErrRecord)
 		}
@@ -142,18 +162,19 @@ func (c *Call) Decode(record []byte) error {
 	c.Duration = duration(record, flags)
 	c.Result = int64(int32(binary.LittleEndian.Uint32(record[offsetResult:])))
 	c.Nr = Nr(number & abi.NumberMask)
-	c.NArgs = int(number >> abi.NumberBits)
-	c.NCaptures = int(flags >> abi.CallCapturesShift)
+	c.NArgs = int(number >> abi.NumberArgsShift & 7)
 	c.Unfinished = flags&abi.CallUnfinished != 0
 	c.NoEnter = flags&abi.CallNoEnter != 0
+	c.OutOfMemory = flags&abi.CallOom != 0
 	c.ABI = c.native()
-	if flags&abi.CallX32 != 0 {
+	switch number >> abi.NumberABIShift & 3 {
+	case abi.NumberX32:
 		c.ABI = X32
-	} else if flags&abi.CallCompat != 0 {
+	case abi.NumberCompat:
 		c.ABI = CompatABI(c.ABI)
 	}
-	if c.NArgs > len(c.Args) || c.NCaptures > len(c.Captures) {
-		return fmt.Errorf("decoding a call with %d arguments and %d captures: %w", c.NArgs, c.NCaptures, ErrRecord)
+	if c.NArgs > len(c.Args) {
+		return fmt.Errorf("decoding a call with %d arguments: %w", c.NArgs, ErrRecord)
 	}
 	return c.decodeBody(record, flags)
 }
@@ -164,6 +185,9 @@ func (c *Call) decodeBody(record []byte, flags uint16) error {
 	length := 0
 	if flags&abi.CallLongComm != 0 {
 		length += 8
+	}
+	if flags&abi.CallPids != 0 {
+		length += abi.SizeofInnerPids
 	}
 	if flags&abi.CallWideResult != 0 {
 		length += 8
@@ -182,6 +206,12 @@ func (c *Call) decodeBody(record []byte, flags uint16) error {
 		comm = comm[:end]
 	}
 	c.Comm = comm
+	c.Inner.TID, c.Inner.PID = 0, 0
+	if flags&abi.CallPids != 0 {
+		c.Inner.TID = binary.LittleEndian.Uint32(record[at+int(unsafe.Offsetof(abi.InnerPids{}.TID)):])
+		c.Inner.PID = binary.LittleEndian.Uint32(record[at+int(unsafe.Offsetof(abi.InnerPids{}.PID)):])
+		at += abi.SizeofInnerPids
+	}
 	if flags&abi.CallWideResult != 0 {
 		c.Result = int64(binary.LittleEndian.Uint64(record[at:]))
 		at += 8
@@ -200,24 +230,27 @@ func (c *Call) decodeBody(record []byte, flags uint16) error {
 }
 
 func (c *Call) decodeCaptures(body []byte) error {
-	c.Captures = [2]Capture{}
-	for i := range c.NCaptures {
+	c.Captures = c.Captures[:0]
+	for len(body) > 0 {
 		if len(body) < abi.SizeofCaptureHeader {
-			return fmt.Errorf("decoding capture %d in %d bytes: %w", i, len(body), ErrRecord)
+			return fmt.Errorf("decoding capture %d in %d bytes: %w", len(c.Captures), len(body), ErrRecord)
 		}
 		length := int(binary.LittleEndian.Uint16(body))
-		arg, flags := int(body[2]), body[3]
+		arg, part, flags := int(body[2]&abi.CaptureArgMask), int(body[2]>>abi.CapturePartShift), body[3]
 		body = body[abi.SizeofCaptureHeader:]
-		if length > len(body) || arg >= c.NArgs {
+		if length > len(body) || arg >= c.NArgs && arg != abi.CaptureResult {
 			return fmt.Errorf("decoding capture of %d bytes of argument %d: %w", length, arg, ErrRecord)
 		}
-		c.Captures[i] = Capture{
+		c.Captures = append(c.Captures, Capture{
 			Arg:       arg,
+			Part:      part,
 			Data:      body[:length:length],
 			Truncated: flags&abi.CaptureTruncated != 0,
 			Fault:     flags&abi.CaptureFault != 0,
 			Late:      flags&abi.CaptureLate != 0,
-		}
+			Output:    flags&abi.CaptureOutput != 0,
+			Kernel:    flags&abi.CaptureKernel != 0,
+		})
 		body = body[length:]
 	}
 	return nil

@@ -3,6 +3,7 @@
 package syscalls_test
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/runc-trace/runc-trace/pkg/syscalls"
@@ -11,7 +12,7 @@ import (
 // number returns the number of a call by its name.
 func number(t testing.TB, abi syscalls.ABI, name string) syscalls.Nr {
 	t.Helper()
-	for nr := range syscalls.Nr(0x1ffe) {
+	for nr := range syscalls.NumberOther {
 		if s, ok := syscalls.Lookup(abi, nr); ok && s.Name == name {
 			return nr
 		}
@@ -34,8 +35,7 @@ func call(t testing.TB, name string, result int64, args ...uint64) syscalls.Call
 
 // with adds the memory that an argument points to.
 func with(c syscalls.Call, arg int, data string) syscalls.Call {
-	c.Captures[c.NCaptures] = syscalls.Capture{Arg: arg, Data: []byte(data)}
-	c.NCaptures++
+	c.Captures = append(slices.Clip(c.Captures), syscalls.Capture{Arg: arg, Data: []byte(data)})
 	return c
 }
 

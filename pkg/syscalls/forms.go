@@ -69,6 +69,26 @@ func (s *Syscall) addForms(line string, flags map[string]*flagTable) {
 	}
 }
 
+// hot describes which successes of a call are not new: those for which the bits of mask in an argument are 0.
+type hot struct {
+	arg  uint8
+	mask uint32
+}
+
+// parseHot reads " unless argument&mask", or nothing.
+func (s *Syscall) parseHot(text string) *hot {
+	argument, ok := strings.CutPrefix(text, " unless ")
+	if !ok {
+		return &hot{}
+	}
+	name, mask, masked := strings.Cut(argument, "&")
+	h := &hot{arg: uint8(slices.Index(s.names(), s.argument(name).Name)), mask: ^uint32(0)}
+	if masked {
+		h.mask = uint32(parseBits(text, mask))
+	}
+	return h
+}
+
 // parseCondition reads "argument=VALUE|VALUE" or "argument!=VALUE", optionally with "&mask" after the argument. A value
 // is a name of the argument's flags, or a number.
 func (s *Syscall) parseCondition(word string) condition {

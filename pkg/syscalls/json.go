@@ -17,6 +17,11 @@ type JSON struct {
 	Signal     string    `json:"signal,omitempty"`  // the signal that killed the task
 	CoreDumped bool      `json:"coreDumped,omitempty"`
 	ExitCode   *int      `json:"exitCode,omitempty"` // of a task that ended in the call without a signal
+	// OutOfMemory is true if the kernel killed the task because memory ran out.
+	OutOfMemory bool      `json:"outOfMemory,omitempty"`
+	Delivered   *Delivery `json:"delivered,omitempty"` // instead of a call
+	Child       *uint32   `json:"child,omitempty"`     // initial PID of the process or thread that it made
+	File        *File     `json:"file,omitempty"`      // that it opened, executed or entered, if that was kept
 }
 
 // JSONArg is an argument of a call, in the order of the call's prototype.
@@ -34,11 +39,15 @@ type JSONArg struct {
 func (c *Call) JSON(inFlight bool) JSON {
 	j := JSON{Args: []JSONArg{}, Unfinished: c.Unfinished, NoEnter: c.NoEnter}
 	s := c.Syscall()
+	if d, ok := c.Delivery(); ok {
+		j.Delivered = &d
+		return j
+	}
 	if inFlight {
 		j.Unfinished = true
 	} else if c.Nr == NumberNone || c.Unfinished {
 		status := StatusOf(c.Result)
-		j.Signal, j.CoreDumped = status.Signal, status.CoreDumped
+		j.Signal, j.CoreDumped, j.OutOfMemory = status.Signal, status.CoreDumped, c.OutOfMemory
 		if j.Signal == "" {
 			j.ExitCode = &status.Code
 		}
@@ -49,8 +58,14 @@ func (c *Call) JSON(inFlight bool) JSON {
 			j.Errno = lookupErrno(number).name
 		}
 	}
-	if c.Nr == NumberNone {
+	if c.Event() {
 		return j
+	}
+	if child, ok := c.Child(); ok {
+		j.Child = &child
+	}
+	if file, ok := c.File(); ok {
+		j.File = &file
 	}
 	name := *c
 	name.Native = c.ABI // the ABI's name has a field of its own

@@ -14,8 +14,8 @@ import (
 //
 // The text is printable ASCII without newlines, for any record.
 func (c *Call) AppendText(dst []byte) []byte {
-	if c.Nr == NumberNone {
-		return appendStatus(dst, c.Result)
+	if c.Event() {
+		return c.appendEvent(dst)
 	}
 	s := c.Syscall()
 	dst = c.appendCall(dst, s, true, true)
@@ -26,8 +26,8 @@ func (c *Call) AppendText(dst []byte) []byte {
 // AppendEnter appends the first of two lines of a call that overlaps with others: "write(fd=4, buf=0xc000 "{}",
 // count=2)...". It does not contain the call's output.
 func (c *Call) AppendEnter(dst []byte) []byte {
-	if c.Nr == NumberNone {
-		return appendStatus(dst, c.Result)
+	if c.Event() {
+		return c.appendEvent(dst)
 	}
 	return append(c.appendCall(dst, c.Syscall(), false, true), "..."...)
 }
@@ -35,8 +35,8 @@ func (c *Call) AppendEnter(dst []byte) []byte {
 // AppendExit appends the second of a call's two lines: "...write() = 2". The call's output follows the result:
 // "...read() = 5 "hello"".
 func (c *Call) AppendExit(dst []byte) []byte {
-	if c.Nr == NumberNone {
-		return appendStatus(dst, c.Result)
+	if c.Event() {
+		return c.appendEvent(dst)
 	}
 	s := c.Syscall()
 	dst = append(dst, "..."...)
@@ -56,7 +56,7 @@ func (c *Call) AppendExit(dst []byte) []byte {
 
 // AppendInFlight appends a call that has not returned yet: "read(fd=0, buf=0xc000, count=1) <unfinished ...>".
 func (c *Call) AppendInFlight(dst []byte) []byte {
-	if c.Nr == NumberNone {
+	if c.Event() {
 		return dst
 	}
 	return append(c.appendCall(dst, c.Syscall(), false, false), " <unfinished ...>"...)
@@ -119,7 +119,7 @@ func (c *Call) appendOutcome(dst []byte, s *Syscall) []byte {
 			return dst
 		}
 		dst = append(dst, " <unfinished ...> "...)
-		return appendStatus(dst, c.Result)
+		return appendStatus(dst, c.Result, c.OutOfMemory)
 	}
 	if number := -uint64(c.Result); c.Result < 0 && number <= maxErrno {
 		dst = appendFailure(dst, number)
@@ -131,7 +131,25 @@ func (c *Call) appendOutcome(dst []byte, s *Syscall) []byte {
 	if c.NoEnter {
 		dst = append(dst, markNoEnter...)
 	}
-	return dst
+	return c.appendFile(dst)
+}
+
+// appendFile appends the path of the file that the call opened, executed or entered, if no argument names it so.
+func (c *Call) appendFile(dst []byte) []byte {
+	file, ok := c.File()
+	if !ok {
+		return dst
+	}
+	for i := range c.Captures {
+		if p := &c.Captures[i]; !p.Kernel && string(p.Data) == file.Path && !p.Truncated {
+			return dst
+		}
+	}
+	dst = append(dst, " <file "...)
+	if file.Truncated {
+		dst = append(dst, "..."...)
+	}
+	return append(AppendQuoted(dst, []byte(file.Path)), '>')
 }
 
 // markNoEnter marks a call that seccomp did not let through, whether it led to an errno, a signal (then the result is
@@ -154,13 +172,24 @@ func StatusOf(status int64) Status {
 	return Status{Code: int(status >> 8 & 0xff)}
 }
 
+// appendEvent appends a record that is not of a call.
+func (c *Call) appendEvent(dst []byte) []byte {
+	if c.Nr == NumberSignal {
+		return c.appendDelivery(dst)
+	}
+	return appendStatus(dst, c.Result, c.OutOfMemory)
+}
+
 // appendStatus appends how a task ended: "+++ killed by SIGSEGV (core dumped) +++".
-func appendStatus(dst []byte, status int64) []byte {
+func appendStatus(dst []byte, status int64, outOfMemory bool) []byte {
 	if signal := status & 0x7f; signal != 0 {
 		dst = append(dst, "+++ killed by "...)
 		dst = appendSignal(dst, uint64(signal))
 		if status&0x80 != 0 {
 			dst = append(dst, " (core dumped)"...)
+		}
+		if outOfMemory {
+			dst = append(dst, " (out of memory)"...)
 		}
 		return append(dst, " +++"...)
 	}

@@ -64,6 +64,8 @@ type Syscall struct {
 	address  bool // the result is an address
 	exits    bool // exit or exit_group: it never returns
 	captures []capture
+	hot      *hot // nil: a call that succeeds may be new
+	resolve  bool // it opens or executes a file, or enters a directory
 }
 
 // Arg is an argument of a system call.

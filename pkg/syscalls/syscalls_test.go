@@ -81,7 +81,7 @@ func TestLookup(t *testing.T) {
 func TestEveryLineIsUsed(t *testing.T) {
 	called, typed := make(map[string]bool), make(map[string]bool)
 	for _, a := range allABIs {
-		for nr := range syscalls.Nr(0x1ffe) {
+		for nr := range syscalls.NumberOther {
 			if s, ok := syscalls.Lookup(a, nr); ok {
 				called[s.Name] = true
 				for _, arg := range s.Args {
@@ -161,10 +161,10 @@ func TestDescriptions(t *testing.T) {
 	for _, native := range []syscalls.ABI{syscalls.AMD64, syscalls.ARM64} {
 		compat := syscalls.CompatABI(native)
 		d := syscalls.Descriptions(native, compat)
-		if len(d) != 2*abi.SyscallsMax {
+		if len(d) < 2*abi.SyscallsMax || len(d) > 2*abi.SyscallsMax+abi.ChainedMax {
 			t.Fatalf("%v: %d descriptions", native, len(d))
 		}
-		for i, s := range d {
+		for i, s := range d[:2*abi.SyscallsMax] {
 			is, nr := native, syscalls.Nr(i)
 			if i >= abi.SyscallsMax {
 				is, nr = compat, nr-abi.SyscallsMax
@@ -187,10 +187,10 @@ func TestDescriptions(t *testing.T) {
 func checkCaptures(t *testing.T, is syscalls.ABI, known *syscalls.Syscall, s abi.Syscall) {
 	t.Helper()
 	last := -1
-	for i, c := range s.Captures {
+	for i, c := range s.Rows {
 		if c.Kind == abi.CaptureNone {
-			if c != (abi.Capture{}) || i == 0 && s.Captures[1] != (abi.Capture{}) {
-				t.Errorf("%v %s: captures %+v", is, known.Name, s.Captures)
+			if c != (abi.Capture{}) || i+1 < len(s.Rows) && s.Rows[i+1] != (abi.Capture{}) {
+				t.Errorf("%v %s: rows %+v", is, known.Name, s.Rows)
 			}
 			continue
 		}
@@ -204,8 +204,8 @@ func checkCaptures(t *testing.T, is syscalls.ABI, known *syscalls.Syscall, s abi
 				t.Errorf("%v %s: argument %d has its length in %d", is, known.Name, c.Arg, c.Length)
 			}
 		case abi.CaptureFixedIn, abi.CaptureFixedOut:
-			if c.Length == 0 || c.Length%4 != 0 {
-				t.Errorf("%v %s: argument %d has %d bytes", is, known.Name, c.Arg, c.Length)
+			if c.Size == 0 || c.Size%4 != 0 {
+				t.Errorf("%v %s: argument %d has %d bytes", is, known.Name, c.Arg, c.Size)
 			}
 		case abi.CaptureString, abi.CaptureMessageIn, abi.CaptureMessageOut:
 			if c.Length != 0 {
@@ -225,45 +225,81 @@ func TestDescription(t *testing.T) {
 	d := syscalls.Descriptions(syscalls.AMD64, syscalls.I386)
 	compat := d[abi.SyscallsMax:]
 	capture := func(kind, arg, length uint8) abi.Capture {
-		return abi.Capture{Kind: kind, Arg: arg, Length: length}
+		if kind == abi.CaptureFixedIn || kind == abi.CaptureFixedOut {
+			return abi.Capture{Kind: kind, Arg: arg, Size: uint16(length)}
+		}
+		return abi.Capture{Kind: kind, Arg: arg, Length: length, Size: 1}
 	}
-	two := func(a, b abi.Capture) [2]abi.Capture { return [2]abi.Capture{a, b} }
+	content := func(kind, arg, length uint8) abi.Capture {
+		c := capture(kind, arg, length)
+		c.Content = 1
+		return c
+	}
+	two := func(a, b abi.Capture) [abi.Rows]abi.Capture { return [abi.Rows]abi.Capture{a, b} }
 	none := abi.Capture{}
 	for _, test := range []struct {
 		name string
 		got  abi.Syscall
 		want abi.Syscall
 	}{
-		{"read", d[0], abi.Syscall{Args: 3, Captures: two(capture(abi.CaptureOut, 1, 2), none)}},
-		{"write", d[1], abi.Syscall{Args: 3, Captures: two(capture(abi.CaptureIn, 1, 2), none)}},
-		{"open", d[2], abi.Syscall{Args: 3, Captures: two(capture(abi.CaptureString, 0, 0), none)}},
+		{"read", d[0], abi.Syscall{Args: 3, Rows: two(content(abi.CaptureOut, 1, 2), none)}},
+		{"write", d[1], abi.Syscall{Args: 3, Rows: two(content(abi.CaptureIn, 1, 2), none)}},
+		{"open", d[2], abi.Syscall{Args: 3, Rows: two(capture(abi.CaptureString, 0, 0), none)}},
 		{"fstat", d[5], abi.Syscall{Args: 2}},
-		{"writev", d[20], abi.Syscall{Args: 3, Captures: two(capture(abi.CaptureVectorIn, 1, 2), none)}},
-		{"pipe", d[22], abi.Syscall{Args: 1, Captures: two(capture(abi.CaptureFixedOut, 0, 8), none)}},
-		{"nanosleep", d[35], abi.Syscall{Args: 2, Captures: two(capture(abi.CaptureFixedIn, 0, 16), none)}},
-		{"connect", d[42], abi.Syscall{Args: 3, Captures: two(capture(abi.CaptureIn, 1, 2), none)}},
-		{"sendto", d[44], abi.Syscall{Args: 6, Captures: two(capture(abi.CaptureIn, 1, 2), capture(abi.CaptureIn, 4, 5))}},
-		{"sendmsg", d[46], abi.Syscall{Args: 3, Captures: two(capture(abi.CaptureMessageIn, 1, 0), none)}},
-		{"recvmsg", d[47], abi.Syscall{Args: 3, Captures: two(capture(abi.CaptureMessageOut, 1, 0), none)}},
-		{"execve", d[59], abi.Syscall{Args: 3, Exec: 1, Captures: two(capture(abi.CaptureString, 0, 0), none)}},
+		{"writev", d[20], abi.Syscall{Args: 3, Rows: two(content(abi.CaptureVectorIn, 1, 2), none)}},
+		{"pipe", d[22], abi.Syscall{Args: 1, Rows: two(capture(abi.CaptureFixedOut, 0, 8), none)}},
+		{"nanosleep", d[35], abi.Syscall{Args: 2, Rows: two(capture(abi.CaptureFixedIn, 0, 16), none)}},
+		{"connect", d[42], abi.Syscall{Args: 3, Rows: two(capture(abi.CaptureIn, 1, 2), none)}},
+		{"sendto", d[44], abi.Syscall{Args: 6, Rows: two(content(abi.CaptureIn, 1, 2), capture(abi.CaptureIn, 4, 5))}},
+		{"sendmsg", d[46], abi.Syscall{Args: 3, Rows: two(content(abi.CaptureMessageIn, 1, 0), none)}},
+		{"recvmsg", d[47], abi.Syscall{Args: 3, Rows: two(content(abi.CaptureMessageOut, 1, 0), none)}},
+		{"execve", d[59], abi.Syscall{Args: 3, Exec: 1, Rows: two(capture(abi.CaptureString, 0, 0), none)}},
 		{"readlink", d[89], abi.Syscall{
-			Args: 3, Captures: two(capture(abi.CaptureString, 0, 0), capture(abi.CaptureOut, 1, 2)),
+			Args: 3, Rows: two(capture(abi.CaptureString, 0, 0), content(abi.CaptureOut, 1, 2)),
 		}},
 		{"getppid", d[110], abi.Syscall{}},
 		{"mount", d[165], abi.Syscall{
-			Args: 5, Captures: two(capture(abi.CaptureString, 0, 0), capture(abi.CaptureString, 1, 0)),
+			Args: 5, Rows: two(capture(abi.CaptureString, 0, 0), capture(abi.CaptureString, 1, 0)),
 		}},
 		{"renameat2", d[316], abi.Syscall{
-			Args: 5, Captures: two(capture(abi.CaptureString, 1, 0), capture(abi.CaptureString, 3, 0)),
+			Args: 5, Rows: two(capture(abi.CaptureString, 1, 0), capture(abi.CaptureString, 3, 0)),
 		}},
-		{"execveat", d[322], abi.Syscall{Args: 5, Exec: 2, Captures: two(capture(abi.CaptureString, 1, 0), none)}},
-		{"ia32 execve", compat[11], abi.Syscall{Args: 3, Exec: 1, Captures: two(capture(abi.CaptureString, 0, 0), none)}},
-		{"ia32 write", compat[4], abi.Syscall{Args: 3, Captures: two(capture(abi.CaptureIn, 1, 2), none)}},
+		{"execveat", d[322], abi.Syscall{Args: 5, Exec: 2, Rows: two(capture(abi.CaptureString, 1, 0), none)}},
+		{"ia32 execve", compat[11], abi.Syscall{Args: 3, Exec: 1, Rows: two(capture(abi.CaptureString, 0, 0), none)}},
+		{"ia32 write", compat[4], abi.Syscall{Args: 3, Rows: two(content(abi.CaptureIn, 1, 2), none)}},
 		{"ia32 writev", compat[146], abi.Syscall{Args: 3}},
 		{"ia32 nanosleep", compat[162], abi.Syscall{Args: 2}},
-		{"ia32 pipe2", compat[331], abi.Syscall{Args: 2, Captures: two(capture(abi.CaptureFixedOut, 0, 8), none)}},
+		{"ia32 pipe2", compat[331], abi.Syscall{Args: 2, Rows: two(capture(abi.CaptureFixedOut, 0, 8), none)}},
 	} {
-		if diff := cmp.Diff(test.want, test.got); diff != "" {
+		got := abi.Syscall{Args: test.got.Args, Exec: test.got.Exec, Rows: test.got.Rows}
+		if diff := cmp.Diff(test.want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", test.name, diff)
+		}
+	}
+}
+
+// TestNovelty pins what decides whether some calls are new: their traits, and which arguments tell them apart.
+func TestNovelty(t *testing.T) {
+	d := syscalls.Descriptions(syscalls.AMD64, syscalls.I386)
+	for _, test := range []struct {
+		name string
+		got  abi.Syscall
+		want abi.Syscall
+	}{
+		{"read", d[0], abi.Syscall{Traits: abi.TraitHot}},
+		{"write", d[1], abi.Syscall{Traits: abi.TraitHot | abi.TraitWrite}},
+		{"open", d[2], abi.Syscall{Traits: abi.TraitPath | abi.TraitResolve, Values: 0b10, Contents: 0b1}},
+		{"mmap", d[9], abi.Syscall{Traits: abi.TraitHot, Values: 0b1100, HotArg: 2, HotMask: 4}},
+		{"connect", d[42], abi.Syscall{Contents: 0b10}},
+		{"sendto", d[44],
+			abi.Syscall{Traits: abi.TraitHot, Values: 0b1000, Contents: 0b10000, HotArg: 4, HotMask: ^uint32(0)}},
+		{"execve", d[59], abi.Syscall{Traits: abi.TraitPath | abi.TraitResolve, Contents: 0b1}},
+		{"kill", d[62], abi.Syscall{Values: 0b10}},
+		{"prctl", d[157], abi.Syscall{Values: 0b1}},
+	} {
+		got := test.got
+		got.Args, got.Exec, got.Rows = 0, 0, [abi.Rows]abi.Capture{}
+		if diff := cmp.Diff(test.want, got); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", test.name, diff)
 		}
 	}
@@ -293,7 +329,7 @@ func TestJSON(t *testing.T) {
 	fault := with(call(t, "chdir", -14, 1), 0, "")
 	fault.Captures[0].Fault = true
 	unknown := call(t, "getpid", -38, 1, 0)
-	unknown.Nr = 4999
+	unknown.Nr = 999
 	var b strings.Builder
 	for _, c := range []syscalls.Call{
 		with(call(t, "openat", -2, minus100, pointer, 0o2000000, 0), 1, "/etc/x"), long, fault, killed, exit, none, unknown,

@@ -58,8 +58,14 @@ func (t *table) build(a ABI) {
 			panic(fmt.Sprintf("signatures.txt lacks %s", name))
 		}
 		t.calls[nr] = parseSignature(line.text, flags)
-		for _, forms := range line.forms {
-			t.calls[nr].addForms(forms, flags)
+		for _, text := range line.forms {
+			if unless, ok := strings.CutPrefix(text, "hot"); ok {
+				t.calls[nr].hot = t.calls[nr].parseHot(unless)
+			} else if text == "resolve" {
+				t.calls[nr].resolve = true
+			} else {
+				t.calls[nr].addForms(text, flags)
+			}
 		}
 	}
 	for _, special := range []struct {
@@ -177,10 +183,13 @@ func parseSignature(line string, flags map[string]*flagTable) *Syscall {
 			if kinds[a.kind].sized {
 				c.Length = a.length
 			}
+			if c.Size == 0 {
+				c.Size = 1
+			}
 			s.captures = append(s.captures, capture{c, kinds[a.kind].native})
 		}
 	}
-	if len(s.Args) > abi.ArgsMax || len(s.captures) > abi.CapturesMax {
+	if len(s.Args) > abi.ArgsMax || len(s.captures) > abi.Rows*abi.ChainMax {
 		panic(fmt.Sprintf("signatures.txt: %s has too many arguments or captures", name))
 	}
 	return s

@@ -10,6 +10,7 @@ import (
 	"syscall"
 
 	"github.com/runc-trace/runc-trace/pkg/bpf"
+	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 	"github.com/runc-trace/runc-trace/pkg/config"
 	"github.com/runc-trace/runc-trace/test/cgroup"
 )
@@ -67,11 +68,11 @@ func kept(args []string) (kept int, err error) {
 		return 0, err
 	}
 	defer i.Close()
-	r, err := i.Ring(0)
+	r, err := i.Recording(0)
 	if err != nil {
 		return 0, err
 	}
-	s, err := r.Read(0, false)
+	s, err := r.Lanes[abi.LaneRecent].Read(0, false)
 	if err != nil {
 		return 0, err
 	}

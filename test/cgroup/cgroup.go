@@ -44,23 +44,49 @@ func Recorded(id string) abi.Who {
 
 // Register leaves a pending identity for the cgroup in the maps below pinDir, and makes the cgroup.
 func (d *Directory) Register(pinDir string, who abi.Who) error {
-	if err := Announce(pinDir, path.Base(d.Path), d.Path, who); err != nil {
+	if err := d.Announce(pinDir, who); err != nil {
 		return err
 	}
 	return d.Make()
 }
 
-// Announce leaves a pending identity for a cgroup directory of a name, at a path that ends in end.
-func Announce(pinDir, leaf, end string, who abi.Who) error {
+// Announce leaves a pending identity for the cgroup, at its place below the deepest cgroup above it that exists.
+func (d *Directory) Announce(pinDir string, who abi.Who) error {
+	key, entry, err := d.Pending()
+	if err != nil {
+		return err
+	}
+	entry.Time, entry.Who = boottime.Now(), who
+	return Put(pinDir, key, entry)
+}
+
+// Pending returns the key of the cgroup's pending identity, and the place in it.
+func (d *Directory) Pending() (key abi.PendingKey, entry abi.Pending, err error) {
+	copy(key.Leaf[:len(key.Leaf)-1], path.Base(d.Path))
+	above := d.Path
+	for key.Ancestor == 0 {
+		if above == "/" {
+			return key, entry, fmt.Errorf("no cgroup above %s exists", d.Path)
+		}
+		above = path.Dir(above)
+		entry.Levels++
+		var s unix.Stat_t
+		if unix.Stat(filepath.Join(d.root, above), &s) == nil {
+			key.Ancestor = s.Ino
+		}
+	}
+	below := d.Path[len(strings.TrimSuffix(above, "/")):]
+	entry.PathLength = uint32(copy(entry.Path[:], below[max(0, len(below)-len(entry.Path)+1):]))
+	return key, entry, nil
+}
+
+// Put writes a pending identity.
+func Put(pinDir string, key abi.PendingKey, entry abi.Pending) error {
 	pending, err := ebpf.LoadPinnedMap(filepath.Join(pinDir, abi.PinPending), nil)
 	if err != nil {
 		return fmt.Errorf("opening map pending: %w", err)
 	}
 	defer pending.Close()
-	var key [abi.LeafSize]byte
-	copy(key[:], leaf)
-	entry := abi.Pending{Time: boottime.Now(), Who: who}
-	entry.PathLength = uint32(copy(entry.Path[:], end))
 	return pending.Put(key, entry)
 }
 
@@ -69,7 +95,11 @@ func (d *Directory) Make() error {
 	if err := os.Mkdir(d.Name(), 0o755); err != nil {
 		return err
 	}
-	var err error
+	return d.Open()
+}
+
+// Open opens a cgroup that exists, so that FD can be used.
+func (d *Directory) Open() (err error) {
 	d.file, err = os.Open(d.Name())
 	return err
 }

@@ -25,7 +25,7 @@ import (
 // pending entry until the container is created again.
 func TestCrowd(t *testing.T) {
 	const crowd = 100
-	x := load(t, "--recordings=128", "--ring-size=16KiB", "--identities=512", "--exec-log-size=1MiB")
+	x := load(t, "--recordings=128", "--ring-size=32KiB", "--identities=512", "--exec-log-size=1MiB")
 	state := filepath.Join(x.dir, "state")
 	containers := make([]bundle, crowd)
 	for n := range containers {
@@ -184,11 +184,11 @@ func (x *tracer) pending() []string {
 	}
 	defer m.Close()
 	var leaves []string
-	var leaf [abi.LeafSize]byte
+	var key abi.PendingKey
 	var entry abi.Pending
 	entries := m.Iterate()
-	for entries.Next(&leaf, &entry) {
-		leaves = append(leaves, string(bytes.TrimRight(leaf[:], "\x00")))
+	for entries.Next(&key, &entry) {
+		leaves = append(leaves, string(bytes.TrimRight(key.Leaf[:], "\x00")))
 	}
 	if err := entries.Err(); err != nil {
 		x.t.Fatal(err)

@@ -244,7 +244,7 @@ func TestReaderLapped(t *testing.T) {
 		before, after string
 	}{
 		{"a reader that follows", followed, "tracectl: lost ", " execs\n"},
-		{"a reader of the past", past, "; ", " earlier execs overwritten\n"},
+		{"a reader of the past", past, "tracectl: ", " execs of containers that execute many programs were overwritten\n"},
 	} {
 		_, rest, found := strings.Cut(test.o.stderr, test.before)
 		number, _, ended := strings.Cut(rest, test.after)

@@ -130,13 +130,14 @@ func (x *tracer) containers(flags ...string) []containerJSON {
 // calls returns the calls of a recording, ordered by their start.
 func (x *tracer) calls(name string, flags ...string) []callJSON {
 	x.t.Helper()
-	return objects[callJSON](x.t, x.tracectl(append([]string{"straceback", "show", "-o=json", name}, flags...)...))
+	args := append([]string{"straceback", "show", "--runtime", "-o=json", name}, flags...)
+	return objects[callJSON](x.t, x.tracectl(args...))
 }
 
 // lines returns the calls of a recording as a terminal shows them.
 func (x *tracer) lines(name string) []string {
 	x.t.Helper()
-	return splitLines(x.tracectl("straceback", "show", name))
+	return splitLines(x.tracectl("straceback", "show", "--runtime", name))
 }
 
 func (x *tracer) status() statusJSON {

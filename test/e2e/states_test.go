@@ -72,9 +72,10 @@ func TestStates(t *testing.T) {
 	lines := x.lines("killed")
 	for i, want := range []*regexp.Regexp{
 		regexp.MustCompile(`\[sleep\] \w*nanosleep\(.*tv_sec=1000.* = \? ERESTART_RESTARTBLOCK \(Interrupted by signal\)$`),
+		regexp.MustCompile(`\[sleep\] --- SIGKILL {si_signo=SIGKILL, si_code=SI_USER} from pid \d+ "runc" ---$`),
 		regexp.MustCompile(`\[sleep\] \+\+\+ killed by SIGKILL \+\+\+$`),
 	} {
-		if line := lines[len(lines)-2+i]; !want.MatchString(line) {
+		if line := lines[len(lines)-3+i]; !want.MatchString(line) {
 			t.Errorf("the last lines of the killed one: %s", line)
 		}
 	}

@@ -17,7 +17,7 @@ func TestSameTimes(t *testing.T) {
 	for range 5 {
 		for _, command := range []string{
 			"exec --no-follow -o=json", "exec --no-follow --time", "containers --all -o=json", "straceback list -o=json",
-			"straceback show times -o=json", "straceback show times --timestamps=wall",
+			"straceback show times --runtime -o=json", "straceback show times --timestamps=wall",
 		} {
 			text := x.tracectl(strings.Fields(command)...)
 			if first[command] == "" {
@@ -47,7 +47,7 @@ func TestSameTimes(t *testing.T) {
 	if !container.Created.Equal(recording.Created) {
 		t.Errorf("created at %v, and at %v", container.Created, recording.Created)
 	}
-	calls := decode("straceback show times -o=json")
+	calls := decode("straceback show times --runtime -o=json")
 	if !calls[0].Time.Equal(recording.Oldest) {
 		t.Errorf("the oldest call is of %v, and of %v", calls[0].Time, recording.Oldest)
 	}

@@ -11,10 +11,12 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/cilium/ebpf"
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/runc-trace/runc-trace/pkg/boottime"
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 	"github.com/runc-trace/runc-trace/pkg/config"
 	"github.com/runc-trace/runc-trace/pkg/unregistered"
@@ -83,7 +85,8 @@ func TestMapsThatCannotBeUsed(t *testing.T) {
 			unregistered.OtherVersion},
 		{"a smaller key", strange(func(pending, _ *ebpf.MapSpec) { pending.KeySize /= 2 }), "unexpected shape",
 			unregistered.OtherVersion},
-		{"another type", strange(func(pending, _ *ebpf.MapSpec) { pending.Type = ebpf.Hash }), "unexpected shape",
+		{"another type",
+			strange(func(pending, _ *ebpf.MapSpec) { pending.Type, pending.Flags = ebpf.LRUHash, 0 }), "unexpected shape",
 			unregistered.OtherVersion},
 	} {
 		log := filepath.Join(t.TempDir(), "log")
@@ -113,18 +116,22 @@ func TestMapsThatCannotBeUsed(t *testing.T) {
 		}
 	}
 
-	// If the map is full, the oldest entry is replaced.
+	// If the map is full, entries that are too old are replaced.
 	full := strange(func(pending, _ *ebpf.MapSpec) { pending.MaxEntries = 1 })
-	for i := range 64 {
-		var key [abi.LeafSize]byte
-		copy(key[:], fmt.Sprint("old ", i))
-		if err := full.pending.Put(key, &abi.Pending{}); err != nil {
-			t.Fatal(err)
-		}
+	var old abi.PendingKey
+	copy(old.Leaf[:], "old")
+	long := boottime.Now() - (abi.PendingSeconds+1)*uint64(time.Second) // before boot, it wraps around
+	if err := full.pending.Put(old, &abi.Pending{Time: long}); err != nil {
+		t.Fatal(err)
 	}
-	shim := runner{path: shimPath, stdin: "in\n", environment: []string{inPinDir(full.directory)}}
+	log := filepath.Join(t.TempDir(), "log")
+	shim := runner{path: shimPath, stdin: "in\n",
+		environment: []string{settings(t, fmt.Sprintf("log = %q", log)), inPinDir(full.directory)}}
 	if diff := cmp.Diff(want, shim.run(t, run...)); diff != "" {
 		t.Errorf("a full map (-want +got):\n%s", diff)
+	}
+	if text, err := os.ReadFile(log); err == nil {
+		t.Errorf("a full map: %s", text)
 	}
 	full.take(t, filepath.Base(cgroupOf(directory)))
 }

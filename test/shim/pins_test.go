@@ -14,6 +14,7 @@ import (
 
 	"github.com/runc-trace/runc-trace/pkg/bpf"
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
+	"github.com/runc-trace/runc-trace/pkg/identity"
 )
 
 // pins holds maps with the layout of the contract, without the programs that would use them.
@@ -42,7 +43,8 @@ func emptyPinDir(t *testing.T) string {
 }
 
 func pinSpecs() (pending, version *ebpf.MapSpec) {
-	return &ebpf.MapSpec{Type: ebpf.LRUHash, KeySize: abi.LeafSize, ValueSize: abi.SizeofPending, MaxEntries: 64},
+	return &ebpf.MapSpec{Type: ebpf.Hash, KeySize: abi.SizeofPendingKey,
+			ValueSize: abi.SizeofPending, MaxEntries: 64, Flags: unix.BPF_F_NO_PREALLOC},
 		&ebpf.MapSpec{Type: ebpf.Array, KeySize: 4, ValueSize: abi.SizeofABI, MaxEntries: 1}
 }
 
@@ -62,6 +64,8 @@ func pinBelow(t *testing.T, directory string, pending, version *ebpf.MapSpec, lo
 	p := pins{directory: directory}
 	p.pending = pinMap(t, filepath.Join(p.directory, abi.PinPending), pending)
 	p.abi = pinMap(t, filepath.Join(p.directory, abi.PinABI), version)
+	pinMap(t, filepath.Join(p.directory, abi.PinBindings), &ebpf.MapSpec{Type: ebpf.Array, KeySize: 4, ValueSize: 8,
+		MaxEntries: 1}) // as on a kernel without storage for cgroups
 	if loaded {
 		p.setVersion(t, abi.ABIVersion)
 	}
@@ -113,12 +117,18 @@ func (p pins) entries(t *testing.T) int {
 // take removes the entry of a leaf and returns it.
 func (p pins) take(t *testing.T, leaf string) abi.Pending {
 	t.Helper()
-	var key [abi.LeafSize]byte
-	copy(key[:], leaf)
+	var key abi.PendingKey
 	var entry abi.Pending
-	if err := p.pending.LookupAndDelete(key, &entry); err != nil {
-		t.Fatalf("the entry of %q: %v", leaf, err)
+	for entries := p.pending.Iterate(); entries.Next(&key, &entry); {
+		if identity.String(key.Leaf[:]) != leaf {
+			continue
+		}
+		if err := p.pending.Delete(key); err != nil {
+			t.Fatal(err)
+		}
+		return entry
 	}
+	t.Fatalf("there is no entry of %q", leaf)
 	return entry
 }
 
@@ -144,7 +154,8 @@ func (p pins) pinBind(t *testing.T, result int64) *ebpf.Map {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { requests.Close() })
-	const head = int32(unsafe.Offsetof(abi.BindRequest{}.Leaf) + 8) // the cgroup comes first
+	const leaf = unsafe.Offsetof(abi.BindRequest{}.Pending) + unsafe.Offsetof(abi.PendingKey{}.Leaf)
+	const head = int32(leaf + 8) // the cgroup comes first
 	program, err := ebpf.NewProgram(&ebpf.ProgramSpec{
 		Type: ebpf.RawTracepoint, License: "Dual BSD/GPL",
 		Instructions: asm.Instructions{

@@ -19,6 +19,7 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 	"github.com/runc-trace/runc-trace/pkg/identity"
 	"github.com/runc-trace/runc-trace/pkg/unified"
+	"github.com/runc-trace/runc-trace/test/cgroup"
 )
 
 // TestRegistration compares the whole entry that the shim leaves with the expected one.
@@ -55,47 +56,48 @@ func TestRegistration(t *testing.T) {
 		leaf, path            string
 		who                   abi.Who
 		mounts                bool
+		relative              bool
 	}{
 		{
 			"systemd", fake, "[labels]\nprefixes = [\"mine/\"]",
 			[]string{"--systemd-cgroup", "create", "--bundle", directory, "c"},
-			"cri-containerd-c.scope", inSlices, identity.Parse("c", annotations, directory, rules), true,
+			"cri-containerd-c.scope", inSlices, identity.Parse("c", annotations, directory, rules), true, false,
 		},
 		{
 			"cgroupfs, as run makes it of the same words", fake, "[labels]\nprefixes = [\"mine/\"]",
 			[]string{"run", "c", "-b", directory},
 			"kubepods-burstable-pod1.slice:cri-containerd:c", "/kubepods-burstable-pod1.slice:cri-containerd:c",
-			identity.Parse("c", annotations, directory, rules), true,
+			identity.Parse("c", annotations, directory, rules), true, true,
 		},
 		{
 			"restore", fake, "", []string{"--systemd-cgroup=true", "restore", "-b=" + directory, "c"},
-			"cri-containerd-c.scope", inSlices, identity.Parse("c", annotations, directory, identity.Rules{}), true,
+			"cri-containerd-c.scope", inSlices, identity.Parse("c", annotations, directory, identity.Rules{}), true, false,
 		},
 		{
 			"a sandbox without a path, in the runtime's own mount namespace", fake, "", []string{"create", "--bundle", sandbox, "s"},
 			"s", "/s", identity.Parse("s", map[string]string{"io.kubernetes.cri.container-type": "sandbox"}, sandbox,
-				identity.Rules{}), false,
+				identity.Rules{}), false, true,
 		},
 		{
 			"a sandbox that is recorded", fake, "record-sandboxes = true",
 			[]string{"--systemd-cgroup", "create", "--bundle", sandbox, "s"},
 			"runc-s.scope", "/system.slice/runc-s.scope",
 			identity.Parse("s", map[string]string{"io.kubernetes.cri.container-type": "sandbox"}, sandbox,
-				identity.Rules{RecordSandboxes: true}), false,
+				identity.Rules{RecordSandboxes: true}), false, false,
 		},
 		{
 			"a spec of 20 MiB, with more behind it", fake, "", []string{"create", "--bundle", large, "l"},
-			"large", "/large", identity.Parse("l", nil, large, identity.Rules{}), false,
+			"large", "/large", identity.Parse("l", nil, large, identity.Rules{}), false, false,
 		},
 		{
 			"crun", crun, "", []string{"--cgroup-manager=systemd", "create", "-b" + sandbox, "s"},
 			"crun-s.scope", "/system.slice/crun-s.scope",
 			identity.Parse("s", map[string]string{"io.kubernetes.cri.container-type": "sandbox"}, sandbox,
-				identity.Rules{}), false,
+				identity.Rules{}), false, false,
 		},
 		{
 			"crun with another file", crun, "", []string{"run", "--conf", "relative.json", "-b", directory, "c"},
-			"where", "/some/where", identity.Parse("c", nil, directory, identity.Rules{}), false,
+			"where", "/some/where", identity.Parse("c", nil, directory, identity.Rules{}), false, false,
 		},
 	} {
 		shim := runner{path: shimPath,
@@ -110,6 +112,17 @@ func TestRegistration(t *testing.T) {
 		}
 		want := abi.Pending{Time: got.Time, PathLength: uint32(len(test.path)), Who: test.who}
 		copy(want.Path[:], test.path)
+		if strings.Count(test.path, "/") > 1 || !test.relative {
+			d, err := cgroup.Unmade(test.path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, want, err = d.Pending(); err != nil {
+				t.Fatal(err)
+			}
+			want.Time, want.Who = got.Time, test.who
+		}
+		identity.SetHolders(&want.Who)
 		if test.mounts {
 			want.Who.MountNamespace = uint32(namespace.Ino)
 		}
@@ -271,6 +284,7 @@ func TestSandboxOfCRIO(t *testing.T) {
 		if got := shim.run(t, "create", "--bundle", bundle, id); got != (outcome{Status: "exit status 42"}) {
 			t.Errorf("%s: %+v", test.name, got)
 		}
+		identity.SetHolders(&want)
 		if diff := cmp.Diff(want, p.take(t, "x").Who); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", test.name, diff)
 		}

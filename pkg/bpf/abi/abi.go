@@ -25,8 +25,9 @@ const (
 	PinSyscalls        = "syscalls"
 	PinFreeIdentities  = "free_identities"
 	PinEndedIdentities = "ended_identities"
-	PinFreeRings       = "free_rings"
-	PinEndedRings      = "ended_rings"
+	PinBindings        = "bindings"
+	PinSlots           = "slots"
+	PinHeld            = "held"
 	PinUnfinishedCalls = "in_flight" // an iterator: reading it prints struct pending_call
 	PinBind            = "bind"      // a program: registers a cgroup that exists already
 	PinLinkPrefix      = "link_"

@@ -6,24 +6,26 @@ package abi
 
 // enum limits
 const (
-	ABIVersion     = 0x3
+	ABIVersion     = 0x4
 	LeafSize       = 0x100
 	PathSize       = 0x200
 	LabelsSize     = 0x1000
 	SubjectSize    = 0x80
 	CommSize       = 0x10
 	ArgsMax        = 0x6
-	CapturesMax    = 0x2
 	CaptureLimit   = 0x400
 	ArgvLimit      = 0x8000
 	ExecPathLimit  = 0x400
 	ExecHeadLimit  = 0x500
 	ArgsLimit      = 0x100
-	RecordLimit    = 0x900
+	RecordLimit    = 0xa00
 	SyscallsMax    = 0x200
 	TornMax        = 0x8
+	ThreadsMax     = 0x4000
 	ChildrenMax    = 0x400
 	PendingSeconds = 0x12c
+	PendingMax     = 0x400
+	DepthMax       = 0x10
 )
 
 // enum who_flags
@@ -32,6 +34,8 @@ const (
 	WhoRecord          = 0x2
 	WhoLabelsTruncated = 0x4
 	WhoAdopted         = 0x8
+	WhoNoContents      = 0x10
+	WhoFilesOnly       = 0x20
 )
 
 // enum state
@@ -56,18 +60,75 @@ const (
 	LabelsTruncated = 0x1
 )
 
+// enum lane
+const (
+	LaneRecent    = 0x0
+	LaneFirst     = 0x1
+	LaneDistinct  = 0x2
+	LaneSaid      = 0x3
+	LaneRuntime   = 0x4
+	Lanes         = 0x5
+	LaneSlots     = 0x8
+	LaneShift     = 0x18
+	SeenWays      = 0x8
+	SeenFirst     = 0x1
+	SeenRuntime   = 0x2
+	FirstGroups   = 0x100
+	FirstLimit    = 0x40
+	RuntimeBudget = 0x800
+	SeenShift     = 0x18
+)
+
+// enum exec_ring
+const (
+	ExecWithin       = 0x0
+	ExecBeyond       = 0x1
+	ExecRings        = 0x2
+	ExecShare        = 0x8
+	ExecShareSeconds = 0x258
+)
+
+// enum holders
+const (
+	Holders = 0x1000
+)
+
+// enum slot_constants
+const (
+	SlotUnused = 0x1
+)
+
 // enum writer_constants
 const (
 	WriterExact   = 0x1
-	WriterExecLog = 0x7fffffff
+	WriterExecLog = 0x7ffffffe
 )
 
 // enum number
 const (
-	NumberBits  = 0xd
-	NumberMask  = 0x1fff
-	NumberNone  = 0x1fff
-	NumberOther = 0x1ffe
+	NumberMask      = 0x3ff
+	NumberNone      = 0x3ff
+	NumberSignal    = 0x3fe
+	NumberOther     = 0x3f0
+	NumberArgsShift = 0xa
+	NumberABIShift  = 0xd
+)
+
+// enum number_abi
+const (
+	NumberNative = 0x0
+	NumberCompat = 0x1
+	NumberX32    = 0x2
+)
+
+// enum signal_args
+const (
+	SignalNumber  = 0x0
+	SignalCode    = 0x1
+	SignalAddress = 0x2
+	SignalSender  = 0x3
+	SignalAction  = 0x4
+	SignalArgs    = 0x5
 )
 
 // enum commit
@@ -77,16 +138,15 @@ const (
 
 // enum call_flags
 const (
-	CallWideArgs      = 0x3f
-	CallWideResult    = 0x40
-	CallLongComm      = 0x80
-	CallUnfinished    = 0x100
-	CallNoEnter       = 0x200
-	CallCompat        = 0x400
-	CallX32           = 0x800
-	CallUnitShift     = 0xc
-	CallUnitMask      = 0x3000
-	CallCapturesShift = 0xe
+	CallWideArgs   = 0x3f
+	CallWideResult = 0x40
+	CallLongComm   = 0x80
+	CallUnfinished = 0x100
+	CallNoEnter    = 0x200
+	CallPids       = 0x400
+	CallOom        = 0x800
+	CallUnitShift  = 0xc
+	CallUnitMask   = 0x3000
 )
 
 // enum capture_flags
@@ -94,6 +154,17 @@ const (
 	CaptureTruncated = 0x1
 	CaptureFault     = 0x2
 	CaptureLate      = 0x4
+	CaptureOutput    = 0x8
+	CaptureKernel    = 0x10
+)
+
+// enum capture_tag
+const (
+	CaptureArgMask   = 0x7
+	CaptureResult    = 0x6
+	PartChild        = 0x0
+	PartFile         = 0x1
+	CapturePartShift = 0x3
 )
 
 // enum capture_kind
@@ -108,6 +179,23 @@ const (
 	CaptureVectorOut  = 0x7
 	CaptureMessageIn  = 0x8
 	CaptureMessageOut = 0x9
+	CaptureCountedIn  = 0xa
+	CaptureCountedOut = 0xb
+)
+
+// enum capture_when
+const (
+	WhenAlways   = 0x0
+	WhenEqual    = 0x1
+	WhenNotEqual = 0x2
+)
+
+// enum captures
+const (
+	Rows         = 0x4
+	ChainMax     = 0x4
+	ChainedMax   = 0x40
+	SyscallsNone = 0x440
 )
 
 // enum exec_flags
@@ -118,27 +206,47 @@ const (
 	ExecInterpreted = 0x8
 )
 
+// enum traits
+const (
+	TraitHot     = 0x1
+	TraitPath    = 0x2
+	TraitWrite   = 0x4
+	TraitResolve = 0x8
+)
+
 // enum counter
 const (
 	CountPendingStale     = 0x0
 	CountPendingElsewhere = 0x1
-	CountNoIdentity       = 0x2
-	CountNoRing           = 0x3
-	CountNoBinding        = 0x4
-	CountChildren         = 0x5
-	CountNoStorage        = 0x6
-	CountBusy             = 0x7
-	CountStaleRing        = 0x8
-	CountTorn             = 0x9
-	Counters              = 0xa
+	CountPendingRefused   = 0x2
+	CountNoIdentity       = 0x3
+	CountNoRing           = 0x4
+	CountNoBinding        = 0x5
+	CountChildren         = 0x6
+	CountNoStorage        = 0x7
+	CountThreads          = 0x8
+	CountBusy             = 0x9
+	CountStaleRing        = 0xa
+	CountTorn             = 0xb
+	Counters              = 0xc
 )
+
+// PendingKey is struct pending_key.
+type PendingKey struct {
+	Ancestor uint64
+	Leaf     [256]byte
+}
+
+// SizeofPendingKey is the size of struct pending_key in bytes.
+const SizeofPendingKey = 264
 
 // Who is struct who.
 type Who struct {
 	Flags          uint32
 	MountNamespace uint32
 	LabelsLength   uint32
-	Reserved       uint32
+	PodHash        uint16
+	NamespaceHash  uint16
 	Engine         [16]byte
 	ID             [256]byte
 	SandboxID      [128]byte
@@ -157,7 +265,7 @@ const SizeofWho = 5280
 type Pending struct {
 	Time       uint64
 	PathLength uint32
-	Reserved   uint32
+	Levels     uint32
 	Path       [512]byte
 	Who        Who
 }
@@ -177,14 +285,18 @@ type Identity struct {
 	Ring           uint32
 	RingGeneration uint32
 	Init           uint32
+	Candidate      uint32
 	ExitStatus     uint32
 	Children       uint32
-	Reserved       uint32
+	Left           uint32
+	Threads        uint32
+	ExecsDue       [2]uint64
+	ExecsBeyond    uint64
 	Who            Who
 }
 
 // SizeofIdentity is the size of struct identity in bytes.
-const SizeofIdentity = 5352
+const SizeofIdentity = 5384
 
 // LabelsKey is struct labels_key.
 type LabelsKey struct {
@@ -223,19 +335,71 @@ const SizeofTorn = 32
 // Ring is struct ring.
 type Ring struct {
 	Head               uint64
+	Base               uint64
 	Written            uint64
+	Lost               uint64
 	Generation         uint32
 	Identity           uint32
 	IdentityGeneration uint32
 	Reserved           uint32
-	Base               uint64
-	Lost               uint64
 	TornCount          uint64
 	Torn               [8]Torn
 }
 
 // SizeofRing is the size of struct ring in bytes.
 const SizeofRing = 312
+
+// Total is struct total.
+type Total struct {
+	Count  uint64
+	Failed uint64
+	Time   uint64
+}
+
+// SizeofTotal is the size of struct total in bytes.
+const SizeofTotal = 24
+
+// Recording is struct recording.
+type Recording struct {
+	Lanes       [8]Ring
+	Totals      [1024]Total
+	Runtime     Total
+	FirstGroups [256]uint16
+	FirstPaths  uint64
+	Stdio       [2]uint64
+}
+
+// SizeofRecording is the size of struct recording in bytes.
+const SizeofRecording = 27632
+
+// Seen is struct seen.
+type Seen struct {
+	Position uint64
+	Count    uint32
+	Last     uint32
+}
+
+// SizeofSeen is the size of struct seen in bytes.
+const SizeofSeen = 16
+
+// SeenSet is struct seen_set.
+type SeenSet struct {
+	Signatures [8]uint64
+	Entries    [8]Seen
+}
+
+// SizeofSeenSet is the size of struct seen_set in bytes.
+const SizeofSeenSet = 192
+
+// Slot is struct slot.
+type Slot struct {
+	Ended     uint64
+	Pod       uint32
+	Namespace uint32
+}
+
+// SizeofSlot is the size of struct slot in bytes.
+const SizeofSlot = 16
 
 // Writer is struct writer.
 type Writer struct {
@@ -251,7 +415,7 @@ const SizeofWriter = 64
 type Entry struct {
 	Commit uint64
 	Time   uint64
-	Words  uint16
+	Length uint16
 	CPU    uint16
 	Number uint16
 	Flags  uint16
@@ -273,10 +437,41 @@ type Call struct {
 // SizeofCall is the size of struct call in bytes.
 const SizeofCall = 48
 
+// InnerPids is struct inner_pids.
+type InnerPids struct {
+	TID uint32
+	PID uint32
+}
+
+// SizeofInnerPids is the size of struct inner_pids in bytes.
+const SizeofInnerPids = 8
+
+// Sender is struct sender.
+type Sender struct {
+	Cgroup uint64
+	PID    uint32
+	Signal uint32
+	Comm   [16]byte
+}
+
+// SizeofSender is the size of struct sender in bytes.
+const SizeofSender = 32
+
+// Resolved is struct resolved.
+type Resolved struct {
+	Inode    uint64
+	Device   uint32
+	Mode     uint16
+	Reserved uint16
+}
+
+// SizeofResolved is the size of struct resolved in bytes.
+const SizeofResolved = 16
+
 // CaptureHeader is struct capture_header.
 type CaptureHeader struct {
 	Length uint16
-	Arg    uint8
+	Tag    uint8
 	Flags  uint8
 }
 
@@ -285,25 +480,38 @@ const SizeofCaptureHeader = 4
 
 // Capture is struct capture.
 type Capture struct {
+	Mask     uint32
+	Value    uint32
+	Size     uint16
+	Offset   uint16
 	Kind     uint8
 	Arg      uint8
 	Length   uint8
+	Part     uint8
+	When     uint8
+	WhenArg  uint8
+	Content  uint8
 	Reserved uint8
 }
 
 // SizeofCapture is the size of struct capture in bytes.
-const SizeofCapture = 4
+const SizeofCapture = 20
 
 // Syscall is struct syscall.
 type Syscall struct {
+	HotMask  uint32
+	More     uint16
 	Args     uint8
 	Exec     uint8
-	Reserved [2]uint8
-	Captures [2]Capture
+	Traits   uint8
+	Values   uint8
+	Contents uint8
+	HotArg   uint8
+	Rows     [4]Capture
 }
 
 // SizeofSyscall is the size of struct syscall in bytes.
-const SizeofSyscall = 12
+const SizeofSyscall = 92
 
 // Exec is struct exec.
 type Exec struct {
@@ -333,7 +541,7 @@ type PendingCall struct {
 	Ring           uint32
 	RingGeneration uint32
 	BodyLength     uint32
-	Reserved       uint32
+	Lane           uint32
 	Call           Call
 }
 
@@ -348,6 +556,10 @@ type ABI struct {
 	Rings           uint32
 	RingSize        uint32
 	RingStride      uint32
+	LaneSizes       [8]uint32
+	LaneOffsets     [8]uint32
+	SeenSets        uint32
+	Spare           uint32
 	Identities      uint32
 	ExecSegments    uint32
 	ExecSegmentSize uint32
@@ -361,7 +573,7 @@ type ABI struct {
 }
 
 // SizeofABI is the size of struct abi in bytes.
-const SizeofABI = 80
+const SizeofABI = 152
 
 // BindRequest is struct bind_request.
 type BindRequest struct {
@@ -370,8 +582,8 @@ type BindRequest struct {
 	Created uint64
 	Init    uint32
 	Removed uint32
-	Leaf    [256]byte
+	Pending PendingKey
 }
 
 // SizeofBindRequest is the size of struct bind_request in bytes.
-const SizeofBindRequest = 288
+const SizeofBindRequest = 296

@@ -18,10 +18,10 @@ import (
 func Append(dst []byte, c *syscalls.Call) []byte {
 	start := len(dst)
 	dst = appendCall(dst, c)
+	binary.LittleEndian.PutUint16(dst[start+int(unsafe.Offsetof(abi.Entry{}.Length)):], uint16(len(dst)-start))
 	for (len(dst)-start)%8 != 0 {
 		dst = append(dst, 0xa5) // the content of padding is arbitrary
 	}
-	binary.LittleEndian.PutUint16(dst[start+int(unsafe.Offsetof(abi.Entry{}.Words)):], uint16((len(dst)-start)/8))
 	return dst
 }
 
@@ -39,20 +39,20 @@ func AppendPending(dst []byte, cgroup uint64, ring, generation uint32, c *syscal
 
 // appendCall appends the header, with a length of zero, and the body, without padding.
 func appendCall(dst []byte, c *syscalls.Call) []byte {
-	if c.NArgs > abi.ArgsMax || c.NCaptures > abi.CapturesMax || c.Nr > abi.NumberMask || len(c.Comm) >= abi.CommSize {
+	if c.NArgs > abi.ArgsMax || c.Nr > abi.NumberMask || len(c.Comm) >= abi.CommSize {
 		panic(fmt.Sprintf("no record can hold %+v", *c))
 	}
 	native := c.Native
 	if native == 0 {
 		native = syscalls.NativeABI()
 	}
-	flags := uint16(c.NCaptures) << abi.CallCapturesShift
+	number, flags := uint16(c.Nr)|uint16(c.NArgs)<<abi.NumberArgsShift, uint16(0)
 	switch c.ABI {
 	case native, 0:
 	case syscalls.X32:
-		flags |= abi.CallX32
+		number |= abi.NumberX32 << abi.NumberABIShift
 	case syscalls.CompatABI(native):
-		flags |= abi.CallCompat
+		number |= abi.NumberCompat << abi.NumberABIShift
 	default:
 		panic(fmt.Sprintf("a machine of ABI %v has no %v", native, c.ABI))
 	}
@@ -67,8 +67,14 @@ func appendCall(dst []byte, c *syscalls.Call) []byte {
 	if len(c.Comm) > 8 {
 		flags |= abi.CallLongComm
 	}
+	if c.Inner.TID != 0 {
+		flags |= abi.CallPids
+	}
 	if c.Unfinished {
 		flags |= abi.CallUnfinished
+	}
+	if c.OutOfMemory {
+		flags |= abi.CallOom
 	}
 	if c.NoEnter {
 		flags |= abi.CallNoEnter
@@ -80,7 +86,7 @@ func appendCall(dst []byte, c *syscalls.Call) []byte {
 	flags |= unit << abi.CallUnitShift
 
 	header := abi.Call{
-		Entry:    abi.Entry{Time: c.Time, CPU: c.CPU, Number: uint16(c.Nr) | uint16(c.NArgs)<<abi.NumberBits, Flags: flags},
+		Entry:    abi.Entry{Time: c.Time, CPU: c.CPU, Number: number, Flags: flags},
 		TID:      c.TID,
 		PID:      c.PID,
 		Duration: uint32(duration),
@@ -93,6 +99,9 @@ func appendCall(dst []byte, c *syscalls.Call) []byte {
 	if flags&abi.CallLongComm != 0 {
 		dst = append(dst, comm[8:]...)
 	}
+	if flags&abi.CallPids != 0 {
+		dst = appendStruct(dst, abi.InnerPids{TID: c.Inner.TID, PID: c.Inner.PID})
+	}
 	if flags&abi.CallWideResult != 0 {
 		dst = binary.LittleEndian.AppendUint64(dst, uint64(c.Result))
 	}
@@ -103,7 +112,7 @@ func appendCall(dst []byte, c *syscalls.Call) []byte {
 			dst = binary.LittleEndian.AppendUint32(dst, uint32(v))
 		}
 	}
-	for _, p := range c.Captures[:c.NCaptures] {
+	for _, p := range c.Captures {
 		dst = appendCapture(dst, &p)
 	}
 	return dst
@@ -120,7 +129,14 @@ func appendCapture(dst []byte, p *syscalls.Capture) []byte {
 	if p.Late {
 		flags |= abi.CaptureLate
 	}
-	dst = appendStruct(dst, abi.CaptureHeader{Length: uint16(len(p.Data)), Arg: uint8(p.Arg), Flags: flags})
+	if p.Output {
+		flags |= abi.CaptureOutput
+	}
+	if p.Kernel {
+		flags |= abi.CaptureKernel
+	}
+	tag := uint8(p.Arg) | uint8(p.Part)<<abi.CapturePartShift
+	dst = appendStruct(dst, abi.CaptureHeader{Length: uint16(len(p.Data)), Tag: tag, Flags: flags})
 	return append(dst, p.Data...)
 }
 

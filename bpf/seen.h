@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What is new: the signature of a call, and the table of those that a recording has kept.
+ *
+ * Nobody takes a lock. The position of an entry is written before its signature, and a position is believed only if the
+ * lane still holds it. So a race can make a record appear twice, but never hide a call that is new.
+ */
+#ifndef SEEN_H
+#define SEEN_H
+
+#include "in_flight.h"
+
+enum { HASHED_MAX = 3 }; /* captures of one call that belong to its signature */
+enum { CAPTURE_WORDS = (CAPTURE_LIMIT + 7) / 8 };
+
+/*
+ * Hashes are NH, as in UMAC (RFC 4418): the keys make the hashes of two different inputs equal with a chance of 2^-32,
+ * whatever the inputs are. So nobody who does not know the keys can make two calls collide.
+ */
+static __always_inline u64 hash_word(u64 word, u32 key)
+{
+	u64 k = keys[key & (KEYS - 1)];
+
+	return (u64)((u32)word + (u32)k) * (u32)((u32)(word >> 32) + (u32)(k >> 32));
+}
+
+/* hash_words hashes `left` bytes at `words`, at most 8 * `count`. */
+static __always_inline u64 hash_words(const u64 *words, u32 left, const volatile u64 *k, u32 count)
+{
+	u64 word, rest, shift, hash = 0;
+
+	for (u32 n = 0; n < count; n++) {
+		if (left <= n * 8)
+			break;
+		/* Without branches: these would double the paths. */
+		rest = left - n * 8;
+		shift = ((rest - 8) >> 63) * (8 - rest) * 8;
+		word = words[n] << (shift & 63) >> (shift & 63);
+		hash += (u64)((u32)word + (u32)k[n]) * (u32)((u32)(word >> 32) + (u32)(k[n] >> 32));
+	}
+	return hash;
+}
+
+/*
+ * hash_input hashes `left` bytes at an offset in the body of a call, hash_output in what was read at its exit, with
+ * the keys from `key` on. Offsets are checked once, because the verifier traces each check back to where its value
+ * came from.
+ */
+__noinline u64 hash_input(struct in_flight *call, u32 from, u32 left, u32 key)
+{
+	if (!call || left > INPUT_LIMIT || from > BODY_SIZE - INPUT_LIMIT || key > KEYS - CAPTURE_WORDS)
+		return 0;
+	return hash_words((u64 *)(call->body + from), left, keys + key, INPUT_LIMIT / 8);
+}
+
+__noinline u64 hash_output(struct outgoing *out, u32 from, u32 left, u32 key)
+{
+	if (!out || left > CAPTURE_LIMIT || from > OUTGOING_LIMIT + sizeof(struct capture_header) ||
+	    key > KEYS - CAPTURE_WORDS)
+		return 0;
+	return hash_words((u64 *)(out->bytes + from), left, keys + key, CAPTURE_WORDS);
+}
+
+/* call_ends reports whether a record is that of the end of a task outside of any call. */
+static __always_inline bool call_ends(struct in_flight *call)
+{
+	return call && (call->number & NUMBER_MASK) == NUMBER_NONE;
+}
+
+/* late_signature returns the hash of input that was read at the exit of a call. */
+__noinline u64 late_signature(u32 contents)
+{
+	struct scratch *s = cpu_scratch();
+	struct capture_header *header;
+	u64 at = 0, hash = 0;
+
+	if (!s)
+		return 0;
+	for (u32 i = 0; i < HASHED_MAX; i++) {
+		opaque(at);
+		if (at >= s->out.length || at > OUTGOING_LIMIT)
+			break;
+		header = (struct capture_header *)(s->out.bytes + at);
+		at += sizeof(*header);
+		if (header->flags & CAPTURE_LATE && contents & 1 << (header->tag & CAPTURE_ARG_MASK)) {
+			hash += hash_word(header->length | (u64)header->tag << 32, 8 + HASHED_MAX + i);
+			hash += hash_output(&s->out, at, header->length, 16 + (HASHED_MAX + i) * CAPTURE_WORDS);
+		}
+		at += header->length;
+	}
+	return hash;
+}
+
+/* signature returns the hash of what a call was, which is never 0. `salt` tells lanes and recordings apart. */
+__noinline u64 signature(struct in_flight *call, s64 result, u64 salt)
+{
+	u32 index, values = 0, contents = 0;
+	struct capture_header *header;
+	struct syscall *description;
+	s32 error = result < 0 || call_ends(call) ? result : 0;
+	u64 word, at, hash;
+
+	if (!call)
+		return 1;
+	index = call->syscall;
+	description = bpf_map_lookup_elem(&syscalls, &index);
+	if (index == ~0U) {
+		values = 1 << SIGNAL_NUMBER | 1 << SIGNAL_CODE | 1 << SIGNAL_ACTION;
+	} else if (description) {
+		values = description->values;
+		contents = description->contents;
+	}
+	word = call->number | (u64)(call->flags & CALL_UNFINISHED) << 16 | (u64)(u32)error << 32;
+	hash = hash_word(word, 1);
+	for (u32 i = 0; i < ARGS_MAX; i++) {
+		word = call->args[i];
+		if (!(values & 1 << i))
+			word = 0;
+		hash += hash_word(word, 2 + i);
+	}
+	at = call->captures;
+	for (u32 i = 0; i < HASHED_MAX; i++) {
+		opaque(at);
+		if (!contents || at >= call->body_length || at > BODY_SIZE)
+			break;
+		header = (struct capture_header *)(call->body + at);
+		at += sizeof(*header);
+		if (contents & 1 << (header->tag & CAPTURE_ARG_MASK)) {
+			hash += hash_word(header->length | (u64)header->tag << 32, 8 + i);
+			hash += hash_input(call, at, header->length, 16 + i * CAPTURE_WORDS);
+		}
+		at += header->length;
+	}
+	if (call->due && contents)
+		hash += late_signature(contents);
+	hash ^= salt + keys[0];
+	return hash ? hash : 1;
+}
+
+static __always_inline struct seen_set *seen_set(struct recording *recording, u64 signature)
+{
+	u64 at = (signature ^ signature >> 32) & (seen_sets - 1);
+
+	at *= sizeof(struct seen_set);
+	opaque(at);
+	if (at > seen_end)
+		return NULL;
+	return (struct seen_set *)((u8 *)recording->seen + at);
+}
+
+/* seen_find returns the way of a signature whose record is still in the lane, or SEEN_WAYS. */
+static __always_inline u32 seen_find(struct seen_set *set, struct recording *recording, u32 lane, u64 signature)
+{
+	struct ring *ring = &recording->lanes[lane & (LANE_SLOTS - 1)];
+	u64 size = lanes[lane & (LANE_SLOTS - 1)].size, position;
+
+	for (u32 i = 0; i < SEEN_WAYS; i++) {
+		if (set->signatures[i] != signature)
+			continue;
+		position = set->entries[i].position;
+		if (position & SEEN_FIRST)
+			ring = &recording->lanes[LANE_FIRST];
+		else if (ring->head - position > size)
+			break;
+		if (position >= ring->base)
+			return i;
+		break;
+	}
+	return SEEN_WAYS;
+}
+
+static __always_inline void seen_again(struct seen_set *set, u32 way, u64 now)
+{
+	struct seen *entry = &set->entries[way & (SEEN_WAYS - 1)];
+
+	__sync_fetch_and_add(&entry->count, 1);
+	entry->last = now >> SEEN_SHIFT;
+}
+
+/* seen_put replaces the entry of the same signature, an unused one, or else the one that came last the longest ago. */
+static __always_inline void seen_put(struct seen_set *set, u64 signature, u64 position, u64 now)
+{
+	u32 way = 0, oldest = ~0U, last;
+	struct seen *entry;
+
+	for (u32 i = 0; i < SEEN_WAYS; i++) {
+		if (set->signatures[i] == signature) {
+			way = i;
+			break;
+		}
+		last = set->signatures[i] ? set->entries[i].last : 0;
+		if (last < oldest) {
+			oldest = last;
+			way = i;
+		}
+	}
+	way &= SEEN_WAYS - 1;
+	entry = &set->entries[way];
+	__sync_lock_test_and_set(&set->signatures[way], 0);
+	entry->position = position;
+	entry->count = 1;
+	entry->last = now >> SEEN_SHIFT;
+	__sync_lock_test_and_set(&set->signatures[way], signature);
+}
+
+#endif

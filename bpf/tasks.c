@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* Tasks: forks inside a container, and ends: calls that never return, kills, and how the init of a container ended. */
+#include "call.h"
+#include "lifecycle.h"
+
+/*
+ * A task that is forked inside a container belongs to it from its first call on, and so tells itself from one that
+ * comes from outside. A runtime makes the init by a chain of forks; each process of it has the parent of the one
+ * before.
+ */
+static __always_inline void forked(struct task_struct *parent, struct task_struct *child)
+{
+	struct in_flight *from = call_of(parent), *call;
+	struct identity *identity;
+	u64 cgroup = cgroup_of(child);
+
+	if (!from || from->cgroup != cgroup)
+		return;
+	from->child = child->pid;
+	identity = identity_of(from->identity);
+	if (!identity)
+		return;
+	call = store(child, identity);
+	if (!call)
+		return;
+	belong(call, identity);
+	if (from->entered && child->tgid != parent->tgid && identity->candidate == (u32)parent->tgid &&
+	    child->real_parent->tgid == parent->real_parent->tgid)
+		identity->candidate = child->tgid;
+	call->identity = from->identity;
+	call->ring = from->ring;
+	call->ring_generation = from->ring_generation;
+	call->entered = from->entered;
+	call->budget = from->budget;
+	call->policy = from->policy;
+	call->forked = 1;
+	call->cgroup = cgroup;
+}
+
+SEC("tp_btf/sched_process_fork")
+int on_fork(u64 *ctx)
+{
+	hold_cpu();
+	forked((struct task_struct *)ctx[0], (struct task_struct *)ctx[1]);
+	release_cpu();
+	return 0;
+}
+
+/* wait_status returns the status that wait(2) will report, if task is the last thread of its process. */
+static __always_inline s32 wait_status(struct task_struct *task)
+{
+	if (task->signal->flags & SIGNAL_GROUP_EXIT)
+		return task->signal->group_exit_code;
+	return task->group_leader->exit_code;
+}
+
+static __always_inline void task_exits(void)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct in_flight *call = call_of(task);
+	u64 cgroup = cgroup_of(task);
+	bool last = task->signal->live.counter == 0;
+	s32 status = last ? wait_status(task) : task->exit_code;
+	bool killed = last && (status & 0x7f);
+	u16 flags = CALL_UNFINISHED;
+	struct identity *identity;
+	u64 *binding = NULL;
+
+	if (last)
+		binding = binding_at(task->cgroups->dfl_cgrp);
+	/* A thread that is killed before its first call has no storage yet. */
+	if (killed && binding && (!call || call->cgroup != cgroup))
+		call = follow(task, cgroup, *binding);
+	if (call && call->ring && call->cgroup == cgroup) {
+		if (!call->active)
+			begin_event(call, NUMBER_NONE, 0);
+		call->due = 0;
+		if (task->signal->oom_mm)
+			flags |= CALL_OOM;
+		write_call(call, task, boot_time(), status, flags);
+		call->active = 0;
+	}
+	if (!binding && !call)
+		return;
+	/* The init may have been moved out of its cgroup. */
+	identity = identity_of(call ? call->identity : *binding);
+	if (call && identity)
+		__sync_fetch_and_add(&identity->threads, -1);
+	if (last && identity && identity->init == (u32)task->tgid && identity->state == STATE_RUNNING) {
+		identity->exit_status = status;
+		identity->exited = boot_time();
+		identity->state = STATE_EXITED;
+	}
+}
+
+SEC("tp_btf/sched_process_exit")
+int on_exit(u64 *ctx)
+{
+	hold_cpu();
+	task_exits();
+	release_cpu();
+	return 0;
+}

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package syscalls
+
+import (
+	"bytes"
+	"encoding/binary"
+	"strings"
+	"unsafe" // for offsets, which are constants
+
+	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
+)
+
+// File is what a call opened, executed or entered, as the kernel sees it: no other thread can forge it, and it is whole
+// if the argument is relative.
+type File struct {
+	Path      string `json:"path"`                // from the root directory of the task; hostile
+	Truncated bool   `json:"truncated,omitempty"` // Path lacks its beginning
+	Device    uint64 `json:"device"`              // as in st_dev of stat(2)
+	Inode     uint64 `json:"inode"`
+	Mode      uint16 `json:"mode"` // type and permissions, as in st_mode
+}
+
+// File returns the file of a call, if the record has it.
+func (c *Call) File() (File, bool) {
+	for i := range c.Captures {
+		p := &c.Captures[i]
+		if p.Arg != abi.CaptureResult || p.Part != abi.PartFile || len(p.Data) < abi.SizeofResolved {
+			continue
+		}
+		device := binary.LittleEndian.Uint32(p.Data[unsafe.Offsetof(abi.Resolved{}.Device):])
+		f := File{
+			Truncated: p.Truncated,
+			Device:    uint64(device>>20)<<8 | uint64(device)&0xff | uint64(device)&0xfff00<<12,
+			Inode:     binary.LittleEndian.Uint64(p.Data[unsafe.Offsetof(abi.Resolved{}.Inode):]),
+			Mode:      binary.LittleEndian.Uint16(p.Data[unsafe.Offsetof(abi.Resolved{}.Mode):]),
+		}
+		var path strings.Builder
+		names := bytes.Split(p.Data[abi.SizeofResolved:], []byte{0})
+		for n := len(names) - 1; n >= 0; n-- {
+			if len(names[n]) > 0 {
+				path.WriteByte('/')
+				path.Write(names[n])
+			}
+		}
+		if f.Path = path.String(); f.Path == "" {
+			f.Path = "/"
+		}
+		return f, true
+	}
+	return File{}, false
+}
