@@ -83,7 +83,7 @@ pin-dir "bpf" is not an absolute path
 log "l" is not an absolute path
 log-level "loud" must be error, warn, info or debug
 pool.rings is 0: it must be 1 to 65536
-pool.ring-size is 2GiB: it must be a power of two, 4KiB to 2MiB
+pool.ring-size is 2GiB: it must be a power of two, 32KiB to 64MiB
 pool.identities is -1: it must be 2 to 1048576
 pool.exec-log-size is 1: it must be a power of two, 64KiB to 1GiB
 pool.capture-size is 2KiB: it must be 8 to 1KiB
@@ -223,7 +223,7 @@ func TestFile(t *testing.T) {
 		Runtime: Runtime{"a \"b\"\\", "/ü/\x01\n"}, PinDir: "/p", Log: "/l", LogLevel: "error", RecordSandboxes: true,
 		Runtimes: map[string]string{"crun": "/b/crun", "a b": "/\"c"},
 		Labels:   Labels{Annotations: []string{"a"}, Prefixes: []string{"p"}, JSON: []string{"j", "k"}},
-		Pool:     Pool{Rings: 1, RingSize: 4096, Identities: 2, ExecLogSize: 64 << 10, CaptureSize: 1000, ArgvSize: 64},
+		Pool:     Pool{Rings: 1, RingSize: 32 << 10, Identities: 2, ExecLogSize: 64 << 10, CaptureSize: 1000, ArgvSize: 64},
 	}
 	for name, c := range map[string]Config{"the default": Default(), "everything changed": changed} {
 		got, err := Parse(File(c))

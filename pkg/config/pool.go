@@ -102,7 +102,7 @@ func (s *PoolSetting) Of(p *Pool) Value { return s.of(p) }
 // Help describes the setting and its values.
 func (s *PoolSetting) Help() string { return s.usage + " (" + s.bounds() + ")" }
 
-// bounds describes the valid values: "a power of two, 4KiB to 2MiB".
+// bounds describes the valid values: "a power of two, 32KiB to 64MiB".
 func (s *PoolSetting) bounds() string {
 	var p Pool
 	a := s.of(&p)
