@@ -338,7 +338,7 @@ __noinline int write_novel(struct in_flight *call, u64 now, s64 result, u32 flag
 	struct recording *recording;
 	struct seen_set *set;
 	u64 name, position;
-	u32 index, lane, way, traits = 0, flag = 0;
+	u32 index, lane, traits = 0, flag = 0;
 
 	if (!call)
 		return 0;
@@ -355,9 +355,7 @@ __noinline int write_novel(struct in_flight *call, u64 now, s64 result, u32 flag
 	set = seen_set(recording, name);
 	if (!set)
 		return 0;
-	way = seen_find(set, recording, lane, name);
-	if (way < SEEN_WAYS) {
-		seen_again(set, way, now);
+	if (seen_again(set, recording, lane, name, now)) {
 		if (lane == LANE_DISTINCT)
 			write_record(call, now, result, flags, LANE_RECENT);
 		return 0;

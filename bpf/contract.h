@@ -211,7 +211,7 @@ enum lane {
 	FIRST_GROUPS = 256,	/* calls with the same number and error are one group */
 	FIRST_LIMIT = 64,	/* calls of one group that the lane first takes */
 	RUNTIME_BUDGET = 2048,	/* calls of one task that go into the lane runtime */
-	SEEN_SHIFT = 24,	/* unit of times in seen: 2^24 ns */
+	SEEN_BUSY = 1,		/* in place of a signature: its entry is being written */
 };
 
 /* totals: of all calls of one number in this recording, whether their records are kept or not. */
@@ -228,8 +228,8 @@ struct total {
  */
 struct seen {
 	u64 position;	/* of the record in its lane; below the lane's base or a lap ago: it is gone */
-	u32 count;	/* how often the call came in all */
-	u32 last;	/* when it came last, in units of 2^SEEN_SHIFT ns */
+	u64 count;	/* how often the call came in all; a race may make it wrong by one */
+	u64 last;	/* when it came last */
 };
 
 struct seen_set {

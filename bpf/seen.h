@@ -2,8 +2,9 @@
 /*
  * What is new: the signature of a call, and the table of those that a recording has kept.
  *
- * Nobody takes a lock. The position of an entry is written before its signature, and a position is believed only if the
- * lane still holds it. So a race can make a record appear twice, but never hide a call that is new.
+ * Nobody waits for anybody. A CPU claims an entry by a compare-and-swap of its signature, and publishes the signature
+ * after the position; a position is believed only if the lane still holds its record. So a race can make a record appear
+ * twice, but never hide a call that is new. pkg/ring tests a model of this protocol.
  */
 #ifndef SEEN_H
 #define SEEN_H
@@ -91,7 +92,7 @@ __noinline u64 late_signature(u32 contents)
 	return hash;
 }
 
-/* signature returns the hash of what a call was, which is never 0. `salt` tells lanes and recordings apart. */
+/* signature returns the hash of what a call was, which is neither 0 nor SEEN_BUSY. `salt` tells lanes and recordings apart. */
 __noinline u64 signature(struct in_flight *call, s64 result, u64 salt)
 {
 	u32 index, values = 0, contents = 0;
@@ -134,7 +135,7 @@ __noinline u64 signature(struct in_flight *call, s64 result, u64 salt)
 	if (call->due && contents)
 		hash += late_signature(contents);
 	hash ^= salt + keys[0];
-	return hash ? hash : 1;
+	return hash > SEEN_BUSY ? hash : SEEN_BUSY + 1;
 }
 
 static __always_inline struct seen_set *seen_set(struct recording *recording, u64 signature)
@@ -148,58 +149,78 @@ static __always_inline struct seen_set *seen_set(struct recording *recording, u6
 	return (struct seen_set *)((u8 *)recording->seen + at);
 }
 
-/* seen_find returns the way of a signature whose record is still in the lane, or SEEN_WAYS. */
-static __always_inline u32 seen_find(struct seen_set *set, struct recording *recording, u32 lane, u64 signature)
+/* seen_valid reports whether the lane still has the record of an entry. */
+static __always_inline bool seen_valid(struct recording *recording, u32 lane, u64 position)
 {
 	struct ring *ring = &recording->lanes[lane & (LANE_SLOTS - 1)];
-	u64 size = lanes[lane & (LANE_SLOTS - 1)].size, position;
+	u64 size = lanes[lane & (LANE_SLOTS - 1)].size;
 
-	for (u32 i = 0; i < SEEN_WAYS; i++) {
-		if (set->signatures[i] != signature)
-			continue;
-		position = set->entries[i].position;
-		if (position & SEEN_FIRST)
-			ring = &recording->lanes[LANE_FIRST];
-		else if (ring->head - position > size)
-			break;
-		if (position >= ring->base)
-			return i;
-		break;
-	}
-	return SEEN_WAYS;
+	if (position & SEEN_FIRST)
+		ring = &recording->lanes[LANE_FIRST];
+	else if (*(volatile u64 *)&ring->head - position > size)
+		return false;
+	return position >= ring->base;
 }
 
-static __always_inline void seen_again(struct seen_set *set, u32 way, u64 now)
+/*
+ * seen_again counts a call that came again, and reports whether it is one whose record the lane still has. The atomic
+ * addition keeps the order of the loads: the position belongs to the signature if that is the same before and after.
+ */
+static __always_inline bool seen_again(struct seen_set *set, struct recording *recording, u32 lane, u64 signature,
+				       u64 now)
 {
-	struct seen *entry = &set->entries[way & (SEEN_WAYS - 1)];
-
-	__sync_fetch_and_add(&entry->count, 1);
-	entry->last = now >> SEEN_SHIFT;
-}
-
-/* seen_put replaces the entry of the same signature, an unused one, or else the one that came last the longest ago. */
-static __always_inline void seen_put(struct seen_set *set, u64 signature, u64 position, u64 now)
-{
-	u32 way = 0, oldest = ~0U, last;
 	struct seen *entry;
 
 	for (u32 i = 0; i < SEEN_WAYS; i++) {
-		if (set->signatures[i] == signature) {
-			way = i;
-			break;
-		}
-		last = set->signatures[i] ? set->entries[i].last : 0;
+		if (*(volatile u64 *)&set->signatures[i] != signature)
+			continue;
+		entry = &set->entries[i];
+		if (!seen_valid(recording, lane, *(volatile u64 *)&entry->position))
+			return false;
+		if (!__sync_fetch_and_add(&entry->count, 1))
+			return false; /* it is being written */
+		if (*(volatile u64 *)&set->signatures[i] != signature)
+			return false;
+		entry->last = now;
+		return true;
+	}
+	return false;
+}
+
+/*
+ * seen_put replaces the entry of the same signature, an unused one, or else the one that came last the longest ago. If
+ * another CPU is replacing that one, this call is not remembered, so its record may appear twice.
+ */
+static __always_inline void seen_put(struct seen_set *set, u64 signature, u64 position, u64 now)
+{
+	u64 oldest = ~0ULL, last, known, old = SEEN_BUSY;
+	struct seen *entry;
+	u32 way = 0;
+
+	for (u32 i = 0; i < SEEN_WAYS; i++) {
+		known = *(volatile u64 *)&set->signatures[i];
+		if (known == SEEN_BUSY)
+			continue;
+		last = known ? set->entries[i].last : 0;
+		if (known == signature)
+			last = 0;
 		if (last < oldest) {
 			oldest = last;
 			way = i;
+			old = known;
 		}
+		if (known == signature)
+			break;
 	}
+	if (old == SEEN_BUSY)
+		return;
 	way &= SEEN_WAYS - 1;
+	if (__sync_val_compare_and_swap(&set->signatures[way], old, SEEN_BUSY) != old)
+		return;
 	entry = &set->entries[way];
-	__sync_lock_test_and_set(&set->signatures[way], 0);
-	entry->position = position;
-	entry->count = 1;
-	entry->last = now >> SEEN_SHIFT;
+	*(volatile u64 *)&entry->position = position;
+	*(volatile u64 *)&entry->count = 1;
+	*(volatile u64 *)&entry->last = now;
 	__sync_lock_test_and_set(&set->signatures[way], signature);
 }
 

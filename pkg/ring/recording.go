@@ -92,8 +92,8 @@ type Place struct {
 
 // Repeats tells how often a call came, and when last.
 type Repeats struct {
-	Count uint32
-	Last  uint64 // ns of CLOCK_BOOTTIME, rounded down to abi.SeenShift bits
+	Count uint64
+	Last  uint64 // ns of CLOCK_BOOTTIME
 }
 
 // Repeats returns the calls in the lanes first, distinct and runtime that are still remembered. Some places may be
@@ -101,22 +101,30 @@ type Repeats struct {
 func (r *Recording) Repeats() map[Place]Repeats {
 	found := make(map[Place]Repeats)
 	for s := range r.seen {
-		set := &r.seen[s]
-		for way := range set.Signatures {
-			if atomic.LoadUint64(&set.Signatures[way]) == 0 {
-				continue
+		for way := range r.seen[s].Signatures {
+			if place, repeats, ok := entry(&r.seen[s], way); ok {
+				found[place] = repeats
 			}
-			entry := &set.Entries[way]
-			place := Place{Lane: abi.LaneDistinct, Position: atomic.LoadUint64(&entry.Position)}
-			switch {
-			case place.Position&abi.SeenFirst != 0:
-				place.Lane = abi.LaneFirst
-			case place.Position&abi.SeenRuntime != 0:
-				place.Lane = abi.LaneRuntime
-			}
-			place.Position &^= abi.SeenFirst | abi.SeenRuntime
-			found[place] = Repeats{atomic.LoadUint32(&entry.Count), uint64(atomic.LoadUint32(&entry.Last)) << abi.SeenShift}
 		}
 	}
 	return found
+}
+
+// entry copies an entry of a set, unless it is unused or is being written.
+func entry(set *abi.SeenSet, way int) (place Place, repeats Repeats, ok bool) {
+	signature, from := &set.Signatures[way], &set.Entries[way]
+	before := atomic.LoadUint64(signature)
+	position := atomic.LoadUint64(&from.Position)
+	repeats = Repeats{atomic.LoadUint64(&from.Count), atomic.LoadUint64(&from.Last)}
+	if before <= abi.SeenBusy || atomic.LoadUint64(signature) != before {
+		return Place{}, Repeats{}, false
+	}
+	place = Place{Lane: abi.LaneDistinct, Position: position &^ (abi.SeenFirst | abi.SeenRuntime)}
+	switch {
+	case position&abi.SeenFirst != 0:
+		place.Lane = abi.LaneFirst
+	case position&abi.SeenRuntime != 0:
+		place.Lane = abi.LaneRuntime
+	}
+	return place, repeats, true
 }

@@ -34,7 +34,7 @@ type Record struct {
 	Lane  Lane
 	// Count is how often such a call came in all, and Last when it came last, in ns of CLOCK_BOOTTIME. Count is 0 if
 	// that is not known.
-	Count uint32
+	Count uint64
 	Last  uint64
 }
 

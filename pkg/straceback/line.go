@@ -129,7 +129,7 @@ type callJSON struct {
 	Comm      string    `json:"comm"`
 	Lane      string    `json:"lane"`
 	// Count is how often such a call came in all; LastTime is when it came last, in steps of 17 ms.
-	Count    uint32     `json:"count,omitempty"`
+	Count    uint64     `json:"count,omitempty"`
 	LastTime *time.Time `json:"lastTime,omitempty"`
 	syscalls.JSON
 }

@@ -107,9 +107,9 @@ func (n *node) write(index, calls int) {
 }
 
 // again notes that a call in a lane came several times.
-func (n *node) again(index, way int, position uint64, count, last uint32) {
+func (n *node) again(index, way int, position, count, last uint64) {
 	set := (*abi.SeenSet)(unsafe.Pointer(&n.memory[index][abi.SizeofRecording]))
-	set.Signatures[way] = 1
+	set.Signatures[way] = abi.SeenBusy + 1
 	set.Entries[way] = abi.Seen{Position: position, Count: count, Last: last}
 }
 
@@ -206,7 +206,7 @@ func TestLanes(t *testing.T) {
 	var got []string
 	for _, r := range append(c.Records[:4:4], c.Records[len(c.Records)-2:]...) {
 		begin, _ := syscalls.Span(r.Bytes)
-		got = append(got, fmt.Sprint(r.Lane, " ", begin, " ", r.Count, " ", r.Last>>abi.SeenShift))
+		got = append(got, fmt.Sprint(r.Lane, " ", begin, " ", r.Count, " ", r.Last))
 	}
 	oldest := c.Lanes[Recent].Oldest
 	want := []string{"runtime 10 0 0", "first 20 7 1", "distinct 40 1 2", fmt.Sprint("recent ", oldest, " 0 0"),

@@ -27,7 +27,7 @@ type Event struct {
 	Part Part
 	Lane Lane
 	// Count and Last are those of the call's Record.
-	Count uint32
+	Count uint64
 	Last  uint64
 }
 

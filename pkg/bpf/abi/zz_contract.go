@@ -76,7 +76,7 @@ const (
 	FirstGroups   = 0x100
 	FirstLimit    = 0x40
 	RuntimeBudget = 0x800
-	SeenShift     = 0x18
+	SeenBusy      = 0x1
 )
 
 // enum exec_ring
@@ -375,12 +375,12 @@ const SizeofRecording = 27632
 // Seen is struct seen.
 type Seen struct {
 	Position uint64
-	Count    uint32
-	Last     uint32
+	Count    uint64
+	Last     uint64
 }
 
 // SizeofSeen is the size of struct seen in bytes.
-const SizeofSeen = 16
+const SizeofSeen = 24
 
 // SeenSet is struct seen_set.
 type SeenSet struct {
@@ -389,7 +389,7 @@ type SeenSet struct {
 }
 
 // SizeofSeenSet is the size of struct seen_set in bytes.
-const SizeofSeenSet = 192
+const SizeofSeenSet = 256
 
 // Slot is struct slot.
 type Slot struct {
