@@ -134,8 +134,8 @@ test-kernels: deps ## the kernel tests on other kernels, emulated by QEMU (root;
 	bash test/vm/run.sh
 
 .PHONY: bench
-bench: deps build ## measure the cost of tracing, and print the tables of docs/benchmarks.md (root)
-	go run ./test/bench calls
+bench: deps build ## measure the cost of tracing, and print the tables of docs/benchmarks.md; OLD=DIR: against that build (root)
+	go run ./test/bench calls $(if $(OLD),-old $(OLD))
 	go run ./test/bench kept
 	go run ./test/bench shim
 	go run ./test/bench cluster

@@ -60,7 +60,7 @@ type clusterResult struct {
 
 // benchCluster measures reading from a cluster. Another process simulates the API server with pods and WebSockets over
 // TLS.
-func benchCluster(int) error {
+func benchCluster(int, string) error {
 	fmt.Printf("| | nodes | events/s | until connected, s | lines | CPU a line, us | CPU in all, s | memory, MiB | event to print, ms: median | 99%% | most | out of order |\n|---|---|---|---|---|---|---|---|---|---|---|---|\n")
 	for _, c := range clusterCases {
 		r, err := runClusterCase(c.verb, c.form, c.nodes, c.rate)

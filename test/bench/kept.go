@@ -16,7 +16,7 @@ import (
 )
 
 // benchKept counts the calls that a ring of 1 MiB holds after the first lap.
-func benchKept(int) error {
+func benchKept(int, string) error {
 	self, err := os.Executable()
 	if err != nil {
 		return err

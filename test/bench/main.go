@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Command bench measures the cost of tracing and prints tables for docs/benchmarks.md. The variants of a comparison run
-// in interleaved rounds, and the minimum of each variant counts, because other activity of the machine can only add
-// time.
+// Command bench measures the cost of tracing and prints tables for docs/benchmarks.md. The variants of a comparison take
+// turns in random order within one run, round after round, so what else the machine does affects all of them.
 //
-// Usage: bench calls|kept|shim|cluster [-rounds N]
+// Usage: bench calls|kept|shim|cluster [-rounds N] [-old DIR]
 package main
 
 import (
@@ -24,7 +23,7 @@ func main() {
 	}
 }
 
-var commands = map[string]func(rounds int) error{
+var commands = map[string]func(rounds int, old string) error{
 	"calls": benchCalls,
 	"kept":  benchKept,
 	"shim":  benchShim,
@@ -42,6 +41,7 @@ func run(args []string) error {
 		}
 	}
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
+	old := flags.String("old", "", "calls: compare with the build in this directory (its bin/tracectl and bin/runc-trace)")
 	rounds := flags.Int("rounds", 0, "interleaved rounds (0: as many as the benchmark needs)")
 	if len(args) == 0 {
 		return errors.New("which one: calls, kept, shim or cluster?")
@@ -53,15 +53,14 @@ func run(args []string) error {
 	if err := flags.Parse(args[1:]); err != nil {
 		return err
 	}
-	return command(*rounds)
+	return command(*rounds, *old)
 }
 
-func least(values []float64) float64 {
+func percentile(values []float64, p int) float64 {
 	sort.Float64s(values)
-	return values[0]
+	return values[(len(values)-1)*p/100]
 }
 
 func median(values []float64) float64 {
-	sort.Float64s(values)
-	return values[len(values)/2]
+	return percentile(values, 50)
 }

@@ -15,8 +15,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/opencontainers/runtime-spec/specs-go"
-
 	"github.com/runc-trace/runc-trace/pkg/bpf"
 	"github.com/runc-trace/runc-trace/pkg/config"
 )
@@ -24,7 +22,7 @@ import (
 // benchShim measures the run time of processes: a runtime that does nothing, the same runtime started by a Go program
 // that only execs it, and the same started by the shim, for a verb that passes through and for create, which registers
 // a container.
-func benchShim(rounds int) (err error) {
+func benchShim(rounds int, _ string) (err error) {
 	if rounds == 0 {
 		rounds = 300
 	}
@@ -44,7 +42,7 @@ func benchShim(rounds int) (err error) {
 	if err != nil {
 		return err
 	}
-	bundle, err := writeBundle(dir, containerdAnnotations)
+	bundle, err := writeBundle(dir, benchPod, containerdAnnotations)
 	if err != nil {
 		return err
 	}
@@ -52,7 +50,7 @@ func benchShim(rounds int) (err error) {
 	crio := filepath.Join(dir, "overlay-containers", strings.Repeat("c", 64), "userdata")
 	sandbox := filepath.Join(dir, "overlay-containers", strings.Repeat("5", 64), "userdata")
 	for bundle, annotations := range map[string]map[string]string{crio: crioAnnotations, sandbox: sandboxAnnotations} {
-		if _, err := writeBundle(bundle, annotations); err != nil {
+		if _, err := writeBundle(bundle, benchPod, annotations); err != nil {
 			return err
 		}
 	}
@@ -132,6 +130,8 @@ func buildShims(dir string) (runtime, bare, shim string, err error) {
 	)
 }
 
+const benchPod = "/kubepods/burstable/pod6b7a4c1e-3f52-4a0e-9d2b-0c1d2e3f4a5b/bench"
+
 var (
 	containerdAnnotations = map[string]string{
 		"io.kubernetes.cri.container-name":    "app",
@@ -162,35 +162,13 @@ var (
 )
 
 // writeBundle writes a config.json of a realistic size, with annotations.
-func writeBundle(dir string, annotations map[string]string) (string, error) {
-	spec := specs.Spec{
-		Version:     "1.1.0",
-		Process:     &specs.Process{Args: []string{"/bin/true"}, Cwd: "/"},
-		Root:        &specs.Root{Path: "rootfs"},
-		Annotations: annotations,
-		Linux: &specs.Linux{
-			CgroupsPath: "/kubepods/burstable/pod6b7a4c1e-3f52-4a0e-9d2b-0c1d2e3f4a5b/bench",
-			Namespaces: []specs.LinuxNamespace{{Type: specs.PIDNamespace}, {Type: specs.MountNamespace},
-				{Type: specs.IPCNamespace}, {Type: specs.UTSNamespace}},
-			Seccomp: &specs.LinuxSeccomp{DefaultAction: specs.ActErrno},
-		},
-	}
-	allowed := specs.LinuxSyscall{Action: specs.ActAllow}
-	for n := range 420 { // as many as in a default profile, in one rule as there
-		allowed.Names = append(allowed.Names, fmt.Sprintf("syscall_number_%d", n))
-	}
-	spec.Linux.Seccomp.Syscalls = []specs.LinuxSyscall{allowed}
-	for n := range 40 {
-		spec.Mounts = append(spec.Mounts, specs.Mount{Destination: fmt.Sprintf("/mnt/%d", n), Type: "bind",
-			Source: fmt.Sprintf("/var/lib/kubelet/pods/volume-%d", n), Options: []string{"rbind", "rprivate", "ro"}})
-	}
-	text, err := json.Marshal(spec)
+func writeBundle(dir, cgroup string, annotations map[string]string) (string, error) {
+	text, err := json.Marshal(spec(cgroup, annotations))
 	if err != nil {
 		return "", err
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return "", err
 	}
-	fmt.Printf("config.json has %d bytes\n", len(text))
 	return dir, os.WriteFile(filepath.Join(dir, "config.json"), text, 0o600)
 }

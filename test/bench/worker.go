@@ -3,72 +3,182 @@
 package main
 
 import (
+	"bufio"
+	"errors"
 	"fmt"
+	"io"
+	"os"
+	"os/exec"
 	"runtime"
+	"runtime/debug"
 	"strconv"
 	"strings"
+	"sync/atomic"
+	"syscall"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/runc-trace/runc-trace/test/cgroup"
 )
 
-// workloads are the measured calls. Each function makes a call n times.
-var workloads = map[string]func(n int) error{
-	"getppid": func(n int) error {
-		for range n {
-			unix.RawSyscallNoError(unix.SYS_GETPPID, 0, 0, 0)
-		}
-		return nil
+// workloads are the measured calls. Each element returns a function that makes a call n times.
+var workloads = map[string]func() (func(n int), error){
+	"getppid": func() (func(n int), error) {
+		return func(n int) {
+			for range n {
+				unix.RawSyscallNoError(unix.SYS_GETPPID, 0, 0, 0)
+			}
+		}, nil
 	},
-	"write64": func(n int) error {
-		fd, err := unix.Open("/dev/null", unix.O_WRONLY, 0)
-		if err != nil {
-			return err
-		}
-		buffer := []byte(strings.Repeat("x", 64))
-		for range n {
-			unix.RawSyscall(unix.SYS_WRITE, uintptr(fd), uintptr(unsafe.Pointer(&buffer[0])), 64)
-		}
-		return nil
+	"getpriority": func() (func(n int), error) {
+		return func(n int) {
+			for range n {
+				unix.RawSyscall(unix.SYS_GETPRIORITY, unix.PRIO_PROCESS, 0, 0)
+			}
+		}, nil
 	},
-	"access": func(n int) error {
+	"write64": func() (func(n int), error) { return transfer("/dev/null", unix.SYS_WRITE) },
+	"read64":  func() (func(n int), error) { return transfer("/dev/zero", unix.SYS_READ) },
+	"access": func() (func(n int), error) {
 		path, err := unix.BytePtrFromString("/etc/hosts")
-		if err != nil {
-			return err
-		}
 		at := unix.AT_FDCWD
-		for range n {
-			unix.RawSyscall(unix.SYS_FACCESSAT, uintptr(at), uintptr(unsafe.Pointer(path)), 0)
-		}
-		return nil
+		return func(n int) {
+			for range n {
+				unix.RawSyscall(unix.SYS_FACCESSAT, uintptr(at), uintptr(unsafe.Pointer(path)), 0)
+			}
+		}, err
 	},
 }
 
-// work makes n calls in one thread, once to warm up and then in five batches. It prints the minimum CPU time of a
-// batch, in nanoseconds per call.
+// transfer returns a function that reads or writes 64 bytes n times.
+func transfer(file string, call uintptr) (func(n int), error) {
+	fd, err := unix.Open(file, unix.O_RDWR, 0)
+	buffer := []byte(strings.Repeat("x", 64))
+	return func(n int) {
+		for range n {
+			unix.RawSyscall(call, uintptr(fd), uintptr(unsafe.Pointer(&buffer[0])), 64)
+		}
+	}, err
+}
+
+// work serves requests on standard input, a line each: WORKLOAD CALLS BATCHES THREADS. It answers with the CPU time of
+// each batch of calls of one thread, in nanoseconds per call. If THREADS is 2, another thread makes the same calls on
+// another CPU. With arguments WORKLOAD CALLS, it makes the calls once instead.
 func work(args []string) error {
-	if len(args) != 2 {
-		return fmt.Errorf("usage: bench worker WORKLOAD N")
+	made := make(map[string]func(n int))
+	for name, workload := range workloads {
+		f, err := workload()
+		if err != nil {
+			return fmt.Errorf("preparing %s: %w", name, err)
+		}
+		made[name] = f
 	}
-	workload, ok := workloads[args[0]]
-	if !ok {
-		return fmt.Errorf("no workload %q", args[0])
+	if len(args) == 2 {
+		calls, err := strconv.Atoi(args[1])
+		if err != nil || made[args[0]] == nil {
+			return errors.New("usage: bench worker [WORKLOAD CALLS]")
+		}
+		made[args[0]](calls)
+		return nil
 	}
-	n, err := strconv.Atoi(args[1])
-	if err != nil {
-		return err
-	}
-	runtime.LockOSThread()
-	var took []float64
-	for range 6 {
-		start := threadTime()
-		if err := workload(n); err != nil {
+	debug.SetGCPercent(-1)
+	var other other
+	other.start()
+	pin(runtime.NumCPU() - 1)
+	requests := bufio.NewScanner(os.Stdin)
+	for requests.Scan() {
+		var name string
+		var calls, batches, threads int
+		if _, err := fmt.Sscan(requests.Text(), &name, &calls, &batches, &threads); err != nil || made[name] == nil {
+			return fmt.Errorf("request %q: want WORKLOAD CALLS BATCHES THREADS", requests.Text())
+		}
+		took := timeBatches(made[name], calls, batches, &other, threads)
+		if _, err := fmt.Println(strings.Trim(fmt.Sprint(took), "[]")); err != nil {
 			return err
 		}
-		took = append(took, float64(threadTime()-start)/float64(n))
 	}
-	fmt.Println(least(took[1:]))
-	return nil
+	return requests.Err()
+}
+
+func timeBatches(f func(n int), calls, batches int, other *other, threads int) (took []float64) {
+	if threads > 1 {
+		other.begin(func() { f(calls) })
+	} else {
+		other.begin(idle)
+	}
+	defer other.end()
+	f(calls / 4)
+	for range batches {
+		start := threadTime()
+		f(calls)
+		took = append(took, float64(threadTime()-start)/float64(calls))
+	}
+	return took
+}
+
+// idle takes time, and leaves nearly all of a core to the core's other CPU: each division waits for the one before.
+func idle() {
+	x := 1e300
+	for range 100 {
+		x = 1e300 / (x + 1)
+	}
+	if x < 0 {
+		panic(x)
+	}
+}
+
+// other is a second thread. It makes calls at the same time, or only keeps other processes from its CPU, because these
+// change what a call costs on a CPU of the same core. It exists from the start, because a thread that starts while not
+// all hooks are attached looks as if it came from outside of the container.
+type other struct {
+	work chan func()
+	stop atomic.Bool
+	done chan struct{}
+}
+
+func (o *other) start() {
+	o.work, o.done = make(chan func()), make(chan struct{})
+	go func() {
+		pin(0)
+		for f := range o.work {
+			f()
+			o.done <- struct{}{}
+		}
+	}()
+	o.begin(idle)
+	o.end()
+}
+
+// begin has the thread run f all the time, and returns when it does.
+func (o *other) begin(f func()) {
+	o.stop.Store(false)
+	began := make(chan struct{})
+	o.work <- func() {
+		f()
+		close(began)
+		for !o.stop.Load() {
+			f()
+		}
+	}
+	<-began
+}
+
+func (o *other) end() {
+	o.stop.Store(true)
+	<-o.done
+}
+
+// pin binds the calling thread to a CPU for good, and gives it priority over all ordinary threads.
+func pin(cpu int) {
+	runtime.LockOSThread()
+	var set unix.CPUSet
+	set.Set(cpu)
+	err := unix.SchedSetaffinity(0, &set)
+	err = errors.Join(err, unix.SchedSetAttr(0, &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_FIFO, Priority: 1}, 0))
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench worker: binding a thread to a CPU:", err)
+	}
 }
 
 func threadTime() int64 {
@@ -77,4 +187,64 @@ func threadTime() int64 {
 		return 0
 	}
 	return t.Nano()
+}
+
+// A worker is a process that makes calls on request.
+type worker struct {
+	process  *exec.Cmd
+	requests io.WriteCloser
+	answers  *bufio.Reader
+}
+
+// startWorker starts a worker in a cgroup (nil: its parent's), under a command such as strace.
+func startWorker(in *cgroup.Directory, under ...string) (*worker, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	args := append(under, self, "worker")
+	w := &worker{process: exec.Command(args[0], args[1:]...)}
+	w.process.Stderr = os.Stderr
+	if in != nil {
+		w.process.SysProcAttr = &syscall.SysProcAttr{UseCgroupFD: true, CgroupFD: in.FD()}
+	}
+	answers, err := w.process.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if w.requests, err = w.process.StdinPipe(); err != nil {
+		return nil, err
+	}
+	w.answers = bufio.NewReader(answers)
+	if err := w.process.Start(); err != nil {
+		return nil, err
+	}
+	_, err = w.batches("getppid", 1, 1, 2) // both threads have their storage now
+	return w, err
+}
+
+// batches returns the nanoseconds of CPU of a call in each batch.
+func (w *worker) batches(workload string, calls, batches, threads int) ([]float64, error) {
+	if _, err := fmt.Fprintln(w.requests, workload, calls, batches, threads); err != nil {
+		return nil, err
+	}
+	line, err := w.answers.ReadString('\n')
+	if err != nil {
+		return nil, fmt.Errorf("the worker ended: %w", err)
+	}
+	took := make([]float64, batches)
+	for i, field := range strings.Fields(line) {
+		if i == len(took) {
+			break
+		}
+		if took[i], err = strconv.ParseFloat(field, 64); err != nil {
+			return nil, err
+		}
+	}
+	return took, nil
+}
+
+func (w *worker) stop() {
+	w.requests.Close()
+	w.process.Wait()
 }
