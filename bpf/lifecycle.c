@@ -10,7 +10,7 @@ SEC("tp_btf/cgroup_mkdir")
 int on_cgroup_mkdir(u64 *ctx)
 {
 	struct cgroup *cgrp = (struct cgroup *)ctx[0];
-	const char *path = (const char *)ctx[1];
+	u64 path = ctx[1];
 	struct cgroup_subsys_state *parent;
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct pending *entry = NULL;
@@ -35,10 +35,10 @@ int on_cgroup_mkdir(u64 *ctx)
 	for (level = 1; level <= DEPTH_MAX && parent; level++) {
 		s->key.ancestor = parent->cgroup->kn->id;
 		entry = bpf_map_lookup_elem(&pending, &s->key);
+		parent = parent->parent;
 		if (entry && (!entry->levels || entry->levels == level))
 			break;
 		entry = NULL;
-		parent = parent->parent;
 	}
 	if (!entry)
 		return 0;
@@ -47,7 +47,7 @@ int on_cgroup_mkdir(u64 *ctx)
 		bpf_map_delete_elem(&pending, &s->key);
 		return 0;
 	}
-	if (!path_ends(s, entry, path)) {
+	if (!path_ends(entry, path)) {
 		count(COUNT_PENDING_ELSEWHERE);
 		return 0;
 	}
@@ -58,6 +58,14 @@ int on_cgroup_mkdir(u64 *ctx)
 	bind(id, entry, 0, 0);
 	bpf_map_delete_elem(&pending, &s->key);
 	store_binding(cgrp);
+	/* A runtime that was killed before it made the cgroup has left an entry, if less of the path existed then. */
+	for (level++; level <= DEPTH_MAX && parent; level++) {
+		s->key.ancestor = parent->cgroup->kn->id;
+		parent = parent->parent;
+		entry = bpf_map_lookup_elem(&pending, &s->key);
+		if (entry && entry->levels == level && path_ends(entry, path))
+			bpf_map_delete_elem(&pending, &s->key);
+	}
 	return 0;
 }
 

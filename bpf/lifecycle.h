@@ -211,25 +211,32 @@ static __noinline int bind(u64 cgroup, struct pending *entry, u64 created, u32 i
 	return 1 + COUNT_NO_BINDING;
 }
 
-/* path_ends reports whether the path of a cgroup ends as the entry requires. It compares whole words, since both are
- * zero-padded. */
-static __always_inline bool path_ends(struct scratch *s, const struct pending *entry, const char *path)
+/*
+ * path_ends reports whether the path of a cgroup, a string in the kernel's memory, ends as the entry requires. It
+ * compares whole words, since both are zero-padded.
+ */
+__noinline int path_ends(struct pending *entry, u64 path)
 {
-	const u64 *expected = (const u64 *)entry->path;
-	const u64 *tail = (const u64 *)s->tail;
-	u32 want = entry->path_length;
+	struct scratch *s = cpu_scratch();
+	const u64 *expected, *tail;
+	u32 want;
 	long have;
 
-	have = bpf_probe_read_kernel_str(s->path, EXEC_PATH_LIMIT, path) - 1;
+	if (!entry || !s)
+		return 0;
+	expected = (const u64 *)entry->path;
+	tail = (const u64 *)s->tail;
+	want = entry->path_length;
+	have = bpf_probe_read_kernel_str(s->path, EXEC_PATH_LIMIT, (void *)path) - 1;
 	if (want == 0 || want >= PATH_SIZE || have < want || have >= EXEC_PATH_LIMIT)
-		return false;
+		return 0;
 	__builtin_memset(s->tail, 0, sizeof(s->tail));
-	if (bpf_probe_read_kernel(s->tail, want, path + (have - want)))
-		return false;
+	if (bpf_probe_read_kernel(s->tail, want, (void *)(path + (have - want))))
+		return 0;
 	for (int i = 0; i < PATH_SIZE / 8; i++)
 		if (tail[i] != expected[i])
-			return false;
-	return true;
+			return 0;
+	return 1;
 }
 
 /* inherit gives a cgroup the binding of the known cgroup above it. Returns the same as bind. */

@@ -3,8 +3,8 @@
  * What is new: the signature of a call, and the table of those that a recording has kept.
  *
  * Nobody waits for anybody. A CPU claims an entry by a compare-and-swap of its signature, and publishes the signature
- * after the position; a position is believed only if the lane still holds its record. So a race can make a record appear
- * twice, but never hide a call that is new. pkg/ring tests a model of this protocol.
+ * after the position. A position is believed only if the lane still holds its record. So a race can make a record
+ * appear twice, but never hide a call that is new. pkg/ring tests a model of this protocol.
  */
 #ifndef SEEN_H
 #define SEEN_H
@@ -92,7 +92,7 @@ __noinline u64 late_signature(u32 contents)
 	return hash;
 }
 
-/* signature returns the hash of what a call was, which is neither 0 nor SEEN_BUSY. `salt` tells lanes and recordings apart. */
+/* signature returns the hash of what a call was, neither 0 nor SEEN_BUSY. `salt` tells lanes and recordings apart. */
 __noinline u64 signature(struct in_flight *call, s64 result, u64 salt)
 {
 	u32 index, values = 0, contents = 0;

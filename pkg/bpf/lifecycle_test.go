@@ -111,6 +111,37 @@ func TestOnlyItsOwnPlace(t *testing.T) {
 	}
 }
 
+// TestAnnouncedAgain announces a container again, as after its runtime was killed, when more of its path exists: its
+// cgroup gets the younger entry, and no entry stays for a later cgroup of the same path.
+func TestAnnouncedAgain(t *testing.T) {
+	i := load(t, small)
+	for _, name := range []string{"killed", "another place of the same name", "created"} {
+		place := "/rt-again/rt-b/rt-x"
+		switch name {
+		case "another place of the same name":
+			made(t, "/rt-again")
+			place = "/rt-again/rt-c/rt-x"
+		case "created":
+			made(t, "/rt-again/rt-b")
+		}
+		if err := unmade(t, place).Announce(i.Dir, cgroup.Recorded(name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	made(t, "/rt-again/rt-b/rt-x")
+	if _, bound := find(i, "created"); !bound {
+		t.Errorf("not bound, counters %v", counters(t, i))
+	}
+	if n := entries(t, i)[abi.PinPending]; n != 1 {
+		t.Errorf("%d entries are pending, want that of another place", n)
+	}
+	made(t, "/rt-again/rt-c")
+	made(t, "/rt-again/rt-c/rt-x")
+	if _, bound := find(i, "another place of the same name"); !bound {
+		t.Errorf("the other place is not bound, counters %v", counters(t, i))
+	}
+}
+
 // TestLongNames makes cgroups whose names are longer than those of files: the key of a pending entry has the beginning
 // of the name, and the end of the path has all of it.
 func TestLongNames(t *testing.T) {
