@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Command bench measures the cost of tracing and prints tables for docs/benchmarks.md. The variants of a comparison take
-// turns in random order within one run, round after round, so what else the machine does affects all of them.
+// Command bench measures the cost of tracing and prints tables for docs/benchmarks.md. The variants of a comparison
+// take turns in random order within one run, round after round, so what else the machine does affects all of them.
 //
 // Usage: bench calls|kept|shim|cluster [-rounds N] [-old DIR]
 package main

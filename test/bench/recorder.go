@@ -65,7 +65,8 @@ func (r *recorder) register(cgroup string) error {
 		return err
 	}
 	config := filepath.Join(r.dir, "config.toml")
-	if err := os.WriteFile(config, fmt.Appendf(nil, "runtime = \"/bin/true\"\npin-dir = %q\n", r.pins), 0o600); err != nil {
+	text := fmt.Appendf(nil, "runtime = \"/bin/true\"\npin-dir = %q\n", r.pins)
+	if err := os.WriteFile(config, text, 0o600); err != nil {
 		return err
 	}
 	shim := exec.Command(filepath.Join(r.build, "bin/runc-trace"), "--root", r.dir, "create", "--bundle", r.dir, benchID)

@@ -175,7 +175,8 @@ func pin(cpu int) {
 	var set unix.CPUSet
 	set.Set(cpu)
 	err := unix.SchedSetaffinity(0, &set)
-	err = errors.Join(err, unix.SchedSetAttr(0, &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_FIFO, Priority: 1}, 0))
+	first := &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_FIFO, Priority: 1}
+	err = errors.Join(err, unix.SchedSetAttr(0, first, 0))
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench worker: binding a thread to a CPU:", err)
 	}
