@@ -9,6 +9,7 @@
  */
 #include "call.h"
 #include "exec.h"
+#include "hook.h"
 
 /* leave_container notes that a task was moved out of its container's cgroups: what it does there is not recorded. */
 static __noinline int leave_container(struct in_flight *call)
@@ -43,14 +44,7 @@ static __always_inline void enter(struct pt_regs *regs, u64 number)
 	call->active = 1;
 }
 
-SEC("tp_btf/sys_enter")
-int on_sys_enter(u64 *ctx)
-{
-	hold_cpu();
-	enter((struct pt_regs *)ctx[0], ctx[1]);
-	release_cpu();
-	return 0;
-}
+HOOK(sys_enter, "sys_enter", enter((struct pt_regs *)ctx[0], ctx[1]))
 
 /* An exit without an enter: seccomp refused the call before any hook ran, or the kernel skipped the hook. */
 static __noinline int describe_refused(struct in_flight *call, struct task_struct *task, struct pt_regs *regs)
@@ -128,14 +122,7 @@ static __always_inline void leave(struct pt_regs *regs, s64 result)
 	write_call(call, task, boot_time(), result, 0);
 }
 
-SEC("tp_btf/sys_exit")
-int on_sys_exit(u64 *ctx)
-{
-	hold_cpu();
-	leave((struct pt_regs *)ctx[0], ctx[1]);
-	release_cpu();
-	return 0;
-}
+HOOK(sys_exit, "sys_exit", leave((struct pt_regs *)ctx[0], ctx[1]))
 
 /* Prints the calls of living tasks that have not returned. Younger calls than this are left out: they may still return
  * and be recorded. */

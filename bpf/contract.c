@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* Names every type of the contract, so that this object has BTF of them all. pkg/bpf/abi is generated from it. */
+/* Names every type of the contract, so that this object has BTF of them all, and has the texts of counters.h.
+ * pkg/bpf/abi is generated from it. */
 #include "contract.h"
 
 struct contract {
@@ -48,3 +49,12 @@ struct contract {
 	struct abi abi;
 	struct bind_request bind_request;
 } contract;
+
+#define RELOAD " in the configuration, then run tracectl unload and tracectl load"
+#define IF_GROWS "ignore if it stays low; otherwise "
+#define COUNTER(id, name, text, remedy) name "\0" text "\0" remedy "\0"
+
+/* Name, text and remedy of each counter, in their order. */
+const char counter_texts[] __attribute__((section("counters"), used)) =
+#include "counters.h"
+	;

@@ -520,21 +520,16 @@ struct pending_call {
 	struct call call;
 };
 
-/* counters: per CPU, one u64 for each reason for a drop. */
+/*
+ * counters: per CPU, one u64 for each reason for a drop. counters.h lists the reasons. The map has room for more: one
+ * can be added without a new layout, and other builds of this version show it by its number.
+ */
 enum counter {
-	COUNT_PENDING_STALE,	/* a pending entry was too old to be bound */
-	COUNT_PENDING_ELSEWHERE,	/* a directory of its name was made at another path */
-	COUNT_PENDING_REFUSED,	/* a directory was made at its place, but not by root */
-	COUNT_NO_IDENTITY,	/* a container could not be registered: no slot was free */
-	COUNT_NO_RING,		/* a container is registered but not recorded: no ring was free */
-	COUNT_NO_BINDING,	/* a cgroup could not be added to containers */
-	COUNT_CHILDREN,		/* a cgroup is not followed: its container has CHILDREN_MAX already */
-	COUNT_NO_STORAGE,	/* a call was not recorded: no memory for the storage of its task */
-	COUNT_THREADS,		/* a call was not recorded: its container has THREADS_MAX threads already */
-	COUNT_BUSY,		/* a record was not written: another one was being written on this CPU */
-	COUNT_STALE_RING,	/* a record was not written: the call ended after its recording had */
-	COUNT_TORN,		/* ranges that stalled writers published as torn */
+#define COUNTER(id, name, text, remedy) COUNT_##id,
+#include "counters.h"
+#undef COUNTER
 	COUNTERS,
+	COUNTERS_MAX = 64,
 };
 
 /* abi: the parameters of the loaded programs. Readers and the shim refuse an unknown version. */

@@ -2,6 +2,7 @@
 /* The exec log: every exec of every container. A failed one is logged when its call returns, in calls.c. The first exec
  * of a container also shows which process is its init. */
 #include "exec.h"
+#include "hook.h"
 
 static __always_inline u64 inode_of(struct task_struct *task, u32 descriptor)
 {
@@ -82,11 +83,4 @@ static __always_inline void exec_succeeded(struct task_struct *task, struct linu
 	write_exec(&event, s);
 }
 
-SEC("tp_btf/sched_process_exec")
-int on_exec(u64 *ctx)
-{
-	hold_cpu();
-	exec_succeeded((struct task_struct *)ctx[0], (struct linux_binprm *)ctx[2]);
-	release_cpu();
-	return 0;
-}
+HOOK(exec, "sched_process_exec", exec_succeeded((struct task_struct *)ctx[0], (struct linux_binprm *)ctx[2]))

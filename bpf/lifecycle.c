@@ -1,16 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* Programs that bind and release the cgroups of containers. */
+#include "hook.h"
 #include "lifecycle.h"
 
 /*
  * A cgroup below that of a known container belongs to that container, whatever its name: a workload that makes
  * directories cannot take the identity of another container.
  */
-SEC("tp_btf/cgroup_mkdir")
-int on_cgroup_mkdir(u64 *ctx)
+static __always_inline void cgroup_made(struct cgroup *cgrp, u64 path)
 {
-	struct cgroup *cgrp = (struct cgroup *)ctx[0];
-	u64 path = ctx[1];
 	struct cgroup_subsys_state *parent;
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct pending *entry = NULL;
@@ -19,17 +17,17 @@ int on_cgroup_mkdir(u64 *ctx)
 	u32 level;
 
 	if (cgrp->root->hierarchy_id != 0)
-		return 0; /* a cgroup v1 hierarchy of a hybrid host */
+		return; /* a cgroup v1 hierarchy of a hybrid host */
 	id = cgrp->kn->id;
 	parent = cgrp->self.parent;
 	if (!parent)
-		return 0;
+		return;
 	if (inherit_above(cgrp, parent))
-		return 0;
+		return;
 
 	s = cpu_scratch();
 	if (!s)
-		return 0;
+		return;
 	__builtin_memset(&s->key, 0, sizeof(s->key));
 	bpf_probe_read_kernel_str(s->key.leaf, sizeof(s->key.leaf), cgrp->kn->name);
 	for (level = 1; level <= DEPTH_MAX && parent; level++) {
@@ -41,19 +39,19 @@ int on_cgroup_mkdir(u64 *ctx)
 		entry = NULL;
 	}
 	if (!entry)
-		return 0;
+		return;
 	if (boot_time() - entry->time > PENDING_SECONDS * 1000000000ULL) {
 		count(COUNT_PENDING_STALE);
 		bpf_map_delete_elem(&pending, &s->key);
-		return 0;
+		return;
 	}
 	if (!path_ends(entry, path)) {
 		count(COUNT_PENDING_ELSEWHERE);
-		return 0;
+		return;
 	}
 	if (task->cred->uid.val != 0) {
 		count(COUNT_PENDING_REFUSED);
-		return 0;
+		return;
 	}
 	bind(id, entry, 0, 0);
 	bpf_map_delete_elem(&pending, &s->key);
@@ -66,18 +64,17 @@ int on_cgroup_mkdir(u64 *ctx)
 		if (entry && entry->levels == level && path_ends(entry, path))
 			bpf_map_delete_elem(&pending, &s->key);
 	}
-	return 0;
 }
 
-SEC("tp_btf/cgroup_rmdir")
-int on_cgroup_rmdir(u64 *ctx)
-{
-	struct cgroup *cgrp = (struct cgroup *)ctx[0];
+HOOK(cgroup_mkdir, "cgroup_mkdir", cgroup_made((struct cgroup *)ctx[0], ctx[1]))
 
+static __always_inline void cgroup_removed(struct cgroup *cgrp)
+{
 	if (cgrp->root->hierarchy_id == 0 && !left_container(cgrp))
 		unbind(cgrp->kn->id);
-	return 0;
 }
+
+HOOK(cgroup_rmdir, "cgroup_rmdir", cgroup_removed((struct cgroup *)ctx[0]))
 
 /*
  * process_of returns the PID, in the initial namespace, of the process whose directory in /proc the current task has

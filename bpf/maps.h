@@ -110,7 +110,7 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, COUNTERS);
+	__uint(max_entries, COUNTERS_MAX);
 	__type(key, u32);
 	__type(value, u64);
 } counters SEC(".maps");

@@ -5,6 +5,5 @@
 #include "execs.c"
 #include "tasks.c"
 #include "signals.c"
-#include "hooks.c"
 
 char _license[] SEC("license") = "Dual BSD/GPL";

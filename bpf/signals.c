@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* Signals that are delivered to tasks: each at the thread that takes it, with the task that sent it. */
 #include "call.h"
+#include "hook.h"
 
 /* from_task reports whether a task sent a signal, and not the kernel. */
 static __always_inline bool from_task(struct kernel_siginfo *info)
@@ -28,14 +29,8 @@ static __always_inline void generated(u32 signal, struct kernel_siginfo *info, s
 	call->sender.signal = signal;
 }
 
-SEC("tp_btf/signal_generate")
-int on_signal_generate(u64 *ctx)
-{
-	hold_cpu();
-	generated(ctx[0], (struct kernel_siginfo *)ctx[1], (struct task_struct *)ctx[2]);
-	release_cpu();
-	return 0;
-}
+HOOK(signal_generate, "signal_generate",
+     generated(ctx[0], (struct kernel_siginfo *)ctx[1], (struct task_struct *)ctx[2]))
 
 static __always_inline bool is_fault(u32 signal)
 {
@@ -95,11 +90,5 @@ static __always_inline void delivered(u32 signal, struct kernel_siginfo *info, s
 	call->active = 0;
 }
 
-SEC("tp_btf/signal_deliver")
-int on_signal_deliver(u64 *ctx)
-{
-	hold_cpu();
-	delivered(ctx[0], (struct kernel_siginfo *)ctx[1], (struct k_sigaction *)ctx[2]);
-	release_cpu();
-	return 0;
-}
+HOOK(signal_deliver, "signal_deliver",
+     delivered(ctx[0], (struct kernel_siginfo *)ctx[1], (struct k_sigaction *)ctx[2]))

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* Tasks: forks inside a container, and ends: calls that never return, kills, and how the init of a container ended. */
 #include "call.h"
+#include "hook.h"
 #include "lifecycle.h"
 
 /*
@@ -37,14 +38,7 @@ static __always_inline void forked(struct task_struct *parent, struct task_struc
 	call->cgroup = cgroup;
 }
 
-SEC("tp_btf/sched_process_fork")
-int on_fork(u64 *ctx)
-{
-	hold_cpu();
-	forked((struct task_struct *)ctx[0], (struct task_struct *)ctx[1]);
-	release_cpu();
-	return 0;
-}
+HOOK(fork, "sched_process_fork", forked((struct task_struct *)ctx[0], (struct task_struct *)ctx[1]))
 
 /* wait_status returns the status that wait(2) will report, if task is the last thread of its process. */
 static __always_inline s32 wait_status(struct task_struct *task)
@@ -93,11 +87,4 @@ static __always_inline void task_exits(void)
 	}
 }
 
-SEC("tp_btf/sched_process_exit")
-int on_exit(u64 *ctx)
-{
-	hold_cpu();
-	task_exits();
-	release_cpu();
-	return 0;
-}
+HOOK(exit, "sched_process_exit", task_exits())

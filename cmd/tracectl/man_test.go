@@ -7,6 +7,7 @@ package main
 import (
 	"bytes"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -19,9 +20,9 @@ import (
 	"github.com/spf13/cobra/doc"
 )
 
-//go:generate go test -count=1 -run TestManPages . -update-man
+//go:generate go test -count=1 -run TestManPages|TestReasonsAreDocumented . -update-man
 
-var updateMan = flag.Bool("update-man", false, "write the man pages instead of comparing them")
+var updateMan = flag.Bool("update-man", false, "write the man pages and the tables of docs/output.md instead of comparing them")
 
 // TestManPages compares docs/man with the commands.
 func TestManPages(t *testing.T) {
@@ -34,6 +35,9 @@ func TestManPages(t *testing.T) {
 		header := &doc.GenManHeader{Section: "8", Source: "runc-trace", Manual: "System Administration", Date: &manDate}
 		if err := doc.GenMan(c, header, &page); err != nil {
 			t.Fatal(err)
+		}
+		if manName(c) == "tracectl-status.8" {
+			addReasons(t, &page)
 		}
 		pages[manName(c)] = page.Bytes()
 		for _, sub := range c.Commands() {
@@ -79,6 +83,24 @@ func TestManPages(t *testing.T) {
 			t.Errorf("%s is not what make generate writes (-want +got):\n%s", name, diff)
 		}
 	}
+}
+
+// addReasons adds the reasons for drops to the man page of status, before its examples.
+func addReasons(t *testing.T, page *bytes.Buffer) {
+	before, after, found := strings.Cut(page.String(), ".SH EXAMPLE\n")
+	if !found {
+		t.Fatal("the man page of status has no example")
+	}
+	var text strings.Builder
+	escape := strings.NewReplacer(`\`, `\e`, "-", `\-`)
+	for _, part := range droppedReasons() {
+		fmt.Fprintf(&text, ".SH %s\n%s\n", strings.ToUpper(part.name), part.text)
+		for _, r := range part.reasons {
+			fmt.Fprintf(&text, ".TP\n\\fB%s\\fP\n%s. Remedy: %s.\n", r.Name, escape.Replace(r.Text), escape.Replace(r.Remedy))
+		}
+	}
+	page.Reset()
+	page.WriteString(before + text.String() + ".SH EXAMPLE\n" + after)
 }
 
 var manDate = time.Date(2026, time.November, 1, 0, 0, 0, 0, time.UTC)

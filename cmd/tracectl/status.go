@@ -15,6 +15,7 @@ import (
 
 	"github.com/runc-trace/runc-trace/pkg/boottime"
 	"github.com/runc-trace/runc-trace/pkg/bpf"
+	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 	"github.com/runc-trace/runc-trace/pkg/execlog"
 	"github.com/runc-trace/runc-trace/pkg/labels"
 	"github.com/runc-trace/runc-trace/pkg/status"
@@ -158,8 +159,11 @@ func (s *statusJSON) print(w io.Writer, clock clock) error {
 		terminal.Count(s.ExecLog.Execs, "exec"))
 	fmt.Fprintf(w, "agent        %s\n", s.agent(clock))
 	fmt.Fprintf(w, "\ndropped\n")
-	for _, r := range status.Reasons {
-		fmt.Fprintf(w, "%11d  %s\n", s.Dropped[r.Name], r.Text)
+	for counter := range uint32(abi.CountersMax) {
+		r := abi.ReasonOf(counter)
+		if n, ok := s.Dropped[r.Name]; ok {
+			fmt.Fprintf(w, "%11d  %s\n", n, r.Text)
+		}
 	}
 	if s.unregistered() > 0 {
 		fmt.Fprintf(w, "\nnot registered by runc-trace, since boot\n")
@@ -197,8 +201,8 @@ func newStatusJSON(read *status.Status, failed [unregistered.Reasons]uint64, clo
 	s.Recordings.Live, s.Recordings.Ended, s.Recordings.Free = r.Live, r.Ended, r.Free
 	s.Recordings.Syscalls, s.Recordings.Lost = r.Syscalls, r.Lost
 	s.ExecLog.Used, s.ExecLog.Execs, s.ExecLog.Lost = e.Used, e.Execs, e.Lost
-	for counter, reason := range status.Reasons {
-		s.Dropped[reason.Name] = read.Dropped[counter]
+	for _, d := range read.Dropped {
+		s.Dropped[d.Name] = d.Count
 	}
 	for n, reason := range status.Unregistered {
 		s.Unregistered[reason.Name] = failed[n]

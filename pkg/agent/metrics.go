@@ -142,8 +142,8 @@ func collect(s *status.Status, to chan<- prometheus.Metric) {
 	}
 	gauge(loadedInfo, 1, fmt.Sprint(s.Layout), fmt.Sprintf("%016x", s.Build))
 	gauge(memoryBytes, float64(s.Memory))
-	for n, count := range s.Dropped {
-		counter(dropped, count, status.Reasons[n].Name)
+	for _, d := range s.Dropped {
+		counter(dropped, d.Count, d.Name)
 	}
 	for _, p := range s.Programs {
 		counter(missed, p.Missed, p.Name)

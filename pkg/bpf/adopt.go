@@ -322,7 +322,7 @@ func (a *Adopter) run(request abi.BindRequest) error {
 	case result == 1+abi.CountChildren:
 		return fmt.Errorf("binding cgroup %d: its container has more than %d cgroups", request.Cgroup, abi.ChildrenMax)
 	}
-	return fmt.Errorf("binding cgroup %d: refused, counter %d", request.Cgroup, result-1)
+	return fmt.Errorf("binding cgroup %d: %s", request.Cgroup, abi.ReasonOf(result-1).Text)
 }
 
 // cgroupID returns the ID of the cgroup at a directory of the unified hierarchy, which is its inode number. It refuses

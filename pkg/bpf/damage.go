@@ -127,11 +127,8 @@ func unopened(path string, err error) error {
 
 // examine compares the pins with a layout and with the maps that programs use.
 func (r *remains) examine(layout abi.ABI) ([]Damage, error) {
-	spec, err := loadRecorder()
+	spec, err := newSpec(layout)
 	if err != nil {
-		return nil, fmt.Errorf("reading the embedded programs: %w", err)
-	}
-	if err := size(spec, layout); err != nil {
 		return nil, err
 	}
 	var found []Damage

@@ -18,11 +18,8 @@ func Estimate(p config.Pool) (uint64, error) {
 	if err != nil {
 		return 0, fmt.Errorf("counting CPUs: %w", err)
 	}
-	spec, err := loadRecorder()
+	spec, err := newSpec(layout(p, 0, cpus))
 	if err != nil {
-		return 0, fmt.Errorf("reading the embedded programs: %w", err)
-	}
-	if err := size(spec, layout(p, 0, cpus)); err != nil {
 		return 0, err
 	}
 	const perElement = 64 // in a hash: list, hash and bucket

@@ -202,7 +202,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-func counters(t *testing.T, i *bpf.Instance) [abi.Counters]uint64 {
+func counters(t *testing.T, i *bpf.Instance) [abi.CountersMax]uint64 {
 	t.Helper()
 	c, err := i.Counters()
 	if err != nil {

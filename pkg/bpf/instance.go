@@ -218,9 +218,9 @@ func (i *Instance) Containers() (map[uint64]uint32, error) {
 	}
 }
 
-// Counters returns the counters, indexed by enum counter and summed over all CPUs.
-func (i *Instance) Counters() ([abi.Counters]uint64, error) {
-	var total [abi.Counters]uint64
+// Counters returns the counters, indexed by enum counter and summed over all CPUs: see abi.ReasonOf.
+func (i *Instance) Counters() ([abi.CountersMax]uint64, error) {
+	var total [abi.CountersMax]uint64
 	m, err := loadMap(filepath.Join(i.Dir, abi.PinCounters))
 	if err != nil {
 		return total, err

@@ -162,11 +162,8 @@ func pinAll(dir string, p config.Pool, calls []abi.Syscall) error {
 
 // newCollection loads the embedded programs for a layout. It makes new maps except for the given ones.
 func newCollection(a abi.ABI, given map[string]*ebpf.Map) (*ebpf.Collection, error) {
-	spec, err := loadRecorder()
+	spec, err := newSpec(a)
 	if err != nil {
-		return nil, fmt.Errorf("reading the embedded programs: %w", err)
-	}
-	if err := size(spec, a); err != nil {
 		return nil, err
 	}
 	collection, err := ebpf.NewCollectionWithOptions(spec, ebpf.CollectionOptions{MapReplacements: given})
@@ -174,6 +171,18 @@ func newCollection(a abi.ABI, given map[string]*ebpf.Map) (*ebpf.Collection, err
 		return nil, fmt.Errorf("loading programs: %w", explain(err))
 	}
 	return collection, nil
+}
+
+// newSpec returns the embedded programs and maps for a layout and this kernel.
+func newSpec(a abi.ABI) (*ebpf.CollectionSpec, error) {
+	spec, err := loadRecorder()
+	if err != nil {
+		return nil, fmt.Errorf("reading the embedded programs: %w", err)
+	}
+	if err := size(spec, a); err != nil {
+		return nil, err
+	}
+	return spec, adapt(spec)
 }
 
 // size sets the sizes of maps and constants to those of a layout.
@@ -203,6 +212,24 @@ func size(spec *ebpf.CollectionSpec, a abi.ABI) error {
 			m.Key, m.Value = nil, nil // because their BTF would need to have the same size
 		}
 	}
+	return set(spec, map[string]any{
+		"secret":        a.Secret,
+		"keys":          keys(a.Secret),
+		"lanes":         places(a),
+		"recording_end": a.RingStride - abi.RecordLimit,
+		"seen_sets":     a.SeenSets,
+		"seen_end":      (a.SeenSets - 1) * abi.SizeofSeenSet,
+		"segment_size":  a.ExecSegmentSize,
+		"segment_shift": uint32(bits.TrailingZeros32(a.ExecSegmentSize)),
+		"segments":      a.ExecSegments,
+		"exec_cost":     uint64(abi.ExecShareSeconds*time.Second) / uint64(a.ExecSegments*a.ExecSegmentSize/abi.ExecShare),
+		"capture_size":  a.CaptureSize,
+		"argv_size":     a.ArgvSize,
+	})
+}
+
+// adapt fits the programs and maps to this kernel.
+func adapt(spec *ebpf.CollectionSpec) error {
 	stores := uint32(1)
 	if features.HaveMapType(ebpf.CgroupStorage) != nil {
 		stores = 0
@@ -213,22 +240,12 @@ func size(spec *ebpf.CollectionSpec, a abi.ABI) error {
 	if err != nil {
 		return err
 	}
-	for name, value := range map[string]any{
-		"preemptible":    preemptible,
-		"cgroup_storage": stores,
-		"secret":         a.Secret,
-		"keys":           keys(a.Secret),
-		"lanes":          places(a),
-		"recording_end":  a.RingStride - abi.RecordLimit,
-		"seen_sets":      a.SeenSets,
-		"seen_end":       (a.SeenSets - 1) * abi.SizeofSeenSet,
-		"segment_size":   a.ExecSegmentSize,
-		"segment_shift":  uint32(bits.TrailingZeros32(a.ExecSegmentSize)),
-		"segments":       a.ExecSegments,
-		"exec_cost":      uint64(abi.ExecShareSeconds*time.Second) / uint64(a.ExecSegments*a.ExecSegmentSize/abi.ExecShare),
-		"capture_size":   a.CaptureSize,
-		"argv_size":      a.ArgvSize,
-	} {
+	return set(spec, map[string]any{"preemptible": preemptible, "cgroup_storage": stores})
+}
+
+// set sets constants of the programs.
+func set(spec *ebpf.CollectionSpec, constants map[string]any) error {
+	for name, value := range constants {
 		v := spec.Variables[name]
 		if v == nil {
 			return fmt.Errorf("embedded programs have no constant %s", name)

@@ -75,11 +75,8 @@ const again = "run tracectl unload && tracectl load, which deletes all recording
 
 // restoreMaps pins the maps that programs use, in place of wrong or missing pins. Afterwards r.pinned has all maps.
 func (r *remains) restoreMaps(layout abi.ABI, calls []abi.Syscall) error {
-	spec, err := loadRecorder()
+	spec, err := newSpec(layout)
 	if err != nil {
-		return fmt.Errorf("reading the embedded programs: %w", err)
-	}
-	if err := size(spec, layout); err != nil {
 		return err
 	}
 	for _, name := range maps {
@@ -162,9 +159,9 @@ func (r *remains) writeABI(layout abi.ABI) error {
 	if _, err := readABI(r.dir); err == nil {
 		return nil
 	}
-	spec, err := loadRecorder()
+	spec, err := newSpec(layout)
 	if err != nil {
-		return fmt.Errorf("reading the embedded programs: %w", err)
+		return err
 	}
 	m, err := ebpf.NewMap(spec.Maps[abi.PinABI])
 	if err != nil {

@@ -401,7 +401,7 @@ func checkContainers(t *testing.T, i *bpf.Instance, cycles int) {
 	if len(rings) != i.Pool().Rings || rings[0] {
 		t.Errorf("%d containers live in %d rings", i.Pool().Rings, len(rings))
 	}
-	if c := counters(t, i); c != [abi.Counters]uint64{} {
+	if c := counters(t, i); c != [abi.CountersMax]uint64{} {
 		t.Errorf("counters %v", c)
 	}
 }

@@ -364,7 +364,9 @@ func TestChecks(t *testing.T) {
 		}, []Check{{"unregistered noCgroup", Warn, status.Unregistered[unregistered.NoCgroup].Text + " (3)",
 			"configure the engine to give each container its own cgroup"}}, nil},
 		{"drops", func(f *Facts) {
-			f.Tracer.Dropped[abi.CountNoRing] = 3
+			f.Tracer.Dropped = []status.Drop{
+				{Reason: abi.Reasons[abi.CountNoRing], Count: 3}, {Reason: abi.Reasons[abi.CountTorn]},
+			}
 		}, []Check{{"drop noRing", Warn, "containers not recorded: all recordings were in use (3)",
 			"increase pool.rings in the configuration, then run tracectl unload and tracectl load"}}, []string{"drops"}},
 

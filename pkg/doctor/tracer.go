@@ -94,9 +94,9 @@ func drops(f Facts) []Check {
 		return nil
 	}
 	var checks []Check
-	for counter, count := range f.Tracer.Dropped {
-		if r := status.Reasons[counter]; count > 0 {
-			checks = append(checks, warn("drop "+r.Name, fmt.Sprintf("%s (%d)", r.Text, count), r.Remedy)...)
+	for _, d := range f.Tracer.Dropped {
+		if d.Count > 0 {
+			checks = append(checks, warn("drop "+d.Name, fmt.Sprintf("%s (%d)", d.Text, d.Count), d.Remedy)...)
 		}
 	}
 	if checks == nil {

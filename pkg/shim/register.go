@@ -206,7 +206,7 @@ func bind(pinDir string, place Place, key abi.PendingKey) error {
 	}
 	stored := storeBinding(pinDir, place)
 	if result != 0 {
-		return fmt.Errorf("binding cgroup %d: refused, counter %d", place.ID, result-1)
+		return fmt.Errorf("binding cgroup %d: %s", place.ID, abi.ReasonOf(result-1).Text)
 	}
 	return stored
 }

@@ -27,10 +27,16 @@ type Status struct {
 	Identities Identities
 	Recordings Recordings
 	ExecLog    ExecLog
-	Dropped    [abi.Counters]uint64 // by index of Reasons
+	Dropped    []Drop // the reasons that this build knows, and others that have occurred
 
 	Programs    []bpf.Program
 	ProgramsErr error // from listing the programs, which needs CAP_SYS_ADMIN
+}
+
+// Drop is how often something was dropped for a reason.
+type Drop struct {
+	abi.Reason
+	Count uint64
 }
 
 // Identities counts the slots for containers, by state.
@@ -67,7 +73,7 @@ type ExecLog struct {
 type Reader interface {
 	Pool() config.Pool
 	Memory() (uint64, error)
-	Counters() ([abi.Counters]uint64, error)
+	Counters() ([abi.CountersMax]uint64, error)
 	Programs() ([]bpf.Program, error)
 	ReadIdentity(index int, to *abi.Identity) bool
 	RecordingHeaders(func(index int, h ring.Header)) error
@@ -84,8 +90,14 @@ func Read(r Reader, layout abi.ABI) (*Status, error) {
 	if s.Memory, err = r.Memory(); err != nil {
 		return nil, err
 	}
-	if s.Dropped, err = r.Counters(); err != nil {
+	counters, err := r.Counters()
+	if err != nil {
 		return nil, err
+	}
+	for n, count := range counters {
+		if n < abi.Counters || count > 0 {
+			s.Dropped = append(s.Dropped, Drop{abi.ReasonOf(uint32(n)), count})
+		}
 	}
 	if err := s.readRecordings(r, s.readIdentities(r)); err != nil {
 		return nil, err

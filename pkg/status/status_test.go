@@ -20,7 +20,7 @@ import (
 func TestReasons(t *testing.T) {
 	name := regexp.MustCompile(`^[a-z][A-Za-z]+$`)
 	seen := map[string]bool{}
-	for counter, r := range slices.Concat(Reasons[:], Unregistered[:]) {
+	for counter, r := range slices.Concat(abi.Reasons[:], Unregistered[:]) {
 		if !name.MatchString(r.Name) || seen[r.Name] || r.Text == "" || r.Remedy == "" {
 			t.Errorf("counter %d: %+v", counter, r)
 		}
@@ -33,16 +33,16 @@ type loaded struct {
 	identities  []abi.Identity
 	rings       []ring.Header
 	execLog     ring.Header
-	counters    [abi.Counters]uint64
+	counters    [abi.CountersMax]uint64
 	programsErr error
 }
 
 func (l *loaded) Pool() config.Pool {
 	return config.Pool{Rings: len(l.rings), Identities: len(l.identities), ExecLogSize: 1 << 20}
 }
-func (l *loaded) Memory() (uint64, error)                 { return 7, nil }
-func (l *loaded) Counters() ([abi.Counters]uint64, error) { return l.counters, nil }
-func (l *loaded) Programs() ([]bpf.Program, error)        { return nil, l.programsErr }
+func (l *loaded) Memory() (uint64, error)                    { return 7, nil }
+func (l *loaded) Counters() ([abi.CountersMax]uint64, error) { return l.counters, nil }
+func (l *loaded) Programs() ([]bpf.Program, error)           { return nil, l.programsErr }
 func (l *loaded) ExecLogHeaders() ([abi.ExecRings]ring.Header, error) {
 	return [abi.ExecRings]ring.Header{l.execLog}, nil
 }
@@ -79,7 +79,7 @@ func TestRead(t *testing.T) {
 			{Generation: 2, Written: 10, Lost: 1}, {Generation: 2, Written: 20}, {Generation: 1, Written: 5, Lost: 2}, {},
 		},
 		execLog:     ring.Header{Head: 3 << 20, Written: 100, Lost: 4},
-		counters:    [abi.Counters]uint64{abi.CountTorn: 3},
+		counters:    [abi.CountersMax]uint64{abi.CountTorn: 3, abi.CountersMax - 1: 4},
 		programsErr: errors.New("no"),
 	}
 	got, err := Read(l, abi.ABI{Version: 3, Build: bpf.Build(), Loaded: 5, Replaced: 6})
@@ -88,10 +88,17 @@ func TestRead(t *testing.T) {
 	}
 	want := &Status{
 		Layout: 3, Build: bpf.Build(), Current: true, Loaded: 5, Replaced: 6, Memory: 7, Pool: l.Pool(),
-		Identities: Identities{Free: 4, Created: 1, Running: 2, Exited: 1, Ended: 1},
-		Recordings: Recordings{Live: 2, Ended: 1, Free: 1, Syscalls: 35, Lost: 3},
-		ExecLog:    ExecLog{Used: 512 << 10, Written: 3 << 20, Execs: 100, Lost: 4},
-		Dropped:    l.counters, ProgramsErr: l.programsErr,
+		Identities:  Identities{Free: 4, Created: 1, Running: 2, Exited: 1, Ended: 1},
+		Recordings:  Recordings{Live: 2, Ended: 1, Free: 1, Syscalls: 35, Lost: 3},
+		ExecLog:     ExecLog{Used: 512 << 10, Written: 3 << 20, Execs: 100, Lost: 4},
+		ProgramsErr: l.programsErr,
+	}
+	for n, reason := range abi.Reasons {
+		want.Dropped = append(want.Dropped, Drop{reason, l.counters[n]})
+	}
+	want.Dropped = append(want.Dropped, Drop{abi.ReasonOf(abi.CountersMax - 1), 4}) // of another build
+	if name := want.Dropped[abi.Counters].Name; name != "counter63" {
+		t.Errorf("a counter that only another build knows is called %q", name)
 	}
 	same := cmp.Comparer(func(a, b error) bool { return errors.Is(a, b) })
 	if diff := cmp.Diff(want, got, same); diff != "" {

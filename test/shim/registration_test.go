@@ -203,7 +203,7 @@ func TestExistingCgroup(t *testing.T) {
 	}
 	p.pinBind(t, 1+abi.CountPendingElsewhere)
 	create()
-	if got := readLog(t, log); !strings.Contains(got, "refused, counter 1") {
+	if got := readLog(t, log); !strings.Contains(got, abi.Reasons[abi.CountPendingElsewhere].Text) {
 		t.Errorf("the log: %s", got)
 	}
 }

@@ -5,6 +5,8 @@
 // decoders can use it.
 package abi
 
+import "fmt"
+
 // DefaultPinDir is the directory in which programs and maps are pinned by default.
 const DefaultPinDir = "/sys/fs/bpf/runc-trace"
 
@@ -37,3 +39,21 @@ const (
 	PinScratch         = "scratch"
 	PinCallStorage     = "call_storage"
 )
+
+// Reason is a reason for which something was dropped.
+type Reason struct {
+	Name   string // stable name in JSON and Prometheus
+	Text   string // follows the count
+	Remedy string // suggested action
+}
+
+// ReasonOf explains a counter below CountersMax: those from Counters on are of programs of another build.
+func ReasonOf(counter uint32) Reason {
+	if counter < Counters {
+		return Reasons[counter]
+	}
+	return Reason{
+		fmt.Sprintf("counter%d", counter), "drops for a reason that only another version of runc-trace knows",
+		"use the tracectl of that version, or run tracectl load --replace",
+	}
+}

@@ -229,6 +229,7 @@ const (
 	CountStaleRing        = 0xa
 	CountTorn             = 0xb
 	Counters              = 0xc
+	CountersMax           = 0x40
 )
 
 // PendingKey is struct pending_key.
@@ -587,3 +588,67 @@ type BindRequest struct {
 
 // SizeofBindRequest is the size of struct bind_request in bytes.
 const SizeofBindRequest = 296
+
+// Reasons has the texts of bpf/counters.h, by enum counter.
+var Reasons = [Counters]Reason{
+	CountPendingStale: {
+		"pendingStale",
+		"containers not registered: their cgroup was made too late",
+		"find out why the runtime takes minutes to make a cgroup (is systemd or the disk overloaded?)",
+	},
+	CountPendingElsewhere: {
+		"pendingElsewhere",
+		"cgroups not registered: their name matched but their path did not",
+		"check that the engine and its runtime use the same cgroup driver",
+	},
+	CountPendingRefused: {
+		"pendingRefused",
+		"cgroups not registered: another user than root made a cgroup at the place of a container's",
+		"see docs/security.md: somebody may try to take a container's identity",
+	},
+	CountNoIdentity: {
+		"noIdentity",
+		"containers not registered: all identities were in use",
+		"increase pool.identities in the configuration, then run tracectl unload and tracectl load",
+	},
+	CountNoRing: {
+		"noRing",
+		"containers not recorded: all recordings were in use",
+		"increase pool.rings in the configuration, then run tracectl unload and tracectl load",
+	},
+	CountNoBinding: {
+		"noBinding",
+		"cgroups not followed: the map of cgroups was full",
+		"run systemd-cgls to see whether a container makes thousands of cgroups",
+	},
+	CountChildren: {
+		"children",
+		"cgroups not followed: their container has too many cgroups",
+		"run systemd-cgls to see which container makes so many cgroups",
+	},
+	CountNoStorage: {
+		"noStorage",
+		"calls not recorded: no memory for their task",
+		"free memory on the host",
+	},
+	CountThreads: {
+		"threads",
+		"calls not recorded: their container has too many threads",
+		"run tracectl containers to see which container has so many",
+	},
+	CountBusy: {
+		"busy",
+		"calls and execs not written: the CPU was already writing another",
+		"ignore if it stays low; otherwise look for other tracers (bpftool prog)",
+	},
+	CountStaleRing: {
+		"staleRing",
+		"calls not written: their recording had already ended",
+		"ignore if it stays low; otherwise increase pool.rings in the configuration, then run tracectl unload and tracectl load",
+	},
+	CountTorn: {
+		"torn",
+		"times that a recording overtook a stalled writer: readers skip the affected calls",
+		"ignore if it stays low; otherwise increase pool.ring-size or reduce CPU steal",
+	},
+}

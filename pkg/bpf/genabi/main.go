@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Command genabi writes package abi from the BTF of bpf/contract.c.
+// Command genabi writes package abi from the BTF of bpf/contract.c, and from its texts of counters.
 //
 // Usage: genabi OBJECT OUTPUT
 package main
 
 import (
 	"bytes"
+	"debug/elf"
+	"errors"
 	"fmt"
 	"go/format"
 	"os"
@@ -41,6 +43,9 @@ func run(object, output string) error {
 		if err := g.declare(m.Type); err != nil {
 			return err
 		}
+	}
+	if err := g.declareReasons(spec, object); err != nil {
+		return err
 	}
 	src, err := format.Source(g.Bytes())
 	if err != nil {
@@ -113,6 +118,35 @@ func (g *generator) declareStruct(t *btf.Struct) error {
 	name := camel(t.Name)
 	g.printf("\n// %s is struct %s.\ntype %s struct {\n%s}\n", name, t.Name, name, body.String())
 	g.printf("\n// Sizeof%s is the size of struct %s in bytes.\nconst Sizeof%s = %d\n", name, t.Name, name, t.Size)
+	return nil
+}
+
+// declareReasons writes what the section "counters" of the object says of enum counter: name, text and remedy of each.
+func (g *generator) declareReasons(spec *btf.Spec, object string) error {
+	var counters *btf.Enum
+	if err := spec.TypeByName("counter", &counters); err != nil {
+		return err
+	}
+	file, err := elf.Open(object)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	section := file.Section("counters")
+	if section == nil {
+		return errors.New("no section counters")
+	}
+	data, err := section.Data()
+	if err != nil {
+		return err
+	}
+	texts := strings.Split(string(data), "\x00")
+	g.printf("\n// Reasons has the texts of bpf/counters.h, by enum counter.\nvar Reasons = [Counters]Reason{\n")
+	for n := range len(texts) / 3 {
+		t := texts[3*n:]
+		g.printf("%s: {\n%q,\n%q,\n%q,\n},\n", camel(strings.ToLower(counters.Values[n].Name)), t[0], t[1], t[2])
+	}
+	g.printf("}\n")
 	return nil
 }
 
