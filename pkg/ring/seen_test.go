@@ -18,7 +18,6 @@ type seenModel struct {
 	random *rand.Rand
 	size   uint64 // of the lane distinct, in records
 	first  uint64 // records that the lane first takes
-	base   uint64 // of the lane distinct
 	lanes  [abi.Lanes][]uint64
 	cpus   []seenCPU
 	calls  map[uint64]int // by signature
