@@ -113,11 +113,11 @@ func (l loading) run(stdout, stderr io.Writer, s *settings, output string) error
 	if err != nil {
 		return err
 	}
-	act := bpf.Load
+	options := bpf.Options{Pool: l.pool}
 	if l.replace {
-		act = bpf.Replace
+		options.Replace = bpf.ReplaceAll
 	}
-	r, err := act(dir, l.pool)
+	r, err := bpf.Load(dir, options)
 	if err != nil {
 		for _, remark := range remarks(r) { // of repairs, which do not depend on the sizes
 			fmt.Fprintln(stderr, "tracectl: "+remark)

@@ -73,12 +73,8 @@ func (s *settings) loadInstalled() (installation.Loaded, error) {
 	if err != nil {
 		return installation.Loaded{}, err
 	}
-	var loaded installation.Loaded
-	result, err := bpf.Load(dir, pool)
-	loaded.New, loaded.Remarks = result.Loaded, remarks(result)
-	if err == nil && !loaded.New {
-		loaded.Replaced, err = replaceOthers(dir, pool)
-	}
+	result, err := bpf.Load(dir, bpf.Options{Pool: pool, Replace: bpf.ReplaceOthers})
+	loaded := installation.Loaded{New: result.Loaded, Replaced: result.Replaced, Remarks: remarks(result)}
 	if errors.Is(err, bpf.ErrOtherOptions) || errors.Is(err, bpf.ErrVersion) {
 		return installation.Loaded{Note: err.Error(), Remarks: loaded.Remarks}, nil
 	}
@@ -172,18 +168,4 @@ func (s *settings) adoptInstalled(ctx context.Context, stderr io.Writer, dryRun 
 		})
 	}
 	return list, nil
-}
-
-// replaceOthers replaces the programs of another version, and reports whether it did.
-func replaceOthers(dir string, p config.Pool) (bool, error) {
-	var current bool
-	err := open(dir, func(i *bpf.Instance) error {
-		current = i.Current()
-		return nil
-	})
-	if err != nil || current {
-		return false, err
-	}
-	_, err = bpf.Replace(dir, p)
-	return err == nil, err
 }

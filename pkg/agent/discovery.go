@@ -21,19 +21,18 @@ type container struct {
 
 // discovery detects new containers.
 type discovery struct {
-	census  Census
+	reader  Reader
 	cgroups map[uint64]uint32 // as of the last poll: cgroup ID to index of the identity
 	known   map[uint32]container
-	copy    abi.Identity
 }
 
-func newDiscovery(census Census) *discovery {
-	return &discovery{census: census, known: map[uint32]container{}}
+func newDiscovery(reader Reader) *discovery {
+	return &discovery{reader: reader, known: map[uint32]container{}}
 }
 
 // poll returns the containers whose cgroups appeared since the last call. It reads only new identities.
 func (r *discovery) poll() ([]container, error) {
-	cgroups, err := r.census.Containers()
+	cgroups, err := r.reader.Containers()
 	if err != nil {
 		return nil, fmt.Errorf("listing containers: %w", err)
 	}
@@ -60,7 +59,7 @@ func (r *discovery) poll() ([]container, error) {
 // new containers.
 func (r *discovery) scan() []container {
 	var appeared []container
-	for index := range r.census.Pool().Identities {
+	for index := range r.reader.Pool().Identities {
 		if c, isNew, _ := r.look(uint32(index)); isNew {
 			appeared = append(appeared, c)
 		}
@@ -70,11 +69,11 @@ func (r *discovery) scan() []container {
 
 // look updates what is known from an identity. ok is false if there is none, or if it is incomplete.
 func (r *discovery) look(index uint32) (c container, isNew, ok bool) {
-	if !r.census.ReadIdentity(int(index), &r.copy) || r.copy.State == abi.StateFree {
+	i, ok := r.reader.Identity(int(index))
+	if !ok || i.State == abi.StateFree {
 		delete(r.known, index)
 		return c, false, false
 	}
-	i := &r.copy
 	if c, ok = r.known[index]; ok && c.generation == i.Generation {
 		return c, false, true
 	}

@@ -33,7 +33,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// memory is a fake of the loaded maps: a Store and a Census.
+// memory is a fake of the loaded maps: a Store and a Reader.
 type memory struct {
 	mu         sync.Mutex
 	room       int // number of labels that fit
@@ -94,11 +94,10 @@ func (m *memory) Containers() (map[uint64]uint32, error) {
 	return maps.Clone(m.cgroups), nil
 }
 
-func (m *memory) ReadIdentity(index int, to *abi.Identity) bool {
+func (m *memory) Identity(index int) (abi.Identity, bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	*to = m.identities[index]
-	return to.Generation != 0
+	return m.identities[index], m.identities[index].Generation != 0
 }
 
 // start does what the kernel does when a container is created.
@@ -220,7 +219,7 @@ func (n *node) start(c Config) *running {
 			return nil, bpf.ErrNotLoaded
 		}
 		return &loaded{
-			store: deadly{m, func() bool { dead.Lock(); defer dead.Unlock(); return dead.is }}, census: m,
+			store: deadly{m, func() bool { dead.Lock(); defer dead.Unlock(); return dead.is }}, reader: m,
 			lock: func() (bool, error) {
 				m.mu.Lock()
 				defer m.mu.Unlock()

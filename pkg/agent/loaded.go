@@ -23,17 +23,17 @@ type Store interface {
 	Each(func(source bpf.LabelSource, subject string, l bpf.Labels) bool) error
 }
 
-// Census lists the known containers: a bpf.Instance.
-type Census interface {
+// Reader reads the known containers: a bpf.Instance.
+type Reader interface {
 	Containers() (map[uint64]uint32, error)
-	ReadIdentity(index int, to *abi.Identity) bool
+	Identity(index int) (abi.Identity, bool)
 	Pool() config.Pool
 }
 
 // loaded holds the opened programs and maps.
 type loaded struct {
 	store  Store
-	census Census
+	reader Reader
 	status func() (*status.Status, error) // for metrics; nil in tests
 
 	lock  func() (held bool, err error) // keeps other agents from serving the programs until it is closed
@@ -49,24 +49,24 @@ func open(dir string) (*loaded, error) {
 	if err != nil {
 		return nil, err
 	}
-	census, err := bpf.OpenUnmapped(dir)
+	instance, err := bpf.Open(dir)
 	if err != nil {
 		return nil, err
 	}
 	store, err := bpf.OpenLabelStore(dir)
 	if err != nil {
-		return nil, errors.Join(err, census.Close())
+		return nil, errors.Join(err, instance.Close())
 	}
 	// The iterator is the only pin that can be opened as a file, and therefore locked. It belongs to root, exists
 	// whenever the other pins do, and changes when programs are loaded or replaced. Commands that change the
 	// directory lock the directory itself.
 	file, err := os.Open(lockPath)
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("opening the agents' lock: %w", err), store.Close(), census.Close())
+		return nil, errors.Join(fmt.Errorf("opening the agents' lock: %w", err), store.Close(), instance.Close())
 	}
 	return &loaded{
-		store: store, census: census,
-		status: func() (*status.Status, error) { return status.Read(census, census.Layout) },
+		store: store, reader: instance,
+		status: func() (*status.Status, error) { return status.Read(instance, instance.Layout) },
 		lock: func() (bool, error) {
 			err := unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 			if errors.Is(err, unix.EWOULDBLOCK) {
@@ -80,7 +80,7 @@ func open(dir string) (*loaded, error) {
 		stale: pins.Changed,
 		close: func() error {
 			// A process that was just forked may still have the descriptor open.
-			return errors.Join(unix.Flock(int(file.Fd()), unix.LOCK_UN), file.Close(), store.Close(), census.Close())
+			return errors.Join(unix.Flock(int(file.Fd()), unix.LOCK_UN), file.Close(), store.Close(), instance.Close())
 		},
 	}, nil
 }

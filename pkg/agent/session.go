@@ -25,7 +25,7 @@ type session struct {
 
 func newSession(a *Agent, l *loaded) *session {
 	s := &session{Agent: a, loaded: l, writer: newLabelWriter(l.store, a.config.KeepLabels, a.metrics, a.config.Log),
-		discovery: newDiscovery(l.census), failed: map[string]bool{}}
+		discovery: newDiscovery(l.reader), failed: map[string]bool{}}
 	s.pods = newPodSource(a.config, s.writer, a.health)
 	s.cri = newCRISource(a.config.CRIEndpoints, s.writer, a.health)
 	s.docker = newDockerSource(a.config.DockerSocket, s.writer, a.health)

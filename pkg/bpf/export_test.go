@@ -2,10 +2,7 @@
 
 package bpf
 
-import (
-	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
-	"github.com/runc-trace/runc-trace/pkg/config"
-)
+import "github.com/runc-trace/runc-trace/pkg/bpf/abi"
 
 // AfterReplaceStep sets a function that is called after each step of a replacement.
 func AfterReplaceStep(f func()) { replaceStep = f }
@@ -13,15 +10,11 @@ func AfterReplaceStep(f func()) { replaceStep = f }
 // Descriptions returns the descriptions of system calls that Load passes to the programs.
 func Descriptions() []abi.Syscall { return descriptions() }
 
-// LoadWith, ReplaceWith and BuildWith are Load, Replace and Build with other descriptions of system calls, as in
-// another version.
-
-func LoadWith(dir string, p config.Pool, calls []abi.Syscall) (Result, error) {
-	return load(dir, p, calls)
+// With returns the options with other descriptions of system calls, as in another build.
+func (o Options) With(calls []abi.Syscall) Options {
+	o.calls = calls
+	return o
 }
 
-func ReplaceWith(dir string, p config.Pool, calls []abi.Syscall) (Result, error) {
-	return replace(dir, p, calls)
-}
-
+// BuildWith is Build with other descriptions of system calls.
 func BuildWith(calls []abi.Syscall) uint64 { return build(calls) }

@@ -30,7 +30,7 @@ var small = config.Pool{Rings: 4, RingSize: 256 << 10, Identities: 8, ExecLogSiz
 func load(t *testing.T, o config.Pool) *bpf.Instance {
 	t.Helper()
 	dir := pinDir(t)
-	if _, err := bpf.Load(dir, o); err != nil {
+	if _, err := bpf.Load(dir, bpf.Options{Pool: o}); err != nil {
 		t.Fatalf("loading needs root and a kernel with BTF: %v", err)
 	}
 	i, err := bpf.Open(dir)

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"sync"
 	"sync/atomic"
 	"unsafe"
 
@@ -25,77 +26,96 @@ var (
 	ErrNotLoaded = errors.New("not loaded")
 	// ErrVersion means that another version, with another layout, is loaded.
 	ErrVersion = errors.New("loaded by another version")
-
-	errUnmapped = errors.New("opened without the memory of recordings")
 )
 
-// Instance reads the data of the programs that are pinned below one directory. It changes nothing.
+// Instance reads the data of the programs that are pinned below one directory. It changes nothing. Its methods may be
+// called at the same time, but not with Close.
+//
+// It maps memory only as far as a method needs it, because mapped pages count as resident memory, and keeps it until
+// Close: at most a window of the identities or, if they are read, the recordings and parts of the exec log.
 type Instance struct {
 	Dir    string
 	Layout abi.ABI
 
-	identityMap *ebpf.Map
-	labels      *ebpf.Map
+	// The arrays are open for mapping.
+	identities, rings, execLog, writers *ebpf.Map
 
-	// Set only if Open opened the instance.
-	identities []byte
-	rings      []byte
-	execLog    *ebpf.Map
-	writers    []abi.Writer
-	mapped     [][]byte
-	windows    []*window
+	labels *ebpf.Map
+
+	mu      sync.Mutex
+	seen    window // of identities
+	mapped  map[*ebpf.Map][]byte
+	windows []*window // of the exec log
 }
 
 // Open opens the instance that is loaded below dir. Errors match ErrNotLoaded, ErrVersion, os.ErrPermission.
 func Open(dir string) (*Instance, error) {
-	i, err := OpenUnmapped(dir)
+	layout, err := readABI(dir)
 	if err != nil {
 		return nil, err
 	}
-	layout := i.Layout
-	for _, m := range []struct {
+	i := &Instance{Dir: dir, Layout: layout, mapped: map[*ebpf.Map][]byte{}}
+	for _, array := range []struct {
 		name   string
 		length int
-		to     *[]byte
+		to     **ebpf.Map
 	}{
 		{abi.PinIdentities, int(layout.Identities) * abi.SizeofIdentity, &i.identities},
 		{abi.PinRings, int(layout.Rings) * int(layout.RingStride), &i.rings},
-		{abi.PinWriters, int(layout.Writers) * abi.SizeofWriter, nil},
+		{abi.PinExecLog, abi.ExecRings * int(layout.ExecSegments) * int(layout.ExecStride), &i.execLog},
+		{abi.PinWriters, int(layout.Writers) * abi.SizeofWriter, &i.writers},
 	} {
-		memory, err := mapMemory(filepath.Join(dir, m.name), m.length)
-		if err != nil {
+		if *array.to, err = openArray(filepath.Join(dir, array.name), array.length); err != nil {
 			return nil, errors.Join(err, i.Close())
 		}
-		i.mapped = append(i.mapped, memory)
-		if m.to != nil {
-			*m.to = memory
-		} else {
-			i.writers = unsafe.Slice((*abi.Writer)(unsafe.Pointer(unsafe.SliceData(memory))), layout.Writers)
-		}
 	}
-	if i.execLog, err = openArray(filepath.Join(dir, abi.PinExecLog),
-		abi.ExecRings*int(layout.ExecSegments)*int(layout.ExecStride)); err != nil {
+	if i.labels, err = loadMap(filepath.Join(dir, abi.PinLabels)); err != nil {
 		return nil, errors.Join(err, i.Close())
 	}
+	i.seen = window{array: i.identities, ahead: 1 << 20}
 	return i, nil
 }
 
-// Close unmaps the instance's memory. The instance's Rings must not be read afterwards.
+// Close unmaps the instance's memory. Its recordings and its exec log must not be read afterwards.
 func (i *Instance) Close() error {
-	var errs []error
-	for _, m := range i.mapped {
-		errs = append(errs, unix.Munmap(m))
+	errs := []error{i.seen.close()}
+	for _, memory := range i.mapped {
+		errs = append(errs, unix.Munmap(memory))
 	}
 	for _, w := range i.windows {
 		errs = append(errs, w.close())
 	}
 	i.mapped, i.windows = nil, nil
-	for _, m := range []*ebpf.Map{i.identityMap, i.labels, i.execLog} {
+	for _, m := range []*ebpf.Map{i.identities, i.rings, i.execLog, i.writers, i.labels} {
 		if m != nil {
 			errs = append(errs, m.Close())
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// memory maps a whole array.
+func (i *Instance) memory(array *ebpf.Map) ([]byte, error) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if memory, ok := i.mapped[array]; ok {
+		return memory, nil
+	}
+	w := window{array: array}
+	memory, err := w.view(0, w.length())
+	if err == nil {
+		i.mapped[array] = w.mapped
+	}
+	return memory, err
+}
+
+// writerList returns the array of writers, one for each CPU.
+func (i *Instance) writerList() ([]abi.Writer, error) {
+	memory, err := i.memory(i.writers)
+	if err != nil {
+		return nil, err
+	}
+	return unsafe.Slice((*abi.Writer)(unsafe.Pointer(unsafe.SliceData(memory))), i.Layout.Writers), nil
 }
 
 // Pool returns the sizes that the instance was loaded with.
@@ -125,27 +145,48 @@ func (i *Instance) Memory() (uint64, error) {
 
 // Recording returns a reader of the recording with an index below Pool().Rings.
 func (i *Instance) Recording(index int) (*ring.Recording, error) {
-	stride := int(i.Layout.RingStride)
 	if index < 0 || index >= int(i.Layout.Rings) {
 		return nil, fmt.Errorf("recording %d of %d", index, i.Layout.Rings)
 	}
-	if i.rings == nil {
-		return nil, errUnmapped
+	writers, err := i.writerList()
+	if err != nil {
+		return nil, err
 	}
-	return ring.NewRecording(i.rings[index*stride:][:stride], i.writers, i.Layout, uint32(index))
+	rings, err := i.memory(i.rings)
+	if err != nil {
+		return nil, err
+	}
+	stride := int(i.Layout.RingStride)
+	return ring.NewRecording(rings[index*stride:][:stride], writers, i.Layout, uint32(index))
+}
+
+// RecordingHeaders calls f with the header of each recording.
+func (i *Instance) RecordingHeaders(f func(index int, h ring.Header)) error {
+	w := window{array: i.rings}
+	for index := range int(i.Layout.Rings) {
+		memory, err := w.view(uint64(index)*uint64(i.Layout.RingStride), abi.SizeofRecording)
+		if err != nil {
+			return errors.Join(err, w.close())
+		}
+		f(index, ring.ReadRecording((*abi.Recording)(unsafe.Pointer(unsafe.SliceData(memory)))))
+	}
+	return w.close()
 }
 
 // ExecLog returns readers of the rings of the exec log. Each reader has its own position. Only the parts that it reads
 // are mapped.
 func (i *Instance) ExecLog() ([]*ring.Ring, error) {
-	if i.execLog == nil {
-		return nil, errUnmapped
+	writers, err := i.writerList()
+	if err != nil {
+		return nil, err
 	}
 	var rings []*ring.Ring
 	for n := range uint32(abi.ExecRings) {
-		w := &window{array: i.execLog, stride: uint64(i.Layout.ExecStride), begin: uint64(n * i.Layout.ExecSegments)}
-		i.windows = append(i.windows, w)
-		r, err := ring.NewSegmented(w, i.writers, ring.Layout{
+		s := newSegments(i.execLog, uint64(i.Layout.ExecStride), uint64(n*i.Layout.ExecSegments))
+		i.mu.Lock()
+		i.windows = append(i.windows, &s.first, &s.other)
+		i.mu.Unlock()
+		r, err := ring.NewSegmented(s, writers, ring.Layout{
 			Secret:   i.Layout.Secret,
 			Size:     uint64(i.Layout.ExecSegmentSize),
 			Slack:    uint64(i.Layout.ExecStride) - abi.SizeofRing - uint64(i.Layout.ExecSegmentSize),
@@ -162,18 +203,33 @@ func (i *Instance) ExecLog() ([]*ring.Ring, error) {
 	return rings, nil
 }
 
+// ExecLogHeaders returns the headers of the rings of the exec log.
+func (i *Instance) ExecLogHeaders() (headers [abi.ExecRings]ring.Header, err error) {
+	w := window{array: i.execLog}
+	for n := range headers {
+		at := uint64(n) * uint64(i.Layout.ExecSegments) * uint64(i.Layout.ExecStride)
+		memory, err := w.view(at, abi.SizeofRing)
+		if err != nil {
+			return headers, errors.Join(err, w.close())
+		}
+		headers[n] = ring.ReadHeader((*abi.Ring)(unsafe.Pointer(unsafe.SliceData(memory))))
+	}
+	return headers, w.close()
+}
+
 // Identity copies the identity with an index below Pool().Identities. It returns false if the slot was never used or is
 // being reassigned to another container at this moment.
 func (i *Instance) Identity(index int) (abi.Identity, bool) {
-	if i.identities == nil {
-		var identity abi.Identity
-		ok := i.ReadIdentity(index, &identity)
-		return identity, ok
-	}
 	if index < 0 || index >= int(i.Layout.Identities) {
 		return abi.Identity{}, false
 	}
-	shared := (*abi.Identity)(unsafe.Pointer(&i.identities[index*abi.SizeofIdentity]))
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	memory, err := i.seen.view(uint64(index)*abi.SizeofIdentity, abi.SizeofIdentity)
+	if err != nil {
+		return abi.Identity{}, false
+	}
+	shared := (*abi.Identity)(unsafe.Pointer(unsafe.SliceData(memory)))
 	for range 100 {
 		before := atomic.LoadUint32(&shared.Generation)
 		if before == 0 {
@@ -336,18 +392,4 @@ func openArray(path string, length int) (*ebpf.Map, error) {
 		return nil, damaged(path, fmt.Sprintf("holds %d bytes instead of %d", have, length), nil)
 	}
 	return m, nil
-}
-
-// mapMemory maps the values of a pinned array for reading. The mapping outlives the map's file descriptor.
-func mapMemory(path string, length int) ([]byte, error) {
-	m, err := openArray(path, length)
-	if err != nil {
-		return nil, err
-	}
-	defer m.Close()
-	memory, err := unix.Mmap(m.FD(), 0, length, unix.PROT_READ, unix.MAP_SHARED)
-	if err != nil {
-		return nil, fmt.Errorf("mapping map %s: %w", path, err)
-	}
-	return memory, nil
 }

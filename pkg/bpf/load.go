@@ -28,15 +28,53 @@ import (
 // ErrOtherOptions means that programs are already loaded, with other sizes than those requested.
 var ErrOtherOptions = errors.New("already loaded with other options")
 
-// Load loads the programs, attaches them, and pins them and their maps below dir, which it creates with mode 0700. If
-// dir is not on a bpf file system, Load mounts one. No process needs to stay running afterwards.
-//
-// If programs are already loaded, by this or another build, Load only repairs missing parts and changes nothing else.
-// If their sizes differ from p, it repairs them in their own sizes and returns ErrOtherOptions, with the repairs in
-// the Result. It first removes what an interrupted load left behind.
-func Load(dir string, p config.Pool) (Result, error) { return load(dir, p, descriptions()) }
+// Options are the parameters of Load.
+type Options struct {
+	Pool    config.Pool
+	Replace Replacement
 
-// Result describes what Load or Replace did.
+	calls []abi.Syscall // descriptions of system calls, for the programs; nil: descriptions()
+}
+
+// Replacement tells which loaded programs Load replaces.
+type Replacement int
+
+// ReplaceNone keeps all loaded programs, ReplaceOthers those of this build.
+const (
+	ReplaceNone Replacement = iota
+	ReplaceOthers
+	ReplaceAll
+)
+
+// Load loads the programs, attaches them, and pins them and their maps below dir, which it creates with mode 0700. If
+// dir is not on a bpf file system, Load mounts one. No process needs to stay running afterwards. It first removes what
+// an interrupted load left behind.
+//
+// If programs are already loaded, by this or another build, Load repairs missing parts. If their sizes differ from
+// those of the pool, it repairs them in their own sizes and returns ErrOtherOptions, with the repairs in the Result. If
+// their layout differs, it returns ErrVersion.
+//
+// Otherwise it replaces loaded programs as the options say, and keeps everything else: recordings, names, the exec log,
+// counters, the secret. Each event is seen by either the old or the new program, never by both or neither. After an
+// interrupted replacement, old and new programs run side by side and work together; the next replacement completes it.
+func Load(dir string, o Options) (Result, error) {
+	if o.calls == nil {
+		o.calls = descriptions()
+	}
+	layout, result, unlock, err := begin(dir, o)
+	if err != nil {
+		return result, err
+	}
+	defer unlock()
+	if result.Loaded || o.Replace == ReplaceNone || o.Replace == ReplaceOthers && layout.Build == build(o.calls) {
+		return result, nil
+	}
+	err = swap(dir, layout, o.calls)
+	result.Replaced = err == nil
+	return result, err
+}
+
+// Result describes what Load did.
 type Result struct {
 	Loaded   bool     // everything was loaded: nothing usable was loaded before
 	Replaced bool     // the programs of another build, or of this one, were replaced
@@ -50,21 +88,13 @@ func descriptions() []abi.Syscall {
 	return syscalls.Descriptions(native, syscalls.CompatABI(native))
 }
 
-func load(dir string, p config.Pool, calls []abi.Syscall) (Result, error) {
-	_, result, unlock, err := begin(dir, p, calls)
-	if err == nil {
-		unlock()
-	}
-	return result, err
-}
-
 // begin checks the pool, locks dir, and makes sure that everything is loaded there and whole. It returns the layout.
-func begin(dir string, p config.Pool, calls []abi.Syscall) (layout abi.ABI, result Result, unlock func(), err error) {
-	if err := p.Validate(); err != nil {
+func begin(dir string, o Options) (layout abi.ABI, result Result, unlock func(), err error) {
+	if err := o.Pool.Validate(); err != nil {
 		return layout, result, nil, err
 	}
-	if len(calls) < 2*abi.SyscallsMax || len(calls) > 2*abi.SyscallsMax+abi.ChainedMax {
-		return layout, result, nil, fmt.Errorf("%d syscall descriptions, want %d and up to %d more", len(calls),
+	if n := len(o.calls); n < 2*abi.SyscallsMax || n > 2*abi.SyscallsMax+abi.ChainedMax {
+		return layout, result, nil, fmt.Errorf("%d syscall descriptions, want %d and up to %d more", n,
 			2*abi.SyscallsMax, abi.ChainedMax)
 	}
 	if err := Supported(); err != nil {
@@ -84,8 +114,8 @@ func begin(dir string, p config.Pool, calls []abi.Syscall) (layout abi.ABI, resu
 	}
 	if err == nil && loaded {
 		// Repair first: nothing is recorded of events that need a lost pin, whatever sizes are asked for.
-		result.Mended, err = mend(dir, layout, calls)
-		if err == nil && pool(layout) != p {
+		result.Mended, err = mend(dir, layout, o.calls)
+		if err == nil && pool(layout) != o.Pool {
 			err = fmt.Errorf("pin directory %s: %w (%v): use those, or run tracectl unload first, which deletes all recordings",
 				dir, ErrOtherOptions, pool(layout))
 		}
@@ -95,31 +125,31 @@ func begin(dir string, p config.Pool, calls []abi.Syscall) (layout abi.ABI, resu
 	}
 	if err == nil && !loaded {
 		result.Loaded = true
-		err = loadAnew(dir, p, calls)
+		err = loadAnew(dir, o)
 	}
 	return layout, result, unlock, err
 }
 
-func loadAnew(dir string, p config.Pool, calls []abi.Syscall) error {
+func loadAnew(dir string, o Options) error {
 	if err := removePins(dir); err != nil {
 		return fmt.Errorf("removing the remains of an interrupted load in %s: %w", dir, err)
 	}
-	if err := pinAll(dir, p, calls); err != nil {
+	if err := pinAll(dir, o); err != nil {
 		return errors.Join(err, removePins(dir))
 	}
 	return nil
 }
 
 // pinAll loads, pins and attaches everything below dir, which must be empty.
-func pinAll(dir string, p config.Pool, calls []abi.Syscall) error {
+func pinAll(dir string, o Options) error {
 	cpus, err := ebpf.PossibleCPU()
 	if err != nil {
 		return fmt.Errorf("counting CPUs: %w", err)
 	}
 	var seed [8]byte
 	rand.Read(seed[:])
-	layout := layout(p, binary.NativeEndian.Uint64(seed[:]), cpus)
-	layout.Build = build(calls)
+	layout := layout(o.Pool, binary.NativeEndian.Uint64(seed[:]), cpus)
+	layout.Build = build(o.calls)
 
 	collection, err := newCollection(layout, nil)
 	if err != nil {
@@ -129,7 +159,7 @@ func pinAll(dir string, p config.Pool, calls []abi.Syscall) error {
 	if err := fill(collection, layout); err != nil {
 		return err
 	}
-	if err := describe(collection.Maps[abi.PinSyscalls], calls); err != nil {
+	if err := describe(collection.Maps[abi.PinSyscalls], o.calls); err != nil {
 		return err
 	}
 	layout.Loaded = boottime.Now() // the times of the pins made next show if the wall clock was set since

@@ -23,18 +23,18 @@ func TestLoad(t *testing.T) {
 	if _, err := bpf.Open(dir); !errors.Is(err, bpf.ErrNotLoaded) {
 		t.Errorf("opening before loading: %v", err)
 	}
-	if r, err := bpf.Load(dir, small); !r.Loaded || err != nil {
+	if r, err := bpf.Load(dir, bpf.Options{Pool: small}); !r.Loaded || err != nil {
 		t.Fatalf("first load: %+v, %v", r, err)
 	}
 	if s, err := os.Stat(dir); err != nil || s.Mode().Perm() != 0o700 {
 		t.Errorf("pin directory: %v, %v", s, err)
 	}
-	if r, err := bpf.Load(dir, small); r.Loaded || err != nil {
+	if r, err := bpf.Load(dir, bpf.Options{Pool: small}); r.Loaded || err != nil {
 		t.Errorf("second load: %+v, %v", r, err)
 	}
 	other := small
 	other.Rings = 2
-	if _, err := bpf.Load(dir, other); !errors.Is(err, bpf.ErrOtherOptions) {
+	if _, err := bpf.Load(dir, bpf.Options{Pool: other}); !errors.Is(err, bpf.ErrOtherOptions) {
 		t.Errorf("load with other options: %v", err)
 	}
 	i, err := bpf.Open(dir)
@@ -84,7 +84,7 @@ func TestLoad(t *testing.T) {
 // TestLoadAfterInterruption loads after an earlier load stopped half-way.
 func TestLoadAfterInterruption(t *testing.T) {
 	dir := pinDir(t)
-	if _, err := bpf.Load(dir, small); err != nil {
+	if _, err := bpf.Load(dir, bpf.Options{Pool: small}); err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range []string{abi.PinABI, abi.PinLinkPrefix + "cgroup_mkdir"} { // these are pinned last
@@ -95,7 +95,7 @@ func TestLoadAfterInterruption(t *testing.T) {
 	if _, err := bpf.Open(dir); !errors.Is(err, bpf.ErrNotLoaded) {
 		t.Errorf("opening half a load: %v", err)
 	}
-	if r, err := bpf.Load(dir, small); !r.Loaded || err != nil {
+	if r, err := bpf.Load(dir, bpf.Options{Pool: small}); !r.Loaded || err != nil {
 		t.Errorf("loading over it: %+v, %v", r, err)
 	}
 }
@@ -103,7 +103,7 @@ func TestLoadAfterInterruption(t *testing.T) {
 // TestOtherVersion checks that a tracer that another version loaded is refused and stays unchanged.
 func TestOtherVersion(t *testing.T) {
 	dir := pinDir(t)
-	if _, err := bpf.Load(dir, small); err != nil {
+	if _, err := bpf.Load(dir, bpf.Options{Pool: small}); err != nil {
 		t.Fatal(err)
 	}
 	m, err := ebpf.LoadPinnedMap(filepath.Join(dir, abi.PinABI), nil)
@@ -117,7 +117,7 @@ func TestOtherVersion(t *testing.T) {
 	if _, err := bpf.Open(dir); !errors.Is(err, bpf.ErrVersion) {
 		t.Errorf("opening: %v", err)
 	}
-	if _, err := bpf.Load(dir, small); !errors.Is(err, bpf.ErrVersion) {
+	if _, err := bpf.Load(dir, bpf.Options{Pool: small}); !errors.Is(err, bpf.ErrVersion) {
 		t.Errorf("loading: %v", err)
 	}
 	if _, err := os.Stat(filepath.Join(dir, abi.PinRings)); err != nil {
@@ -157,7 +157,7 @@ func TestLoadRefuses(t *testing.T) {
 			if dir == "" {
 				dir = pinDir(t)
 			}
-			if _, err := bpf.Load(dir, o); err == nil || !strings.Contains(err.Error(), test.want) {
+			if _, err := bpf.Load(dir, bpf.Options{Pool: o}); err == nil || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("error %v, expected one about %q", err, test.want)
 			}
 		})
@@ -202,7 +202,7 @@ func TestOutlivesEverything(t *testing.T) {
 }
 
 func loadWorker() {
-	if _, err := bpf.Load(os.Getenv("RUNC_TRACE_TEST_DIR"), small); err != nil {
+	if _, err := bpf.Load(os.Getenv("RUNC_TRACE_TEST_DIR"), bpf.Options{Pool: small}); err != nil {
 		panic(err)
 	}
 }

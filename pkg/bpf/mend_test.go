@@ -17,7 +17,6 @@ import (
 
 	"github.com/runc-trace/runc-trace/pkg/bpf"
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
-	"github.com/runc-trace/runc-trace/pkg/config"
 )
 
 // TestMend removes each pin, and puts other things in its place. Load reports the damage and repairs it, and no
@@ -66,14 +65,14 @@ func TestMend(t *testing.T) {
 				if err != nil || len(damage) == 0 || damage[0].Pin != name && damage[0].Pin != "slot_exit" {
 					t.Errorf("examined: %v, %v", damage, err)
 				}
-				r, err := bpf.Load(i.Dir, small)
+				r, err := bpf.Load(i.Dir, bpf.Options{Pool: small})
 				if err != nil || r.Loaded || r.Lost != "" || len(r.Mended) == 0 {
 					t.Fatalf("loading: %+v, %v", r, err)
 				}
 				if !gone {
 					remove(t, path+"_aside")
 				}
-				if r, err := bpf.Load(i.Dir, small); err != nil || r.Loaded || r.Mended != nil {
+				if r, err := bpf.Load(i.Dir, bpf.Options{Pool: small}); err != nil || r.Loaded || r.Mended != nil {
 					t.Errorf("loading again: %+v, %v", r, err)
 				}
 				if damage, err := bpf.Examine(i.Dir); err != nil || damage != nil {
@@ -103,10 +102,10 @@ func TestMendOtherOptions(t *testing.T) {
 	container(t, i, "/rt-before")
 	other := small
 	other.Rings = 2
-	for _, act := range []func(string, config.Pool) (bpf.Result, error){bpf.Load, bpf.Replace} {
+	for _, replace := range []bpf.Replacement{bpf.ReplaceNone, bpf.ReplaceAll} {
 		for _, pin := range []string{"link_exec", "abi", "pending", "slot_sys_enter"} {
 			remove(t, filepath.Join(i.Dir, pin))
-			r, err := act(i.Dir, other)
+			r, err := bpf.Load(i.Dir, bpf.Options{Pool: other, Replace: replace})
 			if !errors.Is(err, bpf.ErrOtherOptions) || len(r.Mended) != 1 || r.Mended[0].Pin != pin || r.Replaced {
 				t.Errorf("without %s: %+v, %v", pin, r, err)
 			}
@@ -159,7 +158,7 @@ func TestFollowDamage(t *testing.T) {
 		if len(found) != want || want == 1 && (found[0].Pin != pin || found[0].Unrecorded == "") {
 			t.Errorf("without %s: %v", pin, found)
 		}
-		if r, err := bpf.Load(i.Dir, small); err != nil || len(r.Mended) != 1 {
+		if r, err := bpf.Load(i.Dir, bpf.Options{Pool: small}); err != nil || len(r.Mended) != 1 {
 			t.Errorf("%+v, %v", r, err)
 		}
 		look(5)
@@ -203,7 +202,7 @@ func TestUnrecorded(t *testing.T) {
 	} {
 		remove(t, filepath.Join(i.Dir, pin))
 		damage := []bpf.Damage{{Pin: pin, Problem: "is missing", Unrecorded: want}}
-		if r, err := bpf.Load(i.Dir, small); err != nil || !cmp.Equal(damage, r.Mended) {
+		if r, err := bpf.Load(i.Dir, bpf.Options{Pool: small}); err != nil || !cmp.Equal(damage, r.Mended) {
 			t.Errorf("%s: %+v, %v; want %+v", pin, r.Mended, err, damage)
 		}
 	}
@@ -212,7 +211,7 @@ func TestUnrecorded(t *testing.T) {
 		path := filepath.Join(i.Dir, pin)
 		rename(t, path, path+"_aside")
 		damage := []bpf.Damage{{Pin: pin, Problem: "is missing"}}
-		if r, err := bpf.Load(i.Dir, small); err != nil || !cmp.Equal(damage, r.Mended) {
+		if r, err := bpf.Load(i.Dir, bpf.Options{Pool: small}); err != nil || !cmp.Equal(damage, r.Mended) {
 			t.Errorf("%s aside: %+v, %v; want %+v", pin, r.Mended, err, damage)
 		}
 		remove(t, path+"_aside")
@@ -275,7 +274,7 @@ func TestMendAll(t *testing.T) {
 			}
 		}
 	}
-	r, err := bpf.Replace(i.Dir, small)
+	r, err := bpf.Load(i.Dir, bpf.Options{Pool: small, Replace: bpf.ReplaceAll})
 	if err != nil || !r.Replaced || r.Loaded || len(r.Mended) != 32 {
 		t.Errorf("%+v, %v", r, err)
 	}
@@ -313,7 +312,7 @@ func TestMendEnds(t *testing.T) {
 	if got := identity(t, i, "rt-ends"); got.State == abi.StateEnded {
 		t.Error("it was seen")
 	}
-	if r, err := bpf.Load(i.Dir, small); err != nil || len(r.Mended) != 1 {
+	if r, err := bpf.Load(i.Dir, bpf.Options{Pool: small}); err != nil || len(r.Mended) != 1 {
 		t.Fatalf("%+v, %v", r, err)
 	}
 	got := identity(t, i, "rt-ends")
@@ -357,7 +356,7 @@ func TestMendLost(t *testing.T) {
 					}
 				}
 			}
-			r, err := bpf.Load(i.Dir, small)
+			r, err := bpf.Load(i.Dir, bpf.Options{Pool: small})
 			if err != nil || !r.Loaded || !strings.Contains(r.Lost, "the map "+gone[0]+" is gone") {
 				t.Errorf("%+v, %v", r, err)
 			}

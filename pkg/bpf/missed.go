@@ -21,7 +21,7 @@ func endMissed(dir string) error {
 		return nil
 	}
 	defer unix.Close(hierarchy)
-	i, err := OpenUnmapped(dir)
+	i, err := Open(dir)
 	if err != nil {
 		return err
 	}
@@ -34,10 +34,10 @@ func endMissed(dir string) error {
 	// may take as soon as it is released.
 	var below, own []uint64
 	for cgroup, index := range known {
-		var identity abi.Identity
+		identity, ok := i.Identity(int(index))
 		switch {
 		case !isGone(hierarchy, cgroup):
-		case i.ReadIdentity(int(index), &identity) && identity.Cgroup == cgroup:
+		case ok && identity.Cgroup == cgroup:
 			own = append(own, cgroup)
 		default:
 			below = append(below, cgroup)

@@ -12,7 +12,6 @@ import (
 
 	"github.com/runc-trace/runc-trace/pkg/boottime"
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
-	"github.com/runc-trace/runc-trace/pkg/config"
 )
 
 // Build identifies the embedded programs together with the descriptions of calls that they get. It changes if either
@@ -26,28 +25,6 @@ func build(calls []abi.Syscall) uint64 {
 		panic(err) // impossible: the value has a fixed size, and writing to a hash never fails
 	}
 	return binary.LittleEndian.Uint64(sum.Sum(nil)) | 1
-}
-
-// Replace replaces the programs that are loaded below dir, of any build, by those of this build, and keeps everything
-// else: recordings, names, the exec log, counters, the secret. Each event is seen by either the old or the new program,
-// never by both or neither. If nothing is loaded, Replace loads like Load; it also repairs like Load.
-//
-// If the sizes differ, it returns ErrOtherOptions, and if the layout differs, ErrVersion; then no program is replaced.
-// After an interrupted replacement, old and new programs run side by side and work together; the next replacement
-// completes it.
-func Replace(dir string, p config.Pool) (Result, error) { return replace(dir, p, descriptions()) }
-
-func replace(dir string, p config.Pool, calls []abi.Syscall) (Result, error) {
-	layout, result, unlock, err := begin(dir, p, calls)
-	if err != nil {
-		return result, err
-	}
-	defer unlock()
-	if !result.Loaded {
-		err = swap(dir, layout, calls)
-		result.Replaced = err == nil
-	}
-	return result, err
 }
 
 // replaceStep is called after each step of a replacement; tests set it.

@@ -72,7 +72,7 @@ func TestReplace(t *testing.T) {
 	dir := pinDir(t)
 	older := bpf.Descriptions()
 	older[unix.SYS_LSEEK].Args = 0
-	if r, err := bpf.ReplaceWith(dir, small, older); r.Replaced || err != nil {
+	if r, err := bpf.Load(dir, bpf.Options{Pool: small, Replace: bpf.ReplaceAll}.With(older)); r.Replaced || err != nil {
 		t.Fatalf("if nothing is loaded: %+v, %v", r, err)
 	}
 	before, first := layout(t, dir), running(t, dir)
@@ -82,10 +82,10 @@ func TestReplace(t *testing.T) {
 	if bpf.BuildWith(older) == bpf.Build() {
 		t.Error("other descriptions make no other build")
 	}
-	if r, err := bpf.Load(dir, small); r.Loaded || err != nil || layout(t, dir) != before {
+	if r, err := bpf.Load(dir, bpf.Options{Pool: small}); r.Loaded || err != nil || layout(t, dir) != before {
 		t.Errorf("load changes what another build loaded: %+v, %v, %+v", r, err, layout(t, dir))
 	}
-	if r, err := bpf.Replace(dir, small); !r.Replaced || err != nil {
+	if r, err := bpf.Load(dir, bpf.Options{Pool: small, Replace: bpf.ReplaceAll}); !r.Replaced || err != nil {
 		t.Fatalf("replacing: %v, %v", r, err)
 	}
 	after := layout(t, dir)
@@ -148,7 +148,7 @@ func TestReplaceRefuses(t *testing.T) {
 				pinned(t, dir, test.pin, func(m *ebpf.Map) error { return m.Put(uint32(0), value) })
 			}
 			before, pins := running(t, dir), entriesOf(t, dir)
-			r, err := bpf.Replace(dir, test.options)
+			r, err := bpf.Load(dir, bpf.Options{Pool: test.options, Replace: bpf.ReplaceAll})
 			if r.Replaced || r.Loaded || !errors.Is(err, test.is) || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("%+v, %v: expected an error about %q", r, err, test.want)
 			}
@@ -243,7 +243,7 @@ func TestReplaceKilled(t *testing.T) {
 		if _, err := i.UnfinishedCalls(); err != nil {
 			t.Errorf("killed after step %d: %v", step, err)
 		}
-		if r, err := bpf.Load(i.Dir, small); r.Loaded || err != nil {
+		if r, err := bpf.Load(i.Dir, bpf.Options{Pool: small}); r.Loaded || err != nil {
 			t.Errorf("killed after step %d: load: %+v, %v", step, r, err)
 		}
 		// After its last step, the replacement is complete.
@@ -262,7 +262,7 @@ func TestReplaceKilled(t *testing.T) {
 	}
 	// A replacement that is killed between pinning and renaming leaves this pin.
 	pin(t, filepath.Join(i.Dir, abi.PinNextPrefix+abi.PinBind), &counter)
-	if r, err := bpf.Replace(i.Dir, small); !r.Replaced || err != nil {
+	if r, err := bpf.Load(i.Dir, bpf.Options{Pool: small, Replace: bpf.ReplaceAll}); !r.Replaced || err != nil {
 		t.Errorf("completing it: %+v, %v", r, err)
 	}
 	if build := layout(t, i.Dir).Build; build != bpf.Build() {

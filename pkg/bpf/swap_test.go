@@ -194,7 +194,7 @@ func TestReplaceLosesNothing(t *testing.T) {
 				swap = time.Now() // the programs are loaded; they are swapped from here on
 			}
 		})
-		if _, err := bpf.Replace(i.Dir, o); err != nil {
+		if _, err := bpf.Load(i.Dir, bpf.Options{Pool: o, Replace: bpf.ReplaceAll}); err != nil {
 			t.Fatal(err)
 		}
 		slowest = max(slowest, time.Since(swap))

@@ -3,7 +3,6 @@
 package bpf
 
 import (
-	"errors"
 	"fmt"
 	"os"
 
@@ -11,53 +10,64 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// window maps elements of an array for reading: the first one and one other at a time, so that the mapped memory does
-// not grow with the array. It is a ring.Segments.
+// window maps one part of an array at a time for reading, so that the mapped memory does not grow with the array.
 type window struct {
 	array  *ebpf.Map
-	stride uint64 // size of an element in bytes
-	begin  uint64 // index of the first element
-
-	first, other element
-}
-
-// element is a mapped element.
-type element struct {
-	index  uint64
+	ahead  uint64 // bytes to map at once, if more than the requested ones
+	from   uint64 // offset of the mapped part
 	mapped []byte // whole pages
-	bytes  []byte // the element, in mapped
 }
 
-// Segment returns an element and maps it if necessary.
-func (w *window) Segment(index uint64) ([]byte, error) {
-	e := &w.other
-	if index == 0 {
-		e = &w.first
-	}
-	if e.mapped != nil && e.index == index {
-		return e.bytes, nil
-	}
-	if err := e.unmap(); err != nil {
-		return nil, err
-	}
-	at := (w.begin + index) * w.stride
-	from := at &^ (uint64(os.Getpagesize()) - 1)
-	mapped, err := unix.Mmap(w.array.FD(), int64(from), int(at-from+w.stride), unix.PROT_READ, unix.MAP_SHARED)
-	if err != nil {
-		return nil, fmt.Errorf("mapping element %d of a map: %w", index, err)
-	}
-	*e = element{index, mapped, mapped[at-from:]}
-	return e.bytes, nil
+// length returns the bytes of the array.
+func (w *window) length() uint64 {
+	return uint64(w.array.MaxEntries()) * uint64(align8(int(w.array.ValueSize())))
 }
 
-// close unmaps the elements.
-func (w *window) close() error { return errors.Join(w.first.unmap(), w.other.unmap()) }
+// view returns bytes of the array from an offset on, and maps them if necessary. They stay readable until the next
+// call.
+func (w *window) view(at, size uint64) ([]byte, error) {
+	if at < w.from || at+size > w.from+uint64(len(w.mapped)) {
+		if err := w.close(); err != nil {
+			return nil, err
+		}
+		from := at &^ (uint64(os.Getpagesize()) - 1)
+		end := min(max(at+size, from+w.ahead), w.length())
+		mapped, err := unix.Mmap(w.array.FD(), int64(from), int(end-from), unix.PROT_READ, unix.MAP_SHARED)
+		if err != nil {
+			return nil, fmt.Errorf("mapping bytes %d to %d of %v: %w", from, end, w.array, err)
+		}
+		w.from, w.mapped = from, mapped
+	}
+	return w.mapped[at-w.from:][:size:size], nil
+}
 
-func (e *element) unmap() error {
-	if e.mapped == nil {
+// close unmaps what is mapped.
+func (w *window) close() error {
+	if w.mapped == nil {
 		return nil
 	}
-	mapped := e.mapped
-	*e = element{}
+	mapped := w.mapped
+	w.mapped = nil
 	return unix.Munmap(mapped)
+}
+
+// segments maps the elements of a ring in an array: the first one, which has the header, and one other at a time. It is
+// a ring.Segments.
+type segments struct {
+	first, other window
+	stride       uint64 // size of an element in bytes
+	begin        uint64 // index of the first element
+}
+
+func newSegments(array *ebpf.Map, stride, begin uint64) *segments {
+	return &segments{window{array: array}, window{array: array}, stride, begin}
+}
+
+// Segment returns an element, and maps it if necessary.
+func (s *segments) Segment(index uint64) ([]byte, error) {
+	w := &s.other
+	if index == 0 {
+		w = &s.first
+	}
+	return w.view((s.begin+index)*s.stride, s.stride)
 }

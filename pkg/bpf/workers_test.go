@@ -286,7 +286,7 @@ func replaceWorker() {
 			select {}
 		}
 	})
-	_, err = bpf.Replace(os.Getenv("RUNC_TRACE_TEST_DIR"), small)
+	_, err = bpf.Load(os.Getenv("RUNC_TRACE_TEST_DIR"), bpf.Options{Pool: small, Replace: bpf.ReplaceAll})
 	must(err)
 }
 

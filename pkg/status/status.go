@@ -75,7 +75,7 @@ type Reader interface {
 	Memory() (uint64, error)
 	Counters() ([abi.CountersMax]uint64, error)
 	Programs() ([]bpf.Program, error)
-	ReadIdentity(index int, to *abi.Identity) bool
+	Identity(index int) (abi.Identity, bool)
 	RecordingHeaders(func(index int, h ring.Header)) error
 	ExecLogHeaders() ([abi.ExecRings]ring.Header, error)
 }
@@ -121,9 +121,9 @@ type recording struct{ index, generation uint32 }
 // readIdentities counts the identities, and returns the recordings of live containers.
 func (s *Status) readIdentities(r Reader) (live map[recording]bool) {
 	live = map[recording]bool{}
-	var i abi.Identity
 	for index := range s.Pool.Identities {
-		if !r.ReadIdentity(index, &i) {
+		i, ok := r.Identity(index)
+		if !ok {
 			i.State = abi.StateFree // never used, or being given to another container
 		}
 		switch i.State {

@@ -47,9 +47,8 @@ func (l *loaded) ExecLogHeaders() ([abi.ExecRings]ring.Header, error) {
 	return [abi.ExecRings]ring.Header{l.execLog}, nil
 }
 
-func (l *loaded) ReadIdentity(index int, to *abi.Identity) bool {
-	*to = l.identities[index]
-	return to.Generation != 0
+func (l *loaded) Identity(index int) (abi.Identity, bool) {
+	return l.identities[index], l.identities[index].Generation != 0
 }
 
 func (l *loaded) RecordingHeaders(f func(int, ring.Header)) error {

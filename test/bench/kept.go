@@ -43,7 +43,7 @@ func benchKept(int, string) error {
 func kept(args []string) (kept int, err error) {
 	o := config.DefaultPool()
 	o.Rings, o.Identities, o.RingSize = 1, 2, 1<<20
-	if _, err := bpf.Load(benchDir, o); err != nil {
+	if _, err := bpf.Load(benchDir, bpf.Options{Pool: o}); err != nil {
 		return 0, err
 	}
 	d, err := cgroup.Unmade(benchCgroup)

@@ -31,7 +31,7 @@ func benchShim(rounds int, _ string) (err error) {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	if _, err := bpf.Load(benchDir, config.DefaultPool()); err != nil {
+	if _, err := bpf.Load(benchDir, bpf.Options{Pool: config.DefaultPool()}); err != nil {
 		return err
 	}
 	defer func() {

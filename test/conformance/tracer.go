@@ -32,7 +32,7 @@ func loadTracer(scratch string) (*tracer, error) {
 	if err := os.Rename(filepath.Join(t.shim, "runc-trace"), filepath.Join(t.shim, "runc")); err != nil {
 		return nil, err
 	}
-	if _, err := bpf.Load(t.pins, config.DefaultPool()); err != nil {
+	if _, err := bpf.Load(t.pins, bpf.Options{Pool: config.DefaultPool()}); err != nil {
 		return nil, fmt.Errorf("loading the programs: %w", err)
 	}
 	return t, nil

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package bpf_test
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/runc-trace/runc-trace/pkg/bpf"
+	"github.com/runc-trace/runc-trace/pkg/ring"
+)
+
+// TestInstance reads identities and headers, and checks that an instance maps no more memory than it needs for that.
+func TestInstance(t *testing.T) {
+	loaded := load(t, small)
+	containers := map[string]bool{}
+	for n := range 6 { // more than the rings of the pool
+		path := fmt.Sprintf("/rt-instance-%d", n)
+		container(t, loaded, path)
+		containers[path[1:]] = true
+	}
+	others := mappings(t)
+	i, err := bpf.Open(loaded.Dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer i.Close()
+	for index := range i.Pool().Identities {
+		if found, ok := i.Identity(index); ok {
+			name, _, _ := bytes.Cut(found.Who.ID[:], []byte{0})
+			delete(containers, string(name))
+		}
+	}
+	if len(containers) > 0 {
+		t.Errorf("without an identity: %v", containers)
+	}
+	if _, ok := i.Identity(i.Pool().Identities); ok {
+		t.Error("an identity beyond the last one")
+	}
+	headers := map[int]ring.Header{}
+	if err := i.RecordingHeaders(func(index int, h ring.Header) { headers[index] = h }); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := i.ExecLogHeaders(); err != nil {
+		t.Error(err)
+	}
+	if maps := mappings(t); maps != others+1 {
+		t.Errorf("%d mappings instead of a window of the identities", maps-others)
+	}
+	for index, h := range headers {
+		r, err := i.Recording(index)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(r.Header(), h); diff != "" || h.Generation == 0 {
+			t.Errorf("recording %d (-mapped +header):\n%s", index, diff)
+		}
+	}
+	if len(headers) != small.Rings {
+		t.Errorf("%d recordings", len(headers))
+	}
+	if err := i.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if maps := mappings(t); maps != others {
+		t.Errorf("%d mappings are left after Close", maps-others)
+	}
+}
+
+// mappings counts the mappings of eBPF maps in this process.
+func mappings(t *testing.T) int {
+	text, err := os.ReadFile("/proc/self/maps")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return bytes.Count(text, []byte("bpf-map"))
+}
