@@ -43,7 +43,8 @@ static __always_inline void load_args(u64 *args, struct pt_regs *regs, bool comp
 #endif
 }
 
-static __always_inline long number_of(struct pt_regs *regs)
+/* number_of returns the number of a call, of which the kernel looks at 32 bits only. */
+static __always_inline s32 number_of(struct pt_regs *regs)
 {
 #if defined(__TARGET_ARCH_x86)
 	return regs->orig_ax;
@@ -65,6 +66,12 @@ static __always_inline u32 put_arg(struct in_flight *call, u32 at, u32 i, u32 *w
 	*(u64 *)(call->body + at) = value;
 	*wide_args |= wide << i;
 	return at + 4 + wide * 4;
+}
+
+/* is_kept reports whether the policy of the container lets a call be recorded. */
+static __always_inline bool is_kept(struct in_flight *call, struct syscall *description)
+{
+	return !(call->policy & WHO_FILES_ONLY) || (description && description->traits & TRAIT_PATH);
 }
 
 /* describe_call stores a call in the storage of its task. */
@@ -117,7 +124,7 @@ static __always_inline void describe_call(struct in_flight *call, struct task_st
 	call->captures = call->body_length = at;
 	if (number >= NUMBER_OTHER)
 		body_number(call, number);
-	else if (description && description->rows[0].kind)
+	else if (description && description->rows[0].kind && is_kept(call, description))
 		capture_input(call, description);
 }
 
@@ -408,6 +415,7 @@ static __always_inline void write_call(struct in_flight *call, struct task_struc
 	if (!recording)
 		return;
 	if (recording->lanes[0].generation != call->ring_generation) {
+		call->ring = 0; /* another container has the recording now */
 		count(COUNT_STALE_RING);
 		return;
 	}
@@ -424,7 +432,7 @@ static __always_inline void write_call(struct in_flight *call, struct task_struc
 		__sync_fetch_and_add(&total->failed, 1);
 	if (description)
 		traits = description->traits;
-	if (call->policy & WHO_FILES_ONLY && !(traits & TRAIT_PATH) && !(flags & CALL_UNFINISHED))
+	if (!is_kept(call, description) && !(flags & CALL_UNFINISHED))
 		return;
 	if (!call->budget && description) {
 		if (traits & TRAIT_WRITE && result > 0 && said(recording, call)) {

@@ -14,7 +14,7 @@
 /* leave_container notes that a task was moved out of its container's cgroups: what it does there is not recorded. */
 static __noinline int leave_container(struct in_flight *call)
 {
-	struct identity *identity = identity_of(call->identity);
+	struct identity *identity = owner_of(call);
 
 	call->left = 1;
 	if (identity)
@@ -49,7 +49,7 @@ HOOK(sys_enter, "sys_enter", enter((struct pt_regs *)ctx[0], ctx[1]))
 /* An exit without an enter: seccomp refused the call before any hook ran, or the kernel skipped the hook. */
 static __noinline int describe_refused(struct in_flight *call, struct task_struct *task, struct pt_regs *regs)
 {
-	long number = number_of(regs);
+	s32 number = number_of(regs);
 
 	if (number < 0 || call->cgroup != cgroup_of(task))
 		return -1;
@@ -66,7 +66,7 @@ static __noinline int describe_refused(struct in_flight *call, struct task_struc
  */
 static __always_inline bool is_over(struct in_flight *call, struct pt_regs *regs, s64 result)
 {
-	long number = number_of(regs);
+	s32 number = number_of(regs);
 	u64 args[ARGS_MAX], differ = 0;
 
 	if (number < 0)
@@ -135,11 +135,15 @@ int in_flight(struct bpf_iter__task *ctx)
 	struct pending_call out = {};
 	struct in_flight *call;
 	u64 body, time, comm_tail;
+	u32 index;
 
 	if (!task)
 		return 0;
 	call = bpf_task_storage_get(&call_storage, task, NULL, 0);
 	if (!call || !call->active || !call->ring)
+		return 0;
+	index = call->syscall;
+	if (!is_kept(call, bpf_map_lookup_elem(&syscalls, &index)))
 		return 0;
 	time = *(volatile u64 *)&call->time;
 	if (boot_time() - time < SETTLED_NS)

@@ -349,7 +349,7 @@ static __always_inline void capture_rows(struct in_flight *call, struct syscall 
 
 		if (kind == CAPTURE_NONE)
 			return;
-		if (!applies(call, c) || (c->content && call->policy & WHO_NO_CONTENTS))
+		if (!applies(call, c) || (c->content && call->policy & (WHO_NO_CONTENTS | WHO_FILES_ONLY)))
 			continue;
 		if (kind == CAPTURE_STRING && !c->part)
 			failed = body_string(call, c->arg);

@@ -38,6 +38,8 @@ enum limits {
 	SYSCALLS_MAX = 512,	/* native numbers; the numbers of the 32-bit ABI follow */
 	TORN_MAX = 8,		/* torn ranges that a ring remembers one by one */
 	THREADS_MAX = 16384,	/* threads of one container that are recorded at the same time: 8 MiB of storage */
+	THREADS_TOTAL = 65536,	/* threads of all containers; if there are more, each container may have THREADS_SHARE */
+	THREADS_SHARE = 1024,
 	CHILDREN_MAX = 1024,	/* cgroups that are followed below that of a container */
 	PENDING_SECONDS = 300,	/* a pending identity older than this is not bound */
 	PENDING_MAX = 1024,
@@ -58,8 +60,8 @@ struct who {
 	u32 flags;		/* enum who_flags */
 	u32 mount_namespace;	/* inode of the runtime's mount namespace; 0 if unknown or the same as the container's */
 	u32 labels_length;	/* bytes of labels in use */
-	u16 pod_hash;		/* of what tells pods apart; below HOLDERS */
-	u16 namespace_hash;	/* of the namespace, or the engine if there is none; below HOLDERS */
+	u16 pod_hash;		/* of what tells pods apart, keyed by the secret; below HOLDERS */
+	u16 namespace_hash;	/* of the namespace that the engine says, or the engine if it says none; below HOLDERS */
 	char engine[16];	/* containerd, cri-o, docker, podman, or empty */
 	char id[256];		/* the OCI runtime's ID of the container */
 	char sandbox_id[128];	/* the pod's sandbox, or empty */
@@ -121,6 +123,8 @@ struct identity {
 	u32 children;		/* known cgroups below that of the container */
 	u32 left;		/* processes that moved to a cgroup outside */
 	u32 threads;		/* that have task storage */
+	u32 refused;		/* times that one of its tasks got no storage */
+	u32 reserved;
 	u64 execs_due[2];	/* when its share of the exec log is unused again: of execs that succeeded and failed */
 	u64 execs_beyond;	/* execs in the ring EXEC_BEYOND */
 	struct who who;
@@ -238,15 +242,29 @@ struct seen_set {
 };
 
 /*
- * slots: which recordings may be used again. If there is no unused one, a new container gets the one that ended first
- * of the pod that has the most recordings or, if several have as many, of the namespace that has the most. So a pod
- * that crashes all the time pushes out its own recordings. held: how many recordings the pods (the first HOLDERS
- * elements) and namespaces (the others) with a hash have.
+ * slots: which recordings may be used again. If there is no unused one, a new container gets
+ *
+ *	1. the recording of a container that ended, in its own namespace or in one that has more recordings,
+ *	2. one that ended in a namespace that has more than its part, 1/KEPT_PART of all recordings,
+ *	3. one of a running container, in its own namespace if the pod of that has two more recordings than its own, or in
+ *	   another namespace that has two more than its own: so many containers leave room for those of others,
+ *
+ * of several that of the pod with the most recordings, then of the namespace with the most, then the oldest. So a pod
+ * that crashes all the time, or a namespace that makes pods all the time, pushes out its own recordings.
+ *
+ * held: how many recordings the pods (the first HOLDERS elements) and namespaces (as many again) with a hash have, and
+ * how many threads of all containers have storage.
  */
-enum holders { HOLDERS = 4096 };
+enum holders {
+	HOLDERS = 16384,
+	HELD_THREADS = 2 * HOLDERS,	/* element of held */
+	HELD = HELD_THREADS + 1,	/* elements of held */
+	KEPT_PART = 8,
+};
 
 struct slot {
 	u64 ended;	/* when its container ended; SLOT_UNUSED: it was never used; 0: it is in use */
+	u64 began;	/* when its container was registered */
 	u32 pod;	/* element of held */
 	u32 namespace;	/* element of held */
 };

@@ -39,3 +39,6 @@ COUNTER(STALE_RING, "staleRing",
 COUNTER(TORN, "torn",
 	"times that a recording overtook a stalled writer: readers skip the affected calls",
 	IF_GROWS "increase pool.ring-size or reduce CPU steal")
+COUNTER(DISPLACED, "displaced",
+	"running containers that are recorded no longer: others had fewer recordings",
+	"increase pool.rings" RELOAD)

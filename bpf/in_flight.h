@@ -26,6 +26,7 @@ struct in_flight {
 	u16 flags;
 	u32 syscall;	/* index into syscalls */
 	u32 due;	/* one bit for each capture that is to be read at exit */
+	u32 generation;	/* of the identity */
 	u16 body_length;
 	u8 exec;	/* as in struct syscall */
 	u8 policy;	/* enum who_flags, as far as they fit */
@@ -63,31 +64,60 @@ static __always_inline struct in_flight *call_of(struct task_struct *task)
 	return bpf_task_storage_get(&call_storage, task, NULL, 0);
 }
 
-/* store returns the storage of a task of a container, and makes it if need be and the container may have one more. */
+/* owner_of returns the container that a task's storage was made for, or NULL if its identity has been reused since. */
+static __always_inline struct identity *owner_of(struct in_flight *call)
+{
+	struct identity *identity = identity_of(call->identity);
+
+	return identity && identity->generation == call->generation ? identity : NULL;
+}
+
+/*
+ * store returns the storage of a task of a container, and makes it if need be, and if the container may have one more:
+ * each may have THREADS_MAX, and if all of them together have THREADS_TOTAL, THREADS_SHARE.
+ */
 static __always_inline struct in_flight *store(struct task_struct *task, struct identity *identity)
 {
+	u32 all = HELD_THREADS, *total = bpf_map_lookup_elem(&held, &all);
 	struct in_flight *call = call_of(task);
 
-	if (call)
+	if (call || !total)
 		return call;
-	if (identity->threads >= THREADS_MAX) {
+	if (identity->threads >= THREADS_MAX || (identity->threads >= THREADS_SHARE && *total >= THREADS_TOTAL)) {
 		count(COUNT_THREADS);
+		__sync_fetch_and_add(&identity->refused, 1);
 		return NULL;
 	}
 	call = bpf_task_storage_get(&call_storage, task, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
-	if (!call)
+	if (!call) {
 		count(COUNT_NO_STORAGE);
+		__sync_fetch_and_add(&identity->refused, 1);
+		return NULL;
+	}
+	__sync_fetch_and_add(total, 1);
 	return call;
 }
 
 /* belong counts a task that has storage for its container, and no longer for the one before. */
-static __always_inline void belong(struct in_flight *call, struct identity *identity)
+static __always_inline void belong(struct in_flight *call, u32 index, struct identity *identity)
 {
-	struct identity *before = call->identity ? identity_of(call->identity) : NULL;
+	struct identity *before = call->identity ? owner_of(call) : NULL;
 
 	if (before)
 		__sync_fetch_and_add(&before->threads, -1);
 	__sync_fetch_and_add(&identity->threads, 1);
+	call->identity = index;
+	call->generation = identity->generation;
+}
+
+/* give_back frees the storage of a task that ends, which otherwise stays until its parent has waited for it. */
+static __always_inline void give_back(struct task_struct *task)
+{
+	u32 all = HELD_THREADS, *total = bpf_map_lookup_elem(&held, &all);
+
+	bpf_task_storage_delete(&call_storage, task);
+	if (total)
+		__sync_fetch_and_add(total, -1);
 }
 
 /*
@@ -107,24 +137,26 @@ static __noinline struct in_flight *follow(struct task_struct *task, u64 cgroup,
 	if (!call)
 		return NULL;
 	ring = binding >> 32;
-	if (call->identity != (u32)binding) {
-		call->entered = !(identity->who.flags & WHO_ADOPTED);
+	if (call->identity != (u32)binding || call->generation != identity->generation) {
+		/* If a task of the container was refused storage, this may be its child. */
+		call->entered = !(identity->who.flags & WHO_ADOPTED) && !identity->refused;
 		call->budget = call->entered ? RUNTIME_BUDGET : 0;
 		if (call->entered && !identity->candidate)
 			identity->candidate = task->tgid;
-		belong(call, identity);
+		belong(call, binding, identity);
 	}
 	call->active = 0;
 	call->policy = identity->who.flags;
-	call->identity = binding;
-	call->ring = ring;
 	if (ring) {
 		index = ring - 1;
 		recording = bpf_map_lookup_elem(&rings, &index);
 		if (!recording)
 			return NULL;
-		call->ring_generation = recording->lanes[0].generation;
+		if (recording->lanes[0].generation != identity->ring_generation)
+			ring = 0; /* another container has it now */
 	}
+	call->ring = ring;
+	call->ring_generation = identity->ring_generation;
 	call->cgroup = cgroup;
 	call->left = 0;
 	return call;

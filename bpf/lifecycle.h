@@ -62,52 +62,84 @@ static __always_inline u32 holds(u32 holder)
 	return n ? *n : 0;
 }
 
-/* choice is the best slot so far: that of the pod and the namespace with the most recordings, the oldest one. */
+/* choice is the best slot so far for a new container. */
 struct choice {
-	u64 holders;
+	u32 pod;		/* elements of held, and what they have already */
+	u32 namespace;
+	u32 pod_has;
+	u32 namespace_has;
+	u64 rank;		/* 0: none */
+	u64 since;
 	u64 ended;
 	u32 index;
-	u32 found;
+	u32 reserved;
 };
+
+/* rank_of returns 0 if the new container may not have a slot, and more, the rather it may. */
+static __always_inline u64 rank_of(struct choice *best, struct slot *slot, u64 ended)
+{
+	u32 pod_has = holds(slot->pod), namespace_has = holds(slot->namespace);
+	bool own = slot->namespace == best->namespace;
+	u64 rank = (u64)pod_has << 31 | namespace_has;
+
+	if (!ended) {
+		if (own ? pod_has < best->pod_has + 2 : namespace_has < best->namespace_has + 2)
+			return 0;
+		return 1ULL << 60 | rank;
+	}
+	if (own || namespace_has > best->namespace_has)
+		return 3ULL << 60 | rank;
+	return namespace_has > kept_part ? 2ULL << 60 | rank : 0;
+}
 
 static long compare_slot(void *map, u32 *index, struct slot *slot, struct choice *best)
 {
-	u64 ended = *(volatile u64 *)&slot->ended, holders;
+	u64 ended = *(volatile u64 *)&slot->ended, since, rank;
 
-	if (!ended)
+	rank = ended == SLOT_UNUSED ? ~0ULL : rank_of(best, slot, ended);
+	since = ended ? ended : slot->began;
+	if (!rank || rank < best->rank || (rank == best->rank && since >= best->since))
 		return 0;
-	holders = ended == SLOT_UNUSED ? ~0ULL : (u64)holds(slot->pod) << 32 | holds(slot->namespace);
-	if (best->found && (holders < best->holders || (holders == best->holders && ended >= best->ended)))
-		return 0;
-	best->holders = holders;
+	best->rank = rank;
+	best->since = since;
 	best->ended = ended;
 	best->index = *index;
-	best->found = 1;
 	return ended == SLOT_UNUSED;
 }
 
-/* take_recording returns the index of a recording for a container, or -1 if all are in use. */
+/* take_recording returns the index of a recording for a container, or -1 if it gets none. */
 static __always_inline s32 take_recording(const struct who *who)
 {
+	struct choice best = {
+		.pod = who->pod_hash & (HOLDERS - 1),
+		.namespace = HOLDERS + (who->namespace_hash & (HOLDERS - 1)),
+	};
+	u64 began = boot_time();
 	struct slot *slot;
 
 	for (u32 attempt = 0; attempt < 4; attempt++) {
-		struct choice best = {};
-
+		best.pod_has = holds(best.pod);
+		best.namespace_has = holds(best.namespace);
+		best.rank = 0;
 		bpf_for_each_map_elem(&slots, compare_slot, &best, 0);
-		if (!best.found)
+		if (!best.rank)
 			return -1;
 		slot = bpf_map_lookup_elem(&slots, &best.index);
 		if (!slot)
 			return -1;
-		if (__sync_val_compare_and_swap(&slot->ended, best.ended, 0) != best.ended)
+		/* Of those that take it from a container that runs, one changes `began`. */
+		if (best.ended ? __sync_val_compare_and_swap(&slot->ended, best.ended, 0) != best.ended :
+				 __sync_val_compare_and_swap(&slot->began, best.since, began) != best.since)
 			continue; /* another container has got it */
+		if (!best.ended)
+			count(COUNT_DISPLACED);
 		if (best.ended != SLOT_UNUSED) {
 			hold(slot->pod, -1);
 			hold(slot->namespace, -1);
 		}
-		slot->pod = who->pod_hash & (HOLDERS - 1);
-		slot->namespace = HOLDERS + (who->namespace_hash & (HOLDERS - 1));
+		slot->began = began;
+		slot->pod = best.pod;
+		slot->namespace = best.namespace;
 		hold(slot->pod, 1);
 		hold(slot->namespace, 1);
 		return best.index;
@@ -159,20 +191,26 @@ static __noinline int bind(u64 cgroup, struct pending *entry, u64 created, u32 i
 {
 	struct identity *identity;
 	s32 slot, ring = -1;
-	u64 binding;
+	u64 binding = 0; /* until the identity is complete */
 	u32 reason = 0;
 	int failed; /* older kernels return an int, whose sign is not extended to 64 bits */
 
 	if (!entry)
 		return 1 + COUNT_PENDING_STALE;
+	failed = bpf_map_update_elem(&containers, &cgroup, &binding, BPF_NOEXIST);
+	if (failed == -EEXIST)
+		return 0; /* it was registered at the same moment */
+	if (failed) {
+		count(COUNT_NO_BINDING);
+		return 1 + COUNT_NO_BINDING;
+	}
 	slot = take_identity();
-	if (slot < 0) {
+	identity = slot < 0 ? NULL : bpf_map_lookup_elem(&identities, &slot);
+	if (!identity) {
+		bpf_map_delete_elem(&containers, &cgroup);
 		count(COUNT_NO_IDENTITY);
 		return 1 + COUNT_NO_IDENTITY;
 	}
-	identity = bpf_map_lookup_elem(&identities, &slot);
-	if (!identity)
-		return 1 + COUNT_NO_IDENTITY;
 
 	__sync_fetch_and_add(&identity->generation, 1);
 	identity->cgroup = cgroup;
@@ -181,7 +219,8 @@ static __noinline int bind(u64 cgroup, struct pending *entry, u64 created, u32 i
 	identity->exited = identity->ended = 0;
 	identity->init = init;
 	identity->candidate = 0;
-	identity->exit_status = identity->children = identity->left = identity->threads = 0;
+	identity->exit_status = identity->children = identity->left = identity->threads = identity->refused = 0;
+	identity->execs_due[0] = identity->execs_due[1] = identity->execs_beyond = 0;
 	identity->ring = identity->ring_generation = 0;
 	bpf_probe_read_kernel(&identity->who, sizeof(identity->who), &entry->who);
 	if (identity->who.flags & WHO_RECORD) {
@@ -197,18 +236,8 @@ static __noinline int bind(u64 cgroup, struct pending *entry, u64 created, u32 i
 	__sync_fetch_and_add(&identity->generation, 1);
 
 	binding = binding_of(slot, identity->ring);
-	failed = bpf_map_update_elem(&containers, &cgroup, &binding, BPF_NOEXIST);
-	if (!failed)
-		return reason;
-	/* The slots were not used and become free again. */
-	identity->state = STATE_FREE;
-	bpf_map_push_elem(&free_identities, &slot, BPF_ANY);
-	if (ring >= 0)
-		release_recording(ring, boot_time());
-	if (failed == -EEXIST)
-		return 0; /* it was registered at the same moment */
-	count(COUNT_NO_BINDING);
-	return 1 + COUNT_NO_BINDING;
+	bpf_map_update_elem(&containers, &cgroup, &binding, BPF_ANY); /* it exists, and its memory is allocated */
+	return reason;
 }
 
 /*
@@ -275,7 +304,7 @@ static __always_inline void store_binding(struct cgroup *cgrp)
 	if (!cgroup_storage)
 		return;
 	known = bpf_map_lookup_elem(&containers, &id);
-	if (!known)
+	if (!known || !*known)
 		return;
 	binding = *known;
 	if (!bpf_cgrp_storage_get(&bindings, cgrp, &binding, BPF_LOCAL_STORAGE_GET_F_CREATE))
@@ -358,7 +387,7 @@ static __always_inline void unbind(u64 cgroup)
 	identity->state = STATE_ENDED;
 	slot = (u32)binding - 1;
 	bpf_map_push_elem(&ended_identities, &slot, BPF_ANY);
-	if (binding >> 32)
+	if (is_recorded(slot)) /* otherwise, another container has its recording */
 		release_recording((binding >> 32) - 1, identity->ended);
 }
 

@@ -15,6 +15,7 @@ enum { KEYS = 1024 }; /* more than the words of the longest input, a power of tw
 const volatile u64 secret = 0;		/* mixed into commit words */
 const volatile u64 keys[KEYS] = {};	/* of signatures */
 const volatile struct lane_place lanes[LANE_SLOTS] = {};
+const volatile u32 kept_part = 32;	/* recordings of containers that ended, which each namespace may keep */
 const volatile u32 recording_end = 1 << 18;	/* offset in a recording after which no record begins */
 const volatile u32 seen_sets = 1;	/* a power of two */
 const volatile u32 seen_end = 0;	/* offset of the last set in seen */
@@ -85,7 +86,7 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 2 * HOLDERS);
+	__uint(max_entries, HELD);
 	__type(key, u32);
 	__type(value, u32);
 } held SEC(".maps");

@@ -12,23 +12,27 @@
 static __always_inline void forked(struct task_struct *parent, struct task_struct *child)
 {
 	struct in_flight *from = call_of(parent), *call;
+	u64 cgroup = cgroup_of(child), *binding;
 	struct identity *identity;
-	u64 cgroup = cgroup_of(child);
 
-	if (!from || from->cgroup != cgroup)
+	if (!from || from->left)
 		return;
+	if (from->cgroup != cgroup) { /* clone3(2) with CLONE_INTO_CGROUP */
+		binding = binding_at(child->cgroups->dfl_cgrp);
+		if (!binding || (u32)*binding != from->identity)
+			return;
+	}
 	from->child = child->pid;
-	identity = identity_of(from->identity);
+	identity = owner_of(from);
 	if (!identity)
 		return;
 	call = store(child, identity);
 	if (!call)
 		return;
-	belong(call, identity);
+	belong(call, from->identity, identity);
 	if (from->entered && child->tgid != parent->tgid && identity->candidate == (u32)parent->tgid &&
 	    child->real_parent->tgid == parent->real_parent->tgid)
 		identity->candidate = child->tgid;
-	call->identity = from->identity;
 	call->ring = from->ring;
 	call->ring_generation = from->ring_generation;
 	call->entered = from->entered;
@@ -77,9 +81,11 @@ static __always_inline void task_exits(void)
 	if (!binding && !call)
 		return;
 	/* The init may have been moved out of its cgroup. */
-	identity = identity_of(call ? call->identity : *binding);
+	identity = call ? owner_of(call) : identity_of(*binding);
 	if (call && identity)
 		__sync_fetch_and_add(&identity->threads, -1);
+	if (call)
+		give_back(task);
 	if (last && identity && identity->init == (u32)task->tgid && identity->state == STATE_RUNNING) {
 		identity->exit_status = status;
 		identity->exited = boot_time();

@@ -142,7 +142,6 @@ func (c *candidate) adopt(a *bpf.Adopter, root, hierarchy string, rules identity
 	defer p.close()
 	c.who.MountNamespace = p.mountNamespace()
 	enginefiles.AddPodman(&c.who, root, filepath.Join(root, c.bundle), p.stat.parent, rules)
-	identity.SetHolders(&c.who)
 	init := bpf.Init{Started: p.started()}
 	if c.started() {
 		init.Process = p.dir

@@ -20,6 +20,7 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/boottime"
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 	"github.com/runc-trace/runc-trace/pkg/config"
+	"github.com/runc-trace/runc-trace/pkg/identity"
 )
 
 var (
@@ -153,6 +154,9 @@ func (a *Adopter) storeIn(d *os.File, cgroup uint64) (known bool, err error) {
 		}
 		return false, fmt.Errorf("finding cgroup %d: %w", cgroup, err)
 	}
+	if binding == 0 {
+		return true, nil // a shim is registering it, and will store it
+	}
 	// While others store something in the same cgroup, the kernel asks to try again.
 	for range storeTries {
 		err = a.bindings.Update(int32(d.Fd()), binding, ebpf.UpdateNoExist)
@@ -185,6 +189,7 @@ func (a *Adopter) known(cgroup uint64) (bool, error) {
 // name, so it collides neither with other adopters nor with a container of the same name that is being created now.
 func (a *Adopter) register(cgroup uint64, who abi.Who, init Init) error {
 	who.Flags |= abi.WhoAdopted
+	identity.SetHolders(&who, a.layout.Secret)
 	request := abi.BindRequest{Cgroup: cgroup, Created: uint64(init.Started)}
 	copy(request.Pending.Leaf[:], "/adopt/"+rand.Text())
 	if init.Process != nil {

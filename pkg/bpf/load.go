@@ -246,6 +246,7 @@ func size(spec *ebpf.CollectionSpec, a abi.ABI) error {
 		"secret":        a.Secret,
 		"keys":          keys(a.Secret),
 		"lanes":         places(a),
+		"kept_part":     max(a.Rings/abi.KeptPart, 1),
 		"recording_end": a.RingStride - abi.RecordLimit,
 		"seen_sets":     a.SeenSets,
 		"seen_end":      (a.SeenSets - 1) * abi.SizeofSeenSet,

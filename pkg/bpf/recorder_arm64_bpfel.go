@@ -66,6 +66,7 @@ const (
 	recorderVarCaptureSize         = "capture_size"
 	recorderVarCgroupStorage       = "cgroup_storage"
 	recorderVarExecCost            = "exec_cost"
+	recorderVarKeptPart            = "kept_part"
 	recorderVarKeys                = "keys"
 	recorderVarLanes               = "lanes"
 	recorderVarPreemptible         = "preemptible"
@@ -182,6 +183,7 @@ type recorderVariableSpecs struct {
 	CaptureSize   *ebpf.VariableSpec `ebpf:"capture_size"`
 	CgroupStorage *ebpf.VariableSpec `ebpf:"cgroup_storage"`
 	ExecCost      *ebpf.VariableSpec `ebpf:"exec_cost"`
+	KeptPart      *ebpf.VariableSpec `ebpf:"kept_part"`
 	Keys          *ebpf.VariableSpec `ebpf:"keys"`
 	Lanes         *ebpf.VariableSpec `ebpf:"lanes"`
 	Preemptible   *ebpf.VariableSpec `ebpf:"preemptible"`
@@ -281,6 +283,7 @@ type recorderVariables struct {
 	CaptureSize   *ebpf.Variable `ebpf:"capture_size"`
 	CgroupStorage *ebpf.Variable `ebpf:"cgroup_storage"`
 	ExecCost      *ebpf.Variable `ebpf:"exec_cost"`
+	KeptPart      *ebpf.Variable `ebpf:"kept_part"`
 	Keys          *ebpf.Variable `ebpf:"keys"`
 	Lanes         *ebpf.Variable `ebpf:"lanes"`
 	Preemptible   *ebpf.Variable `ebpf:"preemptible"`

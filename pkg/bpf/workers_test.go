@@ -165,8 +165,11 @@ func refusedWorker() {
 	worker()
 	refuseMkdirat()
 	at := unix.AT_FDCWD
-	if _, errno := raw(unix.SYS_MKDIRAT, uintptr(at), pointer(path), 0o700); errno != unix.EPERM {
-		panic(errno)
+	for _, high := range []uint64{0, 1 << 63, 1 << 32} { // the kernel does not look at these
+		if _, errno := raw(uintptr(high)|unix.SYS_MKDIRAT, uintptr(at), pointer(path), 0o700); errno != unix.EPERM {
+			panic(errno)
+		}
+		raw(uintptr(high)|unix.SYS_OPENAT, uintptr(at), pointer(path), unix.O_RDONLY, 0)
 	}
 }
 

@@ -157,28 +157,3 @@ func indexNUL(text string) int {
 	}
 	return -1
 }
-
-// SetHolders sets what tells the pods and the namespaces apart that share the recordings. Call it last: it uses the
-// other fields.
-func SetHolders(who *abi.Who) {
-	pod := who.PodUID[:]
-	for _, other := range [][]byte{who.SandboxID[:], who.Container[:], who.ID[:]} {
-		if pod[0] == 0 {
-			pod = other
-		}
-	}
-	namespace := who.Namespace[:]
-	if namespace[0] == 0 {
-		namespace = who.Engine[:]
-	}
-	who.PodHash, who.NamespaceHash = holder(pod), holder(namespace)
-}
-
-// holder hashes a name: FNV-1a.
-func holder(name []byte) uint16 {
-	hash := uint32(2166136261)
-	for _, b := range []byte(String(name)) {
-		hash = (hash ^ uint32(b)) * 16777619
-	}
-	return uint16((hash ^ hash>>16) % abi.Holders)
-}

@@ -41,7 +41,8 @@ func (f failure) Unwrap() error { return f.error }
 // make. It checks the maps below pinDir before it reads or writes anything, and only reads config.json. The error is a
 // failure, unless the runtime or a program in the kernel reports the problem itself.
 func register(op Operation, dialect Dialect, pinDir string, rules identity.Rules) error {
-	if err := checkABI(pinDir); err != nil {
+	loaded, err := readABI(pinDir)
+	if err != nil {
 		return err
 	}
 	s, err := readSpec(op, dialect)
@@ -78,7 +79,7 @@ func register(op Operation, dialect Dialect, pinDir string, rules identity.Rules
 		entry.Who.Flags |= abi.WhoLabelsTruncated
 	}
 	entry.Who.MountNamespace = mountNamespace(&s)
-	identity.SetHolders(&entry.Who)
+	identity.SetHolders(&entry.Who, loaded.Secret)
 	entry.Time = boottime.Now()
 
 	pending, err := openMap(path.Join(pinDir, abi.PinPending), pendingShape)
@@ -169,27 +170,26 @@ func openMap(path string, shape pinned.Shape) (pinned.Map, error) {
 	return m, failure{err, reason}
 }
 
-// checkABI rejects maps of another version of the contract.
-func checkABI(pinDir string) error {
+// readABI reads the parameters of the loaded programs, and rejects maps of another version of the contract.
+func readABI(pinDir string) (loaded abi.ABI, err error) {
 	m, err := openMap(path.Join(pinDir, abi.PinABI), abiShape)
 	if err != nil {
-		return err
+		return loaded, err
 	}
 	defer m.Close()
-	var loaded abi.ABI
 	if err := m.Lookup(make([]byte, 4), bytesOf(&loaded)); err != nil {
 		err = fmt.Errorf("reading the loaded version below %q: %w", pinDir, err)
-		return failure{err, unregistered.PinsUnusable}
+		return loaded, failure{err, unregistered.PinsUnusable}
 	}
 	if loaded.Version != abi.ABIVersion {
 		reason := unregistered.OtherVersion
 		if loaded.Version == 0 {
 			reason = unregistered.NotLoaded // load writes the version last
 		}
-		return failure{fmt.Errorf("the programs below %q have version %d, but this shim needs %d: run tracectl unload and tracectl load of this version",
+		return loaded, failure{fmt.Errorf("the programs below %q have version %d, but this shim needs %d: run tracectl unload and tracectl load of this version",
 			pinDir, loaded.Version, abi.ABIVersion), reason}
 	}
-	return nil
+	return loaded, nil
 }
 
 // bind registers an existing cgroup with the entry stored for it.
@@ -227,8 +227,8 @@ func storeBinding(pinDir string, place Place) error {
 	}
 	defer containers.Close()
 	var binding uint64
-	if err := containers.Lookup(bytesOf(&place.ID), bytesOf(&binding)); err != nil {
-		return nil // it was not bound
+	if err := containers.Lookup(bytesOf(&place.ID), bytesOf(&binding)); err != nil || binding == 0 {
+		return nil // it was not bound, or another shim is binding it
 	}
 	fd, err := syscall.Open(place.Directory, syscall.O_RDONLY|syscall.O_DIRECTORY|syscall.O_CLOEXEC, 0)
 	if err != nil {

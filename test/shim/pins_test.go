@@ -92,9 +92,12 @@ func readOnlyPins(t *testing.T) pins {
 	return p
 }
 
+// secret is the one of the programs that are said to be loaded.
+const secret = 0xfeedface
+
 func (p pins) setVersion(t *testing.T, version uint32) {
 	t.Helper()
-	if err := p.abi.Put(uint32(0), &abi.ABI{Version: version}); err != nil {
+	if err := p.abi.Put(uint32(0), &abi.ABI{Version: version, Secret: secret}); err != nil {
 		t.Fatal(err)
 	}
 }

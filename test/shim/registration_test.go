@@ -122,7 +122,7 @@ func TestRegistration(t *testing.T) {
 			}
 			want.Time, want.Who = got.Time, test.who
 		}
-		identity.SetHolders(&want.Who)
+		identity.SetHolders(&want.Who, secret)
 		if test.mounts {
 			want.Who.MountNamespace = uint32(namespace.Ino)
 		}
@@ -284,7 +284,7 @@ func TestSandboxOfCRIO(t *testing.T) {
 		if got := shim.run(t, "create", "--bundle", bundle, id); got != (outcome{Status: "exit status 42"}) {
 			t.Errorf("%s: %+v", test.name, got)
 		}
-		identity.SetHolders(&want)
+		identity.SetHolders(&want, secret)
 		if diff := cmp.Diff(want, p.take(t, "x").Who); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", test.name, diff)
 		}

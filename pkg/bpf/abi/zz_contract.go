@@ -22,6 +22,8 @@ const (
 	SyscallsMax    = 0x200
 	TornMax        = 0x8
 	ThreadsMax     = 0x4000
+	ThreadsTotal   = 0x10000
+	ThreadsShare   = 0x400
 	ChildrenMax    = 0x400
 	PendingSeconds = 0x12c
 	PendingMax     = 0x400
@@ -90,7 +92,10 @@ const (
 
 // enum holders
 const (
-	Holders = 0x1000
+	Holders     = 0x4000
+	HeldThreads = 0x8000
+	Held        = 0x8001
+	KeptPart    = 0x8
 )
 
 // enum slot_constants
@@ -228,7 +233,8 @@ const (
 	CountBusy             = 0x9
 	CountStaleRing        = 0xa
 	CountTorn             = 0xb
-	Counters              = 0xc
+	CountDisplaced        = 0xc
+	Counters              = 0xd
 	CountersMax           = 0x40
 )
 
@@ -291,13 +297,15 @@ type Identity struct {
 	Children       uint32
 	Left           uint32
 	Threads        uint32
+	Refused        uint32
+	Reserved       uint32
 	ExecsDue       [2]uint64
 	ExecsBeyond    uint64
 	Who            Who
 }
 
 // SizeofIdentity is the size of struct identity in bytes.
-const SizeofIdentity = 5384
+const SizeofIdentity = 5392
 
 // LabelsKey is struct labels_key.
 type LabelsKey struct {
@@ -395,12 +403,13 @@ const SizeofSeenSet = 256
 // Slot is struct slot.
 type Slot struct {
 	Ended     uint64
+	Began     uint64
 	Pod       uint32
 	Namespace uint32
 }
 
 // SizeofSlot is the size of struct slot in bytes.
-const SizeofSlot = 16
+const SizeofSlot = 24
 
 // Writer is struct writer.
 type Writer struct {
@@ -650,5 +659,10 @@ var Reasons = [Counters]Reason{
 		"torn",
 		"times that a recording overtook a stalled writer: readers skip the affected calls",
 		"ignore if it stays low; otherwise increase pool.ring-size or reduce CPU steal",
+	},
+	CountDisplaced: {
+		"displaced",
+		"running containers that are recorded no longer: others had fewer recordings",
+		"increase pool.rings in the configuration, then run tracectl unload and tracectl load",
 	},
 }
