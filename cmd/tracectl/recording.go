@@ -8,11 +8,10 @@ import (
 	"strconv"
 	"time"
 
-	"k8s.io/apimachinery/pkg/util/duration"
-
 	"github.com/runc-trace/runc-trace/pkg/labels"
 	"github.com/runc-trace/runc-trace/pkg/straceback"
 	"github.com/runc-trace/runc-trace/pkg/terminal"
+	"github.com/runc-trace/runc-trace/pkg/timestamp"
 )
 
 // namedJSON identifies the container of a recording. Names are stable.
@@ -27,6 +26,7 @@ type recordingJSON struct {
 	namedJSON
 	Syscalls    int                  `json:"syscalls"` // calls kept
 	Overwritten uint64               `json:"overwritten"`
+	Complete    *time.Time           `json:"complete"` // all calls that ended since are kept; null if none was overwritten
 	Lost        uint64               `json:"lost"`
 	Oldest      *time.Time           `json:"oldest"` // start of the first kept call
 	Newest      *time.Time           `json:"newest"` // end of the last kept call
@@ -38,6 +38,7 @@ type recordingJSON struct {
 type reachJSON struct {
 	Syscalls int        `json:"syscalls"`
 	Lapped   bool       `json:"lapped"` // earlier calls were overwritten
+	Since    *time.Time `json:"since"`  // the lane has all of its calls that ended since
 	Oldest   *time.Time `json:"oldest"`
 	Newest   *time.Time `json:"newest"`
 }
@@ -49,19 +50,20 @@ func newNamedJSON(r *straceback.Recording, clock clock) namedJSON {
 func newRecordingJSON(r *straceback.Recording, calls *straceback.Calls, clock clock) recordingJSON {
 	lanes := make(map[string]reachJSON)
 	for lane, reach := range calls.Lanes {
-		lanes[straceback.Lane(lane).String()] = reachJSON{reach.Calls, reach.Lapped, clock.time(reach.Oldest),
-			clock.time(reach.Newest)}
+		lanes[straceback.Lane(lane).String()] = reachJSON{reach.Calls, reach.Lapped, clock.time(reach.Since),
+			clock.time(reach.Oldest), clock.time(reach.Newest)}
 	}
 	return recordingJSON{
 		namedJSON: newNamedJSON(r, clock), Lanes: lanes,
-		Syscalls: len(calls.Records), Overwritten: calls.Missing, Lost: calls.Lost,
+		Syscalls: len(calls.Records), Overwritten: calls.Missing, Lost: calls.Lost, Complete: clock.time(calls.Complete()),
 		Oldest: clock.time(calls.Oldest), Newest: clock.time(calls.Newest), Ring: r.Index,
 	}
 }
 
 var recordingColumns = append(slices.Clip(whose), []terminal.Column{
-	{Name: "IMAGE", Extra: true, Rank: 4, Names: true}, {Name: "STATE"}, {Name: "SPAN", Rank: 1},
-	{Name: "SYSCALLS", Rank: 2}, {Name: "OVERWRITTEN", Rank: 3},
+	{Name: "IMAGE", Extra: true, Rank: 5, Names: true}, {Name: "STATE"}, {Name: "SPAN", Rank: 1},
+	{Name: "RECENT", Rank: 2}, {Name: "SYSCALLS", Rank: 3}, {Name: "OVERWRITTEN", Rank: 4},
+	{Name: "DISTINCT", Extra: true}, {Name: "SAID", Extra: true}, {Name: "RUNTIME", Extra: true},
 	{Name: "ENGINE", Extra: true}, {Name: "LOST", Extra: true},
 }...)
 
@@ -74,12 +76,24 @@ func (j *recordingJSON) row(now time.Time) []string {
 			terminal.Cell(j.Image), j.state(now),
 		}
 	}
-	var span time.Duration
-	if j.Oldest != nil && j.Newest != nil {
-		span = j.Newest.Sub(*j.Oldest)
+	row = append(row, cmp.Or(j.back(j.Oldest), "0s"), j.back(j.Complete), strconv.Itoa(j.Syscalls),
+		strconv.FormatUint(j.Overwritten, 10))
+	for _, lane := range []straceback.Lane{straceback.Distinct, straceback.Said, straceback.Runtime} {
+		reach, back := j.Lanes[lane.String()], ""
+		if reach.Lapped {
+			back = j.back(reach.Since)
+		}
+		row = append(row, back)
 	}
-	return append(row, humanSpan(span), strconv.Itoa(j.Syscalls), strconv.FormatUint(j.Overwritten, 10), j.Engine,
-		strconv.FormatUint(j.Lost, 10))
+	return append(row, j.Engine, strconv.FormatUint(j.Lost, 10))
+}
+
+// back returns the time from a moment to the end of the last call, or nothing if either is unknown.
+func (j *recordingJSON) back(from *time.Time) string {
+	if from == nil || j.Newest == nil {
+		return ""
+	}
+	return timestamp.Brief(max(0, j.Newest.Sub(*from)))
 }
 
 // compare orders recordings: the newest crash first; see labels.Status. Recordings of unknown containers come last.
@@ -100,15 +114,4 @@ var recordingTable = table[recordingJSON]{
 	named:   func(j *recordingJSON) bool { return j.Evicted || j.named() },
 	row:     (*recordingJSON).row,
 	compare: (*recordingJSON).compare,
-}
-
-// humanSpan formats a duration in two or three digits.
-func humanSpan(d time.Duration) string {
-	switch {
-	case d < time.Second:
-		return d.Round(time.Millisecond).String()
-	case d < time.Minute:
-		return d.Round(100 * time.Millisecond).String()
-	}
-	return duration.HumanDuration(d)
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/labels"
 	"github.com/runc-trace/runc-trace/pkg/status"
 	"github.com/runc-trace/runc-trace/pkg/terminal"
+	"github.com/runc-trace/runc-trace/pkg/timestamp"
 	"github.com/runc-trace/runc-trace/pkg/unregistered"
 )
 
@@ -118,7 +119,7 @@ func (s *statusJSON) programs(clock clock) string {
 	}
 	text := "build " + s.Build
 	if s.Replaced != nil {
-		text += ", swapped in " + humanSpan(clock.now.Sub(*s.Replaced)) + " ago"
+		text += ", swapped in " + timestamp.Brief(clock.now.Sub(*s.Replaced)) + " ago"
 	}
 	if !s.Current {
 		text += "; this tracectl's is " + buildName(bpf.Build()) + ": " + swap
@@ -132,7 +133,7 @@ func (s *statusJSON) agent(clock clock) string {
 	case s.Agent.Alive:
 		return "alive"
 	case s.Agent.Seen != nil:
-		return "last alive " + humanSpan(clock.now.Sub(*s.Agent.Seen)) + " ago: labels of newer pods are unknown"
+		return "last alive " + timestamp.Brief(clock.now.Sub(*s.Agent.Seen)) + " ago: labels of newer pods are unknown"
 	}
 	return "not run since loading: only labels from annotations are known (run \"tracectl agent\" for the others)"
 }
@@ -145,7 +146,7 @@ func (s *statusJSON) print(w io.Writer, clock clock) error {
 	}
 	used := float64(s.ExecLog.Used) * 100 / float64(o.ExecLogSize)
 	fmt.Fprintf(w, "loaded       %s (%s), layout %d, below %s\n", s.Loaded.Local().Format(time.DateTime),
-		humanSpan(clock.now.Sub(s.Loaded))+" ago", s.Layout, s.PinDir)
+		timestamp.Brief(clock.now.Sub(s.Loaded))+" ago", s.Layout, s.PinDir)
 	fmt.Fprintf(w, "programs     %s\n", s.programs(clock))
 	for _, d := range s.Damage {
 		fmt.Fprintf(w, "damaged      %v\n", bpf.Damage(d))

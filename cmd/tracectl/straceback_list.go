@@ -25,11 +25,18 @@ func newStracebackList(s *settings) *cobra.Command {
 		Short: "List the recordings",
 		Long: `List the recordings: crashed containers first, then the others; in each group, the newest
 first. "!" marks a crash: an exit code other than 0, or a signal other than those that
-ask a program to end. SPAN is the time between the first and the last call that is kept;
-SYSCALLS is the number of calls kept, and OVERWRITTEN the number of earlier calls that
-are gone. <evicted> marks a recording whose container is no longer known: "show" cannot
-find it, because its name is gone. If a name or a filter is given, such recordings are left
-out, and stderr says how many.
+ask a program to end. SPAN is the time from the first to the last call that is kept.
+If calls were overwritten, RECENT is the last part of it, of which every call is kept;
+before that, only the calls that were new are kept. SYSCALLS is the number of calls kept,
+and OVERWRITTEN the number of those that are gone.
+
+<evicted> marks a recording whose container is no longer known: "show" cannot find it,
+because its name is gone. If a name or a filter is given, such recordings are left out,
+and stderr says how many.
+
+With -o wide, DISTINCT, SAID and RUNTIME say how far back these parts of a recording reach
+if calls of them were overwritten: see "tracectl straceback --help". LOST is the number of
+calls that could not be written.
 
 Columns that are empty in all rows are left out. If lines would be longer than 100
 characters or the terminal's width, long names are cut ("…"), and some columns are left

@@ -5,7 +5,6 @@
 package main
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"io"
@@ -35,11 +34,11 @@ and "...write() = 20" when it returns. A call that has not returned ends in
 <unfinished ...>. A signal that a thread took is "--- SIGTERM {...} ---", with the process
 on the host that sent it; the end of a thread is "+++ exited with 1 +++".
 
-If calls were overwritten, those before the last ones are only the ones that were new. A
-line says where all calls begin. "<x12, last at 03:11.000000000>" follows a call that
-came 12 times before and after that line. <file "/a/b"> is what a call opened, executed
-or entered, if its argument names it differently. Calls of the container runtime itself
-are left out without --runtime.
+If calls were overwritten, a line "... from here on every call" says since when all are
+there. Before it are only the calls that were new: <×36,012, last 100ms ago> follows a
+call that came 36,012 times in all. If the container has ended, "before the end" stands
+for "ago". <file "/a/b"> is what a call opened, executed or entered, if its argument names
+it differently. Calls of the container runtime itself are left out without --runtime.
 
 Marks are never inside quotes. A trailing "..." means that text was truncated.
 <unreadable> stands for memory that could not be read. <read late> follows text that was
@@ -114,7 +113,7 @@ func showRecording(s *settings, name string, request *showRequest, stdout, stder
 		return err
 	}
 	timeline := straceback.NewTimeline(calls.Records, inFlight, request.filter())
-	notes(stderr, calls, timeline)
+	request.notes(stderr, calls, timeline)
 	if timeline.Len() == 0 {
 		if err := empty(stderr, calls, len(inFlight), timeline, run.Container); err != nil {
 			return err
@@ -217,24 +216,32 @@ func (r *showRequest) filter() func(*syscalls.Call, straceback.Lane) bool {
 }
 
 // notes reports what is missing.
-func notes(stderr io.Writer, calls *straceback.Calls, t *straceback.Timeline) {
+func (r *showRequest) notes(stderr io.Writer, calls *straceback.Calls, t *straceback.Timeline) {
+	var runtime uint64
+	if r.runtime {
+		runtime = calls.RuntimeMissing
+	}
 	for _, n := range []struct {
-		count uint64
-		text  string
+		count      uint64
+		what, text string
 	}{
-		{calls.Missing, "calls were overwritten: of the earlier ones, only those that were new are left"},
-		{calls.Lost, "calls were lost or truncated because they could not be written"},
-		{uint64(t.Malformed), "records could not be read"},
+		{calls.Missing, "call", "overwritten: of the earlier calls, only new ones are left"},
+		{runtime, "call", "of the container runtime dropped: only new ones are kept"},
+		{calls.Lost, "call", "lost or truncated because they could not be written"},
+		{uint64(t.Malformed), "record", "could not be read"},
 	} {
 		if n.count > 0 {
-			fmt.Fprintf(stderr, "tracectl: ... %d %s\n", n.count, n.text)
+			fmt.Fprintf(stderr, "tracectl: %s %s\n", terminal.Count(n.count, n.what), n.text)
 		}
 	}
 }
 
 // empty explains why no calls are shown: without this, the container would seem to have made none.
 func empty(stderr io.Writer, calls *straceback.Calls, inFlight int, t *straceback.Timeline, c *labels.Container) error {
+	runtime := calls.Lanes[straceback.Runtime].Calls
 	switch n := len(calls.Records) + inFlight - t.Malformed; {
+	case n > 0 && n == runtime:
+		fmt.Fprintln(stderr, "tracectl: the container's program made no calls; --runtime prints those of the runtime")
 	case n > 0:
 		fmt.Fprintf(stderr, "tracectl: none of the %d recorded calls matches\n", n)
 	case calls.Missing+calls.Lost > 0 || t.Malformed > 0:
@@ -250,32 +257,13 @@ func empty(stderr io.Writer, calls *straceback.Calls, inFlight int, t *stracebac
 func (r *showRequest) print(stdout io.Writer, t *straceback.Timeline, calls *straceback.Calls, c *labels.Container,
 	boot time.Time) error {
 	f := straceback.Format{Container: c.ID, Start: c.Created, Boot: boot, Times: timestamp.Style(r.timestamps.word),
-		Durations: r.durations, Complete: calls.Complete()}
-	out := bufio.NewWriterSize(stdout, 256<<10)
-	var line []byte
-	var err error
+		Durations: r.durations, Missing: calls.Missing, Complete: calls.Complete(),
+		Now: boottime.Now()}
+	if end := max(c.Exited, c.Ended); end != 0 {
+		f.Now, f.Ended = end, true
+	}
 	if r.output.word == "json" {
-		for event := range t.Calls {
-			if line, err = f.AppendJSON(line[:0], event); err != nil {
-				return err
-			}
-			if _, err := out.Write(line); err != nil {
-				return err
-			}
-		}
-		return out.Flush()
+		return f.WriteJSON(stdout, t)
 	}
-	gap := calls.Missing > 0
-	for event := range t.Events {
-		line = line[:0]
-		if gap && event.Call.Time >= calls.Complete() && event.Part != straceback.End {
-			line = straceback.AppendGap(line, calls.Missing)
-			gap = false
-		}
-		line = f.AppendLine(line, event)
-		if _, err := out.Write(line); err != nil {
-			return err
-		}
-	}
-	return out.Flush()
+	return f.WriteText(stdout, t)
 }

@@ -35,6 +35,9 @@ func TestRecordings(t *testing.T) {
 	running := labels.Container{ID: id, State: abi.StateRunning, Created: 1, Started: 2}
 	later := labels.Container{ID: id, State: abi.StateRunning, Created: 1, Started: 50 * 60e9}
 	calls := straceback.Calls{Records: make([]straceback.Record, 3), Missing: 7, Lost: 1, Oldest: 1e9, Newest: 1.0123e9}
+	calls.Lanes[straceback.Recent] = straceback.Reach{Lapped: true, Since: 1.0103e9}
+	calls.Lanes[straceback.Said] = straceback.Reach{Lapped: true, Since: 1.0001e9}
+	calls.Lanes[straceback.Runtime] = straceback.Reach{Since: 1e9}
 	for _, c := range []struct {
 		what string
 		list []labels.Container
@@ -47,37 +50,37 @@ func TestRecordings(t *testing.T) {
 			pod("e", "new-crash", ended(57, 9)), pod("f", "younger", later), pod("g", "asked", ended(56, 143<<8)),
 			pod("h", "unknown", labels.Container{State: abi.StateEnded, Ended: 59 * 60e9}), pod("i", "segv", ended(56, 11|0x80)),
 		}, false, "" +
-			"NAMESPACE  POD  CONTAINER  ID            STATE                      SPAN  SYSCALLS  OVERWRITTEN\n" +
-			"default    e    new-crash  0123456789ab  ! killed (SIGKILL) 3m ago  12ms  3         7\n" +
-			"default    i    segv       0123456789ab  ! killed (SIGSEGV) 4m ago  12ms  3         7\n" +
-			"default    c    old-crash  0123456789ab  ! exited (3) 50m ago       12ms  3         7\n" +
-			"default    h    unknown    0123456789ab  ended 60s ago              12ms  3         7\n" +
-			"default    d    stopped    0123456789ab  killed (SIGTERM) 2m ago    12ms  3         7\n" +
-			"default    g    asked      0123456789ab  exited (143) 4m ago        12ms  3         7\n" +
-			"default    b    done       0123456789ab  exited (0) 5m ago          12ms  3         7\n" +
-			"default    f    younger    0123456789ab  running                    12ms  3         7\n" +
-			"default    a    running    0123456789ab  running                    12ms  3         7\n"},
+			"NAMESPACE   POD   CONTAINER   ID             STATE                       SPAN   RECENT   SYSCALLS\n" +
+			"default     e     new-crash   0123456789ab   ! killed (SIGKILL) 3m ago   12ms   2ms      3\n" +
+			"default     i     segv        0123456789ab   ! killed (SIGSEGV) 4m ago   12ms   2ms      3\n" +
+			"default     c     old-crash   0123456789ab   ! exited (3) 50m ago        12ms   2ms      3\n" +
+			"default     h     unknown     0123456789ab   ended 60s ago               12ms   2ms      3\n" +
+			"default     d     stopped     0123456789ab   killed (SIGTERM) 2m ago     12ms   2ms      3\n" +
+			"default     g     asked       0123456789ab   exited (143) 4m ago         12ms   2ms      3\n" +
+			"default     b     done        0123456789ab   exited (0) 5m ago           12ms   2ms      3\n" +
+			"default     f     younger     0123456789ab   running                     12ms   2ms      3\n" +
+			"default     a     running     0123456789ab   running                     12ms   2ms      3\n"},
 		{"no names", []labels.Container{docker(running, "busybox"), docker(ended(55, 1<<8), "")}, false, "" +
-			"ID             IMAGE     STATE                 SPAN   SYSCALLS   OVERWRITTEN\n" +
-			"0123456789ab   -         ! exited (1) 5m ago   12ms   3          7\n" +
-			"0123456789ab   busybox   running               12ms   3          7\n"},
+			"ID             IMAGE     STATE                 SPAN   RECENT   SYSCALLS   OVERWRITTEN\n" +
+			"0123456789ab   -         ! exited (1) 5m ago   12ms   2ms      3          7\n" +
+			"0123456789ab   busybox   running               12ms   2ms      3          7\n"},
 		{"no names, no images", []labels.Container{docker(running, "")}, false, "" +
-			"ID             STATE     SPAN   SYSCALLS   OVERWRITTEN\n" +
-			"0123456789ab   running   12ms   3          7\n"},
+			"ID             STATE     SPAN   RECENT   SYSCALLS   OVERWRITTEN\n" +
+			"0123456789ab   running   12ms   2ms      3          7\n"},
 		{"some names, and images that find no room",
 			[]labels.Container{docker(running, "busybox"), pod("a", "x", later)}, false, "" +
-				"NAMESPACE   POD   CONTAINER   ID             STATE     SPAN   SYSCALLS   OVERWRITTEN\n" +
-				"default     a     x           0123456789ab   running   12ms   3          7\n" +
-				"-           -     -           0123456789ab   running   12ms   3          7\n"},
+				"NAMESPACE   POD   CONTAINER   ID             STATE     SPAN   RECENT   SYSCALLS   OVERWRITTEN\n" +
+				"default     a     x           0123456789ab   running   12ms   2ms      3          7\n" +
+				"-           -     -           0123456789ab   running   12ms   2ms      3          7\n"},
 		{"some names, and images that do", []labels.Container{docker(running, "busybox"),
 			{ID: id, Name: "x", Image: "redis", State: abi.StateRunning, Started: 3}}, false, "" +
-			"CONTAINER   ID             IMAGE     STATE     SPAN   SYSCALLS   OVERWRITTEN\n" +
-			"x           0123456789ab   redis     running   12ms   3          7\n" +
-			"-           0123456789ab   busybox   running   12ms   3          7\n"},
+			"CONTAINER   ID             IMAGE     STATE     SPAN   RECENT   SYSCALLS   OVERWRITTEN\n" +
+			"x           0123456789ab   redis     running   12ms   2ms      3          7\n" +
+			"-           0123456789ab   busybox   running   12ms   2ms      3          7\n"},
 		{"wide", []labels.Container{docker(running, "")}, true, "" +
-			"NAMESPACE   POD   CONTAINER   ID             IMAGE   STATE     SPAN   SYSCALLS   OVERWRITTEN   ENGINE   LOST\n" +
-			"-           -     -           0123456789ab   -       running   12ms   3          7             docker   1\n"},
-		{"none", nil, false, "NAMESPACE   POD   CONTAINER   ID   STATE   SPAN   SYSCALLS   OVERWRITTEN\n"},
+			"NAMESPACE   POD   CONTAINER   ID             IMAGE   STATE     SPAN   RECENT   SYSCALLS   OVERWRITTEN   DISTINCT   SAID   RUNTIME   ENGINE   LOST\n" +
+			"-           -     -           0123456789ab   -       running   12ms   2ms      3          7             -          12ms   -         docker   1\n"},
+		{"none", nil, false, "NAMESPACE   POD   CONTAINER   ID   STATE   SPAN   RECENT   SYSCALLS   OVERWRITTEN\n"},
 		{"long names", []labels.Container{pod("web-frontend-7d9f6c5b48-x2k4q", "application", ended(55, 1<<8))}, false, "" +
 			"NAMESPACE   POD                             CONTAINER     ID             STATE                 SPAN\n" +
 			"default     web-frontend-7d9f6c5b48-x2k4q   application   0123456789ab   ! exited (1) 5m ago   12ms\n"},
@@ -97,19 +100,9 @@ func TestRecordings(t *testing.T) {
 	}
 	j := newRecordingJSON(&straceback.Recording{}, &straceback.Calls{}, clock)
 	got := j.row(clock.now)
-	if diff := cmp.Diff([]string{"<evicted>", "<evicted>", "<evicted>", "", "", "", "0s", "0", "0", "", "0"},
-		got); diff != "" {
+	want := []string{"<evicted>", "<evicted>", "<evicted>", "", "", "", "0s", "", "0", "0", "", "", "", "", "0"}
+	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("of nobody (-want +got):\n%s", diff)
-	}
-}
-
-func TestHumanSpan(t *testing.T) {
-	for span, want := range map[time.Duration]string{
-		0: "0s", 12300 * time.Microsecond: "12ms", 5250 * time.Millisecond: "5.3s", 3 * time.Hour: "3h",
-	} {
-		if got := humanSpan(span); got != want {
-			t.Errorf("%v is %s, want %s", span, got, want)
-		}
 	}
 }
 

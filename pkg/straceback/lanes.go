@@ -42,6 +42,8 @@ type Record struct {
 type Reach struct {
 	Calls  int
 	Lapped bool // earlier calls were overwritten
+	// Since is the end of the first call, in ns of CLOCK_BOOTTIME: the lane has all of its calls that ended since.
+	Since uint64
 	// Oldest and Newest are the start of the first and the end of the last call, in ns of CLOCK_BOOTTIME, or 0 if the
 	// lane is empty.
 	Oldest, Newest uint64
@@ -56,18 +58,27 @@ type Calls struct {
 	// Missing counts the calls of the container that are not among Records: such calls came before, and later calls
 	// have overwritten them. It does not count those of the runtime.
 	Missing uint64
-	Lost    uint64 // calls that could not be recorded, and stretches of memory without a whole record
+	// RuntimeMissing counts the calls of the runtime that are not among Records.
+	RuntimeMissing uint64
+	Lost           uint64 // calls that could not be recorded, and stretches of memory without a whole record
 	// Oldest and Newest are the start of the first and the end of the last recorded call, in ns of CLOCK_BOOTTIME, or 0
 	// if there are no calls.
 	Oldest, Newest uint64
 }
 
-// Complete returns the time from which on all calls are kept: 0 if none is missing, in ns of CLOCK_BOOTTIME.
+// Complete returns a time, in ns of CLOCK_BOOTTIME: all calls of the container that ended since are kept. It is 0 if no
+// call is missing.
 func (c *Calls) Complete() uint64 {
 	if c.Missing == 0 {
 		return 0
 	}
-	return c.Lanes[Recent].Oldest
+	var since uint64
+	for _, lane := range []Lane{Recent, Distinct, Said} {
+		if c.Lanes[lane].Lapped {
+			since = max(since, c.Lanes[lane].Since)
+		}
+	}
+	return since
 }
 
 // Read reads the recording. Errors match ErrReused and ring.ErrUnsettled.
@@ -87,7 +98,7 @@ func (r *Recording) Read() (*Calls, error) {
 		c.Lanes[lane] = reach(s)
 	}
 	repeats := r.from.Repeats()
-	calls, _ := r.from.Totals()
+	calls, runtime := r.from.Totals()
 	for lane, s := range lanes {
 		for i, record := range s.Records {
 			again := repeats[ring.Place{Lane: lane, Position: s.Positions[i]}]
@@ -110,6 +121,7 @@ func (r *Recording) Read() (*Calls, error) {
 	if here := uint64(len(c.Records)-c.Lanes[Runtime].Calls) + c.Lost; c.overwritten() && made > here {
 		c.Missing = made - here
 	}
+	c.RuntimeMissing = max(runtime.Count, uint64(c.Lanes[Runtime].Calls)) - uint64(c.Lanes[Runtime].Calls)
 	return c, nil
 }
 
@@ -125,6 +137,9 @@ func reach(s *ring.Snapshot) Reach {
 			continue
 		}
 		begin, end := syscalls.Span(record)
+		if r.Since == 0 {
+			r.Since = end
+		}
 		if r.Oldest == 0 || begin < r.Oldest {
 			r.Oldest = begin
 		}

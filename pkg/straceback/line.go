@@ -22,9 +22,12 @@ type Format struct {
 	Boot      time.Time // when CLOCK_BOOTTIME began, by the wall clock
 	Times     timestamp.Style
 	Durations bool // after each call that ended: "<0.000123>", in seconds
-	// Complete is the time from which on all calls are shown, as from Calls.Complete: a call that came again only
-	// after that time is not marked.
+	// Missing and Complete are those of the Calls. Those that ended before Complete are marked with how often they came.
+	Missing  uint64
 	Complete uint64
+	// Now is the moment to which the marks are relative, in ns of CLOCK_BOOTTIME: the container's end if Ended is true.
+	Now   uint64
+	Ended bool
 }
 
 // AppendLine appends an event of a timeline as one line:
@@ -32,16 +35,13 @@ type Format struct {
 //	00:00.063359811 cpu#1 pid 23855 [ls] newfstatat(dfd=AT_FDCWD, ...) = 0
 //
 // If the thread's ID differs from the process's, it follows ("pid 10 tid 12"). The time is the start of the call, or
-// the end for an End event. If such a call came again and not all of these are shown, "<x12, last at 03:11.000000000>"
-// follows: it came 12 times in all.
+// the end for an End event. If such a call came again and not all of these are shown, "<×36,012, last 100ms ago>"
+// follows, or "before the end" instead of "ago": it came 36,012 times in all.
 func (f *Format) AppendLine(dst []byte, event *Event) []byte {
 	call, part := &event.Call, event.Part
-	at := call.Time
-	if part == End {
-		at += call.Duration
-	}
 	if f.Times != timestamp.None {
-		dst = append(f.appendTime(dst, at), ' ')
+		at := event.At()
+		dst = append(f.Times.Append(dst, f.Boot.Add(time.Duration(at)), time.Duration(at-f.Start)), ' ')
 	}
 	dst = append(dst, "cpu#"...)
 	dst = strconv.AppendUint(dst, uint64(call.CPU), 10)
@@ -70,32 +70,24 @@ func (f *Format) AppendLine(dst []byte, event *Event) []byte {
 		dst = timestamp.AppendDigits(append(dst, '.'), call.Duration%1e9/1e3, 6)
 		dst = append(dst, '>')
 	}
-	if f.repeated(event) && (part == Whole || part == End) {
-		dst = append(dst, " <x"...)
-		dst = strconv.AppendUint(dst, uint64(event.Count), 10)
-		if f.Times != timestamp.None {
-			dst = append(dst, ", last at "...)
-			dst = f.appendTime(dst, max(event.Last, event.Call.Time))
+	if event.Count > 1 && f.sparse(event) && (part == Whole || part == End) {
+		since := time.Duration(f.Now - min(f.Now, max(event.Last, call.Time)))
+		dst = append(dst, " <×"...)
+		dst = append(dst, terminal.Number(event.Count)...)
+		dst = append(dst, ", last "...)
+		dst = append(dst, timestamp.Brief(since)...)
+		if f.Ended {
+			dst = append(dst, " before the end>"...)
+		} else {
+			dst = append(dst, " ago>"...)
 		}
-		dst = append(dst, '>')
 	}
 	return append(dst, '\n')
 }
 
-func (f *Format) appendTime(dst []byte, at uint64) []byte {
-	return f.Times.Append(dst, f.Boot.Add(time.Duration(at)), time.Duration(at-f.Start))
-}
-
-// repeated reports whether such a call came again before all calls were kept.
-func (f *Format) repeated(event *Event) bool {
-	return event.Count > 1 && f.Complete > 0 && event.Call.Time < f.Complete
-}
-
-// AppendGap appends the line that stands before the first call from which on all are shown.
-func AppendGap(dst []byte, missing uint64) []byte {
-	dst = append(dst, "... from here on every call; before, only what was new: "...)
-	dst = append(dst, terminal.Count(missing, "call")...)
-	return append(dst, " not shown\n"...)
+// sparse reports whether calls after this one are not kept.
+func (f *Format) sparse(event *Event) bool {
+	return event.Lane == Runtime || event.Part != InFlight && event.Call.Time+event.Call.Duration < f.Complete
 }
 
 // marks begin what is not text of a container in a line, and "] " ends the thread's name.
@@ -128,7 +120,9 @@ type callJSON struct {
 	CPU       uint16    `json:"cpu"`
 	Comm      string    `json:"comm"`
 	Lane      string    `json:"lane"`
-	// Count is how often such a call came in all; LastTime is when it came last, in steps of 17 ms.
+	// Sparse is true if calls between this one and the next are not kept.
+	Sparse bool `json:"sparse,omitempty"`
+	// Count is how often such a call came in all; LastTime is when it came last.
 	Count    uint64     `json:"count,omitempty"`
 	LastTime *time.Time `json:"lastTime,omitempty"`
 	syscalls.JSON
@@ -147,6 +141,7 @@ func (f *Format) AppendJSON(dst []byte, event *Event) ([]byte, error) {
 		CPU:       call.CPU,
 		Comm:      string(call.Comm),
 		Lane:      event.Lane.String(),
+		Sparse:    f.sparse(event),
 		Count:     event.Count,
 		JSON:      call.JSON(part == InFlight),
 	}

@@ -163,7 +163,7 @@ func TestRead(t *testing.T) {
 		}
 		want.Records = c.Records
 		if len(c.Records) > 0 {
-			want.Lanes[Recent] = Reach{len(c.Records), want.Missing > 0, want.Oldest, want.Newest}
+			want.Lanes[Recent] = Reach{len(c.Records), want.Missing > 0, end(c.Records[0].Bytes), want.Oldest, want.Newest}
 		}
 		if diff := cmp.Diff(want, *c); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", what, diff)
@@ -214,8 +214,9 @@ func TestLanes(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	if c.Missing != 2000-uint64(c.Lanes[Recent].Calls) || c.Complete() != oldest {
-		t.Errorf("%d calls are missing before %d, of %d", c.Missing, c.Complete(), oldest)
+	since := c.Lanes[Recent].Since
+	if c.Missing != 2000-uint64(c.Lanes[Recent].Calls) || c.Complete() != since || since <= oldest {
+		t.Errorf("%d calls are missing before %d, of %d", c.Missing, c.Complete(), since)
 	}
 }
 

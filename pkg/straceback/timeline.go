@@ -31,6 +31,14 @@ type Event struct {
 	Last  uint64
 }
 
+// At returns when the event happened, in ns of CLOCK_BOOTTIME: the end of the call for an End, or else its start.
+func (e *Event) At() uint64 {
+	if e.Part == End {
+		return e.Call.Time + e.Call.Duration
+	}
+	return e.Call.Time
+}
+
 // Timeline is the calls of a recording, ordered by time.
 type Timeline struct {
 	// Malformed counts the records that could not be decoded; they are left out.

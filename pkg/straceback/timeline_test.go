@@ -3,6 +3,7 @@
 package straceback
 
 import (
+	"bytes"
 	"flag"
 	"fmt"
 	"os"
@@ -256,31 +257,50 @@ func BenchmarkLines(b *testing.B) {
 	b.ReportMetric(float64(len(all)*b.N)/b.Elapsed().Seconds(), "records/s")
 }
 
-// TestRepeats marks calls that came again before all calls were kept.
-func TestRepeats(t *testing.T) {
-	all := records(call(1, "read", 10, 20), call(1, "getppid", 30, 40), call(1, "read", 50, 60))
-	all[0].Count, all[0].Last = 36012, 1<<30
-	all[1].Count = 1
-	all[2].Count, all[2].Last = 2, 1<<24
-	for complete, want := range map[uint64][]string{
-		0: {"read() = 0", "getppid() = 0", "read() = 0"}, 45: {"read() = 0 <x36012>", "getppid() = 0", "read() = 0"},
+// TestText marks calls that came again, and the place from which on all calls are there: also if a long call that ended
+// after it began long before.
+func TestText(t *testing.T) {
+	const ms = 1_000_000
+	all := records(call(1, "read", 10*ms, 20*ms), call(1, "getppid", 30*ms, 40*ms), call(2, "wait4", 5*ms, 60*ms),
+		call(1, "read", 70*ms, 80*ms))
+	all[0].Count, all[0].Last = 36012, 1000*ms
+	all[1].Count, all[1].Last = 1, 30*ms
+	all[3].Count, all[3].Last = 2, 70*ms
+	const gap = "... from here on every call; before, only what was new: 877,235 calls not shown"
+	for _, c := range []struct {
+		name string
+		f    Format
+		keep func(*syscalls.Call, Lane) bool
+		want []string
+	}{
+		{"all are kept", Format{}, nil,
+			[]string{"wait4()...", "read() = 0", "getppid() = 0", "...wait4() = 0", "read() = 0"}},
+		{"some are missing", Format{Missing: 877235, Complete: 60 * ms, Now: 1100 * ms}, nil, []string{"wait4()...",
+			"read() = 0 <×36,012, last 100ms ago>", "getppid() = 0", gap, "...wait4() = 0", "read() = 0"}},
+		{"of an ended container", Format{Missing: 877235, Complete: 70 * ms, Now: 61_000 * ms, Ended: true}, nil, []string{
+			"wait4()...", "read() = 0 <×36,012, last 60s before the end>", "getppid() = 0", "...wait4() = 0", gap,
+			"read() = 0"}},
+		{"nothing chosen after them", Format{Missing: 877235, Complete: 60 * ms},
+			func(c *syscalls.Call, _ Lane) bool { return c.Nr == number("getppid") }, []string{"getppid() = 0", gap}},
+		{"nothing chosen", Format{Missing: 877235, Complete: 60 * ms},
+			func(*syscalls.Call, Lane) bool { return false }, nil},
 	} {
-		f := Format{Times: timestamp.None, Complete: complete}
+		var out bytes.Buffer
+		c.f.Times = timestamp.None
+		if err := c.f.WriteText(&out, NewTimeline(all, nil, c.keep)); err != nil {
+			t.Fatal(err)
+		}
 		var got []string
-		for e := range NewTimeline(all, nil, nil).Events {
-			line := string(f.AppendLine(nil, e))
-			got = append(got, strings.TrimSpace(line[strings.Index(line, "] ")+2:]))
+		for line := range strings.Lines(out.String()) {
+			_, after, ok := strings.Cut(line, "] ")
+			if !ok {
+				after = line
+			}
+			got = append(got, strings.TrimSpace(after))
 		}
-		if diff := cmp.Diff(want, got); diff != "" {
-			t.Errorf("all calls are kept from %d on (-want +got):\n%s", complete, diff)
+		if diff := cmp.Diff(c.want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", c.name, diff)
 		}
-	}
-	f := Format{Times: timestamp.Relative, Complete: 45}
-	for e := range NewTimeline(all, nil, nil).Events {
-		if got := string(f.AppendLine(nil, e)); !strings.Contains(got, " <x36012, last at 00:01.073741824>") {
-			t.Errorf("with times: %s", got)
-		}
-		break
 	}
 }
 
