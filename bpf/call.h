@@ -197,7 +197,7 @@ static __always_inline u64 put_record(struct in_flight *call, struct task_struct
 	u32 index = call->ring - 1, cpu = bpf_get_smp_processor_id(), head = sizeof(struct call);
 	struct ring *ring = &recording->lanes[lane & (LANE_SLOTS - 1)];
 	u64 size = lanes[lane & (LANE_SLOTS - 1)].size, at;
-	u64 comm_tail, position, length, body = call->body_length, extra = 0;
+	u64 comm_tail, position, length, body = call->body_length, body_end, extra = 0;
 	struct scratch *s;
 	struct inner_pids *pids;
 	struct writer *writer;
@@ -225,18 +225,14 @@ static __always_inline u64 put_record(struct in_flight *call, struct task_struct
 		head += 8;
 	}
 	/* Without this, the verifier would check what follows for every combination of the above. */
-	opaque(head);
 	opaque(flags);
-	opaque(body);
-	if (head > HEAD_LIMIT)
-		head = HEAD_LIMIT;
-	if (body > BODY_SIZE)
-		body = BODY_SIZE;
+	bound(head, HEAD_LIMIT);
+	bound(body, BODY_SIZE);
 	if (call->due)
 		extra = outgoing_length();
-	opaque(extra);
-	if (extra > EXTRA_LIMIT)
-		extra = EXTRA_LIMIT;
+	bound(extra, EXTRA_LIMIT);
+	body_end = head + body;
+	bound(body_end, HEAD_LIMIT + BODY_SIZE);
 	length = (head + body + extra + 7) & ~7ULL; /* in the ring */
 	if (lane == LANE_FIRST) {
 		position = ring_reserve_once(ring, writer, length, size);
@@ -277,7 +273,7 @@ static __always_inline u64 put_record(struct in_flight *call, struct task_struct
 	if (extra) {
 		s = cpu_scratch();
 		if (s)
-			bpf_probe_read_kernel((u8 *)record + head + body, extra, s->out.bytes);
+			bpf_probe_read_kernel((u8 *)record + body_end, extra, s->out.bytes);
 	}
 	ring_commit(ring, writer, &record->entry, position, length, size, call->ring_generation);
 	return position;

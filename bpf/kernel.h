@@ -290,6 +290,21 @@ struct pt_regs {
 
 #pragma clang attribute pop
 
+/* opaque hides the value of x from the optimizer, so that the verifier sees the bounds checks that follow. */
+#define opaque(x) asm volatile("" : "+r"(x))
+
+/*
+ * bound makes x at most limit. All later uses are of this one value: of a copy that the compiler made before the
+ * comparison, Linux 6.1 would not know the bound.
+ */
+#define bound(x, limit)          \
+	do {                     \
+		opaque(x);       \
+		if ((x) > (limit)) \
+			(x) = (limit); \
+		opaque(x);       \
+	} while (0)
+
 /* task_is_compat reports whether the task is in a call of the 32-bit ABI. */
 static __always_inline bool task_is_compat(struct task_struct *task)
 {
@@ -310,16 +325,18 @@ static __always_inline u64 cgroup_of(struct task_struct *task)
 /* namespace_pid returns the ID of a task in its own PID namespace, or 0 if it is not known. */
 static __always_inline u32 namespace_pid(struct task_struct *task)
 {
+	enum { LIMIT = 32 * 64 }; /* MAX_PID_NS_LEVEL, and more than sizeof(struct upid) */
 	struct pid *pid = task->thread_pid;
-	u32 level, nr = 0;
+	u64 offset;
+	u32 nr = 0;
 
 	if (!pid)
 		return 0;
-	level = pid->level;
-	if (level > 32) /* MAX_PID_NS_LEVEL */
+	offset = pid->level * (u64)bpf_core_type_size(struct upid);
+	opaque(offset);
+	if (offset > LIMIT)
 		return 0;
-	bpf_probe_read_kernel(&nr, sizeof(nr), (u8 *)pid + bpf_core_field_offset(pid->numbers) +
-			      level * bpf_core_type_size(struct upid));
+	bpf_probe_read_kernel(&nr, sizeof(nr), (u8 *)pid + bpf_core_field_offset(pid->numbers) + offset);
 	return nr;
 }
 
@@ -330,9 +347,6 @@ static __always_inline bool first_of_namespace(struct task_struct *task)
 
 	return pid && pid->level && namespace_pid(task) == 1;
 }
-
-/* opaque hides the value of x from the optimizer, so that the verifier sees the bounds checks that follow. */
-#define opaque(x) asm volatile("" : "+r"(x))
 
 /*
  * string_size returns the size of a string, including its NUL, from a result of bpf_probe_read_user_str(). For an empty
