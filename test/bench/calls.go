@@ -3,10 +3,13 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os/exec"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/cilium/ebpf"
@@ -70,54 +73,72 @@ func benchCalls(rounds int, old string) (err error) {
 	}
 
 	empty := []*ebpf.Program{floors.EmptyEnter, floors.EmptyExit}
-	variants := []*variant{
-		{name: nothing, worker: outsider},
-		{name: twoEmpty, worker: outsider, programs: empty},
-		{name: "cgroup looked up in a hash", worker: outsider, programs: []*ebpf.Program{floors.HashEnter, floors.HashExit}},
-		{name: nothing + ", in the container", worker: insider},
-		{name: nothing + ", two threads", worker: insider, threads: 2},
-		{name: twoEmpty + ", two threads", worker: insider, programs: empty, threads: 2},
+	hashes := []*ebpf.Program{floors.HashEnter, floors.HashExit}
+	none, control := &variant{name: nothing, worker: outsider}, &variant{name: again, worker: outsider}
+	groups := [][]*variant{
+		{{name: twoEmpty, worker: outsider, programs: empty}},
+		{{name: "cgroup looked up in a hash", worker: outsider, programs: hashes}},
+		{{name: nothing + inContainer, worker: insider}},
+		{{name: nothing + twoThreads, worker: insider, threads: 2}},
+		{{name: twoEmpty + twoThreads, worker: insider, programs: empty, threads: 2}},
 	}
-	for _, r := range builds {
-		variants = append(variants,
-			&variant{name: r.name + outside, worker: outsider, programs: r.hooks},
-			&variant{name: r.name + recorded, worker: insider, programs: r.hooks},
-			&variant{name: r.name + recorded + twoThreads, worker: insider, programs: r.hooks, threads: 2})
+	for _, v := range []variant{
+		{name: outside, worker: outsider},
+		{name: recorded, worker: insider},
+		{name: recorded + twoThreads, worker: insider, threads: 2},
+	} {
+		var group []*variant
+		for _, r := range builds {
+			group = append(group, &variant{name: r.name + v.name, worker: v.worker, programs: r.hooks, threads: v.threads})
+		}
+		groups = append(groups, group)
 	}
-	variants = append(variants, &variant{name: nothing + ", again (control)", worker: outsider})
 	if path, err := exec.LookPath("strace"); err == nil {
 		traced, err := startWorker(nil, path, "-f", "-o", "/dev/null")
 		if err != nil {
 			return err
 		}
 		defer traced.stop()
-		variants = append(variants, &variant{name: "strace -f", worker: traced, calls: batchCalls / 10})
+		groups = append(groups, []*variant{{name: "strace -f", worker: traced, calls: batchCalls / 10}})
 	}
 
-	figures := make(figures)
+	var all []round
 	begin := time.Now()
-	for range rounds {
-		for _, i := range rand.Perm(len(variants)) {
-			if err := variants[i].measure(figures); err != nil {
-				return fmt.Errorf("measuring %q: %w", variants[i].name, err)
+	for n := 0; n < rounds || n < patience*rounds && len(undisturbed(all)) < rounds; n++ {
+		r := make(round)
+		order := []*variant{none}
+		for _, i := range rand.Perm(len(groups)) {
+			for _, k := range rand.Perm(len(groups[i])) {
+				order = append(order, groups[i][k])
 			}
 		}
+		for _, v := range append(order, control) {
+			if r[v.name], err = v.measure(); err != nil {
+				return fmt.Errorf("measuring %q: %w", v.name, err)
+			}
+		}
+		all = append(all, r)
 	}
-	fmt.Printf("%d rounds in random order took %.0f s\n\n", rounds, time.Since(begin).Seconds())
-	figures.print(variants, builds)
+	kept := undisturbed(all)
+	fmt.Printf("%d rounds in random order took %.0f s; %d were undisturbed, and count\n\n", len(all),
+		time.Since(begin).Seconds(), len(kept))
+	t := table{kept, slices.Concat(slices.Concat([][]*variant{{none}}, groups, [][]*variant{{control}})...)}
+	t.print(builds)
 	return nil
 }
 
 const (
-	nothing    = "nothing"
-	twoEmpty   = "two empty programs"
-	outside    = ", outside a container"
-	recorded   = ", in a recorded container"
-	twoThreads = ", two threads"
+	nothing     = "nothing"
+	again       = nothing + ", again (control)"
+	twoEmpty    = "two empty programs"
+	outside     = ", outside a container"
+	inContainer = ", in the container"
+	recorded    = ", in a recorded container"
+	twoThreads  = ", two threads"
 )
 
 // measure attaches the programs, takes some batches of each workload, and detaches the programs.
-func (v *variant) measure(f figures) (err error) {
+func (v *variant) measure() (took sample, err error) {
 	var links []link.Link
 	defer func() {
 		for _, l := range links {
@@ -127,81 +148,118 @@ func (v *variant) measure(f figures) (err error) {
 	for _, p := range v.programs {
 		l, err := link.AttachTracing(link.TracingOptions{Program: p})
 		if err != nil {
-			return fmt.Errorf("attaching: %w", err)
+			return nil, fmt.Errorf("attaching: %w", err)
 		}
 		links = append(links, l)
 	}
-	calls := v.calls
-	if calls == 0 {
-		calls = batchCalls
-	}
+	took = make(sample)
 	for _, workload := range timed {
-		took, err := v.worker.batches(workload, calls, batches, max(v.threads, 1))
+		took[workload], err = v.worker.batches(workload, cmp.Or(v.calls, batchCalls), batches, max(v.threads, 1))
 		if err != nil {
-			return fmt.Errorf("running %s: %w", workload, err)
+			return nil, fmt.Errorf("running %s: %w", workload, err)
 		}
-		f[v.name+workload] = append(f[v.name+workload], took...)
 	}
-	return nil
+	return took, nil
 }
 
-// figures are the nanoseconds of CPU of a call in each batch, by variant and workload.
-type figures map[string][]float64
+// A sample has, by workload, the nanoseconds of CPU of a call in each batch.
+type sample map[string][]float64
+
+// A round has a sample of each variant, by name.
+type round map[string]sample
+
+// patience limits the rounds, in multiples of those asked for.
+const patience = 4
+
+// undisturbed returns the rounds that found the machine as the best ones did. While others have programs at the same
+// hooks, every call of every process runs these, too.
+func undisturbed(rounds []round) []round {
+	if len(rounds) == 0 {
+		return nil
+	}
+	least := func(r round) float64 {
+		return max(slices.Min(r[nothing][timed[0]]), slices.Min(r[again][timed[0]]))
+	}
+	sorted := slices.SortedFunc(slices.Values(rounds), func(a, b round) int { return cmp.Compare(least(a), least(b)) })
+	limit := 1.05 * least(sorted[len(sorted)/20])
+	return slices.DeleteFunc(sorted, func(r round) bool { return least(r) > limit })
+}
+
+// table are the results.
+type table struct {
+	rounds   []round
+	variants []*variant
+}
 
 // of returns the fifth percentile: what else the machine does only adds time, and the least of many batches is luck.
 // Of two threads, it returns the median, because in the fastest batches the other thread was not running.
-func (f figures) of(v *variant, workload string) float64 {
-	if v.threads > 1 {
-		return median(f[v.name+workload])
+func (t *table) of(name, workload string) float64 {
+	var took []float64
+	for _, r := range t.rounds {
+		took = append(took, r[name][workload]...)
 	}
-	return percentile(f[v.name+workload], 5)
+	if strings.HasSuffix(name, twoThreads) {
+		return median(took)
+	}
+	return percentile(took, 5)
 }
 
-func (f figures) print(variants []*variant, builds []*recorder) {
-	byName := make(map[string]*variant)
-	header := func(first string) {
-		fmt.Printf("| %s |", first)
-		for _, w := range timed {
-			fmt.Printf(" %s |", w)
+// more returns the median, over all rounds, of what a variant takes more than another that was measured next to it.
+func (t *table) more(name, than, workload string) float64 {
+	var more []float64
+	for _, r := range t.rounds {
+		if strings.HasSuffix(name, twoThreads) {
+			more = append(more, median(r[name][workload])-median(r[than][workload]))
+		} else {
+			more = append(more, slices.Min(r[name][workload])-slices.Min(r[than][workload]))
 		}
-		fmt.Print("\n|---|")
-		for range timed {
-			fmt.Print("---|")
-		}
-		fmt.Println()
 	}
-	row := func(name, format string, cell func(workload string) float64) {
-		fmt.Printf("| %s |", name)
-		for _, w := range timed {
-			fmt.Printf(" "+format+" |", cell(w))
-		}
-		fmt.Println()
+	return median(more)
+}
+
+func (t *table) header() {
+	fmt.Print("| |")
+	for _, w := range timed {
+		fmt.Printf(" %s |", w)
 	}
-	fmt.Printf("Nanoseconds of CPU a call: fifth percentile of batches of %d calls; with two threads, the median.\n\n", batchCalls)
-	header("")
-	for _, v := range variants {
-		byName[v.name] = v
-		row(v.name, "%.0f", func(w string) float64 { return f.of(v, w) })
+	fmt.Printf("\n|---|%s\n", strings.Repeat("---|", len(timed)))
+}
+
+func (t *table) row(name, format string, cell func(workload string) float64) {
+	fmt.Printf("| %s |", name)
+	for _, w := range timed {
+		fmt.Printf(" "+format+" |", cell(w))
 	}
-	added := func(name, base string) func(w string) float64 {
-		return func(w string) float64 { return f.of(byName[name], w) - f.of(byName[base], w) }
+	fmt.Println()
+}
+
+func (t *table) print(builds []*recorder) {
+	fmt.Printf("Nanoseconds of CPU a call: fifth percentile of batches of %d calls; with two threads, the median.\n\n",
+		batchCalls)
+	t.header()
+	for _, v := range t.variants {
+		t.row(v.name, "%.0f", func(w string) float64 { return t.of(v.name, w) })
 	}
 	fmt.Printf("\nAdded to nothing, in units of what two empty programs add (E).\n\n")
-	header("")
+	t.header()
 	for _, r := range builds {
 		for _, v := range []struct{ name, base string }{
-			{r.name + outside, nothing}, {r.name + recorded, nothing + ", in the container"},
+			{r.name + outside, nothing}, {r.name + recorded, nothing + inContainer},
 		} {
-			row(v.name, "%.2f", func(w string) float64 { return added(v.name, v.base)(w) / added(twoEmpty, nothing)(w) })
+			t.row(v.name, "%.2f", func(w string) float64 {
+				return (t.of(v.name, w) - t.of(v.base, w)) / (t.of(twoEmpty, w) - t.of(nothing, w))
+			})
 		}
 	}
 	if len(builds) < 2 {
 		return
 	}
-	fmt.Printf("\nMore than the old build, in nanoseconds.\n\n")
-	header("")
+	fmt.Printf("\nMore than the old build in the same round, in nanoseconds: median.\n\n")
+	t.header()
 	for _, name := range []string{outside, recorded, recorded + twoThreads} {
-		row(builds[0].name+name, "%+.0f", added(builds[0].name+name, builds[1].name+name))
+		t.row(builds[0].name+name, "%+.0f", func(w string) float64 {
+			return t.more(builds[0].name+name, builds[1].name+name, w)
+		})
 	}
 }
 
