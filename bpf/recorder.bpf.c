@@ -5,5 +5,6 @@
 #include "execs.c"
 #include "tasks.c"
 #include "signals.c"
+#include "clock.c"
 
 char _license[] SEC("license") = "Dual BSD/GPL";

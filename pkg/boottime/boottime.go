@@ -37,6 +37,12 @@ func Boot() (time.Time, error) {
 	return time.Unix(0, offset).UTC(), nil
 }
 
+// Suspended returns CLOCK_BOOTTIME minus CLOCK_MONOTONIC, in nanoseconds: the time for which the machine was suspended.
+func Suspended() (uint64, error) {
+	offset, err := kernel.bootOffset()
+	return uint64(offset), err
+}
+
 // read calls clock_gettime(2), and returns nanoseconds.
 func read(id int32) (int64, error) {
 	var t unix.Timespec

@@ -34,7 +34,8 @@ func (d Damage) String() string {
 var events = map[string]string{
 	"cgroup_rmdir": "ends of containers", "exit": "exit statuses", "exec": "execs",
 	"fork": "calls of new processes", "signal_generate": "senders of SIGKILL", "signal_deliver": "signals",
-	"sys_exit": "system calls", "sys_enter": "system calls", "cgroup_mkdir": newContainers,
+	"suspend_resume": "lengths of suspends", "sys_exit": "system calls", "sys_enter": "system calls",
+	"cgroup_mkdir": newContainers,
 }
 
 // shimNeeds names, by pin, the events that are not recorded while the shim cannot use the pin.

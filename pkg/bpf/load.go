@@ -164,7 +164,7 @@ func pinAll(dir string, o Options) error {
 	}
 	layout.Loaded = boottime.Now() // the times of the pins made next show if the wall clock was set since
 	for name, m := range collection.Maps {
-		if name == abi.PinABI || name == ".rodata" {
+		if name == abi.PinABI || name == ".rodata" || name == ".bss" {
 			continue
 		}
 		if err := m.Pin(filepath.Join(dir, name)); err != nil {
@@ -267,11 +267,16 @@ func adapt(spec *ebpf.CollectionSpec) error {
 		spec.Maps[abi.PinBindings] = &ebpf.MapSpec{Name: abi.PinBindings, Type: ebpf.Array, KeySize: 4, ValueSize: 8,
 			MaxEntries: 1}
 	}
+	suspended, err := boottime.Suspended()
+	if err != nil {
+		return fmt.Errorf("reading the clock: %w", err)
+	}
 	preemptible, err := preemptible()
 	if err != nil {
 		return err
 	}
-	return set(spec, map[string]any{"preemptible": preemptible, "cgroup_storage": stores})
+	return set(spec, map[string]any{"preemptible": preemptible, "cgroup_storage": stores,
+		"suspended": suspended})
 }
 
 // set sets constants of the programs.
@@ -339,7 +344,8 @@ func describe(m *ebpf.Map, calls []abi.Syscall) error {
 // hooks lists the hooks in the order in which they are attached. The hook that starts recordings is the last. The hook
 // NAME is the program hook_NAME, which runs the program on_NAME while that is in the map slot_NAME.
 var hooks = []string{
-	"cgroup_rmdir", "exit", "exec", "fork", "signal_generate", "signal_deliver", "sys_exit", "sys_enter", "cgroup_mkdir",
+	"suspend_resume", "cgroup_rmdir", "exit", "exec", "fork", "signal_generate", "signal_deliver", "sys_exit", "sys_enter",
+	"cgroup_mkdir",
 }
 
 // attach fills every slot, attaches its hook, and pins the hook and the link.
