@@ -63,6 +63,39 @@ static __always_inline void body_child(struct in_flight *call)
 	call->child = 0;
 }
 
+/*
+ * Memory of the task is read by way of the stack, if it is small: the kernel checks what the target is (hardened
+ * usercopy), and is done soonest if that is the stack. The functions below write SMALL bytes to `to`.
+ */
+enum { SMALL = 64 };
+
+static __always_inline void copy_small(u8 *to, const u64 *words)
+{
+	for (u32 i = 0; i < SMALL / 8; i++)
+		((u64 *)to)[i] = words[i];
+}
+
+/* read_small reads at most SMALL bytes. */
+static __always_inline long read_small(u8 *to, u64 length, const void *from)
+{
+	u64 words[SMALL / 8] = {}; /* older kernels want it written, because the length varies */
+
+	if (bpf_probe_read_user(words, length, from))
+		return -1;
+	copy_small(to, words);
+	return 0;
+}
+
+/* read_small_string reads a string, and returns its size with its NUL. SMALL means that it may be longer. */
+static __always_inline long read_small_string(u8 *to, const void *from)
+{
+	u64 words[SMALL / 8] = {};
+	long n = bpf_probe_read_user_str(words, SMALL, from);
+
+	copy_small(to, words);
+	return n < 0 ? n : string_size(n);
+}
+
 /* body_string appends the string that an argument points to. It returns -1 if it has to be read at exit. */
 __noinline int body_string(struct in_flight *call, u32 arg)
 {
@@ -79,6 +112,15 @@ __noinline int body_string(struct in_flight *call, u32 arg)
 	place = body_place(call);
 	if (!place)
 		return -1;
+	if (capture_size >= SMALL) {
+		n = read_small_string(place + sizeof(struct capture_header), from);
+		if (n < 0)
+			return -1;
+		if (n < SMALL) {
+			body_add(call, place, n - 1, arg, 0);
+			return 0;
+		}
+	}
 	n = bpf_probe_read_user_str(place + sizeof(struct capture_header), limit + 1, from);
 	if (n < 0)
 		return -1;
@@ -93,13 +135,13 @@ __noinline int body_string(struct in_flight *call, u32 arg)
 }
 
 /* body_bytes appends the buffer that an argument points to. It returns -1 if it has to be read at exit. */
-static __always_inline int body_bytes(struct in_flight *call, u32 arg, u64 length)
+__noinline int body_bytes(struct in_flight *call, u32 arg, u64 length)
 {
 	const void *from;
 	u32 flags = 0;
 	u8 *place;
 
-	if (arg >= ARGS_MAX)
+	if (!call || arg >= ARGS_MAX)
 		return 0;
 	from = (const void *)call->args[arg];
 	if (!from)
@@ -111,10 +153,11 @@ static __always_inline int body_bytes(struct in_flight *call, u32 arg, u64 lengt
 		length = capture_size;
 		flags = CAPTURE_TRUNCATED;
 	}
-	if (length > INPUT_LIMIT)
+	place += sizeof(struct capture_header);
+	if (length <= SMALL ? read_small(place, length, from) :
+	    length > INPUT_LIMIT || bpf_probe_read_user(place, length, from))
 		return -1;
-	if (bpf_probe_read_user(place + sizeof(struct capture_header), length, from))
-		return -1;
+	place -= sizeof(struct capture_header);
 	body_add(call, place, length, arg, flags);
 	return 0;
 }
@@ -174,8 +217,10 @@ __noinline int out_bytes(struct outgoing *out, u64 from, u64 length, u32 tag_fla
 		length = capture_size;
 		tag_flags |= CAPTURE_TRUNCATED << FLAGS_SHIFT;
 	}
-	if (bpf_probe_read_user(place + sizeof(struct capture_header), length, (void *)from))
+	place += sizeof(struct capture_header);
+	if (length <= SMALL ? read_small(place, length, (void *)from) : bpf_probe_read_user(place, length, (void *)from))
 		return -1;
+	place -= sizeof(struct capture_header);
 	out_add(out, place, length, tag_flags);
 	return 0;
 }
