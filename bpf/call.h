@@ -58,20 +58,25 @@ static __always_inline s32 number_of(struct pt_regs *regs)
 static __always_inline u32 put_arg(struct in_flight *call, u32 at, u32 i, u32 *wide_args)
 {
 	s64 value = call->args[i];
-	u64 differs = (value >> 31) ^ (value >> 63);
-	u32 wide;
+	u32 wide = nonzero((value >> 31) ^ (value >> 63));
 
-	opaque(differs);
-	wide = (differs | -differs) >> 63;
 	*(u64 *)(call->body + at) = value;
 	*wide_args |= wide << i;
 	return at + 4 + wide * 4;
 }
 
 /* is_kept reports whether the policy of the container lets a call be recorded. */
-static __always_inline bool is_kept(struct in_flight *call, struct syscall *description)
+static __always_inline bool is_kept(struct in_flight *call)
 {
-	return !(call->policy & WHO_FILES_ONLY) || (description && description->traits & TRAIT_PATH);
+	return !(call->policy & WHO_FILES_ONLY) || call->traits & TRAIT_PATH;
+}
+
+/* traits_of returns the traits of a call, of which it may not be TRAIT_HOT. It has no branches, as put_arg. */
+static __always_inline u8 traits_of(struct in_flight *call, struct syscall *description)
+{
+	u64 excluded = nonzero(call->args[description->hot_arg & 7] & description->hot_mask);
+
+	return description->traits & ~(TRAIT_HOT * excluded);
 }
 
 /* describe_call stores a call in the storage of its task. */
@@ -100,11 +105,13 @@ static __always_inline void describe_call(struct in_flight *call, struct task_st
 	load_args(call->args, regs, compat);
 	call->due = 0;
 	call->exec = 0;
+	call->traits = 0;
 	call->syscall = index;
 	description = bpf_map_lookup_elem(&syscalls, &index);
 	if (description) {
 		args = description->args;
 		call->exec = description->exec;
+		call->traits = traits_of(call, description);
 	}
 	if (args > 0) {
 		at = put_arg(call, at, 0, &wide);
@@ -124,7 +131,7 @@ static __always_inline void describe_call(struct in_flight *call, struct task_st
 	call->captures = call->body_length = at;
 	if (number >= NUMBER_OTHER)
 		body_number(call, number);
-	else if (description && description->rows[0].kind && is_kept(call, description))
+	else if (description && description->rows[0].kind && is_kept(call))
 		capture_input(call, description);
 }
 
@@ -134,6 +141,7 @@ static __always_inline void begin_event(struct in_flight *call, u32 number, u32 
 	call->active = 1;
 	call->due = 0;
 	call->exec = 0;
+	call->traits = 0;
 	call->flags = 0;
 	call->syscall = ~0U;
 	call->number = number | args << NUMBER_ARGS_SHIFT;
@@ -150,8 +158,9 @@ static __always_inline u16 set_duration(struct call *record, u64 ns)
 		ns /= 1000;
 		unit++;
 	}
-	record->duration = ns >> 32 ? ~0U : ns;
+	ns |= -nonzero(ns >> 32); /* the longest, if it does not fit at all */
 	opaque(unit);
+	record->duration = ns;
 	return unit << CALL_UNIT_SHIFT;
 }
 
@@ -194,21 +203,14 @@ __noinline u64 pids_inside(void)
 static __always_inline u64 put_record(struct in_flight *call, struct task_struct *task, struct recording *recording,
 					u64 now, s64 result, u16 flags, u32 lane)
 {
-	u32 index = call->ring - 1, cpu = bpf_get_smp_processor_id(), head = sizeof(struct call);
+	u32 index = call->ring - 1, cpu = bpf_get_smp_processor_id();
 	struct ring *ring = &recording->lanes[lane & (LANE_SLOTS - 1)];
 	u64 size = lanes[lane & (LANE_SLOTS - 1)].size, at;
-	u64 comm_tail, position, length, body = call->body_length, body_end, extra = 0;
+	u64 comm_tail, position, length, head = sizeof(struct call), body = call->body_length, extra = 0;
 	struct scratch *s;
 	struct inner_pids *pids;
 	struct writer *writer;
 	struct call *record;
-
-	writer = ring_announce(ring, (index + 1) | lane << LANE_SHIFT, cpu);
-	if (!writer) {
-		__sync_fetch_and_add(&ring->lost, 1);
-		count(COUNT_BUSY);
-		return NOT_WRITTEN;
-	}
 
 	flags |= call->flags;
 	comm_tail = *(u64 *)&task->comm[8];
@@ -224,32 +226,38 @@ static __always_inline u64 put_record(struct in_flight *call, struct task_struct
 		flags |= CALL_WIDE_RESULT;
 		head += 8;
 	}
-	/* Without this, the verifier would check what follows for every combination of the above. */
-	opaque(flags);
-	bound(head, HEAD_LIMIT);
-	bound(body, BODY_SIZE);
 	if (call->due)
 		extra = outgoing_length();
-	bound(extra, EXTRA_LIMIT);
-	body_end = head + body;
-	bound(body_end, HEAD_LIMIT + BODY_SIZE);
+	/* Without this, the verifier would check what follows for every combination of the above. */
+	opaque(head);
+	opaque(flags);
+	opaque(body);
+	opaque(extra);
+	if (head > HEAD_LIMIT || body > BODY_SIZE || extra > EXTRA_LIMIT)
+		return NOT_WRITTEN; /* never, but the verifier does not know */
+	opaque(head);
+	opaque(body);
+	opaque(extra);
 	length = (head + body + extra + 7) & ~7ULL; /* in the ring */
-	if (lane == LANE_FIRST) {
-		position = ring_reserve_once(ring, writer, length, size);
-		if (position == RING_FULL) {
-			*(volatile u32 *)&writer->ring = 0;
-			return NOT_WRITTEN;
-		}
-	} else {
-		position = ring_reserve(ring, writer, length);
-	}
 
+	writer = ring_announce(ring, (index + 1) | lane << LANE_SHIFT, cpu);
+	if (!writer) {
+		__sync_fetch_and_add(&ring->lost, 1);
+		count(COUNT_BUSY);
+		return NOT_WRITTEN;
+	}
+	if (lane == LANE_FIRST)
+		position = ring_reserve_once(ring, writer, length, size);
+	else
+		position = ring_reserve(ring, writer, length);
 	/* Positions are multiples of 8. The verifier knows neither that nor the lane's size. */
 	at = lanes[lane & (LANE_SLOTS - 1)].offset + (position & (size - 8));
 	at &= ~7ULL;
 	opaque(at);
-	if (at > recording_end)
-		at = recording_end;
+	if (position == RING_FULL || at > recording_end) {
+		*(volatile u32 *)&writer->ring = 0;
+		return NOT_WRITTEN;
+	}
 	record = (struct call *)((u8 *)recording + at);
 	record->entry.time = call->time;
 	record->entry.length = head + body + extra;
@@ -273,13 +281,13 @@ static __always_inline u64 put_record(struct in_flight *call, struct task_struct
 	if (extra) {
 		s = cpu_scratch();
 		if (s)
-			bpf_probe_read_kernel((u8 *)record + body_end, extra, s->out.bytes);
+			bpf_probe_read_kernel((u8 *)record + head + body, extra, s->out.bytes);
 	}
 	ring_commit(ring, writer, &record->entry, position, length, size, call->ring_generation);
 	return position;
 }
 
-/* write_record is put_record for the lanes of calls that may be new. */
+/* write_record is put_record for all calls but the most frequent ones. */
 __noinline u64 write_record(struct in_flight *call, u64 now, s64 result, u32 flags, u32 lane)
 {
 	struct recording *recording;
@@ -301,7 +309,7 @@ static __always_inline bool quiet(s64 result)
 }
 
 /* admit_first reports whether the lane `first` takes one more call of this kind. */
-static __always_inline bool admit_first(struct recording *recording, struct in_flight *call, u32 traits, s64 result)
+static __always_inline bool admit_first(struct recording *recording, struct in_flight *call, s64 result)
 {
 	u32 group = (call->number * 31 + (u32)result * 97) & (FIRST_GROUPS - 1);
 
@@ -309,7 +317,7 @@ static __always_inline bool admit_first(struct recording *recording, struct in_f
 		group = call->number * 31 & (FIRST_GROUPS - 1);
 	if (recording->first_groups[group] >= FIRST_LIMIT)
 		return false;
-	if (traits & TRAIT_PATH && !call->exec) {
+	if (call->traits & TRAIT_PATH && !call->exec) {
 		if (recording->first_paths >= lanes[LANE_FIRST].size / 2)
 			return false;
 		__sync_fetch_and_add(&recording->first_paths, sizeof(struct call) + call->body_length);
@@ -337,11 +345,10 @@ static __always_inline void resolve(struct in_flight *call, s64 result)
  */
 __noinline int write_novel(struct in_flight *call, u64 now, s64 result, u32 flags)
 {
-	struct syscall *description;
 	struct recording *recording;
 	struct seen_set *set;
 	u64 name, position;
-	u32 index, lane, traits = 0, flag = 0;
+	u32 index, lane, flag = 0;
 
 	if (!call)
 		return 0;
@@ -349,10 +356,6 @@ __noinline int write_novel(struct in_flight *call, u64 now, s64 result, u32 flag
 	recording = bpf_map_lookup_elem(&rings, &index);
 	if (!recording)
 		return 0;
-	index = call->syscall;
-	description = bpf_map_lookup_elem(&syscalls, &index);
-	if (description)
-		traits = description->traits;
 	lane = call->budget ? LANE_RUNTIME : LANE_DISTINCT;
 	name = signature(call, result, (u64)call->ring_generation << 8 | lane);
 	set = seen_set(recording, name);
@@ -363,10 +366,10 @@ __noinline int write_novel(struct in_flight *call, u64 now, s64 result, u32 flag
 			write_record(call, now, result, flags, LANE_RECENT);
 		return 0;
 	}
-	if (traits & TRAIT_RESOLVE && result >= 0)
+	if (call->traits & TRAIT_RESOLVE && result >= 0)
 		resolve(call, result);
 	position = NOT_WRITTEN;
-	if (lane == LANE_DISTINCT && admit_first(recording, call, traits, result)) {
+	if (lane == LANE_DISTINCT && admit_first(recording, call, result)) {
 		position = write_record(call, now, result, flags, LANE_FIRST);
 		flag = SEEN_FIRST;
 	}
@@ -402,9 +405,8 @@ static __noinline int said(struct recording *recording, struct in_flight *call)
  * to. */
 static __always_inline void write_call(struct in_flight *call, struct task_struct *task, u64 now, s64 result, u16 flags)
 {
-	u32 index = call->ring - 1, traits = 0, last = 2 * SYSCALLS_MAX - 1;
+	u32 index = call->ring - 1, traits = call->traits, last = 2 * SYSCALLS_MAX - 1;
 	struct recording *recording = bpf_map_lookup_elem(&rings, &index);
-	struct syscall *description;
 	struct total *total;
 	u64 before;
 
@@ -420,23 +422,19 @@ static __always_inline void write_call(struct in_flight *call, struct task_struc
 		write_novel(call, now, result, flags);
 		return;
 	}
-	description = bpf_map_lookup_elem(&syscalls, &index);
 	total = call->budget ? &recording->runtime : &recording->totals[index < last ? index : last];
 	before = __sync_fetch_and_add(&total->count, 1);
 	__sync_fetch_and_add(&total->time, now - call->time);
 	if (result < 0)
 		__sync_fetch_and_add(&total->failed, 1);
-	if (description)
-		traits = description->traits;
-	if (!is_kept(call, description) && !(flags & CALL_UNFINISHED))
+	if (!is_kept(call) && !(flags & CALL_UNFINISHED))
 		return;
-	if (!call->budget && description) {
+	if (!call->budget) {
 		if (traits & TRAIT_WRITE && result > 0 && said(recording, call)) {
-			put_record(call, task, recording, now, result, flags, LANE_SAID);
+			write_record(call, now, result, flags, LANE_SAID);
 			return;
 		}
-		if (traits & TRAIT_HOT && before && (result >= 0 || quiet(result)) &&
-		    !(call->args[description->hot_arg & 7] & description->hot_mask)) {
+		if (traits & TRAIT_HOT && before && (result >= 0 || quiet(result))) {
 			put_record(call, task, recording, now, result, flags, LANE_RECENT);
 			return;
 		}

@@ -135,15 +135,13 @@ int in_flight(struct bpf_iter__task *ctx)
 	struct pending_call out = {};
 	struct in_flight *call;
 	u64 body, time, comm_tail;
-	u32 index;
 
 	if (!task)
 		return 0;
 	call = bpf_task_storage_get(&call_storage, task, NULL, 0);
 	if (!call || !call->active || !call->ring)
 		return 0;
-	index = call->syscall;
-	if (!is_kept(call, bpf_map_lookup_elem(&syscalls, &index)))
+	if (!is_kept(call))
 		return 0;
 	time = *(volatile u64 *)&call->time;
 	if (boot_time() - time < SETTLED_NS)

@@ -32,7 +32,8 @@ struct in_flight {
 	u8 policy;	/* enum who_flags, as far as they fit */
 	u16 captures;	/* offset in body of the first capture */
 	u16 budget;	/* calls that still go into the lane runtime */
-	u16 entered;	/* 1: it or its parent came from outside, and has executed nothing but the runtime since */
+	u8 entered;	/* 1: it or its parent came from outside, and has executed nothing but the runtime since */
+	u8 traits;	/* as in struct syscall, but TRAIT_HOT only if hot_mask does not exclude this call */
 	u8 forked;	/* 1: the task has not returned from the call that made it */
 	u8 left;	/* 1: it is in another cgroup now, outside of its container's */
 	struct sender sender;	/* of the last signal that a task sent to the process */

@@ -348,6 +348,15 @@ static __always_inline bool first_of_namespace(struct task_struct *task)
 	return pid && pid->level && namespace_pid(task) == 1;
 }
 
+/* nonzero returns x ? 1 : 0 without a branch, which would make two paths for the verifier. */
+static __always_inline u64 nonzero(u64 x)
+{
+	opaque(x);
+	x |= -x;
+	opaque(x);
+	return x >> 63;
+}
+
 /*
  * string_size returns the size of a string, including its NUL, from a result of bpf_probe_read_user_str(). For an empty
  * string, some kernels (6.12, for one) return 0 instead of 1. The function has no branch, because a branch would make

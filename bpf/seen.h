@@ -189,33 +189,26 @@ static __always_inline bool seen_again(struct seen_set *set, struct recording *r
 
 /*
  * seen_put replaces the entry of the same signature, an unused one, or else the one that came last the longest ago. If
- * another CPU is replacing that one, this call is not remembered, so its record may appear twice.
+ * another CPU is replacing that one, this call is not remembered, so its record may appear twice. The choice has no
+ * branches, because those of each way would double the paths for the verifier.
  */
 static __always_inline void seen_put(struct seen_set *set, u64 signature, u64 position, u64 now)
 {
-	u64 oldest = ~0ULL, last, known, old = SEEN_BUSY;
+	u64 oldest = ~0ULL >> 1, way = 0, known, last, older;
 	struct seen *entry;
-	u32 way = 0;
 
-	for (u32 i = 0; i < SEEN_WAYS; i++) {
+	for (u64 i = 0; i < SEEN_WAYS; i++) {
 		known = *(volatile u64 *)&set->signatures[i];
-		if (known == SEEN_BUSY)
-			continue;
-		last = known ? set->entries[i].last : 0;
-		if (known == signature)
-			last = 0;
-		if (last < oldest) {
-			oldest = last;
-			way = i;
-			old = known;
-		}
-		if (known == signature)
-			break;
+		last = set->entries[i].last & -(nonzero(known) & nonzero(known ^ signature));
+		last |= (nonzero(known ^ SEEN_BUSY) - 1) >> 1;
+		older = (s64)(last - oldest) >> 63;
+		opaque(older);
+		oldest ^= (oldest ^ last) & older;
+		way ^= (way ^ i) & older;
 	}
-	if (old == SEEN_BUSY)
-		return;
 	way &= SEEN_WAYS - 1;
-	if (__sync_val_compare_and_swap(&set->signatures[way], old, SEEN_BUSY) != old)
+	known = *(volatile u64 *)&set->signatures[way];
+	if (known == SEEN_BUSY || __sync_val_compare_and_swap(&set->signatures[way], known, SEEN_BUSY) != known)
 		return;
 	entry = &set->entries[way];
 	*(volatile u64 *)&entry->position = position;

@@ -37,6 +37,7 @@ const (
 	recorderMapSlotFork            = "slot_fork"
 	recorderMapSlotSignalDeliver   = "slot_signal_deliver"
 	recorderMapSlotSignalGenerate  = "slot_signal_generate"
+	recorderMapSlotSuspendResume   = "slot_suspend_resume"
 	recorderMapSlotSysEnter        = "slot_sys_enter"
 	recorderMapSlotSysExit         = "slot_sys_exit"
 	recorderMapSlots               = "slots"
@@ -50,6 +51,7 @@ const (
 	recorderProgHookFork           = "hook_fork"
 	recorderProgHookSignalDeliver  = "hook_signal_deliver"
 	recorderProgHookSignalGenerate = "hook_signal_generate"
+	recorderProgHookSuspendResume  = "hook_suspend_resume"
 	recorderProgHookSysEnter       = "hook_sys_enter"
 	recorderProgHookSysExit        = "hook_sys_exit"
 	recorderProgInFlight           = "in_flight"
@@ -60,6 +62,7 @@ const (
 	recorderProgOnFork             = "on_fork"
 	recorderProgOnSignalDeliver    = "on_signal_deliver"
 	recorderProgOnSignalGenerate   = "on_signal_generate"
+	recorderProgOnSuspendResume    = "on_suspend_resume"
 	recorderProgOnSysEnter         = "on_sys_enter"
 	recorderProgOnSysExit          = "on_sys_exit"
 	recorderVarArgvSize            = "argv_size"
@@ -69,6 +72,7 @@ const (
 	recorderVarKeptPart            = "kept_part"
 	recorderVarKeys                = "keys"
 	recorderVarLanes               = "lanes"
+	recorderVarNever               = "never"
 	recorderVarPreemptible         = "preemptible"
 	recorderVarRecordingEnd        = "recording_end"
 	recorderVarSecret              = "secret"
@@ -77,6 +81,7 @@ const (
 	recorderVarSegmentShift        = "segment_shift"
 	recorderVarSegmentSize         = "segment_size"
 	recorderVarSegments            = "segments"
+	recorderVarSuspended           = "suspended"
 )
 
 // loadRecorder returns the embedded CollectionSpec for recorder.
@@ -129,6 +134,7 @@ type recorderProgramSpecs struct {
 	HookFork           *ebpf.ProgramSpec `ebpf:"hook_fork"`
 	HookSignalDeliver  *ebpf.ProgramSpec `ebpf:"hook_signal_deliver"`
 	HookSignalGenerate *ebpf.ProgramSpec `ebpf:"hook_signal_generate"`
+	HookSuspendResume  *ebpf.ProgramSpec `ebpf:"hook_suspend_resume"`
 	HookSysEnter       *ebpf.ProgramSpec `ebpf:"hook_sys_enter"`
 	HookSysExit        *ebpf.ProgramSpec `ebpf:"hook_sys_exit"`
 	InFlight           *ebpf.ProgramSpec `ebpf:"in_flight"`
@@ -139,6 +145,7 @@ type recorderProgramSpecs struct {
 	OnFork             *ebpf.ProgramSpec `ebpf:"on_fork"`
 	OnSignalDeliver    *ebpf.ProgramSpec `ebpf:"on_signal_deliver"`
 	OnSignalGenerate   *ebpf.ProgramSpec `ebpf:"on_signal_generate"`
+	OnSuspendResume    *ebpf.ProgramSpec `ebpf:"on_suspend_resume"`
 	OnSysEnter         *ebpf.ProgramSpec `ebpf:"on_sys_enter"`
 	OnSysExit          *ebpf.ProgramSpec `ebpf:"on_sys_exit"`
 }
@@ -168,6 +175,7 @@ type recorderMapSpecs struct {
 	SlotFork           *ebpf.MapSpec `ebpf:"slot_fork"`
 	SlotSignalDeliver  *ebpf.MapSpec `ebpf:"slot_signal_deliver"`
 	SlotSignalGenerate *ebpf.MapSpec `ebpf:"slot_signal_generate"`
+	SlotSuspendResume  *ebpf.MapSpec `ebpf:"slot_suspend_resume"`
 	SlotSysEnter       *ebpf.MapSpec `ebpf:"slot_sys_enter"`
 	SlotSysExit        *ebpf.MapSpec `ebpf:"slot_sys_exit"`
 	Slots              *ebpf.MapSpec `ebpf:"slots"`
@@ -186,6 +194,7 @@ type recorderVariableSpecs struct {
 	KeptPart      *ebpf.VariableSpec `ebpf:"kept_part"`
 	Keys          *ebpf.VariableSpec `ebpf:"keys"`
 	Lanes         *ebpf.VariableSpec `ebpf:"lanes"`
+	Never         *ebpf.VariableSpec `ebpf:"never"`
 	Preemptible   *ebpf.VariableSpec `ebpf:"preemptible"`
 	RecordingEnd  *ebpf.VariableSpec `ebpf:"recording_end"`
 	Secret        *ebpf.VariableSpec `ebpf:"secret"`
@@ -194,6 +203,7 @@ type recorderVariableSpecs struct {
 	SegmentShift  *ebpf.VariableSpec `ebpf:"segment_shift"`
 	SegmentSize   *ebpf.VariableSpec `ebpf:"segment_size"`
 	Segments      *ebpf.VariableSpec `ebpf:"segments"`
+	Suspended     *ebpf.VariableSpec `ebpf:"suspended"`
 }
 
 // recorderObjects contains all objects after they have been loaded into the kernel.
@@ -237,6 +247,7 @@ type recorderMaps struct {
 	SlotFork           *ebpf.Map `ebpf:"slot_fork"`
 	SlotSignalDeliver  *ebpf.Map `ebpf:"slot_signal_deliver"`
 	SlotSignalGenerate *ebpf.Map `ebpf:"slot_signal_generate"`
+	SlotSuspendResume  *ebpf.Map `ebpf:"slot_suspend_resume"`
 	SlotSysEnter       *ebpf.Map `ebpf:"slot_sys_enter"`
 	SlotSysExit        *ebpf.Map `ebpf:"slot_sys_exit"`
 	Slots              *ebpf.Map `ebpf:"slots"`
@@ -267,6 +278,7 @@ func (m *recorderMaps) Close() error {
 		m.SlotFork,
 		m.SlotSignalDeliver,
 		m.SlotSignalGenerate,
+		m.SlotSuspendResume,
 		m.SlotSysEnter,
 		m.SlotSysExit,
 		m.Slots,
@@ -286,6 +298,7 @@ type recorderVariables struct {
 	KeptPart      *ebpf.Variable `ebpf:"kept_part"`
 	Keys          *ebpf.Variable `ebpf:"keys"`
 	Lanes         *ebpf.Variable `ebpf:"lanes"`
+	Never         *ebpf.Variable `ebpf:"never"`
 	Preemptible   *ebpf.Variable `ebpf:"preemptible"`
 	RecordingEnd  *ebpf.Variable `ebpf:"recording_end"`
 	Secret        *ebpf.Variable `ebpf:"secret"`
@@ -294,6 +307,7 @@ type recorderVariables struct {
 	SegmentShift  *ebpf.Variable `ebpf:"segment_shift"`
 	SegmentSize   *ebpf.Variable `ebpf:"segment_size"`
 	Segments      *ebpf.Variable `ebpf:"segments"`
+	Suspended     *ebpf.Variable `ebpf:"suspended"`
 }
 
 // recorderPrograms contains all programs after they have been loaded into the kernel.
@@ -308,6 +322,7 @@ type recorderPrograms struct {
 	HookFork           *ebpf.Program `ebpf:"hook_fork"`
 	HookSignalDeliver  *ebpf.Program `ebpf:"hook_signal_deliver"`
 	HookSignalGenerate *ebpf.Program `ebpf:"hook_signal_generate"`
+	HookSuspendResume  *ebpf.Program `ebpf:"hook_suspend_resume"`
 	HookSysEnter       *ebpf.Program `ebpf:"hook_sys_enter"`
 	HookSysExit        *ebpf.Program `ebpf:"hook_sys_exit"`
 	InFlight           *ebpf.Program `ebpf:"in_flight"`
@@ -318,6 +333,7 @@ type recorderPrograms struct {
 	OnFork             *ebpf.Program `ebpf:"on_fork"`
 	OnSignalDeliver    *ebpf.Program `ebpf:"on_signal_deliver"`
 	OnSignalGenerate   *ebpf.Program `ebpf:"on_signal_generate"`
+	OnSuspendResume    *ebpf.Program `ebpf:"on_suspend_resume"`
 	OnSysEnter         *ebpf.Program `ebpf:"on_sys_enter"`
 	OnSysExit          *ebpf.Program `ebpf:"on_sys_exit"`
 }
@@ -332,6 +348,7 @@ func (p *recorderPrograms) Close() error {
 		p.HookFork,
 		p.HookSignalDeliver,
 		p.HookSignalGenerate,
+		p.HookSuspendResume,
 		p.HookSysEnter,
 		p.HookSysExit,
 		p.InFlight,
@@ -342,6 +359,7 @@ func (p *recorderPrograms) Close() error {
 		p.OnFork,
 		p.OnSignalDeliver,
 		p.OnSignalGenerate,
+		p.OnSuspendResume,
 		p.OnSysEnter,
 		p.OnSysExit,
 	)
