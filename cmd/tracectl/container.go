@@ -70,6 +70,10 @@ type listedJSON struct {
 	Init     uint32 `json:"init"`     // PID of its init, or 0
 	Recorded string `json:"recorded"` // yes, no, or gone
 	Adopted  bool   `json:"adopted"`  // it was running before it was registered
+	Threads  uint32 `json:"threads"`
+	Refused  uint32 `json:"refused"`     // times that there was no memory for one of its threads
+	Left     uint32 `json:"left"`        // processes that moved to a cgroup outside of its own
+	Beyond   uint64 `json:"execsBeyond"` // execs beyond its share of the log of execs
 }
 
 // The columns that identify a row's container. Containers without names are identified by ID and image.

@@ -93,7 +93,8 @@ func listContainers(stdout, stderr io.Writer, s *settings, names []string, filte
 	}
 	var rows []listed[listedJSON]
 	for _, c := range list {
-		j := listedJSON{newContainerJSON(c, clock), c.Init, recorded(i, c), c.Flags&abi.WhoAdopted != 0}
+		j := listedJSON{newContainerJSON(c, clock), c.Init, recorded(i, c), c.Flags&abi.WhoAdopted != 0, c.Threads,
+			c.Refused, c.Left, c.Beyond}
 		rows = append(rows, listed[listedJSON]{value: &j})
 	}
 	if output != "json" {

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -29,7 +30,8 @@ func newStatus(s *settings) *cobra.Command {
 		Use:   "status",
 		Short: "Show what is loaded, how full it is, and losses",
 		Long: `Show what is loaded and since when, its memory, the number of containers and recordings,
-how far back the log of execs goes, and what was dropped, by reason. Containers that
+how far back recordings and the log of execs go, which containers are not recorded in
+full, and what was dropped, by reason. Containers that
 runc-trace could not register since boot are counted by reason, too. If nothing is
 loaded, the exit code is 3. If a pin is missing or wrong, it is named, and the exit code
 is 1.`,
@@ -94,6 +96,11 @@ func readStatus(i *bpf.Instance, directory *labels.Directory, clock clock) (*sta
 	}
 	s := newStatusJSON(read, failed, clock)
 	s.PinDir, s.Version = i.Dir, version
+	for _, c := range directory.All() {
+		if c.State != abi.StateEnded && c.Refused+c.Left > 0 {
+			s.Incomplete = append(s.Incomplete, incompleteJSON{c.FullName(), c.ID, c.Refused, c.Left})
+		}
+	}
 	seen := directory.AgentSeen()
 	s.Agent.Seen, s.Agent.Alive = clock.time(seen), seen != 0 && boottime.Now() < seen+uint64(execlog.AgentAlive)
 	log, err := i.ExecLog()
@@ -138,6 +145,18 @@ func (s *statusJSON) agent(clock clock) string {
 	return "not run since loading: only labels from annotations are known (run \"tracectl agent\" for the others)"
 }
 
+// reasons says what is not recorded.
+func (c *incompleteJSON) reasons() string {
+	var all []string
+	if c.Refused > 0 {
+		all = append(all, "no memory for a thread, "+terminal.Count(int(c.Refused), "time"))
+	}
+	if c.Left > 0 {
+		all = append(all, terminal.Count(int(c.Left), "move")+" of a process to a cgroup outside")
+	}
+	return strings.Join(all, "; ")
+}
+
 func (s *statusJSON) print(w io.Writer, clock clock) error {
 	o, c, r := s.Options, s.Containers, s.Recordings
 	back := "empty"
@@ -152,13 +171,23 @@ func (s *statusJSON) print(w io.Writer, clock clock) error {
 		fmt.Fprintf(w, "damaged      %v\n", bpf.Damage(d))
 	}
 	fmt.Fprintf(w, "memory       %s\n", mebibytes(s.Memory))
-	fmt.Fprintf(w, "containers   %d running, %d created, %d exited, %d ended; room for %s\n", c.Running, c.Created,
-		c.Exited, c.Ended, terminal.Count(o.Identities, "name"))
+	fmt.Fprintf(w, "containers   %d running, %d created, %d exited, %d ended; room for %s; %s\n", c.Running, c.Created,
+		c.Exited, c.Ended, terminal.Count(o.Identities, "name"), terminal.Count(c.Threads, "thread"))
 	fmt.Fprintf(w, "recordings   %d live, %d ended, %d free; %v each; %s\n", r.Live, r.Ended, r.Free,
 		o.RingSize, terminal.Count(r.Syscalls, "system call"))
+	if reach := r.Reach; reach != nil {
+		fmt.Fprintf(w, "last calls   %d of %d live recordings are full: they have every call of the last %s or more (median %s)\n",
+			reach.Recordings, r.Live, timestamp.Brief(reach.Shortest), timestamp.Brief(reach.Median))
+	}
 	fmt.Fprintf(w, "exec log     %.0f%% of %v used, %s; %s\n", used, o.ExecLogSize, back,
 		terminal.Count(s.ExecLog.Execs, "exec"))
 	fmt.Fprintf(w, "agent        %s\n", s.agent(clock))
+	if len(s.Incomplete) > 0 {
+		fmt.Fprintf(w, "\nnot recorded in full\n")
+		for _, c := range s.Incomplete {
+			fmt.Fprintf(w, "  %s: %s\n", terminal.Cell(c.Name), c.reasons())
+		}
+	}
 	fmt.Fprintf(w, "\ndropped\n")
 	for counter := range uint32(abi.CountersMax) {
 		r := abi.ReasonOf(counter)
@@ -191,6 +220,7 @@ func newStatusJSON(read *status.Status, failed [unregistered.Reasons]uint64, clo
 		Options:      read.Pool,
 		Dropped:      map[string]uint64{},
 		Unregistered: map[string]uint64{},
+		Incomplete:   []incompleteJSON{},
 		Damage:       []damageJSON{},
 	}
 	if read.Build != 0 {
@@ -199,8 +229,13 @@ func newStatusJSON(read *status.Status, failed [unregistered.Reasons]uint64, clo
 	i, r, e := read.Identities, read.Recordings, read.ExecLog
 	s.Containers.Created, s.Containers.Running, s.Containers.Exited, s.Containers.Ended = i.Created,
 		i.Running, i.Exited, i.Ended
+	s.Containers.Threads = i.Threads
 	s.Recordings.Live, s.Recordings.Ended, s.Recordings.Free = r.Live, r.Ended, r.Free
 	s.Recordings.Syscalls, s.Recordings.Lost = r.Syscalls, r.Lost
+	if r.Reach.Recordings > 0 {
+		reach := reachesJSON(r.Reach)
+		s.Recordings.Reach = &reach
+	}
 	s.ExecLog.Used, s.ExecLog.Execs, s.ExecLog.Lost = e.Used, e.Execs, e.Lost
 	for _, d := range read.Dropped {
 		s.Dropped[d.Name] = d.Count

@@ -25,6 +25,7 @@ type statusJSON struct {
 		Running int `json:"running"`
 		Exited  int `json:"exited"` // init has exited, but the cgroup exists
 		Ended   int `json:"ended"`  // the cgroup was removed, but the name is known
+		Threads int `json:"threads"`
 	} `json:"containers"`
 	Recordings struct {
 		Live     int    `json:"live"`
@@ -32,6 +33,8 @@ type statusJSON struct {
 		Free     int    `json:"free"`
 		Syscalls uint64 `json:"syscalls"` // of all recordings, kept or overwritten
 		Lost     uint64 `json:"lost"`     // could not be written
+		// How far back recordings of live containers have every call, in ns; null if none has overwritten any.
+		Reach *reachesJSON `json:"reach"`
 	} `json:"recordings"`
 	ExecLog struct {
 		Used   uint64     `json:"used"`  // bytes
@@ -44,9 +47,26 @@ type statusJSON struct {
 		Seen  *time.Time `json:"seen"` // when it last reported; null if it never has since the programs were loaded
 	} `json:"agent"`
 	Dropped map[string]uint64 `json:"dropped"`
+	// Containers that have not ended, and of which something is not recorded.
+	Incomplete []incompleteJSON `json:"incomplete"`
 	// Number of containers that the shim could not register since boot, by reason.
 	Unregistered map[string]uint64 `json:"unregistered"`
 	Programs     []programJSON     `json:"programs"`
+}
+
+// reachesJSON tells how far back the recordings that have overwritten calls have all, in ns.
+type reachesJSON struct {
+	Recordings int           `json:"recordings"` // that have overwritten calls
+	Shortest   time.Duration `json:"shortest"`
+	Median     time.Duration `json:"median"`
+}
+
+// incompleteJSON is a container of which something is not recorded.
+type incompleteJSON struct {
+	Name        string `json:"name"`
+	ContainerID string `json:"containerID"`
+	Refused     uint32 `json:"refused"` // times that there was no memory for one of its threads
+	Left        uint32 `json:"left"`    // processes that moved to a cgroup outside of its own
 }
 
 // damageJSON is a pin that the programs cannot use.

@@ -70,6 +70,8 @@ var (
 	ringPool      = desc("recordings_limit", "Maximum number of recordings.")
 	ringSize      = desc("recording_size_bytes", "Size of each recording.")
 	ringLost      = desc("recordings_lost", "Calls that could not be written to current recordings.")
+	ringReach     = desc("recordings_reach_seconds", "How far back full recordings have every call.", "quantile")
+	threads       = desc("threads", "Threads of containers for which the kernel keeps memory.")
 	execs         = desc("execs_total", "Execs that were logged.")
 	execsLost     = desc("execs_lost_total", "Execs that could not be logged.")
 	execBytes     = desc("exec_log_written_bytes_total", "Bytes written to the log of execs.")
@@ -81,7 +83,7 @@ func (m *metrics) Describe(to chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		buildInfo, active, sourceUp, isLoaded, loadedInfo, memoryBytes, dropped, notRegistered, missed, containers,
 		identityPool, recordings, ringPool,
-		ringSize, ringLost, execs, execsLost, execBytes, execSize,
+		ringSize, ringLost, ringReach, threads, execs, execsLost, execBytes, execSize,
 	} {
 		to <- d
 	}
@@ -162,6 +164,11 @@ func collect(s *status.Status, to chan<- prometheus.Metric) {
 	gauge(recordings, float64(r.Live), "live")
 	gauge(recordings, float64(r.Ended), "ended")
 	gauge(ringLost, float64(r.Lost))
+	if r.Reach.Recordings > 0 {
+		gauge(ringReach, r.Reach.Shortest.Seconds(), "0")
+		gauge(ringReach, r.Reach.Median.Seconds(), "0.5")
+	}
+	gauge(threads, float64(i.Threads))
 	gauge(execSize, float64(s.Pool.ExecLogSize))
 	counter(execs, s.ExecLog.Execs)
 	counter(execsLost, s.ExecLog.Lost)

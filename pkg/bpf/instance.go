@@ -160,15 +160,33 @@ func (i *Instance) Recording(index int) (*ring.Recording, error) {
 	return ring.NewRecording(rings[index*stride:][:stride], writers, i.Layout, uint32(index))
 }
 
-// RecordingHeaders calls f with the header of each recording.
-func (i *Instance) RecordingHeaders(f func(index int, h ring.Header)) error {
+// EachRecording calls f with the header of each recording, and with the oldest record of its lane of the last calls if
+// earlier ones were overwritten. The record is valid until f returns. Only one recording at a time is mapped.
+func (i *Instance) EachRecording(f func(index int, h ring.Header, oldest []byte)) error {
+	writers, err := i.writerList()
+	if err != nil {
+		return err
+	}
 	w := window{array: i.rings}
-	for index := range int(i.Layout.Rings) {
-		memory, err := w.view(uint64(index)*uint64(i.Layout.RingStride), abi.SizeofRecording)
+	for index := range uint64(i.Layout.Rings) {
+		at := index * uint64(i.Layout.RingStride)
+		memory, err := w.view(at, abi.SizeofRecording)
 		if err != nil {
 			return errors.Join(err, w.close())
 		}
-		f(index, ring.ReadRecording((*abi.Recording)(unsafe.Pointer(unsafe.SliceData(memory)))))
+		h := ring.ReadRecording((*abi.Recording)(unsafe.Pointer(unsafe.SliceData(memory))))
+		if h.Head-h.Base <= uint64(i.Layout.LaneSizes[abi.LaneRecent]) {
+			f(int(index), h, nil)
+			continue
+		}
+		if memory, err = w.view(at, uint64(i.Layout.RingStride)); err != nil {
+			return errors.Join(err, w.close())
+		}
+		r, err := ring.NewRecording(memory, writers, i.Layout, uint32(index))
+		if err != nil {
+			return errors.Join(err, w.close())
+		}
+		f(int(index), h, r.Oldest())
 	}
 	return w.close()
 }

@@ -11,17 +11,22 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/runc-trace/runc-trace/pkg/bpf"
+	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 	"github.com/runc-trace/runc-trace/pkg/ring"
 )
 
-// TestInstance reads identities and headers, and checks that an instance maps no more memory than it needs for that.
+// TestInstance reads identities and recordings one by one, and checks that an instance keeps no more memory mapped than
+// it needs for that.
 func TestInstance(t *testing.T) {
 	loaded := load(t, small)
 	containers := map[string]bool{}
 	for n := range 6 { // more than the rings of the pool
 		path := fmt.Sprintf("/rt-instance-%d", n)
-		container(t, loaded, path)
+		in := container(t, loaded, path)
 		containers[path[1:]] = true
+		if n == 0 {
+			run(t, in, "sh", "-c", "i=0; while [ $i -lt 4000 ]; do umask; i=$((i + 1)); done >/dev/null")
+		}
 	}
 	others := mappings(t)
 	i, err := bpf.Open(loaded.Dir)
@@ -42,14 +47,23 @@ func TestInstance(t *testing.T) {
 		t.Error("an identity beyond the last one")
 	}
 	headers := map[int]ring.Header{}
-	if err := i.RecordingHeaders(func(index int, h ring.Header) { headers[index] = h }); err != nil {
+	overwritten := map[int][]byte{}
+	err = i.EachRecording(func(index int, h ring.Header, oldest []byte) {
+		if headers[index] = h; oldest != nil {
+			overwritten[index] = bytes.Clone(oldest)
+		}
+	})
+	if err != nil {
 		t.Fatal(err)
+	}
+	if len(overwritten) != 1 {
+		t.Errorf("%d recordings have overwritten calls, not that of one container", len(overwritten))
 	}
 	if _, err := i.ExecLogHeaders(); err != nil {
 		t.Error(err)
 	}
-	if maps := mappings(t); maps != others+1 {
-		t.Errorf("%d mappings instead of a window of the identities", maps-others)
+	if maps := mappings(t); maps != others+2 {
+		t.Errorf("%d mappings, not only the writers and a window of the identities", maps-others)
 	}
 	for index, h := range headers {
 		r, err := i.Recording(index)
@@ -58,6 +72,13 @@ func TestInstance(t *testing.T) {
 		}
 		if diff := cmp.Diff(r.Header(), h); diff != "" || h.Generation == 0 {
 			t.Errorf("recording %d (-mapped +header):\n%s", index, diff)
+		}
+		all, err := r.Lanes[abi.LaneRecent].Read(0, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if oldest := overwritten[index]; oldest != nil && !bytes.Equal(oldest, all.Records[0]) {
+			t.Errorf("recording %d: the oldest record is %x, want %x", index, oldest, all.Records[0])
 		}
 	}
 	if len(headers) != small.Rings {

@@ -352,7 +352,7 @@ func TestChecks(t *testing.T) {
 			"see tracectl status; if it keeps growing, look for other tracers (bpftool prog) and report it"}}, nil},
 		{"no recording free", func(f *Facts) {
 			f.Tracer.Recordings.Live = 4
-		}, []Check{{"recordings", Warn, "4 of 4 belong to live containers: the next container is not recorded",
+		}, []Check{{"recordings", Warn, "4 of 4 belong to live containers: the next container may not be recorded",
 			"set pool.rings = 8 in the configuration, then run tracectl unload and tracectl load"}}, nil},
 		{"few identities left", func(f *Facts) {
 			f.Tracer.Identities.Exited = 8

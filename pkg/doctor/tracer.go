@@ -13,6 +13,7 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/bpf"
 	"github.com/runc-trace/runc-trace/pkg/status"
 	"github.com/runc-trace/runc-trace/pkg/terminal"
+	"github.com/runc-trace/runc-trace/pkg/timestamp"
 	"github.com/runc-trace/runc-trace/pkg/unregistered"
 )
 
@@ -69,10 +70,13 @@ func pools(t Tracer) []Check {
 	var checks []Check
 	rings, identities := t.Pool.Rings, t.Pool.Identities
 	used := fmt.Sprintf(format, t.Recordings.Live, rings)
+	if reach := t.Recordings.Reach; reach.Recordings > 0 {
+		used += fmt.Sprintf(", and have all calls of the last %s or more", timestamp.Brief(reach.Shortest))
+	}
 	if t.Recordings.Live < rings {
 		checks = ok("recordings", used)
 	} else {
-		checks = warn("recordings", used+": the next container is not recorded", larger("rings", rings))
+		checks = warn("recordings", used+": the next container may not be recorded", larger("rings", rings))
 	}
 	live := t.Identities.Live()
 	used = fmt.Sprintf(format, live, identities)

@@ -50,6 +50,10 @@ type Container struct {
 	ExitStatus uint32 // of the init, in the format of wait(2); valid if Exited is set
 	Ring       uint32 // index + 1 of its ring, or 0
 	RingGen    uint32
+	Threads    uint32 // for which the kernel keeps memory
+	Refused    uint32 // times that there was no memory for one of its threads
+	Left       uint32 // processes that moved to a cgroup outside of the container's
+	Beyond     uint64 // execs beyond its share of the log of execs, which are overwritten before those of others
 
 	// Nanoseconds of CLOCK_BOOTTIME; 0 if it has not happened.
 	Created, Started, Exited, Ended uint64

@@ -65,6 +65,15 @@ func ReadRecording(r *abi.Recording) Header {
 	return h
 }
 
+// Oldest returns the oldest record of the lane recent, or nil if there is none or it is overwritten too fast.
+func (r *Recording) Oldest() []byte {
+	s, err := r.Lanes[abi.LaneRecent].ReadSome(0, 2*abi.RecordLimit, false)
+	if err != nil || len(s.Records) == 0 {
+		return nil
+	}
+	return s.Records[0]
+}
+
 // Total sums up all calls of one number, whether their records are kept or not.
 type Total struct {
 	Count, Failed uint64

@@ -6,11 +6,15 @@ package status
 
 import (
 	"fmt"
+	"slices"
+	"time"
 
+	"github.com/runc-trace/runc-trace/pkg/boottime"
 	"github.com/runc-trace/runc-trace/pkg/bpf"
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 	"github.com/runc-trace/runc-trace/pkg/config"
 	"github.com/runc-trace/runc-trace/pkg/ring"
+	"github.com/runc-trace/runc-trace/pkg/syscalls"
 )
 
 // Status is the state of the loaded programs and maps at one moment. Times are nanoseconds of CLOCK_BOOTTIME, 0 if
@@ -46,6 +50,8 @@ type Identities struct {
 	Running int
 	Exited  int // the init is gone, but the cgroup exists
 	Ended   int // the cgroup is gone, but the name is known
+
+	Threads int // threads of containers for which the kernel keeps memory
 }
 
 // Live returns the number of containers whose cgroups exist.
@@ -59,6 +65,14 @@ type Recordings struct {
 
 	Syscalls uint64 // including overwritten ones
 	Lost     uint64 // could not be written
+
+	Reach Reach
+}
+
+// Reach tells how far back recordings of live containers have every call, of those that have overwritten any.
+type Reach struct {
+	Recordings       int
+	Shortest, Median time.Duration // 0 if there are none
 }
 
 // ExecLog is the fill level of the log of execs.
@@ -76,11 +90,11 @@ type Reader interface {
 	Counters() ([abi.CountersMax]uint64, error)
 	Programs() ([]bpf.Program, error)
 	Identity(index int) (abi.Identity, bool)
-	RecordingHeaders(func(index int, h ring.Header)) error
+	EachRecording(func(index int, h ring.Header, oldest []byte)) error
 	ExecLogHeaders() ([abi.ExecRings]ring.Header, error)
 }
 
-// Read reads the status of the programs and maps loaded with a layout. It maps no memory and holds no descriptors.
+// Read reads the status of the programs and maps loaded with a layout.
 func Read(r Reader, layout abi.ABI) (*Status, error) {
 	s := &Status{
 		Layout: layout.Version, Build: layout.Build, Current: layout.Build == bpf.Build(),
@@ -106,7 +120,7 @@ func Read(r Reader, layout abi.ABI) (*Status, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the log of execs: %w", err)
 	}
-	s.ExecLog = ExecLog{Execs: log[0].Written, Lost: log[0].Lost}
+	s.ExecLog = ExecLog{Execs: log[0].Written, Lost: log[0].Lost} // the first one has the counts of all
 	for _, h := range log {
 		s.ExecLog.Used += min(h.Head, uint64(s.Pool.ExecLogSize)/uint64(len(log)))
 		s.ExecLog.Written += h.Head
@@ -125,6 +139,9 @@ func (s *Status) readIdentities(r Reader) (live map[recording]bool) {
 		i, ok := r.Identity(index)
 		if !ok {
 			i.State = abi.StateFree // never used, or being given to another container
+		}
+		if i.State != abi.StateFree {
+			s.Identities.Threads += int(i.Threads)
 		}
 		switch i.State {
 		case abi.StateCreated:
@@ -148,7 +165,9 @@ func (s *Status) readIdentities(r Reader) (live map[recording]bool) {
 }
 
 func (s *Status) readRecordings(r Reader, live map[recording]bool) error {
-	return r.RecordingHeaders(func(index int, h ring.Header) {
+	now := boottime.Now()
+	var reaches []time.Duration
+	err := r.EachRecording(func(index int, h ring.Header, oldest []byte) {
 		s.Recordings.Syscalls += h.Written
 		s.Recordings.Lost += h.Lost
 		switch {
@@ -156,8 +175,17 @@ func (s *Status) readRecordings(r Reader, live map[recording]bool) error {
 			s.Recordings.Free++
 		case live[recording{uint32(index), h.Generation}]:
 			s.Recordings.Live++
+			if len(oldest) >= abi.SizeofCall {
+				_, end := syscalls.Span(oldest)
+				reaches = append(reaches, time.Duration(now-min(now, end)))
+			}
 		default:
 			s.Recordings.Ended++
 		}
 	})
+	if n := len(reaches); n > 0 {
+		slices.Sort(reaches)
+		s.Recordings.Reach = Reach{n, reaches[0], reaches[n/2]}
+	}
+	return err
 }

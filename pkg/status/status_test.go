@@ -7,13 +7,17 @@ import (
 	"regexp"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/runc-trace/runc-trace/pkg/boottime"
 	"github.com/runc-trace/runc-trace/pkg/bpf"
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 	"github.com/runc-trace/runc-trace/pkg/config"
 	"github.com/runc-trace/runc-trace/pkg/ring"
+	"github.com/runc-trace/runc-trace/pkg/syscalls"
+	"github.com/runc-trace/runc-trace/pkg/syscalls/recordtest"
 )
 
 // TestReasons checks that every counter has a text, and a name that no other counter has.
@@ -32,6 +36,7 @@ func TestReasons(t *testing.T) {
 type loaded struct {
 	identities  []abi.Identity
 	rings       []ring.Header
+	oldest      map[int][]byte // the oldest record of rings that have overwritten others
 	execLog     ring.Header
 	counters    [abi.CountersMax]uint64
 	programsErr error
@@ -44,23 +49,30 @@ func (l *loaded) Memory() (uint64, error)                    { return 7, nil }
 func (l *loaded) Counters() ([abi.CountersMax]uint64, error) { return l.counters, nil }
 func (l *loaded) Programs() ([]bpf.Program, error)           { return nil, l.programsErr }
 func (l *loaded) ExecLogHeaders() ([abi.ExecRings]ring.Header, error) {
-	return [abi.ExecRings]ring.Header{l.execLog}, nil
+	return [abi.ExecRings]ring.Header{l.execLog, {Head: 4096}}, nil
 }
 
 func (l *loaded) Identity(index int) (abi.Identity, bool) {
 	return l.identities[index], l.identities[index].Generation != 0
 }
 
-func (l *loaded) RecordingHeaders(f func(int, ring.Header)) error {
+func (l *loaded) EachRecording(f func(int, ring.Header, []byte)) error {
 	for i, h := range l.rings {
-		f(i, h)
+		f(i, h, l.oldest[i])
 	}
 	return nil
 }
 
+// old returns a record of a call that ended a while ago.
+func old(ago time.Duration) []byte {
+	const took = 300
+	begin := boottime.Now() - uint64(ago) - took
+	return recordtest.Append(nil, &syscalls.Call{Native: syscalls.AMD64, ABI: syscalls.AMD64, Time: begin, Duration: took})
+}
+
 func TestRead(t *testing.T) {
 	identity := func(state, ring, generation uint32) abi.Identity {
-		return abi.Identity{Generation: 2, State: state, Ring: ring, RingGeneration: generation}
+		return abi.Identity{Generation: 2, State: state, Ring: ring, RingGeneration: generation, Threads: 1}
 	}
 	l := &loaded{
 		identities: []abi.Identity{
@@ -77,6 +89,7 @@ func TestRead(t *testing.T) {
 		rings: []ring.Header{
 			{Generation: 2, Written: 10, Lost: 1}, {Generation: 2, Written: 20}, {Generation: 1, Written: 5, Lost: 2}, {},
 		},
+		oldest:      map[int][]byte{0: old(time.Hour), 1: old(time.Minute), 2: old(time.Second)}, // the last one has ended
 		execLog:     ring.Header{Head: 3 << 20, Written: 100, Lost: 4},
 		counters:    [abi.CountersMax]uint64{abi.CountTorn: 3, abi.CountersMax - 1: 4},
 		programsErr: errors.New("no"),
@@ -87,9 +100,9 @@ func TestRead(t *testing.T) {
 	}
 	want := &Status{
 		Layout: 3, Build: bpf.Build(), Current: true, Loaded: 5, Replaced: 6, Memory: 7, Pool: l.Pool(),
-		Identities:  Identities{Free: 4, Created: 1, Running: 2, Exited: 1, Ended: 1},
+		Identities:  Identities{Free: 4, Created: 1, Running: 2, Exited: 1, Ended: 1, Threads: 6},
 		Recordings:  Recordings{Live: 2, Ended: 1, Free: 1, Syscalls: 35, Lost: 3},
-		ExecLog:     ExecLog{Used: 512 << 10, Written: 3 << 20, Execs: 100, Lost: 4},
+		ExecLog:     ExecLog{Used: 512<<10 + 4096, Written: 3<<20 + 4096, Execs: 100, Lost: 4},
 		ProgramsErr: l.programsErr,
 	}
 	for n, reason := range abi.Reasons {
@@ -99,6 +112,12 @@ func TestRead(t *testing.T) {
 	if name := want.Dropped[abi.Counters].Name; name != "counter63" {
 		t.Errorf("a counter that only another build knows is called %q", name)
 	}
+	reach := &got.Recordings.Reach
+	if n := reach.Recordings; n != 2 || reach.Shortest.Round(time.Minute) != time.Minute ||
+		reach.Median.Round(time.Hour) != time.Hour {
+		t.Errorf("reach of %d recordings: %v, %v", n, reach.Shortest, reach.Median)
+	}
+	*reach = Reach{}
 	same := cmp.Comparer(func(a, b error) bool { return errors.Is(a, b) })
 	if diff := cmp.Diff(want, got, same); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
