@@ -113,7 +113,7 @@ func store(pending pinned.Map, key *abi.PendingKey, entry *abi.Pending) error {
 			break
 		}
 		old = next
-		if pending.Lookup(bytesOf(&next), bytesOf(&found)) == nil && entry.Time-found.Time > abi.PendingSeconds*1e9 {
+		if pending.Lookup(bytesOf(&next), bytesOf(&found)) == nil && found.Time+abi.PendingSeconds*1e9 < entry.Time {
 			_ = pending.Delete(bytesOf(&next))
 		}
 	}

@@ -134,6 +134,21 @@ func TestMapsThatCannotBeUsed(t *testing.T) {
 		t.Errorf("a full map: %s", text)
 	}
 	full.take(t, filepath.Base(cgroupOf(directory)))
+
+	// Those of other shims are not: also those that were written after this shim had read the clock.
+	fresh := boottime.Now() + uint64(time.Minute)
+	if err := full.pending.Put(old, &abi.Pending{Time: fresh}); err != nil {
+		t.Fatal(err)
+	}
+	before := counted(t)
+	shim.run(t, run...)
+	var kept abi.Pending
+	if err := full.pending.Lookup(old, &kept); err != nil || kept.Time != fresh {
+		t.Errorf("another shim's entry: %v", err)
+	}
+	if after := counted(t); after[unregistered.NotWritten] != before[unregistered.NotWritten]+1 {
+		t.Errorf("not registered: %v, before %v", after, before)
+	}
 }
 
 // counted returns the number of containers that the shims of these tests did not register, by reason.
