@@ -61,8 +61,8 @@ type Ring struct {
 	meddle    func() // for tests: runs writers between two steps of a read
 }
 
-// Segments provides the memory of a ring, one segment at a time: Layout.Stride bytes. A
-// segment stays readable until the next call; the first one stays readable while the Ring is in use.
+// Segments provides the memory of a ring, one segment of Layout.Stride bytes at a time. A segment stays readable until
+// the next call; the first one stays readable while the Ring is in use.
 type Segments interface {
 	Segment(index uint64) ([]byte, error)
 }

@@ -117,6 +117,8 @@ type callJSON struct {
 	Duration  *uint64   `json:"duration"` // ns; null if it has not ended
 	PID       uint32    `json:"pid"`
 	TID       uint32    `json:"tid"`
+	InnerPID  uint32    `json:"innerPID,omitempty"` // as the container sees them
+	InnerTID  uint32    `json:"innerTID,omitempty"`
 	CPU       uint16    `json:"cpu"`
 	Comm      string    `json:"comm"`
 	Lane      string    `json:"lane"`
@@ -138,6 +140,8 @@ func (f *Format) AppendJSON(dst []byte, event *Event) ([]byte, error) {
 		Duration:  &duration,
 		PID:       call.PID,
 		TID:       call.TID,
+		InnerPID:  call.Inner.PID,
+		InnerTID:  call.Inner.TID,
 		CPU:       call.CPU,
 		Comm:      string(call.Comm),
 		Lane:      event.Lane.String(),

@@ -47,12 +47,14 @@ type Timeline struct {
 	calls  []moment
 	begins []uint32 // indexes of calls, by begin
 	ends   []uint32 // indexes of calls whose end differs from their start, by end
+	inner  innerIDs
 }
 
 type moment struct {
 	begin, end uint64
 	record     Record
 	part       Part // Whole: all of it in one event, despite events in between; InFlight; or else Begin
+	ids        syscalls.IDs
 }
 
 // NewTimeline orders the calls of records, from Recording.Read, and of inFlight: records of calls that had not returned
@@ -60,7 +62,7 @@ type moment struct {
 // and are taken from the recording. The timeline contains only the calls that keep accepts; a nil keep accepts all. The
 // records are not copied.
 func NewTimeline(records, inFlight []Record, keep func(*syscalls.Call, Lane) bool) *Timeline {
-	t := &Timeline{calls: make([]moment, 0, len(records)+len(inFlight))}
+	t := &Timeline{calls: make([]moment, 0, len(records)+len(inFlight)), inner: innerIDs{}}
 	type key struct {
 		tid  uint32
 		time uint64
@@ -91,13 +93,14 @@ func NewTimeline(records, inFlight []Record, keep func(*syscalls.Call, Lane) boo
 			end = max(end, min(last, sum(end, syscalls.DurationUnit(call.Duration)-1)))
 			last = end
 		}
+		t.inner.learn(&call)
 		if keep != nil && !keep(&call, record.Lane) {
 			return
 		}
 		if part == Begin && (end == call.Time || call.Event()) {
 			part = Whole
 		}
-		t.calls = append(t.calls, moment{call.Time, end, record, part})
+		t.calls = append(t.calls, moment{call.Time, end, record, part, t.inner.of(&call)})
 	}
 	for _, record := range records {
 		add(record, Begin)
@@ -190,6 +193,9 @@ func (t *Timeline) yield(event *Event, i uint32, part Part, yield func(*Event) b
 		return true // cannot fail: it was decoded before
 	}
 	event.Call.Duration = m.end - m.begin
+	if event.Call.Inner = m.ids; m.ids.TID == 0 {
+		event.Call.Inner = t.inner.of(&event.Call) // known only from a later call
+	}
 	event.Part, event.Lane, event.Count, event.Last = part, m.record.Lane, m.record.Count, m.record.Last
 	return yield(event)
 }

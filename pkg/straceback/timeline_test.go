@@ -4,6 +4,7 @@ package straceback
 
 import (
 	"bytes"
+	"encoding/binary"
 	"flag"
 	"fmt"
 	"os"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 	"github.com/runc-trace/runc-trace/pkg/syscalls"
 	"github.com/runc-trace/runc-trace/pkg/syscalls/recordtest"
 	"github.com/runc-trace/runc-trace/pkg/timestamp"
@@ -255,6 +257,35 @@ func BenchmarkLines(b *testing.B) {
 		}
 	}
 	b.ReportMetric(float64(len(all)*b.N)/b.Elapsed().Seconds(), "records/s")
+}
+
+// TestInnerIDs fills in the IDs in the container: from the task's own records and from the call that made it.
+func TestInnerIDs(t *testing.T) {
+	task := func(tid, pid uint32, begin uint64) syscalls.Call {
+		c := call(tid, "getppid", begin, begin+1)
+		c.PID = pid
+		return c
+	}
+	clone := func(child uint32, result int64, begin uint64) syscalls.Call {
+		c := task(100, 100, begin)
+		c.Nr, c.Result = number("clone"), result
+		c.Captures = []syscalls.Capture{{Arg: abi.CaptureResult, Part: abi.PartChild, Kernel: true,
+			Data: binary.LittleEndian.AppendUint32(nil, child)}}
+		return c
+	}
+	init := task(100, 100, 20)
+	init.Inner = syscalls.IDs{TID: 1, PID: 1}
+	all := records(task(100, 100, 10), init, task(101, 101, 25), clone(101, 7, 30), clone(102, 8, 40), task(102, 101, 50),
+		task(999, 999, 60), clone(103, -11, 70), task(103, 103, 80))
+	var got []string
+	for e := range NewTimeline(all, nil, nil).Calls {
+		got = append(got, fmt.Sprint(e.Call.TID, " ", e.Call.Inner))
+	}
+	want := []string{"100 {1 1}", "100 {1 1}", "101 {7 7}", "100 {1 1}", "100 {1 1}", "102 {8 7}", "999 {0 0}",
+		"100 {1 1}", "103 {0 0}"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
 }
 
 // TestText marks calls that came again, and the place from which on all calls are there: also if a long call that ended

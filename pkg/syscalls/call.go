@@ -34,7 +34,7 @@ type Call struct {
 	Duration uint64    // in ns
 	TID, PID uint32    // in the initial PID namespace
 	// Inner are the same IDs in the task's own PID namespace, or 0 if the record does not have them.
-	Inner      struct{ TID, PID uint32 }
+	Inner      IDs
 	CPU        uint16
 	Comm       []byte // the thread's name, at most 15 bytes, hostile; part of the record
 	Unfinished bool   // the task ended in this call
@@ -44,6 +44,9 @@ type Call struct {
 	// Captures is reused by the next Decode.
 	Captures []Capture
 }
+
+// IDs are those of a thread and its process in a PID namespace.
+type IDs struct{ TID, PID uint32 }
 
 // Capture is the memory that a pointer argument pointed to.
 type Capture struct {

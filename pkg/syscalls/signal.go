@@ -3,6 +3,7 @@
 package syscalls
 
 import (
+	"bytes"
 	"encoding/binary"
 	"strconv"
 	"unsafe" // for offsets, which are constants
@@ -52,7 +53,7 @@ func (c *Call) Delivery() (d Delivery, ok bool) {
 		if p.Kernel && p.Arg == abi.SignalSender && len(p.Data) == abi.SizeofSender {
 			d.Sender = &Sender{
 				PID:    binary.LittleEndian.Uint32(p.Data[unsafe.Offsetof(abi.Sender{}.PID):]),
-				Comm:   unterminated(p.Data[unsafe.Offsetof(abi.Sender{}.Comm):][:abi.CommSize]),
+				Comm:   cString(p.Data[unsafe.Offsetof(abi.Sender{}.Comm):][:abi.CommSize]),
 				Cgroup: binary.LittleEndian.Uint64(p.Data[unsafe.Offsetof(abi.Sender{}.Cgroup):]),
 			}
 		}
@@ -60,12 +61,9 @@ func (c *Call) Delivery() (d Delivery, ok bool) {
 	return d, true
 }
 
-func unterminated(text []byte) string {
-	for i, b := range text {
-		if b == 0 {
-			return string(text[:i])
-		}
-	}
+// cString returns the bytes before the first NUL.
+func cString(field []byte) string {
+	text, _, _ := bytes.Cut(field, []byte{0})
 	return string(text)
 }
 
