@@ -188,7 +188,7 @@ __noinline u64 outgoing_length(void)
 
 /*
  * pids_inside returns the IDs of the current task in its own PID namespace: that of the thread, and above it that of
- * the process. It is verified once, which matters because the verifier looks up each field of a task in a long list.
+ * the process.
  */
 __noinline u64 pids_inside(void)
 {
@@ -383,21 +383,13 @@ __noinline int write_novel(struct in_flight *call, u64 now, s64 result, u32 flag
 }
 
 /* said reports whether a call writes to what was the standard output or error of the container's init. */
-static __noinline int said(struct recording *recording, struct in_flight *call)
+static __always_inline bool said(struct recording *recording, struct in_flight *call)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
-	u64 descriptor = call->args[0];
-	struct file *file = NULL;
-	struct fdtable *table;
-	u64 inode;
+	u64 descriptor = call->args[0], inode;
 
 	if (descriptor != 1 && descriptor != 2)
-		return 0;
-	table = task->files->fdt;
-	if (descriptor >= table->max_fds ||
-	    bpf_probe_read_kernel(&file, sizeof(file), table->fd + descriptor) || !file)
-		return 0;
-	inode = (u64)BPF_CORE_READ(file, f_inode);
+		return false;
+	inode = inode_of(descriptor);
 	return inode && (inode == recording->stdio[0] || inode == recording->stdio[1]);
 }
 

@@ -4,17 +4,6 @@
 #include "exec.h"
 #include "hook.h"
 
-static __always_inline u64 inode_of(struct task_struct *task, u32 descriptor)
-{
-	struct fdtable *table = task->files->fdt;
-	struct file *file = NULL;
-
-	if (descriptor >= table->max_fds ||
-	    bpf_probe_read_kernel(&file, sizeof(file), table->fd + descriptor) || !file)
-		return 0;
-	return (u64)BPF_CORE_READ(file, f_inode);
-}
-
 /* start notes that this task is the container's init, and its standard output and error. */
 static __always_inline void start(struct task_struct *task, struct identity *identity)
 {
@@ -29,8 +18,8 @@ static __always_inline void start(struct task_struct *task, struct identity *ide
 	recording = bpf_map_lookup_elem(&rings, &index);
 	if (!recording)
 		return;
-	recording->stdio[0] = inode_of(task, 1);
-	recording->stdio[1] = inode_of(task, 2);
+	recording->stdio[0] = inode_of(1);
+	recording->stdio[1] = inode_of(2);
 }
 
 /* may_be_init reports whether a task that executes a program is what the runtime made the container's init: not a hook

@@ -9,8 +9,8 @@
  */
 static __always_inline void cgroup_made(struct cgroup *cgrp, u64 path)
 {
+	u32 uid = bpf_get_current_task_btf()->cred->uid.val;
 	struct cgroup_subsys_state *parent;
-	struct task_struct *task = bpf_get_current_task_btf();
 	struct pending *entry = NULL;
 	u64 id;
 	struct scratch *s;
@@ -49,13 +49,13 @@ static __always_inline void cgroup_made(struct cgroup *cgrp, u64 path)
 		count(COUNT_PENDING_ELSEWHERE);
 		return;
 	}
-	if (task->cred->uid.val != 0) {
+	if (uid != 0) {
 		count(COUNT_PENDING_REFUSED);
 		return;
 	}
 	bind(id, entry, 0, 0);
 	bpf_map_delete_elem(&pending, &s->key);
-	store_binding(cgrp);
+	store_binding(cgrp, id);
 	/* A runtime that was killed before it made the cgroup has left an entry, if less of the path existed then. */
 	for (level++; level <= DEPTH_MAX && parent; level++) {
 		s->key.ancestor = parent->cgroup->kn->id;

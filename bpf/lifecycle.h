@@ -29,7 +29,7 @@ static __always_inline bool is_recorded(u32 index)
  * take_identity pops a free identity or, if there is none, the one that ended first of those without a recording, as
  * far as it looks: a recording without an identity has no name. It returns -1 if all are in use.
  */
-static __noinline s32 take_identity(void)
+__noinline int take_identity(void)
 {
 	enum { LOOK = 64 };
 	u32 index;
@@ -108,15 +108,17 @@ static long compare_slot(void *map, u32 *index, struct slot *slot, struct choice
 }
 
 /* take_recording returns the index of a recording for a container, or -1 if it gets none. */
-static __always_inline s32 take_recording(const struct who *who)
+__noinline int take_recording(const struct who *who)
 {
-	struct choice best = {
-		.pod = who->pod_hash & (HOLDERS - 1),
-		.namespace = HOLDERS + (who->namespace_hash & (HOLDERS - 1)),
-	};
-	u64 began = boot_time();
+	struct choice best = {};
 	struct slot *slot;
+	u64 began;
 
+	if (!who)
+		return -1;
+	best.pod = who->pod_hash & (HOLDERS - 1);
+	best.namespace = HOLDERS + (who->namespace_hash & (HOLDERS - 1));
+	began = boot_time();
 	for (u32 attempt = 0; attempt < 4; attempt++) {
 		best.pod_has = holds(best.pod);
 		best.namespace_has = holds(best.namespace);
@@ -297,9 +299,9 @@ static __always_inline int inherit(u64 cgroup, const u64 *parent)
 }
 
 /* store_binding stores the binding of a container's own cgroup in the cgroup. */
-static __always_inline void store_binding(struct cgroup *cgrp)
+static __always_inline void store_binding(struct cgroup *cgrp, u64 id)
 {
-	u64 id = cgrp->kn->id, binding, *known;
+	u64 binding, *known;
 
 	if (!cgroup_storage)
 		return;

@@ -18,27 +18,26 @@ enum { CAPTURE_WORDS = (CAPTURE_LIMIT + 7) / 8 };
  * Hashes are NH, as in UMAC (RFC 4418): the keys make the hashes of two different inputs equal with a chance of 2^-32,
  * whatever the inputs are. So nobody who does not know the keys can make two calls collide.
  */
+static __always_inline u64 hash_pair(u64 word, u64 key)
+{
+	return (u64)((u32)word + (u32)key) * (u32)((u32)(word >> 32) + (u32)(key >> 32));
+}
+
 static __always_inline u64 hash_word(u64 word, u32 key)
 {
-	u64 k = keys[key & (KEYS - 1)];
-
-	return (u64)((u32)word + (u32)k) * (u32)((u32)(word >> 32) + (u32)(k >> 32));
+	return hash_pair(word, keys[key & (KEYS - 1)]);
 }
 
 /* hash_words hashes `left` bytes at `words`, at most 8 * `count`. */
 static __always_inline u64 hash_words(const u64 *words, u32 left, const volatile u64 *k, u32 count)
 {
-	u64 word, rest, shift, hash = 0;
+	u64 hash = 0, rest = left;
+	u32 n;
 
-	for (u32 n = 0; n < count; n++) {
-		if (left <= n * 8)
-			break;
-		/* Without branches: these would double the paths. */
-		rest = left - n * 8;
-		shift = ((rest - 8) >> 63) * (8 - rest) * 8;
-		word = words[n] << (shift & 63) >> (shift & 63);
-		hash += (u64)((u32)word + (u32)k[n]) * (u32)((u32)(word >> 32) + (u32)(k[n] >> 32));
-	}
+	for (n = 0; n < count && rest >= 8; n++, rest -= 8)
+		hash += hash_pair(words[n], k[n]);
+	if (n < count && rest)
+		hash += hash_pair(words[n] << (64 - rest * 8) >> (64 - rest * 8), k[n]);
 	return hash;
 }
 

@@ -44,21 +44,33 @@ static __always_inline void forked(struct task_struct *parent, struct task_struc
 
 HOOK(fork, "sched_process_fork", forked((struct task_struct *)ctx[0], (struct task_struct *)ctx[1]))
 
-/* wait_status returns the status that wait(2) will report, if task is the last thread of its process. */
-static __always_inline s32 wait_status(struct task_struct *task)
+enum { LAST_THREAD = 1, OUT_OF_MEMORY = 2 };
+
+/*
+ * end_of_task returns how the current task ends: its status, for the last thread the one that wait(2) will report, and
+ * above it the flags that hold. It is verified once, as inode_of.
+ */
+__noinline u64 end_of_task(void)
 {
-	if (task->signal->flags & SIGNAL_GROUP_EXIT)
-		return task->signal->group_exit_code;
-	return task->group_leader->exit_code;
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct signal_struct *signal = task->signal;
+	u64 flags = signal->oom_mm ? OUT_OF_MEMORY : 0;
+	u32 status = task->exit_code;
+
+	if (signal->live.counter == 0) {
+		flags |= LAST_THREAD;
+		status = signal->flags & SIGNAL_GROUP_EXIT ? signal->group_exit_code : task->group_leader->exit_code;
+	}
+	return flags << 32 | status;
 }
 
 static __always_inline void task_exits(void)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct in_flight *call = call_of(task);
-	u64 cgroup = cgroup_of(task);
-	bool last = task->signal->live.counter == 0;
-	s32 status = last ? wait_status(task) : task->exit_code;
+	u64 cgroup = cgroup_of(task), end = end_of_task();
+	bool last = end >> 32 & LAST_THREAD;
+	s32 status = end;
 	bool killed = last && (status & 0x7f);
 	u16 flags = CALL_UNFINISHED;
 	struct identity *identity;
@@ -73,7 +85,7 @@ static __always_inline void task_exits(void)
 		if (!call->active)
 			begin_event(call, NUMBER_NONE, 0);
 		call->due = 0;
-		if (task->signal->oom_mm)
+		if (end >> 32 & OUT_OF_MEMORY)
 			flags |= CALL_OOM;
 		write_call(call, task, boot_time(), status, flags);
 		call->active = 0;
