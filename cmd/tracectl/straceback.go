@@ -26,8 +26,9 @@ which overwrites only its own oldest calls:
   recent    all other calls: the last ones
   runtime   calls of the container runtime itself
 
-A recording outlives its container. If no recording is free, it is reused for another
-container: the oldest one of the pod that has the most.`,
+A recording outlives its container. If none is free, a new container takes over that of
+an ended one, in its own namespace or in one that has more recordings: of the pod that has
+the most, the oldest.`,
 		Example: `  tracectl straceback list
   tracectl straceback show default/mypod`,
 		Args:       noSubcommand,
