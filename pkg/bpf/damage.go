@@ -176,9 +176,6 @@ func (r *remains) examine(layout abi.ABI) ([]Damage, error) {
 	return found, nil
 }
 
-// otherVersion is the remedy if another version's layout is loaded.
-const otherVersion = "use the tracectl that loaded it, or " + again
-
 func form(m *ebpf.Map) string {
 	return formOf(m.Type(), m.KeySize(), m.ValueSize(), m.MaxEntries(), m.Flags())
 }

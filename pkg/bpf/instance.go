@@ -338,8 +338,7 @@ func readABI(dir string) (abi.ABI, error) {
 		return a, damaged(path, "is another map", nil)
 	}
 	if version != abi.ABIVersion || len(value) != abi.SizeofABI {
-		return a, fmt.Errorf("pin directory %s: %w (layout %d, this tracectl needs %d): %s", dir, ErrVersion, version,
-			abi.ABIVersion, otherVersion)
+		return a, &VersionError{dir, version}
 	}
 	if _, err := binary.Decode(value, binary.NativeEndian, &a); err != nil {
 		return a, fmt.Errorf("reading map %s: %w", path, err)

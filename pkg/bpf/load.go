@@ -105,6 +105,9 @@ func begin(dir string, o Options) (layout abi.ABI, result Result, unlock func(),
 			unlock()
 		}
 	}()
+	if err = settle(dir); err != nil {
+		return layout, result, unlock, err
+	}
 	loaded := true
 	if layout, err = readABI(dir); errors.Is(err, ErrNotLoaded) || errors.Is(err, ErrDamaged) {
 		layout, loaded, err = restoreABI(dir)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -144,11 +145,22 @@ func pins(dir string) ([]string, error) {
 			}
 		}
 	}
-	return append(append(names, abi.PinUnfinishedCalls, abi.PinBind), maps[1:]...), nil
+	names = append(names, abi.PinUnfinishedCalls, abi.PinBind)
+	return slices.Concat(names, maps[1:], former), nil
 }
+
+// former are the names of maps of earlier layouts.
+var former = []string{"free_rings", "ended_rings"}
 
 // removePins removes all of our pins below dir, and nothing else.
 func removePins(dir string) error {
+	if err := removeOwnPins(dir); err != nil {
+		return err
+	}
+	return removeBeside(dir)
+}
+
+func removeOwnPins(dir string) error {
 	names, err := pins(dir)
 	if err != nil {
 		return err
@@ -157,6 +169,7 @@ func removePins(dir string) error {
 		if err := os.Remove(filepath.Join(dir, name)); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return fmt.Errorf("removing pin: %w", err)
 		}
+		replaceStep()
 	}
 	return nil
 }

@@ -131,7 +131,8 @@ func TestReplaceRefuses(t *testing.T) {
 		"a version of another size": {small, abi.PinABI,
 			&ebpf.MapSpec{Type: ebpf.Array, KeySize: 4, ValueSize: 64, MaxEntries: 1},
 			1, bpf.ErrVersion,
-			fmt.Sprintf("(layout 1, this tracectl needs %d): use the tracectl that loaded it, or run tracectl unload", abi.ABIVersion)},
+			fmt.Sprintf("(layout 1, this tracectl needs %d): read and export the recordings with the tracectl that loaded them",
+				abi.ABIVersion)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if test.pin != "" {

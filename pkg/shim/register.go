@@ -40,7 +40,30 @@ func (f failure) Unwrap() error { return f.error }
 // register stores the identity of the container, for the kernel to bind to the cgroup that the runtime is about to
 // make. It checks the maps below pinDir before it reads or writes anything, and only reads config.json. The error is a
 // failure, unless the runtime or a program in the kernel reports the problem itself.
+//
+// While the programs of another layout are being replaced, the maps of this one are in a directory of their own, until
+// they are moved.
 func register(op Operation, dialect Dialect, pinDir string, rules identity.Rules) error {
+	err := registerIn(pinDir, op, dialect, rules)
+	for _, dir := range []string{path.Join(pinDir, abi.PinBesideDir), pinDir} {
+		var f failure
+		if !errors.As(err, &f) || f.reason != unregistered.NotLoaded && f.reason != unregistered.OtherVersion {
+			return err
+		}
+		if again := registerIn(dir, op, dialect, rules); !isMissing(again) {
+			return again
+		}
+	}
+	return err
+}
+
+// isMissing reports whether a container was not registered because there are no maps.
+func isMissing(err error) bool {
+	var f failure
+	return errors.As(err, &f) && f.reason == unregistered.NotLoaded
+}
+
+func registerIn(pinDir string, op Operation, dialect Dialect, rules identity.Rules) error {
 	loaded, err := readABI(pinDir)
 	if err != nil {
 		return err
@@ -186,7 +209,7 @@ func readABI(pinDir string) (loaded abi.ABI, err error) {
 		if loaded.Version == 0 {
 			reason = unregistered.NotLoaded // load writes the version last
 		}
-		return loaded, failure{fmt.Errorf("the programs below %q have version %d, but this shim needs %d: run tracectl unload and tracectl load of this version",
+		return loaded, failure{fmt.Errorf("the programs below %q have version %d, but this shim needs %d: run tracectl install of this version",
 			pinDir, loaded.Version, abi.ABIVersion), reason}
 	}
 	return loaded, nil

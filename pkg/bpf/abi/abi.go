@@ -5,7 +5,10 @@
 // decoders can use it.
 package abi
 
-import "fmt"
+import (
+	"fmt"
+	"strconv"
+)
 
 // DefaultPinDir is the directory in which programs and maps are pinned by default.
 const DefaultPinDir = "/sys/fs/bpf/runc-trace"
@@ -39,6 +42,13 @@ const (
 	PinScratch         = "scratch"
 	PinCallStorage     = "call_storage"
 )
+
+// PinBesidePrefix begins the name of a directory below a pin directory: that of programs that are loaded while those of
+// another layout still record.
+const PinBesidePrefix = "layout-"
+
+// PinBesideDir is that directory of this layout.
+var PinBesideDir = PinBesidePrefix + strconv.Itoa(ABIVersion)
 
 // Reason is a reason for which something was dropped.
 type Reason struct {
