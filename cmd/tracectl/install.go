@@ -40,6 +40,13 @@ with the reason, and "tracectl uninstall" restores it later. Installing again ch
 only differences, such as programs of an older version; another --engine is added to
 those that are configured.
 
+If programs of an older version are loaded, they are replaced, and all recordings are
+kept. If the versions have different map layouts, that is not possible, and nothing is
+installed unless --discard-recordings is given: see "tracectl load" for how to export
+recordings first. Then the new programs are loaded beside the old ones, which go on
+recording until the shim is replaced and the engines work. So each container that
+starts meanwhile is recorded by one of the two, and running ones are registered again.
+
 With --set-default, running containers are adopted, as in "tracectl load". Without it,
 they are left alone, now and later: the configuration gets adopt = false. A default
 runtime that an earlier --set-default routed stays routed, and is named: to take it out,
@@ -90,6 +97,7 @@ func newInstall(s *settings) *cobra.Command {
 	flags.BoolVar(&r.Restart, "restart", false, "restart the engines so that they use the new configuration")
 	addRestartCommand(c, &r.RestartCommand)
 	flags.BoolVar(&r.Retry, "retry", false, "retry a configuration that failed before")
+	flags.BoolVar(&r.Discard, "discard-recordings", false, "if this version cannot keep the recordings, delete them all")
 	flags.BoolVar(&r.DryRun, "dry-run", false, "show what would change, with diffs, and change nothing")
 	flags.StringVar(&r.BinDir, "bin-dir", install.BinDir, "directory for the programs, which must outlive a reboot")
 	addRootFlag(c, &root)
@@ -117,6 +125,9 @@ func (s *settings) install(ctx context.Context, stdout, stderr io.Writer, r inst
 	h, err := s.host(root)
 	if err != nil {
 		return "", err
+	}
+	h.Beside = func(discard, dryRun bool) (*installation.Beside, error) {
+		return s.beside(ctx, stderr, discard, dryRun)
 	}
 	if r.Executable, err = executable(); err != nil {
 		return "", err

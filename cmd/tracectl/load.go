@@ -6,6 +6,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -36,10 +37,22 @@ recordings.
 
 After an upgrade, --replace replaces the running programs with this version's and keeps
 all recordings. Recording continues: no system call, exec or new container is lost or
-recorded twice. If the two versions have different map layouts, nothing is changed, and
-the error names both layouts: run unload and load then, which deletes all recordings. If
-nothing is loaded, load --replace does the same as load. status shows the version that
-runs.
+recorded twice. If nothing is loaded, load --replace does the same as load. status shows
+the version that runs.
+
+Recordings cannot be kept if the two versions have different map layouts. Then --replace
+changes nothing, and the error names both layouts. To keep what the recordings hold,
+export them with the tracectl that loaded them, before you install this one:
+
+  tracectl exec --no-follow -o json >execs.json
+  tracectl straceback show NAME -o json >NAME.json
+
+Then run load --replace --discard-recordings. It loads this version's programs beside
+the loaded ones, registers the running containers that those had registered, and only
+then removes the others with all their recordings. So no container's start is missed:
+one of the two records it. The shim has to be of this version, too: "tracectl install
+--discard-recordings" replaces both in the right order. --discard-recordings also
+changes sizes.
 
 Running containers that are not registered are adopted: load finds them in the state
 directories of runc and crun below /run, and records them from now on, whichever runtime
@@ -58,6 +71,7 @@ func newLoad(s *settings) *cobra.Command {
 		Example: `  tracectl load
   tracectl load --recordings 64 --ring-size 1MiB
   tracectl load --replace
+  tracectl load --replace --discard-recordings
   tracectl load --pin-dir /sys/fs/bpf/test --recordings 4 --identities 16`,
 		Args: exactly(0),
 	}
@@ -67,6 +81,8 @@ func newLoad(s *settings) *cobra.Command {
 		flags.Var(setting.Of(&pool), setting.Flag, setting.Help())
 	}
 	replace := flags.Bool("replace", false, "replace loaded programs with this version's and keep all recordings")
+	discard := flags.Bool("discard-recordings", false,
+		"with --replace: if recordings cannot be kept, delete them all")
 	noAdopt := flags.Bool("no-adopt", false, "do not adopt running containers, even if the configuration says so")
 	output := addOutput(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
@@ -74,13 +90,21 @@ func newLoad(s *settings) *cobra.Command {
 		if err != nil {
 			return err
 		}
+		if *discard && !*replace {
+			return &usageError{c, errors.New("--discard-recordings needs --replace")}
+		}
 		l := loading{pool: configured.Pool.With(pool, flags.Changed), replace: *replace}
 		if err := l.pool.Validate(); err != nil {
 			return &usageError{c, err}
 		}
 		if configured.Adopt && !*noAdopt {
 			l.adopt = func(dir string) int {
-				return adoptRunning(c.Context(), c.ErrOrStderr(), dir, configured.Rules())
+				return adoptRunning(c.Context(), c.ErrOrStderr(), adopt.Host{}, dir, configured.Rules())
+			}
+		}
+		if *discard {
+			l.renew = func(dir string) (bpf.Result, int, error) {
+				return renew(c.Context(), c.ErrOrStderr(), dir, l.pool, configured.Rules())
 			}
 		}
 		return l.run(c.OutOrStdout(), c.ErrOrStderr(), s, output.word)
@@ -106,6 +130,10 @@ type loading struct {
 	pool    config.Pool
 	replace bool
 	adopt   func(dir string) int // registers running containers and returns their number; nil to leave them alone
+
+	// renew replaces programs whose recordings cannot be kept, and returns how many containers it registered. It is nil
+	// if recordings must not be deleted.
+	renew func(dir string) (bpf.Result, int, error)
 }
 
 func (l loading) run(stdout, stderr io.Writer, s *settings, output string) error {
@@ -113,11 +141,18 @@ func (l loading) run(stdout, stderr io.Writer, s *settings, output string) error
 	if err != nil {
 		return err
 	}
-	options := bpf.Options{Pool: l.pool}
-	if l.replace {
-		options.Replace = bpf.ReplaceAll
+	var r bpf.Result
+	adopted := 0
+	if l.renew != nil {
+		r, adopted, err = l.renew(dir)
 	}
-	r, err := bpf.Load(dir, options)
+	if err == nil && !r.Loaded {
+		options := bpf.Options{Pool: l.pool}
+		if l.replace {
+			options.Replace = bpf.ReplaceAll
+		}
+		r, err = bpf.Load(dir, options)
+	}
 	if err != nil {
 		for _, remark := range remarks(r) { // of repairs, which do not depend on the sizes
 			fmt.Fprintln(stderr, "tracectl: "+remark)
@@ -133,9 +168,8 @@ func (l loading) run(stdout, stderr io.Writer, s *settings, output string) error
 	if err != nil {
 		return err
 	}
-	adopted := 0
 	if l.adopt != nil {
-		adopted = l.adopt(dir)
+		adopted += l.adopt(dir)
 	}
 	current := i.Current()
 	if output == "json" {
@@ -195,10 +229,10 @@ func unrecorded(damage []bpf.Damage) string {
 	return strings.Join(events, ", ")
 }
 
-// adoptRunning registers the running containers and returns their number. It reports a container that cannot be
+// adoptRunning registers the running containers of h and returns their number. It reports a container that cannot be
 // registered, and goes on with the others.
-func adoptRunning(ctx context.Context, stderr io.Writer, dir string, rules identity.Rules) int {
-	report, err := adopt.Host{}.Run(ctx, dir, rules)
+func adoptRunning(ctx context.Context, stderr io.Writer, h adopt.Host, dir string, rules identity.Rules) int {
+	report, err := h.Run(ctx, dir, rules)
 	if err != nil {
 		fmt.Fprintf(stderr, "tracectl: %s could not be registered:\n", terminal.Count(report.Failed, "running container"))
 		for line := range strings.Lines(err.Error()) {

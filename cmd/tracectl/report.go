@@ -25,6 +25,7 @@ type reportJSON struct {
 	Engines      []engineJSON `json:"engines"`
 	Loaded       *bool        `json:"loaded"`
 	Replaced     bool         `json:"replaced"`
+	Lost         string       `json:"lost"`   // why all recordings were deleted; empty if they were not
 	Memory       uint64       `json:"memory"` // bytes
 	Adopted      []ranJSON    `json:"adopted"`
 	Unloaded     bool         `json:"unloaded"`
@@ -105,6 +106,7 @@ func newReport(r installation.Report, runtimeClass string) reportJSON {
 	}
 	if r.Loaded != nil {
 		report.Loaded, report.Replaced, report.Memory = &r.Loaded.New, r.Loaded.Replaced, r.Loaded.Memory
+		report.Lost = r.Loaded.Lost
 		report.Notes = append(report.Notes, r.Loaded.Remarks...)
 		if r.Loaded.Note != "" {
 			report.Notes = append(report.Notes, r.Loaded.Note)
@@ -270,6 +272,10 @@ func printLoaded(w *strings.Builder, r installation.Report) {
 	switch l := r.Loaded; {
 	case l.Note != "":
 		fmt.Fprintf(w, "the loaded programs stay: %s\n", l.Note)
+	case l.Lost != "" && r.DryRun:
+		fmt.Fprintf(w, "would load the programs again%s, which deletes all recordings: %s\n", memory, l.Lost)
+	case l.Lost != "":
+		fmt.Fprintf(w, "loaded the programs again%s, which deleted all recordings: %s\n", memory, l.Lost)
 	case l.New && r.DryRun:
 		fmt.Fprintf(w, "would load the programs%s\n", memory)
 	case l.New:

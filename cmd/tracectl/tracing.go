@@ -67,7 +67,7 @@ func (s *settings) configuredPool() (dir string, p config.Pool, err error) {
 }
 
 // loadInstalled loads the programs with the configured sizes, or replaces those of another version. If the loaded maps
-// have other sizes or another layout, they stay.
+// have other sizes, they stay.
 func (s *settings) loadInstalled() (installation.Loaded, error) {
 	dir, pool, err := s.configuredPool()
 	if err != nil {
@@ -75,7 +75,7 @@ func (s *settings) loadInstalled() (installation.Loaded, error) {
 	}
 	result, err := bpf.Load(dir, bpf.Options{Pool: pool, Replace: bpf.ReplaceOthers})
 	loaded := installation.Loaded{New: result.Loaded, Replaced: result.Replaced, Remarks: remarks(result)}
-	if errors.Is(err, bpf.ErrOtherOptions) || errors.Is(err, bpf.ErrVersion) {
+	if errors.Is(err, bpf.ErrOtherOptions) {
 		return installation.Loaded{Note: err.Error(), Remarks: loaded.Remarks}, nil
 	}
 	if err == nil {
@@ -106,7 +106,7 @@ func (s *settings) wouldLoad() (installation.Loaded, error) {
 	case errors.Is(err, bpf.ErrNotLoaded):
 		loaded.New = true
 		loaded.Memory, err = bpf.Estimate(pool)
-	case errors.Is(err, bpf.ErrOtherOptions), errors.Is(err, bpf.ErrVersion):
+	case errors.Is(err, bpf.ErrOtherOptions):
 		return installation.Loaded{Note: err.Error()}, nil
 	}
 	return loaded, err
@@ -157,7 +157,7 @@ func (s *settings) adoptInstalled(ctx context.Context, stderr io.Writer, dryRun 
 	}
 	waiting, err := adopt.Host{}.Waiting(most, known, c.Rules())
 	if !dryRun {
-		adoptRunning(ctx, stderr, dir, c.Rules()) // prints problems itself
+		adoptRunning(ctx, stderr, adopt.Host{}, dir, c.Rules()) // prints problems itself
 	} else if err != nil {
 		fmt.Fprintf(stderr, "tracectl: looking for running containers: %v\n", err)
 	}

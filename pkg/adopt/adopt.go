@@ -31,6 +31,8 @@ type Host struct {
 	// which its /run and /sys/fs/cgroup are visible. Processes are read from /proc, whose PIDs must be those that
 	// the runtimes see.
 	Root string
+	// Only, if it is not nil, has the IDs of the cgroups whose containers are adopted. Others are left alone.
+	Only map[uint64]bool
 }
 
 // Report counts the containers found.
@@ -63,12 +65,15 @@ func (h Host) Run(ctx context.Context, pinDir string, rules identity.Rules) (Rep
 		report.Failed += len(found)
 		return report, errors.Join(err, summary(problems))
 	}
-	candidates := make([]candidate, len(found))
-	for i, c := range found {
+	var candidates []candidate
+	for _, c := range found {
+		if h.Only != nil && !h.Only[cgroupID(hierarchy, c)] {
+			continue
+		}
 		who := identity.Parse(c.id, c.annotations, c.bundle, rules)
 		spec.AddPodLabels(&who, filepath.Join(h.Root, c.bundle), rules)
 		enginefiles.AddDocker(&who, filepath.Join(h.Root, c.rootfs), rules)
-		candidates[i] = candidate{c, who}
+		candidates = append(candidates, candidate{c, who})
 	}
 	slices.SortStableFunc(candidates, candidate.compare)
 	for i := range candidates {
@@ -106,15 +111,21 @@ func (h Host) Waiting(most int, known map[uint64]uint32, rules identity.Rules) (
 			continue // has ended
 		}
 		p.close()
-		var s unix.Stat_t
-		if unix.Stat(filepath.Join(hierarchy, c.cgroup), &s) != nil {
-			continue
-		}
-		if _, registered := known[s.Ino]; !registered {
+		cgroup := cgroupID(hierarchy, c)
+		if _, registered := known[cgroup]; cgroup != 0 && !registered {
 			waiting = append(waiting, identity.Parse(c.id, c.annotations, c.bundle, rules))
 		}
 	}
 	return waiting, summary(problems)
+}
+
+// cgroupID returns the ID of a container's cgroup, or 0 if there is none.
+func cgroupID(hierarchy string, c container) uint64 {
+	var s unix.Stat_t
+	if unix.Stat(filepath.Join(hierarchy, c.cgroup), &s) != nil {
+		return 0
+	}
+	return s.Ino
 }
 
 // candidate is a container to register.

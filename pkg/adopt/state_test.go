@@ -21,7 +21,7 @@ const tasks = "/run/containerd/io.containerd.runtime.v2.task"
 // TestFind reads state written by runc 1.5.2 (below containerd, on a host with the unified hierarchy alone), runc
 // 1.1.5 (on a hybrid one) and crun 1.8.1.
 func TestFind(t *testing.T) {
-	found, problems := Host{"testdata"}.find(100)
+	found, problems := Host{Root: "testdata"}.find(100)
 	if len(problems) != 0 {
 		t.Errorf("problems: %v", problems)
 	}
@@ -77,11 +77,11 @@ func TestFind(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 
-	found, problems = Host{"testdata"}.find(3)
+	found, problems = Host{Root: "testdata"}.find(3)
 	if len(found) != 3 || len(problems) != 1 || !strings.Contains(problems[0].Error(), "more than 3 containers") {
 		t.Errorf("of at most 3: %d, %v", len(found), problems)
 	}
-	if found, problems := (Host{t.TempDir()}).find(3); len(found)+len(problems) != 0 {
+	if found, problems := (Host{Root: t.TempDir()}).find(3); len(found)+len(problems) != 0 {
 		t.Errorf("of an empty host: %v, %v", found, problems)
 	}
 }
@@ -194,7 +194,7 @@ func TestGarbage(t *testing.T) {
 	must(os.WriteFile(filepath.Join(state, "a-file"), nil, 0o644))
 	must(os.WriteFile(filepath.Join(root, "run/crun"), nil, 0o644))
 
-	found, problems := Host{root}.find(100)
+	found, problems := Host{Root: root}.find(100)
 	if len(found) != 1 || found[0].id != "good" {
 		t.Errorf("found %+v", found)
 	}

@@ -327,7 +327,7 @@ func TestChecks(t *testing.T) {
 			[]Check{{"loaded", Fail, "nothing is loaded below /sys/fs/bpf/runc-trace", "tracectl load"}}, ofTracer},
 		{"another version loaded", func(f *Facts) {
 			f.Tracer = Tracer{Err: wrong}
-		}, []Check{{"loaded", Fail, wrong.Error(), again}}, ofTracer},
+		}, []Check{{"loaded", Fail, wrong.Error(), "tracectl load --replace --discard-recordings"}}, ofTracer},
 		{"pins of somebody else's", func(f *Facts) {
 			f.Tracer = Tracer{Err: os.ErrPermission}
 		}, []Check{{"loaded", Fail, "permission denied", "sudo tracectl doctor"}}, ofTracer},

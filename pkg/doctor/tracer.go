@@ -37,7 +37,7 @@ func loaded(f Facts) []Check {
 	case errors.Is(t.Err, bpf.ErrNotLoaded):
 		return fail("loaded", "nothing is loaded below "+dir, load)
 	case errors.Is(t.Err, bpf.ErrVersion):
-		return fail("loaded", t.Err.Error(), again)
+		return fail("loaded", t.Err.Error(), load+" --replace --discard-recordings")
 	case t.Err != nil && !f.Self.privileged():
 		return nil // privileges reports the reason
 	case errors.Is(t.Err, os.ErrPermission):

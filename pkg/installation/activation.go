@@ -16,7 +16,7 @@ import (
 // activate has the engines check the new files, loads the programs, and then has the engines load their configuration.
 // If anything fails, it restores everything. Once an engine was told to load its configuration, activate ignores the
 // cancellation of ctx.
-func (h Host) activate(ctx context.Context, p plan, report *Report, store *hostfile.Store) error {
+func (h Host) activate(ctx context.Context, p plan, beside *Beside, report *Report, store *hostfile.Store) error {
 	if !h.live() {
 		return nil
 	}
@@ -35,7 +35,11 @@ func (h Host) activate(ctx context.Context, p plan, report *Report, store *hostf
 	if err := ctx.Err(); err != nil {
 		return undone(err, store.Rollback())
 	}
-	loaded, err := h.Load()
+	load := h.Load
+	if beside != nil {
+		load = func() (Loaded, error) { return beside.Loaded, nil }
+	}
+	loaded, err := load()
 	if err != nil {
 		return undone(fmt.Errorf("loading the programs: %w", err), store.Rollback())
 	}
@@ -94,7 +98,7 @@ func (h Host) startUnit(ctx context.Context, loaded Loaded) error {
 	if !h.runsSystemd() {
 		return nil
 	}
-	if err := h.systemctl(ctx, "daemon-reload"); err != nil || loaded.Note != "" {
+	if err := h.systemctl(ctx, "daemon-reload"); err != nil || loaded.Note != "" || loaded.Lost != "" {
 		return err // the programs that would be loaded now differ from the loaded ones
 	}
 	return h.systemctl(ctx, "start", unitName)
@@ -107,9 +111,9 @@ func (h Host) daemonReload(ctx context.Context) error {
 	return h.systemctl(ctx, "daemon-reload")
 }
 
-// unload unloads the programs that this installation loaded.
+// unload unloads the programs that this installation loaded, unless that was beside others: see Beside.
 func (h Host) unload(loaded Loaded) error {
-	if !loaded.New {
+	if !loaded.New || loaded.Lost != "" {
 		return nil
 	}
 	_, err := h.Unload()

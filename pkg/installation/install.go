@@ -24,6 +24,7 @@ type Request struct {
 	Restart        bool        // have the engines load their configuration at once
 	RestartCommand string      // shell command that restarts an engine, instead of systemd
 	Retry          bool        // try again even if engines did not work with this before
+	Discard        bool        // if loaded programs cannot be replaced without deleting recordings, delete them
 	DryRun         bool
 	BinDir         string // directory for links to the shim, and for the programs unless a package provides them
 	Executable     string // path of tracectl; the shim is beside it
@@ -70,12 +71,21 @@ func (h Host) Install(ctx context.Context, r Request) (report Report, err error)
 		report.Notes = append(report.Notes, h.agentAdvice(report.Engines)...)
 	}
 	if r.DryRun {
-		h.foresee(ctx, r, store, &report)
-		return report, nil
+		return report, h.foresee(ctx, r, store, &report)
 	}
 	if store.Noted(rejectedNote) == p.attempt && !r.Retry {
 		return Report{}, errors.New(store.Noted(rejectionNote))
 	}
+	beside, err := h.loadBeside(r)
+	if err != nil {
+		return Report{}, err
+	}
+	installed := false
+	defer func() {
+		if beside != nil && !installed {
+			err = errors.Join(err, beside.Undo())
+		}
+	}()
 	if len(report.Changes) > 0 {
 		store.Begin()
 	}
@@ -85,21 +95,34 @@ func (h Host) Install(ctx context.Context, r Request) (report Report, err error)
 	if _, err = store.Apply(p.files); err != nil {
 		return Report{DryRun: r.DryRun}, undone(err)
 	}
-	if err := h.activate(ctx, p, &report, store); err != nil {
+	if err := h.activate(ctx, p, beside, &report, store); err != nil {
 		return Report{DryRun: r.DryRun}, err
 	}
 	if err := errors.Join(store.Commit(), forget(store)); err != nil {
 		return report, err
 	}
-	return report, nil
+	if beside == nil {
+		return report, nil
+	}
+	installed = true
+	if err := beside.Finish(); err != nil {
+		return report, fmt.Errorf("removing the programs of the other version: %w; run tracectl load to complete it", err)
+	}
+	return report, h.startUnit(ctx, Loaded{})
 }
 
 // foresee adds to the report what would be done besides changing files.
-func (h Host) foresee(ctx context.Context, r Request, store *hostfile.Store, report *Report) {
+func (h Host) foresee(ctx context.Context, r Request, store *hostfile.Store, report *Report) error {
 	if !h.live() {
-		return
+		return nil
 	}
-	if loaded, err := h.WouldLoad(); err == nil {
+	beside, err := h.loadBeside(r)
+	if err != nil {
+		return err
+	}
+	if beside != nil {
+		report.load(beside.Loaded)
+	} else if loaded, err := h.WouldLoad(); err == nil {
 		report.load(loaded)
 	} else {
 		report.Notes = append(report.Notes, fmt.Sprintf("cannot tell whether the programs would be loaded: %v", err))
@@ -118,6 +141,15 @@ func (h Host) foresee(ctx context.Context, r Request, store *hostfile.Store, rep
 			report.Commands = append(report.Commands, h.reloadCommand(e.Engine))
 		}
 	}
+	return nil
+}
+
+// loadBeside loads the programs beside loaded ones whose recordings they cannot keep, or returns nil.
+func (h Host) loadBeside(r Request) (*Beside, error) {
+	if !h.live() || h.Beside == nil {
+		return nil, nil
+	}
+	return h.Beside(r.Discard, r.DryRun)
 }
 
 // load reports the result of loading the programs.

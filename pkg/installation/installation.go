@@ -56,6 +56,9 @@ type Host struct {
 	// Load loads the programs as the installed configuration says. WouldLoad returns what Load would return now.
 	Load      func() (Loaded, error)
 	WouldLoad func() (Loaded, error)
+	// Beside loads the programs beside loaded ones whose recordings they cannot keep. It returns nil if there are none,
+	// and an error if discard is false. In a dry run it only returns what would be loaded.
+	Beside func(discard, dryRun bool) (*Beside, error)
 	// Unload unloads the programs, and reports whether any were loaded.
 	Unload func() (bool, error)
 	// Recordings reports whether the programs are loaded, and how many recordings unloading them would delete.
@@ -75,8 +78,16 @@ type Loaded struct {
 	New      bool     // they were not loaded before
 	Replaced bool     // they replaced those of another version
 	Memory   uint64   // bytes that the maps take, 0 if unknown
+	Lost     string   // why all recordings were deleted, "" if they were not
 	Remarks  []string // faults of the loaded programs that were repaired
 	Note     string   // why the loaded programs stay although loading would give others, "" if they are the same
+}
+
+// Beside is the programs that were loaded beside others, which go on recording until Finish removes them, with all
+// their recordings. Undo removes the new ones instead.
+type Beside struct {
+	Loaded       Loaded
+	Finish, Undo func() error
 }
 
 func (h Host) engine() engine.Host { return engine.Host{Root: h.Root, Run: h.Run, API: h.API} }

@@ -42,13 +42,19 @@ func (x *tracer) adopt(runtime string) string {
 
 func (x *tracer) tryAdopt(runtime string, flags ...string) outcome {
 	x.t.Helper()
+	return x.withState(runtime, "load",
+		append([]string{"--recordings=16", "--identities=64", "--exec-log-size=1MiB"}, flags...)...)
+}
+
+// withState runs a command of tracectl, with only the state of the test's own containers in /run.
+func (x *tracer) withState(runtime, command string, flags ...string) outcome {
+	x.t.Helper()
 	script := `mount -t tmpfs tmpfs /run && mkdir /run/` + runtime + ` && mount --bind ` + x.state() + ` /run/` +
 		runtime + ` && exec "$@"`
 	before := x.within
 	defer func() { x.within = before }()
 	x.within = append(slices.Clone(before), "unshare", "--mount", "--propagation=slave", "sh", "-c", script, "sh")
-	return x.run(tracectlPath,
-		append([]string{"load", "--recordings=16", "--identities=64", "--exec-log-size=1MiB"}, flags...)...)
+	return x.run(tracectlPath, append([]string{command}, flags...)...)
 }
 
 func (x *tracer) state() string { return filepath.Join(x.dir, "state") }
