@@ -29,5 +29,8 @@ fi
 loaded=0
 /usr/bin/tracectl status >/dev/null 2>&1 || loaded=$?
 if [ "$loaded" != 3 ] && ! /usr/bin/tracectl load --replace --no-adopt; then
-	echo "runc-trace: the programs of the version before still record; see above for how to replace them" >&2
+	cat >&2 <<-'TEXT'
+		runc-trace: the programs of the version before are still loaded; see above for how to replace them. If they have
+		another layout, new containers start, but are not recorded until then.
+	TEXT
 fi

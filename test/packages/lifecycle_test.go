@@ -161,8 +161,8 @@ func TestUpgradeWithoutReplacement(t *testing.T) {
 	m.do(p.install)
 	m.write("/etc/runc-trace/config.toml", small, 0o644)
 	m.run("/usr/bin/tracectl", "load", "--recordings", "8")
-	if out := m.do(p.upgrade); !strings.Contains(out, "the programs of the version before still record") {
-		t.Errorf("the upgrade does not say that they still record:\n%s", out)
+	if out := m.do(p.upgrade); !strings.Contains(out, "the programs of the version before are still loaded") {
+		t.Errorf("the upgrade does not say that they stay:\n%s", out)
 	}
 	m.installed(p, newer)
 	if out := m.run("/usr/bin/tracectl", "status", "-o", "json"); !strings.Contains(out, `"recordings":8,`) {

@@ -79,13 +79,14 @@ func absolute(t *testing.T, path string) string {
 
 // TestTogether builds a combination that no overlay has: several components at once.
 func TestTogether(t *testing.T) {
-	want := chart(t, release, object{"setDefault": false, "metrics": true})
+	want := chart(t, release, object{"setDefault": false, "metrics": true, "discardRecordings": true})
 	dir := t.TempDir()
 	from, err := filepath.Rel(dir, absolute(t, kubernetes))
 	if err != nil {
 		t.Fatal(err)
 	}
-	text := fmt.Sprintf("resources: [%[1]s/base]\ncomponents: [%[1]s/components/metrics, %[1]s/components/opt-in]\n", from)
+	text := fmt.Sprintf("resources: [%[1]s/base]\ncomponents: [%[1]s/components/metrics, %[1]s/components/opt-in, "+
+		"%[1]s/components/discard-recordings]\n", from)
 	if err := os.WriteFile(filepath.Join(dir, "kustomization.yaml"), []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
