@@ -21,7 +21,6 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/doctor"
 	"github.com/runc-trace/runc-trace/pkg/engine"
 	"github.com/runc-trace/runc-trace/pkg/labels"
-	"github.com/runc-trace/runc-trace/pkg/status"
 	"github.com/runc-trace/runc-trace/pkg/terminal"
 )
 
@@ -93,7 +92,8 @@ func readTracer(dir string) doctor.Tracer {
 	if err != nil {
 		return doctor.Tracer{Err: err}
 	}
-	read, err := status.Read(i, i.Layout)
+	directory := labels.NewDirectory(i, i.Pool().Identities)
+	read, err := readNamed(i, directory)
 	if err != nil {
 		return doctor.Tracer{Err: err}
 	}
@@ -104,7 +104,7 @@ func readTracer(dir string) doctor.Tracer {
 		return doctor.Tracer{Err: err}
 	}
 	t.Stepped = t.Since.Sub(pin.ModTime())
-	for _, c := range labels.NewDirectory(i, i.Pool().Identities).All() {
+	for _, c := range directory.All() {
 		if c.State == abi.StateEnded {
 			continue
 		}

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -83,7 +82,7 @@ func (s *settings) printStatus(w io.Writer, damage []bpf.Damage, output string) 
 }
 
 func readStatus(i *bpf.Instance, directory *labels.Directory, clock clock) (*statusJSON, error) {
-	read, err := status.Read(i, i.Layout)
+	read, err := readNamed(i, directory)
 	if err != nil {
 		return nil, err
 	}
@@ -96,11 +95,6 @@ func readStatus(i *bpf.Instance, directory *labels.Directory, clock clock) (*sta
 	}
 	s := newStatusJSON(read, failed, clock)
 	s.PinDir, s.Version = i.Dir, version
-	for _, c := range directory.All() {
-		if c.State != abi.StateEnded && c.Refused+c.Left > 0 {
-			s.Incomplete = append(s.Incomplete, incompleteJSON{c.FullName(), c.ID, c.Refused, c.Left})
-		}
-	}
 	seen := directory.AgentSeen()
 	s.Agent.Seen, s.Agent.Alive = clock.time(seen), seen != 0 && boottime.Now() < seen+uint64(execlog.AgentAlive)
 	log, err := i.ExecLog()
@@ -114,6 +108,20 @@ func readStatus(i *bpf.Instance, directory *labels.Directory, clock clock) (*sta
 	for r := range b.Records() {
 		s.ExecLog.Oldest = clock.time(r.Entry.Time)
 		break
+	}
+	return s, nil
+}
+
+// readNamed reads the status, with the names of containers.
+func readNamed(i *bpf.Instance, directory *labels.Directory) (*status.Status, error) {
+	s, err := status.Read(i, i.Layout)
+	if err != nil {
+		return nil, err
+	}
+	for n := range s.Incomplete {
+		if c, ok := directory.Lookup(s.Incomplete[n].Index, s.Incomplete[n].Generation); ok {
+			s.Incomplete[n].Name = c.FullName()
+		}
 	}
 	return s, nil
 }
@@ -145,18 +153,6 @@ func (s *statusJSON) agent(clock clock) string {
 	return "not run since loading: only labels from annotations are known (run \"tracectl agent\" for the others)"
 }
 
-// reasons says what is not recorded.
-func (c *incompleteJSON) reasons() string {
-	var all []string
-	if c.Refused > 0 {
-		all = append(all, "no memory for a thread, "+terminal.Count(int(c.Refused), "time"))
-	}
-	if c.Left > 0 {
-		all = append(all, terminal.Count(int(c.Left), "move")+" of a process to a cgroup outside")
-	}
-	return strings.Join(all, "; ")
-}
-
 func (s *statusJSON) print(w io.Writer, clock clock) error {
 	o, c, r := s.Options, s.Containers, s.Recordings
 	back := "empty"
@@ -185,7 +181,8 @@ func (s *statusJSON) print(w io.Writer, clock clock) error {
 	if len(s.Incomplete) > 0 {
 		fmt.Fprintf(w, "\nnot recorded in full\n")
 		for _, c := range s.Incomplete {
-			fmt.Fprintf(w, "  %s: %s\n", terminal.Cell(c.Name), c.reasons())
+			reasons := status.Incomplete{Refused: c.Refused, Left: c.Left}
+			fmt.Fprintf(w, "%11s  %s: %s\n", "", terminal.Cell(c.Name), reasons.Reasons())
 		}
 	}
 	fmt.Fprintf(w, "\ndropped\n")
@@ -237,6 +234,9 @@ func newStatusJSON(read *status.Status, failed [unregistered.Reasons]uint64, clo
 		s.Recordings.Reach = &reach
 	}
 	s.ExecLog.Used, s.ExecLog.Execs, s.ExecLog.Lost = e.Used, e.Execs, e.Lost
+	for _, c := range read.Incomplete {
+		s.Incomplete = append(s.Incomplete, incompleteJSON{c.Name, c.ID, c.Refused, c.Left})
+	}
 	for _, d := range read.Dropped {
 		s.Dropped[d.Name] = d.Count
 	}

@@ -71,6 +71,7 @@ var (
 	ringSize      = desc("recording_size_bytes", "Size of each recording.")
 	ringLost      = desc("recordings_lost", "Calls that could not be written to current recordings.")
 	ringReach     = desc("recordings_reach_seconds", "How far back full recordings have every call.", "quantile")
+	incomplete    = desc("containers_incomplete", "Containers that have not ended and are not recorded in full.")
 	threads       = desc("threads", "Threads of containers for which the kernel keeps memory.")
 	execs         = desc("execs_total", "Execs that were logged.")
 	execsLost     = desc("execs_lost_total", "Execs that could not be logged.")
@@ -83,7 +84,7 @@ func (m *metrics) Describe(to chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		buildInfo, active, sourceUp, isLoaded, loadedInfo, memoryBytes, dropped, notRegistered, missed, containers,
 		identityPool, recordings, ringPool,
-		ringSize, ringLost, ringReach, threads, execs, execsLost, execBytes, execSize,
+		ringSize, ringLost, ringReach, incomplete, threads, execs, execsLost, execBytes, execSize,
 	} {
 		to <- d
 	}
@@ -168,6 +169,7 @@ func collect(s *status.Status, to chan<- prometheus.Metric) {
 		gauge(ringReach, r.Reach.Shortest.Seconds(), "0")
 		gauge(ringReach, r.Reach.Median.Seconds(), "0.5")
 	}
+	gauge(incomplete, float64(len(s.Incomplete)))
 	gauge(threads, float64(i.Threads))
 	gauge(execSize, float64(s.Pool.ExecLogSize))
 	counter(execs, s.ExecLog.Execs)

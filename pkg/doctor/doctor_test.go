@@ -354,6 +354,10 @@ func TestChecks(t *testing.T) {
 			f.Tracer.Recordings.Live = 4
 		}, []Check{{"recordings", Warn, "4 of 4 belong to live containers: the next container may not be recorded",
 			"set pool.rings = 8 in the configuration, then run tracectl unload and tracectl load"}}, nil},
+		{"containers that are not recorded in full", func(f *Facts) {
+			f.Tracer.Incomplete = []status.Incomplete{{Name: "default/web/nginx", Left: 2}, {Name: "y", Refused: 1}}
+		}, []Check{{"incomplete", Warn, "not recorded in full: default/web/nginx (2 moves of a process to a cgroup outside); 1 more",
+			"see tracectl status; find out what moves processes out of their cgroup, or why a container has so many threads"}}, nil},
 		{"few identities left", func(f *Facts) {
 			f.Tracer.Identities.Exited = 8
 		}, []Check{{"identities", Warn, "9 of 10 belong to live containers: ended containers will lose their names soon",

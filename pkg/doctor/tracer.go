@@ -62,7 +62,20 @@ func loaded(f Facts) []Check {
 	default:
 		checks = append(checks, ok("programs", fmt.Sprintf("all %d are attached", len(t.Programs)))...)
 	}
-	return append(checks, pools(t)...)
+	return append(append(checks, pools(t)...), incomplete(t)...)
+}
+
+// incomplete judges whether containers are recorded in full.
+func incomplete(t Tracer) []Check {
+	if len(t.Incomplete) == 0 {
+		return nil
+	}
+	first, more := &t.Incomplete[0], ""
+	if n := len(t.Incomplete) - 1; n > 0 {
+		more = fmt.Sprintf("; %d more", n)
+	}
+	return warn("incomplete", "not recorded in full: "+first.Name+" ("+first.Reasons()+")"+more,
+		"see tracectl status; find out what moves processes out of their cgroup, or why a container has so many threads")
 }
 
 func pools(t Tracer) []Check {

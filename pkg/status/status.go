@@ -7,14 +7,17 @@ package status
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/runc-trace/runc-trace/pkg/boottime"
 	"github.com/runc-trace/runc-trace/pkg/bpf"
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 	"github.com/runc-trace/runc-trace/pkg/config"
+	"github.com/runc-trace/runc-trace/pkg/identity"
 	"github.com/runc-trace/runc-trace/pkg/ring"
 	"github.com/runc-trace/runc-trace/pkg/syscalls"
+	"github.com/runc-trace/runc-trace/pkg/terminal"
 )
 
 // Status is the state of the loaded programs and maps at one moment. Times are nanoseconds of CLOCK_BOOTTIME, 0 if
@@ -32,6 +35,7 @@ type Status struct {
 	Recordings Recordings
 	ExecLog    ExecLog
 	Dropped    []Drop // the reasons that this build knows, and others that have occurred
+	Incomplete []Incomplete
 
 	Programs    []bpf.Program
 	ProgramsErr error // from listing the programs, which needs CAP_SYS_ADMIN
@@ -52,6 +56,27 @@ type Identities struct {
 	Ended   int // the cgroup is gone, but the name is known
 
 	Threads int // threads of containers for which the kernel keeps memory
+}
+
+// Incomplete is a container that has not ended and is not recorded in full.
+type Incomplete struct {
+	Index, Generation uint32 // of its identity
+	Name              string // the ID, until a caller that knows its name sets it
+	ID                string
+	Refused           uint32 // times that there was no memory for one of its threads
+	Left              uint32 // processes that moved to a cgroup outside of its own
+}
+
+// Reasons says what is not recorded.
+func (i *Incomplete) Reasons() string {
+	var all []string
+	if i.Refused > 0 {
+		all = append(all, terminal.Count(uint64(i.Refused), "thread")+" without memory for its calls")
+	}
+	if i.Left > 0 {
+		all = append(all, terminal.Count(uint64(i.Left), "move")+" of a process to a cgroup outside")
+	}
+	return strings.Join(all, ", ")
 }
 
 // Live returns the number of containers whose cgroups exist.
@@ -142,6 +167,10 @@ func (s *Status) readIdentities(r Reader) (live map[recording]bool) {
 		}
 		if i.State != abi.StateFree {
 			s.Identities.Threads += int(i.Threads)
+		}
+		if i.State != abi.StateFree && i.State != abi.StateEnded && i.Refused+i.Left > 0 {
+			id := identity.String(i.Who.ID[:])
+			s.Incomplete = append(s.Incomplete, Incomplete{uint32(index), i.Generation, id, id, i.Refused, i.Left})
 		}
 		switch i.State {
 		case abi.StateCreated:

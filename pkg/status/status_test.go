@@ -76,13 +76,15 @@ func TestRead(t *testing.T) {
 	}
 	l := &loaded{
 		identities: []abi.Identity{
-			{State: abi.StateRunning, Ring: 3},   // never used: other fields are ignored
-			identity(abi.StateFree, 1, 1),        // evicted
-			identity(abi.StateRunning, 1, 2),     // recorded in the first ring
-			identity(abi.StateExited, 2, 1),      // its ring belongs to another container now
-			identity(abi.StateCreated, 0, 0),     // without a ring
-			identity(abi.StateEnded, 3, 1),       // its recording is kept
-			identity(abi.StateRunning, 2, 2),     // has that ring now
+			{State: abi.StateRunning, Ring: 3}, // never used: other fields are ignored
+			identity(abi.StateFree, 1, 1),      // evicted
+			identity(abi.StateRunning, 1, 2),   // recorded in the first ring
+			identity(abi.StateExited, 2, 1),    // its ring belongs to another container now
+			identity(abi.StateCreated, 0, 0),   // without a ring
+			identity(abi.StateEnded, 3, 1),     // its recording is kept
+			identity(abi.StateRunning, 2, 2),   // has that ring now
+			{Generation: 4, State: abi.StateRunning, Refused: 3, Left: 1, Who: abi.Who{ID: [256]byte{'x'}}},
+			{Generation: 4, State: abi.StateEnded, Refused: 3},
 			identity(^uint32(0), 0, 0),           // a state that does not exist
 			{Generation: 0, State: 0, Ring: 100}, // never used
 		},
@@ -100,10 +102,14 @@ func TestRead(t *testing.T) {
 	}
 	want := &Status{
 		Layout: 3, Build: bpf.Build(), Current: true, Loaded: 5, Replaced: 6, Memory: 7, Pool: l.Pool(),
-		Identities:  Identities{Free: 4, Created: 1, Running: 2, Exited: 1, Ended: 1, Threads: 6},
+		Identities:  Identities{Free: 4, Created: 1, Running: 3, Exited: 1, Ended: 2, Threads: 6},
 		Recordings:  Recordings{Live: 2, Ended: 1, Free: 1, Syscalls: 35, Lost: 3},
 		ExecLog:     ExecLog{Used: 512<<10 + 4096, Written: 3<<20 + 4096, Execs: 100, Lost: 4},
 		ProgramsErr: l.programsErr,
+		Incomplete:  []Incomplete{{Index: 7, Generation: 4, Name: "x", ID: "x", Refused: 3, Left: 1}},
+	}
+	if got := want.Incomplete[0].Reasons(); got != "3 threads without memory for its calls, 1 move of a process to a cgroup outside" {
+		t.Error(got)
 	}
 	for n, reason := range abi.Reasons {
 		want.Dropped = append(want.Dropped, Drop{reason, l.counters[n]})
@@ -122,7 +128,7 @@ func TestRead(t *testing.T) {
 	if diff := cmp.Diff(want, got, same); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	if got.Identities.Live() != 4 {
+	if got.Identities.Live() != 5 {
 		t.Errorf("%d live", got.Identities.Live())
 	}
 }
