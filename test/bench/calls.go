@@ -47,10 +47,7 @@ func benchCalls(rounds int, old string) (err error) {
 	}
 	defer floors.Close()
 
-	builds := []*recorder{{build: ".", name: "runc-trace"}}
-	if old != "" {
-		builds = append(builds, &recorder{build: old, name: "old build"})
-	}
+	builds := recorders(old)
 	inside, err := startRecorders(builds)
 	defer func() { err = errors.Join(err, stopRecorders(builds, inside)) }()
 	if err != nil {

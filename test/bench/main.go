@@ -41,7 +41,7 @@ func run(args []string) error {
 		}
 	}
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
-	old := flags.String("old", "", "calls: compare with the build in this directory (its bin/tracectl and bin/runc-trace)")
+	old := flags.String("old", "", "calls, shim: compare with the build in this directory (its bin/tracectl and bin/runc-trace)")
 	rounds := flags.Int("rounds", 0, "interleaved rounds (0: as many as the benchmark needs)")
 	if len(args) == 0 {
 		return errors.New("which one: calls, kept, shim or cluster?")

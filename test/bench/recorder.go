@@ -33,13 +33,28 @@ type recorder struct {
 
 const benchID = "runc-trace-bench"
 
-// start loads and attaches the programs, and registers the container of a cgroup that will be made.
-func (r *recorder) start(cgroup string) (err error) {
+// recorders returns the builds that are compared: this one and, unless it is empty, the one in the directory old.
+func recorders(old string) []*recorder {
+	builds := []*recorder{{build: ".", name: "runc-trace"}}
+	if old != "" {
+		builds = append(builds, &recorder{build: old, name: "old build"})
+	}
+	return builds
+}
+
+// load loads and attaches the programs.
+func (r *recorder) load() (err error) {
 	r.pins = benchDir + "-" + strings.Map(letter, r.name)
 	if r.dir, err = os.MkdirTemp("", "runc-trace-bench"); err != nil {
 		return err
 	}
-	if _, err := r.tracectl("load", "--no-adopt"); err != nil {
+	_, err = r.tracectl("load", "--no-adopt")
+	return err
+}
+
+// start loads the programs, and registers the container of a cgroup that will be made.
+func (r *recorder) start(cgroup string) error {
+	if err := r.load(); err != nil {
 		return err
 	}
 	for _, hook := range []string{"sys_enter", "sys_exit"} {
@@ -64,18 +79,26 @@ func (r *recorder) register(cgroup string) error {
 	if _, err := writeBundle(r.dir, cgroup, containerdAnnotations); err != nil {
 		return err
 	}
-	config := filepath.Join(r.dir, "config.toml")
-	text := fmt.Appendf(nil, "runtime = \"/bin/true\"\npin-dir = %q\n", r.pins)
-	if err := os.WriteFile(config, text, 0o600); err != nil {
+	config, err := r.configure("/bin/true")
+	if err != nil {
 		return err
 	}
-	shim := exec.Command(filepath.Join(r.build, "bin/runc-trace"), "--root", r.dir, "create", "--bundle", r.dir, benchID)
-	shim.Env = append(os.Environ(), "RUNC_TRACE_CONFIG="+config)
+	shim := exec.Command(r.shim(), "--root", r.dir, "create", "--bundle", r.dir, benchID)
+	shim.Env = append(os.Environ(), config)
 	if out, err := shim.CombinedOutput(); err != nil {
 		return fmt.Errorf("running %s: %w: %s", shim, err, out)
 	}
 	return nil
 }
+
+// configure writes the configuration of the shim, and returns the environment variable that names it.
+func (r *recorder) configure(runtime string) (string, error) {
+	config := filepath.Join(r.dir, "config.toml")
+	text := fmt.Appendf(nil, "runtime = %q\npin-dir = %q\n", runtime, r.pins)
+	return "RUNC_TRACE_CONFIG=" + config, os.WriteFile(config, text, 0o600)
+}
+
+func (r *recorder) shim() string { return filepath.Join(r.build, "bin/runc-trace") }
 
 // check returns an error if the container is not registered.
 func (r *recorder) check() error {

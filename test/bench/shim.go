@@ -14,15 +14,21 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/runc-trace/runc-trace/pkg/bpf"
-	"github.com/runc-trace/runc-trace/pkg/config"
 )
 
+// A launch is a program that is started over and over.
+type launch struct {
+	name    string
+	program string
+	args    func(n int) []string
+	config  string // an environment variable
+	took    []float64
+}
+
 // benchShim measures the run time of processes: a runtime that does nothing, the same runtime started by a Go program
-// that only execs it, and the same started by the shim, for a verb that passes through and for create, which registers
-// a container.
-func benchShim(rounds int, _ string) (err error) {
+// that only execs it, and the same started by the shim of each build, for a verb that passes through and for create,
+// which registers a container.
+func benchShim(rounds int, old string) (err error) {
 	if rounds == 0 {
 		rounds = 300
 	}
@@ -31,14 +37,7 @@ func benchShim(rounds int, _ string) (err error) {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	if _, err := bpf.Load(benchDir, bpf.Options{Pool: config.DefaultPool()}); err != nil {
-		return err
-	}
-	defer func() {
-		_, unloadErr := bpf.Unload(benchDir)
-		err = errors.Join(err, unloadErr)
-	}()
-	runtime, bare, shim, err := buildShims(dir)
+	runtime, bare, err := buildRuntimes(dir)
 	if err != nil {
 		return err
 	}
@@ -54,66 +53,83 @@ func benchShim(rounds int, _ string) (err error) {
 			return err
 		}
 	}
-	config := filepath.Join(dir, "config.toml")
-	if err := os.WriteFile(config, fmt.Appendf(nil, "runtime = %q\npin-dir = %q\n", runtime, benchDir),
-		0o600); err != nil {
-		return err
-	}
-	environment := append(os.Environ(), "RUNC_TRACE_CONFIG="+config, "BAREEXEC_TARGET="+runtime)
 
 	state := func(int) []string { return []string{"--root", dir, "state", "bench"} }
-	createIn := func(bundle string) func(int) []string {
+	create := func(bundle string) func(int) []string {
 		return func(n int) []string {
 			return []string{"--root", dir, "--log", "/dev/null", "--log-format", "json", "create", "--bundle", bundle,
 				"bench" + strconv.Itoa(n)}
 		}
 	}
-	create := createIn(bundle)
-	variants := []struct {
-		name    string
-		program string
-		args    func(n int) []string
-		took    []float64
-	}{
-		{name: "the runtime itself", program: runtime, args: create},
-		{name: "a Go program that only execs it", program: bare, args: create},
-		{name: "runc-trace state", program: shim, args: state},
-		{name: "runc-trace create", program: shim, args: create},
-		{name: "runc-trace create, of CRI-O's", program: shim, args: createIn(crio)},
-		{name: "a Go program that only execs it, again (control)", program: bare, args: create},
+	launches := []*launch{
+		{name: "the runtime itself", program: runtime, args: state},
+		{name: "a Go program that only execs it", program: bare, args: state},
+		{name: "a Go program that only execs it, again (control)", program: bare, args: state},
+	}
+	bareExec := launches[1]
+	builds := recorders(old)
+	defer func() {
+		for _, r := range builds {
+			err = errors.Join(err, r.stop())
+		}
+	}()
+	for _, r := range builds {
+		if err := r.load(); err != nil {
+			return err
+		}
+		config, err := r.configure(runtime)
+		if err != nil {
+			return err
+		}
+		launches = append(launches,
+			&launch{name: r.name + " state", program: r.shim(), args: state, config: config},
+			&launch{name: r.name + " create", program: r.shim(), args: create(bundle), config: config},
+			&launch{name: r.name + " create, of CRI-O's", program: r.shim(), args: create(crio), config: config})
 	}
 	for n := range rounds + 5 {
 		// The order changes each time, because a process finds the caches as the one before left them.
-		for _, i := range rand.Perm(len(variants)) {
-			v := &variants[i]
-			c := exec.Command(v.program, v.args(n)...)
-			c.Env = environment
+		for _, i := range rand.Perm(len(launches)) {
+			l := launches[i]
+			c := exec.Command(l.program, l.args(n)...)
+			c.Env = append(os.Environ(), "BAREEXEC_TARGET="+runtime, l.config)
 			start := time.Now()
 			if err := c.Run(); err != nil {
-				return fmt.Errorf("running %s: %w", v.name, err)
+				return fmt.Errorf("running %s: %w", l.name, err)
 			}
 			if n >= 5 {
-				v.took = append(v.took, float64(time.Since(start).Microseconds())/1000)
+				l.took = append(l.took, float64(time.Since(start).Microseconds())/1000)
 			}
 		}
 	}
-	fmt.Printf("milliseconds a process, %d interleaved rounds\n\n| | least | median | beyond the bare exec of the same round, median |\n|---|---|---|---|\n", rounds)
-	for _, v := range variants {
-		beyond := make([]float64, rounds)
-		for n := range beyond {
-			beyond[n] = v.took[n] - variants[1].took[n]
+	fmt.Printf("Milliseconds a process, %d interleaved rounds; beyond others: median of the differences in a round.\n\n"+
+		"| | least | median | beyond the bare exec | beyond the old build |\n|---|---|---|---|---|\n", rounds)
+	own := (len(launches) - 3) / len(builds)
+	for i, l := range launches {
+		old := ""
+		if i >= 3 && i < 3+own && len(builds) > 1 {
+			old = fmt.Sprintf("%+.2f", beyond(l.took, launches[i+own].took))
 		}
-		fmt.Printf("| %s | %.2f | %.2f | %+.2f |\n", v.name, slices.Min(v.took), median(slices.Clone(v.took)), median(beyond))
+		fmt.Printf("| %s | %.2f | %.2f | %+.2f | %s |\n", l.name, slices.Min(l.took), median(slices.Clone(l.took)),
+			beyond(l.took, bareExec.took), old)
 	}
 	return nil
 }
 
-// buildShims builds a runtime that does nothing, a program that only execs it, and the shim.
-func buildShims(dir string) (runtime, bare, shim string, err error) {
-	runtime, bare, shim = filepath.Join(dir, "runtime"), filepath.Join(dir, "bareexec"), filepath.Join(dir, "runc-trace")
+// beyond returns the median of a - b.
+func beyond(a, b []float64) float64 {
+	difference := make([]float64, len(a))
+	for n := range a {
+		difference[n] = a[n] - b[n]
+	}
+	return median(difference)
+}
+
+// buildRuntimes builds a runtime that does nothing, and a program that only execs it.
+func buildRuntimes(dir string) (runtime, bare string, err error) {
+	runtime, bare = filepath.Join(dir, "runtime"), filepath.Join(dir, "bareexec")
 	source := filepath.Join(dir, "runtime.c")
 	if err := os.WriteFile(source, []byte("int main(void) { return 0; }\n"), 0o600); err != nil {
-		return "", "", "", err
+		return "", "", err
 	}
 	build := func(name string, args ...string) error {
 		c := exec.Command(name, args...)
@@ -123,10 +139,9 @@ func buildShims(dir string) (runtime, bare, shim string, err error) {
 		}
 		return nil
 	}
-	return runtime, bare, shim, errors.Join(
+	return runtime, bare, errors.Join(
 		build("gcc", "-O2", "-static", "-o", runtime, source),
 		build("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", bare, "./test/bench/bareexec"),
-		build("make", "--silent", "build-shim", "BIN="+dir),
 	)
 }
 
