@@ -137,6 +137,7 @@ test-kernels: deps ## the kernel tests on other kernels, emulated by QEMU (root;
 bench: deps build ## measure the cost of tracing, and print the tables of docs/benchmarks.md; OLD=DIR: against that build (root)
 	go run ./test/bench calls $(if $(OLD),-old $(OLD))
 	go run ./test/bench kept
+	go run ./test/bench load $(if $(OLD),-old $(OLD))
 	go run ./test/bench shim $(if $(OLD),-old $(OLD))
 	go run ./test/bench cluster
 	go test -run '^$$' -bench . -benchmem ./pkg/syscalls ./pkg/straceback
