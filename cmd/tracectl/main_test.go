@@ -114,29 +114,40 @@ func TestEndsWithReader(t *testing.T) {
 // TestEmpty checks that showing nothing of a recording is explained.
 func TestEmpty(t *testing.T) {
 	records := func(n int) []straceback.Record { return make([]straceback.Record, n) }
+	ofRuntime := [abi.Lanes]straceback.Reach{straceback.Runtime: {Calls: 2}}
 	for _, c := range []struct {
 		calls     straceback.Calls
-		inFlight  int
+		inFlight  []straceback.Record
 		malformed int
 		state     uint32
 		want      string
 		fails     bool
 	}{
-		{straceback.Calls{}, 0, 0, abi.StateCreated, "tracectl: no calls are recorded yet\n", false},
-		{straceback.Calls{}, 0, 0, abi.StateRunning, "tracectl: no calls are recorded yet\n", false},
-		{straceback.Calls{}, 0, 0, abi.StateExited, "tracectl: no calls were recorded before the container ended\n", false},
-		{straceback.Calls{}, 0, 0, abi.StateEnded, "tracectl: no calls were recorded before the container ended\n", false},
+		{straceback.Calls{}, nil, 0, abi.StateCreated, "tracectl: no calls are recorded yet\n", false},
+		{straceback.Calls{}, nil, 0, abi.StateRunning, "tracectl: no calls are recorded yet\n", false},
+		{straceback.Calls{}, nil, 0, abi.StateExited, "tracectl: no calls were recorded before the container ended\n", false},
+		{straceback.Calls{}, nil, 0, abi.StateEnded, "tracectl: no calls were recorded before the container ended\n", false},
 		{
-			straceback.Calls{Records: records(3), Missing: 9}, 0, 0, abi.StateEnded,
+			straceback.Calls{Records: records(3), Missing: 9}, nil, 0, abi.StateEnded,
 			"tracectl: none of the 3 recorded calls matches\n", false,
 		},
-		{straceback.Calls{}, 1, 0, abi.StateRunning, "tracectl: none of the 1 recorded calls matches\n", false},
-		{straceback.Calls{Missing: 9}, 0, 0, abi.StateEnded, "", true},
-		{straceback.Calls{Lost: 1}, 0, 0, abi.StateEnded, "", true},
-		{straceback.Calls{Records: records(3)}, 0, 3, abi.StateEnded, "", true},
+		{straceback.Calls{}, records(1), 0, abi.StateRunning, "tracectl: none of the 1 recorded calls matches\n", false},
+		{
+			straceback.Calls{Records: records(3), Lanes: ofRuntime}, nil, 0, abi.StateEnded,
+			"tracectl: none of the 1 recorded calls matches\n", false,
+		},
+		{
+			straceback.Calls{Records: records(2), Lanes: ofRuntime}, []straceback.Record{{Lane: straceback.Runtime}}, 0,
+			abi.StateCreated,
+			"tracectl: the container's program made no calls; --runtime prints those of the runtime\n", false,
+		},
+		{straceback.Calls{Missing: 9}, nil, 0, abi.StateEnded, "", true},
+		{straceback.Calls{Lost: 1}, nil, 0, abi.StateEnded, "", true},
+		{straceback.Calls{Records: records(3)}, nil, 3, abi.StateEnded, "", true},
 	} {
 		var stderr bytes.Buffer
-		err := empty(&stderr, &c.calls, c.inFlight, &straceback.Timeline{Malformed: c.malformed},
+		request := showRequest{}
+		err := request.empty(&stderr, &c.calls, c.inFlight, &straceback.Timeline{Malformed: c.malformed},
 			&labels.Container{State: c.state})
 		if (err != nil) != c.fails || stderr.String() != c.want {
 			t.Errorf("%+v: %q, %v", c, stderr.String(), err)

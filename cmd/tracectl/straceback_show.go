@@ -115,7 +115,7 @@ func showRecording(s *settings, name string, request *showRequest, stdout, stder
 	timeline := straceback.NewTimeline(calls.Records, inFlight, request.filter())
 	request.notes(stderr, calls, timeline)
 	if timeline.Len() == 0 {
-		if err := empty(stderr, calls, len(inFlight), timeline, run.Container); err != nil {
+		if err := request.empty(stderr, calls, inFlight, timeline, run.Container); err != nil {
 			return err
 		}
 	}
@@ -237,13 +237,22 @@ func (r *showRequest) notes(stderr io.Writer, calls *straceback.Calls, t *strace
 }
 
 // empty explains why no calls are shown: without this, the container would seem to have made none.
-func empty(stderr io.Writer, calls *straceback.Calls, inFlight int, t *straceback.Timeline, c *labels.Container) error {
-	runtime := calls.Lanes[straceback.Runtime].Calls
-	switch n := len(calls.Records) + inFlight - t.Malformed; {
-	case n > 0 && n == runtime:
-		fmt.Fprintln(stderr, "tracectl: the container's program made no calls; --runtime prints those of the runtime")
+func (r *showRequest) empty(stderr io.Writer, calls *straceback.Calls, inFlight []straceback.Record,
+	t *straceback.Timeline, c *labels.Container) error {
+	runtime := 0 // calls that are left out because they are the runtime's
+	if !r.runtime {
+		runtime = calls.Lanes[straceback.Runtime].Calls
+		for i := range inFlight {
+			if inFlight[i].Lane == straceback.Runtime {
+				runtime++
+			}
+		}
+	}
+	switch n := len(calls.Records) + len(inFlight) - t.Malformed; {
+	case n > runtime:
+		fmt.Fprintf(stderr, "tracectl: none of the %d recorded calls matches\n", n-runtime)
 	case n > 0:
-		fmt.Fprintf(stderr, "tracectl: none of the %d recorded calls matches\n", n)
+		fmt.Fprintln(stderr, "tracectl: the container's program made no calls; --runtime prints those of the runtime")
 	case calls.Missing+calls.Lost > 0 || t.Malformed > 0:
 		return errors.New("the recording could not be read; try again")
 	case c.State == abi.StateCreated, c.State == abi.StateRunning:
