@@ -85,7 +85,7 @@ func LoadBeside(dir string, p config.Pool) (*Beside, error) {
 // Close forgets the other programs. It changes nothing.
 func (b *Beside) Close() error { return errors.Join(b.known.Close(), b.pending.Close()) }
 
-// Unreplaceable returns a phrase that names why Replace could not keep the recordings below dir, such as "layout 3", or
+// Unreplaceable returns a phrase that names why Load could not keep the recordings below dir, such as "layout 3", or
 // "" if it could.
 func Unreplaceable(dir string, p config.Pool) (string, error) {
 	layout, err := readABI(dir)

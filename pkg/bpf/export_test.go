@@ -7,6 +7,9 @@ import "github.com/runc-trace/runc-trace/pkg/bpf/abi"
 // AfterReplaceStep sets a function that is called after each step of a replacement.
 func AfterReplaceStep(f func()) { replaceStep = f }
 
+// MapTogether sets how many bytes an Instance maps at once.
+func MapTogether(n uint64) { together = n }
+
 // Descriptions returns the descriptions of system calls that Load passes to the programs.
 func Descriptions() []abi.Syscall { return descriptions() }
 

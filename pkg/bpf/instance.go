@@ -13,7 +13,6 @@ import (
 	"unsafe"
 
 	"github.com/cilium/ebpf"
-	"golang.org/x/sys/unix"
 
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 	"github.com/runc-trace/runc-trace/pkg/config"
@@ -31,7 +30,7 @@ var (
 // called at the same time, but not with Close.
 //
 // It maps memory only as far as a method needs it, because mapped pages count as resident memory, and keeps it until
-// Close: at most a window of the identities or, if they are read, the recordings and parts of the exec log.
+// Close: at most a window of the identities, recordings that are read with some beside them, and parts of the exec log.
 type Instance struct {
 	Dir    string
 	Layout abi.ABI
@@ -42,9 +41,8 @@ type Instance struct {
 	labels *ebpf.Map
 
 	mu      sync.Mutex
-	seen    window // of identities
-	mapped  map[*ebpf.Map][]byte
-	windows []*window // of the exec log
+	seen    window    // of identities
+	windows []*window // of the other arrays
 }
 
 // Open opens the instance that is loaded below dir. Errors match ErrNotLoaded, ErrVersion, os.ErrPermission.
@@ -53,7 +51,7 @@ func Open(dir string) (*Instance, error) {
 	if err != nil {
 		return nil, err
 	}
-	i := &Instance{Dir: dir, Layout: layout, mapped: map[*ebpf.Map][]byte{}}
+	i := &Instance{Dir: dir, Layout: layout}
 	for _, array := range []struct {
 		name   string
 		length int
@@ -78,13 +76,10 @@ func Open(dir string) (*Instance, error) {
 // Close unmaps the instance's memory. Its recordings and its exec log must not be read afterwards.
 func (i *Instance) Close() error {
 	errs := []error{i.seen.close()}
-	for _, memory := range i.mapped {
-		errs = append(errs, unix.Munmap(memory))
-	}
 	for _, w := range i.windows {
 		errs = append(errs, w.close())
 	}
-	i.mapped, i.windows = nil, nil
+	i.windows = nil
 	for _, m := range []*ebpf.Map{i.identities, i.rings, i.execLog, i.writers, i.labels} {
 		if m != nil {
 			errs = append(errs, m.Close())
@@ -93,24 +88,32 @@ func (i *Instance) Close() error {
 	return errors.Join(errs...)
 }
 
-// memory maps a whole array.
-func (i *Instance) memory(array *ebpf.Map) ([]byte, error) {
+// together is the least number of bytes that memory maps at once, because a process may have only so many mappings. It
+// is a power of two; tests set it.
+var together uint64 = 64 << 20
+
+// memory returns bytes of an array from an offset on, which stay mapped until Close.
+func (i *Instance) memory(array *ebpf.Map, at, size uint64) ([]byte, error) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	if memory, ok := i.mapped[array]; ok {
-		return memory, nil
+	for _, w := range i.windows {
+		if w.array == array && w.has(at, size) {
+			return w.view(at, size)
+		}
 	}
-	w := window{array: array}
-	memory, err := w.view(0, w.length())
-	if err == nil {
-		i.mapped[array] = w.mapped
+	w := &window{array: array, ahead: together}
+	begin := at &^ (together - 1)
+	memory, err := w.view(begin, at-begin+size)
+	if err != nil {
+		return nil, err
 	}
-	return memory, err
+	i.windows = append(i.windows, w)
+	return memory[at-begin:], nil
 }
 
 // writerList returns the array of writers, one for each CPU.
 func (i *Instance) writerList() ([]abi.Writer, error) {
-	memory, err := i.memory(i.writers)
+	memory, err := i.memory(i.writers, 0, uint64(i.Layout.Writers)*abi.SizeofWriter)
 	if err != nil {
 		return nil, err
 	}
@@ -151,12 +154,12 @@ func (i *Instance) Recording(index int) (*ring.Recording, error) {
 	if err != nil {
 		return nil, err
 	}
-	rings, err := i.memory(i.rings)
+	stride := uint64(i.Layout.RingStride)
+	memory, err := i.memory(i.rings, uint64(index)*stride, stride)
 	if err != nil {
 		return nil, err
 	}
-	stride := int(i.Layout.RingStride)
-	return ring.NewRecording(rings[index*stride:][:stride], writers, i.Layout, uint32(index))
+	return ring.NewRecording(memory, writers, i.Layout, uint32(index))
 }
 
 // EachRecording calls f with the header of each recording, and with the oldest record of its lane of the last calls if

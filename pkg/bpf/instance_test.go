@@ -65,6 +65,8 @@ func TestInstance(t *testing.T) {
 	if maps := mappings(t); maps != others+2 {
 		t.Errorf("%d mappings, not only the writers and a window of the identities", maps-others)
 	}
+	bpf.MapTogether(256 << 10) // so that several mappings are needed
+	defer bpf.MapTogether(64 << 20)
 	for index, h := range headers {
 		r, err := i.Recording(index)
 		if err != nil {
@@ -80,6 +82,9 @@ func TestInstance(t *testing.T) {
 		if oldest := overwritten[index]; oldest != nil && !bytes.Equal(oldest, all.Records[0]) {
 			t.Errorf("recording %d: the oldest record is %x, want %x", index, oldest, all.Records[0])
 		}
+	}
+	if maps := mappings(t) - others; maps < 4 {
+		t.Errorf("%d mappings for recordings of more than 256 KiB each", maps)
 	}
 	if len(headers) != small.Rings {
 		t.Errorf("%d recordings", len(headers))

@@ -23,10 +23,15 @@ func (w *window) length() uint64 {
 	return uint64(w.array.MaxEntries()) * uint64(align8(int(w.array.ValueSize())))
 }
 
+// has reports whether bytes of the array are mapped.
+func (w *window) has(at, size uint64) bool {
+	return at >= w.from && at+size <= w.from+uint64(len(w.mapped))
+}
+
 // view returns bytes of the array from an offset on, and maps them if necessary. They stay readable until the next
 // call.
 func (w *window) view(at, size uint64) ([]byte, error) {
-	if at < w.from || at+size > w.from+uint64(len(w.mapped)) {
+	if !w.has(at, size) {
 		if err := w.close(); err != nil {
 			return nil, err
 		}
