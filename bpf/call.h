@@ -11,6 +11,7 @@
 
 enum {
 	NOT_WRITTEN = 1,	/* no position: these are multiples of 8 */
+	NO_CALL = ~0U,		/* in place of the number of a call */
 	HEAD_LIMIT = sizeof(struct call) + 8 + sizeof(struct inner_pids) + 8,
 	EXTRA_LIMIT = RECORD_LIMIT - HEAD_LIMIT - BODY_SIZE,
 };
@@ -94,7 +95,9 @@ static __always_inline void describe_call(struct in_flight *call, struct task_st
 		abi = NUMBER_X32;
 		number &= ~0x40000000;
 		index = number;
-	}
+		if (number >= X32_FIRST)
+			index = number < X32_FIRST + X32_MAX ? SYSCALLS_X32 + number - X32_FIRST : SYSCALLS_NONE;
+	} else
 #endif
 	if (compat) {
 		abi = NUMBER_COMPAT;
@@ -130,7 +133,7 @@ static __always_inline void describe_call(struct in_flight *call, struct task_st
 	call->flags = wide;
 	call->captures = call->body_length = at;
 	if (number >= NUMBER_OTHER)
-		body_number(call, number);
+		body_word(call, number, 0, 0);
 	else if (description && description->rows[0].kind && is_kept(call))
 		capture_input(call, description);
 }
@@ -326,8 +329,8 @@ static __always_inline bool admit_first(struct recording *recording, struct in_f
 	return true;
 }
 
-/* resolve adds the path of the file that a call opened, executed or entered. */
-static __always_inline void resolve(struct in_flight *call, s64 result)
+/* resolve adds the file that a call opened, executed or entered. Its path is left out if it is in an earlier record. */
+static __always_inline void resolve(struct in_flight *call, s64 result, bool known)
 {
 	struct scratch *s = cpu_scratch();
 
@@ -336,7 +339,10 @@ static __always_inline void resolve(struct in_flight *call, s64 result)
 	if (!call->due)
 		s->out.length = 0;
 	call->due |= CAPTURED_AT_EXIT;
-	out_path(&s->out, result, call->exec, CAPTURE_RESULT | PART_FILE << CAPTURE_PART_SHIFT);
+	if (known)
+		out_inode(&s->out, result, call->traits, call->exec);
+	else
+		out_path(&s->out, result, call->traits, call->exec);
 }
 
 /*
@@ -362,12 +368,16 @@ __noinline int write_novel(struct in_flight *call, u64 now, s64 result, u32 flag
 	if (!set)
 		return 0;
 	if (seen_again(set, recording, lane, name, now)) {
-		if (lane == LANE_DISTINCT)
-			write_record(call, now, result, flags, LANE_RECENT);
+		if (lane != LANE_DISTINCT)
+			return 0;
+		/* A path that was read late may be another one than that which was opened. */
+		if (call->traits & TRAIT_RESOLVE && result >= 0)
+			resolve(call, result, !(call->due & 3));
+		write_record(call, now, result, flags, LANE_RECENT);
 		return 0;
 	}
 	if (call->traits & TRAIT_RESOLVE && result >= 0)
-		resolve(call, result);
+		resolve(call, result, false);
 	position = NOT_WRITTEN;
 	if (lane == LANE_DISTINCT && admit_first(recording, call, result)) {
 		position = write_record(call, now, result, flags, LANE_FIRST);

@@ -47,11 +47,11 @@ static __always_inline void enter(struct pt_regs *regs, u64 number)
 HOOK(sys_enter, "sys_enter", enter((struct pt_regs *)ctx[0], ctx[1]))
 
 /* An exit without an enter: seccomp refused the call before any hook ran, or the kernel skipped the hook. */
-static __noinline int describe_refused(struct in_flight *call, struct task_struct *task, struct pt_regs *regs)
+static __always_inline int describe_refused(struct in_flight *call, struct task_struct *task, struct pt_regs *regs)
 {
-	s32 number = number_of(regs);
+	u32 number = number_of(regs);
 
-	if (number < 0 || call->cgroup != cgroup_of(task))
+	if (number == NO_CALL || call->cgroup != cgroup_of(task))
 		return -1;
 	describe_call(call, task, regs, number);
 	call->flags |= CALL_NO_ENTER;
@@ -66,10 +66,10 @@ static __noinline int describe_refused(struct in_flight *call, struct task_struc
  */
 static __always_inline bool is_over(struct in_flight *call, struct pt_regs *regs, s64 result)
 {
-	s32 number = number_of(regs);
+	u32 number = number_of(regs);
 	u64 args[ARGS_MAX], differ = 0;
 
-	if (number < 0)
+	if (number == NO_CALL)
 		return true; /* rt_sigreturn: the registers are those before the signal */
 	if (number_abi(call) == NUMBER_X32)
 		number &= ~0x40000000;
@@ -105,20 +105,22 @@ static __always_inline void leave(struct pt_regs *regs, s64 result)
 	call->active = 0;
 	if (call->child)
 		body_child(call);
-	if (call->exec && result < 0)
+	if (call->due || call->exec) {
+		s = cpu_scratch();
+		if (!s)
+			return;
+		s->out.length = 0;
+	}
+	if (call->exec && !result) {
+		call->due = 0; /* the memory of its arguments is gone */
+		executed_arguments(call);
+	} else if (call->exec) {
 		exec_failed(call, result);
+	}
 	if (!call->ring)
 		return;
-	/* A successful exec has released the memory of its arguments. */
-	if (call->due && !(call->exec && !result)) {
-		s = cpu_scratch();
-		if (s) {
-			s->out.length = 0;
-			capture_output(call, result);
-		}
-	} else {
-		call->due = 0;
-	}
+	if (call->due & (CAPTURED_AT_EXIT - 1))
+		capture_output(call, result);
 	write_call(call, task, boot_time(), result, 0);
 }
 

@@ -12,20 +12,19 @@
 #ifndef CAPTURES_H
 #define CAPTURES_H
 
-#include "in_flight.h"
+#include "outgoing.h"
 
 enum {
-	VECTORS = 8,	/* iovecs of one call that are followed */
-	FLAGS_SHIFT = 8,	/* enum capture_flags, above the tag of a capture */
+	BODY_EARLY = 24,	/* length of a body with a few arguments */
 };
 
-/* body_place returns the place of the next capture in the body, or NULL if there is no room for INPUT_LIMIT bytes. */
-static __always_inline u8 *body_place(struct in_flight *call)
+/* body_place returns the place of the next capture in the body, or NULL if there is no room for `length` bytes. */
+static __always_inline u8 *body_place(struct in_flight *call, const u32 length)
 {
 	u64 at = call->body_length;
 
 	opaque(at);
-	if (at > BODY_SIZE - sizeof(struct capture_header) - INPUT_LIMIT)
+	if (at > BODY_SIZE - sizeof(struct capture_header) - length)
 		return NULL;
 	return call->body + at;
 }
@@ -40,60 +39,36 @@ static __always_inline void body_add(struct in_flight *call, u8 *place, u32 leng
 	call->body_length += sizeof(*header) + length;
 }
 
-/* body_number appends the number of a call, if it is too large for the header. */
-static __always_inline void body_number(struct in_flight *call, u32 number)
+/* body_word appends a number of the kernel's own. */
+static __always_inline void body_word(struct in_flight *call, u32 number, u32 tag, u32 flags)
 {
-	u8 *place = body_place(call);
+	u8 *place = body_place(call, sizeof(number));
 
 	if (!place)
 		return;
 	*(u32 *)(place + sizeof(struct capture_header)) = number;
-	body_add(call, place, sizeof(number), 0, 0);
+	body_add(call, place, sizeof(number), tag, flags);
 }
 
 /* body_child appends the ID of the process or thread that a call made. */
 static __always_inline void body_child(struct in_flight *call)
 {
-	u8 *place = body_place(call);
-
-	if (!place)
-		return;
-	*(u32 *)(place + sizeof(struct capture_header)) = call->child;
-	body_add(call, place, sizeof(call->child), CAPTURE_RESULT, CAPTURE_KERNEL);
+	body_word(call, call->child, CAPTURE_RESULT | PART_CHILD << CAPTURE_PART_SHIFT, CAPTURE_KERNEL);
 	call->child = 0;
 }
 
-/*
- * Memory of the task is read by way of the stack, if it is small: the kernel checks what the target is (hardened
- * usercopy), and is done soonest if that is the stack. The functions below write SMALL bytes to `to`.
- */
-enum { SMALL = 64 };
-
-static __always_inline void copy_small(u8 *to, const u64 *words)
+/* body_count appends how many strings an argument of an exec points to. */
+static __always_inline void body_count(struct in_flight *call, u32 arg, u32 count, u32 flags)
 {
-	for (u32 i = 0; i < SMALL / 8; i++)
-		((u64 *)to)[i] = words[i];
-}
+	struct strings *strings;
+	u8 *place = body_place(call, sizeof(*strings));
 
-/* read_small reads at most SMALL bytes. */
-static __always_inline long read_small(u8 *to, u64 length, const void *from)
-{
-	u64 words[SMALL / 8] = {}; /* older kernels want it written, because the length varies */
-
-	if (bpf_probe_read_user(words, length, from))
-		return -1;
-	copy_small(to, words);
-	return 0;
-}
-
-/* read_small_string reads a string, and returns its size with its NUL. SMALL means that it may be longer. */
-static __always_inline long read_small_string(u8 *to, const void *from)
-{
-	u64 words[SMALL / 8] = {};
-	long n = bpf_probe_read_user_str(words, SMALL, from);
-
-	copy_small(to, words);
-	return n < 0 ? n : string_size(n);
+	if (!place)
+		return;
+	strings = (struct strings *)(place + sizeof(struct capture_header));
+	strings->count = count;
+	strings->flags = flags;
+	body_add(call, place, sizeof(*strings), arg | PART_STRINGS << CAPTURE_PART_SHIFT, CAPTURE_KERNEL);
 }
 
 /* body_string appends the string that an argument points to. It returns -1 if it has to be read at exit. */
@@ -109,7 +84,7 @@ __noinline int body_string(struct in_flight *call, u32 arg)
 	from = (const void *)call->args[arg];
 	if (!from)
 		return 0;
-	place = body_place(call);
+	place = body_place(call, INPUT_LIMIT);
 	if (!place)
 		return -1;
 	if (capture_size >= SMALL) {
@@ -134,340 +109,341 @@ __noinline int body_string(struct in_flight *call, u32 arg)
 	return 0;
 }
 
-/* body_bytes appends the buffer that an argument points to. It returns -1 if it has to be read at exit. */
-__noinline int body_bytes(struct in_flight *call, u32 arg, u64 length)
+/* row_length returns how many bytes a row has, if it is not ELEMENTS_POINTED. */
+static __always_inline u64 row_length(struct in_flight *call, struct capture *c, s64 result)
 {
+	u32 count = c->count, argument = c->length;
+	u64 n = 0;
+
+	if (argument < ARGS_MAX)
+		n = call->args[argument];
+	if (c->flags & ROW_INT)
+		n = (u32)n;
+	if (count == ELEMENTS_ONE)
+		n = 1;
+	else if (count == ELEMENTS_RESULT)
+		n = argument < ARGS_MAX && n < (u64)result ? n : (u64)result;
+	else if (count == ELEMENTS_BITS)
+		n = (((u32)n + 63) / 64) * 8;
+	else if (count == ELEMENTS_COMMAND)
+		n = n >> 16 & 0x3fff;
+	else if (count == ELEMENTS_PAGES)
+		n = (n + 4095) >> 12;
+	if (n > CAPTURE_LIMIT)
+		n = CAPTURE_LIMIT + 1;
+	return n * c->size;
+}
+
+/* body_bytes appends a row of kind CAPTURE_BYTES. It returns -1 if it has to be read at exit. */
+__noinline int body_bytes(struct in_flight *call, struct capture *c)
+{
+	u32 arg, limit, tag, flags = 0;
 	const void *from;
-	u32 flags = 0;
+	u64 length;
 	u8 *place;
 
-	if (!call || arg >= ARGS_MAX)
+	if (!call || !c)
+		return 0;
+	arg = c->arg;
+	if (arg >= ARGS_MAX)
 		return 0;
 	from = (const void *)call->args[arg];
 	if (!from)
 		return 0;
-	place = body_place(call);
-	if (!place)
-		return -1;
-	if (length > capture_size) {
-		length = capture_size;
+	from += c->offset;
+	length = row_length(call, c, 0);
+	limit = c->flags & ROW_STRUCT ? STRUCTS_LIMIT : capture_size;
+	if (c->part == PART_ROOM)
+		limit = INPUT_LIMIT;
+	tag = arg | c->part << CAPTURE_PART_SHIFT;
+	if (length > limit) {
+		length = limit;
 		flags = CAPTURE_TRUNCATED;
 	}
-	place += sizeof(struct capture_header);
-	if (length <= SMALL ? read_small(place, length, from) :
-	    length > INPUT_LIMIT || bpf_probe_read_user(place, length, from))
-		return -1;
-	place -= sizeof(struct capture_header);
-	body_add(call, place, length, arg, flags);
-	return 0;
-}
-
-/* out_place is body_place for the buffer of the CPU, with room for CAPTURE_LIMIT bytes. */
-static __always_inline u8 *out_place(struct outgoing *out)
-{
-	u64 at = out->length;
-
-	opaque(at);
-	if (at > OUTGOING_LIMIT)
-		return NULL;
-	return out->bytes + at;
-}
-
-static __always_inline void out_add(struct outgoing *out, u8 *place, u32 length, u32 tag_flags)
-{
-	struct capture_header *header = (struct capture_header *)place;
-
-	header->length = length;
-	header->tag = tag_flags;
-	header->flags = tag_flags >> FLAGS_SHIFT;
-	out->length += sizeof(*header) + length;
-}
-
-/* The functions below add the memory at an address to what is written at exit. They return -1 if it cannot be read. */
-__noinline int out_string(struct outgoing *out, u64 from, u32 tag_flags)
-{
-	u8 *place, next;
-	long n;
-
-	if (!out || !from)
-		return 0;
-	place = out_place(out);
-	if (!place)
-		return 0;
-	n = bpf_probe_read_user_str(place + sizeof(struct capture_header), capture_size + 1, (void *)from);
-	if (n < 0)
-		return -1;
-	n = string_size(n) - 1;
-	if (n == capture_size && (bpf_probe_read_user(&next, 1, (void *)(from + n)) || next))
-		tag_flags |= CAPTURE_TRUNCATED << FLAGS_SHIFT;
-	out_add(out, place, n, tag_flags);
-	return 0;
-}
-
-__noinline int out_bytes(struct outgoing *out, u64 from, u64 length, u32 tag_flags)
-{
-	u8 *place;
-
-	if (!out || !from)
-		return 0;
-	place = out_place(out);
-	if (!place)
-		return 0;
-	if (length > capture_size) {
-		length = capture_size;
-		tag_flags |= CAPTURE_TRUNCATED << FLAGS_SHIFT;
-	}
-	place += sizeof(struct capture_header);
-	if (length <= SMALL ? read_small(place, length, (void *)from) : bpf_probe_read_user(place, length, (void *)from))
-		return -1;
-	place -= sizeof(struct capture_header);
-	out_add(out, place, length, tag_flags);
-	return 0;
-}
-
-struct iovec {
-	u64 base;
-	u64 length;
-};
-
-/* out_vector adds the data of `count` iovecs, at most `limit` bytes. */
-__noinline int out_vector(struct outgoing *out, u64 from, u64 count, u64 limit, u32 tag_flags)
-{
-	struct iovec vector;
-	u64 at = 0, n;
-	u8 *place;
-
-	if (!out || !from)
-		return 0;
-	place = out_place(out);
-	if (!place)
-		return 0;
-	for (u32 i = 0; i < VECTORS && i < count && limit; i++) {
-		if (bpf_probe_read_user(&vector, sizeof(vector), (void *)(from + i * sizeof(vector))))
+	opaque(length);
+	if (length <= SMALL) {
+		place = body_place(call, SMALL);
+		if (!place || read_small(place + sizeof(struct capture_header), length, from))
 			return -1;
-		n = vector.length < limit ? vector.length : limit;
-		limit -= n;
-		if (n > capture_size - at) {
-			n = capture_size - at;
-			tag_flags |= CAPTURE_TRUNCATED << FLAGS_SHIFT;
-		}
-		opaque(at);
-		opaque(n);
-		if (at > CAPTURE_LIMIT || n > CAPTURE_LIMIT)
-			return 0;
-		if (bpf_probe_read_user(place + sizeof(struct capture_header) + at, n, (void *)vector.base))
+	} else {
+		if (length > INPUT_LIMIT)
 			return -1;
-		at += n;
-		if (at >= capture_size)
-			break;
+		place = body_place(call, INPUT_LIMIT);
+		if (!place || bpf_probe_read_user(place + sizeof(struct capture_header), length, from))
+			return -1;
 	}
-	if (count > VECTORS && limit)
-		tag_flags |= CAPTURE_TRUNCATED << FLAGS_SHIFT;
-	out_add(out, place, at, tag_flags);
+	body_add(call, place, length, tag, flags);
 	return 0;
-}
-
-/* out_message does the same for the iovecs of a struct msghdr. */
-static __always_inline int out_message(struct outgoing *out, u64 header, u64 limit, u32 tag_flags)
-{
-	struct {
-		u64 iov;
-		u64 length;
-	} message;
-
-	if (!header)
-		return 0;
-	if (bpf_probe_read_user(&message, sizeof(message), (void *)(header + 16)))
-		return -1;
-	return out_vector(out, message.iov, message.length, limit, tag_flags);
 }
 
 /* applies reports whether the condition of a row holds for a call. */
 static __always_inline bool applies(struct in_flight *call, struct capture *c)
 {
-	u32 when = c->when, arg = c->when_arg;
-
-	if (when == WHEN_ALWAYS || arg >= ARGS_MAX)
-		return true;
-	return (((u32)call->args[arg] & c->mask) == c->value) == (when == WHEN_EQUAL);
+	return (((u32)call->args[c->when_arg & 7] & c->mask) == c->value) == !(c->flags & ROW_UNLESS);
 }
 
-/* out_capture adds one row. `result` is used for output only. */
-__noinline int out_capture(struct outgoing *out, struct in_flight *call, struct capture *c, s64 result, u32 flags)
+/*
+ * at_enter finds the capture of an argument that the first row made at enter, or NULL. Its place in the body is that of
+ * the first capture.
+ */
+static __always_inline u8 *at_enter(struct in_flight *call, u32 arg, u32 part, u32 length)
 {
-	u32 arg, length, kind, tag_flags, counted = 0;
-	u64 from, size, elements = 0;
+	struct capture_header *header;
+	u64 at = call->captures;
+
+	opaque(at);
+	if (at >= call->body_length || at > BODY_ARGS)
+		return NULL;
+	header = (struct capture_header *)(call->body + at);
+	if (header->tag != (arg | part << CAPTURE_PART_SHIFT) || header->length < length)
+		return NULL;
+	return call->body + at + sizeof(*header);
+}
+
+/*
+ * room_of returns the size of the buffer that a call got for the address of its message `i`. If it is not known, it is
+ * as large as any address, and the address is marked.
+ */
+static __always_inline u64 room_of(struct in_flight *call, u32 arg, u32 i, bool narrow, u32 *tag_flags)
+{
+	u32 at = narrow ? i * 32 + 4 : i * 64 + 8;
+	u8 *rooms;
+
+	if (!(*tag_flags & CAPTURE_OUTPUT << FLAGS_SHIFT))
+		return NAME_LIMIT;
+	rooms = i < 2 ? at_enter(call, arg, PART_ROOM, at + 4) : NULL;
+	if (rooms)
+		return *(u32 *)(rooms + at);
+	*tag_flags |= CAPTURE_LATE << FLAGS_SHIFT;
+	return NAME_LIMIT;
+}
+
+/* out_messages adds struct mmsghdr: each is a struct msghdr, and how many bytes were received. */
+__noinline int out_messages(struct outgoing *out, struct in_flight *call, u64 from, u64 count, u32 tag_flags)
+{
+	bool narrow = tag_flags & TAG_NARROW;
+	u32 size = narrow ? 32 : 64, received;
+	u64 limit = ~0ULL, room;
+
+	if (!out || !call || !from)
+		return 0;
+	for (u32 i = 0; i < MESSAGES && i < count; i++) {
+		u32 marked = tag_flags;
+
+		if (tag_flags & CAPTURE_OUTPUT << FLAGS_SHIFT) {
+			if (bpf_probe_read_user(&received, sizeof(received), (void *)(from + size - (narrow ? 4 : 8))))
+				return -1;
+			limit = received;
+		}
+		room = room_of(call, tag_flags & CAPTURE_ARG_MASK, i, narrow, &marked);
+		if (out_message(out, from, room, limit, marked))
+			return -1;
+		from += size;
+	}
+	return 0;
+}
+
+/* pointed_length returns the length that a row of ELEMENTS_POINTED has, or -1 if it cannot be read. */
+static __always_inline s64 pointed_length(struct in_flight *call, struct capture *c, u32 *tag_flags)
+{
+	u32 argument = c->length, length;
+	u8 *before;
+
+	if (argument >= ARGS_MAX)
+		return -1;
+	if (bpf_probe_read_user(&length, sizeof(length), (void *)(call->args[argument] + c->size)))
+		return -1;
+	if (c->moment == AT_ENTER)
+		return length;
+	before = at_enter(call, argument, PART_WHOLE, sizeof(length));
+	if (!before)
+		*tag_flags |= CAPTURE_LATE << FLAGS_SHIFT;
+	else if (*(u32 *)before < length)
+		length = *(u32 *)before;
+	return length;
+}
+
+/* out_row adds one row. `result` is used at exit only. It returns -1 if the memory cannot be read. */
+__noinline int out_row(struct outgoing *out, struct in_flight *call, struct capture *c, s64 result, u32 flags)
+{
+	u32 arg, kind, tag_flags, limit, size;
+	u64 from, bytes, room, count;
+	s64 pointed;
 
 	if (!out || !call || !c)
 		return 0;
 	arg = c->arg;
-	length = c->length;
 	kind = c->kind;
-	size = c->size;
 	if (arg >= ARGS_MAX)
 		return 0;
 	from = call->args[arg];
 	if (!from)
 		return 0;
 	from += c->offset;
-	if (length < ARGS_MAX)
-		elements = call->args[length];
 	tag_flags = arg | c->part << CAPTURE_PART_SHIFT | flags << FLAGS_SHIFT;
-	switch (kind) {
-	case CAPTURE_STRING:
-		return out_string(out, from, tag_flags);
-	case CAPTURE_OUT:
-		if (result <= 0)
+	if (c->flags & ROW_NARROW)
+		tag_flags |= TAG_NARROW;
+	if (call->policy & (WHO_NO_CONTENTS | WHO_FILES_ONLY))
+		tag_flags |= TAG_NO_DATA;
+	if (c->flags & ROW_FOLLOW) {
+		u64 pointer = 0;
+
+		if (bpf_probe_read_user(&pointer, c->flags & ROW_NARROW ? 4 : 8, (void *)from))
+			return -1;
+		from = pointer;
+		if (!from)
 			return 0;
-		/* Some calls return more than the size of their buffer. */
-		if ((u64)result < elements)
-			elements = result;
-		/* fallthrough */
-	case CAPTURE_IN:
-		if (elements > CAPTURE_LIMIT)
-			elements = CAPTURE_LIMIT + 1;
-		return out_bytes(out, from, elements * size, tag_flags);
-	case CAPTURE_FIXED_OUT:
-		if (result < 0)
-			return 0;
-		/* fallthrough */
-	case CAPTURE_FIXED_IN:
-		return out_bytes(out, from, size, tag_flags);
-	case CAPTURE_COUNTED_OUT:
-		if (result < 0)
-			return 0;
-		/* fallthrough */
-	case CAPTURE_COUNTED_IN:
-		if (bpf_probe_read_user(&counted, sizeof(counted), (void *)elements))
-			return 0;
-		return out_bytes(out, from, counted, tag_flags);
-	case CAPTURE_VECTOR_IN:
-		return out_vector(out, from, elements, ~0ULL, tag_flags);
-	case CAPTURE_VECTOR_OUT:
-		return result > 0 ? out_vector(out, from, elements, result, tag_flags) : 0;
-	case CAPTURE_MESSAGE_IN:
-		return out_message(out, from, ~0ULL, tag_flags);
-	case CAPTURE_MESSAGE_OUT:
-		return result > 0 ? out_message(out, from, result, tag_flags) : 0;
-	default:
-		return 0;
 	}
+	if (kind == CAPTURE_STRING)
+		return out_string(out, from, tag_flags);
+	limit = c->flags & ROW_STRUCT ? STRUCTS_LIMIT : capture_size;
+	size = c->size;
+	if (c->count == ELEMENTS_POINTED) {
+		pointed = pointed_length(call, c, &tag_flags);
+		if (pointed < 0)
+			return -1;
+		return out_bytes(out, from, pointed, limit, tag_flags);
+	}
+	bytes = row_length(call, c, result);
+	if (kind == CAPTURE_BYTES)
+		return out_bytes(out, from, bytes, limit, tag_flags);
+	if (kind == CAPTURE_MESSAGE) {
+		room = room_of(call, arg, 0, c->flags & ROW_NARROW, &tag_flags);
+		return out_message(out, from, room, c->moment == AT_ENTER ? ~0ULL : (u64)result, tag_flags);
+	}
+	/* The size is 1 in the rows of these kinds, except for pointers. */
+	if (kind == CAPTURE_VECTOR)
+		return out_vector(out, from, bytes, c->moment == AT_ENTER ? ~0ULL : (u64)result, tag_flags);
+	if (kind == CAPTURE_MESSAGES)
+		return out_messages(out, call, from, bytes, tag_flags);
+	count = c->length < ARGS_MAX ? call->args[c->length & 7] : 0;
+	return out_pointers(out, from, count, size, tag_flags);
 }
 
-static __always_inline bool is_output(u32 kind)
-{
-	return kind == CAPTURE_OUT || kind == CAPTURE_FIXED_OUT || kind == CAPTURE_VECTOR_OUT ||
-	       kind == CAPTURE_MESSAGE_OUT || kind == CAPTURE_COUNTED_OUT;
-}
-
-/* body_capture appends input that is gathered from several places. It returns -1 if it has to be read at exit. */
-__noinline int body_capture(struct in_flight *call, struct capture *c)
+/* body_row appends input that is gathered from several places. It returns -1 if it has to be read at exit. */
+static __always_inline int body_row(struct in_flight *call, struct capture *c)
 {
 	struct scratch *s = cpu_scratch();
-	u64 length;
-	u8 *place;
+	u64 length, at;
 
-	if (!call || !c || !s)
+	if (!s)
 		return 0;
 	s->out.length = 0;
-	if (out_capture(&s->out, call, c, 0, 0))
+	if (out_row(&s->out, call, c, 0, 0))
 		return -1;
 	length = s->out.length;
+	at = call->body_length;
 	opaque(length);
-	place = body_place(call);
-	if (!place || length > INPUT_LIMIT + sizeof(struct capture_header))
+	opaque(at);
+	/* The verifier does not follow the sum of two numbers. */
+	if (at <= BODY_EARLY && length <= BODY_SIZE - BODY_EARLY)
+		bpf_probe_read_kernel(call->body + at, length, s->out.bytes);
+	else if (at <= BODY_SIZE / 2 && length <= BODY_SIZE / 2)
+		bpf_probe_read_kernel(call->body + at, length, s->out.bytes);
+	else
 		return -1;
-	if (bpf_probe_read_kernel(place, length, s->out.bytes))
-		return -1;
-	call->body_length += length;
+	call->body_length = at + length;
 	return 0;
 }
 
-/* capture_rows reads the input of a call in one element of syscalls. The two most frequent kinds are handled
- * directly. */
+/* capture_row reads what one row says of the input of a call. It returns 1 if the row has to be read at exit. */
+__noinline int capture_row(struct in_flight *call, struct capture *c)
+{
+	u32 kind;
+
+	if (!call || !c)
+		return 0;
+	kind = c->kind;
+	if (!applies(call, c) || (c->flags & ROW_CONTENT && call->policy & (WHO_NO_CONTENTS | WHO_FILES_ONLY)))
+		return 0;
+	if (c->moment != AT_ENTER)
+		return 1;
+	if (kind == CAPTURE_STRING && !c->part)
+		return body_string(call, c->arg) != 0;
+	if (kind == CAPTURE_BYTES && c->count != ELEMENTS_POINTED && !(c->flags & ROW_FOLLOW))
+		return body_bytes(call, c) != 0;
+	return body_row(call, c) != 0;
+}
+
+/* capture_rows reads the input of a call in one element of syscalls. */
 static __always_inline void capture_rows(struct in_flight *call, struct syscall *description, u32 bit)
 {
 	for (u32 i = 0; i < ROWS; i++) {
-		struct capture *c = &description->rows[i];
-		u32 kind = c->kind, length = c->length;
-		int failed;
-
-		if (kind == CAPTURE_NONE)
+		if (description->rows[i].kind == CAPTURE_NONE)
 			return;
-		if (!applies(call, c) || (c->content && call->policy & (WHO_NO_CONTENTS | WHO_FILES_ONLY)))
-			continue;
-		if (kind == CAPTURE_STRING && !c->part)
-			failed = body_string(call, c->arg);
-		else if (kind == CAPTURE_IN && length < ARGS_MAX && c->size == 1 && !c->part)
-			failed = body_bytes(call, c->arg, call->args[length]);
-		else
-			failed = is_output(kind) || body_capture(call, c);
-		if (failed)
+		if (capture_row(call, &description->rows[i]))
 			call->due |= 1 << (bit + i);
 	}
 }
 
-/* capture_more reads the input of a call that needs several elements. */
-__noinline int capture_more(struct in_flight *call, u32 index)
+/* capture_input reads the input of a call. */
+static __always_inline void capture_input(struct in_flight *call, struct syscall *description)
 {
-	struct syscall *description;
+	u32 index;
 
-	if (!call)
-		return 0;
+	capture_rows(call, description, 0);
 	for (u32 n = 1; n < CHAIN_MAX; n++) {
+		index = description->more;
+		if (!index)
+			break;
 		description = bpf_map_lookup_elem(&syscalls, &index);
 		if (!description)
 			break;
 		capture_rows(call, description, n * ROWS);
-		index = description->more;
-		if (!index)
-			break;
 	}
+}
+
+/* is_due reports whether a row is read at the exit of a call with this result. */
+static __always_inline bool is_due(struct capture *c, s64 result)
+{
+	u32 moment = c->moment;
+
+	if (moment == AT_SUCCESS)
+		return result >= 0;
+	if (moment == AT_POSITIVE)
+		return result > 0;
+	if (moment == AT_INTERRUPT)
+		return result == -EINTR || (result <= -512 && result >= -516); /* ERESTART*: include/linux/errno.h */
+	return true;
+}
+
+/* output_row reads what one row says, at the exit of a call. */
+__noinline int output_row(struct in_flight *call, struct capture *c, s64 result)
+{
+	struct scratch *s = cpu_scratch();
+	u32 flags;
+
+	if (!call || !c || !s || !is_due(c, result))
+		return 0;
+	flags = c->moment == AT_ENTER ? CAPTURE_LATE : CAPTURE_OUTPUT;
+	if (s->out.length > OUTGOING_LIMIT)
+		flags |= CAPTURE_TRUNCATED;
+	else if (out_row(&s->out, call, c, result, flags))
+		flags |= CAPTURE_FAULT;
+	if (flags & (CAPTURE_TRUNCATED | CAPTURE_FAULT))
+		out_missing(&s->out, c->arg | c->part << CAPTURE_PART_SHIFT, flags);
 	return 0;
 }
 
-static __always_inline void capture_input(struct in_flight *call, struct syscall *description)
-{
-	capture_rows(call, description, 0);
-	if (description->more)
-		capture_more(call, description->more);
-}
-
 /* capture_output reads the output of a call, and input that was not read at enter. */
-__noinline int capture_output(struct in_flight *call, s64 result)
+static __always_inline void capture_output(struct in_flight *call, s64 result)
 {
-	struct scratch *s = cpu_scratch();
+	u32 index = call->syscall, due = call->due & (CAPTURED_AT_EXIT - 1);
 	struct syscall *description;
-	u32 index, due, flags;
-	u8 *place;
 
-	if (!call || !s)
-		return 0;
-	index = call->syscall;
-	due = call->due;
 	for (u32 n = 0; n < CHAIN_MAX && due; n++) {
 		description = bpf_map_lookup_elem(&syscalls, &index);
 		if (!description)
 			break;
 		for (u32 i = 0; i < ROWS; i++) {
-			struct capture *c = &description->rows[i];
-
-			if (!(due & 1 << i))
-				continue;
-			flags = is_output(c->kind) ? CAPTURE_OUTPUT : CAPTURE_LATE;
-			if (!out_capture(&s->out, call, c, result, flags))
-				continue;
-			place = out_place(&s->out);
-			if (place)
-				out_add(&s->out, place, 0, (c->arg & CAPTURE_ARG_MASK) |
-					c->part << CAPTURE_PART_SHIFT | CAPTURE_FAULT << FLAGS_SHIFT);
+			if (due & 1 << i)
+				output_row(call, &description->rows[i], result);
 		}
 		due >>= ROWS;
 		index = description->more;
 		if (!index)
 			break;
 	}
-	return 0;
 }
 
 #endif

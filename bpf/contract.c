@@ -22,7 +22,11 @@ struct contract {
 	enum capture_flags capture_flags;
 	enum capture_tag capture_tag;
 	enum capture_kind capture_kind;
-	enum capture_when capture_when;
+	enum part part;
+	enum capture_moment capture_moment;
+	enum capture_elements capture_count;
+	enum row_flags row_flags;
+	enum resolved_flags resolved_flags;
 	enum captures captures;
 	enum exec_flags exec_flags;
 	enum traits traits;
@@ -41,6 +45,7 @@ struct contract {
 	struct inner_pids inner_pids;
 	struct sender sender;
 	struct resolved resolved;
+	struct strings strings;
 	struct capture_header capture_header;
 	struct capture capture;
 	struct syscall syscall;

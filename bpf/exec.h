@@ -3,9 +3,11 @@
 #ifndef EXEC_H
 #define EXEC_H
 
-#include "in_flight.h"
+#include "captures.h"
 #include "lifecycle.h"
 #include "ring.h"
+
+enum { STRINGS_LIMIT = 512 }; /* bytes of the arguments of an exec in its record: the exec log has more */
 
 struct exec_event {
 	u64 cgroup;
@@ -131,16 +133,117 @@ __noinline int write_exec(struct exec_event *event, struct scratch *s)
 	return 0;
 }
 
+/* out_kernel adds strings that were collected in a buffer. */
+static __always_inline void out_kernel(struct outgoing *out, const void *from, u64 length, u32 tag_flags)
+{
+	u8 *place = out_place(out);
+
+	if (!place)
+		return;
+	if (length > STRINGS_LIMIT) {
+		length = STRINGS_LIMIT;
+		tag_flags |= CAPTURE_TRUNCATED << FLAGS_SHIFT;
+	}
+	opaque(length);
+	if (length > STRINGS_LIMIT || bpf_probe_read_kernel(place + sizeof(struct capture_header), length, from))
+		return;
+	out_add(out, place, length, tag_flags);
+}
+
+/* strings_arg returns which argument of an exec has its arguments; its environment is the next one. */
+static __always_inline u32 strings_arg(struct in_flight *call)
+{
+	return call->exec == 2 ? 2 : 1; /* the first argument of execveat is a directory */
+}
+
+/* out_count adds how many strings an argument points to. */
+static __always_inline void out_count(struct outgoing *out, u32 arg, u32 count, u32 flags)
+{
+	struct strings *strings;
+	u8 *place = out_place(out);
+
+	if (!place)
+		return;
+	strings = (struct strings *)(place + sizeof(struct capture_header));
+	strings->count = count;
+	strings->flags = 0;
+	out_add(out, place, sizeof(*strings), arg | PART_STRINGS << CAPTURE_PART_SHIFT | flags << FLAGS_SHIFT);
+}
+
+/* executed_arguments adds the arguments of an exec that succeeded, as the kernel has copied them. */
+__noinline int executed_arguments(struct in_flight *call)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct scratch *s = cpu_scratch();
+	u64 from;
+
+	if (!call || !s)
+		return 0;
+	from = task->mm->arg_start;
+	if (!out_bytes(&s->out, from, task->mm->arg_end - from, STRINGS_LIMIT,
+		       strings_arg(call) | (CAPTURE_KERNEL | CAPTURE_OUTPUT) << FLAGS_SHIFT))
+		call->due |= CAPTURED_AT_EXIT;
+	return 0;
+}
+
+/* environment_size returns how many variables an environment has, as far as it looks. */
+__noinline u32 environment_size(u64 envp, u32 size)
+{
+	u64 pointer;
+	u32 i;
+
+	for (i = 0; i < ARGS_LIMIT && envp; i++) {
+		pointer = 0;
+		if (bpf_probe_read_user(&pointer, size > 4 ? 8 : 4, (void *)(envp + i * size)) || !pointer)
+			break;
+	}
+	return i;
+}
+
+/* next_argument appends the string at a pointer in user memory to the arguments. It returns 1 after the last one. */
+__noinline int next_argument(struct exec_event *event, u64 at, u32 size)
+{
+	struct scratch *s = cpu_scratch();
+	u64 pointer = 0, length;
+	long n;
+
+	if (!event || !s)
+		return 1;
+	if (bpf_probe_read_user(&pointer, size > 4 ? 8 : 4, (void *)at)) {
+		event->flags |= EXEC_FAULT;
+		return 1;
+	}
+	if (!pointer)
+		return 1;
+	length = event->argv_length;
+	opaque(length);
+	if (length >= argv_size || length >= ARGV_LIMIT) {
+		event->flags |= EXEC_TRUNCATED;
+		return 1;
+	}
+	s->argv[length] = '\0';
+	n = bpf_probe_read_user_str(&s->argv[length], argv_size, (void *)pointer);
+	if (n < 0) {
+		event->flags |= EXEC_FAULT;
+		return 1;
+	}
+	n = string_size(n);
+	if (n == argv_size)
+		event->flags |= EXEC_TRUNCATED;
+	event->argv_length += n;
+	event->argc++;
+	return 0;
+}
+
 /* exec_failed logs an exec that returned. The memory is still the caller's, so the strings are read from there. */
 __noinline int exec_failed(struct in_flight *call, s64 result)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct exec_event event = {.result = result};
 	struct scratch *s = cpu_scratch();
-	u64 path, argv, pointer;
 	struct identity *identity;
 	u32 i, first, size;
-	u64 at = 0;
+	u64 path, argv;
 	long n;
 
 	if (!call || !s)
@@ -150,44 +253,29 @@ __noinline int exec_failed(struct in_flight *call, s64 result)
 	identity = identity_of(event.binding);
 	if (identity && runtime_exec(task, call, identity))
 		event.flags |= EXEC_RUNTIME;
-	first = call->exec == 2 ? 1 : 0; /* the first argument of execveat is a directory */
-	path = call->args[first];
-	argv = call->args[first + 1];
-	size = number_abi(call) == NUMBER_COMPAT ? 4 : 8;
+	first = strings_arg(call);
+	path = call->args[first - 1];
+	argv = call->args[first];
+	size = number_abi(call) == NUMBER_NATIVE ? 8 : 4;
 	n = bpf_probe_read_user_str(s->path, EXEC_PATH_LIMIT, (void *)path);
 	if (n < 0)
 		event.flags |= EXEC_FAULT;
 	else
 		event.path_length = string_size(n) - 1;
 	for (i = 0; i < ARGS_LIMIT && argv; i++) {
-		pointer = 0;
-		if (bpf_probe_read_user(&pointer, size, (void *)(argv + i * size))) {
-			event.flags |= EXEC_FAULT;
+		if (next_argument(&event, argv + i * size, size))
 			break;
-		}
-		if (!pointer)
-			break;
-		opaque(at);
-		if (at >= argv_size || at >= ARGV_LIMIT) {
-			event.flags |= EXEC_TRUNCATED;
-			break;
-		}
-		s->argv[at] = '\0';
-		n = bpf_probe_read_user_str(&s->argv[at], argv_size, (void *)pointer);
-		if (n < 0) {
-			event.flags |= EXEC_FAULT;
-			break;
-		}
-		n = string_size(n);
-		if (n == argv_size)
-			event.flags |= EXEC_TRUNCATED;
-		at += n;
 	}
 	if (i == ARGS_LIMIT)
 		event.flags |= EXEC_TRUNCATED;
-	event.argc = i;
-	event.argv_length = at;
-	return write_exec(&event, s);
+	write_exec(&event, s);
+	if (!call->ring)
+		return 0;
+	out_kernel(&s->out, s->argv, event.argv_length, first | CAPTURE_LATE << FLAGS_SHIFT);
+	out_count(&s->out, first, event.argc, CAPTURE_LATE);
+	out_count(&s->out, first + 1, environment_size(call->args[first + 1], size), CAPTURE_LATE);
+	call->due |= CAPTURED_AT_EXIT;
+	return 0;
 }
 
 #endif

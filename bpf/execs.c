@@ -31,6 +31,31 @@ static __always_inline bool may_be_init(struct task_struct *task, struct in_flig
 	return !call || !call->entered || identity->candidate == (u32)task->tgid;
 }
 
+/*
+ * stage_arguments keeps what the kernel knows of an exec: how many arguments and variables it has and, if its path
+ * could not be read at enter, the kernel's own copy.
+ */
+static __always_inline void stage_arguments(struct in_flight *call, struct linux_binprm *bprm, u32 flags)
+{
+	u32 arg = strings_arg(call), limit = capture_size < INPUT_LIMIT - 1 ? capture_size : INPUT_LIMIT - 1, cut = 0;
+	u8 *place, next;
+	long n;
+
+	if (call->due & 1) { /* the path is in the first row */
+		place = body_place(call, INPUT_LIMIT);
+		if (!place)
+			return;
+		n = bpf_probe_read_kernel_str(place + sizeof(struct capture_header), limit + 1, bprm->filename);
+		if (n <= 0)
+			return;
+		if (n == limit + 1 && (bpf_probe_read_kernel(&next, 1, bprm->filename + limit) || next))
+			cut = CAPTURE_TRUNCATED;
+		body_add(call, place, n - 1, arg - 1, CAPTURE_KERNEL | cut);
+	}
+	body_count(call, arg, bprm->argc, flags);
+	body_count(call, arg + 1, bprm->envc, 0);
+}
+
 static __always_inline void exec_succeeded(struct task_struct *task, struct linux_binprm *bprm)
 {
 	struct exec_event event = {.cgroup = cgroup_of(task)};
@@ -67,6 +92,8 @@ static __always_inline void exec_succeeded(struct task_struct *task, struct linu
 	n = bpf_probe_read_kernel_str(s->path, EXEC_PATH_LIMIT, bprm->filename);
 	event.path_length = n > 0 ? n - 1 : 0;
 	event.argc = bprm->argc;
+	if (call && call->active && call->exec)
+		stage_arguments(call, bprm, event.flags & EXEC_INTERPRETED);
 	event.argv = task->mm->arg_start;
 	event.argv_length = task->mm->arg_end - event.argv;
 	write_exec(&event, s);

@@ -180,7 +180,12 @@ struct qstr {
 	const unsigned char *name;
 };
 
+struct hlist_bl_node {
+	struct hlist_bl_node **pprev;
+};
+
 struct dentry {
+	struct hlist_bl_node d_hash;
 	struct dentry *d_parent;
 	struct qstr d_name;
 	struct inode *d_inode;
@@ -255,6 +260,7 @@ struct task_struct {
 
 struct linux_binprm {
 	int argc;
+	int envc;
 	const char *filename;
 	const char *interp;
 };

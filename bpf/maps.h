@@ -120,7 +120,7 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 2 * SYSCALLS_MAX + CHAINED_MAX);
+	__uint(max_entries, SYSCALLS_NONE);
 	__type(key, u32);
 	__type(value, struct syscall);
 } syscalls SEC(".maps");
@@ -145,10 +145,19 @@ struct {
 /* Captures at the exit of a call: no more than these bytes are in use when one more is added. */
 enum { OUTGOING_LIMIT = sizeof(struct capture_header) + CAPTURE_LIMIT + 8 };
 
+/* What is left to add of the data that iovecs point to. */
+struct gather {
+	u64 limit;	/* bytes that the call moved, or all */
+	u64 left;	/* bytes that are to be captured */
+	u32 least;	/* bytes of each iovec that are captured all the same */
+	u32 tag_flags;
+};
+
 /* Buffers: one element for each CPU (load), which a program may use while it runs there. */
 struct outgoing {
 	u32 length;
 	u32 reserved;
+	struct gather gather;
 	u8 bytes[OUTGOING_LIMIT + sizeof(struct capture_header) + 2 * CAPTURE_LIMIT + 8];
 };
 

@@ -10,89 +10,156 @@
 #include "captures.h"
 
 enum {
-	COMPONENTS = 24,	/* of a path */
+	STEPS = 32,		/* components and mounts of a path that are followed */
 	COMPONENT_LIMIT = 256,	/* bytes of one, with its NUL */
 	PATH_LIMIT = CAPTURE_LIMIT - sizeof(struct resolved) - COMPONENT_LIMIT,
+	FILE_TAG = CAPTURE_RESULT | PART_FILE << CAPTURE_PART_SHIFT | CAPTURE_KERNEL << FLAGS_SHIFT,
 };
 
-/* find_file returns the dentry and the mount of what a call of `exec` or of another kind opened or entered. */
-static __always_inline void find_file(struct task_struct *task, u32 exec, s64 result, struct path *found)
+/* A path whose components are read from its end on, and how far they have been read. */
+struct walk {
+	struct path at;
+	struct path root;
+	u64 length;	/* bytes of the capture */
+	u32 flags;	/* enum resolved_flags */
+	u32 cut;	/* 1: components are missing */
+};
+
+/* resolved_path finds the file that a call opened or executed, or the directory that it entered. */
+static __always_inline void resolved_path(struct path *path, s64 result, u32 traits, u32 exec)
 {
+	struct task_struct *task = bpf_get_current_task_btf();
 	struct file *file = NULL;
 	struct fdtable *table;
 	u32 descriptor = result;
 
+	if (traits & TRAIT_ENTERS) {
+		BPF_CORE_READ_INTO(path, task, fs, pwd);
+		return;
+	}
 	if (exec) {
-		file = task->mm->exe_file;
-	} else if (result > 0) {
+		file = BPF_CORE_READ(task, mm, exe_file);
+	} else {
 		table = task->files->fdt;
 		if (descriptor < table->max_fds)
 			bpf_probe_read_kernel(&file, sizeof(file), table->fd + descriptor);
-	} else {
-		BPF_CORE_READ_INTO(found, task, fs, pwd);
-		return;
 	}
 	if (file)
-		BPF_CORE_READ_INTO(found, file, f_path);
+		BPF_CORE_READ_INTO(path, file, f_path);
 }
 
-/* out_path adds struct resolved, and the components of a path from its end to its beginning, each with a NUL. */
-__noinline int out_path(struct outgoing *out, s64 result, u32 exec, u32 tag_flags)
+static __always_inline void set_inode(struct resolved *resolved, struct inode *inode)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct path at = {}, root = {};
-	struct resolved *resolved;
-	struct dentry *parent;
-	struct mount *mount, *above;
-	const void *name;
-	struct inode *inode;
-	u64 length = sizeof(*resolved);
+	resolved->inode = BPF_CORE_READ(inode, i_ino);
+	resolved->device = BPF_CORE_READ(inode, i_sb, s_dev);
+	resolved->mode = BPF_CORE_READ(inode, i_mode);
+	resolved->flags = 0;
+}
+
+/* out_inode adds struct resolved without a path, for a call whose path is in the record of an earlier one. */
+__noinline int out_inode(struct outgoing *out, s64 result, u32 traits, u32 exec)
+{
+	struct path path = {};
+	struct dentry *dentry;
 	u8 *place;
-	long n;
 
 	if (!out)
 		return 0;
 	place = out_place(out);
+	resolved_path(&path, result, traits, exec);
+	if (!place || !path.dentry)
+		return 0;
+	dentry = path.dentry;
+	set_inode((struct resolved *)(place + sizeof(struct capture_header)), BPF_CORE_READ(dentry, d_inode));
+	out_add(out, place, sizeof(struct resolved), FILE_TAG | CAPTURE_TRUNCATED << FLAGS_SHIFT);
+	return 0;
+}
+
+/* walk_up adds one component of a path, or leaves one mount. It returns 1 at the beginning of the path. */
+__noinline int walk_up(struct outgoing *out, struct walk *walk)
+{
+	struct dentry *dentry, *parent;
+	struct mount *mount, *above;
+	struct vfsmount *mnt;
+	u64 length;
+	u8 *place;
+	long n;
+
+	if (!out || !walk)
+		return 1;
+	place = out_place(out);
 	if (!place)
-		return 0;
-	find_file(task, exec, result, &at);
-	if (!at.dentry)
-		return 0;
-	BPF_CORE_READ_INTO(&root, task, fs, root);
-	resolved = (struct resolved *)(place + sizeof(struct capture_header));
-	inode = BPF_CORE_READ(at.dentry, d_inode);
-	resolved->inode = BPF_CORE_READ(inode, i_ino);
-	resolved->device = BPF_CORE_READ(inode, i_sb, s_dev);
-	resolved->mode = BPF_CORE_READ(inode, i_mode);
-	resolved->reserved = 0;
-	for (u32 i = 0; i < COMPONENTS; i++) {
-		if (at.dentry == root.dentry && at.mnt == root.mnt)
-			break;
-		if (at.dentry == BPF_CORE_READ(at.mnt, mnt_root)) {
-			mount = (void *)at.mnt - bpf_core_field_offset(struct mount, mnt);
-			above = BPF_CORE_READ(mount, mnt_parent);
-			if (above == mount || !above)
-				break;
-			at.dentry = BPF_CORE_READ(mount, mnt_mountpoint);
-			at.mnt = (void *)above + bpf_core_field_offset(struct mount, mnt);
-			continue;
+		return 1;
+	dentry = walk->at.dentry;
+	mnt = walk->at.mnt;
+	if (dentry == walk->root.dentry && mnt == walk->root.mnt)
+		return 1;
+	if (dentry == BPF_CORE_READ(mnt, mnt_root)) {
+		mount = (void *)mnt - bpf_core_field_offset(struct mount, mnt);
+		above = BPF_CORE_READ(mount, mnt_parent);
+		if (above == mount || !above) {
+			walk->flags |= RESOLVED_DETACHED;
+			return 1;
 		}
-		parent = BPF_CORE_READ(at.dentry, d_parent);
-		if (parent == at.dentry)
-			break; /* of a pseudo file system, or not below the root */
-		opaque(length);
-		if (length > PATH_LIMIT) {
-			tag_flags |= CAPTURE_TRUNCATED << FLAGS_SHIFT;
-			break;
-		}
-		name = BPF_CORE_READ(at.dentry, d_name.name);
-		n = bpf_probe_read_kernel_str(place + sizeof(struct capture_header) + length, COMPONENT_LIMIT, name);
-		if (n <= 0)
-			break;
-		length += n;
-		at.dentry = parent;
+		walk->at.dentry = BPF_CORE_READ(mount, mnt_mountpoint);
+		walk->at.mnt = (void *)above + bpf_core_field_offset(struct mount, mnt);
+		return 0;
 	}
-	out_add(out, place, length, tag_flags | CAPTURE_KERNEL << FLAGS_SHIFT);
+	length = walk->length;
+	opaque(length);
+	if (length > PATH_LIMIT) {
+		walk->cut = 1;
+		return 1;
+	}
+	n = bpf_probe_read_kernel_str(place + sizeof(struct capture_header) + length, COMPONENT_LIMIT,
+				      BPF_CORE_READ(dentry, d_name.name));
+	if (n <= 0)
+		return 1;
+	walk->length = length + n;
+	parent = BPF_CORE_READ(dentry, d_parent);
+	walk->at.dentry = parent;
+	if (parent != dentry)
+		return 0;
+	walk->flags |= RESOLVED_DETACHED; /* of a pseudo file system, or not below the root */
+	return 1;
+}
+
+/* out_path adds struct resolved, and the components of a path from its end to its beginning, each with a NUL. */
+__noinline int out_path(struct outgoing *out, s64 result, u32 traits, u32 exec)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct walk walk = {.length = sizeof(struct resolved)};
+	struct resolved *resolved;
+	struct dentry *dentry;
+	u32 tag_flags = FILE_TAG, i;
+	u64 length;
+	u8 *place;
+
+	if (!out)
+		return 0;
+	place = out_place(out);
+	resolved_path(&walk.at, result, traits, exec);
+	if (!place || !walk.at.dentry)
+		return 0;
+	BPF_CORE_READ_INTO(&walk.root, task, fs, root);
+	resolved = (struct resolved *)(place + sizeof(struct capture_header));
+	dentry = walk.at.dentry;
+	set_inode(resolved, BPF_CORE_READ(dentry, d_inode));
+	/* d_unlinked() of include/linux/dcache.h */
+	if (!BPF_CORE_READ(dentry, d_hash.pprev) && dentry != BPF_CORE_READ(dentry, d_parent))
+		walk.flags = RESOLVED_DELETED;
+	for (i = 0; i < STEPS; i++) {
+		if (walk_up(out, &walk))
+			break;
+	}
+	if (i == STEPS || walk.cut)
+		tag_flags |= CAPTURE_TRUNCATED << FLAGS_SHIFT;
+	resolved->flags = walk.flags;
+	length = walk.length;
+	opaque(length);
+	if (length > CAPTURE_LIMIT)
+		return 0;
+	out_add(out, place, length, tag_flags);
 	return 0;
 }
 

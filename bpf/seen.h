@@ -67,7 +67,7 @@ static __always_inline bool call_ends(struct in_flight *call)
 	return call && (call->number & NUMBER_MASK) == NUMBER_NONE;
 }
 
-/* late_signature returns the hash of input that was read at the exit of a call. */
+/* late_signature returns the hash of input that was read at the exit of a call, and of the arguments of an exec. */
 __noinline u64 late_signature(u32 contents)
 {
 	struct scratch *s = cpu_scratch();
@@ -82,7 +82,7 @@ __noinline u64 late_signature(u32 contents)
 			break;
 		header = (struct capture_header *)(s->out.bytes + at);
 		at += sizeof(*header);
-		if (header->flags & CAPTURE_LATE && contents & 1 << (header->tag & CAPTURE_ARG_MASK)) {
+		if (header->flags & (CAPTURE_LATE | CAPTURE_KERNEL) && contents & 1 << (header->tag & CAPTURE_ARG_MASK)) {
 			hash += hash_word(header->length | (u64)header->tag << 32, 8 + HASHED_MAX + i);
 			hash += hash_output(&s->out, at, header->length, 16 + (HASHED_MAX + i) * CAPTURE_WORDS);
 		}
@@ -165,11 +165,12 @@ static __always_inline bool seen_valid(struct recording *recording, u32 lane, u6
  * seen_again counts a call that came again, and reports whether it is one whose record the lane still has. The atomic
  * addition keeps the order of the loads: the position belongs to the signature if that is the same before and after.
  */
-static __always_inline bool seen_again(struct seen_set *set, struct recording *recording, u32 lane, u64 signature,
-				       u64 now)
+__noinline bool seen_again(struct seen_set *set, struct recording *recording, u32 lane, u64 signature, u64 now)
 {
 	struct seen *entry;
 
+	if (!set || !recording)
+		return false;
 	for (u32 i = 0; i < SEEN_WAYS; i++) {
 		if (*(volatile u64 *)&set->signatures[i] != signature)
 			continue;

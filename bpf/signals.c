@@ -40,7 +40,7 @@ static __always_inline bool is_fault(u32 signal)
 
 static __always_inline void stage_sender(struct in_flight *call, struct sender *sender)
 {
-	u8 *place = body_place(call);
+	u8 *place = body_place(call, sizeof(*sender));
 
 	if (!place)
 		return;

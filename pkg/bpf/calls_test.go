@@ -98,9 +98,10 @@ func TestVectors(t *testing.T) {
 		`sendmsg(fd=101, msg=ADDR "one two ", flags=0) = 8`,
 		`writev(fd=101, vec=ADDR "one two `+three+`"..., vlen=3) = 258`,
 		`connect(fd=999, uservaddr=ADDR {sa_family=AF_INET, sin_port=htons(80), sin_addr=inet_addr("127.0.0.1")}, addrlen=16) = -1 EBADF (Bad file descriptor)`,
-		`writev(fd=101, vec=ADDR "`+eight+`"..., vlen=9) = 144`,
-		`readv(fd=100, vec=ADDR "`+eight+`"..., vlen=9) = 144`,
-		`writev(fd=101, vec=ADDR "`+eight+`", vlen=8) = 128`,
+		// Of each iovec, 32 bytes are kept at least. What has no room in the storage of the task is read at exit.
+		`writev(fd=101, vec=ADDR "`+eight+`0123456789abcdef" <read late>, vlen=9) = 144`,
+		`readv(fd=100, vec=ADDR "`+eight+`0123456789abcdef", vlen=9) = 144`,
+		`writev(fd=101, vec=ADDR "`+eight+`" <read late>, vlen=8) = 128`,
 	)
 }
 

@@ -90,9 +90,8 @@ func begin(dir string, o Options) (layout abi.ABI, result Result, unlock func(),
 	if err := o.Pool.Validate(); err != nil {
 		return layout, result, nil, err
 	}
-	if n := len(o.calls); n < 2*abi.SyscallsMax || n > 2*abi.SyscallsMax+abi.ChainedMax {
-		return layout, result, nil, fmt.Errorf("%d syscall descriptions, want %d and up to %d more", n,
-			2*abi.SyscallsMax, abi.ChainedMax)
+	if n := len(o.calls); n != abi.SyscallsNone {
+		return layout, result, nil, fmt.Errorf("%d syscall descriptions, want %d", n, abi.SyscallsNone)
 	}
 	if err := Supported(); err != nil {
 		return layout, result, nil, err

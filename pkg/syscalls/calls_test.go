@@ -3,9 +3,11 @@
 package syscalls_test
 
 import (
+	"encoding/binary"
 	"slices"
 	"testing"
 
+	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 	"github.com/runc-trace/runc-trace/pkg/syscalls"
 )
 
@@ -36,6 +38,20 @@ func call(t testing.TB, name string, result int64, args ...uint64) syscalls.Call
 // with adds the memory that an argument points to.
 func with(c syscalls.Call, arg int, data string) syscalls.Call {
 	c.Captures = append(slices.Clip(c.Captures), syscalls.Capture{Arg: arg, Data: []byte(data)})
+	return c
+}
+
+// gathered adds iovecs that an argument points to, or that its struct msghdr has, and what they point to.
+func gathered(c syscalls.Call, arg int, pieces ...string) syscalls.Call {
+	var vector []byte
+	for _, p := range pieces {
+		vector = binary.LittleEndian.AppendUint64(vector, pointer)
+		vector = binary.LittleEndian.AppendUint64(vector, uint64(len(p)))
+	}
+	c.Captures = append(slices.Clip(c.Captures), syscalls.Capture{Arg: arg, Part: abi.PartVector, Data: vector})
+	for _, p := range pieces {
+		c.Captures = append(c.Captures, syscalls.Capture{Arg: arg, Part: abi.PartData, Data: []byte(p)})
+	}
 	return c
 }
 

@@ -31,17 +31,19 @@ const (
 // was unreadable: after an exec or the end of the task, it is gone.
 func (c *Call) captured(a *Arg, i int, ended bool) (p Capture, found pointedTo) {
 	k := &kinds[a.kind]
-	if k.capture.Kind == abi.CaptureNone || c.Args[i] == 0 {
+	if !k.shown || c.Args[i] == 0 {
 		return p, nothing
 	}
 	if at := c.Capture(i); at != nil {
 		p = *at
-	} else if ended && k.always && !(k.native && c.ABI.is32()) {
+	} else if at := c.kernelCopy(i); at != nil && a.kind == kindPath {
+		p = *at
+	} else if ended && k.always {
 		return p, unreadable
 	} else {
 		return p, nothing
 	}
-	if p.Fault {
+	if p.Fault && len(p.Data) == 0 {
 		return p, unreadable
 	}
 	if a.kind != kindOut && a.kind != kindOutStr || int(a.length) >= c.NArgs {
@@ -58,8 +60,21 @@ func (c *Call) captured(a *Arg, i int, ended bool) (p Capture, found pointedTo) 
 	return p, data
 }
 
+// kernelCopy returns what the kernel read of an argument, or nil if that was not recorded.
+func (c *Call) kernelCopy(arg int) *Capture {
+	for i := range c.Captures {
+		if p := &c.Captures[i]; p.Kernel && p.Arg == arg && p.Part == abi.PartWhole {
+			return p
+		}
+	}
+	return nil
+}
+
 // appendCaptured appends the recorded memory that argument i points to, and its marks, each after a blank.
 func (c *Call) appendCaptured(dst []byte, a *Arg, i int, ended bool) []byte {
+	if a.kind.vector() {
+		return c.appendVector(dst, a, i, ended)
+	}
 	p, found := c.captured(a, i, ended)
 	switch found {
 	case unreadable:
@@ -68,6 +83,9 @@ func (c *Call) appendCaptured(dst []byte, a *Arg, i int, ended bool) []byte {
 		dst, _ = c.appendData(append(dst, ' '), a.kind, p)
 		if p.Late {
 			dst = append(dst, markLate...)
+		}
+		if p.Fault {
+			dst = append(dst, markUnreadable...)
 		}
 	}
 	return dst
@@ -91,14 +109,18 @@ func (c *Call) appendData(dst []byte, k kind, p Capture) (shown []byte, cut bool
 		dst = append(dst, ", "...)
 		dst = strconv.AppendInt(dst, int64(int32(binary.LittleEndian.Uint32(data[4:]))), 10)
 		return append(dst, ']'), false
-	case kindTimespec:
-		if len(data) < sizeofTimespec {
+	case kindTimespec, kindTimespec64:
+		size := 8
+		if k == kindTimespec && c.ABI.is32() {
+			size = 4
+		}
+		if len(data) < 2*size {
 			return append(dst, "{...}"...), true
 		}
 		dst = append(dst, "{tv_sec="...)
-		dst = strconv.AppendInt(dst, int64(binary.LittleEndian.Uint64(data)), 10)
+		dst = strconv.AppendInt(dst, int64(word(data, size, true)), 10)
 		dst = append(dst, ", tv_nsec="...)
-		dst = strconv.AppendInt(dst, int64(binary.LittleEndian.Uint64(data[8:])), 10)
+		dst = strconv.AppendInt(dst, int64(word(data[size:], size, true)), 10)
 		return append(dst, '}'), false
 	case kindOpenHow:
 		if len(data) < sizeofOpenHow {
@@ -107,7 +129,7 @@ func (c *Call) appendData(dst []byte, k kind, p Capture) (shown []byte, cut bool
 		return c.appendOpenHow(dst, data), false
 	case kindSockAddr, kindSockName:
 		if len(data) >= 2 {
-			return c.appendSockAddr(dst, data, k == kindSockName, p.Truncated)
+			return c.appendSockAddr(dst, data, p.Truncated)
 		}
 	}
 	dst = AppendQuoted(dst, data)
@@ -145,9 +167,8 @@ const (
 	familyNetlink = 16
 )
 
-// appendSockAddr shows a struct sockaddr of at least 2 bytes. cut is true if part of it is missing. If the kernel
-// filled it in, its length is unknown: then only the fields that every address of the family has are shown.
-func (c *Call) appendSockAddr(dst, data []byte, filledIn, truncated bool) (shown []byte, cut bool) {
+// appendSockAddr shows a struct sockaddr of at least 2 bytes. cut is true if part of it is missing.
+func (c *Call) appendSockAddr(dst, data []byte, truncated bool) (shown []byte, cut bool) {
 	family := binary.LittleEndian.Uint16(data)
 	dst = append(dst, "{sa_family="...)
 	dst = tableOf(c.ABI).family.append(dst, uint64(family))
@@ -179,7 +200,6 @@ func (c *Call) appendSockAddr(dst, data []byte, filledIn, truncated bool) (shown
 		dst = appendHex(dst, uint64(binary.LittleEndian.Uint32(data[8:])))
 	case truncated && (family == familyInet || family == familyInet6 || family == familyNetlink):
 		cut = true
-	case filledIn:
 	case family == familyUnix && len(data) > 2:
 		dst = append(dst, ", sun_path="...)
 		dst, truncated = appendUnixPath(dst, data[2:], truncated)

@@ -3,54 +3,63 @@
 package syscalls
 
 import (
-	"maps"
-	"slices"
+	"fmt"
 
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 )
 
 // Descriptions returns what the kernel records of each system call: the content of the map "syscalls". The call nr of
 // the native ABI is at index nr, that of compat at abi.SyscallsMax + nr. After these 2 * abi.SyscallsMax elements
-// follow those with the rows of calls that need more than one element. For an unknown number, all arguments are
-// recorded, but no memory that they point to. Structs that have another layout in the 32-bit ABI (iovec, msghdr,
-// timespec) are not followed there.
+// follow those with the rows of calls that need more than one element, and from abi.SyscallsX32 on the calls that only
+// x32 has. For an unknown number, all arguments are recorded, but no memory that they point to.
 func Descriptions(native, compat ABI) []abi.Syscall {
-	descriptions := make([]abi.Syscall, 0, 2*abi.SyscallsMax+abi.ChainedMax)
-	chains := make(map[int][]abi.Capture)
-	for _, a := range []ABI{native, compat} {
-		for nr := range Nr(abi.SyscallsMax) {
-			s, ok := Lookup(a, nr)
-			if !ok {
-				descriptions = append(descriptions, abi.Syscall{Args: abi.ArgsMax})
-				continue
+	descriptions := make([]abi.Syscall, abi.SyscallsNone)
+	for i := range descriptions {
+		descriptions[i].Args = abi.ArgsMax
+	}
+	chain := 2 * abi.SyscallsMax
+	fill := func(at int, a ABI, nr Nr) {
+		s, ok := Lookup(a, nr)
+		if !ok {
+			return
+		}
+		d := &descriptions[at]
+		rows := s.rowsOf(a, a == X32)
+		for *d = s.describe(); ; {
+			if rows = rows[copy(d.Rows[:], rows):]; len(rows) == 0 {
+				return
 			}
-			d, more := s.describe(a.is32())
-			if len(more) > 0 {
-				chains[len(descriptions)] = more
-			}
-			descriptions = append(descriptions, d)
+			d.More = uint16(chain)
+			d = &descriptions[chain]
+			*d = abi.Syscall{}
+			chain++
 		}
 	}
-	for _, at := range slices.Sorted(maps.Keys(chains)) {
-		for rows := range slices.Chunk(chains[at], abi.Rows) {
-			descriptions[at].More, at = uint16(len(descriptions)), len(descriptions)
-			var next abi.Syscall
-			copy(next.Rows[:], rows)
-			descriptions = append(descriptions, next)
+	for nr := range Nr(abi.SyscallsMax) {
+		fill(int(nr), native, nr)
+		fill(int(abi.SyscallsMax+nr), compat, nr)
+	}
+	if native == AMD64 {
+		for nr := range Nr(abi.X32Max) {
+			fill(int(abi.SyscallsX32+nr), X32, abi.X32First+nr)
 		}
+	}
+	if chain > abi.SyscallsX32 {
+		panic(fmt.Sprintf("signatures.txt needs %d elements for more rows", chain-2*abi.SyscallsMax))
 	}
 	return descriptions
 }
 
-// describe returns the description, and the rows that it has no room for. For the 32-bit ABI, it leaves out captures of
-// structs that have another layout there.
-func (s *Syscall) describe(is32 bool) (d abi.Syscall, more []abi.Capture) {
-	d = abi.Syscall{Args: uint8(len(s.Args))}
+// describe returns the description, without rows.
+func (s *Syscall) describe() abi.Syscall {
+	d := abi.Syscall{Args: uint8(len(s.Args))}
 	switch s.Name {
 	case "execve":
 		d.Exec = 1
+		d.Contents |= 1 << 1 // the arguments of the program
 	case "execveat":
 		d.Exec = 2
+		d.Contents |= 1 << 2
 	}
 	if s.hot != nil {
 		d.Traits |= abi.TraitHot
@@ -58,6 +67,9 @@ func (s *Syscall) describe(is32 bool) (d abi.Syscall, more []abi.Capture) {
 	}
 	if s.resolve {
 		d.Traits |= abi.TraitResolve
+	}
+	if s.enter {
+		d.Traits |= abi.TraitEnters
 	}
 	for i := range s.Args {
 		switch k := s.Args[i].kind; k {
@@ -74,11 +86,5 @@ func (s *Syscall) describe(is32 bool) (d abi.Syscall, more []abi.Capture) {
 			}
 		}
 	}
-	var rows []abi.Capture
-	for _, c := range s.captures {
-		if !is32 || !c.native {
-			rows = append(rows, c.Capture)
-		}
-	}
-	return d, rows[copy(d.Rows[:], rows):]
+	return d
 }

@@ -15,7 +15,7 @@ import (
 
 func TestFile(t *testing.T) {
 	for components, want := range map[string]syscalls.File{
-		"":                   {Path: "/"},
+		"":                   {}, // the path is in the record of an earlier call
 		"f\x00b\x00a\x00":    {Path: "/a/b/f"},
 		"cut":                {Path: "/cut"},
 		"a\x1bb\x00\xff\x00": {Path: "/\xff/a\x1bb"},

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-
-	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 )
 
 // form describes an argument while all its conditions hold.
@@ -66,6 +64,9 @@ func (s *Syscall) addForms(line string, flags map[string]*flagTable) {
 		target, f := s.parseChange(word, flags)
 		f.when = when
 		target.forms = append(target.forms, f)
+		if f.arg != nil {
+			s.take(f.arg, s.index(target.Name), when)
+		}
 	}
 }
 
@@ -126,8 +127,7 @@ func (a *Arg) wide() bool {
 	return true
 }
 
-// parseChange reads "-argument", "argument:type" or "argument=name:type". The type must be one that is shown as a
-// value.
+// parseChange reads "-argument", "argument:type" or "argument=name:type".
 func (s *Syscall) parseChange(word string, flags map[string]*flagTable) (target *Arg, f form) {
 	if name, left := strings.CutPrefix(word, "-"); left {
 		return s.argument(name), f
@@ -138,19 +138,23 @@ func (s *Syscall) parseChange(word string, flags map[string]*flagTable) (target 
 		other = name
 	}
 	a, length := parseArg(other+":"+typ, flags)
-	if length != "" || kinds[a.kind].capture.Kind != abi.CaptureNone {
-		panic(fmt.Sprintf("signatures.txt: %s: %q is nothing that a value is shown as", s.Name, word))
+	if length != "" {
+		panic(fmt.Sprintf("signatures.txt: %s: %q has a length", s.Name, word))
 	}
 	return s.argument(name), form{arg: &a}
 }
 
 // argument returns the argument with a name.
 func (s *Syscall) argument(name string) *Arg {
+	return &s.Args[s.index(name)]
+}
+
+func (s *Syscall) index(name string) int {
 	i := slices.Index(s.names(), name)
 	if i < 0 {
 		panic(fmt.Sprintf("signatures.txt: %s has no argument %q", s.Name, name))
 	}
-	return &s.Args[i]
+	return i
 }
 
 func (s *Syscall) names() []string {

@@ -68,7 +68,7 @@ func TestForms(t *testing.T) {
 
 		{call(t, "prctl", 1, 3, junk, junk, junk, junk), `option=PR_GET_DUMPABLE`},
 		{call(t, "prctl", 0, 1, 15, junk, junk, junk), `option=PR_SET_PDEATHSIG, arg2=SIGTERM`},
-		{call(t, "prctl", 0, 15, pointer, junk, junk, junk), `option=PR_SET_NAME, arg2=0x7ffe4b2c`},
+		{call(t, "prctl", 0, 15, pointer, junk, junk, junk), `option=PR_SET_NAME, arg2=0x7ffe4b2c <unreadable>`},
 		{call(t, "prctl", 0, 22, 1, junk, junk, junk), `option=PR_SET_SECCOMP, arg2=0x1`},
 		{call(t, "prctl", 0, 22, 2, pointer, junk, junk), `option=PR_SET_SECCOMP, arg2=0x2, arg3=0x7ffe4b2c`},
 		{call(t, "prctl", 0, 38, 1, 0, 0, 0), `option=PR_SET_NO_NEW_PRIVS, arg2=0x1, arg3=0, arg4=0, arg5=0`},
@@ -254,12 +254,13 @@ func TestMarks(t *testing.T) {
 		{ended(call(t, "openat", 0, minus100, pointer, 0), 9),
 			`openat(dfd=AT_FDCWD, filename=0x7ffe4b2c <unreadable>, flags=O_RDONLY) = ? <unfinished ...> +++ killed by SIGKILL +++`,
 			`{"name":"filename","value":"0x7ffe4b2c","fault":true}`},
-		{call(t, "sendmsg", 0, 3, pointer, 0), `sendmsg(fd=3, msg=0x7ffe4b2c, flags=0) = 0`,
-			`{"name":"msg","value":"0x7ffe4b2c"}`},
+		{call(t, "sendmsg", 0, 3, pointer, 0), `sendmsg(fd=3, msg=0x7ffe4b2c <unreadable>, flags=0) = 0`,
+			`{"name":"msg","value":"0x7ffe4b2c","fault":true}`},
 		{call(t, "read", 0, 3, pointer, 20), `read(fd=3, buf=0x7ffe4b2c, count=20) = 0`,
 			`{"name":"buf","value":"0x7ffe4b2c"}`},
 		{on(t, call(t, "read", 4, 3, pointer, 1), syscalls.AMD64, syscalls.I386, "writev"),
-			`ia32:writev(fd=3, vec=0x7ffe4b2c, vlen=1) = 4`, `{"name":"vec","value":"0x7ffe4b2c"}`},
+			`ia32:writev(fd=3, vec=0x7ffe4b2c <unreadable>, vlen=1) = 4`,
+			`{"name":"vec","value":"0x7ffe4b2c","fault":true}`},
 
 		// cut: a struct before its end is not shown as a string
 		{marked(with(call(t, "nanosleep", 0, pointer, 0), 0, "\x01\x00\x00\x00\x00\x00\x00\x00"), cut),

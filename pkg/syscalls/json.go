@@ -2,7 +2,10 @@
 
 package syscalls
 
-import "strings"
+import (
+	"bytes"
+	"strings"
+)
 
 // JSON is a machine-readable call. Names of fields are stable; texts are printable ASCII.
 type JSON struct {
@@ -89,8 +92,11 @@ func (c *Call) JSON(inFlight bool) JSON {
 
 func (c *Call) jsonArg(a *Arg, i int, ended bool) JSONArg {
 	j := JSONArg{Name: a.Name, Value: string(c.appendValue(nil, a, i))}
+	if a.kind.vector() {
+		return c.jsonVector(j, a, i, ended)
+	}
 	p, found := c.captured(a, i, ended)
-	j.Fault, j.Late = found == unreadable, found == data && p.Late
+	j.Fault, j.Late = found == unreadable || p.Fault, found == data && p.Late
 	if found != data {
 		return j
 	}
@@ -104,5 +110,18 @@ func (c *Call) jsonArg(a *Arg, i int, ended bool) JSONArg {
 		shown = shown[1:strings.LastIndexByte(shown, '"')]
 	}
 	j.Data = &shown
+	return j
+}
+
+// jsonVector adds what iovecs point to, up to the first byte that is missing.
+func (c *Call) jsonVector(j JSONArg, a *Arg, i int, ended bool) JSONArg {
+	shown, s := c.appendPieces(nil, a, i, ended, true)
+	j.Fault = s.fault || s.found == unreadable
+	if s.found != data {
+		return j
+	}
+	j.Late, j.Truncated = s.late, s.cut
+	text := string(shown[1:bytes.LastIndexByte(shown, '"')])
+	j.Data = &text
 	return j
 }

@@ -36,65 +36,161 @@ const (
 	kindSockName
 	kindFDs
 	kindTimespec
+	kindTimespec64
 	kindOpenHow
+	kindMessagesIn
+	kindMessagesOut
+	kindValue
+	kindCommand
+	kindSigmask
+	kindSocketcall
+	kindControlBlocks
+	kindQueuedIn
+	kindQueuedOut
 	kindCount
 )
 
-// capture describes what the kernel reads of an argument.
-type capture struct {
-	abi.Capture
-	native bool // only in native calls, because structs of the 32-bit ABI differ
-}
-
 type kindInfo struct {
-	name    string // in signatures.txt
-	sized   bool   // another argument has its length
-	capture abi.Capture
-	native  bool
-	output  bool // available only at the call's exit
-	always  bool // captured if its memory can be read, for any content and any result of the call
+	name   string // in signatures.txt
+	sized  bool   // another argument has its length
+	rows   []row  // of the memory that is captured; their length is that argument if it is "$"
+	shown  bool   // its memory is shown
+	output bool   // shown is what is available only at the call's exit
+	always bool   // captured if its memory can be read, for any content and any result of the call
 }
 
 const (
-	sizeofFDs      = 8
-	sizeofTimespec = 16
-	sizeofOpenHow  = 24
-	sizeofSockName = 28 // struct sockaddr_in6: no more than this is read of addresses that the kernel fills in
+	sizeofFDs     = 8
+	sizeofOpenHow = 24
 )
 
+var aString = []row{{Capture: abi.Capture{Kind: abi.CaptureString}}}
+
+// counted is a row of kind k with as many elements as the argument "$" says.
+func counted(k, moment, count, flags uint8) []row {
+	return []row{{Capture: abi.Capture{Kind: k, Moment: moment, Count: count, Flags: flags}, length: "$"}}
+}
+
+// filledIn are the rows of memory that the kernel fills in, and whose size is at the pointer "$": before the call that
+// of the buffer, after it that of the data.
+func filledIn() []row {
+	size := row{Capture: abi.Capture{Kind: abi.CaptureBytes, Flags: abi.RowStruct}, of: "int", arg: "$"}
+	after := size
+	after.Moment = abi.AtSuccess
+	data := row{length: "$"}
+	data.Capture = abi.Capture{Kind: abi.CaptureBytes, Moment: abi.AtSuccess, Count: abi.ElementsPointed,
+		Flags: abi.RowStruct}
+	return []row{size, after, data}
+}
+
+// when adds a condition to a row.
+func when(arg uint8, mask, value uint32, r abi.Capture) row {
+	r.WhenArg, r.Mask, r.Value = arg, mask, value
+	return row{Capture: r}
+}
+
 var kinds = [kindCount]kindInfo{
-	kindFlags:    {name: ""},
-	kindInt:      {name: "int"},
-	kindUint:     {name: "uint"},
-	kindLong:     {name: "long"},
-	kindSize:     {name: "size"},
-	kindHex32:    {name: "hex32"},
-	kindHex:      {name: "hex"},
-	kindPtr:      {name: "ptr"},
-	kindFD:       {name: "fd"},
-	kindDirFD:    {name: "dirfd"},
-	kindSignal:   {name: "sig"},
-	kindID:       {name: "id"},
-	kindID16:     {name: "id16"},
-	kindMode:     {name: "mode"},
-	kindDev:      {name: "dev"},
-	kindPath:     {name: "path", capture: abi.Capture{Kind: abi.CaptureString}, always: true},
-	kindStr:      {name: "str", capture: abi.Capture{Kind: abi.CaptureString}, always: true},
-	kindIn:       {name: "in", sized: true, capture: abi.Capture{Kind: abi.CaptureIn, Content: 1}, always: true},
-	kindOut:      {name: "out", sized: true, capture: abi.Capture{Kind: abi.CaptureOut, Content: 1}, output: true},
-	kindOutStr:   {name: "outstr", sized: true, capture: abi.Capture{Kind: abi.CaptureOut}, output: true},
-	kindVectorIn: {name: "vecin", sized: true, capture: abi.Capture{Kind: abi.CaptureVectorIn, Content: 1}, native: true},
-	kindVectorOut: {name: "vecout", sized: true, capture: abi.Capture{Kind: abi.CaptureVectorOut, Content: 1},
-		native: true, output: true},
-	kindMessageIn: {name: "msgin", capture: abi.Capture{Kind: abi.CaptureMessageIn, Content: 1}, native: true},
-	kindMessageOut: {name: "msgout", capture: abi.Capture{Kind: abi.CaptureMessageOut, Content: 1},
-		native: true, output: true},
-	kindSockAddr: {name: "sockaddr", sized: true, capture: abi.Capture{Kind: abi.CaptureIn}, always: true},
-	kindSockName: {name: "sockname",
-		capture: abi.Capture{Kind: abi.CaptureFixedOut, Size: sizeofSockName}, output: true},
-	kindFDs: {name: "fds", capture: abi.Capture{Kind: abi.CaptureFixedOut, Size: sizeofFDs}, output: true},
-	kindTimespec: {name: "timespec", capture: abi.Capture{Kind: abi.CaptureFixedIn, Size: sizeofTimespec},
-		native: true, always: true},
-	kindOpenHow: {name: "open_how",
-		capture: abi.Capture{Kind: abi.CaptureFixedIn, Size: sizeofOpenHow}, always: true},
+	kindFlags:  {name: ""},
+	kindInt:    {name: "int"},
+	kindUint:   {name: "uint"},
+	kindLong:   {name: "long"},
+	kindSize:   {name: "size"},
+	kindHex32:  {name: "hex32"},
+	kindHex:    {name: "hex"},
+	kindPtr:    {name: "ptr"},
+	kindFD:     {name: "fd"},
+	kindDirFD:  {name: "dirfd"},
+	kindSignal: {name: "sig"},
+	kindID:     {name: "id"},
+	kindID16:   {name: "id16"},
+	kindMode:   {name: "mode"},
+	kindDev:    {name: "dev"},
+	kindPath:   {name: "path", rows: aString, shown: true, always: true},
+	kindStr:    {name: "str", rows: aString, shown: true, always: true},
+	kindIn: {name: "in", sized: true, shown: true, always: true,
+		rows: counted(abi.CaptureBytes, abi.AtEnter, abi.ElementsArgument, abi.RowContent)},
+	kindOut: {name: "out", sized: true, shown: true, output: true,
+		rows: counted(abi.CaptureBytes, abi.AtPositive, abi.ElementsResult, abi.RowContent)},
+	kindOutStr: {name: "outstr", sized: true, shown: true, output: true,
+		rows: counted(abi.CaptureBytes, abi.AtPositive, abi.ElementsResult, 0)},
+	kindVectorIn: {name: "vecin", sized: true, shown: true, always: true,
+		rows: counted(abi.CaptureVector, abi.AtEnter, abi.ElementsArgument, 0)},
+	kindVectorOut: {name: "vecout", sized: true, shown: true, output: true,
+		rows: counted(abi.CaptureVector, abi.AtPositive, abi.ElementsArgument, 0)},
+	kindMessageIn: {name: "msgin", shown: true, always: true,
+		rows: []row{{Capture: abi.Capture{Kind: abi.CaptureMessage}}}},
+	kindMessageOut: {name: "msgout", shown: true, output: true, rows: []row{
+		{Capture: abi.Capture{Kind: abi.CaptureBytes, Part: abi.PartRoom, Flags: abi.RowStruct}, of: "msghdr_name"},
+		{Capture: abi.Capture{Kind: abi.CaptureMessage, Moment: abi.AtSuccess}},
+	}},
+	kindMessagesIn: {name: "mmsgin", sized: true, rows: []row{
+		{Capture: abi.Capture{Kind: abi.CaptureMessages, Count: abi.ElementsArgument}, length: "$"},
+		{Capture: abi.Capture{Kind: abi.CaptureBytes, Moment: abi.AtPositive, Count: abi.ElementsResult, Part: abi.PartSent,
+			Flags: abi.RowStruct}, of: "mmsghdr", length: "$"},
+	}},
+	kindMessagesOut: {name: "mmsgout", sized: true, rows: []row{
+		{Capture: abi.Capture{Kind: abi.CaptureBytes, Count: abi.ElementsArgument, Part: abi.PartRoom,
+			Flags: abi.RowStruct}, of: "mmsghdr", length: "$"},
+		{Capture: abi.Capture{Kind: abi.CaptureMessages, Moment: abi.AtPositive, Count: abi.ElementsResult}, length: "$"},
+	}},
+	kindSockAddr: {name: "sockaddr", sized: true, shown: true, always: true,
+		rows: counted(abi.CaptureBytes, abi.AtEnter, abi.ElementsArgument, abi.RowStruct)},
+	kindSockName:   {name: "sockname", sized: true, shown: true, output: true, rows: filledIn()},
+	kindValue:      {name: "value", sized: true, rows: filledIn()},
+	kindFDs:        {name: "fds", shown: true, output: true, rows: mustRows("out.fds")},
+	kindTimespec:   {name: "timespec", shown: true, always: true, rows: mustRows("in.timespec")},
+	kindTimespec64: {name: "timespec64", shown: true, always: true, rows: mustRows("in.timespec64")},
+	kindOpenHow:    {name: "open_how", shown: true, always: true, rows: mustRows("in.open_how")},
+	// The number of an ioctl has its size and direction: include/uapi/asm-generic/ioctl.h.
+	kindCommand: {name: "command", sized: true, rows: []row{
+		{Capture: abi.Capture{Kind: abi.CaptureBytes, Count: abi.ElementsCommand, Flags: abi.RowStruct,
+			WhenArg: 1, Mask: 0x40000000, Value: 0x40000000}, length: "$"},
+		{Capture: abi.Capture{Kind: abi.CaptureBytes, Count: abi.ElementsCommand, Flags: abi.RowStruct,
+			Moment: abi.AtSuccess, WhenArg: 1, Mask: 0x80000000, Value: 0x80000000}, length: "$"},
+	}},
+	// A pointer to a set of signals, and its size.
+	kindSigmask: {name: "sigmask_arg", rows: append(mustRows("in.sigmask_arg"), row{Capture: abi.Capture{
+		Kind: abi.CaptureBytes, Part: abi.PartInner, Size: 8, Flags: abi.RowStruct | abi.RowFollow}})},
+	kindSocketcall:    {name: "socketcall_args", rows: socketcall},
+	kindControlBlocks: {name: "iocbs", sized: true, rows: controlBlocks},
+	// A long, which is the type of the message, and the message.
+	kindQueuedIn: {name: "msgbufin", sized: true, rows: append(mustRows("in.long"), row{Capture: abi.Capture{
+		Kind: abi.CaptureBytes, Count: abi.ElementsArgument, Part: abi.PartInner, Flags: abi.RowContent},
+		length: "$", after: "long"})},
+	kindQueuedOut: {name: "msgbufout", sized: true, rows: append(mustRows("out.long"), row{Capture: abi.Capture{
+		Kind: abi.CaptureBytes, Moment: abi.AtPositive, Count: abi.ElementsResult, Part: abi.PartInner,
+		Flags: abi.RowContent}, length: "$", after: "long"})},
+}
+
+var controlBlocks = []row{{
+	Capture: abi.Capture{Kind: abi.CapturePointers, Count: abi.ElementsArgument, Part: abi.PartInner},
+	of:      "iocb", length: "$",
+}}
+
+// socketcall are the arguments of the calls that socketcall(2) stands for, and what those point to.
+var socketcall = []row{
+	when(0, 0, 0, abi.Capture{Kind: abi.CaptureBytes, Size: 24, Flags: abi.RowStruct}),
+	when(0, ^uint32(1), 2, inner(4, 8, 0)),              // bind, connect
+	when(0, ^uint32(2), 9, inner(4, 8, abi.RowContent)), // send, sendto
+	when(0, ^uint32(0), 11, inner(16, 20, 0)),           // the address of sendto
+	when(0, ^uint32(0), 16, abi.Capture{Kind: abi.CaptureMessage, Offset: 4, Flags: abi.RowFollow}),
+	// recv, recvfrom
+	when(0, ^uint32(6), 8, abi.Capture{Kind: abi.CaptureBytes, Moment: abi.AtPositive, Count: abi.ElementsResult,
+		Length: abi.ArgsMax, Size: 1, Offset: 4, Part: abi.PartInner, Flags: abi.RowFollow | abi.RowContent}),
+	when(0, ^uint32(0), 17, abi.Capture{Kind: abi.CaptureMessage, Moment: abi.AtPositive, Offset: 4,
+		Flags: abi.RowFollow}),
+}
+
+// inner is what a pointer at an offset in argument 1 points to. Its length is at another offset there.
+func inner(offset, length uint16, content uint8) abi.Capture {
+	return abi.Capture{Kind: abi.CaptureBytes, Count: abi.ElementsPointed, Length: 1, Size: length, Offset: offset,
+		Part: abi.PartInner, Flags: abi.RowFollow | content}
+}
+
+func mustRows(typ string) []row {
+	rows, ok := parseRows(typ)
+	if !ok {
+		panic(typ)
+	}
+	return rows
 }

@@ -4,8 +4,6 @@ package syscalls
 
 import (
 	"strconv"
-
-	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 )
 
 // AppendText appends the whole call in the format of strace, with names of arguments:
@@ -104,7 +102,7 @@ func (c *Call) appendCall(dst []byte, s *Syscall, output, ended bool) []byte {
 		}
 		dst = append(dst, a.label...)
 		dst = c.appendValue(dst, a, i)
-		if k := &kinds[a.kind]; k.capture.Kind != abi.CaptureNone && (output || !k.output) {
+		if k := &kinds[a.kind]; k.shown && (output || !k.output) {
 			dst = c.appendCaptured(dst, a, i, ended)
 		}
 	}
@@ -137,11 +135,11 @@ func (c *Call) appendOutcome(dst []byte, s *Syscall) []byte {
 // appendFile appends the path of the file that the call opened, executed or entered, if no argument names it so.
 func (c *Call) appendFile(dst []byte) []byte {
 	file, ok := c.File()
-	if !ok {
+	if !ok || file.Path == "" {
 		return dst
 	}
 	for i := range c.Captures {
-		if p := &c.Captures[i]; !p.Kernel && string(p.Data) == file.Path && !p.Truncated {
+		if p := &c.Captures[i]; string(p.Data) == file.Path && !p.Truncated && !file.Deleted && !file.Detached {
 			return dst
 		}
 	}
@@ -149,7 +147,14 @@ func (c *Call) appendFile(dst []byte) []byte {
 	if file.Truncated {
 		dst = append(dst, "..."...)
 	}
-	return append(AppendQuoted(dst, []byte(file.Path)), '>')
+	dst = AppendQuoted(dst, []byte(file.Path))
+	if file.Deleted {
+		dst = append(dst, " deleted"...)
+	}
+	if file.Detached {
+		dst = append(dst, " outside of the root"...)
+	}
+	return append(dst, '>')
 }
 
 // markNoEnter marks a call that seccomp did not let through, whether it led to an errno, a signal (then the result is

@@ -61,11 +61,12 @@ type Syscall struct {
 	Name string // as in the kernel's table: newfstatat, pread64
 	Args []Arg  // at most 6
 
-	address  bool // the result is an address
-	exits    bool // exit or exit_group: it never returns
-	captures []capture
-	hot      *hot // nil: a call that succeeds may be new
-	resolve  bool // it opens or executes a file, or enters a directory
+	address bool // the result is an address
+	exits   bool // exit or exit_group: it never returns
+	rows    []row
+	hot     *hot // nil: a call that succeeds may be new
+	resolve bool // it opens or executes a file, or enters a directory
+	enter   bool // the last of these
 }
 
 // Arg is an argument of a system call.
@@ -75,6 +76,7 @@ type Arg struct {
 
 	label  string     // Name and "="
 	flags  *flagTable // of kindFlags
+	rows   []row      // of the memory that is captured
 	forms  []form     // alternatives: the first one whose conditions hold applies
 	kind   kind
 	length uint8 // index of the argument with its length, if its kind is sized

@@ -4,6 +4,7 @@ package syscalls_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -161,12 +162,17 @@ func TestDescriptions(t *testing.T) {
 	for _, native := range []syscalls.ABI{syscalls.AMD64, syscalls.ARM64} {
 		compat := syscalls.CompatABI(native)
 		d := syscalls.Descriptions(native, compat)
-		if len(d) < 2*abi.SyscallsMax || len(d) > 2*abi.SyscallsMax+abi.ChainedMax {
-			t.Fatalf("%v: %d descriptions", native, len(d))
+		if len(d) != abi.SyscallsNone {
+			t.Fatalf("%v: %d descriptions, want %d", native, len(d), abi.SyscallsNone)
 		}
-		for i, s := range d[:2*abi.SyscallsMax] {
+		for i, s := range d {
 			is, nr := native, syscalls.Nr(i)
-			if i >= abi.SyscallsMax {
+			switch {
+			case i >= abi.SyscallsX32 && native == syscalls.AMD64:
+				is, nr = syscalls.X32, nr-abi.SyscallsX32+abi.X32First
+			case i >= 2*abi.SyscallsMax:
+				continue
+			case i >= abi.SyscallsMax:
 				is, nr = compat, nr-abi.SyscallsMax
 			}
 			known, ok := syscalls.Lookup(is, nr)
@@ -179,103 +185,126 @@ func TestDescriptions(t *testing.T) {
 			if int(s.Args) != len(known.Args) {
 				t.Errorf("%v %s takes %d arguments, not %d", is, known.Name, len(known.Args), s.Args)
 			}
-			checkCaptures(t, is, known, s)
+			for _, c := range rows(t, d, s) {
+				checkCapture(t, is, known, c)
+			}
 		}
 	}
 }
 
-func checkCaptures(t *testing.T, is syscalls.ABI, known *syscalls.Syscall, s abi.Syscall) {
+// rows returns all rows of a description. The programs follow abi.ChainMax elements, and stop at the first empty row.
+func rows(t *testing.T, d []abi.Syscall, s abi.Syscall) (all []abi.Capture) {
 	t.Helper()
-	last := -1
-	for i, c := range s.Rows {
-		if c.Kind == abi.CaptureNone {
-			if c != (abi.Capture{}) || i+1 < len(s.Rows) && s.Rows[i+1] != (abi.Capture{}) {
-				t.Errorf("%v %s: rows %+v", is, known.Name, s.Rows)
+	for n := 0; ; n++ {
+		for i, c := range s.Rows {
+			if c.Kind != abi.CaptureNone {
+				all = append(all, c)
+			} else if c != (abi.Capture{}) || i+1 < len(s.Rows) && s.Rows[i+1] != c || s.More != 0 {
+				t.Errorf("rows %+v, more %d", s.Rows, s.More)
 			}
-			continue
 		}
-		if int(c.Arg) >= len(known.Args) || int(c.Arg) <= last {
-			t.Errorf("%v %s: capture of argument %d behind %d", is, known.Name, c.Arg, last)
+		if s.More == 0 {
+			return all
 		}
-		last = int(c.Arg)
-		switch c.Kind {
-		case abi.CaptureIn, abi.CaptureOut, abi.CaptureVectorIn, abi.CaptureVectorOut:
-			if c.Length == c.Arg || int(c.Length) >= len(known.Args) {
-				t.Errorf("%v %s: argument %d has its length in %d", is, known.Name, c.Arg, c.Length)
-			}
-		case abi.CaptureFixedIn, abi.CaptureFixedOut:
-			if c.Size == 0 || c.Size%4 != 0 {
-				t.Errorf("%v %s: argument %d has %d bytes", is, known.Name, c.Arg, c.Size)
-			}
-		case abi.CaptureString, abi.CaptureMessageIn, abi.CaptureMessageOut:
-			if c.Length != 0 {
-				t.Errorf("%v %s: argument %d has no length, and yet %d", is, known.Name, c.Arg, c.Length)
-			}
-		default:
-			t.Errorf("%v %s: no such kind: %d", is, known.Name, c.Kind)
+		if n == abi.ChainMax || s.More < 2*abi.SyscallsMax || s.More >= abi.SyscallsX32 {
+			t.Fatalf("element %d is the one after %d others", s.More, n)
 		}
-		if (is == syscalls.I386 || is == syscalls.ARM) && c.Kind >= abi.CaptureVectorIn {
-			t.Errorf("%v %s: struct of the 64-bit ABI", is, known.Name)
-		}
+		s = d[s.More]
 	}
 }
 
-// TestDescription pins which memory is captured in the most important calls.
-func TestDescription(t *testing.T) {
+func checkCapture(t *testing.T, is syscalls.ABI, known *syscalls.Syscall, c abi.Capture) {
+	t.Helper()
+	bad := func(why string) { t.Errorf("%v %s: %s: %+v", is, known.Name, why, c) }
+	if int(c.Arg) >= len(known.Args) || int(c.WhenArg) >= len(known.Args) {
+		bad("no such argument")
+	}
+	if c.Value&^c.Mask != 0 {
+		bad("the condition never holds")
+	}
+	switch c.Count {
+	case abi.ElementsOne:
+	case abi.ElementsResult:
+		if c.Length != abi.ArgsMax && int(c.Length) >= len(known.Args) {
+			bad("no such length")
+		}
+	default:
+		if int(c.Length) >= len(known.Args) || c.Length == c.Arg && c.Kind != abi.CaptureBytes {
+			bad("no such length")
+		}
+	}
+	if c.Size == 0 && c.Count != abi.ElementsPointed {
+		bad("no size")
+	}
+	narrow := is == syscalls.I386 || is == syscalls.ARM
+	if is != syscalls.X32 && narrow != (c.Flags&abi.RowNarrow != 0) &&
+		(c.Kind > abi.CaptureBytes || c.Flags&abi.RowFollow != 0) {
+		bad("pointers of another size")
+	}
+}
+
+var kindNames = []string{"", "string", "bytes", "vector", "message", "messages", "pointers"}
+
+// row is a row as text: "1: 1*$2 at exit content".
+func row(c abi.Capture) string {
+	s := fmt.Sprintf("%d:", c.Arg)
+	if c.Kind != abi.CaptureBytes {
+		s += " " + kindNames[c.Kind]
+	}
+	if c.Kind == abi.CaptureBytes || c.Size > 1 {
+		s += fmt.Sprintf(" %d", c.Size)
+	}
+	if c.Offset != 0 {
+		s += fmt.Sprintf("+%d", c.Offset)
+	}
+	if names := []string{"", "*$", "*min(result,$", "*pointed $", "*bits $", "*command $", "*pages $"}; c.Count > 0 {
+		s += fmt.Sprint(names[c.Count], c.Length)
+	}
+	if c.Part != 0 {
+		s += fmt.Sprintf(" part %d", c.Part)
+	}
+	s += []string{"", " at success", " at positive", " at interrupt"}[c.Moment]
+	for i, name := range []string{"content", "struct", "follow", "narrow", "int"} {
+		if c.Flags&(1<<i) != 0 {
+			s += " " + name
+		}
+	}
+	if c.Mask != 0 {
+		is := "=="
+		if c.Flags&abi.RowUnless != 0 {
+			is = "!="
+		}
+		s += fmt.Sprintf(" if $%d&%#x%s%#x", c.WhenArg, c.Mask, is, c.Value)
+	}
+	return s
+}
+
+// TestRows pins which memory is captured in the most important calls.
+func TestRows(t *testing.T) {
 	d := syscalls.Descriptions(syscalls.AMD64, syscalls.I386)
-	compat := d[abi.SyscallsMax:]
-	capture := func(kind, arg, length uint8) abi.Capture {
-		if kind == abi.CaptureFixedIn || kind == abi.CaptureFixedOut {
-			return abi.Capture{Kind: kind, Arg: arg, Size: uint16(length)}
-		}
-		return abi.Capture{Kind: kind, Arg: arg, Length: length, Size: 1}
-	}
-	content := func(kind, arg, length uint8) abi.Capture {
-		c := capture(kind, arg, length)
-		c.Content = 1
-		return c
-	}
-	two := func(a, b abi.Capture) [abi.Rows]abi.Capture { return [abi.Rows]abi.Capture{a, b} }
-	none := abi.Capture{}
-	for _, test := range []struct {
-		name string
-		got  abi.Syscall
-		want abi.Syscall
+	var b strings.Builder
+	for _, c := range []struct {
+		abi   syscalls.ABI
+		names string
 	}{
-		{"read", d[0], abi.Syscall{Args: 3, Rows: two(content(abi.CaptureOut, 1, 2), none)}},
-		{"write", d[1], abi.Syscall{Args: 3, Rows: two(content(abi.CaptureIn, 1, 2), none)}},
-		{"open", d[2], abi.Syscall{Args: 3, Rows: two(capture(abi.CaptureString, 0, 0), none)}},
-		{"fstat", d[5], abi.Syscall{Args: 2}},
-		{"writev", d[20], abi.Syscall{Args: 3, Rows: two(content(abi.CaptureVectorIn, 1, 2), none)}},
-		{"pipe", d[22], abi.Syscall{Args: 1, Rows: two(capture(abi.CaptureFixedOut, 0, 8), none)}},
-		{"nanosleep", d[35], abi.Syscall{Args: 2, Rows: two(capture(abi.CaptureFixedIn, 0, 16), none)}},
-		{"connect", d[42], abi.Syscall{Args: 3, Rows: two(capture(abi.CaptureIn, 1, 2), none)}},
-		{"sendto", d[44], abi.Syscall{Args: 6, Rows: two(content(abi.CaptureIn, 1, 2), capture(abi.CaptureIn, 4, 5))}},
-		{"sendmsg", d[46], abi.Syscall{Args: 3, Rows: two(content(abi.CaptureMessageIn, 1, 0), none)}},
-		{"recvmsg", d[47], abi.Syscall{Args: 3, Rows: two(content(abi.CaptureMessageOut, 1, 0), none)}},
-		{"execve", d[59], abi.Syscall{Args: 3, Exec: 1, Rows: two(capture(abi.CaptureString, 0, 0), none)}},
-		{"readlink", d[89], abi.Syscall{
-			Args: 3, Rows: two(capture(abi.CaptureString, 0, 0), content(abi.CaptureOut, 1, 2)),
-		}},
-		{"getppid", d[110], abi.Syscall{}},
-		{"mount", d[165], abi.Syscall{
-			Args: 5, Rows: two(capture(abi.CaptureString, 0, 0), capture(abi.CaptureString, 1, 0)),
-		}},
-		{"renameat2", d[316], abi.Syscall{
-			Args: 5, Rows: two(capture(abi.CaptureString, 1, 0), capture(abi.CaptureString, 3, 0)),
-		}},
-		{"execveat", d[322], abi.Syscall{Args: 5, Exec: 2, Rows: two(capture(abi.CaptureString, 1, 0), none)}},
-		{"ia32 execve", compat[11], abi.Syscall{Args: 3, Exec: 1, Rows: two(capture(abi.CaptureString, 0, 0), none)}},
-		{"ia32 write", compat[4], abi.Syscall{Args: 3, Rows: two(content(abi.CaptureIn, 1, 2), none)}},
-		{"ia32 writev", compat[146], abi.Syscall{Args: 3}},
-		{"ia32 nanosleep", compat[162], abi.Syscall{Args: 2}},
-		{"ia32 pipe2", compat[331], abi.Syscall{Args: 2, Rows: two(capture(abi.CaptureFixedOut, 0, 8), none)}},
+		{syscalls.AMD64, "read write open stat fstat poll writev readv pipe nanosleep select rt_sigaction rt_sigprocmask " +
+			"ioctl connect accept getpeername sendto recvfrom sendmsg recvmsg sendmmsg recvmmsg setsockopt getsockopt " +
+			"execve wait4 uname fcntl getdents64 readlink getppid sysinfo mount prctl futex epoll_ctl epoll_wait waitid " +
+			"statx renameat2 execveat clone3 openat2 io_uring_setup setxattr prlimit64 statfs capset"},
+		{syscalls.I386, "execve write writev nanosleep pipe2 socketcall stat64 fcntl64 sendmsg"},
 	} {
-		got := abi.Syscall{Args: test.got.Args, Exec: test.got.Exec, Rows: test.got.Rows}
-		if diff := cmp.Diff(test.want, got); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", test.name, diff)
+		for name := range strings.FieldsSeq(c.names) {
+			nr := number(t, c.abi, name)
+			if c.abi == syscalls.I386 {
+				nr += abi.SyscallsMax
+			}
+			fmt.Fprintln(&b, c.abi, name)
+			for _, r := range rows(t, d, d[nr]) {
+				fmt.Fprintln(&b, "\t"+row(r))
+			}
 		}
 	}
+	golden(t, "testdata/rows.txt", b.String())
 }
 
 // TestNovelty pins what decides whether some calls are new: their traits, and which arguments tell them apart.
@@ -293,12 +322,12 @@ func TestNovelty(t *testing.T) {
 		{"connect", d[42], abi.Syscall{Contents: 0b10}},
 		{"sendto", d[44],
 			abi.Syscall{Traits: abi.TraitHot, Values: 0b1000, Contents: 0b10000, HotArg: 4, HotMask: ^uint32(0)}},
-		{"execve", d[59], abi.Syscall{Traits: abi.TraitPath | abi.TraitResolve, Contents: 0b1}},
+		{"execve", d[59], abi.Syscall{Traits: abi.TraitPath | abi.TraitResolve, Contents: 0b11}},
 		{"kill", d[62], abi.Syscall{Values: 0b10}},
 		{"prctl", d[157], abi.Syscall{Values: 0b1}},
 	} {
 		got := test.got
-		got.Args, got.Exec, got.Rows = 0, 0, [abi.Rows]abi.Capture{}
+		got.Args, got.Exec, got.More, got.Rows = 0, 0, 0, [abi.Rows]abi.Capture{}
 		if diff := cmp.Diff(test.want, got); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", test.name, diff)
 		}

@@ -61,8 +61,8 @@ func (t *table) build(a ABI) {
 		for _, text := range line.forms {
 			if unless, ok := strings.CutPrefix(text, "hot"); ok {
 				t.calls[nr].hot = t.calls[nr].parseHot(unless)
-			} else if text == "resolve" {
-				t.calls[nr].resolve = true
+			} else if text == "resolve" || text == "enter" {
+				t.calls[nr].resolve, t.calls[nr].enter = true, text == "enter"
 			} else {
 				t.calls[nr].addForms(text, flags)
 			}
@@ -177,37 +177,43 @@ func parseSignature(line string, flags map[string]*flagTable) *Syscall {
 				panic(fmt.Sprintf("signatures.txt: %s has no argument %s", name, lengths[i]))
 			}
 			a.length = uint8(n)
-		}
-		if c := kinds[a.kind].capture; c.Kind != abi.CaptureNone {
-			c.Arg = uint8(i)
-			if kinds[a.kind].sized {
-				c.Length = a.length
+			a.rows = slices.Clone(a.rows)
+			for j := range a.rows {
+				r := &a.rows[j]
+				if r.arg == "$" {
+					r.arg = lengths[i]
+				}
+				if r.length == "$" {
+					r.length = lengths[i]
+				}
 			}
-			if c.Size == 0 {
-				c.Size = 1
-			}
-			s.captures = append(s.captures, capture{c, kinds[a.kind].native})
 		}
+		s.take(a, i, nil)
 	}
-	if len(s.Args) > abi.ArgsMax || len(s.captures) > abi.Rows*abi.ChainMax {
-		panic(fmt.Sprintf("signatures.txt: %s has too many arguments or captures", name))
+	if len(s.Args) > abi.ArgsMax {
+		panic(fmt.Sprintf("signatures.txt: %s has too many arguments", name))
 	}
 	return s
 }
 
 // parseArg reads "argument:type" or "argument:type(length)".
 func parseArg(word string, flags map[string]*flagTable) (a Arg, length string) {
-	name, typ, ok := strings.Cut(word, ":")
+	name, typ, _ := strings.Cut(word, ":")
+	a = Arg{Name: name, Type: typ, label: name + "=", kind: kindFlags}
+	if rows, ok := parseRows(typ); ok {
+		a.kind, a.rows = kindPtr, rows
+		return a, ""
+	}
 	typ, length, _ = strings.Cut(strings.TrimSuffix(typ, ")"), "(")
-	a = Arg{Name: name, Type: typ, label: name + "=", kind: kindFlags, flags: flags[typ]}
+	a.Type, a.flags = typ, flags[typ]
 	if typ == "unused" {
 		a.kind, a.forms = kindHex, []form{{}}
 		return a, ""
 	}
 	if k := slices.IndexFunc(kinds[:], func(k kindInfo) bool { return k.name == typ }); k >= 0 {
-		a.kind, a.flags = kind(k), nil
+		a.kind, a.flags, a.rows = kind(k), nil, kinds[k].rows
 	}
-	if !ok || a.kind == kindFlags && a.flags == nil || kinds[a.kind].sized != (length != "") {
+	if a.kind == kindFlags && a.flags == nil || kinds[a.kind].sized != (length != "") {
 		panic(fmt.Sprintf("signatures.txt: %q: there is no such type", word))
 	}
 	return a, length

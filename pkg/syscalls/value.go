@@ -36,7 +36,7 @@ func (c *Call) appendValue(dst []byte, a *Arg, i int) []byte {
 		return strconv.AppendUint(dst, c.word(v), 10)
 	case kindHex32:
 		return appendHex(dst, uint64(uint32(v)))
-	case kindHex:
+	case kindHex, kindCommand:
 		return appendHex(dst, c.word(v))
 	case kindDirFD:
 		if int32(v) == atFDCWD {

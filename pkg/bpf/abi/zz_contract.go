@@ -167,40 +167,80 @@ const (
 const (
 	CaptureArgMask   = 0x7
 	CaptureResult    = 0x6
-	PartChild        = 0x0
-	PartFile         = 0x1
 	CapturePartShift = 0x3
 )
 
 // enum capture_kind
 const (
-	CaptureNone       = 0x0
-	CaptureString     = 0x1
-	CaptureIn         = 0x2
-	CaptureOut        = 0x3
-	CaptureFixedIn    = 0x4
-	CaptureFixedOut   = 0x5
-	CaptureVectorIn   = 0x6
-	CaptureVectorOut  = 0x7
-	CaptureMessageIn  = 0x8
-	CaptureMessageOut = 0x9
-	CaptureCountedIn  = 0xa
-	CaptureCountedOut = 0xb
+	CaptureNone     = 0x0
+	CaptureString   = 0x1
+	CaptureBytes    = 0x2
+	CaptureVector   = 0x3
+	CaptureMessage  = 0x4
+	CaptureMessages = 0x5
+	CapturePointers = 0x6
 )
 
-// enum capture_when
+// enum part
 const (
-	WhenAlways   = 0x0
-	WhenEqual    = 0x1
-	WhenNotEqual = 0x2
+	PartWhole   = 0x0
+	PartVector  = 0x1
+	PartData    = 0x2
+	PartName    = 0x3
+	PartControl = 0x4
+	PartRoom    = 0x5
+	PartInner   = 0x6
+	PartSent    = 0x7
+	PartStrings = 0x8
+	PartChild   = 0x0
+	PartFile    = 0x1
+)
+
+// enum capture_moment
+const (
+	AtEnter     = 0x0
+	AtSuccess   = 0x1
+	AtPositive  = 0x2
+	AtInterrupt = 0x3
+)
+
+// enum capture_elements
+const (
+	ElementsOne      = 0x0
+	ElementsArgument = 0x1
+	ElementsResult   = 0x2
+	ElementsPointed  = 0x3
+	ElementsBits     = 0x4
+	ElementsCommand  = 0x5
+	ElementsPages    = 0x6
+)
+
+// enum row_flags
+const (
+	RowContent = 0x1
+	RowStruct  = 0x2
+	RowFollow  = 0x4
+	RowNarrow  = 0x8
+	RowInt     = 0x10
+	RowUnless  = 0x20
+)
+
+// enum resolved_flags
+const (
+	ResolvedDeleted  = 0x1
+	ResolvedDetached = 0x2
 )
 
 // enum captures
 const (
 	Rows         = 0x4
-	ChainMax     = 0x4
-	ChainedMax   = 0x40
-	SyscallsNone = 0x440
+	ChainMax     = 0x7
+	ChainedMax   = 0x80
+	X32First     = 0x200
+	X32Max       = 0x40
+	SyscallsX32  = 0x480
+	SyscallsNone = 0x4c0
+	StructsLimit = 0x200
 )
 
 // enum exec_flags
@@ -217,6 +257,7 @@ const (
 	TraitPath    = 0x2
 	TraitWrite   = 0x4
 	TraitResolve = 0x8
+	TraitEnters  = 0x10
 )
 
 // enum counter
@@ -469,14 +510,23 @@ const SizeofSender = 32
 
 // Resolved is struct resolved.
 type Resolved struct {
-	Inode    uint64
-	Device   uint32
-	Mode     uint16
-	Reserved uint16
+	Inode  uint64
+	Device uint32
+	Mode   uint16
+	Flags  uint16
 }
 
 // SizeofResolved is the size of struct resolved in bytes.
 const SizeofResolved = 16
+
+// Strings is struct strings.
+type Strings struct {
+	Count uint32
+	Flags uint32
+}
+
+// SizeofStrings is the size of struct strings in bytes.
+const SizeofStrings = 8
 
 // CaptureHeader is struct capture_header.
 type CaptureHeader struct {
@@ -490,18 +540,18 @@ const SizeofCaptureHeader = 4
 
 // Capture is struct capture.
 type Capture struct {
-	Mask     uint32
-	Value    uint32
-	Size     uint16
-	Offset   uint16
-	Kind     uint8
-	Arg      uint8
-	Length   uint8
-	Part     uint8
-	When     uint8
-	WhenArg  uint8
-	Content  uint8
-	Reserved uint8
+	Mask    uint32
+	Value   uint32
+	Size    uint16
+	Offset  uint16
+	Kind    uint8
+	Arg     uint8
+	Part    uint8
+	Moment  uint8
+	Count   uint8
+	Length  uint8
+	WhenArg uint8
+	Flags   uint8
 }
 
 // SizeofCapture is the size of struct capture in bytes.
