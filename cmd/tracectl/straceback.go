@@ -45,7 +45,7 @@ func (s *settings) recordings() (*bpf.Instance, *labels.Directory, []*straceback
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	list, err := straceback.List(i, i.Pool().Rings, directory)
+	list, err := straceback.List(i, directory)
 	if err != nil {
 		i.Close()
 		return nil, nil, nil, err

@@ -115,8 +115,7 @@ func listRecordings(stdout, stderr io.Writer, list []*straceback.Recording, outp
 	}
 	evicted := evictedOf(list)
 	var rows []listed[recordingJSON]
-	for n, r := range list {
-		list[n] = nil // lets its copy of the recording be freed
+	for _, r := range list {
 		calls, err := r.Read()
 		if errors.Is(err, straceback.ErrReused) {
 			continue // the recording is not of this container any more

@@ -124,7 +124,7 @@ func open(dir string, do func(i *bpf.Instance) error) error {
 // recordings reports whether programs are loaded, and how many recordings they keep.
 func recordings(dir string) (loaded bool, n int, err error) {
 	err = open(dir, func(i *bpf.Instance) error {
-		return i.EachRecording(func(_ int, h ring.Header, _ []byte) {
+		return i.RecordingHeaders(func(_ int, h ring.Header) {
 			if h.Generation != 0 {
 				n++
 			}

@@ -162,35 +162,38 @@ func (i *Instance) Recording(index int) (*ring.Recording, error) {
 	return ring.NewRecording(memory, writers, i.Layout, uint32(index))
 }
 
-// EachRecording calls f with the header of each recording, and with the oldest record of its lane of the last calls if
-// earlier ones were overwritten. The record is valid until f returns. Only one recording at a time is mapped.
-func (i *Instance) EachRecording(f func(index int, h ring.Header, oldest []byte)) error {
-	writers, err := i.writerList()
-	if err != nil {
-		return err
-	}
+// RecordingHeaders calls f with the header of each recording.
+func (i *Instance) RecordingHeaders(f func(index int, h ring.Header)) error {
 	w := window{array: i.rings}
 	for index := range uint64(i.Layout.Rings) {
-		at := index * uint64(i.Layout.RingStride)
-		memory, err := w.view(at, abi.SizeofRecording)
+		memory, err := w.view(index*uint64(i.Layout.RingStride), abi.SizeofRecording)
 		if err != nil {
 			return errors.Join(err, w.close())
 		}
-		h := ring.ReadRecording((*abi.Recording)(unsafe.Pointer(unsafe.SliceData(memory))))
-		if h.Head-h.Base <= uint64(i.Layout.LaneSizes[abi.LaneRecent]) {
-			f(int(index), h, nil)
-			continue
-		}
-		if memory, err = w.view(at, uint64(i.Layout.RingStride)); err != nil {
-			return errors.Join(err, w.close())
-		}
-		r, err := ring.NewRecording(memory, writers, i.Layout, uint32(index))
-		if err != nil {
-			return errors.Join(err, w.close())
-		}
-		f(int(index), h, r.Oldest())
+		f(int(index), ring.ReadRecording((*abi.Recording)(unsafe.Pointer(unsafe.SliceData(memory)))))
 	}
 	return w.close()
+}
+
+// OldestRecord returns the oldest record in a recording's lane of the last calls, or nil if there is none or it is
+// overwritten too fast.
+func (i *Instance) OldestRecord(index int) (record []byte, err error) {
+	writers, err := i.writerList()
+	if err != nil {
+		return nil, err
+	}
+	w := window{array: i.rings}
+	defer func() { err = errors.Join(err, w.close()) }()
+	stride := uint64(i.Layout.RingStride)
+	memory, err := w.view(uint64(index)*stride, stride)
+	if err != nil {
+		return nil, err
+	}
+	r, err := ring.NewRecording(memory, writers, i.Layout, uint32(index))
+	if err != nil {
+		return nil, err
+	}
+	return r.Oldest(), nil // it is a copy
 }
 
 // ExecLog returns readers of the rings of the exec log. Each reader has its own position. Only the parts that it reads

@@ -115,7 +115,8 @@ type Reader interface {
 	Counters() ([abi.CountersMax]uint64, error)
 	Programs() ([]bpf.Program, error)
 	Identity(index int) (abi.Identity, bool)
-	EachRecording(func(index int, h ring.Header, oldest []byte)) error
+	RecordingHeaders(func(index int, h ring.Header)) error
+	OldestRecord(index int) ([]byte, error)
 	ExecLogHeaders() ([abi.ExecRings]ring.Header, error)
 }
 
@@ -138,7 +139,11 @@ func Read(r Reader, layout abi.ABI) (*Status, error) {
 			s.Dropped = append(s.Dropped, Drop{abi.ReasonOf(uint32(n)), count})
 		}
 	}
-	if err := s.readRecordings(r, s.readIdentities(r)); err != nil {
+	full, err := s.readRecordings(r, s.readIdentities(r), uint64(layout.LaneSizes[abi.LaneRecent]))
+	if err != nil {
+		return nil, err
+	}
+	if s.Recordings.Reach, err = readReach(r, full); err != nil {
 		return nil, err
 	}
 	log, err := r.ExecLogHeaders()
@@ -193,10 +198,10 @@ func (s *Status) readIdentities(r Reader) (live map[recording]bool) {
 	return live
 }
 
-func (s *Status) readRecordings(r Reader, live map[recording]bool) error {
-	now := boottime.Now()
-	var reaches []time.Duration
-	err := r.EachRecording(func(index int, h ring.Header, oldest []byte) {
+// readRecordings counts the recordings, and returns those of live containers that have overwritten calls. size is the
+// number of bytes in the lane of the last calls.
+func (s *Status) readRecordings(r Reader, live map[recording]bool, size uint64) (full []int, err error) {
+	err = r.RecordingHeaders(func(index int, h ring.Header) {
 		s.Recordings.Syscalls += h.Written
 		s.Recordings.Lost += h.Lost
 		switch {
@@ -204,17 +209,33 @@ func (s *Status) readRecordings(r Reader, live map[recording]bool) error {
 			s.Recordings.Free++
 		case live[recording{uint32(index), h.Generation}]:
 			s.Recordings.Live++
-			if len(oldest) >= abi.SizeofCall {
-				_, end := syscalls.Span(oldest)
-				reaches = append(reaches, time.Duration(now-min(now, end)))
+			if h.Head-h.Base > size {
+				full = append(full, index)
 			}
 		default:
 			s.Recordings.Ended++
 		}
 	})
-	if n := len(reaches); n > 0 {
-		slices.Sort(reaches)
-		s.Recordings.Reach = Reach{n, reaches[0], reaches[n/2]}
+	return full, err
+}
+
+// readReach reads how far back recordings go.
+func readReach(r Reader, indexes []int) (Reach, error) {
+	now := boottime.Now()
+	var reaches []time.Duration
+	for _, index := range indexes {
+		oldest, err := r.OldestRecord(index)
+		if err != nil {
+			return Reach{}, err
+		}
+		if len(oldest) >= abi.SizeofCall {
+			_, end := syscalls.Span(oldest)
+			reaches = append(reaches, time.Duration(now-min(now, end)))
+		}
 	}
-	return err
+	if len(reaches) == 0 {
+		return Reach{}, nil
+	}
+	slices.Sort(reaches)
+	return Reach{len(reaches), reaches[0], reaches[len(reaches)/2]}, nil
 }

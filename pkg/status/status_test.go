@@ -56,12 +56,14 @@ func (l *loaded) Identity(index int) (abi.Identity, bool) {
 	return l.identities[index], l.identities[index].Generation != 0
 }
 
-func (l *loaded) EachRecording(f func(int, ring.Header, []byte)) error {
+func (l *loaded) RecordingHeaders(f func(int, ring.Header)) error {
 	for i, h := range l.rings {
-		f(i, h, l.oldest[i])
+		f(i, h)
 	}
 	return nil
 }
+
+func (l *loaded) OldestRecord(index int) ([]byte, error) { return l.oldest[index], nil }
 
 // old returns a record of a call that ended a while ago.
 func old(ago time.Duration) []byte {
@@ -89,14 +91,17 @@ func TestRead(t *testing.T) {
 			{Generation: 0, State: 0, Ring: 100}, // never used
 		},
 		rings: []ring.Header{
-			{Generation: 2, Written: 10, Lost: 1}, {Generation: 2, Written: 20}, {Generation: 1, Written: 5, Lost: 2}, {},
+			{Generation: 2, Written: 10, Lost: 1, Head: 9}, {Generation: 2, Written: 20, Head: 20, Base: 11},
+			{Generation: 1, Written: 5, Lost: 2, Head: 9}, {},
 		},
 		oldest:      map[int][]byte{0: old(time.Hour), 1: old(time.Minute), 2: old(time.Second)}, // the last one has ended
 		execLog:     ring.Header{Head: 3 << 20, Written: 100, Lost: 4},
 		counters:    [abi.CountersMax]uint64{abi.CountTorn: 3, abi.CountersMax - 1: 4},
 		programsErr: errors.New("no"),
 	}
-	got, err := Read(l, abi.ABI{Version: 3, Build: bpf.Build(), Loaded: 5, Replaced: 6})
+	layout := abi.ABI{Version: 3, Build: bpf.Build(), Loaded: 5, Replaced: 6}
+	layout.LaneSizes[abi.LaneRecent] = 8
+	got, err := Read(l, layout)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -51,7 +51,7 @@ type Reach struct {
 
 // Calls are the records of a recording at one moment.
 type Calls struct {
-	// Records are in the order in which the calls ended. They are valid until the recording is read again.
+	// Records are in the order in which the calls ended.
 	Records []Record
 	// Lanes tells what each lane holds.
 	Lanes [abi.Lanes]Reach
@@ -83,10 +83,14 @@ func (c *Calls) Complete() uint64 {
 
 // Read reads the recording. Errors match ErrReused and ring.ErrUnsettled.
 func (r *Recording) Read() (*Calls, error) {
+	from, err := r.memory.Recording(r.Index)
+	if err != nil {
+		return nil, fmt.Errorf("opening recording %d: %w", r.Index, err)
+	}
 	c := &Calls{}
 	var lanes [abi.Lanes]*ring.Snapshot
 	for lane := range lanes {
-		s, err := r.from.Lanes[lane].Read(0, false)
+		s, err := from.Lanes[lane].Read(0, false)
 		if err != nil {
 			return nil, fmt.Errorf("reading lane %s of recording %d: %w", Lane(lane), r.Index, err)
 		}
@@ -97,8 +101,8 @@ func (r *Recording) Read() (*Calls, error) {
 		c.Lost += s.Lost + s.Gaps + s.Torn
 		c.Lanes[lane] = reach(s)
 	}
-	repeats := r.from.Repeats()
-	calls, runtime := r.from.Totals()
+	repeats := from.Repeats()
+	calls, runtime := from.Totals()
 	for lane, s := range lanes {
 		for i, record := range s.Records {
 			again := repeats[ring.Place{Lane: lane, Position: s.Positions[i]}]

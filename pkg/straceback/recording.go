@@ -19,8 +19,9 @@ import (
 // ErrReused means that a recording's ring was given to another container meanwhile.
 var ErrReused = errors.New("the recording is gone: its memory was reused for another container")
 
-// Memory provides a reader for each place of a recording.
+// Memory provides the header and a reader of each recording. A bpf.Instance implements it.
 type Memory interface {
+	RecordingHeaders(func(index int, h ring.Header)) error
 	Recording(index int) (*ring.Recording, error)
 }
 
@@ -31,28 +32,26 @@ type Recording struct {
 	// Container is the recorded container, or nil if it is no longer known.
 	Container *labels.Container
 
-	from *ring.Recording
+	memory Memory
 }
 
-// List returns all recordings in `count` places with their containers, without reading the calls. They are sorted by
-// namespace, pod, container and ID; of one container, the newest run comes first.
-func List(memory Memory, count int, containers *labels.Directory) ([]*Recording, error) {
+// List returns all recordings with their containers, without reading the calls. They are sorted by namespace, pod,
+// container and ID; of one container, the newest run comes first.
+func List(memory Memory, containers *labels.Directory) ([]*Recording, error) {
 	var list []*Recording
-	for index := range count {
-		r, err := memory.Recording(index)
-		if err != nil {
-			return nil, fmt.Errorf("opening recording %d: %w", index, err)
-		}
-		h := r.Header()
+	err := memory.RecordingHeaders(func(index int, h ring.Header) {
 		if h.Generation == 0 {
-			continue
+			return
 		}
-		recording := &Recording{Index: index, Generation: h.Generation, from: r}
+		recording := &Recording{Index: index, Generation: h.Generation, memory: memory}
 		if c, ok := containers.Lookup(h.Identity, h.IdentityGeneration); ok {
 			own := *c
 			recording.Container = &own
 		}
 		list = append(list, recording)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("reading the headers of recordings: %w", err)
 	}
 	slices.SortStableFunc(list, compare)
 	return list, nil

@@ -62,6 +62,13 @@ func (n *node) Identity(index int) (abi.Identity, bool) {
 	return n.identities[index], true
 }
 
+func (n *node) RecordingHeaders(f func(int, ring.Header)) error {
+	for index := range n.memory {
+		f(index, ring.ReadRecording(n.shared(index)))
+	}
+	return nil
+}
+
 // record gives a ring to a new container.
 func (n *node) record(index int, namespace, pod, container, id string, created uint64) {
 	identity := abi.Identity{Generation: 2, State: abi.StateRunning, Created: created}
@@ -118,7 +125,7 @@ func (n *node) Labels(uint32, string) (abi.Labels, bool) { return abi.Labels{}, 
 
 func (n *node) list(t *testing.T) []*Recording {
 	t.Helper()
-	list, err := List(n, len(n.memory), labels.NewDirectory(n, len(n.identities)))
+	list, err := List(n, labels.NewDirectory(n, len(n.identities)))
 	if err != nil {
 		t.Fatal(err)
 	}
