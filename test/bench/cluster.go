@@ -250,8 +250,8 @@ func eventTime(form, line string) (time.Time, error) {
 		return time.Parse(time.RFC3339Nano, text)
 	}
 	_, rest, _ := strings.Cut(line, " ")
-	const layout = "2006-01-02 15:04:05.000"
-	return time.ParseInLocation(layout, rest[:len(layout)], time.Local)
+	text, _, _ := strings.Cut(rest, " ")
+	return time.Parse(time.RFC3339Nano, text)
 }
 
 // cpu returns the CPU time of the process in seconds.
