@@ -152,7 +152,7 @@ func (s *settings) adoptInstalled(ctx context.Context, stderr io.Writer, dryRun 
 		known, err = i.Containers()
 		return err
 	})
-	if err != nil && !(dryRun && errors.Is(err, bpf.ErrNotLoaded)) {
+	if err != nil && !(dryRun && (errors.Is(err, bpf.ErrNotLoaded) || errors.Is(err, bpf.ErrVersion))) {
 		return nil, err
 	}
 	waiting, err := adopt.Host{}.Waiting(most, known, c.Rules())
