@@ -11,9 +11,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/runc-trace/runc-trace/pkg/bpf"
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 	"github.com/runc-trace/runc-trace/pkg/labels"
+	"github.com/runc-trace/runc-trace/pkg/ring"
 	"github.com/runc-trace/runc-trace/pkg/terminal"
 )
 
@@ -91,10 +91,18 @@ func listContainers(stdout, stderr io.Writer, s *settings, names []string, filte
 			return err
 		}
 	}
+	generations := map[uint32]uint32{} // of recordings, by index + 1
+	err = i.RecordingHeaders(func(index int, h ring.Header) { generations[uint32(index)+1] = h.Generation })
+	if err != nil {
+		return err
+	}
 	var rows []listed[listedJSON]
 	for _, c := range list {
-		j := listedJSON{newContainerJSON(c, clock), c.Init, recorded(i, c), c.Flags&abi.WhoAdopted != 0, c.Threads,
-			c.Refused, c.Left, c.Beyond}
+		j := listedJSON{
+			containerJSON: newContainerJSON(c, clock), Init: c.Init, Recorded: recorded(c, generations),
+			Adopted: c.Flags&abi.WhoAdopted != 0,
+			Threads: c.Threads, Refused: c.Refused, Left: c.Left, Beyond: c.Beyond,
+		}
 		rows = append(rows, listed[listedJSON]{value: &j})
 	}
 	if output != "json" {
@@ -119,13 +127,12 @@ func (s *settings) known(*cobra.Command) ([]*labels.Container, error) {
 	return directory.All(), nil
 }
 
-// recorded says whether a container has a recording.
-func recorded(i *bpf.Instance, c *labels.Container) string {
-	if c.Ring == 0 {
+// recorded says whether a container has a recording, by the present generations of recordings.
+func recorded(c *labels.Container, generations map[uint32]uint32) string {
+	switch {
+	case c.Ring == 0:
 		return "no"
-	}
-	r, err := i.Recording(int(c.Ring) - 1)
-	if err != nil || r.Header().Generation != c.RingGen {
+	case generations[c.Ring] != c.RingGen:
 		return "gone"
 	}
 	return "yes"
