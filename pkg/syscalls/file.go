@@ -16,7 +16,7 @@ import (
 type File struct {
 	Path      string `json:"path"`                // from the root directory of the task; hostile
 	Truncated bool   `json:"truncated,omitempty"` // Path lacks its beginning, or it is empty: that of an earlier call
-	Deleted   bool   `json:"deleted,omitempty"`   // the file has not this name any more
+	Deleted   bool   `json:"deleted,omitempty"`   // the file does not have this name any more
 	Detached  bool   `json:"detached,omitempty"`  // Path does not begin at the root directory of the task
 	Device    uint64 `json:"device"`              // as in st_dev of stat(2)
 	Inode     uint64 `json:"inode"`
