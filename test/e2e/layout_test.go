@@ -132,7 +132,16 @@ func TestOtherLayout(t *testing.T) {
 		t.Errorf("execs of the newer version (-want +got):\n%s", diff)
 	}
 
-	// An interrupted upgrade is completed.
+	// An interrupted upgrade is completed, while containers start.
+	const most = 40
+	bundles := filepath.Dir(x.write(simple("meanwhile-1", "/bin/true")))
+	for n := 2; n <= most; n++ {
+		x.write(simple(fmt.Sprintf("meanwhile-%d", n), "/bin/true"))
+	}
+	stop := filepath.Join(x.dir, "stop")
+	starting := x.spawn("sh", "-c", fmt.Sprintf(`for n in $(seq %d); do
+		%s --root %s run --bundle %s/meanwhile-$n meanwhile-$n && echo "meanwhile-$n /bin/true"; [ ! -e %s ] || exit 0
+	done`, most, shimPath, x.state(), bundles, stop))
 	o := x.withState("runc", "load", append([]string{"--replace", "--discard-recordings"}, sizes...)...)
 	want := fmt.Sprintf("loaded again, which deleted all recordings: the loaded programs had layout %d, and these have layout %d\n"+
 		"running containers adopted: 1\n", abi.ABIVersion-1, abi.ABIVersion)
@@ -142,9 +151,18 @@ func TestOtherLayout(t *testing.T) {
 	if _, err := os.Stat(b.Dir); !os.IsNotExist(err) {
 		t.Errorf("%s stays: %v", b.Dir, err)
 	}
+	if err := os.WriteFile(stop, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	meanwhile := starting.wait()
+	if meanwhile.code != 0 || meanwhile.stderr != "" {
+		t.Errorf("starting containers meanwhile: %+v", meanwhile)
+	}
 	start(shimPath, simple("after", "/bin/true"))
 	x.awaitExit("after")
-	if diff := cmp.Diff([]string{"after /bin/true", "by-newer /bin/true"}, execs(tracectlPath, x.pins)); diff != "" {
+	recorded := append(strings.Split(strings.TrimSpace(meanwhile.stdout), "\n"), "after /bin/true", "by-newer /bin/true")
+	slices.Sort(recorded)
+	if diff := cmp.Diff(recorded, execs(tracectlPath, x.pins)); diff != "" {
 		t.Errorf("execs afterwards (-want +got):\n%s", diff)
 	}
 	eventually(t, "the running one is recorded", func() bool { return len(x.execs("--pod=running")) > 0 })
