@@ -38,7 +38,8 @@ If calls were overwritten, a line "... from here on every call" says since when 
 there. Before it are only the calls that were new: <×36,012, last 100ms ago> follows a
 call that came 36,012 times in all. If the container has ended, "before the end" stands
 for "ago". <file "/a/b"> is what a call opened, executed or entered, if its argument names
-it differently. Calls of the container runtime itself are left out without --runtime.
+it differently; <pid 23856> is the process or thread that a call made. Calls of the
+container runtime itself are left out without --runtime.
 
 Marks are never inside quotes. A trailing "..." means that text was truncated.
 <unreadable> stands for memory that could not be read. <read late> follows text that was

@@ -129,7 +129,17 @@ func (c *Call) appendOutcome(dst []byte, s *Syscall) []byte {
 	if c.NoEnter {
 		dst = append(dst, markNoEnter...)
 	}
-	return c.appendFile(dst)
+	return c.appendFile(c.appendChild(dst))
+}
+
+// appendChild appends the ID on the host of the process or thread that the call made. Other lines have that one; the
+// result is its ID in the caller's PID namespace.
+func (c *Call) appendChild(dst []byte) []byte {
+	child, ok := c.Child()
+	if !ok || int64(child) == c.Result {
+		return dst
+	}
+	return append(strconv.AppendUint(append(dst, " <pid "...), uint64(child), 10), '>')
 }
 
 // appendFile appends the path of the file that the call opened, executed or entered, if no argument names it so.

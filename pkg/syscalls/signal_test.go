@@ -5,6 +5,7 @@ package syscalls_test
 import (
 	"encoding/binary"
 	"encoding/json"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -88,6 +89,12 @@ func TestChild(t *testing.T) {
 	}
 	if child, ok := got.Child(); !ok || child != 513 || *got.JSON(false).Child != 513 {
 		t.Errorf("child %d, %v", child, ok)
+	}
+	if text := string(got.AppendExit(nil)); text != "...clone() = 5 <pid 513>" {
+		t.Error(text)
+	}
+	if got.Result = 513; !strings.HasSuffix(string(got.AppendText(nil)), " = 513") {
+		t.Errorf("the same ID twice: %s", got.AppendText(nil))
 	}
 }
 

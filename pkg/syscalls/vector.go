@@ -48,7 +48,7 @@ func (c *Call) appendPieces(dst []byte, a *Arg, i int, ended, one bool) ([]byte,
 	}
 	t := text{dst: dst, start: len(dst)}
 	var vector []byte
-	size, any := c.pointerSize(), false
+	size, captured := c.pointerSize(), false
 	left := ^uint64(0) // of the result
 	if kinds[a.kind].output {
 		left = uint64(max(c.Result, 0))
@@ -63,7 +63,7 @@ func (c *Call) appendPieces(dst []byte, a *Arg, i int, ended, one bool) ([]byte,
 		if p.Arg != i || p.Part == abi.PartRoom || p.Kernel {
 			continue
 		}
-		any, s.late, s.fault = true, s.late || p.Late, s.fault || p.Fault
+		captured, s.late, s.fault = true, s.late || p.Late, s.fault || p.Fault
 		switch p.Part {
 		case abi.PartVector:
 			vector, s.found = p.Data, data
@@ -81,7 +81,7 @@ func (c *Call) appendPieces(dst []byte, a *Arg, i int, ended, one bool) ([]byte,
 	if t.more && left > 0 {
 		t.cut = true
 	}
-	if k := &kinds[a.kind]; s.found == nothing && (s.fault || ended && k.always && !any) {
+	if k := &kinds[a.kind]; s.found == nothing && (s.fault || ended && k.always && !captured) {
 		s.found = unreadable
 	}
 	s.cut = t.cut
