@@ -33,16 +33,21 @@ func renew(ctx context.Context, stderr io.Writer, dir string, p config.Pool, rul
 
 // lost says why all recordings are deleted.
 func lost(other string) string {
+	if other == bpf.OtherSizes {
+		return "the loaded programs had " + other
+	}
 	return fmt.Sprintf("the loaded programs had %s, and these have layout %d", other, abi.ABIVersion)
 }
 
 // finishBeside removes the other programs, after it has registered their running containers with the new ones. It
 // returns how many it registered.
 func finishBeside(ctx context.Context, stderr io.Writer, dir string, b *bpf.Beside, rules identity.Rules) (int, error) {
+	if _, err := b.Known(); err != nil {
+		fmt.Fprintf(stderr, "tracectl: %v\n", err)
+	}
 	register := func(dir string) int {
 		known, err := b.Known()
 		if err != nil {
-			fmt.Fprintf(stderr, "tracectl: %v\n", err)
 			return 0
 		}
 		return adoptRunning(ctx, stderr, adopt.Host{Only: known}, dir, rules)

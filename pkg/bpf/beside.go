@@ -45,8 +45,11 @@ type Beside struct {
 	Other string // a phrase that names what the others have, such as "layout 3"
 
 	dir            string
-	known, pending *ebpf.Map // of the others
+	known, pending *ebpf.Map // of the others; nil if it cannot be opened
 }
+
+// OtherSizes is the Other of programs that have this layout.
+const OtherSizes = "other sizes"
 
 // besidePatience limits for how long Finish waits for the cgroup of a container that was announced to the others.
 const besidePatience = 10 * time.Second
@@ -64,12 +67,8 @@ func LoadBeside(dir string, p config.Pool) (*Beside, error) {
 	}
 	defer unlock()
 	b := &Beside{Dir: besideDir(dir), Other: other, dir: dir}
-	if b.known, err = loadMap(filepath.Join(dir, abi.PinContainers)); err != nil {
-		return nil, err
-	}
-	if b.pending, err = loadMap(filepath.Join(dir, abi.PinPending)); err != nil {
-		return nil, errors.Join(err, b.Close())
-	}
+	b.known, _ = loadMap(filepath.Join(dir, abi.PinContainers)) // see Known
+	b.pending, _ = loadMap(filepath.Join(dir, abi.PinPending))  // without it, nothing was announced
 	_, err = Load(b.Dir, Options{Pool: p})
 	if errors.Is(err, ErrOtherOptions) { // of an interrupted call
 		if err = removePins(b.Dir); err == nil {
@@ -91,7 +90,7 @@ func Unreplaceable(dir string, p config.Pool) (string, error) {
 	layout, err := readABI(dir)
 	if err == nil {
 		if pool(layout) != p {
-			return "other sizes", nil
+			return OtherSizes, nil
 		}
 		_, err = Examine(dir)
 	}
@@ -110,8 +109,9 @@ func Unreplaceable(dir string, p config.Pool) (string, error) {
 // Known returns the cgroups that the other programs have registered, also after Finish.
 func (b *Beside) Known() (map[uint64]bool, error) {
 	m := b.known
-	if m.Type() != ebpf.Hash || m.KeySize() != 8 {
-		return nil, fmt.Errorf("the map %s of %s is %s: its containers cannot be read", abi.PinContainers, b.Other, form(m))
+	if m == nil || m.Type() != ebpf.Hash || m.KeySize() != 8 {
+		return nil, fmt.Errorf("the map %s of %s cannot be read, so its running containers are not registered again",
+			abi.PinContainers, b.Other)
 	}
 	known := map[uint64]bool{}
 	var cgroup uint64
@@ -135,15 +135,12 @@ func (b *Beside) Finish() error {
 		return err
 	}
 	defer unlock()
-	others, err := openPrograms(b.dir)
+	others := openPrograms(b.dir)
 	defer func() {
 		for _, o := range others {
 			o.Close()
 		}
 	}()
-	if err != nil {
-		return err
-	}
 	if err := moveUp(b.dir); err != nil {
 		return err
 	}
@@ -156,6 +153,9 @@ func (b *Beside) Finish() error {
 // announced reports whether the others wait for the cgroup of a container that was announced lately. In every layout,
 // the value of pending begins with the time.
 func (b *Beside) announced() bool {
+	if b.pending == nil {
+		return false
+	}
 	key, value := make([]byte, b.pending.KeySize()), make([]byte, b.pending.ValueSize())
 	since := boottime.Now() - uint64(besidePatience)
 	entries := b.pending.Iterate()
@@ -168,29 +168,25 @@ func (b *Beside) announced() bool {
 }
 
 // openPrograms opens the pinned links below dir, and the maps that hold the programs of the hooks: the kernel empties
-// such a map if it is neither pinned nor open.
-func openPrograms(dir string) (closers []io.Closer, err error) {
+// such a map if it is neither pinned nor open. It leaves out what it cannot open.
+func openPrograms(dir string) (closers []io.Closer) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
-		return nil, fmt.Errorf("listing pins: %w", err)
+		return nil
 	}
 	for _, e := range entries {
-		var c io.Closer
 		path := filepath.Join(dir, e.Name())
-		switch {
-		case strings.HasPrefix(e.Name(), abi.PinLinkPrefix):
-			c, err = link.LoadPinnedLink(path, nil)
-		case strings.HasPrefix(e.Name(), abi.PinSlotPrefix):
-			c, err = ebpf.LoadPinnedMap(path, nil)
-		default:
-			continue
+		if strings.HasPrefix(e.Name(), abi.PinLinkPrefix) {
+			if l, err := link.LoadPinnedLink(path, nil); err == nil {
+				closers = append(closers, l)
+			}
+		} else if strings.HasPrefix(e.Name(), abi.PinSlotPrefix) {
+			if m, err := ebpf.LoadPinnedMap(path, nil); err == nil {
+				closers = append(closers, m)
+			}
 		}
-		if err != nil {
-			return closers, fmt.Errorf("opening %s: %w", path, err)
-		}
-		closers = append(closers, c)
 	}
-	return closers, nil
+	return closers
 }
 
 // Undo removes this instance. The other programs stay as they were.
