@@ -218,25 +218,41 @@ static __always_inline u64 room_of(struct in_flight *call, u32 arg, u32 i, bool 
 	return NAME_LIMIT;
 }
 
-/* out_messages adds struct mmsghdr: each is a struct msghdr, and how many bytes were received. */
-__noinline int out_messages(struct outgoing *out, struct in_flight *call, u64 from, u64 count, u32 tag_flags)
+/* row_tag returns the tag and the flags of the captures of a row. */
+static __always_inline u32 row_tag(struct in_flight *call, struct capture *c, u32 flags)
 {
-	bool narrow = tag_flags & TAG_NARROW;
-	u32 size = narrow ? 32 : 64, received;
-	u64 limit = ~0ULL, room;
+	u32 tag_flags = c->arg | c->part << CAPTURE_PART_SHIFT | flags << FLAGS_SHIFT;
 
-	if (!out || !call || !from)
+	if (c->flags & ROW_NARROW)
+		tag_flags |= TAG_NARROW;
+	if (call->policy & (WHO_NO_CONTENTS | WHO_FILES_ONLY))
+		tag_flags |= TAG_NO_DATA;
+	return tag_flags;
+}
+
+/* out_messages adds struct mmsghdr: each is a struct msghdr, and how many bytes were received. */
+__noinline int out_messages(struct outgoing *out, struct in_flight *call, struct capture *c, s64 result, u32 flags)
+{
+	u32 tag_flags, size, received;
+	u64 from, count, limit, room;
+
+	if (!out || !call || !c || c->arg >= ARGS_MAX)
 		return 0;
+	from = call->args[c->arg & 7];
+	if (!from)
+		return 0;
+	count = row_length(call, c, result);
+	size = c->flags & ROW_NARROW ? 32 : 64;
 	for (u32 i = 0; i < MESSAGES && i < count; i++) {
-		u32 marked = tag_flags;
-
-		if (tag_flags & CAPTURE_OUTPUT << FLAGS_SHIFT) {
-			if (bpf_probe_read_user(&received, sizeof(received), (void *)(from + size - (narrow ? 4 : 8))))
+		tag_flags = row_tag(call, c, flags);
+		limit = ~0ULL;
+		if (flags & CAPTURE_OUTPUT) {
+			if (bpf_probe_read_user(&received, sizeof(received), (void *)(from + size - (size == 32 ? 4 : 8))))
 				return -1;
 			limit = received;
 		}
-		room = room_of(call, tag_flags & CAPTURE_ARG_MASK, i, narrow, &marked);
-		if (out_message(out, from, room, limit, marked))
+		room = room_of(call, c->arg, i, size == 32, &tag_flags);
+		if (out_message(out, from, room, limit, tag_flags))
 			return -1;
 		from += size;
 	}
@@ -263,7 +279,7 @@ static __always_inline s64 pointed_length(struct in_flight *call, struct capture
 	return length;
 }
 
-/* out_row adds one row. `result` is used at exit only. It returns -1 if the memory cannot be read. */
+/* out_row adds one row of another kind than CAPTURE_MESSAGES. `result` is used at exit only. It returns -1 if the memory cannot be read. */
 __noinline int out_row(struct outgoing *out, struct in_flight *call, struct capture *c, s64 result, u32 flags)
 {
 	u32 arg, kind, tag_flags, limit, size;
@@ -280,11 +296,7 @@ __noinline int out_row(struct outgoing *out, struct in_flight *call, struct capt
 	if (!from)
 		return 0;
 	from += c->offset;
-	tag_flags = arg | c->part << CAPTURE_PART_SHIFT | flags << FLAGS_SHIFT;
-	if (c->flags & ROW_NARROW)
-		tag_flags |= TAG_NARROW;
-	if (call->policy & (WHO_NO_CONTENTS | WHO_FILES_ONLY))
-		tag_flags |= TAG_NO_DATA;
+	tag_flags = row_tag(call, c, flags);
 	if (c->flags & ROW_FOLLOW) {
 		u64 pointer = 0;
 
@@ -314,8 +326,6 @@ __noinline int out_row(struct outgoing *out, struct in_flight *call, struct capt
 	/* The size is 1 in the rows of these kinds, except for pointers. */
 	if (kind == CAPTURE_VECTOR)
 		return out_vector(out, from, bytes, c->moment == AT_ENTER ? ~0ULL : (u64)result, tag_flags);
-	if (kind == CAPTURE_MESSAGES)
-		return out_messages(out, call, from, bytes, tag_flags);
 	count = c->length < ARGS_MAX ? call->args[c->length & 7] : 0;
 	return out_pointers(out, from, count, size, tag_flags);
 }
@@ -329,7 +339,7 @@ static __always_inline int body_row(struct in_flight *call, struct capture *c)
 	if (!s)
 		return 0;
 	s->out.length = 0;
-	if (out_row(&s->out, call, c, 0, 0))
+	if (c->kind == CAPTURE_MESSAGES ? out_messages(&s->out, call, c, 0, 0) : out_row(&s->out, call, c, 0, 0))
 		return -1;
 	length = s->out.length;
 	at = call->body_length;
@@ -418,7 +428,8 @@ __noinline int output_row(struct in_flight *call, struct capture *c, s64 result)
 	flags = c->moment == AT_ENTER ? CAPTURE_LATE : CAPTURE_OUTPUT;
 	if (s->out.length > OUTGOING_LIMIT)
 		flags |= CAPTURE_TRUNCATED;
-	else if (out_row(&s->out, call, c, result, flags))
+	else if (c->kind == CAPTURE_MESSAGES ? out_messages(&s->out, call, c, result, flags) :
+					       out_row(&s->out, call, c, result, flags))
 		flags |= CAPTURE_FAULT;
 	if (flags & (CAPTURE_TRUNCATED | CAPTURE_FAULT))
 		out_missing(&s->out, c->arg | c->part << CAPTURE_PART_SHIFT, flags);
