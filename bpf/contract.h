@@ -342,7 +342,7 @@ enum number {
 };
 
 enum signal_args {
-	SIGNAL_NUMBER = 0,
+	SIGNAL_NUMBER = 0,	/* a capture has the struct siginfo that the task got, flagged CAPTURE_KERNEL */
 	SIGNAL_CODE = 1,	/* si_code */
 	SIGNAL_ADDRESS = 2,	/* si_addr of a fault, otherwise 0 */
 	SIGNAL_SENDER = 3,	/* si_pid, otherwise 0; if a task sent it, a capture has struct sender, flagged CAPTURE_KERNEL */
@@ -353,7 +353,10 @@ enum signal_args {
 struct sender {
 	u64 cgroup;		/* ID */
 	u32 pid;		/* in the initial PID namespace */
-	u32 signal;
+	u32 inner_pid;		/* si_pid: in the PID namespace of the target, or 0 if it is not there */
+	u32 user;		/* si_uid: in the user namespace of the target */
+	u16 signal;
+	u16 code;		/* si_code: sign-extend it */
 	char comm[COMM_SIZE];
 };
 

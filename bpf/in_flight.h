@@ -7,7 +7,7 @@
 
 enum {
 	BODY_ARGS = ARGS_MAX * 8,
-	BODY_SIZE = 280,	/* so that a task's storage takes 512 bytes of the kernel's memory */
+	BODY_SIZE = 272,	/* so that a task's storage takes 512 bytes of the kernel's memory */
 	CAPTURED_AT_EXIT = 1 << (ROWS * CHAIN_MAX), /* in due: something else is */
 	INPUT_LIMIT = 136,	/* bytes captured of one pointer argument at enter; longer ones are read at exit */
 };
@@ -36,7 +36,7 @@ struct in_flight {
 	u8 traits;	/* as in struct syscall, but TRAIT_HOT only if hot_mask does not exclude this call */
 	u8 forked;	/* 1: the task has not returned from the call that made it */
 	u8 left;	/* 1: it is in another cgroup now, outside of its container's */
-	struct sender sender;	/* of the last signal that a task sent to the process */
+	struct sender sender;	/* of the last signal that a task sent to the process, or of the one that ends it */
 	u64 args[ARGS_MAX];
 	u8 body[BODY_SIZE + 8];	/* a word may be read at its end */
 };

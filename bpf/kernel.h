@@ -59,6 +59,8 @@ enum {
 	SIGSEGV = 11,
 	SIGSYS = 31,
 	SI_USER = 0,
+	SI_QUEUE = -1,
+	SI_TKILL = -6,
 };
 
 /* include/uapi/asm-generic/errno-base.h and errno.h */
@@ -134,6 +136,7 @@ struct kernel_siginfo {
 	union {
 		struct {
 			int _pid;
+			u32 _uid;
 		} _kill;
 		struct {
 			void *_addr;

@@ -3,34 +3,65 @@
 #include "call.h"
 #include "hook.h"
 
-/* from_task reports whether a task sent a signal, and not the kernel. */
-static __always_inline bool from_task(struct kernel_siginfo *info)
-{
-	int code = 1;
+#define SEND_SIG_NOINFO ((struct kernel_siginfo *)0) /* include/linux/sched/signal.h: a task sent the signal */
 
-	if (!info)
-		return true; /* SEND_SIG_NOINFO */
-	/* This fails for SEND_SIG_PRIV, which is 1. */
-	return !bpf_probe_read_kernel(&code, sizeof(code), &info->si_code) && code <= 0;
+enum { SIGINFO_SIZE = 48 }; /* bytes of struct siginfo that have fields */
+
+/*
+ * info_of returns the struct siginfo of a hook: SEND_SIG_NOINFO and SEND_SIG_PRIV are addresses, too. To the verifier,
+ * the argument itself is never one of these, so that it would remove the comparisons.
+ */
+static __always_inline struct kernel_siginfo *info_of(u64 *ctx)
+{
+	u64 info = 0;
+
+	bpf_probe_read_kernel(&info, sizeof(info), &ctx[1]);
+	return (struct kernel_siginfo *)info;
 }
 
-/* generated remembers the sender of a signal. */
+/* ended_by returns the signal that ends a process, or 0. */
+static __always_inline u32 ended_by(struct task_struct *task)
+{
+	return task->signal->flags & SIGNAL_GROUP_EXIT ? task->signal->group_exit_code & 0x7f : 0;
+}
+
+/*
+ * generated remembers the sender of a signal, if a task sent it. What interrupts a task, such as a timer, sends signals
+ * in its name, too. If a signal ends the process, no later one takes its place.
+ */
 static __always_inline void generated(u32 signal, struct kernel_siginfo *info, struct task_struct *target)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct in_flight *call = call_of(target->group_leader);
+	u32 end;
+	int code = SI_USER;
 
-	if (!call || !from_task(info))
+	if (!call)
+		return;
+	end = ended_by(target);
+	if (end && (end != signal || call->sender.signal == signal))
+		return;
+	/* This fails for SEND_SIG_PRIV, which is the kernel's own. */
+	if (info != SEND_SIG_NOINFO && bpf_probe_read_kernel(&code, sizeof(code), &info->si_code))
+		return;
+	if (code != SI_USER && code != SI_QUEUE && code != SI_TKILL)
 		return;
 	call->sender.cgroup = cgroup_of(task);
 	call->sender.pid = task->tgid;
+	call->sender.inner_pid = 0;
+	call->sender.user = task->cred->uid.val;
+	if (info) {
+		bpf_probe_read_kernel(&call->sender.inner_pid, sizeof(u32), &info->_sifields._kill._pid);
+		bpf_probe_read_kernel(&call->sender.user, sizeof(u32), &info->_sifields._kill._uid);
+	}
+	call->sender.code = code;
 	*(u64 *)&call->sender.comm[0] = *(u64 *)&task->comm[0];
 	*(u64 *)&call->sender.comm[8] = *(u64 *)&task->comm[8];
 	call->sender.signal = signal;
 }
 
 HOOK(signal_generate, "signal_generate",
-     generated(ctx[0], (struct kernel_siginfo *)ctx[1], (struct task_struct *)ctx[2]))
+     generated(ctx[0], info_of(ctx), (struct task_struct *)ctx[2]))
 
 static __always_inline bool is_fault(u32 signal)
 {
@@ -49,21 +80,38 @@ static __always_inline void stage_sender(struct in_flight *call, struct sender *
 	sender->signal = 0;
 }
 
+static __always_inline void stage_siginfo(struct in_flight *call, struct kernel_siginfo *info)
+{
+	u8 *place = body_place(call, SIGINFO_SIZE);
+
+	if (!place || bpf_probe_read_kernel(place + sizeof(struct capture_header), SIGINFO_SIZE, info))
+		return;
+	body_add(call, place, SIGINFO_SIZE, SIGNAL_NUMBER, CAPTURE_KERNEL);
+}
+
+/*
+ * delivered records a signal. If its action is to end the process without a core dump, the kernel has ended it when the
+ * signal was sent, and each thread gets a SIGKILL without a sender: the first one records the signal itself.
+ */
 static __always_inline void delivered(u32 signal, struct kernel_siginfo *info, struct k_sigaction *action)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct in_flight *call = call_of(task), *leader;
-	u32 wide = 0, at = 0;
-	u64 address = 0;
-	int code = 0, pid = 0;
+	u32 wide = 0, at = 0, pid = 0;
+	u64 address = 0, handler = (u64)action->sa.sa_handler;
+	int code = 0;
 	bool sent;
 
 	if (!call || !call->ring || call->active || call->cgroup != cgroup_of(task))
 		return;
 	leader = call_of(task->group_leader);
+	if (signal == SIGKILL) {
+		signal = ended_by(task);
+		handler = 0;
+	}
 	sent = leader && leader->sender.signal == signal;
-	if (signal == SIGKILL && !sent)
-		return; /* it wakes up the threads of a process that ends, too */
+	if (!signal || (!info && !sent))
+		return;
 	begin_event(call, NUMBER_SIGNAL, SIGNAL_ARGS);
 	if (info) {
 		bpf_probe_read_kernel(&code, sizeof(code), &info->si_code);
@@ -71,12 +119,15 @@ static __always_inline void delivered(u32 signal, struct kernel_siginfo *info, s
 			bpf_probe_read_kernel(&address, sizeof(address), &info->_sifields._sigfault._addr);
 		else
 			bpf_probe_read_kernel(&pid, sizeof(pid), &info->_sifields._kill._pid);
+	} else {
+		code = (short)leader->sender.code;
+		pid = leader->sender.inner_pid;
 	}
 	call->args[SIGNAL_NUMBER] = signal;
 	call->args[SIGNAL_CODE] = (s64)code;
 	call->args[SIGNAL_ADDRESS] = address;
 	call->args[SIGNAL_SENDER] = pid;
-	call->args[SIGNAL_ACTION] = (u64)action->sa.sa_handler > 1;
+	call->args[SIGNAL_ACTION] = handler > 1;
 	at = put_arg(call, at, 0, &wide);
 	at = put_arg(call, at, 1, &wide);
 	at = put_arg(call, at, 2, &wide);
@@ -84,6 +135,8 @@ static __always_inline void delivered(u32 signal, struct kernel_siginfo *info, s
 	at = put_arg(call, at, 4, &wide);
 	call->flags = wide;
 	call->captures = call->body_length = at;
+	if (info)
+		stage_siginfo(call, info);
 	if (sent)
 		stage_sender(call, &leader->sender);
 	write_call(call, task, call->time, 0, 0);
@@ -91,4 +144,4 @@ static __always_inline void delivered(u32 signal, struct kernel_siginfo *info, s
 }
 
 HOOK(signal_deliver, "signal_deliver",
-     delivered(ctx[0], (struct kernel_siginfo *)ctx[1], (struct k_sigaction *)ctx[2]))
+     delivered(ctx[0], info_of(ctx), (struct k_sigaction *)ctx[2]))

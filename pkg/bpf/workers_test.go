@@ -33,6 +33,7 @@ var workers = map[string]func(){
 	"oversized":     oversizedWorker,
 	"numbered":      numberedWorker,
 	"replace":       replaceWorker,
+	"fault":         faultWorker,
 }
 
 func worker() {

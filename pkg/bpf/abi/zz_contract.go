@@ -499,14 +499,17 @@ const SizeofInnerPids = 8
 
 // Sender is struct sender.
 type Sender struct {
-	Cgroup uint64
-	PID    uint32
-	Signal uint32
-	Comm   [16]byte
+	Cgroup   uint64
+	PID      uint32
+	InnerPID uint32
+	User     uint32
+	Signal   uint16
+	Code     uint16
+	Comm     [16]byte
 }
 
 // SizeofSender is the size of struct sender in bytes.
-const SizeofSender = 32
+const SizeofSender = 40
 
 // Resolved is struct resolved.
 type Resolved struct {

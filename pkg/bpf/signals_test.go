@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package bpf_test
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/runc-trace/runc-trace/pkg/bpf"
+	"github.com/runc-trace/runc-trace/pkg/config"
+	"github.com/runc-trace/runc-trace/pkg/syscalls"
+)
+
+// TestSender ends a busy program by a signal from outside of its container, and one that waits: its recording shows the
+// signal and who sent it, once, and then the end.
+func TestSender(t *testing.T) {
+	i := load(t, config.Pool{Rings: 8, RingSize: 256 << 10, Identities: 16, ExecLogSize: 256 << 10, CaptureSize: 128,
+		ArgvSize: 4096})
+	for n, test := range []struct {
+		args []string
+		code string
+		send func(pid int) error
+		name string
+	}{
+		{[]string{"dd", "if=/dev/zero", "of=/dev/null"}, "SI_USER",
+			func(pid int) error { return unix.Kill(pid, unix.SIGTERM) }, "SIGTERM"},
+		{[]string{"dd", "if=/dev/zero", "of=/dev/null"}, "SI_USER",
+			func(pid int) error { return unix.Kill(pid, unix.SIGKILL) }, "SIGKILL"},
+		{[]string{"sleep", "1000"}, "SI_TKILL",
+			func(pid int) error { return unix.Tgkill(pid, pid, unix.SIGUSR1) }, "SIGUSR1"},
+		{[]string{"sleep", "1000"}, "SI_USER", func(pid int) error {
+			fd, err := unix.PidfdOpen(pid, 0)
+			if err != nil {
+				return err
+			}
+			defer unix.Close(fd)
+			return unix.PidfdSendSignal(fd, unix.SIGHUP, nil, 0)
+		}, "SIGHUP"},
+		{[]string{"sleep", "1000"}, "SI_USER", func(pid int) error { return unix.Kill(pid, unix.SIGQUIT) }, "SIGQUIT"},
+	} {
+		id := fmt.Sprint("rt-sender-", n)
+		d := container(t, i, "/"+id)
+		c := command(d, test.args[0], test.args[1:]...)
+		if err := c.Start(); err != nil {
+			t.Fatal(err)
+		}
+		waitForCall(t, i, id, test.args[0])
+		if err := test.send(c.Process.Pid); err != nil {
+			t.Fatal(err)
+		}
+		c.Wait()
+		comm, err := os.ReadFile("/proc/self/comm")
+		if err != nil {
+			t.Fatal(err)
+		}
+		sent := fmt.Sprintf("--- %s {si_signo=%[1]s, si_code=%s, si_pid=%d} from pid %[3]d %q ---", test.name, test.code,
+			os.Getpid(), strings.TrimSpace(string(comm)))
+		got := events(calls(t, i, id), c.Process.Pid)
+		if len(got) != 2 || got[0] != sent || !strings.HasPrefix(got[1], "+++ killed by "+test.name) {
+			t.Errorf("recorded %q, want %s", got, sent)
+		}
+	}
+}
+
+// waitForCall waits until a program of a container has made calls, of which one is new only after its start.
+func waitForCall(t *testing.T, i *bpf.Instance, id, comm string) {
+	t.Helper()
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+		if len(lines(calls(t, i, id), comm)) > 20 {
+			return
+		}
+	}
+	t.Fatalf("%s makes no calls", comm)
+}
+
+// events returns what happened to a process, without its calls.
+func events(all []syscalls.Call, pid int) (text []string) {
+	for n := range all {
+		if c := &all[n]; int(c.PID) == pid && (c.Event() || c.Unfinished) {
+			text = append(text, string(c.AppendText(nil)))
+		}
+	}
+	return text
+}
+
+// TestFault crashes one thread of several: the signal is at that thread, and the end at all of them.
+func TestFault(t *testing.T) {
+	i := load(t, small)
+	d := container(t, i, "/rt-fault")
+	work(t, d, "fault")
+	all := calls(t, i, "rt-fault")
+	var faults, ends, others int
+	for n := range all {
+		c := &all[n]
+		text := string(c.AppendText(nil))
+		_, delivered := c.Delivery()
+		switch {
+		case text == "--- SIGSEGV {si_signo=SIGSEGV, si_code=SEGV_MAPERR, si_addr=0x8} ---" && string(c.Comm) == "worker":
+			faults++
+			if c.TID == c.PID {
+				t.Error("the fault is shown at the main thread")
+			}
+		case delivered && strings.Contains(text, "SIGSEGV"):
+			t.Error(text)
+		case strings.Contains(text, "+++ killed by SIGSEGV"):
+			ends++
+		}
+		if string(c.Comm) == "other" {
+			others++
+		}
+	}
+	if faults != 1 || ends < 4 || others == 0 {
+		t.Errorf("%d faults, %d ends, %d calls of other threads", faults, ends, others)
+	}
+}
+
+// faultWorker reads from an address where nothing is, in one of several threads.
+func faultWorker() {
+	ready := make(chan bool)
+	for range 3 {
+		go func() {
+			runtime.LockOSThread()
+			must(unix.Prctl(unix.PR_SET_NAME, pointer(cString("other")), 0, 0, 0))
+			ready <- true
+			for {
+				raw(unix.SYS_GETPPID)
+			}
+		}()
+	}
+	for range 3 {
+		<-ready
+	}
+	go func() {
+		worker()
+		var action [4]uint64 // the default one
+		raw(unix.SYS_RT_SIGACTION, uintptr(unix.SIGSEGV), pointer(&action), 0, 8)
+		crash(8)
+	}()
+	select {}
+}
+
+//go:noinline
+func crash(address uintptr) byte { return **(**byte)(unsafe.Pointer(&address)) }
