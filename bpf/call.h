@@ -353,8 +353,9 @@ __noinline int write_novel(struct in_flight *call, u64 now, s64 result, u32 flag
 {
 	struct recording *recording;
 	struct seen_set *set;
-	u64 name, position;
+	u64 name, position, file = 0;
 	u32 index, lane, flag = 0;
+	bool resolves;
 
 	if (!call)
 		return 0;
@@ -367,16 +368,19 @@ __noinline int write_novel(struct in_flight *call, u64 now, s64 result, u32 flag
 	set = seen_set(recording, name);
 	if (!set)
 		return 0;
+	resolves = call->traits & TRAIT_RESOLVE && result >= 0;
+	if (resolves)
+		file = file_hash(result, call->traits, call->exec);
 	if (seen_again(set, recording, lane, name, now)) {
 		if (lane != LANE_DISTINCT)
 			return 0;
-		/* A path that was read late may be another one than that which was opened. */
-		if (call->traits & TRAIT_RESOLVE && result >= 0)
-			resolve(call, result, !(call->due & 3));
+		/* Another thread may have changed the path before the kernel read it. */
+		if (resolves)
+			resolve(call, result, seen_file(set, name, file));
 		write_record(call, now, result, flags, LANE_RECENT);
 		return 0;
 	}
-	if (call->traits & TRAIT_RESOLVE && result >= 0)
+	if (resolves)
 		resolve(call, result, false);
 	position = NOT_WRITTEN;
 	if (lane == LANE_DISTINCT && admit_first(recording, call, result)) {
@@ -388,7 +392,7 @@ __noinline int write_novel(struct in_flight *call, u64 now, s64 result, u32 flag
 		flag = lane == LANE_RUNTIME ? SEEN_RUNTIME : 0;
 	}
 	if (position != NOT_WRITTEN)
-		seen_put(set, name, position | flag, now);
+		seen_put(set, name, position | flag | file << SEEN_FILE_SHIFT, now);
 	return 0;
 }
 

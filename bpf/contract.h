@@ -212,6 +212,7 @@ enum lane {
 	SEEN_WAYS = 8,		/* entries of one set: their signatures are one cache line */
 	SEEN_FIRST = 1,		/* or-ed to a position: it is one of the lane first */
 	SEEN_RUNTIME = 2,	/* the same for the lane runtime */
+	SEEN_FILE_SHIFT = 48,	/* above it: a hash of the file that the call resolved last */
 	FIRST_GROUPS = 256,	/* calls with the same number and error are one group */
 	FIRST_LIMIT = 64,	/* calls of one group that the lane first takes */
 	RUNTIME_BUDGET = 2048,	/* calls of one task that go into the lane runtime */

@@ -8,6 +8,7 @@
 #define PATHS_H
 
 #include "captures.h"
+#include "seen.h"
 
 enum {
 	STEPS = 32,		/* components and mounts of a path that are followed */
@@ -54,6 +55,23 @@ static __always_inline void set_inode(struct resolved *resolved, struct inode *i
 	resolved->device = BPF_CORE_READ(inode, i_sb, s_dev);
 	resolved->mode = BPF_CORE_READ(inode, i_mode);
 	resolved->flags = 0;
+}
+
+/* file_hash returns a hash of the file that a call resolved, in 16 bits. */
+__noinline u64 file_hash(s64 result, u32 traits, u32 exec)
+{
+	struct path path = {};
+	struct dentry *dentry;
+	struct inode *inode;
+	u64 word;
+
+	resolved_path(&path, result, traits, exec);
+	dentry = path.dentry;
+	if (!dentry)
+		return 0;
+	inode = BPF_CORE_READ(dentry, d_inode);
+	word = BPF_CORE_READ(inode, i_ino) ^ (u64)BPF_CORE_READ(inode, i_sb, s_dev) << 32;
+	return hash_word(word, 1) * COMMIT_STEP >> SEEN_FILE_SHIFT;
 }
 
 /* out_inode adds struct resolved without a path, for a call whose path is in the record of an earlier one. */

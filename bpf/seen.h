@@ -12,6 +12,7 @@
 #include "in_flight.h"
 
 enum { HASHED_MAX = 3 }; /* captures of one call that belong to its signature */
+#define POSITION_MASK ((1ULL << SEEN_FILE_SHIFT) - 1)
 enum { CAPTURE_WORDS = (CAPTURE_LIMIT + 7) / 8 };
 
 /*
@@ -154,6 +155,7 @@ static __always_inline bool seen_valid(struct recording *recording, u32 lane, u6
 	struct ring *ring = &recording->lanes[lane & (LANE_SLOTS - 1)];
 	u64 size = lanes[lane & (LANE_SLOTS - 1)].size;
 
+	position &= POSITION_MASK;
 	if (position & SEEN_FIRST)
 		ring = &recording->lanes[LANE_FIRST];
 	else if (*(volatile u64 *)&ring->head - position > size)
@@ -183,6 +185,29 @@ __noinline bool seen_again(struct seen_set *set, struct recording *recording, u3
 			return false;
 		entry->last = now;
 		return true;
+	}
+	return false;
+}
+
+/*
+ * seen_file reports whether a call that came again resolved the same file as before, and remembers the new one. If
+ * another CPU replaces the entry, the file is said to be another one.
+ */
+__noinline bool seen_file(struct seen_set *set, u64 signature, u64 file)
+{
+	u64 position;
+
+	if (!set)
+		return false;
+	for (u32 i = 0; i < SEEN_WAYS; i++) {
+		if (*(volatile u64 *)&set->signatures[i] != signature)
+			continue;
+		position = *(volatile u64 *)&set->entries[i].position;
+		if (position >> SEEN_FILE_SHIFT == file)
+			return *(volatile u64 *)&set->signatures[i] == signature;
+		__sync_val_compare_and_swap(&set->entries[i].position, position,
+					    (position & POSITION_MASK) | file << SEEN_FILE_SHIFT);
+		return false;
 	}
 	return false;
 }

@@ -34,6 +34,8 @@ var workers = map[string]func(){
 	"numbered":      numberedWorker,
 	"replace":       replaceWorker,
 	"fault":         faultWorker,
+	"structs":       structsWorker,
+	"resolved":      resolvedWorker,
 }
 
 func worker() {

@@ -128,7 +128,10 @@ func entry(set *abi.SeenSet, way int) (place Place, repeats Repeats, ok bool) {
 	if before <= abi.SeenBusy || atomic.LoadUint64(signature) != before {
 		return Place{}, Repeats{}, false
 	}
-	place = Place{Lane: abi.LaneDistinct, Position: position &^ (abi.SeenFirst | abi.SeenRuntime)}
+	place = Place{
+		Lane:     abi.LaneDistinct,
+		Position: position & (1<<abi.SeenFileShift - 1) &^ (abi.SeenFirst | abi.SeenRuntime),
+	}
 	switch {
 	case position&abi.SeenFirst != 0:
 		place.Lane = abi.LaneFirst

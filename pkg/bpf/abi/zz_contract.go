@@ -75,6 +75,7 @@ const (
 	SeenWays      = 0x8
 	SeenFirst     = 0x1
 	SeenRuntime   = 0x2
+	SeenFileShift = 0x30
 	FirstGroups   = 0x100
 	FirstLimit    = 0x40
 	RuntimeBudget = 0x800

@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package bpf_test
+
+import (
+	"encoding/binary"
+	"fmt"
+	"os"
+	"runtime"
+	"strings"
+	"testing"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/runc-trace/runc-trace/pkg/syscalls"
+)
+
+// captured describes the captures of a call: each "argument.part:bytes", with o if it was read at exit, k if it is the
+// kernel's, l if it was read late, t if it was cut, f if its end could not be read.
+func captured(c *syscalls.Call) string {
+	text := []string{c.Syscall().Name}
+	for _, p := range c.Captures {
+		flags := ""
+		for flag, set := range map[string]bool{"o": p.Output, "k": p.Kernel, "l": p.Late, "t": p.Truncated, "f": p.Fault} {
+			if set {
+				flags += flag
+			}
+		}
+		text = append(text, fmt.Sprintf("%d.%d:%d%s", p.Arg, p.Part, len(p.Data), flags))
+	}
+	return strings.Join(text, " ")
+}
+
+// TestStructs records structs, sets and lists that the arguments of calls point to.
+func TestStructs(t *testing.T) {
+	i := load(t, small)
+	d := container(t, i, "/rt-structs")
+	if state := work(t, d, "structs"); !state.Success() {
+		t.Fatal(state)
+	}
+	var got []string
+	for _, c := range calls(t, i, "rt-structs") {
+		if string(c.Comm) != "worker" || c.Syscall() == nil {
+			continue
+		}
+		got = append(got, captured(&c))
+		if c.Syscall().Name == "getsockopt" {
+			if value := c.Captures[2].Data; binary.NativeEndian.Uint32(value) != uint32(unix.ECONNREFUSED) {
+				t.Errorf("SO_ERROR is %x", value)
+			}
+		}
+	}
+	stat := map[string]string{"amd64": "32", "arm64": "40"}[runtime.GOARCH]
+	expect(t, got,
+		"fstat 1.0:"+stat+"o",
+		"getsockopt 4.0:4 4.0:4o 3.0:4o",
+		"getpeername 2.0:4 2.0:4o 1.0:0o",
+		"getpeername 2.0:4 2.0:4o 1.0:4o",
+		"getpeername 2.0:4 2.0:4o 1.0:16o",
+		"rt_sigaction 1.0:32 2.0:32o",
+		"rt_sigprocmask 1.0:8 2.0:8o",
+		"ppoll 0.0:16 2.0:16 3.0:8 0.0:16o 2.0:16o",
+		"uname 0.0:390o",
+		"fcntl 2.0:32",
+		"ioctl 2.0:4o",
+		"sendmmsg 1.0:56 1.3:16 1.1:16 1.2:3 1.7:64o",
+		"recvmsg 1.5:16 1.0:56o 1.3:16o 1.1:16o 1.2:3o",
+		"wait4 1.0:4o 3.0:144o",
+	)
+}
+
+func structsWorker() {
+	child, err := os.StartProcess("/bin/true", []string{"true"}, &os.ProcAttr{})
+	must(err)
+	refused, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_NONBLOCK, 0)
+	must(err)
+	udp, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM, 0)
+	must(err)
+	loopback := [4]byte{127, 0, 0, 1}
+	must(unix.Bind(udp, &unix.SockaddrInet4{Addr: loopback}))
+	name, err := unix.Getsockname(udp)
+	must(err)
+	port := name.(*unix.SockaddrInet4).Port
+	peer, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM, 0)
+	must(err)
+	must(unix.Connect(peer, &unix.SockaddrInet4{Addr: loopback, Port: port}))
+	if err := unix.Connect(refused, &unix.SockaddrInet4{Addr: loopback, Port: 1}); err != unix.EINPROGRESS {
+		panic(err)
+	}
+	address := unix.RawSockaddrInet4{Family: unix.AF_INET, Addr: loopback}
+	*(*[2]byte)(unsafe.Pointer(&address.Port)) = [2]byte{byte(port >> 8), byte(port)}
+	data := []byte("abc")
+	part := unix.Iovec{Base: &data[0], Len: 3}
+	type mmsghdr struct {
+		unix.Msghdr
+		_ uint32
+	}
+	out := mmsghdr{Msghdr: unix.Msghdr{Name: (*byte)(unsafe.Pointer(&address)), Namelen: 16, Iov: &part, Iovlen: 1}}
+	var from unix.RawSockaddrInet6
+	received := make([]byte, 100)
+	room := unix.Iovec{Base: &received[0], Len: 100}
+	in := unix.Msghdr{Name: (*byte)(unsafe.Pointer(&from)), Namelen: 28, Iov: &room, Iovlen: 1}
+	worker()
+	var (
+		stat       unix.Stat_t
+		value      int32
+		length     uint32
+		sigaction  [4]uint64
+		set        uint64
+		timeout    = unix.Timespec{Nsec: 1}
+		polled     = [2]unix.PollFd{{Fd: -1}, {Fd: int32(udp), Events: unix.POLLOUT}}
+		utsname    unix.Utsname
+		lock       = unix.Flock_t{Type: unix.F_UNLCK}
+		status     int32
+		usage      unix.Rusage
+		peerBuffer [28]byte
+	)
+	raw(unix.SYS_FSTAT, 0, pointer(&stat))
+	length = 4
+	raw(unix.SYS_GETSOCKOPT, uintptr(refused), unix.SOL_SOCKET, unix.SO_ERROR, pointer(&value), pointer(&length))
+	for _, length = range []uint32{0, 4, 28} {
+		raw(unix.SYS_GETPEERNAME, uintptr(peer), pointer(&peerBuffer), pointer(&length))
+	}
+	raw(unix.SYS_RT_SIGACTION, uintptr(unix.SIGUSR2), 0, pointer(&sigaction), 8)
+	raw(unix.SYS_RT_SIGACTION, uintptr(unix.SIGUSR2), pointer(&sigaction), pointer(&sigaction), 8)
+	raw(unix.SYS_RT_SIGPROCMASK, unix.SIG_BLOCK, pointer(&set), pointer(&set), 8)
+	raw(unix.SYS_PPOLL, pointer(&polled), 2, pointer(&timeout), pointer(&set), 8)
+	raw(unix.SYS_UNAME, pointer(&utsname))
+	raw(unix.SYS_FCNTL, 0, unix.F_SETLK, pointer(&lock))
+	raw(unix.SYS_IOCTL, uintptr(udp), unix.TIOCINQ, pointer(&value))
+	raw(unix.SYS_SENDMMSG, uintptr(peer), pointer(&out), 1, 0)
+	raw(unix.SYS_RECVMSG, uintptr(udp), pointer(&in), 0)
+	raw(unix.SYS_WAIT4, uintptr(child.Pid), pointer(&status), 0, pointer(&usage))
+	runtime.KeepAlive(&out)
+	runtime.KeepAlive(&in)
+}
+
+// TestResolved records the files that calls opened and the directories that they entered, as the kernel sees them.
+func TestResolved(t *testing.T) {
+	i := load(t, small)
+	d := container(t, i, "/rt-resolved")
+	dir := t.TempDir()
+	if err := os.WriteFile(dir+"/f", []byte("0123456789"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c := command(d, os.Args[0])
+	c.Env = append(os.Environ(), workerEnv+"=resolved", "DIR="+dir)
+	if out, err := c.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	var got []string
+	var inode uint64
+	for _, c := range calls(t, i, "rt-resolved") {
+		if file, ok := c.File(); ok && (string(c.Comm) == "worker" || c.Syscall().Name == "execve") {
+			got = append(got, fmt.Sprintf("%s %s = %d", c.Syscall().Name, strings.ReplaceAll(file.Path, dir, "DIR"), c.Result))
+			if file.Path == dir+"/f" {
+				inode = file.Inode
+			} else if file.Path == "" && file.Inode != inode {
+				t.Error("another inode")
+			}
+		}
+	}
+	expect(t, got,
+		"openat DIR/f = 0",
+		"chdir DIR = 0",
+		"openat DIR/f = 0",
+		"openat  = 0", // known
+		"openat DIR/f = 0",
+		"execve /usr/bin/true = 0",
+	)
+	for _, line := range lines(calls(t, i, "rt-resolved"), "true") {
+		if strings.HasPrefix(line, "execve(") && !strings.Contains(line, ` "/bin/true"`) {
+			t.Error(line)
+		}
+	}
+}
+
+// resolvedWorker opens files as descriptor 0, and executes a program whose path is in a page that was never touched.
+func resolvedWorker() {
+	dir := os.Getenv("DIR")
+	path, relative, directory := cString(dir+"/f"), cString("f"), cString(dir)
+	must(os.WriteFile(dir+"/page", append(make([]byte, 4080), "/bin/true\x00      "...), 0o600))
+	page, err := os.Open(dir + "/page")
+	must(err)
+	mapped, err := unix.Mmap(int(page.Fd()), 0, 4096, unix.PROT_READ, unix.MAP_PRIVATE)
+	must(err)
+	arguments := [2]uintptr{pointer(cString("true"))}
+	worker()
+	at := unix.AT_FDCWD
+	open := func(path *byte) {
+		raw(unix.SYS_CLOSE, 0)
+		if fd, errno := raw(unix.SYS_OPENAT, uintptr(at), pointer(path), unix.O_RDONLY, 0); fd != 0 {
+			panic(errno)
+		}
+	}
+	open(path)
+	raw(unix.SYS_CHDIR, pointer(directory))
+	open(relative)
+	open(relative)
+	// The path of another file from now on.
+	must(os.WriteFile(dir+"/g", nil, 0o600))
+	must(os.Rename(dir+"/g", dir+"/f"))
+	open(relative)
+	raw(unix.SYS_EXECVE, pointer(&mapped[4080]), pointer(&arguments), 0)
+}
