@@ -279,7 +279,7 @@ static __always_inline s64 pointed_length(struct in_flight *call, struct capture
 	return length;
 }
 
-/* out_row adds one row of another kind than CAPTURE_MESSAGES. `result` is used at exit only. It returns -1 if the memory cannot be read. */
+/* out_row adds one row, but of CAPTURE_MESSAGES. `result` is used at exit only. It returns -1 if it cannot be read. */
 __noinline int out_row(struct outgoing *out, struct in_flight *call, struct capture *c, s64 result, u32 flags)
 {
 	u32 arg, kind, tag_flags, limit, size;

@@ -100,7 +100,7 @@ static __always_inline void delivered(u32 signal, struct kernel_siginfo *info, s
 	u32 wide = 0, at = 0, pid = 0;
 	u64 address = 0, handler = (u64)action->sa.sa_handler;
 	int code = 0;
-	bool sent;
+	struct sender *sender = NULL;
 
 	if (!call || !call->ring || call->active || call->cgroup != cgroup_of(task))
 		return;
@@ -109,8 +109,9 @@ static __always_inline void delivered(u32 signal, struct kernel_siginfo *info, s
 		signal = ended_by(task);
 		handler = 0;
 	}
-	sent = leader && leader->sender.signal == signal;
-	if (!signal || (!info && !sent))
+	if (leader && leader->sender.signal == signal)
+		sender = &leader->sender;
+	if (!signal || (!info && !sender))
 		return;
 	begin_event(call, NUMBER_SIGNAL, SIGNAL_ARGS);
 	if (info) {
@@ -119,9 +120,9 @@ static __always_inline void delivered(u32 signal, struct kernel_siginfo *info, s
 			bpf_probe_read_kernel(&address, sizeof(address), &info->_sifields._sigfault._addr);
 		else
 			bpf_probe_read_kernel(&pid, sizeof(pid), &info->_sifields._kill._pid);
-	} else {
-		code = (short)leader->sender.code;
-		pid = leader->sender.inner_pid;
+	} else if (sender) {
+		code = (short)sender->code;
+		pid = sender->inner_pid;
 	}
 	call->args[SIGNAL_NUMBER] = signal;
 	call->args[SIGNAL_CODE] = (s64)code;
@@ -137,8 +138,8 @@ static __always_inline void delivered(u32 signal, struct kernel_siginfo *info, s
 	call->captures = call->body_length = at;
 	if (info)
 		stage_siginfo(call, info);
-	if (sent)
-		stage_sender(call, &leader->sender);
+	if (sender)
+		stage_sender(call, sender);
 	write_call(call, task, call->time, 0, 0);
 	call->active = 0;
 }

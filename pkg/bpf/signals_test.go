@@ -121,7 +121,7 @@ func TestFault(t *testing.T) {
 	}
 }
 
-// faultWorker reads from an address where nothing is, in one of several threads.
+// faultWorker reads from an address without memory, in one of several threads.
 func faultWorker() {
 	ready := make(chan bool)
 	for range 3 {

@@ -12,7 +12,7 @@ import (
 	"github.com/cilium/ebpf/asm"
 )
 
-// What all functions of a call chain have together before Linux 6.13, which gives each a stack of its own.
+// The functions of a call chain share these before Linux 6.13, which gives each a stack of its own.
 const (
 	stackSize = 512 // bytes
 	frames    = 8
