@@ -16,6 +16,7 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/boottime"
 	"github.com/runc-trace/runc-trace/pkg/bpf"
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
+	"github.com/runc-trace/runc-trace/pkg/config"
 	"github.com/runc-trace/runc-trace/pkg/execlog"
 	"github.com/runc-trace/runc-trace/pkg/labels"
 	"github.com/runc-trace/runc-trace/pkg/status"
@@ -166,9 +167,10 @@ func (s *statusJSON) print(w io.Writer, clock clock) error {
 	for _, d := range s.Damage {
 		fmt.Fprintf(w, "damaged      %v\n", bpf.Damage(d))
 	}
-	fmt.Fprintf(w, "memory       %s\n", mebibytes(s.Memory))
-	fmt.Fprintf(w, "containers   %d running, %d created, %d exited, %d ended; room for %s; %s\n", c.Running, c.Created,
-		c.Exited, c.Ended, terminal.Count(o.Identities, "name"), terminal.Count(c.Threads, "thread"))
+	fmt.Fprintf(w, "memory       %s, and %v for %s\n", mebibytes(s.Memory), config.Size(s.Threads),
+		terminal.Count(c.Threads, "thread"))
+	fmt.Fprintf(w, "containers   %d running, %d created, %d exited, %d ended; room for %s\n", c.Running, c.Created,
+		c.Exited, c.Ended, terminal.Count(o.Identities, "name"))
 	fmt.Fprintf(w, "recordings   %d live, %d ended, %d free; %v each; %s\n", r.Live, r.Ended, r.Free,
 		o.RingSize, terminal.Count(r.Syscalls, "system call"))
 	if reach := r.Reach; reach != nil {
@@ -226,7 +228,7 @@ func newStatusJSON(read *status.Status, failed [unregistered.Reasons]uint64, clo
 	i, r, e := read.Identities, read.Recordings, read.ExecLog
 	s.Containers.Created, s.Containers.Running, s.Containers.Exited, s.Containers.Ended = i.Created,
 		i.Running, i.Exited, i.Ended
-	s.Containers.Threads = i.Threads
+	s.Containers.Threads, s.Threads = i.Threads, i.ThreadMemory()
 	s.Recordings.Live, s.Recordings.Ended, s.Recordings.Free = r.Live, r.Ended, r.Free
 	s.Recordings.Syscalls, s.Recordings.Lost = r.Syscalls, r.Lost
 	if r.Reach.Recordings > 0 {

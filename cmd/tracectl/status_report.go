@@ -14,11 +14,12 @@ type statusJSON struct {
 	Version    string       `json:"version"` // of tracectl
 	Layout     uint32       `json:"layout"`
 	Loaded     time.Time    `json:"loaded"`
-	Build      string       `json:"build"`    // of the running programs; empty if replacing them was interrupted
-	Current    bool         `json:"current"`  // Build is that of this tracectl
-	Replaced   *time.Time   `json:"replaced"` // when the programs replaced others
-	Damage     []damageJSON `json:"damage"`   // pins that the programs cannot use
-	Memory     uint64       `json:"memory"`   // bytes
+	Build      string       `json:"build"`        // of the running programs; empty if replacing them was interrupted
+	Current    bool         `json:"current"`      // Build is that of this tracectl
+	Replaced   *time.Time   `json:"replaced"`     // when the programs replaced others
+	Damage     []damageJSON `json:"damage"`       // pins that the programs cannot use
+	Memory     uint64       `json:"memory"`       // bytes
+	Threads    uint64       `json:"threadMemory"` // bytes for threads of containers, beside Memory
 	Options    config.Pool  `json:"options"`
 	Containers struct {
 		Created int `json:"created"`

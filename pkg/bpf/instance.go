@@ -40,9 +40,9 @@ type Instance struct {
 
 	labels *ebpf.Map
 
-	mu      sync.Mutex
-	seen    window    // of identities
-	windows []*window // of the other arrays
+	mu             sync.Mutex
+	identityWindow window
+	windows        []*window // of the other arrays
 }
 
 // Open opens the instance that is loaded below dir. Errors match ErrNotLoaded, ErrVersion, os.ErrPermission.
@@ -69,13 +69,13 @@ func Open(dir string) (*Instance, error) {
 	if i.labels, err = loadMap(filepath.Join(dir, abi.PinLabels)); err != nil {
 		return nil, errors.Join(err, i.Close())
 	}
-	i.seen = window{array: i.identities, ahead: 1 << 20}
+	i.identityWindow = window{array: i.identities, ahead: 1 << 20}
 	return i, nil
 }
 
 // Close unmaps the instance's memory. Its recordings and its exec log must not be read afterwards.
 func (i *Instance) Close() error {
-	errs := []error{i.seen.close()}
+	errs := []error{i.identityWindow.close()}
 	for _, w := range i.windows {
 		errs = append(errs, w.close())
 	}
@@ -248,7 +248,7 @@ func (i *Instance) Identity(index int) (abi.Identity, bool) {
 	}
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	memory, err := i.seen.view(uint64(index)*abi.SizeofIdentity, abi.SizeofIdentity)
+	memory, err := i.identityWindow.view(uint64(index)*abi.SizeofIdentity, abi.SizeofIdentity)
 	if err != nil {
 		return abi.Identity{}, false
 	}

@@ -79,6 +79,10 @@ func (i *Incomplete) Reasons() string {
 	return strings.Join(all, ", ")
 }
 
+// ThreadMemory returns the bytes that the kernel keeps for all Threads, beside the maps: a struct in_flight (see bpf/)
+// each, which the kernel rounds up to 512 bytes.
+func (i Identities) ThreadMemory() uint64 { return 512 * uint64(i.Threads) }
+
 // Live returns the number of containers whose cgroups exist.
 func (i Identities) Live() int { return i.Created + i.Running + i.Exited }
 
