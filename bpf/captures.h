@@ -13,6 +13,7 @@
 #define CAPTURES_H
 
 #include "outgoing.h"
+#include "uring.h"
 
 enum {
 	BODY_EARLY = 24,	/* length of a body with a few arguments */
@@ -279,7 +280,7 @@ static __always_inline s64 pointed_length(struct in_flight *call, struct capture
 	return length;
 }
 
-/* out_row adds one row, but of CAPTURE_MESSAGES. `result` is used at exit only. It returns -1 if it cannot be read. */
+/* out_row adds one row of most kinds. `result` is used at exit only. It returns -1 if it cannot be read. */
 __noinline int out_row(struct outgoing *out, struct in_flight *call, struct capture *c, s64 result, u32 flags)
 {
 	u32 arg, kind, tag_flags, limit, size;
@@ -330,6 +331,26 @@ __noinline int out_row(struct outgoing *out, struct in_flight *call, struct capt
 	return out_pointers(out, from, count, size, tag_flags);
 }
 
+/* out_special adds one row of a kind that out_row does not know. */
+static __always_inline int out_special(struct outgoing *out, struct in_flight *call, struct capture *c, s64 result,
+				       u32 flags)
+{
+	u32 tag_flags = row_tag(call, c, flags);
+	u64 count = flags & CAPTURE_LATE ? (u64)(result > 0 ? result : 0) : call->args[1];
+
+	if (c->kind == CAPTURE_SUBMISSIONS)
+		return out_submissions(out, call->args[0], call->args[3], count, tag_flags);
+	if (c->kind == CAPTURE_COMPLETIONS)
+		return out_completions(out, call->args[0], call->args[3], tag_flags);
+	return out_messages(out, call, c, result, flags);
+}
+
+/* is_special reports whether a row is of a kind that out_row does not know. */
+static __always_inline bool is_special(struct capture *c)
+{
+	return c->kind == CAPTURE_MESSAGES || c->kind >= CAPTURE_SUBMISSIONS;
+}
+
 /* body_row appends input that is gathered from several places. It returns -1 if it has to be read at exit. */
 static __always_inline int body_row(struct in_flight *call, struct capture *c)
 {
@@ -339,7 +360,7 @@ static __always_inline int body_row(struct in_flight *call, struct capture *c)
 	if (!s)
 		return 0;
 	s->out.length = 0;
-	if (c->kind == CAPTURE_MESSAGES ? out_messages(&s->out, call, c, 0, 0) : out_row(&s->out, call, c, 0, 0))
+	if (is_special(c) ? out_special(&s->out, call, c, 0, 0) : out_row(&s->out, call, c, 0, 0))
 		return -1;
 	length = s->out.length;
 	at = call->body_length;
@@ -428,8 +449,8 @@ __noinline int output_row(struct in_flight *call, struct capture *c, s64 result)
 	flags = c->moment == AT_ENTER ? CAPTURE_LATE : CAPTURE_OUTPUT;
 	if (s->out.length > OUTGOING_LIMIT)
 		flags |= CAPTURE_TRUNCATED;
-	else if (c->kind == CAPTURE_MESSAGES ? out_messages(&s->out, call, c, result, flags) :
-					       out_row(&s->out, call, c, result, flags))
+	else if (is_special(c) ? out_special(&s->out, call, c, result, flags) :
+				 out_row(&s->out, call, c, result, flags))
 		flags |= CAPTURE_FAULT;
 	if (flags & (CAPTURE_TRUNCATED | CAPTURE_FAULT))
 		out_missing(&s->out, c->arg | c->part << CAPTURE_PART_SHIFT, flags);

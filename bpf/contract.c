@@ -24,7 +24,7 @@ struct contract {
 	enum capture_kind capture_kind;
 	enum part part;
 	enum capture_moment capture_moment;
-	enum capture_elements capture_count;
+	enum capture_elements capture_elements;
 	enum row_flags row_flags;
 	enum resolved_flags resolved_flags;
 	enum captures captures;

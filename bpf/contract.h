@@ -448,6 +448,8 @@ enum part {
 	PART_INNER = 6,		/* what a pointer in the struct, or one of an array of pointers, points to */
 	PART_SENT = 7,		/* at the exit of sendmmsg: the array of struct mmsghdr, with the bytes that were sent */
 	PART_STRINGS = 8,	/* of the arguments and the environment of an exec: struct strings */
+	PART_SUBMISSION = 9,	/* a struct io_uring_sqe, before the PART_NAME of its path or socket address */
+	PART_COMPLETIONS = 10,	/* the struct io_uring_cqe that the program had not taken when its call returned */
 	PART_CHILD = 0,		/* of CAPTURE_RESULT: ID of a process or thread in the initial namespace, 4 bytes */
 	PART_FILE = 1,		/* of CAPTURE_RESULT: struct resolved, and the path */
 };
@@ -467,6 +469,8 @@ enum capture_kind {
 	CAPTURE_MESSAGE = 4,	/* a struct msghdr, and what it points to, up to the result at exit */
 	CAPTURE_MESSAGES = 5,	/* as many struct mmsghdr, and what they point to */
 	CAPTURE_POINTERS = 6,	/* as many pointers, each to `size` bytes */
+	CAPTURE_SUBMISSIONS = 7,	/* operations of the io_uring that is argument 0: as many as are submitted */
+	CAPTURE_COMPLETIONS = 8,	/* results of operations of that */
 };
 
 /* When a row is read. If input cannot be read at enter, it is read at exit. */

@@ -171,6 +171,7 @@ struct thread_info {
 
 struct super_block {
 	u32 s_dev;
+	unsigned long s_magic;
 };
 
 struct inode {
@@ -211,6 +212,7 @@ struct path {
 
 struct file {
 	struct inode *f_inode;
+	void *private_data;
 	struct path f_path;
 };
 
@@ -226,6 +228,35 @@ struct fdtable {
 
 struct files_struct {
 	struct fdtable *fdt;
+};
+
+struct io_uring {
+	u32 head;
+	u32 tail;
+};
+
+struct io_uring_cqe {
+	u64 user_data;
+};
+
+struct io_rings {
+	struct io_uring sq;
+	struct io_uring cq;
+	struct io_uring_cqe cqes[];
+};
+
+struct io_ring_ctx {
+	unsigned int flags;
+	struct io_rings *rings;
+	u32 *sq_array;
+	void *sq_sqes;
+	unsigned int cached_sq_head;
+	unsigned int sq_entries;
+	unsigned int cq_entries;
+};
+
+struct io_uring_task {
+	struct file *registered_rings[1];
 };
 
 struct upid {
@@ -258,6 +289,7 @@ struct task_struct {
 	struct css_set *cgroups;
 	struct fs_struct *fs;
 	struct files_struct *files;
+	struct io_uring_task *io_uring;
 	struct bpf_local_storage *bpf_storage;
 };
 

@@ -7,12 +7,14 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 	"github.com/runc-trace/runc-trace/pkg/syscalls"
 )
 
@@ -134,6 +136,69 @@ func structsWorker() {
 	raw(unix.SYS_WAIT4, uintptr(child.Pid), pointer(&status), 0, pointer(&usage))
 	runtime.KeepAlive(&out)
 	runtime.KeepAlive(&in)
+}
+
+// TestBytes checks how long the records are of a program that reads a small file whose path it has opened before. They
+// took 88, 64, 88 and 56 bytes when a record had neither the file nor the result of fstat.
+func TestBytes(t *testing.T) {
+	i := load(t, small)
+	d := container(t, i, "/rt-bytes")
+	if state := work(t, d, "bytes"); !state.Success() {
+		t.Fatal(state)
+	}
+	r, err := i.Recording(int(identity(t, i, "rt-bytes").Ring) - 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := r.Lanes[abi.LaneRecent].Read(0, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	var sizes []int
+	for _, record := range s.Records {
+		var c syscalls.Call
+		if err := c.Decode(record); err != nil {
+			t.Fatal(err)
+		}
+		if string(c.Comm) == "worker" && c.Syscall() != nil {
+			names, sizes = append(names, c.Syscall().Name), append(sizes, (len(record)+7)&^7)
+		}
+	}
+	const before = 88 + 64 + 88 + 56
+	first := slices.Index(names, "fstat") - 1
+	if first < 0 || len(names) < first+4 || names[first] != "openat" || names[first+3] != "close" {
+		t.Fatalf("recorded %v", names)
+	}
+	sum := 0
+	for _, size := range sizes[first:][:4] {
+		sum += size
+	}
+	if t.Log(names[first:][:4], sizes[first:][:4]); sum > before*5/4 {
+		t.Errorf("they take %d bytes, and took %d", sum, before)
+	}
+}
+
+// bytesWorker reads a file of 14 bytes, whose path has 13, several times.
+func bytesWorker() {
+	const name = "small-file-13"
+	must(os.Chdir(os.TempDir()))
+	path := cString(name)
+	must(os.WriteFile(name, []byte("0123456789abc\n"), 0o600))
+	defer os.Remove(name)
+	var stat unix.Stat_t
+	buffer := make([]byte, 4096)
+	worker()
+	for range 3 {
+		at := unix.AT_FDCWD
+		fd, errno := raw(unix.SYS_OPENAT, uintptr(at), pointer(path), unix.O_RDONLY|unix.O_CLOEXEC, 0)
+		if errno != 0 {
+			panic(errno)
+		}
+		raw(unix.SYS_FSTAT, fd, pointer(&stat))
+		raw(unix.SYS_READ, fd, pointer(&buffer[0]), 4096)
+		raw(unix.SYS_CLOSE, fd)
+	}
 }
 
 // TestResolved records the files that calls opened and the directories that they entered, as the kernel sees them.

@@ -35,6 +35,8 @@ var workers = map[string]func(){
 	"replace":       replaceWorker,
 	"fault":         faultWorker,
 	"structs":       structsWorker,
+	"bytes":         bytesWorker,
+	"ring":          ringWorker,
 	"resolved":      resolvedWorker,
 }
 

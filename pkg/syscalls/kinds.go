@@ -47,6 +47,7 @@ const (
 	kindControlBlocks
 	kindQueuedIn
 	kindQueuedOut
+	kindRing
 	kindCount
 )
 
@@ -153,6 +154,7 @@ var kinds = [kindCount]kindInfo{
 		Kind: abi.CaptureBytes, Part: abi.PartInner, Size: 8, Flags: abi.RowStruct | abi.RowFollow}})},
 	kindSocketcall:    {name: "socketcall_args", rows: socketcall},
 	kindControlBlocks: {name: "iocbs", sized: true, rows: controlBlocks},
+	kindRing:          {name: "ring", rows: operations},
 	// A long, which is the type of the message, and the message.
 	kindQueuedIn: {name: "msgbufin", sized: true, rows: append(mustRows("in.long"), row{Capture: abi.Capture{
 		Kind: abi.CaptureBytes, Count: abi.ElementsArgument, Part: abi.PartInner, Flags: abi.RowContent},
@@ -160,6 +162,12 @@ var kinds = [kindCount]kindInfo{
 	kindQueuedOut: {name: "msgbufout", sized: true, rows: append(mustRows("out.long"), row{Capture: abi.Capture{
 		Kind: abi.CaptureBytes, Moment: abi.AtPositive, Count: abi.ElementsResult, Part: abi.PartInner,
 		Flags: abi.RowContent}, length: "$", after: "long"})},
+}
+
+// operations are what a call of io_uring_enter submits, and the results that it leaves.
+var operations = []row{
+	{Capture: abi.Capture{Kind: abi.CaptureSubmissions, Size: 1, Part: abi.PartSubmission}},
+	{Capture: abi.Capture{Kind: abi.CaptureCompletions, Size: 1, Part: abi.PartCompletions, Moment: abi.AtSuccess}},
 }
 
 var controlBlocks = []row{{

@@ -26,7 +26,7 @@ func (c *Call) appendValue(dst []byte, a *Arg, i int) []byte {
 	switch a.kind {
 	case kindFlags:
 		return a.flags.append(dst, c.word(v))
-	case kindInt, kindFD:
+	case kindInt, kindFD, kindRing:
 		return strconv.AppendInt(dst, int64(int32(v)), 10)
 	case kindUint:
 		return strconv.AppendUint(dst, uint64(uint32(v)), 10)

@@ -173,28 +173,32 @@ const (
 
 // enum capture_kind
 const (
-	CaptureNone     = 0x0
-	CaptureString   = 0x1
-	CaptureBytes    = 0x2
-	CaptureVector   = 0x3
-	CaptureMessage  = 0x4
-	CaptureMessages = 0x5
-	CapturePointers = 0x6
+	CaptureNone        = 0x0
+	CaptureString      = 0x1
+	CaptureBytes       = 0x2
+	CaptureVector      = 0x3
+	CaptureMessage     = 0x4
+	CaptureMessages    = 0x5
+	CapturePointers    = 0x6
+	CaptureSubmissions = 0x7
+	CaptureCompletions = 0x8
 )
 
 // enum part
 const (
-	PartWhole   = 0x0
-	PartVector  = 0x1
-	PartData    = 0x2
-	PartName    = 0x3
-	PartControl = 0x4
-	PartRoom    = 0x5
-	PartInner   = 0x6
-	PartSent    = 0x7
-	PartStrings = 0x8
-	PartChild   = 0x0
-	PartFile    = 0x1
+	PartWhole       = 0x0
+	PartVector      = 0x1
+	PartData        = 0x2
+	PartName        = 0x3
+	PartControl     = 0x4
+	PartRoom        = 0x5
+	PartInner       = 0x6
+	PartSent        = 0x7
+	PartStrings     = 0x8
+	PartSubmission  = 0x9
+	PartCompletions = 0xa
+	PartChild       = 0x0
+	PartFile        = 0x1
 )
 
 // enum capture_moment
