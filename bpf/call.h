@@ -305,27 +305,37 @@ __noinline u64 write_record(struct in_flight *call, u64 now, s64 result, u32 fla
 	return put_record(call, bpf_get_current_task_btf(), recording, now, result, flags, lane);
 }
 
-/* quiet reports whether a result is an error that a call that waits returns all the time. */
-static __always_inline bool quiet(s64 result)
-{
-	return result == -EAGAIN || result == -EINTR || result == -ETIMEDOUT || (result <= -512 && result >= -516);
-}
-
 /* admit_first reports whether the lane `first` takes one more call of this kind. */
 static __always_inline bool admit_first(struct recording *recording, struct in_flight *call, s64 result)
 {
-	u32 group = (call->number * 31 + (u32)result * 97) & (FIRST_GROUPS - 1);
+	u32 group = (call->number * 31 + (u32)result * 97) & (FIRST_GROUPS - 1), share = FIRST_OTHERS;
+	u64 limit = lanes[LANE_FIRST].size / 4;
 
 	if (result >= 0)
 		group = call->number * 31 & (FIRST_GROUPS - 1);
-	if (recording->first_groups[group] >= FIRST_LIMIT)
-		return false;
-	if (call->traits & TRAIT_PATH && !call->exec) {
-		if (recording->first_paths >= lanes[LANE_FIRST].size / 2)
+	if (!(call->traits & TRAIT_PATH) || call->exec) {
+		if (recording->first_groups[group] >= FIRST_LIMIT)
 			return false;
-		__sync_fetch_and_add(&recording->first_paths, sizeof(struct call) + call->body_length);
+		recording->first_groups[group]++;
+		return true;
 	}
-	recording->first_groups[group]++;
+	if (result < 0) {
+		share = FIRST_FAILED;
+	} else if (call->opened < FIRST_OPENED) {
+		share = FIRST_OF_PROGRAM;
+		call->opened++;
+	} else {
+		limit /= 2;
+	}
+	opaque(share);
+	if (share >= FIRST_SHARES || recording->first_paths[share] >= limit)
+		return false;
+	if (share != FIRST_OF_PROGRAM) {
+		if (recording->first_groups[group] >= FIRST_LIMIT)
+			return false;
+		recording->first_groups[group]++;
+	}
+	__sync_fetch_and_add(&recording->first_paths[share], sizeof(struct call) + call->body_length);
 	return true;
 }
 
@@ -345,17 +355,30 @@ static __always_inline void resolve(struct in_flight *call, s64 result, bool kno
 		out_path(&s->out, result, call->traits, call->exec);
 }
 
+/* novel_lane returns the lane of a call that may be new, if the lane first does not take it. */
+static __always_inline u32 novel_lane(struct in_flight *call, s64 result)
+{
+	u32 lane = LANE_DISTINCT;
+
+	if (call->budget)
+		lane = LANE_RUNTIME;
+	else if (call->traits & TRAIT_PATH && !call->exec && (result >= 0 || result == -ENOENT || result == -ENOTDIR))
+		lane = LANE_FILES;
+	opaque(lane);
+	return lane;
+}
+
 /*
- * write_novel writes a call that may be new, and remembers it. If it is not new, it counts it, and writes it to
- * `recent`, or nowhere if it is the runtime's own.
+ * write_novel writes a call that may be new, and remembers it. If it is not new, it counts it. It writes the call to
+ * `recent`, too, unless it is the runtime's own.
  */
 __noinline int write_novel(struct in_flight *call, u64 now, s64 result, u32 flags)
 {
 	struct recording *recording;
 	struct seen_set *set;
-	u64 name, position, file = 0;
-	u32 index, lane, flag = 0;
-	bool resolves;
+	u64 name, position = NOT_WRITTEN, file = 0;
+	u32 index, lane, flag;
+	bool again, resolves;
 
 	if (!call)
 		return 0;
@@ -363,7 +386,7 @@ __noinline int write_novel(struct in_flight *call, u64 now, s64 result, u32 flag
 	recording = bpf_map_lookup_elem(&rings, &index);
 	if (!recording)
 		return 0;
-	lane = call->budget ? LANE_RUNTIME : LANE_DISTINCT;
+	lane = novel_lane(call, result);
 	name = signature(call, result, (u64)call->ring_generation << 8 | lane);
 	set = seen_set(recording, name);
 	if (!set)
@@ -371,40 +394,66 @@ __noinline int write_novel(struct in_flight *call, u64 now, s64 result, u32 flag
 	resolves = call->traits & TRAIT_RESOLVE && result >= 0;
 	if (resolves)
 		file = file_hash(result, call->traits, call->exec);
-	if (seen_again(set, recording, lane, name, now)) {
-		if (lane != LANE_DISTINCT)
-			return 0;
-		/* Another thread may have changed the path before the kernel read it. */
-		if (resolves)
-			resolve(call, result, seen_file(set, name, file));
-		write_record(call, now, result, flags, LANE_RECENT);
+	again = seen_again(set, recording, lane, name, now);
+	if (again && lane == LANE_RUNTIME)
 		return 0;
-	}
+	/* If the call came again: another thread may have changed the path before the kernel read it. */
 	if (resolves)
-		resolve(call, result, false);
-	position = NOT_WRITTEN;
-	if (lane == LANE_DISTINCT && admit_first(recording, call, result)) {
-		position = write_record(call, now, result, flags, LANE_FIRST);
+		resolve(call, result, again && seen_file(set, name, file));
+	if (!again) {
 		flag = SEEN_FIRST;
+		if (lane != LANE_RUNTIME && admit_first(recording, call, result))
+			position = write_record(call, now, result, flags, LANE_FIRST);
+		if (position == NOT_WRITTEN) {
+			position = write_record(call, now, result, flags, lane);
+			flag = lane == LANE_FILES ? SEEN_FILES : lane == LANE_DISTINCT ? SEEN_DISTINCT : 0;
+		}
+		if (position != NOT_WRITTEN)
+			seen_put(set, name, position | flag | file << SEEN_FILE_SHIFT, now);
 	}
-	if (position == NOT_WRITTEN) {
-		position = write_record(call, now, result, flags, lane);
-		flag = lane == LANE_RUNTIME ? SEEN_RUNTIME : 0;
-	}
-	if (position != NOT_WRITTEN)
-		seen_put(set, name, position | flag | file << SEEN_FILE_SHIFT, now);
+	if (lane != LANE_RUNTIME)
+		write_record(call, now, result, flags, LANE_RECENT);
 	return 0;
 }
 
-/* said reports whether a call writes to what was the standard output or error of the container's init. */
-static __always_inline bool said(struct recording *recording, struct in_flight *call)
+/*
+ * is_stdio reports whether a descriptor is the standard output or error of the container's init: the same pipe or file,
+ * even if it was opened again, as /dev/stdout. Only for descriptors that may be so, it looks.
+ */
+static __always_inline bool is_stdio(struct recording *recording, u64 descriptor)
 {
-	u64 descriptor = call->args[0], inode;
+	u64 inode;
 
-	if (descriptor != 1 && descriptor != 2)
+	if (descriptor >= 64 || !(recording->stdio_descriptors & 1ULL << descriptor))
 		return false;
 	inode = inode_of(descriptor);
 	return inode && (inode == recording->stdio[0] || inode == recording->stdio[1]);
+}
+
+/* opened notes the descriptor of a file that was opened, if it is the standard output or error of the init. */
+static __always_inline void opened(struct recording *recording, u64 descriptor)
+{
+	u64 inode;
+
+	if (descriptor >= 64 || recording->stdio_descriptors & 1ULL << descriptor)
+		return;
+	inode = inode_of(descriptor);
+	if (inode && (inode == recording->stdio[0] || inode == recording->stdio[1]))
+		__sync_fetch_and_or(&recording->stdio_descriptors, 1ULL << descriptor);
+}
+
+/* write_said writes a call to the lane said, with more of what was written than other lanes have. */
+static __always_inline void write_said(struct in_flight *call, u64 now, s64 result, u32 flags)
+{
+	u32 due = call->due, length = call->body_length;
+
+	if (result > capture_size && !(call->policy & WHO_NO_CONTENTS))
+		capture_said(call);
+	write_record(call, now, result, flags, LANE_SAID);
+	if (!due) {
+		call->due = 0;
+		call->body_length = length;
+	}
 }
 
 /* write_call counts a call that returned, or whose task ended, and writes its record into the lane that it belongs
@@ -435,12 +484,12 @@ static __always_inline void write_call(struct in_flight *call, struct task_struc
 		__sync_fetch_and_add(&total->failed, 1);
 	if (!is_kept(call) && !(flags & CALL_UNFINISHED))
 		return;
-	if (!call->budget) {
-		if (traits & TRAIT_WRITE && result > 0 && said(recording, call)) {
-			write_record(call, now, result, flags, LANE_SAID);
-			return;
-		}
-		if (traits & TRAIT_HOT && before && (result >= 0 || quiet(result))) {
+	if (!call->budget && !(flags & CALL_UNFINISHED)) {
+		if (traits & TRAIT_WRITE && result > 0 && is_stdio(recording, call->args[0]))
+			write_said(call, now, result, flags);
+		if (traits & TRAIT_RESOLVE && result > 0)
+			opened(recording, result);
+		if (traits & TRAIT_HOT && before && result >= 0) {
 			put_record(call, task, recording, now, result, flags, LANE_RECENT);
 			return;
 		}

@@ -309,7 +309,7 @@ __noinline int out_row(struct outgoing *out, struct in_flight *call, struct capt
 	}
 	if (kind == CAPTURE_STRING)
 		return out_string(out, from, tag_flags);
-	limit = c->flags & ROW_STRUCT ? STRUCTS_LIMIT : capture_size;
+	limit = c->flags & ROW_STRUCT ? STRUCTS_LIMIT : tag_flags & TAG_MORE ? CAPTURE_LIMIT : capture_size;
 	size = c->size;
 	if (c->count == ELEMENTS_POINTED) {
 		pointed = pointed_length(call, c, &tag_flags);
@@ -476,6 +476,27 @@ static __always_inline void capture_output(struct in_flight *call, s64 result)
 		if (!index)
 			break;
 	}
+}
+
+/* capture_said reads again, and more of it, what a call has written. */
+__noinline int capture_said(struct in_flight *call)
+{
+	struct scratch *s = cpu_scratch();
+	struct syscall *description;
+	u32 index;
+
+	if (!call || !s)
+		return 0;
+	index = call->syscall;
+	description = bpf_map_lookup_elem(&syscalls, &index);
+	if (!description || !(description->rows[0].flags & ROW_CONTENT))
+		return 0;
+	s->out.length = 0;
+	if (!out_row(&s->out, call, &description->rows[0], 0, CAPTURE_LATE | TAG_MORE >> FLAGS_SHIFT)) {
+		call->body_length = call->captures;
+		call->due |= CAPTURED_AT_EXIT;
+	}
+	return 0;
 }
 
 #endif

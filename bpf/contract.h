@@ -193,11 +193,15 @@ struct ring {
 /*
  * The lanes of a recording. Each is a ring of its own, so what fills one pushes nothing out of another:
  *
- *	recent		all calls that go into no other lane: the last ones
+ *	recent		all calls but those of the runtime: the last ones, without a gap
  *	first		calls that were new at the beginning: it is written once, and nothing overwrites it
- *	distinct	calls that were new later: their signature was not in `seen`
+ *	files		calls that were new later, and that found a file or found none
+ *	distinct	other calls that were new later
  *	said		what the container wrote to the standard output and error of its init
  *	runtime		calls of the container runtime itself, in tasks that came from outside, until their exec
+ *
+ * A call is new if its signature is not in `seen`. Except for those of the runtime, the records of all lanes are in
+ * `recent` too, until that is full. Files have a lane of their own because a search through a disk finds thousands.
  */
 enum lane {
 	LANE_RECENT = 0,
@@ -205,18 +209,33 @@ enum lane {
 	LANE_DISTINCT = 2,
 	LANE_SAID = 3,
 	LANE_RUNTIME = 4,
-	LANES = 5,
+	LANE_FILES = 5,
+	LANES = 6,
 	LANE_SLOTS = 8,		/* elements of arrays of lanes */
 	LANE_SHIFT = 24,	/* a writer's ring: index + 1, and above this the lane */
 
-	SEEN_WAYS = 8,		/* entries of one set: their signatures are one cache line */
-	SEEN_FIRST = 1,		/* or-ed to a position: it is one of the lane first */
-	SEEN_RUNTIME = 2,	/* the same for the lane runtime */
+	SEEN_WAYS = 16,		/* entries of one set: their signatures are two cache lines */
+	SEEN_DISTINCT = 1,	/* or-ed to a position: it is one of the lane distinct */
+	SEEN_FIRST = 2,		/* the same for the lane first, */
+	SEEN_FILES = 4,		/* and for the lane files; without all three, it is one of the lane runtime */
 	SEEN_FILE_SHIFT = 48,	/* above it: a hash of the file that the call resolved last */
 	FIRST_GROUPS = 256,	/* calls with the same number and error are one group */
 	FIRST_LIMIT = 64,	/* calls of one group that the lane first takes */
+	FIRST_OPENED = 32,	/* calls with a path of one program that it takes beyond that limit */
 	RUNTIME_BUDGET = 2048,	/* calls of one task that go into the lane runtime */
 	SEEN_BUSY = 1,		/* in place of a signature: its entry is being written */
+};
+
+/*
+ * The lane first has parts for calls that name a file, so that neither a search through a disk nor a program of many
+ * files fills it: a quarter for calls that failed, a quarter for the first ones of each program (its libraries and its
+ * configuration), and an eighth for others. All other calls, and execs, may fill what is left.
+ */
+enum first_shares {
+	FIRST_FAILED = 0,
+	FIRST_OF_PROGRAM = 1,
+	FIRST_OTHERS = 2,
+	FIRST_SHARES = 4, /* one is spare */
 };
 
 /* totals: of all calls of one number in this recording, whether their records are kept or not. */
@@ -227,9 +246,9 @@ struct total {
 };
 
 /*
- * seen: which calls are in the lanes first, distinct and runtime. A signature is a hash of what a call was: its number,
- * its error, and those arguments that tell. It is keyed by the secret and the generation, so an entry of an earlier
- * recording is never found, and nobody can make two calls collide on purpose. Signature i belongs to entry i.
+ * seen: which calls are in the lanes first, files, distinct and runtime. A signature is a hash of what a call was: its
+ * number, its error, and those arguments that tell. It is keyed by the secret and the generation, so an entry of an
+ * earlier recording is never found, and nobody can make two calls collide on purpose. Signature i belongs to entry i.
  */
 struct seen {
 	u64 position;	/* of the record in its lane; below the lane's base or a lap ago: it is gone */
@@ -278,8 +297,9 @@ struct recording {
 	struct total totals[2 * SYSCALLS_MAX];	/* indexes as in syscalls; of a number beyond: the last one */
 	struct total runtime;			/* of the runtime's own calls, which are not in totals */
 	u16 first_groups[FIRST_GROUPS];		/* calls in the lane first, by a hash of number and error */
-	u64 first_paths;			/* bytes of calls with a path in the lane first */
+	u64 first_paths[FIRST_SHARES];		/* bytes of calls with a path in the lane first */
 	u64 stdio[2];				/* inodes of the init's standard output and error */
+	u64 stdio_descriptors;			/* those that may be them, a bit each */
 	struct seen_set seen[];
 };
 
@@ -529,8 +549,8 @@ struct capture {
 };
 
 enum traits {
-	TRAIT_HOT = 1,		/* so frequent that it is new only once, if it succeeds and (args[hot_arg] & hot_mask) == 0 */
-	TRAIT_PATH = 2,		/* it names a file: such calls fill at most half of the lane first */
+	TRAIT_HOT = 1,		/* of those that succeed with (args[hot_arg] & hot_mask) == 0, only the first is new */
+	TRAIT_PATH = 2,		/* it names a file: see enum first_shares */
 	TRAIT_WRITE = 4,	/* writes to the descriptor that is argument 0 */
 	TRAIT_RESOLVE = 8,	/* opens or executes a file, or enters a directory */
 	TRAIT_ENTERS = 16,	/* the last of these */

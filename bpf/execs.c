@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* The exec log: every exec of every container. A failed one is logged when its call returns, in calls.c. The first exec
  * of a container also shows which process is its init. */
+#include "call.h"
 #include "exec.h"
 #include "hook.h"
 
@@ -20,6 +21,7 @@ static __always_inline void start(struct task_struct *task, struct identity *ide
 		return;
 	recording->stdio[0] = inode_of(1);
 	recording->stdio[1] = inode_of(2);
+	recording->stdio_descriptors = 1 << 1 | 1 << 2;
 }
 
 /* may_be_init reports whether a task that executes a program is what the runtime made the container's init: not a hook
@@ -78,6 +80,8 @@ static __always_inline void exec_succeeded(struct task_struct *task, struct linu
 	s = cpu_scratch();
 	if (!identity || !s)
 		return;
+	if (call)
+		call->opened = 0;
 	if (runtime_exec(task, call, identity)) {
 		event.flags |= EXEC_RUNTIME;
 	} else {

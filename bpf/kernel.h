@@ -65,10 +65,10 @@ enum {
 
 /* include/uapi/asm-generic/errno-base.h and errno.h */
 enum {
+	ENOENT = 2,
 	EINTR = 4,
-	EAGAIN = 11,
 	EEXIST = 17,
-	ETIMEDOUT = 110,
+	ENOTDIR = 20,
 };
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)

@@ -20,6 +20,7 @@ enum {
 	FLAGS_SHIFT = 8,	/* enum capture_flags, above the tag of a capture */
 	TAG_NARROW = 1 << 16,	/* pointers in memory have 32 bits */
 	TAG_NO_DATA = 1 << 17,	/* capture no contents */
+	TAG_MORE = 1 << 18,	/* capture as much data as there is room for */
 };
 
 /* out_place is body_place for the buffer of the CPU, with room for CAPTURE_LIMIT bytes. */
@@ -201,7 +202,7 @@ __noinline int out_vector(struct outgoing *out, u64 from, u64 count, u64 limit, 
 		return 0;
 	at = out->length + sizeof(struct capture_header);
 	out->gather.limit = limit;
-	out->gather.left = capture_size;
+	out->gather.left = tag_flags & TAG_MORE ? CAPTURE_LIMIT : capture_size;
 	out->gather.least = capture_size < VECTOR_LEAST ? capture_size : VECTOR_LEAST;
 	out->gather.tag_flags = tag_part(tag_flags, PART_DATA);
 	if (count > CAPTURE_LIMIT)

@@ -163,30 +163,38 @@ static __always_inline bool seen_valid(struct recording *recording, u32 lane, u6
 	return position >= ring->base;
 }
 
+/* seen_way returns which entry of a set has a signature, or SEEN_WAYS if none has. */
+__noinline u64 seen_way(struct seen_set *set, u64 signature)
+{
+	if (!set)
+		return SEEN_WAYS;
+	for (u32 i = 0; i < SEEN_WAYS; i++) {
+		if (*(volatile u64 *)&set->signatures[i] == signature)
+			return i;
+	}
+	return SEEN_WAYS;
+}
+
 /*
  * seen_again counts a call that came again, and reports whether it is one whose record the lane still has. The atomic
  * addition keeps the order of the loads: the position belongs to the signature if that is the same before and after.
  */
 __noinline bool seen_again(struct seen_set *set, struct recording *recording, u32 lane, u64 signature, u64 now)
 {
+	u64 way = seen_way(set, signature);
 	struct seen *entry;
 
-	if (!set || !recording)
+	if (!set || !recording || way >= SEEN_WAYS)
 		return false;
-	for (u32 i = 0; i < SEEN_WAYS; i++) {
-		if (*(volatile u64 *)&set->signatures[i] != signature)
-			continue;
-		entry = &set->entries[i];
-		if (!seen_valid(recording, lane, *(volatile u64 *)&entry->position))
-			return false;
-		if (!__sync_fetch_and_add(&entry->count, 1))
-			return false; /* it is being written */
-		if (*(volatile u64 *)&set->signatures[i] != signature)
-			return false;
-		entry->last = now;
-		return true;
-	}
-	return false;
+	entry = &set->entries[way];
+	if (!seen_valid(recording, lane, *(volatile u64 *)&entry->position))
+		return false;
+	if (!__sync_fetch_and_add(&entry->count, 1))
+		return false; /* it is being written */
+	if (*(volatile u64 *)&set->signatures[way] != signature)
+		return false;
+	entry->last = now;
+	return true;
 }
 
 /*
@@ -195,51 +203,54 @@ __noinline bool seen_again(struct seen_set *set, struct recording *recording, u3
  */
 __noinline bool seen_file(struct seen_set *set, u64 signature, u64 file)
 {
-	u64 position;
+	u64 way = seen_way(set, signature), position;
 
-	if (!set)
+	if (!set || way >= SEEN_WAYS)
 		return false;
-	for (u32 i = 0; i < SEEN_WAYS; i++) {
-		if (*(volatile u64 *)&set->signatures[i] != signature)
-			continue;
-		position = *(volatile u64 *)&set->entries[i].position;
-		if (position >> SEEN_FILE_SHIFT == file)
-			return *(volatile u64 *)&set->signatures[i] == signature;
-		__sync_val_compare_and_swap(&set->entries[i].position, position,
-					    (position & POSITION_MASK) | file << SEEN_FILE_SHIFT);
-		return false;
-	}
+	position = *(volatile u64 *)&set->entries[way].position;
+	if (position >> SEEN_FILE_SHIFT == file)
+		return *(volatile u64 *)&set->signatures[way] == signature;
+	__sync_val_compare_and_swap(&set->entries[way].position, position,
+				    (position & POSITION_MASK) | file << SEEN_FILE_SHIFT);
 	return false;
 }
 
 /*
- * seen_put replaces the entry of the same signature, an unused one, or else the one that came last the longest ago. If
- * another CPU is replacing that one, this call is not remembered, so its record may appear twice. The choice has no
- * branches, because those of each way would double the paths for the verifier.
+ * seen_put replaces the entry of the same signature, an unused one, or else the one that came last the longest ago. It
+ * replaces those of the lane distinct only if there are none of files and runtime, and those of the lane first only if
+ * there are no others: these count as later than all times. If another CPU is replacing the chosen entry, this call is
+ * not remembered, so its record may appear twice. The choice has no branches, because those of each way would double
+ * the paths for the verifier. So would a mask of all bits or none, on new kernels.
  */
-static __always_inline void seen_put(struct seen_set *set, u64 signature, u64 position, u64 now)
+__noinline int seen_put(struct seen_set *set, u64 signature, u64 position, u64 now)
 {
 	u64 oldest = ~0ULL >> 1, way = 0, known, last, older;
 	struct seen *entry;
 
+	if (!set)
+		return 0;
 	for (u64 i = 0; i < SEEN_WAYS; i++) {
 		known = *(volatile u64 *)&set->signatures[i];
-		last = set->entries[i].last & -(nonzero(known) & nonzero(known ^ signature));
-		last |= (nonzero(known ^ SEEN_BUSY) - 1) >> 1;
-		older = (s64)(last - oldest) >> 63;
+		last = set->entries[i].last + ((set->entries[i].position & (SEEN_FIRST | SEEN_DISTINCT)) << 60);
+		older = nonzero(known) & nonzero(known ^ signature);
 		opaque(older);
-		oldest ^= (oldest ^ last) & older;
-		way ^= (way ^ i) & older;
+		last *= older;
+		last |= (nonzero(known ^ SEEN_BUSY) - 1) >> 1;
+		older = (last - oldest) >> 63;
+		opaque(older);
+		oldest += (last - oldest) * older;
+		way += (i - way) * older;
 	}
 	way &= SEEN_WAYS - 1;
 	known = *(volatile u64 *)&set->signatures[way];
 	if (known == SEEN_BUSY || __sync_val_compare_and_swap(&set->signatures[way], known, SEEN_BUSY) != known)
-		return;
+		return 0;
 	entry = &set->entries[way];
 	*(volatile u64 *)&entry->position = position;
-	*(volatile u64 *)&entry->count = 1;
+	*(volatile u64 *)&entry->count = known == signature ? entry->count + 1 : 1;
 	*(volatile u64 *)&entry->last = now;
 	__sync_lock_test_and_set(&set->signatures[way], signature);
+	return 0;
 }
 
 #endif

@@ -37,6 +37,7 @@ static __always_inline void forked(struct task_struct *parent, struct task_struc
 	call->ring_generation = from->ring_generation;
 	call->entered = from->entered;
 	call->budget = from->budget;
+	call->opened = from->opened;
 	call->policy = from->policy;
 	call->forked = 1;
 	call->cgroup = cgroup;

@@ -175,7 +175,7 @@ func (l loading) run(stdout, stderr io.Writer, s *settings, output string) error
 	if output == "json" {
 		j := loadJSON{PinDir: dir, Loaded: r.Loaded, Replaced: r.Replaced, Mended: []damageJSON{},
 			Lost: r.Lost, Current: current,
-			Adopted: adopted, Memory: memory, Options: l.pool}
+			Adopted: adopted, Memory: memory, Options: i.Pool()}
 		for _, d := range r.Mended {
 			j.Mended = append(j.Mended, damageJSON(d))
 		}
@@ -197,9 +197,10 @@ func (l loading) run(stdout, stderr io.Writer, s *settings, output string) error
 	if adopted > 0 {
 		hints += fmt.Sprintf("running containers adopted: %d\n", adopted)
 	}
-	recordings := terminal.Count(l.pool.Rings, "recording")
+	pool := i.Pool()
+	recordings := terminal.Count(pool.Rings, "recording")
 	_, err = fmt.Fprintf(stdout, "%s below %s: %s of %v, %d identities, an exec log of %v; %s of memory\n%s",
-		word, dir, recordings, l.pool.RingSize, l.pool.Identities, l.pool.ExecLogSize, mebibytes(memory), hints)
+		word, dir, recordings, pool.RingSize, pool.Identities, pool.ExecLogSize, mebibytes(memory), hints)
 	return err
 }
 

@@ -32,6 +32,15 @@ type recordingJSON struct {
 	Newest      *time.Time           `json:"newest"` // end of the last kept call
 	Ring        int                  `json:"ring"`
 	Lanes       map[string]reachJSON `json:"lanes"`
+	Totals      []totalJSON          `json:"totals"`
+}
+
+// totalJSON sums up all calls of one kind, kept or not.
+type totalJSON struct {
+	Syscall string `json:"syscall"`
+	Count   uint64 `json:"count"`
+	Failed  uint64 `json:"failed"`
+	Time    uint64 `json:"time"` // ns from enter to exit, of all of them together
 }
 
 // reachJSON tells what a lane of a recording holds.
@@ -53,8 +62,12 @@ func newRecordingJSON(r *straceback.Recording, calls *straceback.Calls, clock cl
 		lanes[straceback.Lane(lane).String()] = reachJSON{reach.Calls, reach.Lapped, clock.time(reach.Since),
 			clock.time(reach.Oldest), clock.time(reach.Newest)}
 	}
+	totals := make([]totalJSON, len(calls.Totals))
+	for i, t := range calls.Totals {
+		totals[i] = totalJSON{t.Syscall, t.Count, t.Failed, t.Time}
+	}
 	return recordingJSON{
-		namedJSON: newNamedJSON(r, clock), Lanes: lanes,
+		namedJSON: newNamedJSON(r, clock), Lanes: lanes, Totals: totals,
 		Syscalls: len(calls.Records), Overwritten: calls.Missing, Lost: calls.Lost, Complete: clock.time(calls.Complete()),
 		Oldest: clock.time(calls.Oldest), Newest: clock.time(calls.Newest), Ring: r.Index,
 	}

@@ -95,7 +95,7 @@ func (s *settings) wouldLoad() (installation.Loaded, error) {
 	}
 	var loaded installation.Loaded
 	err = open(dir, func(i *bpf.Instance) (err error) {
-		if i.Pool() != pool {
+		if !i.Allows(pool) {
 			return fmt.Errorf("pin directory %s: %w", dir, bpf.ErrOtherOptions)
 		}
 		loaded.Replaced = !i.Current()
@@ -146,7 +146,11 @@ func (s *settings) adoptInstalled(ctx context.Context, stderr io.Writer, dryRun 
 	if err != nil {
 		return nil, err
 	}
-	known, most := map[uint64]uint32{}, c.Pool.Identities
+	resolved, err := bpf.Resolve(c.Pool)
+	if err != nil {
+		return nil, err
+	}
+	known, most := map[uint64]uint32{}, resolved.Identities
 	err = open(dir, func(i *bpf.Instance) (err error) {
 		most = i.Pool().Identities
 		known, err = i.Containers()

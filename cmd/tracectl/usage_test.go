@@ -75,7 +75,7 @@ func TestUsage(t *testing.T) {
 		{[]string{"uninstall", "--wait", "10m"}, `unexpected argument "10m"; did you mean --wait=10m? (see tracectl uninstall --help)`},
 		{[]string{"uninstall", "--wait=-1s"}, `--wait "-1s": must not be negative (see tracectl uninstall --help)`},
 		{[]string{"uninstall", "--check", "--dry-run"}, `--check and --dry-run cannot be combined (see tracectl uninstall --help)`},
-		{[]string{"load", "--recordings", "0"}, `recordings is 0: it must be 1 to 65536 (see tracectl load --help)`},
+		{[]string{"load", "--recordings=-1"}, `recordings is -1: it must be 1 to 65536; 0: by the machine's memory (see tracectl load --help)`},
 		{[]string{"load", "--ring-size", "3KiB"}, `ring-size is 3KiB: it must be a power of two, 32KiB to 64MiB (see tracectl load --help)`},
 		{[]string{"load", "--recordings", "1e3"}, `--recordings "1e3": must be a whole number (see tracectl load --help)`},
 		{[]string{"agent", "--listen", "127.0.0.1:99999999"}, `--listen "127.0.0.1:99999999": must be HOST:PORT or unix:///PATH (see tracectl agent --help)`},

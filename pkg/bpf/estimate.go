@@ -18,6 +18,9 @@ func Estimate(p config.Pool) (uint64, error) {
 	if err != nil {
 		return 0, fmt.Errorf("counting CPUs: %w", err)
 	}
+	if p, err = Resolve(p); err != nil {
+		return 0, err
+	}
 	spec, err := newSpec(layout(p, 0, cpus))
 	if err != nil {
 		return 0, err

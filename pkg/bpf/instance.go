@@ -123,6 +123,9 @@ func (i *Instance) writerList() ([]abi.Writer, error) {
 // Pool returns the sizes that the instance was loaded with.
 func (i *Instance) Pool() config.Pool { return pool(i.Layout) }
 
+// Allows reports whether the instance has the sizes of a pool, apart from those that the pool leaves to be chosen.
+func (i *Instance) Allows(p config.Pool) bool { return allows(p, i.Pool()) }
+
 // Current reports whether the running programs are those of this build.
 func (i *Instance) Current() bool { return i.Layout.Build == Build() }
 

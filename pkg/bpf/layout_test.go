@@ -59,8 +59,8 @@ func sharedText(t *testing.T, counters int) string {
 		t.Fatal(err)
 	}
 	// These sizes differ from each other, so that a map that gets another one shows.
-	pool := config.Pool{Rings: 3, RingSize: 64 << 10, Identities: 7, ExecLogSize: 4 << 20, CaptureSize: 128,
-		ArgvSize: 4096}
+	pool := share(config.Pool{Rings: 3, RingSize: 64 << 10, Identities: 7, ExecLogSize: 4 << 20, CaptureSize: 128,
+		ArgvSize: 4096})
 	const cpus = 5
 	layout := layout(pool, 1, cpus)
 	if err := size(spec, layout); err != nil {

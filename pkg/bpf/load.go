@@ -114,7 +114,7 @@ func begin(dir string, o Options) (layout abi.ABI, result Result, unlock func(),
 	if err == nil && loaded {
 		// Repair first: nothing is recorded of events that need a lost pin, whatever sizes are asked for.
 		result.Mended, err = mend(dir, layout, o.calls)
-		if err == nil && pool(layout) != o.Pool {
+		if err == nil && !allows(o.Pool, pool(layout)) {
 			err = fmt.Errorf("pin directory %s: %w (%v): use those, or run tracectl unload first, which deletes all recordings",
 				dir, ErrOtherOptions, pool(layout))
 		}
@@ -124,7 +124,9 @@ func begin(dir string, o Options) (layout abi.ABI, result Result, unlock func(),
 	}
 	if err == nil && !loaded {
 		result.Loaded = true
-		err = loadAnew(dir, o)
+		if o.Pool, err = Resolve(o.Pool); err == nil {
+			err = loadAnew(dir, o)
+		}
 	}
 	return layout, result, unlock, err
 }

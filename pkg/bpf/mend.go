@@ -239,12 +239,16 @@ func restoreABI(dir string) (a abi.ABI, ok bool, err error) {
 	if _, err := binary.Decode(constants[spec.Variables["lanes"].Offset:], binary.NativeEndian, &lanes); err != nil {
 		return a, true, fmt.Errorf("%w: reading the sizes of lanes: %w", errLost, err)
 	}
-	ringSize := config.Size(lanes[abi.LaneRecent][1]) << shares[abi.LaneRecent]
-	a = layout(config.Pool{
-		Rings: int(rings.MaxEntries()), RingSize: ringSize, Identities: int(identities.MaxEntries()),
+	p := config.Pool{
+		Rings: int(rings.MaxEntries()), RingSize: config.Size(lanes[abi.LaneRecent][1]) << shares[abi.LaneRecent],
+		Identities:  int(identities.MaxEntries()),
 		ExecLogSize: config.Size(abi.ExecRings * number("segments") * number("segment_size")),
 		CaptureSize: config.Size(number("capture_size")), ArgvSize: config.Size(number("argv_size")),
-	}, number("secret"), int(writers.MaxEntries()))
+	}
+	for lane, size := range laneSizes(&p) {
+		*size = config.Size(lanes[lane][1])
+	}
+	a = layout(p, number("secret"), int(writers.MaxEntries()))
 	a.Loaded = pinTime(dir)
 	return a, true, nil
 }

@@ -135,7 +135,7 @@ func followExecs(t *testing.T, log []*ring.Ring, stop <-chan struct{}, each func
 // TestReplaceLosesNothing replaces the programs again and again while numbered calls, execs and containers come and go:
 // each of them is recorded exactly once.
 func TestReplaceLosesNothing(t *testing.T) {
-	o := config.Pool{Rings: 64, RingSize: 4 << 20, Identities: 8192, ExecLogSize: 8 << 20,
+	o := config.Pool{Rings: 64, RingSize: 512 << 10, RecentSize: 4 << 20, Identities: 8192, ExecLogSize: 8 << 20,
 		CaptureSize: 128, ArgvSize: 4096}
 	i := load(t, o)
 	d := container(t, i, "/rt-swap")
@@ -164,11 +164,9 @@ func TestReplaceLosesNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, lane := range r.Lanes {
-		reading.Go(func() {
-			follow(t, lane, stopReading, func(record []byte) { sawCall(t, recorded, record, in) })
-		})
-	}
+	reading.Go(func() { // other lanes have copies
+		follow(t, r.Lanes[abi.LaneRecent], stopReading, func(record []byte) { sawCall(t, recorded, record, in) })
+	})
 	if _, err := in.Write(make([]byte, 32)); err != nil {
 		t.Fatal(err)
 	}

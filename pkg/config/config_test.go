@@ -82,9 +82,8 @@ func TestParse(t *testing.T) {
 pin-dir "bpf" is not an absolute path
 log "l" is not an absolute path
 log-level "loud" must be error, warn, info or debug
-pool.rings is 0: it must be 1 to 65536
 pool.ring-size is 2GiB: it must be a power of two, 32KiB to 64MiB
-pool.identities is -1: it must be 2 to 1048576
+pool.identities is -1: it must be 2 to 1048576; 0: 16 for each recording
 pool.exec-log-size is 1: it must be a power of two, 64KiB to 1GiB
 pool.capture-size is 2KiB: it must be 8 to 1KiB
 pool.argv-size is 0: it must be 64 to 32KiB`,

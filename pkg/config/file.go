@@ -15,7 +15,9 @@ func File(c Config) string {
 	var out strings.Builder
 	fallback := Default()
 	key := func(name, value, fallback, doc string) {
-		fmt.Fprintf(&out, "\n")
+		if doc != "" { // otherwise it belongs to the key before
+			fmt.Fprintf(&out, "\n")
+		}
 		for line := range strings.Lines(doc) {
 			fmt.Fprintf(&out, "# %s\n", strings.TrimRight(line, "\n"))
 		}
@@ -83,9 +85,9 @@ without, because then only containers that ask for it are recorded.`)
 which * matches anything but a slash, such as ["app", "team", "example.com/*"].`)
 
 	out.WriteString(`
-# Pools that "tracectl load" allocates. They do not grow. In addition, the kernel takes 4 KiB
-# for each thread of a recorded container, and up to 8 KiB for the labels of a pod.
-# A size is a number of bytes or a string such as "256KiB" or "8MiB".
+# Pools that "tracectl load" allocates. They do not grow. In addition, the kernel takes 512
+# bytes for each thread of a recorded container, and up to 8 KiB for the labels of a pod. A
+# size is a number of bytes or a string such as "256KiB" or "8MiB".
 [pool]
 `)
 	for i := range PoolSettings {

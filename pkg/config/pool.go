@@ -8,15 +8,21 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 )
 
-// Pool holds the sizes that are fixed when the programs are loaded, in bytes or counts. Its JSON is printed as
-// "options" by `tracectl load` and `tracectl status`.
+// Pool holds the sizes that are fixed when the programs are loaded, in bytes or counts. A size of 0 is chosen during
+// loading. Its JSON is printed as "options" by `tracectl load` and `tracectl status`.
 type Pool struct {
-	Rings       int  `toml:"rings" json:"recordings"`
-	RingSize    Size `toml:"ring-size" json:"ringSize"`
-	Identities  int  `toml:"identities" json:"identities"`
-	ExecLogSize Size `toml:"exec-log-size" json:"execLogSize"`
-	CaptureSize Size `toml:"capture-size" json:"captureSize"`
-	ArgvSize    Size `toml:"argv-size" json:"argvSize"`
+	Rings        int  `toml:"rings" json:"recordings"`
+	RingSize     Size `toml:"ring-size" json:"ringSize"`
+	RecentSize   Size `toml:"recent-size" json:"recentSize"`
+	FirstSize    Size `toml:"first-size" json:"firstSize"`
+	FilesSize    Size `toml:"files-size" json:"filesSize"`
+	DistinctSize Size `toml:"distinct-size" json:"distinctSize"`
+	SaidSize     Size `toml:"said-size" json:"saidSize"`
+	RuntimeSize  Size `toml:"runtime-size" json:"runtimeSize"`
+	Identities   int  `toml:"identities" json:"identities"`
+	ExecLogSize  Size `toml:"exec-log-size" json:"execLogSize"`
+	CaptureSize  Size `toml:"capture-size" json:"captureSize"`
+	ArgvSize     Size `toml:"argv-size" json:"argvSize"`
 }
 
 // PoolSetting describes one member of a Pool.
@@ -27,7 +33,8 @@ type PoolSetting struct {
 	usage    string // for the flag's help
 	doc      string // for the file
 	min, max int64
-	power    bool // powers of two only
+	chosen   string // the meaning of 0; empty: 0 is not valid
+	power    bool   // powers of two only
 	fallback int64
 	of       func(*Pool) amount
 }
@@ -38,23 +45,37 @@ var PoolSettings = [...]PoolSetting{
 		Key: "rings", Flag: "recordings",
 		usage: "number of recordings",
 		doc: `Number of recordings. If all are in use, a new container takes the one whose container
-ended longest ago.`,
-		min: 1, max: 1 << 16, fallback: 256,
+ended longest ago. If it is 0, all pools together take 2 % of the machine's memory, and
+there are 16 to 256 recordings.`,
+		min: 1, max: 1 << 16, chosen: "by the machine's memory",
 		of: func(p *Pool) amount { return (*Count)(&p.Rings) },
 	},
 	{
 		Key: "ring-size", Flag: "ring-size",
 		usage: "memory of one recording",
-		doc:   `Memory of one recording.`,
+		doc: `Memory of one recording. Half of it is for all calls, the last ones, and the rest for those
+that are kept longer, in lanes: "recent" has a half, "first", "files" and "said" have an
+eighth each, and "distinct" and "runtime" a sixteenth each. The next settings give a lane
+another size; 0 is the share above. "first" has the calls that were new when the container
+started. It is written once. Calls that were new later are in "files" if they found a file
+or found none, and otherwise in "distinct". "said" has what the container wrote to its
+standard output and error, "runtime" the calls of the container runtime.`,
 		// Kernels before 5.19 limit an array's value to 4 MiB.
 		min: 32 << 10, max: 64 << 20, power: true, fallback: 512 << 10,
 		of: func(p *Pool) amount { return &p.RingSize },
 	},
+	lane("recent", func(p *Pool) amount { return &p.RecentSize }),
+	lane("first", func(p *Pool) amount { return &p.FirstSize }),
+	lane("files", func(p *Pool) amount { return &p.FilesSize }),
+	lane("distinct", func(p *Pool) amount { return &p.DistinctSize }),
+	lane("said", func(p *Pool) amount { return &p.SaidSize }),
+	lane("runtime", func(p *Pool) amount { return &p.RuntimeSize }),
 	{
 		Key: "identities", Flag: "identities",
 		usage: "containers known by name, including ended ones; at least twice the recordings",
-		doc:   `Number of containers that are known by name, including ended ones.`,
-		min:   2, max: 1 << 20, fallback: 4096,
+		doc: `Number of containers that are known by name, including ended ones. If it is 0, there are
+16 for each recording.`,
+		min: 2, max: 1 << 20, chosen: "16 for each recording",
 		of: func(p *Pool) amount { return (*Count)(&p.Identities) },
 	},
 	{
@@ -78,6 +99,16 @@ ended longest ago.`,
 		min:   64, max: abi.ArgvLimit, fallback: 4 << 10,
 		of: func(p *Pool) amount { return &p.ArgvSize },
 	},
+}
+
+// lane describes the size of a lane of each recording.
+func lane(name string, of func(*Pool) amount) PoolSetting {
+	return PoolSetting{
+		Key: name + "-size", Flag: name + "-size",
+		usage: fmt.Sprintf("memory of the lane %s of one recording", name),
+		min:   4 << 10, max: 64 << 20, power: true, chosen: "its share of ring-size",
+		of: of,
+	}
 }
 
 // amount is the value of one member of a Pool: a *Count or a *Size.
@@ -111,7 +142,10 @@ func (s *PoolSetting) bounds() string {
 	a.assign(s.max)
 	text += " to " + a.String()
 	if s.power {
-		return "a power of two, " + text
+		text = "a power of two, " + text
+	}
+	if s.chosen != "" {
+		text += "; 0: " + s.chosen
 	}
 	return text
 }
@@ -119,18 +153,32 @@ func (s *PoolSetting) bounds() string {
 // check returns an error if p's value is out of bounds. name is the setting's name for the error.
 func (s *PoolSetting) check(name string, p *Pool) error {
 	n := s.of(p).number()
+	if n == 0 && s.chosen != "" {
+		return nil
+	}
 	if n < s.min || n > s.max || s.power && n&(n-1) != 0 {
 		return fmt.Errorf("%s is %s: it must be %s", name, s.of(p), s.bounds())
 	}
 	return nil
 }
 
-// DefaultPool returns sizes for a node of 110 pods: about 64 MiB of recordings, 21 MiB of identities and 8 MiB of
-// execs.
+// DefaultPool returns sizes for a node of 110 pods. If it has 10 GiB of memory or more, recordings take 170 MiB,
+// identities 21 MiB and execs 8 MiB.
 func DefaultPool() Pool { return makePool(func(s *PoolSetting) int64 { return s.fallback }) }
 
 // SmallestPool returns the minimum of every setting.
 func SmallestPool() Pool { return makePool(func(s *PoolSetting) int64 { return s.min }) }
+
+// Allows reports whether p has the same sizes as loaded ones, apart from those that p leaves to be chosen.
+func (p Pool) Allows(loaded Pool) bool {
+	for i := range PoolSettings {
+		s := &PoolSettings[i]
+		if n := s.of(&p).number(); n != s.of(&loaded).number() && (n != 0 || s.chosen == "") {
+			return false
+		}
+	}
+	return true
+}
 
 func makePool(value func(*PoolSetting) int64) Pool {
 	var p Pool
@@ -172,7 +220,7 @@ func (p Pool) Validate() error {
 			return err
 		}
 	}
-	if p.Identities < 2*p.Rings {
+	if p.Identities != 0 && p.Identities < 2*p.Rings {
 		return fmt.Errorf("identities is %d: it must be at least twice recordings (%d), so that recordings keep their names",
 			p.Identities, p.Rings)
 	}

@@ -42,10 +42,12 @@ func TestValidatePool(t *testing.T) {
 		want   string
 	}{
 		{func(*Pool) {}, ""},
-		{func(p *Pool) { p.Rings = 0 }, "recordings is 0: it must be 1 to 65536"},
+		{func(p *Pool) { p.Rings, p.Identities, p.RecentSize = 0, 0, 0 }, ""},
+		{func(p *Pool) { p.Rings = -1 }, "recordings is -1: it must be 1 to 65536; 0: by the machine's memory"},
+		{func(p *Pool) { p.SaidSize = 12 << 10 }, "said-size is 12KiB: it must be a power of two, 4KiB to 64MiB; 0: its share of ring-size"},
 		{func(p *Pool) { p.RingSize = 5000 }, "ring-size is 5000: it must be a power of two, 32KiB to 64MiB"},
 		{func(p *Pool) { p.RingSize = 128 << 20 }, "ring-size is 128MiB: it must be a power of two, 32KiB to 64MiB"},
-		{func(p *Pool) { p.Identities = p.Rings }, "identities is 256: it must be at least twice recordings (256), so that recordings keep their names"},
+		{func(p *Pool) { p.Rings, p.Identities = 256, 256 }, "identities is 256: it must be at least twice recordings (256), so that recordings keep their names"},
 		{func(p *Pool) { p.CaptureSize = 4096 }, "capture-size is 4KiB: it must be 8 to 1KiB"},
 		{func(p *Pool) { p.ArgvSize = 1 }, "argv-size is 1: it must be 64 to 32KiB"},
 	} {
@@ -75,11 +77,13 @@ func TestPoolWith(t *testing.T) {
 
 func TestPoolText(t *testing.T) {
 	text, err := json.Marshal(DefaultPool())
-	const want = `{"recordings":256,"ringSize":524288,"identities":4096,"execLogSize":8388608,"captureSize":128,"argvSize":4096}`
+	const want = `{"recordings":0,"ringSize":524288,"recentSize":0,"firstSize":0,"filesSize":0,"distinctSize":0,` +
+		`"saidSize":0,"runtimeSize":0,"identities":0,"execLogSize":8388608,"captureSize":128,"argvSize":4096}`
 	if err != nil || string(text) != want {
 		t.Errorf("%s, %v; want %s", text, err, want)
 	}
-	const line = "recordings 256, ring-size 512KiB, identities 4096, exec-log-size 8MiB, capture-size 128, argv-size 4KiB"
+	const line = "recordings 0, ring-size 512KiB, recent-size 0, first-size 0, files-size 0, distinct-size 0, " +
+		"said-size 0, runtime-size 0, identities 0, exec-log-size 8MiB, capture-size 128, argv-size 4KiB"
 	if got := DefaultPool().String(); got != line {
 		t.Errorf("%s, want %s", got, line)
 	}

@@ -128,15 +128,15 @@ func entry(set *abi.SeenSet, way int) (place Place, repeats Repeats, ok bool) {
 	if before <= abi.SeenBusy || atomic.LoadUint64(signature) != before {
 		return Place{}, Repeats{}, false
 	}
-	place = Place{
-		Lane:     abi.LaneDistinct,
-		Position: position & (1<<abi.SeenFileShift - 1) &^ (abi.SeenFirst | abi.SeenRuntime),
-	}
+	const flags = abi.SeenDistinct | abi.SeenFirst | abi.SeenFiles
+	place = Place{Lane: abi.LaneRuntime, Position: position & (1<<abi.SeenFileShift - 1) &^ flags}
 	switch {
 	case position&abi.SeenFirst != 0:
 		place.Lane = abi.LaneFirst
-	case position&abi.SeenRuntime != 0:
-		place.Lane = abi.LaneRuntime
+	case position&abi.SeenDistinct != 0:
+		place.Lane = abi.LaneDistinct
+	case position&abi.SeenFiles != 0:
+		place.Lane = abi.LaneFiles
 	}
 	return place, repeats, true
 }

@@ -141,7 +141,7 @@ func (m *seenModel) write(i int) func() {
 		if m.holds(c.signature) {
 			m.doubled++
 		}
-		lane, flag := abi.LaneDistinct, uint64(0)
+		lane, flag := abi.LaneDistinct, uint64(abi.SeenDistinct)
 		if uint64(len(m.lanes[abi.LaneFirst])) < m.first {
 			lane, flag = abi.LaneFirst, abi.SeenFirst
 		}
@@ -165,7 +165,7 @@ func (m *seenModel) choose(i, way int, oldest uint64) func() {
 				c.next = m.choose(i, way+1, oldest)
 				return
 			}
-			last := m.set.Entries[way].Last
+			last := m.set.Entries[way].Last + m.set.Entries[way].Position&(abi.SeenFirst|abi.SeenDistinct)<<60
 			if known == 0 || known == c.signature {
 				last = 0
 			}
@@ -193,7 +193,12 @@ func (m *seenModel) claim(i int) func() {
 		// The stores come in any order, but all before the exchange.
 		stores := []func(){
 			func() { entry.Position = c.position },
-			func() { entry.Count = 1 },
+			func() {
+				if c.old != c.signature {
+					entry.Count = 0
+				}
+				entry.Count++
+			},
 			func() { entry.Last = m.time },
 		}
 		m.random.Shuffle(len(stores), func(a, b int) { stores[a], stores[b] = stores[b], stores[a] })

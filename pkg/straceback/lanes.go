@@ -3,9 +3,7 @@
 package straceback
 
 import (
-	"cmp"
 	"fmt"
-	"slices"
 
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 	"github.com/runc-trace/runc-trace/pkg/ring"
@@ -22,10 +20,11 @@ const (
 	Distinct Lane = abi.LaneDistinct
 	Said     Lane = abi.LaneSaid
 	Runtime  Lane = abi.LaneRuntime
+	Files    Lane = abi.LaneFiles
 )
 
 func (l Lane) String() string {
-	return [abi.Lanes]string{"recent", "first", "distinct", "said", "runtime"}[l]
+	return [abi.Lanes]string{"recent", "first", "distinct", "said", "runtime", "files"}[l]
 }
 
 // Record is a recorded call.
@@ -49,12 +48,21 @@ type Reach struct {
 	Oldest, Newest uint64
 }
 
+// Total sums up all calls of one kind.
+type Total struct {
+	Syscall string // as in a line of text; of a 32-bit ABI with its name: "ia32:openat"
+	ring.Total
+}
+
 // Calls are the records of a recording at one moment.
 type Calls struct {
 	// Records are in the order in which the calls ended.
 	Records []Record
 	// Lanes tells what each lane holds.
 	Lanes [abi.Lanes]Reach
+	// Totals sums up the calls of each kind, kept or not, without those of the runtime. Their order is that of the
+	// numbers, the native ABI first.
+	Totals []Total
 	// Missing counts the calls of the container that are not among Records: such calls came before, and later calls
 	// have overwritten them. It does not count those of the runtime.
 	Missing uint64
@@ -72,13 +80,7 @@ func (c *Calls) Complete() uint64 {
 	if c.Missing == 0 {
 		return 0
 	}
-	var since uint64
-	for _, lane := range []Lane{Recent, Distinct, Said} {
-		if c.Lanes[lane].Lapped {
-			since = max(since, c.Lanes[lane].Since)
-		}
-	}
-	return since
+	return c.Lanes[Recent].Since
 }
 
 // Read reads the recording. Errors match ErrReused and ring.ErrUnsettled.
@@ -98,40 +100,35 @@ func (r *Recording) Read() (*Calls, error) {
 			return nil, ErrReused
 		}
 		lanes[lane] = s
-		c.Lost += s.Lost + s.Gaps + s.Torn
-		c.Lanes[lane] = reach(s)
-	}
-	repeats := from.Repeats()
-	calls, runtime := from.Totals()
-	for lane, s := range lanes {
-		for i, record := range s.Records {
-			again := repeats[ring.Place{Lane: lane, Position: s.Positions[i]}]
-			c.Records = append(c.Records, Record{record, Lane(lane), again.Count, again.Last})
+		c.Lost += s.Gaps + s.Torn
+		if lane == abi.LaneRecent || lane == abi.LaneRuntime { // the other lanes have copies of the first one's calls
+			c.Lost += s.Lost
 		}
-		if at := c.Lanes[lane]; at.Calls > 0 {
+		at := reach(s)
+		c.Lanes[lane] = at
+		if at.Calls > 0 {
 			if c.Oldest == 0 || at.Oldest < c.Oldest {
 				c.Oldest = at.Oldest
 			}
 			c.Newest = max(c.Newest, at.Newest)
 		}
 	}
-	// Each lane is in this order already, except for calls of two CPUs at the same moment.
-	slices.SortStableFunc(c.Records, func(a, b Record) int { return compareEnds(a.Bytes, b.Bytes) })
+	repeats := from.Repeats()
+	calls, runtime := from.Totals()
+	c.Records = merge(&lanes, repeats)
 	var made uint64
-	for _, total := range calls {
-		made += total.Count
+	for index, total := range calls {
+		if made += total.Count; total.Count > 0 {
+			c.Totals = append(c.Totals, Total{syscalls.NameAt(index), total})
+		}
 	}
 	// The totals were read last, so they may count calls that have ended meanwhile, but only if others are missing.
-	if here := uint64(len(c.Records)-c.Lanes[Runtime].Calls) + c.Lost; c.overwritten() && made > here {
+	here := uint64(len(c.Records)-c.Lanes[Runtime].Calls) + c.Lost
+	if c.Lanes[Recent].Lapped && made > here {
 		c.Missing = made - here
 	}
 	c.RuntimeMissing = max(runtime.Count, uint64(c.Lanes[Runtime].Calls)) - uint64(c.Lanes[Runtime].Calls)
 	return c, nil
-}
-
-// overwritten reports whether any call of the container itself was overwritten.
-func (c *Calls) overwritten() bool {
-	return c.Lanes[Recent].Lapped || c.Lanes[Said].Lapped || c.Lanes[Distinct].Lapped
 }
 
 func reach(s *ring.Snapshot) Reach {
@@ -150,14 +147,4 @@ func reach(s *ring.Snapshot) Reach {
 		r.Newest = max(r.Newest, end)
 	}
 	return r
-}
-
-func compareEnds(a, b []byte) int { return cmp.Compare(end(a), end(b)) }
-
-func end(record []byte) uint64 {
-	if len(record) < abi.SizeofCall {
-		return 0
-	}
-	_, end := syscalls.Span(record)
-	return end
 }

@@ -50,6 +50,20 @@ func Descriptions(native, compat ABI) []abi.Syscall {
 	return descriptions
 }
 
+// NameAt returns the name of the call at an index of the map "syscalls", as in a line of text: "openat", "ia32:openat".
+// The last index before the rows stands for all calls beyond: "other".
+func NameAt(index int) string {
+	native := NativeABI()
+	c := Call{Native: native, ABI: native, Nr: Nr(index)}
+	switch {
+	case index == 2*abi.SyscallsMax-1:
+		return "other"
+	case index >= abi.SyscallsMax:
+		c.ABI, c.Nr = CompatABI(native), Nr(index-abi.SyscallsMax)
+	}
+	return string(c.appendName(nil, c.Syscall()))
+}
+
 // describe returns the description, without rows.
 func (s *Syscall) describe() abi.Syscall {
 	d := abi.Syscall{Args: uint8(len(s.Args))}

@@ -25,6 +25,9 @@ func DurationUnit(duration uint64) uint64 {
 	return units[len(units)-1]
 }
 
+// Thread returns the ID of a record's thread. The record must have at least a whole struct call.
+func Thread(record []byte) uint32 { return binary.LittleEndian.Uint32(record[offsetTID:]) }
+
 // Span returns the start and end of a record's call, in ns of CLOCK_BOOTTIME, without decoding the rest. The record
 // must have at least a whole struct call.
 func Span(record []byte) (begin, end uint64) {

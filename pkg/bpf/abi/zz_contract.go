@@ -69,15 +69,18 @@ const (
 	LaneDistinct  = 0x2
 	LaneSaid      = 0x3
 	LaneRuntime   = 0x4
-	Lanes         = 0x5
+	LaneFiles     = 0x5
+	Lanes         = 0x6
 	LaneSlots     = 0x8
 	LaneShift     = 0x18
-	SeenWays      = 0x8
-	SeenFirst     = 0x1
-	SeenRuntime   = 0x2
+	SeenWays      = 0x10
+	SeenDistinct  = 0x1
+	SeenFirst     = 0x2
+	SeenFiles     = 0x4
 	SeenFileShift = 0x30
 	FirstGroups   = 0x100
 	FirstLimit    = 0x40
+	FirstOpened   = 0x20
 	RuntimeBudget = 0x800
 	SeenBusy      = 0x1
 )
@@ -416,16 +419,17 @@ const SizeofTotal = 24
 
 // Recording is struct recording.
 type Recording struct {
-	Lanes       [8]Ring
-	Totals      [1024]Total
-	Runtime     Total
-	FirstGroups [256]uint16
-	FirstPaths  uint64
-	Stdio       [2]uint64
+	Lanes            [8]Ring
+	Totals           [1024]Total
+	Runtime          Total
+	FirstGroups      [256]uint16
+	FirstPaths       [4]uint64
+	Stdio            [2]uint64
+	StdioDescriptors uint64
 }
 
 // SizeofRecording is the size of struct recording in bytes.
-const SizeofRecording = 27632
+const SizeofRecording = 27664
 
 // Seen is struct seen.
 type Seen struct {
@@ -439,12 +443,12 @@ const SizeofSeen = 24
 
 // SeenSet is struct seen_set.
 type SeenSet struct {
-	Signatures [8]uint64
-	Entries    [8]Seen
+	Signatures [16]uint64
+	Entries    [16]Seen
 }
 
 // SizeofSeenSet is the size of struct seen_set in bytes.
-const SizeofSeenSet = 256
+const SizeofSeenSet = 512
 
 // Slot is struct slot.
 type Slot struct {

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package straceback
+
+import (
+	"cmp"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
+	"github.com/runc-trace/runc-trace/pkg/ring"
+	"github.com/runc-trace/runc-trace/pkg/syscalls"
+	"github.com/runc-trace/runc-trace/pkg/syscalls/recordtest"
+)
+
+// TestMerge joins lanes whose calls are almost in order. Calls that are twice come once, from the lane that keeps them.
+func TestMerge(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	var lanes [abi.Lanes]*ring.Snapshot
+	for n := range lanes {
+		lanes[n] = &ring.Snapshot{}
+	}
+	add := func(lane Lane, thread uint32, begin uint64) {
+		s := lanes[lane]
+		s.Positions = append(s.Positions, uint64(len(s.Records)))
+		c := call(thread, "getppid", begin, begin+10)
+		s.Records = append(s.Records, recordtest.Append(nil, &c))
+	}
+	var want []string
+	for n := range uint64(1000) {
+		begin, thread := n*10+10, uint32(1+n%3)
+		if n%5 > 0 && n%2 == 0 { // two CPUs, in the wrong order
+			begin += 15
+		}
+		lane := []Lane{Recent, Recent, First, Files, Distinct, Said, Runtime}[random.IntN(7)]
+		if lane != Recent && lane != Runtime && n > 500 {
+			add(Recent, thread, begin)
+		}
+		add(lane, thread, begin)
+		want = append(want, fmt.Sprintf("%06d %v", begin, lane))
+	}
+	slices.Sort(want)
+	var got []string
+	for _, r := range merge(&lanes, nil) {
+		begin, _ := syscalls.Span(r.Bytes)
+		got = append(got, fmt.Sprintf("%06d %v", begin, r.Lane))
+	}
+	if !slices.IsSortedFunc(got, func(a, b string) int { return cmp.Compare(a[:6], b[:6]) }) {
+		t.Error("the calls are not in the order of their ends")
+	}
+	slices.Sort(got)
+	if !slices.Equal(got, want) {
+		t.Errorf("%d calls, want %d: %v", len(got), len(want), got)
+	}
+}
