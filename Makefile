@@ -142,6 +142,11 @@ bench: deps build ## measure the cost of tracing, and print the tables of docs/b
 	go run ./test/bench cluster
 	go test -run '^$$' -bench . -benchmem ./pkg/syscalls ./pkg/straceback
 
+.PHONY: bench-retention
+bench-retention: deps build ## what recordings know of servers after DURATION=10m of load; SERVERS=redis,nginx: those (root)
+	@sh test/retention/deps.sh
+	go run ./test/retention -duration $(or $(DURATION),10m) -servers "$(SERVERS)"
+
 .PHONY: bench-k8s
 bench-k8s: check-go deps ## measure the agent and the start of pods on a real Kubernetes (root; 4 minutes)
 	@sh test/kubernetes/deps.sh
