@@ -146,7 +146,7 @@ static __always_inline void begin_event(struct in_flight *call, u32 number, u32 
 	call->exec = 0;
 	call->traits = 0;
 	call->flags = 0;
-	call->syscall = ~0U;
+	call->syscall = 0xffff; /* none */
 	call->number = number | args << NUMBER_ARGS_SHIFT;
 	call->captures = call->body_length = 0;
 	call->time = boot_time();

@@ -10,17 +10,7 @@
 #include "call.h"
 #include "exec.h"
 #include "hook.h"
-
-/* leave_container notes that a task was moved out of its container's cgroups: what it does there is not recorded. */
-static __noinline int leave_container(struct in_flight *call)
-{
-	struct identity *identity = owner_of(call);
-
-	call->left = 1;
-	if (identity)
-		__sync_fetch_and_add(&identity->left, 1);
-	return 0;
-}
+#include "init.h"
 
 static __always_inline void enter(struct pt_regs *regs, u64 number)
 {
@@ -30,11 +20,8 @@ static __always_inline void enter(struct pt_regs *regs, u64 number)
 
 	if (!call || call->cgroup != cgroup) {
 		binding = binding_at(task->cgroups->dfl_cgrp);
-		if (!binding) {
-			if (call && !call->left)
-				leave_container(call);
-			return;
-		}
+		if (!binding)
+			return; /* what a task does outside of its container's cgroups is not recorded */
 		call = follow(task, cgroup, *binding);
 		if (!call)
 			return;
@@ -103,6 +90,8 @@ static __always_inline void leave(struct pt_regs *regs, s64 result)
 	if (!call->active && describe_refused(call, task, regs))
 		return;
 	call->active = 0;
+	if (call->entered && is_sigreturn(call))
+		resume_task(call);
 	if (call->child)
 		body_child(call);
 	if (call->due || call->exec) {
@@ -168,7 +157,7 @@ int in_flight(struct bpf_iter__task *ctx)
 	bpf_seq_write(ctx->meta->seq, &comm_tail, sizeof(comm_tail));
 	if (body)
 		bpf_seq_write(ctx->meta->seq, call->body, body);
-	time = *(volatile u32 *)&call->active ? *(volatile u64 *)&call->time : 0;
+	time = *(volatile u8 *)&call->active ? *(volatile u64 *)&call->time : 0;
 	bpf_seq_write(ctx->meta->seq, &time, sizeof(time));
 	return 0;
 }

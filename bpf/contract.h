@@ -40,7 +40,8 @@ enum limits {
 	THREADS_MAX = 16384,	/* threads of one container that are recorded at the same time: 8 MiB of storage */
 	THREADS_TOTAL = 65536,	/* threads of all containers; if there are more, each container may have THREADS_SHARE */
 	THREADS_SHARE = 1024,
-	CHILDREN_MAX = 1024,	/* cgroups that are followed below that of a container */
+	CHILDREN_MAX = 1024,	/* cgroups below that of a container in containers, on kernels before 6.2 ... */
+	CHILDREN_ALL = 8192,	/* ... and of all containers together */
 	PENDING_SECONDS = 300,	/* a pending identity older than this is not bound */
 	PENDING_MAX = 1024,
 	DEPTH_MAX = 16,		/* levels above a new cgroup at which its pending entry is looked for */
@@ -54,6 +55,7 @@ enum who_flags {
 	WHO_ADOPTED = 8,		/* was running before it was registered */
 	WHO_NO_CONTENTS = 16,		/* record nothing of what it reads and writes */
 	WHO_FILES_ONLY = 32,		/* record only calls that name a file, and events */
+	WHO_RESTORED = 64,		/* its processes are restored from a checkpoint: no exec starts its program */
 };
 
 struct who {
@@ -95,7 +97,8 @@ struct pending {
  * half is the ring's index + 1, or 0 if the container is not recorded. Cgroups below have the same binding.
  *
  * bindings: the binding of each such cgroup, in its own storage. Kernels before 6.2 have no storage for cgroups: there
- * this map is a dummy, and containers has all cgroups, up to CHILDREN_MAX below that of one container.
+ * this map is a dummy, and containers has the cgroups below, too, up to CHILDREN_MAX and CHILDREN_ALL of them. The
+ * binding of any other cgroup is then that of the highest cgroup above it that is in containers.
  */
 
 enum state {
@@ -118,13 +121,13 @@ struct identity {
 	u32 ring;		/* index + 1 of its ring, or 0 */
 	u32 ring_generation;
 	u32 init;		/* PID of the container's init in the initial namespace, or 0 */
-	u32 candidate;		/* PID of the process that may become it */
+	u32 candidate;		/* PID of the process that the runtime makes its init */
+	u32 heir;		/* PID of the candidate's newest child, which takes its place if it exits */
 	u32 exit_status;	/* of init, as in wait(2); valid if exited is set */
 	u32 children;		/* known cgroups below that of the container */
-	u32 left;		/* processes that moved to a cgroup outside */
-	u32 threads;		/* that have task storage */
+	u32 left;		/* how often a process moved to a cgroup outside, or was made in one */
+	u32 threads;		/* that have task storage, outside of its cgroups, too */
 	u32 refused;		/* times that one of its tasks got no storage */
-	u32 reserved;
 	u64 execs_due[2];	/* when its share of the exec log is unused again: of execs that succeeded and failed */
 	u64 execs_beyond;	/* execs in the ring EXEC_BEYOND */
 	struct who who;
@@ -278,7 +281,9 @@ struct seen_set {
 enum holders {
 	HOLDERS = 16384,
 	HELD_THREADS = 2 * HOLDERS,	/* element of held */
-	HELD = HELD_THREADS + 1,	/* elements of held */
+	HELD_CHILDREN,	/* element of held: cgroups in containers that are below that of a container */
+	HELD_NOWHERE,	/* element of held: cgroups below that of a container that found no room there */
+	HELD,		/* elements of held */
 	KEPT_PART = 8,
 };
 
@@ -657,8 +662,9 @@ struct bind_request {
 	u64 cgroup;
 	u64 parent;	/* a known cgroup above it; 0 otherwise */
 	u64 created;	/* when its init was started; 0: now */
-	u32 init;	/* 1 + the caller's descriptor of the /proc/PID directory of its init; 0: its program has not been started */
-	u32 removed;	/* 1: forget the cgroup */
+	u32 init;	/* 1 + the caller's descriptor of the /proc/PID directory of its init; 0: not known */
+	u16 waits;	/* 1: the init has not executed the container's program */
+	u16 removed;	/* 1: forget the cgroup */
 	struct pending_key pending;	/* the entry to bind */
 };
 

@@ -19,11 +19,8 @@ COUNTER(NO_RING, "noRing",
 	"containers not recorded: all recordings were in use",
 	"increase pool.rings" RELOAD)
 COUNTER(NO_BINDING, "noBinding",
-	"cgroups not followed: the map of cgroups was full",
-	"run systemd-cgls to see whether a container makes thousands of cgroups")
-COUNTER(CHILDREN, "children",
-	"cgroups not followed: their container has too many cgroups",
-	"run systemd-cgls to see which container makes so many cgroups")
+	"cgroups not followed: the kernel could not store their container",
+	"free memory on the host")
 COUNTER(NO_STORAGE, "noStorage",
 	"calls not recorded: no memory for their task",
 	"free memory on the host")

@@ -4,6 +4,7 @@
 #define EXEC_H
 
 #include "captures.h"
+#include "init.h"
 #include "lifecycle.h"
 #include "ring.h"
 
@@ -19,14 +20,6 @@ struct exec_event {
 	s32 result;
 	u32 flags;
 };
-
-/* runtime_exec reports whether an exec is the runtime's own ("runc init" executes itself again): the task came from
- * outside, has not executed anything else since, and is still in the runtime's mount namespace. */
-static __always_inline bool runtime_exec(struct task_struct *task, struct in_flight *call, struct identity *identity)
-{
-	return call && call->entered && identity->who.mount_namespace &&
-	       task->nsproxy->mnt_ns->ns.inum == identity->who.mount_namespace;
-}
 
 /* within_share takes `bytes` of a container's share of the exec log, if that much is left. */
 static __always_inline bool within_share(struct identity *identity, u64 bytes, bool failed)

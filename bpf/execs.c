@@ -5,34 +5,6 @@
 #include "exec.h"
 #include "hook.h"
 
-/* start notes that this task is the container's init, and its standard output and error. */
-static __always_inline void start(struct task_struct *task, struct identity *identity)
-{
-	struct recording *recording;
-	u32 index = identity->ring - 1;
-
-	identity->init = task->tgid;
-	identity->started = boot_time();
-	identity->state = STATE_RUNNING;
-	if (!identity->ring)
-		return;
-	recording = bpf_map_lookup_elem(&rings, &index);
-	if (!recording)
-		return;
-	recording->stdio[0] = inode_of(1);
-	recording->stdio[1] = inode_of(2);
-	recording->stdio_descriptors = 1 << 1 | 1 << 2;
-}
-
-/* may_be_init reports whether a task that executes a program is what the runtime made the container's init: not a hook
- * or another process that the runtime started in the container before. */
-static __always_inline bool may_be_init(struct task_struct *task, struct in_flight *call, struct identity *identity)
-{
-	if (first_of_namespace(task))
-		return true;
-	return !call || !call->entered || identity->candidate == (u32)task->tgid;
-}
-
 /*
  * stage_arguments keeps what the kernel knows of an exec: how many arguments and variables it has and, if its path
  * could not be read at enter, the kernel's own copy.
@@ -85,8 +57,8 @@ static __always_inline void exec_succeeded(struct task_struct *task, struct linu
 	if (runtime_exec(task, call, identity)) {
 		event.flags |= EXEC_RUNTIME;
 	} else {
-		if (!identity->init && may_be_init(task, call, identity))
-			start(task, identity);
+		if (!identity->init && may_be_init(task, identity))
+			start_init(task, call, identity);
 		if (call)
 			call->budget = call->entered = 0;
 	}

@@ -21,21 +21,22 @@ struct in_flight {
 	u32 ring_generation;
 	u32 child;	/* ID of the process or thread that the call made */
 	u64 time;
-	u32 active;	/* 1 between enter and exit */
+	u8 active;	/* 1 between enter and exit */
+	u8 left;	/* 1: it was moved to a cgroup outside of its container's, or made in one */
+	u16 budget;	/* calls that still go into the lane runtime */
 	u16 number;	/* as in struct entry */
 	u16 flags;
-	u32 syscall;	/* index into syscalls */
+	u16 syscall;	/* index into syscalls */
+	u16 body_length;
 	u32 due;	/* one bit for each capture that is to be read at exit */
 	u32 generation;	/* of the identity */
-	u16 body_length;
+	u32 init;	/* index + 1 of the identity whose init the process is, or 0 */
 	u8 exec;	/* as in struct syscall */
 	u8 policy;	/* enum who_flags, as far as they fit */
 	u16 captures;	/* offset in body of the first capture */
-	u16 budget;	/* calls that still go into the lane runtime */
 	u8 entered;	/* 1: it or its parent came from outside, and has executed nothing but the runtime since */
 	u8 traits;	/* as in struct syscall, but TRAIT_HOT only if hot_mask does not exclude this call */
 	u8 forked;	/* 1: the task has not returned from the call that made it */
-	u8 left;	/* 1: it is in another cgroup now, outside of its container's */
 	u8 opened;	/* calls with a path in the lane first, by its program: at most FIRST_OPENED */
 	struct sender sender;	/* of the last signal that a task sent to the process, or of the one that ends it */
 	u64 args[ARGS_MAX];
@@ -69,7 +70,7 @@ static __always_inline struct in_flight *call_of(struct task_struct *task)
 /* owner_of returns the container that a task's storage was made for, or NULL if its identity has been reused since. */
 static __always_inline struct identity *owner_of(struct in_flight *call)
 {
-	struct identity *identity = identity_of(call->identity);
+	struct identity *identity = call->identity ? identity_of(call->identity) : NULL;
 
 	return identity && identity->generation == call->generation ? identity : NULL;
 }
@@ -100,16 +101,17 @@ static __always_inline struct in_flight *store(struct task_struct *task, struct 
 	return call;
 }
 
-/* belong counts a task that has storage for its container, and no longer for the one before. */
-static __always_inline void belong(struct in_flight *call, u32 index, struct identity *identity)
+/* belong counts a task that has storage for the container with a binding, and no longer for the one before. */
+static __always_inline void belong(struct in_flight *call, struct identity *identity, u64 binding)
 {
-	struct identity *before = call->identity ? owner_of(call) : NULL;
+	struct identity *before = owner_of(call);
 
 	if (before)
 		__sync_fetch_and_add(&before->threads, -1);
 	__sync_fetch_and_add(&identity->threads, 1);
-	call->identity = index;
+	call->identity = binding;
 	call->generation = identity->generation;
+	call->entered = call->budget = 0;
 }
 
 /* give_back frees the storage of a task that ends, which otherwise stays until its parent has waited for it. */
@@ -122,9 +124,20 @@ static __always_inline void give_back(struct task_struct *task)
 		__sync_fetch_and_add(total, -1);
 }
 
+/* as_leader makes a thread the runtime's own if that is what the first thread of its process is. */
+static __always_inline void as_leader(struct in_flight *call, struct task_struct *task)
+{
+	struct in_flight *leader = call_of(task->group_leader);
+
+	if (!leader || leader->identity != call->identity)
+		return;
+	call->entered = leader->entered;
+	call->budget = leader->budget;
+}
+
 /*
- * follow updates the storage of a task to its current cgroup, which has this binding. A task without storage came from
- * outside: those that are forked inside get theirs from their parent. Its calls are the runtime's own until its exec.
+ * follow updates the storage of a task to its current cgroup, which has this binding. If the task has none, it is
+ * taken for one of the container's, because nothing has shown that it came from outside.
  */
 static __noinline struct in_flight *follow(struct task_struct *task, u64 cgroup, u64 binding)
 {
@@ -139,13 +152,13 @@ static __noinline struct in_flight *follow(struct task_struct *task, u64 cgroup,
 	if (!call)
 		return NULL;
 	ring = binding >> 32;
-	if (call->identity != (u32)binding || call->generation != identity->generation) {
-		/* If a task of the container was refused storage, this may be its child. */
-		call->entered = !(identity->who.flags & WHO_ADOPTED) && !identity->refused;
-		call->budget = call->entered ? RUNTIME_BUDGET : 0;
-		if (call->entered && !identity->candidate)
+	if (owner_of(call) != identity) {
+		belong(call, identity, binding);
+		as_leader(call, task);
+		if (!identity->candidate && !identity->init)
 			identity->candidate = task->tgid;
-		belong(call, binding, identity);
+		if (identity->init == (u32)task->tgid)
+			call->init = binding;
 	}
 	call->active = 0;
 	call->policy = identity->who.flags;
@@ -162,6 +175,21 @@ static __noinline struct in_flight *follow(struct task_struct *task, u64 cgroup,
 	call->cgroup = cgroup;
 	call->left = 0;
 	return call;
+}
+
+/*
+ * arrive follows a task that has come into a container from outside of all containers: the calls that it makes until
+ * its exec are the runtime's own. A task that was in a container before has storage, and is none of these.
+ */
+static __always_inline void arrive(struct task_struct *task, u64 cgroup, u64 binding)
+{
+	struct in_flight *call = follow(task, cgroup, binding);
+	struct identity *identity = identity_of(binding);
+
+	if (!call || !identity || identity->refused || identity->who.flags & WHO_ADOPTED)
+		return;
+	call->entered = 1;
+	call->budget = RUNTIME_BUDGET;
 }
 
 #endif

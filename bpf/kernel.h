@@ -97,6 +97,8 @@ struct cgroup {
 	struct cgroup_root *root;
 	int level;
 	struct bpf_local_storage *bpf_cgrp_storage; /* since 6.2 */
+	struct cgroup *ancestors[1];	/* since 6.1 */
+	u64 ancestor_ids[1];		/* before 6.1 */
 };
 
 struct css_set {

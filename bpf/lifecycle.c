@@ -53,7 +53,7 @@ static __always_inline void cgroup_made(struct cgroup *cgrp, u64 path)
 		count(COUNT_PENDING_REFUSED);
 		return;
 	}
-	bind(id, entry, 0, 0);
+	bind(id, entry, 0, 0, 0);
 	bpf_map_delete_elem(&pending, &s->key);
 	store_binding(cgrp, id);
 	/* A runtime that was killed before it made the cgroup has left an entry, if less of the path existed then. */
@@ -106,7 +106,7 @@ int bind_existing(u64 *ctx)
 {
 	struct bind_request request;
 	struct pending *entry;
-	u32 result = 0, init = 0;
+	u32 result = 0, init = 0, candidate = 0;
 	u64 *known;
 
 	if (bpf_probe_read_user(&request, sizeof(request), (void *)ctx[0]))
@@ -117,15 +117,21 @@ int bind_existing(u64 *ctx)
 	}
 	if (request.parent) {
 		known = bpf_map_lookup_elem(&containers, &request.parent);
-		return known ? inherit(request.cgroup, known) : 0;
+		if (known)
+			inherit(request.cgroup, *known);
+		return 0;
 	}
 	entry = bpf_map_lookup_elem(&pending, &request.pending);
 	if (!entry)
 		return 1 + COUNT_PENDING_STALE;
 	if (request.init)
 		init = process_of(request.init - 1);
+	if (request.waits) {
+		candidate = init;
+		init = 0;
+	}
 	if (!bpf_map_lookup_elem(&containers, &request.cgroup))
-		result = bind(request.cgroup, entry, request.created, init);
+		result = bind(request.cgroup, entry, request.created, init, candidate);
 	bpf_map_delete_elem(&pending, &request.pending);
 	return result;
 }

@@ -12,22 +12,29 @@
 enum { CLEARED = __builtin_offsetof(struct recording, seen) - __builtin_offsetof(struct recording, totals) };
 
 /* is_recorded reports whether an identity still has its recording. */
-static __always_inline bool is_recorded(u32 index)
+static __always_inline bool is_recorded(struct identity *identity)
 {
-	struct identity *identity = bpf_map_lookup_elem(&identities, &index);
 	struct recording *recording;
 	u32 ring;
 
-	if (!identity || !identity->ring)
+	if (!identity->ring)
 		return false;
 	ring = identity->ring - 1;
 	recording = bpf_map_lookup_elem(&rings, &ring);
 	return recording && recording->lanes[0].generation == identity->ring_generation;
 }
 
+/* is_needed reports whether an identity still has its recording, or processes outside of its cgroups. */
+static __always_inline bool is_needed(u32 index)
+{
+	struct identity *identity = bpf_map_lookup_elem(&identities, &index);
+
+	return identity && (identity->threads || is_recorded(identity));
+}
+
 /*
- * take_identity pops a free identity or, if there is none, the one that ended first of those without a recording, as
- * far as it looks: a recording without an identity has no name. It returns -1 if all are in use.
+ * take_identity pops a free identity or, if there is none, the one that ended first of those that are not needed, as far
+ * as it looks: a recording without an identity has no name. It returns -1 if all are in use.
  */
 __noinline int take_identity(void)
 {
@@ -39,7 +46,7 @@ __noinline int take_identity(void)
 	for (u32 i = 0; i < LOOK; i++) {
 		if (bpf_map_pop_elem(&ended_identities, &index))
 			return -1;
-		if (i == LOOK - 1 || !is_recorded(index))
+		if (i == LOOK - 1 || !is_needed(index))
 			return index;
 		bpf_map_push_elem(&ended_identities, &index, BPF_ANY);
 	}
@@ -187,9 +194,10 @@ static __always_inline void start_recording(struct identity *identity, u32 slot,
 /*
  * bind registers a cgroup with a pending identity; a known cgroup is left alone. Returns 0, or 1 + the enum counter
  * that was raised. The generation of the slot is odd while it is being written. For a container that is already
- * running, created is when its init was started, and init is its PID; otherwise both are 0.
+ * running, created is when its init was started, and init is its PID; otherwise both are 0. If its init waits for its
+ * program to be started, candidate is that PID instead.
  */
-static __noinline int bind(u64 cgroup, struct pending *entry, u64 created, u32 init)
+static __noinline int bind(u64 cgroup, struct pending *entry, u64 created, u32 init, u32 candidate)
 {
 	struct identity *identity;
 	s32 slot, ring = -1;
@@ -220,8 +228,9 @@ static __noinline int bind(u64 cgroup, struct pending *entry, u64 created, u32 i
 	identity->started = init ? identity->created : 0;
 	identity->exited = identity->ended = 0;
 	identity->init = init;
-	identity->candidate = 0;
-	identity->exit_status = identity->children = identity->left = identity->threads = identity->refused = 0;
+	identity->candidate = candidate;
+	identity->heir = identity->exit_status = identity->children = identity->left = identity->threads = 0;
+	identity->refused = 0;
 	identity->execs_due[0] = identity->execs_due[1] = identity->execs_beyond = 0;
 	identity->ring = identity->ring_generation = 0;
 	bpf_probe_read_kernel(&identity->who, sizeof(identity->who), &entry->who);
@@ -270,32 +279,26 @@ __noinline int path_ends(struct pending *entry, u64 path)
 	return 1;
 }
 
-/* inherit gives a cgroup the binding of the known cgroup above it. Returns the same as bind. */
-static __always_inline int inherit(u64 cgroup, const u64 *parent)
+/*
+ * inherit gives a cgroup the binding of the known cgroup above it. Without storage for cgroups, those that find no room
+ * are only counted, and binding_above finds their container.
+ */
+static __always_inline void inherit(u64 cgroup, u64 binding)
 {
-	struct identity *identity = identity_of(*parent);
-	u64 binding = *parent;
-	int failed; /* older kernels return an int, whose sign is not extended to 64 bits */
+	struct identity *identity = identity_of(binding);
+	u32 *all = held_count(HELD_CHILDREN), *nowhere = held_count(HELD_NOWHERE);
 
-	if (!identity)
-		return 0;
+	if (!identity || !all || !nowhere)
+		return;
 	if (cgroup_storage) { /* the caller has stored it */
 		__sync_fetch_and_add(&identity->children, 1);
-		return 0;
+	} else if (identity->children < CHILDREN_MAX && *all < CHILDREN_ALL &&
+		   !bpf_map_update_elem(&containers, &cgroup, &binding, BPF_NOEXIST)) {
+		__sync_fetch_and_add(&identity->children, 1);
+		__sync_fetch_and_add(all, 1);
+	} else if (!bpf_map_lookup_elem(&containers, &cgroup)) {
+		__sync_fetch_and_add(nowhere, 1);
 	}
-	if (identity->children >= CHILDREN_MAX) {
-		count(COUNT_CHILDREN);
-		return 1 + COUNT_CHILDREN;
-	}
-	__sync_fetch_and_add(&identity->children, 1);
-	failed = bpf_map_update_elem(&containers, &cgroup, &binding, BPF_NOEXIST);
-	if (!failed)
-		return 0;
-	__sync_fetch_and_add(&identity->children, -1);
-	if (failed == -EEXIST)
-		return 0;
-	count(COUNT_NO_BINDING);
-	return 1 + COUNT_NO_BINDING;
 }
 
 /* store_binding stores the binding of a container's own cgroup in the cgroup. */
@@ -316,15 +319,13 @@ static __always_inline void store_binding(struct cgroup *cgrp, u64 id)
 /* inherit_above gives a new cgroup the binding of the one above it, and returns whether that has one. */
 static __always_inline bool inherit_above(struct cgroup *cgrp, struct cgroup_subsys_state *parent)
 {
-	struct identity *identity;
 	struct cgroup *above;
-	u64 id, binding = 0, *known;
+	u64 binding = 0, *known;
 
 	if (!cgroup_storage) {
-		id = parent->cgroup->kn->id;
-		known = bpf_map_lookup_elem(&containers, &id);
+		known = binding_at(parent->cgroup);
 		if (known)
-			inherit(cgrp->kn->id, known);
+			inherit(cgrp->kn->id, *known);
 		return known;
 	}
 	if (!parent->cgroup->bpf_cgrp_storage)
@@ -338,11 +339,10 @@ static __always_inline bool inherit_above(struct cgroup *cgrp, struct cgroup_sub
 	bpf_cgroup_release(above);
 	if (!binding)
 		return false;
-	identity = identity_of(binding);
 	if (!bpf_cgrp_storage_get(&bindings, cgrp, &binding, BPF_LOCAL_STORAGE_GET_F_CREATE))
 		count(COUNT_NO_BINDING);
-	else if (identity)
-		__sync_fetch_and_add(&identity->children, 1);
+	else
+		inherit(cgrp->kn->id, binding);
 	return true;
 }
 
@@ -369,7 +369,7 @@ static __always_inline void unbind(u64 cgroup)
 {
 	struct identity *identity;
 	u64 binding, *known;
-	u32 slot;
+	u32 slot, *all;
 
 	known = bpf_map_lookup_elem(&containers, &cgroup);
 	if (!known)
@@ -382,6 +382,9 @@ static __always_inline void unbind(u64 cgroup)
 		return;
 	if (identity->cgroup != cgroup) {
 		__sync_fetch_and_add(&identity->children, -1);
+		all = held_count(HELD_CHILDREN);
+		if (all)
+			__sync_fetch_and_add(all, -1);
 		return;
 	}
 	identity->ended = boot_time();
@@ -389,7 +392,7 @@ static __always_inline void unbind(u64 cgroup)
 	identity->state = STATE_ENDED;
 	slot = (u32)binding - 1;
 	bpf_map_push_elem(&ended_identities, &slot, BPF_ANY);
-	if (is_recorded(slot)) /* otherwise, another container has its recording */
+	if (is_recorded(identity)) /* otherwise, another container has its recording */
 		release_recording((binding >> 32) - 1, identity->ended);
 }
 

@@ -1,49 +1,97 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* Tasks: forks inside a container, and ends: calls that never return, kills, and how the init of a container ended. */
+/* Tasks: how they come into a container and leave it, forks, and ends: calls that never return, kills, and how the init
+ * of a container ended. */
 #include "call.h"
 #include "hook.h"
+#include "init.h"
 #include "lifecycle.h"
 
-/*
- * A task that is forked inside a container belongs to it from its first call on, and so tells itself from one that
- * comes from outside. A runtime makes the init by a chain of forks; each process of it has the parent of the one
- * before.
- */
-static __always_inline void forked(struct task_struct *parent, struct task_struct *child)
+/* leave_container notes that a task is in a cgroup outside of its container's now. */
+static __noinline int leave_container(struct in_flight *call)
 {
-	struct in_flight *from = call_of(parent), *call;
-	u64 cgroup = cgroup_of(child), *binding;
-	struct identity *identity;
+	struct identity *identity = owner_of(call);
 
-	if (!from || from->left)
-		return;
-	if (from->cgroup != cgroup) { /* clone3(2) with CLONE_INTO_CGROUP */
-		binding = binding_at(child->cgroups->dfl_cgrp);
-		if (!binding || (u32)*binding != from->identity)
-			return;
-	}
-	from->child = child->pid;
-	identity = owner_of(from);
+	if (identity && !call->left)
+		__sync_fetch_and_add(&identity->left, 1);
+	call->left = 1;
+	return 0;
+}
+
+/*
+ * inherit_storage gives a task that is forked by one of a container storage of its own. So it belongs to the container
+ * from its first call on, in whichever cgroup it is made: only tasks without storage can come from outside.
+ */
+static __noinline int inherit_storage(struct in_flight *from, struct task_struct *parent, struct task_struct *child)
+{
+	struct cgroup *cgrp = child->cgroups->dfl_cgrp;
+	u64 *binding = binding_at(cgrp);
+	struct identity *identity = owner_of(from);
+	struct in_flight *call;
+
 	if (!identity)
-		return;
+		return 0;
 	call = store(child, identity);
 	if (!call)
-		return;
-	belong(call, from->identity, identity);
-	if (from->entered && child->tgid != parent->tgid && identity->candidate == (u32)parent->tgid &&
-	    child->real_parent->tgid == parent->real_parent->tgid)
-		identity->candidate = child->tgid;
+		return 0;
+	belong(call, identity, from->identity);
 	call->ring = from->ring;
 	call->ring_generation = from->ring_generation;
-	call->entered = from->entered;
-	call->budget = from->budget;
 	call->opened = from->opened;
 	call->policy = from->policy;
 	call->forked = 1;
-	call->cgroup = cgroup;
+	call->left = from->left;
+	if (child->tgid == parent->tgid)
+		call->init = from->init;
+	note_fork(parent, child, identity);
+	if (binding && (u32)*binding == from->identity) {
+		call->cgroup = cgrp->kn->id;
+		call->entered = from->entered;
+		call->budget = from->budget;
+		call->left = 0;
+	} else {
+		call->cgroup = from->cgroup;
+		leave_container(call);
+	}
+	return 0;
+}
+
+static __always_inline void forked(struct task_struct *parent, struct task_struct *child)
+{
+	struct in_flight *from = call_of(parent);
+	u64 *binding;
+
+	if (from) {
+		if (from->active)
+			from->child = child->pid;
+		inherit_storage(from, parent, child);
+		return;
+	}
+	/* A runtime may make its process in the container's cgroup (CLONE_INTO_CGROUP). */
+	binding = binding_at(child->cgroups->dfl_cgrp);
+	if (binding && !binding_at(parent->cgroups->dfl_cgrp))
+		arrive(child, cgroup_of(child), *binding);
 }
 
 HOOK(fork, "sched_process_fork", forked((struct task_struct *)ctx[0], (struct task_struct *)ctx[1]))
+
+static __always_inline void moved(struct cgroup *to, struct task_struct *task)
+{
+	struct in_flight *call;
+	u64 *binding;
+
+	if (to->root->hierarchy_id != 0)
+		return; /* a cgroup v1 hierarchy of a hybrid host */
+	call = call_of(task);
+	binding = binding_at(to);
+	if (!call && binding)
+		arrive(task, to->kn->id, *binding);
+	else if (call && binding && (u32)*binding == call->identity)
+		call->left = 0;
+	else if (call)
+		leave_container(call);
+}
+
+HOOK(cgroup_attach, "cgroup_attach_task", moved((struct cgroup *)ctx[0], (struct task_struct *)ctx[2]))
 
 enum { LAST_THREAD = 1, OUT_OF_MEMORY = 2 };
 
@@ -93,17 +141,16 @@ static __always_inline void task_exits(void)
 	}
 	if (!binding && !call)
 		return;
-	/* The init may have been moved out of its cgroup. */
 	identity = call ? owner_of(call) : identity_of(*binding);
 	if (call && identity)
 		__sync_fetch_and_add(&identity->threads, -1);
+	/* The init may be in another container's cgroup now. */
+	if (call && call->init)
+		identity = identity_of(call->init);
 	if (call)
 		give_back(task);
-	if (last && identity && identity->init == (u32)task->tgid && identity->state == STATE_RUNNING) {
-		identity->exit_status = status;
-		identity->exited = boot_time();
-		identity->state = STATE_EXITED;
-	}
+	if (last && identity)
+		note_exit(task, identity, status);
 }
 
 HOOK(exit, "sched_process_exit", task_exits())

@@ -43,8 +43,9 @@ type Adopter struct {
 
 // Init is the first process of a running container.
 type Init struct {
-	Process *os.File      // its directory in /proc; nil if the container's program has not been started yet
+	Process *os.File      // its directory in /proc
 	Started time.Duration // since boot
+	Waits   bool          // the container's program has not been started yet
 }
 
 // OpenAdopter opens the programs and maps that are loaded below dir. Errors match ErrNotLoaded, ErrVersion,
@@ -115,31 +116,7 @@ func (a *Adopter) Adopt(directory string, who abi.Who, init Init) (adopted bool,
 				a.run(abi.BindRequest{Cgroup: cgroup, Removed: 1}))
 		}
 	}
-	if stored := a.store(directory, cgroup); stored != nil {
-		return !known, errors.Join(err, stored)
-	}
 	return !known, errors.Join(err, a.adoptBelow(directory, cgroup))
-}
-
-// store stores the binding of a container's own cgroup in the cgroup, as the program does that sees cgroups being made.
-func (a *Adopter) store(directory string, cgroup uint64) error {
-	if a.bindings == nil {
-		return nil
-	}
-	d, err := os.Open(directory)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("opening a cgroup: %w", err)
-	}
-	defer d.Close()
-	var s unix.Stat_t
-	if err := unix.Fstat(int(d.Fd()), &s); err != nil || s.Ino != cgroup {
-		return err // it was removed, and another one was made with its name
-	}
-	_, err = a.storeIn(d, cgroup)
-	return err
 }
 
 const storeTries = 1000
@@ -195,6 +172,9 @@ func (a *Adopter) register(cgroup uint64, who abi.Who, init Init) error {
 	if init.Process != nil {
 		request.Init = uint32(init.Process.Fd()) + 1
 	}
+	if init.Waits {
+		request.Waits = 1
+	}
 	if err := a.pending.Put(request.Pending, abi.Pending{Time: boottime.Now(), Who: who}); err != nil {
 		return fmt.Errorf("storing an entry for cgroup %d: %w", cgroup, err)
 	}
@@ -210,32 +190,48 @@ func (a *Adopter) register(cgroup uint64, who abi.Who, init Init) error {
 
 // These bounds limit the work for one container, no matter how many cgroups are below its own.
 const (
-	directoriesMax = 4 * abi.ChildrenMax
+	directoriesMax = 1 << 16
 	roundsMax      = 3
 )
 
-// adoptBelow gives the cgroups below a known cgroup the same binding. A cgroup that is made from now on gets it from
-// its parent. A cgroup that was being made when its parent became known may appear a little later, so adoptBelow looks
-// several times.
-func (a *Adopter) adoptBelow(directory string, cgroup uint64) error {
+// adoptBelow gives a container's own cgroup and those below it its binding. A cgroup that is made from now on gets it
+// from its parent. A cgroup that was being made when its parent became known may appear a little later, so adoptBelow
+// looks several times.
+func (a *Adopter) adoptBelow(directory string, container uint64) error {
+	d, err := openDirectory(unix.AT_FDCWD, directory)
+	if errors.Is(err, ErrNoCgroup) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	if d.id != container {
+		return nil // it was removed, and another one was made with its name
+	}
 	for range roundsMax {
 		looked, found := 0, false
-		if err := a.descend(directory, cgroup, &looked, &found); err != nil || !found {
+		if err := a.descend(d, container, &looked, &found); err != nil || !found {
 			return err
 		}
 	}
 	return nil
 }
 
-func (a *Adopter) descend(directory string, cgroup uint64, looked *int, found *bool) error {
-	d, err := os.Open(directory)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil
+// descend gives a cgroup and all below it the binding of their container. It opens each by its parent, so that it stays
+// below the container's own, whatever is made and removed meanwhile.
+func (a *Adopter) descend(d directory, container uint64, looked *int, found *bool) error {
+	if *looked++; *looked > directoriesMax {
+		return fmt.Errorf("the container has more than %d cgroups: the others are not followed", directoriesMax)
 	}
-	if err != nil {
+	if known, err := a.give(d, container); err != nil {
+		return err
+	} else if !known {
+		*found = true
+	}
+	if _, err := d.Seek(0, io.SeekStart); err != nil {
 		return fmt.Errorf("listing cgroups: %w", err)
 	}
-	defer d.Close()
 	for {
 		entries, err := d.ReadDir(128)
 		if errors.Is(err, io.EOF) || errors.Is(err, os.ErrNotExist) || errors.Is(err, unix.ENODEV) {
@@ -248,60 +244,45 @@ func (a *Adopter) descend(directory string, cgroup uint64, looked *int, found *b
 			if !entry.IsDir() {
 				continue
 			}
-			if *looked++; *looked > directoriesMax {
-				return fmt.Errorf("the container has more than %d cgroups: the others are not followed", directoriesMax)
+			child, err := openDirectory(int(d.Fd()), entry.Name())
+			if errors.Is(err, ErrNoCgroup) {
+				continue
 			}
-			child := filepath.Join(directory, entry.Name())
-			if err := a.adoptChild(child, cgroup, looked, found); err != nil {
+			if err != nil {
+				return err
+			}
+			err = a.descend(child, container, looked, found)
+			child.Close()
+			if err != nil {
 				return err
 			}
 		}
 	}
 }
 
-func (a *Adopter) adoptChild(directory string, parent uint64, looked *int, found *bool) error {
-	cgroup, err := cgroupID(directory)
-	if errors.Is(err, ErrNoCgroup) {
-		return nil
+// give gives a cgroup the binding of the container that it belongs to. It returns whether the cgroup had it before.
+func (a *Adopter) give(d directory, container uint64) (known bool, err error) {
+	child := d.id != container
+	if a.bindings != nil {
+		known, err = a.storeIn(d.File, container)
+	} else if child {
+		known, err = a.known(d.id)
 	}
-	if err != nil {
-		return err
+	if err != nil || known || !child {
+		return true, err
+	}
+	if err := a.run(abi.BindRequest{Cgroup: d.id, Parent: container}); err != nil { // counts it
+		return false, err
 	}
 	if a.bindings != nil {
-		d, err := os.Open(directory)
-		if errors.Is(err, os.ErrNotExist) {
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("opening a cgroup: %w", err)
-		}
-		known, err := a.storeIn(d, parent)
-		d.Close()
-		if err != nil {
-			return err
-		}
-		if !known {
-			*found = true
-			if err := a.run(abi.BindRequest{Cgroup: cgroup, Parent: parent}); err != nil { // counts it
-				return err
-			}
-		}
-		return a.descend(directory, parent, looked, found)
+		return false, nil
 	}
-	known, err := a.known(cgroup)
-	if err != nil {
-		return err
+	// The kernel reports a removal once, as above.
+	if unix.Faccessat(int(d.Fd()), "cgroup.procs", unix.F_OK, 0) != nil {
+		return false, a.run(abi.BindRequest{Cgroup: d.id, Removed: 1})
 	}
-	if !known {
-		*found = true
-		if err := a.run(abi.BindRequest{Cgroup: cgroup, Parent: parent}); err != nil {
-			return err
-		}
-		if now, gone := cgroupID(directory); gone != nil || now != cgroup {
-			return a.run(abi.BindRequest{Cgroup: cgroup, Removed: 1})
-		}
-	}
-	return a.descend(directory, cgroup, looked, found)
+	known, err = a.known(d.id)
+	return !known, err // if it found no room, another try changes nothing
 }
 
 // run runs the program bind.
@@ -324,36 +305,56 @@ func (a *Adopter) run(request abi.BindRequest) error {
 		return fmt.Errorf("binding cgroup %d: %w", request.Cgroup, ErrNoIdentity)
 	case result == 1+abi.CountNoRing:
 		return fmt.Errorf("binding cgroup %d: %w", request.Cgroup, ErrNoRing)
-	case result == 1+abi.CountChildren:
-		return fmt.Errorf("binding cgroup %d: its container has more than %d cgroups", request.Cgroup, abi.ChildrenMax)
 	}
 	return fmt.Errorf("binding cgroup %d: %s", request.Cgroup, abi.ReasonOf(result-1).Text)
 }
 
-// cgroupID returns the ID of the cgroup at a directory of the unified hierarchy, which is its inode number. It refuses
-// the root of the hierarchy, because that is never a container.
-func cgroupID(directory string) (uint64, error) {
-	var s unix.Stat_t
-	fd, err := unix.Open(directory, unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+// directory is an open cgroup of the unified hierarchy.
+type directory struct {
+	*os.File
+	id uint64 // its inode number
+}
+
+// openDirectory opens the cgroup at a path, relative to the directory at. It refuses the root of the hierarchy, because
+// that is never a container. Errors match ErrNoCgroup if there is none.
+func openDirectory(at int, path string) (d directory, err error) {
+	fd, err := unix.Openat(at, path, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err == nil {
-		defer unix.Close(fd)
-		var f unix.Statfs_t
-		if err = unix.Fstatfs(fd, &f); err == nil && f.Type != unix.CGROUP2_SUPER_MAGIC {
-			err = unix.ENOENT
-		}
+		d.File = os.NewFile(uintptr(fd), path)
+		defer func() {
+			if err != nil {
+				d.Close()
+			}
+		}()
 	}
+	var s unix.Stat_t
+	var f unix.Statfs_t
 	if err == nil {
 		err = unix.Fstat(fd, &s)
 	}
-	switch {
-	case errors.Is(err, unix.ENOENT), errors.Is(err, unix.ENODEV), errors.Is(err, unix.ENOTDIR):
-		return 0, fmt.Errorf("cgroup %q: %w", directory, ErrNoCgroup)
-	case err != nil:
-		return 0, fmt.Errorf("inspecting cgroup %q: %w", directory, err)
-	case s.Ino == rootCgroup:
-		return 0, fmt.Errorf("cgroup %q: %w: it is the root of the hierarchy", directory, ErrNoCgroup)
+	if err == nil {
+		err = unix.Fstatfs(fd, &f)
 	}
-	return s.Ino, nil
+	switch {
+	case errors.Is(err, unix.ENOENT), errors.Is(err, unix.ENODEV), errors.Is(err, unix.ENOTDIR),
+		errors.Is(err, unix.ELOOP), err == nil && f.Type != unix.CGROUP2_SUPER_MAGIC:
+		return d, fmt.Errorf("cgroup %q: %w", path, ErrNoCgroup)
+	case err != nil:
+		return d, fmt.Errorf("opening cgroup %q: %w", path, err)
+	case s.Ino == rootCgroup:
+		return d, fmt.Errorf("cgroup %q: %w: it is the root of the hierarchy", path, ErrNoCgroup)
+	}
+	d.id = s.Ino
+	return d, nil
+}
+
+// cgroupID returns the ID of the cgroup at a path. Errors are those of openDirectory.
+func cgroupID(path string) (uint64, error) {
+	d, err := openDirectory(unix.AT_FDCWD, path)
+	if err == nil {
+		d.Close()
+	}
+	return d.id, err
 }
 
 // rootCgroup is the ID of the root of the unified hierarchy, see cgroup_setup_root() in the kernel's

@@ -33,7 +33,8 @@ func (d Damage) String() string {
 // events names, by hook, the events that are not recorded while the hook runs no program.
 var events = map[string]string{
 	"cgroup_rmdir": "ends of containers", "exit": "exit statuses", "exec": "execs",
-	"fork": "calls of new processes", "signal_generate": "senders of SIGKILL", "signal_deliver": "signals",
+	"fork": "calls of new processes", "cgroup_attach": "moves of processes",
+	"signal_generate": "senders of SIGKILL", "signal_deliver": "signals",
 	"suspend_resume": "lengths of suspends", "sys_exit": "system calls", "sys_enter": "system calls",
 	"cgroup_mkdir": newContainers,
 }

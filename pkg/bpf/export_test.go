@@ -21,3 +21,10 @@ func (o Options) With(calls []abi.Syscall) Options {
 
 // BuildWith is Build with other descriptions of system calls.
 func BuildWith(calls []abi.Syscall) uint64 { return build(calls) }
+
+// WithoutCgroupStorage loads programs as on a kernel before 6.2, until restore is called.
+func WithoutCgroupStorage() (restore func()) {
+	have := haveCgroupStorage
+	haveCgroupStorage = func() bool { return false }
+	return func() { haveCgroupStorage = have }
+}

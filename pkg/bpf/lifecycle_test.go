@@ -6,10 +6,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -17,7 +15,6 @@ import (
 
 	"github.com/cilium/ebpf"
 	"github.com/google/go-cmp/cmp"
-	"golang.org/x/sys/unix"
 
 	"github.com/runc-trace/runc-trace/pkg/boottime"
 	"github.com/runc-trace/runc-trace/pkg/bpf"
@@ -629,56 +626,4 @@ func TestNoRoomForCgroups(t *testing.T) {
 		}
 	}
 	checkSlots(t, i)
-}
-
-// TestLeft moves the init of a container to a cgroup outside: how it ends is known, and the container is marked.
-func TestLeft(t *testing.T) {
-	i := load(t, small)
-	d, outside := container(t, i, "/rt-left"), made(t, "/rt-outside")
-	c := command(d, "/bin/sh", "-c", "read x; /bin/true; exit 5")
-	in, err := c.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := c.Start(); err != nil {
-		t.Fatal(err)
-	}
-	pid := []byte(strconv.Itoa(c.Process.Pid))
-	if err := os.WriteFile(filepath.Join(outside.Name(), "cgroup.procs"), pid, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := in.Write([]byte("\n")); err != nil {
-		t.Fatal(err)
-	}
-	_ = c.Wait()
-	if got := identity(t, i, "rt-left"); got.Left != 1 || got.State != abi.StateExited || got.ExitStatus != 5<<8 {
-		t.Errorf("%s, %d left", summary(got), got.Left)
-	}
-	if len(lines(calls(t, i, "rt-left"), "true")) != 0 {
-		t.Error("what it did outside is recorded")
-	}
-}
-
-// TestThreads counts the threads that have storage, for the container that they are in.
-func TestThreads(t *testing.T) {
-	i := load(t, small)
-	d, other := container(t, i, "/rt-threads"), container(t, i, "/rt-threads2")
-	threads := func(id string) uint32 { return identity(t, i, id).Threads }
-	c, _ := sleeper(t, d)
-	second, _ := sleeper(t, d)
-	if n := threads("rt-threads"); n != 2 {
-		t.Errorf("%d threads", n)
-	}
-	pid := []byte(strconv.Itoa(c.Process.Pid))
-	if err := os.WriteFile(filepath.Join(other.Name(), "cgroup.procs"), pid, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	_ = c.Process.Signal(unix.SIGCONT)
-	for _, p := range []*exec.Cmd{c, second} {
-		_ = p.Process.Kill()
-		_ = p.Wait()
-	}
-	if a, b := threads("rt-threads"), threads("rt-threads2"); a != 0 || b != 0 {
-		t.Errorf("after their end, %d and %d threads", a, b)
-	}
 }

@@ -263,7 +263,7 @@ func size(spec *ebpf.CollectionSpec, a abi.ABI) error {
 // adapt fits the programs and maps to this kernel.
 func adapt(spec *ebpf.CollectionSpec) error {
 	stores := uint32(1)
-	if features.HaveMapType(ebpf.CgroupStorage) != nil {
+	if !haveCgroupStorage() {
 		stores = 0
 		spec.Maps[abi.PinBindings] = &ebpf.MapSpec{Name: abi.PinBindings, Type: ebpf.Array, KeySize: 4, ValueSize: 8,
 			MaxEntries: 1}
@@ -293,6 +293,9 @@ func set(spec *ebpf.CollectionSpec, constants map[string]any) error {
 	}
 	return nil
 }
+
+// haveCgroupStorage reports whether the kernel has storage for cgroups. Tests replace it.
+var haveCgroupStorage = func() bool { return features.HaveMapType(ebpf.CgroupStorage) == nil }
 
 // keyCount is the length of the array keys.
 const keyCount = 1024
@@ -345,8 +348,8 @@ func describe(m *ebpf.Map, calls []abi.Syscall) error {
 // hooks lists the hooks in the order in which they are attached. The hook that starts recordings is the last. The hook
 // NAME is the program hook_NAME, which runs the program on_NAME while that is in the map slot_NAME.
 var hooks = []string{
-	"suspend_resume", "cgroup_rmdir", "exit", "exec", "fork", "signal_generate", "signal_deliver", "sys_exit", "sys_enter",
-	"cgroup_mkdir",
+	"suspend_resume", "cgroup_rmdir", "exit", "exec", "fork", "cgroup_attach", "signal_generate", "signal_deliver",
+	"sys_exit", "sys_enter", "cgroup_mkdir",
 }
 
 // attach fills every slot, attaches its hook, and pins the hook and the link.

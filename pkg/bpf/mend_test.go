@@ -275,7 +275,7 @@ func TestMendAll(t *testing.T) {
 		}
 	}
 	r, err := bpf.Load(i.Dir, bpf.Options{Pool: small, Replace: bpf.ReplaceAll})
-	if err != nil || !r.Replaced || r.Loaded || len(r.Mended) != 35 {
+	if err != nil || !r.Replaced || r.Loaded || len(r.Mended) != 38 {
 		t.Errorf("%+v, %v", r, err)
 	}
 	stillRecords(t, i.Dir, "rt-mended")

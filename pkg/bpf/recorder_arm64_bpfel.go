@@ -30,6 +30,7 @@ const (
 	recorderMapPending             = "pending"
 	recorderMapRings               = "rings"
 	recorderMapScratch             = "scratch"
+	recorderMapSlotCgroupAttach    = "slot_cgroup_attach"
 	recorderMapSlotCgroupMkdir     = "slot_cgroup_mkdir"
 	recorderMapSlotCgroupRmdir     = "slot_cgroup_rmdir"
 	recorderMapSlotExec            = "slot_exec"
@@ -44,6 +45,7 @@ const (
 	recorderMapSyscalls            = "syscalls"
 	recorderMapWriters             = "writers"
 	recorderProgBindExisting       = "bind_existing"
+	recorderProgHookCgroupAttach   = "hook_cgroup_attach"
 	recorderProgHookCgroupMkdir    = "hook_cgroup_mkdir"
 	recorderProgHookCgroupRmdir    = "hook_cgroup_rmdir"
 	recorderProgHookExec           = "hook_exec"
@@ -55,6 +57,7 @@ const (
 	recorderProgHookSysEnter       = "hook_sys_enter"
 	recorderProgHookSysExit        = "hook_sys_exit"
 	recorderProgInFlight           = "in_flight"
+	recorderProgOnCgroupAttach     = "on_cgroup_attach"
 	recorderProgOnCgroupMkdir      = "on_cgroup_mkdir"
 	recorderProgOnCgroupRmdir      = "on_cgroup_rmdir"
 	recorderProgOnExec             = "on_exec"
@@ -127,6 +130,7 @@ type recorderSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type recorderProgramSpecs struct {
 	BindExisting       *ebpf.ProgramSpec `ebpf:"bind_existing"`
+	HookCgroupAttach   *ebpf.ProgramSpec `ebpf:"hook_cgroup_attach"`
 	HookCgroupMkdir    *ebpf.ProgramSpec `ebpf:"hook_cgroup_mkdir"`
 	HookCgroupRmdir    *ebpf.ProgramSpec `ebpf:"hook_cgroup_rmdir"`
 	HookExec           *ebpf.ProgramSpec `ebpf:"hook_exec"`
@@ -138,6 +142,7 @@ type recorderProgramSpecs struct {
 	HookSysEnter       *ebpf.ProgramSpec `ebpf:"hook_sys_enter"`
 	HookSysExit        *ebpf.ProgramSpec `ebpf:"hook_sys_exit"`
 	InFlight           *ebpf.ProgramSpec `ebpf:"in_flight"`
+	OnCgroupAttach     *ebpf.ProgramSpec `ebpf:"on_cgroup_attach"`
 	OnCgroupMkdir      *ebpf.ProgramSpec `ebpf:"on_cgroup_mkdir"`
 	OnCgroupRmdir      *ebpf.ProgramSpec `ebpf:"on_cgroup_rmdir"`
 	OnExec             *ebpf.ProgramSpec `ebpf:"on_exec"`
@@ -168,6 +173,7 @@ type recorderMapSpecs struct {
 	Pending            *ebpf.MapSpec `ebpf:"pending"`
 	Rings              *ebpf.MapSpec `ebpf:"rings"`
 	Scratch            *ebpf.MapSpec `ebpf:"scratch"`
+	SlotCgroupAttach   *ebpf.MapSpec `ebpf:"slot_cgroup_attach"`
 	SlotCgroupMkdir    *ebpf.MapSpec `ebpf:"slot_cgroup_mkdir"`
 	SlotCgroupRmdir    *ebpf.MapSpec `ebpf:"slot_cgroup_rmdir"`
 	SlotExec           *ebpf.MapSpec `ebpf:"slot_exec"`
@@ -240,6 +246,7 @@ type recorderMaps struct {
 	Pending            *ebpf.Map `ebpf:"pending"`
 	Rings              *ebpf.Map `ebpf:"rings"`
 	Scratch            *ebpf.Map `ebpf:"scratch"`
+	SlotCgroupAttach   *ebpf.Map `ebpf:"slot_cgroup_attach"`
 	SlotCgroupMkdir    *ebpf.Map `ebpf:"slot_cgroup_mkdir"`
 	SlotCgroupRmdir    *ebpf.Map `ebpf:"slot_cgroup_rmdir"`
 	SlotExec           *ebpf.Map `ebpf:"slot_exec"`
@@ -271,6 +278,7 @@ func (m *recorderMaps) Close() error {
 		m.Pending,
 		m.Rings,
 		m.Scratch,
+		m.SlotCgroupAttach,
 		m.SlotCgroupMkdir,
 		m.SlotCgroupRmdir,
 		m.SlotExec,
@@ -315,6 +323,7 @@ type recorderVariables struct {
 // It can be passed to loadRecorderObjects or ebpf.CollectionSpec.LoadAndAssign.
 type recorderPrograms struct {
 	BindExisting       *ebpf.Program `ebpf:"bind_existing"`
+	HookCgroupAttach   *ebpf.Program `ebpf:"hook_cgroup_attach"`
 	HookCgroupMkdir    *ebpf.Program `ebpf:"hook_cgroup_mkdir"`
 	HookCgroupRmdir    *ebpf.Program `ebpf:"hook_cgroup_rmdir"`
 	HookExec           *ebpf.Program `ebpf:"hook_exec"`
@@ -326,6 +335,7 @@ type recorderPrograms struct {
 	HookSysEnter       *ebpf.Program `ebpf:"hook_sys_enter"`
 	HookSysExit        *ebpf.Program `ebpf:"hook_sys_exit"`
 	InFlight           *ebpf.Program `ebpf:"in_flight"`
+	OnCgroupAttach     *ebpf.Program `ebpf:"on_cgroup_attach"`
 	OnCgroupMkdir      *ebpf.Program `ebpf:"on_cgroup_mkdir"`
 	OnCgroupRmdir      *ebpf.Program `ebpf:"on_cgroup_rmdir"`
 	OnExec             *ebpf.Program `ebpf:"on_exec"`
@@ -341,6 +351,7 @@ type recorderPrograms struct {
 func (p *recorderPrograms) Close() error {
 	return _RecorderClose(
 		p.BindExisting,
+		p.HookCgroupAttach,
 		p.HookCgroupMkdir,
 		p.HookCgroupRmdir,
 		p.HookExec,
@@ -352,6 +363,7 @@ func (p *recorderPrograms) Close() error {
 		p.HookSysEnter,
 		p.HookSysExit,
 		p.InFlight,
+		p.OnCgroupAttach,
 		p.OnCgroupMkdir,
 		p.OnCgroupRmdir,
 		p.OnExec,

@@ -28,7 +28,7 @@ func running(t *testing.T, dir string) map[string]ebpf.ProgramID {
 	t.Helper()
 	found := map[string]ebpf.ProgramID{}
 	slots, err := filepath.Glob(filepath.Join(dir, abi.PinSlotPrefix+"*"))
-	if err != nil || len(slots) != 10 {
+	if err != nil || len(slots) != 11 {
 		t.Fatalf("slots %v: %v", slots, err)
 	}
 	for _, path := range slots {
@@ -252,8 +252,8 @@ func TestReplaceKilled(t *testing.T) {
 			t.Errorf("killed after step %d: build %x", step, build)
 		}
 	}
-	if last != 16 {
-		t.Errorf("there are %d steps: one for each of the ten slots, and five others", last-1)
+	if last != 17 {
+		t.Errorf("there are %d steps: one for each of the eleven slots, and five others", last-1)
 	}
 
 	counter := ebpf.MapSpec{Type: ebpf.Array, KeySize: 4, ValueSize: 8, MaxEntries: 1}

@@ -32,6 +32,7 @@ var workers = map[string]func(){
 	"failing execs": failingExecsWorker,
 	"oversized":     oversizedWorker,
 	"numbered":      numberedWorker,
+	"forks":         forksWorker,
 	"replace":       replaceWorker,
 	"fault":         faultWorker,
 	"structs":       structsWorker,

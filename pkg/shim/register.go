@@ -101,6 +101,9 @@ func registerIn(pinDir string, op Operation, dialect Dialect, rules identity.Rul
 	if s.Cut {
 		entry.Who.Flags |= abi.WhoLabelsTruncated
 	}
+	if op.Verb == "restore" {
+		entry.Who.Flags |= abi.WhoRestored
+	}
 	entry.Who.MountNamespace = mountNamespace(&s)
 	identity.SetHolders(&entry.Who, loaded.Secret)
 	entry.Time = boottime.Now()

@@ -25,6 +25,7 @@ const (
 	ThreadsTotal   = 0x10000
 	ThreadsShare   = 0x400
 	ChildrenMax    = 0x400
+	ChildrenAll    = 0x2000
 	PendingSeconds = 0x12c
 	PendingMax     = 0x400
 	DepthMax       = 0x10
@@ -38,6 +39,7 @@ const (
 	WhoAdopted         = 0x8
 	WhoNoContents      = 0x10
 	WhoFilesOnly       = 0x20
+	WhoRestored        = 0x40
 )
 
 // enum state
@@ -96,10 +98,12 @@ const (
 
 // enum holders
 const (
-	Holders     = 0x4000
-	HeldThreads = 0x8000
-	Held        = 0x8001
-	KeptPart    = 0x8
+	Holders      = 0x4000
+	HeldThreads  = 0x8000
+	HeldChildren = 0x8001
+	HeldNowhere  = 0x8002
+	Held         = 0x8003
+	KeptPart     = 0x8
 )
 
 // enum slot_constants
@@ -276,14 +280,13 @@ const (
 	CountNoIdentity       = 0x3
 	CountNoRing           = 0x4
 	CountNoBinding        = 0x5
-	CountChildren         = 0x6
-	CountNoStorage        = 0x7
-	CountThreads          = 0x8
-	CountBusy             = 0x9
-	CountStaleRing        = 0xa
-	CountTorn             = 0xb
-	CountDisplaced        = 0xc
-	Counters              = 0xd
+	CountNoStorage        = 0x6
+	CountThreads          = 0x7
+	CountBusy             = 0x8
+	CountStaleRing        = 0x9
+	CountTorn             = 0xa
+	CountDisplaced        = 0xb
+	Counters              = 0xc
 	CountersMax           = 0x40
 )
 
@@ -342,12 +345,12 @@ type Identity struct {
 	RingGeneration uint32
 	Init           uint32
 	Candidate      uint32
+	Heir           uint32
 	ExitStatus     uint32
 	Children       uint32
 	Left           uint32
 	Threads        uint32
 	Refused        uint32
-	Reserved       uint32
 	ExecsDue       [2]uint64
 	ExecsBeyond    uint64
 	Who            Who
@@ -653,7 +656,8 @@ type BindRequest struct {
 	Parent  uint64
 	Created uint64
 	Init    uint32
-	Removed uint32
+	Waits   uint16
+	Removed uint16
 	Pending PendingKey
 }
 
@@ -689,13 +693,8 @@ var Reasons = [Counters]Reason{
 	},
 	CountNoBinding: {
 		"noBinding",
-		"cgroups not followed: the map of cgroups was full",
-		"run systemd-cgls to see whether a container makes thousands of cgroups",
-	},
-	CountChildren: {
-		"children",
-		"cgroups not followed: their container has too many cgroups",
-		"run systemd-cgls to see which container makes so many cgroups",
+		"cgroups not followed: the kernel could not store their container",
+		"free memory on the host",
 	},
 	CountNoStorage: {
 		"noStorage",

@@ -1,0 +1,387 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package bpf_test
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/runc-trace/runc-trace/pkg/bpf"
+	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
+	"github.com/runc-trace/runc-trace/pkg/syscalls"
+	"github.com/runc-trace/runc-trace/test/cgroup"
+)
+
+// lane returns the recorded calls of a container in one lane.
+func lane(t *testing.T, i *bpf.Instance, id string, lane int) []syscalls.Call {
+	t.Helper()
+	r, err := i.Recording(int(identity(t, i, id).Ring) - 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := r.Lanes[lane].Read(0, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var found []syscalls.Call
+	for _, record := range s.Records {
+		var c syscalls.Call
+		if err := c.Decode(record); err != nil {
+			t.Fatal(err)
+		}
+		found = append(found, c)
+	}
+	return found
+}
+
+// held is a process that waits until go on is called.
+type held struct {
+	*exec.Cmd
+	in io.WriteCloser
+}
+
+// hold starts a command that reads a line from its standard input before it does anything else.
+func hold(t *testing.T, c *exec.Cmd) held {
+	t.Helper()
+	in, err := c.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Process.Kill() })
+	return held{c, in}
+}
+
+// finish lets the process go on, and waits for its end.
+func (h held) finish(t *testing.T) {
+	t.Helper()
+	if _, err := h.in.Write([]byte("\n")); err != nil {
+		t.Fatal(err)
+	}
+	_ = h.Wait()
+}
+
+func move(t *testing.T, pid int, to *cgroup.Directory) {
+	t.Helper()
+	if err := os.WriteFile(filepath.Join(to.Name(), "cgroup.procs"), []byte(strconv.Itoa(pid)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestEntered moves a process into a container, and makes another one in it: until their execs, their calls are the
+// runtime's own.
+func TestEntered(t *testing.T) {
+	i := load(t, small)
+	d := container(t, i, "/rt-entered")
+	h := hold(t, exec.Command("/bin/sh", "-c", "read x; cd /tmp; exec /bin/true"))
+	move(t, h.Process.Pid, d)
+	h.finish(t)
+	run(t, d, "/bin/sleep", "0")
+	runtime := lane(t, i, "rt-entered", abi.LaneRuntime)
+	if len(lines(runtime, "sh")) == 0 || len(lines(runtime, "bpf.test"))+len(lines(runtime, ownComm())) == 0 {
+		t.Error("calls of a process that came from outside are not the runtime's")
+	}
+	if n := len(lines(runtime, "true")) + len(lines(runtime, "sleep")); n != 0 {
+		t.Errorf("%d calls after an exec are the runtime's", n)
+	}
+	for _, comm := range []string{"true", "sleep"} {
+		if len(lines(calls(t, i, "rt-entered"), comm)) == 0 {
+			t.Errorf("no calls of %s", comm)
+		}
+	}
+}
+
+func ownComm() string {
+	text, _ := os.ReadFile("/proc/self/comm")
+	return strings.TrimSpace(string(text))
+}
+
+// TestNotTheRuntime makes processes inside a container, which execute nothing, in all ways that put them into another
+// cgroup than their parent's or move them there: none is taken for the runtime's, and each is recorded.
+func TestNotTheRuntime(t *testing.T) {
+	i := load(t, small)
+	container(t, i, "/rt-other")
+	d := container(t, i, "/rt-forks")
+	child, second := made(t, "/rt-forks/child"), made(t, "/rt-forks/second")
+	outside := made(t, "/rt-outside")
+	for name, test := range map[string]struct {
+		steps []string
+		left  uint32
+	}{
+		"fork":                       {[]string{"fork"}, 0},
+		"into a child":               {[]string{"into " + child.Name()}, 0},
+		"move and fork":              {[]string{"move " + child.Name(), "fork", "move " + d.Name()}, 0},
+		"moved while it forks":       {[]string{"race " + child.Name() + " " + second.Name(), "move " + d.Name()}, 0},
+		"out, fork and in":           {[]string{"move " + outside.Name(), "fork-in " + d.Name(), "move " + d.Name()}, 1},
+		"into outside, and in":       {[]string{"into-in " + outside.Name() + " " + d.Name()}, 1},
+		"out, into and in":           {[]string{"move " + outside.Name(), "into " + d.Name(), "move " + d.Name()}, 1},
+		"out, fork, fork, and in":    {[]string{"move " + outside.Name(), "fork-fork-in " + d.Name(), "move " + d.Name()}, 1},
+		"fork, and move itself deep": {[]string{"fork-in " + second.Name()}, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Setenv("STEPS", strings.Join(test.steps, "\n"))
+			before, known := identity(t, i, "rt-forks").Left, numbers(t, i, "rt-forks")
+			work(t, d, "forks")
+			for _, c := range lane(t, i, "rt-forks", abi.LaneRuntime) {
+				if string(c.Comm) == "hidden" {
+					t.Fatalf("taken for the runtime's: %s", c.AppendText(nil))
+				}
+			}
+			if got := identity(t, i, "rt-forks"); got.Left-before != test.left {
+				t.Errorf("left %d times", got.Left-before)
+			}
+			found := numbers(t, i, "rt-forks")
+			maps.DeleteFunc(found, func(n uint64, _ bool) bool { return known[n] })
+			if len(found) == 0 {
+				t.Error("the forked process is not recorded")
+			}
+		})
+	}
+
+	t.Setenv("STEPS", "into "+filepath.Join(filepath.Dir(d.Name()), "rt-other"))
+	work(t, d, "forks")
+	if n := len(lines(lane(t, i, "rt-other", abi.LaneRuntime), "hidden")); n != 0 {
+		t.Errorf("%d calls of another container's process are taken for the runtime's", n)
+	}
+}
+
+// numbers returns the numbers of the forked processes that are recorded: each makes one call with its number.
+func numbers(t *testing.T, i *bpf.Instance, id string) map[uint64]bool {
+	t.Helper()
+	found := map[uint64]bool{}
+	for _, c := range calls(t, i, id) {
+		if string(c.Comm) == "hidden" && c.Nr == unix.SYS_CLOSE {
+			found[c.Args[0]] = true
+		}
+	}
+	return found
+}
+
+// forksWorker makes processes that execute nothing.
+func forksWorker() {
+	worker()
+	for n, step := range strings.Split(os.Getenv("STEPS"), "\n") {
+		words := strings.Fields(step)
+		number := uintptr(1000*os.Getpid() + n)
+		switch words[0] {
+		case "fork":
+			forkHidden(-1, "", number)
+		case "fork-in":
+			forkHidden(-1, words[1], number)
+		case "fork-fork-in":
+			forkTwice(words[1], number)
+		case "into":
+			forkHidden(opened(words[1]), "", number)
+		case "into-in":
+			forkHidden(opened(words[1]), words[2], number)
+		case "move":
+			must(os.WriteFile(filepath.Join(words[1], "cgroup.procs"), []byte("0"), 0))
+		case "race":
+			stop := make(chan bool)
+			done := make(chan bool)
+			go func() {
+				defer close(done)
+				for n := 0; ; n++ {
+					select {
+					case <-stop:
+						return
+					default:
+						must(os.WriteFile(filepath.Join(words[1+n%2], "cgroup.procs"), []byte("0"), 0))
+					}
+				}
+			}()
+			for range 200 {
+				forkHidden(-1, "", number)
+			}
+			close(stop)
+			<-done
+		}
+	}
+}
+
+func opened(directory string) int {
+	fd, err := unix.Open(directory, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	must(err)
+	return fd
+}
+
+// forkHidden forks a process, in the cgroup that is open as a descriptor if that is not -1. The process makes calls
+// under the name "hidden", after it has moved itself to another cgroup if one is named.
+func forkHidden(into int, in string, number uintptr) { await(fork(into, in, number, false)) }
+
+// forkTwice is forkHidden by a process that was forked itself.
+func forkTwice(in string, number uintptr) { await(fork(-1, in, number, true)) }
+
+func await(pid uintptr) {
+	var status unix.WaitStatus
+	_, err := unix.Wait4(int(pid), &status, 0, nil)
+	must(err)
+	if status.ExitStatus() != 0 {
+		panic(fmt.Sprint("the forked process: ", status))
+	}
+}
+
+func fork(into int, in string, number uintptr, twice bool) uintptr {
+	args := cloneArgs{exitSignal: uint64(unix.SIGCHLD)}
+	if into >= 0 {
+		args.flags, args.cgroup = unix.CLONE_INTO_CGROUP, uint64(into)
+	}
+	var procs *byte
+	if in != "" {
+		procs = cString(in + "/cgroup.procs")
+	}
+	pid, errno := forkRaw(&args, procs, cString("hidden"), cString("0"), number, twice)
+	if errno != 0 {
+		panic(errno)
+	}
+	return pid
+}
+
+// cloneArgs is struct clone_args of the kernel's include/uapi/linux/sched.h.
+type cloneArgs struct {
+	flags, pidfd, childTID, parentTID, exitSignal, stack, stackSize, tls, setTID, setTIDSize, cgroup uint64
+}
+
+// forkRaw forks. The child has only the calling thread: it makes raw system calls, and nothing that could need the
+// scheduler of Go.
+//
+//go:nosplit
+//go:norace
+func forkRaw(args *cloneArgs, procs, name, zero *byte, number uintptr, twice bool) (uintptr, syscall.Errno) {
+	pid, _, errno := syscall.RawSyscall6(unix.SYS_CLONE3, uintptr(unsafe.Pointer(args)), unsafe.Sizeof(*args), 0, 0, 0, 0)
+	if errno != 0 || pid != 0 {
+		return pid, errno
+	}
+	if twice {
+		pid, _, _ = syscall.RawSyscall6(unix.SYS_CLONE3, uintptr(unsafe.Pointer(args)), unsafe.Sizeof(*args), 0, 0, 0, 0)
+		if pid != 0 {
+			status := uint32(1)
+			syscall.RawSyscall6(unix.SYS_WAIT4, pid, uintptr(unsafe.Pointer(&status)), 0, 0, 0, 0)
+			syscall.RawSyscall6(unix.SYS_EXIT_GROUP, uintptr(status>>8), 0, 0, 0, 0, 0)
+		}
+	}
+	syscall.RawSyscall6(unix.SYS_PRCTL, unix.PR_SET_NAME, uintptr(unsafe.Pointer(name)), 0, 0, 0, 0)
+	if procs != nil {
+		at := unix.AT_FDCWD
+		fd, _, _ := syscall.RawSyscall6(unix.SYS_OPENAT, uintptr(at), uintptr(unsafe.Pointer(procs)), unix.O_WRONLY, 0, 0, 0)
+		_, _, errno := syscall.RawSyscall6(unix.SYS_WRITE, fd, uintptr(unsafe.Pointer(zero)), 1, 0, 0, 0)
+		if errno != 0 {
+			syscall.RawSyscall6(unix.SYS_EXIT_GROUP, uintptr(errno), 0, 0, 0, 0, 0)
+		}
+	}
+	syscall.RawSyscall6(unix.SYS_CLOSE, number, 0, 0, 0, 0, 0)
+	syscall.RawSyscall6(unix.SYS_EXIT_GROUP, 0, 0, 0, 0, 0, 0)
+	return 0, 0
+}
+
+// TestLeft moves the init of a container to a cgroup outside, of which some belong to another container, and removes
+// its own: how it ends is known, the container is marked, and no other one is.
+func TestLeft(t *testing.T) {
+	for name, test := range map[string]struct{ other, removed bool }{
+		"outside":                               {false, false},
+		"outside, and its cgroup is removed":    {false, true},
+		"into another":                          {true, false},
+		"into another, and its own is removed,": {true, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			i := load(t, small)
+			d, outside := container(t, i, "/rt-left"), made(t, "/rt-outside")
+			if test.other {
+				outside = container(t, i, "/rt-other")
+			}
+			h := hold(t, command(d, "/bin/sh", "-c", "read x; /bin/true; exit 5"))
+			move(t, h.Process.Pid, outside)
+			if test.removed {
+				if err := d.Remove(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if got := identity(t, i, "rt-left"); got.Exited != 0 || got.Left != 1 || got.Threads == 0 && !test.other {
+				t.Errorf("outside: %s, left %d times, %d threads", summary(got), got.Left, got.Threads)
+			}
+			h.finish(t)
+			want := uint32(abi.StateExited)
+			if test.removed {
+				want = abi.StateEnded
+			}
+			got := identity(t, i, "rt-left")
+			if got.Left != 1 || got.State != want || got.ExitStatus != 5<<8 || got.Exited == 0 || got.Threads != 0 {
+				t.Errorf("%s, left %d times, %d threads", summary(got), got.Left, got.Threads)
+			}
+			if len(lines(calls(t, i, "rt-left"), "true")) != 0 {
+				t.Error("what it did outside is recorded")
+			}
+			if !test.other {
+				return
+			}
+			if got := identity(t, i, "rt-other"); got.Exited != 0 || got.Left != 0 || got.Threads != 0 {
+				t.Errorf("the other one: %s, left %d times, %d threads", summary(got), got.Left, got.Threads)
+			}
+			if len(lines(calls(t, i, "rt-other"), "true")) == 0 {
+				t.Error("what it did in the other one is not recorded there")
+			}
+		})
+	}
+}
+
+// TestOutlivesItsCgroup keeps the identity of a container whose processes live on outside of its cgroup, while others
+// come and go, and does not take their threads for those of another container.
+func TestOutlivesItsCgroup(t *testing.T) {
+	i := load(t, small) // eight identities
+	d, outside := container(t, i, "/rt-outlives"), made(t, "/rt-outside")
+	h := hold(t, command(d, "/bin/sh", "-c", "read x; exit 6"))
+	move(t, h.Process.Pid, outside)
+	if err := d.Remove(); err != nil {
+		t.Fatal(err)
+	}
+	for n := range 40 {
+		next := container(t, i, fmt.Sprint("/rt-next", n))
+		run(t, next, "/bin/true")
+		if err := next.Remove(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	h.finish(t)
+	if got := identity(t, i, "rt-outlives"); got.ExitStatus != 6<<8 || got.Threads != 0 {
+		t.Errorf("%s, %d threads", summary(got), got.Threads)
+	}
+	for n := range i.Pool().Identities {
+		if got, ok := i.Identity(n); ok && got.Threads != 0 {
+			t.Errorf("%s, %d threads", summary(got), got.Threads)
+		}
+	}
+}
+
+// TestThreads counts the threads that have storage, for the container that they are in.
+func TestThreads(t *testing.T) {
+	i := load(t, small)
+	d, other := container(t, i, "/rt-threads"), container(t, i, "/rt-threads2")
+	threads := func(id string) uint32 { return identity(t, i, id).Threads }
+	c, _ := sleeper(t, d)
+	second, _ := sleeper(t, d)
+	if n := threads("rt-threads"); n != 2 {
+		t.Errorf("%d threads", n)
+	}
+	move(t, c.Process.Pid, other)
+	_ = c.Process.Signal(unix.SIGCONT)
+	for _, p := range []*exec.Cmd{c, second} {
+		_ = p.Process.Kill()
+		_ = p.Wait()
+	}
+	if a, b := threads("rt-threads"), threads("rt-threads2"); a != 0 || b != 0 {
+		t.Errorf("after their end, %d and %d threads", a, b)
+	}
+}
