@@ -89,7 +89,7 @@ func (b *Beside) Close() error { return errors.Join(b.known.Close(), b.pending.C
 func Unreplaceable(dir string, p config.Pool) (string, error) {
 	layout, err := readABI(dir)
 	if err == nil {
-		if pool(layout) != p {
+		if !allows(p, pool(layout)) {
 			return OtherSizes, nil
 		}
 		_, err = Examine(dir)
