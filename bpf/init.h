@@ -2,9 +2,9 @@
 /*
  * The init of a container: which process it is, and when its program starts.
  *
- * The runtime's first process in the container's cgroup is the candidate. It may make the init by a chain of forks, with
- * itself as the parent (crun) or with its own parent (runc), and ends without an exec. Hooks, and what is executed in a
- * container that was only created, are other processes.
+ * The runtime's first process in the container's cgroup is the candidate. It may make the init by a chain of forks,
+ * with itself as the parent (crun) or with its own parent (runc), and ends without an exec. Hooks, and what is executed
+ * in a container that was only created, are other processes.
  */
 #ifndef INIT_H
 #define INIT_H

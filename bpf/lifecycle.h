@@ -33,8 +33,8 @@ static __always_inline bool is_needed(u32 index)
 }
 
 /*
- * take_identity pops a free identity or, if there is none, the one that ended first of those that are not needed, as far
- * as it looks: a recording without an identity has no name. It returns -1 if all are in use.
+ * take_identity pops a free identity or, if there is none, the one that ended first of those that are not needed, as
+ * far as it looks: a recording without an identity has no name. It returns -1 if all are in use.
  */
 __noinline int take_identity(void)
 {
