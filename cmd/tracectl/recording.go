@@ -76,7 +76,8 @@ func newRecordingJSON(r *straceback.Recording, calls *straceback.Calls, clock cl
 var recordingColumns = append(slices.Clip(whose), []terminal.Column{
 	{Name: "IMAGE", Extra: true, Rank: 5, Names: true}, {Name: "STATE"}, {Name: "SPAN", Rank: 1},
 	{Name: "RECENT", Rank: 2}, {Name: "SYSCALLS", Rank: 3}, {Name: "OVERWRITTEN", Rank: 4},
-	{Name: "DISTINCT", Extra: true}, {Name: "SAID", Extra: true}, {Name: "RUNTIME", Extra: true},
+	{Name: "FILES", Extra: true}, {Name: "DISTINCT", Extra: true}, {Name: "SAID", Extra: true},
+	{Name: "RUNTIME", Extra: true},
 	{Name: "ENGINE", Extra: true}, {Name: "LOST", Extra: true},
 }...)
 
@@ -91,7 +92,7 @@ func (j *recordingJSON) row(now time.Time) []string {
 	}
 	row = append(row, cmp.Or(j.back(j.Oldest), "0s"), j.back(j.Complete), strconv.Itoa(j.Syscalls),
 		strconv.FormatUint(j.Overwritten, 10))
-	for _, lane := range []straceback.Lane{straceback.Distinct, straceback.Said, straceback.Runtime} {
+	for _, lane := range []straceback.Lane{straceback.Files, straceback.Distinct, straceback.Said, straceback.Runtime} {
 		reach, back := j.Lanes[lane.String()], ""
 		if reach.Lapped {
 			back = j.back(reach.Since)

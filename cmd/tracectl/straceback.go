@@ -17,13 +17,14 @@ func newStraceback(s *settings) *cobra.Command {
 		Use:   "straceback",
 		Short: "Read recorded system calls of containers",
 		Long: `Every system call of a container is recorded, from the container runtime's last steps
-before its program until its end. A recording has a fixed size, in five parts, each of
+before its program until its end. A recording has a fixed size, in six parts, each of
 which overwrites only its own oldest calls:
 
+  recent    the last calls, without a gap
   first     calls that were new in the beginning; they are never overwritten
-  distinct  calls that were new later: of another kind, file, address or error
+  files     calls that were new later, and looked for a file
+  distinct  other calls that were new later: of another kind, address or error
   said      what the container wrote to its standard output and error
-  recent    all other calls: the last ones
   runtime   calls of the container runtime itself
 
 A recording outlives its container. If none is free, a new container takes over that of

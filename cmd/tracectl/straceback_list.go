@@ -34,9 +34,9 @@ and OVERWRITTEN the number of those that are gone.
 because its name is gone. If a name or a filter is given, such recordings are left out,
 and stderr says how many.
 
-With -o wide, DISTINCT, SAID and RUNTIME say how far back these parts of a recording reach
-if calls of them were overwritten: see "tracectl straceback --help". LOST is the number of
-calls that could not be written.
+With -o wide, FILES, DISTINCT, SAID and RUNTIME say how far back these parts of a
+recording reach if calls of them were overwritten: see "tracectl straceback --help". LOST
+is the number of calls that could not be written.
 
 Columns that are empty in all rows are left out. If lines would be longer than 100
 characters or the terminal's width, long names are cut ("…"), and some columns are left

@@ -51,17 +51,15 @@ func NewRecording(memory []byte, writers []abi.Writer, layout abi.ABI, index uin
 // Header returns the header of the recording: see ReadRecording.
 func (r *Recording) Header() Header { return ReadRecording(r.shared) }
 
-// ReadRecording copies the header of a recording from shared memory. Written and Lost are the calls of all lanes, and
-// Written those of the runtime, too.
+// ReadRecording copies the header of a recording from shared memory. Written and Lost are calls of the container and of
+// the runtime. A call that only the other lanes have lost is in the lane recent.
 func ReadRecording(r *abi.Recording) Header {
 	h := ReadHeader(&r.Lanes[abi.LaneRecent])
-	h.Written, h.Lost = atomic.LoadUint64(&r.Runtime.Count), 0
+	h.Written = atomic.LoadUint64(&r.Runtime.Count)
 	for i := range r.Totals {
 		h.Written += atomic.LoadUint64(&r.Totals[i].Count)
 	}
-	for i := range r.Lanes {
-		h.Lost += atomic.LoadUint64(&r.Lanes[i].Lost)
-	}
+	h.Lost += atomic.LoadUint64(&r.Lanes[abi.LaneRuntime].Lost)
 	return h
 }
 
