@@ -21,6 +21,7 @@ import (
 // can be told from those of the Go runtime.
 var workers = map[string]func(){
 	"load":          loadWorker,
+	"lanes":         lanesWorker,
 	"calls":         callsWorker,
 	"unmapped":      unmappedWorker,
 	"vectors":       vectorsWorker,
