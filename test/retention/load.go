@@ -49,8 +49,16 @@ func command(name string, args ...string) func(*server, <-chan struct{}) error {
 
 func pgbench(s *server, stop <-chan struct{}) error {
 	at := []string{"-h", "127.0.0.1", "-p", fmt.Sprint(s.port), "-U", "nobody", "postgres"}
-	if _, err := output("pgbench", append([]string{"-i", "-q"}, at...)...); err != nil {
-		return err
+	deadline := time.Now().Add(time.Minute)
+	for { // it listens before it is ready
+		_, err := output("pgbench", append([]string{"-i", "-q"}, at...)...)
+		if err == nil {
+			break
+		}
+		if time.Now().After(deadline) {
+			return err
+		}
+		time.Sleep(time.Second)
 	}
 	return command("pgbench", append([]string{"-c", "2", "-T", "100000", "-R", "200"}, at...)...)(s, stop)
 }
