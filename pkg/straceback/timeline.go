@@ -39,6 +39,14 @@ func (e *Event) At() uint64 {
 	return e.Call.Time
 }
 
+// until returns the end of the event: that of the call if it is Whole, or else the same as At.
+func (e *Event) until() uint64 {
+	if e.Part == Whole {
+		return e.Call.Time + e.Call.Duration
+	}
+	return e.At()
+}
+
 // Timeline is the calls of a recording, ordered by time.
 type Timeline struct {
 	// Malformed counts the records that could not be decoded; they are left out.

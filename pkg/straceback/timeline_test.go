@@ -311,6 +311,8 @@ func TestText(t *testing.T) {
 		{"of an ended container", Format{Missing: 877235, Complete: 70 * ms, Now: 61_000 * ms, Ended: true}, nil, []string{
 			"wait4()...", "read() = 0 <×36,012, last 60s before the end>", "getppid() = 0", "...wait4() = 0", gap,
 			"read() = 0"}},
+		{"the first one began before", Format{Missing: 877235, Complete: 80 * ms, Now: 1100 * ms}, nil, []string{
+			"wait4()...", "read() = 0 <×36,012, last 100ms ago>", "getppid() = 0", "...wait4() = 0", gap, "read() = 0"}},
 		{"nothing chosen after them", Format{Missing: 877235, Complete: 60 * ms},
 			func(c *syscalls.Call, _ Lane) bool { return c.Nr == number("getppid") }, []string{"getppid() = 0", gap}},
 		{"nothing chosen", Format{Missing: 877235, Complete: 60 * ms},

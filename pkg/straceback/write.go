@@ -23,7 +23,7 @@ func (f *Format) WriteText(to io.Writer, t *Timeline) error {
 	}
 	var line []byte
 	for event := range t.Events {
-		if gap && event.At() >= f.Complete {
+		if gap && event.until() >= f.Complete {
 			mark()
 		}
 		line = f.AppendLine(line[:0], event)
