@@ -13,9 +13,11 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -37,6 +39,13 @@ func run() (err error) {
 	flag.Parse()
 	b := &bench{}
 	defer func() { err = errors.Join(err, b.tearDown()) }()
+	interrupted := make(chan os.Signal, 1)
+	signal.Notify(interrupted, os.Interrupt, unix.SIGTERM)
+	go func() {
+		<-interrupted
+		fmt.Fprintln(os.Stderr, "retention: interrupted", b.tearDown())
+		os.Exit(1)
+	}()
 	if err := b.setUp(strings.Fields(*options)); err != nil {
 		return err
 	}
@@ -74,6 +83,7 @@ type bench struct {
 	containers     []*container
 	witness        *witness
 	unanswered     int // questions
+	down           sync.Once
 }
 
 // variants are what happens to each container, one after the other, before the questions are asked again.
@@ -159,6 +169,15 @@ func (b *bench) runtime(args ...string) *exec.Cmd {
 	return c
 }
 
+// control calls the runtime with a verb that takes the container's ID only.
+func (b *bench) control(verb string, c *container) error {
+	if text, err := b.runtime(verb, c.id).CombinedOutput(); err != nil {
+		said, _ := os.ReadFile(c.said())
+		return fmt.Errorf("%s: %w: %s: it has said: %s", verb, err, text, said[max(0, len(said)-1000):])
+	}
+	return nil
+}
+
 // start starts the servers that are named in a list, or all.
 func (b *bench) start(only string) error {
 	var names []string
@@ -221,8 +240,8 @@ func (b *bench) probeUntil() (end func() error) {
 
 // ask freezes the containers, and prints a table of what the recordings know.
 func (b *bench) ask(when string) error {
-	freeze := func(c *container) error { return b.runtime("pause", c.id).Run() }
-	thaw := func(c *container) error { return b.runtime("resume", c.id).Run() }
+	freeze := func(c *container) error { return b.control("pause", c) }
+	thaw := func(c *container) error { return b.control("resume", c) }
 	if err := b.each(freeze); err != nil {
 		return fmt.Errorf("pausing %w", err)
 	}
@@ -286,7 +305,13 @@ func (b *bench) print(when string, inquiries []*inquiry) error {
 	return nil
 }
 
-func (b *bench) tearDown() error {
+// tearDown removes all that the benchmark made, once.
+func (b *bench) tearDown() (err error) {
+	b.down.Do(func() { err = b.remove() })
+	return err
+}
+
+func (b *bench) remove() error {
 	errs := []error{b.each((*container).remove)}
 	if b.witness != nil {
 		errs = append(errs, b.witness.close())
