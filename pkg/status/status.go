@@ -58,7 +58,7 @@ type Identities struct {
 	Threads int // threads of containers for which the kernel keeps memory
 }
 
-// Incomplete is a container that has not ended and is not recorded in full.
+// Incomplete is a container that has processes and is not recorded in full.
 type Incomplete struct {
 	Index, Generation uint32 // of its identity
 	Name              string // the ID, until a caller that knows its name sets it
@@ -177,7 +177,8 @@ func (s *Status) readIdentities(r Reader) (live map[recording]bool) {
 		if i.State != abi.StateFree {
 			s.Identities.Threads += int(i.Threads)
 		}
-		if i.State != abi.StateFree && i.State != abi.StateEnded && i.Refused+i.Left > 0 {
+		// A container whose cgroup was removed may live on in another one.
+		if i.State != abi.StateFree && (i.State != abi.StateEnded || i.Threads > 0) && i.Refused+i.Left > 0 {
 			id := identity.String(i.Who.ID[:])
 			s.Incomplete = append(s.Incomplete, Incomplete{uint32(index), i.Generation, id, id, i.Refused, i.Left})
 		}

@@ -87,6 +87,7 @@ func TestRead(t *testing.T) {
 			identity(abi.StateRunning, 2, 2),   // has that ring now
 			{Generation: 4, State: abi.StateRunning, Refused: 3, Left: 1, Who: abi.Who{ID: [256]byte{'x'}}},
 			{Generation: 4, State: abi.StateEnded, Refused: 3},
+			{Generation: 4, State: abi.StateEnded, Left: 2, Threads: 1, Who: abi.Who{ID: [256]byte{'y'}}}, // lives on outside
 			identity(^uint32(0), 0, 0),           // a state that does not exist
 			{Generation: 0, State: 0, Ring: 100}, // never used
 		},
@@ -107,11 +108,14 @@ func TestRead(t *testing.T) {
 	}
 	want := &Status{
 		Layout: 3, Build: bpf.Build(), Current: true, Loaded: 5, Replaced: 6, Memory: 7, Pool: l.Pool(),
-		Identities:  Identities{Free: 4, Created: 1, Running: 3, Exited: 1, Ended: 2, Threads: 6},
+		Identities:  Identities{Free: 4, Created: 1, Running: 3, Exited: 1, Ended: 3, Threads: 7},
 		Recordings:  Recordings{Live: 2, Ended: 1, Free: 1, Syscalls: 35, Lost: 3},
 		ExecLog:     ExecLog{Used: 512<<10 + 4096, Written: 3<<20 + 4096, Execs: 100, Lost: 4},
 		ProgramsErr: l.programsErr,
-		Incomplete:  []Incomplete{{Index: 7, Generation: 4, Name: "x", ID: "x", Refused: 3, Left: 1}},
+		Incomplete: []Incomplete{
+			{Index: 7, Generation: 4, Name: "x", ID: "x", Refused: 3, Left: 1},
+			{Index: 9, Generation: 4, Name: "y", ID: "y", Left: 2},
+		},
 	}
 	if got := want.Incomplete[0].Reasons(); got != "3 threads without memory for its calls, 1 move of a process to a cgroup outside" {
 		t.Error(got)
