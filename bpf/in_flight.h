@@ -36,7 +36,7 @@ struct in_flight {
 	u16 captures;	/* offset in body of the first capture */
 	u8 entered;	/* 1: it or its parent came from outside, and has executed nothing but the runtime since */
 	u8 traits;	/* as in struct syscall, but TRAIT_HOT only if hot_mask does not exclude this call */
-	u8 forked;	/* 1: the task has not returned from the call that made it */
+	u8 forked;	/* 1: it has not returned from the call that made it, or in which it came into the cgroup */
 	u8 opened;	/* calls with a path in the lane first, by its program: at most FIRST_OPENED */
 	struct sender sender;	/* of the last signal that a task sent to the process, or of the one that ends it */
 	u64 args[ARGS_MAX];
@@ -186,6 +186,8 @@ static __always_inline void arrive(struct task_struct *task, u64 cgroup, u64 bin
 	struct in_flight *call = follow(task, cgroup, binding);
 	struct identity *identity = identity_of(binding);
 
+	if (call)
+		call->forked = 1;
 	if (!call || !identity || identity->refused || identity->who.flags & WHO_ADOPTED)
 		return;
 	call->entered = 1;

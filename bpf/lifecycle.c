@@ -95,6 +95,45 @@ static __always_inline u32 process_of(u32 descriptor)
 	return BPF_CORE_READ(inode, pid, numbers[0].nr);
 }
 
+/* answer is what bind_existing does, for a request at an address in the memory of the caller. */
+static __always_inline u32 answer(u64 address)
+{
+	struct scratch *s = cpu_scratch();
+	struct bind_request *request;
+	struct pending *entry;
+	u32 result = 0, init = 0, candidate = 0;
+	u64 *known;
+
+	if (!s)
+		return 1 + COUNT_PENDING_STALE;
+	request = (struct bind_request *)s->path; /* it is too large for the stack */
+	if (bpf_probe_read_user(request, sizeof(*request), (void *)address))
+		return 1 + COUNT_PENDING_STALE;
+	if (request->removed) {
+		unbind(request->cgroup);
+		return 0;
+	}
+	if (request->parent) {
+		known = bpf_map_lookup_elem(&containers, &request->parent);
+		if (known)
+			inherit(request->cgroup, *known);
+		return 0;
+	}
+	entry = bpf_map_lookup_elem(&pending, &request->pending);
+	if (!entry)
+		return 1 + COUNT_PENDING_STALE;
+	if (request->init)
+		init = process_of(request->init - 1);
+	if (request->waits) {
+		candidate = init;
+		init = 0;
+	}
+	if (!bpf_map_lookup_elem(&containers, &request->cgroup))
+		result = bind(request->cgroup, entry, request->created, init, candidate);
+	bpf_map_delete_elem(&pending, &request->pending);
+	return result;
+}
+
 /*
  * Registers cgroups that already exist, for the shim and for adopters, with the same functions as the hooks. It is
  * never attached but run by BPF_PROG_TEST_RUN. Its one argument is the address of a struct bind_request in the memory
@@ -104,34 +143,10 @@ static __always_inline u32 process_of(u32 descriptor)
 SEC("raw_tp")
 int bind_existing(u64 *ctx)
 {
-	struct bind_request request;
-	struct pending *entry;
-	u32 result = 0, init = 0, candidate = 0;
-	u64 *known;
+	u32 result;
 
-	if (bpf_probe_read_user(&request, sizeof(request), (void *)ctx[0]))
-		return 1 + COUNT_PENDING_STALE;
-	if (request.removed) {
-		unbind(request.cgroup);
-		return 0;
-	}
-	if (request.parent) {
-		known = bpf_map_lookup_elem(&containers, &request.parent);
-		if (known)
-			inherit(request.cgroup, *known);
-		return 0;
-	}
-	entry = bpf_map_lookup_elem(&pending, &request.pending);
-	if (!entry)
-		return 1 + COUNT_PENDING_STALE;
-	if (request.init)
-		init = process_of(request.init - 1);
-	if (request.waits) {
-		candidate = init;
-		init = 0;
-	}
-	if (!bpf_map_lookup_elem(&containers, &request.cgroup))
-		result = bind(request.cgroup, entry, request.created, init, candidate);
-	bpf_map_delete_elem(&pending, &request.pending);
+	hold_cpu();
+	result = answer(ctx[0]);
+	release_cpu();
 	return result;
 }

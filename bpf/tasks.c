@@ -83,12 +83,14 @@ static __always_inline void moved(struct cgroup *to, struct task_struct *task)
 		return; /* a cgroup v1 hierarchy of a hybrid host */
 	call = call_of(task);
 	binding = binding_at(to);
-	if (!call && binding)
+	if (!call && binding) {
 		arrive(task, to->kn->id, *binding);
-	else if (call && binding && (u32)*binding == call->identity)
+	} else if (call && binding && (u32)*binding == call->identity) {
+		call->forked = 1;
 		call->left = 0;
-	else if (call)
+	} else if (call) {
 		leave_container(call);
+	}
 }
 
 HOOK(cgroup_attach, "cgroup_attach_task", moved((struct cgroup *)ctx[0], (struct task_struct *)ctx[2]))

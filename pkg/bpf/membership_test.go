@@ -94,6 +94,11 @@ func TestEntered(t *testing.T) {
 	if len(lines(runtime, "sh")) == 0 || len(lines(runtime, "bpf.test"))+len(lines(runtime, ownComm())) == 0 {
 		t.Error("calls of a process that came from outside are not the runtime's")
 	}
+	for _, c := range runtime {
+		if c.NoEnter {
+			t.Errorf("of a call that began outside: %s", c.AppendText(nil))
+		}
+	}
 	if n := len(lines(runtime, "true")) + len(lines(runtime, "sleep")); n != 0 {
 		t.Errorf("%d calls after an exec are the runtime's", n)
 	}
