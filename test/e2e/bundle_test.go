@@ -19,6 +19,7 @@ type bundle struct {
 	cgroupsPath string
 	noPath      bool // no cgroupsPath at all
 	seccomp     *specs.LinuxSeccomp
+	edit        func(*specs.Spec) // changes config.json; may be nil
 }
 
 // pod returns annotations as containerd's CRI plugin writes them, for a pod with one container of the same name.
@@ -71,6 +72,9 @@ func (x *tracer) write(b bundle) string {
 			Namespaces: []specs.LinuxNamespace{{Type: specs.PIDNamespace}, {Type: specs.MountNamespace},
 				{Type: specs.IPCNamespace}},
 		},
+	}
+	if b.edit != nil {
+		b.edit(&spec)
 	}
 	text, err := json.Marshal(spec)
 	if err != nil {
