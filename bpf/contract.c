@@ -10,7 +10,7 @@ struct contract {
 	enum label_source label_source;
 	enum labels_flags labels_flags;
 	enum lane lane;
-	enum exec_ring exec_ring;
+	enum exec_shares exec_shares;
 	enum holders holders;
 	enum slot_constants slot_constants;
 	enum writer_constants writer_constants;

@@ -128,8 +128,10 @@ struct identity {
 	u32 left;		/* how often a process moved to a cgroup outside, or was made in one */
 	u32 threads;		/* that have task storage, outside of its cgroups, too */
 	u32 refused;		/* times that one of its tasks got no storage */
+	u32 reserved;
+	u16 exec_rings[2];	/* element of exec_log for its execs beyond its share, that succeeded and failed; or 0 */
 	u64 execs_due[2];	/* when its share of the exec log is unused again: of execs that succeeded and failed */
-	u64 execs_beyond;	/* execs in the ring EXEC_BEYOND */
+	u64 execs_beyond;	/* execs beyond its share of the exec log */
 	struct who who;
 };
 
@@ -188,7 +190,7 @@ struct ring {
 	u32 generation;		/* of the recording; 0: never used */
 	u32 identity;		/* index of the recorded container */
 	u32 identity_generation;
-	u32 reserved;
+	u32 used;		/* of the exec log: seconds from boot to the last record beyond a share */
 	u64 torn_count;		/* number of ranges ever published in torn */
 	struct torn torn[TORN_MAX];	/* range n is torn[n % TORN_MAX] */
 };
@@ -309,16 +311,16 @@ struct recording {
 };
 
 /*
- * exec_log is two rings, one after the other: EXEC_WITHIN for the execs of each container within its share, EXEC_BEYOND
- * for the others, so that a container that executes programs all the time pushes out nothing of those that do not. Each
- * ring goes across several elements (segments), each a struct segment: only the header of its first one is used, and
- * position p is in segment (p / size) % segments. The sequence numbers of both count `written` of the first one.
+ * exec_log: the first half of the elements (segments) is one ring for the execs of all containers within their shares:
+ * position p is in segment (p / size) % segments, and only the header of the first one is used. Each other element is
+ * a ring of its own for the execs of a container beyond its share, those that succeeded or those that failed. A
+ * container that needs one takes the one that was not used for the longest time. So a container that executes programs
+ * all the time pushes out its own execs, and only those that failed with those that fail. The sequence numbers of all
+ * rings count `written` of the first one.
  */
-enum exec_ring {
-	EXEC_WITHIN = 0,
-	EXEC_BEYOND = 1,
-	EXEC_RINGS = 2,
-	EXEC_SHARE = 8,			/* a container may fill this part of the ring EXEC_WITHIN, ... */
+enum exec_shares {
+	EXEC_PARTS = 2,
+	EXEC_SHARE = 8,			/* a container may fill this part of the first ring, ... */
 	EXEC_SHARE_SECONDS = 600,	/* ... and again in this time; with execs that fail, half of that */
 };
 
@@ -333,7 +335,7 @@ struct segment {
  */
 enum writer_constants {
 	WRITER_EXACT = 1,		/* the position is the record's own, not only a lower bound */
-	WRITER_EXEC_LOG = 0x7ffffffe,	/* ring: of the exec log, the first; the second follows */
+	WRITER_EXEC_LOG = 0x7fff0000,	/* ring: of the exec log, the first; the others follow */
 };
 
 struct writer {

@@ -35,11 +35,47 @@ static __always_inline bool within_share(struct identity *identity, u64 bytes, b
 	return true;
 }
 
+/* beyond is the ring of the exec log that was not used for the longest time. */
+struct beyond {
+	u32 index;
+	u32 used;
+};
+
+static long compare_ring(void *map, u32 *index, struct segment *segment, struct beyond *best)
+{
+	u32 used = segment->ring.used;
+
+	if (*index >= segments && (!best->index || used < best->used)) {
+		best->index = *index;
+		best->used = used;
+	}
+	return 0;
+}
+
+/* ring_beyond returns the element of exec_log for the execs of a container that are beyond its share. */
+static __always_inline u32 ring_beyond(struct identity *identity, bool failed)
+{
+	u16 *own = failed ? &identity->exec_rings[1] : &identity->exec_rings[0];
+	u32 now = boot_time() / 1000000000, index;
+	struct beyond best = {};
+	struct segment *segment;
+
+	if (!*own) {
+		bpf_for_each_map_elem(&exec_log, compare_ring, &best, 0);
+		*own = best.index;
+	}
+	index = *own;
+	segment = bpf_map_lookup_elem(&exec_log, &index);
+	if (segment)
+		segment->ring.used = now;
+	return index;
+}
+
 __noinline int write_exec(struct exec_event *event, struct scratch *s)
 {
 	struct task_struct *task = bpf_get_current_task_btf(), *parent = task->real_parent;
-	u32 cpu = bpf_get_smp_processor_id(), zero = 0, index, flags, base = 0, number = EXEC_WITHIN;
-	u64 position, length, argv, path, sequence;
+	u32 cpu = bpf_get_smp_processor_id(), zero = 0, index, flags, own = 0, number = 0;
+	u64 position, length, argv, path, sequence, size = (u64)segment_size * segments;
 	struct segment *first, *segment;
 	struct ring *log, *numbers;
 	struct identity *identity;
@@ -67,10 +103,11 @@ __noinline int write_exec(struct exec_event *event, struct scratch *s)
 		path = EXEC_PATH_LIMIT;
 	length = (sizeof(struct exec) + path + argv + 7) & ~7ULL;
 	if (!within_share(identity, length, event->result < 0)) {
-		number = EXEC_BEYOND;
-		base = segments;
 		__sync_fetch_and_add(&identity->execs_beyond, 1);
-		first = bpf_map_lookup_elem(&exec_log, &base);
+		own = ring_beyond(identity, event->result < 0);
+		number = 1 + own - segments;
+		size = segment_size;
+		first = bpf_map_lookup_elem(&exec_log, &own);
 		if (!first)
 			return 0;
 	}
@@ -84,9 +121,9 @@ __noinline int write_exec(struct exec_event *event, struct scratch *s)
 	position = ring_reserve(log, writer, length);
 	sequence = __sync_fetch_and_add(&numbers->written, 1);
 
-	index = base + ((position >> segment_shift) & (segments - 1));
+	index = own ? own : (position >> segment_shift) & (segments - 1);
 	segment = bpf_map_lookup_elem(&exec_log, &index);
-	if (!segment) { /* impossible: the index is masked, which the verifier does not know */
+	if (!segment) { /* never, but the verifier does not know */
 		writer->ring = 0;
 		return 0;
 	}
@@ -122,7 +159,7 @@ __noinline int write_exec(struct exec_event *event, struct scratch *s)
 	if (failed)
 		flags |= EXEC_FAULT;
 	record->entry.flags = flags;
-	ring_commit(log, writer, &record->entry, position, length, (u64)segment_size * segments, 0);
+	ring_commit(log, writer, &record->entry, position, length, size, 0);
 	return 0;
 }
 

@@ -3,8 +3,10 @@
 package bpf_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -31,25 +33,27 @@ func execs(t *testing.T, i *bpf.Instance, id string) []logged {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, err := execlog.NewPastReader(log).Poll(true)
-	if err != nil || b.More {
-		t.Fatalf("%v; more than one poll: %v", err, b.More)
-	}
 	var found []logged
 	n := uint64(0)
-	for e := range b.Records() {
-		if e.Sequence < n {
-			t.Errorf("a record with sequence number %d comes after number %d", e.Sequence, n-1)
+	err = execlog.NewPastReader(log).Finish(t.Context(), func(b *execlog.Batch) error {
+		for e := range b.Records() {
+			if e.Sequence < n {
+				t.Errorf("a record with sequence number %d comes after number %d", e.Sequence, n-1)
+			}
+			n = e.Sequence + 1
+			owner, ok := i.Identity(int(e.Identity))
+			if !ok || owner.Generation != e.Generation || unix.ByteSliceToString(owner.Who.ID[:]) != id {
+				continue
+			}
+			found = append(found, logged{
+				Comm: unix.ByteSliceToString(e.Comm[:]), Path: string(e.Path),
+				Args: strings.ReplaceAll(string(e.Arguments), "\x00", "|"), Result: e.Result, Argc: e.Argc, Flags: e.Entry.Flags,
+			})
 		}
-		n = e.Sequence + 1
-		owner, ok := i.Identity(int(e.Identity))
-		if !ok || owner.Generation != e.Generation || unix.ByteSliceToString(owner.Who.ID[:]) != id {
-			continue
-		}
-		found = append(found, logged{
-			Comm: unix.ByteSliceToString(e.Comm[:]), Path: string(e.Path),
-			Args: strings.ReplaceAll(string(e.Arguments), "\x00", "|"), Result: e.Result, Argc: e.Argc, Flags: e.Entry.Flags,
-		})
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 	return found
 }
@@ -136,37 +140,60 @@ func TestUnrecordedContainer(t *testing.T) {
 	}
 }
 
-// TestExecShares floods the exec log from one container: it pushes out neither the execs of another one nor, with execs
-// that fail, its own that succeeded. Its last ones are there, too.
+// TestExecShares floods the exec log from one container. It pushes out no exec of another one, which has executed more
+// programs than its share holds. Of its own, those that fail push out none that succeeded.
 func TestExecShares(t *testing.T) {
-	i := load(t, small)
+	pool := small
+	pool.ExecLogSize = 2 << 20
+	i := load(t, pool)
 	victim, flood := container(t, i, "/rt-victim"), container(t, i, "/rt-flood")
-	count := func(id, path string) int {
-		n := 0
+	succeeded := func(id string) (numbers []string) {
 		for _, e := range execs(t, i, id) {
-			if e.Path == path {
-				n++
+			if e.Path == "/bin/true" {
+				numbers = append(numbers, strings.Split(e.Args, "|")[1])
 			}
 		}
-		return n
+		return numbers
 	}
-	const before = 20
-	for range before {
-		run(t, victim, "/bin/true")
-		run(t, flood, "/bin/true")
+	const loop = "i=0; while [ $i -lt 3000 ]; do /bin/true $i; i=$((i+1)); done"
+	run(t, victim, "/bin/sh", "-c", loop)
+	before := succeeded("rt-victim")
+	n := 0
+	for at := len(before) - 1; at >= 0 && before[at] == strconv.Itoa(2999-n); at-- {
+		n++
 	}
+	if n < 400 || len(before) == 3000 {
+		t.Errorf("%d execs are left of a container, and of its last ones, %d without a gap", len(before), n)
+	}
+	run(t, flood, "/bin/sh", "-c", loop)
+	own := succeeded("rt-flood")
 	work(t, flood, "failing execs")
-	if n := count("rt-flood", "/bin/true"); n != before {
-		t.Errorf("of %d execs that succeeded, %d are left after many that failed", before, n)
+	work(t, flood, "failing execs")
+	// The execs of the two workers themselves succeeded.
+	if left := len(succeeded("rt-flood")); left < len(own)-4 {
+		t.Errorf("after execs that failed, %d of %d that succeeded are left", left, len(own))
 	}
-	run(t, flood, "/bin/sh", "-c", "i=0; while [ $i -lt 2000 ]; do /bin/true; i=$((i+1)); done; exec /bin/echo")
-	if n := count("rt-victim", "/bin/true"); n != before {
-		t.Errorf("of %d execs of another container, %d are left", before, n)
+	if diff := cmp.Diff(before, succeeded("rt-victim")); diff != "" {
+		t.Errorf("after the flood, of another container (-before +after):\n%s", diff)
 	}
-	if n := count("rt-flood", "/bin/echo"); n != 1 {
-		t.Errorf("the last exec of the flood is there %d times", n)
+	for _, id := range []string{"rt-victim", "rt-flood"} {
+		if n := identity(t, i, id).ExecsBeyond; n == 0 {
+			t.Errorf("%s: no exec counts as beyond its share", id)
+		}
 	}
-	if n := identity(t, i, "rt-flood").ExecsBeyond; n < 2000 || identity(t, i, "rt-victim").ExecsBeyond != 0 {
-		t.Errorf("%d execs of the flood are beyond its share, %d of the other", n, identity(t, i, "rt-victim").ExecsBeyond)
+}
+
+// TestExecSharesOfMany lets more containers exceed their shares than there are rings for: each new one has the ring
+// that was not used for the longest time.
+func TestExecSharesOfMany(t *testing.T) {
+	pool := small
+	pool.ExecLogSize, pool.Identities = 64<<10, 8
+	i := load(t, pool)
+	for n := range 4 {
+		id := fmt.Sprint("rt-many-", n)
+		work(t, container(t, i, "/"+id), "failing execs")
+		if got := execs(t, i, id); len(got) < 20 {
+			t.Errorf("%s: %d execs are left", id, len(got))
+		}
 	}
 }

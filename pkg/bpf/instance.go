@@ -59,7 +59,7 @@ func Open(dir string) (*Instance, error) {
 	}{
 		{abi.PinIdentities, int(layout.Identities) * abi.SizeofIdentity, &i.identities},
 		{abi.PinRings, int(layout.Rings) * int(layout.RingStride), &i.rings},
-		{abi.PinExecLog, abi.ExecRings * int(layout.ExecSegments) * int(layout.ExecStride), &i.execLog},
+		{abi.PinExecLog, abi.ExecParts * int(layout.ExecSegments) * int(layout.ExecStride), &i.execLog},
 		{abi.PinWriters, int(layout.Writers) * abi.SizeofWriter, &i.writers},
 	} {
 		if *array.to, err = openArray(filepath.Join(dir, array.name), array.length); err != nil {
@@ -207,8 +207,9 @@ func (i *Instance) ExecLog() ([]*ring.Ring, error) {
 		return nil, err
 	}
 	var rings []*ring.Ring
-	for n := range uint32(abi.ExecRings) {
-		s := newSegments(i.execLog, uint64(i.Layout.ExecStride), uint64(n*i.Layout.ExecSegments))
+	for n := range 1 + i.Layout.ExecSegments {
+		first, count := i.execRing(n)
+		s := newSegments(i.execLog, uint64(i.Layout.ExecStride), first)
 		i.mu.Lock()
 		i.windows = append(i.windows, &s.first, &s.other)
 		i.mu.Unlock()
@@ -218,7 +219,7 @@ func (i *Instance) ExecLog() ([]*ring.Ring, error) {
 			Slack:    uint64(i.Layout.ExecStride) - abi.SizeofRing - uint64(i.Layout.ExecSegmentSize),
 			Stride:   uint64(i.Layout.ExecStride),
 			Data:     abi.SizeofRing,
-			Segments: uint64(i.Layout.ExecSegments),
+			Segments: count,
 			ID:       abi.WriterExecLog + n,
 		})
 		if err != nil {
@@ -229,16 +230,24 @@ func (i *Instance) ExecLog() ([]*ring.Ring, error) {
 	return rings, nil
 }
 
+// execRing returns the first segment of a ring of the exec log, and how many it has.
+func (i *Instance) execRing(n uint32) (first, count uint64) {
+	if n == 0 {
+		return 0, uint64(i.Layout.ExecSegments)
+	}
+	return uint64(i.Layout.ExecSegments + n - 1), 1
+}
+
 // ExecLogHeaders returns the headers of the rings of the exec log.
-func (i *Instance) ExecLogHeaders() (headers [abi.ExecRings]ring.Header, err error) {
+func (i *Instance) ExecLogHeaders() (headers []ring.Header, err error) {
 	w := window{array: i.execLog}
-	for n := range headers {
-		at := uint64(n) * uint64(i.Layout.ExecSegments) * uint64(i.Layout.ExecStride)
-		memory, err := w.view(at, abi.SizeofRing)
+	for n := range 1 + i.Layout.ExecSegments {
+		first, _ := i.execRing(n)
+		memory, err := w.view(first*uint64(i.Layout.ExecStride), abi.SizeofRing)
 		if err != nil {
 			return headers, errors.Join(err, w.close())
 		}
-		headers[n] = ring.ReadHeader((*abi.Ring)(unsafe.Pointer(unsafe.SliceData(memory))))
+		headers = append(headers, ring.ReadHeader((*abi.Ring)(unsafe.Pointer(unsafe.SliceData(memory)))))
 	}
 	return headers, w.close()
 }

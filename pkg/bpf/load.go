@@ -224,7 +224,7 @@ func size(spec *ebpf.CollectionSpec, a abi.ABI) error {
 		entries uint32
 	}{
 		{abi.PinRings, a.RingStride, a.Rings},
-		{abi.PinExecLog, a.ExecStride, abi.ExecRings * a.ExecSegments},
+		{abi.PinExecLog, a.ExecStride, abi.ExecParts * a.ExecSegments},
 		{abi.PinIdentities, 0, a.Identities},
 		{abi.PinFreeIdentities, 0, a.Identities},
 		{abi.PinEndedIdentities, 0, a.Identities},

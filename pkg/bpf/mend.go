@@ -242,7 +242,7 @@ func restoreABI(dir string) (a abi.ABI, ok bool, err error) {
 	p := config.Pool{
 		Rings: int(rings.MaxEntries()), RingSize: config.Size(lanes[abi.LaneRecent][1]) << shares[abi.LaneRecent],
 		Identities:  int(identities.MaxEntries()),
-		ExecLogSize: config.Size(abi.ExecRings * number("segments") * number("segment_size")),
+		ExecLogSize: config.Size(abi.ExecParts * number("segments") * number("segment_size")),
 		CaptureSize: config.Size(number("capture_size")), ArgvSize: config.Size(number("argv_size")),
 	}
 	for lane, size := range laneSizes(&p) {

@@ -92,7 +92,8 @@ const remembered = 48
 
 // layout returns the contents of the map abi for a pool without sizes of 0, without times and the build.
 func layout(p config.Pool, secret uint64, cpus int) abi.ABI {
-	segment := min(p.ExecLogSize/abi.ExecRings, 1<<20)
+	half := p.ExecLogSize / abi.ExecParts
+	segment := min(max(half/16, 64<<10), half, 2<<20)
 	novel := uint64(p.FirstSize + p.FilesSize + p.DistinctSize + p.RuntimeSize)
 	a := abi.ABI{
 		Secret:          secret,
@@ -101,7 +102,7 @@ func layout(p config.Pool, secret uint64, cpus int) abi.ABI {
 		RingSize:        uint32(p.RingSize),
 		SeenSets:        1 << (bits.Len64(novel/remembered/abi.SeenWays) - 1),
 		Identities:      uint32(p.Identities),
-		ExecSegments:    uint32(p.ExecLogSize / abi.ExecRings / segment),
+		ExecSegments:    uint32(half / segment),
 		ExecSegmentSize: uint32(segment),
 		ExecStride:      uint32(abi.SizeofRing + int(segment) + align8(abi.ExecHeadLimit+int(p.ArgvSize))),
 		CaptureSize:     uint32(p.CaptureSize),
@@ -123,7 +124,7 @@ func pool(a abi.ABI) config.Pool {
 		Rings:       int(a.Rings),
 		RingSize:    config.Size(a.RingSize),
 		Identities:  int(a.Identities),
-		ExecLogSize: abi.ExecRings * config.Size(a.ExecSegments) * config.Size(a.ExecSegmentSize),
+		ExecLogSize: abi.ExecParts * config.Size(a.ExecSegments) * config.Size(a.ExecSegmentSize),
 		CaptureSize: config.Size(a.CaptureSize),
 		ArgvSize:    config.Size(a.ArgvSize),
 	}

@@ -44,7 +44,7 @@ type source struct {
 // NewReader returned, if it is polled before the log wraps around.
 func NewReader(log []*ring.Ring) *Reader {
 	h := log[0].Header()
-	r := &Reader{most: piece, began: h.Written, dropped: h.Lost}
+	r := &Reader{most: most(log), began: h.Written, dropped: h.Lost}
 	for _, l := range log {
 		r.sources = append(r.sources, source{log: l, from: l.Header().Head})
 	}
@@ -54,16 +54,22 @@ func NewReader(log []*ring.Ring) *Reader {
 // NewPastReader returns a Reader of all records that the rings of the log still hold, and of new ones.
 func NewPastReader(log []*ring.Ring) *Reader {
 	h := log[0].Header()
-	r := &Reader{past: true, most: piece, began: h.Written, dropped: h.Lost}
+	r := &Reader{past: true, most: most(log), began: h.Written, dropped: h.Lost}
 	for _, l := range log {
 		r.sources = append(r.sources, source{log: l})
 	}
 	return r
 }
 
-// piece is the number of bytes of the log that a Reader holds in memory at once. It is larger than many records of
-// any length.
-const piece = 1 << 20
+// A Reader holds up to piece bytes of the log in memory at once, or if the log has many rings, least bytes of each.
+// Both are larger than several records of any length.
+const (
+	piece = 1 << 20
+	least = 4 * (abi.ExecHeadLimit + abi.ArgvLimit)
+)
+
+// most returns how many bytes of each ring a Reader reads at once.
+func most(log []*ring.Ring) uint64 { return max(piece/uint64(len(log)), least) }
 
 // Batch is the result of one Poll.
 type Batch struct {

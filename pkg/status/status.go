@@ -121,7 +121,7 @@ type Reader interface {
 	Identity(index int) (abi.Identity, bool)
 	RecordingHeaders(func(index int, h ring.Header)) error
 	OldestRecord(index int) ([]byte, error)
-	ExecLogHeaders() ([abi.ExecRings]ring.Header, error)
+	ExecLogHeaders() ([]ring.Header, error)
 }
 
 // Read reads the status of the programs and maps loaded with a layout.
@@ -155,8 +155,12 @@ func Read(r Reader, layout abi.ABI) (*Status, error) {
 		return nil, fmt.Errorf("reading the log of execs: %w", err)
 	}
 	s.ExecLog = ExecLog{Execs: log[0].Written, Lost: log[0].Lost} // the first one has the counts of all
-	for _, h := range log {
-		s.ExecLog.Used += min(h.Head, uint64(s.Pool.ExecLogSize)/uint64(len(log)))
+	size := uint64(s.Pool.ExecLogSize) / abi.ExecParts
+	for n, h := range log {
+		if n == 1 {
+			size /= uint64(len(log) - 1) // the first one is as large as all others
+		}
+		s.ExecLog.Used += min(h.Head, size)
 		s.ExecLog.Written += h.Head
 	}
 	s.Programs, s.ProgramsErr = r.Programs()

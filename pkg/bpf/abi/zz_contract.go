@@ -87,11 +87,9 @@ const (
 	SeenBusy      = 0x1
 )
 
-// enum exec_ring
+// enum exec_shares
 const (
-	ExecWithin       = 0x0
-	ExecBeyond       = 0x1
-	ExecRings        = 0x2
+	ExecParts        = 0x2
 	ExecShare        = 0x8
 	ExecShareSeconds = 0x258
 )
@@ -114,7 +112,7 @@ const (
 // enum writer_constants
 const (
 	WriterExact   = 0x1
-	WriterExecLog = 0x7ffffffe
+	WriterExecLog = 0x7fff0000
 )
 
 // enum number
@@ -351,13 +349,15 @@ type Identity struct {
 	Left           uint32
 	Threads        uint32
 	Refused        uint32
+	Reserved       uint32
+	ExecRings      [2]uint16
 	ExecsDue       [2]uint64
 	ExecsBeyond    uint64
 	Who            Who
 }
 
 // SizeofIdentity is the size of struct identity in bytes.
-const SizeofIdentity = 5392
+const SizeofIdentity = 5400
 
 // LabelsKey is struct labels_key.
 type LabelsKey struct {
@@ -402,7 +402,7 @@ type Ring struct {
 	Generation         uint32
 	Identity           uint32
 	IdentityGeneration uint32
-	Reserved           uint32
+	Used               uint32
 	TornCount          uint64
 	Torn               [8]Torn
 }
