@@ -76,10 +76,9 @@ struct choice {
 	u32 pod_has;
 	u32 namespace_has;
 	u64 rank;		/* 0: none */
-	u64 since;
-	u64 ended;
+	u64 since;		/* when its container ended, or if it is running, began */
+	u32 running;
 	u32 index;
-	u32 reserved;
 };
 
 /* rank_of returns 0 if the new container may not have a slot, and more, the rather it may. */
@@ -109,7 +108,7 @@ static long compare_slot(void *map, u32 *index, struct slot *slot, struct choice
 		return 0;
 	best->rank = rank;
 	best->since = since;
-	best->ended = ended;
+	best->running = !ended;
 	best->index = *index;
 	return ended == SLOT_UNUSED;
 }
@@ -136,13 +135,14 @@ __noinline int take_recording(const struct who *who)
 		slot = bpf_map_lookup_elem(&slots, &best.index);
 		if (!slot)
 			return -1;
-		/* Of those that take it from a container that runs, one changes `began`. */
-		if (best.ended ? __sync_val_compare_and_swap(&slot->ended, best.ended, 0) != best.ended :
-				 __sync_val_compare_and_swap(&slot->began, best.since, began) != best.since)
-			continue; /* another container has got it */
-		if (!best.ended)
+		if (best.running) {
+			if (__sync_val_compare_and_swap(&slot->began, best.since, began) != best.since)
+				continue; /* another container has got it */
 			count(COUNT_DISPLACED);
-		if (best.ended != SLOT_UNUSED) {
+		} else if (__sync_val_compare_and_swap(&slot->ended, best.since, 0) != best.since) {
+			continue;
+		}
+		if (best.since != SLOT_UNUSED) {
 			hold(slot->pod, -1);
 			hold(slot->namespace, -1);
 		}

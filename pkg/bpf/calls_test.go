@@ -305,6 +305,29 @@ func TestNoTornRecordUnderLoad(t *testing.T) {
 	}
 }
 
+// TestRepeatedOpen opens two files by one path: each of them is recorded with its own path, as the kernel says it.
+func TestRepeatedOpen(t *testing.T) {
+	i := load(t, small)
+	d, dir := container(t, i, "/rt-repeated"), t.TempDir()
+	for _, name := range []string{"decoy", "secret"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte("x\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	run(t, d, "/bin/sh", "-c", "cd "+dir+"; for f in decoy decoy secret decoy; do ln -sfn $f link; read x <link; done")
+	var files []string
+	for _, line := range lines(calls(t, i, "rt-repeated"), "sh") {
+		if _, after, found := strings.Cut(line, `"link", flags=O_RDONLY) = 3`); found {
+			files = append(files, after)
+		}
+	}
+	decoy, secret := fmt.Sprintf(` <file "%s/decoy">`, dir), fmt.Sprintf(` <file "%s/secret">`, dir)
+	want := []string{decoy, "", secret, decoy} // after another one, the first one is named again
+	if diff := cmp.Diff(want, files); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
 // TestPolicy records containers of which not everything is to be kept.
 func TestPolicy(t *testing.T) {
 	i := load(t, small)

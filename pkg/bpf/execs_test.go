@@ -3,12 +3,14 @@
 package bpf_test
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
@@ -16,6 +18,7 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/bpf"
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 	"github.com/runc-trace/runc-trace/pkg/execlog"
+	"github.com/runc-trace/runc-trace/test/cgroup"
 )
 
 // logged holds the fields of an exec that tests compare.
@@ -137,6 +140,44 @@ func TestUnrecordedContainer(t *testing.T) {
 	got := execs(t, i, "rt-sandbox")
 	if len(got) != 2 || got[1].Result != -int32(unix.ENOENT) {
 		t.Errorf("logged: %+v", got)
+	}
+}
+
+// TestExecsOutside executes programs in the mount namespace of the runtime. Those of a process that came from outside
+// are the runtime's own, but not those of one that the container's program forked and that went there.
+func TestExecsOutside(t *testing.T) {
+	i := load(t, small)
+	d, fifo := unmade(t, "/rt-outside"), filepath.Join(t.TempDir(), "fifo")
+	var host unix.Stat_t
+	if err := errors.Join(unix.Mkfifo(fifo, 0o600), unix.Stat("/proc/self/ns/mnt", &host)); err != nil {
+		t.Fatal(err)
+	}
+	who := cgroup.Recorded("rt-outside")
+	who.MountNamespace = uint32(host.Ino)
+	if err := d.Register(i.Dir, who); err != nil {
+		t.Fatal(err)
+	}
+	orphan := fmt.Sprintf("exec >/dev/null 2>&1; (setsid /bin/sh -c 'read x; exec /bin/true orphan' <%s &)", fifo)
+	run(t, d, "/bin/sh", "-c", `exec unshare -m /bin/sh -c 'nsenter -t '$0' -m /bin/sh -c "$1"' "$0" "$1"`,
+		strconv.Itoa(os.Getpid()), orphan)
+	if err := os.WriteFile(fifo, []byte("\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	own := map[string]bool{} // by arguments: is it the runtime's
+	for deadline := time.Now().Add(time.Minute); len(own) < 3 && time.Now().Before(deadline); {
+		for _, e := range execs(t, i, "rt-outside") {
+			switch {
+			case strings.HasPrefix(e.Args, "/bin/sh|-c|exec unshare"):
+				own["entered"] = e.Flags&abi.ExecRuntime != 0
+			case strings.HasPrefix(e.Args, "setsid|"):
+				own["went outside"] = e.Flags&abi.ExecRuntime != 0
+			case strings.HasPrefix(e.Args, "/bin/true|orphan"):
+				own["orphan"] = e.Flags&abi.ExecRuntime != 0
+			}
+		}
+	}
+	if diff := cmp.Diff(map[string]bool{"entered": true, "went outside": false, "orphan": false}, own); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
 
