@@ -109,6 +109,46 @@ func TestEntered(t *testing.T) {
 	}
 }
 
+// TestRestored moves a process into a container, as CRIU does with one that it restores. Then the process returns from
+// a signal handler: in a container that is restored, it is the init from there on, although it executes nothing.
+func TestRestored(t *testing.T) {
+	for name, flags := range map[string]uint32{"rt-restored": abi.WhoRestored, "rt-made": 0} {
+		i := load(t, small)
+		d := unmade(t, "/"+name)
+		who := cgroup.Recorded(name)
+		who.Flags |= flags
+		if err := d.Register(i.Dir, who); err != nil {
+			t.Fatal(err)
+		}
+		h := hold(t, exec.Command("/bin/sh", "-c", `trap "cd /" USR1; read x; cd /tmp; kill -USR1 $$; cd /usr; exit 7`))
+		move(t, h.Process.Pid, d)
+		if got := identity(t, i, name); got.State != abi.StateCreated || got.Init != 0 {
+			t.Errorf("%s before: %s", name, summary(got))
+		}
+		h.finish(t)
+		got := identity(t, i, name)
+		all, runtime := calls(t, i, name), lane(t, i, name, abi.LaneRuntime)
+		if grepCalls(runtime, "/tmp") != 1 || grepCalls(all, "/usr") != 1 {
+			t.Errorf("%s: not recorded", name)
+		}
+		own := grepCalls(runtime, "/usr") == 0
+		if flags == 0 && (got.Init != 0 || got.State != abi.StateCreated || own) ||
+			flags != 0 && (got.State != abi.StateExited || got.ExitStatus != 7<<8 || !own) {
+			t.Errorf("%s: %s; the calls after the signal are its own: %v", name, summary(got), own)
+		}
+	}
+}
+
+// grepCalls counts calls that show a text.
+func grepCalls(found []syscalls.Call, text string) (n int) {
+	for _, c := range found {
+		if strings.Contains(string(c.AppendText(nil)), `"`+text+`"`) {
+			n++
+		}
+	}
+	return n
+}
+
 func ownComm() string {
 	text, _ := os.ReadFile("/proc/self/comm")
 	return strings.TrimSpace(string(text))
