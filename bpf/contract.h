@@ -223,7 +223,7 @@ enum lane {
 	SEEN_DISTINCT = 1,	/* or-ed to a position: it is one of the lane distinct */
 	SEEN_FIRST = 2,		/* the same for the lane first, */
 	SEEN_FILES = 4,		/* and for the lane files; without all three, it is one of the lane runtime */
-	SEEN_FILE_SHIFT = 48,	/* above it: a hash of the file that the call resolved last */
+	SEEN_FILE_SHIFT = 48,	/* above it: a hash of the file that the call resolved */
 	FIRST_GROUPS = 256,	/* calls with the same number and error are one group */
 	FIRST_LIMIT = 64,	/* calls of one group that the lane first takes */
 	FIRST_OPENED = 32,	/* calls with a path of one program that it takes beyond that limit */

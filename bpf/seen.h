@@ -197,10 +197,7 @@ __noinline bool seen_again(struct seen_set *set, struct recording *recording, u3
 	return true;
 }
 
-/*
- * seen_file reports whether a call that came again resolved the same file as before, and remembers the new one. If
- * another CPU replaces the entry, the file is said to be another one.
- */
+/* seen_file reports whether a call that came again resolved the same file as the one whose record is kept. */
 __noinline bool seen_file(struct seen_set *set, u64 signature, u64 file)
 {
 	u64 way = seen_way(set, signature), position;
@@ -208,11 +205,7 @@ __noinline bool seen_file(struct seen_set *set, u64 signature, u64 file)
 	if (!set || way >= SEEN_WAYS)
 		return false;
 	position = *(volatile u64 *)&set->entries[way].position;
-	if (position >> SEEN_FILE_SHIFT == file)
-		return *(volatile u64 *)&set->signatures[way] == signature;
-	__sync_val_compare_and_swap(&set->entries[way].position, position,
-				    (position & POSITION_MASK) | file << SEEN_FILE_SHIFT);
-	return false;
+	return position >> SEEN_FILE_SHIFT == file && *(volatile u64 *)&set->signatures[way] == signature;
 }
 
 /*

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"os"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -239,6 +240,84 @@ func TestResolved(t *testing.T) {
 			t.Error(line)
 		}
 	}
+}
+
+// TestRaced changes a path while calls open it: each record has the inode of the file that was opened, and its path
+// unless the record that is kept of such a call has it for the same file.
+func TestRaced(t *testing.T) {
+	i := load(t, small)
+	d := container(t, i, "/rt-raced")
+	dir := t.TempDir()
+	inodes := make(map[string]uint64)
+	for _, name := range []string{"A", "B"} {
+		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		var stat unix.Stat_t
+		if err := unix.Stat(filepath.Join(dir, name), &stat); err != nil {
+			t.Fatal(err)
+		}
+		inodes[filepath.Join(dir, name)] = stat.Ino
+	}
+	c := command(d, os.Args[0])
+	c.Env = append(os.Environ(), workerEnv+"=raced", "DIR="+dir)
+	if out, err := c.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	type place struct {
+		path  string
+		inode uint64
+	}
+	kept := make(map[place]string)
+	var opens, differ int
+	for _, c := range calls(t, i, "rt-raced") {
+		file, ok := c.File()
+		if string(c.Comm) != "worker" || !ok || c.Syscall().Name != "openat" {
+			continue
+		}
+		given := string(c.Capture(1).Data)
+		path := file.Path
+		if opens++; path == "" {
+			path = kept[place{given, file.Inode}]
+		} else {
+			kept[place{given, file.Inode}] = path
+		}
+		if path != given {
+			differ++
+		}
+		if inodes[path] != file.Inode {
+			t.Errorf("%s is said to be inode %d: %+v", given, file.Inode, file)
+		}
+	}
+	if t.Logf("%d opens, %d of another file than the hook saw", opens, differ); opens < 100 {
+		t.Error("too few")
+	}
+}
+
+func racedWorker() {
+	path := []byte(os.Getenv("DIR") + "/A\x00")
+	last, stop := &path[len(path)-2], make(chan bool)
+	go func() {
+		runtime.LockOSThread()
+		for n := 0; ; n++ {
+			select {
+			case <-stop:
+				return
+			default:
+				*last = "AB"[n&1] // a race on purpose
+			}
+		}
+	}()
+	worker()
+	at := unix.AT_FDCWD
+	for range 1000 {
+		fd, errno := raw(unix.SYS_OPENAT, uintptr(at), pointer(&path[0]), unix.O_RDONLY, 0)
+		if errno != 0 {
+			panic(errno)
+		}
+		raw(unix.SYS_CLOSE, fd)
+	}
+	close(stop)
 }
 
 // resolvedWorker opens files as descriptor 0, and executes a program whose path is in a page that was never touched.

@@ -37,6 +37,7 @@ var workers = map[string]func(){
 	"replace":       replaceWorker,
 	"fault":         faultWorker,
 	"structs":       structsWorker,
+	"raced":         racedWorker,
 	"bytes":         bytesWorker,
 	"ring":          ringWorker,
 	"resolved":      resolvedWorker,
