@@ -71,7 +71,7 @@ type Incomplete struct {
 func (i *Incomplete) Reasons() string {
 	var all []string
 	if i.Refused > 0 {
-		all = append(all, terminal.Count(uint64(i.Refused), "thread")+" without memory for its calls")
+		all = append(all, terminal.Count(uint64(i.Refused), "time")+" no memory for a thread")
 	}
 	if i.Left > 0 {
 		all = append(all, terminal.Count(uint64(i.Left), "move")+" of a process to a cgroup outside")

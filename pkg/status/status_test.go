@@ -117,7 +117,7 @@ func TestRead(t *testing.T) {
 			{Index: 9, Generation: 4, Name: "y", ID: "y", Left: 2},
 		},
 	}
-	if got := want.Incomplete[0].Reasons(); got != "3 threads without memory for its calls, 1 move of a process to a cgroup outside" {
+	if got := want.Incomplete[0].Reasons(); got != "3 times no memory for a thread, 1 move of a process to a cgroup outside" {
 		t.Error(got)
 	}
 	for n, reason := range abi.Reasons {
