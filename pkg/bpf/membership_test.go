@@ -109,6 +109,48 @@ func TestEntered(t *testing.T) {
 	}
 }
 
+// TestOnlyRootMakes lets another user, and root of a user namespace, make the cgroup of a container in a directory that
+// belongs to them: it is not the container's, and is counted. That of root is.
+func TestOnlyRootMakes(t *testing.T) {
+	const user = 65534
+	i := load(t, small)
+	parent := made(t, "/rt-delegated")
+	if err := os.Chown(parent.Name(), user, user); err != nil {
+		t.Fatal(err)
+	}
+	d := unmade(t, "/rt-delegated/rt-victim")
+	if err := d.Announce(i.Dir, cgroup.Recorded("rt-victim")); err != nil {
+		t.Fatal(err)
+	}
+	mapped := []syscall.SysProcIDMap{{ContainerID: 0, HostID: user, Size: 1}}
+	for n, attr := range []*syscall.SysProcAttr{
+		{Credential: &syscall.Credential{Uid: user, Gid: user}},
+		{
+			Cloneflags: unix.CLONE_NEWUSER, UidMappings: mapped, GidMappings: mapped,
+			Credential: &syscall.Credential{NoSetGroups: true},
+		},
+	} {
+		c := exec.Command("/bin/mkdir", d.Name())
+		c.SysProcAttr = attr
+		if text, err := c.CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s", err, text)
+		}
+		if err := os.Remove(d.Name()); err != nil {
+			t.Fatal(err)
+		}
+		if got := counters(t, i)[abi.CountPendingRefused]; got != uint64(n+1) {
+			t.Errorf("%d are counted", got)
+		}
+	}
+	if err := d.Make(); err != nil {
+		t.Fatal(err)
+	}
+	run(t, d, "/bin/true")
+	if got := identity(t, i, "rt-victim"); got.State != abi.StateExited {
+		t.Errorf("made by root: %s", summary(got))
+	}
+}
+
 // TestRestored moves a process into a container, as CRIU does with one that it restores. Then the process returns from
 // a signal handler: in a container that is restored, it is the init from there on, although it executes nothing.
 func TestRestored(t *testing.T) {
