@@ -74,7 +74,8 @@ static __always_inline u32 ring_beyond(struct identity *identity, bool failed)
 __noinline int write_exec(struct exec_event *event, struct scratch *s)
 {
 	struct task_struct *task = bpf_get_current_task_btf(), *parent = task->real_parent;
-	u32 cpu = bpf_get_smp_processor_id(), zero = 0, index, flags, own = 0, number = 0;
+	u32 uid = task->cred->uid.val, cpu = bpf_get_smp_processor_id();
+	u32 zero = 0, index, flags, own = 0, number = 0;
 	u64 position, length, argv, path, sequence, size = (u64)segment_size * segments;
 	struct segment *first, *segment;
 	struct ring *log, *numbers;
@@ -139,7 +140,7 @@ __noinline int write_exec(struct exec_event *event, struct scratch *s)
 	record->pid = task->tgid;
 	record->tid = task->pid;
 	record->ppid = parent->tgid;
-	record->uid = task->cred->uid.val;
+	record->uid = uid;
 	record->result = event->result;
 	record->argc = event->argc;
 	record->argv_length = argv;

@@ -32,8 +32,9 @@ static __always_inline void stage_arguments(struct in_flight *call, struct linux
 
 static __always_inline void exec_succeeded(struct task_struct *task, struct linux_binprm *bprm)
 {
-	struct exec_event event = {.cgroup = cgroup_of(task)};
-	u64 *binding = binding_at(task->cgroups->dfl_cgrp);
+	struct cgroup *cgrp = task->cgroups->dfl_cgrp;
+	struct exec_event event = {.cgroup = cgrp->kn->id};
+	u64 *binding = binding_at(cgrp);
 	struct in_flight *call = call_of(task);
 	struct identity *identity;
 	struct scratch *s;
@@ -42,6 +43,8 @@ static __always_inline void exec_succeeded(struct task_struct *task, struct linu
 	if (!binding)
 		return;
 	event.binding = *binding;
+	event.argv = task->mm->arg_start;
+	event.argv_length = task->mm->arg_end - event.argv;
 	/* It may have been moved into the cgroup during the call. */
 	if (!call || call->cgroup != event.cgroup) {
 		call = follow(task, event.cgroup, event.binding);
@@ -70,8 +73,6 @@ static __always_inline void exec_succeeded(struct task_struct *task, struct linu
 	event.argc = bprm->argc;
 	if (call && call->active && call->exec)
 		stage_arguments(call, bprm, event.flags & EXEC_INTERPRETED);
-	event.argv = task->mm->arg_start;
-	event.argv_length = task->mm->arg_end - event.argv;
 	write_exec(&event, s);
 }
 

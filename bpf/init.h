@@ -47,12 +47,13 @@ static __noinline bool may_be_init(struct task_struct *task, struct identity *id
 	return !parent || owner_of(parent) != identity;
 }
 
-/* note_fork follows the chain of forks that makes the init. */
-static __always_inline void note_fork(struct task_struct *parent, struct task_struct *child, struct identity *identity)
+/* note_fork follows the chain of forks that makes the init. Siblings are children of the same process. */
+static __always_inline void note_fork(struct task_struct *parent, struct task_struct *child, bool siblings,
+					struct identity *identity)
 {
 	if (identity->init || child->tgid == parent->tgid || identity->candidate != (u32)parent->tgid)
 		return;
-	if (child->real_parent->tgid == parent->real_parent->tgid)
+	if (siblings)
 		identity->candidate = child->tgid;
 	else
 		identity->heir = child->tgid;

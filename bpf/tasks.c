@@ -24,7 +24,8 @@ static __noinline int leave_container(struct in_flight *call)
 static __noinline int inherit_storage(struct in_flight *from, struct task_struct *parent, struct task_struct *child)
 {
 	struct cgroup *cgrp = child->cgroups->dfl_cgrp;
-	u64 *binding = binding_at(cgrp);
+	u64 cgroup = cgrp->kn->id, *binding = binding_at(cgrp);
+	bool siblings = child->real_parent->tgid == parent->real_parent->tgid;
 	struct identity *identity = owner_of(from);
 	struct in_flight *call;
 
@@ -42,9 +43,9 @@ static __noinline int inherit_storage(struct in_flight *from, struct task_struct
 	call->left = from->left;
 	if (child->tgid == parent->tgid)
 		call->init = from->init;
-	note_fork(parent, child, identity);
+	note_fork(parent, child, siblings, identity);
 	if (binding && (u32)*binding == from->identity) {
-		call->cgroup = cgrp->kn->id;
+		call->cgroup = cgroup;
 		call->entered = from->entered;
 		call->budget = from->budget;
 		call->left = 0;
@@ -118,8 +119,9 @@ __noinline u64 end_of_task(void)
 static __always_inline void task_exits(void)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
+	struct cgroup *cgrp = task->cgroups->dfl_cgrp;
+	u64 cgroup = cgrp->kn->id, end = end_of_task();
 	struct in_flight *call = call_of(task);
-	u64 cgroup = cgroup_of(task), end = end_of_task();
 	bool last = end >> 32 & LAST_THREAD;
 	s32 status = end;
 	bool killed = last && (status & 0x7f);
@@ -128,7 +130,7 @@ static __always_inline void task_exits(void)
 	u64 *binding = NULL;
 
 	if (last)
-		binding = binding_at(task->cgroups->dfl_cgrp);
+		binding = binding_at(cgrp);
 	/* A thread that is killed before its first call has no storage yet. */
 	if (killed && binding && (!call || call->cgroup != cgroup))
 		call = follow(task, cgroup, *binding);

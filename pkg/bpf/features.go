@@ -5,6 +5,7 @@ package bpf
 import (
 	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/cilium/ebpf/btf"
 	"golang.org/x/sys/unix"
@@ -29,6 +30,17 @@ func Try() error {
 // Mounted reports whether a pin directory is on a bpf file system, or would be if it were made.
 func Mounted(dir string) (bool, error) { return onBPFFS(dir) }
 
+// kernelTypes returns the types of this kernel. They are read once, because that takes 20 ms.
+var kernelTypes = sync.OnceValues(btf.LoadKernelSpec)
+
+// haveCgroupStorage reports whether the kernel has storage for cgroups (Linux 6.2), by its types: an attempt to make
+// such a map may wait 200 ms. Tests replace it.
+var haveCgroupStorage = func() bool {
+	var f *btf.Func
+	kernel, err := kernelTypes()
+	return err == nil && kernel.TypeByName("bpf_cgrp_storage_get", &f) == nil
+}
+
 // Supported returns an error that names the first missing kernel feature and the kernel version that introduced it.
 func Supported() error {
 	var uts unix.Utsname
@@ -36,7 +48,7 @@ func Supported() error {
 		return fmt.Errorf("reading the kernel's version: %w", err)
 	}
 	release := unix.ByteSliceToString(uts.Release[:])
-	kernel, err := btf.LoadKernelSpec()
+	kernel, err := kernelTypes()
 	if err != nil {
 		return fmt.Errorf("kernel %s has no type information in /sys/kernel/btf/vmlinux (needs CONFIG_DEBUG_INFO_BTF=y, kernel 5.15 or newer): %w", release, err)
 	}

@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/cilium/ebpf"
-	"github.com/cilium/ebpf/features"
 	"github.com/cilium/ebpf/link"
 
 	"github.com/runc-trace/runc-trace/pkg/boottime"
@@ -293,9 +292,6 @@ func set(spec *ebpf.CollectionSpec, constants map[string]any) error {
 	}
 	return nil
 }
-
-// haveCgroupStorage reports whether the kernel has storage for cgroups. Tests replace it.
-var haveCgroupStorage = func() bool { return features.HaveMapType(ebpf.CgroupStorage) == nil }
 
 // keyCount is the length of the array keys.
 const keyCount = 1024
