@@ -309,17 +309,14 @@ __noinline u64 write_record(struct in_flight *call, u64 now, s64 result, u32 fla
 static __always_inline bool admit_first(struct recording *recording, struct in_flight *call, s64 result)
 {
 	u32 group = (call->number * 31 + (u32)result * 97) & (FIRST_GROUPS - 1), share = FIRST_OTHERS;
-	u64 limit = lanes[LANE_FIRST].size / 4;
+	u64 limit = lanes[LANE_FIRST].size / 4, length = sizeof(struct call) + call->body_length;
 
 	if (result >= 0)
 		group = call->number * 31 & (FIRST_GROUPS - 1);
 	if (!(call->traits & TRAIT_PATH) || call->exec) {
-		if (recording->first_groups[group] >= FIRST_LIMIT)
-			return false;
-		recording->first_groups[group]++;
-		return true;
-	}
-	if (result < 0) {
+		share = FIRST_PLAIN;
+		limit += limit / 2;
+	} else if (result < 0) {
 		share = FIRST_FAILED;
 	} else if (call->opened < FIRST_OPENED) {
 		share = FIRST_OF_PROGRAM;
@@ -328,14 +325,16 @@ static __always_inline bool admit_first(struct recording *recording, struct in_f
 		limit /= 2;
 	}
 	opaque(share);
-	if (share >= FIRST_SHARES || recording->first_paths[share] >= limit)
+	if (share >= FIRST_SHARES || recording->first_bytes[share] >= limit)
 		return false;
 	if (share != FIRST_OF_PROGRAM) {
 		if (recording->first_groups[group] >= FIRST_LIMIT)
 			return false;
 		recording->first_groups[group]++;
 	}
-	__sync_fetch_and_add(&recording->first_paths[share], sizeof(struct call) + call->body_length);
+	if (call->due)
+		length += outgoing_length();
+	__sync_fetch_and_add(&recording->first_bytes[share], length);
 	return true;
 }
 

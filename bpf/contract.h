@@ -232,15 +232,16 @@ enum lane {
 };
 
 /*
- * The lane first has parts for calls that name a file, so that neither a search through a disk nor a program of many
- * files fills it: a quarter for calls that failed, a quarter for the first ones of each program (its libraries and its
- * configuration), and an eighth for others. All other calls, and execs, may fill what is left.
+ * The lane first has parts, so that neither a search through a disk nor a program of many files fills it. Of calls that
+ * name a file: a quarter for those that failed, a quarter for the first ones of each program (its libraries and its
+ * configuration), and an eighth for others. Execs, and all other calls, have what is left.
  */
 enum first_shares {
 	FIRST_FAILED = 0,
 	FIRST_OF_PROGRAM = 1,
 	FIRST_OTHERS = 2,
-	FIRST_SHARES = 4, /* one is spare */
+	FIRST_PLAIN = 3,
+	FIRST_SHARES = 4,
 };
 
 /* totals: of all calls of one number in this recording, whether their records are kept or not. */
@@ -304,7 +305,7 @@ struct recording {
 	struct total totals[2 * SYSCALLS_MAX];	/* indexes as in syscalls; of a number beyond: the last one */
 	struct total runtime;			/* of the runtime's own calls, which are not in totals */
 	u16 first_groups[FIRST_GROUPS];		/* calls in the lane first, by a hash of number and error */
-	u64 first_paths[FIRST_SHARES];		/* bytes of calls with a path in the lane first */
+	u64 first_bytes[FIRST_SHARES];		/* of the lane first, in each of its parts */
 	u64 stdio[2];				/* inodes of the init's standard output and error */
 	u64 stdio_descriptors;			/* those that may be them, a bit each */
 	struct seen_set seen[];

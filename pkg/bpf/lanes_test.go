@@ -72,8 +72,8 @@ func TestLanes(t *testing.T) {
 		{abi.LaneFirst, `"/missing/b`, 0, 0},
 		{abi.LaneFiles, `"/missing/b1999"`, 1, 1},
 		{abi.LaneFiles, `"/missing/b0"`, 0, 0},
-		{abi.LaneFirst, `kill(pid=0`, 64, 64},
-		{abi.LaneDistinct, `kill(pid=0`, 36, 36},
+		{abi.LaneFirst, `kill(pid=0`, 16, 64},
+		{abi.LaneDistinct, `kill(pid=0`, 36, 84},
 		{abi.LaneRecent, `getppid()`, 2000, 20000},
 		{abi.LaneSaid, `"` + strings.Repeat("s", saidLength) + `"`, 1, 1},
 	} {

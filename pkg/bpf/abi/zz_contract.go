@@ -426,7 +426,7 @@ type Recording struct {
 	Totals           [1024]Total
 	Runtime          Total
 	FirstGroups      [256]uint16
-	FirstPaths       [4]uint64
+	FirstBytes       [4]uint64
 	Stdio            [2]uint64
 	StdioDescriptors uint64
 }
