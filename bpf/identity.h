@@ -10,6 +10,15 @@ static __always_inline u64 binding_of(u32 identity, u32 ring)
 	return (u64)ring << 32 | (identity + 1);
 }
 
+/*
+ * claim_of returns the value that a cgroup has in `containers` while its container is registered. Its identity is 0.
+ * Each cgroup has its own, so the program that registers sees whether its element was removed and is another's now.
+ */
+static __always_inline u64 claim_of(u64 cgroup)
+{
+	return cgroup << 32 | 1ULL << 63;
+}
+
 /* held_count returns an element of held, of those after the holders. */
 static __always_inline u32 *held_count(u32 element)
 {

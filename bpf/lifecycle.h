@@ -201,7 +201,7 @@ static __noinline int bind(u64 cgroup, struct pending *entry, u64 created, u32 i
 {
 	struct identity *identity;
 	s32 slot, ring = -1;
-	u64 binding = 0; /* until the identity is complete */
+	u64 binding = claim_of(cgroup), *known;
 	u32 reason = 0;
 	int failed; /* older kernels return an int, whose sign is not extended to 64 bits */
 
@@ -247,9 +247,15 @@ static __noinline int bind(u64 cgroup, struct pending *entry, u64 created, u32 i
 	identity->state = init ? STATE_RUNNING : STATE_CREATED;
 	__sync_fetch_and_add(&identity->generation, 1);
 
-	binding = binding_of(slot, identity->ring);
-	bpf_map_update_elem(&containers, &cgroup, &binding, BPF_ANY); /* it exists, and its memory is allocated */
-	return reason;
+	known = bpf_map_lookup_elem(&containers, &cgroup);
+	if (known && __sync_val_compare_and_swap(known, binding, binding_of(slot, identity->ring)) == binding)
+		return reason;
+	/* The cgroup was removed meanwhile. */
+	identity->state = STATE_FREE;
+	bpf_map_push_elem(&free_identities, &slot, BPF_ANY);
+	if (ring >= 0)
+		release_recording(ring, boot_time());
+	return 0;
 }
 
 /*
@@ -310,7 +316,7 @@ static __always_inline void store_binding(struct cgroup *cgrp, u64 id)
 	if (!cgroup_storage)
 		return;
 	known = bpf_map_lookup_elem(&containers, &id);
-	if (!known || !*known)
+	if (!known || !(u32)*known)
 		return;
 	binding = *known;
 	if (!bpf_cgrp_storage_get(&bindings, cgrp, &binding, BPF_LOCAL_STORAGE_GET_F_CREATE))
@@ -369,13 +375,14 @@ static __always_inline bool left_container(struct cgroup *cgrp)
 static __always_inline void unbind(u64 cgroup)
 {
 	struct identity *identity;
-	u64 binding, *known;
+	u64 binding, *known, claim = claim_of(cgroup);
 	u32 slot, *all;
 
 	known = bpf_map_lookup_elem(&containers, &cgroup);
 	if (!known)
 		return;
-	binding = *known;
+	/* If it is still being registered, bind() finds the claim gone, and gives back what it took. */
+	binding = __sync_val_compare_and_swap(known, claim, 0);
 	if (bpf_map_delete_elem(&containers, &cgroup))
 		return;
 	identity = identity_of(binding);

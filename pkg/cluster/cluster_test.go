@@ -263,7 +263,7 @@ func TestFailuresAreGrouped(t *testing.T) {
 		f.Add(fmt.Sprintf("n%03d", i), errors.New("no answer within 15s"))
 	}
 	f.Add("x\x1b[2J", errors.New("refused"))
-	want := "601 of 5000 nodes did not answer:\n" +
+	want := "601 of 5,000 nodes did not answer:\n" +
 		"  n000, n001, n002, n003, n004, n005, n006, n007, n008, n009 and 590 more: no answer within 15s\n" +
 		`  x\x1b[2J: refused`
 	if diff := cmp.Diff(want, f.Error()); diff != "" {
