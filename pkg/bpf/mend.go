@@ -105,8 +105,20 @@ func (r *remains) restoreMaps(layout abi.ABI, calls []abi.Syscall) error {
 			return err
 		}
 		r.pinned[name] = held
+		if held.Type() == ebpf.ProgramArray {
+			awaitEmptied(held)
+		}
 	}
 	return nil
+}
+
+// awaitEmptied waits until the kernel has emptied a program array that has a pin again. When an array loses its last
+// pin or descriptor, a worker of the kernel empties it some time later, even if it has got a pin since: what is written
+// before that is lost. If it stays filled, it still had a descriptor.
+func awaitEmptied(m *ebpf.Map) {
+	for end := time.Now().Add(2 * time.Second); !isEmpty(m) && time.Now().Before(end); {
+		time.Sleep(time.Millisecond)
+	}
 }
 
 // restoreHooks attaches and pins the hooks that are not attached or not pinned.
