@@ -42,7 +42,7 @@ func TestCallers(t *testing.T) {
 				return err
 			}
 			for _, use := range usesOf(file) {
-				if path == "../bpf/instance.go" && use.name == "io.ReadAll" {
+				if path == "../bpf/unfinished.go" && use.name == "io.ReadAll" {
 					continue // an iterator of the kernel, below the pin directory
 				}
 				t.Errorf("%v uses %s: call regular.Read, or limit it", files.Position(use.at), use.name)
