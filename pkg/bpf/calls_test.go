@@ -322,7 +322,7 @@ func TestRepeatedOpen(t *testing.T) {
 		}
 	}
 	decoy, secret := fmt.Sprintf(` <file "%s/decoy">`, dir), fmt.Sprintf(` <file "%s/secret">`, dir)
-	want := []string{decoy, "", secret, decoy} // after another one, the first one is named again
+	want := []string{decoy, "", secret, ""} // once for each file
 	if diff := cmp.Diff(want, files); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

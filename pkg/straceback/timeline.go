@@ -56,6 +56,7 @@ type Timeline struct {
 	begins []uint32 // indexes of calls, by begin
 	ends   []uint32 // indexes of calls whose end differs from their start, by end
 	inner  innerIDs
+	files  files
 }
 
 type moment struct {
@@ -70,7 +71,7 @@ type moment struct {
 // and are taken from the recording. The timeline contains only the calls that keep accepts; a nil keep accepts all. The
 // records are not copied.
 func NewTimeline(records, inFlight []Record, keep func(*syscalls.Call, Lane) bool) *Timeline {
-	t := &Timeline{calls: make([]moment, 0, len(records)+len(inFlight)), inner: innerIDs{}}
+	t := &Timeline{calls: make([]moment, 0, len(records)+len(inFlight)), inner: innerIDs{}, files: files{}}
 	type key struct {
 		tid  uint32
 		time uint64
@@ -102,6 +103,7 @@ func NewTimeline(records, inFlight []Record, keep func(*syscalls.Call, Lane) boo
 			last = end
 		}
 		t.inner.learn(&call)
+		t.files.learn(&call)
 		if keep != nil && !keep(&call, record.Lane) {
 			return
 		}
@@ -204,6 +206,7 @@ func (t *Timeline) yield(event *Event, i uint32, part Part, yield func(*Event) b
 	if event.Call.Inner = m.ids; m.ids.TID == 0 {
 		event.Call.Inner = t.inner.of(&event.Call) // known only from a later call
 	}
+	event.Call.Path = t.files.of(&event.Call)
 	event.Part, event.Lane, event.Count, event.Last = part, m.record.Lane, m.record.Count, m.record.Last
 	return yield(event)
 }

@@ -288,6 +288,35 @@ func TestInnerIDs(t *testing.T) {
 	}
 }
 
+// TestFiles fills in the paths that records leave out: from those of the same argument and file only.
+func TestFiles(t *testing.T) {
+	open := func(begin uint64, given string, inode uint64, components string) syscalls.Call {
+		c := call(100, "openat", begin, begin+1)
+		c.NArgs = 4
+		data, err := binary.Append(nil, binary.LittleEndian, abi.Resolved{Inode: inode})
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.Captures = []syscalls.Capture{
+			{Arg: 1, Data: []byte(given)},
+			{Arg: abi.CaptureResult, Part: abi.PartFile, Kernel: true, Data: append(data, components...),
+				Truncated: components == ""},
+		}
+		return c
+	}
+	all := records(open(10, "link", 1, ""), open(20, "link", 1, "decoy\x00"), open(30, "link", 2, "secret\x00"),
+		open(40, "link", 1, ""), open(50, "hard", 1, ""), open(60, "link", 3, ""))
+	var got []string
+	for e := range NewTimeline(all, nil, nil).Calls {
+		file, _ := e.Call.File()
+		got = append(got, fmt.Sprint(file.Path, " ", file.Truncated))
+	}
+	want := []string{"/decoy false", "/decoy false", "/secret false", "/decoy false", " true", " true"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
 // TestText marks calls that came again, and the place from which on all calls are there: also if a long call that ended
 // after it began long before.
 func TestText(t *testing.T) {

@@ -43,6 +43,8 @@ type Call struct {
 	OutOfMemory bool
 	// Captures is reused by the next Decode.
 	Captures []Capture
+	// Path is from another record of the same FileKey, if this one leaves the path out. Decode does not change it.
+	Path *Capture
 }
 
 // IDs are those of a thread and its process in a PID namespace.

@@ -23,35 +23,83 @@ type File struct {
 	Mode      uint16 `json:"mode"` // type and permissions, as in st_mode
 }
 
-// File returns the file of a call, if the record has it.
-func (c *Call) File() (File, bool) {
+// FileKey tells the file of a call, and the argument that led to it, apart from others. A record leaves the path out if
+// the recording keeps another record of the same key.
+type FileKey struct {
+	Device uint32 // as in the kernel
+	Inode  uint64
+	Given  string // the path among the arguments; hostile
+}
+
+// FileKey returns the key of a call's file, and the capture with its path, which is nil if the record leaves it out.
+func (c *Call) FileKey() (key FileKey, path *Capture, ok bool) {
+	p := c.resolved()
+	if p == nil {
+		return FileKey{}, nil, false
+	}
+	key.Device, key.Inode = deviceOf(p), inodeOf(p)
+	for i := range c.Captures {
+		if given := &c.Captures[i]; given.Part == 0 && !given.Kernel && !given.Output {
+			key.Given = string(given.Data)
+			break
+		}
+	}
+	if leavesOut(p) {
+		return key, nil, true
+	}
+	return key, p, true
+}
+
+// resolved returns the capture with a struct resolved and a path, or nil.
+func (c *Call) resolved() *Capture {
 	for i := range c.Captures {
 		p := &c.Captures[i]
-		if p.Arg != abi.CaptureResult || p.Part != abi.PartFile || len(p.Data) < abi.SizeofResolved {
-			continue
+		if p.Arg == abi.CaptureResult && p.Part == abi.PartFile && len(p.Data) >= abi.SizeofResolved {
+			return p
 		}
-		device := binary.LittleEndian.Uint32(p.Data[unsafe.Offsetof(abi.Resolved{}.Device):])
-		flags := binary.LittleEndian.Uint16(p.Data[unsafe.Offsetof(abi.Resolved{}.Flags):])
-		f := File{
-			Truncated: p.Truncated,
-			Deleted:   flags&abi.ResolvedDeleted != 0,
-			Detached:  flags&abi.ResolvedDetached != 0,
-			Device:    uint64(device>>20)<<8 | uint64(device)&0xff | uint64(device)&0xfff00<<12,
-			Inode:     binary.LittleEndian.Uint64(p.Data[unsafe.Offsetof(abi.Resolved{}.Inode):]),
-			Mode:      binary.LittleEndian.Uint16(p.Data[unsafe.Offsetof(abi.Resolved{}.Mode):]),
-		}
-		var path strings.Builder
-		names := bytes.Split(p.Data[abi.SizeofResolved:], []byte{0})
-		for n := len(names) - 1; n >= 0; n-- {
-			if len(names[n]) > 0 && string(names[n]) != "/" {
-				path.WriteByte('/')
-				path.Write(names[n])
-			}
-		}
-		if f.Path = path.String(); f.Path == "" && !f.Truncated {
-			f.Path = "/"
-		}
-		return f, true
 	}
-	return File{}, false
+	return nil
+}
+
+func leavesOut(p *Capture) bool { return p.Truncated && len(p.Data) == abi.SizeofResolved }
+
+func deviceOf(p *Capture) uint32 {
+	return binary.LittleEndian.Uint32(p.Data[unsafe.Offsetof(abi.Resolved{}.Device):])
+}
+
+func inodeOf(p *Capture) uint64 {
+	return binary.LittleEndian.Uint64(p.Data[unsafe.Offsetof(abi.Resolved{}.Inode):])
+}
+
+// File returns the file of a call, if the record has it. If the record leaves the path out, it is that of c.Path.
+func (c *Call) File() (File, bool) {
+	p := c.resolved()
+	if p == nil {
+		return File{}, false
+	}
+	device := deviceOf(p)
+	flags := binary.LittleEndian.Uint16(p.Data[unsafe.Offsetof(abi.Resolved{}.Flags):])
+	f := File{
+		Deleted:  flags&abi.ResolvedDeleted != 0,
+		Detached: flags&abi.ResolvedDetached != 0,
+		Device:   uint64(device>>20)<<8 | uint64(device)&0xff | uint64(device)&0xfff00<<12,
+		Inode:    inodeOf(p),
+		Mode:     binary.LittleEndian.Uint16(p.Data[unsafe.Offsetof(abi.Resolved{}.Mode):]),
+	}
+	if leavesOut(p) && c.Path != nil {
+		p = c.Path
+	}
+	f.Truncated = p.Truncated
+	var path strings.Builder
+	names := bytes.Split(p.Data[abi.SizeofResolved:], []byte{0})
+	for n := len(names) - 1; n >= 0; n-- {
+		if len(names[n]) > 0 && string(names[n]) != "/" {
+			path.WriteByte('/')
+			path.Write(names[n])
+		}
+	}
+	if f.Path = path.String(); f.Path == "" && !f.Truncated {
+		f.Path = "/"
+	}
+	return f, true
 }
