@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -125,6 +126,9 @@ func TestRegistration(t *testing.T) {
 		identity.SetHolders(&want.Who, secret)
 		if test.mounts {
 			want.Who.MountNamespace = uint32(namespace.Ino)
+		}
+		if slices.Contains(test.args, "restore") {
+			want.Who.Flags |= abi.WhoRestored
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", test.name, diff)

@@ -17,6 +17,8 @@ export VM_DIR=${VM_DIR:-${XDG_CACHE_HOME:-/tmp}/runc-trace-vm}
 all="amd64/5.10 amd64/6.1 amd64/6.12 amd64/newest arm64/6.12"
 # An older kernel than the programs need: tracectl load has to refuse it.
 unsupported="5.10"
+# CPUs of a machine. Some maps are divided among all that could be plugged in.
+cpus=16,maxcpus=64
 # Time limit of a machine, in seconds.
 limit=${VM_TIMEOUT:-2400}
 
@@ -68,9 +70,9 @@ build_initramfs() {
 boot() {
 	local arch=$1 version=$2 expect=$3 to=$4
 	machine "$arch"
-	# Two CPUs in one thread: with one thread each, a 7.3 kernel in QEMU 7.2 panics in int3 when a tracepoint is toggled.
+	# All CPUs in one thread: with one thread each, a 7.3 kernel in QEMU 7.2 panics in int3 when a tracepoint is toggled.
 	# shellcheck disable=SC2086
-	timeout "$limit" nice -n 10 $qemu -accel tcg,thread=single -smp 2 -m 2G \
+	timeout "$limit" nice -n 10 $qemu -accel tcg,thread=single -smp $cpus -m 3G \
 		-nodefaults -display none -no-reboot -serial "file:$to.raw" \
 		-kernel "$VM_DIR/kernels/$arch-$version/vmlinuz" -initrd "$VM_DIR/initramfs-$arch" \
 		-append "console=$console panic=-1 oops=panic loglevel=3 mitigations=off expect=$expect pattern=$pattern" \
