@@ -41,9 +41,9 @@ func TestSender(t *testing.T) {
 				return err
 			}
 			defer unix.Close(fd)
-			return unix.PidfdSendSignal(fd, unix.SIGHUP, nil, 0)
-		}, "SIGHUP"},
-		{[]string{"sleep", "1000"}, "SI_USER", func(pid int) error { return unix.Kill(pid, unix.SIGQUIT) }, "SIGQUIT"},
+			return unix.PidfdSendSignal(fd, unix.SIGUSR2, nil, 0)
+		}, "SIGUSR2"},
+		{[]string{"sleep", "1000"}, "SI_USER", func(pid int) error { return unix.Kill(pid, unix.SIGABRT) }, "SIGABRT"},
 	} {
 		id := fmt.Sprint("rt-sender-", n)
 		d := container(t, i, "/"+id)
