@@ -116,7 +116,7 @@ func (r *remains) restoreMaps(layout abi.ABI, calls []abi.Syscall) error {
 // pin or descriptor, a worker of the kernel empties it some time later, even if it has got a pin since: what is written
 // before that is lost. If it stays filled, it still had a descriptor.
 func awaitEmptied(m *ebpf.Map) {
-	for end := time.Now().Add(2 * time.Second); !isEmpty(m) && time.Now().Before(end); {
+	for end := time.Now().Add(time.Second); !isEmpty(m) && time.Now().Before(end); {
 		time.Sleep(time.Millisecond)
 	}
 }
