@@ -13,6 +13,7 @@ struct contract {
 	enum exec_shares exec_shares;
 	enum holders holders;
 	enum slot_constants slot_constants;
+	enum refusal_constants refusal_constants;
 	enum writer_constants writer_constants;
 	enum number number;
 	enum number_abi number_abi;
@@ -34,6 +35,8 @@ struct contract {
 	struct pending_key pending_key;
 	struct pending pending;
 	struct identity identity;
+	struct refusal refusal;
+	struct refusals refusals;
 	struct labels_key labels_key;
 	struct labels labels;
 	struct ring ring;

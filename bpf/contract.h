@@ -267,6 +267,22 @@ struct seen_set {
 	struct seen entries[SEEN_WAYS];
 };
 
+/* refusals: users other than root who made a cgroup at the place of a container's, the last REFUSALS_MAX. */
+enum refusal_constants { REFUSALS_MAX = 8 };
+
+struct refusal {
+	u64 time;	/* 0: none */
+	u32 uid;	/* in the initial user namespace */
+	u32 pid;	/* of the process, in the initial PID namespace */
+	char comm[16];
+	char path[256];	/* the beginning of the cgroup's path */
+};
+
+struct refusals {
+	u64 written;	/* how many there were; the next one takes the place of this number modulo REFUSALS_MAX */
+	struct refusal last[REFUSALS_MAX];
+};
+
 /*
  * slots: which recordings may be used again. If there is no unused one, a new container gets
  *

@@ -3,6 +3,24 @@
 #include "hook.h"
 #include "lifecycle.h"
 
+/* refuse writes down who made a cgroup, with a path in the kernel's memory, at the place of a container's. */
+static __noinline void refuse(u64 path, u32 uid)
+{
+	u32 zero = 0;
+	struct refusals *all = bpf_map_lookup_elem(&refusals, &zero);
+	struct refusal *r;
+
+	count(COUNT_PENDING_REFUSED);
+	if (!all)
+		return;
+	r = &all->last[__sync_fetch_and_add(&all->written, 1) % REFUSALS_MAX];
+	r->time = boot_time();
+	r->uid = uid;
+	r->pid = bpf_get_current_pid_tgid() >> 32;
+	bpf_get_current_comm(r->comm, sizeof(r->comm));
+	bpf_probe_read_kernel_str(r->path, sizeof(r->path), (void *)path);
+}
+
 /*
  * A cgroup below that of a known container belongs to that container, whatever its name: a workload that makes
  * directories cannot take the identity of another container.
@@ -50,7 +68,7 @@ static __always_inline void cgroup_made(struct cgroup *cgrp, u64 path)
 		return;
 	}
 	if (uid != 0) {
-		count(COUNT_PENDING_REFUSED);
+		refuse(path, uid);
 		return;
 	}
 	bind(id, entry, 0, 0, 0);

@@ -18,6 +18,7 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 	"github.com/runc-trace/runc-trace/pkg/config"
 	"github.com/runc-trace/runc-trace/pkg/execlog"
+	"github.com/runc-trace/runc-trace/pkg/identity"
 	"github.com/runc-trace/runc-trace/pkg/labels"
 	"github.com/runc-trace/runc-trace/pkg/status"
 	"github.com/runc-trace/runc-trace/pkg/terminal"
@@ -194,6 +195,13 @@ func (s *statusJSON) print(w io.Writer, clock clock) error {
 			fmt.Fprintf(w, "%11d  %s\n", n, r.Text)
 		}
 	}
+	if len(s.Refusals) > 0 {
+		fmt.Fprintf(w, "\nrefused: made a cgroup at the place of a container's\n")
+		for _, r := range s.Refusals {
+			fmt.Fprintf(w, "%11s  %s, user %d, pid %d: %s\n", timestamp.Brief(clock.now.Sub(r.Time))+" ago",
+				terminal.Cell(r.Comm), r.UID, r.PID, terminal.Cell(r.Cgroup))
+		}
+	}
 	if s.unregistered() > 0 {
 		fmt.Fprintf(w, "\nnot registered by runc-trace, since boot\n")
 		for _, r := range status.Unregistered {
@@ -220,6 +228,7 @@ func newStatusJSON(read *status.Status, failed [unregistered.Reasons]uint64, clo
 		Dropped:      map[string]uint64{},
 		Unregistered: map[string]uint64{},
 		Incomplete:   []incompleteJSON{},
+		Refusals:     []refusalJSON{},
 		Damage:       []damageJSON{},
 	}
 	if read.Build != 0 {
@@ -238,6 +247,10 @@ func newStatusJSON(read *status.Status, failed [unregistered.Reasons]uint64, clo
 	s.ExecLog.Used, s.ExecLog.Execs, s.ExecLog.Lost = e.Used, e.Execs, e.Lost
 	for _, c := range read.Incomplete {
 		s.Incomplete = append(s.Incomplete, incompleteJSON{c.Name, c.ID, c.Refused, c.Left})
+	}
+	for _, r := range read.Refusals {
+		s.Refusals = append(s.Refusals, refusalJSON{*clock.time(r.Time), r.UID, r.PID, identity.String(r.Comm[:]),
+			identity.String(r.Path[:])})
 	}
 	for _, d := range read.Dropped {
 		s.Dropped[d.Name] = d.Count

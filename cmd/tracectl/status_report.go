@@ -50,6 +50,8 @@ type statusJSON struct {
 	Dropped map[string]uint64 `json:"dropped"`
 	// Containers that have not ended, and of which something is not recorded.
 	Incomplete []incompleteJSON `json:"incomplete"`
+	// Users other than root who made a cgroup at the place of a container's, the last ones, oldest first.
+	Refusals []refusalJSON `json:"refusals"`
 	// Number of containers that the shim could not register since boot, by reason.
 	Unregistered map[string]uint64 `json:"unregistered"`
 	Programs     []programJSON     `json:"programs"`
@@ -68,6 +70,15 @@ type incompleteJSON struct {
 	ContainerID string `json:"containerID"`
 	Refused     uint32 `json:"refused"` // times that there was no memory for one of its threads
 	Left        uint32 `json:"left"`    // processes that moved to a cgroup outside of its own
+}
+
+// refusalJSON is a cgroup that was made at the place of a container's by another user than root.
+type refusalJSON struct {
+	Time   time.Time `json:"time"`
+	UID    uint32    `json:"uid"` // as the host sees it
+	PID    uint32    `json:"pid"` // as the host sees it
+	Comm   string    `json:"comm"`
+	Cgroup string    `json:"cgroup"` // the beginning of its path
 }
 
 // damageJSON is a pin that the programs cannot use.

@@ -3,11 +3,13 @@
 package bpf
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"unsafe"
@@ -327,6 +329,22 @@ func (i *Instance) Counters() ([abi.CountersMax]uint64, error) {
 		}
 	}
 	return total, nil
+}
+
+// Refusals returns who made a cgroup at the place of a container's without being root, the last ones, oldest first.
+func (i *Instance) Refusals() ([]abi.Refusal, error) {
+	m, err := loadMap(filepath.Join(i.Dir, abi.PinRefusals))
+	if err != nil {
+		return nil, err
+	}
+	defer m.Close()
+	var all abi.Refusals
+	if err := m.Lookup(uint32(0), &all); err != nil {
+		return nil, fmt.Errorf("reading refusals: %w", err)
+	}
+	last := slices.DeleteFunc(all.Last[:], func(r abi.Refusal) bool { return r.Time == 0 })
+	slices.SortFunc(last, func(a, b abi.Refusal) int { return cmp.Compare(a.Time, b.Time) })
+	return last, nil
 }
 
 // readABI returns the layout loaded below dir. Errors match ErrNotLoaded, ErrVersion, os.ErrPermission.

@@ -141,6 +141,15 @@ func TestOnlyRootMakes(t *testing.T) {
 		if got := counters(t, i)[abi.CountPendingRefused]; got != uint64(n+1) {
 			t.Errorf("%d are counted", got)
 		}
+		all, err := i.Refusals()
+		if err != nil || len(all) != n+1 {
+			t.Fatalf("%d refusals are written down, %v", len(all), err)
+		}
+		r := all[n]
+		if r.UID != user || r.PID != uint32(c.Process.Pid) || unix.ByteSliceToString(r.Comm[:]) != "mkdir" ||
+			!strings.HasSuffix(unix.ByteSliceToString(r.Path[:]), "/rt-delegated/rt-victim") {
+			t.Errorf("written down: user %d, PID %d, %s, %s", r.UID, r.PID, r.Comm, r.Path)
+		}
 	}
 	if err := d.Make(); err != nil {
 		t.Fatal(err)

@@ -25,7 +25,7 @@ var errLost = errors.New("the recordings are lost")
 // replaceable lists the maps whose contents are short-lived or are written again: if one is gone, a new one replaces
 // it.
 var replaceable = append([]string{
-	abi.PinPending, abi.PinBindings, abi.PinWriters, abi.PinCounters, abi.PinLabels,
+	abi.PinPending, abi.PinBindings, abi.PinWriters, abi.PinCounters, abi.PinRefusals, abi.PinLabels,
 	abi.PinSyscalls, abi.PinScratch, abi.PinCallStorage,
 }, slots()...)
 

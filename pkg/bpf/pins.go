@@ -96,7 +96,7 @@ func lockDir(dir string) (unlock func(), err error) {
 var maps = append([]string{
 	abi.PinABI, abi.PinPending, abi.PinContainers, abi.PinBindings, abi.PinIdentities, abi.PinRings, abi.PinExecLog,
 	abi.PinFreeIdentities, abi.PinEndedIdentities, abi.PinSlots, abi.PinHeld,
-	abi.PinWriters, abi.PinCounters, abi.PinLabels, abi.PinSyscalls, abi.PinScratch, abi.PinCallStorage,
+	abi.PinWriters, abi.PinCounters, abi.PinRefusals, abi.PinLabels, abi.PinSyscalls, abi.PinScratch, abi.PinCallStorage,
 }, slots()...)
 
 // slots returns the names of the maps that hold the programs of the hooks.

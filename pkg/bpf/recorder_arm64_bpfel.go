@@ -28,6 +28,7 @@ const (
 	recorderMapIdentities          = "identities"
 	recorderMapLabels              = "labels"
 	recorderMapPending             = "pending"
+	recorderMapRefusals            = "refusals"
 	recorderMapRings               = "rings"
 	recorderMapScratch             = "scratch"
 	recorderMapSlotCgroupAttach    = "slot_cgroup_attach"
@@ -171,6 +172,7 @@ type recorderMapSpecs struct {
 	Identities         *ebpf.MapSpec `ebpf:"identities"`
 	Labels             *ebpf.MapSpec `ebpf:"labels"`
 	Pending            *ebpf.MapSpec `ebpf:"pending"`
+	Refusals           *ebpf.MapSpec `ebpf:"refusals"`
 	Rings              *ebpf.MapSpec `ebpf:"rings"`
 	Scratch            *ebpf.MapSpec `ebpf:"scratch"`
 	SlotCgroupAttach   *ebpf.MapSpec `ebpf:"slot_cgroup_attach"`
@@ -244,6 +246,7 @@ type recorderMaps struct {
 	Identities         *ebpf.Map `ebpf:"identities"`
 	Labels             *ebpf.Map `ebpf:"labels"`
 	Pending            *ebpf.Map `ebpf:"pending"`
+	Refusals           *ebpf.Map `ebpf:"refusals"`
 	Rings              *ebpf.Map `ebpf:"rings"`
 	Scratch            *ebpf.Map `ebpf:"scratch"`
 	SlotCgroupAttach   *ebpf.Map `ebpf:"slot_cgroup_attach"`
@@ -276,6 +279,7 @@ func (m *recorderMaps) Close() error {
 		m.Identities,
 		m.Labels,
 		m.Pending,
+		m.Refusals,
 		m.Rings,
 		m.Scratch,
 		m.SlotCgroupAttach,

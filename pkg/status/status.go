@@ -36,6 +36,7 @@ type Status struct {
 	ExecLog    ExecLog
 	Dropped    []Drop // the reasons that this build knows, and others that have occurred
 	Incomplete []Incomplete
+	Refusals   []abi.Refusal // the last ones, oldest first
 
 	Programs    []bpf.Program
 	ProgramsErr error // from listing the programs, which needs CAP_SYS_ADMIN
@@ -117,6 +118,7 @@ type Reader interface {
 	Pool() config.Pool
 	Memory() (uint64, error)
 	Counters() ([abi.CountersMax]uint64, error)
+	Refusals() ([]abi.Refusal, error)
 	Programs() ([]bpf.Program, error)
 	Identity(index int) (abi.Identity, bool)
 	RecordingHeaders(func(index int, h ring.Header)) error
@@ -142,6 +144,9 @@ func Read(r Reader, layout abi.ABI) (*Status, error) {
 		if n < abi.Counters || count > 0 {
 			s.Dropped = append(s.Dropped, Drop{abi.ReasonOf(uint32(n)), count})
 		}
+	}
+	if s.Refusals, err = r.Refusals(); err != nil {
+		return nil, err
 	}
 	full, err := s.readRecordings(r, s.readIdentities(r), uint64(layout.LaneSizes[abi.LaneRecent]))
 	if err != nil {

@@ -26,6 +26,7 @@ const (
 	PinExecLog         = "exec_log"
 	PinWriters         = "writers"
 	PinCounters        = "counters"
+	PinRefusals        = "refusals"
 	PinLabels          = "labels"
 	PinSyscalls        = "syscalls"
 	PinFreeIdentities  = "free_identities"

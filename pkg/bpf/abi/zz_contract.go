@@ -109,6 +109,11 @@ const (
 	SlotUnused = 0x1
 )
 
+// enum refusal_constants
+const (
+	RefusalsMax = 0x8
+)
+
 // enum writer_constants
 const (
 	WriterExact   = 0x1
@@ -358,6 +363,27 @@ type Identity struct {
 
 // SizeofIdentity is the size of struct identity in bytes.
 const SizeofIdentity = 5400
+
+// Refusal is struct refusal.
+type Refusal struct {
+	Time uint64
+	UID  uint32
+	PID  uint32
+	Comm [16]byte
+	Path [256]byte
+}
+
+// SizeofRefusal is the size of struct refusal in bytes.
+const SizeofRefusal = 288
+
+// Refusals is struct refusals.
+type Refusals struct {
+	Written uint64
+	Last    [8]Refusal
+}
+
+// SizeofRefusals is the size of struct refusals in bytes.
+const SizeofRefusals = 2312
 
 // LabelsKey is struct labels_key.
 type LabelsKey struct {
