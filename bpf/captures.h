@@ -14,6 +14,35 @@
 
 #include "rows.h"
 
+/* Address families, and sizes of their addresses: include/linux/socket.h, include/uapi/linux/in.h, in6.h. */
+enum { AF_UNIX = 1, AF_INET = 2, AF_INET6 = 10, INET_SIZE = 8, INET6_SIZE = 28 };
+
+/*
+ * address_length returns how many of `length` bytes, at most INPUT_LIMIT, mean something in a socket address. Behind an
+ * IP address, and behind the path of a Unix socket, programs give what was on their stack: each call would be new.
+ */
+static __noinline u64 address_length(const u8 *address, u64 length)
+{
+	u16 family;
+
+	if (length <= sizeof(family))
+		return length;
+	family = *(const u16 *)address;
+	if (family == AF_INET && length > INET_SIZE)
+		return INET_SIZE;
+	if (family == AF_INET6 && length > INET6_SIZE)
+		return INET6_SIZE;
+	if (family != AF_UNIX || !address[sizeof(family)])
+		return length; /* an abstract name may have zeros */
+	for (u64 i = sizeof(family); i < INPUT_LIMIT; i++) {
+		if (i >= length)
+			return length;
+		if (!address[i])
+			return i + 1;
+	}
+	return length;
+}
+
 /* body_bytes appends a row of kind CAPTURE_BYTES. It returns -1 if it has to be read at exit. */
 __noinline int body_bytes(struct in_flight *call, struct capture *c)
 {
@@ -45,12 +74,16 @@ __noinline int body_bytes(struct in_flight *call, struct capture *c)
 		place = body_place(call, SMALL);
 		if (!place || read_small(place + sizeof(struct capture_header), length, from))
 			return -1;
+		if (c->flags & ROW_ADDRESS)
+			length = address_length(place + sizeof(struct capture_header), length);
 	} else {
 		if (length > INPUT_LIMIT)
 			return -1;
 		place = body_place(call, INPUT_LIMIT);
 		if (!place || bpf_probe_read_user(place + sizeof(struct capture_header), length, from))
 			return -1;
+		if (c->flags & ROW_ADDRESS)
+			length = address_length(place + sizeof(struct capture_header), length);
 	}
 	body_add(call, place, length, tag, flags);
 	return 0;

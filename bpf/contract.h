@@ -543,6 +543,7 @@ enum row_flags {
 	ROW_NARROW = 8,		/* pointers in memory have 32 bits */
 	ROW_INT = 16,		/* argument `length` has 32 bits */
 	ROW_UNLESS = 32,	/* the row applies if the condition does not hold */
+	ROW_ADDRESS = 64,	/* a socket address: what follows a path or an IPv4 address is left out */
 };
 
 enum captures {

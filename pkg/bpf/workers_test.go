@@ -36,6 +36,7 @@ var workers = map[string]func(){
 	"forks":         forksWorker,
 	"replace":       replaceWorker,
 	"fault":         faultWorker,
+	"addresses":     addressesWorker,
 	"structs":       structsWorker,
 	"raced":         racedWorker,
 	"bytes":         bytesWorker,

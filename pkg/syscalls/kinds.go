@@ -135,7 +135,7 @@ var kinds = [kindCount]kindInfo{
 		{Capture: abi.Capture{Kind: abi.CaptureMessages, Moment: abi.AtPositive, Count: abi.ElementsResult}, length: "$"},
 	}},
 	kindSockAddr: {name: "sockaddr", sized: true, shown: true, always: true,
-		rows: counted(abi.CaptureBytes, abi.AtEnter, abi.ElementsArgument, abi.RowStruct)},
+		rows: counted(abi.CaptureBytes, abi.AtEnter, abi.ElementsArgument, abi.RowStruct|abi.RowAddress)},
 	kindSockName:   {name: "sockname", sized: true, shown: true, output: true, rows: filledIn()},
 	kindValue:      {name: "value", sized: true, rows: filledIn()},
 	kindFDs:        {name: "fds", shown: true, output: true, rows: mustRows("out.fds")},

@@ -238,6 +238,7 @@ const (
 	RowNarrow  = 0x8
 	RowInt     = 0x10
 	RowUnless  = 0x20
+	RowAddress = 0x40
 )
 
 // enum resolved_flags
