@@ -15,6 +15,7 @@ import (
 
 	"github.com/cilium/ebpf"
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 
 	"github.com/runc-trace/runc-trace/pkg/boottime"
 	"github.com/runc-trace/runc-trace/pkg/bpf"
@@ -208,6 +209,54 @@ func TestChildren(t *testing.T) {
 	}
 	if err := parent.Remove(); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestPendingLosesNothing fills the map from all CPUs: some kinds of maps drop entries long before they are full, the
+// more CPUs there are.
+func TestPendingLosesNothing(t *testing.T) {
+	i := load(t, small)
+	m, err := ebpf.LoadPinnedMap(filepath.Join(i.Dir, abi.PinPending), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	var before, one unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &before); err != nil {
+		t.Fatal(err)
+	}
+	defer unix.SchedSetaffinity(0, &before)
+	var cpus []int
+	for cpu := range len(before) * 64 {
+		if before.IsSet(cpu) {
+			cpus = append(cpus, cpu)
+		}
+	}
+	key := func(n int) abi.PendingKey {
+		k := abi.PendingKey{Ancestor: uint64(n)}
+		copy(k.Leaf[:], "leaf")
+		return k
+	}
+	for n := range abi.PendingMax {
+		one.Zero()
+		one.Set(cpus[n%len(cpus)])
+		if err := unix.SchedSetaffinity(0, &one); err != nil {
+			t.Fatal(err)
+		}
+		if err := m.Put(key(n), abi.Pending{Time: boottime.Now()}); err != nil {
+			t.Fatalf("entry %d: %v", n, err)
+		}
+	}
+	lost := 0
+	for n := range abi.PendingMax {
+		if m.Lookup(key(n), new(abi.Pending)) != nil {
+			lost++
+		}
+	}
+	if lost > 0 {
+		t.Errorf("%d of %d entries are gone", lost, abi.PendingMax)
 	}
 }
 
