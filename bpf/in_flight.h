@@ -93,6 +93,9 @@ static __always_inline struct in_flight *store(struct task_struct *task, struct 
 	}
 	call = bpf_task_storage_get(&call_storage, task, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (!call) {
+		call = call_of(task); /* another CPU may have made it at the same moment */
+		if (call)
+			return call;
 		count(COUNT_NO_STORAGE);
 		__sync_fetch_and_add(&identity->refused, 1);
 		return NULL;
@@ -136,8 +139,9 @@ static __always_inline void as_leader(struct in_flight *call, struct task_struct
 }
 
 /*
- * follow updates the storage of a task to its current cgroup, which has this binding. If the task has none, it is
- * taken for one of the container's, because nothing has shown that it came from outside.
+ * follow updates the storage of a task to its current cgroup, which has this binding. A task that has no storage has
+ * come into the container from outside of all containers: the calls that it makes until its exec are the runtime's own.
+ * That does not hold if it was there before the programs were loaded, or if its parent may have been refused storage.
  */
 static __noinline struct in_flight *follow(struct task_struct *task, u64 cgroup, u64 binding)
 {
@@ -145,15 +149,21 @@ static __noinline struct in_flight *follow(struct task_struct *task, u64 cgroup,
 	struct recording *recording;
 	struct in_flight *call;
 	u32 index, ring;
+	bool entered;
 
 	if (!identity)
 		return NULL;
-	call = store(task, identity);
+	call = call_of(task);
+	entered = !call && !identity->refused && !(identity->who.flags & WHO_ADOPTED);
+	if (!call)
+		call = store(task, identity);
 	if (!call)
 		return NULL;
 	ring = binding >> 32;
 	if (owner_of(call) != identity) {
 		belong(call, identity, binding);
+		call->entered = entered;
+		call->budget = entered ? RUNTIME_BUDGET : 0;
 		as_leader(call, task);
 		if (!identity->candidate && !identity->init)
 			identity->candidate = task->tgid;
@@ -178,20 +188,15 @@ static __noinline struct in_flight *follow(struct task_struct *task, u64 cgroup,
 }
 
 /*
- * arrive follows a task that has come into a container from outside of all containers: the calls that it makes until
- * its exec are the runtime's own. A task that was in a container before has storage, and is none of these.
+ * arrive follows a task that comes into a container. A task that was in a container before has storage. So has one that
+ * has already made a call there, because the kernel tells of a move after it.
  */
 static __always_inline void arrive(struct task_struct *task, u64 cgroup, u64 binding)
 {
 	struct in_flight *call = follow(task, cgroup, binding);
-	struct identity *identity = identity_of(binding);
 
 	if (call)
 		call->forked = 1;
-	if (!call || !identity || identity->refused || identity->who.flags & WHO_ADOPTED)
-		return;
-	call->entered = 1;
-	call->budget = RUNTIME_BUDGET;
 }
 
 #endif
