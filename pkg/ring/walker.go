@@ -49,6 +49,9 @@ func (w *walker) record(position, head uint64) []byte {
 
 // walk adds the records that begin between two positions to s.
 func (w *walker) walk(s *Snapshot, floor, end, inProgress uint64, follow bool) {
+	if floor >= end {
+		return // and align(floor) may wrap around, if a caller's position or the header is damaged
+	}
 	// After a lap, the first record must be searched. The bytes before it were overwritten; they are not a gap.
 	gap := s.Lapped
 	p := align(floor)
@@ -73,9 +76,7 @@ func (w *walker) walk(s *Snapshot, floor, end, inProgress uint64, follow bool) {
 		gap = false
 		p += align(uint64(len(b)))
 	}
-	if floor < end {
-		s.Next = min(p, s.Head)
-	}
+	s.Next = min(p, s.Head)
 }
 
 // align returns the bytes that a record takes in the ring.
