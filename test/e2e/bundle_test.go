@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/opencontainers/runtime-spec/specs-go"
 )
@@ -114,5 +115,14 @@ func (x *tracer) awaitExit(id string) {
 			x.t.Fatal(err)
 		}
 		return state.Status == specs.StateStopped
+	})
+}
+
+// awaitExec waits until the log has an exec of a container.
+func (x *tracer) awaitExec(id string) {
+	x.t.Helper()
+	eventually(x.t, "an exec of "+id+" is in the log", func() bool {
+		o := x.run(tracectlPath, "exec", "--no-follow", "-o=json")
+		return strings.Contains(o.stdout, `"containerID":"`+id+`"`)
 	})
 }

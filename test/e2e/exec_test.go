@@ -87,6 +87,7 @@ func TestSelectors(t *testing.T) {
 		"io.kubernetes.pod.namespace":       "shop",
 		"io.kubernetes.cri-o.Labels":        `{"myapp": "app-one", "io.kubernetes.pod.name": "one"}`,
 	}})
+	x.awaitExec("pause")
 	for _, b := range bundles {
 		if o := x.runContainer(b); o.code != 0 {
 			t.Fatalf("%s: %+v", b.id, o)

@@ -80,6 +80,7 @@ func TestAuthorsLabels(t *testing.T) {
 			x := load(t)
 			x.useRuntime(runcPath, strings.Split(test.config, "\n")...)
 			x.start(bundle{id: "evil-sandbox", annotations: sandbox, args: []string{"/bin/sleep", "1000"}})
+			x.awaitExec("evil-sandbox")
 			x.runContainer(bundle{id: "evil", annotations: forged(nil), args: []string{"/bin/true"}})
 			if test.told != nil {
 				x.tell(bpf.SourceKubernetes, "uid-of-evil", bpf.Labels{Set: test.told})
