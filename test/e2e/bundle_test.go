@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -93,11 +94,29 @@ func (x *tracer) runContainer(b bundle) outcome {
 	return x.run(shimPath, "--root", filepath.Join(x.dir, "state"), "run", "--bundle", x.write(b), b.id)
 }
 
-// start creates a container and starts it.
+// start creates a container and starts it. When it returns, the runtime's init has executed the container's program.
 func (x *tracer) start(b bundle) {
 	x.t.Helper()
 	x.runtime("create", "--bundle", x.write(b), b.id)
+	exe := fmt.Sprintf("/proc/%d/exe", x.stateOf(b.id).Pid)
+	before, err := os.Stat(exe)
+	if err != nil {
+		x.t.Fatal(err)
+	}
 	x.runtime("start", b.id)
+	eventually(x.t, b.id+" executes its program", func() bool {
+		now, err := os.Stat(exe)
+		return err != nil || !os.SameFile(now, before)
+	})
+}
+
+// stateOf returns what the runtime says of a container.
+func (x *tracer) stateOf(id string) (state specs.State) {
+	x.t.Helper()
+	if err := json.Unmarshal([]byte(x.runtime("state", id).stdout), &state); err != nil {
+		x.t.Fatal(err)
+	}
+	return state
 }
 
 // remove kills a container and deletes it.
@@ -110,11 +129,7 @@ func (x *tracer) remove(id string) {
 func (x *tracer) awaitExit(id string) {
 	x.t.Helper()
 	eventually(x.t, id+" has stopped", func() bool {
-		var state specs.State
-		if err := json.Unmarshal([]byte(x.runtime("state", id).stdout), &state); err != nil {
-			x.t.Fatal(err)
-		}
-		return state.Status == specs.StateStopped
+		return x.stateOf(id).Status == specs.StateStopped
 	})
 }
 

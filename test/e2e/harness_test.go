@@ -292,7 +292,7 @@ func eventually(t *testing.T, what string, so func() bool) {
 	t.Helper()
 	for end := time.Now().Add(2 * time.Minute); !so(); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(end) {
-			t.Fatalf("waited 20 s for this in vain: %s", what)
+			t.Fatalf("waited two minutes for this in vain: %s", what)
 		}
 	}
 }
