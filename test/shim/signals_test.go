@@ -59,7 +59,8 @@ func TestSignalsDuringStart(t *testing.T) {
 			if got := r.run(t, "--root", root, "create", "--bundle", directory, "c"); got != (outcome{Status: "exit status 0"}) {
 				t.Errorf("%s, after %v: %+v", r.path, test.signal, got)
 			}
-			if got := r.run(t, "--root", root, "delete", "--force", "c"); got != (outcome{Status: "exit status 0"}) {
+			// On a busy machine, runc warns that it will try again to remove the cgroup of a process that still exits.
+			if got := r.run(t, "--root", root, "delete", "--force", "c"); got.Status != "exit status 0" {
 				t.Errorf("%s, after %v: %+v", r.path, test.signal, got)
 			}
 		}
