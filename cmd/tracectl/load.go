@@ -24,8 +24,8 @@ import (
 const loadLong = `Load the programs, attach them, and pin them and their maps, so that they stay without a
 process. Memory pools are allocated now and do not grow with the number of containers or
 restarts. In addition, the kernel takes 512 bytes for each thread of a recorded container,
-and up to 8 KiB for the labels of a pod. If no recording is free for a new container,
-the one whose container ended longest ago is reused.
+and up to 8 KiB for the labels of a pod. If no recording is free for a new container, it
+takes one of a container that ended, of a pod or a namespace that has many.
 
 The default sizes are those of [pool] in the configuration. If programs are already
 loaded, load checks every pin and repairs missing or wrong ones: it takes maps from the

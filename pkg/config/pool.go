@@ -44,9 +44,9 @@ var PoolSettings = [...]PoolSetting{
 	{
 		Key: "rings", Flag: "recordings",
 		usage: "number of recordings",
-		doc: `Number of recordings. If all are in use, a new container takes the one whose container
-ended longest ago. If it is 0, all pools together take 2 % of the machine's memory, and
-there are 16 to 256 recordings.`,
+		doc: `Number of recordings. If all are in use, a new container takes one of those whose container
+has ended; how many the pods and namespaces have decides whose. If it is 0, all pools
+together take 2 % of the machine's memory, and there are 16 to 256 recordings.`,
 		min: 1, max: 1 << 16, chosen: "by the machine's memory",
 		of: func(p *Pool) amount { return (*Count)(&p.Rings) },
 	},
@@ -60,7 +60,6 @@ another size; 0 is the share above. "first" has the calls that were new when the
 started. It is written once. Calls that were new later are in "files" if they found a file
 or found none, and otherwise in "distinct". "said" has what the container wrote to its
 standard output and error, "runtime" the calls of the container runtime.`,
-		// Kernels before 5.19 limit an array's value to 4 MiB.
 		min: 32 << 10, max: 64 << 20, power: true, fallback: 512 << 10,
 		of: func(p *Pool) amount { return &p.RingSize },
 	},
