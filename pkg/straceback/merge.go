@@ -3,18 +3,19 @@
 package straceback
 
 import (
+	"slices"
+
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 	"github.com/runc-trace/runc-trace/pkg/ring"
 	"github.com/runc-trace/runc-trace/pkg/syscalls"
 )
 
-// merge joins the lanes of a recording by the ends of calls. A call that is in the lane recent and in another one is
-// taken from the other one, whose record says more.
+// merge joins the lanes of a recording by the ends of calls. A call that is in several lanes comes once, from the one
+// whose record says most: said, then those of new calls, then recent. The lanes of new calls tell how often it came.
 //
 // Each lane is in this order already, but for calls of several CPUs at the same moment, and those of a CPU that was
 // stopped while it wrote.
 func merge(lanes *[abi.Lanes]*ring.Snapshot, repeats map[ring.Place]ring.Repeats) []Record {
-	twins := twins(lanes)
 	total := 0
 	var heads [abi.Lanes]head
 	for lane := range lanes {
@@ -32,20 +33,39 @@ func merge(lanes *[abi.Lanes]*ring.Snapshot, repeats map[ring.Place]ring.Repeats
 		i := h.at - 1
 		record, at := Record{Bytes: lanes[lane].Records[i], Lane: Lane(lane)}, h.end
 		h.next(lanes[lane])
-		if record.Lane == Recent {
-			if len(twins) > 0 && twins[callOf(record.Bytes)] {
-				continue
-			}
-		} else {
-			again := repeats[ring.Place{Lane: lane, Position: lanes[lane].Positions[i]}]
-			record.Count, record.Last = again.Count, again.Last
+		again := repeats[ring.Place{Lane: lane, Position: lanes[lane].Positions[i]}]
+		record.Count, record.Last = again.Count, again.Last
+		n := len(ends)
+		for n > 0 && ends[n-1] > at {
+			n--
 		}
-		records, ends = append(records, record), append(ends, at)
-		for n := len(ends) - 1; n > 0 && ends[n-1] > at; n-- {
-			records[n-1], records[n] = records[n], records[n-1]
-			ends[n-1], ends[n] = ends[n], ends[n-1]
+		if twin := twin(records[:n], ends, record, at); twin != nil {
+			twin.join(record)
+			continue
+		}
+		records, ends = slices.Insert(records, n, record), slices.Insert(ends, n, at)
+	}
+}
+
+// twin returns the same call among those that ended at the same time, which are the last ones, or nil.
+func twin(records []Record, ends []uint64, record Record, end uint64) *Record {
+	for n := len(records) - 1; n >= 0 && ends[n] == end; n-- {
+		if r := &records[n]; r.Lane != record.Lane && callOf(r.Bytes) == callOf(record.Bytes) {
+			return r
 		}
 	}
+	return nil
+}
+
+// join adds what another record of the same call says.
+func (r *Record) join(other Record) {
+	if other.Count == 0 {
+		other.Count, other.Last = r.Count, r.Last
+	}
+	if r.Lane == Said || other.Lane == Recent {
+		other.Bytes, other.Lane = r.Bytes, r.Lane
+	}
+	*r = other
 }
 
 // head is the next record of a lane.
@@ -86,33 +106,6 @@ func callOf(record []byte) identity {
 	}
 	begin, _ := syscalls.Span(record)
 	return identity{syscalls.Thread(record), begin}
-}
-
-// twins returns the calls of other lanes that the lane recent may have, too.
-func twins(lanes *[abi.Lanes]*ring.Snapshot) map[identity]bool {
-	recent := lanes[Recent].Records
-	if len(recent) == 0 {
-		return nil
-	}
-	oldest := ^uint64(0)
-	for _, record := range recent {
-		if len(record) >= abi.SizeofCall {
-			begin, _ := syscalls.Span(record)
-			oldest = min(oldest, begin)
-		}
-	}
-	found := make(map[identity]bool)
-	for lane, s := range lanes {
-		if Lane(lane) == Recent || Lane(lane) == Runtime {
-			continue
-		}
-		for _, record := range s.Records {
-			if id := callOf(record); id.begin >= oldest {
-				found[id] = true
-			}
-		}
-	}
-	return found
 }
 
 func end(record []byte) uint64 {

@@ -15,7 +15,8 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/syscalls/recordtest"
 )
 
-// TestMerge joins lanes whose calls are almost in order. Calls that are twice come once, from the lane that keeps them.
+// TestMerge joins lanes whose calls are almost in order. Calls that are in several lanes come once, from the one that
+// has most of them.
 func TestMerge(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	var lanes [abi.Lanes]*ring.Snapshot
@@ -38,6 +39,9 @@ func TestMerge(t *testing.T) {
 		if lane != Recent && lane != Runtime && n > 500 {
 			add(Recent, thread, begin)
 		}
+		if lane == Said && n%4 == 0 { // it may be new, too
+			add(First, thread, begin)
+		}
 		add(lane, thread, begin)
 		want = append(want, fmt.Sprintf("%06d %v", begin, lane))
 	}
@@ -53,5 +57,22 @@ func TestMerge(t *testing.T) {
 	slices.Sort(got)
 	if !slices.Equal(got, want) {
 		t.Errorf("%d calls, want %d: %v", len(got), len(want), got)
+	}
+}
+
+// TestMergeCounts joins a call that is new and said: its count is kept.
+func TestMergeCounts(t *testing.T) {
+	var lanes [abi.Lanes]*ring.Snapshot
+	for n := range lanes {
+		lanes[n] = &ring.Snapshot{}
+	}
+	c := call(1, "write", 10, 20)
+	for _, lane := range []Lane{Recent, Distinct, Said} {
+		lanes[lane].Positions = []uint64{8}
+		lanes[lane].Records = [][]byte{recordtest.Append(nil, &c)}
+	}
+	got := merge(&lanes, map[ring.Place]ring.Repeats{{Lane: int(Distinct), Position: 8}: {Count: 3, Last: 90}})
+	if len(got) != 1 || got[0].Lane != Said || got[0].Count != 3 || got[0].Last != 90 {
+		t.Errorf("got %+v, want one record of what was said, with a count of 3", got)
 	}
 }
