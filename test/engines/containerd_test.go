@@ -204,7 +204,8 @@ func TestPods(t *testing.T) {
 		}
 		sandbox := s.id("sandbox", crictl("runp", pod)...)
 		main := create("main", "main", 0, "/bin/sh", "-c", "echo hello; exec /bin/sleep 1000")
-		crash := create("crash", "flaky", 0, "/bin/sh", "-c", "echo crashing; exit 7")
+		crash := create("crash", "flaky", 0, "/bin/sh", "-c", crashes)
+		s.crash(crictl, crash)
 		eventually(s.t, "the container has crashed", func() bool {
 			return strings.Contains(s.must(crictl("inspect", "--output", "go-template", "--template", exited, crash)...),
 				"EXITED")

@@ -147,7 +147,8 @@ func TestCRIO(t *testing.T) {
 			return s.ids[id]
 		}
 		main := create("main", "main", 0, true, "/bin/sh", "-c", "echo hello; exec /bin/sleep 1000")
-		crash := create("crash", "flaky", 0, true, "/bin/sh", "-c", "echo crashing; exit 7")
+		crash := create("crash", "flaky", 0, true, "/bin/sh", "-c", crashes)
+		s.crash(crioctl, crash)
 		eventually(s.t, "the container has crashed", func() bool {
 			return strings.Contains(s.must(inspect(crash)...), "EXITED")
 		})

@@ -105,3 +105,15 @@ func same(t *testing.T, bare, traced *script) {
 		t.Errorf("the engine can tell runc-trace from runc (-runc +runc-trace):\n%s", diff)
 	}
 }
+
+// crashes is a program that exits with 7 when it is told to. Engines may lose what a program says that exits at once.
+const crashes = "trap 'exit 7' TERM; echo crashing; while :; do sleep 0.1; done"
+
+// crash ends a container that runs crashes, after its engine has logged what it said.
+func (s *script) crash(ctl func(args ...string) []string, id string) {
+	s.t.Helper()
+	eventually(s.t, "the engine has logged what the container said", func() bool {
+		return s.run(ctl("logs", id)...).Stdout == "crashing\n"
+	})
+	s.must("kill", "-TERM", s.must(ctl("inspect", "--output", "go-template", "--template", "{{.info.pid}}", id)...))
+}
