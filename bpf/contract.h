@@ -308,7 +308,7 @@ enum holders {
 
 struct slot {
 	u64 ended;	/* when its container ended; SLOT_UNUSED: it was never used; 0: it is in use */
-	u64 began;	/* when its container was registered */
+	u64 began;	/* when its container was registered; 0: it ended, or the slot is being taken or released */
 	u32 pod;	/* element of held */
 	u32 namespace;	/* element of held */
 };

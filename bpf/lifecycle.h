@@ -103,7 +103,9 @@ static long compare_slot(void *map, u32 *index, struct slot *slot, struct choice
 	u64 ended = *(volatile u64 *)&slot->ended, since, rank;
 
 	rank = ended == SLOT_UNUSED ? ~0ULL : rank_of(best, slot, ended);
-	since = ended ? ended : slot->began;
+	since = ended ? ended : *(volatile u64 *)&slot->began;
+	if (!since)
+		return 0; /* it is being taken or released */
 	if (!rank || rank < best->rank || (rank == best->rank && since >= best->since))
 		return 0;
 	best->rank = rank;
@@ -113,63 +115,22 @@ static long compare_slot(void *map, u32 *index, struct slot *slot, struct choice
 	return ended == SLOT_UNUSED;
 }
 
-/* take_recording returns the index of a recording for a container, or -1 if it gets none. */
-__noinline int take_recording(const struct who *who)
+/*
+ * claim_slot takes the chosen slot from its container, unless that, or another new container, was faster. Meanwhile
+ * `began` is 0, so nobody else takes it.
+ */
+static __always_inline bool claim_slot(struct slot *slot, struct choice *best)
 {
-	struct choice best = {};
-	struct slot *slot;
-	u64 began;
-
-	if (!who)
-		return -1;
-	best.pod = who->pod_hash & (HOLDERS - 1);
-	best.namespace = HOLDERS + (who->namespace_hash & (HOLDERS - 1));
-	began = boot_time();
-	for (u32 attempt = 0; attempt < 4; attempt++) {
-		best.pod_has = holds(best.pod);
-		best.namespace_has = holds(best.namespace);
-		best.rank = 0;
-		bpf_for_each_map_elem(&slots, compare_slot, &best, 0);
-		if (!best.rank)
-			return -1;
-		slot = bpf_map_lookup_elem(&slots, &best.index);
-		if (!slot)
-			return -1;
-		if (best.running) {
-			if (__sync_val_compare_and_swap(&slot->began, best.since, began) != best.since)
-				continue; /* another container has got it */
-			count(COUNT_DISPLACED);
-		} else if (__sync_val_compare_and_swap(&slot->ended, best.since, 0) != best.since) {
-			continue;
-		}
-		if (best.since != SLOT_UNUSED) {
-			hold(slot->pod, -1);
-			hold(slot->namespace, -1);
-		}
-		slot->began = began;
-		slot->pod = best.pod;
-		slot->namespace = best.namespace;
-		hold(slot->pod, 1);
-		hold(slot->namespace, 1);
-		return best.index;
-	}
-	return -1;
-}
-
-/* release_recording lets a recording be used again. */
-static __always_inline void release_recording(u32 index, u64 ended)
-{
-	struct slot *slot = bpf_map_lookup_elem(&slots, &index);
-
-	if (slot)
-		slot->ended = ended;
+	if (!best->running)
+		return __sync_val_compare_and_swap(&slot->ended, best->since, 0) == best->since;
+	return __sync_val_compare_and_swap(&slot->began, best->since, 0) == best->since;
 }
 
 /*
  * start_recording gives an identity the recording `index`. Positions continue after those of its last recording, so
  * nothing of that is taken for this one's. Totals are cleared by a read that fails, which zeroes its buffer.
  */
-static __always_inline void start_recording(struct identity *identity, u32 slot, u32 index)
+static __always_inline void start_recording(struct identity *identity, u32 number, u32 index)
 {
 	struct recording *recording = bpf_map_lookup_elem(&rings, &index);
 	u32 generation;
@@ -181,7 +142,7 @@ static __always_inline void start_recording(struct identity *identity, u32 slot,
 		struct ring *lane = &recording->lanes[i];
 
 		lane->generation = generation;
-		lane->identity = slot;
+		lane->identity = number;
 		lane->identity_generation = identity->generation + 1;
 		lane->base = lane->head;
 		lane->lost = 0;
@@ -189,6 +150,65 @@ static __always_inline void start_recording(struct identity *identity, u32 slot,
 	bpf_probe_read_kernel(recording->totals, CLEARED, NULL);
 	identity->ring = index + 1;
 	identity->ring_generation = generation;
+}
+
+/* take_recording gives a container a recording, and returns false if it gets none. */
+__noinline int take_recording(struct identity *identity, u32 number)
+{
+	struct choice best = {};
+	struct slot *slot;
+
+	if (!identity)
+		return false;
+	best.pod = identity->who.pod_hash & (HOLDERS - 1);
+	best.namespace = HOLDERS + (identity->who.namespace_hash & (HOLDERS - 1));
+	for (u32 attempt = 0; attempt < 4; attempt++) {
+		best.pod_has = holds(best.pod);
+		best.namespace_has = holds(best.namespace);
+		best.rank = 0;
+		bpf_for_each_map_elem(&slots, compare_slot, &best, 0);
+		if (!best.rank)
+			return false;
+		slot = bpf_map_lookup_elem(&slots, &best.index);
+		if (!slot)
+			return false;
+		if (!claim_slot(slot, &best))
+			continue;
+		if (best.running)
+			count(COUNT_DISPLACED);
+		if (best.since != SLOT_UNUSED) {
+			hold(slot->pod, -1);
+			hold(slot->namespace, -1);
+		}
+		slot->pod = best.pod;
+		slot->namespace = best.namespace;
+		hold(slot->pod, 1);
+		hold(slot->namespace, 1);
+		start_recording(identity, number, best.index);
+		__sync_lock_test_and_set(&slot->began, boot_time());
+		return true;
+	}
+	return false;
+}
+
+/*
+ * release_recording lets the recording of a container be used again. It does not, if another container took it: that
+ * has cleared `began`, or has set it after it gave the recording another generation.
+ */
+static __always_inline void release_recording(struct identity *identity, u64 ended)
+{
+	u32 index = identity->ring - 1;
+	struct slot *slot;
+	u64 began;
+
+	if (!identity->ring)
+		return;
+	slot = bpf_map_lookup_elem(&slots, &index);
+	if (!slot)
+		return;
+	began = __sync_fetch_and_add(&slot->began, 0);
+	if (began && is_recorded(identity) && __sync_val_compare_and_swap(&slot->began, began, 0) == began)
+		slot->ended = ended;
 }
 
 /*
@@ -200,7 +220,7 @@ static __always_inline void start_recording(struct identity *identity, u32 slot,
 static __noinline int bind(u64 cgroup, struct pending *entry, u64 created, u32 init, u32 candidate)
 {
 	struct identity *identity;
-	s32 slot, ring = -1;
+	s32 slot;
 	u64 binding = claim_of(cgroup), *known;
 	u32 reason = 0;
 	int failed; /* older kernels return an int, whose sign is not extended to 64 bits */
@@ -235,14 +255,9 @@ static __noinline int bind(u64 cgroup, struct pending *entry, u64 created, u32 i
 	identity->exec_rings[0] = identity->exec_rings[1] = 0;
 	identity->ring = identity->ring_generation = 0;
 	bpf_probe_read_kernel(&identity->who, sizeof(identity->who), &entry->who);
-	if (identity->who.flags & WHO_RECORD) {
-		ring = take_recording(&entry->who);
-		if (ring < 0) {
-			count(COUNT_NO_RING);
-			reason = 1 + COUNT_NO_RING;
-		} else {
-			start_recording(identity, slot, ring);
-		}
+	if (identity->who.flags & WHO_RECORD && !take_recording(identity, slot)) {
+		count(COUNT_NO_RING);
+		reason = 1 + COUNT_NO_RING;
 	}
 	identity->state = init ? STATE_RUNNING : STATE_CREATED;
 	__sync_fetch_and_add(&identity->generation, 1);
@@ -252,9 +267,8 @@ static __noinline int bind(u64 cgroup, struct pending *entry, u64 created, u32 i
 		return reason;
 	/* The cgroup was removed meanwhile. */
 	identity->state = STATE_FREE;
+	release_recording(identity, boot_time());
 	bpf_map_push_elem(&free_identities, &slot, BPF_ANY);
-	if (ring >= 0)
-		release_recording(ring, boot_time());
 	return 0;
 }
 
@@ -398,10 +412,9 @@ static __always_inline void unbind(u64 cgroup)
 	identity->ended = boot_time();
 	identity->children = 0; /* each was removed before, if not before our eyes */
 	identity->state = STATE_ENDED;
+	release_recording(identity, identity->ended);
 	slot = (u32)binding - 1;
-	bpf_map_push_elem(&ended_identities, &slot, BPF_ANY);
-	if (is_recorded(identity)) /* otherwise, another container has its recording */
-		release_recording((binding >> 32) - 1, identity->ended);
+	bpf_map_push_elem(&ended_identities, &slot, BPF_ANY); /* from here on, another container may have the identity */
 }
 
 #endif

@@ -3,11 +3,16 @@
 package bpf_test
 
 import (
+	"errors"
 	"fmt"
+	"math/rand/v2"
 	"path/filepath"
 	"testing"
+	"time"
 
+	"github.com/cilium/ebpf"
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 
 	"github.com/runc-trace/runc-trace/pkg/bpf"
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
@@ -165,4 +170,80 @@ func TestRunningHolders(t *testing.T) {
 		}
 		h.expect("after one without a recording ended", []string{id, last}, []string{id, last})
 	})
+}
+
+// TestHoldersAtOnce has containers of two namespaces take the recordings of a third one while those of that end: each
+// recording has one holder at a time, and is free in the end.
+func TestHoldersAtOnce(t *testing.T) {
+	pool := small
+	pool.Rings, pool.Identities = 4, 128
+	i := load(t, pool)
+	parent := made(t, "/rt-holders")
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	pinned := func(name string) *ebpf.Map {
+		m, err := ebpf.LoadPinnedMap(filepath.Join(i.Dir, name), nil)
+		must(err)
+		t.Cleanup(func() { m.Close() })
+		return m
+	}
+	slots, held := pinned(abi.PinSlots), pinned(abi.PinHeld)
+	announced := func(round int, namespace uint16, n int) *cgroup.Directory {
+		who := cgroup.Recorded(fmt.Sprintf("rt-holder-%d-%d-%d", round, namespace, n))
+		who.PodHash, who.NamespaceHash = namespace, namespace
+		d, err := cgroup.Unmade(parent.Path + "/" + unix.ByteSliceToString(who.ID[:]))
+		must(err)
+		must(d.Announce(i.Dir, who))
+		return d
+	}
+	for round := range 300 {
+		var crowd []*cgroup.Directory
+		for n := range pool.Rings {
+			crowd = append(crowd, announced(round, 1, n))
+			must(crowd[n].Make())
+		}
+		second, third := announced(round, 2, 0), announced(round, 3, 0)
+		end := make(chan error)
+		go func() {
+			var failed error
+			for _, d := range crowd {
+				time.Sleep(rand.N(100 * time.Microsecond)) // another moment in each round
+				failed = errors.Join(failed, d.Remove())
+			}
+			end <- failed
+		}()
+		must(second.Make())
+		must(third.Make())
+		must(<-end)
+		must(second.Remove())
+		must(third.Remove())
+
+		var want [4]uint32 // recordings by namespace
+		for index := range uint32(pool.Rings) {
+			var s abi.Slot
+			must(slots.Lookup(index, &s))
+			if s.Ended == 0 || s.Ended == abi.SlotUnused {
+				t.Fatalf("round %d: recording %d: %+v", round, index, s)
+			}
+			want[s.Pod]++
+			must(slots.Put(index, abi.Slot{Ended: abi.SlotUnused})) // for the next round
+		}
+		for holder := range uint32(len(want)) {
+			for _, index := range []uint32{holder, abi.Holders + holder} {
+				var n uint32
+				must(held.Lookup(index, &n))
+				if n != want[holder] {
+					t.Fatalf("round %d: holder %d has %d recordings of %d", round, index, n, want[holder])
+				}
+				must(held.Put(index, uint32(0)))
+			}
+		}
+	}
+	if n := counters(t, i)[abi.CountDisplaced]; n < 10 {
+		t.Errorf("only %d recordings of running containers were taken", n)
+	}
 }
