@@ -128,10 +128,7 @@ struct identity {
 	u32 left;		/* how often a process moved to a cgroup outside, or was made in one */
 	u32 threads;		/* that have task storage, outside of its cgroups, too */
 	u32 refused;		/* times that one of its tasks got no storage */
-	u32 reserved;
-	u16 exec_rings[2];	/* element of exec_log for its execs beyond its share, that succeeded and failed; or 0 */
-	u64 execs_due[2];	/* when its share of the exec log is unused again: of execs that succeeded and failed */
-	u64 execs_beyond;	/* execs beyond its share of the exec log */
+	u64 execs_beyond;	/* execs beyond the share of its pod of the exec log */
 	struct who who;
 };
 
@@ -328,17 +325,27 @@ struct recording {
 };
 
 /*
- * exec_log: the first half of the elements (segments) is one ring for the execs of all containers within their shares:
- * position p is in segment (p / size) % segments, and only the header of the first one is used. Each other element is
- * a ring of its own for the execs of a container beyond its share, those that succeeded or those that failed. A
- * container that needs one takes the one that was not used for the longest time. So a container that executes programs
- * all the time pushes out its own execs, and only those that failed with those that fail. The sequence numbers of all
- * rings count `written` of the first one.
+ * exec_log: the first half of the elements (segments) is one ring for the execs of all containers within the shares of
+ * their pods: position p is in segment (p / size) % segments, and only the header of the first one is used. Each other
+ * element is a ring for the execs of a pod beyond its share, those that succeeded or those that failed. A pod that
+ * needs one takes the one that was not used for the longest time. So a pod that executes programs all the time pushes
+ * out its own execs, and only those that failed with those that fail. The sequence numbers of all rings count
+ * `written` of the first one.
  */
 enum exec_shares {
 	EXEC_PARTS = 2,
-	EXEC_SHARE = 8,			/* a container may fill this part of the first ring, ... */
+	EXEC_SHARE = 8,			/* a pod may fill this part of the first ring, ... */
 	EXEC_SHARE_SECONDS = 600,	/* ... and again in this time; with execs that fail, half of that */
+};
+
+/*
+ * exec_shares: what each pod has used of its share, by the hash of the pod. The next run of a container has an identity
+ * of its own, but no new share.
+ */
+struct exec_share {
+	u64 due[2];	/* when it is unused again: of execs that succeeded and failed */
+	u16 rings[2];	/* element of exec_log for the execs beyond it, that succeeded and failed; or 0 */
+	u32 reserved;
 };
 
 struct segment {

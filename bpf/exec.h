@@ -21,18 +21,23 @@ struct exec_event {
 	u32 flags;
 };
 
-/* within_share takes `bytes` of a container's share of the exec log, if that much is left. */
-static __always_inline bool within_share(struct identity *identity, u64 bytes, bool failed)
+/* share_of returns the share of the exec log that a container's pod has. */
+static __always_inline struct exec_share *share_of(struct identity *identity)
 {
-	u64 now = boot_time(), at = identity->execs_due[failed];
+	u32 pod = identity->who.pod_hash & (HOLDERS - 1);
 
-	if (at < now)
-		at = now;
-	at += bytes * exec_cost << failed;
+	return bpf_map_lookup_elem(&exec_shares, &pod);
+}
+
+/* within_share takes `bytes` of a share, if that much is left. */
+static __always_inline bool within_share(struct exec_share *share, u64 bytes, bool failed)
+{
+	u64 now = boot_time(), *next = failed ? &share->due[1] : &share->due[0], due = *(volatile u64 *)next, at;
+
+	at = (due < now ? now : due) + (bytes * exec_cost << failed);
 	if (at - now > EXEC_SHARE_SECONDS * 1000000000ULL)
 		return false;
-	identity->execs_due[failed] = at;
-	return true;
+	return __sync_val_compare_and_swap(next, due, at) == due; /* otherwise, another CPU takes of it */
 }
 
 /* beyond is the ring of the exec log that was not used for the longest time. */
@@ -52,10 +57,10 @@ static long compare_ring(void *map, u32 *index, struct segment *segment, struct 
 	return 0;
 }
 
-/* ring_beyond returns the element of exec_log for the execs of a container that are beyond its share. */
-static __always_inline u32 ring_beyond(struct identity *identity, bool failed)
+/* ring_beyond returns the element of exec_log for the execs of a pod that are beyond its share. */
+static __always_inline u32 ring_beyond(struct exec_share *share, bool failed)
 {
-	u16 *own = failed ? &identity->exec_rings[1] : &identity->exec_rings[0];
+	u16 *own = failed ? &share->rings[1] : &share->rings[0];
 	u32 now = boot_time() / 1000000000, index;
 	struct beyond best = {};
 	struct segment *segment;
@@ -79,6 +84,7 @@ __noinline int write_exec(struct exec_event *event, struct scratch *s)
 	u64 position, length, argv, path, sequence, size = (u64)segment_size * segments;
 	struct segment *first, *segment;
 	struct ring *log, *numbers;
+	struct exec_share *share;
 	struct identity *identity;
 	struct writer *writer;
 	struct exec *record;
@@ -88,7 +94,8 @@ __noinline int write_exec(struct exec_event *event, struct scratch *s)
 		return 0;
 	first = bpf_map_lookup_elem(&exec_log, &zero);
 	identity = identity_of(event->binding);
-	if (!first || !identity)
+	share = identity ? share_of(identity) : NULL;
+	if (!first || !identity || !share)
 		return 0;
 	numbers = &first->ring;
 	flags = event->flags;
@@ -103,9 +110,9 @@ __noinline int write_exec(struct exec_event *event, struct scratch *s)
 	if (path > EXEC_PATH_LIMIT)
 		path = EXEC_PATH_LIMIT;
 	length = (sizeof(struct exec) + path + argv + 7) & ~7ULL;
-	if (!within_share(identity, length, event->result < 0)) {
+	if (!within_share(share, length, event->result < 0)) {
 		__sync_fetch_and_add(&identity->execs_beyond, 1);
-		own = ring_beyond(identity, event->result < 0);
+		own = ring_beyond(share, event->result < 0);
 		number = 1 + own - segments;
 		size = segment_size;
 		first = bpf_map_lookup_elem(&exec_log, &own);

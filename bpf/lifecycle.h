@@ -251,8 +251,7 @@ static __noinline int bind(u64 cgroup, struct pending *entry, u64 created, u32 i
 	identity->candidate = candidate;
 	identity->heir = identity->exit_status = identity->children = identity->left = identity->threads = 0;
 	identity->refused = 0;
-	identity->execs_due[0] = identity->execs_due[1] = identity->execs_beyond = 0;
-	identity->exec_rings[0] = identity->exec_rings[1] = 0;
+	identity->execs_beyond = 0;
 	identity->ring = identity->ring_generation = 0;
 	bpf_probe_read_kernel(&identity->who, sizeof(identity->who), &entry->who);
 	if (identity->who.flags & WHO_RECORD && !take_recording(identity, slot)) {

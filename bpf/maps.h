@@ -22,7 +22,7 @@ const volatile u32 seen_end = 0;	/* offset of the last set in seen */
 const volatile u32 segment_size = 1 << 20;	/* bytes of data of one segment of the exec log, a power of two */
 const volatile u32 segment_shift = 20;	/* binary logarithm of segment_size */
 const volatile u32 segments = 8;	/* a power of two */
-const volatile u64 exec_cost = 1 << 20;	/* ns of a container's share of the exec log that a byte takes */
+const volatile u64 exec_cost = 1 << 20;	/* ns of a pod's share of the exec log that a byte takes */
 const volatile u32 capture_size = 128;	/* bytes captured of one pointer argument, at most CAPTURE_LIMIT */
 const volatile u32 argv_size = 4096;	/* bytes recorded of one argument vector, at most ARGV_LIMIT */
 const volatile u32 cgroup_storage = 0;	/* 1: the kernel has storage for cgroups */
@@ -92,6 +92,13 @@ struct {
 	__type(key, u32);
 	__type(value, u32);
 } held SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, HOLDERS);
+	__type(key, u32);
+	__type(value, struct exec_share);
+} exec_shares SEC(".maps");
 
 /* The queues of identities. Each has room for all of them (load). */
 struct queue_map {

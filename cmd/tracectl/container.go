@@ -73,7 +73,7 @@ type listedJSON struct {
 	Threads  uint32 `json:"threads"`
 	Refused  uint32 `json:"refused"`     // times that there was no memory for one of its threads
 	Left     uint32 `json:"left"`        // processes that moved to a cgroup outside of its own
-	Beyond   uint64 `json:"execsBeyond"` // execs beyond its share of the log of execs
+	Beyond   uint64 `json:"execsBeyond"` // execs beyond the share of its pod of the log of execs
 }
 
 // The columns that identify a row's container. Containers without names are identified by ID and image.

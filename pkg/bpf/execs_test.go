@@ -224,6 +224,26 @@ func TestExecShares(t *testing.T) {
 	}
 }
 
+// TestExecSharesOfRestarts floods the exec log from a container that is started again and again: each run has an
+// identity of its own, but the share is that of the pod. An exec of another container stays.
+func TestExecSharesOfRestarts(t *testing.T) {
+	pool := small
+	pool.ExecLogSize = 256 << 10
+	i := load(t, pool)
+	run(t, container(t, i, "/rt-victim"), "/bin/true", "evidence")
+	for range 2 * abi.ExecShare {
+		d := container(t, i, "/rt-again")
+		work(t, d, "failing execs")
+		run(t, d, "/bin/sh", "-c", "i=0; while [ $i -lt 50 ]; do /bin/true; i=$((i+1)); done")
+		if err := d.Remove(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := execs(t, i, "rt-victim"); len(got) != 1 {
+		t.Errorf("%d execs of another container are left, want 1", len(got))
+	}
+}
+
 // TestExecSharesOfMany lets more containers exceed their shares than there are rings for: each new one has the ring
 // that was not used for the longest time.
 func TestExecSharesOfMany(t *testing.T) {

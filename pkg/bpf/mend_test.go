@@ -37,8 +37,14 @@ func TestMend(t *testing.T) {
 				t.Fatal(err)
 			}
 		},
-		"program": func(t *testing.T, path string) { pinProgram(t, filepath.Join(i.Dir, abi.PinHookPrefix+"exit"), path) },
-		"like":    func(t *testing.T, path string) { pinLike(t, path+"_aside", path) },
+		"program": func(t *testing.T, path string) {
+			program := abi.PinHookPrefix + "exit"
+			if filepath.Base(path) == program {
+				program = abi.PinHookPrefix + "exec"
+			}
+			pinProgram(t, filepath.Join(i.Dir, program), path)
+		},
+		"like": func(t *testing.T, path string) { pinLike(t, path+"_aside", path) },
 	}
 	others := []string{"small", "hash", "directory", "program"}
 	for n, name := range pins {

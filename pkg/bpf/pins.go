@@ -95,7 +95,7 @@ func lockDir(dir string) (unlock func(), err error) {
 // maps lists the names of all pinned maps.
 var maps = append([]string{
 	abi.PinABI, abi.PinPending, abi.PinContainers, abi.PinBindings, abi.PinIdentities, abi.PinRings, abi.PinExecLog,
-	abi.PinFreeIdentities, abi.PinEndedIdentities, abi.PinSlots, abi.PinHeld,
+	abi.PinExecShares, abi.PinFreeIdentities, abi.PinEndedIdentities, abi.PinSlots, abi.PinHeld,
 	abi.PinWriters, abi.PinCounters, abi.PinRefusals, abi.PinLabels, abi.PinSyscalls, abi.PinScratch, abi.PinCallStorage,
 }, slots()...)
 

@@ -23,6 +23,7 @@ const (
 	recorderMapCounters            = "counters"
 	recorderMapEndedIdentities     = "ended_identities"
 	recorderMapExecLog             = "exec_log"
+	recorderMapExecShares          = "exec_shares"
 	recorderMapFreeIdentities      = "free_identities"
 	recorderMapHeld                = "held"
 	recorderMapIdentities          = "identities"
@@ -167,6 +168,7 @@ type recorderMapSpecs struct {
 	Counters           *ebpf.MapSpec `ebpf:"counters"`
 	EndedIdentities    *ebpf.MapSpec `ebpf:"ended_identities"`
 	ExecLog            *ebpf.MapSpec `ebpf:"exec_log"`
+	ExecShares         *ebpf.MapSpec `ebpf:"exec_shares"`
 	FreeIdentities     *ebpf.MapSpec `ebpf:"free_identities"`
 	Held               *ebpf.MapSpec `ebpf:"held"`
 	Identities         *ebpf.MapSpec `ebpf:"identities"`
@@ -241,6 +243,7 @@ type recorderMaps struct {
 	Counters           *ebpf.Map `ebpf:"counters"`
 	EndedIdentities    *ebpf.Map `ebpf:"ended_identities"`
 	ExecLog            *ebpf.Map `ebpf:"exec_log"`
+	ExecShares         *ebpf.Map `ebpf:"exec_shares"`
 	FreeIdentities     *ebpf.Map `ebpf:"free_identities"`
 	Held               *ebpf.Map `ebpf:"held"`
 	Identities         *ebpf.Map `ebpf:"identities"`
@@ -274,6 +277,7 @@ func (m *recorderMaps) Close() error {
 		m.Counters,
 		m.EndedIdentities,
 		m.ExecLog,
+		m.ExecShares,
 		m.FreeIdentities,
 		m.Held,
 		m.Identities,

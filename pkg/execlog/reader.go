@@ -77,7 +77,7 @@ type Batch struct {
 	// read, or could not be written. It does not include execs that were overwritten before a NewPastReader began.
 	Lost uint64
 	// Overwritten is the number of execs that a NewPastReader would have found if they had not been overwritten, after
-	// the first one that it found: those of containers that had used up their share of the log.
+	// the first one that it found: those of pods that had used up their share of the log.
 	Overwritten uint64
 	// Malformed counts the records that Records could not decode.
 	Malformed int

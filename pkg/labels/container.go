@@ -53,7 +53,7 @@ type Container struct {
 	Threads    uint32 // for which the kernel keeps memory
 	Refused    uint32 // times that there was no memory for one of its threads
 	Left       uint32 // processes that moved to a cgroup outside of the container's
-	Beyond     uint64 // execs beyond its share of the log of execs, which its own later ones overwrite
+	Beyond     uint64 // execs beyond its pod's share of the log of execs, which later ones overwrite
 
 	// Nanoseconds of CLOCK_BOOTTIME; 0 if it has not happened.
 	Created, Started, Exited, Ended uint64

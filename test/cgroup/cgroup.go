@@ -7,6 +7,7 @@ package cgroup
 import (
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"os"
 	"path"
 	"path/filepath"
@@ -35,9 +36,9 @@ func Unmade(path string) (*Directory, error) {
 	return &Directory{Path: path, root: root}, err
 }
 
-// Recorded describes a container that wants a ring.
+// Recorded describes a container that wants a ring, and that is a pod of its own.
 func Recorded(id string) abi.Who {
-	who := abi.Who{Flags: abi.WhoRecord}
+	who := abi.Who{Flags: abi.WhoRecord, PodHash: uint16(crc32.ChecksumIEEE([]byte(id)) % abi.Holders)}
 	copy(who.ID[:], id)
 	return who
 }

@@ -24,6 +24,7 @@ const (
 	PinIdentities      = "identities"
 	PinRings           = "rings"
 	PinExecLog         = "exec_log"
+	PinExecShares      = "exec_shares"
 	PinWriters         = "writers"
 	PinCounters        = "counters"
 	PinRefusals        = "refusals"

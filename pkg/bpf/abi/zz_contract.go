@@ -355,15 +355,12 @@ type Identity struct {
 	Left           uint32
 	Threads        uint32
 	Refused        uint32
-	Reserved       uint32
-	ExecRings      [2]uint16
-	ExecsDue       [2]uint64
 	ExecsBeyond    uint64
 	Who            Who
 }
 
 // SizeofIdentity is the size of struct identity in bytes.
-const SizeofIdentity = 5400
+const SizeofIdentity = 5376
 
 // Refusal is struct refusal.
 type Refusal struct {
