@@ -49,6 +49,12 @@ enum {
 /* include/linux/sched/signal.h */
 enum { SIGNAL_GROUP_EXIT = 4 };
 
+/* include/linux/sched.h */
+enum { PF_EXITING = 4 };
+
+/* How the kernel deals with a signal that is sent: include/trace/events/signal.h */
+enum { TRACE_SIGNAL_DELIVERED = 0, TRACE_SIGNAL_LOSE_INFO = 4 };
+
 /* include/uapi/asm-generic/signal.h and siginfo.h */
 enum {
 	SIGILL = 4,
@@ -277,6 +283,7 @@ struct proc_inode {
 
 struct task_struct {
 	struct thread_info thread_info;
+	unsigned int flags;
 	int pid;
 	int tgid;
 	int exit_code;

@@ -82,6 +82,8 @@ static __always_inline void moved(struct cgroup *to, struct task_struct *task)
 
 	if (to->root->hierarchy_id != 0)
 		return; /* a cgroup v1 hierarchy of a hybrid host */
+	if (task->flags & PF_EXITING)
+		return; /* the kernel moves its other threads; it makes no call, and its end is noted already */
 	call = call_of(task);
 	binding = binding_at(to);
 	if (!call && binding) {

@@ -3,6 +3,7 @@
 package bpf_test
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -479,5 +480,27 @@ func TestThreads(t *testing.T) {
 	}
 	if a, b := threads("rt-threads"), threads("rt-threads2"); a != 0 || b != 0 {
 		t.Errorf("after their end, %d and %d threads", a, b)
+	}
+}
+
+// TestMovedZombies moves processes that have ended, as their parent may until it has waited for them: none of them
+// counts as a thread of the container, and so takes the place of others.
+func TestMovedZombies(t *testing.T) {
+	i := load(t, small)
+	d := container(t, i, "/rt-zombies")
+	for range 20 {
+		c := command(d, "/bin/true")
+		if err := c.Start(); err != nil {
+			t.Fatal(err)
+		}
+		pid := c.Process.Pid
+		if err := errors.Join(unix.Waitid(unix.P_PID, pid, nil, unix.WEXITED|unix.WNOWAIT, nil),
+			os.WriteFile(filepath.Join(d.Name(), "cgroup.procs"), strconv.AppendInt(nil, int64(pid), 10), 0),
+			c.Wait()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := identity(t, i, "rt-zombies").Threads; n != 0 {
+		t.Errorf("%d threads count after all have ended", n)
 	}
 }
