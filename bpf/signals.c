@@ -5,7 +5,10 @@
 
 #define SEND_SIG_NOINFO ((struct kernel_siginfo *)0) /* include/linux/sched/signal.h: a task sent the signal */
 
-enum { SIGINFO_SIZE = 48 }; /* bytes of struct siginfo that have fields */
+enum {
+	SIGINFO_SIZE = 48,	/* bytes of struct siginfo that have fields */
+	SENDER_ENDS = 1 << 15,	/* in the signal of a sender: it ends the process */
+};
 
 /*
  * info_of returns the struct siginfo of a hook: SEND_SIG_NOINFO and SEND_SIG_PRIV are addresses, too. To the verifier,
@@ -27,20 +30,23 @@ static __always_inline u32 ended_by(struct task_struct *task)
 
 /*
  * generated remembers the sender of a signal, if a task sent it. What interrupts a task, such as a timer, sends signals
- * in its name, too. If a signal ends the process, no later one takes its place.
+ * in its name, too. If a signal ends the process, no later one takes its place. Nor does one that the process ignores,
+ * as an init does a SIGKILL that comes from inside of its PID namespace.
  */
-static __always_inline void generated(u32 signal, struct kernel_siginfo *info, struct task_struct *target)
+static __always_inline void generated(u32 signal, struct kernel_siginfo *info, struct task_struct *target, int result)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct in_flight *call = call_of(target->group_leader);
 	u32 end;
 	int code = SI_USER;
 
-	if (!call)
+	if (!call || (result != TRACE_SIGNAL_DELIVERED && result != TRACE_SIGNAL_LOSE_INFO))
 		return;
 	end = ended_by(target);
-	if (end && (end != signal || call->sender.signal == signal))
+	if (end && (end != signal || call->sender.signal & SENDER_ENDS))
 		return;
+	if (end)
+		call->sender.signal = SENDER_ENDS;
 	/* This fails for SEND_SIG_PRIV, which is the kernel's own. */
 	if (info != SEND_SIG_NOINFO && bpf_probe_read_kernel(&code, sizeof(code), &info->si_code))
 		return;
@@ -57,11 +63,11 @@ static __always_inline void generated(u32 signal, struct kernel_siginfo *info, s
 	call->sender.code = code;
 	*(u64 *)&call->sender.comm[0] = *(u64 *)&task->comm[0];
 	*(u64 *)&call->sender.comm[8] = *(u64 *)&task->comm[8];
-	call->sender.signal = signal;
+	call->sender.signal = end ? signal | SENDER_ENDS : signal;
 }
 
 HOOK(signal_generate, "signal_generate",
-     generated(ctx[0], info_of(ctx), (struct task_struct *)ctx[2]))
+     generated(ctx[0], info_of(ctx), (struct task_struct *)ctx[2], ctx[4]))
 
 static __always_inline bool is_fault(u32 signal)
 {
@@ -72,12 +78,14 @@ static __always_inline bool is_fault(u32 signal)
 static __always_inline void stage_sender(struct in_flight *call, struct sender *sender)
 {
 	u8 *place = body_place(call, sizeof(*sender));
+	u16 ends = sender->signal & SENDER_ENDS;
 
 	if (!place)
 		return;
+	sender->signal &= ~SENDER_ENDS;
 	bpf_probe_read_kernel(place + sizeof(struct capture_header), sizeof(*sender), sender);
 	body_add(call, place, sizeof(*sender), SIGNAL_SENDER, CAPTURE_KERNEL);
-	sender->signal = 0;
+	sender->signal = ends;
 }
 
 static __always_inline void stage_siginfo(struct in_flight *call, struct kernel_siginfo *info)
@@ -109,7 +117,7 @@ static __always_inline void delivered(u32 signal, struct kernel_siginfo *info, s
 		signal = ended_by(task);
 		handler = 0;
 	}
-	if (leader && leader->sender.signal == signal)
+	if (leader && (leader->sender.signal & ~SENDER_ENDS) == signal)
 		sender = &leader->sender;
 	if (!signal || (!info && !sender))
 		return;

@@ -69,6 +69,28 @@ func TestSender(t *testing.T) {
 	}
 }
 
+// TestSenderOfIgnoredSignal ends an init by a SIGKILL from outside, after a process of its own PID namespace has sent
+// it one, which the kernel ignores: the sender is the one outside.
+func TestSenderOfIgnoredSignal(t *testing.T) {
+	i := load(t, small)
+	d := container(t, i, "/rt-ignored")
+	c := command(d, "/bin/sh", "-c", "(kill -9 1); dd if=/dev/zero of=/dev/null")
+	c.SysProcAttr.Cloneflags = unix.CLONE_NEWPID
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	waitForCall(t, i, "rt-ignored", "dd")
+	if err := c.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	c.Wait()
+	got := events(calls(t, i, "rt-ignored"), c.Process.Pid)
+	from := fmt.Sprintf(" from pid %d ", os.Getpid())
+	if n := len(got); n < 2 || !strings.HasPrefix(got[n-2], "--- SIGKILL") || !strings.Contains(got[n-2], from) {
+		t.Errorf("recorded %q, want a SIGKILL%s", got, from)
+	}
+}
+
 // waitForCall waits until a program of a container has made calls, of which one is new only after its start.
 func waitForCall(t *testing.T, i *bpf.Instance, id, comm string) {
 	t.Helper()
