@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
-	"time"
 	"unsafe"
 
 	"github.com/cilium/ebpf"
@@ -19,6 +18,7 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/bpf"
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 	"github.com/runc-trace/runc-trace/test/cgroup"
+	"github.com/runc-trace/runc-trace/test/patience"
 )
 
 // makeOther turns an instance into one of another layout: its programs and maps work on, but this version must not use
@@ -118,14 +118,13 @@ func TestBeside(t *testing.T) {
 		}
 		finished := make(chan error, 1)
 		go func() { finished <- b.Finish() }()
-		for {
+		patience.Until(t, "the programs replace the others", func() bool {
 			replaced, err := bpf.Open(dir)
 			if err == nil {
 				replaced.Close()
-				break
 			}
-			time.Sleep(time.Millisecond)
-		}
+			return err == nil
+		})
 		select {
 		case err := <-finished:
 			t.Errorf("the others did not wait for a container that was announced to them: %v", err)

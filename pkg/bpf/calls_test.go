@@ -23,6 +23,7 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 	"github.com/runc-trace/runc-trace/pkg/syscalls"
 	"github.com/runc-trace/runc-trace/test/cgroup"
+	"github.com/runc-trace/runc-trace/test/patience"
 )
 
 // alike replaces the parts of a line that differ from run to run.
@@ -145,15 +146,10 @@ func TestUnfinished(t *testing.T) {
 		t.Fatalf("worker says %q: %v", line, err)
 	}
 	slot := identity(t, i, "rt-blocked")
-	want, live := []string{"read(fd=100, buf=ADDR, count=10) <unfinished ...>"}, []string(nil)
-	// Wait until the worker's thread has made its call and has been in it for a millisecond.
-	for end := time.Now().Add(2 * time.Minute); !cmp.Equal(want, live) &&
-		time.Now().Before(end); time.Sleep(time.Millisecond) {
-		live = inFlight(t, i, slot)
-	}
-	if diff := cmp.Diff(want, live); diff != "" {
-		t.Errorf("while it is blocked (-want +got):\n%s", diff)
-	}
+	want := []string{"read(fd=100, buf=ADDR, count=10) <unfinished ...>"}
+	patience.Until(t, "its thread has made the call, and was in it for a millisecond", func() bool {
+		return cmp.Equal(want, inFlight(t, i, slot))
+	})
 	if err := c.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
@@ -275,7 +271,7 @@ func TestNoTornRecordUnderLoad(t *testing.T) {
 		t.Fatal(err)
 	}
 	var read, checked, torn, unsettled int
-	for end := time.Now().Add(5 * time.Second); time.Now().Before(end); read++ {
+	for lasts := patience.For(5 * time.Second); lasts(checked > 0); read++ {
 		s, err := r.Lanes[abi.LaneRecent].Read(0, false)
 		if err != nil {
 			unsettled++

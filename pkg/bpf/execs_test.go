@@ -10,7 +10,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
@@ -19,6 +18,7 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 	"github.com/runc-trace/runc-trace/pkg/execlog"
 	"github.com/runc-trace/runc-trace/test/cgroup"
+	"github.com/runc-trace/runc-trace/test/patience"
 )
 
 // logged holds the fields of an exec that tests compare.
@@ -164,7 +164,7 @@ func TestExecsOutside(t *testing.T) {
 		t.Fatal(err)
 	}
 	own := map[string]bool{} // by arguments: is it the runtime's
-	for deadline := time.Now().Add(time.Minute); len(own) < 3 && time.Now().Before(deadline); {
+	patience.Until(t, "all its programs are in the exec log", func() bool {
 		for _, e := range execs(t, i, "rt-outside") {
 			switch {
 			case strings.HasPrefix(e.Args, "/bin/sh|-c|exec unshare"):
@@ -175,7 +175,8 @@ func TestExecsOutside(t *testing.T) {
 				own["orphan"] = e.Flags&abi.ExecRuntime != 0
 			}
 		}
-	}
+		return len(own) == 3
+	})
 	if diff := cmp.Diff(map[string]bool{"entered": true, "went outside": false, "orphan": false}, own); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

@@ -22,6 +22,9 @@ func (o Options) With(calls []abi.Syscall) Options {
 // BuildWith is Build with other descriptions of system calls.
 func BuildWith(calls []abi.Syscall) uint64 { return build(calls) }
 
+// HaveCgroupStorage reports whether the kernel has storage for cgroups.
+func HaveCgroupStorage() bool { return haveCgroupStorage() }
+
 // WithoutCgroupStorage loads programs as on a kernel before 6.2, until restore is called.
 func WithoutCgroupStorage() (restore func()) {
 	have := haveCgroupStorage

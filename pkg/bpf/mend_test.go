@@ -10,13 +10,13 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/cilium/ebpf"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/runc-trace/runc-trace/pkg/bpf"
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
+	"github.com/runc-trace/runc-trace/test/patience"
 )
 
 // TestMend removes each pin, and puts other things in its place. Load reports the damage and repairs it, and no
@@ -186,16 +186,13 @@ func TestFollowDamage(t *testing.T) {
 // awaitDetached waits until the kernel has detached a hook whose link was removed.
 func awaitDetached(t *testing.T, dir string) {
 	t.Helper()
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+	patience.Until(t, "the hook is detached", func() bool {
 		damage, err := bpf.Examine(dir)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !strings.HasPrefix(damage[0].Pin, abi.PinLinkPrefix) || damage[0].Unrecorded != "" {
-			return
-		}
-	}
-	t.Fatal("the hook stays attached")
+		return !strings.HasPrefix(damage[0].Pin, abi.PinLinkPrefix) || damage[0].Unrecorded != ""
+	})
 }
 
 // TestUnrecorded checks that damage names the events that are not recorded because of it.
@@ -297,7 +294,7 @@ func TestMendEnds(t *testing.T) {
 	remove(t, filepath.Join(i.Dir, abi.PinLinkPrefix+"cgroup_rmdir"))
 	// The kernel detaches the hook soon. After that, a removed cgroup below the container's is still counted.
 	below := unmade(t, "/rt-ends/below")
-	for end := time.Now().Add(20 * time.Second); ; {
+	patience.Until(t, "the hook is detached", func() bool {
 		if err := below.Make(); err != nil {
 			t.Fatal(err)
 		}
@@ -305,13 +302,8 @@ func TestMendEnds(t *testing.T) {
 		if err := below.Remove(); err != nil {
 			t.Fatal(err)
 		}
-		if identity(t, i, "rt-ends").Children == before {
-			break
-		}
-		if time.Now().After(end) {
-			t.Fatal("the hook stays attached")
-		}
-	}
+		return identity(t, i, "rt-ends").Children == before
+	})
 	if err := d.Remove(); err != nil {
 		t.Fatal(err)
 	}

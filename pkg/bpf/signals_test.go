@@ -8,7 +8,6 @@ import (
 	"runtime"
 	"strings"
 	"testing"
-	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -16,6 +15,7 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/bpf"
 	"github.com/runc-trace/runc-trace/pkg/config"
 	"github.com/runc-trace/runc-trace/pkg/syscalls"
+	"github.com/runc-trace/runc-trace/test/patience"
 )
 
 // TestSender ends a busy program by a signal from outside of its container, and one that waits: its recording shows the
@@ -94,12 +94,7 @@ func TestSenderOfIgnoredSignal(t *testing.T) {
 // waitForCall waits until a program of a container has made calls, of which one is new only after its start.
 func waitForCall(t *testing.T, i *bpf.Instance, id, comm string) {
 	t.Helper()
-	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
-		if len(lines(calls(t, i, id), comm)) > 20 {
-			return
-		}
-	}
-	t.Fatalf("%s makes no calls", comm)
+	patience.Until(t, comm+" makes calls", func() bool { return len(lines(calls(t, i, id), comm)) > 20 })
 }
 
 // events returns what happened to a process, without its calls.

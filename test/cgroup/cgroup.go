@@ -20,6 +20,7 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/boottime"
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 	"github.com/runc-trace/runc-trace/pkg/unified"
+	"github.com/runc-trace/runc-trace/test/patience"
 )
 
 // Directory is a cgroup of the unified hierarchy.
@@ -125,7 +126,7 @@ func (d *Directory) Remove() error {
 		d.file = nil
 	}
 	var err error
-	for range 200 {
+	for end := time.Now().Add(patience.Limit); time.Now().Before(end); {
 		if err = os.Remove(d.Name()); err == nil || errors.Is(err, os.ErrNotExist) {
 			return nil
 		}

@@ -6,9 +6,9 @@
 #
 #	run.sh [-run REGEXP] [ARCH/SERIES...]
 #
-# SERIES is a kernel's, as in amd64/6.1, or "newest". Prints a line for each kernel, and the output of failed
-# tests. The exit status is 0 if all passed, 1 if a test failed, 2 if something could not be run at all.
-# Downloads and builds stay in VM_DIR.
+# SERIES is a kernel's, as in amd64/6.1, or "newest". VM_JOBS machines run at a time, one for each CPU if it is not set.
+# Prints a line for each kernel, and the output of failed tests. The exit status is 0 if all passed, 1 if a test failed,
+# 2 if something could not be run at all. Downloads and builds stay in VM_DIR.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -19,8 +19,11 @@ all="amd64/5.10 amd64/6.1 amd64/6.12 amd64/newest arm64/6.12"
 unsupported="5.10"
 # CPUs of a machine. Some maps are divided among all that could be plugged in.
 cpus=16,maxcpus=64
-# Time limit of a machine, in seconds.
-limit=${VM_TIMEOUT:-2400}
+# Time limit of a machine, in seconds. If it is reached, the tests say where they are.
+limit=${VM_TIMEOUT:-7200}
+# How many times longer than on a real machine tests wait for anything: see test/patience.
+patience=10
+jobs=${VM_JOBS:-$(nproc)}
 
 # shellcheck source=test/vm/kernels.sh
 . "$here/kernels.sh"
@@ -66,19 +69,31 @@ build_initramfs() {
 	(cd "$root" && find . | busybox cpio -o -H newc 2>/dev/null | gzip -1) >"$VM_DIR/initramfs-$arch"
 }
 
-# boot runs one machine to its end, and writes its output to the given file.
+# boot starts a machine, which writes its output to the given file.
 boot() {
 	local arch=$1 version=$2 expect=$3 to=$4
 	machine "$arch"
 	# All CPUs in one thread: with one thread each, a 7.3 kernel in QEMU 7.2 panics in int3 when a tracepoint is toggled.
+	# The kernel gives what it does not know to /init, as variables.
 	# shellcheck disable=SC2086
-	timeout "$limit" nice -n 10 $qemu -accel tcg,thread=single -smp $cpus -m 3G \
+	timeout $((limit + 60)) nice -n 10 $qemu -accel tcg,thread=single -smp $cpus -m 3G \
 		-nodefaults -display none -no-reboot -serial "file:$to.raw" \
 		-kernel "$VM_DIR/kernels/$arch-$version/vmlinuz" -initrd "$VM_DIR/initramfs-$arch" \
-		-append "console=$console panic=-1 oops=panic loglevel=3 mitigations=off expect=$expect pattern=$pattern" \
-		</dev/null >"$to.qemu" 2>&1 || true
-	tr -d '\r' <"$to.raw" >"$to"
-	rm "$to.raw"
+		-append "console=$console panic=-1 oops=panic loglevel=3 mitigations=off expect=$expect pattern=$pattern \
+			limit=$limit RUNC_TRACE_TEST_PATIENCE=$patience" </dev/null >"$to.qemu" 2>&1 &
+	running[$!]=$arch/$series names[$!]="$arch $version" began[$!]=$SECONDS
+}
+
+# finish waits until a machine ends, and reports its result.
+finish() {
+	local pid= kernel output
+	wait -n -p pid || true
+	kernel=${running[$pid]}
+	unset "running[$pid]"
+	output=$VM_DIR/console-${kernel/\//-}
+	tr -d '\r' <"$output.raw" >"$output"
+	rm "$output.raw"
+	report "${names[$pid]}" "$output" $((SECONDS - began[$pid])) || [[ $status = 2 ]] || status=1
 }
 
 # failures prints the first lines of the output of each failed test, and of a panic outside of tests.
@@ -139,6 +154,9 @@ for arch in $arches; do
 done
 
 status=0
+declare -A running=() names=() began=()
+# shellcheck disable=SC2046
+trap 'kill $(jobs -p) 2>/dev/null || true' EXIT
 for kernel in $kernels; do
 	arch=${kernel%%/*} series=${kernel#*/}
 	expect=tests
@@ -147,8 +165,10 @@ for kernel in $kernels; do
 		status=2
 		continue
 	fi
-	begin=$SECONDS
+	((${#running[@]} < jobs)) || finish
 	boot "$arch" "$version" "$expect" "$VM_DIR/console-$arch-$series"
-	report "$arch $version" "$VM_DIR/console-$arch-$series" $((SECONDS - begin)) || [[ $status = 2 ]] || status=1
+done
+while ((${#running[@]})); do
+	finish
 done
 exit $status
