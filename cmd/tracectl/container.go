@@ -39,7 +39,7 @@ type containerJSON struct {
 	Created  *time.Time   `json:"created"`
 	Started  *time.Time   `json:"started"`
 	Exited   *time.Time   `json:"exited"`
-	Ended    *time.Time   `json:"ended"` // when its cgroup was removed
+	Ended    *time.Time   `json:"ended"` // when its cgroup was removed; null if processes of it live on outside
 }
 
 // newContainerJSON accepts nil for an unknown container.

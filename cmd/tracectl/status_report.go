@@ -24,8 +24,8 @@ type statusJSON struct {
 	Containers struct {
 		Created int `json:"created"`
 		Running int `json:"running"`
-		Exited  int `json:"exited"` // init has exited, but the cgroup exists
-		Ended   int `json:"ended"`  // the cgroup was removed, but the name is known
+		Exited  int `json:"exited"` // init has exited, but the cgroup exists, or processes outside of it
+		Ended   int `json:"ended"`  // the cgroup and all processes are gone, but the name is known
 		Threads int `json:"threads"`
 	} `json:"containers"`
 	Recordings struct {

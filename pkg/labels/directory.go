@@ -122,11 +122,14 @@ func (d *Directory) container(index uint32, i *abi.Identity, since time.Time) *C
 		e.looked = now
 	}
 	c := &e.container
-	c.Index, c.Generation, c.State = index, i.Generation, i.State
+	c.Index, c.Generation, c.State = index, i.Generation, identity.State(i)
 	c.Cgroup, c.Init, c.ExitStatus = i.Cgroup, i.Init, i.ExitStatus
 	c.Ring, c.RingGen = i.Ring, i.RingGeneration
 	c.Threads, c.Refused, c.Left, c.Beyond = i.Threads, i.Refused, i.Left, i.ExecsBeyond
-	c.Created, c.Started, c.Exited, c.Ended = i.Created, i.Started, i.Exited, i.Ended
+	c.Created, c.Started, c.Exited, c.Ended = i.Created, i.Started, i.Exited, 0
+	if c.State == abi.StateEnded {
+		c.Ended = i.Ended
+	}
 	return c
 }
 

@@ -13,7 +13,7 @@ import (
 type State string
 
 // The states of a container. A container is exited when its init is, even if its cgroup still exists. It has ended
-// if its cgroup is gone and the exit of its init was not seen.
+// if its cgroup and its processes are gone and the exit of its init was not seen.
 const (
 	Created State = "created" // created, but its program has not been started
 	Running State = "running"

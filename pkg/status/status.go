@@ -53,8 +53,8 @@ type Identities struct {
 	Free    int
 	Created int // the init has not started its program
 	Running int
-	Exited  int // the init is gone, but the cgroup exists
-	Ended   int // the cgroup is gone, but the name is known
+	Exited  int // the init is gone, but the cgroup exists, or processes outside of it
+	Ended   int // the cgroup and all processes are gone, but the name is known
 
 	Threads int // threads of containers for which the kernel keeps memory
 }
@@ -84,7 +84,7 @@ func (i *Incomplete) Reasons() string {
 // each, which the kernel rounds up to 512 bytes.
 func (i Identities) ThreadMemory() uint64 { return 512 * uint64(i.Threads) }
 
-// Live returns the number of containers whose cgroups exist.
+// Live returns the number of containers that have not ended.
 func (i Identities) Live() int { return i.Created + i.Running + i.Exited }
 
 // Recordings counts the rings and their records.
@@ -186,12 +186,12 @@ func (s *Status) readIdentities(r Reader) (live map[recording]bool) {
 		if i.State != abi.StateFree {
 			s.Identities.Threads += int(i.Threads)
 		}
-		// A container whose cgroup was removed may live on in another one.
-		if i.State != abi.StateFree && (i.State != abi.StateEnded || i.Threads > 0) && i.Refused+i.Left > 0 {
+		state := identity.State(&i)
+		if state != abi.StateFree && state != abi.StateEnded && i.Refused+i.Left > 0 {
 			id := identity.String(i.Who.ID[:])
 			s.Incomplete = append(s.Incomplete, Incomplete{uint32(index), i.Generation, id, id, i.Refused, i.Left})
 		}
-		switch i.State {
+		switch state {
 		case abi.StateCreated:
 			s.Identities.Created++
 		case abi.StateRunning:

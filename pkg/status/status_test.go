@@ -88,7 +88,8 @@ func TestRead(t *testing.T) {
 			identity(abi.StateRunning, 2, 2),   // has that ring now
 			{Generation: 4, State: abi.StateRunning, Refused: 3, Left: 1, Who: abi.Who{ID: [256]byte{'x'}}},
 			{Generation: 4, State: abi.StateEnded, Refused: 3},
-			{Generation: 4, State: abi.StateEnded, Left: 2, Threads: 1, Who: abi.Who{ID: [256]byte{'y'}}}, // lives on outside
+			{Generation: 4, State: abi.StateEnded, Started: 1, Left: 2, Threads: 1, // lives on outside
+				Who: abi.Who{ID: [256]byte{'y'}}},
 			identity(^uint32(0), 0, 0),           // a state that does not exist
 			{Generation: 0, State: 0, Ring: 100}, // never used
 		},
@@ -110,7 +111,7 @@ func TestRead(t *testing.T) {
 	want := &Status{
 		Layout: 3, Build: bpf.Build(), Current: true, Loaded: 5, Replaced: 6, Memory: 7, Pool: l.Pool(),
 		Refusals:    []abi.Refusal{{Time: 1, UID: 2}},
-		Identities:  Identities{Free: 4, Created: 1, Running: 3, Exited: 1, Ended: 3, Threads: 7},
+		Identities:  Identities{Free: 4, Created: 1, Running: 4, Exited: 1, Ended: 2, Threads: 7},
 		Recordings:  Recordings{Live: 2, Ended: 1, Free: 1, Syscalls: 35, Lost: 3},
 		ExecLog:     ExecLog{Used: 512<<10 + 4096 + 256<<10, Written: 3<<20 + 4096 + 1<<30, Execs: 100, Lost: 4},
 		ProgramsErr: l.programsErr,
@@ -139,7 +140,7 @@ func TestRead(t *testing.T) {
 	if diff := cmp.Diff(want, got, same); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	if got.Identities.Live() != 5 {
+	if got.Identities.Live() != 6 {
 		t.Errorf("%d live", got.Identities.Live())
 	}
 }

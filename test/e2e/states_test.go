@@ -13,6 +13,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/runc-trace/runc-trace/pkg/unified"
 )
 
 // TestStates follows containers from their creation to their end in the output of `containers` and `straceback list`.
@@ -92,6 +94,55 @@ func TestStates(t *testing.T) {
 		!strings.Contains(lines[0], "exited (7) ") {
 		t.Errorf("in the list: %q", lines)
 	}
+}
+
+// TestLivesOutside moves the processes of a container to a cgroup outside, and removes its own: the container has not
+// ended, and its end is known.
+func TestLivesOutside(t *testing.T) {
+	x := load(t)
+	x.start(simple("lives", "/bin/sh", "-c", "trap 'exit 9' TERM; sleep 1000 & wait"))
+	mount, err := unified.Find("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	own, outside := mount+x.cgroup+"/lives", mount+x.cgroup+"/outside"
+	if err := os.Mkdir(outside, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := os.Remove(outside); err != nil {
+			t.Error(err)
+		}
+	})
+	shown := func() string {
+		t.Helper()
+		var all []string
+		for _, c := range x.containers() {
+			all = append(all, fmt.Sprint(x.ended("lives"), " ", c.Ended != nil))
+		}
+		list := x.tracectl("containers")
+		return fmt.Sprint(all, len(grep(splitLines(list), "lives")), len(x.recordings()))
+	}
+	eventually(t, "no process is in its cgroup", func() bool {
+		pids, err := os.ReadFile(own + "/cgroup.procs")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, pid := range strings.Fields(string(pids)) {
+			_ = os.WriteFile(outside+"/cgroup.procs", []byte(pid), 0)
+		}
+		return os.Remove(own) == nil
+	})
+	if got, want := shown(), "[running false] 1 1"; got != want {
+		t.Errorf("outside: %s, not %s", got, want)
+	}
+	for _, verb := range []string{"status", "doctor"} {
+		if o := x.run(tracectlPath, verb); !strings.Contains(o.stdout, "2 moves of a process to a cgroup outside") {
+			t.Errorf("%s: %s", verb, o.stdout)
+		}
+	}
+	x.runtime("kill", "lives", "TERM")
+	eventually(t, "its end is seen", func() bool { return shown() == "[exited 9 true] 0 1" })
 }
 
 // TestRefusedCall checks that --failed shows a call that seccomp refused, in whichever way it did.
