@@ -124,10 +124,12 @@ struct identity {
 	u32 candidate;		/* PID of the process that the runtime makes its init */
 	u32 heir;		/* PID of the candidate's newest child, which takes its place if it exits */
 	u32 exit_status;	/* of init, as in wait(2); valid if exited is set */
-	u32 children;		/* known cgroups below that of the container */
+	u32 children;		/* cgroups below that of the container whose binding is stored */
 	u32 left;		/* how often a process moved to a cgroup outside, or was made in one */
 	u32 threads;		/* that have task storage, outside of its cgroups, too */
 	u32 refused;		/* times that one of its tasks got no storage */
+	u32 nowhere;		/* other cgroups below that of the container: they found no room in containers */
+	u32 reserved;
 	u64 execs_beyond;	/* execs beyond the share of its pod of the exec log */
 	struct who who;
 };
@@ -298,7 +300,7 @@ enum holders {
 	HOLDERS = 16384,
 	HELD_THREADS = 2 * HOLDERS,	/* element of held */
 	HELD_CHILDREN,	/* element of held: cgroups in containers that are below that of a container */
-	HELD_NOWHERE,	/* element of held: cgroups below that of a container that found no room there */
+	HELD_NOWHERE,	/* element of held: those that found no room there */
 	HELD,		/* elements of held */
 	KEPT_PART = 8,
 };

@@ -250,7 +250,7 @@ static __noinline int bind(u64 cgroup, struct pending *entry, u64 created, u32 i
 	identity->init = init;
 	identity->candidate = candidate;
 	identity->heir = identity->exit_status = identity->children = identity->left = identity->threads = 0;
-	identity->refused = 0;
+	identity->refused = identity->nowhere = 0;
 	identity->execs_beyond = 0;
 	identity->ring = identity->ring_generation = 0;
 	bpf_probe_read_kernel(&identity->who, sizeof(identity->who), &entry->who);
@@ -299,6 +299,16 @@ __noinline int path_ends(struct pending *entry, u64 path)
 	return 1;
 }
 
+/* count_nowhere changes the number of cgroups below that of a container that found no room in `containers`. */
+static __always_inline void count_nowhere(struct identity *identity, s32 change)
+{
+	u32 *all = held_count(HELD_NOWHERE);
+
+	__sync_fetch_and_add(&identity->nowhere, change);
+	if (all)
+		__sync_fetch_and_add(all, change);
+}
+
 /*
  * inherit gives a cgroup the binding of the known cgroup above it. Without storage for cgroups, those that find no room
  * are only counted, and binding_above finds their container.
@@ -306,9 +316,9 @@ __noinline int path_ends(struct pending *entry, u64 path)
 static __always_inline void inherit(u64 cgroup, u64 binding)
 {
 	struct identity *identity = identity_of(binding);
-	u32 *all = held_count(HELD_CHILDREN), *nowhere = held_count(HELD_NOWHERE);
+	u32 *all = held_count(HELD_CHILDREN);
 
-	if (!identity || !all || !nowhere)
+	if (!identity || !all)
 		return;
 	if (cgroup_storage) { /* the caller has stored it */
 		__sync_fetch_and_add(&identity->children, 1);
@@ -317,7 +327,7 @@ static __always_inline void inherit(u64 cgroup, u64 binding)
 		__sync_fetch_and_add(&identity->children, 1);
 		__sync_fetch_and_add(all, 1);
 	} else if (!bpf_map_lookup_elem(&containers, &cgroup)) {
-		__sync_fetch_and_add(nowhere, 1);
+		count_nowhere(identity, 1);
 	}
 }
 
@@ -372,7 +382,7 @@ static __always_inline bool left_container(struct cgroup *cgrp)
 	struct identity *identity;
 	u64 *binding, id = cgrp->kn->id;
 
-	if (!cgroup_storage || bpf_map_lookup_elem(&containers, &id))
+	if (bpf_map_lookup_elem(&containers, &id))
 		return false; /* unbind does that */
 	binding = binding_at(cgrp);
 	if (!binding)
@@ -380,7 +390,10 @@ static __always_inline bool left_container(struct cgroup *cgrp)
 	identity = identity_of(*binding);
 	if (!identity || identity->cgroup == id)
 		return false;
-	__sync_fetch_and_add(&identity->children, -1);
+	if (cgroup_storage)
+		__sync_fetch_and_add(&identity->children, -1);
+	else if (identity->nowhere)
+		count_nowhere(identity, -1);
 	return true;
 }
 
@@ -410,6 +423,7 @@ static __always_inline void unbind(u64 cgroup)
 	}
 	identity->ended = boot_time();
 	identity->children = 0; /* each was removed before, if not before our eyes */
+	count_nowhere(identity, -identity->nowhere);
 	identity->state = STATE_ENDED;
 	release_recording(identity, identity->ended);
 	slot = (u32)binding - 1;

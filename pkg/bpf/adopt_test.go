@@ -199,66 +199,6 @@ func TestAdoptFull(t *testing.T) {
 	}
 }
 
-// TestManyCgroups makes thousands of cgroups below a container's own: all are followed, and so is the next container,
-// whether or not the kernel has storage for cgroups.
-func TestManyCgroups(t *testing.T) {
-	t.Run("this kernel", testManyCgroups)
-	t.Run("older kernel", func(t *testing.T) {
-		if !bpf.HaveCgroupStorage() {
-			t.Skip("this kernel is one")
-		}
-		t.Cleanup(bpf.WithoutCgroupStorage())
-		testManyCgroups(t)
-	})
-}
-
-func testManyCgroups(t *testing.T) {
-	i := load(t, small)
-	d := container(t, i, "/rt-many")
-	const many = 10000
-	above := d.Path[len(ownCgroup):]
-	for n := range many / 10 {
-		parent := made(t, fmt.Sprintf("%s/%d", above, n))
-		for m := range 9 {
-			child := fmt.Sprintf("%s/%d", parent.Name(), m)
-			if err := os.Mkdir(child, 0o755); err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { os.Remove(child) })
-		}
-	}
-	deep := fmt.Sprintf("%s/%d/8", d.Path, many/10-1)
-	for n, program := range []string{"true", "sleep"} {
-		last, err := cgroup.Unmade(deep)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := last.Open(); err != nil {
-			t.Fatal(err)
-		}
-		run(t, last, "/bin/"+program, "0")
-		if len(lines(calls(t, i, "rt-many"), program)) == 0 {
-			t.Errorf("calls in %s are not recorded", deep)
-		}
-		if n > 0 {
-			break
-		}
-		// No directory is too deep.
-		for range 40 {
-			deep += "/d"
-			made(t, deep[len(ownCgroup):])
-		}
-	}
-	if got := identity(t, i, "rt-many").Children; got < abi.ChildrenMax || got > many+40 {
-		t.Errorf("%d cgroups are counted below the container's", got)
-	}
-	next := container(t, i, "/rt-next")
-	run(t, next, "/bin/true")
-	if len(lines(calls(t, i, "rt-next"), "true")) == 0 {
-		t.Error("the next container is not recorded")
-	}
-}
-
 // TestAdoptBesidePending checks that adopting a container does not consume the entry of a container of the same name
 // that is being created.
 func TestAdoptBesidePending(t *testing.T) {
@@ -447,5 +387,10 @@ func checkSlots(t *testing.T, i *bpf.Instance) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("recordings by holder (-in slots +counted):\n%s", diff)
+	}
+	for element := uint32(2 * abi.Holders); element < abi.Held; element++ {
+		if n := heldBy(t, i, element); n != 0 {
+			t.Errorf("element %d of held is %d", element, n)
+		}
 	}
 }

@@ -284,6 +284,24 @@ func TestMendAll(t *testing.T) {
 	stillRecords(t, i.Dir, "rt-mended")
 }
 
+// detachRemoval detaches the hook of removed cgroups. It makes cgroups below that of a container.
+func detachRemoval(t *testing.T, i *bpf.Instance, id string) {
+	t.Helper()
+	remove(t, filepath.Join(i.Dir, abi.PinLinkPrefix+"cgroup_rmdir"))
+	below := unmade(t, "/"+id+"/below")
+	// The kernel detaches the hook soon. After that, a removed cgroup is still counted.
+	patience.Until(t, "the hook is detached", func() bool {
+		if err := below.Make(); err != nil {
+			t.Fatal(err)
+		}
+		before := identity(t, i, id).Children
+		if err := below.Remove(); err != nil {
+			t.Fatal(err)
+		}
+		return identity(t, i, id).Children == before
+	})
+}
+
 // TestMendEnds removes cgroups while no program runs: the slots of their containers become free, and the other
 // containers stay.
 func TestMendEnds(t *testing.T) {
@@ -291,19 +309,7 @@ func TestMendEnds(t *testing.T) {
 	container(t, i, "/rt-before")
 	d := container(t, i, "/rt-ends")
 	run(t, d, "/bin/true", "x")
-	remove(t, filepath.Join(i.Dir, abi.PinLinkPrefix+"cgroup_rmdir"))
-	// The kernel detaches the hook soon. After that, a removed cgroup below the container's is still counted.
-	below := unmade(t, "/rt-ends/below")
-	patience.Until(t, "the hook is detached", func() bool {
-		if err := below.Make(); err != nil {
-			t.Fatal(err)
-		}
-		before := identity(t, i, "rt-ends").Children
-		if err := below.Remove(); err != nil {
-			t.Fatal(err)
-		}
-		return identity(t, i, "rt-ends").Children == before
-	})
+	detachRemoval(t, i, "rt-ends")
 	if err := d.Remove(); err != nil {
 		t.Fatal(err)
 	}

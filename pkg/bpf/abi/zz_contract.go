@@ -355,12 +355,14 @@ type Identity struct {
 	Left           uint32
 	Threads        uint32
 	Refused        uint32
+	Nowhere        uint32
+	Reserved       uint32
 	ExecsBeyond    uint64
 	Who            Who
 }
 
 // SizeofIdentity is the size of struct identity in bytes.
-const SizeofIdentity = 5376
+const SizeofIdentity = 5384
 
 // Refusal is struct refusal.
 type Refusal struct {
