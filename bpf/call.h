@@ -338,20 +338,27 @@ static __always_inline bool admit_first(struct recording *recording, struct in_f
 	return true;
 }
 
-/* resolve adds the file that a call opened, executed or entered. Its path is left out if it is in an earlier record. */
-static __always_inline void resolve(struct in_flight *call, s64 result, bool known)
+/*
+ * resolve adds the file that a call opened, executed or entered. Its path is left out if it is in an earlier record.
+ * Otherwise, resolve returns a hash of it.
+ */
+static __always_inline u64 resolve(struct in_flight *call, s64 result, bool known)
 {
 	struct scratch *s = cpu_scratch();
+	u64 from;
 
 	if (!s)
-		return;
+		return 0;
 	if (!call->due)
 		s->out.length = 0;
 	call->due |= CAPTURED_AT_EXIT;
-	if (known)
+	if (known) {
 		out_inode(&s->out, result, call->traits, call->exec);
-	else
-		out_path(&s->out, result, call->traits, call->exec);
+		return 0;
+	}
+	from = s->out.length + sizeof(struct capture_header) + sizeof(struct resolved);
+	out_path(&s->out, result, call->traits, call->exec);
+	return s->out.length > from ? hash_output(&s->out, from, s->out.length - from, FILE_KEY) : 0;
 }
 
 /* novel_lane returns the lane of a call that may be new, if the lane first does not take it. */
@@ -375,7 +382,7 @@ __noinline int write_novel(struct in_flight *call, u64 now, s64 result, u32 flag
 {
 	struct recording *recording;
 	struct seen_set *set;
-	u64 name, position = NOT_WRITTEN, file = 0;
+	u64 name, position = NOT_WRITTEN, file = 0, path = 0;
 	u32 index, lane, flag;
 	bool again, resolves;
 
@@ -396,9 +403,16 @@ __noinline int write_novel(struct in_flight *call, u64 now, s64 result, u32 flag
 	again = seen_again(set, recording, lane, name, now);
 	if (again && lane == LANE_RUNTIME)
 		return 0;
-	/* If the call came again: another thread may have changed the path before the kernel read it. */
 	if (resolves)
-		resolve(call, result, again && seen_file(set, name, file));
+		path = resolve(call, result, again && seen_file(set, name, file));
+	if (again && path) {
+		/* The name leads to another file now, or another thread changed it before the kernel read it. */
+		name += path;
+		set = seen_set(recording, name);
+		if (!set)
+			return 0;
+		again = seen_again(set, recording, lane, name, now);
+	}
 	if (!again) {
 		flag = SEEN_FIRST;
 		if (lane != LANE_RUNTIME && admit_first(recording, call, result))

@@ -13,6 +13,7 @@
 enum {
 	STEPS = 32,		/* components and mounts of a path that are followed */
 	COMPONENT_LIMIT = 256,	/* bytes of one, with its NUL */
+	FILE_KEY = 16 + 2 * HASHED_MAX * CAPTURE_WORDS,	/* of the hashes of paths: after those of signatures */
 	PATH_LIMIT = CAPTURE_LIMIT - sizeof(struct resolved) - COMPONENT_LIMIT,
 	FILE_TAG = CAPTURE_RESULT | PART_FILE << CAPTURE_PART_SHIFT | CAPTURE_KERNEL << FLAGS_SHIFT,
 };

@@ -294,6 +294,25 @@ func TestRaced(t *testing.T) {
 	}
 }
 
+// TestLinks opens a link that leads to another file later: the lanes of new calls have the path of each file, once.
+func TestLinks(t *testing.T) {
+	i := load(t, small)
+	d := container(t, i, "/rt-links")
+	dir := t.TempDir()
+	run(t, d, "/bin/sh", "-c", `cd "$0" && : >A && : >B || exit; ln -s A link
+		cat link; cat link; ln -sfn B link; cat link; cat link
+		ln -sfn A link; cat link; rm B; : >B; ln -sfn B link; cat link`, dir)
+	var got []string
+	for _, n := range []int{abi.LaneFirst, abi.LaneFiles} {
+		for _, c := range lane(t, i, "rt-links", n) {
+			if file, ok := c.File(); ok && c.Syscall().Name == "openat" && string(c.Capture(1).Data) == "link" {
+				got = append(got, strings.ReplaceAll(file.Path, dir, "DIR"))
+			}
+		}
+	}
+	expect(t, got, "DIR/A", "DIR/B")
+}
+
 func racedWorker() {
 	path := []byte(os.Getenv("DIR") + "/A\x00")
 	last, stop := &path[len(path)-2], make(chan bool)
