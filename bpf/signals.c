@@ -47,6 +47,8 @@ static __always_inline void generated(u32 signal, struct kernel_siginfo *info, s
 		return;
 	if (end)
 		call->sender.signal = SENDER_ENDS;
+	else if (call->sender.signal == signal)
+		call->sender.signal = 0; /* of one that the process waited for, or that was not delivered */
 	/* This fails for SEND_SIG_PRIV, which is the kernel's own. */
 	if (info != SEND_SIG_NOINFO && bpf_probe_read_kernel(&code, sizeof(code), &info->si_code))
 		return;

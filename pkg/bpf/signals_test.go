@@ -138,7 +138,8 @@ func TestFault(t *testing.T) {
 	}
 }
 
-// faultWorker reads from an address without memory, in one of several threads.
+// faultWorker reads from an address without memory, in one of several threads. Before, that has waited for the same
+// signal, which it sent itself: the sender is not that of the fault.
 func faultWorker() {
 	ready := make(chan bool)
 	for range 3 {
@@ -156,6 +157,11 @@ func faultWorker() {
 	}
 	go func() {
 		worker()
+		set := uint64(1) << (unix.SIGSEGV - 1)
+		raw(unix.SYS_RT_SIGPROCMASK, unix.SIG_BLOCK, pointer(&set), 0, 8)
+		must(unix.Tgkill(os.Getpid(), unix.Gettid(), unix.SIGSEGV))
+		raw(unix.SYS_RT_SIGTIMEDWAIT, pointer(&set), 0, 0, 8)
+		raw(unix.SYS_RT_SIGPROCMASK, unix.SIG_UNBLOCK, pointer(&set), 0, 8)
 		var action [4]uint64 // the default one
 		raw(unix.SYS_RT_SIGACTION, uintptr(unix.SIGSEGV), pointer(&action), 0, 8)
 		crash(8)
