@@ -431,7 +431,7 @@ __noinline int write_novel(struct in_flight *call, u64 now, s64 result, u32 flag
 
 /*
  * is_stdio reports whether a descriptor is the standard output or error of the container's init: the same pipe or file,
- * even if it was opened again, as /dev/stdout. Only for descriptors that may be so, it looks.
+ * even if it was copied, or opened again, as /dev/stdout. Only for descriptors that may be so, it looks.
  */
 static __always_inline bool is_stdio(struct recording *recording, u64 descriptor)
 {
@@ -443,7 +443,7 @@ static __always_inline bool is_stdio(struct recording *recording, u64 descriptor
 	return inode && (inode == recording->stdio[0] || inode == recording->stdio[1]);
 }
 
-/* opened notes the descriptor of a file that was opened, if it is the standard output or error of the init. */
+/* opened notes a descriptor that was opened or copied, if it is the standard output or error of the init. */
 static __always_inline void opened(struct recording *recording, u64 descriptor)
 {
 	u64 inode;
@@ -500,7 +500,7 @@ static __always_inline void write_call(struct in_flight *call, struct task_struc
 	if (!call->budget && !(flags & CALL_UNFINISHED)) {
 		if (traits & TRAIT_WRITE && result > 0 && is_stdio(recording, call->args[0]))
 			write_said(call, now, result, flags);
-		if (traits & TRAIT_RESOLVE && result > 0)
+		if (traits & (TRAIT_RESOLVE | TRAIT_COPIES) && result > 0)
 			opened(recording, result);
 		if (traits & TRAIT_HOT && before && result >= 0) {
 			put_record(call, task, recording, now, result, flags, LANE_RECENT);

@@ -589,6 +589,7 @@ enum traits {
 	TRAIT_WRITE = 4,	/* writes to the descriptor that is argument 0 */
 	TRAIT_RESOLVE = 8,	/* opens or executes a file, or enters a directory */
 	TRAIT_ENTERS = 16,	/* the last of these */
+	TRAIT_COPIES = 32,	/* copies a descriptor; its result is the copy */
 };
 
 /*

@@ -32,6 +32,12 @@ func lanesWorker() {
 	again, err := unix.Open("/dev/stdout", unix.O_WRONLY, 0)
 	must(err)
 	unix.Write(again, bytes.Repeat([]byte("s"), saidLength))
+	copied, err := unix.Dup(1)
+	must(err)
+	unix.Write(copied, []byte("by dup"))
+	copied, err = unix.FcntlInt(1, unix.F_DUPFD_CLOEXEC, 50)
+	must(err)
+	unix.Write(copied, []byte("by fcntl"))
 	search("b")
 	for range 20000 {
 		unix.Getppid()
@@ -76,6 +82,8 @@ func TestLanes(t *testing.T) {
 		{abi.LaneDistinct, `kill(pid=0`, 36, 84},
 		{abi.LaneRecent, `getppid()`, 2000, 20000},
 		{abi.LaneSaid, `"` + strings.Repeat("s", saidLength) + `"`, 1, 1},
+		{abi.LaneSaid, `"by dup"`, 1, 1},
+		{abi.LaneSaid, `"by fcntl"`, 1, 1},
 	} {
 		n := 0
 		for _, line := range lines[test.lane] {

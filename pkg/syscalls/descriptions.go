@@ -74,6 +74,8 @@ func (s *Syscall) describe() abi.Syscall {
 	case "execveat":
 		d.Exec = 2
 		d.Contents |= 1 << 2
+	case "dup", "dup2", "dup3", "fcntl", "fcntl64":
+		d.Traits |= abi.TraitCopies
 	}
 	if s.hot != nil {
 		d.Traits |= abi.TraitHot

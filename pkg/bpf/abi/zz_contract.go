@@ -274,6 +274,7 @@ const (
 	TraitWrite   = 0x4
 	TraitResolve = 0x8
 	TraitEnters  = 0x10
+	TraitCopies  = 0x20
 )
 
 // enum counter
