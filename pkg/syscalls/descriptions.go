@@ -89,8 +89,12 @@ func (s *Syscall) describe() abi.Syscall {
 	}
 	for i := range s.Args {
 		switch k := s.Args[i].kind; k {
-		case kindFlags, kindSignal:
+		case kindFlags, kindSignal, kindID, kindID16:
 			d.Values |= 1 << i
+		case kindMode:
+			if i == 0 || s.Args[i-1].kind != kindFlags { // after flags, it counts only with some of them
+				d.Values |= 1 << i
+			}
 		case kindPath:
 			d.Traits |= abi.TraitPath
 			d.Contents |= 1 << i

@@ -324,6 +324,8 @@ func TestNovelty(t *testing.T) {
 			abi.Syscall{Traits: abi.TraitHot, Values: 0b1000, Contents: 0b10000, HotArg: 4, HotMask: ^uint32(0)}},
 		{"execve", d[59], abi.Syscall{Traits: abi.TraitPath | abi.TraitResolve, Contents: 0b11}},
 		{"kill", d[62], abi.Syscall{Values: 0b10}},
+		{"chmod", d[90], abi.Syscall{Traits: abi.TraitPath, Values: 0b10, Contents: 0b1}},
+		{"setresuid", d[117], abi.Syscall{Values: 0b111}},
 		{"prctl", d[157], abi.Syscall{Values: 0b1}},
 	} {
 		got := test.got
