@@ -252,9 +252,10 @@ struct total {
 
 /*
  * seen: which calls are in the lanes first, files, distinct and runtime. A signature is a hash of what a call was: its
- * number, its error, and those arguments that tell; if the same name leads to another file than before, also of the
- * path of that. It is keyed by the secret and the generation, so an entry of an earlier recording is never found, and
- * nobody can make two calls collide on purpose. Signature i belongs to entry i.
+ * number, its error or the status with which its task ended in it, and those arguments that tell; if the same name
+ * leads to another file than before, also of the path of that. It is keyed by the secret and the generation, so an
+ * entry of an earlier recording is never found, and nobody can make two calls collide on purpose. Signature i belongs
+ * to entry i.
  */
 struct seen {
 	u64 position;	/* of the record in its lane; below the lane's base or a lap ago: it is gone */

@@ -62,12 +62,6 @@ __noinline u64 hash_output(struct outgoing *out, u32 from, u32 left, u32 key)
 	return hash_words((u64 *)(out->bytes + from), left, keys + key, CAPTURE_WORDS);
 }
 
-/* call_ends reports whether a record is that of the end of a task outside of any call. */
-static __always_inline bool call_ends(struct in_flight *call)
-{
-	return call && (call->number & NUMBER_MASK) == NUMBER_NONE;
-}
-
 /* late_signature returns the hash of input that was read at the exit of a call, and of the arguments of an exec. */
 __noinline u64 late_signature(u32 contents)
 {
@@ -98,11 +92,13 @@ __noinline u64 signature(struct in_flight *call, s64 result, u64 salt)
 	u32 index, values = 0, contents = 0;
 	struct capture_header *header;
 	struct syscall *description;
-	s32 error = result < 0 || call_ends(call) ? result : 0;
 	u64 word, at, hash;
+	s32 error = 0;
 
 	if (!call)
 		return 1;
+	if (result < 0 || call->flags & CALL_UNFINISHED)
+		error = result; /* of the end of a task, its status */
 	index = call->syscall;
 	description = bpf_map_lookup_elem(&syscalls, &index);
 	if (index == ~0U) {
@@ -111,7 +107,7 @@ __noinline u64 signature(struct in_flight *call, s64 result, u64 salt)
 		values = description->values;
 		contents = description->contents;
 	}
-	word = call->number | (u64)(call->flags & CALL_UNFINISHED) << 16 | (u64)(u32)error << 32;
+	word = call->number | (u64)(call->flags & (CALL_UNFINISHED | CALL_OOM)) << 16 | (u64)(u32)error << 32;
 	hash = hash_word(word, 1);
 	for (u32 i = 0; i < ARGS_MAX; i++) {
 		word = call->args[i];

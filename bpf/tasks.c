@@ -142,6 +142,7 @@ static __always_inline void task_exits(void)
 		call->due = 0;
 		if (end >> 32 & OUT_OF_MEMORY)
 			flags |= CALL_OOM;
+		call->flags |= flags;
 		write_call(call, task, boot_time(), status, flags);
 		call->active = 0;
 	}

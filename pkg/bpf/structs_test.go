@@ -13,6 +13,7 @@ import (
 	"testing"
 	"unsafe"
 
+	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
 
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
@@ -311,6 +312,25 @@ func TestLinks(t *testing.T) {
 		}
 	}
 	expect(t, got, "DIR/A", "DIR/B")
+}
+
+// TestStatuses ends processes with several statuses: the lanes of new calls have each of them.
+func TestStatuses(t *testing.T) {
+	i := load(t, small)
+	d := container(t, i, "/rt-statuses")
+	run(t, d, "/bin/sh", "-c", "for n in 0 1 0 3 1; do (exit $n); done; sleep 1000 & kill -9 $!; wait")
+	var got []int64
+	for _, n := range []int{abi.LaneFirst, abi.LaneDistinct} {
+		for _, c := range lane(t, i, "rt-statuses", n) {
+			if c.Unfinished {
+				got = append(got, c.Result)
+			}
+		}
+	}
+	slices.Sort(got)
+	if diff := cmp.Diff([]int64{0, 9, 1 << 8, 3 << 8}, slices.Compact(got)); diff != "" {
+		t.Errorf("statuses (-want +got):\n%s", diff)
+	}
 }
 
 func racedWorker() {
