@@ -274,7 +274,7 @@ enum refusal_constants { REFUSALS_MAX = 8 };
 struct refusal {
 	u64 time;	/* 0: none */
 	u32 uid;	/* in the initial user namespace */
-	u32 pid;	/* of the process, in the initial PID namespace */
+	u32 pid;	/* of the process, in the initial PID namespace; 0: not known, it made the cgroup earlier */
 	char comm[16];
 	char path[256];	/* the beginning of the cgroup's path */
 };
@@ -697,7 +697,10 @@ struct bind_request {
 	u32 init;	/* 1 + the caller's descriptor of the /proc/PID directory of its init; 0: not known */
 	u16 waits;	/* 1: the init has not executed the container's program */
 	u16 removed;	/* 1: forget the cgroup */
+	u32 owner;	/* user of its directory. If that is not root, the request is refused */
+	u32 reserved;
 	struct pending_key pending;	/* the entry to bind */
+	char path[256];	/* the beginning of its path, for a refusal */
 };
 
 #endif

@@ -3,8 +3,11 @@
 #include "hook.h"
 #include "lifecycle.h"
 
-/* refuse writes down who made a cgroup, with a path in the kernel's memory, at the place of a container's. */
-static __noinline void refuse(u64 path, u32 uid)
+/*
+ * refuse writes down who made a cgroup, with a path in the kernel's memory, at the place of a container's: the current
+ * task, or if it was there before, a task that is not known.
+ */
+static __noinline void refuse(u64 path, u32 uid, bool before)
 {
 	u32 zero = 0;
 	struct refusals *all = bpf_map_lookup_elem(&refusals, &zero);
@@ -16,8 +19,11 @@ static __noinline void refuse(u64 path, u32 uid)
 	r = &all->last[__sync_fetch_and_add(&all->written, 1) % REFUSALS_MAX];
 	r->time = boot_time();
 	r->uid = uid;
-	r->pid = bpf_get_current_pid_tgid() >> 32;
-	bpf_get_current_comm(r->comm, sizeof(r->comm));
+	r->pid = before ? 0 : bpf_get_current_pid_tgid() >> 32;
+	if (before)
+		r->comm[0] = 0;
+	else
+		bpf_get_current_comm(r->comm, sizeof(r->comm));
 	bpf_probe_read_kernel_str(r->path, sizeof(r->path), (void *)path);
 }
 
@@ -68,7 +74,7 @@ static __always_inline void cgroup_made(struct cgroup *cgrp, u64 path)
 		return;
 	}
 	if (uid != 0) {
-		refuse(path, uid);
+		refuse(path, uid, false);
 		return;
 	}
 	bind(id, entry, 0, 0, 0);
@@ -146,8 +152,14 @@ static __always_inline u32 answer(u64 address)
 		candidate = init;
 		init = 0;
 	}
-	if (!bpf_map_lookup_elem(&containers, &request->cgroup))
+	if (bpf_map_lookup_elem(&containers, &request->cgroup)) {
+		/* It is registered. A runtime may have given it to the root of its container's user namespace since. */
+	} else if (request->owner) {
+		refuse((u64)request->path, request->owner, true);
+		return 1 + COUNT_PENDING_REFUSED; /* if it is removed, the runtime makes it */
+	} else {
 		result = bind(request->cgroup, entry, request->created, init, candidate);
+	}
 	bpf_map_delete_elem(&pending, &request->pending);
 	return result;
 }

@@ -198,8 +198,11 @@ func (s *statusJSON) print(w io.Writer, clock clock) error {
 	if len(s.Refusals) > 0 {
 		fmt.Fprintf(w, "\nrefused: made a cgroup at the place of a container's\n")
 		for _, r := range s.Refusals {
-			fmt.Fprintf(w, "%11s  %s, user %d, pid %d: %s\n", timestamp.Brief(clock.now.Sub(r.Time))+" ago",
-				terminal.Cell(r.Comm), r.UID, r.PID, terminal.Cell(r.Cgroup))
+			who := fmt.Sprintf("%s, user %d, pid %d", terminal.Cell(r.Comm), r.UID, r.PID)
+			if r.PID == 0 {
+				who = fmt.Sprintf("user %d, before the container came", r.UID)
+			}
+			fmt.Fprintf(w, "%11s  %s: %s\n", timestamp.Brief(clock.now.Sub(r.Time))+" ago", who, terminal.Cell(r.Cgroup))
 		}
 	}
 	if s.unregistered() > 0 {

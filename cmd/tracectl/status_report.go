@@ -76,7 +76,7 @@ type incompleteJSON struct {
 type refusalJSON struct {
 	Time   time.Time `json:"time"`
 	UID    uint32    `json:"uid"` // as the host sees it
-	PID    uint32    `json:"pid"` // as the host sees it
+	PID    uint32    `json:"pid"` // as the host sees it; 0 if the cgroup was made before its container came
 	Comm   string    `json:"comm"`
 	Cgroup string    `json:"cgroup"` // the beginning of its path
 }

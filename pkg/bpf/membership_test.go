@@ -152,8 +152,44 @@ func TestOnlyRootMakes(t *testing.T) {
 			t.Errorf("written down: user %d, PID %d, %s, %s", r.UID, r.PID, r.Comm, r.Path)
 		}
 	}
+	// The same if it is there before the container.
 	if err := d.Make(); err != nil {
 		t.Fatal(err)
+	}
+	id, err := d.ID()
+	if err != nil {
+		t.Fatal(err)
+	}
+	again := made(t, "/rt-delegated/rt-early")
+	early := abi.BindRequest{Owner: user}
+	if early.Cgroup, err = again.ID(); err != nil {
+		t.Fatal(err)
+	}
+	if err := again.Announce(i.Dir, cgroup.Recorded("rt-early")); err != nil {
+		t.Fatal(err)
+	}
+	if early.Pending, _, err = again.Pending(); err != nil {
+		t.Fatal(err)
+	}
+	copy(early.Path[:], "/a/rt-early")
+	if result := bindExisting(t, i, early); result != 1+abi.CountPendingRefused {
+		t.Errorf("binding says %d", result)
+	}
+	if _, found := find(i, "rt-early"); found {
+		t.Error("the cgroup of another user is bound")
+	}
+	all, err := i.Refusals()
+	if err != nil || len(all) != 3 {
+		t.Fatalf("%d refusals are written down, %v", len(all), err)
+	}
+	r := all[2]
+	if path := unix.ByteSliceToString(r.Path[:]); r.UID != user || r.PID != 0 || r.Comm[0] != 0 || path != "/a/rt-early" {
+		t.Errorf("written down: user %d, PID %d, %s, %s", r.UID, r.PID, r.Comm, r.Path)
+	}
+	// A cgroup that is registered stays so, even if the runtime gave it to the root of a user namespace.
+	early.Cgroup = id
+	if result := bindExisting(t, i, early); result != 0 {
+		t.Errorf("binding a registered cgroup says %d", result)
 	}
 	run(t, d, "/bin/true")
 	if got := identity(t, i, "rt-victim"); got.State != abi.StateExited {

@@ -175,6 +175,7 @@ func expandSlice(slice string) (string, error) {
 // as in the kernel, and so is the same in every cgroup namespace.
 type Place struct {
 	ID        uint64 // of the cgroup itself; 0: it does not exist
+	Owner     uint32 // user of its directory, if it exists
 	Directory string // of the cgroup itself
 	Ancestor  uint64 // ID of the deepest cgroup above it that exists
 	Levels    int    // from there down to the cgroup; 0: not known
@@ -193,8 +194,8 @@ func (c Cgroup) Place() (Place, error) {
 	at, levels := c.Path, 0
 	p := Place{Directory: mount + c.Path}
 	for {
-		if id, ok := cgroupID(mount + at); ok && levels == 0 {
-			p.ID = id
+		if id, owner, ok := lookAt(mount + at); ok && levels == 0 {
+			p.ID, p.Owner = id, owner
 		} else if ok {
 			p.Ancestor, p.Levels, p.Path = id, levels, Cgroup{Path: c.Path[len(strings.TrimSuffix(at, "/")):]}.End()
 			return p, nil
@@ -209,7 +210,7 @@ func (c Cgroup) Place() (Place, error) {
 // anywhere is Place for a path that begins at a cgroup that the runtime chooses. runc puts it directly below the
 // mount on a hybrid host, and beside its own cgroup on a unified host.
 func (c Cgroup) anywhere(mount string) (Place, error) {
-	root, ok := cgroupID(mount)
+	root, _, ok := lookAt(mount)
 	if !ok {
 		return Place{}, fmt.Errorf("cgroup %s cannot be looked at", mount)
 	}
@@ -226,15 +227,15 @@ func (c Cgroup) anywhere(mount string) (Place, error) {
 		mount = path.Join(mount, path.Dir(own))
 	}
 	p.Directory = mount + c.Path
-	p.ID, _ = cgroupID(p.Directory)
+	p.ID, p.Owner, _ = lookAt(p.Directory)
 	return p, nil
 }
 
-// cgroupID returns the ID of the cgroup with a directory, if there is one.
-func cgroupID(directory string) (uint64, bool) {
+// lookAt returns the ID of the cgroup with a directory, and the user to whom that belongs, if there is one.
+func lookAt(directory string) (id uint64, owner uint32, ok bool) {
 	var stat syscall.Stat_t
 	if syscall.Stat(directory, &stat) != nil || stat.Mode&syscall.S_IFMT != syscall.S_IFDIR {
-		return 0, false
+		return 0, 0, false
 	}
-	return stat.Ino, true
+	return stat.Ino, stat.Uid, true
 }

@@ -120,7 +120,7 @@ func registerIn(pinDir string, op Operation, dialect Dialect, rules identity.Rul
 	// A cgroup that exists already does not appear again: bind it now. Check this after storing the entry, so that a
 	// cgroup that appears in between is not missed.
 	if place, err = cgroup.Place(); err == nil && place.ID != 0 {
-		return bind(pinDir, place, key)
+		return bind(pinDir, cgroup.Path, place, key)
 	}
 	return nil
 }
@@ -219,13 +219,14 @@ func readABI(pinDir string) (loaded abi.ABI, err error) {
 }
 
 // bind registers an existing cgroup with the entry stored for it.
-func bind(pinDir string, place Place, key abi.PendingKey) error {
+func bind(pinDir, name string, place Place, key abi.PendingKey) error {
 	program, err := pinned.OpenProgram(path.Join(pinDir, abi.PinBind))
 	if err != nil {
 		return failure{err, unregistered.NotBound}
 	}
 	defer program.Close()
-	request := abi.BindRequest{Cgroup: place.ID, Pending: key}
+	request := abi.BindRequest{Cgroup: place.ID, Owner: place.Owner, Pending: key}
+	copy(request.Path[:len(request.Path)-1], name)
 	result, err := program.Run(bytesOf(&request))
 	if err != nil {
 		return failure{fmt.Errorf("binding cgroup %d: %w", place.ID, err), unregistered.NotBound}

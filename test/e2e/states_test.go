@@ -145,6 +145,32 @@ func TestLivesOutside(t *testing.T) {
 	eventually(t, "its end is seen", func() bool { return shown() == "[exited 9 true] 0 1" })
 }
 
+// TestCgroupOfAnother runs a container whose cgroup is there already and belongs to another user than root: it runs, is
+// not registered, and the user is named.
+func TestCgroupOfAnother(t *testing.T) {
+	x := load(t)
+	mount, err := unified.Find("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	own := x.cgroup + "/victim"
+	if err := os.MkdirAll(mount+own, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chown(mount+own, 65534, 65534); err != nil {
+		t.Fatal(err)
+	}
+	if o := x.runContainer(simple("victim", "/bin/sh", "-c", "exit 5")); o.code != 5 {
+		t.Errorf("%+v", o)
+	}
+	if got := x.containers(); len(got) != 0 {
+		t.Errorf("known: %+v", got)
+	}
+	if got, want := x.tracectl("status"), "user 65534, before the container came: "+own; !strings.Contains(got, want) {
+		t.Errorf("status does not say %q:\n%s", want, got)
+	}
+}
+
 // TestRefusedCall checks that --failed shows a call that seccomp refused, in whichever way it did.
 func TestRefusedCall(t *testing.T) {
 	x := load(t)

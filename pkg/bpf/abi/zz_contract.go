@@ -679,17 +679,20 @@ const SizeofABI = 152
 
 // BindRequest is struct bind_request.
 type BindRequest struct {
-	Cgroup  uint64
-	Parent  uint64
-	Created uint64
-	Init    uint32
-	Waits   uint16
-	Removed uint16
-	Pending PendingKey
+	Cgroup   uint64
+	Parent   uint64
+	Created  uint64
+	Init     uint32
+	Waits    uint16
+	Removed  uint16
+	Owner    uint32
+	Reserved uint32
+	Pending  PendingKey
+	Path     [256]byte
 }
 
 // SizeofBindRequest is the size of struct bind_request in bytes.
-const SizeofBindRequest = 296
+const SizeofBindRequest = 560
 
 // Reasons has the texts of bpf/counters.h, by enum counter.
 var Reasons = [Counters]Reason{
