@@ -47,7 +47,10 @@ func TestInit(t *testing.T) {
 		// Debian's crun fails now and then if a hook ends at once.
 		hook := specs.Hook{Path: "/bin/sleep", Args: []string{"sleep", "0.1"}}
 		all := []specs.Hook{hook, hook}
-		s.Hooks = &specs.Hooks{CreateRuntime: all, CreateContainer: all, StartContainer: all, Poststart: all}
+		s.Hooks = &specs.Hooks{
+			CreateRuntime: all, CreateContainer: all, StartContainer: all, Poststart: all, Poststop: all,
+		}
+		s.Hooks.Prestart = all //lint:ignore SA1019 engines still use it
 	}
 	without := func(kinds ...specs.LinuxNamespaceType) func(s *specs.Spec) {
 		return func(s *specs.Spec) {
