@@ -18,6 +18,7 @@ func TestImports(t *testing.T) {
 	want := strings.Fields(`
 		bufio bytes cmp context encoding encoding/base64 encoding/binary encoding/json errors fmt
 		github.com/BurntSushi/toml
+		github.com/dchest/siphash
 		github.com/runc-trace/runc-trace/cmd/runc-trace
 		github.com/runc-trace/runc-trace/pkg/boottime
 		github.com/runc-trace/runc-trace/pkg/bpf/abi
@@ -32,7 +33,7 @@ func TestImports(t *testing.T) {
 		github.com/runc-trace/runc-trace/pkg/unregistered
 		github.com/sirupsen/logrus
 		golang.org/x/sys/unix
-		io io/fs iter log maps math math/bits os path reflect runtime runtime/debug slices sort
+		hash io io/fs iter log maps math math/bits os path reflect runtime runtime/debug slices sort
 		strconv strings sync sync/atomic syscall time unicode unicode/utf16 unicode/utf8 unsafe`)
 	list := exec.Command("go", "list", "-deps", "../../cmd/runc-trace")
 	list.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux")
