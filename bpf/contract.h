@@ -591,6 +591,7 @@ enum traits {
 	TRAIT_RESOLVE = 8,	/* opens or executes a file, or enters a directory */
 	TRAIT_ENTERS = 16,	/* the last of these */
 	TRAIT_COPIES = 32,	/* copies a descriptor; its result is the copy */
+	TRAIT_SOCKET_ERROR = 64,	/* getsockopt: with SO_ERROR, its output is why a connect failed */
 };
 
 /*

@@ -69,6 +69,9 @@ enum {
 	SI_TKILL = -6,
 };
 
+/* include/uapi/asm-generic/socket.h */
+enum { SOL_SOCKET = 1, SO_ERROR = 4 };
+
 /* include/uapi/asm-generic/errno-base.h and errno.h */
 enum {
 	ENOENT = 2,

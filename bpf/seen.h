@@ -99,6 +99,8 @@ __noinline u64 signature(struct in_flight *call, s64 result, u64 salt)
 		return 1;
 	if (result < 0 || call->flags & CALL_UNFINISHED)
 		error = result; /* of the end of a task, its status */
+	else if (call->traits & TRAIT_SOCKET_ERROR && (u32)call->args[1] == SOL_SOCKET && (u32)call->args[2] == SO_ERROR)
+		bpf_probe_read_user(&error, sizeof(error), (void *)call->args[3]);
 	index = call->syscall;
 	description = bpf_map_lookup_elem(&syscalls, &index);
 	if (index == ~0U) {

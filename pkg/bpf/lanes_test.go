@@ -25,6 +25,12 @@ func lanesWorker() {
 		}
 	}
 	worker()
+	asked, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_NONBLOCK, 0)
+	must(err)
+	for range 2 { // it has no error, and then that of a connection that was refused
+		unix.GetsockoptInt(asked, unix.SOL_SOCKET, unix.SO_ERROR)
+		unix.Connect(asked, &unix.SockaddrInet4{Port: 1, Addr: [4]byte{127, 0, 0, 1}})
+	}
 	search("a")
 	for n := range 100 {
 		unix.Kill(0, syscall.Signal(100+n))
@@ -83,6 +89,7 @@ func TestLanes(t *testing.T) {
 		{abi.LaneRecent, `getppid()`, 2000, 20000},
 		{abi.LaneSaid, `"` + strings.Repeat("s", saidLength) + `"`, 1, 1},
 		{abi.LaneSaid, `"by dup"`, 1, 1},
+		{abi.LaneFirst, `optname=SO_ERROR`, 2, 2},
 		{abi.LaneSaid, `"by fcntl"`, 1, 1},
 	} {
 		n := 0

@@ -76,6 +76,8 @@ func (s *Syscall) describe() abi.Syscall {
 		d.Contents |= 1 << 2
 	case "dup", "dup2", "dup3", "fcntl", "fcntl64":
 		d.Traits |= abi.TraitCopies
+	case "getsockopt":
+		d.Traits |= abi.TraitSocketError
 	}
 	if s.hot != nil {
 		d.Traits |= abi.TraitHot

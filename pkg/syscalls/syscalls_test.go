@@ -322,6 +322,7 @@ func TestNovelty(t *testing.T) {
 		{"connect", d[42], abi.Syscall{Contents: 0b10}},
 		{"sendto", d[44],
 			abi.Syscall{Traits: abi.TraitHot, Values: 0b1000, Contents: 0b10000, HotArg: 4, HotMask: ^uint32(0)}},
+		{"getsockopt", d[55], abi.Syscall{Traits: abi.TraitSocketError, Values: 0b10}},
 		{"execve", d[59], abi.Syscall{Traits: abi.TraitPath | abi.TraitResolve, Contents: 0b11}},
 		{"kill", d[62], abi.Syscall{Values: 0b10}},
 		{"chmod", d[90], abi.Syscall{Traits: abi.TraitPath, Values: 0b10, Contents: 0b1}},

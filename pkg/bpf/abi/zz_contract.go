@@ -269,12 +269,13 @@ const (
 
 // enum traits
 const (
-	TraitHot     = 0x1
-	TraitPath    = 0x2
-	TraitWrite   = 0x4
-	TraitResolve = 0x8
-	TraitEnters  = 0x10
-	TraitCopies  = 0x20
+	TraitHot         = 0x1
+	TraitPath        = 0x2
+	TraitWrite       = 0x4
+	TraitResolve     = 0x8
+	TraitEnters      = 0x10
+	TraitCopies      = 0x20
+	TraitSocketError = 0x40
 )
 
 // enum counter
