@@ -56,13 +56,14 @@ require() {
 		fail "installing $2 failed: run apt-get install $2"
 }
 
-# build_initramfs makes the initramfs of an architecture: busybox, tracectl and the tests.
+# build_initramfs makes the initramfs of an architecture: busybox, tracectl, and the tests with the files that they read.
 build_initramfs() {
 	local arch=$1 root=$VM_DIR/root-$1
 	rm -rf "$root"
-	mkdir -p "$root"/{bin,dev,proc,sys,tmp}
+	mkdir -p "$root"/{bin,dev,proc,source,sys,tmp}
 	cp "$here/init" "$root/init"
 	cp "$VM_DIR/busybox-$arch" "$root/bin/busybox"
+	cp --parents docs/security.md pkg/bpf/*.o "$root/source"
 	CGO_ENABLED=0 GOARCH=$arch go test -c -o "$root/bin/bpf.test" ./pkg/bpf
 	CGO_ENABLED=0 GOARCH=$arch go build -trimpath -buildvcs=false -ldflags "-s -w" -o "$root/bin/tracectl" ./cmd/tracectl
 	chmod 0755 "$root/init" "$root/bin"/*
