@@ -197,7 +197,7 @@ __noinline u64 pids_inside(void)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 
-	return namespace_pid(task) | (u64)namespace_pid(task->group_leader) << 32;
+	return namespace_pid(task) | (u64)namespace_pid(BPF_CORE_READ(task, group_leader)) << 32;
 }
 
 /*

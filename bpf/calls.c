@@ -15,11 +15,14 @@
 static __always_inline void enter(struct pt_regs *regs, u64 number)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	u64 cgroup = cgroup_of(task), *binding;
-	struct in_flight *call = call_of(task);
+	struct cgroup *cgrp = task->cgroups->dfl_cgrp;
+	/* Most tasks of a node are in no container, and in a cgroup of none: two loads show that, without a look-up. */
+	struct in_flight *call = task->bpf_storage ? call_of(task) : NULL;
+	u64 cgroup = cgrp->kn->id, *binding = NULL;
 
 	if (!call || call->cgroup != cgroup) {
-		binding = binding_at(task->cgroups->dfl_cgrp);
+		if (!cgroup_storage || cgrp->bpf_cgrp_storage)
+			binding = binding_at(cgrp);
 		if (!binding)
 			return; /* what a task does outside of its container's cgroups is not recorded */
 		call = follow(task, cgroup, *binding);
@@ -38,7 +41,7 @@ static __always_inline int describe_refused(struct in_flight *call, struct task_
 {
 	u32 number = number_of(regs);
 
-	if (number == NO_CALL || call->cgroup != cgroup_of(task))
+	if (number == NO_CALL || call->cgroup != bpf_get_current_cgroup_id())
 		return -1;
 	describe_call(call, task, regs, number);
 	call->flags |= CALL_NO_ENTER;
@@ -75,7 +78,7 @@ static __always_inline bool is_over(struct in_flight *call, struct pt_regs *regs
 static __always_inline void leave(struct pt_regs *regs, s64 result)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	struct in_flight *call = call_of(task);
+	struct in_flight *call = task->bpf_storage ? call_of(task) : NULL;
 	struct scratch *s;
 
 	if (!call)

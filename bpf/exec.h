@@ -78,8 +78,8 @@ static __always_inline u32 ring_beyond(struct exec_share *share, bool failed)
 
 __noinline int write_exec(struct exec_event *event, struct scratch *s)
 {
-	struct task_struct *task = bpf_get_current_task_btf(), *parent = task->real_parent;
-	u32 uid = task->cred->uid.val, cpu = bpf_get_smp_processor_id();
+	struct task_struct *task = bpf_get_current_task_btf(), *parent = BPF_CORE_READ(task, real_parent);
+	u32 uid = BPF_CORE_READ(task, cred, uid.val), cpu = bpf_get_smp_processor_id();
 	u32 zero = 0, index, flags, own = 0, number = 0;
 	u64 position, length, argv, path, sequence, size = (u64)segment_size * segments;
 	struct segment *first, *segment;
@@ -146,7 +146,7 @@ __noinline int write_exec(struct exec_event *event, struct scratch *s)
 	record->generation = identity->generation;
 	record->pid = task->tgid;
 	record->tid = task->pid;
-	record->ppid = parent->tgid;
+	record->ppid = BPF_CORE_READ(parent, tgid);
 	record->uid = uid;
 	record->result = event->result;
 	record->argc = event->argc;
@@ -154,8 +154,7 @@ __noinline int write_exec(struct exec_event *event, struct scratch *s)
 	record->path_length = path;
 	*(u64 *)&record->comm[0] = *(u64 *)&task->comm[0];
 	*(u64 *)&record->comm[8] = *(u64 *)&task->comm[8];
-	*(u64 *)&record->parent_comm[0] = *(u64 *)&parent->comm[0];
-	*(u64 *)&record->parent_comm[8] = *(u64 *)&parent->comm[8];
+	BPF_CORE_READ_INTO(&record->parent_comm, parent, comm);
 	if (path)
 		bpf_probe_read_kernel((u8 *)(record + 1), path, s->path);
 	if (argv) {
@@ -217,8 +216,8 @@ __noinline int executed_arguments(struct in_flight *call)
 
 	if (!call || !s)
 		return 0;
-	from = task->mm->arg_start;
-	if (!out_bytes(&s->out, from, task->mm->arg_end - from, STRINGS_LIMIT,
+	from = BPF_CORE_READ(task, mm, arg_start);
+	if (!out_bytes(&s->out, from, BPF_CORE_READ(task, mm, arg_end) - from, STRINGS_LIMIT,
 		       strings_arg(call) | (CAPTURE_KERNEL | CAPTURE_OUTPUT) << FLAGS_SHIFT))
 		call->due |= CAPTURED_AT_EXIT;
 	return 0;

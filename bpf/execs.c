@@ -33,7 +33,7 @@ static __always_inline void stage_arguments(struct in_flight *call, struct linux
 static __always_inline void exec_succeeded(struct task_struct *task, struct linux_binprm *bprm)
 {
 	struct cgroup *cgrp = task->cgroups->dfl_cgrp;
-	struct exec_event event = {.cgroup = cgrp->kn->id};
+	struct exec_event event = {.cgroup = bpf_get_current_cgroup_id()};
 	u64 *binding = binding_at(cgrp);
 	struct in_flight *call = call_of(task);
 	struct identity *identity;
@@ -43,8 +43,8 @@ static __always_inline void exec_succeeded(struct task_struct *task, struct linu
 	if (!binding)
 		return;
 	event.binding = *binding;
-	event.argv = task->mm->arg_start;
-	event.argv_length = task->mm->arg_end - event.argv;
+	event.argv = BPF_CORE_READ(task, mm, arg_start);
+	event.argv_length = BPF_CORE_READ(task, mm, arg_end) - event.argv;
 	/* It may have been moved into the cgroup during the call. */
 	if (!call || call->cgroup != event.cgroup) {
 		call = follow(task, event.cgroup, event.binding);

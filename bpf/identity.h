@@ -60,7 +60,7 @@ static __always_inline u64 *binding_at(struct cgroup *cgrp)
 	u32 *nowhere;
 
 	if (cgroup_storage)
-		return cgrp->bpf_cgrp_storage ? bpf_cgrp_storage_get(&bindings, cgrp, NULL, 0) : NULL;
+		return bpf_cgrp_storage_get(&bindings, cgrp, NULL, 0);
 	id = cgrp->kn->id;
 	binding = bpf_map_lookup_elem(&containers, &id);
 	if (binding)

@@ -56,14 +56,9 @@ static __always_inline u32 number_abi(struct in_flight *call)
 	return call->number >> NUMBER_ABI_SHIFT;
 }
 
-/*
- * call_of returns the storage of a task, or NULL if the task has none, as when it was never in a container. Most tasks
- * of a node have none, so the common case costs a single load.
- */
+/* call_of returns the storage of a task, or NULL if the task has none, as when it was never in a container. */
 static __always_inline struct in_flight *call_of(struct task_struct *task)
 {
-	if (!task->bpf_storage)
-		return NULL;
 	return bpf_task_storage_get(&call_storage, task, NULL, 0);
 }
 

@@ -78,7 +78,7 @@ static __always_inline void note_exit(struct task_struct *task, struct identity 
 static __always_inline bool runtime_exec(struct task_struct *task, struct in_flight *call, struct identity *identity)
 {
 	return call && call->entered && identity->who.mount_namespace &&
-	       task->nsproxy->mnt_ns->ns.inum == identity->who.mount_namespace;
+	       BPF_CORE_READ(task, nsproxy, mnt_ns, ns.inum) == identity->who.mount_namespace;
 }
 
 /* is_sigreturn reports whether a call ends the handling of a signal. */

@@ -343,20 +343,14 @@ struct pt_regs {
 
 #pragma clang attribute pop
 
+/*
+ * BPF_CORE_READ or a plain load? For each pointer that a program loads from a task or a cgroup, the verifier of newer
+ * kernels searches the types of the whole kernel, which takes 2 ms. So only frequent code, and what a helper needs the
+ * type of, load pointers; all else reads memory.
+ */
+
 /* opaque hides the value of x from the optimizer, so that the verifier sees the bounds checks that follow. */
 #define opaque(x) asm volatile("" : "+r"(x))
-
-/*
- * bound makes x at most limit. All later uses are of this one value: of a copy that the compiler made before the
- * comparison, Linux 6.1 would not know the bound.
- */
-#define bound(x, limit)          \
-	do {                     \
-		opaque(x);       \
-		if ((x) > (limit)) \
-			(x) = (limit); \
-		opaque(x);       \
-	} while (0)
 
 /* task_is_compat reports whether the task is in a call of the 32-bit ABI. */
 static __always_inline bool task_is_compat(struct task_struct *task)
@@ -368,24 +362,17 @@ static __always_inline bool task_is_compat(struct task_struct *task)
 #endif
 }
 
-/* cgroup_of returns the ID of a task's cgroup in the unified hierarchy, like bpf_get_current_cgroup_id(), but with four
- * loads instead of a call. */
-static __always_inline u64 cgroup_of(struct task_struct *task)
-{
-	return task->cgroups->dfl_cgrp->kn->id;
-}
-
 /* namespace_pid returns the ID of a task in its own PID namespace, or 0 if it is not known. */
 static __always_inline u32 namespace_pid(struct task_struct *task)
 {
 	enum { LIMIT = 32 * 64 }; /* MAX_PID_NS_LEVEL, and more than sizeof(struct upid) */
-	struct pid *pid = task->thread_pid;
+	struct pid *pid = BPF_CORE_READ(task, thread_pid);
 	u64 offset;
 	u32 nr = 0;
 
 	if (!pid)
 		return 0;
-	offset = pid->level * (u64)bpf_core_type_size(struct upid);
+	offset = BPF_CORE_READ(pid, level) * (u64)bpf_core_type_size(struct upid);
 	opaque(offset);
 	if (offset > LIMIT)
 		return 0;
@@ -396,25 +383,26 @@ static __always_inline u32 namespace_pid(struct task_struct *task)
 /* first_of_namespace reports whether a task is PID 1 of a PID namespace below the initial one. */
 static __always_inline bool first_of_namespace(struct task_struct *task)
 {
-	struct pid *pid = task->thread_pid;
-
-	return pid && pid->level && namespace_pid(task) == 1;
+	return BPF_CORE_READ(task, thread_pid, level) && namespace_pid(task) == 1;
 }
 
-/*
- * inode_of returns the address of the inode of an open file of the current task, or 0. Like pids_inside, it is verified
- * once: for each pointer that a program loads from a task, the verifier searches the types of the whole kernel.
- */
-__noinline u64 inode_of(u32 descriptor)
+/* file_of returns an open file of a task, or NULL. */
+static __always_inline struct file *file_of(struct task_struct *task, u32 descriptor)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct fdtable *table = task->files->fdt;
+	struct fdtable *table = BPF_CORE_READ(task, files, fdt);
 	struct file *file = NULL;
 
-	if (descriptor >= table->max_fds ||
-	    bpf_probe_read_kernel(&file, sizeof(file), table->fd + descriptor) || !file)
-		return 0;
-	return (u64)BPF_CORE_READ(file, f_inode);
+	if (descriptor < BPF_CORE_READ(table, max_fds))
+		bpf_probe_read_kernel(&file, sizeof(file), BPF_CORE_READ(table, fd) + descriptor);
+	return file;
+}
+
+/* inode_of returns the address of the inode of an open file of the current task, or 0. */
+__noinline u64 inode_of(u32 descriptor)
+{
+	struct file *file = file_of(bpf_get_current_task_btf(), descriptor);
+
+	return file ? (u64)BPF_CORE_READ(file, f_inode) : 0;
 }
 
 /* nonzero returns x ? 1 : 0 without a branch, which would make two paths for the verifier. */

@@ -33,16 +33,16 @@ static __noinline void refuse(u64 path, u32 uid, bool before)
  */
 static __always_inline void cgroup_made(struct cgroup *cgrp, u64 path)
 {
-	u32 uid = bpf_get_current_task_btf()->cred->uid.val;
+	u32 uid = BPF_CORE_READ(bpf_get_current_task_btf(), cred, uid.val);
 	struct cgroup_subsys_state *parent;
 	struct pending *entry = NULL;
 	u64 id;
 	struct scratch *s;
 	u32 level;
 
-	if (cgrp->root->hierarchy_id != 0)
+	if (BPF_CORE_READ(cgrp, root, hierarchy_id) != 0)
 		return; /* a cgroup v1 hierarchy of a hybrid host */
-	id = cgrp->kn->id;
+	id = BPF_CORE_READ(cgrp, kn, id);
 	parent = cgrp->self.parent;
 	if (!parent)
 		return;
@@ -53,7 +53,7 @@ static __always_inline void cgroup_made(struct cgroup *cgrp, u64 path)
 	if (!s)
 		return;
 	__builtin_memset(&s->key, 0, sizeof(s->key));
-	bpf_probe_read_kernel_str(s->key.leaf, sizeof(s->key.leaf), cgrp->kn->name);
+	bpf_probe_read_kernel_str(s->key.leaf, sizeof(s->key.leaf), BPF_CORE_READ(cgrp, kn, name));
 	for (level = 1; level <= DEPTH_MAX && parent; level++) {
 		s->key.ancestor = parent->cgroup->kn->id;
 		entry = bpf_map_lookup_elem(&pending, &s->key);
@@ -94,8 +94,8 @@ HOOK(cgroup_mkdir, "cgroup_mkdir", cgroup_made((struct cgroup *)ctx[0], ctx[1]))
 
 static __always_inline void cgroup_removed(struct cgroup *cgrp)
 {
-	if (cgrp->root->hierarchy_id == 0 && !left_container(cgrp))
-		unbind(cgrp->kn->id);
+	if (BPF_CORE_READ(cgrp, root, hierarchy_id) == 0 && !left_container(cgrp))
+		unbind(BPF_CORE_READ(cgrp, kn, id));
 }
 
 HOOK(cgroup_rmdir, "cgroup_rmdir", cgroup_removed((struct cgroup *)ctx[0]))
@@ -107,15 +107,12 @@ HOOK(cgroup_rmdir, "cgroup_rmdir", cgroup_removed((struct cgroup *)ctx[0]))
  */
 static __always_inline u32 process_of(u32 descriptor)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct fdtable *table = task->files->fdt;
 	struct proc_inode *inode = NULL;
-	struct file *file = NULL;
+	u64 address = inode_of(descriptor);
 
-	if (!bpf_core_field_exists(inode->pid) || descriptor >= table->max_fds ||
-	    bpf_probe_read_kernel(&file, sizeof(file), table->fd + descriptor) || !file)
+	if (!bpf_core_field_exists(inode->pid) || !address)
 		return 0;
-	inode = (void *)BPF_CORE_READ(file, f_inode) - bpf_core_field_offset(inode->vfs_inode);
+	inode = (void *)address - bpf_core_field_offset(inode->vfs_inode);
 	return BPF_CORE_READ(inode, pid, numbers[0].nr);
 }
 

@@ -355,7 +355,7 @@ static __always_inline bool inherit_above(struct cgroup *cgrp, struct cgroup_sub
 	if (!cgroup_storage) {
 		known = binding_at(parent->cgroup);
 		if (known)
-			inherit(cgrp->kn->id, *known);
+			inherit(BPF_CORE_READ(cgrp, kn, id), *known);
 		return known;
 	}
 	if (!parent->cgroup->bpf_cgrp_storage)
@@ -372,7 +372,7 @@ static __always_inline bool inherit_above(struct cgroup *cgrp, struct cgroup_sub
 	if (!bpf_cgrp_storage_get(&bindings, cgrp, &binding, BPF_LOCAL_STORAGE_GET_F_CREATE))
 		count(COUNT_NO_BINDING);
 	else
-		inherit(cgrp->kn->id, binding);
+		inherit(BPF_CORE_READ(cgrp, kn, id), binding);
 	return true;
 }
 
@@ -380,7 +380,7 @@ static __always_inline bool inherit_above(struct cgroup *cgrp, struct cgroup_sub
 static __always_inline bool left_container(struct cgroup *cgrp)
 {
 	struct identity *identity;
-	u64 *binding, id = cgrp->kn->id;
+	u64 *binding, id = BPF_CORE_READ(cgrp, kn, id);
 
 	if (bpf_map_lookup_elem(&containers, &id))
 		return false; /* unbind does that */

@@ -31,21 +31,13 @@ struct walk {
 static __always_inline void resolved_path(struct path *path, s64 result, u32 traits, u32 exec)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	struct file *file = NULL;
-	struct fdtable *table;
-	u32 descriptor = result;
+	struct file *file;
 
 	if (traits & TRAIT_ENTERS) {
 		BPF_CORE_READ_INTO(path, task, fs, pwd);
 		return;
 	}
-	if (exec) {
-		file = BPF_CORE_READ(task, mm, exe_file);
-	} else {
-		table = task->files->fdt;
-		if (descriptor < table->max_fds)
-			bpf_probe_read_kernel(&file, sizeof(file), table->fd + descriptor);
-	}
+	file = exec ? BPF_CORE_READ(task, mm, exe_file) : file_of(task, result);
 	if (file)
 		BPF_CORE_READ_INTO(path, file, f_path);
 }

@@ -25,7 +25,9 @@ static __always_inline struct kernel_siginfo *info_of(u64 *ctx)
 /* ended_by returns the signal that ends a process, or 0. */
 static __always_inline u32 ended_by(struct task_struct *task)
 {
-	return task->signal->flags & SIGNAL_GROUP_EXIT ? task->signal->group_exit_code & 0x7f : 0;
+	struct signal_struct *signal = BPF_CORE_READ(task, signal);
+
+	return BPF_CORE_READ(signal, flags) & SIGNAL_GROUP_EXIT ? BPF_CORE_READ(signal, group_exit_code) & 0x7f : 0;
 }
 
 /*
@@ -54,10 +56,10 @@ static __always_inline void generated(u32 signal, struct kernel_siginfo *info, s
 		return;
 	if (code != SI_USER && code != SI_QUEUE && code != SI_TKILL)
 		return;
-	call->sender.cgroup = cgroup_of(task);
+	call->sender.cgroup = bpf_get_current_cgroup_id();
 	call->sender.pid = task->tgid;
 	call->sender.inner_pid = 0;
-	call->sender.user = task->cred->uid.val;
+	call->sender.user = BPF_CORE_READ(task, cred, uid.val);
 	if (info) {
 		bpf_probe_read_kernel(&call->sender.inner_pid, sizeof(u32), &info->_sifields._kill._pid);
 		bpf_probe_read_kernel(&call->sender.user, sizeof(u32), &info->_sifields._kill._uid);
@@ -112,7 +114,7 @@ static __always_inline void delivered(u32 signal, struct kernel_siginfo *info, s
 	int code = 0;
 	struct sender *sender = NULL;
 
-	if (!call || !call->ring || call->active || call->cgroup != cgroup_of(task))
+	if (!call || !call->ring || call->active || call->cgroup != bpf_get_current_cgroup_id())
 		return;
 	leader = call_of(task->group_leader);
 	if (signal == SIGKILL) {

@@ -24,8 +24,8 @@ static __noinline int leave_container(struct in_flight *call)
 static __noinline int inherit_storage(struct in_flight *from, struct task_struct *parent, struct task_struct *child)
 {
 	struct cgroup *cgrp = child->cgroups->dfl_cgrp;
-	u64 cgroup = cgrp->kn->id, *binding = binding_at(cgrp);
-	bool siblings = child->real_parent->tgid == parent->real_parent->tgid;
+	u64 cgroup = BPF_CORE_READ(cgrp, kn, id), *binding = binding_at(cgrp);
+	bool siblings = BPF_CORE_READ(child, real_parent, tgid) == BPF_CORE_READ(parent, real_parent, tgid);
 	struct identity *identity = owner_of(from);
 	struct in_flight *call;
 
@@ -70,7 +70,7 @@ static __always_inline void forked(struct task_struct *parent, struct task_struc
 	/* A runtime may make its process in the container's cgroup (CLONE_INTO_CGROUP). */
 	binding = binding_at(child->cgroups->dfl_cgrp);
 	if (binding && !binding_at(parent->cgroups->dfl_cgrp))
-		arrive(child, cgroup_of(child), *binding);
+		arrive(child, BPF_CORE_READ(child, cgroups, dfl_cgrp, kn, id), *binding);
 }
 
 HOOK(fork, "sched_process_fork", forked((struct task_struct *)ctx[0], (struct task_struct *)ctx[1]))
@@ -80,14 +80,14 @@ static __always_inline void moved(struct cgroup *to, struct task_struct *task)
 	struct in_flight *call;
 	u64 *binding;
 
-	if (to->root->hierarchy_id != 0)
+	if (BPF_CORE_READ(to, root, hierarchy_id) != 0)
 		return; /* a cgroup v1 hierarchy of a hybrid host */
 	if (task->flags & PF_EXITING)
 		return; /* the kernel moves its other threads; it makes no call, and its end is noted already */
 	call = call_of(task);
 	binding = binding_at(to);
 	if (!call && binding) {
-		arrive(task, to->kn->id, *binding);
+		arrive(task, BPF_CORE_READ(to, kn, id), *binding);
 	} else if (call && binding && (u32)*binding == call->identity) {
 		call->forked = 1;
 		call->left = 0;
@@ -102,18 +102,19 @@ enum { LAST_THREAD = 1, OUT_OF_MEMORY = 2 };
 
 /*
  * end_of_task returns how the current task ends: its status, for the last thread the one that wait(2) will report, and
- * above it the flags that hold. It is verified once, as inode_of.
+ * above it the flags that hold.
  */
 __noinline u64 end_of_task(void)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	struct signal_struct *signal = task->signal;
-	u64 flags = signal->oom_mm ? OUT_OF_MEMORY : 0;
+	struct signal_struct *signal = BPF_CORE_READ(task, signal);
+	u64 flags = BPF_CORE_READ(signal, oom_mm) ? OUT_OF_MEMORY : 0;
 	u32 status = task->exit_code;
 
-	if (signal->live.counter == 0) {
+	if (BPF_CORE_READ(signal, live.counter) == 0) {
 		flags |= LAST_THREAD;
-		status = signal->flags & SIGNAL_GROUP_EXIT ? signal->group_exit_code : task->group_leader->exit_code;
+		status = BPF_CORE_READ(signal, flags) & SIGNAL_GROUP_EXIT ? BPF_CORE_READ(signal, group_exit_code) :
+									    BPF_CORE_READ(task, group_leader, exit_code);
 	}
 	return flags << 32 | status;
 }
@@ -122,7 +123,7 @@ static __always_inline void task_exits(void)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct cgroup *cgrp = task->cgroups->dfl_cgrp;
-	u64 cgroup = cgrp->kn->id, end = end_of_task();
+	u64 cgroup = bpf_get_current_cgroup_id(), end = end_of_task();
 	struct in_flight *call = call_of(task);
 	bool last = end >> 32 & LAST_THREAD;
 	s32 status = end;

@@ -45,7 +45,6 @@ static __always_inline struct io_ring_ctx *ring_of(u32 fd, u32 flags)
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct file *file = NULL;
 	struct io_uring_task *own;
-	struct fdtable *table;
 	struct inode *inode;
 	char name[11] = {};
 
@@ -58,9 +57,7 @@ static __always_inline struct io_ring_ctx *ring_of(u32 fd, u32 flags)
 		bpf_probe_read_kernel(&file, sizeof(file), (u8 *)own +
 				      bpf_core_field_offset(own->registered_rings) + fd * sizeof(file));
 	} else {
-		table = task->files->fdt;
-		if (fd < table->max_fds)
-			bpf_probe_read_kernel(&file, sizeof(file), table->fd + fd);
+		file = file_of(task, fd);
 	}
 	if (!file)
 		return NULL;
