@@ -39,3 +39,6 @@ COUNTER(TORN, "torn",
 COUNTER(DISPLACED, "displaced",
 	"running containers that are recorded no longer: others had fewer recordings",
 	"increase pool.rings" RELOAD)
+COUNTER(OCCUPIED, "occupied",
+	"containers not registered: their cgroup has processes of another container",
+	"give each container a cgroup of its own")

@@ -116,13 +116,47 @@ static __always_inline u32 process_of(u32 descriptor)
 	return BPF_CORE_READ(inode, pid, numbers[0].nr);
 }
 
+enum occupant {
+	NOBODY = 0,	/* the cgroup is not known */
+	ITSELF = 1,	/* it has the container of the entry, or is below that of another one */
+	ANOTHER = 2,	/* another container is in it */
+	FORMER = 3,	/* the container in it has no process left */
+};
+
+/*
+ * occupant_of tells which container is in an existing cgroup that an entry is for. A cgroup can outlive its container,
+ * if nothing deleted that, or if the runtime failed to start it.
+ */
+static __noinline u32 occupant_of(u64 cgroup, struct pending *entry)
+{
+	u64 *known = bpf_map_lookup_elem(&containers, &cgroup);
+	const u64 *id, *other;
+	struct identity *identity;
+
+	if (!known)
+		return NOBODY;
+	identity = identity_of(*known);
+	if (!entry || !identity || identity->cgroup != cgroup)
+		return ITSELF;
+	id = (const u64 *)identity->who.id;
+	other = (const u64 *)entry->who.id;
+	for (u32 i = 0; i < sizeof(identity->who.id) / 8; i++)
+		if (id[i] != other[i])
+			goto another;
+	return ITSELF;
+another:
+	if (identity->threads || identity->children || identity->nowhere)
+		return ANOTHER;
+	return identity->exited || (!identity->started && !(identity->who.flags & WHO_ADOPTED)) ? FORMER : ANOTHER;
+}
+
 /* answer is what bind_existing does, for a request at an address in the memory of the caller. */
 static __always_inline u32 answer(u64 address)
 {
 	struct scratch *s = cpu_scratch();
 	struct bind_request *request;
 	struct pending *entry;
-	u32 result = 0, init = 0, candidate = 0;
+	u32 result = 0, init = 0, candidate = 0, occupant;
 	u64 *known;
 
 	if (!s)
@@ -149,14 +183,20 @@ static __always_inline u32 answer(u64 address)
 		candidate = init;
 		init = 0;
 	}
-	if (bpf_map_lookup_elem(&containers, &request->cgroup)) {
-		/* It is registered. A runtime may have given it to the root of its container's user namespace since. */
-	} else if (request->owner) {
+	occupant = occupant_of(request->cgroup, entry);
+	if (occupant == ANOTHER && !(entry->who.flags & WHO_ADOPTED)) {
+		count(COUNT_OCCUPIED);
+		result = 1 + COUNT_OCCUPIED;
+	}
+	/* If it is registered, a runtime may have given it to the root of its container's user namespace since. */
+	if (request->owner && (occupant == NOBODY || occupant == FORMER)) {
 		refuse((u64)request->path, request->owner, true);
 		return 1 + COUNT_PENDING_REFUSED; /* if it is removed, the runtime makes it */
-	} else {
-		result = bind(request->cgroup, entry, request->created, init, candidate);
 	}
+	if (occupant == FORMER)
+		unbind(request->cgroup);
+	if (occupant == NOBODY || occupant == FORMER)
+		result = bind(request->cgroup, entry, request->created, init, candidate);
 	bpf_map_delete_elem(&pending, &request->pending);
 	return result;
 }

@@ -438,6 +438,62 @@ func TestBindExisting(t *testing.T) {
 	}
 }
 
+// TestOccupied announces a container for a cgroup that has, or had, another one: it is registered once no process of
+// that is left.
+func TestOccupied(t *testing.T) {
+	i := load(t, small)
+	d := container(t, i, "/rt-former")
+	id, err := d.ID()
+	if err != nil {
+		t.Fatal(err)
+	}
+	request := abi.BindRequest{Cgroup: id}
+	bindAs := func(name string, want uint32) {
+		t.Helper()
+		if err := d.Announce(i.Dir, cgroup.Recorded(name)); err != nil {
+			t.Fatal(err)
+		}
+		if request.Pending, _, err = d.Pending(); err != nil {
+			t.Fatal(err)
+		}
+		if result := bindExisting(t, i, request); result != want {
+			t.Errorf("binding %s says %d, not %d", name, result, want)
+		}
+		if left := entries(t, i)[abi.PinPending]; left != 0 {
+			t.Errorf("%s left %d entries", name, left)
+		}
+	}
+	h := hold(t, command(d, "/bin/sh", "-c", "read x; exit 3"))
+	bindAs("rt-former", 0) // itself
+	bindAs("rt-next", 1+abi.CountOccupied)
+	if _, found := find(i, "rt-next"); found || counters(t, i)[abi.CountOccupied] != 1 {
+		t.Errorf("found: %v, counted %d times", found, counters(t, i)[abi.CountOccupied])
+	}
+	h.finish(t)
+	bindAs("rt-former", 0)
+	if got := identity(t, i, "rt-former"); got.State != abi.StateExited {
+		t.Errorf("announced again after its end: %s", summary(got))
+	}
+	bindAs("rt-failed", 0)
+	bindAs("rt-next", 0) // no process of the failed one came
+	storeBinding(t, i, d, id)
+	run(t, d, "/bin/sh", "-c", "exit 4")
+	for name, want := range map[string]struct{ state, status uint32 }{
+		"rt-former": {abi.StateEnded, 3 << 8}, "rt-failed": {abi.StateEnded, 0}, "rt-next": {abi.StateExited, 4 << 8},
+	} {
+		if got := identity(t, i, name); got.State != want.state || got.ExitStatus != want.status {
+			t.Errorf("%s: %s", name, summary(got))
+		}
+	}
+	if len(lines(calls(t, i, "rt-next"), "sh")) == 0 {
+		t.Error("no calls recorded")
+	}
+	if err := d.Remove(); err != nil {
+		t.Fatal(err)
+	}
+	checkSlots(t, i)
+}
+
 // storeBinding stores the binding of a cgroup in the cgroup, as the shim does.
 func storeBinding(t *testing.T, i *bpf.Instance, d *cgroup.Directory, id uint64) {
 	t.Helper()

@@ -188,6 +188,12 @@ func TestOnlyRootMakes(t *testing.T) {
 	}
 	// A cgroup that is registered stays so, even if the runtime gave it to the root of a user namespace.
 	early.Cgroup = id
+	if err := d.Announce(i.Dir, cgroup.Recorded("rt-victim")); err != nil {
+		t.Fatal(err)
+	}
+	if early.Pending, _, err = d.Pending(); err != nil {
+		t.Fatal(err)
+	}
 	if result := bindExisting(t, i, early); result != 0 {
 		t.Errorf("binding a registered cgroup says %d", result)
 	}

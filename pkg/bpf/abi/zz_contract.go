@@ -292,7 +292,8 @@ const (
 	CountStaleRing        = 0x9
 	CountTorn             = 0xa
 	CountDisplaced        = 0xb
-	Counters              = 0xc
+	CountOccupied         = 0xc
+	Counters              = 0xd
 	CountersMax           = 0x40
 )
 
@@ -756,5 +757,10 @@ var Reasons = [Counters]Reason{
 		"displaced",
 		"running containers that are recorded no longer: others had fewer recordings",
 		"increase pool.rings in the configuration, then run tracectl unload and tracectl load",
+	},
+	CountOccupied: {
+		"occupied",
+		"containers not registered: their cgroup has processes of another container",
+		"give each container a cgroup of its own",
 	},
 }
