@@ -146,7 +146,7 @@ static __always_inline void begin_event(struct in_flight *call, u32 number, u32 
 	call->exec = 0;
 	call->traits = 0;
 	call->flags = 0;
-	call->syscall = 0xffff; /* none */
+	call->syscall = NO_SYSCALL;
 	call->number = number | args << NUMBER_ARGS_SHIFT;
 	call->captures = call->body_length = 0;
 	call->time = boot_time();
@@ -486,7 +486,7 @@ static __always_inline void write_call(struct in_flight *call, struct task_struc
 		return;
 	}
 	index = call->syscall;
-	if (index == ~0U) { /* an event */
+	if (index == NO_SYSCALL) {
 		write_novel(call, now, result, flags);
 		return;
 	}

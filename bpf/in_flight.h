@@ -9,6 +9,7 @@ enum {
 	BODY_ARGS = ARGS_MAX * 8,
 	BODY_SIZE = 272,	/* so that a task's storage takes 512 bytes of the kernel's memory */
 	CAPTURED_AT_EXIT = 1 << (ROWS * CHAIN_MAX), /* in due: something else is */
+	NO_SYSCALL = 0xffff,	/* in place of an index into syscalls: an event */
 	INPUT_LIMIT = 136,	/* bytes captured of one pointer argument at enter; longer ones are read at exit */
 };
 
@@ -26,7 +27,7 @@ struct in_flight {
 	u16 budget;	/* calls that still go into the lane runtime */
 	u16 number;	/* as in struct entry */
 	u16 flags;
-	u16 syscall;	/* index into syscalls */
+	u16 syscall;	/* index into syscalls, or NO_SYSCALL */
 	u16 body_length;
 	u32 due;	/* one bit for each capture that is to be read at exit */
 	u32 generation;	/* of the identity */

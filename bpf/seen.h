@@ -86,6 +86,14 @@ __noinline u64 late_signature(u32 contents)
 	return hash;
 }
 
+/* program_signature returns the hash of the name of the current process: that of its first thread. */
+static __always_inline u64 program_signature(void)
+{
+	struct task_struct *leader = bpf_get_current_task_btf()->group_leader;
+
+	return hash_word(*(u64 *)&leader->comm[0], 14) + hash_word(*(u64 *)&leader->comm[8], 15);
+}
+
 /* signature returns the hash of what a call was, neither 0 nor SEEN_BUSY. `salt` tells lanes and recordings apart. */
 __noinline u64 signature(struct in_flight *call, s64 result, u64 salt)
 {
@@ -103,7 +111,7 @@ __noinline u64 signature(struct in_flight *call, s64 result, u64 salt)
 		bpf_probe_read_user(&error, sizeof(error), (void *)call->args[3]);
 	index = call->syscall;
 	description = bpf_map_lookup_elem(&syscalls, &index);
-	if (index == ~0U) {
+	if (index == NO_SYSCALL) {
 		values = 1 << SIGNAL_NUMBER | 1 << SIGNAL_CODE | 1 << SIGNAL_ACTION;
 	} else if (description) {
 		values = description->values;
@@ -111,6 +119,8 @@ __noinline u64 signature(struct in_flight *call, s64 result, u64 salt)
 	}
 	word = call->number | (u64)(call->flags & (CALL_UNFINISHED | CALL_OOM)) << 16 | (u64)(u32)error << 32;
 	hash = hash_word(word, 1);
+	if (call->flags & CALL_UNFINISHED || index == NO_SYSCALL)
+		hash += program_signature(); /* which one ended, or got the signal */
 	for (u32 i = 0; i < ARGS_MAX; i++) {
 		word = call->args[i];
 		if (!(values & 1 << i))

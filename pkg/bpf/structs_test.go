@@ -337,6 +337,38 @@ func TestStatuses(t *testing.T) {
 	}
 }
 
+// TestKilledPrograms ends two programs by the same signal: the lanes of new calls have it once for each. A signal is
+// none of the system calls that are counted.
+func TestKilledPrograms(t *testing.T) {
+	i := load(t, small)
+	run(t, container(t, i, "/rt-killed"), "/bin/sh", "-c",
+		`killed() {
+			"$@" & until read _ comm state _ </proc/$!/stat && [ "$comm $state" = "($1) S" ]; do :; done
+			kill -9 $!; wait
+		}
+		killed sleep 1000; killed sleep 1000; killed tail -f /dev/null`)
+	var got []string
+	for _, n := range []int{abi.LaneFirst, abi.LaneDistinct} {
+		for _, line := range lane(t, i, "rt-killed", n) {
+			if text := string(line.AppendText(nil)); strings.Contains(text, "SIGKILL") && line.Event() {
+				got = append(got, string(line.Comm)+text[:3])
+			}
+		}
+	}
+	slices.Sort(got)
+	expect(t, got, "sleep+++", "sleep---", "tail+++", "tail---")
+	r, err := i.Recording(int(identity(t, i, "rt-killed").Ring) - 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	totals, _ := r.Totals()
+	for index, total := range totals {
+		if name := syscalls.NameAt(index); total.Count > 0 && name == "other" {
+			t.Errorf("%d other calls are counted", total.Count)
+		}
+	}
+}
+
 func racedWorker() {
 	path := []byte(os.Getenv("DIR") + "/A\x00")
 	last, stop := &path[len(path)-2], make(chan bool)

@@ -123,7 +123,12 @@ func (r *Recording) Read() (*Calls, error) {
 		}
 	}
 	// The totals were read last, so they may count calls that have ended meanwhile, but only if others are missing.
-	here := uint64(len(c.Records)-c.Lanes[Runtime].Calls) + c.Lost
+	here := c.Lost
+	for _, r := range c.Records {
+		if r.Lane != Runtime && (len(r.Bytes) < abi.SizeofCall || !syscalls.IsEvent(r.Bytes)) {
+			here++
+		}
+	}
 	if c.Lanes[Recent].Lapped && made > here {
 		c.Missing = made - here
 	}

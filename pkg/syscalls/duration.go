@@ -28,6 +28,12 @@ func DurationUnit(duration uint64) uint64 {
 // Thread returns the ID of a record's thread. The record must have at least a whole struct call.
 func Thread(record []byte) uint32 { return binary.LittleEndian.Uint32(record[offsetTID:]) }
 
+// IsEvent reports whether a record is that of an event and not of a call, as Event does. The record must have at least
+// a whole struct call.
+func IsEvent(record []byte) bool {
+	return binary.LittleEndian.Uint16(record[offsetNumber:])&abi.NumberMask >= abi.NumberSignal
+}
+
 // Span returns the start and end of a record's call, in ns of CLOCK_BOOTTIME, without decoding the rest. The record
 // must have at least a whole struct call.
 func Span(record []byte) (begin, end uint64) {
