@@ -104,7 +104,7 @@ func (x tracer) checkBeginning(t *testing.T, id string) {
 	if all[at].Overwritten != 0 {
 		t.Errorf("%s: of the recording, %d calls are overwritten", id, all[at].Overwritten)
 	}
-	calls := objects[Call](t, x, "straceback", "show", all[at].Engine+"://"+id)
+	calls := objects[Call](t, x, "straceback", "show", "--runtime", all[at].Engine+"://"+id)
 	if !beginsInRuntime(calls) {
 		t.Errorf("%s: its recording of %d calls does not begin within the runtime: %+v", id, len(calls), calls[:min(len(calls), 20)])
 	}
