@@ -397,6 +397,8 @@ func TestAdoptInAMachine(t *testing.T) {
 mount -t tmpfs tmpfs /run
 %[1]s create --bundle %[2]s mypod </dev/null
 %[1]s start mypod
+pid=$(%[1]s state mypod | sed -n 's/.*"pid": \([0-9]*\).*/\1/p')
+until grep -q . /proc/$pid/task/$pid/children; do sleep 0.05; done # it handles the signal from here on
 "$0" load --recordings=2 --identities=8
 %[1]s kill mypod TERM
 while %[1]s state mypod | grep -q '"running"'; do sleep 0.05; done
