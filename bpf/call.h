@@ -305,36 +305,84 @@ __noinline u64 write_record(struct in_flight *call, u64 now, s64 result, u32 fla
 	return put_record(call, bpf_get_current_task_btf(), recording, now, result, flags, lane);
 }
 
-/* admit_first reports whether the lane `first` takes one more call of this kind. */
-static __always_inline bool admit_first(struct recording *recording, struct in_flight *call, s64 result)
+/* group_of returns the group of a call: an element of first_groups and distinct_groups. */
+static __always_inline u32 group_of(struct in_flight *call, s64 result)
 {
-	u32 group = (call->number * 31 + (u32)result * 97) & (FIRST_GROUPS - 1), share = FIRST_OTHERS;
-	u64 limit = lanes[LANE_FIRST].size / 4, length = sizeof(struct call) + call->body_length;
+	u32 error = result < 0 ? result : 0;
 
-	if (result >= 0)
-		group = call->number * 31 & (FIRST_GROUPS - 1);
-	if (!(call->traits & TRAIT_PATH) || call->exec) {
+	return (call->number * 31 + error * 97) & (GROUPS - 1);
+}
+
+/* record_length returns how many bytes the record of a call has, or a few less. */
+static __always_inline u64 record_length(struct in_flight *call)
+{
+	u64 length = sizeof(struct call) + sizeof(struct inner_pids) + call->body_length;
+
+	if (call->due)
+		length += outgoing_length();
+	return length;
+}
+
+/*
+ * opens_early reports whether a call has opened one of the first files of its program, for which the lane `first` has
+ * room: part of that is for the program of the container's init only.
+ */
+static __always_inline bool opens_early(struct recording *recording, struct in_flight *call, s64 result)
+{
+	u64 sixteenth = lanes[LANE_FIRST].size / 16, limit = (call->init ? 5 : 4) * sixteenth;
+
+	return call->traits & TRAIT_RESOLVE && !call->exec && result >= 0 && call->opened < FIRST_OPENED &&
+	       recording->first_bytes[FIRST_OF_PROGRAM] < limit;
+}
+
+/* admit_first reports whether the lane `first` takes one more call of this kind. */
+static __always_inline bool admit_first(struct recording *recording, struct in_flight *call, s64 result, bool early)
+{
+	u32 group = group_of(call, result), share = FIRST_OTHERS;
+	u64 sixteenth = lanes[LANE_FIRST].size / 16, limit = sixteenth;
+
+	if (early) {
+		share = FIRST_OF_PROGRAM;
+		limit *= 5;
+		call->opened++;
+	} else if (!(call->traits & TRAIT_PATH) || call->exec) {
 		share = FIRST_PLAIN;
-		limit += limit / 2;
+		limit *= call->exec ? 3 : 6;
 	} else if (result < 0) {
 		share = FIRST_FAILED;
-	} else if (call->opened < FIRST_OPENED) {
-		share = FIRST_OF_PROGRAM;
-		call->opened++;
-	} else {
-		limit /= 2;
+		limit *= 4;
 	}
 	opaque(share);
 	if (share >= FIRST_SHARES || recording->first_bytes[share] >= limit)
 		return false;
-	if (share != FIRST_OF_PROGRAM) {
+	if (!early) {
 		if (recording->first_groups[group] >= FIRST_LIMIT)
 			return false;
 		recording->first_groups[group]++;
 	}
-	if (call->due)
-		length += outgoing_length();
-	__sync_fetch_and_add(&recording->first_bytes[share], length);
+	__sync_fetch_and_add(&recording->first_bytes[share], record_length(call));
+	return true;
+}
+
+/* group_debt returns how far the head of the lane distinct has to move until a group has its part of it again. */
+static __always_inline u64 group_debt(struct recording *recording, struct in_flight *call, s64 result)
+{
+	u64 head = recording->lanes[LANE_DISTINCT].head, due = recording->distinct_groups[group_of(call, result)];
+
+	return due > head ? due - head : 0;
+}
+
+/*
+ * admit_distinct reports whether the lane `distinct` takes one more call of a group. Each byte costs the group
+ * GROUP_COST, and each byte that any group writes pays one back, so calls of one kind do not push out all others.
+ */
+static __always_inline bool admit_distinct(struct recording *recording, struct in_flight *call, s64 result)
+{
+	u64 debt = group_debt(recording, call, result), cost = GROUP_COST * record_length(call);
+
+	if (debt > lanes[LANE_DISTINCT].size)
+		return false;
+	recording->distinct_groups[group_of(call, result)] = recording->lanes[LANE_DISTINCT].head + debt + cost;
 	return true;
 }
 
@@ -382,9 +430,9 @@ __noinline int write_novel(struct in_flight *call, u64 now, s64 result, u32 flag
 {
 	struct recording *recording;
 	struct seen_set *set;
-	u64 name, position = NOT_WRITTEN, file = 0, path = 0;
+	u64 name, salt, position = NOT_WRITTEN, file = 0, path = 0;
 	u32 index, lane, flag;
-	bool again, resolves;
+	bool again, resolves, early;
 
 	if (!call)
 		return 0;
@@ -393,16 +441,27 @@ __noinline int write_novel(struct in_flight *call, u64 now, s64 result, u32 flag
 	if (!recording)
 		return 0;
 	lane = novel_lane(call, result);
-	name = signature(call, result, (u64)call->ring_generation << 8 | lane);
+	early = lane == LANE_FILES && opens_early(recording, call, result);
+	opaque(early);
+	salt = (u64)call->ring_generation << 8 | lane;
+	name = signature(call, result, salt, 0);
 	set = seen_set(recording, name);
 	if (!set)
 		return 0;
 	resolves = call->traits & TRAIT_RESOLVE && result >= 0;
 	if (resolves)
 		file = file_hash(result, call->traits, call->exec);
-	again = seen_again(set, recording, lane, name, now);
+	again = seen_again(set, recording, name, now, early);
 	if (again && lane == LANE_RUNTIME)
 		return 0;
+	/* Execs with new arguments may have half of what execs of new programs may. */
+	if (!again && call->exec && group_debt(recording, call, result) > lanes[LANE_DISTINCT].size / 2) {
+		name = signature(call, result, salt, call->exec == 2 ? 1 << 2 : 1 << 1);
+		set = seen_set(recording, name);
+		if (!set)
+			return 0;
+		again = seen_again(set, recording, name, now, false);
+	}
 	if (resolves)
 		path = resolve(call, result, again && seen_file(set, name, file));
 	if (again && path) {
@@ -411,13 +470,16 @@ __noinline int write_novel(struct in_flight *call, u64 now, s64 result, u32 flag
 		set = seen_set(recording, name);
 		if (!set)
 			return 0;
-		again = seen_again(set, recording, lane, name, now);
+		again = seen_again(set, recording, name, now, early);
 	}
 	if (!again) {
 		flag = SEEN_FIRST;
-		if (lane != LANE_RUNTIME && admit_first(recording, call, result))
+		if (lane != LANE_RUNTIME && admit_first(recording, call, result, early))
 			position = write_record(call, now, result, flags, LANE_FIRST);
 		if (position == NOT_WRITTEN) {
+			if (lane == LANE_DISTINCT && !admit_distinct(recording, call, result))
+				lane = LANE_FILES;
+			opaque(lane);
 			position = write_record(call, now, result, flags, lane);
 			flag = lane == LANE_FILES ? SEEN_FILES : lane == LANE_DISTINCT ? SEEN_DISTINCT : 0;
 		}
@@ -437,7 +499,7 @@ static __always_inline bool is_stdio(struct recording *recording, u64 descriptor
 {
 	u64 inode;
 
-	if (descriptor >= 64 || !(recording->stdio_descriptors & 1ULL << descriptor))
+	if (!(recording->stdio_descriptors[descriptor >> 6 & 3] & 1ULL << (descriptor & 63)))
 		return false;
 	inode = inode_of(descriptor);
 	return inode && (inode == recording->stdio[0] || inode == recording->stdio[1]);
@@ -446,13 +508,10 @@ static __always_inline bool is_stdio(struct recording *recording, u64 descriptor
 /* opened notes a descriptor that was opened or copied, if it is the standard output or error of the init. */
 static __always_inline void opened(struct recording *recording, u64 descriptor)
 {
-	u64 inode;
+	u64 inode = inode_of(descriptor);
 
-	if (descriptor >= 64 || recording->stdio_descriptors & 1ULL << descriptor)
-		return;
-	inode = inode_of(descriptor);
 	if (inode && (inode == recording->stdio[0] || inode == recording->stdio[1]))
-		__sync_fetch_and_or(&recording->stdio_descriptors, 1ULL << descriptor);
+		__sync_fetch_and_or(&recording->stdio_descriptors[descriptor >> 6 & 3], 1ULL << (descriptor & 63));
 }
 
 /* write_said writes a call to the lane said, with more of what was written than other lanes have. */

@@ -223,17 +223,19 @@ enum lane {
 	SEEN_FIRST = 2,		/* the same for the lane first, */
 	SEEN_FILES = 4,		/* and for the lane files; without all three, it is one of the lane runtime */
 	SEEN_FILE_SHIFT = 48,	/* above it: a hash of the file that the call resolved */
-	FIRST_GROUPS = 256,	/* calls with the same number and error are one group */
+	GROUPS = 256,		/* calls with the same number and error are one group */
+	GROUP_COST = 4,		/* a group may fill a third of the lane distinct at once, and never has more than a half */
 	FIRST_LIMIT = 64,	/* calls of one group that the lane first takes */
-	FIRST_OPENED = 32,	/* calls with a path of one program that it takes beyond that limit */
+	FIRST_OPENED = 64,	/* files that a thread of one program opened, and that it takes beyond that limit */
 	RUNTIME_BUDGET = 2048,	/* calls of one task that go into the lane runtime */
 	SEEN_BUSY = 1,		/* in place of a signature: its entry is being written */
 };
 
 /*
- * The lane first has parts, so that neither a search through a disk nor a program of many files fills it. Of calls that
- * name a file: a quarter for those that failed, a quarter for the first ones of each program (its libraries and its
- * configuration), and an eighth for others. Execs, and all other calls, have what is left.
+ * The lane first has parts, so that neither a search through a disk nor a program of many files fills it. In sixteenths,
+ * of calls that name a file: four for those that failed, five for the first files that each program opens (its libraries
+ * and its configuration; one of these only for the program of the init), and one for others. Execs, and all other calls,
+ * have six, and execs no more than three of these.
  */
 enum first_shares {
 	FIRST_FAILED = 0,
@@ -321,10 +323,11 @@ struct recording {
 	struct ring lanes[LANE_SLOTS];
 	struct total totals[2 * SYSCALLS_MAX];	/* indexes as in syscalls; of a number beyond: the last one */
 	struct total runtime;			/* of the runtime's own calls, which are not in totals */
-	u16 first_groups[FIRST_GROUPS];		/* calls in the lane first, by a hash of number and error */
+	u16 first_groups[GROUPS];		/* calls in the lane first, by a hash of number and error */
+	u64 distinct_groups[GROUPS];		/* when they have their part of the lane distinct again: its head then */
 	u64 first_bytes[FIRST_SHARES];		/* of the lane first, in each of its parts */
 	u64 stdio[2];				/* inodes of the init's standard output and error */
-	u64 stdio_descriptors;			/* those that may be them, a bit each */
+	u64 stdio_descriptors[4];		/* those that may be them, modulo 256, a bit each */
 	struct seen_set seen[];
 };
 

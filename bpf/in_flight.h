@@ -38,7 +38,7 @@ struct in_flight {
 	u8 entered;	/* 1: it or its parent came from outside, and has executed nothing but the runtime since */
 	u8 traits;	/* as in struct syscall, but TRAIT_HOT only if hot_mask does not exclude this call */
 	u8 forked;	/* 1: it has not returned from the call that made it, or in which it came into the cgroup */
-	u8 opened;	/* calls with a path in the lane first, by its program: at most FIRST_OPENED */
+	u8 opened;	/* files that its program opened, in the lane first: at most FIRST_OPENED */
 	struct sender sender;	/* of the last signal that a task sent to the process, or of the one that ends it */
 	u64 args[ARGS_MAX];
 	u8 body[BODY_SIZE + 8];	/* a word may be read at its end */

@@ -29,7 +29,7 @@ static __noinline int start_init(struct task_struct *task, struct in_flight *cal
 		return 0;
 	recording->stdio[0] = inode_of(1);
 	recording->stdio[1] = inode_of(2);
-	recording->stdio_descriptors = 1 << 1 | 1 << 2;
+	recording->stdio_descriptors[0] = 1 << 1 | 1 << 2;
 	return 0;
 }
 

@@ -94,8 +94,11 @@ static __always_inline u64 program_signature(void)
 	return hash_word(*(u64 *)&leader->comm[0], 14) + hash_word(*(u64 *)&leader->comm[8], 15);
 }
 
-/* signature returns the hash of what a call was, neither 0 nor SEEN_BUSY. `salt` tells lanes and recordings apart. */
-__noinline u64 signature(struct in_flight *call, s64 result, u64 salt)
+/*
+ * signature returns the hash of what a call was, neither 0 nor SEEN_BUSY. `salt` tells lanes and recordings apart.
+ * Captures of the arguments whose bits are set in `less` do not count.
+ */
+__noinline u64 signature(struct in_flight *call, s64 result, u64 salt, u32 less)
 {
 	u32 index, values = 0, contents = 0;
 	struct capture_header *header;
@@ -115,7 +118,7 @@ __noinline u64 signature(struct in_flight *call, s64 result, u64 salt)
 		values = 1 << SIGNAL_NUMBER | 1 << SIGNAL_CODE | 1 << SIGNAL_ACTION;
 	} else if (description) {
 		values = description->values;
-		contents = description->contents;
+		contents = description->contents & ~less;
 	}
 	word = call->number | (u64)(call->flags & (CALL_UNFINISHED | CALL_OOM)) << 16 | (u64)(u32)error << 32;
 	hash = hash_word(word, 1);
@@ -158,11 +161,19 @@ static __always_inline struct seen_set *seen_set(struct recording *recording, u6
 }
 
 /* seen_valid reports whether the lane still has the record of an entry. */
-static __always_inline bool seen_valid(struct recording *recording, u32 lane, u64 position)
+static __always_inline bool seen_valid(struct recording *recording, u64 position)
 {
-	struct ring *ring = &recording->lanes[lane & (LANE_SLOTS - 1)];
-	u64 size = lanes[lane & (LANE_SLOTS - 1)].size;
+	u32 lane = LANE_RUNTIME;
+	struct ring *ring;
+	u64 size;
 
+	if (position & SEEN_DISTINCT)
+		lane = LANE_DISTINCT;
+	if (position & SEEN_FILES)
+		lane = LANE_FILES;
+	opaque(lane);
+	ring = &recording->lanes[lane & (LANE_SLOTS - 1)];
+	size = lanes[lane & (LANE_SLOTS - 1)].size;
 	position &= POSITION_MASK;
 	if (position & SEEN_FIRST)
 		ring = &recording->lanes[LANE_FIRST];
@@ -184,18 +195,21 @@ __noinline u64 seen_way(struct seen_set *set, u64 signature)
 }
 
 /*
- * seen_again counts a call that came again, and reports whether it is one whose record the lane still has. The atomic
- * addition keeps the order of the loads: the position belongs to the signature if that is the same before and after.
+ * seen_again counts a call that came again, and reports whether it is one whose record the lane still has. If the call
+ * is one of the first of its program (`early`), a record in the lane files does not count: it may be gone soon. The
+ * atomic addition keeps the order of the loads: the position belongs to the signature if that is the same before and
+ * after.
  */
-__noinline bool seen_again(struct seen_set *set, struct recording *recording, u32 lane, u64 signature, u64 now)
+__noinline bool seen_again(struct seen_set *set, struct recording *recording, u64 signature, u64 now, bool early)
 {
-	u64 way = seen_way(set, signature);
+	u64 way = seen_way(set, signature), position;
 	struct seen *entry;
 
 	if (!set || !recording || way >= SEEN_WAYS)
 		return false;
 	entry = &set->entries[way];
-	if (!seen_valid(recording, lane, *(volatile u64 *)&entry->position))
+	position = *(volatile u64 *)&entry->position;
+	if (!seen_valid(recording, position) || (early && position & SEEN_FILES))
 		return false;
 	if (!__sync_fetch_and_add(&entry->count, 1))
 		return false; /* it is being written */

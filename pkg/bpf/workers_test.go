@@ -22,6 +22,9 @@ import (
 var workers = map[string]func(){
 	"load":          loadWorker,
 	"lanes":         lanesWorker,
+	"flood":         floodWorker,
+	"said":          saidWorker,
+	"open":          openWorker,
 	"calls":         callsWorker,
 	"unmapped":      unmappedWorker,
 	"vectors":       vectorsWorker,

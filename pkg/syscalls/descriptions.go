@@ -74,7 +74,7 @@ func (s *Syscall) describe() abi.Syscall {
 	case "execveat":
 		d.Exec = 2
 		d.Contents |= 1 << 2
-	case "dup", "dup2", "dup3", "fcntl", "fcntl64":
+	case "dup", "dup2", "dup3", "fcntl", "fcntl64", "pidfd_getfd":
 		d.Traits |= abi.TraitCopies
 	case "getsockopt":
 		d.Traits |= abi.TraitSocketError

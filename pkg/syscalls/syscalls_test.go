@@ -319,6 +319,8 @@ func TestNovelty(t *testing.T) {
 		{"write", d[1], abi.Syscall{Traits: abi.TraitHot | abi.TraitWrite}},
 		{"open", d[2], abi.Syscall{Traits: abi.TraitPath | abi.TraitResolve, Values: 0b10, Contents: 0b1}},
 		{"mmap", d[9], abi.Syscall{Traits: abi.TraitHot, Values: 0b1100, HotArg: 2, HotMask: 4}},
+		{"dup2", d[33], abi.Syscall{Traits: abi.TraitCopies}},
+		{"fcntl", d[72], abi.Syscall{Traits: abi.TraitCopies, Values: 0b10}},
 		{"connect", d[42], abi.Syscall{Contents: 0b10}},
 		{"sendto", d[44],
 			abi.Syscall{Traits: abi.TraitHot, Values: 0b1000, Contents: 0b10000, HotArg: 4, HotMask: ^uint32(0)}},
