@@ -69,7 +69,10 @@ func run() (err error) {
 		}
 	}
 	if b.unanswered > 0 {
-		return fmt.Errorf("recordings do not answer %d questions", b.unanswered)
+		status := exec.Command(b.tracectl, "status")
+		status.Env = b.environment
+		text, _ := status.CombinedOutput()
+		return fmt.Errorf("recordings do not answer %d questions; the recorder's status:\n%s", b.unanswered, text)
 	}
 	return nil
 }
@@ -180,8 +183,12 @@ func (b *bench) control(verb string, c *container) error {
 
 // start starts the servers that are named in a list, or all.
 func (b *bench) start(only string) error {
+	list, err := servers()
+	if err != nil {
+		return err
+	}
 	var names []string
-	for _, s := range servers(7300) {
+	for _, s := range list {
 		if only != "" && !slices.Contains(strings.Split(only, ","), s.name) {
 			continue
 		}
@@ -196,7 +203,6 @@ func (b *bench) start(only string) error {
 		b.containers = append(b.containers, c)
 		names = append(names, c.id)
 	}
-	var err error
 	if b.witness, err = watch(names); err != nil {
 		return err
 	}

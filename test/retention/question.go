@@ -288,7 +288,7 @@ func (q *inquiry) lastMoments() (answer, error) {
 	if a.have > a.of || a.of-a.have <= edge {
 		a.have = a.of
 	}
-	a.note = fmt.Sprintf(": %.1f s", newest.Sub(since).Seconds())
+	a.note = fmt.Sprintf(": %.2f s, %d calls", newest.Sub(since).Seconds(), a.of)
 	return a, nil
 }
 

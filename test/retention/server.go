@@ -5,6 +5,7 @@ package main
 import (
 	"fmt"
 	"io/fs"
+	"net"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -28,8 +29,22 @@ type server struct {
 // documents are served by the web servers.
 const documents = "/usr/share/doc"
 
-// servers returns the servers, on the ports from a number on.
-func servers(port int) []*server {
+// freePorts returns ports of 127.0.0.1 that nothing listens on.
+func freePorts(n int) ([]int, error) {
+	var ports []int
+	for range n {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return nil, fmt.Errorf("looking for a free port: %w", err)
+		}
+		defer l.Close() // of all at the end, so that none is found twice
+		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
+	}
+	return ports, nil
+}
+
+// servers returns the servers, each with a port of its own.
+func servers() ([]*server, error) {
 	list := []*server{
 		{name: "redis", program: "/usr/bin/redis-server", args: []string{"/srv/redis.conf"},
 			files:      map[string]string{"redis.conf": "port PORT\nbind 127.0.0.1 -::1\ndir /tmp\nsave \"\"\n"},
@@ -107,8 +122,12 @@ public class Server {
 		{name: "memcached", program: "/usr/bin/memcached", args: []string{"-p", "PORT", "-l", "127.0.0.1", "-v"}, uid: 65534,
 			load: memcache},
 	}
+	ports, err := freePorts(len(list))
+	if err != nil {
+		return nil, err
+	}
 	for i, s := range list {
-		s.port = port + i
+		s.port = ports[i]
 		replace := strings.NewReplacer("PORT", fmt.Sprint(s.port), "DOCUMENTS", documents, "BIN", postgresql()).Replace
 		s.args = slices.Clone(s.args)
 		for n := range s.args {
@@ -118,7 +137,7 @@ public class Server {
 			s.files[name] = replace(text)
 		}
 	}
-	return list
+	return list, nil
 }
 
 // postgresql returns the directory of PostgreSQL's programs, which Debian keeps out of PATH.
