@@ -100,17 +100,24 @@ static __always_inline struct in_flight *store(struct task_struct *task, struct 
 	return call;
 }
 
-/* belong counts a task that has storage for the container with a binding, and no longer for the one before. */
-static __always_inline void belong(struct in_flight *call, struct identity *identity, u64 binding)
+/*
+ * belong counts a task that has storage for the container with a binding, and no longer for the one before. If it came
+ * from outside, it is the runtime's own. A task and the one that moves it may both call this at the same moment: only
+ * one of them counts the task, and both write the rest before the task belongs to the container.
+ */
+static __always_inline void belong(struct in_flight *call, struct identity *identity, u64 binding, bool entered)
 {
 	struct identity *before = owner_of(call);
+	u32 index = call->identity;
 
+	call->entered = entered;
+	call->budget = entered ? RUNTIME_BUDGET : 0;
+	call->generation = identity->generation;
+	if (__sync_val_compare_and_swap(&call->identity, index, (u32)binding) != index)
+		return;
 	if (before)
 		__sync_fetch_and_add(&before->threads, -1);
 	__sync_fetch_and_add(&identity->threads, 1);
-	call->identity = binding;
-	call->generation = identity->generation;
-	call->entered = call->budget = 0;
 }
 
 /* give_back frees the storage of a task that ends, which otherwise stays until its parent has waited for it. */
@@ -135,7 +142,7 @@ static __always_inline void as_leader(struct in_flight *call, struct task_struct
 }
 
 /*
- * follow updates the storage of a task to its current cgroup, which has this binding. A task that has no storage has
+ * follow updates the storage of a task to its current cgroup, which has this binding. A task whose storage is new has
  * come into the container from outside of all containers: the calls that it makes until its exec are the runtime's own.
  * That does not hold if it was there before the programs were loaded, or if its parent may have been refused storage.
  */
@@ -149,17 +156,13 @@ static __noinline struct in_flight *follow(struct task_struct *task, u64 cgroup,
 
 	if (!identity)
 		return NULL;
-	call = call_of(task);
-	entered = !call && !identity->refused && !(identity->who.flags & WHO_ADOPTED);
-	if (!call)
-		call = store(task, identity);
+	call = store(task, identity);
 	if (!call)
 		return NULL;
 	ring = binding >> 32;
 	if (owner_of(call) != identity) {
-		belong(call, identity, binding);
-		call->entered = entered;
-		call->budget = entered ? RUNTIME_BUDGET : 0;
+		entered = !call->identity && !identity->refused && !(identity->who.flags & WHO_ADOPTED);
+		belong(call, identity, binding, entered);
 		as_leader(call, task);
 		if (!identity->candidate && !identity->init)
 			identity->candidate = task->tgid;

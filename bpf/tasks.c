@@ -34,7 +34,7 @@ static __noinline int inherit_storage(struct in_flight *from, struct task_struct
 	call = store(child, identity);
 	if (!call)
 		return 0;
-	belong(call, identity, from->identity);
+	belong(call, identity, from->identity, false);
 	call->ring = from->ring;
 	call->ring_generation = from->ring_generation;
 	call->opened = from->opened;

@@ -80,9 +80,10 @@ const (
 	SeenFirst     = 0x2
 	SeenFiles     = 0x4
 	SeenFileShift = 0x30
-	FirstGroups   = 0x100
+	Groups        = 0x100
+	GroupCost     = 0x4
 	FirstLimit    = 0x40
-	FirstOpened   = 0x20
+	FirstOpened   = 0x40
 	RuntimeBudget = 0x800
 	SeenBusy      = 0x1
 )
@@ -455,13 +456,14 @@ type Recording struct {
 	Totals           [1024]Total
 	Runtime          Total
 	FirstGroups      [256]uint16
+	DistinctGroups   [256]uint64
 	FirstBytes       [4]uint64
 	Stdio            [2]uint64
-	StdioDescriptors uint64
+	StdioDescriptors [4]uint64
 }
 
 // SizeofRecording is the size of struct recording in bytes.
-const SizeofRecording = 27664
+const SizeofRecording = 29736
 
 // Seen is struct seen.
 type Seen struct {
