@@ -232,10 +232,10 @@ enum lane {
 };
 
 /*
- * The lane first has parts, so that neither a search through a disk nor a program of many files fills it. In sixteenths,
- * of calls that name a file: four for those that failed, five for the first files that each program opens (its libraries
- * and its configuration; one of these only for the program of the init), and one for others. Execs, and all other calls,
- * have six, and execs no more than three of these.
+ * The lane first has parts, so that neither a search through a disk nor a program of many files fills it. Of 16 parts,
+ * four are for calls with the name of a file that failed, five for the first files that each program opens (its
+ * libraries and its configuration; one of these only for the program of the init), and one for other calls with such a
+ * name. Execs, and all other calls, have six, and execs no more than three of these.
  */
 enum first_shares {
 	FIRST_FAILED = 0,
