@@ -7,10 +7,10 @@
  * loads one field of the task, and enter also looks up its cgroup. If the storage of a task names its current cgroup,
  * enter needs no look-up, because a binding never changes while tasks are in the cgroup.
  */
-#include "call.h"
 #include "exec.h"
 #include "hook.h"
 #include "init.h"
+#include "lanes.h"
 
 static __always_inline void enter(struct pt_regs *regs, u64 number)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* Signals that are delivered to tasks: each at the thread that takes it, with the task that sent it. */
-#include "call.h"
 #include "hook.h"
+#include "lanes.h"
 
 #define SEND_SIG_NOINFO ((struct kernel_siginfo *)0) /* include/linux/sched/signal.h: a task sent the signal */
 

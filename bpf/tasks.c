@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* Tasks: how they come into a container and leave it, forks, and ends: calls that never return, kills, and how the init
  * of a container ended. */
-#include "call.h"
 #include "hook.h"
 #include "init.h"
+#include "lanes.h"
 #include "lifecycle.h"
 
 /* leave_container notes that a task is in a cgroup outside of its container's now. */
