@@ -3,6 +3,7 @@
 package bpf
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/cilium/ebpf"
@@ -32,6 +33,9 @@ func TestPreemptible(t *testing.T) {
 		t.Fatal(err)
 	}
 	c, err := ebpf.NewCollection(spec)
+	if needed, _ := preemptible(); needed == 0 && err != nil && strings.Contains(err.Error(), "use static function") {
+		t.Skip("before 6.15, a program that holds the CPU may call no global function, and none has to hold it")
+	}
 	if err != nil {
 		t.Fatalf("%+v", err)
 	}
