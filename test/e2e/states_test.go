@@ -123,12 +123,17 @@ func TestLivesOutside(t *testing.T) {
 		list := x.tracectl("containers")
 		return fmt.Sprint(all, len(grep(splitLines(list), "lives")), len(x.recordings()))
 	}
-	eventually(t, "no process is in its cgroup", func() bool {
+	processes := func() []string {
+		t.Helper()
 		pids, err := os.ReadFile(own + "/cgroup.procs")
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, pid := range strings.Fields(string(pids)) {
+		return strings.Fields(string(pids))
+	}
+	eventually(t, "it has two processes", func() bool { return len(processes()) == 2 })
+	eventually(t, "no process is in its cgroup", func() bool {
+		for _, pid := range processes() {
 			_ = os.WriteFile(outside+"/cgroup.procs", []byte(pid), 0)
 		}
 		return os.Remove(own) == nil
