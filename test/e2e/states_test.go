@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
 
 	"github.com/runc-trace/runc-trace/pkg/unified"
 )
@@ -93,6 +94,24 @@ func TestStates(t *testing.T) {
 	if lines := grep(splitLines(x.tracectl("straceback", "list")), "seven"); len(lines) != 1 ||
 		!strings.Contains(lines[0], "exited (7) ") {
 		t.Errorf("in the list: %q", lines)
+	}
+}
+
+// TestOutOfMemory has the kernel kill a container that takes more memory than its limit: its last line says so.
+func TestOutOfMemory(t *testing.T) {
+	x := load(t)
+	b := simple("greedy", "/bin/tail", "/dev/zero") // it keeps its last line, which has no end
+	b.edit = func(s *specs.Spec) {
+		limit := int64(32 << 20)
+		s.Linux.Resources = &specs.LinuxResources{Memory: &specs.LinuxMemory{Limit: &limit, Swap: &limit}}
+		s.Mounts[1] = specs.Mount{Destination: "/dev", Type: "bind", Source: "/dev", Options: []string{"rbind"}}
+	}
+	if o := x.runContainer(b); o.code != 128+int(unix.SIGKILL) {
+		t.Fatalf("%+v", o)
+	}
+	lines := x.lines("greedy")
+	if last := lines[len(lines)-1]; !strings.HasSuffix(last, "[tail] +++ killed by SIGKILL (out of memory) +++") {
+		t.Errorf("its last line is %s", last)
 	}
 }
 
