@@ -62,10 +62,11 @@ static __always_inline u32 ring_beyond(struct exec_share *share, bool failed)
 {
 	u16 *own = failed ? &share->rings[1] : &share->rings[0];
 	u32 now = boot_time() / 1000000000, index;
-	struct beyond best = {};
 	struct segment *segment;
+	struct beyond best;
 
 	if (!*own) {
+		forget(best);
 		bpf_for_each_map_elem(&exec_log, compare_ring, &best, 0);
 		*own = best.index;
 	}

@@ -405,6 +405,12 @@ __noinline u64 inode_of(u32 descriptor)
 	return file ? (u64)BPF_CORE_READ(file, f_inode) : 0;
 }
 
+/*
+ * forget zeroes a variable by a read that fails, so the verifier does not know its value. Kernels before 6.8 verify a
+ * callback as if it were called once, and remove what it cannot reach then: it must not know what it begins with.
+ */
+#define forget(x) bpf_probe_read_kernel(&(x), sizeof(x), NULL)
+
 /* nonzero returns x ? 1 : 0 without a branch, which would make two paths for the verifier. */
 static __always_inline u64 nonzero(u64 x)
 {

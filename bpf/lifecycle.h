@@ -155,17 +155,17 @@ static __always_inline void start_recording(struct identity *identity, u32 numbe
 /* take_recording gives a container a recording, and returns false if it gets none. */
 __noinline int take_recording(struct identity *identity, u32 number)
 {
-	struct choice best = {};
+	struct choice best;
 	struct slot *slot;
 
 	if (!identity)
 		return false;
-	best.pod = identity->who.pod_hash & (HOLDERS - 1);
-	best.namespace = HOLDERS + (identity->who.namespace_hash & (HOLDERS - 1));
 	for (u32 attempt = 0; attempt < 4; attempt++) {
+		forget(best);
+		best.pod = identity->who.pod_hash & (HOLDERS - 1);
+		best.namespace = HOLDERS + (identity->who.namespace_hash & (HOLDERS - 1));
 		best.pod_has = holds(best.pod);
 		best.namespace_has = holds(best.namespace);
-		best.rank = 0;
 		bpf_for_each_map_elem(&slots, compare_slot, &best, 0);
 		if (!best.rank)
 			return false;
