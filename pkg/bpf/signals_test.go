@@ -155,8 +155,13 @@ func faultWorker() {
 	for range 3 {
 		<-ready
 	}
-	go func() {
+	var fault func()
+	fault = func() {
 		worker()
+		if unix.Gettid() == os.Getpid() {
+			go fault() // in another thread than the main one
+			select {}
+		}
 		set := uint64(1) << (unix.SIGSEGV - 1)
 		raw(unix.SYS_RT_SIGPROCMASK, unix.SIG_BLOCK, pointer(&set), 0, 8)
 		must(unix.Tgkill(os.Getpid(), unix.Gettid(), unix.SIGSEGV))
@@ -165,7 +170,8 @@ func faultWorker() {
 		var action [4]uint64 // the default one
 		raw(unix.SYS_RT_SIGACTION, uintptr(unix.SIGSEGV), pointer(&action), 0, 8)
 		crash(8)
-	}()
+	}
+	go fault()
 	select {}
 }
 
