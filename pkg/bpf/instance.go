@@ -15,6 +15,7 @@ import (
 	"unsafe"
 
 	"github.com/cilium/ebpf"
+	"golang.org/x/sys/unix"
 
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 	"github.com/runc-trace/runc-trace/pkg/config"
@@ -144,10 +145,19 @@ func (i *Instance) Memory() (uint64, error) {
 		if err != nil {
 			return 0, fmt.Errorf("reading the size of map %s: %w", name, err)
 		}
-		bytes, _ := info.Memlock()
-		total += bytes
+		if bytes, _ := info.Memlock(); m.Flags()&unix.BPF_F_NO_PREALLOC == 0 || bytes != footprint(m) {
+			total += bytes
+		}
 	}
 	return total, nil
+}
+
+// footprint returns what kernels before 6.4 account for any map: all elements, also if they do not exist yet
+// (bpf_map_memory_footprint in kernel/bpf/syscall.c). Newer ones account what is there.
+func footprint(m *ebpf.Map) uint64 {
+	page := uint64(os.Getpagesize())
+	element := uint64(m.KeySize()+m.ValueSize()+7) &^ 7
+	return (uint64(m.MaxEntries())*element + page - 1) / page * page
 }
 
 // Recording returns a reader of the recording with an index below Pool().Rings.

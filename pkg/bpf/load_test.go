@@ -48,7 +48,8 @@ func TestLoad(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if estimate, err := bpf.Estimate(small); err != nil || estimate < memory*9/10 || estimate > memory*11/10 {
+	// Kernels before 6.4 do not account what hashes need beside their elements.
+	if estimate, err := bpf.Estimate(small); err != nil || estimate < memory*9/10 || estimate > memory*23/20 {
 		t.Errorf("estimated are %d bytes of %d, %v", estimate, memory, err)
 	}
 	if err := i.Close(); err != nil {
