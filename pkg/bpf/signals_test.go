@@ -94,7 +94,10 @@ func TestSenderOfIgnoredSignal(t *testing.T) {
 // waitForCall waits until a program of a container has made some calls. The start of a static one takes only ten.
 func waitForCall(t *testing.T, i *bpf.Instance, id, comm string) {
 	t.Helper()
-	patience.Until(t, comm+" makes calls", func() bool { return len(lines(calls(t, i, id), comm)) > 5 })
+	patience.Until(t, comm+" makes calls", func() bool {
+		found, _ := callsSoFar(t, i, id)
+		return len(lines(found, comm)) > 5
+	})
 }
 
 // events returns what happened to a process, without its calls.

@@ -399,7 +399,9 @@ func checkContainers(t *testing.T, i *bpf.Instance, cycles int) {
 	if len(rings) != i.Pool().Rings || rings[0] {
 		t.Errorf("%d containers live in %d rings", i.Pool().Rings, len(rings))
 	}
-	if c := counters(t, i); c != [abi.CountersMax]uint64{} {
+	c := counters(t, i)
+	c[abi.CountTorn] = 0 // an emulated CPU may stop for a whole lap; what that tears is counted by those who call this
+	if c != [abi.CountersMax]uint64{} {
 		t.Errorf("counters %v", c)
 	}
 }

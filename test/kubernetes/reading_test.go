@@ -65,6 +65,7 @@ type recording struct {
 	Unlabelled   bool
 	ExitCode     *int
 	Created      time.Time
+	Ended        *time.Time
 	Recorded     string
 	Syscalls     int
 }
