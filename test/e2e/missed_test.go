@@ -18,7 +18,7 @@ import (
 func TestNothingIsMissed(t *testing.T) {
 	count, flags := 200, []string{"--recordings=256", "--identities=512"}
 	if os.Getenv("RUNC_TRACE_SOAK") == "1" {
-		count, flags = 1000, []string{"--recordings=1024", "--identities=2048", "--ring-size=128KiB"}
+		count, flags = 1000, []string{"--recordings=1024", "--identities=2048", "--ring-size=128KiB", "--runtime-size=64KiB"}
 	}
 	x := load(t, flags...)
 
