@@ -74,17 +74,15 @@ __noinline int body_bytes(struct in_flight *call, struct capture *c)
 		place = body_place(call, SMALL);
 		if (!place || read_small(place + sizeof(struct capture_header), length, from))
 			return -1;
-		if (c->flags & ROW_ADDRESS)
-			length = address_length(place + sizeof(struct capture_header), length);
 	} else {
 		if (length > INPUT_LIMIT)
 			return -1;
 		place = body_place(call, INPUT_LIMIT);
 		if (!place || bpf_probe_read_user(place + sizeof(struct capture_header), length, from))
 			return -1;
-		if (c->flags & ROW_ADDRESS)
-			length = address_length(place + sizeof(struct capture_header), length);
 	}
+	if (c->flags & ROW_ADDRESS)
+		length = address_length(place + sizeof(struct capture_header), length);
 	body_add(call, place, length, tag, flags);
 	return 0;
 }

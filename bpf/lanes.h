@@ -7,6 +7,36 @@
 #include "record.h"
 #include "seen.h"
 
+/* group_of returns the group of a call: an element of first_groups and distinct_groups. */
+static __always_inline u32 group_of(struct in_flight *call, s64 result)
+{
+	u32 error = result < 0 ? result : 0;
+
+	return (call->number * 31 + error * 97) & (GROUPS - 1);
+}
+
+/* record_length returns how many bytes the record of a call has, or a few less. */
+static __always_inline u64 record_length(struct in_flight *call)
+{
+	u64 length = sizeof(struct call) + sizeof(struct inner_pids) + call->body_length;
+
+	if (call->due)
+		length += outgoing_length();
+	return length;
+}
+
+/*
+ * opens_early reports whether a call has opened one of the first files of its program, for which the lane `first` has
+ * room: part of that is for the program of the container's init only.
+ */
+static __always_inline bool opens_early(struct recording *recording, struct in_flight *call, s64 result)
+{
+	u64 sixteenth = lanes[LANE_FIRST].size / 16, limit = (call->init ? 5 : 4) * sixteenth;
+
+	return call->traits & TRAIT_RESOLVE && !call->exec && result >= 0 && call->opened < FIRST_OPENED &&
+	       recording->first_bytes[FIRST_OF_PROGRAM] < limit;
+}
+
 /* admit_first reports whether the lane `first` takes one more call of this kind. */
 static __always_inline bool admit_first(struct recording *recording, struct in_flight *call, s64 result, bool early)
 {
@@ -165,24 +195,25 @@ __noinline int write_novel(struct in_flight *call, u64 now, s64 result, u32 flag
 
 /*
  * is_stdio reports whether a descriptor is the standard output or error of the container's init: the same pipe or file,
- * even if it was copied, or opened again, as /dev/stdout. Only for descriptors that may be so, it looks.
+ * even if it was copied, or opened again, as /dev/stdout.
  */
 static __always_inline bool is_stdio(struct recording *recording, u64 descriptor)
 {
-	u64 inode;
+	u64 inode = inode_of(descriptor);
 
-	if (!(recording->stdio_descriptors[descriptor >> 6 & 3] & 1ULL << (descriptor & 63)))
-		return false;
-	inode = inode_of(descriptor);
 	return inode && (inode == recording->stdio[0] || inode == recording->stdio[1]);
+}
+
+/* may_be_stdio reports whether it is worth it to call is_stdio. */
+static __always_inline bool may_be_stdio(struct recording *recording, u64 descriptor)
+{
+	return recording->stdio_descriptors[descriptor >> 6 & 3] & 1ULL << (descriptor & 63);
 }
 
 /* opened notes a descriptor that was opened or copied, if it is the standard output or error of the init. */
 static __always_inline void opened(struct recording *recording, u64 descriptor)
 {
-	u64 inode = inode_of(descriptor);
-
-	if (inode && (inode == recording->stdio[0] || inode == recording->stdio[1]))
+	if (is_stdio(recording, descriptor))
 		__sync_fetch_and_or(&recording->stdio_descriptors[descriptor >> 6 & 3], 1ULL << (descriptor & 63));
 }
 
@@ -229,7 +260,8 @@ static __always_inline void write_call(struct in_flight *call, struct task_struc
 	if (!is_kept(call) && !(flags & CALL_UNFINISHED))
 		return;
 	if (!call->budget && !(flags & CALL_UNFINISHED)) {
-		if (traits & TRAIT_WRITE && result > 0 && is_stdio(recording, call->args[0]))
+		if (traits & TRAIT_WRITE && result > 0 && may_be_stdio(recording, call->args[0]) &&
+		    is_stdio(recording, call->args[0]))
 			write_said(call, now, result, flags);
 		if (traits & (TRAIT_RESOLVE | TRAIT_COPIES) && result > 0)
 			opened(recording, result);

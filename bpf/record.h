@@ -165,34 +165,4 @@ __noinline u64 write_record(struct in_flight *call, u64 now, s64 result, u32 fla
 	return put_record(call, bpf_get_current_task_btf(), recording, now, result, flags, lane);
 }
 
-/* group_of returns the group of a call: an element of first_groups and distinct_groups. */
-static __always_inline u32 group_of(struct in_flight *call, s64 result)
-{
-	u32 error = result < 0 ? result : 0;
-
-	return (call->number * 31 + error * 97) & (GROUPS - 1);
-}
-
-/* record_length returns how many bytes the record of a call has, or a few less. */
-static __always_inline u64 record_length(struct in_flight *call)
-{
-	u64 length = sizeof(struct call) + sizeof(struct inner_pids) + call->body_length;
-
-	if (call->due)
-		length += outgoing_length();
-	return length;
-}
-
-/*
- * opens_early reports whether a call has opened one of the first files of its program, for which the lane `first` has
- * room: part of that is for the program of the container's init only.
- */
-static __always_inline bool opens_early(struct recording *recording, struct in_flight *call, s64 result)
-{
-	u64 sixteenth = lanes[LANE_FIRST].size / 16, limit = (call->init ? 5 : 4) * sixteenth;
-
-	return call->traits & TRAIT_RESOLVE && !call->exec && result >= 0 && call->opened < FIRST_OPENED &&
-	       recording->first_bytes[FIRST_OF_PROGRAM] < limit;
-}
-
 #endif
