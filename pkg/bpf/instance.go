@@ -156,7 +156,7 @@ func (i *Instance) Memory() (uint64, error) {
 // (bpf_map_memory_footprint in kernel/bpf/syscall.c). Newer ones account what is there.
 func footprint(m *ebpf.Map) uint64 {
 	page := uint64(os.Getpagesize())
-	element := uint64(m.KeySize()+m.ValueSize()+7) &^ 7
+	element := uint64(align8(int(m.KeySize() + m.ValueSize())))
 	return (uint64(m.MaxEntries())*element + page - 1) / page * page
 }
 

@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 )
 
 // TestManyPods runs more containers at once on a node than it has recordings. A container without a recording is
@@ -117,7 +119,7 @@ spec:
 func (c *cluster) kept(n *node) (kept int) {
 	c.t.Helper()
 	r := n.state().Recordings
-	part := (r.Live + r.Ended + r.Free) / 8
+	part := (r.Live + r.Ended + r.Free) / abi.KeptPart
 	live, ended := map[string]int{}, map[string]int{}
 	for _, r := range c.recordings() {
 		switch {
