@@ -36,6 +36,9 @@ type Container struct {
 	Recorded    string `json:"recorded"`
 	Ended       string `json:"ended"`
 	Overwritten uint64 `json:"overwritten"`
+	Lanes       map[string]struct {
+		Lapped bool `json:"lapped"`
+	} `json:"lanes"`
 }
 
 // Call is a system call.
@@ -105,7 +108,9 @@ func (x tracer) checkBeginning(t *testing.T, id string) {
 		t.Errorf("%s: of the recording, %d calls are overwritten", id, all[at].Overwritten)
 	}
 	calls := objects[Call](t, x, "straceback", "show", "--runtime", all[at].Engine+"://"+id)
-	if !beginsInRuntime(calls) {
+	// A runtime that does much pushes out its own first calls.
+	within := all[at].Lanes["runtime"].Lapped && len(calls) > 0 && strings.HasPrefix(calls[0].Comm, "runc:")
+	if !within && !beginsInRuntime(calls) {
 		t.Errorf("%s: its recording of %d calls does not begin within the runtime: %+v", id, len(calls), calls[:min(len(calls), 20)])
 	}
 }
