@@ -136,7 +136,7 @@ func TestUnfinished(t *testing.T) {
 	d := container(t, i, "/rt-blocked")
 	c := command(d, os.Args[0])
 	// Without this, signals of the Go runtime would interrupt the call again and again.
-	c.Env = append(os.Environ(), workerEnv+"=blocked", "GODEBUG=asyncpreemptoff=1")
+	c.Env = as("blocked")
 	out, err := c.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -262,7 +262,7 @@ func TestNoTornRecordUnderLoad(t *testing.T) {
 	i := load(t, o)
 	d := container(t, i, "/rt-patterns")
 	c := command(d, os.Args[0])
-	c.Env = append(os.Environ(), workerEnv+"=patterns")
+	c.Env = as("patterns")
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
 	}

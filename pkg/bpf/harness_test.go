@@ -191,7 +191,7 @@ func command(in *cgroup.Directory, name string, args ...string) *exec.Cmd {
 func work(t *testing.T, in *cgroup.Directory, worker string) *os.ProcessState {
 	t.Helper()
 	c := command(in, os.Args[0])
-	c.Env = append(os.Environ(), workerEnv+"="+worker)
+	c.Env = as(worker)
 	out, err := c.CombinedOutput()
 	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
 		t.Fatalf("running worker %s: %v", worker, err)
@@ -203,6 +203,12 @@ func work(t *testing.T, in *cgroup.Directory, worker string) *os.ProcessState {
 }
 
 const workerEnv = "RUNC_TRACE_TEST_WORKER"
+
+// as returns the environment, with more variables, of the test program as a worker. No signals of the Go runtime
+// interrupt its calls: these would be restarted and recorded twice, or, of an io_uring, cancelled.
+func as(worker string, more ...string) []string {
+	return append(append(os.Environ(), workerEnv+"="+worker, "GODEBUG=asyncpreemptoff=1"), more...)
+}
 
 func TestMain(m *testing.M) {
 	if name := os.Getenv(workerEnv); name != "" {

@@ -212,7 +212,7 @@ func TestResolved(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := command(d, os.Args[0])
-	c.Env = append(os.Environ(), workerEnv+"=resolved", "DIR="+dir)
+	c.Env = as("resolved", "DIR="+dir)
 	if out, err := c.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
@@ -265,7 +265,7 @@ func TestRaced(t *testing.T) {
 		inodes[filepath.Join(dir, name)] = stat.Ino
 	}
 	c := command(d, os.Args[0])
-	c.Env = append(os.Environ(), workerEnv+"=raced", "DIR="+dir)
+	c.Env = as("raced", "DIR="+dir)
 	if out, err := c.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}

@@ -135,13 +135,13 @@ func followExecs(t *testing.T, log []*ring.Ring, stop <-chan struct{}, each func
 // TestReplaceLosesNothing replaces the programs again and again while numbered calls, execs and containers come and go:
 // each of them is recorded exactly once.
 func TestReplaceLosesNothing(t *testing.T) {
-	o := config.Pool{Rings: 64, RingSize: 512 << 10, RecentSize: 4 << 20, Identities: 8192, ExecLogSize: 8 << 20,
+	// The readers must not be overtaken, even if they have to wait for a CPU.
+	o := config.Pool{Rings: 8, RingSize: 512 << 10, RecentSize: 16 << 20, Identities: 8192, ExecLogSize: 64 << 20,
 		CaptureSize: 128, ArgvSize: 4096}
 	i := load(t, o)
 	d := container(t, i, "/rt-swap")
 	numbered := command(d, os.Args[0])
-	// Without this, signals of the Go runtime would interrupt calls, which are then restarted and recorded twice.
-	numbered.Env = append(os.Environ(), workerEnv+"=numbered", "GODEBUG=asyncpreemptoff=1")
+	numbered.Env = as("numbered")
 	numbered.Stderr = os.Stderr
 	in, err := numbered.StdinPipe()
 	if err != nil {
