@@ -130,7 +130,7 @@ soak: deps ## long tests: 1,000 containers, 10,000 cycles (root; 2 minutes)
 	RUNC_TRACE_SOAK=1 go test -count=1 -timeout 60m -v -run 'TestCyclesLeaveNothing|TestReplaceLosesNothing|TestNothingIsMissed' ./pkg/bpf ./test/e2e
 
 .PHONY: test-kernels
-test-kernels: deps ## the kernel tests on other kernels, emulated by QEMU (root; 40 minutes)
+test-kernels: deps ## the kernel tests on other kernels, emulated by QEMU (root; an hour)
 	bash test/vm/run.sh
 
 .PHONY: bench

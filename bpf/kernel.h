@@ -272,6 +272,7 @@ struct io_uring_task {
 
 struct upid {
 	int nr;
+	struct pid_namespace *ns;
 };
 
 struct pid {
@@ -377,6 +378,28 @@ static __always_inline u32 namespace_pid(struct task_struct *task)
 	if (offset > LIMIT)
 		return 0;
 	bpf_probe_read_kernel(&nr, sizeof(nr), (u8 *)pid + bpf_core_field_offset(pid->numbers) + offset);
+	return nr;
+}
+
+/*
+ * pid_seen_by returns the ID that a process, whose struct pid is at an address, has in the PID namespace of the one at
+ * another address, or 0 if that cannot see it.
+ */
+__noinline u32 pid_seen_by(u64 process, u64 observer)
+{
+	enum { LIMIT = 32 * 64 };
+	struct pid *pid = (struct pid *)process, *own = (struct pid *)observer;
+	u64 level = BPF_CORE_READ(own, level), place = level * bpf_core_type_size(struct upid);
+	struct pid_namespace *ns = NULL, *wanted = NULL;
+	u32 nr = 0;
+
+	if (place > LIMIT || BPF_CORE_READ(pid, level) < level)
+		return 0;
+	place += bpf_core_field_offset(pid->numbers);
+	bpf_probe_read_kernel(&ns, sizeof(ns), (u8 *)pid + place + bpf_core_field_offset(struct upid, ns));
+	bpf_probe_read_kernel(&wanted, sizeof(wanted), (u8 *)own + place + bpf_core_field_offset(struct upid, ns));
+	if (ns == wanted)
+		bpf_probe_read_kernel(&nr, sizeof(nr), (u8 *)pid + place + bpf_core_field_offset(struct upid, nr));
 	return nr;
 }
 

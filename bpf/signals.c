@@ -63,6 +63,9 @@ static __always_inline void generated(u32 signal, struct kernel_siginfo *info, s
 	if (info) {
 		bpf_probe_read_kernel(&call->sender.inner_pid, sizeof(u32), &info->_sifields._kill._pid);
 		bpf_probe_read_kernel(&call->sender.user, sizeof(u32), &info->_sifields._kill._uid);
+	} else { /* the kernel fills it in when it queues the signal */
+		call->sender.inner_pid = pid_seen_by((u64)BPF_CORE_READ(task, group_leader, thread_pid),
+						     (u64)BPF_CORE_READ(target, thread_pid));
 	}
 	call->sender.code = code;
 	*(u64 *)&call->sender.comm[0] = *(u64 *)&task->comm[0];
