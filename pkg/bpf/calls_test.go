@@ -135,7 +135,6 @@ func TestUnfinished(t *testing.T) {
 	i := load(t, small)
 	d := container(t, i, "/rt-blocked")
 	c := command(d, os.Args[0])
-	// Without this, signals of the Go runtime would interrupt the call again and again.
 	c.Env = as("blocked")
 	out, err := c.StdoutPipe()
 	if err != nil {
