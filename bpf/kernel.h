@@ -363,22 +363,26 @@ static __always_inline bool task_is_compat(struct task_struct *task)
 #endif
 }
 
+/* upid_of returns the address of the struct upid that a struct pid has for a level of PID namespaces, or 0. */
+static __always_inline u64 upid_of(struct pid *pid, u64 level)
+{
+	enum { LIMIT = 32 * 64 }; /* MAX_PID_NS_LEVEL, and more than sizeof(struct upid) */
+	u64 offset = level * (u64)bpf_core_type_size(struct upid);
+
+	opaque(offset);
+	return offset > LIMIT ? 0 : (u64)pid + bpf_core_field_offset(pid->numbers) + offset;
+}
+
 /* namespace_pid returns the ID of a task in its own PID namespace, or 0 if it is not known. */
 static __always_inline u32 namespace_pid(struct task_struct *task)
 {
-	enum { LIMIT = 32 * 64 }; /* MAX_PID_NS_LEVEL, and more than sizeof(struct upid) */
 	struct pid *pid = BPF_CORE_READ(task, thread_pid);
-	u64 offset;
-	u32 nr = 0;
+	struct upid *upid;
 
 	if (!pid)
 		return 0;
-	offset = BPF_CORE_READ(pid, level) * (u64)bpf_core_type_size(struct upid);
-	opaque(offset);
-	if (offset > LIMIT)
-		return 0;
-	bpf_probe_read_kernel(&nr, sizeof(nr), (u8 *)pid + bpf_core_field_offset(pid->numbers) + offset);
-	return nr;
+	upid = (struct upid *)upid_of(pid, BPF_CORE_READ(pid, level));
+	return BPF_CORE_READ(upid, nr);
 }
 
 /*
@@ -387,20 +391,13 @@ static __always_inline u32 namespace_pid(struct task_struct *task)
  */
 __noinline u32 pid_seen_by(u64 process, u64 observer)
 {
-	enum { LIMIT = 32 * 64 };
 	struct pid *pid = (struct pid *)process, *own = (struct pid *)observer;
-	u64 level = BPF_CORE_READ(own, level), place = level * bpf_core_type_size(struct upid);
-	struct pid_namespace *ns = NULL, *wanted = NULL;
-	u32 nr = 0;
+	u64 level = BPF_CORE_READ(own, level);
+	struct upid *upid = (struct upid *)upid_of(pid, level), *wanted = (struct upid *)upid_of(own, level);
 
-	if (place > LIMIT || BPF_CORE_READ(pid, level) < level)
+	if (BPF_CORE_READ(pid, level) < level || BPF_CORE_READ(upid, ns) != BPF_CORE_READ(wanted, ns))
 		return 0;
-	place += bpf_core_field_offset(pid->numbers);
-	bpf_probe_read_kernel(&ns, sizeof(ns), (u8 *)pid + place + bpf_core_field_offset(struct upid, ns));
-	bpf_probe_read_kernel(&wanted, sizeof(wanted), (u8 *)own + place + bpf_core_field_offset(struct upid, ns));
-	if (ns == wanted)
-		bpf_probe_read_kernel(&nr, sizeof(nr), (u8 *)pid + place + bpf_core_field_offset(struct upid, nr));
-	return nr;
+	return BPF_CORE_READ(upid, nr);
 }
 
 /* first_of_namespace reports whether a task is PID 1 of a PID namespace below the initial one. */
