@@ -44,7 +44,7 @@ func TestLayoutHasItsVersion(t *testing.T) {
 	}
 	counters := len(counterLine.FindAll(want, -1))
 	if diff := cmp.Diff(string(want), sharedText(t, counters)); diff != "" {
-		t.Errorf("the layout differs from that of version %d: raise ABI_VERSION in bpf/contract.h (-want +got):\n%s",
+		t.Errorf("the layout differs from that of version %d: raise ABI_VERSION in bpf/contract/limits.h (-want +got):\n%s",
 			abi.ABIVersion, diff)
 	}
 }

@@ -25,8 +25,8 @@ type Record struct {
 	Arguments []byte // each ends with a NUL, hostile; points into the record
 }
 
-// Decode reads a record: struct exec of bpf/contract.h, and the path and arguments after it. It accepts any bytes;
-// its errors wrap ErrRecord. It ignores the commit word.
+// Decode reads a record: struct exec of bpf/contract/records.h, and the path and arguments after it. It accepts any
+// bytes; its errors wrap ErrRecord. It ignores the commit word.
 func Decode(record []byte) (Record, error) {
 	var r Record
 	if _, err := binary.Decode(record, binary.NativeEndian, &r.Exec); err != nil {

@@ -10,7 +10,7 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/syscalls"
 )
 
-// Lane is a part of a recording that fills up by itself: see enum lane in bpf/contract.h.
+// Lane is a part of a recording that fills up by itself: enum lane of bpf/contract/recordings.h.
 type Lane uint8
 
 // The lanes of a recording.

@@ -127,7 +127,7 @@ func (c *Call) native() ABI {
 // ErrRecord is wrapped by Decode's errors: the bytes are not a record of a call.
 var ErrRecord = errors.New("not a record of a system call")
 
-// Offsets of fields in struct call of bpf/contract.h.
+// Offsets of fields in struct call of bpf/contract/records.h.
 const (
 	offsetTime     = unsafe.Offsetof(abi.Call{}.Entry.Time)
 	offsetLength   = unsafe.Offsetof(abi.Call{}.Entry.Length)
@@ -144,10 +144,10 @@ const (
 // entry is the first field, so offsets within it are offsets within the record.
 var _ [0]byte = [unsafe.Offsetof(abi.Call{}.Entry)]byte{}
 
-// Decode reads a record: struct call of bpf/contract.h and the data that follows it. If the header has a length, Decode
-// ignores the bytes beyond it; if it has none, as within struct pending_call, the record is the whole slice. Decode
-// does not check the commit word. Comm and the captures' Data point into the record and live as long as it does. After
-// an error, which wraps ErrRecord, the Call's fields are undefined.
+// Decode reads a record: struct call of bpf/contract/records.h and the data that follows it. If the header has a
+// length, Decode ignores the bytes beyond it; if it has none, as within struct pending_call, the record is the whole
+// slice. Decode does not check the commit word. Comm and the captures' Data point into the record and live as long as
+// it does. After an error, which wraps ErrRecord, the Call's fields are undefined.
 func (c *Call) Decode(record []byte) error {
 	if len(record) < abi.SizeofCall {
 		return fmt.Errorf("decoding %d bytes: %w", len(record), ErrRecord)
