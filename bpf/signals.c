@@ -58,7 +58,6 @@ static __always_inline void generated(u32 signal, struct kernel_siginfo *info, s
 		return;
 	call->sender.cgroup = bpf_get_current_cgroup_id();
 	call->sender.pid = task->tgid;
-	call->sender.inner_pid = 0;
 	call->sender.user = BPF_CORE_READ(task, cred, uid.val);
 	if (info) {
 		bpf_probe_read_kernel(&call->sender.inner_pid, sizeof(u32), &info->_sifields._kill._pid);
