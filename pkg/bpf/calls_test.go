@@ -86,23 +86,29 @@ func TestLateInput(t *testing.T) {
 	expect(t, worked(t, load(t, small), "unmapped"),
 		`openat(dfd=AT_FDCWD, filename=ADDR "/not/in/mem" <read late>, flags=O_RDONLY) = -1 ENOENT (No such file or directory)`,
 		`write(fd=101, buf=ADDR "/not/in/mem" <read late>, count=11) = 11`,
-		`writev(fd=101, vec=ADDR "/not/in/mem" <read late>, vlen=1) = 11`,
-		`sendmsg(fd=101, msg=ADDR "/not/in/mem" <read late>, flags=0) = 11`,
+		`writev(fd=101, vec=ADDR [{iov_base=ADDR "/not/in/mem" <read late>, iov_len=11}] <read late>, vlen=1) = 11`,
+		`sendmsg(fd=101, msg=ADDR {msg_name=NULL, msg_namelen=0, msg_iov=ADDR [{iov_base=ADDR "/not/in/mem" <read late>, iov_len=11}] <read late>, msg_iovlen=1, msg_controllen=0, msg_flags=0} <read late>, flags=0) = 11`,
 	)
 }
 
 func TestVectors(t *testing.T) {
-	three, eight := strings.Repeat("three", 50)[:120], strings.Repeat("0123456789abcdef", 8)
+	const oneTwo = `[{iov_base=ADDR "one ", iov_len=4}, {iov_base=ADDR "two ", iov_len=4}`
+	three := strings.Repeat("three", 50)[:120]
+	sixteens := func(n int, late string) string {
+		one := `{iov_base=ADDR "0123456789abcdef"` + late + `, iov_len=16}`
+		return "[" + strings.Join(slices.Repeat([]string{one}, n), ", ") + "]"
+	}
 	expect(t, worked(t, load(t, small), "vectors"),
-		`writev(fd=101, vec=ADDR "one two ", vlen=2) = 8`,
-		`readv(fd=100, vec=ADDR "one two ", vlen=2) = 8`,
-		`sendmsg(fd=101, msg=ADDR "one two ", flags=0) = 8`,
-		`writev(fd=101, vec=ADDR "one two `+three+`"..., vlen=3) = 258`,
+		`writev(fd=101, vec=ADDR `+oneTwo+`], vlen=2) = 8`,
+		`readv(fd=100, vec=ADDR [{iov_base=ADDR "one", iov_len=3}, {iov_base=ADDR " two ", iov_len=100}], vlen=2) = 8`,
+		`sendmsg(fd=101, msg=ADDR {msg_name=NULL, msg_namelen=0, msg_iov=ADDR `+oneTwo+
+			`], msg_iovlen=2, msg_controllen=0, msg_flags=0}, flags=0) = 8`,
+		`writev(fd=101, vec=ADDR `+oneTwo+`, {iov_base=ADDR "`+three+`"..., iov_len=250}], vlen=3) = 258`,
 		`connect(fd=999, uservaddr=ADDR {sa_family=AF_INET, sin_port=htons(80), sin_addr=inet_addr("127.0.0.1")}, addrlen=16) = -1 EBADF (Bad file descriptor)`,
 		// Of each iovec, 32 bytes are kept at least. What has no room in the storage of the task is read at exit.
-		`writev(fd=101, vec=ADDR "`+eight+`0123456789abcdef" <read late>, vlen=9) = 144`,
-		`readv(fd=100, vec=ADDR "`+eight+`0123456789abcdef", vlen=9) = 144`,
-		`writev(fd=101, vec=ADDR "`+eight+`" <read late>, vlen=8) = 128`,
+		`writev(fd=101, vec=ADDR `+sixteens(9, " <read late>")+` <read late>, vlen=9) = 144`,
+		`readv(fd=100, vec=ADDR `+sixteens(9, "")+`, vlen=9) = 144`,
+		`writev(fd=101, vec=ADDR `+sixteens(8, " <read late>")+` <read late>, vlen=8) = 128`,
 	)
 }
 

@@ -121,7 +121,7 @@ func FuzzDecode(f *testing.F) {
 		}
 		texts := [][]byte{c.AppendText(nil), c.AppendEnter(nil), c.AppendExit(nil), c.AppendInFlight(nil)}
 		j := c.JSON(c.CPU%2 == 1)
-		for _, a := range j.Args {
+		for _, a := range arguments(t, j) {
 			if texts = append(texts, []byte(a.Value)); a.Data != nil {
 				texts = append(texts, []byte(*a.Data))
 			}
@@ -216,6 +216,7 @@ func records(t testing.TB) [][]byte {
 
 func TestNoAllocations(t *testing.T) {
 	c := syscalls.Call{Native: syscalls.AMD64}
+	var text syscalls.Text
 	line := make([]byte, 0, 4096)
 	all := records(t)
 	for _, shown := range calls(t) {
@@ -228,10 +229,10 @@ func TestNoAllocations(t *testing.T) {
 			if err := c.Decode(record); err != nil {
 				t.Fatal(err)
 			}
-			line = c.AppendText(line[:0])
-			line = c.AppendEnter(line[:0])
-			line = c.AppendExit(line[:0])
-			line = c.AppendInFlight(line[:0])
+			line = text.Append(line[:0], &c)
+			line = text.AppendEnter(line[:0], &c)
+			line = text.AppendExit(line[:0], &c)
+			line = text.AppendInFlight(line[:0], &c)
 		}
 	})
 	if n != 0 {
@@ -242,12 +243,13 @@ func TestNoAllocations(t *testing.T) {
 func BenchmarkDecodeAppend(b *testing.B) {
 	all := records(b)
 	c := syscalls.Call{Native: syscalls.AMD64}
+	var text syscalls.Text
 	line := make([]byte, 0, 4096)
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {
 		if err := c.Decode(all[i%len(all)]); err != nil {
 			b.Fatal(err)
 		}
-		line = c.AppendText(line[:0])
+		line = text.Append(line[:0], &c)
 	}
 }

@@ -100,8 +100,12 @@ func (s *Syscall) describe() abi.Syscall {
 		case kindPath:
 			d.Traits |= abi.TraitPath
 			d.Contents |= 1 << i
-		case kindStr, kindSockAddr, kindOpenHow:
+		case kindStr, kindSockAddr:
 			d.Contents |= 1 << i
+		case kindPtr:
+			if l := s.Args[i].of; l != nil && l.name == "open_how" {
+				d.Contents |= 1 << i
+			}
 		case kindIn, kindVectorIn:
 			if i == 1 && s.Args[0].kind == kindFD && s.Name != "sendto" {
 				d.Traits |= abi.TraitWrite

@@ -16,6 +16,7 @@ var flagsText string
 // flagTable names the bits, or the values, of an argument.
 type flagTable struct {
 	enum    bool // compare the whole value
+	decimal bool // show other values in decimal
 	long    bool // as wide as a register, not 32 bits
 	entries []flagEntry
 }
@@ -23,40 +24,93 @@ type flagTable struct {
 type flagEntry struct {
 	mask, bits uint64 // matches if value&mask == bits
 	name       string
+	of         string // the struct that goes with it, if it is the name of an option or of an ioctl
+}
+
+// entry returns the entry of an enum with a value, or nil if t is nil or has none.
+func (t *flagTable) entry(value uint64) *flagEntry {
+	if t == nil {
+		return nil
+	}
+	for i := range t.entries {
+		if t.entries[i].bits == value {
+			return &t.entries[i]
+		}
+	}
+	return nil
+}
+
+// value returns the part of a number that the table is of.
+func (t *flagTable) value(number uint64) uint64 {
+	if !t.long {
+		return uint64(uint32(number))
+	}
+	return number
 }
 
 // append shows a value, such as "O_WRONLY|O_CREAT|0x80000000".
 func (t *flagTable) append(dst []byte, value uint64) []byte {
-	if !t.long {
-		value = uint64(uint32(value))
-	}
+	value = t.value(value)
 	if t.enum {
-		for i := range t.entries {
-			if t.entries[i].bits == value {
-				return append(dst, t.entries[i].name...)
-			}
+		if e := t.entry(value); e != nil {
+			return append(dst, e.name...)
+		}
+		if t.decimal {
+			return strconv.AppendInt(dst, int64(value), 10)
 		}
 		return appendHex(dst, value)
 	}
-	start, rest, named := len(dst), value, uint64(0)
-	for i := range t.entries {
-		e := &t.entries[i]
-		if rest&e.mask != e.bits || named&e.mask != 0 {
-			continue
-		}
+	start := len(dst)
+	rest := t.split(value, func(name string) {
 		if len(dst) > start {
 			dst = append(dst, '|')
 		}
-		dst = append(dst, e.name...)
-		rest &^= e.mask
-		if named |= e.mask; rest == 0 {
-			return dst
-		}
+		dst = append(dst, name...)
+	})
+	if rest == 0 && len(dst) > start {
+		return dst
 	}
 	if len(dst) > start {
 		dst = append(dst, '|')
 	}
 	return appendHex(dst, rest)
+}
+
+// appendJSON appends the names of the flags in a value as an array. What has no name is a number in hexadecimal.
+func (t *flagTable) appendJSON(dst []byte, value uint64) []byte {
+	dst = append(dst, '[')
+	comma := func() {
+		if dst[len(dst)-1] != '[' {
+			dst = append(dst, ',')
+		}
+	}
+	rest := t.split(t.value(value), func(name string) {
+		comma()
+		dst = append(append(append(dst, '"'), name...), '"')
+	})
+	if rest != 0 {
+		comma()
+		dst = append(appendHex(append(dst, '"'), rest), '"')
+	}
+	return append(dst, ']')
+}
+
+// split calls a function with the names of the flags in a value, and returns the bits that have none.
+func (t *flagTable) split(value uint64, named func(name string)) (rest uint64) {
+	rest = value
+	taken := uint64(0)
+	for i := range t.entries {
+		e := &t.entries[i]
+		if rest&e.mask != e.bits || taken&e.mask != 0 {
+			continue
+		}
+		named(e.name)
+		rest &^= e.mask
+		if taken |= e.mask; rest == 0 {
+			break
+		}
+	}
+	return rest
 }
 
 // index returns the index of the entry with a name, or -1 if t is nil or has none.
@@ -84,6 +138,7 @@ func parseFlags(a ABI) map[string]*flagTable {
 			if holds && !own[name] {
 				current = &flagTable{
 					enum: strings.Contains(attributes, "enum"), long: strings.Contains(attributes, "long"),
+					decimal: strings.Contains(attributes, "decimal"),
 				}
 				tables[name] = current
 				own[name] = listed
@@ -99,14 +154,15 @@ func parseFlags(a ABI) map[string]*flagTable {
 	return tables
 }
 
-// parseFlag reads "NAME=bits" or "NAME=mask/bits".
+// parseFlag reads "NAME=bits" or "NAME=mask/bits", and ":struct" behind it.
 func parseFlag(word string, t *flagTable) flagEntry {
 	name, value, _ := strings.Cut(word, "=")
+	value, of, _ := strings.Cut(value, ":")
 	mask, bits, masked := strings.Cut(value, "/")
 	if !masked {
 		bits = mask
 	}
-	e := flagEntry{name: name, mask: parseBits(word, mask), bits: parseBits(word, bits)}
+	e := flagEntry{name: name, of: of, mask: parseBits(word, mask), bits: parseBits(word, bits)}
 	if !t.long {
 		e.bits = uint64(uint32(e.bits))
 	}

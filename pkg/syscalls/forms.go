@@ -54,14 +54,14 @@ func (c *Call) form(a *Arg) *Arg {
 }
 
 // addForms reads a line below a signature: "conditions: changes", each separated by blanks.
-func (s *Syscall) addForms(line string, flags map[string]*flagTable) {
+func (s *Syscall) addForms(line string, flags map[string]*flagTable, layouts map[string]*layout) {
 	left, right, _ := strings.Cut(line, ": ")
 	var when []condition
 	for word := range strings.FieldsSeq(left) {
 		when = append(when, s.parseCondition(word))
 	}
 	for word := range strings.FieldsSeq(right) {
-		target, f := s.parseChange(word, flags)
+		target, f := s.parseChange(word, flags, layouts)
 		f.when = when
 		target.forms = append(target.forms, f)
 		if f.arg != nil {
@@ -128,7 +128,8 @@ func (a *Arg) wide() bool {
 }
 
 // parseChange reads "-argument", "argument:type" or "argument=name:type".
-func (s *Syscall) parseChange(word string, flags map[string]*flagTable) (target *Arg, f form) {
+func (s *Syscall) parseChange(word string, flags map[string]*flagTable, layouts map[string]*layout) (
+	target *Arg, f form) {
 	if name, left := strings.CutPrefix(word, "-"); left {
 		return s.argument(name), f
 	}
@@ -137,7 +138,7 @@ func (s *Syscall) parseChange(word string, flags map[string]*flagTable) (target 
 	if !renamed {
 		other = name
 	}
-	a, length := parseArg(other+":"+typ, flags)
+	a, length := parseArg(other+":"+typ, flags, layouts)
 	if length != "" {
 		panic(fmt.Sprintf("signatures.txt: %s: %q has a length", s.Name, word))
 	}

@@ -185,7 +185,7 @@ func TestForms(t *testing.T) {
 		}
 		// JSON must have the same arguments.
 		var names []string
-		for _, a := range c.JSON(false).Args {
+		for _, a := range arguments(t, c.JSON(false)) {
 			names = append(names, a.Name+"="+a.Value)
 		}
 		for i, part := range strings.Split(test.want, ", ") {
@@ -197,6 +197,16 @@ func TestForms(t *testing.T) {
 			}
 		}
 	}
+}
+
+// hasArgument reports whether a call has an argument with exactly these deprecated fields, as JSON.
+func hasArgument(t *testing.T, j syscalls.JSON, want string) bool {
+	t.Helper()
+	var wanted argument
+	if json.Unmarshal([]byte(want), &wanted) != nil {
+		return false
+	}
+	return slices.ContainsFunc(arguments(t, j), func(a argument) bool { return cmp.Equal(a, wanted) })
 }
 
 // TestMarks shows marks of captures that differ from what the kernel read: outside of quotes in text, in separate
@@ -264,16 +274,17 @@ func TestMarks(t *testing.T) {
 
 		// cut: a struct before its end is not shown as a string
 		{marked(with(call(t, "nanosleep", 0, pointer, 0), 0, "\x01\x00\x00\x00\x00\x00\x00\x00"), cut),
-			`nanosleep(rqtp=0x7ffe4b2c {...}, rmtp=NULL) = 0`, `{"name":"rqtp","value":"0x7ffe4b2c","truncated":true}`},
+			`nanosleep(rqtp=0x7ffe4b2c {tv_sec=1, ...}, rmtp=NULL) = 0`,
+			`{"name":"rqtp","value":"0x7ffe4b2c","data":"{tv_sec=1, ...}","truncated":true}`},
 		{marked(with(with(call(t, "openat2", 3, minus100, pointer, pointer, 24), 1, "x"), 2,
 			strings.Repeat("\x00", 16)), cut),
-			`openat2(dfd=AT_FDCWD, filename=0x7ffe4b2c "x", how=0x7ffe4b2c {...}, usize=24) = 3`,
-			`{"name":"how","value":"0x7ffe4b2c","truncated":true}`},
+			`openat2(dfd=AT_FDCWD, filename=0x7ffe4b2c "x", how=0x7ffe4b2c {flags=O_RDONLY, ...}, usize=24) = 3`,
+			`{"name":"how","value":"0x7ffe4b2c","data":"{flags=O_RDONLY, ...}","truncated":true}`},
 		{marked(with(call(t, "connect", 0, 3, pointer, 28), 1, inet6[:8]), cut),
 			`connect(fd=3, uservaddr=0x7ffe4b2c {sa_family=AF_INET6, ...}, addrlen=28) = 0`,
 			`{"name":"uservaddr","value":"0x7ffe4b2c","data":"{sa_family=AF_INET6, ...}","truncated":true}`},
 		{marked(with(call(t, "connect", 0, 3, pointer, 28), 1, inet6[:24]), cut),
-			`connect(fd=3, uservaddr=0x7ffe4b2c {sa_family=AF_INET6, sin6_port=htons(443), sin6_flowinfo=htonl(0), inet_pton(AF_INET6, "2001:db8::1", &sin6_addr), ...}, addrlen=28) = 0`, ""},
+			`connect(fd=3, uservaddr=0x7ffe4b2c {sa_family=AF_INET6, sin6_port=htons(443), sin6_flowinfo=0, sin6_addr=inet_addr("2001:db8::1"), ...}, addrlen=28) = 0`, ""},
 		{marked(with(call(t, "accept", 4, 3, pointer, pointer), 1, "\x02\x00\x00\x50\x7f\x00\x00\x01"), cut),
 			`accept(fd=3, upeer_sockaddr=0x7ffe4b2c {sa_family=AF_INET, sin_port=htons(80), sin_addr=inet_addr("127.0.0.1")}, upeer_addrlen=0x7ffe4b2c) = 4`,
 			`{"name":"upeer_sockaddr","value":"0x7ffe4b2c","data":"{sa_family=AF_INET, sin_port=htons(80), sin_addr=inet_addr(\"127.0.0.1\")}"}`},
@@ -304,7 +315,7 @@ func TestMarks(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !strings.Contains(string(line), test.json) {
+		if !hasArgument(t, c.JSON(false), test.json) && !strings.Contains(string(line), test.json) {
 			t.Errorf("JSON lacks %s:\n%s", test.json, line)
 		}
 		if strings.Contains(string(line), `"noEnter":true`) != c.NoEnter {

@@ -3,23 +3,26 @@
 package syscalls
 
 import (
-	"bytes"
-	"strings"
+	"encoding/base64"
+	"encoding/json"
+	"math/bits"
+	"strconv"
+	"unicode/utf8"
 )
 
 // JSON is a machine-readable call. Names of fields are stable; texts are printable ASCII.
 type JSON struct {
-	Syscall    string    `json:"syscall,omitempty"` // absent if a signal killed the task outside of any call
-	ABI        string    `json:"abi,omitempty"`     // if not the native one: ia32, arm, x32
-	Number     *uint32   `json:"number,omitempty"`  // within the ABI; absent if it was not recorded
-	Args       []JSONArg `json:"args"`              // only those that the call takes
-	Ret        *int64    `json:"ret"`               // of the kernel; a negative errno is a failure; null: no return
-	Errno      string    `json:"errno,omitempty"`   // name of a failed call's errno, such as ENOENT
-	Unfinished bool      `json:"unfinished,omitempty"`
-	NoEnter    bool      `json:"noEnter,omitempty"` // seen only at its exit, as when seccomp denied it
-	Signal     string    `json:"signal,omitempty"`  // the signal that killed the task
-	CoreDumped bool      `json:"coreDumped,omitempty"`
-	ExitCode   *int      `json:"exitCode,omitempty"` // of a task that ended in the call without a signal
+	Syscall    string          `json:"syscall,omitempty"` // absent if a signal killed the task outside of any call
+	ABI        string          `json:"abi,omitempty"`     // if not the native one: ia32, arm, x32
+	Number     *uint32         `json:"number,omitempty"`  // within the ABI; absent if it was not recorded
+	Args       json.RawMessage `json:"args"`              // only those that the call takes: see AppendJSONValues
+	Ret        *int64          `json:"ret"`               // of the kernel; a negative errno is a failure; null: no return
+	Errno      string          `json:"errno,omitempty"`   // name of a failed call's errno, such as ENOENT
+	Unfinished bool            `json:"unfinished,omitempty"`
+	NoEnter    bool            `json:"noEnter,omitempty"` // seen only at its exit, as when seccomp denied it
+	Signal     string          `json:"signal,omitempty"`  // the signal that killed the task
+	CoreDumped bool            `json:"coreDumped,omitempty"`
+	ExitCode   *int            `json:"exitCode,omitempty"` // of a task that ended in the call without a signal
 	// OutOfMemory is true if the kernel killed the task because memory ran out.
 	OutOfMemory bool      `json:"outOfMemory,omitempty"`
 	Delivered   *Delivery `json:"delivered,omitempty"` // instead of a call
@@ -27,20 +30,10 @@ type JSON struct {
 	File        *File     `json:"file,omitempty"`      // that it opened, executed or entered, if that was kept
 }
 
-// JSONArg is an argument of a call, in the order of the call's prototype.
-type JSONArg struct {
-	Name      string  `json:"name,omitempty"` // absent if the call is unknown
-	Value     string  `json:"value"`          // as in a line of text: O_RDONLY|O_CLOEXEC, 0x7ffc10, AT_FDCWD
-	Data      *string `json:"data,omitempty"` // memory it points to: escaped as in a line, no quotes
-	Truncated bool    `json:"truncated,omitempty"`
-	Fault     bool    `json:"fault,omitempty"` // the memory could not be read
-	Late      bool    `json:"late,omitempty"`  // read at the exit: may differ from what the kernel read
-}
-
 // JSON returns the call in machine-readable form. It keeps no reference to the record. A call in flight has no result,
 // because it has not returned yet.
 func (c *Call) JSON(inFlight bool) JSON {
-	j := JSON{Args: []JSONArg{}, Unfinished: c.Unfinished, NoEnter: c.NoEnter}
+	j := JSON{Args: json.RawMessage("[]"), Unfinished: c.Unfinished, NoEnter: c.NoEnter}
 	s := c.Syscall()
 	if d, ok := c.Delivery(); ok {
 		j.Delivered = &d
@@ -78,50 +71,253 @@ func (c *Call) JSON(inFlight bool) JSON {
 	if number, known := c.Number(); known {
 		j.Number = &number
 	}
-	for i := range min(max(c.NArgs, 0), len(c.Args)) {
-		if s == nil {
-			j.Args = append(j.Args, JSONArg{Value: string(appendHex(nil, c.Args[i]))})
-		} else if i >= len(s.Args) {
+	j.Args = appendJSONArguments(nil, c.Values(nil, inFlight))
+	return j
+}
+
+// appendJSONArguments appends arguments as an array of objects. Each is that of appendJSONValue, with "value" and
+// "data" as of version 1, which are deprecated.
+func appendJSONArguments(dst []byte, values []Value) []byte {
+	dst = append(dst, '[')
+	Each(values, func(v *Value, parts []Value) {
+		if dst[len(dst)-1] != '[' {
+			dst = append(dst, ',')
+		}
+		dst = appendJSONValue(dst, v, parts)
+		dst = append(dst[:len(dst)-1], `,"value":`...)
+		dst = strconv.AppendQuote(dst, string(appendScalar(nil, v)))
+		if data := appendData(nil, parts); data != nil {
+			dst = append(dst, `,"data":`...)
+			dst = strconv.AppendQuoteToASCII(dst, string(data))
+		}
+		if v.Kind == KindPointer {
+			dst = appendJSONMarks(dst, &Value{Marks: marksOfPointed(parts) & (Truncated | Unreadable | Late)})
+		}
+		dst = append(dst, '}')
+	})
+	return append(dst, ']')
+}
+
+// marksOfPointed returns the marks of what an argument points to.
+func marksOfPointed(parts []Value) (marks Marks) {
+	for i := range parts {
+		marks |= parts[i].Marks
+	}
+	return marks
+}
+
+// appendData appends what an argument points to as text: the bytes, escaped, or the struct.
+func appendData(dst []byte, parts []Value) []byte {
+	if len(parts) == 0 {
+		return nil
+	}
+	last := 0
+	for i := 0; i < len(parts); i += 1 + int(parts[i].Parts) {
+		last = i
+	}
+	v, inner := &parts[last], parts[last+1:]
+	switch v.Kind {
+	case KindMissing:
+		return nil
+	case KindString, KindBytes:
+		return append(AppendEscaped([]byte{}, v.Bytes), dst...)
+	}
+	if text, ok := joined(v, inner); ok {
+		return text
+	}
+	if len(inner) == 1 && inner[0].Kind == KindMissing {
+		return nil
+	}
+	unmarked := *v
+	unmarked.Marks &^= Late | Unreadable
+	return new(Text).appendTree([]byte{}, &unmarked, inner, wholeCall)
+}
+
+// joined returns the bytes that iovecs point to, up to the first that is missing.
+func joined(v *Value, inner []Value) (text []byte, ok bool) {
+	text = []byte{}
+	for i := range inner {
+		if inner[i].Name != "iov_base" {
+			continue
+		}
+		ok = true
+		if inner[i].Parts == 0 {
+			continue
+		}
+		part := &inner[i+1]
+		text = AppendEscaped(text, part.Bytes)
+		if part.Marks&(Truncated|Unreadable) != 0 {
 			break
-		} else if a := c.form(&s.Args[i]); a != nil {
-			j.Args = append(j.Args, c.jsonArg(a, i, !inFlight))
 		}
 	}
-	return j
+	return text, ok
 }
 
-func (c *Call) jsonArg(a *Arg, i int, ended bool) JSONArg {
-	j := JSONArg{Name: a.Name, Value: string(c.appendValue(nil, a, i))}
-	if a.kind.vector() {
-		return c.jsonVector(j, a, i, ended)
-	}
-	p, found := c.captured(a, i, ended)
-	j.Fault, j.Late = found == unreadable || p.Fault, found == data && p.Late
-	if found != data {
-		return j
-	}
-	text, cut := c.appendData(nil, a.kind, p)
-	shown := string(text)
-	j.Truncated = cut
-	if shown == "{...}" || shown == "[...]" {
-		return j
-	}
-	if shown[0] == '"' { // the marks have fields of their own
-		shown = shown[1:strings.LastIndexByte(shown, '"')]
-	}
-	j.Data = &shown
-	return j
+// kindNames are the types of values in JSON.
+var kindNames = [...]string{
+	KindInt: "int", KindUint: "uint", KindHex: "hex", KindMode: "mode", KindFlags: "flags", KindFD: "fd", KindDirFD: "fd",
+	KindSignal: "signal", KindSignals: "signals", KindID: "id", KindDevice: "device", KindErrno: "errno", KindTime: "time",
+	KindStatus: "status", KindCode: "code", KindVariables: "variables", KindPort: "port", KindFileMode: "fileMode",
+	KindLimit: "limit", KindPointer: "pointer", KindString: "string", KindBytes: "bytes", KindIP: "ip", KindStruct: "struct",
+	KindArray: "array", KindBits: "set", KindFDs: "fds", KindChanged: "changed", KindMissing: "missing",
 }
 
-// jsonVector adds what iovecs point to, up to the first byte that is missing.
-func (c *Call) jsonVector(j JSONArg, a *Arg, i int, ended bool) JSONArg {
-	shown, s := c.appendPieces(nil, a, i, ended, true)
-	j.Fault = s.fault || s.found == unreadable
-	if s.found != data {
-		return j
+// appendJSONValue appends a value as an object:
+//
+//	{"name":"flags","type":"flags","number":524288,"flags":["O_RDONLY","O_CLOEXEC"]}
+//	{"name":"filename","type":"pointer","address":"0x7ffe4b2c","in":{"type":"string","text":"/etc/hosts"}}
+//	{"name":"statbuf","type":"pointer","address":"0x7ffe4b2c","out":{"type":"struct","fields":[{"name":"st_mode",...}]}}
+func appendJSONValue(dst []byte, v *Value, parts []Value) []byte {
+	dst = append(dst, '{')
+	if v.Name != "" {
+		dst = append(append(append(dst, `"name":"`...), v.Name...), `",`...)
 	}
-	j.Late, j.Truncated = s.late, s.cut
-	text := string(shown[1:bytes.LastIndexByte(shown, '"')])
-	j.Data = &text
-	return j
+	kind := kindNames[v.Kind]
+	if v.Kind == KindFlags && v.table.enum {
+		kind = "enum"
+	}
+	dst = append(append(append(dst, `"type":"`...), kind...), '"')
+	switch v.Kind {
+	case KindStruct:
+		dst = appendJSONList(append(dst, `,"fields":`...), parts)
+	case KindArray:
+		dst = appendJSONList(append(dst, `,"elements":`...), parts)
+	case KindChanged:
+		dst = appendJSONPointed(dst, parts)
+	case KindPointer:
+		dst = append(dst, `,"address":"`...)
+		dst = strconv.AppendUint(append(dst, "0x"...), v.Number, 16)
+		dst = appendJSONPointed(append(dst, '"'), parts)
+	case KindString, KindBytes:
+		dst = appendJSONBytes(dst, v.Bytes)
+	case KindIP:
+		dst = append(dst, `,"address":"`...)
+		dst = append(addressOf(v.Bytes).AppendTo(dst), '"')
+	case KindBits, KindFDs:
+		dst = appendJSONBits(append(dst, `,"members":`...), v.Bytes)
+	case KindMissing:
+	default:
+		dst = appendJSONNumber(dst, v)
+		dst = appendJSONPointed(dst, parts)
+	}
+	return append(appendJSONMarks(dst, v), '}')
+}
+
+// appendJSONList appends values as an array.
+func appendJSONList(dst []byte, parts []Value) []byte {
+	dst = append(dst, '[')
+	first := true
+	Each(parts, func(part *Value, inner []Value) {
+		if part.Kind == KindMissing && part.Marks == 0 {
+			return // the mark says so
+		}
+		if !first {
+			dst = append(dst, ',')
+		}
+		first = false
+		dst = appendJSONValue(dst, part, inner)
+	})
+	return append(dst, ']')
+}
+
+// appendJSONPointed appends what a pointer points to, as "in" and "out".
+func appendJSONPointed(dst []byte, parts []Value) []byte {
+	Each(parts, func(part *Value, inner []Value) {
+		switch {
+		case part.Name != "":
+			dst = append(append(append(dst, `,"`...), part.Name...), `":`...)
+		case part.Marks&Output != 0:
+			dst = append(dst, `,"out":`...)
+		default:
+			dst = append(dst, `,"in":`...)
+		}
+		dst = appendJSONValue(dst, part, inner)
+	})
+	return dst
+}
+
+// appendJSONMarks appends the marks that are set.
+func appendJSONMarks(dst []byte, v *Value) []byte {
+	for _, m := range [...]struct {
+		mark Marks
+		text string
+	}{
+		{Truncated, `,"truncated":true`}, {Unreadable, `,"fault":true`}, {Late, `,"late":true`},
+		{Abridged, `,"abridged":true`}, {Abstract, `,"abstract":true`},
+	} {
+		if v.Marks&m.mark != 0 {
+			dst = append(dst, m.text...)
+		}
+	}
+	return dst
+}
+
+// appendJSONBytes appends bytes as "text", if they are UTF-8, or else as "base64".
+func appendJSONBytes(dst, data []byte) []byte {
+	if utf8.Valid(data) {
+		text, _ := json.Marshal(string(data)) // cannot fail
+		return append(append(dst, `,"text":`...), text...)
+	}
+	dst = append(dst, `,"base64":"`...)
+	return append(base64.StdEncoding.AppendEncode(dst, data), '"')
+}
+
+// appendJSONBits appends the members of a set of numbers as an array.
+func appendJSONBits(dst, set []byte) []byte {
+	dst = append(dst, '[')
+	for at, b := range set {
+		for ; b != 0; b &= b - 1 {
+			if dst[len(dst)-1] != '[' {
+				dst = append(dst, ',')
+			}
+			dst = strconv.AppendInt(dst, int64(at*8+bits.TrailingZeros8(b)), 10)
+		}
+	}
+	return append(dst, ']')
+}
+
+// appendJSONNumber appends a number, and its name if it has one.
+func appendJSONNumber(dst []byte, v *Value) []byte {
+	dst = append(dst, `,"number":`...)
+	switch v.Kind {
+	case KindInt, KindFD, KindDirFD, KindTime, KindErrno, KindCode:
+		dst = strconv.AppendInt(dst, int64(v.Number), 10)
+	case KindID:
+		if uint32(v.Number) == ^uint32(0) {
+			return append(dst, "-1"...)
+		}
+		dst = strconv.AppendUint(dst, v.Number, 10)
+	default:
+		dst = strconv.AppendUint(dst, v.Number, 10)
+	}
+	switch v.Kind {
+	case KindFlags:
+		if v.table.enum {
+			if e := v.table.entry(v.table.value(v.Number)); e != nil {
+				dst = append(append(append(dst, `,"symbol":"`...), e.name...), '"')
+			}
+			return dst
+		}
+		return v.table.appendJSON(append(dst, `,"flags":`...), v.Number)
+	case KindSignal, KindErrno, KindCode, KindStatus, KindFileMode:
+		dst = append(dst, `,"symbol":"`...)
+		return append(appendScalar(dst, v), '"')
+	case KindDirFD:
+		if int32(v.Number) == atFDCWD {
+			return append(dst, `,"symbol":"AT_FDCWD"`...)
+		}
+	case KindSignals:
+		dst = append(dst, `,"signals":[`...)
+		for n := range uint64(64) {
+			if v.Number>>n&1 == 0 {
+				continue
+			}
+			if dst[len(dst)-1] != '[' {
+				dst = append(dst, ',')
+			}
+			dst = append(appendSignal(append(dst, '"'), n+1), '"')
+		}
+		return append(dst, ']')
+	}
+	return dst
 }

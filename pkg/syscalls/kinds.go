@@ -34,10 +34,6 @@ const (
 	kindMessageOut
 	kindSockAddr
 	kindSockName
-	kindFDs
-	kindTimespec
-	kindTimespec64
-	kindOpenHow
 	kindMessagesIn
 	kindMessagesOut
 	kindValue
@@ -48,22 +44,23 @@ const (
 	kindQueuedIn
 	kindQueuedOut
 	kindRing
+	kindArgv
+	kindEnvp
+	kindOptionIn
+	kindOptionOut
 	kindCount
 )
 
 type kindInfo struct {
 	name   string // in signatures.txt
+	value  Kind   // of the argument
+	signed bool   // its number is
 	sized  bool   // another argument has its length
 	rows   []row  // of the memory that is captured; their length is that argument if it is "$"
 	shown  bool   // its memory is shown
 	output bool   // shown is what is available only at the call's exit
 	always bool   // captured if its memory can be read, for any content and any result of the call
 }
-
-const (
-	sizeofFDs     = 8
-	sizeofOpenHow = 24
-)
 
 var aString = []row{{Capture: abi.Capture{Kind: abi.CaptureString}}}
 
@@ -91,75 +88,76 @@ func when(arg uint8, mask, value uint32, r abi.Capture) row {
 }
 
 var kinds = [kindCount]kindInfo{
-	kindFlags:  {name: ""},
-	kindInt:    {name: "int"},
-	kindUint:   {name: "uint"},
-	kindLong:   {name: "long"},
-	kindSize:   {name: "size"},
-	kindHex32:  {name: "hex32"},
-	kindHex:    {name: "hex"},
-	kindPtr:    {name: "ptr"},
-	kindFD:     {name: "fd"},
-	kindDirFD:  {name: "dirfd"},
-	kindSignal: {name: "sig"},
-	kindID:     {name: "id"},
-	kindID16:   {name: "id16"},
-	kindMode:   {name: "mode"},
-	kindDev:    {name: "dev"},
-	kindPath:   {name: "path", rows: aString, shown: true, always: true},
-	kindStr:    {name: "str", rows: aString, shown: true, always: true},
-	kindIn: {name: "in", sized: true, shown: true, always: true,
+	kindFlags:  {name: "", value: KindFlags},
+	kindInt:    {name: "int", value: KindInt, signed: true},
+	kindUint:   {name: "uint", value: KindUint},
+	kindLong:   {name: "long", value: KindInt, signed: true},
+	kindSize:   {name: "size", value: KindUint},
+	kindHex32:  {name: "hex32", value: KindHex},
+	kindHex:    {name: "hex", value: KindHex},
+	kindPtr:    {name: "ptr", value: KindPointer},
+	kindFD:     {name: "fd", value: KindFD, signed: true},
+	kindDirFD:  {name: "dirfd", value: KindDirFD, signed: true},
+	kindSignal: {name: "sig", value: KindSignal},
+	kindID:     {name: "id", value: KindID},
+	kindID16:   {name: "id16", value: KindID},
+	kindMode:   {name: "mode", value: KindMode},
+	kindDev:    {name: "dev", value: KindDevice},
+	kindPath:   {name: "path", value: KindPointer, rows: aString, shown: true, always: true},
+	kindStr:    {name: "str", value: KindPointer, rows: aString, shown: true, always: true},
+	kindIn: {name: "in", value: KindPointer, sized: true, shown: true, always: true,
 		rows: counted(abi.CaptureBytes, abi.AtEnter, abi.ElementsArgument, abi.RowContent)},
-	kindOut: {name: "out", sized: true, shown: true, output: true,
+	kindOut: {name: "out", value: KindPointer, sized: true, shown: true, output: true,
 		rows: counted(abi.CaptureBytes, abi.AtPositive, abi.ElementsResult, abi.RowContent)},
-	kindOutStr: {name: "outstr", sized: true, shown: true, output: true,
+	kindOutStr: {name: "outstr", value: KindPointer, sized: true, shown: true, output: true,
 		rows: counted(abi.CaptureBytes, abi.AtPositive, abi.ElementsResult, 0)},
-	kindVectorIn: {name: "vecin", sized: true, shown: true, always: true,
+	kindVectorIn: {name: "vecin", value: KindPointer, sized: true, shown: true, always: true,
 		rows: counted(abi.CaptureVector, abi.AtEnter, abi.ElementsArgument, 0)},
-	kindVectorOut: {name: "vecout", sized: true, shown: true, output: true,
+	kindVectorOut: {name: "vecout", value: KindPointer, sized: true, shown: true, output: true,
 		rows: counted(abi.CaptureVector, abi.AtPositive, abi.ElementsArgument, 0)},
-	kindMessageIn: {name: "msgin", shown: true, always: true,
+	kindMessageIn: {name: "msgin", value: KindPointer, shown: true, always: true,
 		rows: []row{{Capture: abi.Capture{Kind: abi.CaptureMessage}}}},
-	kindMessageOut: {name: "msgout", shown: true, output: true, rows: []row{
+	kindMessageOut: {name: "msgout", value: KindPointer, shown: true, output: true, rows: []row{
 		{Capture: abi.Capture{Kind: abi.CaptureBytes, Part: abi.PartRoom, Flags: abi.RowStruct}, of: "msghdr_name"},
 		{Capture: abi.Capture{Kind: abi.CaptureMessage, Moment: abi.AtSuccess}},
 	}},
-	kindMessagesIn: {name: "mmsgin", sized: true, rows: []row{
+	kindMessagesIn: {name: "mmsgin", value: KindPointer, sized: true, rows: []row{
 		{Capture: abi.Capture{Kind: abi.CaptureMessages, Count: abi.ElementsArgument}, length: "$"},
 		{Capture: abi.Capture{Kind: abi.CaptureBytes, Moment: abi.AtPositive, Count: abi.ElementsResult, Part: abi.PartSent,
 			Flags: abi.RowStruct}, of: "mmsghdr", length: "$"},
 	}},
-	kindMessagesOut: {name: "mmsgout", sized: true, rows: []row{
+	kindMessagesOut: {name: "mmsgout", value: KindPointer, sized: true, rows: []row{
 		{Capture: abi.Capture{Kind: abi.CaptureBytes, Count: abi.ElementsArgument, Part: abi.PartRoom,
 			Flags: abi.RowStruct}, of: "mmsghdr", length: "$"},
 		{Capture: abi.Capture{Kind: abi.CaptureMessages, Moment: abi.AtPositive, Count: abi.ElementsResult}, length: "$"},
 	}},
-	kindSockAddr: {name: "sockaddr", sized: true, shown: true, always: true,
+	kindSockAddr: {name: "sockaddr", value: KindPointer, sized: true, shown: true, always: true,
 		rows: counted(abi.CaptureBytes, abi.AtEnter, abi.ElementsArgument, abi.RowStruct|abi.RowAddress)},
-	kindSockName:   {name: "sockname", sized: true, shown: true, output: true, rows: filledIn()},
-	kindValue:      {name: "value", sized: true, rows: filledIn()},
-	kindFDs:        {name: "fds", shown: true, output: true, rows: mustRows("out.fds")},
-	kindTimespec:   {name: "timespec", shown: true, always: true, rows: mustRows("in.timespec")},
-	kindTimespec64: {name: "timespec64", shown: true, always: true, rows: mustRows("in.timespec64")},
-	kindOpenHow:    {name: "open_how", shown: true, always: true, rows: mustRows("in.open_how")},
+	kindSockName: {name: "sockname", value: KindPointer, sized: true, shown: true, output: true, rows: filledIn()},
+	kindValue:    {name: "value", value: KindPointer, sized: true, rows: filledIn()},
 	// The number of an ioctl has its size and direction: include/uapi/asm-generic/ioctl.h.
-	kindCommand: {name: "command", sized: true, rows: []row{
+	kindCommand: {name: "command", value: KindPointer, sized: true, rows: []row{
 		{Capture: abi.Capture{Kind: abi.CaptureBytes, Count: abi.ElementsCommand, Flags: abi.RowStruct,
 			WhenArg: 1, Mask: 0x40000000, Value: 0x40000000}, length: "$"},
 		{Capture: abi.Capture{Kind: abi.CaptureBytes, Count: abi.ElementsCommand, Flags: abi.RowStruct,
 			Moment: abi.AtSuccess, WhenArg: 1, Mask: 0x80000000, Value: 0x80000000}, length: "$"},
 	}},
 	// A pointer to a set of signals, and its size.
-	kindSigmask: {name: "sigmask_arg", rows: append(mustRows("in.sigmask_arg"), row{Capture: abi.Capture{
+	kindSigmask: {name: "sigmask_arg", value: KindPointer, rows: append(mustRows("in.sigmask_arg"), row{Capture: abi.Capture{
 		Kind: abi.CaptureBytes, Part: abi.PartInner, Size: 8, Flags: abi.RowStruct | abi.RowFollow}})},
-	kindSocketcall:    {name: "socketcall_args", rows: socketcall},
-	kindControlBlocks: {name: "iocbs", sized: true, rows: controlBlocks},
-	kindRing:          {name: "ring", rows: operations},
+	kindArgv: {name: "argv", value: KindPointer},
+	kindEnvp: {name: "envp", value: KindPointer},
+	kindOptionIn: {name: "optin", value: KindPointer, sized: true,
+		rows: counted(abi.CaptureBytes, abi.AtEnter, abi.ElementsArgument, abi.RowStruct)},
+	kindOptionOut:     {name: "optout", value: KindPointer, sized: true, output: true, rows: filledIn()},
+	kindSocketcall:    {name: "socketcall_args", value: KindPointer, rows: socketcall},
+	kindControlBlocks: {name: "iocbs", value: KindPointer, sized: true, rows: controlBlocks},
+	kindRing:          {name: "ring", value: KindFD, signed: true, rows: operations},
 	// A long, which is the type of the message, and the message.
-	kindQueuedIn: {name: "msgbufin", sized: true, rows: append(mustRows("in.long"), row{Capture: abi.Capture{
+	kindQueuedIn: {name: "msgbufin", value: KindPointer, sized: true, rows: append(mustRows("in.long"), row{Capture: abi.Capture{
 		Kind: abi.CaptureBytes, Count: abi.ElementsArgument, Part: abi.PartInner, Flags: abi.RowContent},
 		length: "$", after: "long"})},
-	kindQueuedOut: {name: "msgbufout", sized: true, rows: append(mustRows("out.long"), row{Capture: abi.Capture{
+	kindQueuedOut: {name: "msgbufout", value: KindPointer, sized: true, rows: append(mustRows("out.long"), row{Capture: abi.Capture{
 		Kind: abi.CaptureBytes, Moment: abi.AtPositive, Count: abi.ElementsResult, Part: abi.PartInner,
 		Flags: abi.RowContent}, length: "$", after: "long"})},
 }
@@ -196,9 +194,9 @@ func inner(offset, length uint16, content uint8) abi.Capture {
 }
 
 func mustRows(typ string) []row {
-	rows, ok := parseRows(typ)
+	m, ok := parseMemory(typ)
 	if !ok {
 		panic(typ)
 	}
-	return rows
+	return m.rows
 }

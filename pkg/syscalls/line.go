@@ -6,33 +6,55 @@ import (
 	"strconv"
 )
 
-// AppendText appends the whole call in the format of strace, with names of arguments:
+// Text prints calls in the format of strace, with the names of arguments. The zero value is ready for use. A Text can be
+// used for any number of calls, for which it does not allocate, but only by one goroutine at a time.
+type Text struct {
+	// NoAddresses leaves out the address of memory that is shown.
+	NoAddresses bool
+	// Verbose shows all members of structs that were recorded.
+	Verbose bool
+
+	tape tape // reused
+}
+
+// AppendText appends the whole call with a Text of its own.
+func (c *Call) AppendText(dst []byte) []byte { return new(Text).Append(dst, c) }
+
+// AppendEnter appends a call's enter with a Text of its own.
+func (c *Call) AppendEnter(dst []byte) []byte { return new(Text).AppendEnter(dst, c) }
+
+// AppendExit appends a call's exit with a Text of its own.
+func (c *Call) AppendExit(dst []byte) []byte { return new(Text).AppendExit(dst, c) }
+
+// AppendInFlight appends a call in flight with a Text of its own.
+func (c *Call) AppendInFlight(dst []byte) []byte { return new(Text).AppendInFlight(dst, c) }
+
+// Append appends the whole call:
 //
 //	newfstatat(dfd=AT_FDCWD, filename=0xf2ac60 "/bin/wc", statbuf=0x7ffe5c0, flag=AT_SYMLINK_NOFOLLOW) = 0
 //
 // The text is printable ASCII without newlines, for any record.
-func (c *Call) AppendText(dst []byte) []byte {
+func (t *Text) Append(dst []byte, c *Call) []byte {
 	if c.Event() {
 		return c.appendEvent(dst)
 	}
-	s := c.Syscall()
-	dst = c.appendCall(dst, s, true, true)
+	dst = t.appendCall(dst, c, wholeCall, false)
 	dst = append(dst, " = "...)
-	return c.appendOutcome(dst, s)
+	return c.appendOutcome(dst, c.Syscall())
 }
 
 // AppendEnter appends the first of two lines of a call that overlaps with others: "write(fd=4, buf=0xc000 "{}",
 // count=2)...". It does not contain the call's output.
-func (c *Call) AppendEnter(dst []byte) []byte {
+func (t *Text) AppendEnter(dst []byte, c *Call) []byte {
 	if c.Event() {
 		return c.appendEvent(dst)
 	}
-	return append(c.appendCall(dst, c.Syscall(), false, true), "..."...)
+	return append(t.appendCall(dst, c, atEnter, false), "..."...)
 }
 
 // AppendExit appends the second of a call's two lines: "...write() = 2". The call's output follows the result:
 // "...read() = 5 "hello"".
-func (c *Call) AppendExit(dst []byte) []byte {
+func (t *Text) AppendExit(dst []byte, c *Call) []byte {
 	if c.Event() {
 		return c.appendEvent(dst)
 	}
@@ -44,20 +66,34 @@ func (c *Call) AppendExit(dst []byte) []byte {
 	if s == nil {
 		return dst
 	}
-	for i := range s.Args[:min(len(s.Args), c.NArgs)] {
-		if a := c.form(&s.Args[i]); a != nil && kinds[a.kind].output {
-			dst = c.appendCaptured(dst, a, i, true)
+	t.decode(c, false)
+	Each(t.tape.values, func(v *Value, parts []Value) {
+		at := len(dst)
+		if dst = t.appendPointed(append(dst, ' '), parts, atExit); len(dst) == at+1 {
+			dst = dst[:at]
 		}
-	}
+	})
 	return dst
 }
 
 // AppendInFlight appends a call that has not returned yet: "read(fd=0, buf=0xc000, count=1) <unfinished ...>".
-func (c *Call) AppendInFlight(dst []byte) []byte {
+func (t *Text) AppendInFlight(dst []byte, c *Call) []byte {
 	if c.Event() {
 		return dst
 	}
-	return append(c.appendCall(dst, c.Syscall(), false, false), " <unfinished ...>"...)
+	return append(t.appendCall(dst, c, atEnter, true), " <unfinished ...>"...)
+}
+
+func (t *Text) decode(c *Call, inFlight bool) {
+	t.tape.values, t.tape.verbose = t.tape.values[:0], t.Verbose
+	c.addArguments(&t.tape, inFlight)
+}
+
+// appendCall appends the name and the arguments that the call takes.
+func (t *Text) appendCall(dst []byte, c *Call, shown moment, inFlight bool) []byte {
+	dst = append(c.appendName(dst, c.Syscall()), '(')
+	t.decode(c, inFlight)
+	return append(t.appendArguments(dst, t.tape.values, shown), ')')
 }
 
 // appendName appends the call's name. If its ABI is not the native one, the ABI's name comes first.
@@ -74,39 +110,6 @@ func (c *Call) appendName(dst []byte, s *Syscall) []byte {
 		return appendHex(dst, uint64(number))
 	}
 	return append(appendHex(dst, uint64(NumberOther)), "_or_above"...)
-}
-
-// appendCall appends the name and the arguments that the call takes, with or without the call's output.
-func (c *Call) appendCall(dst []byte, s *Syscall, output, ended bool) []byte {
-	dst = append(c.appendName(dst, s), '(')
-	n := min(max(c.NArgs, 0), len(c.Args))
-	if s == nil {
-		for i := range n {
-			if i > 0 {
-				dst = append(dst, ", "...)
-			}
-			dst = appendHex(dst, c.Args[i])
-		}
-		return append(dst, ')')
-	}
-	first := len(dst)
-	for i := range s.Args[:min(len(s.Args), n)] {
-		a := &s.Args[i]
-		if a.forms != nil {
-			if a = c.form(a); a == nil {
-				continue
-			}
-		}
-		if len(dst) > first {
-			dst = append(dst, ", "...)
-		}
-		dst = append(dst, a.label...)
-		dst = c.appendValue(dst, a, i)
-		if k := &kinds[a.kind]; k.shown && (output || !k.output) {
-			dst = c.appendCaptured(dst, a, i, ended)
-		}
-	}
-	return append(dst, ')')
 }
 
 // appendOutcome appends the text that follows " = ".

@@ -3,6 +3,7 @@
 package syscalls_test
 
 import (
+	"encoding/json"
 	"flag"
 	"os"
 	"slices"
@@ -41,6 +42,21 @@ func decoded(t *testing.T, c syscalls.Call) *syscalls.Call {
 		t.Fatal(err)
 	}
 	return d
+}
+
+// argument is an argument of a call in JSON.
+type argument struct {
+	Name, Value            string
+	Data                   *string
+	Truncated, Fault, Late bool
+}
+
+func arguments(t *testing.T, j syscalls.JSON) (list []argument) {
+	t.Helper()
+	if err := json.Unmarshal(j.Args, &list); err != nil {
+		t.Fatalf("%v: %s", err, j.Args)
+	}
+	return list
 }
 
 func TestAppendText(t *testing.T) {
@@ -222,6 +238,7 @@ func TestSplitLines(t *testing.T) {
 	read := with(call(t, "read", 5, 0, pointer, 4096), 1, "hello")
 	write := with(call(t, "write", 20, 4, pointer, 20), 1, "{\"type\":\"procReady\"}")
 	pipe := with(call(t, "pipe2", 0, pointer, 0), 0, "\x03\x00\x00\x00\x04\x00\x00\x00")
+	pipe.Captures[0].Output = true
 	failed := call(t, "read", -4, 0, pointer, 4096)
 	exit := call(t, "exit_group", 0, 0)
 	exit.Unfinished = true

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/bits"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
@@ -18,10 +19,14 @@ type row struct {
 	arg    string // the argument, if it is not the one that has the row
 	length string // the argument that Capture.Length is to be
 	after  string // the struct that it follows; "" if Offset is known
+	times  uint16 // how many elements there are, if that is always the same number; or 0
 }
 
 // pointers reports whether the kernel finds pointers in the memory that the row describes.
 func (r *row) pointers() bool { return r.Kind > abi.CaptureBytes || r.Flags&abi.RowFollow != 0 }
+
+// counted reports whether whole structs are recorded, because there may be several.
+func (r *row) counted() bool { return r.times > 0 || r.Count != abi.ElementsOne }
 
 // moments are the words before the dot of a type.
 var moments = map[string][]uint8{
@@ -29,14 +34,25 @@ var moments = map[string][]uint8{
 	"inout": {abi.AtEnter, abi.AtSuccess}, "ingot": {abi.AtEnter, abi.AtPositive},
 }
 
-// parseRows reads a type such as "in.stat" or "got.epoll_event[=maxevents]". ok is false if it is none.
-func parseRows(typ string) (rows []row, ok bool) {
+// memory is what a pointer argument points to.
+type memory struct {
+	of    string // the struct
+	array bool   // there may be several
+	rows  []row
+}
+
+// parseMemory reads a type such as "in.stat" or "got.epoll_event[=maxevents]". ok is false if it is none.
+func parseMemory(typ string) (m memory, ok bool) {
 	when, of, ok := strings.Cut(typ, ".")
 	if !ok || moments[when] == nil {
-		return nil, false
+		return m, false
 	}
 	of, length, counted := strings.Cut(strings.TrimSuffix(of, "]"), "[")
-	r := row{of: of}
+	r := row{}
+	if name, size, ok := strings.Cut(strings.TrimSuffix(of, ")"), "("); ok {
+		of, r.Count, r.Size, r.length = name, abi.ElementsArgument, 1, size
+	}
+	m.of, m.array, r.of = of, counted, of
 	r.Kind, r.Flags = abi.CaptureBytes, abi.RowStruct
 	if of == "byte" || of == "data" {
 		r.Flags = 0
@@ -44,7 +60,9 @@ func parseRows(typ string) (rows []row, ok bool) {
 	if of == "data" {
 		r.Flags = abi.RowContent
 	}
-	if counted {
+	if n, err := strconv.ParseUint(length, 10, 8); counted && err == nil {
+		r.times = uint16(n)
+	} else if counted {
 		r.Count, r.length = abi.ElementsArgument, length
 		for prefix, count := range map[string]uint8{
 			"=": abi.ElementsResult, "*": abi.ElementsPointed, "bits ": abi.ElementsBits, "pages ": abi.ElementsPages,
@@ -54,11 +72,13 @@ func parseRows(typ string) (rows []row, ok bool) {
 			}
 		}
 	}
+	// Of a set, there are bytes; of a struct whose size is at a pointer, too.
+	m.array = m.array && r.Count != abi.ElementsBits && r.Count != abi.ElementsPages && r.Count != abi.ElementsPointed
 	for _, moment := range moments[when] {
 		r.Moment = moment
-		rows = append(rows, r)
+		m.rows = append(m.rows, r)
 	}
-	return rows, true
+	return m, true
 }
 
 // take gives the call the rows of an argument, each with a condition: one of these, if there are any.
@@ -119,6 +139,7 @@ func merge(values []flagEntry) []flagEntry {
 
 // rowsOf returns the rows for an ABI. own is true for the calls that only x32 has: their structs are those of i386.
 func (s *Syscall) rowsOf(a ABI, own bool) (rows []abi.Capture) {
+	layouts := tableOf(a).layoutsOf(own)
 	for _, r := range s.rows {
 		c := r.Capture
 		switch {
@@ -126,13 +147,18 @@ func (s *Syscall) rowsOf(a ABI, own bool) (rows []abi.Capture) {
 		case r.of == "":
 			c.Size = 1
 		default:
-			if c.Size = sizeOf(r.of, a, own); c.Size == 0 {
+			l := layouts[r.of]
+			if l == nil {
 				continue
 			}
+			c.Size = uint16(l.size)
+			if !r.counted() {
+				c.Offset, c.Size = uint16(l.begin), uint16(l.end-l.begin)
+			}
+			c.Size *= max(r.times, 1)
 		}
-		c.Offset += offsets[r.of].of(a, own)
 		if r.after != "" {
-			c.Offset = sizeOf(r.after, a, own)
+			c.Offset = uint16(layouts[r.after].size)
 		}
 		if r.pointers() && (own || a.is32()) {
 			c.Flags |= abi.RowNarrow

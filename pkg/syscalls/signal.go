@@ -112,7 +112,11 @@ func signalCode(signal string, code int32) string {
 	return strconv.Itoa(int(code))
 }
 
-const siKernel = 0x80
+const (
+	siKernel = 0x80
+	siTimer  = -2
+	siTkill  = -6
+)
 
 var codes = map[int32]string{
 	0: "SI_USER", siKernel: "SI_KERNEL", -1: "SI_QUEUE", -2: "SI_TIMER", -3: "SI_MESGQ", -4: "SI_ASYNCIO",

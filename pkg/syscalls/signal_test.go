@@ -73,7 +73,7 @@ func TestDelivery(t *testing.T) {
 			t.Errorf("%s: failed: %v", test.text, !test.failed)
 		}
 		j := test.call.JSON(false)
-		if diff := cmp.Diff(syscalls.JSON{Args: []syscalls.JSONArg{}, Delivered: &d}, j); diff != "" {
+		if diff := cmp.Diff(syscalls.JSON{Args: json.RawMessage("[]"), Delivered: &d}, j); diff != "" {
 			t.Errorf("JSON (-want +got):\n%s", diff)
 		}
 	}

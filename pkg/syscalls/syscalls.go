@@ -74,12 +74,16 @@ type Arg struct {
 	Name string // as in the kernel's prototype
 	Type string // as in signatures.txt
 
-	label  string     // Name and "="
-	flags  *flagTable // of kindFlags
-	rows   []row      // of the memory that is captured
-	forms  []form     // alternatives: the first one whose conditions hold applies
-	kind   kind
-	length uint8 // index of the argument with its length, if its kind is sized
+	label string     // Name and "="
+	flags *flagTable // of kindFlags
+	rows  []row      // of the memory that is captured
+	of    *layout    // of what it points to, if that is a struct; nil if the ABI has none
+	array bool       // there may be several of these
+	// recorded is true if of the struct only what is shown without being asked for is recorded.
+	recorded bool
+	forms    []form // alternatives: the first one whose conditions hold applies
+	kind     kind
+	length   uint8 // index of the argument with its length, if its kind is sized
 }
 
 // Lookup returns a system call, or false if the ABI has no such number. The Syscall is shared and must not be changed.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 	"github.com/runc-trace/runc-trace/pkg/syscalls"
+	"github.com/runc-trace/runc-trace/pkg/syscalls/structs"
 )
 
 var allABIs = []syscalls.ABI{syscalls.AMD64, syscalls.ARM64, syscalls.I386, syscalls.ARM, syscalls.X32}
@@ -105,7 +106,12 @@ func TestEveryLineIsUsed(t *testing.T) {
 			t.Errorf("signatures.txt: no ABI has %s", name)
 		}
 	}
-	typed["resolve"] = true // a field of struct open_how
+	for _, s := range structs.Sources() {
+		for _, f := range s.Fields {
+			typed[f.Type] = true
+		}
+	}
+	typed["scm"] = true // the type of a control message
 	for line := range lines(t, "flags.txt") {
 		head, _, ok := strings.Cut(line, ":")
 		if !ok || strings.HasPrefix(line, "\t") {

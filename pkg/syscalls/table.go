@@ -20,7 +20,8 @@ type table struct {
 	once  sync.Once
 	calls []*Syscall // by number; nil if the ABI has no such call
 
-	open, resolve, family *flagTable // for data that arguments point to
+	layouts, own     map[string]*layout // own: those of the calls that only x32 has
+	family, msg, scm *flagTable         // for data that arguments point to
 }
 
 var tables [abis]table
@@ -39,6 +40,14 @@ func (t *table) lookup(nr Nr) *Syscall {
 	return nil
 }
 
+// layoutsOf returns the structs of a call. own is true for those that only x32 has.
+func (t *table) layoutsOf(own bool) map[string]*layout {
+	if own {
+		return t.own
+	}
+	return t.layouts
+}
+
 // build panics if an embedded table is malformed. The tests exclude that.
 func (t *table) build(a ABI) {
 	spelling := a
@@ -46,6 +55,11 @@ func (t *table) build(a ABI) {
 		spelling = AMD64
 	}
 	flags := parseFlags(spelling)
+	t.layouts = layoutsOf(spelling, flags)
+	if t.own = t.layouts; a == X32 { // their structs are those of i386, but for one
+		t.own = layoutsOf(I386, flags)
+		t.own["timespec"] = t.own["timespec64"]
+	}
 	lines := signaturesOf(spelling)
 	names := numbersOf(a)
 	t.calls = make([]*Syscall, len(names))
@@ -57,14 +71,15 @@ func (t *table) build(a ABI) {
 		if !ok {
 			panic(fmt.Sprintf("signatures.txt lacks %s", name))
 		}
-		t.calls[nr] = parseSignature(line.text, flags)
+		layouts := t.layoutsOf(a == X32 && nr >= firstX32)
+		t.calls[nr] = parseSignature(line.text, flags, layouts)
 		for _, text := range line.forms {
 			if unless, ok := strings.CutPrefix(text, "hot"); ok {
 				t.calls[nr].hot = t.calls[nr].parseHot(unless)
 			} else if text == "resolve" || text == "enter" {
 				t.calls[nr].resolve, t.calls[nr].enter = true, text == "enter"
 			} else {
-				t.calls[nr].addForms(text, flags)
+				t.calls[nr].addForms(text, flags, layouts)
 			}
 		}
 	}
@@ -72,7 +87,7 @@ func (t *table) build(a ABI) {
 		table **flagTable
 		name  string
 	}{
-		{&t.open, "open"}, {&t.resolve, "resolve"}, {&t.family, "family"},
+		{&t.family, "family"}, {&t.msg, "msg"}, {&t.scm, "scm"},
 	} {
 		if *special.table = flags[special.name]; *special.table == nil {
 			panic(fmt.Sprintf("flags.txt lacks %s", special.name))
@@ -154,7 +169,7 @@ func cutABIs(line string, a ABI) (rest string, listed, holds bool) {
 }
 
 // parseSignature reads "name(argument:type, ...) = ptr".
-func parseSignature(line string, flags map[string]*flagTable) *Syscall {
+func parseSignature(line string, flags map[string]*flagTable, layouts map[string]*layout) *Syscall {
 	name, rest, ok := strings.Cut(line, "(")
 	list, result, closed := cutLast(rest, ")")
 	if !ok || !closed || result != "" && result != " = ptr" {
@@ -164,7 +179,7 @@ func parseSignature(line string, flags map[string]*flagTable) *Syscall {
 	var lengths []string
 	if list != "" {
 		for word := range strings.SplitSeq(list, ", ") {
-			argument, length := parseArg(word, flags)
+			argument, length := parseArg(word, flags, layouts)
 			s.Args = append(s.Args, argument)
 			lengths = append(lengths, length)
 		}
@@ -197,11 +212,12 @@ func parseSignature(line string, flags map[string]*flagTable) *Syscall {
 }
 
 // parseArg reads "argument:type" or "argument:type(length)".
-func parseArg(word string, flags map[string]*flagTable) (a Arg, length string) {
+func parseArg(word string, flags map[string]*flagTable, layouts map[string]*layout) (a Arg, length string) {
 	name, typ, _ := strings.Cut(word, ":")
 	a = Arg{Name: name, Type: typ, label: name + "=", kind: kindFlags}
-	if rows, ok := parseRows(typ); ok {
-		a.kind, a.rows = kindPtr, rows
+	if m, ok := parseMemory(typ); ok {
+		a.kind, a.rows, a.array, a.of = kindPtr, m.rows, m.array, layouts[m.of]
+		a.recorded = !m.rows[0].counted() && m.rows[0].Count == abi.ElementsOne
 		return a, ""
 	}
 	typ, length, _ = strings.Cut(strings.TrimSuffix(typ, ")"), "(")

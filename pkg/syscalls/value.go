@@ -20,53 +20,6 @@ func (c *Call) signedWord(v uint64) int64 {
 	return int64(v)
 }
 
-// appendValue appends the value of argument i, without the memory that it points to.
-func (c *Call) appendValue(dst []byte, a *Arg, i int) []byte {
-	v := c.Args[i]
-	switch a.kind {
-	case kindFlags:
-		return a.flags.append(dst, c.word(v))
-	case kindInt, kindFD, kindRing:
-		return strconv.AppendInt(dst, int64(int32(v)), 10)
-	case kindUint:
-		return strconv.AppendUint(dst, uint64(uint32(v)), 10)
-	case kindLong:
-		return strconv.AppendInt(dst, c.signedWord(v), 10)
-	case kindSize:
-		return strconv.AppendUint(dst, c.word(v), 10)
-	case kindHex32:
-		return appendHex(dst, uint64(uint32(v)))
-	case kindHex, kindCommand:
-		return appendHex(dst, c.word(v))
-	case kindDirFD:
-		if int32(v) == atFDCWD {
-			return append(dst, "AT_FDCWD"...)
-		}
-		return strconv.AppendInt(dst, int64(int32(v)), 10)
-	case kindSignal:
-		return appendSignal(dst, uint64(uint32(v)))
-	case kindID:
-		if uint32(v) == ^uint32(0) {
-			return append(dst, "-1"...)
-		}
-		return strconv.AppendUint(dst, uint64(uint32(v)), 10)
-	case kindID16: // low2highuid in include/linux/highuid.h
-		if uint16(v) == ^uint16(0) {
-			return append(dst, "-1"...)
-		}
-		return strconv.AppendUint(dst, uint64(uint16(v)), 10)
-	case kindMode:
-		if uint16(v) != 0 {
-			dst = append(dst, '0')
-		}
-		return strconv.AppendUint(dst, uint64(uint16(v)), 8)
-	case kindDev:
-		return appendDevice(dst, uint32(v))
-	default:
-		return appendPointer(dst, c.word(v))
-	}
-}
-
 const atFDCWD = -100
 
 func appendHex(dst []byte, v uint64) []byte {
@@ -84,7 +37,8 @@ func appendPointer(dst []byte, v uint64) []byte {
 }
 
 // appendDevice shows a device number in the encoding that the kernel takes from programs (new_decode_dev).
-func appendDevice(dst []byte, v uint32) []byte {
+func appendDevice(dst []byte, device uint64) []byte {
+	v := uint32(device)
 	dst = append(dst, "makedev("...)
 	dst = appendHex(dst, uint64(v&0xfff00>>8))
 	dst = append(dst, ", "...)
@@ -99,6 +53,9 @@ var signals = [...]string{
 	"SIGTTIN", "SIGTTOU", "SIGURG", "SIGXCPU", "SIGXFSZ", "SIGVTALRM", "SIGPROF", "SIGWINCH", "SIGIO", "SIGPWR",
 	"SIGSYS",
 }
+
+// signalName returns the name of a signal, such as SIGKILL.
+func signalName(v uint64) string { return string(appendSignal(nil, v)) }
 
 // appendSignal shows a signal by name, such as SIGKILL. Signals from 32 on are SIGRTMIN, SIGRT_1 and so on; others are
 // shown as numbers.

@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package syscalls
+
+import (
+	"encoding/binary"
+
+	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
+)
+
+// specials add the structs whose members depend on each other in a way that structs.txt cannot tell.
+var specials = map[string]func(c *Call, t *tape, l *layout, data []byte, marks Marks){
+	"siginfo":  (*Call).addSiginfo,
+	"cap_data": (*Call).addCapabilities,
+}
+
+// addCapabilities adds three sets of capabilities, whose upper halves are behind the lower ones.
+func (c *Call) addCapabilities(t *tape, l *layout, data []byte, marks Marks) {
+	index := t.open(Value{Kind: KindStruct, Marks: marks})
+	defer t.close(index)
+	if len(data) < l.size {
+		t.add(Value{Kind: KindMissing, Marks: Truncated})
+		return
+	}
+	for i := range 3 {
+		f := &l.fields[i]
+		set := number(data[f.offset:], f.size, false) | number(data[l.fields[i+3].offset:], f.size, false)<<32
+		t.add(Value{Kind: f.kind, Name: f.name, Number: set, table: f.table})
+	}
+}
+
+// addSiginfo adds a struct siginfo, whose members depend on the signal and its code:
+// include/uapi/asm-generic/siginfo.h.
+func (c *Call) addSiginfo(t *tape, l *layout, data []byte, marks Marks) {
+	index := t.open(Value{Kind: KindStruct, Marks: marks})
+	defer t.close(index)
+	word := c.pointerSize()
+	at := 8 + word // behind three numbers, aligned
+	if len(data) < at+8+2*word {
+		t.add(Value{Kind: KindMissing, Marks: Truncated})
+		return
+	}
+	signal, code := number(data, 4, false), int32(number(data[8:], 4, true))
+	if signal == 0 {
+		return // waitid found no child
+	}
+	t.add(Value{Kind: KindSignal, Name: "si_signo", Number: signal})
+	t.add(Value{Kind: KindCode, Name: "si_code", Number: uint64(int64(code)), Bytes: data[:4]})
+	if err := number(data[4:], 4, true); err != 0 {
+		t.add(Value{Kind: KindErrno, Name: "si_errno", Number: err})
+	}
+	field := func(kind Kind, name string, at, size int, signed bool) {
+		t.add(Value{Kind: kind, Name: name, Number: number(data[at:], size, signed)})
+	}
+	name := signalName(signal)
+	switch {
+	case code == siTimer:
+		field(KindInt, "si_timerid", at, 4, true)
+		field(KindInt, "si_overrun", at+4, 4, true)
+		field(KindPointer, "si_value", at+8, word, false)
+	case name == "SIGCHLD" && code > 0:
+		field(KindInt, "si_pid", at, 4, true)
+		field(KindID, "si_uid", at+4, 4, false)
+		if code == 1 { // CLD_EXITED
+			field(KindInt, "si_status", at+8, 4, true)
+		} else {
+			field(KindSignal, "si_status", at+8, 4, false)
+		}
+		times := (at + 12 + word - 1) &^ (word - 1)
+		field(KindInt, "si_utime", times, word, true)
+		field(KindInt, "si_stime", times+word, word, true)
+	case isFault(name) && name != "SIGSYS" && code > 0:
+		field(KindPointer, "si_addr", at, word, false)
+	case name == "SIGSYS" && code > 0:
+		field(KindPointer, "si_call_addr", at, word, false)
+		field(KindInt, "si_syscall", at+word, 4, true)
+		field(KindHex, "si_arch", at+word+4, 4, false)
+	case name == "SIGIO" && code > 0:
+		field(KindInt, "si_band", at, word, true)
+		field(KindFD, "si_fd", at+word, 4, true)
+	default:
+		field(KindInt, "si_pid", at, 4, true)
+		field(KindID, "si_uid", at+4, 4, false)
+		if code < 0 && code != siTkill {
+			field(KindPointer, "si_value", at+8, word, false)
+		}
+	}
+}
+
+// addSigmask adds what pselect6 takes: a pointer to a set of signals, and its size.
+func (c *Call) addSigmask(t *tape, i int) {
+	var index = -1
+	word := c.pointerSize()
+	for n := range c.Captures {
+		p := &c.Captures[n]
+		switch {
+		case p.Arg != i || p.Kernel:
+		case p.Part == abi.PartWhole && len(p.Data) < 2*word:
+			t.add(Value{Kind: KindMissing, Marks: marksOf(p)})
+		case p.Part == abi.PartWhole:
+			index = t.open(Value{Kind: KindStruct, Marks: marksOf(p)})
+			pointer := t.open(Value{Kind: KindPointer, Name: "sigmask", Number: number(p.Data, word, false)})
+			if mask := c.part(i, abi.PartInner); mask != nil && len(mask.Data) >= 8 {
+				t.add(Value{Kind: KindSignals, Marks: marksOf(mask), Number: binary.LittleEndian.Uint64(mask.Data)})
+			}
+			t.close(pointer)
+			t.add(Value{Kind: KindUint, Name: "sigsetsize", Number: number(p.Data[word:], word, false)})
+			t.close(index)
+		}
+	}
+}
+
+// part returns a part of what an argument points to, or nil.
+func (c *Call) part(arg, part int) *Capture {
+	for n := range c.Captures {
+		if p := &c.Captures[n]; p.Arg == arg && p.Part == part {
+			return p
+		}
+	}
+	return nil
+}
+
+// addQueued adds a struct msgbuf of System V: the message's type, and the message.
+func (c *Call) addQueued(t *tape, i int) {
+	head, text := c.part(i, abi.PartWhole), c.part(i, abi.PartInner)
+	if head == nil {
+		return
+	}
+	if len(head.Data) < c.pointerSize() {
+		t.add(Value{Kind: KindMissing, Marks: marksOf(head)})
+		return
+	}
+	index := t.open(Value{Kind: KindStruct, Marks: marksOf(head)})
+	t.add(Value{Kind: KindInt, Name: "mtype", Number: number(head.Data, c.pointerSize(), true)})
+	if text != nil {
+		t.add(Value{Kind: KindBytes, Name: "mtext", Marks: marksOf(text) &^ Output, Bytes: text.Data})
+	}
+	t.close(index)
+}
+
+// addControlBlocks adds the structs that an array of pointers points to.
+func (c *Call) addControlBlocks(t *tape, l *layout, i int) {
+	index := -1
+	for n := range c.Captures {
+		p := &c.Captures[n]
+		if p.Arg != i || p.Part != abi.PartInner {
+			continue
+		}
+		if index < 0 {
+			index = t.open(Value{Kind: KindArray})
+		}
+		t.addStruct("", l, p.Data, 0, marksOf(p))
+	}
+	if index >= 0 {
+		t.close(index)
+	}
+}
+
+// addStrings adds the arguments of an exec, or how many variables its environment has. It reports whether it knows.
+func (c *Call) addStrings(t *tape, i int) bool {
+	p, counted := c.part(i, abi.PartWhole), c.part(i, abi.PartStrings)
+	count := -1
+	if counted != nil && len(counted.Data) >= 4 {
+		count = int(binary.LittleEndian.Uint32(counted.Data))
+	}
+	if p == nil {
+		if count >= 0 {
+			t.add(Value{Kind: KindVariables, Number: uint64(count)})
+		}
+		return count >= 0
+	}
+	index := t.open(Value{Kind: KindArray, Marks: marksOf(p) &^ (Output | Kernel)})
+	defer t.close(index)
+	data := p.Data
+	for n := 0; len(data) > 0 && (count < 0 || n < count); n++ {
+		text, ended := cutNUL(data)
+		v := Value{Kind: KindString, Bytes: text}
+		if !ended {
+			v.Marks = Truncated
+		}
+		t.add(v)
+		data = data[min(len(data), len(text)+1):]
+	}
+	return true
+}
+
+// addOperations adds what a call of io_uring_enter submits, and the results that it leaves.
+func (c *Call) addOperations(t *tape, i int) {
+	layouts := tableOf(c.ABI).layouts
+	submitted, index := -1, -1
+	end := func() {
+		if index >= 0 {
+			t.close(index)
+			index = -1
+		}
+	}
+	for n := range c.Captures {
+		p := &c.Captures[n]
+		switch {
+		case p.Arg != i:
+		case p.Part == abi.PartSubmission && len(p.Data) >= submissionSize:
+			end()
+			if submitted < 0 {
+				submitted = t.open(Value{Kind: KindArray, Name: "submitted"})
+			}
+			index = t.open(Value{Kind: KindStruct, Marks: marksOf(p) &^ Kernel})
+			c.addSubmission(t, p.Data)
+		case p.Part == abi.PartName && index >= 0:
+			if p.Kernel {
+				continue
+			}
+			if t.values[index+1].Number == operationConnect {
+				c.addSocketAddress(t, "addr", p.Data, marksOf(p))
+				continue
+			}
+			text, _ := cutNUL(p.Data)
+			t.add(Value{Kind: KindString, Name: "path", Marks: marksOf(p), Bytes: text})
+		case p.Part == abi.PartCompletions:
+			end()
+			if submitted >= 0 {
+				t.close(submitted)
+				submitted = -1
+			}
+			completed := t.open(Value{Kind: KindArray, Name: "completed", Marks: marksOf(p) &^ Kernel})
+			for data := p.Data; len(data) >= layouts["io_uring_cqe"].size; data = data[layouts["io_uring_cqe"].size:] {
+				t.addStruct("", layouts["io_uring_cqe"], data[:layouts["io_uring_cqe"].size], 0, 0)
+			}
+			t.close(completed)
+		}
+	}
+	end()
+	if submitted >= 0 {
+		t.close(submitted)
+	}
+}
+
+// Of struct io_uring_sqe in include/uapi/linux/io_uring.h.
+const (
+	submissionSize   = 64
+	operationConnect = 16
+)
+
+// addSubmission adds the members of a struct io_uring_sqe.
+func (c *Call) addSubmission(t *tape, data []byte) {
+	l := tableOf(c.ABI).layouts["io_uring_sqe"]
+	for i := range l.fields {
+		if f := &l.fields[i]; f.shown(data, 0) {
+			t.addField(f.name, f, data[f.offset:], 0)
+		}
+	}
+}
