@@ -22,12 +22,17 @@ type Format struct {
 	Boot      time.Time // when CLOCK_BOOTTIME began, by the wall clock
 	Times     timestamp.Style
 	Durations bool // after each call that ended: "<0.000123>", in seconds
+	// Strace prints lines as strace -f -tt -T does. Then Times and Durations do not matter.
+	Strace bool
 	// Missing and Complete are those of the Calls. Those that ended before Complete are marked with how often they came.
 	Missing  uint64
 	Complete uint64
 	// Now is the moment to which the marks are relative, in ns of CLOCK_BOOTTIME: the container's end if Ended is true.
 	Now   uint64
 	Ended bool
+
+	text   syscalls.Text
+	strace syscalls.Strace
 }
 
 // AppendLine appends an event of a timeline as one line:
@@ -38,6 +43,9 @@ type Format struct {
 // the end for an End event. If such a call came again and not all of these are shown, "<×36,012, last 100ms ago>"
 // follows, or "before the end" instead of "ago": it came 36,012 times in all.
 func (f *Format) AppendLine(dst []byte, event *Event) []byte {
+	if f.Strace {
+		return f.appendStrace(dst, event)
+	}
 	call, part := &event.Call, event.Part
 	if f.Times != timestamp.None {
 		at := event.At()
@@ -56,13 +64,13 @@ func (f *Format) AppendLine(dst []byte, event *Event) []byte {
 	dst = append(dst, "] "...)
 	switch part {
 	case Whole:
-		dst = call.AppendText(dst)
+		dst = f.text.Append(dst, call)
 	case Begin:
-		dst = call.AppendEnter(dst)
+		dst = f.text.AppendEnter(dst, call)
 	case End:
-		dst = call.AppendExit(dst)
+		dst = f.text.AppendExit(dst, call)
 	case InFlight:
-		dst = call.AppendInFlight(dst)
+		dst = f.text.AppendInFlight(dst, call)
 	}
 	if f.Durations && (part == Whole || part == End) && !call.NoEnter && !call.Event() {
 		dst = append(dst, " <"...)

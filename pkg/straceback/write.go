@@ -15,7 +15,7 @@ const bufferSize = 256 << 10 // bytes
 // WriteText writes a timeline as lines of text. If calls are missing, a line says from where on all are there.
 func (f *Format) WriteText(to io.Writer, t *Timeline) error {
 	out := bufio.NewWriterSize(to, bufferSize)
-	gap := f.Missing > 0 && t.Len() > 0
+	gap := f.Missing > 0 && t.Len() > 0 && !f.Strace
 	mark := func() {
 		fmt.Fprintf(out, "... from here on every call; before, only what was new: %s not shown\n",
 			terminal.Count(f.Missing, "call"))

@@ -12,6 +12,7 @@ import (
 type form struct {
 	when []condition
 	arg  *Arg // nil: the call does not take the argument, and its register is meaningless
+	kept bool // strace's form has the register all the same
 }
 
 // condition tests another argument: it must match one of the values or, with none, no value.
@@ -45,12 +46,18 @@ func (c *Call) meets(when []condition) bool {
 
 // form returns an argument as this call takes it, or nil if the call does not take it.
 func (c *Call) form(a *Arg) *Arg {
+	arg, _ := c.formOf(a)
+	return arg
+}
+
+// formOf is form; kept is true if strace shows an argument all the same that the call does not take.
+func (c *Call) formOf(a *Arg) (arg *Arg, kept bool) {
 	for i := range a.forms {
 		if f := &a.forms[i]; c.meets(f.when) {
-			return f.arg
+			return f.arg, f.kept
 		}
 	}
-	return a
+	return a, false
 }
 
 // addForms reads a line below a signature: "conditions: changes", each separated by blanks.
@@ -127,10 +134,14 @@ func (a *Arg) wide() bool {
 	return true
 }
 
-// parseChange reads "-argument", "argument:type" or "argument=name:type".
+// parseChange reads "-argument", "~argument", "argument:type" or "argument=name:type".
 func (s *Syscall) parseChange(word string, flags map[string]*flagTable, layouts map[string]*layout) (
 	target *Arg, f form) {
 	if name, left := strings.CutPrefix(word, "-"); left {
+		return s.argument(name), f
+	}
+	if name, left := strings.CutPrefix(word, "~"); left {
+		f.kept = true
 		return s.argument(name), f
 	}
 	name, typ, _ := strings.Cut(word, ":")

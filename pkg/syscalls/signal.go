@@ -84,6 +84,10 @@ func (c *Call) appendDelivery(dst []byte) []byte {
 	if !ok {
 		return append(dst, "--- ? ---"...)
 	}
+	return d.append(dst)
+}
+
+func (d *Delivery) append(dst []byte) []byte {
 	dst = append(append(dst, "--- "...), d.Signal...)
 	dst = append(append(dst, " {si_signo="...), d.Signal...)
 	dst = append(append(dst, ", si_code="...), d.Code...)

@@ -22,6 +22,7 @@ type table struct {
 
 	layouts, own     map[string]*layout // own: those of the calls that only x32 has
 	family, msg, scm *flagTable         // for data that arguments point to
+	open, cloexec    *flagTable         // for results
 }
 
 var tables [abis]table
@@ -88,6 +89,7 @@ func (t *table) build(a ABI) {
 		name  string
 	}{
 		{&t.family, "family"}, {&t.msg, "msg"}, {&t.scm, "scm"},
+		{&t.open, "open"}, {&t.cloexec, "fd_cloexec"},
 	} {
 		if *special.table = flags[special.name]; *special.table == nil {
 			panic(fmt.Sprintf("flags.txt lacks %s", special.name))

@@ -68,6 +68,8 @@ type Value struct {
 type tape struct {
 	values  []Value
 	verbose bool // with the members of structs that are shown only on demand
+	// registers is true if arguments that the call ignores are added, too, as far as strace shows them.
+	registers bool
 }
 
 func (t *tape) add(v Value) { t.values = append(t.values, v) }

@@ -26,8 +26,12 @@ func (c *Call) addArguments(t *tape, inFlight bool) {
 	for i := range s.Args[:min(len(s.Args), n)] {
 		a := &s.Args[i]
 		if a.forms != nil {
-			if a = c.form(a); a == nil {
+			form, kept := c.formOf(a)
+			if form == nil && !(kept && t.registers) {
 				continue
+			}
+			if form != nil {
+				a = form
 			}
 		}
 		c.addArgument(t, a, i, !inFlight)

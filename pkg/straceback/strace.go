@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package straceback
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/runc-trace/runc-trace/pkg/syscalls"
+	"github.com/runc-trace/runc-trace/pkg/timestamp"
+)
+
+// appendStrace appends an event in the form of the log that strace -f -tt -T writes:
+//
+//	23855 15:04:05.063359 newfstatat(AT_FDCWD, "/bin/wc", {st_mode=S_IFREG|0755, st_size=43968, ...}, 0) = 0 <0.000004>
+//
+// The number is the thread's ID on the host. If a thread ended in a call, a line for its end follows.
+func (f *Format) appendStrace(dst []byte, event *Event) []byte {
+	call, part := &event.Call, event.Part
+	at := f.Boot.Add(time.Duration(event.At()))
+	dst = f.appendThread(dst, call, at)
+	switch part {
+	case Whole:
+		dst = f.strace.Append(dst, call)
+	case Begin:
+		dst = f.strace.AppendEnter(dst, call)
+	case End:
+		dst = f.strace.AppendExit(dst, call)
+	case InFlight:
+		dst = f.strace.AppendInFlight(dst, call)
+	}
+	if part != Whole && part != End || call.Event() {
+		return append(dst, '\n')
+	}
+	if !call.Unfinished {
+		dst = append(dst, " <"...)
+		dst = strconv.AppendUint(dst, call.Duration/1e9, 10)
+		dst = timestamp.AppendDigits(append(dst, '.'), call.Duration%1e9/1e3, 6)
+		return append(dst, ">\n"...)
+	}
+	end := syscalls.Call{Native: call.Native, Nr: syscalls.NumberNone, Result: call.Result}
+	dst = f.appendThread(append(dst, '\n'), call, f.Boot.Add(time.Duration(call.Time+call.Duration)))
+	return append(f.strace.Append(dst, &end), '\n')
+}
+
+// appendThread appends the thread and the time of day with which a line begins.
+func (f *Format) appendThread(dst []byte, call *syscalls.Call, at time.Time) []byte {
+	dst = append(strconv.AppendUint(dst, uint64(call.TID), 10), ' ')
+	return append(at.Local().AppendFormat(dst, "15:04:05.000000"), ' ')
+}

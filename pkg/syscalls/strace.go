@@ -1,0 +1,506 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package syscalls
+
+import (
+	"strconv"
+
+	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
+)
+
+// Strace prints calls as strace does, for tools that read its log:
+//
+//	openat(AT_FDCWD, "/etc/hosts", O_RDONLY|O_CLOEXEC) = 3
+//
+// The zero value is ready for use. A Strace can be used for any number of calls, for which it does not allocate, but
+// only by one goroutine at a time.
+type Strace struct {
+	// Verbose shows all members of structs that were recorded.
+	Verbose bool
+
+	tape tape // reused
+}
+
+// Append appends the whole call, with its result. The text is printable ASCII without newlines, for any record.
+func (s *Strace) Append(dst []byte, c *Call) []byte {
+	if c.Event() {
+		return s.appendEvent(dst, c)
+	}
+	dst = s.appendStart(dst, c, false)
+	return s.appendEnd(dst, c)
+}
+
+// AppendEnter appends the first of two lines of a call that overlaps with others: "read(3,  <unfinished ...>".
+func (s *Strace) AppendEnter(dst []byte, c *Call) []byte {
+	if c.Event() {
+		return s.appendEvent(dst, c)
+	}
+	dst = s.appendStart(dst, c, true)
+	return append(dst, " <unfinished ...>"...)
+}
+
+// AppendExit appends the second of a call's two lines: "<... read resumed>"hello", 4096) = 5".
+func (s *Strace) AppendExit(dst []byte, c *Call) []byte {
+	if c.Event() {
+		return s.appendEvent(dst, c)
+	}
+	s.decode(c, false)
+	dst = append(dst, "<... "...)
+	dst = s.appendName(dst, c)
+	dst = append(dst, " resumed>"...)
+	n, output := 0, s.firstOutput()
+	Each(s.tape.values, func(v *Value, parts []Value) {
+		if n >= output {
+			if n > 0 && n > output {
+				dst = append(dst, ", "...)
+			}
+			dst = s.appendArgument(dst, c, v, parts)
+		}
+		n++
+	})
+	return s.appendEnd(append(dst, ')'), c)
+}
+
+// AppendInFlight appends a call that has not returned yet.
+func (s *Strace) AppendInFlight(dst []byte, c *Call) []byte {
+	if c.Event() {
+		return dst
+	}
+	dst = s.appendStart(dst, c, true)
+	return append(dst, " <unfinished ...>"...)
+}
+
+func (s *Strace) decode(c *Call, inFlight bool) {
+	s.tape.values, s.tape.verbose, s.tape.registers = s.tape.values[:0], s.Verbose, true
+	c.addArguments(&s.tape, inFlight)
+}
+
+// appendName appends the name of the call as strace has it.
+func (s *Strace) appendName(dst []byte, c *Call) []byte {
+	if call := c.Syscall(); call != nil {
+		return append(dst, call.Name...)
+	}
+	return c.appendName(dst, nil)
+}
+
+// firstOutput returns which argument is the first one that the call fills in: that of the exit's line.
+func (s *Strace) firstOutput() int {
+	n, first := 0, -1
+	Each(s.tape.values, func(v *Value, parts []Value) {
+		Each(parts, func(part *Value, _ []Value) {
+			if first < 0 && part.Marks&Output != 0 {
+				first = n
+			}
+		})
+		n++
+	})
+	if first < 0 {
+		return n
+	}
+	return first
+}
+
+// appendStart appends the name and the arguments: with inFlight, those that strace shows before the call returns.
+func (s *Strace) appendStart(dst []byte, c *Call, inFlight bool) []byte {
+	dst = append(s.appendName(dst, c), '(')
+	s.decode(c, inFlight)
+	if call := c.Syscall(); call != nil && call.Name == "clone" {
+		dst = s.appendClone(dst, c)
+		if inFlight {
+			return dst
+		}
+		return append(dst, ')')
+	}
+	n, last := 0, len(s.tape.values)
+	if inFlight {
+		last = s.firstOutput()
+	}
+	Each(s.tape.values, func(v *Value, parts []Value) {
+		if n < last {
+			if n > 0 {
+				dst = append(dst, ", "...)
+			}
+			dst = s.appendArgument(dst, c, v, parts)
+		} else if n == last && n > 0 {
+			dst = append(dst, ", "...)
+		}
+		n++
+	})
+	if inFlight {
+		return dst
+	}
+	return append(dst, ')')
+}
+
+// appendClone appends clone's arguments, which strace names and orders in its own way.
+func (s *Strace) appendClone(dst []byte, c *Call) []byte {
+	start := len(dst)
+	one := func(name, as string) {
+		Each(s.tape.values, func(v *Value, parts []Value) {
+			if v.Name != name {
+				return
+			}
+			if len(dst) > start {
+				dst = append(dst, ", "...)
+			}
+			dst = append(append(dst, as...), '=')
+			dst = s.appendArgument(dst, c, v, parts)
+		})
+	}
+	one("newsp", "child_stack")
+	one("clone_flags", "flags")
+	one("parent_tidptr", "parent_tid")
+	one("tls", "tls")
+	one("child_tidptr", "child_tidptr")
+	return dst
+}
+
+// appendArgument appends an argument.
+func (s *Strace) appendArgument(dst []byte, c *Call, v *Value, parts []Value) []byte {
+	if v.Kind != KindPointer || v.Number == 0 {
+		return s.appendValue(dst, v, nil)
+	}
+	in, out := -1, -1
+	for i := 0; i < len(parts); i += 1 + int(parts[i].Parts) {
+		if parts[i].Marks&Output != 0 {
+			out = i
+		} else {
+			in = i
+		}
+	}
+	switch {
+	case out < 0 && in < 0:
+		return s.appendEmpty(dst, c, v)
+	case s.returns(c) && in >= 0: // shown behind the result
+		return s.appendPointed(dst, v, parts, in)
+	case in < 0:
+		return s.appendPointed(dst, v, parts, out)
+	case out < 0:
+		return s.appendPointed(dst, v, parts, in)
+	}
+	return s.appendChange(dst, v, parts, in, out)
+}
+
+// returns reports whether strace shows behind the result what the call has put where it found its input.
+func (s *Strace) returns(c *Call) bool {
+	call := c.Syscall()
+	if call == nil {
+		return false
+	}
+	switch call.Name {
+	case "poll", "ppoll", "ppoll_time64", "select", "_newselect", "pselect6", "pselect6_time64":
+		return true
+	}
+	return false
+}
+
+// appendEmpty appends a pointer to which nothing was recorded.
+func (s *Strace) appendEmpty(dst []byte, c *Call, v *Value) []byte {
+	a := c.Syscall()
+	if a == nil || c.Result != 0 || c.Unfinished {
+		return appendPointer(dst, v.Number)
+	}
+	for i := range a.Args {
+		if arg := c.form(&a.Args[i]); arg == nil || arg.Name != v.Name {
+			continue
+		} else if arg.kind == kindOut {
+			return append(dst, `""`...)
+		} else if arg.kind == kindPtr && arg.array && len(arg.rows) > 0 && arg.rows[0].Moment == abi.AtPositive {
+			return append(dst, "[]"...)
+		}
+	}
+	return appendPointer(dst, v.Number)
+}
+
+// appendChange appends what was there before the call, and what the call has put there.
+func (s *Strace) appendChange(dst []byte, v *Value, parts []Value, in, out int) []byte {
+	scalar := isScalar(&parts[in]) && isScalar(&parts[out])
+	if scalar {
+		dst = append(dst, '[')
+	}
+	start := len(dst)
+	dst = s.appendValue(dst, &parts[in], partsOf(parts, in))
+	middle := len(dst)
+	dst = append(dst, " => "...)
+	after := len(dst)
+	dst = s.appendValue(dst, &parts[out], partsOf(parts, out))
+	if string(dst[start:middle]) == string(dst[after:]) {
+		dst = dst[:middle]
+	}
+	if scalar {
+		dst = append(dst, ']')
+	}
+	return dst
+}
+
+func partsOf(values []Value, i int) []Value { return values[i+1 : i+1+int(values[i].Parts)] }
+
+// isScalar reports whether strace shows a value in brackets if a pointer points to it.
+func isScalar(v *Value) bool {
+	switch v.Kind {
+	case KindStruct, KindArray, KindString, KindBytes, KindSignals, KindBits, KindFDs, KindMissing, KindVariables:
+		return false
+	}
+	return true
+}
+
+// appendPointed appends part i of what a pointer points to.
+func (s *Strace) appendPointed(dst []byte, v *Value, parts []Value, i int) []byte {
+	part := &parts[i]
+	switch {
+	case part.Kind == KindMissing:
+		return appendPointer(dst, v.Number)
+	case part.Kind == KindVariables:
+		dst = appendPointer(dst, v.Number)
+		dst = strconv.AppendUint(append(dst, " /* "...), part.Number, 10)
+		if part.Number == 1 {
+			return append(dst, " var */"...)
+		}
+		return append(dst, " vars */"...)
+	case isScalar(part):
+		dst = s.appendValue(append(dst, '['), part, partsOf(parts, i))
+		return append(dst, ']')
+	}
+	return s.appendValue(dst, part, partsOf(parts, i))
+}
+
+// appendValue appends a value, and its parts.
+func (s *Strace) appendValue(dst []byte, v *Value, parts []Value) []byte {
+	switch v.Kind {
+	case KindStruct:
+		return append(s.appendParts(append(dst, '{'), v, parts), '}')
+	case KindArray:
+		return append(s.appendParts(append(dst, '['), v, parts), ']')
+	case KindPointer:
+		if len(parts) > 0 {
+			return s.appendPointed(dst, v, parts, 0)
+		}
+	case KindChanged:
+		return s.appendChange(append(dst, '['), v, parts, 0, 1+int(parts[0].Parts))
+	case KindMissing:
+		return append(dst, markCut...)
+	case KindMode:
+		return appendMode3(dst, v.Number)
+	case KindLimit:
+		return appendLimit(dst, v.Number)
+	case KindTime:
+		dst = strconv.AppendInt(dst, int64(v.Number), 10)
+		if v.Number != 0 {
+			dst = append(appendTime(append(dst, " /* "...), int64(v.Number)), " */"...)
+		}
+		return dst
+	case KindStatus:
+		return appendWaitStatus(dst, uint32(v.Number))
+	case KindIP:
+		return appendAddress(dst, v)
+	case KindString, KindBytes:
+		dst = appendScalar(dst, v)
+		if v.Marks&Truncated != 0 {
+			dst = append(dst, markCut...)
+		}
+		return dst
+	}
+	return appendScalar(dst, v)
+}
+
+// appendParts appends the members of a struct, or the elements of an array.
+func (s *Strace) appendParts(dst []byte, v *Value, parts []Value) []byte {
+	start := len(dst)
+	Each(parts, func(part *Value, inner []Value) {
+		if len(dst) > start {
+			dst = append(dst, ", "...)
+		}
+		switch {
+		case part.Kind == KindIP && len(part.Bytes) == 16: // it has its name in itself
+		case part.Name != "":
+			dst = append(append(dst, part.Name...), '=')
+		}
+		if part.Name == "sin6_flowinfo" {
+			dst = append(s.appendValue(append(dst, "htonl("...), part, inner), ')')
+			return
+		}
+		if part.Name == "nl_groups" {
+			dst = appendHex8(dst, part.Number)
+			return
+		}
+		dst = s.appendValue(dst, part, inner)
+	})
+	if v.Marks&Abridged != 0 || v.Kind == KindArray && v.Marks&Truncated != 0 {
+		if len(dst) > start {
+			dst = append(dst, ", "...)
+		}
+		dst = append(dst, markCut...)
+	}
+	return dst
+}
+
+// appendAddress appends an internet address in the functions of inet(3).
+func appendAddress(dst []byte, v *Value) []byte {
+	if len(v.Bytes) == 4 {
+		return appendScalar(dst, v)
+	}
+	dst = append(dst, `inet_pton(AF_INET6, "`...)
+	dst = addressOf(v.Bytes).AppendTo(dst)
+	dst = append(dst, `", &`...)
+	return append(append(dst, v.Name...), ')')
+}
+
+// appendMode3 shows permissions with at least three digits.
+func appendMode3(dst []byte, v uint64) []byte {
+	if v >= 0o100 {
+		return appendMode(dst, v)
+	}
+	if v < 0o10 {
+		dst = append(dst, '0')
+	}
+	return strconv.AppendUint(append(dst, '0'), v, 8)
+}
+
+// appendHex8 shows a number with eight digits.
+func appendHex8(dst []byte, v uint64) []byte {
+	for shift := 28; shift >= 0; shift -= 4 {
+		dst = append(dst, "0123456789abcdef"[v>>shift&15])
+	}
+	return dst
+}
+
+// appendLimit shows a limit, in units of 1024 if it is a multiple.
+func appendLimit(dst []byte, v uint64) []byte {
+	switch {
+	case v == ^uint64(0):
+		return append(dst, "RLIM64_INFINITY"...)
+	case v > 1024 && v%1024 == 0:
+		return append(strconv.AppendUint(dst, v/1024, 10), "*1024"...)
+	}
+	return strconv.AppendUint(dst, v, 10)
+}
+
+// appendEnd appends the result.
+func (s *Strace) appendEnd(dst []byte, c *Call) []byte {
+	dst = append(dst, " = "...)
+	call := c.Syscall()
+	if c.Unfinished {
+		return append(dst, '?')
+	}
+	if number := -uint64(c.Result); c.Result < 0 && number <= maxErrno {
+		dst = appendFailure(dst, number)
+		return dst
+	}
+	switch {
+	case call == nil:
+		dst = strconv.AppendInt(dst, c.Result, 10)
+	case call.address:
+		dst = appendHex(dst, c.word(uint64(c.Result)))
+	default:
+		dst = s.appendResult(dst, c, call.Name)
+	}
+	if s.returns(c) {
+		dst = s.appendReturned(dst, c, call.Name)
+	}
+	return dst
+}
+
+// appendResult appends a result in the form that a call's results have.
+func (s *Strace) appendResult(dst []byte, c *Call, name string) []byte {
+	switch name {
+	case "umask":
+		return appendMode3(dst, uint64(c.Result))
+	case "fcntl", "fcntl64":
+		const getFD, getFlags = 1, 3
+		table, ok := (*flagTable)(nil), false
+		switch uint32(c.Args[1]) {
+		case getFD:
+			table, ok = tableOf(c.ABI).cloexec, true
+		case getFlags:
+			table, ok = tableOf(c.ABI).open, true
+		}
+		if ok {
+			dst = appendHex(dst, uint64(c.Result))
+			if c.Result != 0 || uint32(c.Args[1]) == getFlags {
+				dst = append(table.append(append(dst, " (flags "...), uint64(c.Result)), ')')
+			}
+			return dst
+		}
+	}
+	return strconv.AppendInt(dst, c.Result, 10)
+}
+
+// appendReturned appends what a call that waits has found: "([{fd=3, revents=POLLIN}])", "(in [3], left {...})".
+func (s *Strace) appendReturned(dst []byte, c *Call, name string) []byte {
+	if c.Result == 0 {
+		dst = append(dst, " (Timeout)"...)
+		return dst
+	}
+	start := len(dst)
+	add := func(label string) {
+		if len(dst) == start {
+			dst = append(dst, " ("...)
+		} else {
+			dst = append(dst, ", "...)
+		}
+		dst = append(dst, label...)
+	}
+	Each(s.tape.values, func(v *Value, parts []Value) {
+		for i := 0; i < len(parts); i += 1 + int(parts[i].Parts) {
+			part := &parts[i]
+			switch {
+			case part.Marks&Output == 0:
+			case v.Name == "ufds":
+				add("")
+				dst = s.appendReady(dst, partsOf(parts, i))
+			case v.Name == "inp" || v.Name == "outp" || v.Name == "exp":
+				if hasBits(part.Bytes) {
+					add(map[string]string{"inp": "in ", "outp": "out ", "exp": "except "}[v.Name])
+					dst = s.appendValue(dst, part, nil)
+				}
+			default:
+				add("left ")
+				dst = s.appendValue(dst, part, partsOf(parts, i))
+			}
+		}
+	})
+	if len(dst) > start {
+		dst = append(dst, ')')
+	}
+	return dst
+}
+
+func hasBits(set []byte) bool {
+	for _, b := range set {
+		if b != 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// appendReady appends the structs pollfd in which something has happened.
+func (s *Strace) appendReady(dst []byte, values []Value) []byte {
+	dst = append(dst, '[')
+	start := len(dst)
+	Each(values, func(_ *Value, members []Value) {
+		if len(members) < 3 || members[2].Number == 0 {
+			return
+		}
+		if len(dst) > start {
+			dst = append(dst, ", "...)
+		}
+		dst = s.appendValue(append(dst, "{fd="...), &members[0], nil)
+		dst = s.appendValue(append(dst, ", revents="...), &members[2], nil)
+		dst = append(dst, '}')
+	})
+	return append(dst, ']')
+}
+
+// appendEvent appends a signal, or the end of a thread.
+func (s *Strace) appendEvent(dst []byte, c *Call) []byte {
+	if c.Nr != NumberSignal {
+		return appendStatus(dst, c.Result, false)
+	}
+	d, ok := c.Delivery()
+	if !ok {
+		return append(dst, "--- ? ---"...)
+	}
+	d.Sender = nil
+	return d.append(dst)
+}
