@@ -34,7 +34,7 @@ func addShowFlags(c *cobra.Command, abis []syscalls.ABI) *showRequest {
 	flags.BoolVarP(&r.durations, "durations", "T", false, "append the duration of each call, in seconds")
 	r.timestamps = addTimestamps(c, timestamp.Relative)
 	r.output = addOutput(c)
-	r.format = addChoice(c, "format", "", "form of lines: of tracectl, or as strace -f -tt -T writes them", "tracectl", "strace")
+	r.format = addChoice(c, "format", "", "form of lines: strace, as strace -f -tt -T writes them", "tracectl", "strace")
 	completeCalls(c, &r.syscalls)
 	nothingToComplete(c, "pid", "previous")
 	return &r

@@ -158,8 +158,9 @@ var kindNames = [...]string{
 	KindInt: "int", KindUint: "uint", KindHex: "hex", KindMode: "mode", KindFlags: "flags", KindFD: "fd", KindDirFD: "fd",
 	KindSignal: "signal", KindSignals: "signals", KindID: "id", KindDevice: "device", KindErrno: "errno", KindTime: "time",
 	KindStatus: "status", KindCode: "code", KindVariables: "variables", KindPort: "port", KindFileMode: "fileMode",
-	KindLimit: "limit", KindPointer: "pointer", KindString: "string", KindBytes: "bytes", KindIP: "ip", KindStruct: "struct",
-	KindArray: "array", KindBits: "set", KindFDs: "fds", KindChanged: "changed", KindMissing: "missing",
+	KindLimit: "limit", KindPointer: "pointer", KindString: "string", KindBytes: "bytes", KindIP: "ip",
+	KindStruct: "struct", KindArray: "array",
+	KindBits: "set", KindFDs: "fds", KindChanged: "changed", KindMissing: "missing",
 }
 
 // appendJSONValue appends a value as an object:

@@ -143,8 +143,8 @@ var kinds = [kindCount]kindInfo{
 			Moment: abi.AtSuccess, WhenArg: 1, Mask: 0x80000000, Value: 0x80000000}, length: "$"},
 	}},
 	// A pointer to a set of signals, and its size.
-	kindSigmask: {name: "sigmask_arg", value: KindPointer, rows: append(mustRows("in.sigmask_arg"), row{Capture: abi.Capture{
-		Kind: abi.CaptureBytes, Part: abi.PartInner, Size: 8, Flags: abi.RowStruct | abi.RowFollow}})},
+	kindSigmask: {name: "sigmask_arg", value: KindPointer, rows: append(mustRows("in.sigmask_arg"), row{
+		Capture: abi.Capture{Kind: abi.CaptureBytes, Part: abi.PartInner, Size: 8, Flags: abi.RowStruct | abi.RowFollow}})},
 	kindArgv: {name: "argv", value: KindPointer},
 	kindEnvp: {name: "envp", value: KindPointer},
 	kindOptionIn: {name: "optin", value: KindPointer, sized: true,
@@ -154,12 +154,12 @@ var kinds = [kindCount]kindInfo{
 	kindControlBlocks: {name: "iocbs", value: KindPointer, sized: true, rows: controlBlocks},
 	kindRing:          {name: "ring", value: KindFD, signed: true, rows: operations},
 	// A long, which is the type of the message, and the message.
-	kindQueuedIn: {name: "msgbufin", value: KindPointer, sized: true, rows: append(mustRows("in.long"), row{Capture: abi.Capture{
-		Kind: abi.CaptureBytes, Count: abi.ElementsArgument, Part: abi.PartInner, Flags: abi.RowContent},
-		length: "$", after: "long"})},
-	kindQueuedOut: {name: "msgbufout", value: KindPointer, sized: true, rows: append(mustRows("out.long"), row{Capture: abi.Capture{
-		Kind: abi.CaptureBytes, Moment: abi.AtPositive, Count: abi.ElementsResult, Part: abi.PartInner,
-		Flags: abi.RowContent}, length: "$", after: "long"})},
+	kindQueuedIn: {name: "msgbufin", value: KindPointer, sized: true, rows: append(mustRows("in.long"), row{
+		Capture: abi.Capture{Kind: abi.CaptureBytes, Count: abi.ElementsArgument, Part: abi.PartInner, Flags: abi.RowContent},
+		length:  "$", after: "long"})},
+	kindQueuedOut: {name: "msgbufout", value: KindPointer, sized: true, rows: append(mustRows("out.long"), row{
+		Capture: abi.Capture{Kind: abi.CaptureBytes, Moment: abi.AtPositive, Count: abi.ElementsResult, Part: abi.PartInner,
+			Flags: abi.RowContent}, length: "$", after: "long"})},
 }
 
 // operations are what a call of io_uring_enter submits, and the results that it leaves.

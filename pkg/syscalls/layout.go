@@ -27,7 +27,7 @@ type field struct {
 	verbose             bool
 	table               *flagTable
 	of                  *layout
-	offset, size, count int // of one element; count 0: it is no array
+	offset, size, count int // of one element; count 0: it is not an array
 	when                []structs.Condition
 	test                []*field // the members that these compare
 }
@@ -36,7 +36,8 @@ type field struct {
 var fieldKinds = map[string]Kind{
 	"hex": KindHex, "id": KindID, "mode": KindMode, "filemode": KindFileMode, "dev64": KindDevice, "fd": KindFD,
 	"dirfd": KindDirFD, "sig": KindSignal, "sigset": KindSignals, "bytes": KindBytes, "fdset": KindFDs, "bits": KindBits,
-	"ip": KindIP, "ip6": KindIP, "port": KindPort, "time": KindTime, "limit": KindLimit, "errno": KindErrno, "ptr": KindPointer,
+	"ip": KindIP, "ip6": KindIP, "port": KindPort, "time": KindTime, "limit": KindLimit, "errno": KindErrno,
+	"ptr": KindPointer,
 	"int": KindInt, "uint": KindUint, "status": KindStatus, "text": KindString,
 }
 
@@ -99,7 +100,7 @@ func makeLayout(s *structs.Struct, layouts map[string]*layout, flags map[string]
 	return l
 }
 
-// bytes reports whether it is no struct of a fixed size, but any number of bytes.
+// bytes reports whether it stands for any number of bytes.
 func (l *layout) bytes() bool {
 	return l.plain && (l.fields[0].kind == KindBytes || l.fields[0].kind == KindFDs || l.fields[0].kind == KindBits ||
 		l.fields[0].kind == KindString)

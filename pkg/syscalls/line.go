@@ -6,8 +6,8 @@ import (
 	"strconv"
 )
 
-// Text prints calls in the format of strace, with the names of arguments. The zero value is ready for use. A Text can be
-// used for any number of calls, for which it does not allocate, but only by one goroutine at a time.
+// Text prints calls in the format of strace, with the names of arguments. The zero value is ready for use. A Text can
+// print any number of calls, for which it does not allocate, but only for one goroutine at a time.
 type Text struct {
 	// NoAddresses leaves out the address of memory that is shown.
 	NoAddresses bool

@@ -279,7 +279,7 @@ func (c *Call) addMessage(t *tape, name string, h header, m *message, room []byt
 	t.add(Value{Kind: KindFlags, Name: "msg_flags", Number: number(data[h.flags:], 4, false), table: tableOf(c.ABI).msg})
 }
 
-// addChanged adds a number of 4 bytes: as it was before the call, if that is known and another one, and as it is after it.
+// addChanged adds a number of 4 bytes: as it is after the call, and as it was before, if that is another one.
 func (t *tape) addChanged(name string, before, after []byte, at int) {
 	v := Value{Kind: KindInt, Name: name, Number: number(after[at:], 4, true)}
 	if at+4 > len(before) || number(before[at:], 4, true) == v.Number {

@@ -12,8 +12,8 @@ import (
 //
 //	openat(AT_FDCWD, "/etc/hosts", O_RDONLY|O_CLOEXEC) = 3
 //
-// The zero value is ready for use. A Strace can be used for any number of calls, for which it does not allocate, but
-// only by one goroutine at a time.
+// The zero value is ready for use. A Strace can print any number of calls, for which it does not allocate, but only for
+// one goroutine at a time.
 type Strace struct {
 	// Verbose shows all members of structs that were recorded.
 	Verbose bool
@@ -181,7 +181,7 @@ func (s *Strace) appendArgument(dst []byte, c *Call, v *Value, parts []Value) []
 	return s.appendChange(dst, v, parts, in, out)
 }
 
-// returns reports whether strace shows behind the result what the call has put where it found its input.
+// returns reports whether strace shows the output of a call behind its result, if the call overwrites its input.
 func (s *Strace) returns(c *Call) bool {
 	call := c.Syscall()
 	if call == nil {

@@ -21,8 +21,8 @@ const (
 type moment uint8
 
 const (
-	atEnter   moment = 1 << iota // what is known at the enter
-	atExit                       // what the call has put out
+	atEnter   moment = 1 << iota // values that are known at the enter
+	atExit                       // values that the call has put out
 	wholeCall = atEnter | atExit
 )
 
@@ -215,7 +215,9 @@ func appendMode(dst []byte, v uint64) []byte {
 }
 
 // fileTypes are the types of a file's mode, by its bits 12 to 15: include/uapi/linux/stat.h.
-var fileTypes = [16]string{1: "S_IFIFO", 2: "S_IFCHR", 4: "S_IFDIR", 6: "S_IFBLK", 8: "S_IFREG", 10: "S_IFLNK", 12: "S_IFSOCK"}
+var fileTypes = [16]string{
+	1: "S_IFIFO", 2: "S_IFCHR", 4: "S_IFDIR", 6: "S_IFBLK", 8: "S_IFREG", 10: "S_IFLNK", 12: "S_IFSOCK",
+}
 
 // appendFileMode shows the type and the permissions of a file: S_IFREG|0644.
 func appendFileMode(dst []byte, v uint64) []byte {

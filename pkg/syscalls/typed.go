@@ -35,7 +35,7 @@ const (
 	KindBits                  // Bytes: a set of numbers, of which bit 0 of byte 0 is 0
 	KindFDs                   // Bytes: the same, of descriptors
 	KindChanged               // its two parts are what was there before the call, and after it
-	KindMissing               // what is here was not recorded, or could not be read
+	KindMissing               // it was not recorded, or could not be read
 )
 
 // Marks are what is to be said of a value.
@@ -45,11 +45,11 @@ type Marks uint8
 const (
 	Truncated  Marks = 1 << iota // there was more
 	Unreadable                   // memory could not be read
-	Late                         // input that could be read only at the call's exit: it may differ from what the kernel read
+	Late                         // input read at the call's exit: it may differ from what the kernel read
 	Output                       // of the kernel: read at the call's exit
 	Abridged                     // of a struct: members are left out
 	Abstract                     // of the path of a socket: it is abstract
-	Kernel                       // what the kernel made of the argument: not from the memory of the task
+	Kernel                       // not from the memory of the task: the kernel made it of the argument
 )
 
 // Value is an argument of a call, the memory that it points to, or a part of that. Values form a tree: the parts of a

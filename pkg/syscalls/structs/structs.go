@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package structs describes the structs that arguments of system calls point to: what is shown of them (structs.txt),
-// and where that is for each ABI (zz_layouts.txt, from the kernel's headers).
+// Package structs describes the structs that arguments of system calls point to: the members that are shown
+// (structs.txt), and their places in memory for each ABI (zz_layouts.txt, from the kernel's headers).
 package structs
 
 import (
@@ -25,7 +25,7 @@ type Struct struct {
 	Name   string
 	Fields []Field
 	Size   int  // bytes
-	Plain  bool // it is no struct, but a number: its only field
+	Plain  bool // it is a number: its only field
 
 	// Begin and End are those of the bytes that are recorded, unless the whole struct is.
 	Begin, End int
@@ -39,7 +39,7 @@ type Field struct {
 	If      []Condition // one of them has to hold, if there are any
 
 	Offset, Size int  // of one element, bytes
-	Count        int  // of elements; 0: it is no array
+	Count        int  // of elements; 0: it is not an array
 	C            byte // its type in C: Signed, Unsigned, Pointer, Char, or Compound
 }
 
@@ -131,7 +131,7 @@ func parseHead(line string) Source {
 	}
 	name, rest, ok := strings.Cut(line, ": ")
 	if !ok {
-		panic(fmt.Sprintf("structs.txt: %q is no struct", line))
+		panic(fmt.Sprintf("structs.txt: %q is not a struct", line))
 	}
 	s.Name = name
 	if typ, header, ok := strings.Cut(rest, " <"); ok {
@@ -176,7 +176,7 @@ func parseCondition(of, word string) Condition {
 func parseNumber(of, word string) uint64 {
 	n, err := strconv.ParseUint(word, 0, 64)
 	if err != nil {
-		panic(fmt.Sprintf("structs.txt: %s: %q is no number", of, word))
+		panic(fmt.Sprintf("structs.txt: %s: %q is not a number", of, word))
 	}
 	return n
 }
@@ -204,7 +204,7 @@ func Of(abi string) map[string]*Struct {
 	return all
 }
 
-// of adds to a struct where its members are: a size, and for each member "offset:type" as layouts has it, or "-".
+// of adds the places of the members to a struct: a size, and for each member "offset:type" as layouts has it, or "-".
 func (s *Source) of(words []string) *Struct {
 	if len(words) != 1+len(s.Fields) {
 		panic(fmt.Sprintf("zz_layouts.txt: %s is out of date: run make generate", s.Name))
