@@ -43,6 +43,8 @@ type Call struct {
 	OutOfMemory bool
 	// Captures is reused by the next Decode.
 	Captures []Capture
+	// Multiplexed is the call that a call of socketcall(2) or ipc(2) stands for, whose arguments Args are; or nil.
+	Multiplexed *Syscall
 	// Path is from another record of the same FileKey, if this one leaves the path out. Decode does not change it.
 	Path *Capture
 }
@@ -114,6 +116,9 @@ func (c *Call) Syscall() *Syscall {
 	if c.ABI == 0 || c.ABI >= abis {
 		return nil
 	}
+	if c.Multiplexed != nil {
+		return c.Multiplexed
+	}
 	return tableOf(c.ABI).lookup(c.Nr)
 }
 
@@ -181,7 +186,11 @@ func (c *Call) Decode(record []byte) error {
 	if c.NArgs > len(c.Args) {
 		return fmt.Errorf("decoding a call with %d arguments: %w", c.NArgs, ErrRecord)
 	}
-	return c.decodeBody(record, flags)
+	if err := c.decodeBody(record, flags); err != nil {
+		return err
+	}
+	c.takeApart()
+	return nil
 }
 
 // decodeBody reads the data that follows the header.

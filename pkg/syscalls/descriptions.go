@@ -93,7 +93,7 @@ func (s *Syscall) describe() abi.Syscall {
 		switch k := s.Args[i].kind; k {
 		case kindFlags, kindSignal, kindID, kindID16:
 			d.Values |= 1 << i
-		case kindMode:
+		case kindMode, kindFileMode:
 			if i == 0 || s.Args[i-1].kind != kindFlags { // after flags, it counts only with some of them
 				d.Values |= 1 << i
 			}

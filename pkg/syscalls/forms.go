@@ -128,7 +128,8 @@ func (a *Arg) wide() bool {
 	switch a.kind {
 	case kindFlags:
 		return a.flags.long
-	case kindInt, kindUint, kindHex32, kindFD, kindRing, kindDirFD, kindSignal, kindID, kindID16, kindMode, kindDev:
+	case kindInt, kindUint, kindHex32, kindFD, kindRing, kindDirFD, kindSignal, kindID, kindID16, kindMode, kindFileMode,
+		kindDev:
 		return false
 	}
 	return true

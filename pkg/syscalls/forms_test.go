@@ -3,6 +3,7 @@
 package syscalls_test
 
 import (
+	"encoding/binary"
 	"encoding/json"
 	"slices"
 	"strings"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 	"github.com/runc-trace/runc-trace/pkg/syscalls"
 )
 
@@ -37,9 +39,9 @@ func TestForms(t *testing.T) {
 		{with(call(t, "mq_open", 3, pointer, 0, junk, junk), 0, "q"), `u_name=0x7ffe4b2c "q", oflag=O_RDONLY`},
 		{with(call(t, "mq_open", 3, pointer, 0o102, 0o600, 0), 0, "q"),
 			`u_name=0x7ffe4b2c "q", oflag=O_RDWR|O_CREAT, mode=0600, u_attr=NULL`},
-		{with(call(t, "mknod", 0, pointer, 0o10644, junk), 0, "fifo"), `filename=0x7ffe4b2c "fifo", mode=010644`},
+		{with(call(t, "mknod", 0, pointer, 0o10644, junk), 0, "fifo"), `filename=0x7ffe4b2c "fifo", mode=S_IFIFO|0644`},
 		{with(call(t, "mknodat", 0, minus100, pointer, 0o60644, 0x801), 1, "sda1"),
-			`dfd=AT_FDCWD, filename=0x7ffe4b2c "sda1", mode=060644, dev=makedev(0x8, 0x1)`},
+			`dfd=AT_FDCWD, filename=0x7ffe4b2c "sda1", mode=S_IFBLK|0644, dev=makedev(0x8, 0x1)`},
 
 		{call(t, "fcntl", 0, 3, 1, junk), `fd=3, cmd=F_GETFD`},
 		{call(t, "fcntl", 0, 3, 3, junk), `fd=3, cmd=F_GETFL`},
@@ -164,9 +166,9 @@ func TestForms(t *testing.T) {
 		{on(t, with(call(t, "open", 3, pointer, 0, 0xbad), 0, "x"), syscalls.AMD64, syscalls.X32, "open"),
 			`filename=0x7ffe4b2c "x", flags=O_RDONLY`},
 		{on(t, call(t, "fcntl", 0, 22, 5, 0xbad, 0xbad, 0xbad, 0xbad), syscalls.AMD64, syscalls.I386, "ipc"),
-			`call=SHMDT, ptr=0xbad`},
+			`shmaddr=0xbad`},
 		{on(t, call(t, "fcntl", 0, 23, 5, 6, 7, 0xbad, 0xbad), syscalls.AMD64, syscalls.I386, "ipc"),
-			`call=SHMGET, first=5, second=6, third=7`},
+			`key=0x5, size=6, shmflg=0x7`},
 		{on(t, with(call(t, "chown", 0, pointer, 1, 0x1ffff), 0, "f"), syscalls.AMD64, syscalls.I386, "chown"),
 			`filename=0x7ffe4b2c "f", user=1, group=-1`},
 		{on(t, call(t, "chown", 0, 0xffff, 0xfffe, 0xffffffff), syscalls.ARM64, syscalls.ARM, "setresuid"),
@@ -326,5 +328,51 @@ func TestMarks(t *testing.T) {
 	if got := string(decoded(t,
 		ended(call(t, "openat", 0, minus100, pointer, 0), 0)).AppendInFlight(nil)); strings.Contains(got, "unreadable") {
 		t.Error(got)
+	}
+}
+
+// TestMultiplexed shows the calls that socketcall and ipc stand for.
+func TestMultiplexed(t *testing.T) {
+	words := func(c syscalls.Call, args ...uint32) syscalls.Call {
+		data := make([]byte, 24)
+		for i, word := range args {
+			binary.LittleEndian.PutUint32(data[4*i:], word)
+		}
+		return with(c, 1, string(data))
+	}
+	inner := func(c syscalls.Call, data string) syscalls.Call {
+		c = with(c, 1, data)
+		c.Captures[len(c.Captures)-1].Part = abi.PartInner
+		return c
+	}
+	inet := "\x02\x00\x00\x35\x08\x08\x08\x08\x00\x00\x00\x00\x00\x00\x00\x00"
+	socketcall := func(n uint64, result int64) syscalls.Call {
+		return on(t, call(t, "getpid", result, n, 0xfff0), syscalls.AMD64, syscalls.I386, "socketcall")
+	}
+	ipc := func(args ...uint64) syscalls.Call {
+		return on(t, call(t, "getpid", 0, args...), syscalls.AMD64, syscalls.I386, "ipc")
+	}
+	for _, test := range []struct {
+		call syscalls.Call
+		want string
+	}{
+		{words(socketcall(1, 3), 2, 1, 0), "ia32:socket(family=AF_INET, type=SOCK_STREAM, protocol=IPPROTO_IP) = 3"},
+		{inner(words(socketcall(3, 0), 3, 0xff00, 16), inet), "ia32:connect(fd=3, uservaddr=0xff00 " +
+			`{sa_family=AF_INET, sin_port=htons(53), sin_addr=inet_addr("8.8.8.8")}, addrlen=16) = 0`},
+		{inner(inner(words(socketcall(11, 5), 3, 0xff00, 5, 0x4000, 0xff10, 16), "hello"), inet),
+			`ia32:sendto(fd=3, buff=0xff00 "hello", len=5, flags=MSG_NOSIGNAL, addr=0xff10 ` +
+				`{sa_family=AF_INET, sin_port=htons(53), sin_addr=inet_addr("8.8.8.8")}, addr_len=16) = 5`},
+		{words(socketcall(13, 0), 3, 1), "ia32:shutdown(fd=3, how=SHUT_WR) = 0"},
+		{socketcall(13, 0), "ia32:socketcall(call=SYS_SHUTDOWN, args=0xfff0) = 0"}, // its arguments were not recorded
+		{words(socketcall(77, -22), 1),
+			`ia32:socketcall(call=0x4d, args=0xfff0 "\1` + strings.Repeat(`\0`, 23) + `") = -1 EINVAL (Invalid argument)`},
+		{ipc(1, 7, 2, 0, 0xff00, 0), "ia32:semop(semid=7, tsops=0xff00, nsops=2) = 0"},
+		{ipc(23, 5, 100, 0o1600, 0, 0), "ia32:shmget(key=0x5, size=100, shmflg=IPC_CREAT|0x180) = 0"},
+		{ipc(12, 7, 100, 0, 0xff00, 3), "ia32:msgrcv(msqid=7, msgp=0xff00, msgsz=100, msgtyp=3, msgflg=0) = 0"},
+		{ipc(99, 7, 2, 0, 0, 0), "ia32:ipc(call=0x63, first=7, second=2, third=0, ptr=NULL, fifth=0) = 0"},
+	} {
+		if got := string(decoded(t, test.call).AppendText(nil)); got != test.want {
+			t.Errorf("got  %s\nwant %s", got, test.want)
+		}
 	}
 }

@@ -22,6 +22,7 @@ const (
 	kindID
 	kindID16
 	kindMode
+	kindFileMode
 	kindDev
 	kindPath
 	kindStr
@@ -88,23 +89,24 @@ func when(arg uint8, mask, value uint32, r abi.Capture) row {
 }
 
 var kinds = [kindCount]kindInfo{
-	kindFlags:  {name: "", value: KindFlags},
-	kindInt:    {name: "int", value: KindInt, signed: true},
-	kindUint:   {name: "uint", value: KindUint},
-	kindLong:   {name: "long", value: KindInt, signed: true},
-	kindSize:   {name: "size", value: KindUint},
-	kindHex32:  {name: "hex32", value: KindHex},
-	kindHex:    {name: "hex", value: KindHex},
-	kindPtr:    {name: "ptr", value: KindPointer},
-	kindFD:     {name: "fd", value: KindFD, signed: true},
-	kindDirFD:  {name: "dirfd", value: KindDirFD, signed: true},
-	kindSignal: {name: "sig", value: KindSignal},
-	kindID:     {name: "id", value: KindID},
-	kindID16:   {name: "id16", value: KindID},
-	kindMode:   {name: "mode", value: KindMode},
-	kindDev:    {name: "dev", value: KindDevice},
-	kindPath:   {name: "path", value: KindPointer, rows: aString, shown: true, always: true},
-	kindStr:    {name: "str", value: KindPointer, rows: aString, shown: true, always: true},
+	kindFlags:    {name: "", value: KindFlags},
+	kindInt:      {name: "int", value: KindInt, signed: true},
+	kindUint:     {name: "uint", value: KindUint},
+	kindLong:     {name: "long", value: KindInt, signed: true},
+	kindSize:     {name: "size", value: KindUint},
+	kindHex32:    {name: "hex32", value: KindHex},
+	kindHex:      {name: "hex", value: KindHex},
+	kindPtr:      {name: "ptr", value: KindPointer},
+	kindFD:       {name: "fd", value: KindFD, signed: true},
+	kindDirFD:    {name: "dirfd", value: KindDirFD, signed: true},
+	kindSignal:   {name: "sig", value: KindSignal},
+	kindID:       {name: "id", value: KindID},
+	kindID16:     {name: "id16", value: KindID},
+	kindMode:     {name: "mode", value: KindMode},
+	kindFileMode: {name: "filemode", value: KindFileMode},
+	kindDev:      {name: "dev", value: KindDevice},
+	kindPath:     {name: "path", value: KindPointer, rows: aString, shown: true, always: true},
+	kindStr:      {name: "str", value: KindPointer, rows: aString, shown: true, always: true},
 	kindIn: {name: "in", value: KindPointer, sized: true, shown: true, always: true,
 		rows: counted(abi.CaptureBytes, abi.AtEnter, abi.ElementsArgument, abi.RowContent)},
 	kindOut: {name: "out", value: KindPointer, sized: true, shown: true, output: true,

@@ -213,7 +213,7 @@ func (t *tape) addElement(name string, f *field, data []byte, marks Marks) {
 	case KindPort:
 		v.Number = uint64(binary.BigEndian.Uint16(data))
 	default:
-		v.Number = number(data, f.size, f.signed)
+		v.Number = number(data, f.size, f.signed && f.kind != KindHex)
 	}
 	t.add(v)
 }

@@ -176,10 +176,22 @@ func (s *Strace) appendArgument(dst []byte, c *Call, v *Value, parts []Value) []
 	case in < 0:
 		return s.appendPointed(dst, v, parts, out)
 	case out < 0:
-		return s.appendPointed(dst, v, parts, in)
+		dst = s.appendPointed(dst, v, parts, in)
+		if v.Name == "uargs" && parts[in].Kind == KindStruct && parts[in].Parts > 0 && setsParent(c, parts[in+1].Number) {
+			dst = strconv.AppendInt(append(dst, " => {parent_tid=["...), c.Result, 10)
+			dst = append(dst, "]}"...)
+		}
+		return dst
 	}
 	return s.appendChange(dst, v, parts, in, out)
 }
+
+// setsParent reports whether the kernel wrote the ID of the new thread, which is the result, to memory of its parent.
+func setsParent(c *Call, flags uint64) bool {
+	return flags&parentSetTID != 0 && c.Result > 0 && !c.Unfinished
+}
+
+const parentSetTID = 0x00100000 // CLONE_PARENT_SETTID
 
 // returns reports whether strace shows the output of a call behind its result, if the call overwrites its input.
 func (s *Strace) returns(c *Call) bool {
@@ -276,7 +288,7 @@ func (s *Strace) appendValue(dst []byte, v *Value, parts []Value) []byte {
 			return s.appendPointed(dst, v, parts, 0)
 		}
 	case KindChanged:
-		return s.appendChange(append(dst, '['), v, parts, 0, 1+int(parts[0].Parts))
+		return s.appendChange(dst, v, parts, 0, 1+int(parts[0].Parts))
 	case KindMissing:
 		return append(dst, markCut...)
 	case KindMode:
@@ -479,7 +491,7 @@ func (s *Strace) appendReady(dst []byte, values []Value) []byte {
 	dst = append(dst, '[')
 	start := len(dst)
 	Each(values, func(_ *Value, members []Value) {
-		if len(members) < 3 || members[2].Number == 0 {
+		if len(members) < 3 {
 			return
 		}
 		if len(dst) > start {

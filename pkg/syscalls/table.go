@@ -20,9 +20,12 @@ type table struct {
 	once  sync.Once
 	calls []*Syscall // by number; nil if the ABI has no such call
 
-	layouts, own     map[string]*layout // own: those of the calls that only x32 has
-	family, msg, scm *flagTable         // for data that arguments point to
-	open, cloexec    *flagTable         // for results
+	layouts, own map[string]*layout    // own: those of the calls that only x32 has
+	sockets      []multiplexed         // by number
+	ipcs         map[uint8]multiplexed // by number
+
+	family, msg, scm *flagTable // for data that arguments point to
+	open, cloexec    *flagTable // for results
 }
 
 var tables [abis]table
@@ -73,16 +76,10 @@ func (t *table) build(a ABI) {
 			panic(fmt.Sprintf("signatures.txt lacks %s", name))
 		}
 		layouts := t.layoutsOf(a == X32 && nr >= firstX32)
-		t.calls[nr] = parseSignature(line.text, flags, layouts)
-		for _, text := range line.forms {
-			if unless, ok := strings.CutPrefix(text, "hot"); ok {
-				t.calls[nr].hot = t.calls[nr].parseHot(unless)
-			} else if text == "resolve" || text == "enter" {
-				t.calls[nr].resolve, t.calls[nr].enter = true, text == "enter"
-			} else {
-				t.calls[nr].addForms(text, flags, layouts)
-			}
-		}
+		t.calls[nr] = line.parse(flags, layouts)
+	}
+	if a.is32() {
+		t.addMultiplexed(lines, flags)
 	}
 	for _, special := range []struct {
 		table **flagTable
@@ -129,6 +126,21 @@ var numbersX32 = []string{
 type signature struct {
 	text  string
 	forms []string
+}
+
+// parse reads the signature and its lines.
+func (s *signature) parse(flags map[string]*flagTable, layouts map[string]*layout) *Syscall {
+	call := parseSignature(s.text, flags, layouts)
+	for _, text := range s.forms {
+		if unless, ok := strings.CutPrefix(text, "hot"); ok {
+			call.hot = call.parseHot(unless)
+		} else if text == "resolve" || text == "enter" {
+			call.resolve, call.enter = true, text == "enter"
+		} else {
+			call.addForms(text, flags, layouts)
+		}
+	}
+	return call
 }
 
 // signaturesOf returns the signatures that apply to an ABI, by name.

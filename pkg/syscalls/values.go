@@ -47,7 +47,7 @@ func (c *Call) addArgument(t *tape, a *Arg, i int, ended bool) {
 		if v.Number = uint64(uint16(v.Number)); v.Number == 0xffff { // low2highuid in include/linux/highuid.h
 			v.Number = 0xffffffff
 		}
-	case a.kind == kindMode:
+	case a.kind == kindMode || a.kind == kindFileMode:
 		v.Number = uint64(uint16(v.Number))
 	case a.kind == kindDev: // new_decode_dev in include/linux/kdev_t.h
 		v.Number = uint64(uint32(v.Number))
@@ -161,6 +161,10 @@ func (c *Call) addCapture(t *tape, a *Arg, i int, p *Capture) {
 	case kindOptionIn, kindOptionOut, kindCommand:
 		c.addOption(t, i-1, data, marks)
 	default:
+		if a.kind == kindPtr && a.of == nil && len(data) == 4 { // the size of what another argument points to
+			t.add(Value{Kind: KindInt, Marks: marks, Number: number(data, 4, true)})
+			return
+		}
 		if a.of != nil {
 			begin := 0
 			if a.recorded {
