@@ -54,7 +54,7 @@ func parseMemory(typ string) (m memory, ok bool) {
 	}
 	m.of, m.array, r.of = of, counted, of
 	r.Kind, r.Flags = abi.CaptureBytes, abi.RowStruct
-	if of == "byte" || of == "data" {
+	if of == "byte" || of == "data" || strings.HasPrefix(of, "dirents") {
 		r.Flags = 0
 	}
 	if of == "data" {

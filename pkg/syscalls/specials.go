@@ -10,8 +10,9 @@ import (
 
 // specials add the structs whose members depend on each other in a way that structs.txt cannot tell.
 var specials = map[string]func(c *Call, t *tape, l *layout, data []byte, marks Marks){
-	"siginfo":  (*Call).addSiginfo,
+	"siginfo":  (*Call).addSignal,
 	"cap_data": (*Call).addCapabilities,
+	"dirents":  (*Call).addEntries, "dirents64": (*Call).addEntries64,
 }
 
 // addCapabilities adds three sets of capabilities, whose upper halves are behind the lower ones.
@@ -29,12 +30,16 @@ func (c *Call) addCapabilities(t *tape, l *layout, data []byte, marks Marks) {
 	}
 }
 
+// addSignal adds the struct siginfo of a call.
+func (c *Call) addSignal(t *tape, _ *layout, data []byte, marks Marks) {
+	t.addSiginfo(data, c.pointerSize(), marks)
+}
+
 // addSiginfo adds a struct siginfo, whose members depend on the signal and its code:
-// include/uapi/asm-generic/siginfo.h.
-func (c *Call) addSiginfo(t *tape, l *layout, data []byte, marks Marks) {
+// include/uapi/asm-generic/siginfo.h. A pointer in it has `word` bytes.
+func (t *tape) addSiginfo(data []byte, word int, marks Marks) {
 	index := t.open(Value{Kind: KindStruct, Marks: marks})
 	defer t.close(index)
-	word := c.pointerSize()
 	at := 8 + word // behind three numbers, aligned
 	if len(data) < at+8+2*word {
 		t.add(Value{Kind: KindMissing, Marks: Truncated})
@@ -84,6 +89,50 @@ func (c *Call) addSiginfo(t *tape, l *layout, data []byte, marks Marks) {
 		if code < 0 && code != siTkill {
 			field(KindPointer, "si_value", at+8, word, false)
 		}
+	}
+}
+
+// siginfoSize is how many bytes of a struct siginfo of the kernel are recorded of a signal.
+const siginfoSize = 48
+
+// addEntries adds the entries of a directory that getdents returns: struct linux_dirent in fs/readdir.c.
+func (c *Call) addEntries(t *tape, _ *layout, data []byte, marks Marks) {
+	word := c.pointerSize()
+	c.addDirectory(t, data, marks, 2*word, func(entry []byte) (name []byte, typ int) {
+		return entry[2*word+2:], len(entry) - 1
+	})
+}
+
+// addEntries64 adds the entries of a directory that getdents64 returns: include/linux/dirent.h.
+func (c *Call) addEntries64(t *tape, _ *layout, data []byte, marks Marks) {
+	c.addDirectory(t, data, marks, 16, func(entry []byte) (name []byte, typ int) { return entry[19:], 18 })
+}
+
+// addDirectory adds the entries of a directory, of which each begins with its inode and a position, up to its length.
+func (c *Call) addDirectory(t *tape, data []byte, marks Marks, at int, rest func([]byte) (name []byte, typ int)) {
+	index := t.open(Value{Kind: KindArray, Marks: marks})
+	defer t.close(index)
+	for len(data) > at+3 {
+		length := int(binary.LittleEndian.Uint16(data[at:]))
+		if length < at+4 || length > len(data) {
+			break
+		}
+		entry := data[:length]
+		data = data[length:]
+		name, typ := rest(entry)
+		name, _ = cutNUL(name)
+		one := t.open(Value{Kind: KindStruct})
+		if t.verbose {
+			t.add(Value{Kind: KindUint, Name: "d_ino", Number: number(entry, at/2, false)})
+			t.add(Value{Kind: KindInt, Name: "d_off", Number: number(entry[at/2:], at/2, true)})
+			t.add(Value{Kind: KindUint, Name: "d_reclen", Number: uint64(length)})
+		}
+		t.add(Value{Kind: KindFlags, Name: "d_type", Number: uint64(entry[typ]), table: tableOf(c.ABI).fileType})
+		t.add(Value{Kind: KindString, Name: "d_name", Bytes: name})
+		t.close(one)
+	}
+	if len(data) > 0 {
+		t.mark(index, Truncated)
 	}
 }
 

@@ -171,6 +171,8 @@ func (s *Strace) appendArgument(dst []byte, c *Call, v *Value, parts []Value) []
 	switch {
 	case out < 0 && in < 0:
 		return s.appendEmpty(dst, c, v)
+	case v.Name == "dirent" && !s.Verbose:
+		return appendEntries(appendPointer(dst, v.Number), parts)
 	case s.returns(c) && in >= 0: // shown behind the result
 		return s.appendPointed(dst, v, parts, in)
 	case in < 0:
@@ -217,6 +219,8 @@ func (s *Strace) appendEmpty(dst []byte, c *Call, v *Value) []byte {
 			continue
 		} else if arg.kind == kindOut {
 			return append(dst, `""`...)
+		} else if v.Name == "dirent" {
+			return append(appendPointer(dst, v.Number), " /* 0 entries */"...)
 		} else if arg.kind == kindPtr && arg.array && len(arg.rows) > 0 && arg.rows[0].Moment == abi.AtPositive {
 			return append(dst, "[]"...)
 		}
@@ -243,6 +247,17 @@ func (s *Strace) appendChange(dst []byte, v *Value, parts []Value, in, out int) 
 		dst = append(dst, ']')
 	}
 	return dst
+}
+
+// appendEntries appends how many entries of a directory there are, if all were recorded.
+func appendEntries(dst []byte, parts []Value) []byte {
+	if parts[0].Kind != KindArray || parts[0].Marks&Truncated != 0 {
+		return dst
+	}
+	n := 0
+	Each(parts[1:], func(*Value, []Value) { n++ })
+	dst = strconv.AppendInt(append(dst, " /* "...), int64(n), 10)
+	return append(dst, " entries */"...)
 }
 
 func partsOf(values []Value, i int) []Value { return values[i+1 : i+1+int(values[i].Parts)] }
@@ -512,6 +527,15 @@ func (s *Strace) appendEvent(dst []byte, c *Call) []byte {
 	d, ok := c.Delivery()
 	if !ok {
 		return append(dst, "--- ? ---"...)
+	}
+	for i := range c.Captures {
+		if p := &c.Captures[i]; p.Kernel && p.Arg == abi.SignalNumber && len(p.Data) >= siginfoSize {
+			s.tape.values = s.tape.values[:0]
+			s.tape.addSiginfo(p.Data, 8, 0)
+			dst = append(append(append(dst, "--- "...), d.Signal...), ' ')
+			dst = s.appendValue(dst, &s.tape.values[0], s.tape.values[1:])
+			return append(dst, " ---"...)
+		}
 	}
 	d.Sender = nil
 	return d.append(dst)

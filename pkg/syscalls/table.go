@@ -25,6 +25,7 @@ type table struct {
 	ipcs         map[uint8]multiplexed // by number
 
 	family, msg, scm *flagTable // for data that arguments point to
+	fileType         *flagTable // of an entry of a directory
 	open, cloexec    *flagTable // for results
 }
 
@@ -85,7 +86,7 @@ func (t *table) build(a ABI) {
 		table **flagTable
 		name  string
 	}{
-		{&t.family, "family"}, {&t.msg, "msg"}, {&t.scm, "scm"},
+		{&t.family, "family"}, {&t.msg, "msg"}, {&t.scm, "scm"}, {&t.fileType, "file_type"},
 		{&t.open, "open"}, {&t.cloexec, "fd_cloexec"},
 	} {
 		if *special.table = flags[special.name]; *special.table == nil {

@@ -6,10 +6,10 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 )
 
-// Values appends the arguments that the call takes, with what they point to. inFlight says that the call has not
-// returned: otherwise, input that has no capture was unreadable.
+// Values appends the arguments that the call takes, with what they point to, as far as it was recorded. inFlight says
+// that the call has not returned: otherwise, input that has no capture was unreadable.
 func (c *Call) Values(dst []Value, inFlight bool) []Value {
-	t := tape{values: dst}
+	t := tape{values: dst, verbose: true}
 	c.addArguments(&t, inFlight)
 	return t.values
 }
@@ -205,6 +205,9 @@ func (c *Call) within(a *Arg, data []byte, marks Marks) ([]byte, Marks) {
 // addMemory adds a struct, of which data is there from an offset on, or an array of structs.
 func (c *Call) addMemory(t *tape, l *layout, array bool, begin int, data []byte, marks Marks) {
 	switch {
+	case specials[l.name] != nil && l.plain:
+		specials[l.name](c, t, l, data, marks)
+		return
 	case l.bytes():
 		if l.fields[0].kind == KindString {
 			data, _ = cutNUL(data)
