@@ -40,7 +40,7 @@ func newRoot() *cobra.Command {
 	}
 	asRoot(root, &s)
 	addNodeCommands(root, &s)
-	root.AddCommand(newCluster(&s), newVersion())
+	root.AddCommand(newCluster(&s), newSchema(), newVersion())
 	group(root)
 	return root
 }
@@ -52,7 +52,7 @@ var groups = []struct {
 }{
 	{"Read what containers did:", []string{"exec", "straceback", "containers", "status", "cluster"}},
 	{"Set up tracing on this host:", []string{"install", "uninstall", "load", "unload", "agent", "doctor"}},
-	{"More:", []string{"help", "completion", "version"}},
+	{"More:", []string{"completion", "schema", "version"}},
 }
 
 // group puts each command into its group.

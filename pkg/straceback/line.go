@@ -119,6 +119,7 @@ func appendComm(dst, comm []byte) []byte {
 // callJSON is a call's line of JSON. Names of fields are stable. Container, thread and begin identify a call, because a
 // thread is in one call at a time.
 type callJSON struct {
+	Version   int       `json:"version"` // of CallSchema
 	Container string    `json:"containerID"`
 	Time      time.Time `json:"time"`     // of its start; RFC 3339 with nanoseconds
 	Elapsed   int64     `json:"elapsed"`  // ns from the container's creation to its start
@@ -142,6 +143,7 @@ type callJSON struct {
 func (f *Format) AppendJSON(dst []byte, event *Event) ([]byte, error) {
 	call, part, duration := &event.Call, event.Part, event.Call.Duration
 	j := callJSON{
+		Version:   callVersion,
 		Container: f.Container,
 		Time:      f.Boot.Add(time.Duration(call.Time)),
 		Elapsed:   int64(call.Time - f.Start),
