@@ -65,12 +65,12 @@ func TestStructs(t *testing.T) {
 		"rt_sigaction 1.0:32 2.0:32o",
 		"rt_sigprocmask 1.0:8 2.0:8o",
 		"ppoll 0.0:16 2.0:16 3.0:8 0.0:16o 2.0:16o",
-		"uname 0.0:390o",
-		"fcntl 2.0:32",
+		"uname 0.0:130o",
+		"fcntl 2.0:24",
 		"ioctl 2.0:4o",
 		"sendmmsg 1.0:56 1.3:16 1.1:16 1.2:3 1.7:64o",
-		"recvmsg 1.5:16 1.0:56o 1.3:16o 1.1:16o 1.2:3o",
-		"wait4 1.0:4o 3.0:144o",
+		"recvmsg 1.5:12 1.0:56o 1.3:16o 1.1:16o 1.2:3o",
+		"wait4 1.0:4o 3.0:32o",
 	)
 }
 
