@@ -21,6 +21,7 @@ enum {
 	TAG_NARROW = 1 << 16,	/* pointers in memory have 32 bits */
 	TAG_NO_DATA = 1 << 17,	/* capture no contents */
 	TAG_MORE = 1 << 18,	/* capture as much data as there is room for */
+	TAG_MMSGHDR = 1 << 19,	/* a struct msghdr is part of a struct mmsghdr */
 };
 
 /* out_place is body_place for the buffer of the CPU, with room for CAPTURE_LIMIT bytes. */
@@ -217,14 +218,14 @@ __noinline int out_vector(struct outgoing *out, u64 from, u64 count, u64 limit, 
 }
 
 /*
- * out_message adds a struct msghdr, and what it points to: its address, at most `room` bytes, its control messages, and
- * `limit` bytes of data.
+ * out_message adds a struct msghdr, or mmsghdr, and what it points to: its address, at most `room` bytes, its control
+ * messages, and `limit` bytes of data.
  */
 __noinline int out_message(struct outgoing *out, u64 from, u64 room, u64 limit, u32 tag_flags)
 {
 	bool narrow = tag_flags & TAG_NARROW, late = tag_flags & (CAPTURE_LATE | CAPTURE_OUTPUT) << FLAGS_SHIFT;
 	u64 name, vector, vectors, control, controls;
-	u32 part, named;
+	u32 part, named, size = narrow ? 28 : 56;
 	u8 *m;
 
 	if (!out || !from)
@@ -232,7 +233,9 @@ __noinline int out_message(struct outgoing *out, u64 from, u64 room, u64 limit, 
 	m = out_place(out);
 	if (!m)
 		return 0;
-	if (out_bytes(out, from, narrow ? 28 : 56, STRUCTS_LIMIT, tag_part(tag_flags, PART_WHOLE)))
+	if (tag_flags & TAG_MMSGHDR)
+		size += narrow ? 4 : 8;
+	if (out_bytes(out, from, size, STRUCTS_LIMIT, tag_part(tag_flags, PART_WHOLE)))
 		return -1;
 	m += sizeof(struct capture_header);
 	name = load_word(m, 0, narrow);

@@ -102,6 +102,7 @@ __noinline int out_messages(struct outgoing *out, struct in_flight *call, struct
 		tag_flags = row_tag(call, c, flags);
 		limit = ~0ULL;
 		if (flags & CAPTURE_OUTPUT) {
+			tag_flags |= TAG_MMSGHDR;
 			if (bpf_probe_read_user(&received, sizeof(received), (void *)(from + size - (size == 32 ? 4 : 8))))
 				return -1;
 			limit = received;

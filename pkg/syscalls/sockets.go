@@ -221,6 +221,8 @@ func (c *Call) addMessages(t *tape, a *Arg, i int, many bool) {
 		c.addMessage(t, "msg_hdr", h, &m, room, kinds[a.kind].output)
 		if at := (n-1)*stride + h.size; at+4 <= len(lengths) && int64(n) <= c.Result {
 			t.add(Value{Kind: KindUint, Name: "msg_len", Marks: Output, Number: number(lengths[at:], 4, false)})
+		} else if len(m.head.Data) >= h.size+4 {
+			t.add(Value{Kind: KindUint, Name: "msg_len", Number: number(m.head.Data[h.size:], 4, false)})
 		}
 		t.close(outer)
 	}
