@@ -18,6 +18,7 @@ type flagTable struct {
 	enum    bool // compare the whole value
 	decimal bool // show other values in decimal
 	long    bool // as wide as a register, not 32 bits
+	shifted bool // strace shows the names as numbers of bits: 1<<CAP_CHOWN
 	entries []flagEntry
 }
 
@@ -138,7 +139,7 @@ func parseFlags(a ABI) map[string]*flagTable {
 			if holds && !own[name] {
 				current = &flagTable{
 					enum: strings.Contains(attributes, "enum"), long: strings.Contains(attributes, "long"),
-					decimal: strings.Contains(attributes, "decimal"),
+					decimal: strings.Contains(attributes, "decimal"), shifted: strings.Contains(attributes, "shifted"),
 				}
 				tables[name] = current
 				own[name] = listed

@@ -62,7 +62,8 @@ func (t *tape) addSiginfo(data []byte, word int, marks Marks) {
 	case code == siTimer:
 		field(KindInt, "si_timerid", at, 4, true)
 		field(KindInt, "si_overrun", at+4, 4, true)
-		field(KindPointer, "si_value", at+8, word, false)
+		field(KindInt, "si_int", at+8, 4, true)
+		field(KindPointer, "si_ptr", at+8, word, false)
 	case name == "SIGCHLD" && code > 0:
 		field(KindInt, "si_pid", at, 4, true)
 		field(KindID, "si_uid", at+4, 4, false)
@@ -87,7 +88,8 @@ func (t *tape) addSiginfo(data []byte, word int, marks Marks) {
 		field(KindInt, "si_pid", at, 4, true)
 		field(KindID, "si_uid", at+4, 4, false)
 		if code < 0 && code != siTkill {
-			field(KindPointer, "si_value", at+8, word, false)
+			field(KindInt, "si_int", at+8, 4, true)
+			field(KindPointer, "si_ptr", at+8, word, false)
 		}
 	}
 }

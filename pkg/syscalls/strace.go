@@ -171,6 +171,13 @@ func (s *Strace) appendArgument(dst []byte, c *Call, v *Value, parts []Value) []
 	switch {
 	case out < 0 && in < 0:
 		return s.appendEmpty(dst, c, v)
+	case isOpaque(c):
+		return appendPointer(dst, v.Number)
+	case in >= 0 && out >= 0 && isBefore(c):
+		return s.appendPointed(dst, v, parts, in)
+	case in >= 0 && out >= 0 && isScalar(&parts[in]) && isOffset(c):
+		dst = s.appendPointed(dst, v, parts, in)
+		return s.appendPointed(append(dst, " => "...), v, parts, out)
 	case v.Name == "dirent" && !s.Verbose:
 		return appendEntries(appendPointer(dst, v.Number), parts)
 	case s.returns(c) && in >= 0: // shown behind the result
@@ -228,12 +235,31 @@ func (s *Strace) appendEmpty(dst []byte, c *Call, v *Value) []byte {
 	return appendPointer(dst, v.Number)
 }
 
-// appendChange appends what was there before the call, and what the call has put there.
+// isOpaque reports whether strace shows only the address of the structs that a call takes.
+func isOpaque(c *Call) bool {
+	s := c.Syscall()
+	return s != nil && (s.Name == "set_robust_list" || s.Name == "rseq")
+}
+
+// isBefore reports whether strace shows numbers that a call changes only as they were before.
+func isBefore(c *Call) bool {
+	s := c.Syscall()
+	return s != nil && (s.Name == "copy_file_range" || s.Name == "splice")
+}
+
+// isOffset reports whether strace shows a number that a call changes in two pairs of brackets.
+func isOffset(c *Call) bool {
+	s := c.Syscall()
+	return s != nil && (s.Name == "sendfile" || s.Name == "sendfile64")
+}
+
+// appendChange appends a number as it was before the call, and as it is after it; a struct only as it is after it.
 func (s *Strace) appendChange(dst []byte, v *Value, parts []Value, in, out int) []byte {
 	scalar := isScalar(&parts[in]) && isScalar(&parts[out])
-	if scalar {
-		dst = append(dst, '[')
+	if !scalar {
+		return s.appendPointed(dst, v, parts, out)
 	}
+	dst = append(dst, '[')
 	start := len(dst)
 	dst = s.appendValue(dst, &parts[in], partsOf(parts, in))
 	middle := len(dst)
@@ -243,10 +269,7 @@ func (s *Strace) appendChange(dst []byte, v *Value, parts []Value, in, out int) 
 	if string(dst[start:middle]) == string(dst[after:]) {
 		dst = dst[:middle]
 	}
-	if scalar {
-		dst = append(dst, ']')
-	}
-	return dst
+	return append(dst, ']')
 }
 
 // appendEntries appends how many entries of a directory there are, if all were recorded.
@@ -295,6 +318,9 @@ func (s *Strace) appendPointed(dst []byte, v *Value, parts []Value, i int) []byt
 func (s *Strace) appendValue(dst []byte, v *Value, parts []Value) []byte {
 	switch v.Kind {
 	case KindStruct:
+		if name := specialTime(parts); name != "" {
+			return append(dst, name...)
+		}
 		return append(s.appendParts(append(dst, '{'), v, parts), '}')
 	case KindArray:
 		return append(s.appendParts(append(dst, '['), v, parts), ']')
@@ -306,6 +332,10 @@ func (s *Strace) appendValue(dst []byte, v *Value, parts []Value) []byte {
 		return s.appendChange(dst, v, parts, 0, 1+int(parts[0].Parts))
 	case KindMissing:
 		return append(dst, markCut...)
+	case KindFlags:
+		if v.table.shifted {
+			return appendShifted(dst, v)
+		}
 	case KindMode:
 		return appendMode3(dst, v.Number)
 	case KindLimit:
@@ -359,6 +389,34 @@ func (s *Strace) appendParts(dst []byte, v *Value, parts []Value) []byte {
 		dst = append(dst, markCut...)
 	}
 	return dst
+}
+
+// specialTime returns the name of a time that utimensat takes for another one, such as UTIME_NOW, or "".
+func specialTime(parts []Value) string {
+	if len(parts) == 2 && parts[1].Name == "tv_nsec" && parts[1].Kind == KindFlags {
+		if e := parts[1].table.entry(parts[1].Number); e != nil {
+			return e.name
+		}
+	}
+	return ""
+}
+
+// appendShifted appends a set of capabilities: 1<<CAP_CHOWN|1<<CAP_KILL.
+func appendShifted(dst []byte, v *Value) []byte {
+	start := len(dst)
+	rest := v.table.split(v.Number, func(name string) {
+		if len(dst) > start {
+			dst = append(dst, '|')
+		}
+		dst = append(append(dst, "1<<"...), name...)
+	})
+	if rest == 0 && len(dst) > start {
+		return dst
+	}
+	if len(dst) > start {
+		dst = append(dst, '|')
+	}
+	return appendHex(dst, rest)
 }
 
 // appendAddress appends an internet address in the functions of inet(3).
