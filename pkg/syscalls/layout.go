@@ -174,6 +174,7 @@ func (t *tape) addStruct(name string, l *layout, data []byte, begin int, marks M
 				continue // it is never recorded
 			}
 			t.mark(index, Truncated)
+			t.values[index].Marks &^= Abridged
 			t.add(Value{Kind: KindMissing})
 			return
 		}

@@ -18,7 +18,8 @@ type Strace struct {
 	// Verbose shows all members of structs that were recorded.
 	Verbose bool
 
-	tape tape // reused
+	tape     tape // reused
+	entering bool // nothing is known yet of what the call does
 }
 
 // Append appends the whole call, with its result. The text is printable ASCII without newlines, for any record.
@@ -48,7 +49,18 @@ func (s *Strace) AppendExit(dst []byte, c *Call) []byte {
 	dst = append(dst, "<... "...)
 	dst = s.appendName(dst, c)
 	dst = append(dst, " resumed>"...)
-	n, output := 0, s.firstOutput()
+	if isClone(c) {
+		return s.appendEnd(append(s.appendClone(dst, c, false), ')'), c)
+	}
+	if call := c.Syscall(); call != nil && call.Name == "clone3" && len(s.tape.values) > 1 {
+		last := len(s.tape.values) - 1
+		if at := len(dst); len(appendParent(dst, c, &s.tape.values[0], s.tape.values[1:last])) > at {
+			dst = appendParent(dst, c, &s.tape.values[0], s.tape.values[1:last])
+			dst = s.appendArgument(append(dst, ", "...), c, &s.tape.values[last], nil)
+		}
+		return s.appendEnd(append(dst, ')'), c)
+	}
+	n, output := 0, s.firstOutput(c)
 	Each(s.tape.values, func(v *Value, parts []Value) {
 		if n >= output {
 			if n > 0 && n > output {
@@ -84,17 +96,15 @@ func (s *Strace) appendName(dst []byte, c *Call) []byte {
 }
 
 // firstOutput returns which argument is the first one that the call fills in: that of the exit's line.
-func (s *Strace) firstOutput() int {
+func (s *Strace) firstOutput(c *Call) int {
 	n, first := 0, -1
-	Each(s.tape.values, func(v *Value, parts []Value) {
-		Each(parts, func(part *Value, _ []Value) {
-			if first < 0 && part.Marks&Output != 0 {
-				first = n
-			}
-		})
+	Each(s.tape.values, func(v *Value, _ []Value) {
+		if first < 0 && v.Marks&Output != 0 && v.Number != 0 {
+			first = n
+		}
 		n++
 	})
-	if first < 0 {
+	if first < 0 || s.returns(c) {
 		return n
 	}
 	return first
@@ -102,18 +112,20 @@ func (s *Strace) firstOutput() int {
 
 // appendStart appends the name and the arguments: with inFlight, those that strace shows before the call returns.
 func (s *Strace) appendStart(dst []byte, c *Call, inFlight bool) []byte {
+	s.entering = inFlight
+	defer func() { s.entering = false }()
 	dst = append(s.appendName(dst, c), '(')
 	s.decode(c, inFlight)
-	if call := c.Syscall(); call != nil && call.Name == "clone" {
-		dst = s.appendClone(dst, c)
+	if isClone(c) {
+		dst = s.appendClone(dst, c, true)
 		if inFlight {
 			return dst
 		}
-		return append(dst, ')')
+		return append(s.appendClone(dst, c, false), ')')
 	}
 	n, last := 0, len(s.tape.values)
 	if inFlight {
-		last = s.firstOutput()
+		last = s.firstOutput(c)
 	}
 	Each(s.tape.values, func(v *Value, parts []Value) {
 		if n < last {
@@ -130,29 +142,6 @@ func (s *Strace) appendStart(dst []byte, c *Call, inFlight bool) []byte {
 		return dst
 	}
 	return append(dst, ')')
-}
-
-// appendClone appends clone's arguments, which strace names and orders in its own way.
-func (s *Strace) appendClone(dst []byte, c *Call) []byte {
-	start := len(dst)
-	one := func(name, as string) {
-		Each(s.tape.values, func(v *Value, parts []Value) {
-			if v.Name != name {
-				return
-			}
-			if len(dst) > start {
-				dst = append(dst, ", "...)
-			}
-			dst = append(append(dst, as...), '=')
-			dst = s.appendArgument(dst, c, v, parts)
-		})
-	}
-	one("newsp", "child_stack")
-	one("clone_flags", "flags")
-	one("parent_tidptr", "parent_tid")
-	one("tls", "tls")
-	one("child_tidptr", "child_tidptr")
-	return dst
 }
 
 // appendArgument appends an argument.
@@ -186,71 +175,12 @@ func (s *Strace) appendArgument(dst []byte, c *Call, v *Value, parts []Value) []
 		return s.appendPointed(dst, v, parts, out)
 	case out < 0:
 		dst = s.appendPointed(dst, v, parts, in)
-		if v.Name == "uargs" && parts[in].Kind == KindStruct && parts[in].Parts > 0 && setsParent(c, parts[in+1].Number) {
-			dst = strconv.AppendInt(append(dst, " => {parent_tid=["...), c.Result, 10)
-			dst = append(dst, "]}"...)
+		if !s.entering {
+			dst = appendParent(dst, c, v, parts)
 		}
 		return dst
 	}
 	return s.appendChange(dst, v, parts, in, out)
-}
-
-// setsParent reports whether the kernel wrote the ID of the new thread, which is the result, to memory of its parent.
-func setsParent(c *Call, flags uint64) bool {
-	return flags&parentSetTID != 0 && c.Result > 0 && !c.Unfinished
-}
-
-const parentSetTID = 0x00100000 // CLONE_PARENT_SETTID
-
-// returns reports whether strace shows the output of a call behind its result, if the call overwrites its input.
-func (s *Strace) returns(c *Call) bool {
-	call := c.Syscall()
-	if call == nil {
-		return false
-	}
-	switch call.Name {
-	case "poll", "ppoll", "ppoll_time64", "select", "_newselect", "pselect6", "pselect6_time64":
-		return true
-	}
-	return false
-}
-
-// appendEmpty appends a pointer to which nothing was recorded.
-func (s *Strace) appendEmpty(dst []byte, c *Call, v *Value) []byte {
-	a := c.Syscall()
-	if a == nil || c.Result != 0 || c.Unfinished {
-		return appendPointer(dst, v.Number)
-	}
-	for i := range a.Args {
-		if arg := c.form(&a.Args[i]); arg == nil || arg.Name != v.Name {
-			continue
-		} else if arg.kind == kindOut {
-			return append(dst, `""`...)
-		} else if v.Name == "dirent" {
-			return append(appendPointer(dst, v.Number), " /* 0 entries */"...)
-		} else if arg.kind == kindPtr && arg.array && len(arg.rows) > 0 && arg.rows[0].Moment == abi.AtPositive {
-			return append(dst, "[]"...)
-		}
-	}
-	return appendPointer(dst, v.Number)
-}
-
-// isOpaque reports whether strace shows only the address of the structs that a call takes.
-func isOpaque(c *Call) bool {
-	s := c.Syscall()
-	return s != nil && (s.Name == "set_robust_list" || s.Name == "rseq")
-}
-
-// isBefore reports whether strace shows numbers that a call changes only as they were before.
-func isBefore(c *Call) bool {
-	s := c.Syscall()
-	return s != nil && (s.Name == "copy_file_range" || s.Name == "splice")
-}
-
-// isOffset reports whether strace shows a number that a call changes in two pairs of brackets.
-func isOffset(c *Call) bool {
-	s := c.Syscall()
-	return s != nil && (s.Name == "sendfile" || s.Name == "sendfile64")
 }
 
 // appendChange appends a number as it was before the call, and as it is after it; a struct only as it is after it.
@@ -270,17 +200,6 @@ func (s *Strace) appendChange(dst []byte, v *Value, parts []Value, in, out int) 
 		dst = dst[:middle]
 	}
 	return append(dst, ']')
-}
-
-// appendEntries appends how many entries of a directory there are, if all were recorded.
-func appendEntries(dst []byte, parts []Value) []byte {
-	if parts[0].Kind != KindArray || parts[0].Marks&Truncated != 0 {
-		return dst
-	}
-	n := 0
-	Each(parts[1:], func(*Value, []Value) { n++ })
-	dst = strconv.AppendInt(append(dst, " /* "...), int64(n), 10)
-	return append(dst, " entries */"...)
 }
 
 func partsOf(values []Value, i int) []Value { return values[i+1 : i+1+int(values[i].Parts)] }
@@ -391,34 +310,6 @@ func (s *Strace) appendParts(dst []byte, v *Value, parts []Value) []byte {
 	return dst
 }
 
-// specialTime returns the name of a time that utimensat takes for another one, such as UTIME_NOW, or "".
-func specialTime(parts []Value) string {
-	if len(parts) == 2 && parts[1].Name == "tv_nsec" && parts[1].Kind == KindFlags {
-		if e := parts[1].table.entry(parts[1].Number); e != nil {
-			return e.name
-		}
-	}
-	return ""
-}
-
-// appendShifted appends a set of capabilities: 1<<CAP_CHOWN|1<<CAP_KILL.
-func appendShifted(dst []byte, v *Value) []byte {
-	start := len(dst)
-	rest := v.table.split(v.Number, func(name string) {
-		if len(dst) > start {
-			dst = append(dst, '|')
-		}
-		dst = append(append(dst, "1<<"...), name...)
-	})
-	if rest == 0 && len(dst) > start {
-		return dst
-	}
-	if len(dst) > start {
-		dst = append(dst, '|')
-	}
-	return appendHex(dst, rest)
-}
-
 // appendAddress appends an internet address in the functions of inet(3).
 func appendAddress(dst []byte, v *Value) []byte {
 	if len(v.Bytes) == 4 {
@@ -483,98 +374,6 @@ func (s *Strace) appendEnd(dst []byte, c *Call) []byte {
 		dst = s.appendReturned(dst, c, call.Name)
 	}
 	return dst
-}
-
-// appendResult appends a result in the form that a call's results have.
-func (s *Strace) appendResult(dst []byte, c *Call, name string) []byte {
-	switch name {
-	case "umask":
-		return appendMode3(dst, uint64(c.Result))
-	case "fcntl", "fcntl64":
-		const getFD, getFlags = 1, 3
-		table, ok := (*flagTable)(nil), false
-		switch uint32(c.Args[1]) {
-		case getFD:
-			table, ok = tableOf(c.ABI).cloexec, true
-		case getFlags:
-			table, ok = tableOf(c.ABI).open, true
-		}
-		if ok {
-			dst = appendHex(dst, uint64(c.Result))
-			if c.Result != 0 || uint32(c.Args[1]) == getFlags {
-				dst = append(table.append(append(dst, " (flags "...), uint64(c.Result)), ')')
-			}
-			return dst
-		}
-	}
-	return strconv.AppendInt(dst, c.Result, 10)
-}
-
-// appendReturned appends what a call that waits has found: "([{fd=3, revents=POLLIN}])", "(in [3], left {...})".
-func (s *Strace) appendReturned(dst []byte, c *Call, name string) []byte {
-	if c.Result == 0 {
-		dst = append(dst, " (Timeout)"...)
-		return dst
-	}
-	start := len(dst)
-	add := func(label string) {
-		if len(dst) == start {
-			dst = append(dst, " ("...)
-		} else {
-			dst = append(dst, ", "...)
-		}
-		dst = append(dst, label...)
-	}
-	Each(s.tape.values, func(v *Value, parts []Value) {
-		for i := 0; i < len(parts); i += 1 + int(parts[i].Parts) {
-			part := &parts[i]
-			switch {
-			case part.Marks&Output == 0:
-			case v.Name == "ufds":
-				add("")
-				dst = s.appendReady(dst, partsOf(parts, i))
-			case v.Name == "inp" || v.Name == "outp" || v.Name == "exp":
-				if hasBits(part.Bytes) {
-					add(map[string]string{"inp": "in ", "outp": "out ", "exp": "except "}[v.Name])
-					dst = s.appendValue(dst, part, nil)
-				}
-			default:
-				add("left ")
-				dst = s.appendValue(dst, part, partsOf(parts, i))
-			}
-		}
-	})
-	if len(dst) > start {
-		dst = append(dst, ')')
-	}
-	return dst
-}
-
-func hasBits(set []byte) bool {
-	for _, b := range set {
-		if b != 0 {
-			return true
-		}
-	}
-	return false
-}
-
-// appendReady appends the structs pollfd in which something has happened.
-func (s *Strace) appendReady(dst []byte, values []Value) []byte {
-	dst = append(dst, '[')
-	start := len(dst)
-	Each(values, func(_ *Value, members []Value) {
-		if len(members) < 3 {
-			return
-		}
-		if len(dst) > start {
-			dst = append(dst, ", "...)
-		}
-		dst = s.appendValue(append(dst, "{fd="...), &members[0], nil)
-		dst = s.appendValue(append(dst, ", revents="...), &members[2], nil)
-		dst = append(dst, '}')
-	})
-	return append(dst, ']')
 }
 
 // appendEvent appends a signal, or the end of a thread.

@@ -3,127 +3,137 @@
 package syscalls_test
 
 import (
-	"os/exec"
-	"regexp"
-	"runtime"
-	"slices"
-	"strconv"
+	"encoding/binary"
 	"strings"
 	"testing"
 
+	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 	"github.com/runc-trace/runc-trace/pkg/syscalls"
 )
 
-// TestClassesOfStrace compares the classes with those of strace. With --seccomp-bpf and -d, strace prints the filter
-// that stops a program at the calls of a class, and at those that this strace does not know.
-func TestClassesOfStrace(t *testing.T) {
-	if _, err := exec.LookPath("strace"); err != nil || runtime.GOARCH != "amd64" {
-		t.Skip("needs strace on amd64")
-	}
-	filterOf := func(class string) filter {
-		out, _ := exec.Command("strace", "-f", "--seccomp-bpf", "-d", "-e", "trace="+class, "true").CombinedOutput()
-		return parseFilter(string(out))
-	}
-	none := filterOf("none")
-	if len(none) == 0 {
-		t.Skip("this strace prints no filter, or may not trace")
-	}
-	const (
-		amd64  = 0xc000003e
-		shared = 424 // from here on, calls have the same numbers in all ABIs
-	)
-	always := []string{"execve", "execveat", "ipc", "socketcall"} // strace stops at these in any case
-	for _, class := range syscalls.Classes() {
-		f := filterOf(class)
-		compared := 0
-		for abi, architecture := range map[syscalls.ABI]uint32{syscalls.AMD64: amd64, syscalls.I386: 0x40000003} {
-			for nr := range syscalls.NumberOther {
-				s, ok := syscalls.Lookup(abi, nr)
-				unknown := none.stops(architecture, uint32(nr)) || nr >= shared && none.stops(amd64, uint32(nr))
-				if !ok || slices.Contains(always, s.Name) || unknown {
-					continue
-				}
-				compared++
-				got := slices.Contains(syscalls.ClassMembers(class), s.Name)
-				if want := f.stops(architecture, uint32(nr)); got != want {
-					t.Errorf("%v: %s is in %s: %v, but %v for strace", abi, s.Name, class, got, want)
-				}
-			}
+// le returns numbers as they are in memory: of 1 to 8 bytes each, by their type.
+func le(numbers ...any) string {
+	var data []byte
+	for _, n := range numbers {
+		if text, ok := n.(string); ok {
+			data = append(data, text...)
+			continue
 		}
-		if compared < 700 {
-			t.Errorf("%s: only %d calls could be compared", class, compared)
+		var err error
+		if data, err = binary.Append(data, binary.LittleEndian, n); err != nil {
+			panic(err)
 		}
 	}
+	return string(data)
 }
 
-// filter is a program of seccomp, as strace prints it.
-type filter []instruction
-
-type instruction struct {
-	code  string
-	field string // of BPF_LDWABS and BPF_RET
-	jump  [2]int // if true, if false
-	k     uint32
+// output is with for memory that was read at the exit.
+func output(c syscalls.Call, arg int, data string) syscalls.Call {
+	c = with(c, arg, data)
+	c.Captures[len(c.Captures)-1].Output = true
+	return c
 }
 
-var instructions = regexp.MustCompile(`(?m)^strace: (STMT|JUMP)\((.*)\)$`)
-
-func parseFilter(out string) filter {
-	var f filter
-	for _, m := range instructions.FindAllStringSubmatch(out, -1) {
-		words := strings.Split(m[2], ", ")
-		i := instruction{code: words[0], field: words[len(words)-1]}
-		k, _ := strconv.ParseUint(i.field, 0, 32)
-		i.k = uint32(k)
-		if len(words) == 4 {
-			i.jump[0], _ = strconv.Atoi(words[1])
-			i.jump[1], _ = strconv.Atoi(words[2])
-		}
-		f = append(f, i)
-	}
-	return f
+// part is with for a part of what an argument points to.
+func part(c syscalls.Call, arg, part int, data string) syscalls.Call {
+	c = with(c, arg, data)
+	c.Captures[len(c.Captures)-1].Part = part
+	return c
 }
 
-// stops reports whether the filter stops a program at a call.
-func (f filter) stops(architecture, number uint32) bool {
-	var a, x uint32
-	for pc := 0; pc < len(f); pc++ {
-		i := f[pc]
-		jump := func(condition bool) {
-			if condition {
-				pc += i.jump[0]
-			} else {
-				pc += i.jump[1]
-			}
-		}
-		switch i.code {
-		case "BPF_LDWABS":
-			if a = number; strings.HasSuffix(i.field, "arch") {
-				a = architecture
-			}
-		case "BPF_LDWIMM":
-			a = i.k
-		case "BPF_TAX":
-			x = a
-		case "BPF_TXA":
-			a = x
-		case "BPF_AND":
-			a &= i.k
-		case "BPF_LSH":
-			a <<= x
-		case "BPF_RSH":
-			a >>= i.k
-		case "BPF_JA":
-			pc += int(i.k)
-		case "BPF_JEQ":
-			jump(a == i.k)
-		case "BPF_JGE":
-			jump(a >= i.k)
-		case "BPF_JSET":
-			jump(a&i.k != 0)
-		case "BPF_RET":
-			return strings.HasSuffix(i.field, "TRACE")
-		}
+// structured returns calls that point to structs.
+func structured(t *testing.T) []syscalls.Call {
+	stat := le(uint32(0o100644), uint32(1000), uint32(1000), uint32(0), uint64(0), uint64(43968))
+	device := le(uint32(0o20666), uint32(0), uint32(0), uint32(0), uint64(0x103), uint64(0))
+	action := le(uint64(0), uint64(0x04000004), uint64(0x7f00), uint64(1<<16))
+	inet := le(uint16(2), []byte{0, 80}, []byte{127, 0, 0, 1})
+	header := func(name uint64, length uint32, control uint64) string {
+		return le(name, length, uint32(0), uint64(0xa0), uint64(2), control, control, uint32(0x40), uint32(0))
 	}
-	return false
+	vector := le(uint64(0xb0), uint64(2), uint64(0xb1), uint64(3))
+	rights := le(uint64(24), uint32(1), uint32(1), int32(3), int32(4))
+	credentials := le(uint64(28), uint32(1), uint32(2), int32(7), uint32(1000), uint32(100), uint32(0))
+	entries := le(uint64(11), int64(1), uint16(24), uint8(4), ".\x00\x00\x00\x00",
+		uint64(12), int64(2), uint16(24), uint8(8), "a.c\x00\x00")
+	child := le(int32(17), int32(0), int32(1), int32(0), int32(7), uint32(1000), int32(3), int32(0), int64(1), int64(2))
+	sqe := le(uint8(18), uint8(0), uint16(0), int32(-100), uint64(0), uint64(0x7000), uint32(0o644), uint32(0),
+		uint64(42), make([]byte, 24))
+	cqe := le(uint64(42), int32(-2), uint32(0))
+	capabilities := le(uint32(1), uint32(0xffffffff), uint32(0), uint32(0), uint32(0x1ff), uint32(0))
+	epoll := le(uint32(0x80000001), uint64(5), uint32(0x10), uint64(6))
+	polled := le(int32(3), int16(1), int16(0), int32(4), int16(4), int16(0))
+	times := le(int64(1), int64(5), int64(0), int64(0x3fffffff))
+	calls := []syscalls.Call{
+		output(call(t, "fstat", 0, 3, pointer), 1, stat),
+		output(with(call(t, "newfstatat", 0, minus100, pointer, pointer, 0), 1, "/dev/null"), 2, device),
+		output(call(t, "fstat", 0, 3, pointer), 1, stat[:6]),
+		output(with(call(t, "rt_sigaction", 0, 15, pointer, pointer, 8), 1, action), 2, strings.Repeat("\x00", 32)),
+		output(with(call(t, "rt_sigprocmask", 0, 2, pointer, pointer, 8), 1, le(^uint64(0x40100))), 2, le(uint64(0))),
+		output(with(call(t, "sigaltstack", 0, pointer, pointer), 0, le(uint64(0), uint64(2), uint64(0))), 1,
+			le(uint64(0x7000), uint64(0), uint64(8192))),
+		with(call(t, "epoll_ctl", 0, 3, 1, 4, pointer), 3, epoll[:12]),
+		output(call(t, "epoll_wait", 2, 3, pointer, 8, 1<<64-1), 1, epoll),
+		call(t, "epoll_wait", 0, 3, pointer, 8, 10),
+		output(with(call(t, "poll", 1, pointer, 2, 100), 0, polled), 0,
+			le(int32(3), int16(1), int16(0x11), int32(4), int16(4), int16(0))),
+		output(output(with(with(call(t, "pselect6", 1, 5, pointer, 0, 0, pointer, 0), 1, "\x18"), 4, le(int64(1), int64(0))),
+			1, "\x10"), 4, le(int64(0), int64(7))),
+		call(t, "poll", 0, 0, 0, 100),
+		with(call(t, "utimensat", 0, minus100, pointer, pointer, 0), 2, times),
+		with(call(t, "fcntl", 0, 3, 6, pointer), 2, le(int16(1), int16(0), int32(0), int64(10), int64(20))),
+		output(with(call(t, "fcntl", 0, 3, 5, pointer), 2, le(int16(0), int16(0), int32(0), int64(0), int64(0), int32(0))), 2,
+			le(int16(2), int16(0), int32(0), int64(0), int64(0), int32(0))),
+		call(t, "fcntl", 0x8402, 3, 3, 0), call(t, "fcntl", 1, 3, 1, 0), call(t, "umask", 0o22, 7),
+		output(output(with(call(t, "getsockopt", 0, 3, 1, 4, pointer, pointer), 4, le(int32(4))), 4, le(int32(4))), 3,
+			le(int32(111))),
+		with(call(t, "setsockopt", 0, 3, 1, 13, pointer, 8), 3, le(int32(1), int32(5))),
+		with(call(t, "setsockopt", 0, 3, 6, 13, pointer, 6), 3, "cubic\x00"),
+		output(output(with(call(t, "accept", 4, 3, pointer, pointer), 2, le(int32(128))), 2, le(int32(16))), 1, inet),
+		with(call(t, "bind", 0, 3, pointer, 20), 1, le(uint16(17), uint8(8), uint8(6), int32(2), uint16(1), uint8(0),
+			uint8(6), "\x02\x42\x00\x00\x00\x01\x00\x00")),
+		with(call(t, "bind", 0, 3, pointer, 16), 1, le(uint16(40), uint16(0), uint32(1024), uint32(2), uint32(0))),
+		part(part(part(part(part(with(call(t, "sendmsg", 5, 3, pointer, 0), 1, header(0xc0, 16, 24)), 1, abi.PartName, inet),
+			1, abi.PartControl, rights), 1, abi.PartVector, vector), 1, abi.PartData, "ab"), 1, abi.PartData, "cde"),
+		part(part(part(output(part(call(t, "recvmsg", 3, 3, pointer, 0), 1, abi.PartRoom, le(uint64(0), uint32(110))), 1,
+			header(0xc0, 0, 32)), 1, abi.PartControl, credentials), 1, abi.PartVector, vector), 1, abi.PartData, "ab"),
+		output(call(t, "getdents64", 48, 3, pointer, 32768), 1, entries), call(t, "getdents64", 0, 3, pointer, 32768),
+		output(call(t, "waitid", 0, 0, 0, pointer, 4, 0), 2, child+strings.Repeat("\x00", 8)),
+		output(call(t, "wait4", 7, 1<<64-1, pointer, 0, 0), 1, le(int32(3<<8))),
+		output(call(t, "wait4", 7, 1<<64-1, pointer, 0, 0), 1, le(int32(0x8b))),
+		output(call(t, "wait4", 7, 1<<64-1, pointer, 2, 0), 1, le(int32(0x137f))),
+		part(part(part(with(call(t, "io_uring_enter", 1, 4, 1, 1, 1, 0, 8), 5, ""), 0, abi.PartSubmission, sqe), 0,
+			abi.PartName, "/etc/app.conf"), 0, abi.PartCompletions, cqe),
+		with(with(call(t, "capset", 0, pointer, pointer), 0, le(uint32(0x20080522), int32(0))), 1, capabilities),
+		output(call(t, "prlimit64", 0, 0, 3, 0, pointer), 3, le(uint64(8<<20), ^uint64(0))),
+		output(with(call(t, "sendfile", 5, 4, 3, pointer, 100), 2, le(int64(0))), 2, le(int64(5))),
+		output(call(t, "sched_getaffinity", 8, 0, 128, pointer), 2, "\x05\x00\x00\x00\x00\x00\x00\x80"),
+		part(part(with(call(t, "execve", -2, pointer, pointer, pointer), 0, "/bin/ls"), 1, abi.PartWhole, "ls\x00-l\x00"), 2,
+			abi.PartStrings, le(uint32(1), uint32(0))),
+		with(call(t, "clone3", 77, pointer, 88), 0, le(uint64(0x3d0f00), uint64(0), uint64(0x7f10), uint64(0x7f10), uint64(0),
+			uint64(0x7000), uint64(0x4000), uint64(0x7f20), uint64(0), uint64(0), uint64(0))),
+		output(call(t, "clone", 77, 0x3d0f00, 0x7f00, 0x7f10, 0x7f10, 0x7f20), 2, le(int32(77))),
+		output(call(t, "uname", 0, pointer), 0, le("Linux\x00", make([]byte, 59), "web-0\x00", make([]byte, 60))),
+		call(t, "mmap", 0x7f00, 0, 4096, 3, 0x22, 1<<64-1, 0),
+		call(t, "read", 0, 3, pointer, 10), call(t, "accept", 4, 3, 0, 0),
+	}
+	clone := &calls[len(calls)-5]
+	clone.Captures = append(clone.Captures,
+		syscalls.Capture{Arg: abi.CaptureResult, Data: []byte{1, 2, 0, 0}, Kernel: true})
+	return calls
+}
+
+// TestStructured shows structs in both forms of text.
+func TestStructured(t *testing.T) {
+	var b strings.Builder
+	text, strace := syscalls.Text{NoAddresses: true}, syscalls.Strace{}
+	for _, c := range structured(t) {
+		d := decoded(t, c)
+		for _, line := range [][]byte{text.Append(nil, d), strace.Append(nil, d), strace.AppendEnter(nil, d),
+			strace.AppendExit(nil, d)} {
+			b.Write(line)
+			b.WriteByte('\n')
+		}
+		b.WriteByte('\n')
+	}
+	golden(t, "testdata/structured.txt", b.String())
 }

@@ -125,10 +125,15 @@ func (t *Text) appendPointed(dst []byte, parts []Value, shown moment) []byte {
 		if part.Marks&Output == 0 && shown&atEnter == 0 || part.Marks&Output != 0 && shown&atExit == 0 {
 			return
 		}
-		if len(dst) > start {
-			dst = append(dst, " => "...)
+		if len(dst) == start {
+			dst = t.appendNamed(dst, part, inner, shown|atEnter)
+			return
 		}
-		dst = t.appendNamed(dst, part, inner, shown|atEnter)
+		middle := len(dst)
+		dst = t.appendNamed(append(dst, " => "...), part, inner, shown|atEnter)
+		if string(dst[start:middle]) == string(dst[middle+len(" => "):]) {
+			dst = dst[:middle] // the call has changed nothing
+		}
 	})
 	return dst
 }
@@ -174,6 +179,9 @@ func appendScalar(dst []byte, v *Value) []byte {
 	case KindVariables:
 		dst = append(dst, '<')
 		dst = strconv.AppendUint(dst, n, 10)
+		if n == 1 {
+			return append(dst, " variable>"...)
+		}
 		return append(dst, " variables>"...)
 	case KindLimit:
 		if n == ^uint64(0) {

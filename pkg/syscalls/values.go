@@ -3,6 +3,8 @@
 package syscalls
 
 import (
+	"slices"
+
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 )
 
@@ -72,6 +74,9 @@ func (c *Call) addArgument(t *tape, a *Arg, i int, ended bool) {
 	if v.Kind != KindPointer {
 		t.add(v)
 		return
+	}
+	if k.output || slices.ContainsFunc(a.rows, func(r row) bool { return r.Moment != abi.AtEnter }) {
+		v.Marks = Output
 	}
 	index := t.open(v)
 	if v.Number != 0 {
