@@ -62,6 +62,7 @@ type Timeline struct {
 type moment struct {
 	begin, end uint64
 	record     Record
+	abandoned  bool // see syscalls.Call
 	part       Part // Whole: all of it in one event, despite events in between; InFlight; or else Begin
 	ids        syscalls.IDs
 }
@@ -88,7 +89,8 @@ func NewTimeline(records, inFlight []Record, keep func(*syscalls.Call, Lane) boo
 		}
 		pending[key{call.TID, call.Time}] = record
 	}
-	last := uint64(0) // end of the preceding record
+	last := uint64(0)               // end of the preceding record
+	interrupted := map[uint32]int{} // by thread, the index of its last call, if a signal interrupted it
 	add := func(record Record, part Part) {
 		if err := call.Decode(record.Bytes); err != nil {
 			t.Malformed++
@@ -102,6 +104,10 @@ func NewTimeline(records, inFlight []Record, keep func(*syscalls.Call, Lane) boo
 			end = max(end, min(last, sum(end, syscalls.DurationUnit(call.Duration)-1)))
 			last = end
 		}
+		if i, ok := interrupted[call.TID]; ok {
+			t.calls[i].abandoned = call.Nr == syscalls.NumberNone
+			delete(interrupted, call.TID)
+		}
 		t.inner.learn(&call)
 		t.files.learn(&call)
 		if keep != nil && !keep(&call, record.Lane) {
@@ -110,7 +116,10 @@ func NewTimeline(records, inFlight []Record, keep func(*syscalls.Call, Lane) boo
 		if part == Begin && (end == call.Time || call.Event()) {
 			part = Whole
 		}
-		t.calls = append(t.calls, moment{call.Time, end, record, part, t.inner.of(&call)})
+		t.calls = append(t.calls, moment{call.Time, end, record, false, part, t.inner.of(&call)})
+		if call.Interrupted() {
+			interrupted[call.TID] = len(t.calls) - 1
+		}
 	}
 	for _, record := range records {
 		add(record, Begin)
@@ -202,7 +211,7 @@ func (t *Timeline) yield(event *Event, i uint32, part Part, yield func(*Event) b
 	if event.Call.Decode(m.record.Bytes) != nil {
 		return true // cannot fail: it was decoded before
 	}
-	event.Call.Duration = m.end - m.begin
+	event.Call.Duration, event.Call.Abandoned = m.end-m.begin, m.abandoned
 	if event.Call.Inner = m.ids; m.ids.TID == 0 {
 		event.Call.Inner = t.inner.of(&event.Call) // known only from a later call
 	}

@@ -380,3 +380,42 @@ func TestThreadNames(t *testing.T) {
 		}
 	}
 }
+
+// TestAbandoned shows calls that a signal interrupted: they have no result if the thread ended without taking a signal.
+func TestAbandoned(t *testing.T) {
+	const erestartsys = -512
+	read := func(tid uint32, begin uint64) syscalls.Call {
+		c := call(tid, "read", begin, begin+5)
+		c.PID, c.NArgs, c.Args, c.Result = 1, 3, [6]uint64{3, 0x7f00, 8}, erestartsys
+		return c
+	}
+	event := func(tid uint32, nr syscalls.Nr, at uint64, args ...uint64) syscalls.Call {
+		c := syscalls.Call{Native: syscalls.AMD64, ABI: syscalls.AMD64, Nr: nr, TID: tid, PID: 1, Time: at, NArgs: len(args)}
+		copy(c.Args[:], args)
+		if nr == syscalls.NumberNone {
+			c.Unfinished, c.Result = true, 9
+		}
+		return c
+	}
+	timeline := NewTimeline(records(read(2, 10), read(3, 11), read(4, 12),
+		event(3, syscalls.NumberSignal, 20, 15, 0, 0, 0, 0),
+		event(2, syscalls.NumberNone, 30), event(3, syscalls.NumberNone, 31), read(4, 40)), nil, nil)
+	var got []string
+	for e := range timeline.Calls {
+		text := string(e.Call.AppendText(nil))
+		if _, result, ok := strings.Cut(text, ") = "); ok {
+			text = result
+		}
+		got = append(got, fmt.Sprint(e.Call.TID, " ", text))
+		if e.Call.Abandoned && e.Call.JSON(false).Ret != nil {
+			t.Errorf("%s has a result in JSON", text)
+		}
+	}
+	const restart = "? ERESTARTSYS (To be restarted if SA_RESTART is set)"
+	want := []string{"2 ? <unfinished ...>", "3 " + restart, "4 " + restart,
+		"3 --- SIGTERM {si_signo=SIGTERM, si_code=SI_USER} ---", "2 +++ killed by SIGKILL +++",
+		"3 +++ killed by SIGKILL +++", "4 " + restart}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}

@@ -39,6 +39,9 @@ type Call struct {
 	Comm       []byte // the thread's name, at most 15 bytes, hostile; part of the record
 	Unfinished bool   // the task ended in this call
 	NoEnter    bool   // seen only at its exit, whose time is Time
+	// Abandoned is true if a signal interrupted the call, and the task ended without returning to its program. Decode
+	// clears it, because only the task's next record tells.
+	Abandoned bool
 	// OutOfMemory is true of an Unfinished call if the kernel killed the task because memory ran out.
 	OutOfMemory bool
 	// Captures is reused by the next Decode.
@@ -111,6 +114,11 @@ func (c *Call) Failed() bool {
 	return c.NoEnter || c.Result < 0 && -uint64(c.Result) <= maxErrno
 }
 
+// Interrupted reports whether a signal interrupted the call, which the kernel or the program may restart.
+func (c *Call) Interrupted() bool {
+	return !c.Unfinished && !c.Event() && uint64(-c.Result)-firstRestart < uint64(len(restarts))
+}
+
 // Syscall returns the call's description, or nil if its number is unknown.
 func (c *Call) Syscall() *Syscall {
 	if c.ABI == 0 || c.ABI >= abis {
@@ -175,6 +183,7 @@ func (c *Call) Decode(record []byte) error {
 	c.NArgs = int(number >> abi.NumberArgsShift & 7)
 	c.Unfinished = flags&abi.CallUnfinished != 0
 	c.NoEnter = flags&abi.CallNoEnter != 0
+	c.Abandoned = false
 	c.OutOfMemory = flags&abi.CallOom != 0
 	c.ABI = c.native()
 	switch number >> abi.NumberABIShift & 3 {

@@ -39,7 +39,7 @@ func (c *Call) JSON(inFlight bool) JSON {
 		j.Delivered = &d
 		return j
 	}
-	if inFlight {
+	if inFlight || c.Abandoned {
 		j.Unfinished = true
 	} else if c.Nr == NumberNone || c.Unfinished {
 		status := StatusOf(c.Result)

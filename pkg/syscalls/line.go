@@ -122,6 +122,9 @@ func (c *Call) appendOutcome(dst []byte, s *Syscall) []byte {
 		dst = append(dst, " <unfinished ...> "...)
 		return appendStatus(dst, c.Result, c.OutOfMemory)
 	}
+	if c.Abandoned {
+		return append(dst, "? <unfinished ...>"...)
+	}
 	if number := -uint64(c.Result); c.Result < 0 && number <= maxErrno {
 		dst = appendFailure(dst, number)
 	} else if s != nil && s.address {

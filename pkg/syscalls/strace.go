@@ -27,8 +27,10 @@ func (s *Strace) Append(dst []byte, c *Call) []byte {
 	if c.Event() {
 		return s.appendEvent(dst, c)
 	}
-	dst = s.appendStart(dst, c, false)
-	return s.appendEnd(dst, c)
+	if call := c.Syscall(); c.Abandoned || c.Unfinished && (call == nil || !call.exits) {
+		return append(s.appendStart(dst, c, true), " <unfinished ...>) = ?"...)
+	}
+	return s.appendEnd(s.appendStart(dst, c, false), c)
 }
 
 // AppendEnter appends the first of two lines of a call that overlaps with others: "read(3,  <unfinished ...>".
@@ -44,6 +46,9 @@ func (s *Strace) AppendEnter(dst []byte, c *Call) []byte {
 func (s *Strace) AppendExit(dst []byte, c *Call) []byte {
 	if c.Event() {
 		return s.appendEvent(dst, c)
+	}
+	if c.Abandoned || c.Unfinished {
+		return append(append(append(dst, "<... "...), s.appendName(nil, c)...), " resumed> <unfinished ...>) = ?"...)
 	}
 	s.decode(c, false)
 	dst = append(dst, "<... "...)
