@@ -74,7 +74,8 @@ type Arg struct {
 	Name string // as in the kernel's prototype
 	Type string // as in signatures.txt
 
-	label string     // Name and "="
+	half  string     // of the number of 64 bits of which it is a half: "pos" of pos_low; or ""
+	high  bool       // it is the upper half
 	flags *flagTable // of kindFlags
 	rows  []row      // of the memory that is captured
 	of    *layout    // of what it points to, if that is a struct; nil if the ABI has none

@@ -229,7 +229,8 @@ func parseSignature(line string, flags map[string]*flagTable, layouts map[string
 // parseArg reads "argument:type" or "argument:type(length)".
 func parseArg(word string, flags map[string]*flagTable, layouts map[string]*layout) (a Arg, length string) {
 	name, typ, _ := strings.Cut(word, ":")
-	a = Arg{Name: name, Type: typ, label: name + "=", kind: kindFlags}
+	a = Arg{Name: name, Type: typ, kind: kindFlags}
+	a.half, a.high = cutHalf(name)
 	if m, ok := parseMemory(typ); ok {
 		a.kind, a.rows, a.array, a.of = kindPtr, m.rows, m.array, layouts[m.of]
 		a.recorded = !m.rows[0].counted() && m.rows[0].Count == abi.ElementsOne
@@ -248,6 +249,16 @@ func parseArg(word string, flags map[string]*flagTable, layouts map[string]*layo
 		panic(fmt.Sprintf("signatures.txt: %q: there is no such type", word))
 	}
 	return a, length
+}
+
+// cutHalf returns the name of the number of which an argument is the lower or the upper half, or "".
+func cutHalf(name string) (half string, high bool) {
+	for _, suffix := range []string{"_low", "_l", "_high", "_h"} {
+		if half, ok := strings.CutSuffix(name, suffix); ok {
+			return half, strings.HasPrefix(suffix, "_h")
+		}
+	}
+	return "", false
 }
 
 func cutLast(s, sep string) (before, after string, found bool) {

@@ -227,21 +227,19 @@ var fileTypes = [16]string{
 	1: "S_IFIFO", 2: "S_IFCHR", 4: "S_IFDIR", 6: "S_IFBLK", 8: "S_IFREG", 10: "S_IFLNK", 12: "S_IFSOCK",
 }
 
-// appendFileMode shows the type and the permissions of a file: S_IFREG|0644.
+// appendFileMode shows the type and the permissions of a file: S_IFDIR|S_ISVTX|0777.
 func appendFileMode(dst []byte, v uint64) []byte {
 	name := fileTypes[v>>12&15]
 	if name == "" || v>>16 != 0 {
 		return appendMode(dst, v)
 	}
-	dst = append(append(dst, name...), "|0"...)
-	permissions := v & 0o7777
-	if permissions < 0o100 { // as strace, with three digits
-		dst = append(dst, '0')
+	dst = append(append(dst, name...), '|')
+	for i, name := range [...]string{"S_ISUID|", "S_ISGID|", "S_ISVTX|"} {
+		if v&(0o4000>>i) != 0 {
+			dst = append(dst, name...)
+		}
 	}
-	if permissions < 0o10 {
-		dst = append(dst, '0')
-	}
-	return strconv.AppendUint(dst, permissions, 8)
+	return appendMode3(dst, v&0o777)
 }
 
 // appendSignals shows a set of signals: [CHLD RT_1], or, if it has most of them, those that it lacks: ~[KILL].

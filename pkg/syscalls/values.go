@@ -36,7 +36,24 @@ func (c *Call) addArguments(t *tape, inFlight bool) {
 				a = form
 			}
 		}
+		if i > 0 && a.half != "" && s.Args[i-1].half == a.half {
+			c.joinHalves(t, &s.Args[i-1], a, i)
+			continue
+		}
 		c.addArgument(t, a, i, !inFlight)
+	}
+}
+
+// joinHalves makes argument i and the one before it, which has been added, one number of 64 bits.
+func (c *Call) joinHalves(t *tape, before, a *Arg, i int) {
+	low, high := c.Args[i-1], c.Args[i]
+	if before.high {
+		low, high = high, low
+	}
+	v := &t.values[len(t.values)-1]
+	v.Name, v.Number = a.half, uint64(uint32(low))|high<<32
+	if v.Kind = KindInt; a.half == "mask" || a.half == "cookie" {
+		v.Kind = KindHex
 	}
 }
 
