@@ -47,7 +47,7 @@ struct abi {
 	u32 capture_size;	/* bytes kept of one pointer argument */
 	u32 argv_size;		/* bytes kept of one argument vector */
 	u32 writers;		/* used elements of writers */
-	u32 reserved;
+	u32 whole_structs;	/* 1: the map syscalls says that structs are kept whole */
 	u64 build;		/* the build of the running programs; 0: a replacement has not finished */
 	u64 replaced;		/* when the programs were last replaced; 0: never */
 };

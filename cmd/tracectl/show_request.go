@@ -17,6 +17,7 @@ type showRequest struct {
 	syscalls  calls
 	pids      pids
 	durations bool
+	verbose   bool
 
 	timestamps, output, format *choice
 }
@@ -32,6 +33,7 @@ func addShowFlags(c *cobra.Command, abis []syscalls.ABI) *showRequest {
 	flags.VarP(&r.syscalls, "syscall", "e", "only these calls: openat,execve")
 	flags.Var(&r.pids, "pid", "only calls of these processes")
 	flags.BoolVarP(&r.durations, "durations", "T", false, "append the duration of each call, in seconds")
+	flags.BoolVar(&r.verbose, "verbose", false, "all members of structs, if load --verbose-structs recorded them")
 	r.timestamps = addTimestamps(c, timestamp.Relative)
 	r.output = addOutput(c)
 	r.format = addChoice(c, "format", "", "form of lines: strace, as strace -f -tt -T writes them", "tracectl", "strace")

@@ -267,7 +267,8 @@ func (r *showRequest) empty(stderr io.Writer, calls *straceback.Calls, inFlight 
 func (r *showRequest) print(stdout io.Writer, t *straceback.Timeline, calls *straceback.Calls, c *labels.Container,
 	boot time.Time) error {
 	f := straceback.Format{Container: c.ID, Start: c.Created, Boot: boot, Times: timestamp.Style(r.timestamps.word),
-		Durations: r.durations, Strace: r.format.word == "strace", Missing: calls.Missing, Complete: calls.Complete(),
+		Durations: r.durations, Strace: r.format.word == "strace", Verbose: r.verbose,
+		Missing: calls.Missing, Complete: calls.Complete(),
 		Now: boottime.Now()}
 	if end := max(c.Exited, c.Ended); end != 0 {
 		f.Now, f.Ended = end, true

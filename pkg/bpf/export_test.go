@@ -11,7 +11,7 @@ func AfterReplaceStep(f func()) { replaceStep = f }
 func MapTogether(n uint64) { together = n }
 
 // Descriptions returns the descriptions of system calls that Load passes to the programs.
-func Descriptions() []abi.Syscall { return descriptions() }
+func Descriptions() []abi.Syscall { return descriptions(false) }
 
 // With returns the options with other descriptions of system calls, as in another build.
 func (o Options) With(calls []abi.Syscall) Options {

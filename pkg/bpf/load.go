@@ -29,7 +29,7 @@ type Options struct {
 	Pool    config.Pool
 	Replace Replacement
 
-	calls []abi.Syscall // descriptions of system calls, for the programs; nil: descriptions()
+	calls []abi.Syscall // descriptions of system calls, for the programs; nil: those of this version
 }
 
 // Replacement tells which loaded programs Load replaces.
@@ -54,9 +54,6 @@ const (
 // counters, the secret. Each event is seen by either the old or the new program, never by both or neither. After an
 // interrupted replacement, old and new programs run side by side and work together; the next replacement completes it.
 func Load(dir string, o Options) (Result, error) {
-	if o.calls == nil {
-		o.calls = descriptions()
-	}
 	layout, result, unlock, err := begin(dir, o)
 	if err != nil {
 		return result, err
@@ -78,10 +75,10 @@ type Result struct {
 	Lost     string   // why recordings had to be dropped; empty if none were
 }
 
-// descriptions returns what the programs read of each system call of this machine.
-func descriptions() []abi.Syscall {
+// descriptions returns what the programs read of each system call of this machine: structs whole, or not.
+func descriptions(whole bool) []abi.Syscall {
 	native := syscalls.NativeABI()
-	return syscalls.Descriptions(native, syscalls.CompatABI(native))
+	return syscalls.Descriptions(native, syscalls.CompatABI(native), whole)
 }
 
 // begin checks the pool, locks dir, and makes sure that everything is loaded there and whole. It returns the layout.
@@ -89,7 +86,7 @@ func begin(dir string, o Options) (layout abi.ABI, result Result, unlock func(),
 	if err := o.Pool.Validate(); err != nil {
 		return layout, result, nil, err
 	}
-	if n := len(o.calls); n != abi.SyscallsNone {
+	if n := len(o.calls); n != abi.SyscallsNone && o.calls != nil {
 		return layout, result, nil, fmt.Errorf("%d syscall descriptions, want %d", n, abi.SyscallsNone)
 	}
 	if err := Supported(); err != nil {
@@ -159,7 +156,7 @@ func pinAll(dir string, o Options) error {
 	if err := fill(collection, layout); err != nil {
 		return err
 	}
-	if err := describe(collection.Maps[abi.PinSyscalls], o.calls); err != nil {
+	if err := describe(collection.Maps[abi.PinSyscalls], layout, o.calls); err != nil {
 		return err
 	}
 	layout.Loaded = boottime.Now() // the times of the pins made next show if the wall clock was set since
@@ -331,8 +328,12 @@ func fill(c *ebpf.Collection, a abi.ABI) error {
 	return nil
 }
 
-// describe writes the descriptions of the calls, which the programs follow, into m.
-func describe(m *ebpf.Map, calls []abi.Syscall) error {
+// describe writes the descriptions of the calls, which the programs follow, into m. If calls is nil, they are those of
+// this version.
+func describe(m *ebpf.Map, layout abi.ABI, calls []abi.Syscall) error {
+	if calls == nil {
+		calls = descriptions(layout.WholeStructs != 0)
+	}
 	for i, s := range calls {
 		if err := m.Put(uint32(i), s); err != nil {
 			return fmt.Errorf("writing map %s: %w", abi.PinSyscalls, err)

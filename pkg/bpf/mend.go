@@ -96,7 +96,7 @@ func (r *remains) restoreMaps(layout abi.ABI, calls []abi.Syscall) error {
 			}
 			r.close = append(r.close, held)
 			if name == abi.PinSyscalls {
-				if err := describe(held, calls); err != nil {
+				if err := describe(held, layout, calls); err != nil {
 					return err
 				}
 			}

@@ -16,9 +16,12 @@ import (
 
 // Build identifies the embedded programs together with the descriptions of calls that they get. It changes if either
 // changes, and is never 0.
-func Build() uint64 { return build(descriptions()) }
+func Build() uint64 { return build(nil) }
 
 func build(calls []abi.Syscall) uint64 {
+	if calls == nil {
+		calls = descriptions(false)
+	}
 	sum := sha256.New()
 	sum.Write(_RecorderBytes)
 	if err := binary.Write(sum, binary.LittleEndian, calls); err != nil {
@@ -55,7 +58,7 @@ func swap(dir string, layout abi.ABI, calls []abi.Syscall) error {
 	steps = append(steps,
 		func() error { return pinBind(dir, c) },
 		func() error { return pinInFlight(dir, c) },
-		func() error { return describe(pinned[abi.PinSyscalls], calls) },
+		func() error { return describe(pinned[abi.PinSyscalls], layout, calls) },
 		func() error {
 			layout.Build, layout.Replaced = build(calls), boottime.Now()
 			return writeLayout(pinned, layout)

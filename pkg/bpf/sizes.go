@@ -109,6 +109,9 @@ func layout(p config.Pool, secret uint64, cpus int) abi.ABI {
 		ArgvSize:        uint32(p.ArgvSize),
 		Writers:         uint32(cpus),
 	}
+	if p.VerboseStructs {
+		a.WholeStructs = 1
+	}
 	at := abi.SizeofRecording + a.SeenSets*abi.SizeofSeenSet
 	for lane, size := range laneSizes(&p) {
 		a.LaneSizes[lane], a.LaneOffsets[lane] = uint32(*size), at
@@ -127,6 +130,8 @@ func pool(a abi.ABI) config.Pool {
 		ExecLogSize: abi.ExecParts * config.Size(a.ExecSegments) * config.Size(a.ExecSegmentSize),
 		CaptureSize: config.Size(a.CaptureSize),
 		ArgvSize:    config.Size(a.ArgvSize),
+
+		VerboseStructs: a.WholeStructs != 0,
 	}
 	for lane, size := range laneSizes(&p) {
 		*size = config.Size(a.LaneSizes[lane])

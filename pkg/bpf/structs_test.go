@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
 
+	"github.com/runc-trace/runc-trace/pkg/bpf"
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 	"github.com/runc-trace/runc-trace/pkg/syscalls"
 )
@@ -72,6 +73,39 @@ func TestStructs(t *testing.T) {
 		"recvmsg 1.5:12 1.0:56o 1.3:16o 1.1:16o 1.2:3o",
 		"wait4 1.0:4o 3.0:32o",
 	)
+}
+
+// TestVerboseStructs records structs whole, also after the programs were replaced.
+func TestVerboseStructs(t *testing.T) {
+	whole := small
+	whole.VerboseStructs = true
+	i := load(t, whole)
+	if !i.Pool().VerboseStructs {
+		t.Error("the option is not kept")
+	}
+	for n, name := range []string{"/rt-verbose", "/rt-verbose-replaced"} {
+		d := container(t, i, name)
+		if state := work(t, d, "structs"); !state.Success() {
+			t.Fatal(state)
+		}
+		var got []string
+		for _, c := range calls(t, i, name[1:]) {
+			if s := c.Syscall(); string(c.Comm) == "worker" && s != nil && (s.Name == "fstat" || s.Name == "uname") {
+				got = append(got, captured(&c))
+				if text := string((&syscalls.Text{Verbose: true}).Append(nil, &c)); strings.Contains(text, "...") ||
+					!strings.Contains(text, "st_ino=") && !strings.Contains(text, "machine=") {
+					t.Error(text)
+				}
+			}
+		}
+		stat := map[string]string{"amd64": "144", "arm64": "128"}[runtime.GOARCH]
+		expect(t, got, "fstat 1.0:"+stat+"o", "uname 0.0:390o")
+		if n == 0 {
+			if _, err := bpf.Load(i.Dir, bpf.Options{Pool: whole, Replace: bpf.ReplaceAll}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
 }
 
 func structsWorker() {

@@ -8,8 +8,8 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 )
 
-// Pool holds the sizes that are fixed when the programs are loaded, in bytes or counts. A size of 0 is chosen during
-// loading. Its JSON is printed as "options" by `tracectl load` and `tracectl status`.
+// Pool holds the settings that are fixed when the programs are loaded: sizes in bytes, and counts. A size of 0 is
+// chosen during loading. Its JSON is printed as "options" by `tracectl load` and `tracectl status`.
 type Pool struct {
 	Rings        int  `toml:"rings" json:"recordings"`
 	RingSize     Size `toml:"ring-size" json:"ringSize"`
@@ -23,6 +23,8 @@ type Pool struct {
 	ExecLogSize  Size `toml:"exec-log-size" json:"execLogSize"`
 	CaptureSize  Size `toml:"capture-size" json:"captureSize"`
 	ArgvSize     Size `toml:"argv-size" json:"argvSize"`
+
+	VerboseStructs bool `toml:"verbose-structs" json:"verboseStructs"`
 }
 
 // PoolSetting describes one member of a Pool.
@@ -98,6 +100,15 @@ standard output and error, "runtime" the calls of the container runtime.`,
 		min:   64, max: abi.ArgvLimit, fallback: 4 << 10,
 		of: func(p *Pool) amount { return &p.ArgvSize },
 	},
+	{
+		Key: "verbose-structs", Flag: "verbose-structs",
+		usage: "keep structs whole, not only the members that are shown",
+		doc: `Keep structs that system calls point to whole, for "straceback show --verbose". Otherwise, only
+the members that are shown are kept: of a stat, the mode and the size. A record of stat takes
+twice as many bytes then, so recordings reach less far back.`,
+		max: 1,
+		of:  func(p *Pool) amount { return (*Switch)(&p.VerboseStructs) },
+	},
 }
 
 // lane describes the size of a lane of each recording.
@@ -130,7 +141,12 @@ type Value interface {
 func (s *PoolSetting) Of(p *Pool) Value { return s.of(p) }
 
 // Help describes the setting and its values.
-func (s *PoolSetting) Help() string { return s.usage + " (" + s.bounds() + ")" }
+func (s *PoolSetting) Help() string {
+	if s.max == 1 {
+		return s.usage
+	}
+	return s.usage + " (" + s.bounds() + ")"
+}
 
 // bounds describes the valid values: "a power of two, 32KiB to 64MiB".
 func (s *PoolSetting) bounds() string {

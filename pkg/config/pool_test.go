@@ -78,12 +78,14 @@ func TestPoolWith(t *testing.T) {
 func TestPoolText(t *testing.T) {
 	text, err := json.Marshal(DefaultPool())
 	const want = `{"recordings":0,"ringSize":524288,"recentSize":0,"firstSize":0,"filesSize":0,"distinctSize":0,` +
-		`"saidSize":0,"runtimeSize":0,"identities":0,"execLogSize":8388608,"captureSize":128,"argvSize":4096}`
+		`"saidSize":0,"runtimeSize":0,"identities":0,"execLogSize":8388608,"captureSize":128,"argvSize":4096,` +
+		`"verboseStructs":false}`
 	if err != nil || string(text) != want {
 		t.Errorf("%s, %v; want %s", text, err, want)
 	}
 	const line = "recordings 0, ring-size 512KiB, recent-size 0, first-size 0, files-size 0, distinct-size 0, " +
-		"said-size 0, runtime-size 0, identities 0, exec-log-size 8MiB, capture-size 128, argv-size 4KiB"
+		"said-size 0, runtime-size 0, identities 0, exec-log-size 8MiB, capture-size 128, argv-size 4KiB, " +
+		"verbose-structs false"
 	if got := DefaultPool().String(); got != line {
 		t.Errorf("%s, want %s", got, line)
 	}

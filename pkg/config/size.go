@@ -142,3 +142,38 @@ func (c *Count) assign(n int64) { *c = Count(n) }
 func (c *Count) setPlain(value string) bool { return number((*int)(c), value) }
 
 func (c *Count) toml() string { return c.String() }
+
+// Switch is a setting that is on or off, and can be the value of a flag.
+type Switch bool
+
+// String returns "true" or "false".
+func (s *Switch) String() string { return strconv.FormatBool(bool(*s)) }
+
+// Set parses true or false.
+func (s *Switch) Set(text string) error {
+	on, err := strconv.ParseBool(text)
+	if err != nil {
+		return errors.New("must be true or false")
+	}
+	*s = Switch(on)
+	return nil
+}
+
+// Type returns the kind of value for a flag's help.
+func (s *Switch) Type() string { return "bool" }
+
+// IsBoolFlag tells that a flag without a value turns the setting on.
+func (s *Switch) IsBoolFlag() bool { return true }
+
+func (s *Switch) number() int64 {
+	if *s {
+		return 1
+	}
+	return 0
+}
+
+func (s *Switch) assign(n int64) { *s = n != 0 }
+
+func (s *Switch) setPlain(value string) bool { return boolean((*bool)(s), value) }
+
+func (s *Switch) toml() string { return s.String() }

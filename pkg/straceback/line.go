@@ -24,6 +24,8 @@ type Format struct {
 	Durations bool // after each call that ended: "<0.000123>", in seconds
 	// Strace prints lines as strace -f -tt -T does. Then Times and Durations do not matter.
 	Strace bool
+	// Verbose shows all members of structs that were recorded.
+	Verbose bool
 	// Missing and Complete are those of the Calls. Those that ended before Complete are marked with how often they came.
 	Missing  uint64
 	Complete uint64
@@ -43,6 +45,7 @@ type Format struct {
 // the end for an End event. If such a call came again and not all of these are shown, "<×36,012, last 100ms ago>"
 // follows, or "before the end" instead of "ago": it came 36,012 times in all.
 func (f *Format) AppendLine(dst []byte, event *Event) []byte {
+	f.text.Verbose, f.strace.Verbose = f.Verbose, f.Verbose
 	if f.Strace {
 		return f.appendStrace(dst, event)
 	}

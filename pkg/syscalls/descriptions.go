@@ -11,8 +11,9 @@ import (
 // Descriptions returns what the kernel records of each system call: the content of the map "syscalls". The call nr of
 // the native ABI is at index nr, that of compat at abi.SyscallsMax + nr. After these 2 * abi.SyscallsMax elements
 // follow those with the rows of calls that need more than one element, and from abi.SyscallsX32 on the calls that only
-// x32 has. For an unknown number, all arguments are recorded, but no memory that they point to.
-func Descriptions(native, compat ABI) []abi.Syscall {
+// x32 has. For an unknown number, all arguments are recorded, but no memory that they point to. With whole, structs are
+// kept whole, not only from the first to the last member that is shown.
+func Descriptions(native, compat ABI, whole bool) []abi.Syscall {
 	descriptions := make([]abi.Syscall, abi.SyscallsNone)
 	for i := range descriptions {
 		descriptions[i].Args = abi.ArgsMax
@@ -24,7 +25,7 @@ func Descriptions(native, compat ABI) []abi.Syscall {
 			return
 		}
 		d := &descriptions[at]
-		rows := s.rowsOf(a, a == X32)
+		rows := s.rowsOf(a, a == X32, whole)
 		for *d = s.describe(); ; {
 			if rows = rows[copy(d.Rows[:], rows):]; len(rows) == 0 {
 				return

@@ -16,7 +16,6 @@ type layout struct {
 	begin, end int // of what is recorded
 	fields     []field
 	plain      bool // a number: its only field
-	abridged   bool // it has fields that are shown only on demand
 }
 
 // field is a member of a layout.
@@ -60,7 +59,6 @@ func makeLayout(s *structs.Struct, layouts map[string]*layout, flags map[string]
 	for i, from := range s.Fields {
 		f := field{name: from.Name, offset: from.Offset, size: from.Size, count: from.Count, when: from.If,
 			signed: from.C == structs.Signed, verbose: from.Verbose}
-		l.abridged = l.abridged || f.verbose
 		kind, named := fieldKinds[from.Type]
 		switch {
 		case named:
@@ -160,25 +158,22 @@ func (t *tape) addStruct(name string, l *layout, data []byte, begin int, marks M
 	}
 	index := t.open(Value{Kind: KindStruct, Name: name, Marks: marks})
 	defer t.close(index)
-	if l.abridged {
-		t.mark(index, Abridged)
-	}
 	for i := range l.fields {
 		f := &l.fields[i]
 		at := f.offset - begin
-		if at < 0 || f.verbose && !t.verbose || !f.shown(data, begin) {
-			continue
-		}
-		if at+f.size*max(f.count, 1) > len(data) {
-			if begin+len(data) >= l.end && f.offset >= l.end {
-				continue // it is never recorded
-			}
-			t.mark(index, Truncated)
-			t.values[index].Marks &^= Abridged
+		switch {
+		case at < 0, f.verbose && !t.verbose:
+			t.mark(index, Abridged)
+		case !f.shown(data, begin):
+		case at+f.size*max(f.count, 1) <= len(data):
+			t.addField(f.name, f, data[at:], 0)
+		case begin+len(data) >= l.end && f.offset >= l.end: // it is recorded only on demand
+			t.mark(index, Abridged)
+		default:
+			t.values[index].Marks = t.values[index].Marks&^Abridged | Truncated
 			t.add(Value{Kind: KindMissing})
 			return
 		}
-		t.addField(f.name, f, data[at:], 0)
 	}
 }
 

@@ -137,8 +137,9 @@ func merge(values []flagEntry) []flagEntry {
 	return values
 }
 
-// rowsOf returns the rows for an ABI. own is true for the calls that only x32 has: their structs are those of i386.
-func (s *Syscall) rowsOf(a ABI, own bool) (rows []abi.Capture) {
+// rowsOf returns the rows for an ABI, with structs whole or not. own is true for the calls that only x32 has: their
+// structs are those of i386.
+func (s *Syscall) rowsOf(a ABI, own, whole bool) (rows []abi.Capture) {
 	layouts := tableOf(a).layoutsOf(own)
 	for _, r := range s.rows {
 		c := r.Capture
@@ -152,7 +153,7 @@ func (s *Syscall) rowsOf(a ABI, own bool) (rows []abi.Capture) {
 				continue
 			}
 			c.Size = uint16(l.size)
-			if !r.counted() {
+			if !r.counted() && !whole {
 				c.Offset, c.Size = uint16(l.begin), uint16(l.end-l.begin)
 			}
 			c.Size *= max(r.times, 1)

@@ -167,7 +167,7 @@ func lines(t *testing.T, path string) func(func(string) bool) {
 func TestDescriptions(t *testing.T) {
 	for _, native := range []syscalls.ABI{syscalls.AMD64, syscalls.ARM64} {
 		compat := syscalls.CompatABI(native)
-		d := syscalls.Descriptions(native, compat)
+		d := syscalls.Descriptions(native, compat, false)
 		if len(d) != abi.SyscallsNone {
 			t.Fatalf("%v: %d descriptions, want %d", native, len(d), abi.SyscallsNone)
 		}
@@ -287,7 +287,7 @@ func row(c abi.Capture) string {
 
 // TestRows pins which memory is captured in the most important calls.
 func TestRows(t *testing.T) {
-	d := syscalls.Descriptions(syscalls.AMD64, syscalls.I386)
+	d := syscalls.Descriptions(syscalls.AMD64, syscalls.I386, false)
 	var b strings.Builder
 	for _, c := range []struct {
 		abi   syscalls.ABI
@@ -315,7 +315,7 @@ func TestRows(t *testing.T) {
 
 // TestNovelty pins what decides whether some calls are new: their traits, and which arguments tell them apart.
 func TestNovelty(t *testing.T) {
-	d := syscalls.Descriptions(syscalls.AMD64, syscalls.I386)
+	d := syscalls.Descriptions(syscalls.AMD64, syscalls.I386, false)
 	for _, test := range []struct {
 		name string
 		got  abi.Syscall

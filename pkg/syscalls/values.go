@@ -189,8 +189,12 @@ func (c *Call) addCapture(t *tape, a *Arg, i int, p *Capture) {
 		}
 		if a.of != nil {
 			begin := 0
-			if a.recorded {
+			if a.recorded && len(data) != a.of.size {
 				begin = a.of.begin
+			}
+			if begin > 0 && len(data) != a.of.end-begin { // it may begin at either place
+				t.add(Value{Kind: KindMissing, Marks: marks})
+				return
 			}
 			c.addMemory(t, a.of, a.array, begin, data, marks)
 		} else {

@@ -673,7 +673,7 @@ type ABI struct {
 	CaptureSize     uint32
 	ArgvSize        uint32
 	Writers         uint32
-	Reserved        uint32
+	WholeStructs    uint32
 	Build           uint64
 	Replaced        uint64
 }
