@@ -80,6 +80,8 @@ type Arg struct {
 	rows  []row      // of the memory that is captured
 	of    *layout    // of what it points to, if that is a struct; nil if the ABI has none
 	array bool       // there may be several of these
+	// written is true if the call writes to the memory that it points to.
+	written bool
 	// recorded is true if of the struct only what is shown without being asked for is recorded.
 	recorded bool
 	forms    []form // alternatives: the first one whose conditions hold applies

@@ -234,6 +234,7 @@ func parseArg(word string, flags map[string]*flagTable, layouts map[string]*layo
 	if m, ok := parseMemory(typ); ok {
 		a.kind, a.rows, a.array, a.of = kindPtr, m.rows, m.array, layouts[m.of]
 		a.recorded = !m.rows[0].counted() && m.rows[0].Count == abi.ElementsOne
+		a.written = m.rows[len(m.rows)-1].Moment != abi.AtEnter
 		return a, ""
 	}
 	typ, length, _ = strings.Cut(strings.TrimSuffix(typ, ")"), "(")
@@ -243,7 +244,7 @@ func parseArg(word string, flags map[string]*flagTable, layouts map[string]*layo
 		return a, ""
 	}
 	if k := slices.IndexFunc(kinds[:], func(k kindInfo) bool { return k.name == typ }); k >= 0 {
-		a.kind, a.flags, a.rows = kind(k), nil, kinds[k].rows
+		a.kind, a.flags, a.rows, a.written = kind(k), nil, kinds[k].rows, kinds[k].output
 	}
 	if a.kind == kindFlags && a.flags == nil || kinds[a.kind].sized != (length != "") {
 		panic(fmt.Sprintf("signatures.txt: %q: there is no such type", word))

@@ -3,8 +3,6 @@
 package syscalls
 
 import (
-	"slices"
-
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 )
 
@@ -92,7 +90,7 @@ func (c *Call) addArgument(t *tape, a *Arg, i int, ended bool) {
 		t.add(v)
 		return
 	}
-	if k.output || slices.ContainsFunc(a.rows, func(r row) bool { return r.Moment != abi.AtEnter }) {
+	if a.written {
 		v.Marks = Output
 	}
 	index := t.open(v)
@@ -122,14 +120,27 @@ func (c *Call) addPointed(t *tape, a *Arg, i int, ended bool) {
 		c.addStrings(t, i)
 	default:
 		for n := range c.Captures {
-			if p := &c.Captures[n]; p.Arg == i && p.Part == abi.PartWhole && (!p.Kernel || a.kind == kindPath) {
+			if p := &c.Captures[n]; p.Arg == i && p.Part == abi.PartWhole && !p.Kernel {
 				c.addCapture(t, a, i, p)
 			}
+		}
+		if p := c.kernelCopy(i); p != nil && len(t.values) == before && a.kind == kindPath {
+			c.addCapture(t, a, i, p)
 		}
 	}
 	if len(t.values) == before && ended && kinds[a.kind].always {
 		t.add(Value{Kind: KindMissing, Marks: Unreadable})
 	}
+}
+
+// kernelCopy returns what the kernel read of an argument, or nil if that was not recorded.
+func (c *Call) kernelCopy(arg int) *Capture {
+	for i := range c.Captures {
+		if p := &c.Captures[i]; p.Kernel && p.Arg == arg && p.Part == abi.PartWhole {
+			return p
+		}
+	}
+	return nil
 }
 
 // marksOf returns the marks of a capture.
