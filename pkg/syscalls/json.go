@@ -119,7 +119,7 @@ func appendData(dst []byte, parts []Value) []byte {
 	switch v.Kind {
 	case KindMissing:
 		return nil
-	case KindString, KindBytes:
+	case KindString, KindPath, KindBytes:
 		return append(AppendEscaped([]byte{}, v.Bytes), dst...)
 	}
 	if text, ok := joined(v, inner); ok {
@@ -158,7 +158,7 @@ var kindNames = [...]string{
 	KindInt: "int", KindUint: "uint", KindHex: "hex", KindMode: "mode", KindFlags: "flags", KindFD: "fd", KindDirFD: "fd",
 	KindSignal: "signal", KindSignals: "signals", KindID: "id", KindDevice: "device", KindErrno: "errno", KindTime: "time",
 	KindStatus: "status", KindCode: "code", KindVariables: "variables", KindPort: "port", KindFileMode: "fileMode",
-	KindLimit: "limit", KindPointer: "pointer", KindString: "string", KindBytes: "bytes", KindIP: "ip",
+	KindLimit: "limit", KindPointer: "pointer", KindString: "string", KindPath: "path", KindBytes: "bytes", KindIP: "ip",
 	KindStruct: "struct", KindArray: "array",
 	KindBits: "set", KindFDs: "fds", KindChanged: "changed", KindMissing: "missing",
 }
@@ -166,7 +166,7 @@ var kindNames = [...]string{
 // appendJSONValue appends a value as an object:
 //
 //	{"name":"flags","type":"flags","number":524288,"flags":["O_RDONLY","O_CLOEXEC"]}
-//	{"name":"filename","type":"pointer","address":"0x7ffe4b2c","in":{"type":"string","text":"/etc/hosts"}}
+//	{"name":"filename","type":"pointer","address":"0x7ffe4b2c","in":{"type":"path","text":"/etc/hosts"}}
 //	{"name":"statbuf","type":"pointer","address":"0x7ffe4b2c","out":{"type":"struct","fields":[{"name":"st_mode",...}]}}
 func appendJSONValue(dst []byte, v *Value, parts []Value) []byte {
 	dst = append(dst, '{')
@@ -189,7 +189,7 @@ func appendJSONValue(dst []byte, v *Value, parts []Value) []byte {
 		dst = append(dst, `,"address":"`...)
 		dst = strconv.AppendUint(append(dst, "0x"...), v.Number, 16)
 		dst = appendJSONPointed(append(dst, '"'), parts)
-	case KindString, KindBytes:
+	case KindString, KindPath, KindBytes:
 		dst = appendJSONBytes(dst, v.Bytes)
 	case KindIP:
 		dst = append(dst, `,"address":"`...)

@@ -75,7 +75,7 @@ func (c *Call) addSocketAddress(t *tape, name string, data []byte, marks Marks) 
 
 // addSocketPath adds the path of a Unix socket. An abstract one begins with a NUL.
 func (t *tape) addSocketPath(path []byte, marks Marks) {
-	v := Value{Kind: KindString, Name: "sun_path", Marks: marks & Truncated, Bytes: path}
+	v := Value{Kind: KindPath, Name: "sun_path", Marks: marks & Truncated, Bytes: path}
 	if path[0] == 0 {
 		v.Marks |= Abstract
 		v.Bytes = path[1:]

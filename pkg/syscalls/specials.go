@@ -265,7 +265,7 @@ func (c *Call) addOperations(t *tape, i int) {
 				continue
 			}
 			text, _ := cutNUL(p.Data)
-			t.add(Value{Kind: KindString, Name: "path", Marks: marksOf(p), Bytes: text})
+			t.add(Value{Kind: KindPath, Name: "path", Marks: marksOf(p), Bytes: text})
 		case p.Part == abi.PartCompletions:
 			end()
 			if submitted >= 0 {

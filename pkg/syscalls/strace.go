@@ -212,7 +212,8 @@ func partsOf(values []Value, i int) []Value { return values[i+1 : i+1+int(values
 // isScalar reports whether strace shows a value in brackets if a pointer points to it.
 func isScalar(v *Value) bool {
 	switch v.Kind {
-	case KindStruct, KindArray, KindString, KindBytes, KindSignals, KindBits, KindFDs, KindMissing, KindVariables:
+	case KindStruct, KindArray, KindString, KindPath, KindBytes, KindSignals, KindBits, KindFDs, KindMissing,
+		KindVariables:
 		return false
 	}
 	return true
@@ -274,7 +275,7 @@ func (s *Strace) appendValue(dst []byte, v *Value, parts []Value) []byte {
 		return appendWaitStatus(dst, uint32(v.Number))
 	case KindIP:
 		return appendAddress(dst, v)
-	case KindString, KindBytes:
+	case KindString, KindPath, KindBytes:
 		dst = appendScalar(dst, v)
 		if v.Marks&Truncated != 0 {
 			dst = append(dst, markCut...)

@@ -63,7 +63,7 @@ func (t *Text) appendTree(dst []byte, v *Value, parts []Value, shown moment) []b
 			return append(dst, markUnreadable...)
 		}
 		return append(dst, markCut...)
-	case KindString, KindBytes:
+	case KindString, KindPath, KindBytes:
 		dst = appendScalar(dst, v)
 		if v.Marks&Truncated != 0 {
 			dst = append(dst, markCut...)
@@ -196,7 +196,7 @@ func appendScalar(dst []byte, v *Value) []byte {
 		dst = append(dst, `inet_addr("`...)
 		dst = addressOf(v.Bytes).AppendTo(dst)
 		return append(dst, `")`...)
-	case KindString:
+	case KindString, KindPath:
 		if v.Marks&Abstract != 0 {
 			dst = append(dst, '@')
 		}

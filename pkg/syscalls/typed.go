@@ -27,6 +27,7 @@ const (
 	KindLimit                 // Number: of a resource
 	KindPointer               // Number: an address; what was read there follows as parts
 	KindString                // Bytes: text, without its NUL
+	KindPath                  // the same: the name of a file, or of a socket in the file system
 	KindBytes                 // Bytes
 	KindIP                    // Bytes: 4 or 16
 	KindStruct                // its parts are the members

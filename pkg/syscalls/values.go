@@ -182,7 +182,11 @@ func (c *Call) addCapture(t *tape, a *Arg, i int, p *Capture) {
 		if data, ended = cutNUL(data); ended {
 			marks &^= Truncated
 		}
-		t.add(Value{Kind: KindString, Marks: marks, Bytes: data})
+		kind := KindString
+		if a.kind == kindPath {
+			kind = KindPath
+		}
+		t.add(Value{Kind: kind, Marks: marks, Bytes: data})
 	case kindIn:
 		t.add(Value{Kind: KindBytes, Marks: marks, Bytes: data})
 	case kindOut:
