@@ -32,7 +32,9 @@ func Similar(word string, known []string) []string {
 	})
 	var words []string
 	for _, c := range all[:min(len(all), most)] {
-		words = append(words, c.word)
+		if c.distance <= 2*all[0].distance {
+			words = append(words, c.word)
+		}
 	}
 	return words
 }

@@ -9,9 +9,10 @@ func TestSimilar(t *testing.T) {
 	for word, want := range map[string]string{
 		"opne":    "; did you mean open?",
 		"opeant":  "; did you mean openat, open or openat2?",
-		"opennat": "; did you mean openat, openat2 or open?",
+		"opennat": "; did you mean openat or openat2?",
 		"fstatat": "; did you mean fstat or newfstatat?",
 		"raed":    "; did you mean read or readv?",
+		"dup":     "; did you mean dup?",
 		"xyz":     "",
 		"":        "",
 		"zzzzzzz": "",
