@@ -2,16 +2,21 @@
 
 package straceback
 
-import "github.com/runc-trace/runc-trace/pkg/syscalls"
+import (
+	"bytes"
+
+	"github.com/runc-trace/runc-trace/pkg/syscalls"
+)
 
 // files has the paths of files that calls found. Only one record of those that a path led to the same file has it: the
 // others are filled in from that one.
 type files map[syscalls.FileKey]*syscalls.Capture
 
-// learn takes over the path of the file that a call found. The path is not copied.
+// learn takes over the path of the file that a call found.
 func (known files) learn(c *syscalls.Call) {
 	if key, path, ok := c.FileKey(); ok && path != nil {
 		kept := *path
+		kept.Data = bytes.Clone(path.Data)
 		known[key] = &kept
 	}
 }

@@ -3,8 +3,6 @@
 package straceback
 
 import (
-	"fmt"
-
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 	"github.com/runc-trace/runc-trace/pkg/ring"
 	"github.com/runc-trace/runc-trace/pkg/syscalls"
@@ -54,7 +52,7 @@ type Total struct {
 	ring.Total
 }
 
-// Calls are the records of a recording at one moment.
+// Calls are the records of a recording at one moment, or those that came since an earlier one.
 type Calls struct {
 	// Records are in the order in which the calls ended.
 	Records []Record
@@ -81,59 +79,6 @@ func (c *Calls) Complete() uint64 {
 		return 0
 	}
 	return c.Lanes[Recent].Since
-}
-
-// Read reads the recording. Errors match ErrReused and ring.ErrUnsettled.
-func (r *Recording) Read() (*Calls, error) {
-	from, err := r.memory.Recording(r.Index)
-	if err != nil {
-		return nil, fmt.Errorf("opening recording %d: %w", r.Index, err)
-	}
-	c := &Calls{}
-	var lanes [abi.Lanes]*ring.Snapshot
-	for lane := range lanes {
-		s, err := from.Lanes[lane].Read(0, false)
-		if err != nil {
-			return nil, fmt.Errorf("reading lane %s of recording %d: %w", Lane(lane), r.Index, err)
-		}
-		if s.Generation != r.Generation {
-			return nil, ErrReused
-		}
-		lanes[lane] = s
-		c.Lost += s.Gaps + s.Torn
-		if lane == abi.LaneRecent || lane == abi.LaneRuntime { // the other lanes have copies of the first one's calls
-			c.Lost += s.Lost
-		}
-		at := reach(s)
-		c.Lanes[lane] = at
-		if at.Calls > 0 {
-			if c.Oldest == 0 || at.Oldest < c.Oldest {
-				c.Oldest = at.Oldest
-			}
-			c.Newest = max(c.Newest, at.Newest)
-		}
-	}
-	repeats := from.Repeats()
-	calls, runtime := from.Totals()
-	c.Records = merge(&lanes, repeats)
-	var made uint64
-	for index, total := range calls {
-		if made += total.Count; total.Count > 0 {
-			c.Totals = append(c.Totals, Total{syscalls.NameAt(index), total})
-		}
-	}
-	// The totals were read last, so they may count calls that have ended meanwhile, but only if others are missing.
-	here := c.Lost
-	for _, r := range c.Records {
-		if r.Lane != Runtime && (len(r.Bytes) < abi.SizeofCall || !syscalls.IsEvent(r.Bytes)) {
-			here++
-		}
-	}
-	if c.Lanes[Recent].Lapped && made > here {
-		c.Missing = made - here
-	}
-	c.RuntimeMissing = max(runtime.Count, uint64(c.Lanes[Runtime].Calls)) - uint64(c.Lanes[Runtime].Calls)
-	return c, nil
 }
 
 func reach(s *ring.Snapshot) Reach {

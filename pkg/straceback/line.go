@@ -4,6 +4,7 @@ package straceback
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -22,6 +23,10 @@ type Format struct {
 	Boot      time.Time // when CLOCK_BOOTTIME began, by the wall clock
 	Times     timestamp.Style
 	Durations bool // after each call that ended: "<0.000123>", in seconds
+	// ContainerPIDs adds to the IDs of process and thread those that the container sees: "pid 23855 (7)".
+	ContainerPIDs bool
+	NoAddresses   bool // leave out the address of memory that is shown
+	Color         bool // for a terminal
 	// Strace prints lines as strace -f -tt -T does. Then Times and Durations do not matter.
 	Strace bool
 	// Verbose shows all members of structs that were recorded.
@@ -33,6 +38,7 @@ type Format struct {
 	Now   uint64
 	Ended bool
 
+	last   uint64 // time of the line before, in ns of CLOCK_BOOTTIME
 	text   syscalls.Text
 	strace syscalls.Strace
 }
@@ -50,21 +56,14 @@ func (f *Format) AppendLine(dst []byte, event *Event) []byte {
 		return f.appendStrace(dst, event)
 	}
 	call, part := &event.Call, event.Part
-	if f.Times != timestamp.None {
-		at := event.At()
-		dst = append(f.Times.Append(dst, f.Boot.Add(time.Duration(at)), time.Duration(at-f.Start)), ' ')
+	dst = f.appendOrigin(f.paint(dst, faint), event)
+	dst = f.paint(dst, plain)
+	if call.Failed() && part != Begin {
+		dst = f.paint(dst, red)
+	} else if call.Event() {
+		dst = f.paint(dst, yellow)
 	}
-	dst = append(dst, "cpu#"...)
-	dst = strconv.AppendUint(dst, uint64(call.CPU), 10)
-	dst = append(dst, " pid "...)
-	dst = strconv.AppendUint(dst, uint64(call.PID), 10)
-	if call.TID != call.PID {
-		dst = append(dst, " tid "...)
-		dst = strconv.AppendUint(dst, uint64(call.TID), 10)
-	}
-	dst = append(dst, " ["...)
-	dst = appendComm(dst, call.Comm)
-	dst = append(dst, "] "...)
+	f.text.NoAddresses = f.NoAddresses
 	switch part {
 	case Whole:
 		dst = f.text.Append(dst, call)
@@ -75,6 +74,7 @@ func (f *Format) AppendLine(dst []byte, event *Event) []byte {
 	case InFlight:
 		dst = f.text.AppendInFlight(dst, call)
 	}
+	dst = f.paint(dst, plain)
 	if f.Durations && (part == Whole || part == End) && !call.NoEnter && !call.Event() {
 		dst = append(dst, " <"...)
 		dst = strconv.AppendUint(dst, call.Duration/1e9, 10)
@@ -94,6 +94,56 @@ func (f *Format) AppendLine(dst []byte, event *Event) []byte {
 		}
 	}
 	return append(dst, '\n')
+}
+
+// appendOrigin appends where and when an event happened.
+func (f *Format) appendOrigin(dst []byte, event *Event) []byte {
+	call, at := &event.Call, event.At()
+	if f.Times != timestamp.None {
+		from := f.Start
+		if f.Times == timestamp.Delta {
+			from = cmp.Or(f.last, at)
+			f.last = at
+		}
+		dst = append(f.Times.Append(dst, f.Boot.Add(time.Duration(at)), time.Duration(at-from)), ' ')
+	}
+	dst = append(dst, "cpu#"...)
+	dst = strconv.AppendUint(dst, uint64(call.CPU), 10)
+	dst = f.appendID(append(dst, " pid "...), call.PID, call.Inner.PID)
+	if call.TID != call.PID {
+		dst = f.appendID(append(dst, " tid "...), call.TID, call.Inner.TID)
+	}
+	dst = append(dst, " ["...)
+	dst = appendComm(dst, call.Comm)
+	return append(dst, "] "...)
+}
+
+// appendID appends the ID of a process or a thread, and the one that the container sees, or "?".
+func (f *Format) appendID(dst []byte, id, inner uint32) []byte {
+	dst = strconv.AppendUint(dst, uint64(id), 10)
+	switch {
+	case !f.ContainerPIDs:
+		return dst
+	case inner == 0:
+		return append(dst, " (?)"...)
+	}
+	return append(strconv.AppendUint(append(dst, " ("...), uint64(inner), 10), ')')
+}
+
+// Colors of a terminal.
+const (
+	plain  = "\x1b[m"
+	faint  = "\x1b[2m"
+	red    = "\x1b[31m"
+	yellow = "\x1b[33m"
+)
+
+// paint changes the color of what follows.
+func (f *Format) paint(dst []byte, color string) []byte {
+	if !f.Color {
+		return dst
+	}
+	return append(dst, color...)
 }
 
 // sparse reports whether calls after this one are not kept.

@@ -40,7 +40,7 @@ func TestSchema(t *testing.T) {
 	f := Format{Container: "0123abcd", Boot: time.Unix(1e9, 0)}
 	lines, types := 0, map[string]bool{}
 	check := func(c syscalls.Call) {
-		timeline := NewTimeline(records(c), nil, nil)
+		timeline := NewTimeline(records(c), nil)
 		for e := range timeline.Calls {
 			line, err := f.AppendJSON(nil, e)
 			if err != nil {

@@ -69,10 +69,26 @@ type moment struct {
 
 // NewTimeline orders the calls of records, from Recording.Read, and of inFlight: records of calls that had not returned
 // when they were read, which must happen before the recording is read. Calls that are in both have returned meanwhile
-// and are taken from the recording. The timeline contains only the calls that keep accepts; a nil keep accepts all. The
-// records are not copied.
-func NewTimeline(records, inFlight []Record, keep func(*syscalls.Call, Lane) bool) *Timeline {
-	t := &Timeline{calls: make([]moment, 0, len(records)+len(inFlight)), inner: innerIDs{}, files: files{}}
+// and are taken from the recording. The records are not copied.
+func NewTimeline(records, inFlight []Record) *Timeline {
+	return (&Timeline{inner: innerIDs{}, files: files{}}).order(records, inFlight)
+}
+
+// Next returns a timeline of records that came later, which knows what this one has learned.
+func (t *Timeline) Next(records []Record) *Timeline {
+	const most = 1 << 16
+	if len(t.files) > most {
+		clear(t.files)
+	}
+	if len(t.inner) > most {
+		clear(t.inner)
+	}
+	return (&Timeline{inner: t.inner, files: t.files}).order(records, nil)
+}
+
+// order takes the calls of records over.
+func (t *Timeline) order(records, inFlight []Record) *Timeline {
+	t.calls = make([]moment, 0, len(records)+len(inFlight))
 	type key struct {
 		tid  uint32
 		time uint64
@@ -110,9 +126,6 @@ func NewTimeline(records, inFlight []Record, keep func(*syscalls.Call, Lane) boo
 		}
 		t.inner.learn(&call)
 		t.files.learn(&call)
-		if keep != nil && !keep(&call, record.Lane) {
-			return
-		}
 		if part == Begin && (end == call.Time || call.Event()) {
 			part = Whole
 		}
@@ -127,7 +140,7 @@ func NewTimeline(records, inFlight []Record, keep func(*syscalls.Call, Lane) boo
 	for _, record := range pending {
 		add(record, InFlight)
 	}
-	t.order()
+	t.sort()
 	return t
 }
 
@@ -139,9 +152,9 @@ func sum(a, b uint64) uint64 {
 	return a + b
 }
 
-// order sorts begins and ends. Records are already in the order of their ends, except for those of two CPUs at the same
+// sort sorts begins and ends. Records are already in the order of their ends, except for those of two CPUs at the same
 // moment, and nearly in the order of their begins, so sorting is cheap.
-func (t *Timeline) order() {
+func (t *Timeline) sort() {
 	t.begins = make([]uint32, len(t.calls))
 	t.ends = make([]uint32, 0, len(t.calls))
 	for i := range t.calls {
@@ -154,6 +167,39 @@ func (t *Timeline) order() {
 	sort(t.ends, func(i uint32) uint64 { return t.calls[i].end })
 }
 
+// Select keeps only the calls of which keep approves. It reuses the same Event, Whole or InFlight, for each of them.
+func (t *Timeline) Select(keep func(*Event) bool) {
+	var event Event
+	kept := make([]bool, len(t.calls))
+	for i := range t.calls {
+		t.yield(&event, uint32(i), t.part(uint32(i)), func(e *Event) bool {
+			kept[i] = keep(e)
+			return true
+		})
+	}
+	out := func(i uint32) bool { return !kept[i] }
+	t.begins, t.ends = slices.DeleteFunc(t.begins, out), slices.DeleteFunc(t.ends, out)
+}
+
+// Tail keeps only the last n calls, by their start.
+func (t *Timeline) Tail(n int) {
+	cut := t.begins[:max(0, len(t.begins)-n)]
+	t.begins = t.begins[len(cut):]
+	out := make(map[uint32]bool, len(cut))
+	for _, i := range cut {
+		out[i] = true
+	}
+	t.ends = slices.DeleteFunc(t.ends, func(i uint32) bool { return out[i] })
+}
+
+// part returns InFlight for a call in flight, and Whole for all others.
+func (t *Timeline) part(i uint32) Part {
+	if t.calls[i].part == InFlight {
+		return InFlight
+	}
+	return Whole
+}
+
 // sort is stable: calls of the same time stay in the order of their records.
 func sort(indexes []uint32, time func(uint32) uint64) {
 	slices.SortFunc(indexes, func(a, b uint32) int {
@@ -162,18 +208,14 @@ func sort(indexes []uint32, time func(uint32) uint64) {
 }
 
 // Len returns the number of calls.
-func (t *Timeline) Len() int { return len(t.calls) }
+func (t *Timeline) Len() int { return len(t.begins) }
 
 // Calls yields every call once, by its start: a call in flight as InFlight, all others as Whole. It reuses the same
 // Event each time.
 func (t *Timeline) Calls(yield func(*Event) bool) {
 	var event Event
 	for _, i := range t.begins {
-		part := Whole
-		if t.calls[i].part == InFlight {
-			part = InFlight
-		}
-		if !t.yield(&event, i, part, yield) {
+		if !t.yield(&event, i, t.part(i), yield) {
 			return
 		}
 	}

@@ -113,7 +113,7 @@ func TestPairs(t *testing.T) {
 		{"in flight, but returned meanwhile", records(call(1, "read", 10, 20)),
 			records(call(1, "read", 10, 10)), []string{"1 whole"}},
 	} {
-		if diff := cmp.Diff(c.want, events(NewTimeline(c.records, c.inFlight, nil))); diff != "" {
+		if diff := cmp.Diff(c.want, events(NewTimeline(c.records, c.inFlight))); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", c.what, diff)
 		}
 	}
@@ -125,7 +125,7 @@ func TestLongDurations(t *testing.T) {
 	const days = 5 * 24 * 3600e9
 	all := records(call(2, "exit_group", 10+days+300, 10+days+400), call(1, "wait4", 10, 10+days+500),
 		call(3, "read", 10+days+600, 10+days+700))
-	timeline := NewTimeline(all, nil, nil)
+	timeline := NewTimeline(all, nil)
 	want := []string{"1 begin", "2 whole", "1 end", "3 whole"}
 	if diff := cmp.Diff(want, events(timeline)); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
@@ -139,7 +139,8 @@ func TestLongDurations(t *testing.T) {
 
 func TestOnlyWhatIsWantedComesInBetween(t *testing.T) {
 	all := records(call(2, "getppid", 20, 30), call(1, "wait4", 10, 40))
-	timeline := NewTimeline(all, nil, func(c *syscalls.Call, _ Lane) bool { return c.Syscall().Name == "wait4" })
+	timeline := NewTimeline(all, nil)
+	timeline.Select(func(e *Event) bool { return e.Call.Syscall().Name == "wait4" })
 	if diff := cmp.Diff([]string{"1 whole"}, events(timeline)); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
@@ -150,7 +151,7 @@ func TestMalformedRecords(t *testing.T) {
 	argument := call(1, "close", 30, 40)
 	argument.NArgs = 1
 	all = append(all, Record{}, Record{Bytes: all[0].Bytes[:20]}, Record{Bytes: records(argument)[0].Bytes[:48]})
-	timeline := NewTimeline(all, []Record{{}, {Bytes: []byte{1, 2}}}, nil)
+	timeline := NewTimeline(all, []Record{{}, {Bytes: []byte{1, 2}}})
 	if got := events(timeline); !cmp.Equal(got, []string{"1 whole"}) || timeline.Malformed != 3 {
 		t.Errorf("%d records are malformed, and %v are shown", timeline.Malformed, got)
 	}
@@ -189,7 +190,7 @@ func TestLines(t *testing.T) {
 		at(nap, 7, 7, 3, "\x1b[2Jsh\n]"),
 		at(killed, 8, 8, 3, "a] exit() = ? "),
 	)
-	timeline := NewTimeline(all, records(at(hanging, 9, 10, 0, "cat")), nil)
+	timeline := NewTimeline(all, records(at(hanging, 9, 10, 0, "cat")))
 	f := Format{Container: "0123abcd", Start: start, Boot: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
 		Times: timestamp.Relative}
 	var lines, wall, objects []byte
@@ -216,7 +217,7 @@ func FuzzTimeline(f *testing.F) {
 	f.Add(whole, whole)
 	f.Add([]byte{}, whole[:30])
 	f.Fuzz(func(t *testing.T, record, inFlight []byte) {
-		timeline := NewTimeline([]Record{{Bytes: record}, {Bytes: whole}}, []Record{{Bytes: inFlight}}, nil)
+		timeline := NewTimeline([]Record{{Bytes: record}, {Bytes: whole}}, []Record{{Bytes: inFlight}})
 		var line []byte
 		begins, ends := 0, 0
 		for e := range timeline.Events {
@@ -252,7 +253,7 @@ func BenchmarkLines(b *testing.B) {
 	line := make([]byte, 0, 1<<10)
 	b.ReportAllocs()
 	for b.Loop() {
-		for e := range NewTimeline(all, nil, nil).Events {
+		for e := range NewTimeline(all, nil).Events {
 			line = f.AppendLine(line[:0], e)
 		}
 	}
@@ -278,7 +279,7 @@ func TestInnerIDs(t *testing.T) {
 	all := records(task(100, 100, 10), init, task(101, 101, 25), clone(101, 7, 30), clone(102, 8, 40), task(102, 101, 50),
 		task(999, 999, 60), clone(103, -11, 70), task(103, 103, 80))
 	var got []string
-	for e := range NewTimeline(all, nil, nil).Calls {
+	for e := range NewTimeline(all, nil).Calls {
 		got = append(got, fmt.Sprint(e.Call.TID, " ", e.Call.Inner))
 	}
 	want := []string{"100 {1 1}", "100 {1 1}", "101 {7 7}", "100 {1 1}", "100 {1 1}", "102 {8 7}", "999 {0 0}",
@@ -307,7 +308,7 @@ func TestFiles(t *testing.T) {
 	all := records(open(10, "link", 1, ""), open(20, "link", 1, "decoy\x00"), open(30, "link", 2, "secret\x00"),
 		open(40, "link", 1, ""), open(50, "hard", 1, ""), open(60, "link", 3, ""))
 	var got []string
-	for e := range NewTimeline(all, nil, nil).Calls {
+	for e := range NewTimeline(all, nil).Calls {
 		file, _ := e.Call.File()
 		got = append(got, fmt.Sprint(file.Path, " ", file.Truncated))
 	}
@@ -330,7 +331,7 @@ func TestText(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		f    Format
-		keep func(*syscalls.Call, Lane) bool
+		keep func(*Event) bool
 		want []string
 	}{
 		{"all are kept", Format{}, nil,
@@ -343,13 +344,17 @@ func TestText(t *testing.T) {
 		{"the first one began before", Format{Missing: 877235, Complete: 80 * ms, Now: 1100 * ms}, nil, []string{
 			"wait4()...", "read() = 0 <×36,012, last 100ms ago>", "getppid() = 0", "...wait4() = 0", gap, "read() = 0"}},
 		{"nothing chosen after them", Format{Missing: 877235, Complete: 60 * ms},
-			func(c *syscalls.Call, _ Lane) bool { return c.Nr == number("getppid") }, []string{"getppid() = 0", gap}},
+			func(e *Event) bool { return e.Call.Nr == number("getppid") }, []string{"getppid() = 0", gap}},
 		{"nothing chosen", Format{Missing: 877235, Complete: 60 * ms},
-			func(*syscalls.Call, Lane) bool { return false }, nil},
+			func(*Event) bool { return false }, nil},
 	} {
 		var out bytes.Buffer
 		c.f.Times = timestamp.None
-		if err := c.f.WriteText(&out, NewTimeline(all, nil, c.keep)); err != nil {
+		timeline := NewTimeline(all, nil)
+		if c.keep != nil {
+			timeline.Select(c.keep)
+		}
+		if err := c.f.WriteText(&out, timeline); err != nil {
 			t.Fatal(err)
 		}
 		var got []string
@@ -399,7 +404,7 @@ func TestAbandoned(t *testing.T) {
 	}
 	timeline := NewTimeline(records(read(2, 10), read(3, 11), read(4, 12),
 		event(3, syscalls.NumberSignal, 20, 15, 0, 0, 0, 0),
-		event(2, syscalls.NumberNone, 30), event(3, syscalls.NumberNone, 31), read(4, 40)), nil, nil)
+		event(2, syscalls.NumberNone, 30), event(3, syscalls.NumberNone, 31), read(4, 40)), nil)
 	var got []string
 	for e := range timeline.Calls {
 		text := string(e.Call.AppendText(nil))
@@ -417,5 +422,47 @@ func TestAbandoned(t *testing.T) {
 		"3 +++ killed by SIGKILL +++", "4 " + restart}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// TestLooks prints lines with each choice of their looks.
+func TestLooks(t *testing.T) {
+	failed := call(12, "openat", 2000, 2500)
+	failed.NArgs, failed.Args, failed.Result = 4, [6]uint64{^uint64(99), 0x7f00, 0, 0}, -2
+	failed.Captures = []syscalls.Capture{{Arg: 1, Data: []byte("/x")}}
+	failed.Inner = syscalls.IDs{TID: 8, PID: 7}
+	signal := syscalls.Call{Nr: syscalls.NumberSignal, TID: 1, PID: 1, Time: 4500, NArgs: abi.SignalArgs,
+		Comm: []byte("sh")}
+	signal.Args[abi.SignalNumber] = 15
+	all := records(call(1, "getppid", 1000, 1500), failed, call(2, "getppid", 4000, 4500), signal)
+	const ids1, ids2, ids3 = "cpu#0 pid 1 [sh] ", "cpu#0 pid 1 tid 12 [sh] ", "cpu#0 pid 1 tid 2 [sh] "
+	const open = `openat(dfd=AT_FDCWD, filename=0x7f00 "/x", flags=O_RDONLY) = -1 ENOENT (No such file or directory)`
+	const delivered = "--- SIGTERM {si_signo=SIGTERM, si_code=SI_USER} ---"
+	for _, c := range []struct {
+		name string
+		f    Format
+		want []string
+	}{
+		{"plain", Format{Times: timestamp.None},
+			[]string{ids1 + "getppid() = 0", ids2 + open, ids3 + "getppid() = 0", ids1 + delivered}},
+		{"since the line before", Format{Times: timestamp.Delta}, []string{
+			"00:00.000000000 " + ids1 + "getppid() = 0", "00:00.000001000 " + ids2 + open,
+			"00:00.000002000 " + ids3 + "getppid() = 0", "00:00.000000500 " + ids1 + delivered}},
+		{"without addresses", Format{Times: timestamp.None, NoAddresses: true}, []string{ids1 + "getppid() = 0",
+			ids2 + strings.Replace(open, "0x7f00 ", "", 1), ids3 + "getppid() = 0", ids1 + delivered}},
+		{"with the container's IDs", Format{Times: timestamp.None, ContainerPIDs: true}, []string{
+			"cpu#0 pid 1 (7) [sh] getppid() = 0", "cpu#0 pid 1 (7) tid 12 (8) [sh] " + open,
+			"cpu#0 pid 1 (7) tid 2 (?) [sh] getppid() = 0", "cpu#0 pid 1 (7) [sh] " + delivered}},
+		{"with colors", Format{Times: timestamp.None, Color: true}, []string{
+			"\x1b[2m" + ids1 + "\x1b[mgetppid() = 0\x1b[m", "\x1b[2m" + ids2 + "\x1b[m\x1b[31m" + open + "\x1b[m",
+			"\x1b[2m" + ids3 + "\x1b[mgetppid() = 0\x1b[m", "\x1b[2m" + ids1 + "\x1b[m\x1b[33m" + delivered + "\x1b[m"}},
+	} {
+		var out bytes.Buffer
+		if err := c.f.WriteText(&out, NewTimeline(all, nil)); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(strings.Join(c.want, "\n")+"\n", out.String()); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", c.name, diff)
+		}
 	}
 }

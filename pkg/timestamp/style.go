@@ -16,6 +16,7 @@ const (
 	Relative Style = "relative" // since the container's creation: minutes, without a limit, and seconds
 	Wall     Style = "wall"     // local time
 	UTC      Style = "utc"
+	Delta    Style = "delta" // since the line before, as Relative
 )
 
 const layout = "2006-01-02T15:04:05.000000000Z07:00"
@@ -23,7 +24,7 @@ const layout = "2006-01-02T15:04:05.000000000Z07:00"
 // Width returns the usual number of characters of a time; it may be longer.
 func (s Style) Width() int {
 	switch s {
-	case Relative:
+	case Relative, Delta:
 		return len("00:00.000000000")
 	case Wall:
 		if _, offset := time.Now().Zone(); offset != 0 {
@@ -36,10 +37,11 @@ func (s Style) Width() int {
 	return 0
 }
 
-// Append appends the time of an event: the wall-clock time at, or the time elapsed since the container's creation.
+// Append appends the time of an event: the wall-clock time at, or the time elapsed since the container's creation or
+// the line before.
 func (s Style) Append(dst []byte, at time.Time, elapsed time.Duration) []byte {
 	switch s {
-	case Relative:
+	case Relative, Delta:
 		return appendRelative(dst, elapsed)
 	case Wall:
 		return at.Local().AppendFormat(dst, layout)

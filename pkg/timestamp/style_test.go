@@ -23,6 +23,7 @@ func TestStyle(t *testing.T) {
 		{Relative, time.UTC, 1234*time.Minute + 5*time.Second + 6, "1234:05.000000006"},
 		{Relative, time.UTC, -1, "-00:00.000000001"},
 		{Relative, time.UTC, -1 << 63, "-153722867:16.854775808"},
+		{Delta, time.UTC, 1500, "00:00.000001500"},
 		{Wall, time.UTC, 0, "2026-03-04T05:06:07.000000080Z"},
 		{Wall, time.FixedZone("", 5*3600+1800), 0, "2026-03-04T10:36:07.000000080+05:30"},
 		{UTC, time.FixedZone("", 5*3600+1800), 0, "2026-03-04T05:06:07.000000080Z"},

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package straceback
+
+import (
+	"bytes"
+	"errors"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/runc-trace/runc-trace/pkg/syscalls"
+)
+
+// Selection says which calls of a recording are shown: those that match all of its fields. The zero value selects all
+// calls of the container's programs. It is not safe for concurrent use.
+type Selection struct {
+	Syscalls syscalls.Set
+	Errnos   syscalls.Errnos
+	Runtime  bool          // also calls of the container runtime
+	Failed   bool          // only calls that failed, were refused or were killed
+	PIDs     []uint32      // only these processes or threads, by their IDs on the host or in the container
+	FDs      []int32       // only calls that take one of these descriptors
+	Paths    []Glob        // only calls that name such a path, or that the kernel led to such a file
+	Comms    []Glob        // only threads with such a name
+	Since    time.Time     // without those that ended before
+	Until    time.Time     // without those that began later; zero: without a limit
+	Last     time.Duration // only the last part of the recording; 0: all of it
+	Slower   time.Duration // only calls that took, or have taken until now, at least this long
+	Grep     *regexp.Regexp
+
+	values []syscalls.Value // reused
+	line   []byte
+}
+
+// Select keeps the selected calls of a timeline. f is how they are printed: Grep looks at its lines.
+func (s *Selection) Select(t *Timeline, f *Format) {
+	printed := *f // AppendLine changes a Format
+	printed.Color = false
+	t.Select(func(e *Event) bool { return s.has(e, &printed) })
+}
+
+// has reports whether a call, which is Whole or InFlight, is selected. It asks the cheapest questions first.
+func (s *Selection) has(e *Event, f *Format) bool {
+	c := &e.Call
+	return (s.Runtime || e.Lane != Runtime) && s.during(e, f) && s.Syscalls.Has(c) && s.Errnos.Has(c) &&
+		(!s.Failed || c.Failed()) && s.by(c) && s.takes(e) && s.names(e) && s.prints(e, f)
+}
+
+// during reports whether a call is within the selected time, and took long enough.
+func (s *Selection) during(e *Event, f *Format) bool {
+	begin, end := e.Call.Time, e.Call.Time+e.Call.Duration
+	if e.Part == InFlight {
+		end = max(begin, f.Now)
+	}
+	if s.Slower > 0 && end-begin < uint64(s.Slower) || s.Last > 0 && end+uint64(s.Last) < f.Now {
+		return false
+	}
+	return !f.Boot.Add(time.Duration(end)).Before(s.Since) &&
+		(s.Until.IsZero() || !f.Boot.Add(time.Duration(begin)).After(s.Until))
+}
+
+// by reports whether a selected thread made the call.
+func (s *Selection) by(c *syscalls.Call) bool {
+	if len(s.Comms) > 0 && !slices.ContainsFunc(s.Comms, func(g Glob) bool { return g.matches(string(c.Comm)) }) {
+		return false
+	}
+	return len(s.PIDs) == 0 || slices.ContainsFunc(s.PIDs, func(pid uint32) bool {
+		return pid == c.PID || pid == c.TID || pid == c.Inner.PID || pid == c.Inner.TID
+	})
+}
+
+// takes reports whether a call takes a selected descriptor.
+func (s *Selection) takes(e *Event) bool {
+	if len(s.FDs) == 0 {
+		return true
+	}
+	s.values = e.Call.Values(s.values[:0], e.Part == InFlight)
+	return slices.ContainsFunc(s.values, func(v syscalls.Value) bool {
+		return slices.ContainsFunc(s.FDs, func(fd int32) bool {
+			switch v.Kind {
+			case syscalls.KindFD, syscalls.KindDirFD:
+				return int32(v.Number) == fd
+			case syscalls.KindFDs:
+				return fd >= 0 && int(fd/8) < len(v.Bytes) && v.Bytes[fd/8]>>(fd%8)&1 != 0
+			}
+			return false
+		})
+	})
+}
+
+// names reports whether a call names a selected path, or led to such a file.
+func (s *Selection) names(e *Event) bool {
+	if len(s.Paths) == 0 {
+		return true
+	}
+	matches := func(path string) bool {
+		return slices.ContainsFunc(s.Paths, func(g Glob) bool { return g.matchesPath(path) })
+	}
+	if file, ok := e.Call.File(); ok && matches(file.Path) {
+		return true
+	}
+	s.values = e.Call.Values(s.values[:0], e.Part == InFlight)
+	return slices.ContainsFunc(s.values, func(v syscalls.Value) bool {
+		return v.Kind == syscalls.KindPath && matches(string(v.Bytes))
+	})
+}
+
+// prints reports whether the line of a call matches.
+func (s *Selection) prints(e *Event, f *Format) bool {
+	if s.Grep == nil {
+		return true
+	}
+	s.line = f.AppendLine(s.line[:0], e)
+	return s.Grep.Match(bytes.TrimSuffix(s.line, []byte("\n")))
+}
+
+// Glob is a pattern of names, as of a shell, in which "*" and "?" match slashes, too.
+type Glob string
+
+// NewGlob checks a pattern.
+func NewGlob(pattern string) (Glob, error) {
+	if _, err := path.Match(pattern, ""); err != nil || pattern == "" {
+		return "", errors.New("must be a name or a pattern such as '/etc/*': brackets must be closed")
+	}
+	return Glob(pattern), nil
+}
+
+// slash stands for a slash in patterns and names, so that path.Match takes it for any other character.
+var slash = strings.NewReplacer("/", "\x00")
+
+func (g Glob) matches(name string) bool {
+	matched, err := path.Match(slash.Replace(string(g)), slash.Replace(name))
+	return err == nil && matched
+}
+
+// matchesPath is matches for a path. A pattern without a slash is that of the last name in the path.
+func (g Glob) matchesPath(name string) bool {
+	if !strings.Contains(string(g), "/") {
+		name = path.Base(name)
+	}
+	return g.matches(name)
+}
