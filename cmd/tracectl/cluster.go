@@ -140,9 +140,10 @@ func (cs *clusterSettings) open(ctx context.Context, c *cobra.Command) (*cluster
 // clusterRun is one run of a command.
 type clusterRun struct {
 	cluster.Cluster
+	output io.Writer // of the command
 	find   func(context.Context) ([]cluster.Node, error)
 	place  func(ctx context.Context, namespace, pod string) (cluster.Place, error) // nil if unavailable
-	stdout io.Writer
+	stdout io.Writer                                                               // output, without the status line
 	status *statusLine
 }
 
@@ -155,7 +156,7 @@ func newClusterRun(ctx context.Context, runner cluster.Runner, find func(context
 		return nil, err
 	}
 	status := newStatusLine(stderr, program)
-	run := &clusterRun{find: find, stdout: status.before(stdout), status: status}
+	run := &clusterRun{output: stdout, find: find, stdout: status.before(stdout), status: status}
 	run.Runner, run.Nodes, run.Timeout = runner, nodes, timeout
 	run.Note, run.Progress = status.note, status.progress
 	return run, nil
@@ -174,7 +175,13 @@ func (cs *clusterSettings) nodeArgs(c *cobra.Command, command ...string) []strin
 		if !f.Changed || f.Annotations[ownFlag] != nil {
 			return
 		}
-		args = append(args, "--"+f.Name+"="+f.Value.String())
+		values := []string{f.Value.String()}
+		if repeated, ok := f.Value.(interface{ GetSlice() []string }); ok {
+			values = repeated.GetSlice()
+		}
+		for _, value := range values {
+			args = append(args, "--"+f.Name+"="+value)
+		}
 	})
 	return args
 }

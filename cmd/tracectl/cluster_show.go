@@ -7,9 +7,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -40,7 +42,7 @@ func newClusterStracebackShow(cs *clusterSettings) *cobra.Command {
 	var namespace labels.Glob
 	addNamespace(c, &namespace)
 	addAllNamespaces(c)
-	keep(c, "namespace")
+	keep(c, "namespace", "addresses", "color", "no-pager")
 	completeContainers(c, cs.lister("straceback", "list", "--names"))
 	c.RunE = func(c *cobra.Command, args []string) error {
 		ctx, stop := untilSignal(c)
@@ -50,11 +52,23 @@ func newClusterStracebackShow(cs *clusterSettings) *cobra.Command {
 			return err
 		}
 		show := cs.nodeArgs(c, "straceback", "show")
-		return run.show(ctx, args[0], cs.nameArgs(c, "straceback", "list", "--names"),
-			append(show, "--", args[0]), r.output.word)
+		if noAddresses, _ := r.looks(run.output); noAddresses && !r.noAddresses {
+			show = append(show, "--no-addresses")
+		}
+		if r.follow {
+			show = append(show, "--until-eof")
+		}
+		err = run.show(ctx, args[0], cs.nameArgs(c, "straceback", "list", "--names"), append(show, "--", args[0]), r)
+		if r.follow && ctx.Err() != nil {
+			return nil
+		}
+		return err
 	}
 	return c
 }
+
+// silence is for how long a container that is followed may make no calls.
+const silence = 100 * 365 * 24 * time.Hour
 
 // checkPlace compares the pod's node according to the API server with the node that claims the pod. A node may lie
 // about itself, but must not claim a pod of another node.
@@ -77,7 +91,7 @@ func (run *clusterRun) checkPlace(ctx context.Context, k labels.Known, name stri
 }
 
 // show finds the node that has the named container, and prints its output.
-func (run *clusterRun) show(ctx context.Context, name string, list, show []string, output string) error {
+func (run *clusterRun) show(ctx context.Context, name string, list, show []string, r *showRequest) error {
 	defer run.status.end()
 	var found []labels.Known
 	err := run.search(ctx, name, "recording of", list, func(s *labels.Search) (err error) {
@@ -92,11 +106,16 @@ func (run *clusterRun) show(ctx context.Context, name string, list, show []strin
 	}
 	run.status.note("recorded on node " + terminal.String(found[0].Node))
 	node := run.Nodes[slices.IndexFunc(run.Nodes, func(n cluster.Node) bool { return n.Name == found[0].Node })]
-	if output == "json" {
+	if r.follow {
+		run.Timeout = silence
+	}
+	if r.output.word == "json" {
 		err = run.One(ctx, node, show, run.printObject)
 	} else {
-		out := terminal.NewWriter(run.stdout)
-		err = cmp.Or(run.Copy(ctx, node, show, out), out.Close())
+		err = r.page(run.output, func(to io.Writer) error {
+			out := terminal.NewWriter(run.status.before(to))
+			return cmp.Or(run.Copy(ctx, node, show, out), out.Close())
+		})
 	}
 	if err != nil && !errors.Is(err, syscall.EPIPE) {
 		return fmt.Errorf("%s: %w", terminal.String(node.Name), err)

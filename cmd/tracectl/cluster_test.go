@@ -209,6 +209,12 @@ func TestClusterShow(t *testing.T) {
 		{[]string{"db"}, shown, "n2: tracectl straceback show -- db"},
 		{[]string{"n1_default_web", "-x", "-e", "read,write", "--pid", "7,8", "-p", "-n", "default"}, shown,
 			"n1: tracectl straceback show --failed=true --pid=7,8 --previous=1 --syscall=read,write -- n1_default_web"},
+		{[]string{"db", "-e", "!futex,read", "-e", "%file", "--path", "/a,b", "--path", "*.conf", "--since", "10m",
+			"--grep", "a b", "--errno", "!EAGAIN", "--tail", "3", "-r", "--no-pager", "--color=always", "--addresses"}, shown,
+			"n2: tracectl straceback show --delta=true --errno=!EAGAIN --grep=a b --path=/a,b --path=*.conf --since=10m " +
+				"--syscall=%file,!futex,!read --tail=3 -- db"},
+		{[]string{"db", "-f", "--no-addresses"}, shown,
+			"n2: tracectl straceback show --follow=true --no-addresses=true --until-eof -- db"},
 		{[]string{"bbb", "-o", "json"}, result{0, `{"node":"n2","time":"2026-01-01T00:00:00Z","syscall":"read"}` + "\n",
 			"tracectl: recorded on node n2\n"}, "n2: tracectl straceback show --output=json -- bbb"},
 		{[]string{"web"}, result{4, "", "tracectl: \"web\" matches several containers; use one of:\n  n1_default_web_app\n  n2_default_web_app\n"}, ""},

@@ -101,15 +101,18 @@ func pairs(k *labels.Container, typed string) []string {
 	return all
 }
 
-// completeCalls completes -e, also after other calls.
-func completeCalls(c *cobra.Command, calls *calls) {
-	complete(c, "syscall", func(_ *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
-		before := typed[:max(strings.LastIndexByte(typed, ','), strings.LastIndexByte(typed, '='))+1]
+// completeWords completes a flag that takes a list of words, also behind other words and behind "!".
+func completeWords(c *cobra.Command, flag string, words func() []string) {
+	complete(c, flag, func(_ *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
+		before := typed[:strings.LastIndexAny(typed, ",=!")+1]
 		var all []string
-		for name := range calls.known() {
-			all = append(all, before+name)
+		for _, word := range words() {
+			if strings.HasPrefix(before+word, typed) {
+				all = append(all, before+word)
+			}
 		}
-		return offer(all, typed)
+		slices.Sort(all)
+		return slices.Compact(all), cobra.ShellCompDirectiveNoFileComp
 	})
 }
 

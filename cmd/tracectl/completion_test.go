@@ -54,8 +54,13 @@ func TestCompletion(t *testing.T) {
 		{[]string{"-e", "openat"}, "openat openat2"},
 		{[]string{"-e", "read,getppi"}, "read,getppid"},
 		{[]string{"-e", "trace=getppi"}, "trace=getppid"},
+		{[]string{"-e", "!getppi"}, "!getppid"},
+		{[]string{"-e", "read,%c"}, "read,%clock read,%creds"},
+		{[]string{"--errno", "ENOEN"}, "ENOENT"},
+		{[]string{"--errno", "EAGAIN,ENOEN"}, "EAGAIN,ENOENT"},
 		{[]string{"--pid", ""}, ""},
-		{[]string{"-t", ""}, "relative none wall utc"},
+		{[]string{"--timestamps="}, "relative none wall utc delta"},
+		{[]string{"--color", ""}, "auto always never"},
 	} {
 		root := &cobra.Command{Use: "tracectl"}
 		show := &cobra.Command{Use: "show", Run: func(*cobra.Command, []string) {}}

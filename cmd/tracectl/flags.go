@@ -46,10 +46,11 @@ func addOutput(c *cobra.Command) *choice {
 	return addChoice(c, "output", "o", "output format", "text", "json")
 }
 
-// addTimestamps adds -t with a default style.
-func addTimestamps(c *cobra.Command, style timestamp.Style) *choice {
+// addTimestamps adds -t with a default style. more are styles that only some commands have.
+func addTimestamps(c *cobra.Command, style timestamp.Style, more ...timestamp.Style) *choice {
 	words := []string{string(style)}
-	for _, other := range []timestamp.Style{timestamp.None, timestamp.Relative, timestamp.Wall, timestamp.UTC} {
+	all := append([]timestamp.Style{timestamp.None, timestamp.Relative, timestamp.Wall, timestamp.UTC}, more...)
+	for _, other := range all {
 		if other != style {
 			words = append(words, string(other))
 		}

@@ -5,10 +5,10 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -18,7 +18,6 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 	"github.com/runc-trace/runc-trace/pkg/labels"
 	"github.com/runc-trace/runc-trace/pkg/straceback"
-	"github.com/runc-trace/runc-trace/pkg/syscalls"
 	"github.com/runc-trace/runc-trace/pkg/terminal"
 	"github.com/runc-trace/runc-trace/pkg/timestamp"
 )
@@ -48,9 +47,25 @@ may have changed it meanwhile. "(enter not seen ...)" ends a call that did not r
 kernel's code, for example because seccomp's rules decided it. Arguments that the call
 does not use are left out.
 
+A call is printed if it matches all flags that select calls. -e takes what strace's -e
+trace= takes: names, classes (%file, %desc, %network, %process, %signal, %memory, %ipc,
+%creds, %clock), /regular expressions, and "!" before the list for all other calls;
+a later word that begins with "!" takes its calls out: -e '%file,!openat'. Signals and ends
+of threads are printed unless -e names calls. --path takes names and patterns, in which "*"
+matches slashes, too; without a slash, only the last name of a path counts. It compares the
+paths that a call names, and the one that the kernel found. --last counts from now, or from
+the container's end. --grep compares the line as it is printed, without colors.
+
 With --failed, a call is printed if it returned an error, if it did not reach the kernel's
 code, or if a signal killed the thread in it or outside of any call. A call that has not
 returned is left out.
+
+With --follow, later calls are printed when they return, until the container ends or you
+press Ctrl-C. Any number of commands can follow a container. If calls were overwritten
+before they could be read, a line and stderr say how many.
+
+On a terminal, failed calls are red, signals and ends of threads are yellow, addresses of
+memory that is shown are left out, and a pager shows the output.
 
 ` + nameHelp + `
 A pod must have only one container. "node_namespace_pod" is accepted too; the node is
@@ -68,25 +83,41 @@ func newStracebackShow(s *settings) *cobra.Command {
 		Long:  showLong,
 		Example: `  tracectl straceback show default/mypod
   tracectl straceback show mypod --failed
-  tracectl straceback show 4f1c --syscall openat,execve --durations
+  tracectl straceback show 4f1c -e %file --errno ENOENT,EACCES
+  tracectl straceback show mypod --path '/etc/*' -t -T
+  tracectl straceback show mypod -e '!futex' --slower-than 10ms --follow
   tracectl straceback show default/web/nginx --previous -o json`,
 		Args: exactly(1),
 	}
 	r := addShowFlags(c, nativeABIs())
 	completeContainers(c, s.recorded)
 	c.RunE = func(c *cobra.Command, args []string) error {
-		return showRecording(s, args[0], r, c.OutOrStdout(), c.ErrOrStderr())
+		ctx := c.Context()
+		if r.follow {
+			var stop context.CancelFunc
+			ctx, stop = untilSignal(c)
+			defer stop()
+			if r.untilEOF {
+				go func() {
+					_, _ = io.Copy(io.Discard, c.InOrStdin())
+					stop()
+				}()
+			}
+		}
+		return showRecording(ctx, s, args[0], r, c.OutOrStdout(), c.ErrOrStderr())
 	}
 	return c
 }
 
-func showRecording(s *settings, name string, request *showRequest, stdout, stderr io.Writer) error {
+func showRecording(ctx context.Context, s *settings, name string, request *showRequest,
+	stdout, stderr io.Writer) error {
 	i, directory, list, err := s.recordings()
 	if err != nil {
 		return err
 	}
 	defer i.Close()
-	s.losses(i, stderr)()
+	losses := s.losses(i, stderr)
+	losses()
 	runs, err := straceback.Find(list, name)
 	if err != nil {
 		return explainName(err, name, directory, list)
@@ -104,23 +135,59 @@ func showRecording(s *settings, name string, request *showRequest, stdout, stder
 	if err != nil {
 		return err
 	}
+	reader, err := run.NewReader()
+	if err != nil {
+		return err
+	}
 	// Keep this order: the recording then contains a call that returns in between.
 	inFlight, err := unfinished(i, run)
 	if err != nil {
 		return err
 	}
-	calls, err := run.Read()
+	calls, err := reader.Poll(!request.follow)
 	if err != nil {
 		return err
 	}
-	timeline := straceback.NewTimeline(calls.Records, inFlight, request.filter())
+	timeline, format := straceback.NewTimeline(calls.Records, inFlight), request.as(calls, run.Container, boot)
+	format.NoAddresses, format.Color = request.looks(stdout)
+	selection := request.selection()
+	selection.Select(timeline, format)
+	if request.tail.set {
+		timeline.Tail(int(request.tail.natural))
+	}
 	request.notes(stderr, calls, timeline)
-	if timeline.Len() == 0 {
+	if timeline.Len() == 0 && !request.follow {
 		if err := request.empty(stderr, calls, inFlight, timeline, run.Container); err != nil {
 			return err
 		}
 	}
-	return request.print(stdout, timeline, calls, run.Container, boot)
+	if !request.follow {
+		return request.page(stdout, func(to io.Writer) error { return request.write(to, format, timeline) })
+	}
+	if err := request.write(stdout, format, timeline); err != nil {
+		return err
+	}
+	alive, err := watch(i, losses)
+	if err != nil {
+		return err
+	}
+	ended := func() (bool, error) { return over(directory, run.Container), alive() }
+	return reader.Follow(ctx, ended, func(calls *straceback.Calls) error {
+		timeline = timeline.Next(calls.Records)
+		format.Missing, format.Complete = calls.Missing, calls.Complete()
+		if !format.Ended {
+			format.Now = boottime.Now()
+		}
+		selection.Select(timeline, format)
+		request.notes(stderr, calls, timeline)
+		return request.write(stdout, format, timeline)
+	})
+}
+
+// over reports whether a container can make no more calls.
+func over(directory *labels.Directory, c *labels.Container) bool {
+	now, ok := directory.Lookup(c.Index, c.Generation)
+	return !ok || now.State == abi.StateEnded || now.State == abi.StateExited && now.Threads == 0
 }
 
 // explainName returns the error for a name that matches no recording: it says why a known container has none, or that
@@ -193,33 +260,10 @@ func unfinished(i *bpf.Instance, run *straceback.Recording) ([]straceback.Record
 	return records, nil
 }
 
-// filter returns nil if all calls are requested.
-func (r *showRequest) filter() func(*syscalls.Call, straceback.Lane) bool {
-	if r.runtime && !r.failed && len(r.syscalls.names) == 0 && len(r.pids) == 0 {
-		return nil
-	}
-	return func(c *syscalls.Call, lane straceback.Lane) bool {
-		if !r.runtime && lane == straceback.Runtime {
-			return false
-		}
-		if r.failed && !c.Failed() {
-			return false
-		}
-		if len(r.pids) > 0 && !slices.Contains(r.pids, c.PID) {
-			return false
-		}
-		if len(r.syscalls.names) == 0 {
-			return true
-		}
-		call := c.Syscall()
-		return call != nil && slices.Contains(r.syscalls.names, call.Name)
-	}
-}
-
 // notes reports what is missing.
 func (r *showRequest) notes(stderr io.Writer, calls *straceback.Calls, t *straceback.Timeline) {
 	var runtime uint64
-	if r.runtime {
+	if r.selected.Runtime {
 		runtime = calls.RuntimeMissing
 	}
 	for _, n := range []struct {
@@ -241,7 +285,7 @@ func (r *showRequest) notes(stderr io.Writer, calls *straceback.Calls, t *strace
 func (r *showRequest) empty(stderr io.Writer, calls *straceback.Calls, inFlight []straceback.Record,
 	t *straceback.Timeline, c *labels.Container) error {
 	runtime := 0 // calls that are left out because they are the runtime's
-	if !r.runtime {
+	if !r.selected.Runtime {
 		runtime = calls.Lanes[straceback.Runtime].Calls
 		for i := range inFlight {
 			if inFlight[i].Lane == straceback.Runtime {
@@ -264,17 +308,24 @@ func (r *showRequest) empty(stderr io.Writer, calls *straceback.Calls, inFlight 
 	return nil
 }
 
-func (r *showRequest) print(stdout io.Writer, t *straceback.Timeline, calls *straceback.Calls, c *labels.Container,
-	boot time.Time) error {
+// as returns how calls are shown.
+func (r *showRequest) as(calls *straceback.Calls, c *labels.Container, boot time.Time) *straceback.Format {
 	f := straceback.Format{Container: c.ID, Start: c.Created, Boot: boot, Times: timestamp.Style(r.timestamps.word),
-		Durations: r.durations, Strace: r.format.word == "strace", Verbose: r.verbose,
-		Missing: calls.Missing, Complete: calls.Complete(),
-		Now: boottime.Now()}
+		Durations: r.durations, ContainerPIDs: r.innerPIDs, Strace: r.format.word == "strace", Verbose: r.verbose,
+		Missing: calls.Missing, Complete: calls.Complete(), Now: boottime.Now()}
+	if r.delta {
+		f.Times = timestamp.Delta
+	}
 	if end := max(c.Exited, c.Ended); end != 0 {
 		f.Now, f.Ended = end, true
 	}
+	return &f
+}
+
+// write writes a timeline.
+func (r *showRequest) write(to io.Writer, f *straceback.Format, t *straceback.Timeline) error {
 	if r.output.word == "json" {
-		return f.WriteJSON(stdout, t)
+		return f.WriteJSON(to, t)
 	}
-	return f.WriteText(stdout, t)
+	return f.WriteText(to, t)
 }

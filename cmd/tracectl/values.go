@@ -4,12 +4,12 @@ package main
 
 import (
 	"errors"
-	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
 
-	"github.com/runc-trace/runc-trace/pkg/syscalls"
+	"github.com/runc-trace/runc-trace/pkg/straceback"
 	"github.com/runc-trace/runc-trace/pkg/timestamp"
 )
 
@@ -39,9 +39,13 @@ type since struct {
 func (s *since) String() string { return s.text }
 func (s *since) Type() string   { return "time" }
 
+// Set keeps a span as it was given, and of a date the moment: another node may have another time zone.
 func (s *since) Set(text string) (err error) {
 	s.at, err = timestamp.Since(text, time.Now())
 	s.text = text
+	if _, problem := timestamp.Span(text); problem != nil {
+		s.text = s.at.Format(time.RFC3339Nano)
+	}
 	return err
 }
 
@@ -72,60 +76,101 @@ func (n *natural) Set(text string) error {
 	return nil
 }
 
-// pids is a flag that accepts process IDs.
-type pids []uint32
+// count is a natural that may be unset.
+type count struct {
+	natural
+	set bool
+}
 
-func (p *pids) Type() string { return "pid,..." }
+func (c *count) String() string {
+	if !c.set {
+		return ""
+	}
+	return c.natural.String()
+}
 
-func (p *pids) String() string {
-	words := make([]string, len(*p))
-	for i, pid := range *p {
-		words[i] = strconv.FormatUint(uint64(pid), 10)
+func (c *count) Set(text string) error {
+	c.set = true
+	return c.natural.Set(text)
+}
+
+// numbers is a flag that accepts numbers from a least one on.
+type numbers[N uint32 | int32] struct {
+	all            *[]N
+	least          N
+	kind, accepted string
+}
+
+func (n *numbers[N]) Type() string { return n.kind }
+
+func (n *numbers[N]) String() string {
+	var words []string
+	for _, number := range *n.all {
+		words = append(words, strconv.FormatInt(int64(number), 10))
 	}
 	return strings.Join(words, ",")
 }
 
-func (p *pids) Set(text string) error {
+func (n *numbers[N]) Set(text string) error {
 	for word := range strings.SplitSeq(text, ",") {
-		pid, err := strconv.ParseUint(word, 10, 32)
-		if err != nil || pid == 0 {
-			return errors.New("must be process IDs such as 4711 or 4711,4712")
+		number, err := strconv.ParseInt(word, 10, 64)
+		if err != nil || number < int64(n.least) || int64(N(number)) != number {
+			return errors.New(n.accepted)
 		}
-		*p = append(*p, uint32(pid))
+		*n.all = append(*n.all, N(number))
 	}
 	return nil
 }
 
-// calls is a flag that accepts names of system calls.
-type calls struct {
-	abis  []syscalls.ABI
-	names []string
+// nameList is a flag that accepts a list of names, for a set that knows them.
+type nameList struct {
+	set interface {
+		Add(list string) error
+		String() string
+	}
+	kind string
 }
 
-func (l *calls) String() string { return strings.Join(l.names, ",") }
-func (l *calls) Type() string   { return "call,..." }
+func (n *nameList) String() string        { return n.set.String() }
+func (n *nameList) Type() string          { return n.kind }
+func (n *nameList) Set(text string) error { return n.set.Add(text) }
 
-func (l *calls) Set(text string) error {
-	known := l.known()
-	for name := range strings.SplitSeq(strings.TrimPrefix(text, "trace="), ",") {
-		if !known[name] {
-			return fmt.Errorf("unknown system call %q", name)
-		}
-		l.names = append(l.names, name)
+// patterns is a flag that accepts a pattern, and may be repeated.
+type patterns []straceback.Glob
+
+func (p *patterns) String() string { return strings.Join(p.GetSlice(), ",") }
+func (p *patterns) Type() string   { return "pattern" }
+
+func (p *patterns) Set(text string) error {
+	pattern, err := straceback.NewGlob(text)
+	if err == nil {
+		*p = append(*p, pattern)
 	}
-	return nil
+	return err
 }
 
-// known returns the names of all system calls.
-func (l *calls) known() map[string]bool {
-	const most = 1024 // above all numbers of system calls
-	names := map[string]bool{}
-	for _, abi := range l.abis {
-		for nr := range syscalls.Nr(most) {
-			if call, ok := syscalls.Lookup(abi, nr); ok {
-				names[call.Name] = true
-			}
-		}
+// GetSlice returns the values of the repeated flag.
+func (p *patterns) GetSlice() []string {
+	all := make([]string, len(*p))
+	for i, pattern := range *p {
+		all[i] = string(pattern)
 	}
-	return names
+	return all
+}
+
+// expression is a flag that accepts a regular expression.
+type expression struct{ *regexp.Regexp }
+
+func (e *expression) Type() string { return "regexp" }
+
+func (e *expression) String() string {
+	if e.Regexp == nil {
+		return ""
+	}
+	return e.Regexp.String()
+}
+
+func (e *expression) Set(text string) (err error) {
+	e.Regexp, err = regexp.Compile(text)
+	return err
 }
