@@ -167,6 +167,7 @@ func showRecording(ctx context.Context, s *settings, name string, request *showR
 	if err := request.write(stdout, format, timeline); err != nil {
 		return err
 	}
+	selection.Last = 0 // it says where to begin
 	alive, err := watch(i, losses)
 	if err != nil {
 		return err
