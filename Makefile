@@ -65,7 +65,7 @@ lint: ## gofmt, go vet, staticcheck, errorlint, misspell, the shim's imports, li
 
 # Packages with tests that need neither root nor a kernel. Those of CONCURRENT start goroutines or share memory: in the
 # others, the race detector finds nothing, and triples the time.
-UNIT       := ./cmd/... ./pkg/... ./test/architecture ./test/conformance ./test/gotest ./test/machine ./test/style
+UNIT       := ./cmd/... ./pkg/... ./test/architecture ./test/conformance ./test/gotest ./test/machine ./test/oracle ./test/style
 CONCURRENT := ./cmd/tracectl ./pkg/agent ./pkg/bpf ./pkg/cluster ./pkg/hostns ./pkg/ring ./pkg/syscalls ./pkg/terminal ./pkg/unregistered
 UNIT_TEST  := $(BIN)/gotest -short -parallel 8 -ldflags='-s -w' $(if $(filter 0,$(shell id -u)),-exec $(CURDIR)/test/unprivileged.sh)
 
@@ -116,6 +116,11 @@ conformance: check-go deps ## runc's own tests, with runc and with runc-trace: p
 conformance-quick: check-go deps ## the same, only with the newest runc and the tracer loaded (root)
 	@sh test/conformance/deps.sh
 	go run ./test/conformance -quick
+
+.PHONY: oracle
+oracle: deps build ## compare recordings of real programs with strace's logs; PROGRAMS=git,curl: those (root; 5 minutes)
+	@sh test/oracle/deps.sh
+	go run ./test/oracle -programs "$(PROGRAMS)"
 
 .PHONY: ci
 ci: check-go ## what CI runs: test, demo, e2e, conformance-quick (root; 20 minutes, 30 the first time)
