@@ -48,6 +48,9 @@ type Call struct {
 	Captures []Capture
 	// Multiplexed is the call that a call of socketcall(2) or ipc(2) stands for, whose arguments Args are; or nil.
 	Multiplexed *Syscall
+	// Describe returns what a descriptor of the call's process is, or CWD: before the call or after it. It returns nil if
+	// that is not known, and is nil if nothing is. Decode does not change it.
+	Describe func(fd int32, after bool) *Descriptor
 	// Path is from another record of the same FileKey, if this one leaves the path out. Decode does not change it.
 	Path *Capture
 }
@@ -185,13 +188,7 @@ func (c *Call) Decode(record []byte) error {
 	c.NoEnter = flags&abi.CallNoEnter != 0
 	c.Abandoned = false
 	c.OutOfMemory = flags&abi.CallOom != 0
-	c.ABI = c.native()
-	switch number >> abi.NumberABIShift & 3 {
-	case abi.NumberX32:
-		c.ABI = X32
-	case abi.NumberCompat:
-		c.ABI = CompatABI(c.ABI)
-	}
+	c.ABI = abiOf(number, c.native())
 	if c.NArgs > len(c.Args) {
 		return fmt.Errorf("decoding a call with %d arguments: %w", c.NArgs, ErrRecord)
 	}

@@ -34,6 +34,30 @@ func IsEvent(record []byte) bool {
 	return binary.LittleEndian.Uint16(record[offsetNumber:])&abi.NumberMask >= abi.NumberSignal
 }
 
+// Ended reports whether a record is the last one of its thread: it ended in the call, or outside of any. The record must
+// have at least a whole struct call.
+func Ended(record []byte) bool {
+	return binary.LittleEndian.Uint16(record[offsetFlags:])&abi.CallUnfinished != 0
+}
+
+// NumberOf returns the ABI of a record, if native is that of its machine, and the number of its call. The record must
+// have at least a whole struct call.
+func NumberOf(record []byte, native ABI) (ABI, Nr) {
+	number := binary.LittleEndian.Uint16(record[offsetNumber:])
+	return abiOf(number, native), Nr(number & abi.NumberMask)
+}
+
+// abiOf returns the ABI of the number of a record.
+func abiOf(number uint16, native ABI) ABI {
+	switch number >> abi.NumberABIShift & 3 {
+	case abi.NumberX32:
+		return X32
+	case abi.NumberCompat:
+		return CompatABI(native)
+	}
+	return native
+}
+
 // Span returns the start and end of a record's call, in ns of CLOCK_BOOTTIME, without decoding the rest. The record
 // must have at least a whole struct call.
 func Span(record []byte) (begin, end uint64) {

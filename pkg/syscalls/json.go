@@ -28,6 +28,8 @@ type JSON struct {
 	Delivered   *Delivery `json:"delivered,omitempty"` // instead of a call
 	Child       *uint32   `json:"child,omitempty"`     // initial PID of the process or thread that it made
 	File        *File     `json:"file,omitempty"`      // that it opened, executed or entered, if that was kept
+	// Returned is what the descriptor is that the call returned, if that is known.
+	Returned *Descriptor `json:"returned,omitempty"`
 }
 
 // JSON returns the call in machine-readable form. It keeps no reference to the record. A call in flight has no result,
@@ -62,6 +64,9 @@ func (c *Call) JSON(inFlight bool) JSON {
 	}
 	if file, ok := c.File(); ok {
 		j.File = &file
+	}
+	if !inFlight {
+		j.Returned = c.returned()
 	}
 	name := *c
 	name.Native = c.ABI // the ABI's name has a field of its own
@@ -166,6 +171,7 @@ var kindNames = [...]string{
 // appendJSONValue appends a value as an object:
 //
 //	{"name":"flags","type":"flags","number":524288,"flags":["O_RDONLY","O_CLOEXEC"]}
+//	{"name":"fd","type":"fd","number":3,"file":{"path":"/etc/hosts"}}
 //	{"name":"filename","type":"pointer","address":"0x7ffe4b2c","in":{"type":"path","text":"/etc/hosts"}}
 //	{"name":"statbuf","type":"pointer","address":"0x7ffe4b2c","out":{"type":"struct","fields":[{"name":"st_mode",...}]}}
 func appendJSONValue(dst []byte, v *Value, parts []Value) []byte {
@@ -200,6 +206,10 @@ func appendJSONValue(dst []byte, v *Value, parts []Value) []byte {
 	default:
 		dst = appendJSONNumber(dst, v)
 		dst = appendJSONPointed(dst, parts)
+	}
+	if v.File != nil {
+		file, _ := json.Marshal(v.File) // cannot fail
+		dst = append(append(dst, `,"file":`...), file...)
 	}
 	return append(appendJSONMarks(dst, v), '}')
 }

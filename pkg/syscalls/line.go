@@ -132,10 +132,14 @@ func (c *Call) appendOutcome(dst []byte, s *Syscall) []byte {
 	} else {
 		dst = strconv.AppendInt(dst, c.Result, 10)
 	}
+	returned := c.returned()
+	if returned != nil {
+		dst = returned.AppendText(dst)
+	}
 	if c.NoEnter {
 		dst = append(dst, markNoEnter...)
 	}
-	return c.appendFile(c.appendChild(dst))
+	return c.appendFile(c.appendChild(dst), returned)
 }
 
 // appendChild appends the ID on the host of the process or thread that the call made. Other lines have that one; the
@@ -148,10 +152,11 @@ func (c *Call) appendChild(dst []byte) []byte {
 	return append(strconv.AppendUint(append(dst, " <pid "...), uint64(child), 10), '>')
 }
 
-// appendFile appends the path of the file that the call opened, executed or entered, if no argument names it so.
-func (c *Call) appendFile(dst []byte) []byte {
+// appendFile appends the path of the file that the call opened, executed or entered, if neither an argument nor what was
+// returned names it so.
+func (c *Call) appendFile(dst []byte, returned *Descriptor) []byte {
 	file, ok := c.File()
-	if !ok || file.Path == "" {
+	if !ok || file.Path == "" || returned != nil && returned.Path == file.Path && !file.Detached {
 		return dst
 	}
 	for i := range c.Captures {

@@ -282,7 +282,11 @@ func (s *Strace) appendValue(dst []byte, v *Value, parts []Value) []byte {
 		}
 		return dst
 	}
-	return appendScalar(dst, v)
+	dst = appendScalar(dst, v)
+	if v.File != nil {
+		dst = v.File.append(dst, "[", "]")
+	}
+	return dst
 }
 
 // appendParts appends the members of a struct, or the elements of an array.

@@ -158,7 +158,11 @@ func (s *Strace) appendResult(dst []byte, c *Call, name string) []byte {
 			return dst
 		}
 	}
-	return strconv.AppendInt(dst, c.Result, 10)
+	dst = strconv.AppendInt(dst, c.Result, 10)
+	if d := c.returned(); d != nil {
+		dst = d.append(dst, "[", "]")
+	}
+	return dst
 }
 
 // appendReturned appends what a call that waits has found: "([{fd=3, revents=POLLIN}])", "(in [3], left {...})".

@@ -61,12 +61,13 @@ type Syscall struct {
 	Name string // as in the kernel's table: newfstatat, pread64
 	Args []Arg  // at most 6
 
-	address bool // the result is an address
-	exits   bool // exit or exit_group: it never returns
-	rows    []row
-	hot     *hot // nil: a call that succeeds may be new
-	resolve bool // it opens or executes a file, or enters a directory
-	enter   bool // the last of these
+	address    bool // the result is an address
+	descriptor bool // the result is a descriptor
+	exits      bool // exit or exit_group: it never returns
+	rows       []row
+	hot        *hot // nil: a call that succeeds may be new
+	resolve    bool // it opens or executes a file, or enters a directory
+	enter      bool // the last of these
 }
 
 // Arg is an argument of a system call.

@@ -183,14 +183,14 @@ func cutABIs(line string, a ABI) (rest string, listed, holds bool) {
 	return line, listed, holds || !listed
 }
 
-// parseSignature reads "name(argument:type, ...) = ptr".
+// parseSignature reads "name(argument:type, ...) = ptr", or "= fd".
 func parseSignature(line string, flags map[string]*flagTable, layouts map[string]*layout) *Syscall {
 	name, rest, ok := strings.Cut(line, "(")
 	list, result, closed := cutLast(rest, ")")
-	if !ok || !closed || result != "" && result != " = ptr" {
+	if !ok || !closed || result != "" && result != " = ptr" && result != " = fd" {
 		panic(fmt.Sprintf("signatures.txt: %q is not a signature", line))
 	}
-	s := &Syscall{Name: name, address: result != "", exits: name == "exit" || name == "exit_group"}
+	s := &Syscall{Name: name, address: result == " = ptr", descriptor: result == " = fd", exits: name == "exit" || name == "exit_group"}
 	var lengths []string
 	if list != "" {
 		for word := range strings.SplitSeq(list, ", ") {

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// Marks are always outside of quotes, and nothing else outside of quotes is in angle brackets, so a container cannot
-// forge one.
+// Marks are always outside of quotes. The only text of a container that is in angle brackets outside of quotes is that
+// of a Descriptor, in which angle brackets are escaped: it begins with a slash, an ellipsis, or its type.
 const (
 	markLate       = " <read late>"
 	markUnreadable = "<unreadable>"
@@ -71,6 +71,9 @@ func (t *Text) appendTree(dst []byte, v *Value, parts []Value, shown moment) []b
 	default:
 		dst = t.appendPointer(dst, v, parts, shown)
 	}
+	if v.File != nil && v.Kind == KindPath {
+		dst = v.File.AppendText(append(dst, ' '))
+	}
 	if v.Marks&Late != 0 {
 		dst = append(dst, markLate...)
 	}
@@ -84,6 +87,9 @@ func (t *Text) appendTree(dst []byte, v *Value, parts []Value, shown moment) []b
 func (t *Text) appendPointer(dst []byte, v *Value, parts []Value, shown moment) []byte {
 	start := len(dst)
 	dst = appendScalar(dst, v)
+	if v.File != nil {
+		dst = v.File.AppendText(dst)
+	}
 	at := len(dst)
 	if len(parts) == 0 {
 		return dst

@@ -62,7 +62,9 @@ type Value struct {
 	Name   string // of the argument or the member; "" of an element, and of what a pointer points to
 	Number uint64
 	Bytes  []byte // hostile; part of the record
-	table  *flagTable
+	// File is what a descriptor is, or the whole of a relative path, if that is known.
+	File  *Descriptor
+	table *flagTable
 }
 
 // tape is a tree of values that grows.

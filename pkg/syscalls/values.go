@@ -16,7 +16,7 @@ func (c *Call) Values(dst []Value, inFlight bool) []Value {
 
 // addArguments adds the arguments that the call takes.
 func (c *Call) addArguments(t *tape, inFlight bool) {
-	s, n := c.Syscall(), min(max(c.NArgs, 0), len(c.Args))
+	s, n, start := c.Syscall(), min(max(c.NArgs, 0), len(c.Args)), len(t.values)
 	if s == nil {
 		for i := range n {
 			t.add(Value{Kind: KindHex, Number: c.Args[i]})
@@ -40,6 +40,7 @@ func (c *Call) addArguments(t *tape, inFlight bool) {
 		}
 		c.addArgument(t, a, i, !inFlight)
 	}
+	c.describe(t.values[start:])
 }
 
 // joinHalves makes argument i and the one before it, which has been added, one number of 64 bits.
@@ -182,11 +183,14 @@ func (c *Call) addCapture(t *tape, a *Arg, i int, p *Capture) {
 		if data, ended = cutNUL(data); ended {
 			marks &^= Truncated
 		}
-		kind := KindString
+		v := Value{Kind: KindString, Marks: marks, Bytes: data}
 		if a.kind == kindPath {
-			kind = KindPath
+			v.Kind = KindPath
+			if c.resolved() == nil {
+				v.File = c.whole(i, data, marks)
+			}
 		}
-		t.add(Value{Kind: kind, Marks: marks, Bytes: data})
+		t.add(v)
 	case kindIn:
 		t.add(Value{Kind: KindBytes, Marks: marks, Bytes: data})
 	case kindOut:
