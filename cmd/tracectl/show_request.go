@@ -25,7 +25,7 @@ type showRequest struct {
 	untilEOF     bool
 
 	durations, delta, innerPIDs   bool
-	verbose                       bool
+	verbose, descriptors          bool
 	addresses, noAddresses, plain bool // plain: without a pager
 
 	timestamps, output, format, color *choice
@@ -76,6 +76,7 @@ func addShowFlags(c *cobra.Command, abis []syscalls.ABI) *showRequest {
 	flags.BoolVar(&r.plain, "no-pager", false, "without a pager; otherwise, a terminal gets $PAGER, or less -R")
 	flags.BoolVarP(&r.durations, "durations", "T", false, "append the duration of each call, in seconds")
 	flags.BoolVar(&r.verbose, "verbose", false, "all members of structs, if load --verbose-structs recorded them")
+	flags.BoolVarP(&r.descriptors, "descriptors", "y", true, "say what file descriptors are")
 	r.timestamps = addTimestamps(c, timestamp.Relative, timestamp.Delta)
 	flags.Lookup("timestamps").NoOptDefVal = string(timestamp.Wall)
 	flags.Lookup("timestamps").Usage = "times: since the container's creation, none, RFC 3339 (local or UTC), " +

@@ -36,9 +36,14 @@ on the host that sent it; the end of a thread is "+++ exited with 1 +++".
 If calls were overwritten, a line "... from here on every call" says since when all are
 there. Before it are only the calls that were new: <×36,012, last 100ms ago> follows a
 call that came 36,012 times in all. If the container has ended, "before the end" stands
-for "ago". <file "/a/b"> is what a call opened, executed or entered, if its argument names
-it differently; <pid 23856> is the process or thread that a call made. Calls of the
-container runtime itself are left out without --runtime.
+for "ago". <file "/a/b"> is what a call executed or entered, if its argument names it
+differently; <pid 23856> is the process or thread that a call made. Calls of the container
+runtime itself are left out without --runtime.
+
+A descriptor is followed by what it is: 3</etc/hosts>, 1<pipe:[123]>,
+5<TCP:10.0.0.1:40000->10.0.0.2:5432>. It is a bare number if that is not certain, as for
+files that were opened before every call was recorded, unless their process still runs.
+"x" </srv/x> is the whole of a relative path.
 
 Marks are never inside quotes. A trailing "..." means that text was truncated.
 <unreadable> stands for memory that could not be read. <read late> follows text that was
@@ -53,8 +58,9 @@ trace= takes: names, classes (%file, %desc, %network, %process, %signal, %memory
 a later word that begins with "!" takes its calls out: -e '%file,!openat'. Signals and ends
 of threads are printed unless -e names calls. --path takes names and patterns, in which "*"
 matches slashes, too; without a slash, only the last name of a path counts. It compares the
-paths that a call names, and the one that the kernel found. --last counts from now, or from
-the container's end. --grep compares the line as it is printed, without colors.
+paths that a call names, that its descriptors have, and that the kernel found. --last counts
+from now, or from the container's end. --grep compares the line as it is printed, without
+colors.
 
 With --failed, a call is printed if it returned an error, if it did not reach the kernel's
 code, or if a signal killed the thread in it or outside of any call. A call that has not
@@ -139,10 +145,14 @@ func showRecording(ctx context.Context, s *settings, name string, request *showR
 	if err != nil {
 		return err
 	}
-	// Keep this order: the recording then contains a call that returns in between.
+	// Keep this order: the recording then contains a call that returns in between, and one that changes a descriptor.
 	inFlight, err := unfinished(i, run)
 	if err != nil {
 		return err
+	}
+	var live straceback.Snapshot
+	if request.descriptors {
+		live = straceback.Open(inFlight, boottime.Now)
 	}
 	calls, err := reader.Poll(!request.follow)
 	if err != nil {
@@ -150,6 +160,9 @@ func showRecording(ctx context.Context, s *settings, name string, request *showR
 	}
 	timeline, format := straceback.NewTimeline(calls.Records, inFlight), request.as(calls, run.Container, boot)
 	format.NoAddresses, format.Color = request.looks(stdout)
+	if request.descriptors {
+		timeline.Descriptors = straceback.Follow(calls, live)
+	}
 	selection := request.selection()
 	selection.Select(timeline, format)
 	if request.tail.set {
@@ -175,6 +188,9 @@ func showRecording(ctx context.Context, s *settings, name string, request *showR
 	ended := func() (bool, error) { return over(directory, run.Container), alive() }
 	return reader.Follow(ctx, ended, func(calls *straceback.Calls) error {
 		timeline = timeline.Next(calls.Records)
+		if request.descriptors && calls.Missing > 0 {
+			timeline.Descriptors = straceback.Follow(calls, straceback.Snapshot{})
+		}
 		format.Missing, format.Complete = calls.Missing, calls.Complete()
 		if !format.Ended {
 			format.Now = boottime.Now()

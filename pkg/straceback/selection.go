@@ -23,7 +23,7 @@ type Selection struct {
 	Failed   bool          // only calls that failed, were refused or were killed
 	PIDs     []uint32      // only these processes or threads, by their IDs on the host or in the container
 	FDs      []int32       // only calls that take one of these descriptors
-	Paths    []Glob        // only calls that name such a path, or that the kernel led to such a file
+	Paths    []Glob        // only calls that name such a path, or that take, open or execute such a file
 	Comms    []Glob        // only threads with such a name
 	Since    time.Time     // without those that ended before
 	Until    time.Time     // without those that began later; zero: without a limit
@@ -104,7 +104,8 @@ func (s *Selection) names(e *Event) bool {
 	}
 	s.values = e.Call.Values(s.values[:0], e.Part == InFlight)
 	return slices.ContainsFunc(s.values, func(v syscalls.Value) bool {
-		return v.Kind == syscalls.KindPath && matches(string(v.Bytes))
+		return v.Kind == syscalls.KindPath && matches(string(v.Bytes)) ||
+			v.File != nil && v.File.Path != "" && matches(v.File.Path)
 	})
 }
 

@@ -51,6 +51,8 @@ func (e *Event) until() uint64 {
 type Timeline struct {
 	// Malformed counts the records that could not be decoded; they are left out.
 	Malformed int
+	// Descriptors, if not nil, say what the descriptors of the calls are that are yielded.
+	Descriptors *Descriptors
 
 	calls  []moment
 	begins []uint32 // indexes of calls, by begin
@@ -83,7 +85,10 @@ func (t *Timeline) Next(records []Record) *Timeline {
 	if len(t.inner) > most {
 		clear(t.inner)
 	}
-	return (&Timeline{inner: t.inner, files: t.files}).order(records, nil)
+	if t.Descriptors != nil {
+		t.Descriptors.next(records)
+	}
+	return (&Timeline{inner: t.inner, files: t.files, Descriptors: t.Descriptors}).order(records, nil)
 }
 
 // order takes the calls of records over.
@@ -169,10 +174,10 @@ func (t *Timeline) sort() {
 
 // Select keeps only the calls of which keep approves. It reuses the same Event, Whole or InFlight, for each of them.
 func (t *Timeline) Select(keep func(*Event) bool) {
-	var event Event
+	event := t.newEvent()
 	kept := make([]bool, len(t.calls))
 	for i := range t.calls {
-		t.yield(&event, uint32(i), t.part(uint32(i)), func(e *Event) bool {
+		t.yield(event, uint32(i), t.part(uint32(i)), func(e *Event) bool {
 			kept[i] = keep(e)
 			return true
 		})
@@ -213,9 +218,9 @@ func (t *Timeline) Len() int { return len(t.begins) }
 // Calls yields every call once, by its start: a call in flight as InFlight, all others as Whole. It reuses the same
 // Event each time.
 func (t *Timeline) Calls(yield func(*Event) bool) {
-	var event Event
+	event := t.newEvent()
 	for _, i := range t.begins {
-		if !t.yield(&event, i, t.part(i), yield) {
+		if !t.yield(event, i, t.part(i), yield) {
 			return
 		}
 	}
@@ -224,11 +229,11 @@ func (t *Timeline) Calls(yield func(*Event) bool) {
 // Events yields the start and the end of every call in the order of time. If no other event is between them, they are
 // one event. If a begin and an end have the same time, the end comes first. Events reuses the same Event each time.
 func (t *Timeline) Events(yield func(*Event) bool) {
-	var event Event
+	event := t.newEvent()
 	begins, ends := t.begins, t.ends
 	for len(begins) > 0 || len(ends) > 0 {
 		if len(begins) == 0 || len(ends) > 0 && t.calls[ends[0]].end <= t.calls[begins[0]].begin {
-			if !t.yield(&event, ends[0], End, yield) {
+			if !t.yield(event, ends[0], End, yield) {
 				return
 			}
 			ends = ends[1:]
@@ -242,10 +247,21 @@ func (t *Timeline) Events(yield func(*Event) bool) {
 			part = Whole
 			ends = ends[1:]
 		}
-		if !t.yield(&event, i, part, yield) {
+		if !t.yield(event, i, part, yield) {
 			return
 		}
 	}
+}
+
+// newEvent returns an event that knows what the descriptors of its call are.
+func (t *Timeline) newEvent() *Event {
+	e := &Event{}
+	if t.Descriptors != nil {
+		e.Call.Describe = func(fd int32, after bool) *syscalls.Descriptor {
+			return t.Descriptors.Of(&e.Call, e.Lane, fd, after)
+		}
+	}
+	return e
 }
 
 func (t *Timeline) yield(event *Event, i uint32, part Part, yield func(*Event) bool) bool {

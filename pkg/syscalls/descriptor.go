@@ -131,6 +131,11 @@ func (c *Call) ReturnsDescriptor() bool {
 	switch s.Name {
 	case "fcntl", "fcntl64":
 		return uint32(c.Args[1]) == dupFD || uint32(c.Args[1]) == dupFDCloexec
+	case "bpf":
+		switch uint32(c.Args[0]) { // enum bpf_cmd of include/uapi/linux/bpf.h
+		case 0, 5, 7, 13, 14, 17, 18, 19, 28, 30, 32, 33, 36:
+			return true
+		}
 	}
 	return s.descriptor
 }
@@ -141,8 +146,8 @@ const (
 	dupFDCloexec = 1030
 )
 
-// SocketAddress returns a struct sockaddr as text: 10.0.0.1:443, [::1]:443, a path, or @NAME. It is empty if the address
-// is of another family, or none.
+// SocketAddress returns a struct sockaddr as text: 10.0.0.1:443, [::1]:443, a path, or @NAME. It is empty if the
+// address is of another family, or none.
 func SocketAddress(data []byte) string {
 	if len(data) < 2 {
 		return ""

@@ -34,8 +34,8 @@ func IsEvent(record []byte) bool {
 	return binary.LittleEndian.Uint16(record[offsetNumber:])&abi.NumberMask >= abi.NumberSignal
 }
 
-// Ended reports whether a record is the last one of its thread: it ended in the call, or outside of any. The record must
-// have at least a whole struct call.
+// Ended reports whether a record is the last one of its thread: it ended in the call, or outside of any. The record
+// must have at least a whole struct call.
 func Ended(record []byte) bool {
 	return binary.LittleEndian.Uint16(record[offsetFlags:])&abi.CallUnfinished != 0
 }

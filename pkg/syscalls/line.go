@@ -152,8 +152,8 @@ func (c *Call) appendChild(dst []byte) []byte {
 	return append(strconv.AppendUint(append(dst, " <pid "...), uint64(child), 10), '>')
 }
 
-// appendFile appends the path of the file that the call opened, executed or entered, if neither an argument nor what was
-// returned names it so.
+// appendFile appends the path of the file that the call opened, executed or entered, if neither an argument nor the
+// descriptor that it returned names it so.
 func (c *Call) appendFile(dst []byte, returned *Descriptor) []byte {
 	file, ok := c.File()
 	if !ok || file.Path == "" || returned != nil && returned.Path == file.Path && !file.Detached {

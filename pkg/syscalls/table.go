@@ -190,7 +190,8 @@ func parseSignature(line string, flags map[string]*flagTable, layouts map[string
 	if !ok || !closed || result != "" && result != " = ptr" && result != " = fd" {
 		panic(fmt.Sprintf("signatures.txt: %q is not a signature", line))
 	}
-	s := &Syscall{Name: name, address: result == " = ptr", descriptor: result == " = fd", exits: name == "exit" || name == "exit_group"}
+	s := &Syscall{Name: name, address: result == " = ptr", descriptor: result == " = fd",
+		exits: name == "exit" || name == "exit_group"}
 	var lengths []string
 	if list != "" {
 		for word := range strings.SplitSeq(list, ", ") {

@@ -290,7 +290,7 @@ recovered() {
 	say "But it was written, and the two names show the mistake:"
 	shown "tracectl straceback show default/mypod2 | grep -E 'write|/tmp/file'"
 	# If another call came in between, a call is printed in two lines.
-	promise '\[bc\] write\(fd=1, .*"42\\n", count=3\)( = 3|\.\.\.)$'
+	promise '\[bc\] write\(fd=1(<[^>]*>)?, .*"42\\n", count=3\)( = 3|\.\.\.)$'
 	promise "\\[cat\\] open(at)?\\(.*\"/tmp/file-$read\".*\\)( = -1 ENOENT .*|\\.\\.\\.)$"
 	written=$(grep -oE '"/tmp/file-[0-9]+".*O_CREAT.*' <<<"$output" | grep -oE '^"/tmp/file-[0-9]+' | grep -oE '[0-9]+$') ||
 		fail "the file that was written is missing from the output above"

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package straceback
+
+import (
+	"net/netip"
+
+	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
+	"github.com/runc-trace/runc-trace/pkg/syscalls"
+)
+
+// socketTypes are the names that strace gives sockets, by family, type and protocol. Protocol 0 is the usual one.
+var socketTypes = map[[3]uint64]string{
+	{1, 1, 0}: "UNIX-STREAM", {1, 2, 0}: "UNIX-DGRAM", {1, 5, 0}: "UNIX-SEQPACKET",
+	{2, 1, 0}: "TCP", {2, 1, 6}: "TCP", {2, 2, 0}: "UDP", {2, 2, 17}: "UDP", {2, 2, 1}: "PING", {2, 1, 132}: "SCTP",
+	{2, 1, 262}: "MPTCP", {2, 2, 136}: "UDPLITE",
+	{10, 1, 0}: "TCPv6", {10, 1, 6}: "TCPv6", {10, 2, 0}: "UDPv6", {10, 2, 17}: "UDPv6", {10, 2, 58}: "PINGv6",
+	{10, 1, 132}: "SCTPv6", {10, 1, 262}: "MPTCPv6", {10, 2, 136}: "UDPLITEv6",
+}
+
+const (
+	familyUnix    = 1
+	familyNetlink = 16
+	familyPacket  = 17
+)
+
+// socket is the socket that a call made.
+func socket(_ *Descriptors, c *syscalls.Call) *file {
+	return newFile(syscalls.Descriptor{Type: socketType(c.Args[0], c.Args[1], c.Args[2])})
+}
+
+func socketType(family, typ, protocol uint64) string {
+	const typeMask, raw = 0xf, 3
+	family, typ, protocol = uint64(uint32(family)), typ&typeMask, uint64(uint32(protocol))
+	switch name := socketTypes[[3]uint64{family, typ, protocol}]; {
+	case name != "":
+		return name
+	case family == familyNetlink:
+		return "NETLINK"
+	case family == familyPacket:
+		return "PACKET"
+	case family == 2 && typ == raw:
+		return "RAW"
+	case family == 10 && typ == raw:
+		return "RAWv6"
+	}
+	return "socket"
+}
+
+// accepted is the socket of a connection that a call accepted.
+func accepted(d *Descriptors, c *syscalls.Call) *file {
+	listener := d.find(c, int32(c.Args[0]), c.Time).at(c.Time)
+	is := syscalls.Descriptor{Type: "socket"}
+	if listener != nil {
+		is.Type = listener.Type
+		if at, err := netip.ParseAddrPort(listener.Local); err != nil || !at.Addr().IsUnspecified() {
+			is.Local = listener.Local
+		}
+	}
+	is.Peer = address(c, 1, true)
+	return newFile(is)
+}
+
+// address returns the socket address that an argument points to, if it was recorded.
+func address(c *syscalls.Call, arg int, output bool) string {
+	for i := range c.Captures {
+		p := &c.Captures[i]
+		if p.Arg == arg && p.Part == abi.PartWhole && p.Output == output && !p.Late && !p.Fault && !p.Truncated {
+			return syscalls.SocketAddress(p.Data)
+		}
+	}
+	return ""
+}
+
+// names notes the addresses of a socket.
+func names(_ *Descriptors, p *process, c *syscalls.Call) {
+	name := c.Syscall().Name
+	if c.Result < 0 && (name != "connect" || c.Result != errInProgress) {
+		return
+	}
+	p.files.find(int32(c.Args[0]), c.Time).change(endOf(c), func(is *syscalls.Descriptor) {
+		switch at := address(c, 1, name != "bind" && name != "connect"); name {
+		case "connect":
+			is.Peer = at
+			if is.Local != "" && is.Local[0] != '/' && is.Local[0] != '@' {
+				is.Local = known(is.Local)
+			}
+		case "getpeername":
+			is.Peer = at
+		default:
+			is.Local = at
+		}
+	})
+}
+
+// known returns the address of a socket, or nothing if the kernel may still choose a part of it.
+func known(address string) string {
+	if at, err := netip.ParseAddrPort(address); err == nil && (at.Addr().IsUnspecified() || at.Port() == 0) {
+		return ""
+	}
+	return address
+}
+
+// sends notes the files that a message takes along, for the other end of a pair of sockets.
+func sends(_ *Descriptors, p *process, c *syscalls.Call) {
+	numbers := rights(c)
+	if c.Result < 0 || len(numbers) == 0 {
+		return
+	}
+	files := make([]*file, len(numbers))
+	for n, fd := range numbers {
+		if files[n] = p.files.origin(fd, c.Time); files[n] != nil {
+			files[n].sent = true
+		}
+	}
+	if from := p.files.find(int32(c.Args[0]), c.Time); from != nil && from.peer != nil {
+		from.peer.rights = append(from.peer.rights, files)
+	}
+}
+
+// receives adds the descriptors that came with a message.
+func receives(_ *Descriptors, p *process, c *syscalls.Call) {
+	const peek = 2 // MSG_PEEK
+	numbers := rights(c)
+	if c.Result < 0 || len(numbers) == 0 {
+		return
+	}
+	var files []*file
+	at := p.files.find(int32(c.Args[0]), c.Time)
+	if at != nil && at.peer != nil && len(at.rights) > 0 && c.Args[2]&peek == 0 && c.Syscall().Name == "recvmsg" {
+		files, at.rights = at.rights[0], at.rights[1:]
+		if at.peer.sent || len(files) != len(numbers) {
+			files, at.peer.peer, at.peer = nil, nil, nil // others send, too: the order is not known
+		}
+	}
+	for n, fd := range numbers {
+		var is *file
+		if n < len(files) {
+			is = files[n]
+		}
+		p.files.set(fd, c.Time, endOf(c), is, c.Args[2]&cmsgCloexec != 0)
+	}
+}
+
+const cmsgCloexec = 0x40000000 // MSG_CMSG_CLOEXEC
+
+// rights returns the descriptors in the control messages of a call.
+func rights(c *syscalls.Call) (numbers []int32) {
+	for i := range c.Captures {
+		if c.Captures[i].Part != abi.PartControl {
+			continue
+		}
+		for _, v := range c.Values(nil, false) {
+			if v.Kind == syscalls.KindFD && v.Name == "" {
+				numbers = append(numbers, int32(v.Number))
+			}
+		}
+		break
+	}
+	return numbers
+}
