@@ -66,7 +66,7 @@ lint: ## gofmt, go vet, staticcheck, errorlint, misspell, the shim's imports, li
 # Packages with tests that need neither root nor a kernel. Those of CONCURRENT start goroutines or share memory: in the
 # others, the race detector finds nothing, and triples the time.
 UNIT       := ./cmd/... ./pkg/... ./test/architecture ./test/conformance ./test/gotest ./test/machine ./test/oracle ./test/style
-CONCURRENT := ./cmd/tracectl ./pkg/agent ./pkg/bpf ./pkg/cluster ./pkg/hostns ./pkg/ring ./pkg/syscalls ./pkg/terminal ./pkg/unregistered
+CONCURRENT := ./cmd/tracectl ./pkg/agent ./pkg/bpf ./pkg/cluster ./pkg/hostns ./pkg/ring ./pkg/straceback ./pkg/syscalls ./pkg/terminal ./pkg/unregistered
 UNIT_TEST  := $(BIN)/gotest -short -parallel 8 -ldflags='-s -w' $(if $(filter 0,$(shell id -u)),-exec $(CURDIR)/test/unprivileged.sh)
 
 .PHONY: unit

@@ -19,6 +19,7 @@ type flagTable struct {
 	decimal bool // show other values in decimal
 	long    bool // as wide as a register, not 32 bits
 	shifted bool // strace shows the names as numbers of bits: 1<<CAP_CHOWN
+	octal   bool // show bits without a name in octal: they are permissions
 	entries []flagEntry
 }
 
@@ -73,6 +74,9 @@ func (t *flagTable) append(dst []byte, value uint64) []byte {
 	}
 	if len(dst) > start {
 		dst = append(dst, '|')
+	}
+	if t.octal && rest != 0 {
+		return appendMode(dst, rest)
 	}
 	return appendHex(dst, rest)
 }
@@ -140,6 +144,7 @@ func parseFlags(a ABI) map[string]*flagTable {
 				current = &flagTable{
 					enum: strings.Contains(attributes, "enum"), long: strings.Contains(attributes, "long"),
 					decimal: strings.Contains(attributes, "decimal"), shifted: strings.Contains(attributes, "shifted"),
+					octal: strings.Contains(attributes, "octal"),
 				}
 				tables[name] = current
 				own[name] = listed
@@ -149,16 +154,23 @@ func parseFlags(a ABI) map[string]*flagTable {
 			continue
 		}
 		for word := range strings.FieldsSeq(line) {
-			current.entries = append(current.entries, parseFlag(word, current))
+			current.entries = append(current.entries, parseFlag(word, current, a))
 		}
 	}
 	return tables
 }
 
-// parseFlag reads "NAME=bits" or "NAME=mask/bits", and ":struct" behind it.
-func parseFlag(word string, t *flagTable) flagEntry {
+// parseFlag reads "NAME=bits" or "NAME=mask/bits", and ":struct" behind it. Of several values between "|", the second
+// one is that of i386, and the last one that of arm.
+func parseFlag(word string, t *flagTable, a ABI) flagEntry {
 	name, value, _ := strings.Cut(word, "=")
 	value, of, _ := strings.Cut(value, ":")
+	if values := strings.Split(value, "|"); len(values) > 1 {
+		value = map[ABI]string{I386: values[1], ARM: values[len(values)-1]}[a]
+		if !a.is32() {
+			value = values[0]
+		}
+	}
 	mask, bits, masked := strings.Cut(value, "/")
 	if !masked {
 		bits = mask

@@ -31,7 +31,7 @@ func (r *row) counted() bool { return r.times > 0 || r.Count != abi.ElementsOne 
 // moments are the words before the dot of a type.
 var moments = map[string][]uint8{
 	"in": {abi.AtEnter}, "out": {abi.AtSuccess}, "got": {abi.AtPositive}, "rest": {abi.AtInterrupt},
-	"inout": {abi.AtEnter, abi.AtSuccess}, "ingot": {abi.AtEnter, abi.AtPositive},
+	"inout": {abi.AtEnter, abi.AtSuccess}, "ingot": {abi.AtEnter, abi.AtPositive}, "as": {},
 }
 
 // memory is what a pointer argument points to.

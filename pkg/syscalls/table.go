@@ -234,8 +234,8 @@ func parseArg(word string, flags map[string]*flagTable, layouts map[string]*layo
 	a.half, a.high = cutHalf(name)
 	if m, ok := parseMemory(typ); ok {
 		a.kind, a.rows, a.array, a.of = kindPtr, m.rows, m.array, layouts[m.of]
-		a.recorded = !m.rows[0].counted() && m.rows[0].Count == abi.ElementsOne
-		a.written = m.rows[len(m.rows)-1].Moment != abi.AtEnter
+		a.recorded = len(m.rows) > 0 && !m.rows[0].counted() && m.rows[0].Count == abi.ElementsOne
+		a.written = len(m.rows) > 0 && m.rows[len(m.rows)-1].Moment != abi.AtEnter
 		return a, ""
 	}
 	typ, length, _ = strings.Cut(strings.TrimSuffix(typ, ")"), "(")
