@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -237,6 +238,8 @@ func FuzzTimeline(f *testing.F) {
 		if begins != ends {
 			t.Errorf("%d begins and %d ends", begins, ends)
 		}
+		s := Selection{Paths: []Glob{"*"}, FDs: []int32{1, 1 << 30}, Comms: []Glob{"*"}, Grep: regexp.MustCompile("x")}
+		s.Select(timeline, &Format{})
 	})
 }
 
