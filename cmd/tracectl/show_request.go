@@ -51,7 +51,7 @@ func addShowFlags(c *cobra.Command, abis []syscalls.ABI) *showRequest {
 	flags.Var((*patterns)(&s.Paths), "path",
 		"only calls that name this path, or opened such a file: /etc/hosts, '/var/*', hosts; repeatable")
 	flags.Var(&numbers[int32]{&s.FDs, 0, "fd,...", "must be file descriptors such as 3 or 1,2"}, "fd",
-		"only calls that take these file descriptors")
+		"only calls that take or return these file descriptors")
 	flags.Var(&nameList{&s.Errnos, "errno,..."}, "errno",
 		"only calls that failed so: ENOENT,EACCES; '!EAGAIN': all but these; repeatable")
 	flags.BoolVarP(&s.Failed, "failed", "x", false, "only calls that failed, were refused or were killed")

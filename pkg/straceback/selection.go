@@ -22,7 +22,7 @@ type Selection struct {
 	Runtime  bool          // also calls of the container runtime
 	Failed   bool          // only calls that failed, were refused or were killed
 	PIDs     []uint32      // only these processes or threads, by their IDs on the host or in the container
-	FDs      []int32       // only calls that take one of these descriptors
+	FDs      []int32       // only calls that take or return one of these descriptors
 	Paths    []Glob        // only calls that name such a path, or that take, open or execute such a file
 	Comms    []Glob        // only threads with such a name
 	Since    time.Time     // without those that ended before
@@ -72,9 +72,12 @@ func (s *Selection) by(c *syscalls.Call) bool {
 	})
 }
 
-// takes reports whether a call takes a selected descriptor.
+// takes reports whether a call takes or returns a selected descriptor.
 func (s *Selection) takes(e *Event) bool {
 	if len(s.FDs) == 0 {
+		return true
+	}
+	if e.Part != InFlight && e.Call.ReturnsDescriptor() && slices.Contains(s.FDs, int32(e.Call.Result)) {
 		return true
 	}
 	s.values = e.Call.Values(s.values[:0], e.Part == InFlight)
@@ -104,8 +107,9 @@ func (s *Selection) names(e *Event) bool {
 	}
 	s.values = e.Call.Values(s.values[:0], e.Part == InFlight)
 	return slices.ContainsFunc(s.values, func(v syscalls.Value) bool {
+		current := v.Kind == syscalls.KindDirFD && int32(v.Number) == syscalls.CWD // it is that of nearly every call
 		return v.Kind == syscalls.KindPath && matches(string(v.Bytes)) ||
-			v.File != nil && v.File.Path != "" && matches(v.File.Path)
+			v.File != nil && v.File.Path != "" && !current && matches(v.File.Path)
 	})
 }
 

@@ -102,7 +102,7 @@ func TestSelection(t *testing.T) {
 		{"by thread", Selection{PIDs: []uint32{21}}, "4 5 9"},
 		{"by the container's process", Selection{PIDs: []uint32{6}}, "4 5 9"},
 		{"by the container's thread", Selection{PIDs: []uint32{7, 99}}, "4 5 9"},
-		{"by descriptor", Selection{FDs: []int32{3}}, "2 6"},
+		{"by descriptor", Selection{FDs: []int32{3}}, "1 2 6 7"},
 		{"by descriptors", Selection{FDs: []int32{4, 5}}, "4 5 9"},
 		{"by path", Selection{Paths: []Glob{"/etc/gone"}}, "3"},
 		{"by the path that the kernel found", Selection{Paths: []Glob{"/etc/app.conf"}}, "1 7"},
@@ -126,6 +126,29 @@ func TestSelection(t *testing.T) {
 		c.s.Select(timeline, f)
 		if diff := cmp.Diff(c.want, tenths(timeline)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", c.name, diff)
+		}
+	}
+}
+
+// TestSelectionOfDescriptors selects calls by what their descriptors are.
+func TestSelectionOfDescriptors(t *testing.T) {
+	all := records(opens(1, 100_000_000, "a", 3, 0), did(1, 200_000_000, "read", 5, 3, 1, 9),
+		did(1, 300_000_000, "dup", 7, 3), did(1, 400_000_000, "close", 0, 3), opens(1, 500_000_000, "b", 3, 0),
+		did(1, 600_000_000, "read", 5, 3, 1, 9), did(1, 700_000_000, "read", 5, 7, 1, 9))
+	for _, c := range []struct {
+		s    Selection
+		want string
+	}{
+		{Selection{Paths: []Glob{"/a"}}, "1 2 3 4 7"},
+		{Selection{Paths: []Glob{"/b"}}, "5 6"},
+		{Selection{FDs: []int32{3}}, "1 2 3 4 5 6"},
+		{Selection{FDs: []int32{7}}, "3 7"},
+	} {
+		timeline := NewTimeline(all, nil)
+		timeline.Descriptors = Follow(&Calls{Records: all}, Snapshot{})
+		c.s.Select(timeline, &Format{})
+		if got := tenths(timeline); got != c.want {
+			t.Errorf("%v, %v selects %s, want %s", c.s.Paths, c.s.FDs, got, c.want)
 		}
 	}
 }
