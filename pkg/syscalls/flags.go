@@ -42,6 +42,16 @@ func (t *flagTable) entry(value uint64) *flagEntry {
 	return nil
 }
 
+// masked returns the name of the entry that a value has under a mask, or "".
+func (t *flagTable) masked(value, mask uint64) string {
+	for i := range t.entries {
+		if e := &t.entries[i]; e.mask == mask && e.bits == value&mask {
+			return e.name
+		}
+	}
+	return ""
+}
+
 // value returns the part of a number that the table is of.
 func (t *flagTable) value(number uint64) uint64 {
 	if !t.long {

@@ -128,7 +128,7 @@ var kinds = [kindCount]kindInfo{
 		{Capture: abi.Capture{Kind: abi.CaptureBytes, Moment: abi.AtPositive, Count: abi.ElementsResult, Part: abi.PartSent,
 			Flags: abi.RowStruct}, of: "mmsghdr", length: "$"},
 	}},
-	kindMessagesOut: {name: "mmsgout", value: KindPointer, sized: true, rows: []row{
+	kindMessagesOut: {name: "mmsgout", value: KindPointer, sized: true, output: true, rows: []row{
 		{Capture: abi.Capture{Kind: abi.CaptureBytes, Count: abi.ElementsArgument, Part: abi.PartRoom,
 			Flags: abi.RowStruct}, of: "mmsghdr", length: "$"},
 		{Capture: abi.Capture{Kind: abi.CaptureMessages, Moment: abi.AtPositive, Count: abi.ElementsResult}, length: "$"},

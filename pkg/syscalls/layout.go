@@ -24,6 +24,7 @@ type field struct {
 	kind                Kind
 	signed              bool
 	verbose             bool
+	filled              bool // by the call
 	table               *flagTable
 	of                  *layout
 	offset, size, count int // of one element; count 0: it is not an array
@@ -58,7 +59,7 @@ func makeLayout(s *structs.Struct, layouts map[string]*layout, flags map[string]
 	l.fields = make([]field, len(s.Fields))
 	for i, from := range s.Fields {
 		f := field{name: from.Name, offset: from.Offset, size: from.Size, count: from.Count, when: from.If,
-			signed: from.C == structs.Signed, verbose: from.Verbose}
+			signed: from.C == structs.Signed, verbose: from.Verbose, filled: from.Filled}
 		kind, named := fieldKinds[from.Type]
 		switch {
 		case named:
@@ -164,7 +165,7 @@ func (t *tape) addStruct(name string, l *layout, data []byte, begin int, marks M
 		switch {
 		case at < 0, f.verbose && !t.verbose:
 			t.mark(index, Abridged)
-		case !f.shown(data, begin):
+		case f.filled && !t.after, !f.shown(data, begin):
 		case at+f.size*max(f.count, 1) <= len(data):
 			t.addField(f.name, f, data[at:], 0)
 		case begin+len(data) >= l.end && f.offset >= l.end: // it is recorded only on demand

@@ -213,16 +213,20 @@ func (c *Call) addMessages(t *tape, a *Arg, i int, many bool) {
 			continue
 		}
 		room := rooms[min(len(rooms), n*stride):]
+		received := uint64(max(c.Result, 0))
 		if n++; !many {
-			c.addMessage(t, "", h, &m, room, kinds[a.kind].output)
+			c.addMessage(t, "", h, &m, room, received, kinds[a.kind].output)
 			continue
 		}
+		if len(m.head.Data) >= h.size+4 {
+			received = number(m.head.Data[h.size:], 4, false)
+		}
 		outer := t.open(Value{Kind: KindStruct})
-		c.addMessage(t, "msg_hdr", h, &m, room, kinds[a.kind].output)
+		c.addMessage(t, "msg_hdr", h, &m, room, received, kinds[a.kind].output)
 		if at := (n-1)*stride + h.size; at+4 <= len(lengths) && int64(n) <= c.Result {
 			t.add(Value{Kind: KindUint, Name: "msg_len", Marks: Output, Number: number(lengths[at:], 4, false)})
 		} else if len(m.head.Data) >= h.size+4 {
-			t.add(Value{Kind: KindUint, Name: "msg_len", Number: number(m.head.Data[h.size:], 4, false)})
+			t.add(Value{Kind: KindUint, Name: "msg_len", Number: received})
 		}
 		t.close(outer)
 	}
@@ -239,8 +243,8 @@ func (c *Call) addMessages(t *tape, a *Arg, i int, many bool) {
 	t.close(array)
 }
 
-// addMessage adds a struct msghdr.
-func (c *Call) addMessage(t *tape, name string, h header, m *message, room []byte, output bool) {
+// addMessage adds a struct msghdr. If it is an output, as many bytes as were received are in its buffers.
+func (c *Call) addMessage(t *tape, name string, h header, m *message, room []byte, received uint64, output bool) {
 	data, pointer := m.head.Data, c.pointerSize()
 	word := func(at int) uint64 { return number(data[at:], pointer, false) }
 	index := t.open(Value{Kind: KindStruct, Name: name, Marks: marksOf(m.head)})
@@ -260,7 +264,7 @@ func (c *Call) addMessage(t *tape, name string, h header, m *message, room []byt
 
 	vector := t.open(Value{Kind: KindPointer, Name: "msg_iov", Number: word(h.iov)})
 	if m.vector != nil && len(m.vector.Data) > 0 {
-		v := iovecs{size: pointer, left: uint64(max(c.Result, 0)), output: output}
+		v := iovecs{size: pointer, left: received, output: output}
 		v.open(t, "", m.vector)
 		for i := range m.data {
 			v.next(t, &m.data[i])

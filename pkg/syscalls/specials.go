@@ -10,9 +10,10 @@ import (
 
 // specials add the structs whose members depend on each other in a way that structs.txt cannot tell.
 var specials = map[string]func(c *Call, t *tape, l *layout, data []byte, marks Marks){
-	"siginfo":  (*Call).addSignal,
-	"cap_data": (*Call).addCapabilities,
-	"dirents":  (*Call).addEntries, "dirents64": (*Call).addEntries64,
+	"siginfo":     (*Call).addSignal,
+	"cap_data":    (*Call).addCapabilities,
+	"file_handle": (*Call).addHandle,
+	"dirents":     (*Call).addEntries, "dirents64": (*Call).addEntries64,
 }
 
 // addCapabilities adds three sets of capabilities, whose upper halves are behind the lower ones.
@@ -28,6 +29,29 @@ func (c *Call) addCapabilities(t *tape, l *layout, data []byte, marks Marks) {
 		set := number(data[f.offset:], f.size, false) | number(data[l.fields[i+3].offset:], f.size, false)<<32
 		t.add(Value{Kind: f.kind, Name: f.name, Number: set, table: f.table})
 	}
+}
+
+// addHandle adds a struct file_handle, whose last member has as many bytes as its first one says. name_to_handle_at
+// takes only the first one, and fills in the others.
+func (c *Call) addHandle(t *tape, l *layout, data []byte, marks Marks) {
+	size, typ, handle := &l.fields[0], &l.fields[1], &l.fields[2]
+	if len(data) < handle.offset || marks&Output == 0 && c.Syscall().Name == "name_to_handle_at" {
+		index := t.open(Value{Kind: KindStruct, Marks: marks &^ Truncated})
+		t.addElement(size.name, size, data, 0)
+		t.close(index)
+		return
+	}
+	index := t.open(Value{Kind: KindStruct, Marks: marks &^ Truncated})
+	t.addElement(size.name, size, data, 0)
+	t.addElement(typ.name, typ, data[typ.offset:], 0)
+	v := Value{Kind: KindBytes, Name: handle.name, Bytes: data[handle.offset:]}
+	if n := number(data, size.size, false); n < uint64(len(v.Bytes)) {
+		v.Bytes = v.Bytes[:n]
+	} else if n > uint64(len(v.Bytes)) {
+		v.Marks = Truncated
+	}
+	t.add(v)
+	t.close(index)
 }
 
 // addSignal adds the struct siginfo of a call.
@@ -81,9 +105,10 @@ func (t *tape) addSiginfo(data []byte, word int, marks Marks) {
 		field(KindPointer, "si_call_addr", at, word, false)
 		field(KindInt, "si_syscall", at+word, 4, true)
 		field(KindHex, "si_arch", at+word+4, 4, false)
-	case name == "SIGIO" && code > 0:
+	case name == "SIGIO" && code > 0 && code != siKernel:
 		field(KindInt, "si_band", at, word, true)
 		field(KindFD, "si_fd", at+word, 4, true)
+	case code > 0 && number(data[at:], 8, false) == 0: // of the kernel, which has no process
 	default:
 		field(KindInt, "si_pid", at, 4, true)
 		field(KindID, "si_uid", at+4, 4, false)

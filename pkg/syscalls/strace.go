@@ -4,6 +4,7 @@ package syscalls
 
 import (
 	"strconv"
+	"strings"
 
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 )
@@ -57,12 +58,10 @@ func (s *Strace) AppendExit(dst []byte, c *Call) []byte {
 	if isClone(c) {
 		return s.appendEnd(append(s.appendClone(dst, c, false), ')'), c)
 	}
-	if call := c.Syscall(); call != nil && call.Name == "clone3" && len(s.tape.values) > 1 {
+	if s.hasParent(c) {
 		last := len(s.tape.values) - 1
-		if at := len(dst); len(appendParent(dst, c, &s.tape.values[0], s.tape.values[1:last])) > at {
-			dst = appendParent(dst, c, &s.tape.values[0], s.tape.values[1:last])
-			dst = s.appendArgument(append(dst, ", "...), c, &s.tape.values[last], nil)
-		}
+		dst = s.appendParent(dst, c)
+		dst = s.appendArgument(append(dst, ", "...), c, &s.tape.values[last], nil)
 		return s.appendEnd(append(dst, ')'), c)
 	}
 	n, output := 0, s.firstOutput(c)
@@ -132,14 +131,16 @@ func (s *Strace) appendStart(dst []byte, c *Call, inFlight bool) []byte {
 	if inFlight {
 		last = s.firstOutput(c)
 	}
+	parent := s.hasParent(c)
 	Each(s.tape.values, func(v *Value, parts []Value) {
-		if n < last {
-			if n > 0 {
-				dst = append(dst, ", "...)
-			}
-			dst = s.appendArgument(dst, c, v, parts)
-		} else if n == last && n > 0 {
+		if n == last && n > 0 || n < last && n > 0 && !(parent && inFlight) {
 			dst = append(dst, ", "...)
+		}
+		if n < last && !(parent && inFlight && n > 0) {
+			dst = s.appendArgument(dst, c, v, parts)
+		}
+		if parent && !inFlight && n == 0 {
+			dst = s.appendParent(dst, c)
 		}
 		n++
 	})
@@ -152,6 +153,16 @@ func (s *Strace) appendStart(dst []byte, c *Call, inFlight bool) []byte {
 // appendArgument appends an argument.
 func (s *Strace) appendArgument(dst []byte, c *Call, v *Value, parts []Value) []byte {
 	if v.Kind != KindPointer || v.Number == 0 {
+		if s := c.Syscall(); s != nil && v.Kind == KindFlags {
+			switch {
+			case v.Name == "cmd" && strings.HasPrefix(s.Name, "quotactl"):
+				return appendQuota(dst, v)
+			case v.Name == "ioprio":
+				return appendPriority(dst, v.table, v.Number)
+			case v.Name == "cmd" && s.Name == "ioctl" && v.table.entry(v.Number) == nil:
+				return appendRequest(dst, v.Number)
+			}
+		}
 		return s.appendValue(dst, v, nil)
 	}
 	in, out := -1, -1
@@ -179,11 +190,7 @@ func (s *Strace) appendArgument(dst []byte, c *Call, v *Value, parts []Value) []
 	case in < 0:
 		return s.appendPointed(dst, v, parts, out)
 	case out < 0:
-		dst = s.appendPointed(dst, v, parts, in)
-		if !s.entering {
-			dst = appendParent(dst, c, v, parts)
-		}
-		return dst
+		return s.appendPointed(dst, v, parts, in)
 	}
 	return s.appendChange(dst, v, parts, in, out)
 }
@@ -232,6 +239,11 @@ func (s *Strace) appendPointed(dst []byte, v *Value, parts []Value, i int) []byt
 			return append(dst, " var */"...)
 		}
 		return append(dst, " vars */"...)
+	case part.Kind == KindBits && isNodes(v):
+		return appendWords(dst, part)
+	case part.Kind == KindStruct && part.Parts == 1 && parts[i+1].Name == "sched_priority":
+		dst = s.appendValue(append(dst, '['), &parts[i+1], nil)
+		return append(dst, ']')
 	case isScalar(part):
 		dst = s.appendValue(append(dst, '['), part, partsOf(parts, i))
 		return append(dst, ']')
@@ -259,7 +271,7 @@ func (s *Strace) appendValue(dst []byte, v *Value, parts []Value) []byte {
 		return append(dst, markCut...)
 	case KindFlags:
 		if v.table.shifted {
-			return appendShifted(dst, v)
+			return appendSet(dst, v.table, v.Number, "1<<")
 		}
 	case KindMode:
 		return appendMode3(dst, v.Number)
@@ -292,7 +304,11 @@ func (s *Strace) appendValue(dst []byte, v *Value, parts []Value) []byte {
 // appendParts appends the members of a struct, or the elements of an array.
 func (s *Strace) appendParts(dst []byte, v *Value, parts []Value) []byte {
 	start := len(dst)
+	controls := isControlled(parts)
 	Each(parts, func(part *Value, inner []Value) {
+		if part.Name == "msg_control" && !controls {
+			return
+		}
 		if len(dst) > start {
 			dst = append(dst, ", "...)
 		}
@@ -307,6 +323,12 @@ func (s *Strace) appendParts(dst []byte, v *Value, parts []Value) []byte {
 		}
 		if part.Name == "nl_groups" {
 			dst = appendHex8(dst, part.Number)
+			return
+		}
+		if part.Kind == KindChanged {
+			before, after := &inner[0], &inner[1+inner[0].Parts]
+			dst = s.appendValue(dst, before, partsOf(inner, 0))
+			dst = s.appendValue(append(dst, " => "...), after, partsOf(inner, 1+int(before.Parts)))
 			return
 		}
 		dst = s.appendValue(dst, part, inner)

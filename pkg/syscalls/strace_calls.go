@@ -3,7 +3,10 @@
 package syscalls
 
 import (
+	"encoding/binary"
+	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 )
@@ -36,14 +39,96 @@ func (s *Strace) appendClone(dst []byte, c *Call, before bool) []byte {
 	return dst
 }
 
-// appendParent appends the ID that clone3 wrote to memory of the parent: the result.
-func appendParent(dst []byte, c *Call, v *Value, parts []Value) []byte {
+// hasParent reports whether a call is a clone3 after which strace shows what it wrote to memory of the parent.
+func (s *Strace) hasParent(c *Call) bool {
 	const parentSetTID = 0x00100000 // CLONE_PARENT_SETTID
-	if v.Name != "uargs" || len(parts) < 2 || parts[1].Number&parentSetTID == 0 || c.Result <= 0 || c.Unfinished {
+	call := c.Syscall()
+	return call != nil && call.Name == "clone3" && len(s.tape.values) > 3 && s.tape.values[1].Kind == KindStruct &&
+		s.tape.values[2].Number&parentSetTID != 0
+}
+
+// appendParent appends the ID that clone3 wrote to memory of the parent: the result.
+func (s *Strace) appendParent(dst []byte, c *Call) []byte {
+	if c.Result <= 0 || c.Unfinished {
 		return dst
 	}
 	dst = strconv.AppendInt(append(dst, " => {parent_tid=["...), c.Result, 10)
 	return append(dst, "]}"...)
+}
+
+// appendQuota appends the operation of quotactl: QCMD(Q_SYNC, USRQUOTA).
+func appendQuota(dst []byte, v *Value) []byte {
+	dst = append(dst, "QCMD("...)
+	if name := v.table.masked(v.Number, 0xffffff00); name != "" {
+		dst = append(dst, name...)
+	} else {
+		dst = appendHex(dst, v.Number>>8)
+	}
+	dst = append(dst, ", "...)
+	if name := v.table.masked(v.Number, 0xff); name != "" {
+		dst = append(dst, name...)
+	} else {
+		dst = appendHex(dst, v.Number&0xff)
+	}
+	return append(dst, ')')
+}
+
+// appendPriority appends a priority of input and output: IOPRIO_PRIO_VALUE(IOPRIO_CLASS_BE, 4).
+func appendPriority(dst []byte, table *flagTable, value uint64) []byte {
+	const shift = 13 // IOPRIO_CLASS_SHIFT
+	dst = append(dst, "IOPRIO_PRIO_VALUE("...)
+	if class, _, ok := strings.Cut(table.masked(value, 7<<shift), "<<"); ok {
+		dst = append(dst, class...)
+	} else {
+		dst = appendHex(dst, value>>shift)
+	}
+	dst = strconv.AppendUint(append(dst, ", "...), value&(1<<shift-1), 10)
+	return append(dst, ')')
+}
+
+// appendRequest appends the number of an ioctl that has no name: _IOC(_IOC_READ, 0x12, 0x7b, 0x4), which are its
+// direction, type, number and size: include/uapi/asm-generic/ioctl.h.
+func appendRequest(dst []byte, value uint64) []byte {
+	directions := [...]string{"_IOC_NONE", "_IOC_WRITE", "_IOC_READ", "_IOC_READ|_IOC_WRITE"}
+	dst = append(append(dst, "_IOC("...), directions[value>>30&3]...)
+	for _, part := range [...]uint64{value >> 8 & 0xff, value & 0xff, value >> 16 & 0x3fff} {
+		dst = appendHex(append(dst, ", "...), part)
+	}
+	return append(dst, ')')
+}
+
+// isNodes reports whether what an argument points to is a set of memory nodes, which strace shows as the words that it
+// consists of.
+func isNodes(v *Value) bool {
+	return v.Name == "nmask" || v.Name == "old_nodes" || v.Name == "new_nodes"
+}
+
+// appendWords appends a set as words of 64 bits: [0x00000000000003].
+func appendWords(dst []byte, v *Value) []byte {
+	dst = append(dst, '[')
+	for at := 0; at+8 <= len(v.Bytes); at += 8 {
+		if at > 0 {
+			dst = append(dst, ", "...)
+		}
+		dst = fmt.Appendf(dst, "%#014x", binary.LittleEndian.Uint64(v.Bytes[at:]))
+	}
+	if v.Marks&Truncated != 0 {
+		if len(v.Bytes) >= 8 {
+			dst = append(dst, ", "...)
+		}
+		dst = append(dst, markCut...)
+	}
+	return append(dst, ']')
+}
+
+// isControlled reports whether the members of a struct msghdr are followed by control messages.
+func isControlled(members []Value) bool {
+	for i := range members {
+		if members[i].Name == "msg_controllen" {
+			return members[i].Number != 0
+		}
+	}
+	return true
 }
 
 // returns reports whether strace shows the output of a call behind its result, if the call overwrites its input.
@@ -118,14 +203,14 @@ func specialTime(parts []Value) string {
 	return ""
 }
 
-// appendShifted appends a set of capabilities: 1<<CAP_CHOWN|1<<CAP_KILL.
-func appendShifted(dst []byte, v *Value) []byte {
+// appendSet appends the names of the bits in a value, each behind a prefix: 1<<CAP_CHOWN|1<<CAP_KILL.
+func appendSet(dst []byte, table *flagTable, value uint64, prefix string) []byte {
 	start := len(dst)
-	rest := v.table.split(v.Number, func(name string) {
+	rest := table.split(value, func(name string) {
 		if len(dst) > start {
 			dst = append(dst, '|')
 		}
-		dst = append(append(dst, "1<<"...), name...)
+		dst = append(append(dst, prefix...), name...)
 	})
 	if rest == 0 && len(dst) > start {
 		return dst
@@ -141,6 +226,23 @@ func (s *Strace) appendResult(dst []byte, c *Call, name string) []byte {
 	switch name {
 	case "umask":
 		return appendMode3(dst, uint64(c.Result))
+	case "time":
+		dst = strconv.AppendInt(dst, c.Result, 10)
+		return append(appendTime(append(dst, " ("...), c.Result), ')')
+	case "membarrier":
+		if c.Args[0] != 0 { // only the query returns commands
+			break
+		}
+		dst = appendHex(dst, uint64(c.Result))
+		dst = appendSet(append(dst, " ("...), c.Syscall().Args[0].flags, uint64(c.Result), "")
+		return append(dst, ')')
+	case "sched_getscheduler":
+		dst = strconv.AppendInt(dst, c.Result, 10)
+		return append(tableOf(c.ABI).sched.append(append(dst, " ("...), uint64(c.Result)), ')')
+	case "ioprio_get":
+		dst = appendHex(dst, uint64(c.Result))
+		dst = appendPriority(append(dst, " ("...), tableOf(c.ABI).priority, uint64(c.Result))
+		return append(dst, ')')
 	case "fcntl", "fcntl64":
 		const getFD, getFlags = 1, 3
 		table, ok := (*flagTable)(nil), false

@@ -122,6 +122,73 @@ func structured(t *testing.T) []syscalls.Call {
 	return calls
 }
 
+// TestStrace shows calls for which strace has forms of its own.
+func TestStrace(t *testing.T) {
+	polled := func(fd int32, happened int16) string { return le(fd, int16(1), happened) }
+	ring := le(uint32(8), uint32(16), make([]byte, 12), uint32(1), make([]byte, 20), uint32(64), make([]byte, 72))
+	two := le(uint64(0), uint64(0), uint64(0xa0), uint64(1), uint64(0), uint64(0), uint64(0), uint64(6))
+	vector := le(uint64(0xb0), uint64(50))
+	for _, test := range []struct {
+		call syscalls.Call
+		want string
+	}{
+		{with(call(t, "quotactl", 0, 0x80000701, pointer, 5, 0), 1, "/dev/sda"),
+			`quotactl(QCMD(Q_GETQUOTA, GRPQUOTA), "/dev/sda", 5, NULL) = 0`},
+		{call(t, "quotactl", -22, 0x5ff, 0, 0, 0), `quotactl(QCMD(0x5, 0xff), NULL, 0, NULL) = -1 EINVAL (Invalid argument)`},
+		{call(t, "ioprio_set", 0, 1, 0, 0x4004),
+			`ioprio_set(IOPRIO_WHO_PROCESS, 0, IOPRIO_PRIO_VALUE(IOPRIO_CLASS_BE, 4)) = 0`},
+		{call(t, "ioprio_get", 0x4004, 1, 0),
+			`ioprio_get(IOPRIO_WHO_PROCESS, 0) = 0x4004 (IOPRIO_PRIO_VALUE(IOPRIO_CLASS_BE, 4))`},
+		{call(t, "ioctl", -25, 3, 0xdeadbeef, 0),
+			`ioctl(3, _IOC(_IOC_READ|_IOC_WRITE, 0xbe, 0xef, 0x1ead), 0) = -1 ENOTTY (Inappropriate ioctl for device)`},
+		{call(t, "sched_getscheduler", 3, 0), `sched_getscheduler(0) = 3 (SCHED_BATCH)`},
+		{with(call(t, "sched_setparam", 0, 0, pointer), 1, le(int32(5))), `sched_setparam(0, [5]) = 0`},
+		{call(t, "time", 1700000000, 0), `time(NULL) = 1700000000 (2023-11-14T22:13:20+0000)`},
+		{call(t, "membarrier", 9, 0, 0, 0),
+			`membarrier(MEMBARRIER_CMD_QUERY, 0) = 0x9 (MEMBARRIER_CMD_GLOBAL|MEMBARRIER_CMD_PRIVATE_EXPEDITED)`},
+		{call(t, "membarrier", 0, 8, 0, 0), `membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0) = 0`},
+		{with(call(t, "set_mempolicy", 0, 2, pointer, 65), 1, le(uint64(3), uint64(0))),
+			`set_mempolicy(MPOL_BIND, [0x00000000000003, 0x00000000000000], 65) = 0`},
+		{call(t, "shmget", 7, 0, 100, 0o1600), `shmget(IPC_PRIVATE, 100, IPC_CREAT|0600) = 7`},
+		{with(with(call(t, "name_to_handle_at", -75, minus100, pointer, pointer, 0, 0), 1, "/"), 2,
+			le(uint32(0), make([]byte, 36))),
+			`name_to_handle_at(AT_FDCWD, "/", {handle_bytes=0}, NULL, 0) = -1 EOVERFLOW (Value too large for defined data type)`},
+		{with(call(t, "open_by_handle_at", 4, 3, pointer, 0), 1, le(uint32(4), int32(1), "abcd", make([]byte, 28))),
+			`open_by_handle_at(3, {handle_bytes=4, handle_type=0x1, f_handle="abcd"}, O_RDONLY) = 4`},
+		{with(call(t, "open_by_handle_at", 4, 3, pointer, 0), 1, le(uint32(128), int32(1), make([]byte, 32))),
+			`open_by_handle_at(3, {handle_bytes=128, handle_type=0x1, f_handle="` + strings.Repeat(`\0`, 32) + `"...}, O_RDONLY) = 4`},
+		// Before the call, revents means nothing; and nothing is asked of a descriptor that is negative.
+		{with(call(t, "poll", 0, pointer, 2, 9), 0, polled(3, 4)+polled(-1, 0)),
+			`poll([{fd=3, events=POLLIN}, {fd=-1}], 2, 9) = 0 (Timeout)`},
+		{with(call(t, "io_uring_setup", -12, 8, pointer), 1, ring),
+			`io_uring_setup(8, {flags=0, sq_thread_cpu=0, sq_thread_idle=0}) = -1 ENOMEM (Cannot allocate memory)`},
+		{output(with(call(t, "io_uring_setup", 4, 8, pointer), 1, ring), 1, ring),
+			`io_uring_setup(8, {flags=0, sq_thread_cpu=0, sq_thread_idle=0, sq_entries=8, cq_entries=16, ` +
+				`features=IORING_FEAT_SINGLE_MMAP, ` +
+				`sq_off={head=0, tail=64, ring_mask=0, ring_entries=0, flags=0, dropped=0, array=0}, ` +
+				`cq_off={head=0, tail=0, ring_mask=0, ring_entries=0, overflow=0, cqes=0, flags=0}}) = 4`},
+		{with(call(t, "timer_create", 0, 1, pointer, 0), 1, le(uint64(0), int32(12), int32(0), make([]byte, 48))),
+			`timer_create(CLOCK_MONOTONIC, {sigev_signo=SIGUSR2, sigev_notify=SIGEV_SIGNAL}, NULL) = 0`},
+		{with(call(t, "rt_sigaction", 0, 15, pointer, 0, 8), 1,
+			le(uint64(1), uint64(0xffffffff00000004), uint64(0), uint64(0))),
+			`rt_sigaction(SIGTERM, {sa_handler=SIG_IGN, sa_mask=[], sa_flags=SA_SIGINFO|0xffffffff00000000}, NULL, 8) = 0`},
+		{part(call(t, "recvmsg", -11, 3, pointer, 0), 1, abi.PartRoom, le(uint64(0), int32(128))),
+			`recvmsg(3, {msg_namelen=128}, 0) = -1 EAGAIN (Resource temporarily unavailable)`},
+		// Of the second message, six bytes were received, although the result is two.
+		{part(part(output(part(part(output(call(t, "recvmmsg", 2, 3, pointer, 2, 0, 0), 1, two), 1, abi.PartVector, vector),
+			1, abi.PartData, "first!"), 1, two), 1, abi.PartVector, vector), 1, abi.PartData, "second"),
+			`recvmmsg(3, [{msg_hdr={msg_name=NULL, msg_namelen=0, msg_iov=[{iov_base="first!", iov_len=50}], msg_iovlen=1, ` +
+				`msg_controllen=0, msg_flags=0}, msg_len=6}, {msg_hdr={msg_name=NULL, msg_namelen=0, ` +
+				`msg_iov=[{iov_base="second", iov_len=50}], msg_iovlen=1, msg_controllen=0, msg_flags=0}, msg_len=6}], ` +
+				`2, 0, NULL) = 2`},
+	} {
+		strace := syscalls.Strace{}
+		if got := string(strace.Append(nil, decoded(t, test.call))); got != test.want {
+			t.Errorf(" got %s\nwant %s", got, test.want)
+		}
+	}
+}
+
 // TestStructured shows structs in both forms of text.
 func TestStructured(t *testing.T) {
 	var b strings.Builder

@@ -26,7 +26,8 @@ type table struct {
 
 	family, msg, scm *flagTable // for data that arguments point to
 	fileType         *flagTable // of an entry of a directory
-	open, cloexec    *flagTable // for results
+	// For results.
+	open, cloexec, sched, priority *flagTable
 }
 
 var tables [abis]table
@@ -87,7 +88,7 @@ func (t *table) build(a ABI) {
 		name  string
 	}{
 		{&t.family, "family"}, {&t.msg, "msg"}, {&t.scm, "scm"}, {&t.fileType, "file_type"},
-		{&t.open, "open"}, {&t.cloexec, "fd_cloexec"},
+		{&t.open, "open"}, {&t.cloexec, "fd_cloexec"}, {&t.sched, "sched"}, {&t.priority, "ioprio_value"},
 	} {
 		if *special.table = flags[special.name]; *special.table == nil {
 			panic(fmt.Sprintf("flags.txt lacks %s", special.name))

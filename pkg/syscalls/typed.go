@@ -71,6 +71,7 @@ type Value struct {
 type tape struct {
 	values  []Value
 	verbose bool // with the members of structs that are shown only on demand
+	after   bool // the call has filled in the memory that is added
 	// registers is true if arguments that the call ignores are added, too, as far as strace shows them.
 	registers bool
 }

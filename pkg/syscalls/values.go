@@ -129,6 +129,9 @@ func (c *Call) addPointed(t *tape, a *Arg, i int, ended bool) {
 			c.addCapture(t, a, i, p)
 		}
 	}
+	if p := c.part(i, abi.PartRoom); p != nil && t.registers && a.kind == kindMessageOut && len(t.values) == before {
+		t.addStruct("", tableOf(c.ABI).layouts["msghdr_room"], p.Data, 0, marksOf(p))
+	}
 	if len(t.values) == before && ended && kinds[a.kind].always {
 		t.add(Value{Kind: KindMissing, Marks: Unreadable})
 	}
@@ -249,6 +252,7 @@ func (c *Call) within(a *Arg, data []byte, marks Marks) ([]byte, Marks) {
 
 // addMemory adds a struct, of which data is there from an offset on, or an array of structs.
 func (c *Call) addMemory(t *tape, l *layout, array bool, begin int, data []byte, marks Marks) {
+	t.after = marks&Output != 0
 	switch {
 	case specials[l.name] != nil && l.plain:
 		specials[l.name](c, t, l, data, marks)

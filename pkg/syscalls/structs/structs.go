@@ -36,6 +36,7 @@ type Field struct {
 	Name    string
 	Type    string      // as in structs.txt; "" for what the headers say
 	Verbose bool        // shown only on demand
+	Filled  bool        // the call fills it in: shown only after the call
 	If      []Condition // one of them has to hold, if there are any
 
 	Offset, Size int  // of one element, bytes
@@ -141,11 +142,12 @@ func parseHead(line string) Source {
 	return s
 }
 
-// parseField reads "!name=member?other&mask=VALUE|VALUE?other=VALUE:type".
+// parseField reads "!>name=member?other&mask=VALUE|VALUE?other=VALUE:type".
 func parseField(of, word string) SourceField {
 	var f SourceField
 	rest, verbose := strings.CutPrefix(word, "!")
-	f.Verbose = verbose
+	rest, filled := strings.CutPrefix(rest, ">")
+	f.Verbose, f.Filled = verbose, filled
 	rest, f.Type, _ = strings.Cut(rest, ":")
 	words := strings.Split(rest, "?")
 	for _, word := range words[1:] {
