@@ -18,12 +18,14 @@ type event struct {
 	args   []*value
 	// unfinished says that the call never returned, so that only some of its arguments were printed.
 	unfinished bool
-	result     string // as printed: "3", "-1 ENOENT", "?"
-	returned   *value // in parentheses behind the result, if anything is there
-	signal     string // that the thread took
-	end        string // of the thread: "exited with 1", "killed by SIGSEGV"
-	malformed  error  // of its arguments
-	line       string
+	// lost says that strace has not seen the result, because the thread ended before strace was told of it.
+	lost      bool
+	result    string // as printed: "3", "-1 ENOENT", "?"
+	returned  *value // in parentheses behind the result, if anything is there
+	signal    string // that the thread took
+	end       string // of the thread: "exited with 1", "killed by SIGSEGV"
+	malformed error  // of its arguments
+	line      string
 }
 
 // key is what two logs have in common if they mean the same event.
@@ -53,11 +55,12 @@ var (
 type log struct {
 	events []*event
 	begun  map[int]string // the first lines of calls, by thread
+	last   map[int]*event // the last calls, by thread
 }
 
 // parseLog reads the log that strace -f -tt -T -o writes.
 func parseLog(r io.Reader) ([]*event, error) {
-	l := log{begun: make(map[int]string)}
+	l := log{begun: make(map[int]string), last: make(map[int]*event)}
 	lines := bufio.NewScanner(r)
 	lines.Buffer(nil, 64<<20)
 	for n := 1; lines.Scan(); n++ {
@@ -111,6 +114,9 @@ func (l *log) add(line string) error {
 			}
 		}
 		e.end = m[1]
+		if last := l.last[thread]; last != nil && last.result == "?" {
+			last.lost = last.unfinished || strings.HasPrefix(e.end, "killed by ")
+		}
 		l.events = append(l.events, e)
 		return nil
 	}
@@ -153,6 +159,7 @@ func (l *log) call(e *event, text string) (err error) {
 		e.returned = &value{kind: group, open: '(', parts: args}
 	}
 	l.events = append(l.events, e)
+	l.last[e.thread] = e
 	return nil
 }
 

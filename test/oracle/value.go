@@ -155,7 +155,24 @@ func join(terms []*value) *value {
 	case 1:
 		return terms[0]
 	}
+	if isFlags(terms) { // 0xc |FAN_CLOEXEC
+		v := &value{kind: word}
+		for _, term := range terms {
+			v.text += term.text
+		}
+		return v
+	}
 	return &value{kind: series, parts: terms}
+}
+
+// isFlags reports whether terms are a set of flags in which strace has put a space.
+func isFlags(terms []*value) bool {
+	for i, term := range terms {
+		if term.kind != word || i > 0 && !strings.HasPrefix(term.text, "|") {
+			return false
+		}
+	}
+	return true
 }
 
 // member reads the name of a member and its equals sign, if there are any.
