@@ -160,7 +160,7 @@ func (c *container) traced(ctx context.Context) (log, record []*event, err error
 	if err := c.create(ctx); err != nil {
 		return nil, nil, err
 	}
-	strace := exec.CommandContext(ctx, "strace", "-f", "-tt", "-T", "-e", "quiet=attach,personality", "-s", capture,
+	strace := exec.CommandContext(ctx, "strace", "-f", "-tt", "-T", "-yy", "-e", "quiet=attach,personality", "-s", capture,
 		"-o", c.file("strace"), "-p", strconv.Itoa(c.init))
 	var stderr strings.Builder
 	strace.Stderr = &stderr
@@ -223,7 +223,7 @@ func fromExec(log []*event) []*event {
 
 // read writes the recording of the container to a file.
 func (c *container) read(ctx context.Context) error {
-	show := exec.CommandContext(ctx, c.tracectl, "straceback", "show", "--format=strace", "--descriptors=false", c.id)
+	show := exec.CommandContext(ctx, c.tracectl, "straceback", "show", "--format=strace", c.id)
 	show.Env = c.environment
 	var stderr bytes.Buffer
 	show.Stderr = &stderr

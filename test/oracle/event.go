@@ -21,6 +21,7 @@ type event struct {
 	// lost says that strace has not seen the result, because the thread ended before strace was told of it.
 	lost      bool
 	result    string // as printed: "3", "-1 ENOENT", "?"
+	note      string // of a result that is a descriptor: the file, the socket
 	returned  *value // in parentheses behind the result, if anything is there
 	signal    string // that the thread took
 	end       string // of the thread: "exited with 1", "killed by SIGSEGV"
@@ -115,7 +116,7 @@ func (l *log) add(line string) error {
 		}
 		e.end = m[1]
 		if last := l.last[thread]; last != nil && last.result == "?" {
-			last.lost = last.unfinished || strings.HasPrefix(e.end, "killed by ")
+			last.lost = true
 		}
 		l.events = append(l.events, e)
 		return nil
@@ -150,7 +151,8 @@ func (l *log) call(e *event, text string) (err error) {
 	if m = returnedAs.FindStringSubmatch(rest); m == nil {
 		return fmt.Errorf("no result in %q", rest)
 	}
-	e.result = m[1]
+	e.result, e.note = m[1], strings.TrimSuffix(m[2], "(deleted)")
+	e.note = strings.TrimSuffix(strings.TrimPrefix(e.note, "<"), ">")
 	if m[3] != "" && !strings.HasPrefix(e.result, "-1 ") && !strings.HasPrefix(e.result, "? ") {
 		args, _, _, err := parseArguments(m[3] + ")")
 		if err != nil {

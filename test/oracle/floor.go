@@ -14,10 +14,16 @@ type floor struct {
 	calls            float64 // of which all arguments are equal
 	signals, ends    float64
 	wrong            int // largest number of wrong values
+	descriptors      float64
+	// Largest number of descriptors that are said to be something else: files that were renamed while they were open,
+	// of which a recording has the name at that time, and strace the name at the time of the call.
+	renamed int
 }
 
 // strict is the floor of all programs together.
-var strict = floor{present: 100, results: 100, args: 99, calls: 97, signals: 100, ends: 100}
+var strict = floor{
+	present: 100, results: 100, args: 99, calls: 97, signals: 100, ends: 100, descriptors: 85, renamed: 10,
+}
 
 // check returns an error if a report is below the floor.
 func (f floor) check(r *report) error {
@@ -33,10 +39,11 @@ func (f floor) check(r *report) error {
 	}{
 		{"of calls are in the recordings", c.present, c.calls, f.present},
 		{"of results are equal", c.results, c.present, f.results},
-		{"of arguments are equal", c.args[equal], c.allArgs(), f.args},
+		{"of arguments are equal", c.args[equal], sum(c.args), f.args},
 		{"of calls have all arguments equal", c.whole, c.present, f.calls},
 		{"of signals are equal", c.sameSignals, c.signals, f.signals},
 		{"of ends are equal", c.sameEnds, c.ends, f.ends},
+		{"of descriptors are equal", c.descriptors[equal], sum(c.descriptors), f.descriptors},
 	} {
 		if float64(share.n)*100 < share.least*float64(share.of) {
 			errs = append(errs, fmt.Errorf("%s %% %s: the floor is %v", percent(share.n, share.of), share.what, share.least))
@@ -47,6 +54,9 @@ func (f floor) check(r *report) error {
 	}
 	if c.args[wrong] > f.wrong {
 		errs = append(errs, fmt.Errorf("%d values are wrong: the floor is %d", c.args[wrong], f.wrong))
+	}
+	if c.descriptors[wrong] > f.renamed {
+		errs = append(errs, fmt.Errorf("%d descriptors are wrong: the floor is %d", c.descriptors[wrong], f.renamed))
 	}
 	if r.hidden > 0 {
 		errs = append(errs, fmt.Errorf("%d values are missing without strace", r.hidden))

@@ -2,8 +2,8 @@
 
 // Command oracle compares recordings with strace's log. It runs programs in containers that are recorded and traced by
 // strace, which is attached before a program's first instruction and stays outside of its container. It aligns both
-// logs thread by thread, and compares calls, results, the meaning of each argument, signals and ends. Then it runs each
-// program without strace, which reads memory and so brings pages in that a recorder alone would not find.
+// logs thread by thread, and compares calls, results, the meaning of each argument, descriptors, signals and ends. Then
+// it runs each program without strace, which reads memory and so brings pages in that a recorder alone would not find.
 //
 // It prints a table and the most frequent differences, and fails below its floor.
 //
@@ -38,7 +38,7 @@ func main() {
 		name    string
 	}{
 		{&o.floor.present, "present"}, {&o.floor.results, "results"}, {&o.floor.args, "args"}, {&o.floor.calls, "calls"},
-		{&o.floor.signals, "signals"}, {&o.floor.ends, "ends"},
+		{&o.floor.signals, "signals"}, {&o.floor.ends, "ends"}, {&o.floor.descriptors, "descriptors"},
 	} {
 		flag.Float64Var(f.percent, "floor-"+f.name, *f.percent, "smallest `percentage` of equal "+f.name)
 	}

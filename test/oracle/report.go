@@ -18,6 +18,7 @@ type counts struct {
 	results                        int // that are equal
 	args                           [verdicts]int
 	whole                          int // calls of which all arguments are equal
+	descriptors                    [verdicts]int
 	signals, sameSignals           int
 	ends, sameEnds                 int
 }
@@ -30,6 +31,7 @@ func (c *counts) add(other counts) {
 	c.results += other.results
 	for v := range c.args {
 		c.args[v] += other.args[v]
+		c.descriptors[v] += other.descriptors[v]
 	}
 	c.whole += other.whole
 	c.signals += other.signals
@@ -38,9 +40,9 @@ func (c *counts) add(other counts) {
 	c.sameEnds += other.sameEnds
 }
 
-// allArgs is the number of arguments that strace shows of calls that the recording has.
-func (c *counts) allArgs() (n int) {
-	for _, count := range c.args {
+// sum returns how many values were compared.
+func sum(counts [verdicts]int) (n int) {
+	for _, count := range counts {
 		n += count
 	}
 	return n
@@ -150,6 +152,7 @@ func (r *report) pair(program string, c *counts, p pair) {
 		if r.arguments(program, c, s, o) {
 			c.whole++
 		}
+		r.describe(program, c, s, o)
 	}
 }
 
@@ -190,6 +193,22 @@ func (r *report) arguments(program string, c *counts, s, o *event) bool {
 		count(s.call+" returned", finding{verdict: wrong, at: " (added)"}, s.line, o.returned.String())
 	}
 	return all
+}
+
+// describe compares what is said of the descriptors of a call.
+func (r *report) describe(program string, c *counts, s, o *event) {
+	count := func(what, strace, record string) {
+		v := compareDescriptors(strace, record)
+		if c.descriptors[v]++; v != equal {
+			r.differ(program, what, v.String()+" descriptor", strace+"  in  "+s.line, record+"  in  "+o.line)
+		}
+	}
+	for i, a := range s.args[:min(len(s.args), len(o.args))] {
+		described(a, o.args[i], func(strace, record string) { count(s.argument(i), strace, record) })
+	}
+	if s.note != "" && s.result == o.result {
+		count(s.call+" returned", s.note, o.note)
+	}
 }
 
 // narrow are arguments of which the kernel takes 32 bits, and strace shows 64: a bit for each.
@@ -243,11 +262,12 @@ func percent(n, of int) string {
 func (r *report) print(w io.Writer, most int) {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(table, "program\tthreads\tcalls\tpresent %\textra\tresults %\targs %\tcalls all args %\t"+
-		"partial\tbare\twrong\tsignals %\tends %\t")
+		"partial\tbare\twrong\tdescriptors %\twrong\tsignals %\tends %\t")
 	row := func(name string, c *counts) {
-		fmt.Fprintf(table, "%s\t%d\t%d\t%s\t%d\t%s\t%s\t%s\t%d\t%d\t%d\t%s\t%s\t\n", name, c.threads, c.calls,
-			percent(c.present, c.calls), c.extra, percent(c.results, c.present), percent(c.args[equal], c.allArgs()),
+		fmt.Fprintf(table, "%s\t%d\t%d\t%s\t%d\t%s\t%s\t%s\t%d\t%d\t%d\t%s\t%d\t%s\t%s\t\n", name, c.threads, c.calls,
+			percent(c.present, c.calls), c.extra, percent(c.results, c.present), percent(c.args[equal], sum(c.args)),
 			percent(c.whole, c.present), c.args[partial], c.args[bare], c.args[wrong],
+			percent(c.descriptors[equal], sum(c.descriptors)), c.descriptors[wrong],
 			percent(c.sameSignals, c.signals), percent(c.sameEnds, c.ends))
 	}
 	for _, name := range r.names {
