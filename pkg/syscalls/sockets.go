@@ -20,6 +20,10 @@ const (
 
 // addSocketAddress adds a struct sockaddr: include/uapi/linux/{socket,in,in6,un,netlink,if_packet,vm_sockets}.h.
 func (c *Call) addSocketAddress(t *tape, name string, data []byte, marks Marks) {
+	const largest = 128 // the kernel takes no more: struct sockaddr_storage
+	if len(data) >= largest {
+		data, marks = data[:largest], marks&^Truncated
+	}
 	if len(data) < 2 {
 		t.add(Value{Kind: KindBytes, Name: name, Marks: marks, Bytes: data})
 		return
