@@ -80,12 +80,14 @@ static __always_inline void leave(struct pt_regs *regs, s64 result)
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct in_flight *call = task->bpf_storage ? call_of(task) : NULL;
 	struct scratch *s;
+	u32 forked;
 
 	if (!call)
 		return;
 	if (preemptible && call->active && !is_over(call, regs, result))
 		call->active = 0;
-	if (call->forked) {
+	forked = call->forked;
+	if (forked) {
 		call->forked = 0;
 		if (!call->active)
 			return; /* from the call that made it, which is its parent's */
@@ -106,6 +108,8 @@ static __always_inline void leave(struct pt_regs *regs, s64 result)
 	if (call->exec && !result) {
 		call->due = 0; /* the memory of its arguments is gone */
 		executed_arguments(call);
+		if (forked == BEGINS)
+			executed_with(call);
 	} else if (call->exec) {
 		exec_failed(call, result);
 	}

@@ -49,7 +49,7 @@ static __always_inline void exec_succeeded(struct task_struct *task, struct linu
 	if (!call || call->cgroup != event.cgroup) {
 		call = follow(task, event.cgroup, event.binding);
 		if (call)
-			call->forked = 1; /* its call began outside, so its return is not recorded either */
+			call->forked = FORKED; /* its call began outside, so its return is not recorded either */
 	}
 	identity = identity_of(event.binding);
 	s = cpu_scratch();
@@ -62,8 +62,11 @@ static __always_inline void exec_succeeded(struct task_struct *task, struct linu
 	} else {
 		if (!identity->init && may_be_init(task, identity))
 			start_init(task, call, identity);
-		if (call)
+		if (call) {
+			if (call->entered && call->active)
+				call->forked = BEGINS;
 			call->budget = call->entered = 0;
+		}
 	}
 	/* bprm_change_interp() replaces the pointer for scripts and for binfmt_misc. */
 	if (bprm->interp != bprm->filename)

@@ -13,6 +13,11 @@ enum {
 	INPUT_LIMIT = 136,	/* bytes captured of one pointer argument at enter; longer ones are read at exit */
 };
 
+enum forked {
+	FORKED = 1,	/* it has not returned from the call that made it, or in which it came into the cgroup */
+	BEGINS = 2,	/* it has not returned from the exec that ends the runtime's part */
+};
+
 /* The call of a task that has not returned, in the final form of its record. It is part of the contract, because a call
  * may enter under one program and return under its replacement. */
 struct in_flight {
@@ -37,7 +42,7 @@ struct in_flight {
 	u16 captures;	/* offset in body of the first capture */
 	u8 entered;	/* 1: it or its parent came from outside, and has executed nothing but the runtime since */
 	u8 traits;	/* as in struct syscall, but TRAIT_HOT only if hot_mask does not exclude this call */
-	u8 forked;	/* 1: it has not returned from the call that made it, or in which it came into the cgroup */
+	u8 forked;	/* enum forked */
 	u8 opened;	/* files that its program opened, in the lane first: at most FIRST_OPENED */
 	struct sender sender;	/* of the last signal that a task sent to the process, or of the one that ends it */
 	u64 args[ARGS_MAX];
@@ -195,7 +200,7 @@ static __always_inline void arrive(struct task_struct *task, u64 cgroup, u64 bin
 	struct in_flight *call = follow(task, cgroup, binding);
 
 	if (call)
-		call->forked = 1;
+		call->forked = FORKED;
 }
 
 #endif

@@ -15,7 +15,6 @@ enum {
 	COMPONENT_LIMIT = 256,	/* bytes of one, with its NUL */
 	FILE_KEY = 16 + 2 * HASHED_MAX * CAPTURE_WORDS,	/* of the hashes of paths: after those of signatures */
 	PATH_LIMIT = CAPTURE_LIMIT - sizeof(struct resolved) - COMPONENT_LIMIT,
-	FILE_TAG = CAPTURE_RESULT | PART_FILE << CAPTURE_PART_SHIFT | CAPTURE_KERNEL << FLAGS_SHIFT,
 };
 
 /* A path whose components are read from its end on, and how far they have been read. */
@@ -26,6 +25,12 @@ struct walk {
 	u32 flags;	/* enum resolved_flags */
 	u32 cut;	/* 1: components are missing */
 };
+
+/* file_tag returns the tag and the flags of a capture of struct resolved. */
+static __always_inline u32 file_tag(u32 part)
+{
+	return CAPTURE_RESULT | part << CAPTURE_PART_SHIFT | CAPTURE_KERNEL << FLAGS_SHIFT;
+}
 
 /* resolved_path finds the file that a call opened or executed, or the directory that it entered. */
 static __always_inline void resolved_path(struct path *path, s64 result, u32 traits, u32 exec)
@@ -40,14 +45,6 @@ static __always_inline void resolved_path(struct path *path, s64 result, u32 tra
 	file = exec ? BPF_CORE_READ(task, mm, exe_file) : file_of(task, result);
 	if (file)
 		BPF_CORE_READ_INTO(path, file, f_path);
-}
-
-static __always_inline void set_inode(struct resolved *resolved, struct inode *inode)
-{
-	resolved->inode = BPF_CORE_READ(inode, i_ino);
-	resolved->device = BPF_CORE_READ(inode, i_sb, s_dev);
-	resolved->mode = BPF_CORE_READ(inode, i_mode);
-	resolved->flags = 0;
 }
 
 /* file_hash returns a hash of the file that a call resolved, in 16 bits. */
@@ -82,7 +79,7 @@ __noinline int out_inode(struct outgoing *out, s64 result, u32 traits, u32 exec)
 		return 0;
 	dentry = path.dentry;
 	set_inode((struct resolved *)(place + sizeof(struct capture_header)), BPF_CORE_READ(dentry, d_inode));
-	out_add(out, place, sizeof(struct resolved), FILE_TAG | CAPTURE_TRUNCATED << FLAGS_SHIFT);
+	out_add(out, place, sizeof(struct resolved), file_tag(PART_FILE) | CAPTURE_TRUNCATED << FLAGS_SHIFT);
 	return 0;
 }
 
@@ -135,42 +132,79 @@ __noinline int walk_up(struct outgoing *out, struct walk *walk)
 	return 1;
 }
 
-/* out_path adds struct resolved, and the components of a path from its end to its beginning, each with a NUL. */
-__noinline int out_path(struct outgoing *out, s64 result, u32 traits, u32 exec)
+/* out_components adds struct resolved, and the components of a path from its end to its beginning, each with a NUL. */
+__noinline int out_components(struct outgoing *out, struct walk *walk, u32 part)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	struct walk walk = {.length = sizeof(struct resolved)};
 	struct resolved *resolved;
 	struct dentry *dentry;
-	u32 tag_flags = FILE_TAG, i;
+	u32 tag_flags = file_tag(part), i;
 	u64 length;
 	u8 *place;
 
-	if (!out)
+	if (!out || !walk)
 		return 0;
 	place = out_place(out);
-	resolved_path(&walk.at, result, traits, exec);
-	if (!place || !walk.at.dentry)
+	dentry = walk->at.dentry;
+	if (!place || !dentry)
 		return 0;
-	BPF_CORE_READ_INTO(&walk.root, task, fs, root);
+	BPF_CORE_READ_INTO(&walk->root, task, fs, root);
+	walk->length = sizeof(struct resolved);
 	resolved = (struct resolved *)(place + sizeof(struct capture_header));
-	dentry = walk.at.dentry;
 	set_inode(resolved, BPF_CORE_READ(dentry, d_inode));
 	/* d_unlinked() of include/linux/dcache.h */
 	if (!BPF_CORE_READ(dentry, d_hash.pprev) && dentry != BPF_CORE_READ(dentry, d_parent))
-		walk.flags = RESOLVED_DELETED;
+		walk->flags = RESOLVED_DELETED;
 	for (i = 0; i < STEPS; i++) {
-		if (walk_up(out, &walk))
+		if (walk_up(out, walk))
 			break;
 	}
-	if (i == STEPS || walk.cut)
+	if (i == STEPS || walk->cut)
 		tag_flags |= CAPTURE_TRUNCATED << FLAGS_SHIFT;
-	resolved->flags = walk.flags;
-	length = walk.length;
+	resolved->flags = walk->flags;
+	length = walk->length;
 	opaque(length);
 	if (length > CAPTURE_LIMIT)
 		return 0;
 	out_add(out, place, length, tag_flags);
+	return 0;
+}
+
+/* out_path adds the file that a call opened or executed, or the directory that it entered, with its path. */
+__noinline int out_path(struct outgoing *out, s64 result, u32 traits, u32 exec)
+{
+	struct walk walk = {};
+
+	resolved_path(&walk.at, result, traits, exec);
+	out_components(out, &walk, PART_FILE);
+	return 0;
+}
+
+/*
+ * executed_with adds what a program begins with that was executed from outside: its current directory, and its standard
+ * input, output and error.
+ */
+__noinline int executed_with(struct in_flight *call)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct scratch *s = cpu_scratch();
+	struct file *file;
+
+	if (!call || !s)
+		return 0;
+	for (u32 i = 0; i < 4; i++) {
+		struct walk walk = {};
+
+		if (!i) {
+			BPF_CORE_READ_INTO(&walk.at, task, fs, pwd);
+		} else {
+			file = file_of(task, i - 1);
+			if (file)
+				BPF_CORE_READ_INTO(&walk.at, file, f_path);
+		}
+		out_components(&s->out, &walk, PART_CWD + i);
+	}
+	call->due |= CAPTURED_AT_EXIT;
 	return 0;
 }
 

@@ -135,6 +135,41 @@ static __always_inline s64 pointed_length(struct in_flight *call, struct capture
 	return length;
 }
 
+/* set_inode fills in what a capture of a file has but its path. */
+static __always_inline void set_inode(struct resolved *resolved, struct inode *inode)
+{
+	resolved->inode = BPF_CORE_READ(inode, i_ino);
+	resolved->device = BPF_CORE_READ(inode, i_sb, s_dev);
+	resolved->mode = BPF_CORE_READ(inode, i_mode);
+	resolved->flags = 0;
+}
+
+/* out_descriptors adds struct resolved of one or two descriptors that a call made. */
+__noinline int out_descriptors(struct outgoing *out, struct in_flight *call, struct capture *c, s64 result)
+{
+	u32 descriptors[2] = {result, -1};
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct file *file;
+	u32 arg;
+	u8 *place;
+
+	if (!out || !call || !c)
+		return 0;
+	arg = c->arg;
+	if (arg < ARGS_MAX && bpf_probe_read_user(descriptors, sizeof(descriptors), (void *)call->args[arg]))
+		return 0;
+	for (u32 i = 0; i < 2 && i < c->size; i++) {
+		place = out_place(out);
+		file = file_of(task, descriptors[i]);
+		if (!place || !file)
+			return 0;
+		set_inode((struct resolved *)(place + sizeof(struct capture_header)), BPF_CORE_READ(file, f_inode));
+		out_add(out, place, sizeof(struct resolved),
+			CAPTURE_RESULT | PART_FILE << CAPTURE_PART_SHIFT | CAPTURE_KERNEL << FLAGS_SHIFT);
+	}
+	return 0;
+}
+
 /* out_row adds one row of most kinds. `result` is used at exit only. It returns -1 if it cannot be read. */
 __noinline int out_row(struct outgoing *out, struct in_flight *call, struct capture *c, s64 result, u32 flags)
 {
@@ -193,6 +228,8 @@ static __always_inline int out_special(struct outgoing *out, struct in_flight *c
 	u32 tag_flags = row_tag(call, c, flags);
 	u64 count = flags & CAPTURE_LATE ? (u64)(result > 0 ? result : 0) : call->args[1];
 
+	if (c->kind == CAPTURE_DESCRIPTORS)
+		return out_descriptors(out, call, c, result);
 	if (c->kind == CAPTURE_SUBMISSIONS)
 		return out_submissions(out, call->args[0], call->args[3], count, tag_flags);
 	if (c->kind == CAPTURE_COMPLETIONS)

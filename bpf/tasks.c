@@ -39,7 +39,7 @@ static __noinline int inherit_storage(struct in_flight *from, struct task_struct
 	call->ring_generation = from->ring_generation;
 	call->opened = from->opened;
 	call->policy = from->policy;
-	call->forked = 1;
+	call->forked = FORKED;
 	call->left = from->left;
 	if (child->tgid == parent->tgid)
 		call->init = from->init;
@@ -89,7 +89,7 @@ static __always_inline void moved(struct cgroup *to, struct task_struct *task)
 	if (!call && binding) {
 		arrive(task, BPF_CORE_READ(to, kn, id), *binding);
 	} else if (call && binding && (u32)*binding == call->identity) {
-		call->forked = 1;
+		call->forked = FORKED;
 		call->left = 0;
 	} else if (call) {
 		leave_container(call);

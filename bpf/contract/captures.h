@@ -56,6 +56,8 @@ enum part {
 	PART_COMPLETIONS = 10,	/* the struct io_uring_cqe that the program had not taken when its call returned */
 	PART_CHILD = 0,		/* of CAPTURE_RESULT: ID of a process or thread in the initial namespace, 4 bytes */
 	PART_FILE = 1,		/* of CAPTURE_RESULT: struct resolved, and the path */
+	PART_CWD = 2,		/* of CAPTURE_RESULT: the same of the current directory with which a program begins */
+	PART_STDIO = 3,		/* of CAPTURE_RESULT: the same of its standard input; output and error have the next parts */
 };
 
 /* How many arguments, or variables of the environment, an exec has. The arguments themselves are PART_WHOLE. */
@@ -75,6 +77,8 @@ enum capture_kind {
 	CAPTURE_POINTERS = 6,	/* as many pointers, each to `size` bytes */
 	CAPTURE_SUBMISSIONS = 7,	/* operations of the io_uring that is argument 0: as many as are submitted */
 	CAPTURE_COMPLETIONS = 8,	/* results of operations of that */
+	CAPTURE_DESCRIPTORS = 9,	/* `size` descriptors that the call made: a PART_FILE without a path for each. If `arg` is
+				 * CAPTURE_RESULT, the result is the descriptor; otherwise they are where the argument points to */
 };
 
 /* When a row is read. If input cannot be read at enter, it is read at exit. */

@@ -45,6 +45,7 @@ var workers = map[string]func(){
 	"bytes":         bytesWorker,
 	"ring":          ringWorker,
 	"resolved":      resolvedWorker,
+	"descriptors":   descriptorsWorker,
 }
 
 func worker() {

@@ -47,6 +47,27 @@ func resolved(c syscalls.Call, components string) syscalls.Call {
 		Data: append(make([]byte, abi.SizeofResolved), components...)})
 }
 
+// begins is the exec of a program from outside: its standard input is a pipe, its output a file, its error a socket.
+func begins(pid uint32, at uint64) syscalls.Call {
+	with := func(part int, resolved abi.Resolved, components string) syscalls.Capture {
+		data, _ := binary.Append(nil, binary.NativeEndian, resolved)
+		return syscalls.Capture{Arg: abi.CaptureResult, Part: part, Kernel: true, Data: append(data, components...)}
+	}
+	return captured(did(pid, at, "execve", 0, 0, 0, 0), with(abi.PartCwd, abi.Resolved{Mode: 0o40755}, "srv\x00"),
+		with(abi.PartStdio, abi.Resolved{Inode: 7, Mode: 0o10600, Flags: abi.ResolvedDetached}, "\x00"),
+		with(abi.PartStdio+1, abi.Resolved{Mode: 0o100644}, "log\x00tmp\x00"),
+		with(abi.PartStdio+2, abi.Resolved{Inode: 8, Mode: 0o140777, Flags: abi.ResolvedDetached}, "\x00"))
+}
+
+// numbered is a call that makes sockets or a pipe with inodes.
+func numbered(c syscalls.Call, inodes ...uint64) syscalls.Call {
+	for _, inode := range inodes {
+		data, _ := binary.Append(nil, binary.NativeEndian, abi.Resolved{Inode: inode})
+		c = captured(c, syscalls.Capture{Arg: abi.CaptureResult, Part: abi.PartFile, Kernel: true, Data: data})
+	}
+	return c
+}
+
 // opens is a call that opens /NAME.
 func opens(pid uint32, at uint64, name string, fd int64, flags uint64) syscalls.Call {
 	given := syscalls.Capture{Arg: 1, Data: []byte(name)}
@@ -104,6 +125,15 @@ func TestDescriptors(t *testing.T) {
 	}{
 		{"open and close", []syscalls.Call{opens(1, 10, "a", 3, 0), did(1, 20, "close", 0, 3)},
 			[]string{"1 3 14 ", "1 3 15 /a", "1 3 20 /a", "1 3 21 ", "1 4 18 ", "2 3 18 "}},
+		{"an exec from outside", []syscalls.Call{begins(1, 10), did(1, 20, "dup", 3, 1)},
+			[]string{"1 0 14 ", "1 0 15 pipe:[7]", "1 1 15 /tmp/log", "1 2 15 socket:[8]", "1 -100 15 /srv", "1 3 25 /tmp/log", "1 4 15 "}},
+		{"inodes", []syscalls.Call{
+			numbered(captured(did(1, 10, "pipe2", 0, 0x7000, 0), syscalls.Capture{Output: true, Data: numbers(3, 4)}), 7, 7),
+			numbered(did(1, 20, "socket", 5, 2, 1, 0), 8), numbered(did(1, 30, "accept", 6, 9, 0, 0), 9),
+			numbered(captured(did(1, 40, "socketpair", 0, 1, 1, 0, 0x7000),
+				syscalls.Capture{Arg: 3, Output: true, Data: numbers(10, 11)}), 1, 2)},
+			[]string{"1 3 15 pipe:[7]", "1 4 15 pipe:[7]", "1 5 25 TCP:[8]", "1 6 35 socket:[9]", "1 10 45 UNIX-STREAM:[1]",
+				"1 11 45 UNIX-STREAM:[2]"}},
 		{"a close that fails", []syscalls.Call{opens(1, 10, "a", 3, 0), did(1, 20, "close", -9, 3),
 			did(1, 30, "close", -4, 3)}, []string{"1 3 25 /a", "1 3 35 "}},
 		{"opened again", []syscalls.Call{opens(1, 10, "a", 3, 0), did(1, 20, "close", 0, 3), opens(1, 30, "b", 3, 0)},

@@ -142,6 +142,7 @@ func makesTwo(d *Descriptors, p *process, c *syscalls.Call) {
 	ends := [2]*file{f, f}
 	if c.Syscall().Name == "socketpair" {
 		ends[1] = newFile(*f.states[0].is)
+		ends[1].states[0].is.Inode = inode(c, 1)
 		ends[0].peer, ends[1].peer = ends[1], ends[0]
 	}
 	for n, fd := range two {
@@ -294,6 +295,14 @@ func execs(d *Descriptors, p *process, c *syscalls.Call) {
 		p.files.forget()
 	}
 	p.files.exec(endOf(c))
+	for fd := range int32(3) {
+		if is, ok := c.Beginning(fd); ok {
+			p.files.set(fd, c.Time, endOf(c), open(is), false)
+		}
+	}
+	if is, ok := c.Beginning(syscalls.CWD); ok {
+		p.cwd.set(syscalls.CWD, c.Time, endOf(c), open(is), false)
+	}
 }
 
 func unshares(d *Descriptors, p *process, c *syscalls.Call) {

@@ -71,7 +71,7 @@ func made(d *Descriptors, c *syscalls.Call, fd int32) *file {
 	case "fcntl", "fcntl64":
 		return copied(d, c)
 	case "pipe", "pipe2":
-		return newFile(syscalls.Descriptor{Type: "pipe"})
+		return newFile(syscalls.Descriptor{Type: "pipe", Inode: inode(c, 0)})
 	case "socketpair":
 		return socket(d, c)
 	}
@@ -103,19 +103,34 @@ func opened(d *Descriptors, c *syscalls.Call) *file {
 		c.Path = d.files.of(c)
 		defer func() { c.Path = nil }()
 	}
-	resolved, ok := c.File()
-	const typeMask, fifo = 0o170000, 0o010000
-	switch {
-	case !ok:
-		return nil
-	case resolved.Detached && resolved.Mode&typeMask == fifo:
-		return newFile(syscalls.Descriptor{Type: "pipe", Inode: resolved.Inode})
-	case resolved.Path == "" || resolved.Detached && resolved.Path == "/":
+	if resolved, ok := c.File(); ok {
+		return open(resolved)
+	}
+	return nil
+}
+
+// open is an open file, or nil if it is not known what it is.
+func open(f syscalls.File) *file {
+	const typeMask, fifo, socket = 0o170000, 0o010000, 0o140000
+	switch typ := f.Mode & typeMask; {
+	case f.Detached && typ == fifo:
+		return newFile(syscalls.Descriptor{Type: "pipe", Inode: f.Inode})
+	case f.Detached && typ == socket:
+		return newFile(syscalls.Descriptor{Type: "socket", Inode: f.Inode})
+	case f.Detached && typ == 0 && strings.HasPrefix(f.Path, "/["):
+		return newFile(syscalls.Descriptor{Type: "anon_inode:" + f.Path[1:]})
+	case f.Path == "" || f.Detached && f.Path == "/":
 		return nil
 	}
-	return newFile(syscalls.Descriptor{
-		Path: resolved.Path, Truncated: resolved.Truncated, Deleted: resolved.Deleted,
-	})
+	return newFile(syscalls.Descriptor{Path: f.Path, Truncated: f.Truncated, Deleted: f.Deleted})
+}
+
+// inode returns that of the nth socket or pipe that a call made, or 0 if it is not known.
+func inode(c *syscalls.Call, n int) uint64 {
+	if inodes := c.Inodes(); n < len(inodes) {
+		return inodes[n]
+	}
+	return 0
 }
 
 // copied is the descriptor that dup and fcntl copy.

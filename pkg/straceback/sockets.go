@@ -26,7 +26,7 @@ const (
 
 // socket is the socket that a call made.
 func socket(_ *Descriptors, c *syscalls.Call) *file {
-	return newFile(syscalls.Descriptor{Type: socketType(c.Args[0], c.Args[1], c.Args[2])})
+	return newFile(syscalls.Descriptor{Type: socketType(c.Args[0], c.Args[1], c.Args[2]), Inode: inode(c, 0)})
 }
 
 func socketType(family, typ, protocol uint64) string {
@@ -50,7 +50,7 @@ func socketType(family, typ, protocol uint64) string {
 // accepted is the socket of a connection that a call accepted.
 func accepted(d *Descriptors, c *syscalls.Call) *file {
 	listener := d.find(c, int32(c.Args[0]), c.Time).at(c.Time)
-	is := syscalls.Descriptor{Type: "socket"}
+	is := syscalls.Descriptor{Type: "socket", Inode: inode(c, 0)}
 	if listener != nil {
 		is.Type = listener.Type
 		if at, err := netip.ParseAddrPort(listener.Local); err != nil || !at.Addr().IsUnspecified() {

@@ -52,13 +52,48 @@ func (c *Call) FileKey() (key FileKey, path *Capture, ok bool) {
 
 // resolved returns the capture with a struct resolved and a path, or nil.
 func (c *Call) resolved() *Capture {
+	if p := c.result(abi.PartFile); p != nil && !isMade(p) {
+		return p
+	}
+	return nil
+}
+
+// result returns a struct resolved, and what follows it, of what the call made, or nil.
+func (c *Call) result(part int) *Capture {
 	for i := range c.Captures {
 		p := &c.Captures[i]
-		if p.Arg == abi.CaptureResult && p.Part == abi.PartFile && len(p.Data) >= abi.SizeofResolved {
+		if p.Arg == abi.CaptureResult && p.Part == part && len(p.Data) >= abi.SizeofResolved {
 			return p
 		}
 	}
 	return nil
+}
+
+// isMade reports whether a struct resolved is of a socket or a pipe that the call made: it has no path.
+func isMade(p *Capture) bool { return !p.Truncated && len(p.Data) == abi.SizeofResolved }
+
+// Inodes returns those of the sockets or the pipe that the call made, in the order of its descriptors.
+func (c *Call) Inodes() (inodes []uint64) {
+	for i := range c.Captures {
+		p := &c.Captures[i]
+		if p.Arg == abi.CaptureResult && p.Part == abi.PartFile && len(p.Data) >= abi.SizeofResolved && isMade(p) {
+			inodes = append(inodes, inodeOf(p))
+		}
+	}
+	return inodes
+}
+
+// Beginning returns what a program has that was executed from outside of the container: with CWD its current directory,
+// with 0, 1 and 2 its standard input, output and error. Ok is false for any other call.
+func (c *Call) Beginning(fd int32) (f File, ok bool) {
+	part := abi.PartStdio + int(fd)
+	if fd == CWD {
+		part = abi.PartCwd
+	}
+	if p := c.result(part); p != nil {
+		return fileOf(p), true
+	}
+	return File{}, false
 }
 
 func leavesOut(p *Capture) bool { return p.Truncated && len(p.Data) == abi.SizeofResolved }
@@ -77,6 +112,15 @@ func (c *Call) File() (File, bool) {
 	if p == nil {
 		return File{}, false
 	}
+	f := fileOf(p)
+	if leavesOut(p) && c.Path != nil {
+		f.setPath(c.Path)
+	}
+	return f, true
+}
+
+// fileOf returns the file of a struct resolved and the components behind it.
+func fileOf(p *Capture) File {
 	device := deviceOf(p)
 	flags := binary.LittleEndian.Uint16(p.Data[unsafe.Offsetof(abi.Resolved{}.Flags):])
 	f := File{
@@ -86,9 +130,12 @@ func (c *Call) File() (File, bool) {
 		Inode:    inodeOf(p),
 		Mode:     binary.LittleEndian.Uint16(p.Data[unsafe.Offsetof(abi.Resolved{}.Mode):]),
 	}
-	if leavesOut(p) && c.Path != nil {
-		p = c.Path
-	}
+	f.setPath(p)
+	return f
+}
+
+// setPath joins the components of a path, of which the last one comes first.
+func (f *File) setPath(p *Capture) {
 	f.Truncated = p.Truncated
 	var path strings.Builder
 	names := bytes.Split(p.Data[abi.SizeofResolved:], []byte{0})
@@ -101,5 +148,4 @@ func (c *Call) File() (File, bool) {
 	if f.Path = path.String(); f.Path == "" && !f.Truncated {
 		f.Path = "/"
 	}
-	return f, true
 }

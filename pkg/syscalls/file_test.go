@@ -4,6 +4,7 @@ package syscalls_test
 
 import (
 	"encoding/binary"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -42,8 +43,17 @@ func TestFile(t *testing.T) {
 			t.Errorf("JSON has %+v, child %v", j.File, j.Child)
 		}
 	}
+	made := call(t, "socket", 3, 2, 1, 0)
+	data, err := binary.Append(nil, binary.NativeEndian, abi.Resolved{Inode: 7, Mode: 0o140777})
+	if err != nil {
+		t.Fatal(err)
+	}
+	made.Captures = []syscalls.Capture{{Arg: abi.CaptureResult, Part: abi.PartFile, Data: data, Kernel: true}}
+	if file, ok := made.File(); ok || !slices.Equal(made.Inodes(), []uint64{7}) {
+		t.Errorf("a socket has the file %+v, the inodes %d", file, made.Inodes())
+	}
 	c := call(t, "openat", 3, 0, 0, 0, 0)
-	if file, ok := c.File(); ok {
+	if file, ok := c.File(); ok || c.Inodes() != nil {
 		t.Errorf("a record without a file has %+v", file)
 	}
 }

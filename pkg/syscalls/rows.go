@@ -23,7 +23,9 @@ type row struct {
 }
 
 // pointers reports whether the kernel finds pointers in the memory that the row describes.
-func (r *row) pointers() bool { return r.Kind > abi.CaptureBytes || r.Flags&abi.RowFollow != 0 }
+func (r *row) pointers() bool {
+	return r.Kind > abi.CaptureBytes && r.Kind != abi.CaptureDescriptors || r.Flags&abi.RowFollow != 0
+}
 
 // counted reports whether whole structs are recorded, because there may be several.
 func (r *row) counted() bool { return r.times > 0 || r.Count != abi.ElementsOne }
@@ -116,6 +118,15 @@ func (s *Syscall) take(a *Arg, i int, when []condition) {
 			s.rows = append(s.rows, r)
 		}
 	}
+}
+
+// madeRow is the row of the descriptors that a call makes: its result, or the two that it puts out.
+func (s *Syscall) madeRow() row {
+	r := row{Capture: abi.Capture{Kind: abi.CaptureDescriptors, Moment: abi.AtSuccess, Arg: abi.CaptureResult, Size: 1}}
+	if !s.descriptor {
+		r.Arg, r.Size = uint8(slices.IndexFunc(s.Args, func(a Arg) bool { return a.written })), 2
+	}
+	return r
 }
 
 // merge joins values that differ in one bit, as long as there are any.

@@ -138,6 +138,8 @@ func (s *signature) parse(flags map[string]*flagTable, layouts map[string]*layou
 			call.hot = call.parseHot(unless)
 		} else if text == "resolve" || text == "enter" {
 			call.resolve, call.enter = true, text == "enter"
+		} else if text == "inode" {
+			call.rows = append(call.rows, call.madeRow())
 		} else {
 			call.addForms(text, flags, layouts)
 		}

@@ -74,7 +74,8 @@ func TestFirstUse(t *testing.T) {
 	}
 	o := shell("sudo tracectl straceback show crashed -e openat,write | grep app.conf")
 	if lines := strings.Count(o.Stdout, "\n"); o.Code != 0 || lines < 2 || lines > 4 ||
-		!strings.Contains(o.Stdout, `openat(dfd=AT_FDCWD, filename=`) || !strings.Contains(o.Stdout, "ENOENT") {
+		!strings.Contains(o.Stdout, `openat(dfd=AT_FDCWD</>, filename=`) || !strings.Contains(o.Stdout, "ENOENT") ||
+		!strings.Contains(o.Stdout, "write(fd=2<pipe:[") {
 		t.Errorf("its past: %+v", o)
 	}
 	if o := shell("man --where tracectl-straceback-show"); !strings.HasPrefix(o.Stdout, "/usr/local/") ||

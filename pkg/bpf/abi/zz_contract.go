@@ -193,6 +193,7 @@ const (
 	CapturePointers    = 0x6
 	CaptureSubmissions = 0x7
 	CaptureCompletions = 0x8
+	CaptureDescriptors = 0x9
 )
 
 // enum part
@@ -210,6 +211,8 @@ const (
 	PartCompletions = 0xa
 	PartChild       = 0x0
 	PartFile        = 0x1
+	PartCwd         = 0x2
+	PartStdio       = 0x3
 )
 
 // enum capture_moment
