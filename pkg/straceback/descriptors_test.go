@@ -126,7 +126,8 @@ func TestDescriptors(t *testing.T) {
 		{"open and close", []syscalls.Call{opens(1, 10, "a", 3, 0), did(1, 20, "close", 0, 3)},
 			[]string{"1 3 14 ", "1 3 15 /a", "1 3 20 /a", "1 3 21 ", "1 4 18 ", "2 3 18 "}},
 		{"an exec from outside", []syscalls.Call{begins(1, 10), did(1, 20, "dup", 3, 1)},
-			[]string{"1 0 14 ", "1 0 15 pipe:[7]", "1 1 15 /tmp/log", "1 2 15 socket:[8]", "1 -100 15 /srv", "1 3 25 /tmp/log", "1 4 15 "}},
+			[]string{"1 0 14 ", "1 0 15 pipe:[7]", "1 1 15 /tmp/log", "1 2 15 socket:[8]", "1 -100 15 /srv",
+				"1 3 25 /tmp/log", "1 4 15 "}},
 		{"inodes", []syscalls.Call{
 			numbered(captured(did(1, 10, "pipe2", 0, 0x7000, 0), syscalls.Capture{Output: true, Data: numbers(3, 4)}), 7, 7),
 			numbered(did(1, 20, "socket", 5, 2, 1, 0), 8), numbered(did(1, 30, "accept", 6, 9, 0, 0), 9),

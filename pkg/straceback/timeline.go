@@ -58,6 +58,7 @@ type Timeline struct {
 	begins []uint32 // indexes of calls, by begin
 	ends   []uint32 // indexes of calls whose end differs from their start, by end
 	inner  innerIDs
+	made   children
 	files  files
 }
 
@@ -67,13 +68,14 @@ type moment struct {
 	abandoned  bool // see syscalls.Call
 	part       Part // Whole: all of it in one event, despite events in between; InFlight; or else Begin
 	ids        syscalls.IDs
+	waited     uint32 // as in syscalls.Call
 }
 
 // NewTimeline orders the calls of records, from Recording.Read, and of inFlight: records of calls that had not returned
 // when they were read, which must happen before the recording is read. Calls that are in both have returned meanwhile
 // and are taken from the recording. The records are not copied.
 func NewTimeline(records, inFlight []Record) *Timeline {
-	return (&Timeline{inner: innerIDs{}, files: files{}}).order(records, inFlight)
+	return (&Timeline{inner: innerIDs{}, made: children{}, files: files{}}).order(records, inFlight)
 }
 
 // Next returns a timeline of records that came later, which knows what this one has learned.
@@ -85,10 +87,13 @@ func (t *Timeline) Next(records []Record) *Timeline {
 	if len(t.inner) > most {
 		clear(t.inner)
 	}
+	if len(t.made) > most {
+		clear(t.made)
+	}
 	if t.Descriptors != nil {
 		t.Descriptors.next(records)
 	}
-	return (&Timeline{inner: t.inner, files: t.files, Descriptors: t.Descriptors}).order(records, nil)
+	return (&Timeline{inner: t.inner, made: t.made, files: t.files, Descriptors: t.Descriptors}).order(records, nil)
 }
 
 // order takes the calls of records over.
@@ -129,12 +134,15 @@ func (t *Timeline) order(records, inFlight []Record) *Timeline {
 			t.calls[i].abandoned = call.Nr == syscalls.NumberNone
 			delete(interrupted, call.TID)
 		}
+		call.Waited = 0
 		t.inner.learn(&call)
+		t.made.learn(&call)
 		t.files.learn(&call)
 		if part == Begin && (end == call.Time || call.Event()) {
 			part = Whole
 		}
-		t.calls = append(t.calls, moment{call.Time, end, record, false, part, t.inner.of(&call)})
+		ids := t.inner.of(&call)
+		t.calls = append(t.calls, moment{call.Time, end, record, false, part, ids, t.made.waited(&call, ids.PID == 1)})
 		if call.Interrupted() {
 			interrupted[call.TID] = len(t.calls) - 1
 		}
@@ -273,7 +281,7 @@ func (t *Timeline) yield(event *Event, i uint32, part Part, yield func(*Event) b
 	if event.Call.Inner = m.ids; m.ids.TID == 0 {
 		event.Call.Inner = t.inner.of(&event.Call) // known only from a later call
 	}
-	event.Call.Path = t.files.of(&event.Call)
+	event.Call.Path, event.Call.Waited = t.files.of(&event.Call), m.waited
 	event.Part, event.Lane, event.Count, event.Last = part, m.record.Lane, m.record.Count, m.record.Last
 	return yield(event)
 }

@@ -292,6 +292,39 @@ func TestInnerIDs(t *testing.T) {
 	}
 }
 
+// TestWaited says for which process a call waited, by its ID on the host: the newest one that the process made with
+// that ID in the container or, if the container's init waited, that any process made.
+func TestWaited(t *testing.T) {
+	of := func(pid uint32, begin uint64, name string, result int64) syscalls.Call {
+		c := call(pid, name, begin, begin+1)
+		c.PID, c.Result, c.Inner = pid, result, syscalls.IDs{TID: pid - 99, PID: pid - 99}
+		return c
+	}
+	clone := func(pid uint32, begin uint64, child uint32, result int64) syscalls.Call {
+		c := of(pid, begin, "clone", result)
+		c.Captures = []syscalls.Capture{{Arg: abi.CaptureResult, Part: abi.PartChild, Kernel: true,
+			Data: binary.LittleEndian.AppendUint32(nil, child)}}
+		return c
+	}
+	waitid := of(101, 60, "waitid", 0)
+	waitid.NArgs = 5
+	info := make([]byte, 40)
+	info[16] = 9
+	waitid.Captures = []syscalls.Capture{{Arg: 2, Data: info, Output: true}}
+	all := records(clone(100, 10, 201, 7), of(100, 20, "wait4", 7), clone(100, 30, 202, 7), of(100, 40, "wait4", 7),
+		clone(101, 50, 203, 9), waitid, of(100, 70, "wait4", 9), of(101, 80, "wait4", 7), of(100, 90, "wait4", 8),
+		of(100, 100, "wait4", -10), of(100, 110, "read", 7))
+	var got []uint32
+	for e := range NewTimeline(all, nil).Calls {
+		if e.Call.Syscall().Name != "clone" {
+			got = append(got, e.Call.Waited)
+		}
+	}
+	if diff := cmp.Diff([]uint32{201, 202, 203, 203, 0, 0, 0, 0}, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
 // TestFiles fills in the paths that records leave out: from those of the same argument and file only.
 func TestFiles(t *testing.T) {
 	open := func(begin uint64, given string, inode uint64, components string) syscalls.Call {

@@ -53,6 +53,9 @@ type Call struct {
 	Describe func(fd int32, after bool) *Descriptor
 	// Path is from another record of the same FileKey, if this one leaves the path out. Decode does not change it.
 	Path *Capture
+	// Waited is the ID, in the initial PID namespace, of the process for which the call waited, or 0. Decode does not
+	// change it.
+	Waited uint32
 }
 
 // IDs are those of a thread and its process in a PID namespace.
@@ -80,8 +83,12 @@ func (c *Call) Capture(arg int) *Capture {
 	return nil
 }
 
-// Child returns the ID, in the initial PID namespace, of the process or thread that the call made.
+// Child returns the ID, in the initial PID namespace, of the process or thread that the call made, or for which it
+// waited.
 func (c *Call) Child() (id uint32, ok bool) {
+	if c.Waited != 0 {
+		return c.Waited, true
+	}
 	for i := range c.Captures {
 		if p := &c.Captures[i]; p.Arg == abi.CaptureResult && p.Part == abi.PartChild && len(p.Data) == 4 {
 			return binary.LittleEndian.Uint32(p.Data), true

@@ -101,7 +101,7 @@ func (c *Call) addControls(t *tape, p *Capture) {
 	index := t.open(Value{Kind: KindArray, Marks: marksOf(p) &^ Output})
 	defer t.close(index)
 	l, data := tableOf(c.ABI).layouts["cmsghdr"], p.Data
-	word := c.pointerSize()
+	word := c.PointerSize()
 	size := word + 8
 	for len(data) >= size {
 		length := number(data, word, false)
@@ -203,8 +203,8 @@ func (c *Call) addMessages(t *tape, a *Arg, i int, many bool) {
 			lengths = p.Data
 		}
 	}
-	h, array, n := headerOf(c.pointerSize()), -1, 0
-	stride := h.size + c.pointerSize()
+	h, array, n := headerOf(c.PointerSize()), -1, 0
+	stride := h.size + c.PointerSize()
 	for m, next, ok := c.message(i, 0); ok; m, next, ok = c.message(i, next) {
 		if many && array < 0 {
 			array = t.open(Value{Kind: KindArray})
@@ -249,7 +249,7 @@ func (c *Call) addMessages(t *tape, a *Arg, i int, many bool) {
 
 // addMessage adds a struct msghdr. If it is an output, as many bytes as were received are in its buffers.
 func (c *Call) addMessage(t *tape, name string, h header, m *message, room []byte, received uint64, output bool) {
-	data, pointer := m.head.Data, c.pointerSize()
+	data, pointer := m.head.Data, c.PointerSize()
 	word := func(at int) uint64 { return number(data[at:], pointer, false) }
 	index := t.open(Value{Kind: KindStruct, Name: name, Marks: marksOf(m.head)})
 	defer t.close(index)

@@ -56,7 +56,7 @@ func (c *Call) addHandle(t *tape, l *layout, data []byte, marks Marks) {
 
 // addSignal adds the struct siginfo of a call.
 func (c *Call) addSignal(t *tape, _ *layout, data []byte, marks Marks) {
-	t.addSiginfo(data, c.pointerSize(), marks)
+	t.addSiginfo(data, c.PointerSize(), marks)
 }
 
 // addSiginfo adds a struct siginfo, whose members depend on the signal and its code:
@@ -124,7 +124,7 @@ const siginfoSize = 48
 
 // addEntries adds the entries of a directory that getdents returns: struct linux_dirent in fs/readdir.c.
 func (c *Call) addEntries(t *tape, _ *layout, data []byte, marks Marks) {
-	word := c.pointerSize()
+	word := c.PointerSize()
 	c.addDirectory(t, data, marks, 2*word, func(entry []byte) (name []byte, typ int) {
 		return entry[2*word+2:], len(entry) - 1
 	})
@@ -166,7 +166,7 @@ func (c *Call) addDirectory(t *tape, data []byte, marks Marks, at int, rest func
 // addSigmask adds what pselect6 takes: a pointer to a set of signals, and its size.
 func (c *Call) addSigmask(t *tape, i int) {
 	var index = -1
-	word := c.pointerSize()
+	word := c.PointerSize()
 	for n := range c.Captures {
 		p := &c.Captures[n]
 		switch {
@@ -202,12 +202,12 @@ func (c *Call) addQueued(t *tape, i int) {
 	if head == nil {
 		return
 	}
-	if len(head.Data) < c.pointerSize() {
+	if len(head.Data) < c.PointerSize() {
 		t.add(Value{Kind: KindMissing, Marks: marksOf(head)})
 		return
 	}
 	index := t.open(Value{Kind: KindStruct, Marks: marksOf(head)})
-	t.add(Value{Kind: KindInt, Name: "mtype", Number: number(head.Data, c.pointerSize(), true)})
+	t.add(Value{Kind: KindInt, Name: "mtype", Number: number(head.Data, c.PointerSize(), true)})
 	if text != nil {
 		t.add(Value{Kind: KindBytes, Name: "mtext", Marks: marksOf(text) &^ Output, Bytes: text.Data})
 	}

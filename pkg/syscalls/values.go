@@ -279,8 +279,8 @@ func (c *Call) addMemory(t *tape, l *layout, array bool, begin int, data []byte,
 	t.close(index)
 }
 
-// pointerSize returns the size of pointers in the memory of a call's task.
-func (c *Call) pointerSize() int {
+// PointerSize returns the size of pointers in the memory of a call's task.
+func (c *Call) PointerSize() int {
 	if c.ABI.is32() || c.ABI == X32 && c.Nr >= firstX32 {
 		return 4
 	}
@@ -346,7 +346,7 @@ func (v *iovecs) close(t *tape) {
 
 // addVector adds an array of iovecs.
 func (c *Call) addVector(t *tape, a *Arg, i int) {
-	v := iovecs{size: c.pointerSize(), index: -1, output: kinds[a.kind].output, left: uint64(max(c.Result, 0))}
+	v := iovecs{size: c.PointerSize(), index: -1, output: kinds[a.kind].output, left: uint64(max(c.Result, 0))}
 	for n := range c.Captures {
 		p := &c.Captures[n]
 		if p.Arg != i || p.Kernel {
