@@ -29,6 +29,8 @@ type showRequest struct {
 	addresses, noAddresses, plain bool // plain: without a pager
 
 	timestamps, output, format, color *choice
+
+	changed func(flag string) bool // whether a flag was given
 }
 
 // selection returns which calls are requested.
@@ -44,6 +46,7 @@ func addShowFlags(c *cobra.Command, abis []syscalls.ABI) *showRequest {
 	r := showRequest{selected: straceback.Selection{Syscalls: syscalls.Set{ABIs: abis}}}
 	s := &r.selected
 	flags := c.Flags()
+	r.changed = flags.Changed
 	flags.VarP(&r.previous, "previous", "p", "the previous run, or the one this many runs back")
 	flags.Lookup("previous").NoOptDefVal = "1"
 	flags.VarP(&nameList{&s.Syscalls, "call,..."}, "syscall", "e",
@@ -101,7 +104,13 @@ func addShowFlags(c *cobra.Command, abis []syscalls.ABI) *showRequest {
 func (r *showRequest) looks(output io.Writer) (noAddresses, color bool) {
 	_, isTerminal := terminal.Is(output)
 	color = r.color.word == "always" || r.color.word == "auto" && terminal.Colors(output)
-	return r.noAddresses || isTerminal && !r.addresses, color
+	switch {
+	case r.changed("addresses"):
+		return !r.addresses, color
+	case r.changed("no-addresses"):
+		return r.noAddresses, color
+	}
+	return isTerminal, color
 }
 
 // page has text written to a pager, if the output is a terminal.

@@ -37,8 +37,8 @@ If calls were overwritten, a line "... from here on every call" says since when 
 there. Before it are only the calls that were new: <×36,012, last 100ms ago> follows a
 call that came 36,012 times in all. If the container has ended, "before the end" stands
 for "ago". <file "/a/b"> is what a call executed or entered, if its argument names it
-differently; <pid 23856> is the process or thread that a call made. Calls of the container
-runtime itself are left out without --runtime.
+differently; <pid 23856> is the process or thread that a call made, or for which it
+waited. Calls of the container runtime itself are left out without --runtime.
 
 A descriptor is followed by what it is: 3</etc/hosts>, 1<pipe:[123]>,
 5<TCP:10.0.0.1:40000->10.0.0.2:5432>. It is a bare number if that is not certain, as for
@@ -58,9 +58,9 @@ trace= takes: names, classes (%file, %desc, %network, %process, %signal, %memory
 a later word that begins with "!" takes its calls out: -e '%file,!openat'. Signals and ends
 of threads are printed unless -e names calls. --path takes names and patterns, in which "*"
 matches slashes, too; without a slash, only the last name of a path counts. It compares the
-paths that a call names, that its descriptors have, and that the kernel found. --last counts
-from now, or from the container's end. --grep compares the line as it is printed, without
-colors.
+paths that a call names, that its descriptors have, and that the kernel found. --last
+counts from now, or from the container's end. --grep compares the line as it is printed,
+without colors.
 
 With --failed, a call is printed if it returned an error, if it did not reach the kernel's
 code, or if a signal killed the thread in it or outside of any call. A call that has not
