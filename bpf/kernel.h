@@ -285,6 +285,10 @@ struct proc_inode {
 	struct inode vfs_inode;
 };
 
+typedef struct {
+	unsigned long sig[1];
+} sigset_t;
+
 struct task_struct {
 	struct thread_info thread_info;
 	unsigned int flags;
@@ -298,6 +302,7 @@ struct task_struct {
 	char comm[COMM_SIZE];
 	struct nsproxy *nsproxy;
 	struct signal_struct *signal;
+	sigset_t blocked;
 	struct mm_struct *mm;
 	struct css_set *cgroups;
 	struct fs_struct *fs;

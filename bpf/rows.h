@@ -170,6 +170,20 @@ __noinline int out_descriptors(struct outgoing *out, struct in_flight *call, str
 	return 0;
 }
 
+/* out_blocked adds the set of signals that the task blocks. */
+static __always_inline int out_blocked(struct outgoing *out)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	u8 *place = out_place(out);
+
+	if (!place)
+		return 0;
+	*(u64 *)(place + sizeof(struct capture_header)) = BPF_CORE_READ(task, blocked.sig[0]);
+	out_add(out, place, sizeof(u64),
+		CAPTURE_RESULT | PART_BLOCKED << CAPTURE_PART_SHIFT | CAPTURE_KERNEL << FLAGS_SHIFT);
+	return 0;
+}
+
 /* out_row adds one row of most kinds. `result` is used at exit only. It returns -1 if it cannot be read. */
 __noinline int out_row(struct outgoing *out, struct in_flight *call, struct capture *c, s64 result, u32 flags)
 {
@@ -230,6 +244,8 @@ static __always_inline int out_special(struct outgoing *out, struct in_flight *c
 
 	if (c->kind == CAPTURE_DESCRIPTORS)
 		return out_descriptors(out, call, c, result);
+	if (c->kind == CAPTURE_BLOCKED)
+		return out_blocked(out);
 	if (c->kind == CAPTURE_SUBMISSIONS)
 		return out_submissions(out, call->args[0], call->args[3], count, tag_flags);
 	if (c->kind == CAPTURE_COMPLETIONS)

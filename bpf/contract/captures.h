@@ -58,6 +58,7 @@ enum part {
 	PART_FILE = 1,		/* of CAPTURE_RESULT: struct resolved, and the path */
 	PART_CWD = 2,		/* of CAPTURE_RESULT: the same of the current directory with which a program begins */
 	PART_STDIO = 3,		/* of CAPTURE_RESULT: the same of its standard input; output and error have the next parts */
+	PART_BLOCKED = 6,	/* of CAPTURE_RESULT: the set of signals that the task blocks after the call, 8 bytes */
 };
 
 /* How many arguments, or variables of the environment, an exec has. The arguments themselves are PART_WHOLE. */
@@ -79,6 +80,7 @@ enum capture_kind {
 	CAPTURE_COMPLETIONS = 8,	/* results of operations of that */
 	CAPTURE_DESCRIPTORS = 9,	/* `size` descriptors that the call made: a PART_FILE without a path for each. If `arg` is
 				 * CAPTURE_RESULT, the result is the descriptor; otherwise they are where the argument points to */
+	CAPTURE_BLOCKED = 10,	/* the set of signals that the task blocks: PART_BLOCKED */
 };
 
 /* When a row is read. If input cannot be read at enter, it is read at exit. */
@@ -87,6 +89,7 @@ enum capture_moment {
 	AT_SUCCESS = 1,		/* at exit, if the result is not negative */
 	AT_POSITIVE = 2,	/* at exit, if the result is positive */
 	AT_INTERRUPT = 3,	/* at exit, if a signal interrupted the call */
+	AT_EXIT = 4,		/* at exit */
 };
 
 enum capture_elements {

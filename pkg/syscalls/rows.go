@@ -24,7 +24,7 @@ type row struct {
 
 // pointers reports whether the kernel finds pointers in the memory that the row describes.
 func (r *row) pointers() bool {
-	return r.Kind > abi.CaptureBytes && r.Kind != abi.CaptureDescriptors || r.Flags&abi.RowFollow != 0
+	return r.Kind > abi.CaptureBytes && r.Kind < abi.CaptureDescriptors || r.Flags&abi.RowFollow != 0
 }
 
 // counted reports whether whole structs are recorded, because there may be several.

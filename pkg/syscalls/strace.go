@@ -152,6 +152,9 @@ func (s *Strace) appendStart(dst []byte, c *Call, inFlight bool) []byte {
 
 // appendArgument appends an argument.
 func (s *Strace) appendArgument(dst []byte, c *Call, v *Value, parts []Value) []byte {
+	if v.Kind == KindSignals { // of rt_sigreturn
+		return append(s.appendValue(append(dst, "{mask="...), v, nil), '}')
+	}
 	if v.Kind != KindPointer || v.Number == 0 {
 		if s := c.Syscall(); s != nil && v.Kind == KindFlags {
 			switch {

@@ -41,6 +41,13 @@ func part(c syscalls.Call, arg, part int, data string) syscalls.Call {
 	return c
 }
 
+// result adds what the kernel made of a call.
+func result(c syscalls.Call, part int, data string) syscalls.Call {
+	c.Captures = append(c.Captures,
+		syscalls.Capture{Arg: abi.CaptureResult, Part: part, Data: []byte(data), Output: true, Kernel: true})
+	return c
+}
+
 // structured returns calls that point to structs.
 func structured(t *testing.T) []syscalls.Call {
 	stat := le(uint32(0o100644), uint32(1000), uint32(1000), uint32(0), uint64(0), uint64(43968))
@@ -157,6 +164,7 @@ func TestStrace(t *testing.T) {
 			`open_by_handle_at(3, {handle_bytes=4, handle_type=0x1, f_handle="abcd"}, O_RDONLY) = 4`},
 		{with(call(t, "open_by_handle_at", 4, 3, pointer, 0), 1, le(uint32(128), int32(1), make([]byte, 32))),
 			`open_by_handle_at(3, {handle_bytes=128, handle_type=0x1, f_handle="` + strings.Repeat(`\0`, 32) + `"...}, O_RDONLY) = 4`},
+		{result(call(t, "rt_sigreturn", 7), abi.PartBlocked, le(uint64(1<<13))), `rt_sigreturn({mask=[ALRM]}) = 7`},
 		// Before the call, revents means nothing; and nothing is asked of a descriptor that is negative.
 		{with(call(t, "poll", 0, pointer, 2, 9), 0, polled(3, 4)+polled(-1, 0)),
 			`poll([{fd=3, events=POLLIN}, {fd=-1}], 2, 9) = 0 (Timeout)`},

@@ -222,7 +222,7 @@ func rows(t *testing.T, d []abi.Syscall, s abi.Syscall) (all []abi.Capture) {
 func checkCapture(t *testing.T, is syscalls.ABI, known *syscalls.Syscall, c abi.Capture) {
 	t.Helper()
 	bad := func(why string) { t.Errorf("%v %s: %s: %+v", is, known.Name, why, c) }
-	if int(c.Arg) >= len(known.Args) && c.Kind != abi.CaptureDescriptors || int(c.WhenArg) >= len(known.Args) {
+	if c.Kind < abi.CaptureDescriptors && int(c.Arg) >= len(known.Args) || int(c.WhenArg) >= max(len(known.Args), 1) {
 		bad("no such argument")
 	}
 	if c.Value&^c.Mask != 0 {
@@ -244,13 +244,13 @@ func checkCapture(t *testing.T, is syscalls.ABI, known *syscalls.Syscall, c abi.
 	}
 	narrow := is == syscalls.I386 || is == syscalls.ARM
 	if is != syscalls.X32 && narrow != (c.Flags&abi.RowNarrow != 0) &&
-		(c.Kind > abi.CaptureBytes && c.Kind != abi.CaptureDescriptors || c.Flags&abi.RowFollow != 0) {
+		(c.Kind > abi.CaptureBytes && c.Kind < abi.CaptureDescriptors || c.Flags&abi.RowFollow != 0) {
 		bad("pointers of another size")
 	}
 }
 
 var kindNames = []string{"", "string", "bytes", "vector", "message", "messages", "pointers",
-	"submissions", "completions", "descriptors"}
+	"submissions", "completions", "descriptors", "blocked"}
 
 // row is a row as text: "1: 1*$2 at exit content".
 func row(c abi.Capture) string {
@@ -270,7 +270,7 @@ func row(c abi.Capture) string {
 	if c.Part != 0 {
 		s += fmt.Sprintf(" part %d", c.Part)
 	}
-	s += []string{"", " at success", " at positive", " at interrupt"}[c.Moment]
+	s += []string{"", " at success", " at positive", " at interrupt", " at exit"}[c.Moment]
 	for i, name := range []string{"content", "struct", "follow", "narrow", "int"} {
 		if c.Flags&(1<<i) != 0 {
 			s += " " + name

@@ -140,6 +140,9 @@ func (s *signature) parse(flags map[string]*flagTable, layouts map[string]*layou
 			call.resolve, call.enter = true, text == "enter"
 		} else if text == "inode" {
 			call.rows = append(call.rows, call.madeRow())
+		} else if text == "blocked" {
+			call.rows = append(call.rows, row{Capture: abi.Capture{
+				Kind: abi.CaptureBlocked, Moment: abi.AtExit, Arg: abi.CaptureResult, Size: 1}})
 		} else {
 			call.addForms(text, flags, layouts)
 		}

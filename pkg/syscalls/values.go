@@ -3,6 +3,8 @@
 package syscalls
 
 import (
+	"encoding/binary"
+
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 )
 
@@ -39,6 +41,9 @@ func (c *Call) addArguments(t *tape, inFlight bool) {
 			continue
 		}
 		c.addArgument(t, a, i, !inFlight)
+	}
+	if p := c.part(abi.CaptureResult, abi.PartBlocked); p != nil && len(p.Data) >= 8 {
+		t.add(Value{Kind: KindSignals, Name: "mask", Marks: Output, Number: binary.LittleEndian.Uint64(p.Data)})
 	}
 	c.describe(t.values[start:])
 }

@@ -194,6 +194,7 @@ const (
 	CaptureSubmissions = 0x7
 	CaptureCompletions = 0x8
 	CaptureDescriptors = 0x9
+	CaptureBlocked     = 0xa
 )
 
 // enum part
@@ -213,6 +214,7 @@ const (
 	PartFile        = 0x1
 	PartCwd         = 0x2
 	PartStdio       = 0x3
+	PartBlocked     = 0x6
 )
 
 // enum capture_moment
@@ -221,6 +223,7 @@ const (
 	AtSuccess   = 0x1
 	AtPositive  = 0x2
 	AtInterrupt = 0x3
+	AtExit      = 0x4
 )
 
 // enum capture_elements
