@@ -12,7 +12,7 @@ import (
 )
 
 // quickFloor is what the quick programs reach: a share of their calls are odd ones, which no other program makes.
-var quickFloor = floor{present: 100, results: 100, args: 98, calls: 95, signals: 100, ends: 100, descriptors: 40}
+var quickFloor = floor{present: 100, results: 100, args: 98, calls: 95, signals: 100, ends: 100, descriptors: 75}
 
 // TestRecordingsReadLikeStrace is the quick form of `make oracle`.
 func TestRecordingsReadLikeStrace(t *testing.T) {
