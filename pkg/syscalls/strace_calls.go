@@ -221,6 +221,9 @@ func appendSet(dst []byte, table *flagTable, value uint64, prefix string) []byte
 	return appendHex(dst, rest)
 }
 
+// clockStates are what adjtimex returns: include/uapi/linux/timex.h.
+var clockStates = [...]string{"TIME_OK", "TIME_INS", "TIME_DEL", "TIME_OOP", "TIME_WAIT", "TIME_ERROR"}
+
 // appendResult appends a result in the form that a call's results have.
 func (s *Strace) appendResult(dst []byte, c *Call, name string) []byte {
 	switch name {
@@ -239,6 +242,18 @@ func (s *Strace) appendResult(dst []byte, c *Call, name string) []byte {
 	case "sched_getscheduler":
 		dst = strconv.AppendInt(dst, c.Result, 10)
 		return append(tableOf(c.ABI).sched.append(append(dst, " ("...), uint64(c.Result)), ')')
+	case "rt_sigtimedwait", "rt_sigtimedwait_time64":
+		dst = strconv.AppendInt(dst, c.Result, 10)
+		return append(appendSignal(append(dst, " ("...), uint64(c.Result)), ')')
+	case "personality":
+		dst = appendHex(dst, uint64(c.Result))
+		return append(c.Syscall().Args[0].flags.append(append(dst, " ("...), uint64(c.Result)), ')')
+	case "adjtimex", "clock_adjtime", "clock_adjtime64":
+		dst = strconv.AppendInt(dst, c.Result, 10)
+		if states := clockStates[:]; c.Result < int64(len(states)) {
+			dst = append(append(append(dst, " ("...), states[c.Result]...), ')')
+		}
+		return dst
 	case "ioprio_get":
 		dst = appendHex(dst, uint64(c.Result))
 		dst = appendPriority(append(dst, " ("...), tableOf(c.ABI).priority, uint64(c.Result))
