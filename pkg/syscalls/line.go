@@ -139,6 +139,9 @@ func (c *Call) appendOutcome(dst []byte, s *Syscall) []byte {
 	if c.NoEnter {
 		dst = append(dst, markNoEnter...)
 	}
+	if len(c.Captures) == 0 && c.Waited == 0 {
+		return dst
+	}
 	return c.appendFile(c.appendChild(dst), returned)
 }
 

@@ -28,14 +28,15 @@ const (
 
 // appendArguments appends arguments with their names, and what they point to.
 func (t *Text) appendArguments(dst []byte, values []Value, shown moment) []byte {
-	first := true
-	Each(values, func(v *Value, parts []Value) {
-		if !first {
+	for i := 0; i < len(values); {
+		v := &values[i]
+		end := i + 1 + int(v.Parts)
+		if i > 0 {
 			dst = append(dst, ", "...)
 		}
-		first = false
-		dst = t.appendNamed(dst, v, parts, shown)
-	})
+		dst = t.appendNamed(dst, v, values[i+1:end], shown)
+		i = end
+	}
 	return dst
 }
 
@@ -127,20 +128,24 @@ func (t *Text) appendParts(dst []byte, v *Value, parts []Value, shown moment) []
 // appendPointed appends what a pointer points to: what was there before the call, and what the call has put there.
 func (t *Text) appendPointed(dst []byte, parts []Value, shown moment) []byte {
 	start := len(dst)
-	Each(parts, func(part *Value, inner []Value) {
+	for i := 0; i < len(parts); {
+		part := &parts[i]
+		end := i + 1 + int(part.Parts)
+		inner := parts[i+1 : end]
+		i = end
 		if part.Marks&Output == 0 && shown&atEnter == 0 || part.Marks&Output != 0 && shown&atExit == 0 {
-			return
+			continue
 		}
 		if len(dst) == start {
 			dst = t.appendNamed(dst, part, inner, shown|atEnter)
-			return
+			continue
 		}
 		middle := len(dst)
 		dst = t.appendNamed(append(dst, " => "...), part, inner, shown|atEnter)
 		if string(dst[start:middle]) == string(dst[middle+len(" => "):]) {
 			dst = dst[:middle] // the call has changed nothing
 		}
-	})
+	}
 	return dst
 }
 

@@ -78,6 +78,20 @@ type tape struct {
 
 func (t *tape) add(v Value) { t.values = append(t.values, v) }
 
+// next adds a value of a kind, and returns it: until the next one is added, it can be changed.
+func (t *tape) next(kind Kind) *Value {
+	n := len(t.values)
+	if n == cap(t.values) {
+		t.values = append(t.values, Value{})
+	} else {
+		t.values = t.values[:n+1]
+		t.values[n] = Value{}
+	}
+	v := &t.values[n]
+	v.Kind = kind
+	return v
+}
+
 // open adds a value to which the values belong that are added until it is closed.
 func (t *tape) open(v Value) (index int) {
 	t.values = append(t.values, v)

@@ -42,8 +42,10 @@ func (c *Call) addArguments(t *tape, inFlight bool) {
 		}
 		c.addArgument(t, a, i, !inFlight)
 	}
-	if p := c.part(abi.CaptureResult, abi.PartBlocked); p != nil && len(p.Data) >= 8 {
-		t.add(Value{Kind: KindSignals, Name: "mask", Marks: Output, Number: binary.LittleEndian.Uint64(p.Data)})
+	if len(s.Args) == 0 {
+		if p := c.part(abi.CaptureResult, abi.PartBlocked); p != nil && len(p.Data) >= 8 {
+			t.add(Value{Kind: KindSignals, Name: "mask", Marks: Output, Number: binary.LittleEndian.Uint64(p.Data)})
+		}
 	}
 	c.describe(t.values[start:])
 }
@@ -63,8 +65,9 @@ func (c *Call) joinHalves(t *tape, before, a *Arg, i int) {
 
 // addArgument adds argument i.
 func (c *Call) addArgument(t *tape, a *Arg, i int, ended bool) {
-	k := &kinds[a.kind]
-	v := Value{Kind: k.value, Name: a.Name, Number: c.Args[i], table: a.flags}
+	k, index := &kinds[a.kind], len(t.values)
+	v := t.next(k.value)
+	v.Name, v.Number, v.table = a.Name, c.Args[i], a.flags
 	switch {
 	case a.kind == kindID16:
 		if v.Number = uint64(uint16(v.Number)); v.Number == 0xffff { // low2highuid in include/linux/highuid.h
@@ -84,7 +87,6 @@ func (c *Call) addArgument(t *tape, a *Arg, i int, ended bool) {
 		v.Number = c.word(v.Number)
 	}
 	if a.kind == kindRing {
-		index := t.open(v)
 		c.addOperations(t, i)
 		t.close(index)
 		return
@@ -93,17 +95,15 @@ func (c *Call) addArgument(t *tape, a *Arg, i int, ended bool) {
 		v.Kind = KindHex
 	}
 	if v.Kind != KindPointer {
-		t.add(v)
 		return
 	}
 	if a.written {
 		v.Marks = Output
 	}
-	index := t.open(v)
 	if v.Number != 0 {
 		c.addPointed(t, a, i, ended)
+		t.close(index)
 	}
-	t.close(index)
 }
 
 // addPointed adds the memory that argument i, which is not NULL, points to.
