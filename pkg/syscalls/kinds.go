@@ -147,7 +147,9 @@ var kinds = [kindCount]kindInfo{
 	// A pointer to a set of signals, and its size.
 	kindSigmask: {name: "sigmask_arg", value: KindPointer, rows: append(mustRows("in.sigmask_arg"), row{
 		Capture: abi.Capture{Kind: abi.CaptureBytes, Part: abi.PartInner, Size: 8, Flags: abi.RowStruct | abi.RowFollow}})},
-	kindArgv: {name: "argv", value: KindPointer},
+	// The first argument of a program, which the kernel replaces if it is a script.
+	kindArgv: {name: "argv", value: KindPointer, rows: []row{{Capture: abi.Capture{
+		Kind: abi.CaptureString, Part: abi.PartInner, Flags: abi.RowFollow}}}},
 	kindEnvp: {name: "envp", value: KindPointer},
 	kindOptionIn: {name: "optin", value: KindPointer, sized: true,
 		rows: counted(abi.CaptureBytes, abi.AtEnter, abi.ElementsArgument, abi.RowStruct)},

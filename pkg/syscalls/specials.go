@@ -248,6 +248,13 @@ func (c *Call) addStrings(t *tape, i int) bool {
 	index := t.open(Value{Kind: KindArray, Marks: marksOf(p) &^ (Output | Kernel)})
 	defer t.close(index)
 	data := p.Data
+	if t.registers && counted != nil && len(counted.Data) >= 8 &&
+		binary.LittleEndian.Uint32(counted.Data[4:])&abi.ExecInterpreted != 0 {
+		if given, rest, ok := c.beforeInterpreter(i, data); ok {
+			t.add(Value{Kind: KindString, Bytes: given})
+			data, count = rest, -1
+		}
+	}
 	for n := 0; len(data) > 0 && (count < 0 || n < count); n++ {
 		text, ended := cutNUL(data)
 		v := Value{Kind: KindString, Bytes: text}
@@ -258,6 +265,25 @@ func (c *Call) addStrings(t *tape, i int) bool {
 		data = data[min(len(data), len(text)+1):]
 	}
 	return true
+}
+
+// beforeInterpreter returns the first argument that a script was given, and those behind it, of argument i: the kernel
+// has put an interpreter and the script's path in the place of the first one. Ok is false if that is not known.
+func (c *Call) beforeInterpreter(i int, args []byte) (first, rest []byte, ok bool) {
+	const deepest = 8 // interpreters can be scripts
+	given, path := c.part(i, abi.PartInner), c.part(i-1, abi.PartWhole)
+	if given == nil || path == nil || given.Truncated || path.Truncated {
+		return nil, nil, false
+	}
+	script, _ := cutNUL(path.Data)
+	first, _ = cutNUL(given.Data)
+	for n := 0; n < deepest && len(args) > 0; n++ {
+		arg, _ := cutNUL(args)
+		if args = args[min(len(args), len(arg)+1):]; n > 0 && string(arg) == string(script) {
+			return first, args, true
+		}
+	}
+	return nil, nil, false
 }
 
 // addOperations adds what a call of io_uring_enter submits, and the results that it leaves.

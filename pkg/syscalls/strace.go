@@ -181,6 +181,8 @@ func (s *Strace) appendArgument(dst []byte, c *Call, v *Value, parts []Value) []
 		return s.appendEmpty(dst, c, v)
 	case isOpaque(c):
 		return appendPointer(dst, v.Number)
+	case isNodes(v) && parts[0].Kind == KindBits:
+		return appendWords(dst, &parts[0], c.nodes())
 	case in >= 0 && out >= 0 && isBefore(c):
 		return s.appendPointed(dst, v, parts, in)
 	case in >= 0 && out >= 0 && isScalar(&parts[in]) && isOffset(c):
@@ -242,8 +244,6 @@ func (s *Strace) appendPointed(dst []byte, v *Value, parts []Value, i int) []byt
 			return append(dst, " var */"...)
 		}
 		return append(dst, " vars */"...)
-	case part.Kind == KindBits && isNodes(v):
-		return appendWords(dst, part)
 	case part.Kind == KindStruct && part.Parts == 1 && parts[i+1].Name == "sched_priority":
 		dst = s.appendValue(append(dst, '['), &parts[i+1], nil)
 		return append(dst, ']')

@@ -103,10 +103,20 @@ func isNodes(v *Value) bool {
 	return v.Name == "nmask" || v.Name == "old_nodes" || v.Name == "new_nodes"
 }
 
-// appendWords appends a set as words of 64 bits: [0x00000000000003].
-func appendWords(dst []byte, v *Value) []byte {
+// nodes returns how many memory nodes the sets of a call can have: the kernel takes one less than the call says.
+func (c *Call) nodes() uint64 {
+	for i, a := range c.Syscall().Args {
+		if a.Name == "maxnode" {
+			return max(c.Args[i], 1) - 1
+		}
+	}
+	return 0
+}
+
+// appendWords appends a set of so many bits as words of 64 bits: [0x00000000000003].
+func appendWords(dst []byte, v *Value, bits uint64) []byte {
 	dst = append(dst, '[')
-	for at := 0; at+8 <= len(v.Bytes); at += 8 {
+	for at := 0; at+8 <= len(v.Bytes) && uint64(at)*8 < bits; at += 8 {
 		if at > 0 {
 			dst = append(dst, ", "...)
 		}
