@@ -5,13 +5,15 @@
 set -eu
 
 need=""
-for program in curl find git nginx node openssl perl redis-server redis-cli sqlite3 tar; do
+for program in bc bzip2 cpio curl find git make nginx node openssl perl redis-server redis-cli sqlite3 ssh-keygen tar xz; do
 	PATH=$PATH:/usr/sbin command -v $program >/dev/null && continue
 	case $program in
 	find) need="$need findutils" ;;
 	nginx) need="$need nginx-light" ;;
 	node) need="$need nodejs" ;;
 	redis-cli) need="$need redis-tools" ;;
+	ssh-keygen) need="$need openssh-client" ;;
+	xz) need="$need xz-utils" ;;
 	*) need="$need $program" ;;
 	esac
 done

@@ -48,6 +48,8 @@ func programs() []*program {
 		{name: "perl", args: []string{"/usr/bin/perl", "/srv/perl.pl"}, files: []string{"perl.pl"}},
 		{name: "node", args: []string{"/usr/bin/node", "/srv/node.js"}, files: []string{"node.js"}},
 		shell("nginx", "nginx.conf"), shell("redis"), shell("openssl"),
+		shell("coreutils"), shell("compile"),
+		{name: "network", args: []string{"/usr/bin/python3", "/srv/network.py"}, files: []string{"network.py"}},
 		{name: "go", args: []string{"/srv/goroutines"}, files: []string{"goroutines"}},
 	}
 }

@@ -261,13 +261,14 @@ func percent(n, of int) string {
 // print prints the tables.
 func (r *report) print(w io.Writer, most int) {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(table, "program\tthreads\tcalls\tpresent %\textra\tresults %\targs %\tcalls all args %\t"+
-		"partial\tbare\twrong\tdescriptors %\twrong\tsignals %\tends %\t")
+	fmt.Fprintln(table, "program\tthreads\tcalls\tpresent %\textra\tresults %\targs\tequal %\tcalls all args %\t"+
+		"partial\tbare\twrong\tdescriptors\tequal %\twrong\tsignals %\tends %\t")
 	row := func(name string, c *counts) {
-		fmt.Fprintf(table, "%s\t%d\t%d\t%s\t%d\t%s\t%s\t%s\t%d\t%d\t%d\t%s\t%d\t%s\t%s\t\n", name, c.threads, c.calls,
-			percent(c.present, c.calls), c.extra, percent(c.results, c.present), percent(c.args[equal], sum(c.args)),
-			percent(c.whole, c.present), c.args[partial], c.args[bare], c.args[wrong],
-			percent(c.descriptors[equal], sum(c.descriptors)), c.descriptors[wrong],
+		args, descriptors := sum(c.args), sum(c.descriptors)
+		fmt.Fprintf(table, "%s\t%d\t%d\t%s\t%d\t%s\t%d\t%s\t%s\t%d\t%d\t%d\t%d\t%s\t%d\t%s\t%s\t\n", name, c.threads,
+			c.calls, percent(c.present, c.calls), c.extra, percent(c.results, c.present), args,
+			percent(c.args[equal], args), percent(c.whole, c.present), c.args[partial], c.args[bare], c.args[wrong],
+			descriptors, percent(c.descriptors[equal], descriptors), c.descriptors[wrong],
 			percent(c.sameSignals, c.signals), percent(c.sameEnds, c.ends))
 	}
 	for _, name := range r.names {
