@@ -28,6 +28,7 @@ func benchKept(int, string) error {
 	}{
 		{"getppid", []string{self, "worker", "getppid", "40000"}},
 		{"write of 64 bytes", []string{self, "worker", "write64", "40000"}},
+		{"open, fstat, read and close of a file", []string{self, "worker", "file", "40000"}},
 		{"find /usr/share -size +1G", []string{"find", "/usr/share", "-size", "+1G"}},
 		{"ls -lR /usr/share", []string{"ls", "-lR", "/usr/share"}},
 	} {

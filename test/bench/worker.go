@@ -49,6 +49,20 @@ var workloads = map[string]func() (func(n int), error){
 			}
 		}, err
 	},
+	"file": func() (func(n int), error) {
+		path, err := unix.BytePtrFromString("/etc/hosts")
+		at := unix.AT_FDCWD
+		var status unix.Stat_t
+		content := make([]byte, 256)
+		return func(n int) {
+			for range n / 4 {
+				fd, _, _ := unix.RawSyscall6(unix.SYS_OPENAT, uintptr(at), uintptr(unsafe.Pointer(path)), unix.O_CLOEXEC, 0, 0, 0)
+				unix.RawSyscall(unix.SYS_FSTAT, fd, uintptr(unsafe.Pointer(&status)), 0)
+				unix.RawSyscall(unix.SYS_READ, fd, uintptr(unsafe.Pointer(&content[0])), uintptr(len(content)))
+				unix.RawSyscall(unix.SYS_CLOSE, fd, 0, 0)
+			}
+		}, err
+	},
 }
 
 // transfer returns a function that reads or writes 64 bytes n times.
