@@ -105,6 +105,8 @@ func TestDescriptorsOfCalls(t *testing.T) {
 		{with(call(t, "unlinkat", 0, minus100, pointer, 0), 1, "x"),
 			`unlinkat(dfd=AT_FDCWD</work>, pathname=0x7ffe4b2c "x" </work/x>, flag=0) = 0`,
 			`unlinkat(AT_FDCWD</work>, "x", 0) = 0`},
+		{with(call(t, "select", 1, 5, pointer, 0, 0, 0), 1, "\x18"),
+			"select(n=5, inp=0x7ffe4b2c [3 4], outp=NULL, exp=NULL, tvp=NULL) = 1", "select(5, [3</etc> 4], NULL, NULL, NULL) = 1"},
 		{pipe, "pipe2(fildes=0x7ffe4b2c [4</etc/hosts>, 5<pipe>], flags=0) = 0", "pipe2([4</etc/hosts>, 5<pipe>], 0) = 0"},
 	} {
 		known := described(c.call)

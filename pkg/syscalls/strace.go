@@ -21,6 +21,7 @@ type Strace struct {
 
 	tape     tape // reused
 	entering bool // nothing is known yet of what the call does
+	describe func(fd int32, after bool) *Descriptor
 }
 
 // Append appends the whole call, with its result. The text is printable ASCII without newlines, for any record.
@@ -88,6 +89,7 @@ func (s *Strace) AppendInFlight(dst []byte, c *Call) []byte {
 
 func (s *Strace) decode(c *Call, inFlight bool) {
 	s.tape.values, s.tape.verbose, s.tape.registers = s.tape.values[:0], s.Verbose, true
+	s.describe = c.Describe
 	c.addArguments(&s.tape, inFlight)
 }
 
@@ -290,6 +292,10 @@ func (s *Strace) appendValue(dst []byte, v *Value, parts []Value) []byte {
 		return appendWaitStatus(dst, uint32(v.Number))
 	case KindIP:
 		return appendAddress(dst, v)
+	case KindFDs:
+		if s.describe != nil && v.Marks&Output == 0 {
+			return s.appendDescriptors(dst, v.Bytes)
+		}
 	case KindString, KindPath, KindBytes:
 		dst = appendScalar(dst, v)
 		if v.Marks&Truncated != 0 {
@@ -302,6 +308,25 @@ func (s *Strace) appendValue(dst []byte, v *Value, parts []Value) []byte {
 		dst = v.File.append(dst, "[", "]")
 	}
 	return dst
+}
+
+// appendDescriptors appends a set of descriptors, and what they are: [3<pipe:[7]> 4</etc/hosts>].
+func (s *Strace) appendDescriptors(dst, set []byte) []byte {
+	dst = append(dst, '[')
+	start := len(dst)
+	for fd := range int32(len(set) * 8) {
+		if set[fd/8]>>(fd%8)&1 == 0 {
+			continue
+		}
+		if len(dst) > start {
+			dst = append(dst, ' ')
+		}
+		dst = strconv.AppendInt(dst, int64(fd), 10)
+		if is := s.describe(fd, false); is != nil {
+			dst = is.append(dst, "[", "]")
+		}
+	}
+	return append(dst, ']')
 }
 
 // appendParts appends the members of a struct, or the elements of an array.
