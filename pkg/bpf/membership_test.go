@@ -3,6 +3,7 @@
 package bpf_test
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -22,6 +23,7 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 	"github.com/runc-trace/runc-trace/pkg/syscalls"
 	"github.com/runc-trace/runc-trace/test/cgroup"
+	"github.com/runc-trace/runc-trace/test/patience"
 )
 
 // lane returns the recorded calls of a container in one lane.
@@ -63,6 +65,17 @@ func hold(t *testing.T, c *exec.Cmd) held {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = c.Process.Kill() })
+	// Start returns when the exec closes a descriptor, which is before it has succeeded.
+	program, err := filepath.EvalSymlinks(c.Path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	proc := fmt.Sprintf("/proc/%d/", c.Process.Pid)
+	patience.Until(t, "the process reads", func() bool {
+		exe, _ := os.Readlink(proc + "exe")
+		stat, _ := os.ReadFile(proc + "stat")
+		return exe == program && bytes.Contains(stat, []byte(") S "))
+	})
 	return held{c, in}
 }
 
