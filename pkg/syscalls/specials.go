@@ -233,17 +233,17 @@ func (c *Call) addControlBlocks(t *tape, l *layout, i int) {
 }
 
 // addStrings adds the arguments of an exec, or how many variables its environment has. It reports whether it knows.
-func (c *Call) addStrings(t *tape, i int) bool {
+func (c *Call) addStrings(t *tape, i int, environment bool) bool {
 	p, counted := c.part(i, abi.PartWhole), c.part(i, abi.PartStrings)
 	count := -1
 	if counted != nil && len(counted.Data) >= 4 {
 		count = int(binary.LittleEndian.Uint32(counted.Data))
 	}
 	if p == nil {
-		if count >= 0 {
+		if environment && count >= 0 {
 			t.add(Value{Kind: KindVariables, Number: uint64(count)})
 		}
-		return count >= 0
+		return environment && count >= 0
 	}
 	index := t.open(Value{Kind: KindArray, Marks: marksOf(p) &^ (Output | Kernel)})
 	defer t.close(index)

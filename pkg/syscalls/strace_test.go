@@ -174,6 +174,8 @@ func TestStrace(t *testing.T) {
 			abi.PartWhole, "/bin/sh\x00-e\x00/bin/zcat\x00x.gz\x00"), 1, abi.PartStrings,
 			le(uint32(4), uint32(abi.ExecInterpreted))),
 			`execve("/bin/zcat", ["zcat", "x.gz"], NULL) = 0`},
+		{part(call(t, "execve", -14, pointer, pointer, pointer), 1, abi.PartStrings, le(uint32(3), uint32(0))),
+			`execve(0x7ffe4b2c, 0x7ffe4b2c, 0x7ffe4b2c) = -1 EFAULT (Bad address)`},
 		// Before the call, revents means nothing; and nothing is asked of a descriptor that is negative.
 		{with(call(t, "poll", 0, pointer, 2, 9), 0, polled(3, 4)+polled(-1, 0)),
 			`poll([{fd=3, events=POLLIN}, {fd=-1}], 2, 9) = 0 (Timeout)`},

@@ -123,7 +123,7 @@ func (c *Call) addPointed(t *tape, a *Arg, i int, ended bool) {
 	case kindControlBlocks:
 		c.addControlBlocks(t, tableOf(c.ABI).layouts["iocb"], i)
 	case kindArgv, kindEnvp:
-		c.addStrings(t, i)
+		c.addStrings(t, i, a.kind == kindEnvp)
 	default:
 		for n := range c.Captures {
 			if p := &c.Captures[n]; p.Arg == i && p.Part == abi.PartWhole && !p.Kernel {
