@@ -26,12 +26,6 @@ struct walk {
 	u32 cut;	/* 1: components are missing */
 };
 
-/* file_tag returns the tag and the flags of a capture of struct resolved. */
-static __always_inline u32 file_tag(u32 part)
-{
-	return CAPTURE_RESULT | part << CAPTURE_PART_SHIFT | CAPTURE_KERNEL << FLAGS_SHIFT;
-}
-
 /* resolved_path finds the file that a call opened or executed, or the directory that it entered. */
 static __always_inline void resolved_path(struct path *path, s64 result, u32 traits, u32 exec)
 {
@@ -79,7 +73,7 @@ __noinline int out_inode(struct outgoing *out, s64 result, u32 traits, u32 exec)
 		return 0;
 	dentry = path.dentry;
 	set_inode((struct resolved *)(place + sizeof(struct capture_header)), BPF_CORE_READ(dentry, d_inode));
-	out_add(out, place, sizeof(struct resolved), file_tag(PART_FILE) | CAPTURE_TRUNCATED << FLAGS_SHIFT);
+	out_add(out, place, sizeof(struct resolved), result_tag(PART_FILE) | CAPTURE_TRUNCATED << FLAGS_SHIFT);
 	return 0;
 }
 
@@ -138,7 +132,7 @@ __noinline int out_components(struct outgoing *out, struct walk *walk, u32 part)
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct resolved *resolved;
 	struct dentry *dentry;
-	u32 tag_flags = file_tag(part), i;
+	u32 tag_flags = result_tag(part), i;
 	u64 length;
 	u8 *place;
 

@@ -135,6 +135,12 @@ static __always_inline s64 pointed_length(struct in_flight *call, struct capture
 	return length;
 }
 
+/* result_tag returns the tag and the flags of a capture of what the kernel made of a call. */
+static __always_inline u32 result_tag(u32 part)
+{
+	return CAPTURE_RESULT | part << CAPTURE_PART_SHIFT | CAPTURE_KERNEL << FLAGS_SHIFT;
+}
+
 /* set_inode fills in what a capture of a file has but its path. */
 static __always_inline void set_inode(struct resolved *resolved, struct inode *inode)
 {
@@ -164,8 +170,7 @@ __noinline int out_descriptors(struct outgoing *out, struct in_flight *call, str
 		if (!place || !file)
 			return 0;
 		set_inode((struct resolved *)(place + sizeof(struct capture_header)), BPF_CORE_READ(file, f_inode));
-		out_add(out, place, sizeof(struct resolved),
-			CAPTURE_RESULT | PART_FILE << CAPTURE_PART_SHIFT | CAPTURE_KERNEL << FLAGS_SHIFT);
+		out_add(out, place, sizeof(struct resolved), result_tag(PART_FILE));
 	}
 	return 0;
 }
@@ -179,8 +184,7 @@ static __always_inline int out_blocked(struct outgoing *out)
 	if (!place)
 		return 0;
 	*(u64 *)(place + sizeof(struct capture_header)) = BPF_CORE_READ(task, blocked.sig[0]);
-	out_add(out, place, sizeof(u64),
-		CAPTURE_RESULT | PART_BLOCKED << CAPTURE_PART_SHIFT | CAPTURE_KERNEL << FLAGS_SHIFT);
+	out_add(out, place, sizeof(u64), result_tag(PART_BLOCKED));
 	return 0;
 }
 
