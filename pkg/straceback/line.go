@@ -64,16 +64,7 @@ func (f *Format) AppendLine(dst []byte, event *Event) []byte {
 		dst = f.paint(dst, yellow)
 	}
 	f.text.NoAddresses = f.NoAddresses
-	switch part {
-	case Whole:
-		dst = f.text.Append(dst, call)
-	case Begin:
-		dst = f.text.AppendEnter(dst, call)
-	case End:
-		dst = f.text.AppendExit(dst, call)
-	case InFlight:
-		dst = f.text.AppendInFlight(dst, call)
-	}
+	dst = appendPart(dst, &f.text, event)
 	dst = f.paint(dst, plain)
 	if f.Durations && (part == Whole || part == End) && !call.NoEnter && !call.Event() {
 		dst = append(dst, " <"...)
@@ -94,6 +85,27 @@ func (f *Format) AppendLine(dst []byte, event *Event) []byte {
 		}
 	}
 	return append(dst, '\n')
+}
+
+// printer prints a call, or a part of one, in some form.
+type printer interface {
+	Append(dst []byte, c *syscalls.Call) []byte
+	AppendEnter(dst []byte, c *syscalls.Call) []byte
+	AppendExit(dst []byte, c *syscalls.Call) []byte
+	AppendInFlight(dst []byte, c *syscalls.Call) []byte
+}
+
+// appendPart appends the part of a call that an event is.
+func appendPart(dst []byte, p printer, event *Event) []byte {
+	switch event.Part {
+	case Begin:
+		return p.AppendEnter(dst, &event.Call)
+	case End:
+		return p.AppendExit(dst, &event.Call)
+	case InFlight:
+		return p.AppendInFlight(dst, &event.Call)
+	}
+	return p.Append(dst, &event.Call)
 }
 
 // appendOrigin appends where and when an event happened.

@@ -18,17 +18,7 @@ import (
 func (f *Format) appendStrace(dst []byte, event *Event) []byte {
 	call, part := &event.Call, event.Part
 	at := f.Boot.Add(time.Duration(event.At()))
-	dst = f.appendThread(dst, call, at)
-	switch part {
-	case Whole:
-		dst = f.strace.Append(dst, call)
-	case Begin:
-		dst = f.strace.AppendEnter(dst, call)
-	case End:
-		dst = f.strace.AppendExit(dst, call)
-	case InFlight:
-		dst = f.strace.AppendInFlight(dst, call)
-	}
+	dst = appendPart(f.appendThread(dst, call, at), &f.strace, event)
 	if part != Whole && part != End || call.Event() {
 		return append(dst, '\n')
 	}
