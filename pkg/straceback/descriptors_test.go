@@ -338,7 +338,7 @@ func TestManyDescriptors(t *testing.T) {
 func TestDescriptorsInLines(t *testing.T) {
 	read := until(90, did(1, 60, "read", 0, 3, 0x7000, 10))
 	given := syscalls.Capture{Arg: 0, Data: []byte("link")}
-	all := records(resolved(captured(did(1, 5, "chdir", 0, 0x7000), given), "work\x00"), opens(1, 10, "a", 3, 0),
+	all := records(resolved(captured(did(1, 5, "chdir", 0, 0x7000), given), "srv\x00"), opens(1, 10, "a", 3, 0),
 		by(2, did(1, 70, "close", 0, 3)), read,
 		captured(did(1, 100, "unlink", 0, 0x7000), syscalls.Capture{Arg: 0, Data: []byte("x\x00")}))
 	timeline := NewTimeline(all, records(did(1, 110, "read", 0, 0, 0x7000, 1)))
@@ -353,10 +353,10 @@ func TestDescriptorsInLines(t *testing.T) {
 		got = append(got, strings.TrimSpace(after))
 	}
 	want := []string{
-		`chdir(filename=0x7000 "link") = 0 <file "/work">`,
-		`openat(dfd=AT_FDCWD</work>, filename=0x7000 "a", flags=O_RDONLY) = 3</a>`,
+		`chdir(filename=0x7000 "link") = 0 <file "/srv">`,
+		`openat(dfd=AT_FDCWD</srv>, filename=0x7000 "a", flags=O_RDONLY) = 3</a>`,
 		"read(fd=3</a>, buf=0x7000, count=10)...", "close(fd=3</a>) = 0", "...read() = 0",
-		`unlink(pathname=0x7000 "x" </work/x>) = 0`, "read(fd=0, buf=0x7000, count=1) <unfinished ...>",
+		`unlink(pathname=0x7000 "x" </srv/x>) = 0`, "read(fd=0, buf=0x7000, count=1) <unfinished ...>",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)

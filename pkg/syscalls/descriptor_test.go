@@ -56,7 +56,7 @@ func described(c syscalls.Call) syscalls.Call {
 		case fd == 3 && !after:
 			return &syscalls.Descriptor{Path: "/etc"}
 		case fd == syscalls.CWD:
-			return &syscalls.Descriptor{Path: "/work"}
+			return &syscalls.Descriptor{Path: "/srv"}
 		case fd == 4 && after:
 			return &syscalls.Descriptor{Path: "/etc/hosts"}
 		case fd == 5 && after:
@@ -97,14 +97,14 @@ func TestDescriptorsOfCalls(t *testing.T) {
 		{with(call(t, "openat", -2, 3, pointer, 0), 1, "x"),
 			`openat(dfd=3</etc>, filename=0x7ffe4b2c "x" </etc/x>, flags=O_RDONLY) = -1 ENOENT (No such file or directory)`,
 			`openat(3</etc>, "x", O_RDONLY) = -1 ENOENT (No such file or directory)`},
-		{with(call(t, "unlink", 0, pointer), 0, "./x/y"), `unlink(pathname=0x7ffe4b2c "./x/y" </work/x/y>) = 0`,
+		{with(call(t, "unlink", 0, pointer), 0, "./x/y"), `unlink(pathname=0x7ffe4b2c "./x/y" </srv/x/y>) = 0`,
 			`unlink("./x/y") = 0`},
 		{with(call(t, "unlink", 0, pointer), 0, "/x"), `unlink(pathname=0x7ffe4b2c "/x") = 0`, `unlink("/x") = 0`},
 		{with(with(call(t, "symlink", 0, pointer, pointer), 0, "to"), 1, "x"),
-			`symlink(oldname=0x7ffe4b2c "to", newname=0x7ffe4b2c "x" </work/x>) = 0`, `symlink("to", "x") = 0`},
+			`symlink(oldname=0x7ffe4b2c "to", newname=0x7ffe4b2c "x" </srv/x>) = 0`, `symlink("to", "x") = 0`},
 		{with(call(t, "unlinkat", 0, minus100, pointer, 0), 1, "x"),
-			`unlinkat(dfd=AT_FDCWD</work>, pathname=0x7ffe4b2c "x" </work/x>, flag=0) = 0`,
-			`unlinkat(AT_FDCWD</work>, "x", 0) = 0`},
+			`unlinkat(dfd=AT_FDCWD</srv>, pathname=0x7ffe4b2c "x" </srv/x>, flag=0) = 0`,
+			`unlinkat(AT_FDCWD</srv>, "x", 0) = 0`},
 		{with(call(t, "select", 1, 5, pointer, 0, 0, 0), 1, "\x18"),
 			"select(n=5, inp=0x7ffe4b2c [3 4], outp=NULL, exp=NULL, tvp=NULL) = 1", "select(5, [3</etc> 4], NULL, NULL, NULL) = 1"},
 		{pipe, "pipe2(fildes=0x7ffe4b2c [4</etc/hosts>, 5<pipe>], flags=0) = 0", "pipe2([4</etc/hosts>, 5<pipe>], 0) = 0"},
@@ -117,7 +117,7 @@ func TestDescriptorsOfCalls(t *testing.T) {
 			t.Errorf("strace's form is\n%s, want\n%s", got, c.strace)
 		}
 		c.call.Describe = nil
-		if got := string(c.call.AppendText(nil)); strings.Contains(got, "3<") || strings.Contains(got, "</work") {
+		if got := string(c.call.AppendText(nil)); strings.Contains(got, "3<") || strings.Contains(got, "</srv") {
 			t.Errorf("without descriptors: %s", got)
 		}
 	}
@@ -130,8 +130,8 @@ func TestDescriptorsInJSON(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		`"number":-100,"symbol":"AT_FDCWD","file":{"path":"/work"}`,
-		`"in":{"type":"path","text":"x","file":{"path":"/work/x"}}`, `"value":"AT_FDCWD"`,
+		`"number":-100,"symbol":"AT_FDCWD","file":{"path":"/srv"}`,
+		`"in":{"type":"path","text":"x","file":{"path":"/srv/x"}}`, `"value":"AT_FDCWD"`,
 		`"returned":{"path":"/etc/hosts"}`,
 	} {
 		if !strings.Contains(string(object), want) {
