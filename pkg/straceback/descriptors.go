@@ -29,6 +29,8 @@ type process struct {
 	parent *fork // that made it
 }
 
+func (p process) since() uint64 { return p.from }
+
 // Live is a descriptor, or with the number syscalls.CWD the current directory, of a process that runs.
 type Live struct {
 	syscalls.Descriptor
@@ -236,21 +238,11 @@ func (d *Descriptors) find(c *syscalls.Call, fd int32, time uint64) *file {
 // at returns what the process of a call had at a time.
 func (d *Descriptors) at(c *syscalls.Call, time uint64) *process {
 	if len(d.threads) > 0 {
-		if p := at(d.threads[c.TID], time); p != nil && p.files != nil {
+		if p := lastAt(d.threads[c.TID], time); p != nil && p.files != nil {
 			return p
 		}
 	}
-	return at(d.processes[c.PID], time)
-}
-
-// at returns what a process had at a time.
-func at(all []process, time uint64) *process {
-	for n := len(all) - 1; n >= 0; n-- {
-		if all[n].from <= time {
-			return &all[n]
-		}
-	}
-	return nil
+	return lastAt(d.processes[c.PID], time)
 }
 
 // Of returns what a descriptor of a call's process is, or with syscalls.CWD its current directory: before the call, or

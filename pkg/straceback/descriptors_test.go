@@ -362,3 +362,23 @@ func TestDescriptorsInLines(t *testing.T) {
 		t.Errorf("-want +got:\n%s", diff)
 	}
 }
+
+// BenchmarkDescriptors follows one number through many files, and prints the calls with what it was.
+func BenchmarkDescriptors(b *testing.B) {
+	var calls []syscalls.Call
+	for i := range uint64(30000) {
+		calls = append(calls, opens(1, 100*i, "file", 3, 0), did(1, 100*i+10, "read", 0, 3, 0x7000, 64),
+			did(1, 100*i+20, "close", 0, 3))
+	}
+	all := &Calls{Records: records(calls...)}
+	f := Format{Times: timestamp.Relative}
+	line := make([]byte, 0, 1<<10)
+	for b.Loop() {
+		timeline := NewTimeline(all.Records, nil)
+		timeline.Descriptors = Follow(all, Snapshot{})
+		for e := range timeline.Events {
+			line = f.AppendLine(line[:0], e)
+		}
+	}
+	b.ReportMetric(float64(len(calls)*b.N)/b.Elapsed().Seconds(), "records/s")
+}

@@ -30,10 +30,8 @@ func (f *file) at(time uint64) *syscalls.Descriptor {
 	if f == nil {
 		return nil
 	}
-	for n := len(f.states) - 1; n >= 0; n-- {
-		if f.states[n].from <= time {
-			return f.states[n].is
-		}
+	if s := lastAt(f.states, time); s != nil {
+		return s.is
 	}
 	return nil
 }
@@ -51,12 +49,30 @@ func (f *file) change(time uint64, change func(*syscalls.Descriptor)) {
 	}
 }
 
+func (s state) since() uint64 { return s.from }
+
+// lastAt returns the last of the elements, sorted by time, that is so at a time; or nil.
+func lastAt[T interface{ since() uint64 }](all []T, time uint64) *T {
+	n, _ := slices.BinarySearchFunc(all, time, func(t T, time uint64) int {
+		if t.since() <= time {
+			return -1
+		}
+		return 1
+	})
+	if n == 0 {
+		return nil
+	}
+	return &all[n-1]
+}
+
 // version is what a descriptor is from a time on. Its file is nil if it is closed, or not known.
 type version struct {
 	from    uint64
 	file    *file
 	cloexec bool
 }
+
+func (v version) since() uint64 { return v.from }
 
 // table is the descriptors of a process, or of several that share them. A table of current directories has only the
 // number syscalls.CWD.
@@ -104,11 +120,8 @@ func (t *table) find(fd int32, time uint64) *file {
 	if t == nil || t.blind || fd < 0 && fd != syscalls.CWD {
 		return nil
 	}
-	versions := t.files[fd]
-	for n := len(versions) - 1; n >= 0; n-- {
-		if versions[n].from <= time {
-			return versions[n].file
-		}
+	if v := lastAt(t.files[fd], time); v != nil {
+		return v.file
 	}
 	if t.wasClosed(fd, time) {
 		return nil
@@ -227,11 +240,8 @@ func (t *table) copyAt(time uint64) *table {
 	c := &table{base: t.base, closed: slices.Clip(t.closed), executed: t.executed, blind: t.blind,
 		files: make(map[int32][]version, len(t.files))}
 	for fd, versions := range t.files {
-		for n := len(versions) - 1; n >= 0; n-- {
-			if v := versions[n]; v.from <= time {
-				c.files[fd] = []version{{0, v.file, v.cloexec}}
-				break
-			}
+		if v := lastAt(versions, time); v != nil {
+			c.files[fd] = []version{{0, v.file, v.cloexec}}
 		}
 	}
 	return c
