@@ -5,6 +5,7 @@
 package terminal
 
 import (
+	"bytes"
 	"unicode/utf8"
 )
 
@@ -75,15 +76,10 @@ func AppendByte(dst []byte, c byte) []byte {
 func AppendJSON(dst, json []byte) []byte {
 	based := false
 	for i := 0; i < len(json); {
-		c := json[i]
-		if c < utf8.RuneSelf && c != 0x7f {
-			n := 1
-			if c == '\\' {
-				n = min(2, len(json)-i) // a letter after it is not shown text
-			}
+		if n := plain(json[i:]); n > 0 {
 			dst = append(dst, json[i:i+n]...)
-			based = carries(rune(c))
 			i += n
+			based = carries(rune(json[i-1])) && !escaped(json[:i])
 			continue
 		}
 		r, n := utf8.DecodeRune(json[i:])
@@ -100,6 +96,30 @@ func AppendJSON(dst, json []byte) []byte {
 		i += n
 	}
 	return dst
+}
+
+// plain returns how many bytes json begins with that are ASCII, and not DEL.
+func plain(json []byte) int {
+	for i, c := range json {
+		if c >= 0x7f {
+			return i
+		}
+	}
+	return len(json)
+}
+
+// escaped reports whether json ends with an escape, such as \n or \u003c: its last letter is not shown text.
+func escaped(json []byte) bool {
+	for _, length := range []int{2, 6} {
+		if len(json) < length || length == 6 && json[len(json)-5] != 'u' {
+			continue
+		}
+		before := json[:len(json)-length+1]
+		if backslashes := len(before) - len(bytes.TrimRight(before, `\`)); backslashes%2 == 1 {
+			return true
+		}
+	}
+	return false
 }
 
 func appendRune(dst []byte, r rune) []byte {

@@ -82,6 +82,22 @@ func TestBlanks(t *testing.T) {
 	}
 }
 
+// TestEscapedBase has marks after escapes: their last letter is not shown text.
+func TestEscapedBase(t *testing.T) {
+	for text, want := range map[string]string{
+		"a\u0301": "\"a\u0301\"", "\n\u0301": `"\n\u0301"`, "<\u0301": `"\u003c\u0301"`, "\\\u0301": `"\\\u0301"`,
+		"\\n\u0301": "\"\\\\n\u0301\"", "u003c\u0301": "\"u003c\u0301\"",
+	} {
+		encoded, err := json.Marshal(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := string(AppendJSON(nil, encoded)); got != want {
+			t.Errorf("AppendJSON(%+q) = %+q, want %+q", encoded, got, want)
+		}
+	}
+}
+
 func FuzzAppend(f *testing.F) {
 	for _, seed := range []string{"", "a b", "\x1b]0;x\a", "\xe4\xbd", "\u202e", "\\", "\n\u0301"} {
 		f.Add(seed)
