@@ -141,6 +141,7 @@ test-kernels: deps ## the kernel tests on other kernels, emulated by QEMU (root;
 .PHONY: bench
 bench: deps build ## measure the cost of tracing, and print the tables of docs/benchmarks.md; OLD=DIR: against that build (root)
 	go run ./test/bench calls $(if $(OLD),-old $(OLD))
+	go run ./test/bench classes $(if $(OLD),-old $(OLD))
 	go run ./test/bench kept
 	go run ./test/bench load $(if $(OLD),-old $(OLD))
 	go run ./test/bench shim $(if $(OLD),-old $(OLD))

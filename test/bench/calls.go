@@ -32,76 +32,99 @@ const (
 	batches    = 4   // of each workload, each time that the programs of a variant are attached
 )
 
-// timed are the workloads, in the order of the tables.
-var timed = []string{"getppid", "getpriority", "write64", "read64", "access"}
-
 // benchCalls measures a call with nothing at the hooks, with programs that do nothing or look up a cgroup, and with
 // those of each build, outside of a container and in a recorded one.
 func benchCalls(rounds int, old string) (err error) {
-	if rounds == 0 {
-		rounds = 60
-	}
 	var floors floorsObjects
 	if err := loadFloorsObjects(&floors, nil); err != nil {
 		return fmt.Errorf("loading floors: %w", err)
 	}
 	defer floors.Close()
-
-	builds := recorders(old)
-	inside, err := startRecorders(builds)
-	defer func() { err = errors.Join(err, stopRecorders(builds, inside)) }()
+	s, err := newStand(old)
+	defer func() { err = errors.Join(err, s.close()) }()
 	if err != nil {
 		return err
 	}
-	outsider, err := startWorker(nil)
-	if err != nil {
-		return err
-	}
-	defer outsider.stop()
-	insider, err := startWorker(inside)
-	if err != nil {
-		return err
-	}
-	defer insider.stop()
-	for _, r := range builds {
-		if err := r.detach(); err != nil {
-			return err
-		}
-	}
-
 	empty := []*ebpf.Program{floors.EmptyEnter, floors.EmptyExit}
 	hashes := []*ebpf.Program{floors.HashEnter, floors.HashExit}
-	none, control := &variant{name: nothing, worker: outsider}, &variant{name: again, worker: outsider}
 	groups := [][]*variant{
-		{{name: twoEmpty, worker: outsider, programs: empty}},
-		{{name: "cgroup looked up in a hash", worker: outsider, programs: hashes}},
-		{{name: nothing + inContainer, worker: insider}},
-		{{name: nothing + twoThreads, worker: insider, threads: 2}},
-		{{name: twoEmpty + twoThreads, worker: insider, programs: empty, threads: 2}},
+		{{name: twoEmpty, worker: s.outsider, programs: empty}},
+		{{name: "cgroup looked up in a hash", worker: s.outsider, programs: hashes}},
+		{{name: nothing + inContainer, worker: s.insider}},
+		{{name: nothing + twoThreads, worker: s.insider, threads: 2}},
+		{{name: twoEmpty + twoThreads, worker: s.insider, programs: empty, threads: 2}},
+		s.builds(variant{name: outside, worker: s.outsider}),
+		s.builds(variant{name: recorded, worker: s.insider}),
+		s.builds(variant{name: recorded + twoThreads, worker: s.insider, threads: 2}),
 	}
-	for _, v := range []variant{
-		{name: outside, worker: outsider},
-		{name: recorded, worker: insider},
-		{name: recorded + twoThreads, worker: insider, threads: 2},
-	} {
-		var group []*variant
-		for _, r := range builds {
-			group = append(group, &variant{name: r.name + v.name, worker: v.worker, programs: r.hooks, threads: v.threads})
-		}
-		groups = append(groups, group)
+	if s.traced != nil {
+		groups = append(groups, []*variant{{name: underStrace, worker: s.traced, calls: batchCalls / 10}})
 	}
-	if path, err := exec.LookPath("strace"); err == nil {
-		traced, err := startWorker(nil, path, "-f", "-o", "/dev/null")
-		if err != nil {
-			return err
-		}
-		defer traced.stop()
-		groups = append(groups, []*variant{{name: "strace -f", worker: traced, calls: batchCalls / 10}})
+	t, err := s.compare(cmp.Or(rounds, 60), plain, groups)
+	if err != nil {
+		return err
 	}
+	t.print(s.recorders)
+	return nil
+}
 
+// A stand has what variants are measured with: the programs of each build, loaded but not attached, and workers.
+type stand struct {
+	recorders []*recorder
+	inside    *cgroup.Directory
+	// outsider is outside of containers, insider in a recorded one, and traced under strace (nil without strace).
+	outsider, insider, traced *worker
+}
+
+// newStand returns a stand that has to be closed, also if there is an error.
+func newStand(old string) (s *stand, err error) {
+	s = &stand{recorders: recorders(old)}
+	if s.inside, err = startRecorders(s.recorders); err != nil {
+		return s, err
+	}
+	if s.outsider, err = startWorker(nil); err != nil {
+		return s, err
+	}
+	if s.insider, err = startWorker(s.inside); err != nil {
+		return s, err
+	}
+	for _, r := range s.recorders {
+		if err := r.detach(); err != nil {
+			return s, err
+		}
+	}
+	if path, lookErr := exec.LookPath("strace"); lookErr == nil {
+		s.traced, err = startWorker(nil, path, "-f", "-o", "/dev/null")
+	}
+	return s, err
+}
+
+func (s *stand) close() error {
+	for _, w := range []*worker{s.outsider, s.insider, s.traced} {
+		if w != nil {
+			w.stop()
+		}
+	}
+	return stopRecorders(s.recorders, s.inside)
+}
+
+// builds returns a variant for each build.
+func (s *stand) builds(v variant) (group []*variant) {
+	for _, r := range s.recorders {
+		group = append(group, &variant{name: r.name + v.name, worker: v.worker, programs: r.hooks, threads: v.threads})
+	}
+	return group
+}
+
+// compare measures groups of variants in rounds, in random order; those of a group are next to each other. The worker
+// outside of containers, with nothing at the hooks, begins and ends each round. Rounds that were disturbed do not
+// count.
+func (s *stand) compare(rounds int, workloads []workload, groups [][]*variant) (*table, error) {
+	none, control := &variant{name: nothing, worker: s.outsider}, &variant{name: again, worker: s.outsider}
 	var all []round
+	var err error
 	begin := time.Now()
-	for n := 0; n < rounds || n < patience*rounds && len(undisturbed(all)) < rounds; n++ {
+	for n := 0; n < rounds || n < patience*rounds && len(undisturbed(all, workloads[0].name)) < rounds; n++ {
 		r := make(round)
 		order := []*variant{none}
 		for _, i := range rand.Perm(len(groups)) {
@@ -110,18 +133,17 @@ func benchCalls(rounds int, old string) (err error) {
 			}
 		}
 		for _, v := range append(order, control) {
-			if r[v.name], err = v.measure(); err != nil {
-				return fmt.Errorf("measuring %q: %w", v.name, err)
+			if r[v.name], err = v.measure(workloads); err != nil {
+				return nil, fmt.Errorf("measuring %q: %w", v.name, err)
 			}
 		}
 		all = append(all, r)
 	}
-	kept := undisturbed(all)
+	kept := undisturbed(all, workloads[0].name)
 	fmt.Printf("%d rounds in random order took %.0f s; %d were undisturbed, and count\n\n", len(all),
 		time.Since(begin).Seconds(), len(kept))
-	t := table{kept, slices.Concat(slices.Concat([][]*variant{{none}}, groups, [][]*variant{{control}})...)}
-	t.print(builds)
-	return nil
+	variants := slices.Concat(slices.Concat([][]*variant{{none}}, groups, [][]*variant{{control}})...)
+	return &table{workloads, kept, variants}, nil
 }
 
 const (
@@ -132,10 +154,11 @@ const (
 	inContainer = ", in the container"
 	recorded    = ", in a recorded container"
 	twoThreads  = ", two threads"
+	underStrace = "strace -f"
 )
 
 // measure attaches the programs, takes some batches of each workload, and detaches the programs.
-func (v *variant) measure() (took sample, err error) {
+func (v *variant) measure(workloads []workload) (took sample, err error) {
 	var links []link.Link
 	defer func() {
 		for _, l := range links {
@@ -150,10 +173,10 @@ func (v *variant) measure() (took sample, err error) {
 		links = append(links, l)
 	}
 	took = make(sample)
-	for _, workload := range timed {
-		took[workload], err = v.worker.batches(workload, cmp.Or(v.calls, batchCalls), batches, max(v.threads, 1))
+	for _, w := range workloads {
+		took[w.name], err = v.worker.batches(w.name, cmp.Or(v.calls, batchCalls), batches, max(v.threads, 1))
 		if err != nil {
-			return nil, fmt.Errorf("running %s: %w", workload, err)
+			return nil, fmt.Errorf("running %s: %w", w.name, err)
 		}
 	}
 	return took, nil
@@ -168,14 +191,14 @@ type round map[string]sample
 // patience limits the rounds, in multiples of those asked for.
 const patience = 4
 
-// undisturbed returns the rounds that found the machine as the best ones did. While others have programs at the same
-// hooks, every call of every process runs these, too.
-func undisturbed(rounds []round) []round {
+// undisturbed returns the rounds that found the machine as the best ones did, judged by one workload. While others have
+// programs at the same hooks, every call of every process runs these, too.
+func undisturbed(rounds []round, workload string) []round {
 	if len(rounds) == 0 {
 		return nil
 	}
 	least := func(r round) float64 {
-		return max(slices.Min(r[nothing][timed[0]]), slices.Min(r[again][timed[0]]))
+		return max(slices.Min(r[nothing][workload]), slices.Min(r[again][workload]))
 	}
 	sorted := slices.SortedFunc(slices.Values(rounds), func(a, b round) int { return cmp.Compare(least(a), least(b)) })
 	limit := 1.05 * least(sorted[len(sorted)/20])
@@ -184,8 +207,9 @@ func undisturbed(rounds []round) []round {
 
 // table are the results.
 type table struct {
-	rounds   []round
-	variants []*variant
+	workloads []workload
+	rounds    []round
+	variants  []*variant
 }
 
 // of returns the fifth percentile: what else the machine does only adds time, and the least of many batches is luck.
@@ -216,16 +240,16 @@ func (t *table) more(name, than, workload string) float64 {
 
 func (t *table) header() {
 	fmt.Print("| |")
-	for _, w := range timed {
-		fmt.Printf(" %s |", w)
+	for _, w := range t.workloads {
+		fmt.Printf(" %s |", w.name)
 	}
-	fmt.Printf("\n|---|%s\n", strings.Repeat("---|", len(timed)))
+	fmt.Printf("\n|---|%s\n", strings.Repeat("---|", len(t.workloads)))
 }
 
 func (t *table) row(name, format string, cell func(workload string) float64) {
 	fmt.Printf("| %s |", name)
-	for _, w := range timed {
-		fmt.Printf(" "+format+" |", cell(w))
+	for _, w := range t.workloads {
+		fmt.Printf(" "+format+" |", cell(w.name))
 	}
 	fmt.Println()
 }

@@ -15,6 +15,9 @@ import (
 	"github.com/runc-trace/runc-trace/test/cgroup"
 )
 
+// keptBytes is the size of the lane `recent` whose calls are counted.
+const keptBytes = 1 << 20
+
 // benchKept counts the calls that the lane `recent` holds after the first lap, if it has 1 MiB.
 func benchKept(int, string) error {
 	self, err := os.Executable()
@@ -28,7 +31,7 @@ func benchKept(int, string) error {
 	}{
 		{"getppid", []string{self, "worker", "getppid", "40000"}},
 		{"write of 64 bytes", []string{self, "worker", "write64", "40000"}},
-		{"open, fstat, read and close of a file", []string{self, "worker", "file", "40000"}},
+		{"open, fstat, read and close of a file", []string{self, "worker", fileCalls, "40000"}},
 		{"find /usr/share -size +1G", []string{"find", "/usr/share", "-size", "+1G"}},
 		{"ls -lR /usr/share", []string{"ls", "-lR", "/usr/share"}},
 	} {
@@ -36,14 +39,14 @@ func benchKept(int, string) error {
 		if err != nil {
 			return fmt.Errorf("recording %s: %w", w.name, err)
 		}
-		fmt.Printf("| %s | %d | %.1f |\n", w.name, kept, float64(1<<20)/float64(kept))
+		fmt.Printf("| %s | %d | %.1f |\n", w.name, kept, float64(keptBytes)/float64(kept))
 	}
 	return nil
 }
 
 func kept(args []string) (kept int, err error) {
 	o := config.DefaultPool()
-	o.Rings, o.Identities, o.RingSize = 1, 2, 2<<20 // the lane has half of it
+	o.Rings, o.Identities, o.RingSize = 1, 2, 2*keptBytes // the lane has half of it
 	if _, err := bpf.Load(benchDir, bpf.Options{Pool: o}); err != nil {
 		return 0, err
 	}

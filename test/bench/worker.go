@@ -15,78 +15,19 @@ import (
 	"strings"
 	"sync/atomic"
 	"syscall"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/runc-trace/runc-trace/test/cgroup"
 )
 
-// workloads are the measured calls. Each element returns a function that makes a call n times.
-var workloads = map[string]func() (func(n int), error){
-	"getppid": func() (func(n int), error) {
-		return func(n int) {
-			for range n {
-				unix.RawSyscallNoError(unix.SYS_GETPPID, 0, 0, 0)
-			}
-		}, nil
-	},
-	"getpriority": func() (func(n int), error) {
-		return func(n int) {
-			for range n {
-				unix.RawSyscall(unix.SYS_GETPRIORITY, unix.PRIO_PROCESS, 0, 0)
-			}
-		}, nil
-	},
-	"write64": func() (func(n int), error) { return transfer("/dev/null", unix.SYS_WRITE) },
-	"read64":  func() (func(n int), error) { return transfer("/dev/zero", unix.SYS_READ) },
-	"access": func() (func(n int), error) {
-		path, err := unix.BytePtrFromString("/etc/hosts")
-		at := unix.AT_FDCWD
-		return func(n int) {
-			for range n {
-				unix.RawSyscall(unix.SYS_FACCESSAT, uintptr(at), uintptr(unsafe.Pointer(path)), 0)
-			}
-		}, err
-	},
-	"file": func() (func(n int), error) {
-		path, err := unix.BytePtrFromString("/etc/hosts")
-		at := unix.AT_FDCWD
-		var status unix.Stat_t
-		content := make([]byte, 256)
-		return func(n int) {
-			for range n / 4 {
-				fd, _, _ := unix.RawSyscall6(unix.SYS_OPENAT, uintptr(at), uintptr(unsafe.Pointer(path)), unix.O_CLOEXEC, 0, 0, 0)
-				unix.RawSyscall(unix.SYS_FSTAT, fd, uintptr(unsafe.Pointer(&status)), 0)
-				unix.RawSyscall(unix.SYS_READ, fd, uintptr(unsafe.Pointer(&content[0])), uintptr(len(content)))
-				unix.RawSyscall(unix.SYS_CLOSE, fd, 0, 0)
-			}
-		}, err
-	},
-}
-
-// transfer returns a function that reads or writes 64 bytes n times.
-func transfer(file string, call uintptr) (func(n int), error) {
-	fd, err := unix.Open(file, unix.O_RDWR, 0)
-	buffer := []byte(strings.Repeat("x", 64))
-	return func(n int) {
-		for range n {
-			unix.RawSyscall(call, uintptr(fd), uintptr(unsafe.Pointer(&buffer[0])), 64)
-		}
-	}, err
-}
-
-// work serves requests on standard input, a line each: WORKLOAD CALLS BATCHES THREADS. It answers with the CPU time of
-// each batch of calls of one thread, in nanoseconds per call. If THREADS is 2, another thread makes the same calls on
-// another CPU. With arguments WORKLOAD CALLS, it makes the calls once instead.
+// work serves requests on standard input, a line each: "WORKLOAD" CALLS BATCHES THREADS. It answers with the CPU time
+// of each batch of calls of one thread, in nanoseconds per call. If THREADS is 2, another thread makes the same calls
+// on another CPU. With arguments WORKLOAD CALLS, it makes the calls once instead.
 func work(args []string) error {
-	made := make(map[string]func(n int))
-	for name, workload := range workloads {
-		f, err := workload()
-		if err != nil {
-			return fmt.Errorf("preparing %s: %w", name, err)
-		}
-		made[name] = f
+	made, err := prepared()
+	if err != nil {
+		return fmt.Errorf("preparing workloads: %w", err)
 	}
 	if len(args) == 2 {
 		calls, err := strconv.Atoi(args[1])
@@ -104,8 +45,9 @@ func work(args []string) error {
 	for requests.Scan() {
 		var name string
 		var calls, batches, threads int
-		if _, err := fmt.Sscan(requests.Text(), &name, &calls, &batches, &threads); err != nil || made[name] == nil {
-			return fmt.Errorf("request %q: want WORKLOAD CALLS BATCHES THREADS", requests.Text())
+		_, err := fmt.Sscanf(requests.Text(), "%q %d %d %d", &name, &calls, &batches, &threads)
+		if err != nil || made[name] == nil {
+			return fmt.Errorf("request %q: want \"WORKLOAD\" CALLS BATCHES THREADS", requests.Text())
 		}
 		took := timeBatches(made[name], calls, batches, &other, threads)
 		if _, err := fmt.Println(strings.Trim(fmt.Sprint(took), "[]")); err != nil {
@@ -240,7 +182,7 @@ func startWorker(in *cgroup.Directory, under ...string) (*worker, error) {
 
 // batches returns the nanoseconds of CPU of a call in each batch.
 func (w *worker) batches(workload string, calls, batches, threads int) ([]float64, error) {
-	if _, err := fmt.Fprintln(w.requests, workload, calls, batches, threads); err != nil {
+	if _, err := fmt.Fprintf(w.requests, "%q %d %d %d\n", workload, calls, batches, threads); err != nil {
 		return nil, err
 	}
 	line, err := w.answers.ReadString('\n')
