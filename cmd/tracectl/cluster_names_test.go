@@ -16,7 +16,7 @@ import (
 // TestClusterNames requests containers by name: all nodes are asked for their lists, and only the node that has the
 // container is asked for the rest.
 func TestClusterNames(t *testing.T) {
-	node := func(lines string) answers {
+	node := func(lines string) replies {
 		return func(args string) result {
 			switch {
 			case strings.Contains(args, "--container=nobody"):
@@ -27,7 +27,7 @@ func TestClusterNames(t *testing.T) {
 			return result{0, lines, ""}
 		}
 	}
-	server, asked := fakeCluster(t, map[string]answers{
+	server, asked := fakeCluster(t, map[string]replies{
 		"n1": node(fmt.Sprintf(recordingLine, "web", "aaaa") + fmt.Sprintf(recordingLine, "db", "cccc")),
 		"n2": node(fmt.Sprintf(recordingLine, "web", "bbbb")),
 		"n3": node(fmt.Sprintf(recordingLine, "db", "dddd")),

@@ -23,11 +23,11 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// answers is a fake tracectl of a node: it maps arguments to a result.
-type answers func(args string) result
+// replies is a fake tracectl of a node: it maps arguments to a result.
+type replies func(args string) result
 
-// fakeCluster is an API server with nodes. A node without answers is not ready.
-func fakeCluster(t *testing.T, nodes map[string]answers, pods ...corev1.Pod) (server string, asked func() []string) {
+// fakeCluster is an API server with nodes. A node without replies is not ready.
+func fakeCluster(t *testing.T, nodes map[string]replies, pods ...corev1.Pod) (server string, asked func() []string) {
 	var mu sync.Mutex
 	var calls []string
 	upgrader := websocket.Upgrader{Subprotocols: []string{"v5.channel.k8s.io"}}
@@ -94,7 +94,7 @@ func unloaded(string) result {
 }
 
 func TestClusterList(t *testing.T) {
-	server, asked := fakeCluster(t, map[string]answers{
+	server, asked := fakeCluster(t, map[string]replies{
 		"n1": func(string) result {
 			return result{0, fmt.Sprintf(recordingLine, "web", "aaaa") + fmt.Sprintf(recordingLine, "db", "bbbb"), ""}
 		},
@@ -159,7 +159,7 @@ func alignAgain(table string) string {
 }
 
 func TestClusterStatus(t *testing.T) {
-	server, _ := fakeCluster(t, map[string]answers{
+	server, _ := fakeCluster(t, map[string]replies{
 		"n2": func(string) result {
 			return result{0, `{"version":"v1","build":"01","current":true,"loaded":"2026-01-01T00:00:00Z","agent":{"alive":true},"containers":{"running":3},` +
 				`"recordings":{"live":2,"ended":3,"free":11,"syscalls":99,"lost":1},"execLog":{"execs":5,"lost":2},"dropped":{"noRing":4,"busy":1}}` + "\n", ""}
@@ -181,7 +181,7 @@ func TestClusterStatus(t *testing.T) {
 
 func TestClusterShow(t *testing.T) {
 	const calls = "00:00.000000001 cpu#1 pid 7 [sh] write(fd=1, buf=0x1 \"a\\n\", count=2) = 2\n"
-	node := func(lines string) answers {
+	node := func(lines string) replies {
 		return func(args string) result {
 			switch {
 			case strings.Contains(args, " list "):
@@ -194,7 +194,7 @@ func TestClusterShow(t *testing.T) {
 			return result{0, calls + "\x1b[2Jhostile\r\n", "tracectl: ... 9 earlier calls were overwritten\n"}
 		}
 	}
-	nodes := map[string]answers{
+	nodes := map[string]replies{
 		"n1": node(fmt.Sprintf(recordingLine, "web", "aaaa") + fmt.Sprintf(recordingLine, "gone", "dddd")),
 		"n2": node(fmt.Sprintf(recordingLine, "web", "bbbb") + fmt.Sprintf(recordingLine, "db", "cccc") +
 			`{"evicted":true}` + "\n"),
@@ -321,7 +321,7 @@ func flagNames(c *cobra.Command) []string {
 // TestClusterPlace has nodes claim foreign objects: by a container's ID, by a name within a pod, and by a pod on
 // another node.
 func TestClusterPlace(t *testing.T) {
-	list := func(lines string) answers {
+	list := func(lines string) replies {
 		return func(args string) result {
 			if strings.Contains(args, " list ") {
 				return result{0, lines, ""}
@@ -343,27 +343,27 @@ func TestClusterPlace(t *testing.T) {
 	uid := func(line string) string { return strings.Replace(line, `"podUID":""`, `"podUID":"u1"`, 1) }
 	other := strings.Replace(fmt.Sprintf(recordingLine, "other", "bbbb"), `"container":"app"`, `"container":"web-0"`, 1)
 	for name, c := range map[string]struct {
-		nodes  map[string]answers
+		nodes  map[string]replies
 		pods   []corev1.Pod
 		show   string
 		code   int
 		stderr string // a part of it
 	}{
-		"an ID that is a name": {map[string]answers{"honest": list(web), "hostile": list(id(web, "default/web-0"))},
+		"an ID that is a name": {map[string]replies{"honest": list(web), "hostile": list(id(web, "default/web-0"))},
 			nil, "default/web-0", 0, "1 of 2 nodes did not answer in full: hostile"},
-		"an ID of control characters": {map[string]answers{"honest": list(web), "hostile": list(id(web, "web-0\\u0000"))},
+		"an ID of control characters": {map[string]replies{"honest": list(web), "hostile": list(id(web, "web-0\\u0000"))},
 			nil, "default/web-0", 0, "hostile: left out 1 line"},
-		"the same pod": {map[string]answers{"n1": list(web), "n2": list(web)}, nil, "default/web-0", 4,
+		"the same pod": {map[string]replies{"n1": list(web), "n2": list(web)}, nil, "default/web-0", 4,
 			"n1_default_web-0_app\n  n2_default_web-0_app"},
-		"a name within a pod": {map[string]answers{"n1": list(web), "n2": list(other)}, nil, "web-0", 4,
+		"a name within a pod": {map[string]replies{"n1": list(web), "n2": list(other)}, nil, "web-0", 4,
 			"matches several containers"},
-		"a pod that is there": {map[string]answers{"n1": list(uid(web))}, []corev1.Pod{onPod("n1", "u1")},
+		"a pod that is there": {map[string]replies{"n1": list(uid(web))}, []corev1.Pod{onPod("n1", "u1")},
 			"default/web-0", 0, "tracectl: recorded on node n1\n"},
-		"a pod that is elsewhere": {map[string]answers{"n1": list(uid(web))}, []corev1.Pod{onPod("n2", "u1")},
+		"a pod that is elsewhere": {map[string]replies{"n1": list(uid(web))}, []corev1.Pod{onPod("n2", "u1")},
 			"default/web-0", 1, "which the API server has on node n2"},
-		"asked for all the same": {map[string]answers{"n1": list(uid(web))}, []corev1.Pod{onPod("n2", "u1")},
+		"asked for all the same": {map[string]replies{"n1": list(uid(web))}, []corev1.Pod{onPod("n2", "u1")},
 			"n1_default_web-0", 0, "tracectl: recorded on node n1\n"},
-		"a pod that was elsewhere": {map[string]answers{"n1": list(uid(web))}, []corev1.Pod{onPod("n2", "u2")},
+		"a pod that was elsewhere": {map[string]replies{"n1": list(uid(web))}, []corev1.Pod{onPod("n2", "u2")},
 			"default/web-0", 0, "is on node n2 now; showing an earlier pod of that name on node n1"},
 	} {
 		server, _ := fakeCluster(t, c.nodes, c.pods...)
@@ -389,7 +389,7 @@ func TestClusterTooMuch(t *testing.T) {
 	if testing.Short() {
 		t.Skip("65,536 lines take seconds with the race detector")
 	}
-	server, _ := fakeCluster(t, map[string]answers{
+	server, _ := fakeCluster(t, map[string]replies{
 		"honest": func(string) result { return result{0, fmt.Sprintf(recordingLine, "web", "aaaa"), ""} },
 		"hostile": func(string) result {
 			return result{0, strings.Repeat(fmt.Sprintf(recordingLine, "x", "bbbb"), 65<<10), ""}

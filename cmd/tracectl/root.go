@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -49,10 +50,11 @@ func newRoot() *cobra.Command {
 var groups = []struct {
 	title    string
 	commands []string
+	brief    bool // the overview only names the commands
 }{
-	{"Read what containers did:", []string{"exec", "straceback", "containers", "status", "cluster"}},
-	{"Set up tracing on this host:", []string{"install", "uninstall", "load", "unload", "agent", "doctor"}},
-	{"More:", []string{"completion", "schema", "version"}},
+	{"Read what containers did:", []string{"why", "exec", "straceback", "containers", "status", "cluster"}, false},
+	{"Set up tracing on this host:", []string{"install", "uninstall", "load", "unload", "agent", "doctor"}, false},
+	{"More:", []string{"completion", "schema", "version"}, true},
 }
 
 // group puts each command into its group.
@@ -73,7 +75,12 @@ func group(root *cobra.Command) {
 func overview(root *cobra.Command, _ []string) error {
 	text := root.Short + ".\n"
 	for _, g := range groups {
-		text += "\n" + g.title + "\n"
+		text += "\n" + g.title
+		if g.brief {
+			text += " " + strings.Join(g.commands, ", ") + "\n"
+			continue
+		}
+		text += "\n"
 		for _, name := range g.commands {
 			if c, _, err := root.Find([]string{name}); err == nil && c != root {
 				text += fmt.Sprintf("  %-11s %s\n", name, c.Short)

@@ -14,7 +14,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/runc-trace/runc-trace/pkg/boottime"
-	"github.com/runc-trace/runc-trace/pkg/bpf"
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 	"github.com/runc-trace/runc-trace/pkg/labels"
 	"github.com/runc-trace/runc-trace/pkg/straceback"
@@ -80,8 +79,6 @@ earlier one.
 
 If calls were overwritten or lost, stderr says how many.`
 
-var errNoSuchRun = errors.New("no such run")
-
 func newStracebackShow(s *settings) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "show NAME",
@@ -117,30 +114,12 @@ func newStracebackShow(s *settings) *cobra.Command {
 
 func showRecording(ctx context.Context, s *settings, name string, request *showRequest,
 	stdout, stderr io.Writer) error {
-	i, directory, list, err := s.recordings()
+	found, err := s.find(name, int(request.previous), stderr)
 	if err != nil {
 		return err
 	}
-	defer i.Close()
-	losses := s.losses(i, stderr)
-	losses()
-	runs, err := straceback.Find(list, name)
-	if err != nil {
-		return explainName(err, name, directory, list)
-	}
-	previous := int(request.previous)
-	if previous >= len(runs) {
-		return fmt.Errorf("%q: %w: only %s recorded; --previous=%d is out of range", name,
-			errNoSuchRun, terminal.Count(len(runs), "run"), previous)
-	}
-	run := runs[previous]
-	if older := len(runs) - 1 - previous; older > 0 {
-		fmt.Fprintf(stderr, "tracectl: earlier runs of this container: %d (--previous=%d)\n", older, previous+1)
-	}
-	boot, err := boottime.Boot()
-	if err != nil {
-		return err
-	}
+	defer found.Close()
+	i, run, boot := found.Instance, found.run, found.boot
 	reader, err := run.NewReader()
 	if err != nil {
 		return err
@@ -181,11 +160,11 @@ func showRecording(ctx context.Context, s *settings, name string, request *showR
 		return err
 	}
 	selection.Last = 0 // it says where to begin
-	alive, err := watch(i, losses)
+	alive, err := watch(i, found.losses)
 	if err != nil {
 		return err
 	}
-	ended := func() (bool, error) { return over(directory, run.Container), alive() }
+	ended := func() (bool, error) { return over(found.directory, run.Container), alive() }
 	return reader.Follow(ctx, ended, func(calls *straceback.Calls) error {
 		timeline = timeline.Next(calls.Records)
 		if request.descriptors && calls.Missing > 0 {
@@ -205,76 +184,6 @@ func showRecording(ctx context.Context, s *settings, name string, request *showR
 func over(directory *labels.Directory, c *labels.Container) bool {
 	now, ok := directory.Lookup(c.Index, c.Generation)
 	return !ok || now.State == abi.StateEnded || now.State == abi.StateExited && now.Threads == 0
-}
-
-// explainName returns the error for a name that matches no recording: it says why a known container has none, or that
-// recordings have lost their names.
-func explainName(err error, name string, directory *labels.Directory, list []*straceback.Recording) error {
-	var first, other *labels.NameError
-	if !errors.As(err, &first) || first.Ambiguous {
-		return err
-	}
-	known := directory.All()
-	search := labels.NewSearch(name, "container called")
-	for _, c := range known {
-		search.Add(labels.Known{Container: c})
-	}
-	target, problem := search.Target()
-	if errors.As(problem, &other) {
-		if other.Ambiguous {
-			return problem
-		}
-		if n := evictedOf(list); n > 0 && len(first.Candidates) == 0 {
-			return fmt.Errorf("%w; recordings whose names are no longer kept: %d", err, n)
-		}
-		return err
-	}
-	var newest *labels.Container
-	for _, c := range known {
-		if target.Includes(c) && (newest == nil || newest.Sandbox() && !c.Sandbox() ||
-			newest.Sandbox() == c.Sandbox() && c.Created > newest.Created) {
-			newest = c
-		}
-	}
-	bare := &labels.NameError{Name: name, What: first.What} // similar names do not matter: this one is known
-	return fmt.Errorf("%w: %s", bare, notRecorded(newest))
-}
-
-// notRecorded says why a container has no recording.
-func notRecorded(c *labels.Container) string {
-	switch {
-	case c.Ring != 0:
-		return "its memory was reused for another container"
-	case c.Sandbox():
-		return "pod sandboxes are not recorded (set record-sandboxes in the configuration)"
-	}
-	return "none was free when it was created (tracectl load --recordings)"
-}
-
-// evictedOf counts the recordings of containers that are no longer known.
-func evictedOf(list []*straceback.Recording) int {
-	n := 0
-	for _, r := range list {
-		if r.Container == nil {
-			n++
-		}
-	}
-	return n
-}
-
-// unfinished returns records of a recording's calls that have not returned.
-func unfinished(i *bpf.Instance, run *straceback.Recording) ([]straceback.Record, error) {
-	calls, err := i.UnfinishedCalls()
-	if err != nil {
-		return nil, err
-	}
-	var records []straceback.Record
-	for _, c := range calls {
-		if int(c.Ring) == run.Index && c.RingGeneration == run.Generation {
-			records = append(records, straceback.Record{Bytes: c.Record, Lane: straceback.Lane(c.Lane)})
-		}
-	}
-	return records, nil
 }
 
 // notes reports what is missing.

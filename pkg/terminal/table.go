@@ -39,14 +39,18 @@ type Table struct {
 
 // For fits the table to its output: the width of a terminal, or else 100 characters.
 func (t *Table) For(w io.Writer) *Table {
-	const width = 100
-	t.Width = width
+	t.Width, _ = Size(w)
+	return t
+}
+
+// Size returns the columns and lines of a terminal, or for another output 100 and 24.
+func Size(w io.Writer) (columns, lines int) {
 	if file, ok := Is(w); ok {
-		if columns, _, err := term.GetSize(int(file.Fd())); err == nil && columns > 0 {
-			t.Width = columns
+		if columns, lines, err := term.GetSize(int(file.Fd())); err == nil && columns > 0 && lines > 0 {
+			return columns, lines
 		}
 	}
-	return t
+	return 100, 24
 }
 
 // Is reports whether a writer is a terminal, and returns its file.

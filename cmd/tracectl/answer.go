@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build linux
+
+package main
+
+import (
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/runc-trace/runc-trace/pkg/answers"
+)
+
+// addAnswer makes a command answer a question about one recording: as text, or as one JSON object.
+func addAnswer(c *cobra.Command, s *settings, text func(*answers.Past, io.Writer) error,
+	object func(*answers.Past) (any, error)) {
+	var previous natural
+	c.Flags().VarP(&previous, "previous", "p", "the previous run, or the one this many runs back")
+	c.Flags().Lookup("previous").NoOptDefVal = "1"
+	nothingToComplete(c, "previous")
+	output := addOutput(c)
+	c.RunE = func(c *cobra.Command, args []string) error {
+		f, err := s.find(args[0], int(previous), c.ErrOrStderr())
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		past, err := f.past()
+		if err != nil {
+			return err
+		}
+		if output.word != "json" {
+			return text(past, c.OutOrStdout())
+		}
+		j, err := object(past)
+		if err != nil {
+			return err
+		}
+		return printJSON(c.OutOrStdout(), j)
+	}
+}

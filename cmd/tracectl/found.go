@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build linux
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/runc-trace/runc-trace/pkg/answers"
+	"github.com/runc-trace/runc-trace/pkg/boottime"
+	"github.com/runc-trace/runc-trace/pkg/bpf"
+	"github.com/runc-trace/runc-trace/pkg/labels"
+	"github.com/runc-trace/runc-trace/pkg/straceback"
+	"github.com/runc-trace/runc-trace/pkg/terminal"
+)
+
+var errNoSuchRun = errors.New("no such run")
+
+// found is the recording that a name identifies.
+type found struct {
+	*bpf.Instance
+	directory *labels.Directory
+	run       *straceback.Recording
+	boot      time.Time
+	losses    func() // reports events that are not recorded
+}
+
+// find opens the recording of a container's newest run, or of an earlier one. The caller closes it.
+func (s *settings) find(name string, previous int, stderr io.Writer) (*found, error) {
+	i, directory, list, err := s.recordings()
+	if err != nil {
+		return nil, err
+	}
+	f := &found{Instance: i, directory: directory, losses: s.losses(i, stderr)}
+	f.losses()
+	if err := f.choose(list, name, previous, stderr); err != nil {
+		i.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+func (f *found) choose(list []*straceback.Recording, name string, previous int, stderr io.Writer) (err error) {
+	runs, err := straceback.Find(list, name)
+	if err != nil {
+		return explainName(err, name, f.directory, list)
+	}
+	if previous >= len(runs) {
+		return fmt.Errorf("%q: %w: only %s recorded; --previous=%d is out of range", name,
+			errNoSuchRun, terminal.Count(len(runs), "run"), previous)
+	}
+	f.run = runs[previous]
+	if older := len(runs) - 1 - previous; older > 0 {
+		fmt.Fprintf(stderr, "tracectl: earlier runs of this container: %d (--previous=%d)\n", older, previous+1)
+	}
+	f.boot, err = boottime.Boot()
+	return err
+}
+
+// past reads the recording.
+func (f *found) past() (*answers.Past, error) {
+	// Keep this order: see showRecording.
+	inFlight, err := unfinished(f.Instance, f.run)
+	if err != nil {
+		return nil, err
+	}
+	live := straceback.Open(inFlight, boottime.Now)
+	calls, err := f.run.Read()
+	if err != nil {
+		return nil, err
+	}
+	timeline := straceback.NewTimeline(calls.Records, inFlight)
+	timeline.Descriptors = straceback.Follow(calls, live)
+	return answers.New(answers.Source{Name: f.run.Name(), Container: f.run.Container, Calls: calls, Timeline: timeline,
+		Boot: f.boot, Now: boottime.Now()}), nil
+}
+
+// unfinished returns records of a recording's calls that have not returned.
+func unfinished(i *bpf.Instance, run *straceback.Recording) ([]straceback.Record, error) {
+	calls, err := i.UnfinishedCalls()
+	if err != nil {
+		return nil, err
+	}
+	var records []straceback.Record
+	for _, c := range calls {
+		if int(c.Ring) == run.Index && c.RingGeneration == run.Generation {
+			records = append(records, straceback.Record{Bytes: c.Record, Lane: straceback.Lane(c.Lane)})
+		}
+	}
+	return records, nil
+}
+
+// explainName returns the error for a name that matches no recording: it says why a known container has none, or that
+// recordings have lost their names.
+func explainName(err error, name string, directory *labels.Directory, list []*straceback.Recording) error {
+	var first, other *labels.NameError
+	if !errors.As(err, &first) || first.Ambiguous {
+		return err
+	}
+	known := directory.All()
+	search := labels.NewSearch(name, "container called")
+	for _, c := range known {
+		search.Add(labels.Known{Container: c})
+	}
+	target, problem := search.Target()
+	if errors.As(problem, &other) {
+		if other.Ambiguous {
+			return problem
+		}
+		if n := evictedOf(list); n > 0 && len(first.Candidates) == 0 {
+			return fmt.Errorf("%w; recordings whose names are no longer kept: %d", err, n)
+		}
+		return err
+	}
+	var newest *labels.Container
+	for _, c := range known {
+		if target.Includes(c) && (newest == nil || newest.Sandbox() && !c.Sandbox() ||
+			newest.Sandbox() == c.Sandbox() && c.Created > newest.Created) {
+			newest = c
+		}
+	}
+	bare := &labels.NameError{Name: name, What: first.What} // similar names do not matter: this one is known
+	return fmt.Errorf("%w: %s", bare, notRecorded(newest))
+}
+
+// notRecorded says why a container has no recording.
+func notRecorded(c *labels.Container) string {
+	switch {
+	case c.Ring != 0:
+		return "its memory was reused for another container"
+	case c.Sandbox():
+		return "pod sandboxes are not recorded (set record-sandboxes in the configuration)"
+	}
+	return "none was free when it was created (tracectl load --recordings)"
+}
+
+// evictedOf counts the recordings of containers that are no longer known.
+func evictedOf(list []*straceback.Recording) int {
+	n := 0
+	for _, r := range list {
+		if r.Container == nil {
+			n++
+		}
+	}
+	return n
+}

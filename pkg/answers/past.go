@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package answers puts together what a recording says of its container: who died of what, which processes there were,
+// and what they wrote. There is a file for each question.
+//
+// Everything that it reads comes from the container. Paths, names and output are hostile: they are escaped before they
+// are printed, and what is kept of them is bounded.
+package answers
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/runc-trace/runc-trace/pkg/labels"
+	"github.com/runc-trace/runc-trace/pkg/straceback"
+	"github.com/runc-trace/runc-trace/pkg/syscalls"
+)
+
+// Source is a recording that was read.
+type Source struct {
+	Name      string // by which commands find the container
+	Container *labels.Container
+	Calls     *straceback.Calls
+	Timeline  *straceback.Timeline // of these calls and those in flight, with descriptors
+	Boot      time.Time            // when CLOCK_BOOTTIME began
+	Now       uint64               // ns of CLOCK_BOOTTIME
+}
+
+// Past is what happened in a container, in the order of time.
+type Past struct {
+	Source
+	Processes []*Process // by their first call
+	Facts     []*Fact    // by their start
+	Said      []Output   // by time
+
+	running map[uint32]*Process   // by ID
+	parents map[uint32]*Process   // of the tasks that a call made and that have not made a call yet
+	stdio   [3]*syscalls.File     // the container's standard input, output and error
+	opened  map[descriptor]string // the last path or address of each
+	reached map[wish]uint64       // when a process last found a file of that name
+	values  []syscalls.Value      // reused
+}
+
+// Fact is a call or an event that says more than that the program went on: a failure, an end, a signal, an exec, or a
+// change of a name.
+type Fact struct {
+	straceback.Event
+	Process *Process
+	// Errno is the error with which the call failed, or that of a connection which it asked for; or 0.
+	Errno int
+	// Subject is the whole path or the address that the call takes, itself or by a descriptor; or "". It is hostile.
+	Subject string
+}
+
+// End returns when the call ended, in ns of CLOCK_BOOTTIME: the last one, if it came again.
+func (f *Fact) End() uint64 { return max(f.Call.Time+f.Call.Duration, f.Last) }
+
+// Times returns how often the call came.
+func (f *Fact) Times() uint64 { return max(f.Count, 1) }
+
+// factsMax bounds the facts of a recording: the last ones are kept.
+const factsMax = 1 << 16
+
+// New reads the past from a recording. It keeps references to the Source's records.
+func New(s Source) *Past {
+	p := &Past{Source: s, running: map[uint32]*Process{}, parents: map[uint32]*Process{},
+		opened: map[descriptor]string{}, reached: map[wish]uint64{}}
+	for e := range s.Timeline.Calls {
+		p.add(e)
+	}
+	for _, process := range p.Processes {
+		slices.SortStableFunc(process.Children, func(a, b *Process) int { return cmp.Compare(a.Began, b.Began) })
+	}
+	return p
+}
+
+// descriptor is one of a process.
+type descriptor struct {
+	process *Process
+	fd      int32
+}
+
+// wish is a file that a process looks for: by its name without directory and endings.
+type wish struct {
+	process *Process
+	stem    string
+}
+
+// stem returns the name of a file without its directory and what follows the first dot.
+func stem(path string) string {
+	name := base(path)
+	if i := strings.IndexByte(name, '.'); i > 0 {
+		name = name[:i]
+	}
+	return name
+}
+
+// reach learns which files a process found, and what its descriptors are.
+func (p *Past) reach(process *Process, e *straceback.Event) {
+	c := &e.Call
+	if c.Unfinished || c.NoEnter {
+		return
+	}
+	subject := p.subject(e)
+	if subject == "" {
+		return
+	}
+	if !strings.Contains(subject, "/") {
+		return
+	}
+	if c.ReturnsDescriptor() {
+		p.opened[descriptor{process, int32(c.Result)}] = subject
+	}
+	for q := process; q != nil; q = q.Parent {
+		p.reached[wish{q, stem(subject)}] = c.Time
+	}
+}
+
+// add learns from a call.
+func (p *Past) add(e *straceback.Event) {
+	c := &e.Call
+	process := p.processOf(e)
+	for fd := range p.stdio {
+		if file, ok := c.Beginning(int32(fd)); ok && p.stdio[fd] == nil {
+			p.stdio[fd] = &file
+		}
+	}
+	f := Fact{Process: process}
+	if e.Part != straceback.InFlight {
+		f.Errno = c.Errno()
+	}
+	kept := e.Part == straceback.InFlight || f.Errno != 0 || c.Unfinished || c.NoEnter || c.Event()
+	if s := c.Syscall(); s != nil && !c.Event() {
+		if s.Name == "connect" {
+			p.opened[descriptor{process, int32(c.Args[0])}] = p.subject(e)
+		}
+		if e.Part != straceback.InFlight && f.Errno == 0 {
+			p.said(process, e, s.Name)
+			p.reach(process, e)
+		}
+		switch s.Name {
+		case "getsockopt":
+			if f.Errno == 0 && e.Part != straceback.InFlight {
+				f.Errno = socketError(c)
+				kept = f.Errno != 0
+			}
+		case "execve", "execveat", "connect", "bind", "listen", "exit_group", "exit", "kill", "tkill", "tgkill":
+			kept = true
+		case "unlink", "unlinkat", "rename", "renameat", "renameat2", "rmdir", "truncate":
+			kept = true
+		}
+	}
+	if !kept {
+		return
+	}
+	f.Event = *e
+	f.Call.Captures = slices.Clone(c.Captures)
+	f.Call.Comm = slices.Clone(c.Comm)
+	f.Subject = p.subject(&f.Event)
+	if len(p.Facts) >= factsMax {
+		p.Facts = slices.Delete(p.Facts, 0, factsMax/2)
+	}
+	p.Facts = append(p.Facts, &f)
+}

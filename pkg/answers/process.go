@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package answers
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/runc-trace/runc-trace/pkg/straceback"
+	"github.com/runc-trace/runc-trace/pkg/syscalls"
+)
+
+// Process is a process of the container.
+type Process struct {
+	PID, Inner uint32 // in the initial PID namespace, and in its own; Inner is 0 if it is not known
+	Parent     *Process
+	Children   []*Process
+	Comm       string // of its last call; hostile
+	// Began is its first call, Ended its end, in ns of CLOCK_BOOTTIME. Ended is 0 if it is not known.
+	Began, Ended uint64
+	Wait         int64 // how it ended, in the format of wait(2); valid if Ended is set
+	OutOfMemory  bool  // the kernel killed it because memory ran out
+	Execs        []Exec
+	// Runtime is true as long as only the container runtime's calls were seen of it.
+	Runtime bool
+
+	guessed bool   // Parent is guessed
+	forks   uint64 // calls that made processes
+}
+
+// Exec is a program that a process executed.
+type Exec struct {
+	At   uint64   // ns of CLOCK_BOOTTIME
+	Path string   // hostile
+	Args []string // as far as they were recorded; hostile
+}
+
+// Failed reports whether the process ended with a failure.
+func (p *Process) Failed() bool { return p.Ended != 0 && p.Code() != 0 }
+
+// Code returns the exit code as a shell gives it: 128 and the signal's number, if one killed the process.
+func (p *Process) Code() int {
+	if signal := int(p.Wait & 0x7f); signal != 0 {
+		return 128 + signal
+	}
+	return p.Status().Code
+}
+
+// Status describes how the process ended.
+func (p *Process) Status() syscalls.Status { return syscalls.StatusOf(p.Wait) }
+
+// Within reports whether the process is another one or descends from it.
+func (p *Process) Within(ancestor *Process) bool {
+	for ; p != nil; p = p.Parent {
+		if p == ancestor {
+			return true
+		}
+	}
+	return false
+}
+
+// processOf returns the process of a call, and learns about it.
+func (p *Past) processOf(e *straceback.Event) *Process {
+	c := &e.Call
+	process := p.running[c.PID]
+	if process == nil || process.Ended != 0 && p.again(process, c) {
+		process = &Process{PID: c.PID, Began: c.Time, Parent: p.parents[c.PID], Runtime: true}
+		if process.Parent == nil && e.Lane != straceback.Runtime {
+			process.Parent = p.guessParent(c)
+			process.guessed = process.Parent != nil
+		}
+		delete(p.parents, c.PID)
+		if process.Parent != nil {
+			process.Parent.Children = append(process.Parent.Children, process)
+		}
+		p.running[c.PID] = process
+		p.Processes = append(p.Processes, process)
+	}
+	if e.Lane != straceback.Runtime {
+		process.Runtime = false
+	}
+	if c.Inner.PID != 0 {
+		process.Inner = c.Inner.PID
+	}
+	process.Comm = string(c.Comm)
+	if c.Unfinished {
+		p.end(process, e)
+		return process
+	}
+	p.bereave(process, c)
+	s := c.Syscall()
+	if s == nil || c.Event() || e.Part == straceback.InFlight || c.Failed() {
+		return process
+	}
+	switch s.Name {
+	case "clone", "clone3", "fork", "vfork":
+		process.forks += max(e.Count, 1)
+		if child, ok := c.Child(); ok {
+			p.parents[child] = process
+		}
+	case "execve", "execveat":
+		process.Execs = append(process.Execs, p.exec(c))
+	}
+	return process
+}
+
+// guessParent returns the process that probably made the one of a call, if the call that made it is not kept because
+// such calls came before: of those that made more processes than are known, the last one that began. A process from
+// outside of the container has no parent.
+func (p *Past) guessParent(c *syscalls.Call) *Process {
+	if _, outside := c.Beginning(syscalls.CWD); outside {
+		return nil
+	}
+	for _, process := range slices.Backward(p.Processes) {
+		if process.Ended == 0 && !process.Runtime && process.forks > uint64(len(process.Children)) {
+			return process
+		}
+	}
+	if init := p.Init(); init != nil && init.Ended == 0 {
+		return init
+	}
+	return nil
+}
+
+// bereave corrects a guess: the signal that a child has ended goes to its parent.
+func (p *Past) bereave(parent *Process, c *syscalls.Call) {
+	d, ok := c.Delivery()
+	if !ok || d.Signal != "SIGCHLD" || d.PID <= 0 {
+		return
+	}
+	for _, child := range slices.Backward(p.Processes) {
+		if child.Inner != uint32(d.PID) || !child.guessed || child == parent {
+			continue
+		}
+		if was := child.Parent; was != parent {
+			was.Children = slices.DeleteFunc(was.Children, func(c *Process) bool { return c == child })
+			parent.Children = append(parent.Children, child)
+			child.Parent, child.guessed = parent, false
+		}
+		return
+	}
+}
+
+// again reports whether a call is of another process than the one that had its ID and has ended.
+func (p *Past) again(before *Process, c *syscalls.Call) bool {
+	_, outside := c.Beginning(syscalls.CWD)
+	return c.Time > before.Ended && (p.parents[c.PID] != nil || outside)
+}
+
+// end notes how a thread ended: with its process, unless others live on.
+func (p *Past) end(process *Process, e *straceback.Event) {
+	c := &e.Call
+	s := c.Syscall()
+	all := s != nil && s.Name == "exit_group" && !c.Event() || syscalls.StatusOf(c.Result).Signal != ""
+	if c.TID != c.PID && !all {
+		return // only this thread ended
+	}
+	process.Ended = max(process.Ended, c.Time+c.Duration)
+	process.Wait = c.Result
+	process.OutOfMemory = process.OutOfMemory || c.OutOfMemory
+}
+
+// exec returns the program that a successful call executed.
+func (p *Past) exec(c *syscalls.Call) Exec {
+	x := Exec{At: c.Time}
+	p.values = c.Values(p.values[:0], false)
+	syscalls.Each(p.values, func(v *syscalls.Value, parts []syscalls.Value) {
+		switch {
+		case v.Name == "argv":
+			x.Args = append(x.Args, texts(parts)...)
+		case x.Path == "" && (v.Kind == syscalls.KindPath || v.Kind == syscalls.KindPointer):
+			for _, part := range append([]syscalls.Value{*v}, parts...) {
+				if part.Kind == syscalls.KindPath {
+					x.Path = string(part.Bytes)
+				}
+			}
+		}
+	})
+	if file, ok := c.File(); ok && file.Path != "" && !file.Truncated {
+		x.Path = file.Path
+	}
+	return x
+}
+
+// texts returns the strings of a tree of values.
+func texts(values []syscalls.Value) (all []string) {
+	for _, v := range values {
+		switch v.Kind {
+		case syscalls.KindString, syscalls.KindPath, syscalls.KindBytes:
+			all = append(all, string(v.Bytes))
+		}
+	}
+	return all
+}
+
+// Init returns the process whose end is that of the container, or nil if it made no call that is kept.
+func (p *Past) Init() *Process {
+	is := []func(*Process) bool{
+		func(process *Process) bool { return process.PID == p.Container.Init },
+		func(process *Process) bool { return process.Inner == 1 },
+		func(process *Process) bool { return process.Parent == nil && !process.Runtime },
+	}
+	for _, is := range is {
+		if i := slices.IndexFunc(p.Processes, is); i >= 0 {
+			return p.Processes[i]
+		}
+	}
+	return nil
+}
+
+// Culprit returns the process with which the end began, and those between it and the container's init: the init fails
+// since its child failed, that one since its own child did. It returns nil if no init is known.
+//
+// A child is to blame if it ended before its parent and with the same exit code, or with the signal that the code
+// tells; or else, if it failed within the last second of its parent.
+func (p *Past) Culprit() (culprit *Process, via []*Process) {
+	culprit = p.Init()
+	if culprit == nil || !culprit.Failed() {
+		return culprit, nil
+	}
+	const soon = 1e9
+	for {
+		var next *Process
+		for _, child := range culprit.Children {
+			if !child.Failed() || child.Ended > culprit.Ended {
+				continue
+			}
+			same, before := child.Code() == culprit.Code(), next != nil && next.Code() == culprit.Code()
+			switch {
+			case same && !before, same == before && next != nil && child.Ended > next.Ended:
+				next = child
+			case next == nil && child.Ended+soon > culprit.Ended:
+				next = child
+			}
+		}
+		if next == nil {
+			return culprit, via
+		}
+		via = append(via, culprit)
+		culprit = next
+	}
+}
+
+// base returns the last name of a path.
+func base(path string) string { return path[strings.LastIndexByte(path, '/')+1:] }

@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package answers
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/runc-trace/runc-trace/pkg/straceback"
+	"github.com/runc-trace/runc-trace/pkg/syscalls"
+	"github.com/runc-trace/runc-trace/pkg/terminal"
+	"github.com/runc-trace/runc-trace/pkg/timestamp"
+)
+
+// A rule looks for causes of one kind.
+type rule struct {
+	name, because string
+	find          func(w *Why) []Cause
+}
+
+// rules are all rules. Their causes are ordered by weight: 12 and more if the kernel itself said so, 6 and more if they
+// are likely.
+var rules = []rule{
+	{"out-of-memory", "the kernel killed a task because memory ran out", outOfMemory},
+	{"signal", "a signal killed the process with which the end began", signalled},
+	{"asked-to-stop", "a process outside of the container sent a signal that asks it to end", askedToStop},
+	{"not-started", "the container ended before its program was executed", notStarted},
+	{"failed-call", "", failedCalls},
+	{"said", "the last line that it wrote to standard error looks like a reason", saidSo},
+	{"child", "a process that it had started failed shortly before", childFailed},
+	{"stuck", "it has been in a call for long", stuck},
+}
+
+func outOfMemory(w *Why) (found []Cause) {
+	for _, f := range w.past.Facts {
+		if !f.Call.OutOfMemory || !f.Call.Unfinished {
+			continue
+		}
+		weight := 20.0
+		if w.Ending.Exited && w.code() != 137 && !w.Ending.Status.CoreDumped {
+			weight = 7
+		}
+		found = []Cause{{Certainty: Certain, weight: weight, Evidence: []Evidence{{f, w.before(f)}},
+			Title: "out of memory: the kernel killed " + name(f.Process) + " (OOM)"}}
+	}
+	return found
+}
+
+// faults are what signals mean that a program's own fault sends.
+var faults = map[string]string{
+	"SIGSEGV": "it accessed memory that it has not",
+	"SIGBUS":  "it accessed memory behind the end of a mapped file, or memory that could not be had",
+	"SIGILL":  "it executed an instruction that the CPU does not have",
+	"SIGFPE":  "it divided by zero, or another calculation failed",
+	"SIGTRAP": "it ran into a breakpoint",
+	"SIGABRT": "it aborted itself: a failed assertion, or an error that it did not expect",
+	"SIGPIPE": "it wrote to a pipe or a socket whose other end was closed",
+	"SIGXFSZ": "it wrote more to a file than its limit allows (RLIMIT_FSIZE)",
+	"SIGXCPU": "it used more CPU time than its limit allows (RLIMIT_CPU)",
+	"SIGSYS":  "seccomp's rules forbid a call that it made",
+	"SIGALRM": "a timer of its own ran out (alarm, setitimer)",
+}
+
+// signalled explains the signal that killed the culprit.
+func signalled(w *Why) []Cause {
+	if w.Culprit == nil || w.Culprit.Ended == 0 || w.Culprit.Status().Signal == "" || w.Culprit.OutOfMemory {
+		return nil
+	}
+	signal := w.Culprit.Status().Signal
+	c := Cause{Certainty: Certain, weight: 15, Title: fmt.Sprintf("%s killed %s", signal, name(w.Culprit))}
+	if why := faults[signal]; why != "" {
+		c.Title += ": " + why
+	}
+	for _, f := range slices.Backward(w.past.Facts) {
+		if f.Process != w.Culprit {
+			continue
+		}
+		if f.Call.Unfinished && len(c.Evidence) == 0 {
+			c.Evidence = append(c.Evidence, Evidence{f, w.before(f)})
+			continue
+		}
+		if s := f.Call.Syscall(); signal == "SIGSYS" && s != nil && f.Call.NoEnter {
+			c.Title = "SIGSYS killed " + name(w.Culprit) + ": seccomp's rules forbid " + s.Name
+			c.Evidence = slices.Insert(c.Evidence, 0, Evidence{Fact: f})
+			break
+		}
+		d, ok := f.Call.Delivery()
+		if !ok || d.Signal != signal {
+			continue
+		}
+		c.Evidence = slices.Insert(c.Evidence, 0, Evidence{Fact: f})
+		if at, err := strconv.ParseUint(d.Address, 0, 64); err == nil && signal == "SIGSEGV" {
+			switch {
+			case at < 1<<16:
+				c.Title = fmt.Sprintf("SIGSEGV killed %s: it used a NULL pointer (address %#x)", name(w.Culprit), at)
+			default:
+				c.Title += fmt.Sprintf(" (address %#x)", at)
+			}
+		}
+		if s := d.Sender; s != nil && s.PID != w.Culprit.PID {
+			c.Title = fmt.Sprintf("%s from %s killed %s", signal, w.sender(s), name(w.Culprit))
+		}
+		if signal != "SIGSYS" {
+			break
+		}
+	}
+	return []Cause{c}
+}
+
+// sender describes who sent a signal.
+func (w *Why) sender(s *syscalls.Sender) string {
+	where := "outside of the container"
+	pid := fmt.Sprintf("host pid %d", s.PID)
+	for _, p := range w.past.Processes {
+		if p.PID == s.PID {
+			pid = strconv.FormatUint(uint64(max(p.Inner, 0)), 10)
+		}
+	}
+	if w.inside(s) {
+		where = "of the container"
+	}
+	return fmt.Sprintf("%s[%s], a process %s,", terminal.Cell(s.Comm), pid, where)
+}
+
+// askedToStop has signals that the init took from outside, if it ended soon.
+func askedToStop(w *Why) []Cause {
+	init := w.past.Init()
+	if init == nil || !w.Ending.Exited {
+		return nil
+	}
+	for _, f := range slices.Backward(w.past.Facts) {
+		d, ok := f.Call.Delivery()
+		if !ok || f.Process != init || d.Sender == nil || w.inside(d.Sender) {
+			continue
+		}
+		switch d.Signal {
+		case "SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP", "SIGKILL":
+		default:
+			continue
+		}
+		const soon = 60e9
+		if f.Call.Time+soon < w.Ending.At {
+			break
+		}
+		return []Cause{{Certainty: Certain, weight: 12, Evidence: []Evidence{{f, w.before(f)}},
+			Title: fmt.Sprintf("%s from %s asked it to end", d.Signal, w.sender(d.Sender))}}
+	}
+	return nil
+}
+
+// notStarted explains why the runtime could not execute the program.
+func notStarted(w *Why) (found []Cause) {
+	if w.Ending.Started {
+		return nil
+	}
+	for _, f := range w.past.Facts {
+		if s := f.Call.Syscall(); s == nil || f.Errno == 0 || s.Name != "execve" {
+			continue
+		}
+		found = []Cause{{weight: 12, Certainty: Certain, Evidence: []Evidence{{f, ""}},
+			Title: fmt.Sprintf("its program could not be executed: %s: %s", terminal.Cell(f.Subject), message(f.Errno))}}
+	}
+	return found
+}
+
+// childFailed has a child that failed before its parent did, with another code.
+func childFailed(w *Why) []Cause {
+	if w.Culprit == nil || len(w.Via) == 0 || w.Culprit.Code() == w.Via[len(w.Via)-1].Code() {
+		return nil
+	}
+	c := Cause{weight: 4, Title: fmt.Sprintf("%s, which %s had started, %s", name(w.Culprit),
+		name(w.Via[len(w.Via)-1]), ended(w.Culprit))}
+	for _, f := range w.past.Facts {
+		if f.Process == w.Culprit && f.Call.Unfinished {
+			c.Evidence = []Evidence{{f, w.before(f)}}
+		}
+	}
+	return []Cause{c}
+}
+
+// saidSo takes the last line of standard error for the reason.
+func saidSo(w *Why) []Cause {
+	if w.Ending.Expected || !w.Ending.Exited {
+		return nil
+	}
+	lines := w.past.Lines(mentionLines)
+	weight := 5.0
+	var best *Line
+	for i := range slices.Backward(lines) {
+		l := &lines[i]
+		switch worded := complains(l.Text); {
+		case worded && (best == nil || weight < 7):
+			best, weight = l, 7
+		case best == nil && l.FD == 2:
+			best = l
+		}
+	}
+	if best == nil {
+		return nil
+	}
+	return []Cause{{weight: weight, Title: "it said: " + terminal.String(strings.TrimSpace(best.Text))}}
+}
+
+// complaints are words of lines that say why a program ends.
+var complaints = []string{"fatal", "panic", "error", "exception", "cannot", "can't", "could not", "failed", "failure",
+	"abort", "not set", "missing", "denied", "refused", "invalid", "unable", "not found", "no such", "required"}
+
+func complains(text string) bool {
+	text = strings.ToLower(text)
+	return slices.ContainsFunc(complaints, func(word string) bool { return strings.Contains(text, word) })
+}
+
+// stuck has the calls in which processes are, if the container runs.
+func stuck(w *Why) (found []Cause) {
+	if w.Ending.Exited {
+		return nil
+	}
+	const long = 5e9
+	for _, f := range w.past.Facts {
+		if f.Part != straceback.InFlight || f.Lane == straceback.Runtime || w.past.Now < f.Call.Time+long {
+			continue
+		}
+		since := time.Duration(w.past.Now - f.Call.Time)
+		title := fmt.Sprintf("%s has been in %s for %s", name(f.Process), f.Call.Syscall().Name, brief(since))
+		weight := 2.0
+		switch f.Call.Syscall().Name {
+		case "flock", "fcntl":
+			title, weight = fmt.Sprintf("%s has waited for the lock of %s for %s", name(f.Process),
+				terminal.Cell(f.Subject), brief(since)), 7
+		case "connect":
+			title, weight = fmt.Sprintf("%s has waited for %s to answer for %s", name(f.Process),
+				terminal.Cell(f.Subject), brief(since)), 7
+		case "futex":
+			weight = 3
+		}
+		found = append(found, Cause{weight: weight, Title: title, Evidence: []Evidence{{f, ""}}})
+	}
+	return found
+}
+
+// before tells how long before the end a fact was, and how often it came.
+func (w *Why) before(f *Fact) string {
+	var note []string
+	if end := w.end(); w.Ending.Exited && f.End() <= end {
+		note = append(note, brief(time.Duration(end-f.End()))+" before the end")
+	}
+	if n := f.Times(); n > 1 {
+		note = append(note, "tried "+terminal.Count(n, "time"))
+	}
+	return strings.Join(note, ", ")
+}
+
+// brief returns a duration with two or three digits.
+func brief(d time.Duration) string {
+	if d > 0 && d < time.Millisecond {
+		return d.Round(max(time.Microsecond, d/100)).String()
+	}
+	return timestamp.Brief(d)
+}
+
+// name returns the name of a process, escaped, with its ID in the container if that is known.
+func name(p *Process) string {
+	if p == nil {
+		return "a process"
+	}
+	id := p.Inner
+	if id == 0 {
+		id = p.PID
+	}
+	return fmt.Sprintf("%s[%d]", terminal.Cell(p.Comm), id)
+}
+
+// ended says how a process ended.
+func ended(p *Process) string {
+	if s := p.Status(); s.Signal != "" {
+		return "was killed by " + s.Signal
+	}
+	return fmt.Sprintf("exited with code %d", p.Status().Code)
+}
+
+// message returns the words for an errno.
+func message(errno int) string {
+	if text := syscalls.ErrnoMessage(errno); text != "" {
+		return text
+	}
+	return fmt.Sprintf("error %d", errno)
+}
+
+// matchesAny reports whether a path matches one of some patterns, in which "*" does not match slashes.
+func matchesAny(patterns []string, name string) bool {
+	return slices.ContainsFunc(patterns, func(pattern string) bool {
+		matched, err := path.Match(pattern, name)
+		if !strings.Contains(pattern, "/") {
+			matched, err = path.Match(pattern, base(name))
+		}
+		return err == nil && matched
+	})
+}

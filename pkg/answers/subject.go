@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package answers
+
+import (
+	endian "encoding/binary"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/runc-trace/runc-trace/pkg/straceback"
+	"github.com/runc-trace/runc-trace/pkg/syscalls"
+)
+
+// subject returns what a call is about: a whole path, or the address of a socket; or "".
+func (p *Past) subject(e *straceback.Event) string {
+	c := &e.Call
+	s := c.Syscall()
+	if s == nil || c.Event() {
+		return ""
+	}
+	switch s.Name {
+	case "connect", "bind":
+		if a := c.Capture(1); a != nil {
+			return syscalls.SocketAddress(a.Data)
+		}
+		return ""
+	case "sendto":
+		if a := c.Capture(4); a != nil && len(a.Data) > 0 {
+			return syscalls.SocketAddress(a.Data)
+		}
+	}
+	p.values = c.Values(p.values[:0], e.Part == straceback.InFlight)
+	fd := ""
+	process := p.running[c.PID]
+	for _, v := range p.values {
+		switch v.Kind {
+		case syscalls.KindPath:
+			if v.Marks&syscalls.Unreadable != 0 || v.Marks&syscalls.Kernel != 0 {
+				continue
+			}
+			if v.File != nil && v.File.Path != "" {
+				return v.File.Path
+			}
+			return string(v.Bytes)
+		case syscalls.KindFD:
+			if fd != "" {
+				continue
+			}
+			if v.File != nil {
+				fd = named(v.File)
+			} else {
+				fd = p.opened[descriptor{process, int32(v.Number)}]
+			}
+		}
+	}
+	return fd
+}
+
+// named returns the path or the address of a descriptor, or "".
+func named(d *syscalls.Descriptor) string {
+	switch {
+	case d.Path != "":
+		return d.Path
+	case d.Peer != "":
+		return d.Peer
+	}
+	return d.Local
+}
+
+// socketError returns the error that getsockopt(SO_ERROR) returned, or 0.
+func socketError(c *syscalls.Call) int {
+	const solSocket, soError = 1, 4
+	if c.Args[1] != solSocket || c.Args[2] != soError {
+		return 0
+	}
+	if value := c.Capture(3); value != nil && len(value.Data) >= 4 {
+		return int(int32(endian.LittleEndian.Uint32(value.Data)))
+	}
+	return 0
+}
+
+// Output is what a process wrote at once to its standard output or error.
+type Output struct {
+	At      uint64 // ns of CLOCK_BOOTTIME
+	Process *Process
+	FD      int32  // 1 or 2
+	Text    []byte // hostile; part of the record
+	Cut     bool   // there was more
+}
+
+// outputMax bounds how many writes are kept: the last ones are.
+const outputMax = 1 << 12
+
+// said learns what a call wrote to standard output or error.
+func (p *Past) said(process *Process, e *straceback.Event, name string) {
+	c := &e.Call
+	if e.Lane == straceback.Runtime || c.Args[0] != 1 && c.Args[0] != 2 || c.Result <= 0 ||
+		name != "write" && name != "writev" {
+		return
+	}
+	if c.Describe != nil && redirected(c.Describe(int32(c.Args[0]), false), p.stdio[c.Args[0]]) {
+		return
+	}
+	left := int(c.Result)
+	var text []byte
+	p.values = c.Values(p.values[:0], false)
+	for _, v := range p.values {
+		if v.Kind == syscalls.KindBytes {
+			n := min(len(v.Bytes), left)
+			text = append(text, v.Bytes[:n]...)
+			left -= n
+		}
+	}
+	if len(p.Said) >= outputMax {
+		p.Said = append(p.Said[:0], p.Said[outputMax/2:]...)
+	}
+	p.Said = append(p.Said, Output{c.Time, process, int32(c.Args[0]), text, left > 0})
+}
+
+// redirected reports whether a descriptor is another file than the one with which the container began.
+func redirected(is *syscalls.Descriptor, began *syscalls.File) bool {
+	switch {
+	case is == nil || began == nil:
+		return false
+	case is.Path != "" || !began.Detached:
+		return began.Detached || is.Path != began.Path
+	}
+	return is.Inode != 0 && began.Inode != 0 && is.Inode != began.Inode
+}
+
+// Line is a line of output.
+type Line struct {
+	At      uint64
+	Process *Process
+	FD      int32
+	Text    string // hostile
+	Cut     bool   // it lacks a part
+}
+
+// Lines returns the last lines of the output, put together from what each process wrote.
+func (p *Past) Lines(most int) []Line {
+	type stream struct {
+		process *Process
+		fd      int32
+	}
+	var all []Line
+	open := map[stream]int{} // index of a line that goes on
+	for _, o := range p.Said {
+		s := stream{o.Process, o.FD}
+		rest := string(o.Text)
+		for rest != "" {
+			text, after, ended := strings.Cut(rest, "\n")
+			i, goesOn := open[s]
+			if !goesOn {
+				i = len(all)
+				all = append(all, Line{At: o.At, Process: o.Process, FD: o.FD})
+				open[s] = i
+			}
+			const lineMax = 4096
+			if line := &all[i]; len(line.Text)+len(text) <= lineMax {
+				line.Text += text
+			} else {
+				line.Cut = true
+			}
+			if ended {
+				delete(open, s)
+			}
+			rest = after
+		}
+		if i, ok := open[s]; o.Cut && ok {
+			all[i].Cut = true
+			delete(open, s)
+		}
+	}
+	var last []Line
+	for _, line := range slices.Backward(all) {
+		if len(last) < most && strings.TrimSpace(line.Text) != "" && !binary(line.Text) {
+			last = append(last, line)
+		}
+	}
+	slices.Reverse(last)
+	return last
+}
+
+// binary reports whether a line is not text: more than a quarter of it are control characters, or not UTF-8.
+func binary(text string) bool {
+	n := 0
+	for _, r := range text {
+		if r == utf8.RuneError || r < ' ' && r != '\t' && r != '\r' && r != '\x1b' {
+			n++
+		}
+	}
+	return 4*n > len(text)
+}
