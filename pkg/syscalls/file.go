@@ -69,8 +69,12 @@ func (c *Call) result(part int) *Capture {
 	return nil
 }
 
-// isMade reports whether a struct resolved is of a socket or a pipe that the call made: it has no path.
-func isMade(p *Capture) bool { return !p.Truncated && len(p.Data) == abi.SizeofResolved }
+// isMade reports whether a struct resolved is of a socket or a pipe that the call made: it has no path. The path of the
+// root directory has no components either.
+func isMade(p *Capture) bool {
+	const typeMask, directory = 0o170000, 0o040000
+	return !p.Truncated && len(p.Data) == abi.SizeofResolved && modeOf(p)&typeMask != directory
+}
 
 // Inodes returns those of the sockets or the pipe that the call made, in the order of its descriptors.
 func (c *Call) Inodes() (inodes []uint64) {
@@ -106,6 +110,10 @@ func inodeOf(p *Capture) uint64 {
 	return binary.LittleEndian.Uint64(p.Data[unsafe.Offsetof(abi.Resolved{}.Inode):])
 }
 
+func modeOf(p *Capture) uint16 {
+	return binary.LittleEndian.Uint16(p.Data[unsafe.Offsetof(abi.Resolved{}.Mode):])
+}
+
 // File returns the file of a call, if the record has it. If the record leaves the path out, it is that of c.Path.
 func (c *Call) File() (File, bool) {
 	p := c.resolved()
@@ -128,7 +136,7 @@ func fileOf(p *Capture) File {
 		Detached: flags&abi.ResolvedDetached != 0,
 		Device:   uint64(device>>20)<<8 | uint64(device)&0xff | uint64(device)&0xfff00<<12,
 		Inode:    inodeOf(p),
-		Mode:     binary.LittleEndian.Uint16(p.Data[unsafe.Offsetof(abi.Resolved{}.Mode):]),
+		Mode:     modeOf(p),
 	}
 	f.setPath(p)
 	return f

@@ -52,6 +52,14 @@ func TestFile(t *testing.T) {
 	if file, ok := made.File(); ok || !slices.Equal(made.Inodes(), []uint64{7}) {
 		t.Errorf("a socket has the file %+v, the inodes %d", file, made.Inodes())
 	}
+	root := call(t, "chdir", 0, 0)
+	if data, err = binary.Append(nil, binary.NativeEndian, abi.Resolved{Inode: 2, Mode: 0o40755}); err != nil {
+		t.Fatal(err)
+	}
+	root.Captures = []syscalls.Capture{{Arg: abi.CaptureResult, Part: abi.PartFile, Data: data, Kernel: true}}
+	if file, ok := root.File(); !ok || file.Path != "/" || root.Inodes() != nil {
+		t.Errorf("the root directory is %+v, inodes %d", file, root.Inodes())
+	}
 	c := call(t, "openat", 3, 0, 0, 0, 0)
 	if file, ok := c.File(); ok || c.Inodes() != nil {
 		t.Errorf("a record without a file has %+v", file)
