@@ -11,7 +11,7 @@ import (
 
 // socketTypes are the names that strace gives sockets, by family, type and protocol. Protocol 0 is the usual one.
 var socketTypes = map[[3]uint64]string{
-	{1, 1, 0}: "UNIX-STREAM", {1, 2, 0}: "UNIX-DGRAM", {1, 5, 0}: "UNIX-SEQPACKET",
+	{1, 1, 0}: "UNIX-STREAM", {1, 2, 0}: "UNIX-DGRAM", {1, 3, 0}: "UNIX", {1, 5, 0}: "UNIX-SEQPACKET",
 	{2, 1, 0}: "TCP", {2, 1, 6}: "TCP", {2, 2, 0}: "UDP", {2, 2, 17}: "UDP", {2, 2, 1}: "PING", {2, 1, 132}: "SCTP",
 	{2, 1, 262}: "MPTCP", {2, 2, 136}: "UDPLITE",
 	{10, 1, 0}: "TCPv6", {10, 1, 6}: "TCPv6", {10, 2, 0}: "UDPv6", {10, 2, 17}: "UDPv6", {10, 2, 58}: "PINGv6",
@@ -32,6 +32,9 @@ func socket(_ *Descriptors, c *syscalls.Call) *file {
 func socketType(family, typ, protocol uint64) string {
 	const typeMask, raw = 0xf, 3
 	family, typ, protocol = uint64(uint32(family)), typ&typeMask, uint64(uint32(protocol))
+	if family == familyUnix {
+		protocol = 0 // or the family's own
+	}
 	switch name := socketTypes[[3]uint64{family, typ, protocol}]; {
 	case name != "":
 		return name
