@@ -87,7 +87,7 @@ func (c *Call) describe(values []Value) {
 		if v.Marks&Output != 0 {
 			output = max(output, i+1+int(v.Parts))
 		}
-		if v.Kind == KindFD || v.Kind == KindDirFD {
+		if (v.Kind == KindFD || v.Kind == KindDirFD) && v.Number == uint64(int32(v.Number)) {
 			v.File = c.Describe(int32(v.Number), i < output)
 		}
 	}

@@ -17,9 +17,10 @@ var flagsText string
 type flagTable struct {
 	enum    bool // compare the whole value
 	decimal bool // show other values in decimal
-	long    bool // as wide as a register, not 32 bits
+	long    bool // an argument is as wide as a register, not 32 bits
 	shifted bool // strace shows the names as numbers of bits: 1<<CAP_CHOWN
 	octal   bool // show bits without a name in octal: they are permissions
+	zeros   int  // how many entries there are up to the last one that names bits which are 0
 	entries []flagEntry
 }
 
@@ -52,17 +53,8 @@ func (t *flagTable) masked(value, mask uint64) string {
 	return ""
 }
 
-// value returns the part of a number that the table is of.
-func (t *flagTable) value(number uint64) uint64 {
-	if !t.long {
-		return uint64(uint32(number))
-	}
-	return number
-}
-
 // append shows a value, such as "O_WRONLY|O_CREAT|0x80000000".
 func (t *flagTable) append(dst []byte, value uint64) []byte {
-	value = t.value(value)
 	if t.enum {
 		if e := t.entry(value); e != nil {
 			return append(dst, e.name...)
@@ -99,7 +91,7 @@ func (t *flagTable) appendJSON(dst []byte, value uint64) []byte {
 			dst = append(dst, ',')
 		}
 	}
-	rest := t.split(t.value(value), func(name string) {
+	rest := t.split(value, func(name string) {
 		comma()
 		dst = append(append(append(dst, '"'), name...), '"')
 	})
@@ -121,7 +113,7 @@ func (t *flagTable) split(value uint64, named func(name string)) (rest uint64) {
 		}
 		named(e.name)
 		rest &^= e.mask
-		if taken |= e.mask; rest == 0 {
+		if taken |= e.mask; rest == 0 && i+1 >= t.zeros {
 			break
 		}
 	}
@@ -165,6 +157,9 @@ func parseFlags(a ABI) map[string]*flagTable {
 		}
 		for word := range strings.FieldsSeq(line) {
 			current.entries = append(current.entries, parseFlag(word, current, a))
+			if current.entries[len(current.entries)-1].bits == 0 {
+				current.zeros = len(current.entries)
+			}
 		}
 	}
 	return tables

@@ -304,7 +304,7 @@ func appendJSONNumber(dst []byte, v *Value) []byte {
 	switch v.Kind {
 	case KindFlags:
 		if v.table.enum {
-			if e := v.table.entry(v.table.value(v.Number)); e != nil {
+			if e := v.table.entry(v.Number); e != nil {
 				dst = append(append(append(dst, `,"symbol":"`...), e.name...), '"')
 			}
 			return dst

@@ -209,6 +209,14 @@ func (t *tape) addElement(name string, f *field, data []byte, marks Marks) {
 		v.Bytes = data
 	case KindPort:
 		v.Number = uint64(binary.BigEndian.Uint16(data))
+	case KindID:
+		if v.Number = number(data, f.size, false); f.size == 2 && v.Number == 0xffff { // low2highuid
+			v.Number = 0xffffffff
+		}
+	case KindFD, KindDirFD: // bpf(2) has unsigned ones
+		v.Number = number(data, f.size, true)
+	case KindFlags:
+		v.Number = number(data, f.size, f.signed && f.table.long)
 	default:
 		v.Number = number(data, f.size, f.signed && f.kind != KindHex)
 	}

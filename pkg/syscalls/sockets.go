@@ -18,6 +18,9 @@ const (
 	familyVsock   = 40
 )
 
+// largestUnix is the size of struct sockaddr_un.
+const largestUnix = 110
+
 // addSocketAddress adds a struct sockaddr: include/uapi/linux/{socket,in,in6,un,netlink,if_packet,vm_sockets}.h.
 func (c *Call) addSocketAddress(t *tape, name string, data []byte, marks Marks) {
 	const largest = 128 // the kernel takes no more: struct sockaddr_storage
@@ -64,7 +67,7 @@ func (c *Call) addSocketAddress(t *tape, name string, data []byte, marks Marks) 
 		word(KindUint, "svm_cid", 8)
 		word(KindUint, "svm_port", 4)
 	case family == familyUnix && n > 2:
-		t.addSocketPath(data[2:], marks)
+		t.addSocketPath(data[2:min(n, largestUnix)], marks)
 	case marks&Truncated != 0 && (family == familyInet || family == familyInet6 || family == familyNetlink):
 		whole = false
 	case n > 2:
@@ -123,7 +126,7 @@ func (c *Call) addControls(t *tape, p *Capture) {
 			marks = Truncated
 		}
 		switch {
-		case level == levelSocket && kind == controlRights:
+		case level == levelSocket && kind == controlRights && len(content) >= 4:
 			c.addArray(t, "cmsg_data", KindFD, content, 4, marks)
 		case level == levelSocket && kind == controlCredential && len(content) >= 12:
 			t.addStruct("cmsg_data", tableOf(c.ABI).layouts["ucred"], content, 0, marks)

@@ -162,6 +162,8 @@ func (s *Strace) appendArgument(dst []byte, c *Call, v *Value, parts []Value) []
 			switch {
 			case v.Name == "cmd" && strings.HasPrefix(s.Name, "quotactl"):
 				return appendQuota(dst, v)
+			case v.Name == "val3" && !v.table.enum:
+				return appendWakeOp(dst, v)
 			case v.Name == "ioprio":
 				return appendPriority(dst, v.table, v.Number)
 			case v.Name == "cmd" && s.Name == "ioctl" && v.table.entry(v.Number) == nil:
@@ -246,6 +248,12 @@ func (s *Strace) appendPointed(dst []byte, v *Value, parts []Value, i int) []byt
 			return append(dst, " var */"...)
 		}
 		return append(dst, " vars */"...)
+	case part.Kind == KindBytes && v.Name == "value": // of an extended attribute
+		value := *part
+		if n := len(value.Bytes); n > 0 && value.Bytes[n-1] == 0 && value.Marks&Truncated == 0 {
+			value.Bytes = value.Bytes[:n-1]
+		}
+		return s.appendValue(dst, &value, nil)
 	case part.Kind == KindStruct && part.Parts == 1 && parts[i+1].Name == "sched_priority":
 		dst = s.appendValue(append(dst, '['), &parts[i+1], nil)
 		return append(dst, ']')

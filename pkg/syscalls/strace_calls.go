@@ -47,10 +47,15 @@ func (s *Strace) hasParent(c *Call) bool {
 		s.tape.values[2].Number&parentSetTID != 0
 }
 
-// appendParent appends the ID that clone3 wrote to memory of the parent: the result.
+// appendParent appends the ID that clone3 wrote to memory of the parent: the result, unless there is no such memory.
 func (s *Strace) appendParent(dst []byte, c *Call) []byte {
 	if c.Result <= 0 || c.Unfinished {
 		return dst
+	}
+	for i := range s.tape.values {
+		if v := &s.tape.values[i]; v.Name == "parent_tid" && v.Number == 0 {
+			return append(dst, " => {parent_tid=NULL}"...)
+		}
 	}
 	dst = strconv.AppendInt(append(dst, " => {parent_tid=["...), c.Result, 10)
 	return append(dst, "]}"...)
@@ -71,6 +76,27 @@ func appendQuota(dst []byte, v *Value) []byte {
 		dst = appendHex(dst, v.Number&0xff)
 	}
 	return append(dst, ')')
+}
+
+// appendWakeOp appends the operation of FUTEX_WAKE_OP: FUTEX_OP_SET<<28|0<<12|FUTEX_OP_CMP_GT<<24|0x1.
+func appendWakeOp(dst []byte, v *Value) []byte {
+	op := v.Number
+	if op>>31&1 != 0 {
+		dst = append(dst, "FUTEX_OP_OPARG_SHIFT<<28|"...)
+		op &^= 1 << 31
+	}
+	if name := v.table.masked(op, 0xf0000000); name != "" {
+		dst = append(dst, name...)
+	} else {
+		dst = append(appendHex(dst, op>>28&15), "<<28"...)
+	}
+	dst = append(appendHex(append(dst, '|'), op>>12&0xfff), "<<12|"...)
+	if name := v.table.masked(op, 0xf000000); name != "" {
+		dst = append(dst, name...)
+	} else {
+		dst = append(appendHex(dst, op>>24&15), "<<24"...)
+	}
+	return appendHex(append(dst, '|'), op&0xfff)
 }
 
 // appendPriority appends a priority of input and output: IOPRIO_PRIO_VALUE(IOPRIO_CLASS_BE, 4).
@@ -269,13 +295,16 @@ func (s *Strace) appendResult(dst []byte, c *Call, name string) []byte {
 		dst = appendPriority(append(dst, " ("...), tableOf(c.ABI).priority, uint64(c.Result))
 		return append(dst, ')')
 	case "fcntl", "fcntl64":
-		const getFD, getFlags = 1, 3
+		const getFD, getFlags, getLease = 1, 3, 1025
 		table, ok := (*flagTable)(nil), false
 		switch uint32(c.Args[1]) {
 		case getFD:
 			table, ok = tableOf(c.ABI).cloexec, true
 		case getFlags:
 			table, ok = tableOf(c.ABI).open, true
+		case getLease:
+			dst = append(appendHex(dst, uint64(c.Result)), " ("...)
+			return append(tableOf(c.ABI).lock.append(dst, uint64(c.Result)), ')')
 		}
 		if ok {
 			dst = appendHex(dst, uint64(c.Result))

@@ -135,6 +135,7 @@ func TestStrace(t *testing.T) {
 	ring := le(uint32(8), uint32(16), make([]byte, 12), uint32(1), make([]byte, 20), uint32(64), make([]byte, 72))
 	two := le(uint64(0), uint64(0), uint64(0xa0), uint64(1), uint64(0), uint64(0), uint64(0), uint64(6))
 	vector := le(uint64(0xb0), uint64(50))
+	header := le(make([]byte, 32), uint64(0xc0), uint64(16), uint64(0))
 	for _, test := range []struct {
 		call syscalls.Call
 		want string
@@ -200,6 +201,57 @@ func TestStrace(t *testing.T) {
 				`msg_controllen=0, msg_flags=0}, msg_len=6}, {msg_hdr={msg_name=NULL, msg_namelen=0, ` +
 				`msg_iov=[{iov_base="second", iov_len=50}], msg_iovlen=1, msg_controllen=0, msg_flags=0}, msg_len=6}], ` +
 				`2, 0, NULL) = 2`},
+		// Values that are one type in memory, and another one to the kernel.
+		{with(call(t, "setgroups", 0, 2, pointer), 1, le(uint32(65534), uint32(4294967294))),
+			`setgroups(2, [65534, 4294967294]) = 0`},
+		{on(t, output(call(t, "getresuid", 0, pointer, 0, 0), 0, le(uint16(65534))), syscalls.AMD64, syscalls.I386,
+			"getresuid"), `getresuid([65534], NULL, NULL) = 0`},
+		{with(call(t, "semop", 0, 7, pointer, 1), 1, le(uint16(1), int16(-1), int16(-0x5000))),
+			`semop(7, [{sem_num=1, sem_op=-1, sem_flg=SEM_UNDO|0xa000}], 1) = 0`},
+		{with(call(t, "bpf", -9, 22, pointer, 4), 1, le(int32(-1))), `bpf(BPF_MAP_FREEZE, {map_fd=-1, ...}, 4) = ` +
+			`-1 EBADF (Bad file descriptor)`},
+		{with(with(call(t, "openat2", -22, 3, pointer, pointer, 24), 1, "/"), 2, le(uint64(1<<32), uint64(0), uint64(0))),
+			`openat2(3, "/", {flags=O_RDONLY|0x100000000, resolve=0}, 24) = -1 EINVAL (Invalid argument)`},
+		{with(with(call(t, "mount_setattr", 0, 3, pointer, 0, pointer, 32), 1, "/"), 3,
+			le(uint64(1<<32|1), uint64(0), uint64(0), uint64(1<<32|9))), `mount_setattr(3, "/", 0, {` +
+			`attr_set=MOUNT_ATTR_RDONLY|0x100000000, attr_clr=0, propagation=0, userns_fd=4294967305}, 32) = 0`},
+		{part(part(with(call(t, "sendmsg", 1, 3, pointer, 0), 1, header), 1, abi.PartControl, le(uint64(16), uint32(1),
+			uint32(1))), 1, abi.PartVector, ""), `sendmsg(3, {msg_name=NULL, msg_namelen=0, msg_iov=NULL, msg_iovlen=0, ` +
+			`msg_control=[{cmsg_len=16, cmsg_level=SOL_SOCKET, cmsg_type=SCM_RIGHTS}], msg_controllen=16, msg_flags=0}, 0) = 1`},
+		{call(t, "close_range", 0, 3, 0xffffffff, 0), `close_range(3, 4294967295, 0) = 0`},
+		{call(t, "pidfd_getfd", 9, 3, 0, 0), `pidfd_getfd(3, 0, 0) = 9`},
+		{call(t, "setns", 0, 3, 0x100000000), `setns(3, 0) = 0`},
+		{call(t, "ptrace", -3, 16, 0x100000007, junk, junk), `ptrace(PTRACE_ATTACH, 7) = -1 ESRCH (No such process)`},
+		{call(t, "prctl", 0, 26, 0x100000001, junk, junk, junk), `prctl(PR_SET_TSC, PR_TSC_ENABLE) = 0`},
+		{call(t, "keyctl", 0, 19, 7, 10, 126, 0), `keyctl(KEYCTL_REJECT, 7, 10, 126, 0) = 0`},
+		{with(with(call(t, "fsconfig", 0, 3, 2, pointer, pointer, 3), 2, "key"), 3, "a\x00b"),
+			`fsconfig(3, FSCONFIG_SET_BINARY, "key", "a\0b", 3) = 0`},
+		{with(call(t, "fsconfig", 0, 3, 5, pointer, 0, 4), 2, "fd"), `fsconfig(3, FSCONFIG_SET_FD, "fd", NULL, 4) = 0`},
+		{call(t, "fsconfig", 0, 3, 6, 0, 0, 0), `fsconfig(3, FSCONFIG_CMD_CREATE, NULL, NULL, 0) = 0`},
+		{with(call(t, "clone3", 77, pointer, 88), 0, le(uint64(0x100000), make([]byte, 80))),
+			`clone3({flags=CLONE_PARENT_SETTID, parent_tid=NULL, exit_signal=0, stack=NULL, stack_size=0} => ` +
+				`{parent_tid=NULL}, 88) = 77`},
+		{with(call(t, "perf_event_open", 3, pointer, 0, 0, 0, 0), 0, le(uint32(0), uint32(64), uint64(0), uint64(99),
+			make([]byte, 16), uint64(0x400), make([]byte, 16))),
+			`perf_event_open({type=PERF_TYPE_HARDWARE, size=64, config=PERF_COUNT_HW_CPU_CYCLES, sample_freq=99, ` +
+				`sample_type=0, read_format=0, flags=freq}, 0, 0, 0, 0) = 3`},
+		{with(call(t, "timer_create", 0, 1, pointer, 0), 1, le(uint64(0), int32(32), int32(4), int32(77), make([]byte, 44))),
+			`timer_create(CLOCK_MONOTONIC, {sigev_signo=SIGRTMIN, sigev_notify=SIGEV_THREAD_ID, ` +
+				`sigev_notify_thread_id=77}, NULL) = 0`},
+		// Of a part of a number, 0 has a name, too.
+		{output(call(t, "ioctl", 0, 3, 0x5401, pointer), 2, le(uint32(0o2400), uint32(5), uint32(0o277), uint32(0o105),
+			make([]byte, 20))),
+			`ioctl(3, TCGETS, {c_iflag=ICRNL|IXON, c_oflag=NL0|CR0|TAB0|BS0|VT0|FF0|OPOST|ONLCR, c_cflag=B38400|CS8|CREAD, ` +
+				`c_lflag=ISIG|XCASE|ECHONL, ...}) = 0`},
+		{call(t, "futex", 1, pointer, 0x85, 1, 1, pointer, 0x4000001),
+			`futex(0x7ffe4b2c, FUTEX_WAKE_OP_PRIVATE, 1, 1, 0x7ffe4b2c, FUTEX_OP_SET<<28|0<<12|FUTEX_OP_CMP_GT<<24|0x1) = 1`},
+		{call(t, "futex", 1, pointer, 5, 1, 1, pointer, 0x90fff000), `futex(0x7ffe4b2c, FUTEX_WAKE_OP, 1, 1, 0x7ffe4b2c, ` +
+			`FUTEX_OP_OPARG_SHIFT<<28|FUTEX_OP_ADD<<28|0xfff<<12|FUTEX_OP_CMP_EQ<<24|0) = 1`},
+		{call(t, "fcntl", 2, 3, 1025, junk), `fcntl(3, F_GETLEASE) = 0x2 (F_UNLCK)`},
+		{output(with(with(call(t, "getxattr", 2, pointer, pointer, pointer, 9), 0, "/x"), 1, "user.a"), 2, "b\x00"),
+			`getxattr("/x", "user.a", "b", 9) = 2`},
+		{with(call(t, "ioctl", 0, 3, 0x8901, pointer), 2, le(int32(7))), `ioctl(3, FIOSETOWN, [7]) = 0`},
+		{call(t, "ioctl", 0, 3, 0x9408, junk), `ioctl(3, BTRFS_IOC_SYNC) = 0`},
 	} {
 		strace := syscalls.Strace{}
 		if got := string(strace.Append(nil, decoded(t, test.call))); got != test.want {

@@ -27,7 +27,7 @@ type table struct {
 	family, msg, scm *flagTable // for data that arguments point to
 	fileType         *flagTable // of an entry of a directory
 	// For results.
-	open, cloexec, sched, priority *flagTable
+	open, cloexec, lock, sched, priority *flagTable
 }
 
 var tables [abis]table
@@ -88,7 +88,8 @@ func (t *table) build(a ABI) {
 		name  string
 	}{
 		{&t.family, "family"}, {&t.msg, "msg"}, {&t.scm, "scm"}, {&t.fileType, "file_type"},
-		{&t.open, "open"}, {&t.cloexec, "fd_cloexec"}, {&t.sched, "sched"}, {&t.priority, "ioprio_value"},
+		{&t.open, "open"}, {&t.cloexec, "fd_cloexec"}, {&t.lock, "lock_type"},
+		{&t.sched, "sched"}, {&t.priority, "ioprio_value"},
 	} {
 		if *special.table = flags[special.name]; *special.table == nil {
 			panic(fmt.Sprintf("flags.txt lacks %s", special.name))
