@@ -18,7 +18,8 @@ type Descriptors struct {
 	// Of each process by its ID, and of each thread that does not share those of its process: by time.
 	processes map[uint32][]process
 	threads   map[uint32][]process
-	work      int // how much may still be copied
+	mounts    *mounts // of processes whose beginning is not known
+	work      int     // how much may still be copied
 }
 
 // process is what a process has from a time on. Its tables are nil after its end.
@@ -26,8 +27,19 @@ type process struct {
 	from   uint64
 	files  *table
 	cwd    *table
+	mounts *mounts
 	parent *fork // that made it
 }
+
+// mounts is a mount namespace.
+type mounts struct {
+	pivots []pivot // when its root directory was replaced, sorted
+}
+
+// pivot is a time from which on earlier paths are not those of the root directory.
+type pivot uint64
+
+func (p pivot) since() uint64 { return uint64(p) }
 
 func (p process) since() uint64 { return p.from }
 
@@ -58,7 +70,7 @@ type operation struct {
 func Follow(c *Calls, live Snapshot) *Descriptors {
 	d := &Descriptors{
 		complete: c.Complete(), files: files{}, processes: map[uint32][]process{}, threads: map[uint32][]process{},
-		work: workMax,
+		mounts: &mounts{}, work: workMax,
 	}
 	d.follow(c.Records)
 	d.seed(live)
@@ -187,7 +199,7 @@ func (d *Descriptors) process(c *syscalls.Call) *process {
 	if len(all) == 0 {
 		from = d.complete
 	}
-	d.processes[c.PID] = append(all, process{from: from, files: newTable(), cwd: newTable()})
+	d.processes[c.PID] = append(all, process{from: from, files: newTable(), cwd: newTable(), mounts: d.mounts})
 	return &d.processes[c.PID][len(all)]
 }
 
@@ -210,7 +222,7 @@ func (d *Descriptors) seed(live Snapshot) {
 	for pid, had := range live.Processes {
 		all := d.processes[pid]
 		if len(all) == 0 {
-			all = []process{{from: d.complete, files: newTable(), cwd: newTable()}}
+			all = []process{{from: d.complete, files: newTable(), cwd: newTable(), mounts: d.mounts}}
 			d.processes[pid] = all
 		}
 		if p := &all[len(all)-1]; p.files != nil && p.from <= live.Time {
@@ -229,7 +241,10 @@ func (d *Descriptors) find(c *syscalls.Call, fd int32, time uint64) *file {
 	switch {
 	case p == nil:
 		return nil
-	case fd == syscalls.CWD:
+	case fd == syscalls.CWD && p.mounts != nil:
+		if pivoted := lastAt(p.mounts.pivots, time); pivoted != nil && p.cwd.changed(fd, time) <= pivoted.since() {
+			return nil
+		}
 		return p.cwd.find(fd, time)
 	}
 	return p.files.find(fd, time)

@@ -217,6 +217,12 @@ func TestDescriptors(t *testing.T) {
 			makesChild(1, 20, "fork", 2),
 			resolved(did(1, 30, "fchdir", 0, 5), "b\x00"), did(2, 40, "chdir", -2, 0x7000), did(2, 50, "setns", 0, 3, 0)},
 			[]string{"1 -100 14 ", "1 -100 16 /a", "2 -100 46 /a", "1 -100 32 ", "1 -100 36 /b", "2 -100 56 "}},
+		{"another root directory", []syscalls.Call{resolved(did(1, 10, "chdir", 0, 0x7000), "a\x00"),
+			makesChild(1, 20, "fork", 2), did(2, 30, "unshare", 0, cloneNewNS), did(2, 40, "pivot_root", 0, 0x7000, 0x7000),
+			makesChild(1, 50, "fork", 3), did(3, 60, "pivot_root", 0, 0x7000, 0x7000),
+			resolved(did(1, 70, "chdir", 0, 0x7000), "b\x00"), makesChild(1, 80, "fork", 4), makesChild(3, 80, "fork", 5)},
+			[]string{"2 -100 36 /a", "2 -100 46 ", "1 -100 46 /a", "3 -100 56 /a", "3 -100 66 ", "1 -100 66 ", "1 -100 76 /b",
+				"4 -100 90 /b", "5 -100 90 "}},
 		{"denied", []syscalls.Call{opens(1, 10, "a", 3, 0), func() syscalls.Call {
 			c := did(1, 20, "close", 0, 3)
 			c.NoEnter = true

@@ -63,8 +63,10 @@ func effectOf(name string) *effect {
 		return &effect{end: execs}
 	case "chdir", "fchdir":
 		return &effect{begin: leaves, end: enters}
-	case "chroot", "pivot_root", "setns":
+	case "chroot", "setns":
 		return &effect{begin: leaves}
+	case "pivot_root":
+		return &effect{begin: pivots}
 	case "unshare":
 		return &effect{end: unshares}
 	case "io_uring_setup":
@@ -210,6 +212,14 @@ func leaves(_ *Descriptors, p *process, c *syscalls.Call) {
 	}
 }
 
+// pivots notes that the root directory, and so what paths mean, is about to be another one for all processes that have
+// the same mounts.
+func pivots(_ *Descriptors, p *process, c *syscalls.Call) {
+	if c.Result >= 0 {
+		p.mounts.pivots = append(p.mounts.pivots, pivot(c.Time))
+	}
+}
+
 // enters notes the current directory.
 func enters(d *Descriptors, p *process, c *syscalls.Call) {
 	if c.Result >= 0 {
@@ -231,7 +241,10 @@ func forks(d *Descriptors, p *process, c *syscalls.Call) {
 		return // its first calls came with earlier records
 	}
 	bits, known := cloneFlags(c)
-	child := process{from: c.Time, files: p.files, cwd: p.cwd}
+	child := process{from: c.Time, files: p.files, cwd: p.cwd, mounts: p.mounts}
+	if bits&cloneNewNS != 0 {
+		child.mounts = &mounts{}
+	}
 	if !known {
 		child.files, child.cwd = newTable(), newTable()
 		child.files.forget()
@@ -317,7 +330,10 @@ func unshares(d *Descriptors, p *process, c *syscalls.Call) {
 
 // separate gives a thread its own copies of tables from a time on.
 func (d *Descriptors) separate(p *process, c *syscalls.Call, bits, time uint64) *process {
-	own := process{from: time, files: p.files, cwd: p.cwd}
+	own := process{from: time, files: p.files, cwd: p.cwd, mounts: p.mounts}
+	if bits&cloneNewNS != 0 {
+		own.mounts = &mounts{}
+	}
 	if bits&cloneFiles != 0 {
 		own.files = d.copy(p.files, time)
 	}

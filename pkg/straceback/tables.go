@@ -129,6 +129,14 @@ func (t *table) find(fd int32, time uint64) *file {
 	return t.base.files[fd]
 }
 
+// changed returns since when a number is what it was at a time; 0 if no call has changed it.
+func (t *table) changed(fd int32, time uint64) uint64 {
+	if v := lastAt(t.files[fd], time); v != nil {
+		return v.from
+	}
+	return 0
+}
+
 // wasClosed reports whether a number that is not in files was closed before a time.
 func (t *table) wasClosed(fd int32, time uint64) bool {
 	atExec := t.base.cloexec[fd]
@@ -241,7 +249,7 @@ func (t *table) copyAt(time uint64) *table {
 		files: make(map[int32][]version, len(t.files))}
 	for fd, versions := range t.files {
 		if v := lastAt(versions, time); v != nil {
-			c.files[fd] = []version{{0, v.file, v.cloexec}}
+			c.files[fd] = []version{{v.from, v.file, v.cloexec}}
 		}
 	}
 	return c
