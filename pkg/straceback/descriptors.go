@@ -194,6 +194,9 @@ func (d *Descriptors) process(c *syscalls.Call) *process {
 	all := d.processes[c.PID]
 	if n := len(all); n > 0 && all[n-1].files != nil {
 		return &all[n-1]
+	} else if n > 1 && all[n-1].from >= c.Time && all[n-2].files != nil { // only its first thread ended in the meantime
+		d.processes[c.PID] = all[:n-1]
+		return &all[n-2]
 	}
 	from := c.Time
 	if len(all) == 0 {

@@ -18,7 +18,23 @@ import (
 func (f *Format) appendStrace(dst []byte, event *Event) []byte {
 	call, part := &event.Call, event.Part
 	at := f.Boot.Add(time.Duration(event.At()))
-	dst = appendPart(f.appendThread(dst, call, at), &f.strace, event)
+	if event.From != 0 {
+		switch {
+		case call.Event():
+			return dst // the thread was superseded
+		case part == Begin && !call.Unfinished:
+			dst = f.appendThread(dst, event.From, at)
+			return append(appendPart(dst, &f.strace, event), '\n')
+		case part == Whole && !call.Unfinished:
+			begin, end := *event, *event
+			begin.Part, end.Part = Begin, End
+			return f.appendStrace(f.appendStrace(dst, &begin), &end)
+		case part == End && !call.Unfinished:
+			dst = append(f.appendThread(dst, call.TID, at), "+++ superseded by execve in pid "...)
+			dst = append(strconv.AppendUint(dst, uint64(event.From), 10), " +++\n"...)
+		}
+	}
+	dst = appendPart(f.appendThread(dst, call.TID, at), &f.strace, event)
 	if part != Whole && part != End || call.Event() {
 		return append(dst, '\n')
 	}
@@ -28,13 +44,16 @@ func (f *Format) appendStrace(dst []byte, event *Event) []byte {
 		dst = timestamp.AppendDigits(append(dst, '.'), call.Duration%1e9/1e3, 6)
 		return append(dst, ">\n"...)
 	}
+	if event.From != 0 {
+		return append(dst, '\n')
+	}
 	end := syscalls.Call{Native: call.Native, Nr: syscalls.NumberNone, Result: call.Result}
-	dst = f.appendThread(append(dst, '\n'), call, f.Boot.Add(time.Duration(call.Time+call.Duration)))
+	dst = f.appendThread(append(dst, '\n'), call.TID, f.Boot.Add(time.Duration(call.Time+call.Duration)))
 	return append(f.strace.Append(dst, &end), '\n')
 }
 
 // appendThread appends the thread and the time of day with which a line begins.
-func (f *Format) appendThread(dst []byte, call *syscalls.Call, at time.Time) []byte {
-	dst = append(strconv.AppendUint(dst, uint64(call.TID), 10), ' ')
+func (f *Format) appendThread(dst []byte, thread uint32, at time.Time) []byte {
+	dst = append(strconv.AppendUint(dst, uint64(thread), 10), ' ')
 	return append(at.Local().AppendFormat(dst, "15:04:05.000000"), ' ')
 }

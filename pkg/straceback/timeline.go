@@ -29,6 +29,9 @@ type Event struct {
 	// Count and Last are those of the call's Record.
 	Count uint64
 	Last  uint64
+	// From is the thread that executed a program in the place of the first one of its process, whose ID it got: of the
+	// exec, and of the end of the first one; or 0.
+	From uint32
 }
 
 // At returns when the event happened, in ns of CLOCK_BOOTTIME: the end of the call for an End, or else its start.
@@ -69,6 +72,7 @@ type moment struct {
 	part       Part // Whole: all of it in one event, despite events in between; InFlight; or else Begin
 	ids        syscalls.IDs
 	waited     uint32 // as in syscalls.Call
+	from       uint32 // as in Event
 }
 
 // NewTimeline orders the calls of records, from Recording.Read, and of inFlight: records of calls that had not returned
@@ -117,6 +121,7 @@ func (t *Timeline) order(records, inFlight []Record) *Timeline {
 	}
 	last := uint64(0)               // end of the preceding record
 	interrupted := map[uint32]int{} // by thread, the index of its last call, if a signal interrupted it
+	over := takeovers{ended: map[uint32]int{}, work: takeoverWork}
 	add := func(record Record, part Part) {
 		if err := call.Decode(record.Bytes); err != nil {
 			t.Malformed++
@@ -142,7 +147,10 @@ func (t *Timeline) order(records, inFlight []Record) *Timeline {
 			part = Whole
 		}
 		ids := t.inner.of(&call)
-		t.calls = append(t.calls, moment{call.Time, end, record, false, part, ids, t.made.waited(&call, ids.PID == 1)})
+		t.calls = append(t.calls, moment{call.Time, end, record, false, part, ids, t.made.waited(&call, ids.PID == 1), 0})
+		if call.TID == call.PID && part != InFlight {
+			over.learn(t, &call, len(t.calls)-1)
+		}
 		if call.Interrupted() {
 			interrupted[call.TID] = len(t.calls) - 1
 		}
@@ -283,5 +291,6 @@ func (t *Timeline) yield(event *Event, i uint32, part Part, yield func(*Event) b
 	}
 	event.Call.Path, event.Call.Waited = t.files.of(&event.Call), m.waited
 	event.Part, event.Lane, event.Count, event.Last = part, m.record.Lane, m.record.Count, m.record.Last
+	event.From = m.from
 	return yield(event)
 }

@@ -28,6 +28,9 @@ func DurationUnit(duration uint64) uint64 {
 // Thread returns the ID of a record's thread. The record must have at least a whole struct call.
 func Thread(record []byte) uint32 { return binary.LittleEndian.Uint32(record[offsetTID:]) }
 
+// Process returns the ID of a record's process. The record must have at least a whole struct call.
+func Process(record []byte) uint32 { return binary.LittleEndian.Uint32(record[offsetPID:]) }
+
 // IsEvent reports whether a record is that of an event and not of a call, as Event does. The record must have at least
 // a whole struct call.
 func IsEvent(record []byte) bool {
