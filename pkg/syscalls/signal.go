@@ -119,7 +119,11 @@ func signalCode(signal string, code int32) string {
 const (
 	siKernel = 0x80
 	siTimer  = -2
+	siIO     = -5
 	siTkill  = -6
+
+	segvBounds = 3
+	segvKey    = 4
 )
 
 var codes = map[int32]string{

@@ -57,10 +57,15 @@ func (c *Call) addSocketAddress(t *tape, name string, data []byte, marks Marks) 
 		word(KindUint, "nl_pid", 4)
 		word(KindHex, "nl_groups", 8)
 	case family == familyPacket && n >= 12:
-		t.add(Value{Kind: KindHex, Name: "sll_protocol", Number: uint64(binary.BigEndian.Uint16(data[2:]))})
+		flags := tableOf(c.ABI).packet
+		protocol := Value{Kind: KindFlags, Name: "sll_protocol", Number: uint64(binary.LittleEndian.Uint16(data[2:]))}
+		if protocol.table = flags[0]; protocol.table.entry(protocol.Number) == nil {
+			protocol.Kind, protocol.Number = KindHex, uint64(binary.BigEndian.Uint16(data[2:]))
+		}
+		t.add(protocol)
 		word(KindInt, "sll_ifindex", 4)
-		t.add(Value{Kind: KindUint, Name: "sll_hatype", Number: uint64(binary.LittleEndian.Uint16(data[8:]))})
-		t.add(Value{Kind: KindUint, Name: "sll_pkttype", Number: uint64(data[10])})
+		t.add(Value{Kind: KindFlags, Name: "sll_hatype", Number: uint64(binary.LittleEndian.Uint16(data[8:])), table: flags[1]})
+		t.add(Value{Kind: KindFlags, Name: "sll_pkttype", Number: uint64(data[10]), table: flags[2]})
 		t.add(Value{Kind: KindUint, Name: "sll_halen", Number: uint64(data[11])})
 		t.add(Value{Kind: KindBytes, Name: "sll_addr", Bytes: data[12:min(n, 12+int(data[11]))]})
 	case family == familyVsock && n >= 12:
@@ -109,9 +114,6 @@ func (c *Call) addControls(t *tape, p *Capture) {
 	for len(data) >= size {
 		length := number(data, word, false)
 		level, kind := binary.LittleEndian.Uint32(data[word:]), binary.LittleEndian.Uint32(data[word+4:])
-		if length < uint64(size) {
-			break
-		}
 		message := t.open(Value{Kind: KindStruct})
 		t.add(Value{Kind: KindUint, Name: "cmsg_len", Number: length})
 		t.add(Value{Kind: KindFlags, Name: "cmsg_level", Number: uint64(level), table: l.field("cmsg_level").table})
@@ -120,14 +122,22 @@ func (c *Call) addControls(t *tape, p *Capture) {
 			typ.Kind, typ.table = KindFlags, tableOf(c.ABI).scm
 		}
 		t.add(typ)
+		if length < uint64(size) { // it is malformed, and so what follows
+			t.close(message)
+			data = nil
+			break
+		}
 		content := data[size:min(uint64(len(data)), length)]
 		var marks Marks
 		if uint64(len(data)) < length {
 			marks = Truncated
 		}
 		switch {
-		case level == levelSocket && kind == controlRights && len(content) >= 4:
+		case level == levelSocket && kind == controlRights && len(content) < 4:
+		case level == levelSocket && kind == controlRights:
 			c.addArray(t, "cmsg_data", KindFD, content, 4, marks)
+		case level == levelSocket && c.timeOf(typ, len(content)) != nil:
+			t.addStruct("cmsg_data", c.timeOf(typ, len(content)), content, 0, marks)
 		case level == levelSocket && kind == controlCredential && len(content) >= 12:
 			t.addStruct("cmsg_data", tableOf(c.ABI).layouts["ucred"], content, 0, marks)
 		case len(content) > 0:
@@ -139,6 +149,16 @@ func (c *Call) addControls(t *tape, p *Capture) {
 	if len(data) > 0 {
 		t.mark(index, Truncated)
 	}
+}
+
+// timeOf returns the struct of a time that is the content of a control message, or nil.
+func (c *Call) timeOf(typ Value, size int) *layout {
+	if e := typ.table.entry(typ.Number); e != nil && e.of != "" {
+		if l := tableOf(c.ABI).layouts[e.of]; l.size == size {
+			return l
+		}
+	}
+	return nil
 }
 
 // addArray adds an array of numbers.
@@ -264,7 +284,13 @@ func (c *Call) addMessage(t *tape, name string, h header, m *message, room []byt
 	if p := m.name; p != nil && p.Fault && len(p.Data) == 0 {
 		t.add(Value{Kind: KindMissing, Marks: marksOf(p) &^ Output})
 	} else if p != nil {
-		c.addSocketAddress(t, "", p.Data, marksOf(p)&^Output)
+		address, marks := p.Data, marksOf(p)&^Output
+		if at := h.nameLength; output && at+4 <= len(room) {
+			if size := number(room[at:], 4, false); size < uint64(len(address)) { // the kernel wrote no more
+				address, marks = address[:size], marks&^Truncated
+			}
+		}
+		c.addSocketAddress(t, "", address, marks)
 	}
 	t.close(place)
 	t.addChanged("msg_namelen", room, data, h.nameLength)

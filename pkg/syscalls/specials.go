@@ -101,18 +101,25 @@ func (t *tape) addSiginfo(data []byte, word int, marks Marks) {
 		field(KindInt, "si_stime", times+word, word, true)
 	case isFault(name) && name != "SIGSYS" && code > 0:
 		field(KindPointer, "si_addr", at, word, false)
+		switch bounds := at + 2*word; {
+		case name == "SIGSEGV" && code == segvBounds && len(data) >= bounds+2*word:
+			field(KindPointer, "si_lower", bounds, word, false)
+			field(KindPointer, "si_upper", bounds+word, word, false)
+		case name == "SIGSEGV" && code == segvKey && len(data) >= bounds+4:
+			field(KindUint, "si_pkey", bounds, 4, false)
+		}
 	case name == "SIGSYS" && code > 0:
 		field(KindPointer, "si_call_addr", at, word, false)
 		field(KindInt, "si_syscall", at+word, 4, true)
 		field(KindHex, "si_arch", at+word+4, 4, false)
-	case name == "SIGIO" && code > 0 && code != siKernel:
+	case code == siIO || code > 0 && int(code) <= len(codesOf["SIGIO"]) && (name == "SIGIO" || codesOf[name] == nil):
 		field(KindInt, "si_band", at, word, true)
 		field(KindFD, "si_fd", at+word, 4, true)
 	case code > 0 && number(data[at:], 8, false) == 0: // of the kernel, which has no process
 	default:
 		field(KindInt, "si_pid", at, 4, true)
 		field(KindID, "si_uid", at+4, 4, false)
-		if code < 0 && code != siTkill {
+		if code < 0 && code != siTkill && number(data[at+8:], word, false) != 0 {
 			field(KindInt, "si_int", at+8, 4, true)
 			field(KindPointer, "si_ptr", at+8, word, false)
 		}
@@ -254,6 +261,9 @@ func (c *Call) addStrings(t *tape, i int, environment bool) bool {
 			t.add(Value{Kind: KindString, Bytes: given})
 			data, count = rest, -1
 		}
+	}
+	if t.registers && count == 1 && len(data) == 1 && c.part(i, abi.PartInner) == nil {
+		return true // the kernel has made up an empty first argument
 	}
 	for n := 0; len(data) > 0 && (count < 0 || n < count); n++ {
 		text, ended := cutNUL(data)

@@ -239,8 +239,8 @@ func isScalar(v *Value) bool {
 func (s *Strace) appendPointed(dst []byte, v *Value, parts []Value, i int) []byte {
 	part := &parts[i]
 	switch {
-	case part.Kind == KindMissing:
-		return appendPointer(dst, v.Number)
+	case part.Kind == KindMissing, part.Kind == KindFDs && part.Marks&(Late|Output) == Late:
+		return appendPointer(dst, v.Number) // the call changes sets of descriptors
 	case part.Kind == KindVariables:
 		dst = appendPointer(dst, v.Number)
 		dst = strconv.AppendUint(append(dst, " /* "...), part.Number, 10)
@@ -369,7 +369,7 @@ func (s *Strace) appendParts(dst []byte, v *Value, parts []Value) []byte {
 		}
 		dst = s.appendValue(dst, part, inner)
 	})
-	if v.Marks&Abridged != 0 || v.Kind == KindArray && v.Marks&Truncated != 0 {
+	if v.Marks&Abridged != 0 || v.Kind == KindArray && v.Marks&(Truncated|Unreadable) != 0 {
 		if len(dst) > start {
 			dst = append(dst, ", "...)
 		}

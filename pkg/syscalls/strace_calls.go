@@ -294,14 +294,45 @@ func (s *Strace) appendResult(dst []byte, c *Call, name string) []byte {
 		dst = appendHex(dst, uint64(c.Result))
 		dst = appendPriority(append(dst, " ("...), tableOf(c.ABI).priority, uint64(c.Result))
 		return append(dst, ')')
+	case "prctl":
+		const getDumpable, getSecureBits = 3, 27
+		switch uint32(c.Args[0]) {
+		case getDumpable:
+			dst = append(strconv.AppendInt(dst, c.Result, 10), " ("...)
+			return append(tableOf(c.ABI).dumpable.append(dst, uint64(c.Result)), ')')
+		case getSecureBits:
+			dst = appendHex(dst, uint64(c.Result))
+			if c.Result != 0 {
+				dst = append(tableOf(c.ABI).securebits.append(append(dst, " ("...), uint64(c.Result)), ')')
+			}
+			return dst
+		}
+	case "ioctl":
+		const getType = 0xb703 // NS_GET_NSTYPE
+		if uint32(c.Args[1]) == getType {
+			dst = append(strconv.AppendInt(dst, c.Result, 10), " ("...)
+			return append(tableOf(c.ABI).namespaces.append(dst, uint64(c.Result)), ')')
+		}
 	case "fcntl", "fcntl64":
-		const getFD, getFlags, getLease = 1, 3, 1025
+		const getFD, getFlags, getSignal, getLease, getSeals = 1, 3, 11, 1025, 1034
 		table, ok := (*flagTable)(nil), false
 		switch uint32(c.Args[1]) {
 		case getFD:
 			table, ok = tableOf(c.ABI).cloexec, true
 		case getFlags:
 			table, ok = tableOf(c.ABI).open, true
+		case getSignal:
+			if c.Result == 0 {
+				break
+			}
+			dst = append(strconv.AppendInt(dst, c.Result, 10), " ("...)
+			return append(appendSignal(dst, uint64(c.Result)), ')')
+		case getSeals:
+			dst = appendHex(dst, uint64(c.Result))
+			if c.Result != 0 {
+				dst = append(tableOf(c.ABI).seals.append(append(dst, " (seals "...), uint64(c.Result)), ')')
+			}
+			return dst
 		case getLease:
 			dst = append(appendHex(dst, uint64(c.Result)), " ("...)
 			return append(tableOf(c.ABI).lock.append(dst, uint64(c.Result)), ')')

@@ -24,10 +24,12 @@ type table struct {
 	sockets      []multiplexed         // by number
 	ipcs         map[uint8]multiplexed // by number
 
-	family, msg, scm *flagTable // for data that arguments point to
-	fileType         *flagTable // of an entry of a directory
+	family, msg, scm *flagTable    // for data that arguments point to
+	fileType         *flagTable    // of an entry of a directory
+	packet           [3]*flagTable // of the protocol, hardware and packet of struct sockaddr_ll
 	// For results.
-	open, cloexec, lock, sched, priority *flagTable
+	open, cloexec, lock, sched, priority    *flagTable
+	seals, dumpable, securebits, namespaces *flagTable
 }
 
 var tables [abis]table
@@ -89,7 +91,9 @@ func (t *table) build(a ABI) {
 	}{
 		{&t.family, "family"}, {&t.msg, "msg"}, {&t.scm, "scm"}, {&t.fileType, "file_type"},
 		{&t.open, "open"}, {&t.cloexec, "fd_cloexec"}, {&t.lock, "lock_type"},
-		{&t.sched, "sched"}, {&t.priority, "ioprio_value"},
+		{&t.sched, "sched"}, {&t.priority, "ioprio_value"}, {&t.seals, "seals"}, {&t.dumpable, "pr_dumpable"},
+		{&t.securebits, "securebits"}, {&t.namespaces, "namespaces"},
+		{&t.packet[0], "packet_proto"}, {&t.packet[1], "hardware"}, {&t.packet[2], "packet_type"},
 	} {
 		if *special.table = flags[special.name]; *special.table == nil {
 			panic(fmt.Sprintf("flags.txt lacks %s", special.name))
