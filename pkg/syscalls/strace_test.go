@@ -257,7 +257,8 @@ func TestStrace(t *testing.T) {
 			`timer_create(CLOCK_MONOTONIC, {sigev_signo=SIGRTMIN, sigev_notify=SIGEV_THREAD_ID, ` +
 				`sigev_notify_thread_id=77}, NULL) = 0`},
 		// Signals have a descriptor, bounds or a key instead of a process, by their code.
-		{siginfo(t, 10, -5, 0, le(int64(65), int32(3), int32(0))), `{si_signo=SIGUSR1, si_code=SI_SIGIO, si_band=65, si_fd=3}`},
+		{siginfo(t, 10, -5, 0, le(int64(65), int32(3), int32(0))),
+			`{si_signo=SIGUSR1, si_code=SI_SIGIO, si_band=65, si_fd=3}`},
 		{siginfo(t, 10, 1, 0, le(int64(65), int32(3), int32(0))), `{si_signo=SIGUSR1, si_code=1, si_band=65, si_fd=3}`},
 		{siginfo(t, 10, -1, 0, le(int32(7), uint32(1), uint64(0))),
 			`{si_signo=SIGUSR1, si_code=SI_QUEUE, si_pid=7, si_uid=1}`},

@@ -6,16 +6,17 @@ import (
 	"fmt"
 )
 
-// shape is an argument of a call, by the way in which the call ended: some are filled in only if it succeeded.
+// shape is an argument of a call, by the way in which the call ended: some are filled in only if it succeeded, or only
+// if its result is not 0.
 type shape struct {
-	argument string
-	failed   bool
+	argument     string
+	failed, zero bool
 }
 
 // learn remembers which arguments of strace's run had contents in each call.
 func (r *report) learn(s *event) {
 	for i, a := range s.args {
-		key := shape{s.argument(i), s.failed()}
+		key := shape{s.argument(i), s.failed(), s.result == "0"}
 		if a.kind != word {
 			r.contents[key]++
 		} else if a.isPointer() {
@@ -36,7 +37,7 @@ func (r *report) alone(program string, record []*event) {
 			continue
 		}
 		for i, a := range e.args {
-			key := shape{e.argument(i), e.failed()}
+			key := shape{e.argument(i), e.failed(), e.result == "0"}
 			if a.isPointer() && r.contents[key] > 0 && r.pointers[key] == 0 {
 				r.hidden++
 				r.differ(program, e.argument(i), "alone", fmt.Sprintf("contents in %d calls", r.contents[key]), e.line)

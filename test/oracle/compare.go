@@ -274,7 +274,9 @@ var zeros = []string{"AT_STATX_SYNC_AS_STAT", "O_RDONLY", "PROT_NONE", "MAP_FILE
 
 // aliases are other names for the same bits.
 var aliases = map[string]string{"SO_RCVTIMEO_OLD": "SO_RCVTIMEO", "SO_SNDTIMEO_OLD": "SO_SNDTIMEO",
-	"O_NOTIFICATION_PIPE": "O_EXCL"}
+	"SO_TIMESTAMP_OLD": "SO_TIMESTAMP", "SO_TIMESTAMPNS_OLD": "SO_TIMESTAMPNS",
+	"SO_TIMESTAMPING_OLD": "SO_TIMESTAMPING", "PTRACE_PEEKUSER": "PTRACE_PEEKUSR", "PTRACE_POKEUSER": "PTRACE_POKEUSR",
+	"PR_SYS_DISPATCH_ON": "PR_SYS_DISPATCH_EXCLUSIVE_ON", "O_NOTIFICATION_PIPE": "O_EXCL"}
 
 // flags splits a set of flags.
 func flags(text string) (f flagSet) {
