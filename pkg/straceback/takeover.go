@@ -4,8 +4,8 @@ package straceback
 
 import "github.com/runc-trace/runc-trace/pkg/syscalls"
 
-// takeovers finds threads that execute a program in the place of the first one of their process, whose ID they get. Only
-// their ID after the exec is recorded.
+// takeovers finds threads that execute a program in the place of the first one of their process, whose ID they get.
+// Only their ID after the exec is recorded.
 type takeovers struct {
 	ended map[uint32]int // of processes whose first thread has ended: the index of that call
 	work  int            // how many calls may still be looked at

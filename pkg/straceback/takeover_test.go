@@ -11,8 +11,8 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/syscalls"
 )
 
-// TestTakeover lets a thread execute a program in the place of the first one of its process: strace's form says so in the
-// words of strace, so that tools find the beginning of the exec.
+// TestTakeover lets a thread execute a program in the place of the first one of its process: strace's form says so in
+// the words of strace, so that tools find the beginning of the exec.
 func TestTakeover(t *testing.T) {
 	end := func(tid uint32, begin, at uint64) syscalls.Call {
 		c := call(tid, "pause", begin, at)

@@ -266,7 +266,7 @@ func TestStrace(t *testing.T) {
 			`{si_signo=SIGSEGV, si_code=SEGV_BNDERR, si_addr=0x10, si_lower=0x20, si_upper=0x30}`},
 		{siginfo(t, 11, 4, 0, le(uint64(0x10), uint64(0), uint32(2), uint32(0))),
 			`{si_signo=SIGSEGV, si_code=SEGV_PKUERR, si_addr=0x10, si_pkey=2}`},
-		// What could be read only after the call, or not at all.
+		// Memory that could be read only after the call, or not at all.
 		{late(with(call(t, "select", 1, 5, 0, pointer, 0, 0), 2, "\x10")), `select(5, NULL, 0x7ffe4b2c, NULL, NULL) = 1`},
 		{unreadable(part(with(call(t, "execve", -14, pointer, pointer, 0), 0, "/bin/x"), 1, abi.PartWhole, "x\x00")),
 			`execve("/bin/x", ["x", ...], NULL) = -1 EFAULT (Bad address)`},
