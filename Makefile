@@ -130,6 +130,10 @@ ci: check-go ## what CI runs: test, demo, e2e, conformance-quick (root; 20 minut
 test-systemd: check-go deps ## engines under systemd and pure cgroup v2, across a reboot, emulated by QEMU (root; 8 minutes)
 	bash test/systemd/run.sh
 
+.PHONY: test-causes
+test-causes: deps ## containers that fail beside a busy neighbor: tracectl why has to say why (root; 3 minutes)
+	RUNC_TRACE_BUSY=1 go test -count=1 -timeout 20m -run TestCauses ./test/e2e
+
 .PHONY: soak
 soak: deps ## long tests: 1,000 containers, 10,000 cycles (root; 2 minutes)
 	RUNC_TRACE_SOAK=1 go test -count=1 -timeout 60m -v -run 'TestCyclesLeaveNothing|TestReplaceLosesNothing|TestNothingIsMissed' ./pkg/bpf ./test/e2e

@@ -24,6 +24,7 @@ const (
 	opens    = "open openat openat2 creat"
 	executes = "execve execveat"
 	forks    = "fork vfork clone clone3"
+	writes   = "write writev pwrite64 fsync ftruncate fallocate"
 	locks    = "flock fcntl fcntl64"
 	connects = "connect sendto sendmsg getsockopt"
 )
@@ -78,7 +79,7 @@ var failures = []failure{
 	{"", "ENODEV", 4, "the device %s does not exist"},
 	{"mount umount umount2 pivot_root", "", 5, "%s cannot be mounted"},
 	{"chdir", "ENOENT ENOTDIR EACCES", 5, "%s cannot be the current directory"},
-	{opens, "EISDIR", 5, "%s is a directory"},
+	{"", "EISDIR", 5, "%s is a directory"},
 	{"", "ENOTDIR", 3, "a part of %s is not a directory"},
 	{"rename renameat renameat2 link linkat unlink unlinkat rmdir umount2", "ENOTEMPTY EBUSY EXDEV", 3,
 		"%s cannot be removed or renamed"},
@@ -254,6 +255,9 @@ func (w *Why) title(f *Fact, row *failure) string {
 // remarks says how often and when a call failed, and who else changed what it is about.
 func (w *Why) remarks(f *Fact) string {
 	note := w.before(f)
+	if f.Guessed {
+		note += "; a guess: the last file that it opened for writing"
+	}
 	if by := w.changedBy(f); by != "" {
 		note = strings.TrimPrefix(note+"; "+by, "; ")
 	}

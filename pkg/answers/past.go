@@ -40,7 +40,10 @@ type Past struct {
 	stdio   [3]*syscalls.File     // the container's standard input, output and error
 	opened  map[descriptor]string // the last path or address of each
 	reached map[wish]uint64       // when a process last found a file of that name
-	values  []syscalls.Value      // reused
+	read    map[descriptor]uint64 // bytes since it was opened
+	written map[*Process]string   // the last file that it opened for writing
+	reaped  []reaping
+	values  []syscalls.Value // reused
 }
 
 // Fact is a call or an event that says more than that the program went on: a failure, an end, a signal, an exec, or a
@@ -52,6 +55,7 @@ type Fact struct {
 	Errno int
 	// Subject is the whole path or the address that the call takes, itself or by a descriptor; or "". It is hostile.
 	Subject string
+	Guessed bool // Subject is the last file that the process opened for writing
 }
 
 // End returns when the call ended, in ns of CLOCK_BOOTTIME: the last one, if it came again.
@@ -66,10 +70,12 @@ const factsMax = 1 << 16
 // New reads the past from a recording. It keeps references to the Source's records.
 func New(s Source) *Past {
 	p := &Past{Source: s, running: map[uint32]*Process{}, parents: map[uint32]*Process{},
-		opened: map[descriptor]string{}, reached: map[wish]uint64{}}
+		opened: map[descriptor]string{}, reached: map[wish]uint64{}, read: map[descriptor]uint64{},
+		written: map[*Process]string{}}
 	for e := range s.Timeline.Calls {
 		p.add(e)
 	}
+	p.correct()
 	for _, process := range p.Processes {
 		slices.SortStableFunc(process.Children, func(a, b *Process) int { return cmp.Compare(a.Began, b.Began) })
 	}
@@ -111,11 +117,39 @@ func (p *Past) reach(process *Process, e *straceback.Event) {
 		return
 	}
 	if c.ReturnsDescriptor() {
-		p.opened[descriptor{process, int32(c.Result)}] = subject
+		d := descriptor{process, int32(c.Result)}
+		p.opened[d] = subject
+		delete(p.read, d)
+		if writable(c) {
+			p.written[process] = subject
+		}
 	}
 	for q := process; q != nil; q = q.Parent {
 		p.reached[wish{q, stem(subject)}] = c.Time
 	}
+}
+
+// writable reports whether a call opened a file for writing.
+func writable(c *syscalls.Call) bool {
+	const writeOnly, readWrite = 1, 2
+	switch c.Syscall().Name {
+	case "open":
+		return c.Args[1]&(writeOnly|readWrite) != 0
+	case "openat":
+		return c.Args[2]&(writeOnly|readWrite) != 0
+	}
+	return c.Syscall().Name == "creat"
+}
+
+// empty counts what a call read, and reports whether it found nothing in a file that it had just opened.
+func (p *Past) empty(process *Process, e *straceback.Event) bool {
+	c := &e.Call
+	if e.Part == straceback.InFlight || c.Unfinished || c.Result < 0 {
+		return false
+	}
+	d := descriptor{process, int32(c.Args[0])}
+	p.read[d] += uint64(c.Result)
+	return c.Result == 0 && p.read[d] == 0
 }
 
 // add learns from a call.
@@ -140,6 +174,9 @@ func (p *Past) add(e *straceback.Event) {
 			p.said(process, e, s.Name)
 			p.reach(process, e)
 		}
+		if s.Name == "read" || s.Name == "pread64" {
+			kept = kept || p.empty(process, e)
+		}
 		switch s.Name {
 		case "getsockopt":
 			if f.Errno == 0 && e.Part != straceback.InFlight {
@@ -159,6 +196,9 @@ func (p *Past) add(e *straceback.Event) {
 	f.Call.Captures = slices.Clone(c.Captures)
 	f.Call.Comm = slices.Clone(c.Comm)
 	f.Subject = p.subject(&f.Event)
+	if s := c.Syscall(); f.Subject == "" && f.Errno != 0 && s != nil && has(writes, s.Name) {
+		f.Subject, f.Guessed = p.written[process], true
+	}
 	if len(p.Facts) >= factsMax {
 		p.Facts = slices.Delete(p.Facts, 0, factsMax/2)
 	}

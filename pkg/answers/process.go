@@ -87,7 +87,9 @@ func (p *Past) processOf(e *straceback.Event) *Process {
 		p.end(process, e)
 		return process
 	}
-	p.bereave(process, c)
+	if e.Part != straceback.InFlight {
+		p.reap(process, c)
+	}
 	s := c.Syscall()
 	if s == nil || c.Event() || e.Part == straceback.InFlight || c.Failed() {
 		return process
@@ -122,22 +124,45 @@ func (p *Past) guessParent(c *syscalls.Call) *Process {
 	return nil
 }
 
-// bereave corrects a guess: the signal that a child has ended goes to its parent.
-func (p *Past) bereave(parent *Process, c *syscalls.Call) {
-	d, ok := c.Delivery()
-	if !ok || d.Signal != "SIGCHLD" || d.PID <= 0 {
-		return
+// A reaping tells who learned of the end of a child: its parent.
+type reaping struct {
+	parent *Process
+	child  uint32 // ID in the container
+	at     uint64 // ns of CLOCK_BOOTTIME
+}
+
+// reap learns which child's end a call tells.
+func (p *Past) reap(parent *Process, c *syscalls.Call) {
+	child := int64(0)
+	if d, ok := c.Delivery(); ok && d.Signal == "SIGCHLD" {
+		child = int64(d.PID)
+	} else if s := c.Syscall(); s != nil && !c.Event() && (s.Name == "wait4" || s.Name == "waitpid") {
+		child = c.Result
 	}
-	for _, child := range slices.Backward(p.Processes) {
-		if child.Inner != uint32(d.PID) || !child.guessed || child == parent {
-			continue
+	if child > 0 {
+		p.reaped = append(p.reaped, reaping{parent, uint32(child), c.Time + c.Duration})
+	}
+}
+
+// correct replaces guessed parents by those that learned of the end of the child.
+func (p *Past) correct() {
+	guessed := map[uint32][]*Process{}
+	for _, child := range p.Processes {
+		if child.guessed && child.Ended != 0 {
+			guessed[child.Inner] = append(guessed[child.Inner], child)
 		}
-		if was := child.Parent; was != parent {
+	}
+	for _, r := range p.reaped {
+		for _, child := range slices.Backward(guessed[r.child]) {
+			if child.Ended > r.at || child.Began < r.parent.Began || child == r.parent || !child.guessed {
+				continue
+			}
+			was := child.Parent
 			was.Children = slices.DeleteFunc(was.Children, func(c *Process) bool { return c == child })
-			parent.Children = append(parent.Children, child)
-			child.Parent, child.guessed = parent, false
+			r.parent.Children = append(r.parent.Children, child)
+			child.Parent, child.guessed = r.parent, false
+			break
 		}
-		return
 	}
 }
 

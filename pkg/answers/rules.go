@@ -32,6 +32,8 @@ var rules = []rule{
 	{"failed-call", "", failedCalls},
 	{"said", "the last line that it wrote to standard error looks like a reason", saidSo},
 	{"child", "a process that it had started failed shortly before", childFailed},
+	{"empty", "it read nothing from a file that it had opened, shortly before the end", emptyFile},
+	{"finished", "it exited with code 0", finished},
 	{"stuck", "it has been in a call for long", stuck},
 }
 
@@ -152,27 +154,50 @@ func askedToStop(w *Why) []Cause {
 	return nil
 }
 
-// notStarted explains why the runtime could not execute the program.
-func notStarted(w *Why) (found []Cause) {
-	if w.Ending.Started {
+// notStarted explains why the runtime could not execute the program: the last thing that it looked for.
+func notStarted(w *Why) []Cause {
+	if w.Ending.Started || !w.Ending.Exited {
 		return nil
 	}
-	for _, f := range w.past.Facts {
-		if s := f.Call.Syscall(); s == nil || f.Errno == 0 || s.Name != "execve" {
+	c := Cause{weight: 12, Certainty: Certain,
+		Title: "the container runtime failed before it executed the program: the engine's log says why"}
+	for _, f := range slices.Backward(w.past.Facts) {
+		s := f.Call.Syscall()
+		if s == nil || f.Errno == 0 || f.Lane != straceback.Runtime ||
+			!has(executes+" chdir stat newfstatat statx access faccessat faccessat2", s.Name) {
 			continue
 		}
-		found = []Cause{{weight: 12, Certainty: Certain, Evidence: []Evidence{{f, ""}},
-			Title: fmt.Sprintf("its program could not be executed: %s: %s", terminal.Cell(f.Subject), message(f.Errno))}}
+		what := "its program"
+		if s.Name == "chdir" {
+			what = "its working directory"
+		}
+		c.Title = fmt.Sprintf("%s %s cannot be used: %s", what, terminal.String(f.Subject), message(f.Errno))
+		c.Evidence = []Evidence{{f, w.before(f)}}
+		if n := w.searched(f); n > 1 {
+			c.Title = fmt.Sprintf("its program %s is in none of the %d directories of PATH",
+				terminal.String(base(f.Subject)), n)
+		}
+		break
 	}
-	return found
+	return []Cause{c}
+}
+
+// searched returns in how many directories the runtime looked for a file.
+func (w *Why) searched(f *Fact) (n int) {
+	for _, g := range w.past.Facts {
+		if g.Lane == straceback.Runtime && g.Errno == f.Errno && base(g.Subject) == base(f.Subject) {
+			n++
+		}
+	}
+	return n
 }
 
 // childFailed has a child that failed before its parent did, with another code.
 func childFailed(w *Why) []Cause {
-	if w.Culprit == nil || len(w.Via) == 0 || w.Culprit.Code() == w.Via[len(w.Via)-1].Code() {
+	if w.Culprit == nil || len(w.Via) == 0 {
 		return nil
 	}
-	c := Cause{weight: 4, Title: fmt.Sprintf("%s, which %s had started, %s", name(w.Culprit),
+	c := Cause{weight: 4, Title: fmt.Sprintf("%s, which %s had started, %s", command(w.Culprit),
 		name(w.Via[len(w.Via)-1]), ended(w.Culprit))}
 	for _, f := range w.past.Facts {
 		if f.Process == w.Culprit && f.Call.Unfinished {
@@ -180,6 +205,38 @@ func childFailed(w *Why) []Cause {
 		}
 	}
 	return []Cause{c}
+}
+
+// emptyFile has the last file that the culprit read, if nothing was in it.
+func emptyFile(w *Why) []Cause {
+	const soon = 1e9
+	for _, f := range slices.Backward(w.past.Facts) {
+		s := f.Call.Syscall()
+		if f.Process != w.Culprit || s == nil || s.Name != "read" && s.Name != "pread64" || f.Errno != 0 ||
+			f.Call.Result != 0 || f.Part == straceback.InFlight || f.End()+soon < w.end() {
+			continue
+		}
+		c := Cause{weight: 6, Title: terminal.String(f.Subject) + " is empty", Evidence: []Evidence{{f, w.before(f)}}}
+		switch {
+		case f.Call.Args[0] == 0:
+			c.Title = "its standard input ended at once"
+			if f.Subject != "" {
+				c.Title += ": it is " + terminal.String(f.Subject)
+			}
+		case !strings.HasPrefix(f.Subject, "/") || strings.HasPrefix(f.Subject, "/proc/"):
+			continue
+		}
+		return []Cause{c}
+	}
+	return nil
+}
+
+// finished has a program that came to its end.
+func finished(w *Why) []Cause {
+	if !w.Ending.Expected {
+		return nil
+	}
+	return []Cause{{weight: 5, Certainty: Certain, Title: "its program ended by itself, with code 0: it says that it succeeded"}}
 }
 
 // saidSo takes the last line of standard error for the reason.
@@ -272,6 +329,21 @@ func name(p *Process) string {
 		id = p.PID
 	}
 	return fmt.Sprintf("%s[%d]", terminal.Cell(p.Comm), id)
+}
+
+// commandMax is how much of a command line is shown, in bytes.
+const commandMax = 60
+
+// command returns the name of a process with its last command line.
+func command(p *Process) string {
+	if len(p.Execs) == 0 || len(p.Execs[len(p.Execs)-1].Args) < 2 {
+		return name(p)
+	}
+	line := terminal.String(strings.Join(p.Execs[len(p.Execs)-1].Args[1:], " "))
+	if len(line) > commandMax {
+		line = strings.ToValidUTF8(line[:commandMax], "") + "…"
+	}
+	return fmt.Sprintf("%s (%s)", name(p), line)
 }
 
 // ended says how a process ended.

@@ -55,7 +55,10 @@ func (s *Screen) header(w *Why) []string {
 	if c.Image != "" {
 		first += "  " + terminal.Cell(c.Image)
 	}
-	return []string{s.cut(first + "  " + w.how()), ""}
+	if how := w.how(); terminal.Width(first)+len("  ")+terminal.Width(how) > s.Width {
+		return []string{s.cut(first), s.cut(indent + how), ""}
+	}
+	return []string{first + "  " + w.how(), ""}
 }
 
 // how says how the container ended.

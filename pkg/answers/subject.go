@@ -95,11 +95,11 @@ const outputMax = 1 << 12
 // said learns what a call wrote to standard output or error.
 func (p *Past) said(process *Process, e *straceback.Event, name string) {
 	c := &e.Call
-	if e.Lane == straceback.Runtime || c.Args[0] != 1 && c.Args[0] != 2 || c.Result <= 0 ||
-		name != "write" && name != "writev" {
+	if e.Lane == straceback.Runtime || c.Result <= 0 || name != "write" && name != "writev" {
 		return
 	}
-	if c.Describe != nil && redirected(c.Describe(int32(c.Args[0]), false), p.stdio[c.Args[0]]) {
+	fd := p.stream(c)
+	if fd == 0 {
 		return
 	}
 	left := int(c.Result)
@@ -115,18 +115,37 @@ func (p *Past) said(process *Process, e *straceback.Event, name string) {
 	if len(p.Said) >= outputMax {
 		p.Said = append(p.Said[:0], p.Said[outputMax/2:]...)
 	}
-	p.Said = append(p.Said, Output{c.Time, process, int32(c.Args[0]), text, left > 0})
+	p.Said = append(p.Said, Output{c.Time, process, fd, text, left > 0})
 }
 
-// redirected reports whether a descriptor is another file than the one with which the container began.
-func redirected(is *syscalls.Descriptor, began *syscalls.File) bool {
-	switch {
-	case is == nil || began == nil:
-		return false
-	case is.Path != "" || !began.Detached:
-		return began.Detached || is.Path != began.Path
+// stream returns 1 or 2 if a call writes to what the container began with as standard output or error, and 0 if not.
+func (p *Past) stream(c *syscalls.Call) int32 {
+	fd := int32(c.Args[0])
+	if c.Describe != nil {
+		if is := c.Describe(fd, false); is != nil && p.stdio[1] != nil && p.stdio[2] != nil {
+			for _, stream := range []int32{2, 1} {
+				if same(is, p.stdio[stream]) && (fd == stream || !same(is, p.stdio[3-stream])) {
+					return stream
+				}
+			}
+			if same(is, p.stdio[1]) {
+				return 1
+			}
+			return 0
+		}
 	}
-	return is.Inode != 0 && began.Inode != 0 && is.Inode != began.Inode
+	if fd == 1 || fd == 2 {
+		return fd
+	}
+	return 0
+}
+
+// same reports whether a descriptor is the file with which the container began.
+func same(is *syscalls.Descriptor, began *syscalls.File) bool {
+	if began.Detached {
+		return is.Path == "" && (is.Inode == 0 || began.Inode == 0 || is.Inode == began.Inode)
+	}
+	return is.Path == began.Path
 }
 
 // Line is a line of output.
