@@ -268,8 +268,11 @@ func TestStrace(t *testing.T) {
 			`{si_signo=SIGSEGV, si_code=SEGV_PKUERR, si_addr=0x10, si_pkey=2}`},
 		// Memory that could be read only after the call, or not at all.
 		{late(with(call(t, "select", 1, 5, 0, pointer, 0, 0), 2, "\x10")), `select(5, NULL, 0x7ffe4b2c, NULL, NULL) = 1`},
-		{unreadable(part(with(call(t, "execve", -14, pointer, pointer, 0), 0, "/bin/x"), 1, abi.PartWhole, "x\x00")),
-			`execve("/bin/x", ["x", ...], NULL) = -1 EFAULT (Bad address)`},
+		{part(part(with(call(t, "execve", -14, pointer, pointer, pointer), 0, "/bin/x"), 1, abi.PartWhole, "x\x00"), 2,
+			abi.PartStrings, le(uint32(0), uint32(0))),
+			`execve("/bin/x", ["x", ...], 0x7ffe4b2c) = -1 EFAULT (Bad address)`},
+		{part(unreadable(with(call(t, "execve", -14, pointer, pointer, 0), 0, "")), 1, abi.PartWhole, "x\x00"),
+			`execve(0x7ffe4b2c, ["x"], NULL) = -1 EFAULT (Bad address)`},
 		{part(part(with(call(t, "execve", 0, pointer, pointer, 0), 0, "/bin/x"), 1, abi.PartWhole, "\x00"), 1,
 			abi.PartStrings, le(uint32(1), uint32(0))), `execve("/bin/x", [], NULL) = 0`},
 		{part(part(output(part(call(t, "recvmsg", 0, 3, pointer, 0), 1, abi.PartRoom, le(uint64(0xc0), uint32(4))), 1,
