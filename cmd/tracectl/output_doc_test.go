@@ -74,7 +74,9 @@ func TestOutputIsDocumented(t *testing.T) {
 		t.Fatal(err)
 	}
 	names := 0
-	for _, dir := range []string{".", "../../pkg/execlog", "../../pkg/straceback", "../../pkg/syscalls"} {
+	for _, dir := range []string{
+		".", "../../pkg/answers", "../../pkg/execlog", "../../pkg/straceback", "../../pkg/syscalls",
+	} {
 		files, err := filepath.Glob(filepath.Join(dir, "*.go"))
 		if err != nil {
 			t.Fatal(err)

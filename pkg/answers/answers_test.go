@@ -5,6 +5,7 @@ package answers
 import (
 	"bytes"
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -186,5 +187,18 @@ func TestExitCode(t *testing.T) {
 	r.call(101, "write", -28, 3, "x", 1).call(101, "openat", -13, cwd, "/a", 0, 0).call(101, "exit_group", 0, 28)
 	if w := r.past(28).Why(); !strings.HasPrefix(w.Causes[0].Title, "no space is left for") {
 		t.Errorf("%+v", w.Causes)
+	}
+}
+
+// TestRulesAreDocumented looks up every rule in docs/why.md.
+func TestRulesAreDocumented(t *testing.T) {
+	page, err := os.ReadFile("../../docs/why.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range rules {
+		if !bytes.Contains(page, []byte("| `"+r.name+"` |")) {
+			t.Errorf("docs/why.md lacks the rule %s", r.name)
+		}
 	}
 }

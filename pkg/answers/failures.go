@@ -4,6 +4,7 @@ package answers
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -111,55 +112,64 @@ var ordinary = []string{
 }
 
 // failedCalls ranks failed calls. Those mean most that the culprit made shortly before its end, that its output or its
-// exit code names, and that it did not mend.
+// exit code names, and that it did not mend. Calls of the same meaning are one cause.
 func failedCalls(w *Why) (found []Cause) {
-	facts := w.past.Facts
-	groups := map[string]*Cause{}
-	var final *Fact
-	for _, f := range facts {
-		row := rowOf(f)
-		if row == nil || row.weight == 0 || f.Lane == straceback.Runtime || w.mended(f) {
-			continue
-		}
-		if f.Process == w.Culprit && f.Call.Time <= w.end() && !matchesAny(ordinary, f.Subject) {
-			final = f
-		}
+	type group struct {
+		cause        Cause
+		facts, times uint64
 	}
-	for _, f := range facts {
-		row := rowOf(f)
-		if row == nil || row.weight == 0 || f.Lane == straceback.Runtime || w.mended(f) {
+	groups := map[string]*group{}
+	last := w.lastFailure()
+	for _, f := range w.past.Facts {
+		row := w.meaning(f)
+		if row == nil {
 			continue
-		}
-		cause, because := w.weigh(f, row), ""
-		if f == final {
-			cause += 3
-			because = "it is the last call that failed before the end"
 		}
 		title := w.title(f, row)
 		g := groups[title]
 		if g == nil {
-			g = &Cause{Title: title}
+			g = &group{cause: Cause{Title: title, Because: "a call failed with an error that often ends programs"}}
 			groups[title] = g
-			found = append(found, Cause{})
 		}
-		if g.Evidence == nil || cause >= g.weight {
-			g.weight, g.Evidence = cause, []Evidence{{f, w.remarks(f)}}
+		weight := w.weigh(f, row)
+		if f == last {
+			const lastOne = 3
+			weight += lastOne
+			g.cause.Because = "it is the last call that failed before the end"
 		}
-		if because != "" {
-			g.Because = because
+		if g.facts == 0 || weight >= g.cause.weight {
+			g.cause.weight, g.cause.Evidence = weight, []Evidence{{Fact: f}}
 		}
+		g.facts++ // a call that came again counts those that are facts of their own, too
+		g.times = max(g.times, f.Times(), g.facts)
 	}
-	found = found[:0]
 	for _, g := range groups {
-		if g.weight <= 0 {
-			continue
+		if g.cause.weight > 0 {
+			e := &g.cause.Evidence[0]
+			e.Note = w.remarks(e.Fact, g.times)
+			found = append(found, g.cause)
 		}
-		if g.Because == "" {
-			g.Because = "a call failed with an error that often ends programs"
-		}
-		found = append(found, *g)
 	}
+	slices.SortFunc(found, func(a, b Cause) int { return strings.Compare(a.Title, b.Title) })
 	return found
+}
+
+// meaning returns what the failure of a call means, or nil if it means nothing.
+func (w *Why) meaning(f *Fact) *failure {
+	if row := rowOf(f); row != nil && row.weight > 0 && f.Lane != straceback.Runtime && !w.mended(f) {
+		return row
+	}
+	return nil
+}
+
+// lastFailure returns the last failed call of the culprit before its end, but for files that nobody needs.
+func (w *Why) lastFailure() *Fact {
+	for _, f := range slices.Backward(w.past.Facts) {
+		if f.Process == w.Culprit && f.Call.Time <= w.end() && !matchesAny(ordinary, f.Subject) && w.meaning(f) != nil {
+			return f
+		}
+	}
+	return nil
 }
 
 // rowOf returns what the failure of a call means, or nil if it did not fail or that is not known.
@@ -253,8 +263,11 @@ func (w *Why) title(f *Fact, row *failure) string {
 }
 
 // remarks says how often and when a call failed, and who else changed what it is about.
-func (w *Why) remarks(f *Fact) string {
+func (w *Why) remarks(f *Fact, times uint64) string {
 	note := w.before(f)
+	if times > f.Times() {
+		note += ", the last of " + terminal.Number(times)
+	}
 	if f.Guessed {
 		note += "; a guess: the last file that it opened for writing"
 	}

@@ -69,6 +69,7 @@ type LineJSON struct {
 	Comm     string    `json:"comm"`
 	Text     string    `json:"text"`
 	Cut      bool      `json:"cut,omitempty"` // it lacks a part
+	Count    int       `json:"count"`         // it came one after the other
 }
 
 // KeptJSON says what a recording holds.
@@ -123,7 +124,8 @@ func (w *Why) JSON() (*WhyJSON, error) {
 		if l.FD == 2 {
 			stream = "stderr"
 		}
-		j.Said = append(j.Said, LineJSON{p.at(l.At), stream, l.Process.PID, l.Process.Inner, l.Process.Comm, l.Text, l.Cut})
+		j.Said = append(j.Said, LineJSON{p.at(l.At), stream, l.Process.PID, l.Process.Inner, l.Process.Comm, l.Text, l.Cut,
+			l.Times})
 	}
 	for _, f := range w.Last {
 		call, err := p.call(f, "")

@@ -303,10 +303,14 @@ func stuck(w *Why) (found []Cause) {
 func (w *Why) before(f *Fact) string {
 	var note []string
 	if end := w.end(); w.Ending.Exited && f.End() <= end {
-		note = append(note, brief(time.Duration(end-f.End()))+" before the end")
+		before := " before the end"
+		if w.Culprit != nil && w.Culprit != w.past.Init() {
+			before = " before " + name(w.Culprit) + " ended"
+		}
+		note = append(note, brief(time.Duration(end-f.End()))+before)
 	}
 	if n := f.Times(); n > 1 {
-		note = append(note, "tried "+terminal.Count(n, "time"))
+		note = append(note, terminal.Count(n, "time"))
 	}
 	return strings.Join(note, ", ")
 }

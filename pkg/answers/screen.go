@@ -148,6 +148,9 @@ func (s *Screen) tail(w *Why) (lines []string) {
 		if l.Cut {
 			text += " ..."
 		}
+		if l.Times > 1 {
+			text += fmt.Sprintf("  (%d times)", l.Times)
+		}
 		lines = append(lines, s.cut(fmt.Sprintf("%-*s%s | %s", margin, label, stream, text)))
 		label = ""
 	}

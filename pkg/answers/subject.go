@@ -155,6 +155,7 @@ type Line struct {
 	FD      int32
 	Text    string // hostile
 	Cut     bool   // it lacks a part
+	Times   int    // it came one after the other
 }
 
 // Lines returns the last lines of the output, put together from what each process wrote.
@@ -194,9 +195,18 @@ func (p *Past) Lines(most int) []Line {
 	}
 	var last []Line
 	for _, line := range slices.Backward(all) {
-		if len(last) < most && strings.TrimSpace(line.Text) != "" && !binary(line.Text) {
-			last = append(last, line)
+		if strings.TrimSpace(line.Text) == "" || binary(line.Text) {
+			continue
 		}
+		if n := len(last); n > 0 && last[n-1].Text == line.Text && last[n-1].FD == line.FD {
+			last[n-1].Times++
+			continue
+		}
+		if len(last) == most {
+			break
+		}
+		line.Times = 1
+		last = append(last, line)
 	}
 	slices.Reverse(last)
 	return last
