@@ -217,6 +217,12 @@ func TestDescriptors(t *testing.T) {
 			makesChild(1, 20, "fork", 2),
 			resolved(did(1, 30, "fchdir", 0, 5), "b\x00"), did(2, 40, "chdir", -2, 0x7000), did(2, 50, "setns", 0, 3, 0)},
 			[]string{"1 -100 14 ", "1 -100 16 /a", "2 -100 46 /a", "1 -100 32 ", "1 -100 36 /b", "2 -100 56 "}},
+		{"a terminal", []syscalls.Call{
+			resolved(did(1, 10, "openat", 3, cwd, 0x7000, 2), "ptmx\x00pts\x00dev\x00"),
+			did(1, 20, "ioctl", 4, 3, ioctlPeer, 2),
+			captured(did(1, 30, "ioctl", 0, 3, ioctlNumber, 0x7000), syscalls.Capture{Arg: 2, Output: true, Data: numbers(7)}),
+			did(1, 40, "ioctl", 5, 3, ioctlPeer, 2|oCloexec), did(1, 50, "dup", 6, 5), did(1, 60, "execve", 0, 0, 0, 0)},
+			[]string{"1 4 26 ", "1 5 46 /dev/pts/7", "1 6 66 /dev/pts/7", "1 5 66 "}},
 		{"an exec of another thread", []syscalls.Call{opens(1, 10, "a", 3, 0), opens(1, 12, "b", 4, oCloexec),
 			{Native: syscalls.AMD64, TID: 1, PID: 1, Nr: syscalls.NumberNone, Time: 25, Unfinished: true},
 			until(30, did(1, 20, "execve", 0, 0, 0, 0)), opens(1, 40, "c", 5, 0)},

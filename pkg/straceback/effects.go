@@ -4,6 +4,8 @@ package straceback
 
 import (
 	"encoding/binary"
+	"strconv"
+	"strings"
 	"sync"
 
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
@@ -101,6 +103,8 @@ const (
 	rangeCloexec   = 4
 	ioctlNoCloexec = 0x5450
 	ioctlCloexec   = 0x5451
+	ioctlPeer      = 0x5441     // TIOCGPTPEER
+	ioctlNumber    = 0x80045430 // TIOCGPTN
 )
 
 func endOf(c *syscalls.Call) uint64 { return c.Time + c.Duration }
@@ -197,12 +201,35 @@ func flags(d *Descriptors, p *process, c *syscalls.Call) {
 	switch ioctl := c.Syscall().Name == "ioctl"; {
 	case ioctl && (command == ioctlCloexec || command == ioctlNoCloexec):
 		p.files.closeAtExec(fd, endOf(c), command == ioctlCloexec)
+	case ioctl && command == ioctlNumber:
+		if master, out := p.files.find(fd, c.Time), c.Capture(2); master != nil && out != nil && len(out.Data) == 4 {
+			master.pts = strconv.FormatUint(uint64(binary.LittleEndian.Uint32(out.Data)), 10)
+		}
+	case ioctl && command == ioctlPeer:
+		p.files.set(int32(c.Result), c.Time, endOf(c), peer(p.files.find(fd, c.Time), c.Time), c.Args[2]&oCloexec != 0)
 	case ioctl:
 	case command == fSetFD:
 		p.files.closeAtExec(fd, endOf(c), c.Args[2]&1 != 0)
 	default:
 		makes(d, p, c)
 	}
+}
+
+// peer is the terminal of a master, or nil if it is not known. It is in the directory of the master, or in pts
+// beside it.
+func peer(master *file, time uint64) *file {
+	is := master.at(time)
+	if is == nil || master.pts == "" || is.Truncated {
+		return nil
+	}
+	directory, ok := strings.CutSuffix(is.Path, "/ptmx")
+	if !ok {
+		return nil
+	}
+	if !strings.HasSuffix(directory, "/pts") {
+		directory += "/pts"
+	}
+	return newFile(syscalls.Descriptor{Path: directory + "/" + master.pts})
 }
 
 // leaves notes that the current directory is about to be another one.

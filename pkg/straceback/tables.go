@@ -15,6 +15,8 @@ type file struct {
 	// rights are the files that were sent to this end and not received yet: a list for each message.
 	rights [][]*file
 	sent   bool // it was sent to another process: who else writes to it is not known
+	// pts is the number of the terminal of which the file is the master; empty if it is not known.
+	pts string
 }
 
 // state is what a file is from a time on: a socket gets addresses.
