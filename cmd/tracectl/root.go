@@ -12,6 +12,7 @@ import (
 
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 	"github.com/runc-trace/runc-trace/pkg/config"
+	"github.com/runc-trace/runc-trace/pkg/terminal"
 )
 
 const rootLong = `Tracectl loads the eBPF programs that trace containers, and reads their recordings.
@@ -37,7 +38,7 @@ func newRoot() *cobra.Command {
 		Short: "Trace containers with eBPF, and read their recordings",
 		Long:  rootLong,
 		Args:  noSubcommand,
-		RunE:  overview,
+		RunE:  s.overview,
 	}
 	asRoot(root, &s)
 	addNodeCommands(root, &s)
@@ -71,16 +72,21 @@ func group(root *cobra.Command) {
 	root.SetCompletionCommandGroupID(groups[len(groups)-1].title)
 }
 
-// overview prints help that fits into a terminal of 24 lines.
-func overview(root *cobra.Command, _ []string) error {
-	text := root.Short + ".\n"
+// overview prints help that fits into a terminal of 24 lines. On a terminal, it begins with what is recorded now.
+func (s *settings) overview(root *cobra.Command, _ []string) error {
+	text, recorded := root.Short+".\n", ""
+	if _, isTerminal := terminal.Is(root.OutOrStdout()); isTerminal {
+		recorded = s.recent(root.OutOrStdout())
+	}
+	if recorded != "" {
+		text = recorded
+	}
 	for _, g := range groups {
-		text += "\n" + g.title
-		if g.brief {
-			text += " " + strings.Join(g.commands, ", ") + "\n"
+		if g.brief || recorded != "" {
+			text += fmt.Sprintf("\n%s\n  %s\n", g.title, strings.Join(g.commands, ", "))
 			continue
 		}
-		text += "\n"
+		text += "\n" + g.title + "\n"
 		for _, name := range g.commands {
 			if c, _, err := root.Find([]string{name}); err == nil && c != root {
 				text += fmt.Sprintf("  %-11s %s\n", name, c.Short)

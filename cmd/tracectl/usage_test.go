@@ -186,7 +186,7 @@ func TestOverview(t *testing.T) {
 		}
 	}
 	for _, c := range newRoot().Commands() {
-		if !regexp.MustCompile(`(?m)^(  |More: .*)` + c.Name() + `\b`).MatchString(got.Stdout) {
+		if !regexp.MustCompile(`(?m)^  .*\b` + c.Name() + `\b`).MatchString(got.Stdout) {
 			t.Errorf("%s is in no group:\n%s", c.Name(), got.Stdout)
 		}
 	}

@@ -325,3 +325,31 @@ func TestStuck(t *testing.T) {
 	})
 	x.explains(t, "stuck", "has run for", `(?m)^Now .*(flock|pause)`)
 }
+
+// TestOverview begins with what is recorded, on a terminal.
+func TestOverview(t *testing.T) {
+	x := load(t)
+	if o := x.runContainer(simple("crashed", "/bin/sh", "-c", "exit 3")); o.code != 3 {
+		t.Fatalf("%+v", o)
+	}
+	if plain := x.tracectl(); strings.Contains(plain, "crashed") {
+		t.Errorf("without a terminal:\n%s", plain)
+	}
+	master, slave := terminal(t)
+	c := x.command(tracectlPath)
+	c.Stdout = slave
+	if err := c.Run(); err != nil {
+		t.Fatal(err)
+	}
+	text := make([]byte, 4096)
+	n, err := master.Read(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	screen := string(text[:n])
+	for _, want := range []string{"default/crashed/crashed   ! exited (3)", "tracectl why default/crashed/crashed\r\n"} {
+		if !strings.Contains(screen, want) {
+			t.Errorf("%q is not in\n%s", want, screen)
+		}
+	}
+}
