@@ -202,6 +202,9 @@ func (c *Call) Decode(record []byte) error {
 	if err := c.decodeBody(record, flags); err != nil {
 		return err
 	}
+	if n := int64(int32(c.Result)); c.ABI.is32() && n < 0 && n >= -maxErrno {
+		c.Result = n // a register of 32 bits, which sigreturn has restored
+	}
 	c.takeApart()
 	return nil
 }

@@ -395,7 +395,9 @@ func TestMultiplexed(t *testing.T) {
 			`ia32:socketcall(call=0x4d, args=0xfff0 "\1` + strings.Repeat(`\0`, 23) + `") = -1 EINVAL (Invalid argument)`},
 		{ipc(1, 7, 2, 0, 0xff00, 0), "ia32:semop(semid=7, tsops=0xff00, nsops=2) = 0"},
 		{ipc(23, 5, 100, 0o1600, 0, 0), "ia32:shmget(key=0x5, size=100, shmflg=IPC_CREAT|0600) = 0"},
-		{ipc(12, 7, 100, 0, 0xff00, 3), "ia32:msgrcv(msqid=7, msgp=0xff00, msgsz=100, msgtyp=3, msgflg=0) = 0"},
+		{with(ipc(12, 7, 100, 0, 0xff00, 0xbad), 4, le(uint32(0xf000), int32(-3))),
+			"ia32:msgrcv(msqid=7, msgp=0xf000, msgsz=100, msgtyp=-3, msgflg=0) = 0"},
+		{ipc(1<<16|12, 7, 100, 0, 0xff00, 3), "ia32:msgrcv(msqid=7, msgp=0xff00, msgsz=100, msgtyp=3, msgflg=0) = 0"},
 		{ipc(99, 7, 2, 0, 0, 0), "ia32:ipc(call=0x63, first=7, second=2, third=0, ptr=NULL, fifth=0) = 0"},
 	} {
 		if got := string(decoded(t, test.call).AppendText(nil)); got != test.want {

@@ -213,7 +213,9 @@ func (t *tape) addElement(name string, f *field, data []byte, marks Marks) {
 		if v.Number = number(data, f.size, false); f.size == 2 && v.Number == 0xffff { // low2highuid
 			v.Number = 0xffffffff
 		}
-	case KindFD, KindDirFD: // bpf(2) has unsigned ones
+	case KindLimit:
+		v.Number, v.Bytes = number(data, f.size, false), data
+	case KindFD, KindDirFD, KindInt: // some structs have unsigned ones
 		v.Number = number(data, f.size, true)
 	case KindFlags:
 		v.Number = number(data, f.size, f.signed && f.table.long)

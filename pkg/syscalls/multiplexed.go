@@ -66,12 +66,19 @@ func (c *Call) takeApart() {
 	case s.Name == "ipc":
 		const version = 16 // of the multiplexer, above the number of the call
 		m, ok := tableOf(c.ABI).ipcs[uint8(c.Args[0])]
-		if !ok || uint32(c.Args[0])>>version != 0 && m.call.Name == "msgrcv" {
+		if !ok {
 			return
 		}
 		var args [6]uint64
 		for i, from := range m.args {
 			args[i] = c.Args[from]
+		}
+		if uint32(c.Args[0])>>version == 0 && m.call.Name == "msgrcv" {
+			given := c.Capture(4) // the place of the message, and its type
+			if given == nil || len(given.Data) < 8 {
+				return
+			}
+			args[1], args[3] = number(given.Data, 4, false), number(given.Data[4:], 4, true)
 		}
 		c.Multiplexed, c.Args, c.NArgs, c.Captures = m.call, args, len(m.args), c.Captures[:0]
 	}

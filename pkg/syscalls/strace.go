@@ -170,6 +170,9 @@ func (s *Strace) appendArgument(dst []byte, c *Call, v *Value, parts []Value) []
 				return appendRequest(dst, v.Number)
 			}
 		}
+		if v.Name == "pgoff" && v.Kind == KindHex {
+			return appendHex(dst, v.Number<<12) // strace shows bytes
+		}
 		return s.appendValue(dst, v, nil)
 	}
 	in, out := -1, -1
@@ -186,7 +189,7 @@ func (s *Strace) appendArgument(dst []byte, c *Call, v *Value, parts []Value) []
 	case isOpaque(c):
 		return appendPointer(dst, v.Number)
 	case isNodes(v) && parts[0].Kind == KindBits:
-		return appendWords(dst, &parts[0], c.nodes())
+		return appendWords(dst, &parts[0], c.nodes(), c.PointerSize())
 	case in >= 0 && out >= 0 && isBefore(c):
 		return s.appendPointed(dst, v, parts, in)
 	case in >= 0 && out >= 0 && isScalar(&parts[in]) && isOffset(c):
@@ -289,6 +292,9 @@ func (s *Strace) appendValue(dst []byte, v *Value, parts []Value) []byte {
 	case KindMode:
 		return appendMode3(dst, v.Number)
 	case KindLimit:
+		if v.Number == 0xffffffff && len(v.Bytes) == 4 {
+			return append(dst, "RLIM_INFINITY"...)
+		}
 		return appendLimit(dst, v.Number)
 	case KindTime:
 		dst = strconv.AppendInt(dst, int64(v.Number), 10)

@@ -3,7 +3,6 @@
 package syscalls
 
 import (
-	"encoding/binary"
 	"fmt"
 	"strconv"
 	"strings"
@@ -139,17 +138,17 @@ func (c *Call) nodes() uint64 {
 	return 0
 }
 
-// appendWords appends a set of so many bits as words of 64 bits: [0x00000000000003].
-func appendWords(dst []byte, v *Value, bits uint64) []byte {
+// appendWords appends a set of so many bits as words of that many bytes: [0x00000000000003].
+func appendWords(dst []byte, v *Value, bits uint64, word int) []byte {
 	dst = append(dst, '[')
-	for at := 0; at+8 <= len(v.Bytes) && uint64(at)*8 < bits; at += 8 {
+	for at := 0; at+word <= len(v.Bytes) && uint64(at)*8 < bits; at += word {
 		if at > 0 {
 			dst = append(dst, ", "...)
 		}
-		dst = fmt.Appendf(dst, "%#014x", binary.LittleEndian.Uint64(v.Bytes[at:]))
+		dst = fmt.Appendf(dst, "%#0*x", 2*word-2, number(v.Bytes[at:], word, false))
 	}
 	if v.Marks&Truncated != 0 {
-		if len(v.Bytes) >= 8 {
+		if len(v.Bytes) >= word {
 			dst = append(dst, ", "...)
 		}
 		dst = append(dst, markCut...)
@@ -206,10 +205,10 @@ func isOpaque(c *Call) bool {
 	return s != nil && (s.Name == "set_robust_list" || s.Name == "rseq")
 }
 
-// isBefore reports whether strace shows numbers that a call changes only as they were before.
+// isBefore reports whether strace shows what a call changes only as it was before.
 func isBefore(c *Call) bool {
 	s := c.Syscall()
-	return s != nil && (s.Name == "copy_file_range" || s.Name == "splice")
+	return s != nil && (s.Name == "copy_file_range" || s.Name == "splice" || s.Name == "set_thread_area")
 }
 
 // isOffset reports whether strace shows a number that a call changes in two pairs of brackets.
@@ -313,6 +312,19 @@ func (s *Strace) appendResult(dst []byte, c *Call, name string) []byte {
 			dst = append(strconv.AppendInt(dst, c.Result, 10), " ("...)
 			return append(tableOf(c.ABI).namespaces.append(dst, uint64(c.Result)), ')')
 		}
+	case "set_thread_area":
+		dst = strconv.AppendInt(dst, c.Result, 10)
+		before := c.Capture(0)
+		for i := range c.Captures {
+			after := &c.Captures[i]
+			if after.Arg != 0 || !after.Output || len(after.Data) < 4 || before == nil || len(before.Data) < 4 {
+				continue
+			}
+			if n := number(after.Data, 4, true); n != number(before.Data, 4, true) {
+				return append(strconv.AppendInt(append(dst, " (entry_number="...), int64(n), 10), ')')
+			}
+		}
+		return dst
 	case "fcntl", "fcntl64":
 		const getFD, getFlags, getSignal, getLease, getSeals = 1, 3, 11, 1025, 1034
 		table, ok := (*flagTable)(nil), false

@@ -256,6 +256,20 @@ func TestStrace(t *testing.T) {
 		{with(call(t, "timer_create", 0, 1, pointer, 0), 1, le(uint64(0), int32(32), int32(4), int32(77), make([]byte, 44))),
 			`timer_create(CLOCK_MONOTONIC, {sigev_signo=SIGRTMIN, sigev_notify=SIGEV_THREAD_ID, ` +
 				`sigev_notify_thread_id=77}, NULL) = 0`},
+		// 32-bit ABIs.
+		{on(t, call(t, "mmap", 0xf7f00000, 0, 4096, 1, 2, 3, 0x22), syscalls.AMD64, syscalls.I386, "mmap2"),
+			`mmap2(NULL, 4096, PROT_READ, MAP_PRIVATE, 3, 0x22000) = 0xf7f00000`},
+		{on(t, output(with(call(t, "getpid", 0, pointer), 0, le(int32(-1), make([]byte, 12))), 0,
+			le(int32(12), make([]byte, 12))), syscalls.AMD64, syscalls.I386, "set_thread_area"),
+			`set_thread_area({entry_number=-1, base_addr=0, limit=0, flags=0}) = 0 (entry_number=12)`},
+		{on(t, with(call(t, "set_mempolicy", 0, 2, pointer, 65), 1, le(uint32(3), uint32(0))), syscalls.AMD64, syscalls.I386,
+			"set_mempolicy"), `set_mempolicy(MPOL_BIND, [0x000003, 0x000000], 65) = 0`},
+		{on(t, output(call(t, "io_setup", 0, 1, pointer), 1, le(uint32(0xf7f00000))), syscalls.AMD64, syscalls.I386,
+			"io_setup"), `io_setup(1, [0xf7f00000]) = 0`},
+		{on(t, output(call(t, "getrlimit", 0, 3, pointer), 1, le(uint32(8<<20), uint32(0xffffffff))), syscalls.AMD64,
+			syscalls.I386, "ugetrlimit"), `ugetrlimit(RLIMIT_STACK, {rlim_cur=8192*1024, rlim_max=RLIM_INFINITY}) = 0`},
+		{on(t, call(t, "getpid", 0xfffffffc), syscalls.AMD64, syscalls.I386, "sigreturn"),
+			`sigreturn() = -1 EINTR (Interrupted system call)`},
 		// Signals have a descriptor, bounds or a key instead of a process, by their code.
 		{siginfo(t, 10, -5, 0, le(int64(65), int32(3), int32(0))),
 			`{si_signo=SIGUSR1, si_code=SI_SIGIO, si_band=65, si_fd=3}`},

@@ -195,7 +195,7 @@ func appendScalar(dst []byte, v *Value) []byte {
 		}
 		return append(dst, " variables>"...)
 	case KindLimit:
-		if n == ^uint64(0) {
+		if n == ^uint64(0) || n == 0xffffffff && len(v.Bytes) == 4 {
 			return append(dst, "RLIM64_INFINITY"...)
 		}
 		return strconv.AppendUint(dst, n, 10)
