@@ -57,9 +57,12 @@ trace= takes: names, classes (%file, %desc, %network, %process, %signal, %memory
 a later word that begins with "!" takes its calls out: -e '%file,!openat'. Signals and ends
 of threads are printed unless -e names calls. --path takes names and patterns, in which "*"
 matches slashes, too; without a slash, only the last name of a path counts. It compares the
-paths that a call names, that its descriptors have, and that the kernel found. --last
-counts from now, or from the container's end. --grep compares the line as it is printed,
-without colors.
+paths that a call names, that its descriptors have, and that the kernel found. --address
+takes an address or a network, with a port or without, or only a port, and compares the
+addresses that a call names, and the peers of its sockets. --text looks into the memory
+that was recorded of a call: what it read, wrote, named or executed. --last counts from
+now, or from the container's end. --grep compares the line as it is printed, without
+colors.
 
 With --failed, a call is printed if it returned an error, if it did not reach the kernel's
 code, or if a signal killed the thread in it or outside of any call. A call that has not

@@ -158,6 +158,29 @@ func (p *patterns) GetSlice() []string {
 	return all
 }
 
+// addresses is a flag that accepts a pattern of addresses, and may be repeated.
+type addresses []straceback.Address
+
+func (a *addresses) String() string { return strings.Join(a.GetSlice(), ",") }
+func (a *addresses) Type() string   { return "address" }
+
+func (a *addresses) Set(text string) error {
+	address, err := straceback.NewAddress(text)
+	if err == nil {
+		*a = append(*a, address)
+	}
+	return err
+}
+
+// GetSlice returns the values of the repeated flag.
+func (a *addresses) GetSlice() []string {
+	all := make([]string, len(*a))
+	for i, address := range *a {
+		all[i] = address.String()
+	}
+	return all
+}
+
 // expression is a flag that accepts a regular expression.
 type expression struct{ *regexp.Regexp }
 

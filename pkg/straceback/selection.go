@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 	"github.com/runc-trace/runc-trace/pkg/syscalls"
 )
 
@@ -19,17 +20,23 @@ import (
 type Selection struct {
 	Syscalls syscalls.Set
 	Errnos   syscalls.Errnos
-	Runtime  bool          // also calls of the container runtime
-	Failed   bool          // only calls that failed, were refused or were killed
-	PIDs     []uint32      // only these processes or threads, by their IDs on the host or in the container
-	FDs      []int32       // only calls that take or return one of these descriptors
-	Paths    []Glob        // only calls that name such a path, or that take, open or execute such a file
-	Comms    []Glob        // only threads with such a name
-	Since    time.Time     // without those that ended before
-	Until    time.Time     // without those that began later; zero: without a limit
-	Last     time.Duration // only the last part of the recording; 0: all of it
-	Slower   time.Duration // only calls that took, or have taken until now, at least this long
-	Grep     *regexp.Regexp
+	Runtime  bool     // also calls of the container runtime
+	Failed   bool     // only calls that failed, were refused or were killed
+	PIDs     []uint32 // only these processes or threads, by their IDs on the host or in the container
+	FDs      []int32  // only calls that take or return one of these descriptors
+	Paths    []Glob   // only calls that name such a path, or that take, open or execute such a file
+	// Addresses selects only calls that name such an address, or that take a socket of which it is the peer, or the own
+	// one if the socket has no peer.
+	Addresses []Address
+	// Text selects only calls with this text in the memory that was recorded of them: what they read, wrote, named or
+	// executed.
+	Text   string
+	Comms  []Glob        // only threads with such a name
+	Since  time.Time     // without those that ended before
+	Until  time.Time     // without those that began later; zero: without a limit
+	Last   time.Duration // only the last part of the recording; 0: all of it
+	Slower time.Duration // only calls that took, or have taken until now, at least this long
+	Grep   *regexp.Regexp
 
 	values []syscalls.Value // reused
 	line   []byte
@@ -46,7 +53,24 @@ func (s *Selection) Select(t *Timeline, f *Format) {
 func (s *Selection) has(e *Event, f *Format) bool {
 	c := &e.Call
 	return (s.Runtime || e.Lane != Runtime) && s.during(e, f) && s.Syscalls.Has(c) && s.Errnos.Has(c) &&
-		(!s.Failed || c.Failed()) && s.by(c) && s.takes(e) && s.names(e) && s.prints(e, f)
+		(!s.Failed || c.Failed()) && s.by(c) && s.holds(c) && s.takes(e) && s.names(e) && s.reaches(e) &&
+		s.prints(e, f)
+}
+
+// holds reports whether the memory of a call has the text. The path of the file that it found is not part of that.
+func (s *Selection) holds(c *syscalls.Call) bool {
+	return s.Text == "" || slices.ContainsFunc(c.Captures, func(p syscalls.Capture) bool {
+		return p.Arg != abi.CaptureResult && bytes.Contains(p.Data, []byte(s.Text))
+	})
+}
+
+// reaches reports whether a call is about a selected address.
+func (s *Selection) reaches(e *Event) bool {
+	if len(s.Addresses) == 0 {
+		return true
+	}
+	s.values = e.Call.Values(s.values[:0], e.Part == InFlight)
+	return slices.ContainsFunc(s.Addresses, func(a Address) bool { return a.matchesAny(s.values) })
 }
 
 // during reports whether a call is within the selected time, and took long enough.

@@ -118,6 +118,9 @@ func TestSelection(t *testing.T) {
 		{"until", Selection{Until: boot.Add(300 * time.Millisecond)}, "1 2 3"},
 		{"the last part", Selection{Last: 200 * time.Millisecond}, "8 9"},
 		{"slow", Selection{Slower: 10 * time.Millisecond}, "4 9"},
+		{"by text", Selection{Text: "app"}, "1 7"},
+		{"by text of an address", Selection{Text: "x.sock\x00"}, "5"},
+		{"not by text that the kernel found", Selection{Text: "etc\x00"}, ""},
 		{"by the line", Selection{Grep: regexp.MustCompile(`app\.conf|EAGAIN`)}, "1 4 7"},
 		{"by the line's end", Selection{Grep: regexp.MustCompile(` = 0$`)}, "2 6"},
 		{"by all", Selection{Syscalls: set(t, "%file"), Failed: true, Paths: []Glob{"/etc/*"}}, "3"},
@@ -149,6 +152,46 @@ func TestSelectionOfDescriptors(t *testing.T) {
 		c.s.Select(timeline, &Format{})
 		if got := tenths(timeline); got != c.want {
 			t.Errorf("%v, %v selects %s, want %s", c.s.Paths, c.s.FDs, got, c.want)
+		}
+	}
+}
+
+// TestSelectionOfAddresses selects calls by addresses, in their arguments and of their sockets.
+func TestSelectionOfAddresses(t *testing.T) {
+	const server, other = "\x02\x00\x01\xbb\x0a\x00\x00\x09", "\x02\x00\x00\x35\x0a\x01\x00\x01"
+	to := func(at uint64, name, address string, arg int, args ...uint64) syscalls.Call {
+		c := did(1, at*100_000_000, name, 0, args...)
+		c.Captures = []syscalls.Capture{{Arg: arg, Data: []byte(address + strings.Repeat("\x00", 8))}}
+		return c
+	}
+	const six = "\x0a\x00\x01\xbb\x00\x00\x00\x00" + "\xfd\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x01"
+	all := records(did(1, 100_000_000, "socket", 3, 2, 1, 6), to(2, "connect", server, 1, 3, 1, 16),
+		did(1, 300_000_000, "read", 5, 3, 1, 9), did(1, 400_000_000, "socket", 4, 2, 2, 17),
+		to(5, "sendto", other, 4, 4, 1, 0, 0, 1, 16), to(6, "connect", six, 1, 5, 1, 28))
+	for pattern, want := range map[string]string{
+		"10.0.0.9": "2 3", "10.0.0.9:443": "2 3", "10.0.0.9:80": "", "10.0.0.0/8": "2 3 5", ":443": "2 3 6",
+		"10.0.0.0/8:53": "5", "fd00::1": "6", "[fd00::/8]:443": "6", "[fd00::1]:80": "", "::ffff:10.0.0.9": "2 3",
+		"0.0.0.0/0": "2 3 5",
+	} {
+		address, err := NewAddress(pattern)
+		if err != nil {
+			t.Errorf("%q: %v", pattern, err)
+			continue
+		}
+		if again, err := NewAddress(address.String()); err != nil || again != address {
+			t.Errorf("%q becomes %q, which is not the same: %v", pattern, address, err)
+		}
+		timeline := NewTimeline(all, nil)
+		timeline.Descriptors = Follow(&Calls{Records: all}, Snapshot{})
+		(&Selection{Addresses: []Address{address}}).Select(timeline, &Format{})
+		if got := tenths(timeline); got != want {
+			t.Errorf("%s selects %s, want %s", pattern, got, want)
+		}
+	}
+	for _, wrong := range []string{"", ":", ":0", "host", "10.0.0", "10.0.0.9:", "10.0.0.9:70000", "10.0.0.0/33", "[fd00::1",
+		"fd00::1]:1", "[]:1", "[fd00::1]1"} {
+		if a, err := NewAddress(wrong); err == nil {
+			t.Errorf("%q is taken as %q", wrong, a)
 		}
 	}
 }
