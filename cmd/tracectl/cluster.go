@@ -155,7 +155,7 @@ func newClusterRun(ctx context.Context, runner cluster.Runner, find func(context
 	if err != nil {
 		return nil, err
 	}
-	status := newStatusLine(stderr, program)
+	status := newStatusLine(stderr, program, "nodes")
 	run := &clusterRun{output: stdout, find: find, stdout: status.before(stdout), status: status}
 	run.Runner, run.Nodes, run.Timeout = runner, nodes, timeout
 	run.Note, run.Progress = status.note, status.progress

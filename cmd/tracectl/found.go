@@ -63,35 +63,44 @@ func (f *found) choose(list []*straceback.Recording, name string, previous int, 
 
 // past reads the recording.
 func (f *found) past() (*answers.Past, error) {
-	// Keep this order: see showRecording.
 	inFlight, err := unfinished(f.Instance, f.run)
 	if err != nil {
 		return nil, err
 	}
+	source, err := readSource(f.run, inFlight, f.boot)
+	if err != nil {
+		return nil, err
+	}
+	return answers.New(*source), nil
+}
+
+// readSource reads a recording. inFlight are its calls that had not returned before: see showRecording.
+func readSource(run *straceback.Recording, inFlight []straceback.Record, boot time.Time) (*answers.Source, error) {
 	live := straceback.Open(inFlight, boottime.Now)
-	calls, err := f.run.Read()
+	calls, err := run.Read()
 	if err != nil {
 		return nil, err
 	}
 	timeline := straceback.NewTimeline(calls.Records, inFlight)
 	timeline.Descriptors = straceback.Follow(calls, live)
-	return answers.New(answers.Source{Name: f.run.Name(), Container: f.run.Container, Calls: calls, Timeline: timeline,
-		Boot: f.boot, Now: boottime.Now()}), nil
+	return &answers.Source{Name: run.Name(), Container: run.Container, Calls: calls, Timeline: timeline, Boot: boot,
+		Now: boottime.Now()}, nil
 }
 
 // unfinished returns records of a recording's calls that have not returned.
 func unfinished(i *bpf.Instance, run *straceback.Recording) ([]straceback.Record, error) {
 	calls, err := i.UnfinishedCalls()
-	if err != nil {
-		return nil, err
-	}
-	var records []straceback.Record
+	return unfinishedOf(calls, run), err
+}
+
+// unfinishedOf returns records of those calls that are of a recording.
+func unfinishedOf(calls []bpf.UnfinishedCall, run *straceback.Recording) (records []straceback.Record) {
 	for _, c := range calls {
 		if int(c.Ring) == run.Index && c.RingGeneration == run.Generation {
 			records = append(records, straceback.Record{Bytes: c.Record, Lane: straceback.Lane(c.Lane)})
 		}
 	}
-	return records, nil
+	return records
 }
 
 // explainName returns the error for a name that matches no recording: it says why a known container has none, or that

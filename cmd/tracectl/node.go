@@ -17,7 +17,8 @@ import (
 // addNodeCommands adds the commands for this machine.
 func addNodeCommands(root *cobra.Command, s *settings) {
 	root.AddCommand(
-		newLoad(s), newUnload(s), newStatus(s), newContainers(s), newExec(s), newStraceback(s), newWhy(s), newAgent(s),
+		newLoad(s), newUnload(s), newStatus(s), newContainers(s), newExec(s), newStraceback(s), newWhy(s), newFind(s),
+		newAgent(s),
 		newDoctor(s), newInstall(s), newUninstall(s),
 	)
 }

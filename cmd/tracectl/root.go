@@ -53,7 +53,7 @@ var groups = []struct {
 	commands []string
 	brief    bool // the overview only names the commands
 }{
-	{"Read what containers did:", []string{"why", "exec", "straceback", "containers", "status", "cluster"}, false},
+	{"Read what containers did:", []string{"why", "find", "exec", "straceback", "containers", "status", "cluster"}, false},
 	{"Set up tracing on this host:", []string{"install", "uninstall", "load", "unload", "agent", "doctor"}, false},
 	{"More:", []string{"completion", "schema", "version"}, true},
 }

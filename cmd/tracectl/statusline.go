@@ -10,9 +10,11 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/terminal"
 )
 
-// statusLine is the last line of a terminal, with the number of nodes that have answered, and notes above it.
+// statusLine is the last line of a terminal, with the number of nodes that have answered, or of recordings that were
+// read, and notes above it.
 type statusLine struct {
 	program string
+	what    string // is counted: "nodes"
 
 	mu       sync.Mutex
 	stderr   io.Writer
@@ -20,12 +22,12 @@ type statusLine struct {
 	shown    bool
 }
 
-func newStatusLine(stderr io.Writer, program string) *statusLine {
+func newStatusLine(stderr io.Writer, program, what string) *statusLine {
 	_, isTerminal := terminal.Is(stderr)
-	return &statusLine{program: program, stderr: stderr, terminal: isTerminal}
+	return &statusLine{program: program, what: what, stderr: stderr, terminal: isTerminal}
 }
 
-// progress shows how many nodes have answered, until all have.
+// progress shows how many are done, until all are.
 func (l *statusLine) progress(done, total int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -34,7 +36,7 @@ func (l *statusLine) progress(done, total int) {
 	}
 	l.clear()
 	if done < total {
-		fmt.Fprintf(l.stderr, "%d/%d nodes", done, total)
+		fmt.Fprintf(l.stderr, "%d/%d %s", done, total, l.what)
 		l.shown = true
 	}
 }

@@ -14,6 +14,13 @@ import (
 
 // subject returns what a call is about: a whole path, or the address of a socket; or "".
 func (p *Past) subject(e *straceback.Event) string {
+	p.values = e.Call.Values(p.values[:0], e.Part == straceback.InFlight)
+	process := p.running[e.Call.PID]
+	return subjectOf(e, p.values, func(fd int32) string { return p.opened[descriptor{process, fd}] })
+}
+
+// subjectOf is subject for a call with its values. opened, if not nil, tells what a descriptor was last known to be.
+func subjectOf(e *straceback.Event, values []syscalls.Value, opened func(fd int32) string) string {
 	c := &e.Call
 	s := c.Syscall()
 	if s == nil || c.Event() {
@@ -30,10 +37,8 @@ func (p *Past) subject(e *straceback.Event) string {
 			return syscalls.SocketAddress(a.Data)
 		}
 	}
-	p.values = c.Values(p.values[:0], e.Part == straceback.InFlight)
 	fd := ""
-	process := p.running[c.PID]
-	for _, v := range p.values {
+	for _, v := range values {
 		switch v.Kind {
 		case syscalls.KindPath:
 			if v.Marks&syscalls.Unreadable != 0 || v.Marks&syscalls.Kernel != 0 {
@@ -44,13 +49,12 @@ func (p *Past) subject(e *straceback.Event) string {
 			}
 			return string(v.Bytes)
 		case syscalls.KindFD:
-			if fd != "" {
-				continue
-			}
-			if v.File != nil {
+			switch {
+			case fd != "":
+			case v.File != nil:
 				fd = named(v.File)
-			} else {
-				fd = p.opened[descriptor{process, int32(v.Number)}]
+			case opened != nil:
+				fd = opened(int32(v.Number))
 			}
 		}
 	}

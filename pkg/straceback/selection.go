@@ -46,11 +46,12 @@ type Selection struct {
 func (s *Selection) Select(t *Timeline, f *Format) {
 	printed := *f // AppendLine changes a Format
 	printed.Color = false
-	t.Select(func(e *Event) bool { return s.has(e, &printed) })
+	t.Select(func(e *Event) bool { return s.Has(e, &printed) })
 }
 
-// has reports whether a call, which is Whole or InFlight, is selected. It asks the cheapest questions first.
-func (s *Selection) has(e *Event, f *Format) bool {
+// Has reports whether a call, which is Whole or InFlight, is selected. f is as for Select, but without colors. It asks
+// the cheapest questions first.
+func (s *Selection) Has(e *Event, f *Format) bool {
 	c := &e.Call
 	return (s.Runtime || e.Lane != Runtime) && s.during(e, f) && s.Syscalls.Has(c) && s.Errnos.Has(c) &&
 		(!s.Failed || c.Failed()) && s.by(c) && s.holds(c) && s.takes(e) && s.names(e) && s.reaches(e) &&

@@ -188,8 +188,8 @@ func TestSelectionOfAddresses(t *testing.T) {
 			t.Errorf("%s selects %s, want %s", pattern, got, want)
 		}
 	}
-	for _, wrong := range []string{"", ":", ":0", "host", "10.0.0", "10.0.0.9:", "10.0.0.9:70000", "10.0.0.0/33", "[fd00::1",
-		"fd00::1]:1", "[]:1", "[fd00::1]1"} {
+	for _, wrong := range []string{"", ":", ":0", "host", "10.0.0", "10.0.0.9:", "10.0.0.9:70000", "10.0.0.0/33",
+		"[fd00::1", "fd00::1]:1", "[]:1", "[fd00::1]1"} {
 		if a, err := NewAddress(wrong); err == nil {
 			t.Errorf("%q is taken as %q", wrong, a)
 		}
