@@ -51,9 +51,9 @@ var failures = []failure{
 	{"bind", "EADDRNOTAVAIL", 8, "no interface has the address %s"},
 	{"bind", "EACCES", 8, "the port of %s needs CAP_NET_BIND_SERVICE"},
 	{"bind", "ENOENT ENOTDIR EROFS EINVAL EAFNOSUPPORT", 6, "the address %s cannot be bound"},
-	{connects, "ECONNREFUSED", 6, "%s refused the connection"},
+	{"", "ECONNREFUSED", 6, "%s refused the connection"},
 	{connects, "ETIMEDOUT", 6, "%s did not answer the connection in time"},
-	{connects, "EHOSTUNREACH ENETUNREACH EHOSTDOWN ENETDOWN", 6, "%s cannot be reached: there is no route to it"},
+	{"", "EHOSTUNREACH ENETUNREACH EHOSTDOWN ENETDOWN", 6, "%s cannot be reached: there is no route to it"},
 	{"connect", "ENOENT", 4, "there is no socket %s"},
 	{"connect", "EACCES EPERM", 6, "the connection to %s is not permitted"},
 	{"connect", "EADDRNOTAVAIL", 7, "no local port is free for a connection to %s, or the address is not usable"},
@@ -282,9 +282,10 @@ func sameFile(a, b string) bool {
 	return a == b || !strings.HasPrefix(a, "/") && a != "" && strings.HasSuffix(b, "/"+strings.TrimPrefix(a, "./"))
 }
 
-// changedBy says who removed or renamed what a call did not find.
+// changedBy says who removed or renamed what a call did not find, or who has the address that it wanted.
 func (w *Why) changedBy(f *Fact) string {
-	if syscalls.ErrnoName(f.Errno) != "ENOENT" || f.Subject == "" {
+	errno := syscalls.ErrnoName(f.Errno)
+	if errno != "ENOENT" && errno != "EADDRINUSE" || f.Subject == "" {
 		return ""
 	}
 	note := ""
@@ -294,6 +295,8 @@ func (w *Why) changedBy(f *Fact) string {
 			continue
 		}
 		switch s.Name {
+		case "bind":
+			note = fmt.Sprintf("%s had bound it %s before", name(g.Process), brief(time.Duration(f.End()-g.Call.Time)))
 		case "unlink", "unlinkat", "rmdir":
 			note = fmt.Sprintf("%s removed it %s before (%s)", name(g.Process),
 				brief(time.Duration(f.End()-g.Call.Time)), s.Name)

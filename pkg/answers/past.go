@@ -43,7 +43,8 @@ type Past struct {
 	read    map[descriptor]uint64 // bytes since it was opened
 	written map[*Process]string   // the last file that it opened for writing
 	reaped  []reaping
-	values  []syscalls.Value // reused
+	peers   map[*Process]string // the last address to which it connected
+	values  []syscalls.Value    // reused
 }
 
 // Fact is a call or an event that says more than that the program went on: a failure, an end, a signal, an exec, or a
@@ -71,7 +72,7 @@ const factsMax = 1 << 16
 func New(s Source) *Past {
 	p := &Past{Source: s, running: map[uint32]*Process{}, parents: map[uint32]*Process{},
 		opened: map[descriptor]string{}, reached: map[wish]uint64{}, read: map[descriptor]uint64{},
-		written: map[*Process]string{}}
+		written: map[*Process]string{}, peers: map[*Process]string{}}
 	for e := range s.Timeline.Calls {
 		p.add(e)
 	}
@@ -141,6 +142,20 @@ func writable(c *syscalls.Call) bool {
 	return c.Syscall().Name == "creat"
 }
 
+const (
+	waits    = "poll ppoll select pselect6 epoll_wait epoll_pwait epoll_pwait2"
+	receives = "read recvfrom recvmsg accept accept4"
+)
+
+// inVain reports whether a call waited for a time, and nothing came.
+func inVain(e *straceback.Event, name string) bool {
+	const long = 50e6 // ns
+	if e.Part == straceback.InFlight || e.Call.Duration < long {
+		return false
+	}
+	return has(waits, name) && e.Call.Result == 0 || has(receives, name) && syscalls.ErrnoName(e.Call.Errno()) == "EAGAIN"
+}
+
 // empty counts what a call read, and reports whether it found nothing in a file that it had just opened.
 func (p *Past) empty(process *Process, e *straceback.Event) bool {
 	c := &e.Call
@@ -168,7 +183,8 @@ func (p *Past) add(e *straceback.Event) {
 	kept := e.Part == straceback.InFlight || f.Errno != 0 || c.Unfinished || c.NoEnter || c.Event()
 	if s := c.Syscall(); s != nil && !c.Event() {
 		if s.Name == "connect" {
-			p.opened[descriptor{process, int32(c.Args[0])}] = p.subject(e)
+			p.peers[process] = p.subject(e)
+			p.opened[descriptor{process, int32(c.Args[0])}] = p.peers[process]
 		}
 		if e.Part != straceback.InFlight && f.Errno == 0 {
 			p.said(process, e, s.Name)
@@ -177,6 +193,7 @@ func (p *Past) add(e *straceback.Event) {
 		if s.Name == "read" || s.Name == "pread64" {
 			kept = kept || p.empty(process, e)
 		}
+		kept = kept || inVain(e, s.Name)
 		switch s.Name {
 		case "getsockopt":
 			if f.Errno == 0 && e.Part != straceback.InFlight {
@@ -196,8 +213,12 @@ func (p *Past) add(e *straceback.Event) {
 	f.Call.Captures = slices.Clone(c.Captures)
 	f.Call.Comm = slices.Clone(c.Comm)
 	f.Subject = p.subject(&f.Event)
-	if s := c.Syscall(); f.Subject == "" && f.Errno != 0 && s != nil && has(writes, s.Name) {
+	switch s := c.Syscall(); {
+	case f.Subject != "" || s == nil || c.Event():
+	case f.Errno != 0 && has(writes, s.Name):
 		f.Subject, f.Guessed = p.written[process], true
+	case inVain(e, s.Name):
+		f.Subject = p.peers[process]
 	}
 	if len(p.Facts) >= factsMax {
 		p.Facts = slices.Delete(p.Facts, 0, factsMax/2)

@@ -24,6 +24,9 @@ type Process struct {
 	// Runtime is true as long as only the container runtime's calls were seen of it.
 	Runtime bool
 
+	// Outside is true if it came from outside of the container, as the init and those of exec do.
+	Outside bool
+
 	guessed bool   // Parent is guessed
 	forks   uint64 // calls that made processes
 }
@@ -78,6 +81,9 @@ func (p *Past) processOf(e *straceback.Event) *Process {
 	}
 	if e.Lane != straceback.Runtime {
 		process.Runtime = false
+	}
+	if _, outside := c.Beginning(syscalls.CWD); outside {
+		process.Outside = true
 	}
 	if c.Inner.PID != 0 {
 		process.Inner = c.Inner.PID

@@ -32,6 +32,8 @@ var rules = []rule{
 	{"failed-call", "", failedCalls},
 	{"said", "the last line that it wrote to standard error looks like a reason", saidSo},
 	{"child", "a process that it had started failed shortly before", childFailed},
+	{"in-vain", "it waited for a time, nothing came, and it ended", waitedInVain},
+	{"probe", "a command that came from outside failed before the container was asked to end", probeFailed},
 	{"empty", "it read nothing from a file that it had opened, shortly before the end", emptyFile},
 	{"finished", "it exited with code 0", finished},
 	{"stuck", "it has been in a call for long", stuck},
@@ -128,30 +130,32 @@ func (w *Why) sender(s *syscalls.Sender) string {
 	return fmt.Sprintf("%s[%s], a process %s,", terminal.Cell(s.Comm), pid, where)
 }
 
-// askedToStop has signals that the init took from outside, if it ended soon.
+// askedToStop has a signal that the init took from outside, if it ended soon. SIGKILL does not ask.
 func askedToStop(w *Why) []Cause {
-	init := w.past.Init()
-	if init == nil || !w.Ending.Exited {
+	f, d := w.stopped()
+	if f == nil || d.Signal == "SIGKILL" {
 		return nil
 	}
+	return []Cause{{Certainty: Certain, weight: 12, Evidence: []Evidence{{f, w.before(f)}},
+		Title: fmt.Sprintf("%s from %s asked it to end", d.Signal, w.sender(d.Sender))}}
+}
+
+// stopped returns the signal from outside of the container that ended it, or nil.
+func (w *Why) stopped() (*Fact, syscalls.Delivery) {
+	const soon = 60e9
 	for _, f := range slices.Backward(w.past.Facts) {
 		d, ok := f.Call.Delivery()
-		if !ok || f.Process != init || d.Sender == nil || w.inside(d.Sender) {
+		if !ok || !w.Ending.Exited || f.Process != w.past.Init() || d.Sender == nil || w.inside(d.Sender) {
 			continue
 		}
 		switch d.Signal {
 		case "SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP", "SIGKILL":
-		default:
-			continue
+			if f.Call.Time+soon > w.Ending.At {
+				return f, d
+			}
 		}
-		const soon = 60e9
-		if f.Call.Time+soon < w.Ending.At {
-			break
-		}
-		return []Cause{{Certainty: Certain, weight: 12, Evidence: []Evidence{{f, w.before(f)}},
-			Title: fmt.Sprintf("%s from %s asked it to end", d.Signal, w.sender(d.Sender))}}
 	}
-	return nil
+	return nil, syscalls.Delivery{}
 }
 
 // notStarted explains why the runtime could not execute the program: the last thing that it looked for.
@@ -231,9 +235,54 @@ func emptyFile(w *Why) []Cause {
 	return nil
 }
 
+// waitedInVain has the last wait of the culprit that ended without anything to do.
+func waitedInVain(w *Why) []Cause {
+	const soon = 2e9
+	for _, f := range slices.Backward(w.past.Facts) {
+		s := f.Call.Syscall()
+		if f.Process != w.Culprit || s == nil || f.Call.Event() || !inVain(&f.Event, s.Name) || f.End()+soon < w.end() ||
+			w.Ending.Expected {
+			continue
+		}
+		took := brief(time.Duration(f.Call.Duration))
+		c := Cause{weight: 4, Evidence: []Evidence{{f, w.before(f)}},
+			Title: fmt.Sprintf("%s waited %s in %s, and nothing came", name(f.Process), took, s.Name)}
+		if f.Subject != "" {
+			c.weight = 7
+			c.Title = fmt.Sprintf("%s did not answer %s for %s", terminal.String(f.Subject), name(f.Process), took)
+		}
+		return []Cause{c}
+	}
+	return nil
+}
+
+// probeFailed has commands from outside that failed in the last minute, if somebody asked the container to end.
+func probeFailed(w *Why) []Cause {
+	const soon = 60e9
+	if f, _ := w.stopped(); f == nil {
+		return nil
+	}
+	n := 0
+	var last *Process
+	for _, p := range w.past.Processes {
+		if p.Outside && p != w.past.Init() && p.Failed() && p.Ended <= w.Ending.At && p.Ended+soon > w.Ending.At {
+			n++
+			last = p
+		}
+	}
+	if last == nil {
+		return nil
+	}
+	title := fmt.Sprintf("a probe, or another exec, failed before: %s %s", command(last), ended(last))
+	if n > 1 {
+		title += fmt.Sprintf(", the last of %d", n)
+	}
+	return []Cause{{weight: 11, Title: title}}
+}
+
 // finished has a program that came to its end.
 func finished(w *Why) []Cause {
-	if !w.Ending.Expected {
+	if f, _ := w.stopped(); f != nil || !w.Ending.Expected {
 		return nil
 	}
 	return []Cause{{weight: 5, Certainty: Certain, Title: "its program ended by itself, with code 0: it says that it succeeded"}}

@@ -150,6 +150,18 @@ var crashes = []crash{
 		[]string{`127\.0\.0\.1:5434 refused the connection`}, nil},
 	{"route", "exec /srv/program", address + `a.sin_addr.s_addr = htonl(0xc0000201); a.sin_port = htons(80);
 	return connect(s, (void *)&a, sizeof a) ? 6 : 0;`, 6, []string{`192\.0\.2\.1:80 cannot be reached`}, alone},
+	{"silence", "exec /srv/program", `struct sockaddr_in a = {AF_INET, htons(5301), {htonl(INADDR_LOOPBACK)}};
+	int r = socket(AF_INET, SOCK_DGRAM, 0), s = socket(AF_INET, SOCK_DGRAM, 0); bind(r, (void *)&a, sizeof a);
+	connect(s, (void *)&a, sizeof a); send(s, "?", 1, 0); struct pollfd p = {s, POLLIN};
+	return poll(&p, 1, 300) == 0 ? 7 : 0;`, 7,
+		[]string{`127\.0\.0\.1:5301 did not answer program\[\d+\] for 3\d\dms`}, nil},
+	{"resolver", "exec /srv/program", `struct sockaddr_in a = {AF_INET, htons(53), {htonl(0x7f000035)}};
+	int s = socket(AF_INET, SOCK_DGRAM, 0); connect(s, (void *)&a, sizeof a); send(s, "?", 1, 0); char b[9];
+	return recv(s, b, 9, 0) < 0 ? 2 : 0;`, 2, []string{`127\.0\.0\.53:53 refused`}, nil},
+	{"library", "exec /srv/program", `char n[64]; char *dirs[] = {"/lib", "/usr/lib", "/usr/local/lib"};
+	for (int i = 0; i < 3; i++) { sprintf(n, "%s/libfrob.so.1", dirs[i]); open(n, O_RDONLY|O_CLOEXEC); }
+	fputs("program: error while loading shared libraries: libfrob.so.1: cannot open shared object file\n", stderr); return 127;`,
+		127, []string{"libfrob.so.1 does not exist", "error while loading shared libraries"}, nil},
 	{"socket", "exec /srv/program", `struct sockaddr_un a = {AF_UNIX, "/run/db.sock"}; int s = socket(AF_UNIX, SOCK_STREAM, 0);
 	return connect(s, (void *)&a, sizeof a) ? 8 : 0;`, 8, []string{"no socket /run/db.sock"}, nil},
 	{"port", "exec /srv/program", address + `a.sin_port = htons(18080); bind(s, (void *)&a, sizeof a); listen(s, 1);
@@ -303,9 +315,14 @@ func TestStopped(t *testing.T) {
 	for _, signal := range []string{"TERM", "KILL"} {
 		name := strings.ToLower(signal)
 		x.start(simple(name, "/bin/sh", "-c", "trap 'exit 0' TERM; while :; do sleep 1; done"))
+		probe := x.run(shimPath, "--root", filepath.Join(x.dir, "state"), "exec", name, "/bin/cat", "/healthy")
+		if probe.code != 1 {
+			t.Errorf("a probe: %+v", probe)
+		}
 		x.runtime("kill", name, signal)
 		x.awaitExit(name)
-		x.explains(t, name, "SIG"+signal+` from [a-z]+\[host pid \d+\], a process outside of the container`)
+		x.explains(t, name, "SIG"+signal+` from [a-z]+\[host pid \d+\], a process outside of the container`,
+			`a probe, or another exec, failed before: cat\[\d+\] \(/healthy\) exited with code 1`)
 	}
 }
 
