@@ -102,7 +102,7 @@ func (c *cluster) apply(path string) string {
 
 func (c *cluster) delete(path string) string {
 	c.t.Helper()
-	return c.manifest(path, "delete", "--ignore-not-found", "--timeout=120s")
+	return c.manifest(path, "delete", "--ignore-not-found", "--timeout=300s")
 }
 
 func (c *cluster) manifest(path string, args ...string) string {
@@ -140,7 +140,7 @@ func (c *cluster) namespace(name string) string {
 		if c.t.Failed() {
 			c.t.Logf("in namespace %s:\n%s", name, c.describe(name))
 		}
-		c.kubectl("delete", "namespace", name, "--timeout=120s")
+		c.kubectl("delete", "namespace", name, "--timeout=300s")
 	})
 	// The kubelet refuses pods until these exist.
 	c.eventually("namespace "+name+" has what pods need", func() (string, bool) {
@@ -160,7 +160,7 @@ func (c *cluster) describe(namespace string) string {
 // await waits until an object meets a condition, such as condition=Ready or jsonpath={.status.phase}=Succeeded.
 func (c *cluster) await(namespace, object, condition string) {
 	c.t.Helper()
-	o := c.do("kubectl", "wait", "--namespace="+namespace, "--for="+condition, "--timeout=120s", object)
+	o := c.do("kubectl", "wait", "--namespace="+namespace, "--for="+condition, "--timeout=300s", object)
 	if o.Code != 0 {
 		c.t.Fatalf("%s in %s has not %s: %s\n%s", object, namespace, condition, o.Stderr, c.describe(namespace))
 	}

@@ -79,7 +79,7 @@ func TestAgentCost(t *testing.T) {
 	}
 	begin = time.Now()
 	c.applyText(manifest)
-	c.kubectl("wait", "--for=condition=Ready", "pods", "--all", "--namespace="+namespace, "--timeout=170s")
+	c.kubectl("wait", "--for=condition=Ready", "pods", "--all", "--namespace="+namespace, "--timeout=300s")
 	t.Logf("%d pods run after %v", pods, time.Since(begin).Round(time.Second))
 	n := c.nodes[0]
 	c.eventually("all are known by their labels", func() (string, bool) {

@@ -118,7 +118,7 @@ func TestDemoResult(t *testing.T) {
 		}
 		return found[1]
 	}
-	written := call(`\[sh\] open\w*\(.*"(/tmp/file-\d+)", flags=O_WRONLY\|O_CREAT\|O_TRUNC, mode=0666\) = \d+`)
+	written := call(`\[sh\] open\w*\(.*"(/tmp/file-\d+)", flags=O_WRONLY\|O_CREAT\|O_TRUNC, mode=0666\) = \d+(?:<[^>]*>)?`)
 	read := call(`\[cat\] open\w*\(.*"(/tmp/file-\d+)", .*\) = -1 ENOENT \(No such file or directory\)`)
 	if read != missing[1] || written == read {
 		t.Errorf("the pod wrote %s and read %s, and said that there is no %s", written, read, missing[1])

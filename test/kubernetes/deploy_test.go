@@ -56,7 +56,7 @@ func (c *cluster) deploy() {
 // rolledOut waits until the DaemonSet has its desired state on all nodes.
 func (c *cluster) rolledOut() {
 	c.t.Helper()
-	o := c.do("kubectl", "rollout", "status", "--namespace=runc-trace", "daemonset/runc-trace", "--timeout=150s")
+	o := c.do("kubectl", "rollout", "status", "--namespace=runc-trace", "daemonset/runc-trace", "--timeout=300s")
 	if o.Code != 0 {
 		c.t.Fatalf("the DaemonSet is not rolled out: %s%s\n%s", o.Stdout, o.Stderr, c.describe("runc-trace"))
 	}

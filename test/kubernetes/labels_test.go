@@ -43,7 +43,7 @@ func TestDemoLabel(t *testing.T) {
 		c.delete(demo + "noise.yaml")
 	})
 	c.apply(demo + "noise.yaml")
-	c.kubectl("rollout", "status", "daemonset/noise", "--timeout=120s")
+	c.kubectl("rollout", "status", "daemonset/noise", "--timeout=300s")
 	f := c.follow("--label", "myapp=app-one")
 	onNode := map[*node]*follower{}
 	for _, n := range c.nodes {
@@ -51,7 +51,7 @@ func TestDemoLabel(t *testing.T) {
 	}
 
 	c.apply(demo + "myapp.yaml")
-	c.kubectl("rollout", "status", "daemonset/myapp", "--timeout=120s")
+	c.kubectl("rollout", "status", "daemonset/myapp", "--timeout=300s")
 	pods := map[*node][]string{}
 	for _, n := range c.nodes {
 		if pods[n] = c.podsOn(n, "default", "myapp=app-one"); len(pods[n]) != 1 {
@@ -213,7 +213,7 @@ func (c *cluster) checkLabels(namespace, origin string) map[string][]string {
 func (c *cluster) succeeded(namespace string) {
 	c.t.Helper()
 	o := c.do("kubectl", "wait", "pods", "--all", "--namespace="+namespace,
-		"--for=jsonpath={.status.phase}=Succeeded", "--timeout=150s")
+		"--for=jsonpath={.status.phase}=Succeeded", "--timeout=300s")
 	if o.Code != 0 {
 		c.t.Fatalf("not all pods in %s have succeeded: %s\n%s", namespace, o.Stderr, c.describe(namespace))
 	}

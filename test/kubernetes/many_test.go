@@ -48,7 +48,7 @@ spec:
       automountServiceAccountToken: false
       containers: [%s]
 `, namespace, pods, n.name, fmt.Sprintf(container, "main", script)))
-	c.kubectl("rollout", "status", "deployment/many", "--namespace="+namespace, "--timeout=170s")
+	c.kubectl("rollout", "status", "deployment/many", "--namespace="+namespace, "--timeout=300s")
 	want := map[string][]string{}
 	for _, pod := range c.podsOn(n, namespace, "app=many") {
 		want[pod+"/main"] = []string{"/bin/sh -c " + script, "/bin/true " + pod, "/bin/sleep 1000"}

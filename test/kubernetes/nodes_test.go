@@ -17,7 +17,7 @@ func TestCluster(t *testing.T) {
 	namespace := c.namespace("cluster")
 	c.load(busyboxArchive(t, "docker.io/library/loaded:e2e"))
 	c.apply("testdata/everywhere.yaml")
-	c.kubectl("rollout", "status", "daemonset/everywhere", "--namespace="+namespace, "--timeout=120s")
+	c.kubectl("rollout", "status", "daemonset/everywhere", "--namespace="+namespace, "--timeout=300s")
 	pods := map[string]string{} // names to addresses
 	for _, n := range c.nodes {
 		if got := n.must("cat", "/proc/sys/kernel/hostname"); got != n.name {
