@@ -18,8 +18,18 @@ type Descriptors struct {
 	// Of each process by its ID, and of each thread that does not share those of its process: by time.
 	processes map[uint32][]process
 	threads   map[uint32][]process
+	others    map[uint32]*others // by the ID of the process
+	paired    bool               // there are pairs of sockets, over which descriptors may be sent
+	// elsewhere: what a process had before every call is recorded may be shared with others, or a thread's own.
+	elsewhere bool
 	mounts    *mounts // of processes whose beginning is not known
 	work      int     // how much may still be copied
+}
+
+// others are the threads of a process besides its first one, as far as their beginnings are recorded.
+type others struct {
+	threads    map[uint32]bool
+	firstEnded bool
 }
 
 // process is what a process has from a time on. Its tables are nil after its end.
@@ -70,7 +80,7 @@ type operation struct {
 func Follow(c *Calls, live Snapshot) *Descriptors {
 	d := &Descriptors{
 		complete: c.Complete(), files: files{}, processes: map[uint32][]process{}, threads: map[uint32][]process{},
-		mounts: &mounts{}, work: workMax,
+		others: map[uint32]*others{}, mounts: &mounts{}, work: workMax,
 	}
 	d.follow(c.Records)
 	d.seed(live)
@@ -107,6 +117,17 @@ const filesMax = 1 << 16
 func (d *Descriptors) follow(records []Record) {
 	effects := effectsOf()
 	var operations []operation
+	var call syscalls.Call
+	for i := range records {
+		record := &records[i]
+		if len(record.Bytes) < abi.SizeofCall {
+			continue
+		}
+		if e := effects.of(record.Bytes); e != nil && (e.pairs || e.parts) && call.Decode(record.Bytes) == nil {
+			d.paired = d.paired || e.pairs
+			d.elsewhere = d.elsewhere || e.parts && endOf(&call) < d.complete && record.Lane != Runtime && parts(&call)
+		}
+	}
 	for i := range records {
 		record := &records[i]
 		if len(record.Bytes) < abi.SizeofCall {
@@ -115,7 +136,7 @@ func (d *Descriptors) follow(records []Record) {
 		begin, end := syscalls.Span(record.Bytes)
 		effect := effects.of(record.Bytes)
 		ended := syscalls.Ended(record.Bytes)
-		if end < d.complete && effect == nil {
+		if effect != nil && effect.consumes && !d.paired || end < d.complete && effect == nil {
 			continue
 		}
 		switch {
@@ -133,7 +154,6 @@ func (d *Descriptors) follow(records []Record) {
 		}
 	}
 	slices.SortStableFunc(operations, func(a, b operation) int { return cmp.Compare(a.at, b.at) })
-	var call syscalls.Call
 	for _, o := range operations {
 		record := &records[o.record]
 		if call.Decode(record.Bytes) == nil {
@@ -169,13 +189,30 @@ func (d *Descriptors) apply(c *syscalls.Call, lane Lane, effect *effect, o opera
 	}
 }
 
-// end notes that a thread has ended.
+// end notes that a thread has ended. A process ends with its last thread.
 func (d *Descriptors) end(c *syscalls.Call, time uint64) {
-	if own := d.threads[c.TID]; len(own) > 0 {
-		d.threads[c.TID] = append(own, process{from: time})
+	others := d.others[c.PID]
+	switch {
+	case others == nil:
+	case c.TID == c.PID:
+		others.firstEnded = true
+	default:
+		delete(others.threads, c.TID)
 	}
-	if c.TID == c.PID {
+	if c.TID != c.PID {
+		d.stopThread(c.TID, time)
+	}
+	if others == nil && c.TID == c.PID || others != nil && others.firstEnded && len(others.threads) == 0 {
+		delete(d.others, c.PID)
+		d.stopThread(c.PID, time)
 		d.stop(c.PID, time)
+	}
+}
+
+// stopThread notes that a thread has no tables of its own from a time on.
+func (d *Descriptors) stopThread(tid uint32, time uint64) {
+	if own := d.threads[tid]; len(own) > 0 && own[len(own)-1].files != nil {
+		d.threads[tid] = append(own, process{from: time})
 	}
 }
 
@@ -202,8 +239,18 @@ func (d *Descriptors) process(c *syscalls.Call) *process {
 	if len(all) == 0 {
 		from = d.complete
 	}
-	d.processes[c.PID] = append(all, process{from: from, files: newTable(), cwd: newTable(), mounts: d.mounts})
+	d.processes[c.PID] = append(all, d.older(from))
 	return &d.processes[c.PID][len(all)]
+}
+
+// older is a process whose beginning is not known.
+func (d *Descriptors) older(from uint64) process {
+	p := process{from: from, files: newTable(), cwd: newTable(), mounts: d.mounts}
+	if d.elsewhere {
+		p.files.forget()
+		p.cwd.forget()
+	}
+	return p
 }
 
 // afford reports whether a table may be copied.
@@ -212,12 +259,15 @@ func (d *Descriptors) afford(t *table) bool {
 	return d.work > 0
 }
 
-// copy returns a copy of a table at a time, or if that is too much, a table of which nothing is known.
-func (d *Descriptors) copy(t *table, time uint64) *table {
-	if !d.afford(t) {
-		return &table{blind: true, base: t.base}
+// copy returns a copy of a table that a call has made, or is about to make: at its start, but for the numbers that
+// others change during the call. If that is too much, nothing is known of the copy.
+func (d *Descriptors) copy(t *table, c *syscalls.Call) *fork {
+	f := &fork{until: endOf(c), copy: &table{blind: true, base: t.base}}
+	if d.afford(t) {
+		f.copy = t.copyAt(c.Time)
+		t.forks = append(t.forksAt(c.Time), f)
 	}
-	return t.copyAt(time)
+	return f
 }
 
 // seed says what processes have that run, for what no call has changed.
@@ -225,7 +275,7 @@ func (d *Descriptors) seed(live Snapshot) {
 	for pid, had := range live.Processes {
 		all := d.processes[pid]
 		if len(all) == 0 {
-			all = []process{{from: d.complete, files: newTable(), cwd: newTable(), mounts: d.mounts}}
+			all = []process{d.older(d.complete)}
 			d.processes[pid] = all
 		}
 		if p := &all[len(all)-1]; p.files != nil && p.from <= live.Time {

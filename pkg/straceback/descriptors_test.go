@@ -110,6 +110,30 @@ func TestDescriptors(t *testing.T) {
 		binary.LittleEndian.PutUint64(message[40:], uint64(len(head))) // msg_controllen
 		return []syscalls.Capture{{Arg: 1, Data: message}, {Arg: 1, Part: abi.PartControl, Data: head}}
 	}
+	// pair makes a pair of sockets, and opens /a and /b as 5 and 6.
+	pair := []syscalls.Call{
+		captured(did(1, 10, "socketpair", 0, 1, 1, 0, 0x7000),
+			syscalls.Capture{Arg: 3, Output: true, Data: numbers(3, 4)}),
+		opens(1, 20, "a", 5, 0), opens(1, 22, "b", 6, 0),
+	}
+	sends := func(at uint64, fd uint32) syscalls.Call {
+		return captured(did(1, at, "sendmsg", 1, 3, 0x7000, 0), control(fd)...)
+	}
+	receives := func(at uint64, fds ...uint32) syscalls.Call {
+		return captured(did(1, at, "recvmsg", 1, 4, 0x7000, 0), control(fds...)...)
+	}
+	message := func(at uint64, flags byte) syscalls.Call {
+		head := make([]byte, 56)
+		head[48] = flags
+		return captured(did(1, at, "recvmsg", 1, 4, 0x7000, 0), syscalls.Capture{Arg: 1, Data: head, Output: true})
+	}
+	thread := func(at uint64, tid uint32) syscalls.Call {
+		return makesChild(1, at, "clone", tid, cloneThread|cloneFiles|cloneFS)
+	}
+	ends := func(at uint64, tid uint32) syscalls.Call {
+		return syscalls.Call{Native: syscalls.AMD64, ABI: syscalls.AMD64, TID: tid, PID: 1, Nr: syscalls.NumberNone, Time: at,
+			Unfinished: true, Comm: []byte("sh")}
+	}
 	operation := func(opcode byte, fd uint32) syscalls.Capture {
 		return syscalls.Capture{Arg: 0, Part: abi.PartSubmission, Kernel: true,
 			Data: append(append([]byte{opcode, 0, 0, 0}, numbers(fd)...), make([]byte, 56)...)}
@@ -208,6 +232,38 @@ func TestDescriptors(t *testing.T) {
 			opens(1, 20, "a", 5, 0), captured(did(1, 30, "sendmsg", 1, 9, 0x7000, 0), control(3)...),
 			captured(did(1, 40, "sendmsg", 1, 3, 0x7000, 0), control(5)...),
 			captured(did(1, 50, "recvmsg", 1, 4, 0x7000, 0), control(7)...)}, []string{"1 7 56 ", "1 4 56 UNIX-STREAM"}},
+		{"messages in turn", append(pair, sends(30, 5), sends(40, 6), message(50, 0), receives(60, 7), receives(70, 8)),
+			[]string{"1 7 66 /a", "1 8 76 /b"}},
+		{"a message whose files were dropped", append(pair, sends(30, 5), sends(40, 6), message(50, 8), receives(60, 7)),
+			[]string{"1 7 66 "}},
+		{"a message that was read", append(pair, sends(30, 5), sends(40, 6), did(1, 50, "read", 1, 4, 0x7000, 1),
+			receives(60, 7)), []string{"1 7 66 "}},
+		{"messages sent at once", append(pair, until(50, sends(30, 5)), until(48, by(2, sends(40, 6))), receives(60, 7)),
+			[]string{"1 7 66 "}},
+		{"messages received at once", append(pair, sends(30, 5), sends(40, 6), until(70, receives(60, 7)),
+			until(72, by(2, receives(62, 8)))), []string{"1 8 80 "}},
+		{"a message of sendmmsg", append(pair, captured(did(1, 30, "sendmmsg", 1, 3, 0x7000, 1, 0), control(5)...),
+			sends(40, 6), receives(60, 7)), []string{"1 7 66 "}},
+		{"a copy during a change", []syscalls.Call{opens(1, 10, "a", 3, 0), opens(1, 12, "b", 5, 0),
+			until(40, did(1, 20, "dup", 4, 3)), by(2, did(1, 25, "dup2", 3, 5, 3))}, []string{"1 3 50 /b", "1 4 50 "}},
+		{"a change during an exec of a process that shares", []syscalls.Call{opens(1, 10, "a", 3, 0), opens(1, 12, "b", 5, 0),
+			makesChild(1, 20, "clone", 2, cloneFiles|cloneFS), did(2, 35, "dup2", 3, 5, 3),
+			until(50, did(1, 30, "execve", 0, 0, 0, 0))}, []string{"2 3 60 /b", "1 3 60 ", "1 5 60 /b"}},
+		{"an exec of another thread", []syscalls.Call{opens(1, 10, "a", 3, 0), thread(20, 7), ends(35, 1),
+			until(50, did(1, 30, "execve", 0, 0, 0, 0))}, []string{"1 3 60 /a"}},
+		{"an exec of a thread with its own descriptors", []syscalls.Call{opens(1, 10, "a", 3, 0), thread(20, 7),
+			by(7, did(1, 24, "unshare", 0, cloneFiles)), did(1, 30, "close", 0, 3), ends(37, 1),
+			until(50, did(1, 35, "execve", 0, 0, 0, 0))}, []string{"1 3 36 ", "1 3 60 /a"}},
+		{"an exec of one of several threads", []syscalls.Call{opens(1, 10, "a", 3, 0), thread(20, 7), thread(22, 8),
+			ends(37, 1), until(50, did(1, 35, "execve", 0, 0, 0, 0))}, []string{"1 3 60 "}},
+		{"a thread that goes on", []syscalls.Call{opens(1, 10, "a", 3, 0), thread(20, 7), ends(30, 1),
+			by(7, did(1, 40, "dup", 4, 3)), ends(50, 7)}, []string{"1 4 46 /a", "1 4 51 "}},
+		{"a file in memory that was opened again", []syscalls.Call{captured(did(1, 10, "openat", 3, cwd, 0x7000, 0),
+			syscalls.Capture{Arg: 1, Data: []byte("/dev/fd/9")}, func() syscalls.Capture {
+				data, _ := binary.Append(nil, binary.NativeEndian, abi.Resolved{Flags: abi.ResolvedDetached})
+				return syscalls.Capture{Arg: abi.CaptureResult, Part: abi.PartFile, Kernel: true,
+					Data: append(data, "memfd:x\x00"...)}
+			}())}, []string{"1 3 20 /memfd:x>(deleted)"}},
 		{"operations of an io_uring", []syscalls.Call{opens(1, 10, "a", 3, 0), setup(0),
 			captured(did(1, 40, "io_uring_enter", 1, 4, 1, 0, 0), operation(19, 3)), opens(1, 50, "b", 3, 0)},
 			[]string{"1 3 40 /a", "1 3 46 ", "1 3 56 /b", "1 4 56 anon_inode:[io_uring]"}},
@@ -293,6 +349,56 @@ func TestGap(t *testing.T) {
 	}
 	if is := d.Of(&early, Recent, 3, true); is == nil || is.Path != "/a" {
 		t.Errorf("the call opened /a, but returned %v", is)
+	}
+}
+
+// TestTablesFromBefore has processes whose descriptors may be those of others, too: that was before every call is
+// recorded.
+func TestTablesFromBefore(t *testing.T) {
+	for _, early := range []syscalls.Call{
+		did(9, 20, "unshare", 0, cloneFS), makesChild(9, 20, "clone", 1, cloneFiles),
+		did(9, 20, "close_range", 0, 3, 4, rangeUnshare),
+	} {
+		calls := Calls{Missing: 7, Records: records(early, opens(1, 110, "a", 3, 0), makesChild(1, 120, "fork", 2),
+			opens(2, 130, "b", 4, 0))}
+		calls.Lanes[Recent].Since = 100
+		d := Follow(&calls, Snapshot{})
+		if got := d.is(1, 3, 140) + d.is(2, 3, 140) + d.is(2, 4, 140); got != "" {
+			t.Errorf("%s: the descriptors are %s", early.Syscall().Name, got)
+		}
+		if is := d.Of(&early, Recent, 3, true); is != nil {
+			t.Errorf("%s returned %v", early.Syscall().Name, is)
+		}
+	}
+}
+
+// TestSameFileFromElsewhere opens files by a relative path again. The kernel leaves out what it resolved if the
+// argument and the file are the same, but from another directory, the path is that of a hard link.
+func TestSameFileFromElsewhere(t *testing.T) {
+	enters := func(at uint64, name string) syscalls.Call {
+		given := syscalls.Capture{Arg: 0, Data: []byte("/" + name)}
+		return resolved(captured(did(1, at, "chdir", 0, 0x7000), given), name+"\x00")
+	}
+	opens := func(at uint64, fd int64, components string) syscalls.Call {
+		given := syscalls.Capture{Arg: 1, Data: []byte("./f")}
+		c := resolved(captured(did(1, at, "openat", fd, cwd, 0x7000, 0), given), components)
+		c.Captures[1].Truncated = components == ""
+		return c
+	}
+	all := records(enters(10, "a"), opens(20, 3, "f\x00a\x00"), enters(30, "b"), opens(40, 4, ""), enters(50, "a"),
+		opens(60, 5, ""))
+	timeline := NewTimeline(all, nil)
+	timeline.Descriptors = Follow(&Calls{Records: all}, Snapshot{})
+	var got []string
+	for e := range timeline.Calls {
+		file, _ := e.Call.File()
+		got = append(got, file.Path)
+	}
+	for fd := range int32(3) {
+		got = append(got, timeline.Descriptors.is(1, 3+fd, 70))
+	}
+	if diff := cmp.Diff([]string{"/a", "/a/f", "/b", "", "/a", "/a/f", "/a/f", "", "/a/f"}, got); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
 	}
 }
 

@@ -15,6 +15,9 @@ import (
 // effect is what calls of a name do to descriptors, from their start on, and at their end.
 type effect struct {
 	begin, end func(*Descriptors, *process, *syscalls.Call)
+	pairs      bool // it makes a pair of sockets
+	consumes   bool // it only matters if it takes a message from one
+	parts      bool // it may share tables with another process, or give a thread its own: see parts
 }
 
 // effects are those of all calls that have any, by ABI and number.
@@ -44,23 +47,27 @@ func effectOf(name string) *effect {
 	case "close":
 		return &effect{begin: closes}
 	case "close_range":
-		return &effect{begin: closesRange}
+		return &effect{begin: closesRange, parts: true}
 	case "dup2", "dup3":
 		return &effect{begin: replaces, end: makes}
-	case "pipe", "pipe2", "socketpair":
+	case "pipe", "pipe2":
 		return &effect{end: makesTwo}
+	case "socketpair":
+		return &effect{end: makesTwo, pairs: true}
 	case "fcntl", "fcntl64", "ioctl":
 		return &effect{end: flags}
 	case "bind", "connect", "getsockname", "getpeername":
 		return &effect{end: names}
 	case "socketcall":
-		return &effect{begin: socketcall(false), end: socketcall(true)}
-	case "sendmsg":
+		return &effect{begin: socketcall(false), end: socketcall(true), pairs: true}
+	case "sendmsg", "sendmmsg":
 		return &effect{begin: sends}
+	case "read", "readv", "preadv2", "recv", "recvfrom", "splice":
+		return &effect{end: receives, consumes: true}
 	case "recvmsg", "recvmmsg", "recvmmsg_time64":
 		return &effect{end: receives}
 	case "fork", "vfork", "clone", "clone3":
-		return &effect{begin: forks, end: makesPidfd}
+		return &effect{begin: forks, end: makesPidfd, parts: true}
 	case "execve", "execveat":
 		return &effect{end: execs}
 	case "chdir", "fchdir":
@@ -70,7 +77,7 @@ func effectOf(name string) *effect {
 	case "pivot_root":
 		return &effect{begin: pivots}
 	case "unshare":
-		return &effect{end: unshares}
+		return &effect{end: unshares, parts: true}
 	case "io_uring_setup":
 		return &effect{end: makesRing}
 	case "io_uring_enter":
@@ -200,7 +207,7 @@ func flags(d *Descriptors, p *process, c *syscalls.Call) {
 	fd, command := int32(c.Args[0]), uint32(c.Args[1])
 	switch ioctl := c.Syscall().Name == "ioctl"; {
 	case ioctl && (command == ioctlCloexec || command == ioctlNoCloexec):
-		p.files.closeAtExec(fd, endOf(c), command == ioctlCloexec)
+		p.files.closeAtExec(fd, c.Time, endOf(c), command == ioctlCloexec)
 	case ioctl && command == ioctlNumber:
 		if master, out := p.files.find(fd, c.Time), c.Capture(2); master != nil && out != nil && len(out.Data) == 4 {
 			master.pts = strconv.FormatUint(uint64(binary.LittleEndian.Uint32(out.Data)), 10)
@@ -209,7 +216,7 @@ func flags(d *Descriptors, p *process, c *syscalls.Call) {
 		p.files.set(int32(c.Result), c.Time, endOf(c), peer(p.files.find(fd, c.Time), c.Time), c.Args[2]&oCloexec != 0)
 	case ioctl:
 	case command == fSetFD:
-		p.files.closeAtExec(fd, endOf(c), c.Args[2]&1 != 0)
+		p.files.closeAtExec(fd, c.Time, endOf(c), c.Args[2]&1 != 0)
 	default:
 		makes(d, p, c)
 	}
@@ -268,6 +275,7 @@ func forks(d *Descriptors, p *process, c *syscalls.Call) {
 		return // its first calls came with earlier records
 	}
 	bits, known := cloneFlags(c)
+	d.stopThread(id, c.Time)
 	child := process{from: c.Time, files: p.files, cwd: p.cwd, mounts: p.mounts}
 	if bits&cloneNewNS != 0 {
 		child.mounts = &mounts{}
@@ -278,22 +286,25 @@ func forks(d *Descriptors, p *process, c *syscalls.Call) {
 		child.cwd.forget()
 	} else {
 		if bits&cloneFiles == 0 {
-			child.files = d.copy(p.files, c.Time)
-			child.parent = &fork{until: endOf(c), copy: child.files}
-			p.files.forks = append(p.files.forksAt(c.Time), child.parent)
+			child.parent = d.copy(p.files, c)
+			child.files = child.parent.copy
 		}
 		if bits&cloneFS == 0 {
-			child.cwd = d.copy(p.cwd, c.Time)
-			p.cwd.forks = append(p.cwd.forksAt(c.Time), &fork{until: endOf(c), copy: child.cwd})
+			child.cwd = d.copy(p.cwd, c).copy
 		}
 	}
 	if known && bits&cloneThread != 0 {
+		if d.others[c.PID] == nil {
+			d.others[c.PID] = &others{threads: map[uint32]bool{}}
+		}
+		d.others[c.PID].threads[id] = true
 		if own := d.threads[c.TID]; bits&cloneFiles == 0 || bits&cloneFS == 0 || len(own) > 0 {
 			d.threads[id] = append(d.threads[id], child)
 		}
 		return
 	}
 	p.files.shared = p.files.shared || child.files == p.files
+	delete(d.others, id)
 	d.processes[id] = append(d.processes[id], child)
 }
 
@@ -328,6 +339,7 @@ func execs(d *Descriptors, p *process, c *syscalls.Call) {
 	if c.Result < 0 {
 		return
 	}
+	p = d.survivor(p, c)
 	if p.files.shared {
 		p = d.separate(p, c, cloneFiles, endOf(c))
 	}
@@ -343,32 +355,6 @@ func execs(d *Descriptors, p *process, c *syscalls.Call) {
 	if is, ok := c.Beginning(syscalls.CWD); ok {
 		p.cwd.set(syscalls.CWD, c.Time, endOf(c), open(is), false)
 	}
-}
-
-func unshares(d *Descriptors, p *process, c *syscalls.Call) {
-	bits := c.Args[0]
-	if bits&cloneNewNS != 0 {
-		bits |= cloneFS
-	}
-	if c.Result == 0 && bits&(cloneFiles|cloneFS) != 0 {
-		d.separate(p, c, bits, endOf(c))
-	}
-}
-
-// separate gives a thread its own copies of tables from a time on.
-func (d *Descriptors) separate(p *process, c *syscalls.Call, bits, time uint64) *process {
-	own := process{from: time, files: p.files, cwd: p.cwd, mounts: p.mounts}
-	if bits&cloneNewNS != 0 {
-		own.mounts = &mounts{}
-	}
-	if bits&cloneFiles != 0 {
-		own.files = d.copy(p.files, time)
-	}
-	if bits&cloneFS != 0 {
-		own.cwd = d.copy(p.cwd, time)
-	}
-	d.threads[c.TID] = append(d.threads[c.TID], own)
-	return &d.threads[c.TID][len(d.threads[c.TID])-1]
 }
 
 // makesRing adds an io_uring. If the kernel polls it, operations that close descriptors are not seen.

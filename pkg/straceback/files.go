@@ -21,10 +21,15 @@ func (known files) learn(c *syscalls.Call) {
 	}
 }
 
-// of returns the path of the file that a call found, or nil if the call has it or it is not known.
+// of returns the path of the file that a call found, or nil if the call has it or it is not known. If the argument is
+// relative, c.Describe has to know its directory.
 func (known files) of(c *syscalls.Call) *syscalls.Capture {
-	if key, path, ok := c.FileKey(); ok && path == nil {
-		return known[key]
+	key, path, ok := c.FileKey()
+	if !ok || path != nil {
+		return nil
 	}
-	return nil
+	if path = known[key]; path == nil || !c.Reaches(path) {
+		return nil
+	}
+	return path
 }

@@ -100,8 +100,10 @@ func closesAtExec(c *syscalls.Call) bool {
 // opened is the file that a call opened, or the directory that it entered, as the kernel saw it.
 func opened(d *Descriptors, c *syscalls.Call) *file {
 	if c.Path == nil {
+		describe := c.Describe
+		defer func() { c.Path, c.Describe = nil, describe }()
+		c.Describe = func(fd int32, _ bool) *syscalls.Descriptor { return d.find(c, fd, c.Time).at(c.Time) }
 		c.Path = d.files.of(c)
-		defer func() { c.Path = nil }()
 	}
 	if resolved, ok := c.File(); ok {
 		return open(resolved)
@@ -121,6 +123,8 @@ func open(f syscalls.File) *file {
 		return newFile(syscalls.Descriptor{Type: "anon_inode:" + f.Path[1:]})
 	case f.Path == "" || f.Detached && f.Path == "/":
 		return nil
+	case f.Detached && (strings.HasPrefix(f.Path, "/memfd:") || f.Path == "/secretmem"):
+		return newFile(syscalls.Descriptor{Path: f.Path, Deleted: true})
 	}
 	return newFile(syscalls.Descriptor{Path: f.Path, Truncated: f.Truncated, Deleted: f.Deleted})
 }
@@ -133,11 +137,13 @@ func inode(c *syscalls.Call, n int) uint64 {
 	return 0
 }
 
-// copied is the descriptor that dup and fcntl copy.
+// copied is the descriptor that dup and fcntl copy, unless another thread changed it meanwhile.
 func copied(d *Descriptors, c *syscalls.Call) *file {
 	fd := int32(c.Args[0])
 	if p := d.at(c, c.Time); p != nil && c.Time >= d.complete {
-		return p.files.origin(fd, c.Time)
+		if f := p.files.origin(fd, c.Time); f == p.files.find(fd, endOf(c)) {
+			return f
+		}
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ package straceback
 
 import (
 	"net/netip"
+	"slices"
 
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 	"github.com/runc-trace/runc-trace/pkg/syscalls"
@@ -106,8 +107,12 @@ func known(address string) string {
 
 // sends notes the files that a message takes along, for the other end of a pair of sockets.
 func sends(_ *Descriptors, p *process, c *syscalls.Call) {
-	numbers := rights(c)
-	if c.Result < 0 || len(numbers) == 0 {
+	from := p.files.find(int32(c.Args[0]), c.Time)
+	if c.Result < 0 && !c.Unfinished || !controls(c) && (from == nil || from.peer == nil) {
+		return
+	}
+	numbers, known := rights(c)
+	if known && len(numbers) == 0 {
 		return
 	}
 	files := make([]*file, len(numbers))
@@ -116,7 +121,12 @@ func sends(_ *Descriptors, p *process, c *syscalls.Call) {
 			files[n].sent = true
 		}
 	}
-	if from := p.files.find(int32(c.Args[0]), c.Time); from != nil && from.peer != nil {
+	switch {
+	case from == nil || from.peer == nil:
+	case !known || c.Unfinished || c.Syscall().Name != "sendmsg" || c.Time <= from.sentUntil:
+		from.unpair()
+	default:
+		from.sentUntil = endOf(c)
 		from.peer.rights = append(from.peer.rights, files)
 	}
 }
@@ -124,16 +134,24 @@ func sends(_ *Descriptors, p *process, c *syscalls.Call) {
 // receives adds the descriptors that came with a message.
 func receives(_ *Descriptors, p *process, c *syscalls.Call) {
 	const peek = 2 // MSG_PEEK
-	numbers := rights(c)
-	if c.Result < 0 || len(numbers) == 0 {
+	at := p.files.find(int32(c.Args[0]), c.Time)
+	if c.Result < 0 && !c.Unfinished || !controls(c) && (at == nil || at.peer == nil) {
 		return
 	}
+	numbers, known := rights(c)
 	var files []*file
-	at := p.files.find(int32(c.Args[0]), c.Time)
-	if at != nil && at.peer != nil && len(at.rights) > 0 && c.Args[2]&peek == 0 && c.Syscall().Name == "recvmsg" {
-		files, at.rights = at.rights[0], at.rights[1:]
-		if at.peer.sent || len(files) != len(numbers) {
-			files, at.peer.peer, at.peer = nil, nil, nil // others send, too: the order is not known
+	if at != nil && at.peer != nil {
+		alone := c.Time > at.receivedUntil
+		at.receivedUntil = max(at.receivedUntil, endOf(c))
+		switch message := c.Syscall().Name == "recvmsg" && known && !c.Unfinished; {
+		case len(numbers) == 0 && len(at.rights) == 0: // it took no files
+		case !message || !alone || at.peer.sent || len(at.rights) == 0 && len(numbers) > 0:
+			at.unpair() // it may have dropped files, or others send, too: the order is not known
+		case c.Args[2]&peek != 0 || len(numbers) == 0:
+		case len(at.rights[0]) != len(numbers):
+			at.unpair()
+		default:
+			files, at.rights = at.rights[0], at.rights[1:]
 		}
 	}
 	for n, fd := range numbers {
@@ -147,18 +165,29 @@ func receives(_ *Descriptors, p *process, c *syscalls.Call) {
 
 const cmsgCloexec = 0x40000000 // MSG_CMSG_CLOEXEC
 
-// rights returns the descriptors in the control messages of a call.
-func rights(c *syscalls.Call) (numbers []int32) {
-	for i := range c.Captures {
-		if c.Captures[i].Part != abi.PartControl {
-			continue
-		}
-		for _, v := range c.Values(nil, false) {
-			if v.Kind == syscalls.KindFD && v.Name == "" {
-				numbers = append(numbers, int32(v.Number))
-			}
-		}
-		break
+// controls reports whether control messages of a call were recorded.
+func controls(c *syscalls.Call) bool {
+	return slices.ContainsFunc(c.Captures, func(p syscalls.Capture) bool { return p.Part == abi.PartControl })
+}
+
+// rights returns the descriptors in the control messages of a call, and whether these are all that the call took.
+func rights(c *syscalls.Call) (numbers []int32, known bool) {
+	const truncated = 8 // MSG_CTRUNC
+	switch c.Syscall().Name {
+	case "sendmsg", "sendmmsg", "recvmsg", "recvmmsg", "recvmmsg_time64":
+	default:
+		return nil, false
 	}
-	return numbers
+	cut := slices.ContainsFunc(c.Captures, func(p syscalls.Capture) bool { return p.Fault })
+	for _, v := range c.Values(nil, false) {
+		switch {
+		case v.Kind == syscalls.KindFD && v.Name == "":
+			numbers = append(numbers, int32(v.Number))
+		case v.Name == "msg_controllen" && v.Number != 0:
+			cut = cut || !controls(c)
+		case v.Name == "msg_flags":
+			known, cut = true, cut || v.Number&truncated != 0
+		}
+	}
+	return numbers, known && !cut
 }

@@ -17,6 +17,14 @@ type file struct {
 	sent   bool // it was sent to another process: who else writes to it is not known
 	// pts is the number of the terminal of which the file is the master; empty if it is not known.
 	pts string
+	// When the last call ended that sent files from this end, or received from it.
+	sentUntil, receivedUntil uint64
+}
+
+// unpair notes that the order in which files come over a pair of sockets is not known any more.
+func (f *file) unpair() {
+	f.rights, f.peer.rights = nil, nil
+	f.peer.peer, f.peer = nil, nil
 }
 
 // state is what a file is from a time on: a socket gets addresses.
@@ -194,11 +202,12 @@ func (t *table) forksAt(time uint64) []*fork {
 	return t.forks
 }
 
-// closeAtExec says whether an exec closes a number.
-func (t *table) closeAtExec(fd int32, time uint64, cloexec bool) {
+// closeAtExec says whether an exec closes a number. The call that does it began at begin.
+func (t *table) closeAtExec(fd int32, begin, time uint64, cloexec bool) {
 	if t == nil || t.blind || fd < 0 {
 		return
 	}
+	defer t.doubt(fd, begin)
 	if versions := t.files[fd]; len(versions) > 0 {
 		versions[len(versions)-1].cloexec = cloexec
 	} else if cloexec {
@@ -245,13 +254,15 @@ func (t *table) exec(time uint64) {
 	}
 }
 
-// copyAt returns a copy of the table as it was at a time.
+// copyAt returns a copy of the table as it was at a time. Numbers that were changed since are not known in the copy.
 func (t *table) copyAt(time uint64) *table {
 	c := &table{base: t.base, closed: slices.Clip(t.closed), executed: t.executed, blind: t.blind,
 		files: make(map[int32][]version, len(t.files))}
 	for fd, versions := range t.files {
-		if v := lastAt(versions, time); v != nil {
+		if v := versions[len(versions)-1]; v.from <= time {
 			c.files[fd] = []version{{v.from, v.file, v.cloexec}}
+		} else {
+			c.files[fd] = []version{{}}
 		}
 	}
 	return c

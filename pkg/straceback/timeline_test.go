@@ -341,8 +341,8 @@ func TestFiles(t *testing.T) {
 		}
 		return c
 	}
-	all := records(open(10, "link", 1, ""), open(20, "link", 1, "decoy\x00"), open(30, "link", 2, "secret\x00"),
-		open(40, "link", 1, ""), open(50, "hard", 1, ""), open(60, "link", 3, ""))
+	all := records(open(10, "/link", 1, ""), open(20, "/link", 1, "decoy\x00"), open(30, "/link", 2, "secret\x00"),
+		open(40, "/link", 1, ""), open(50, "/hard", 1, ""), open(60, "/link", 3, ""))
 	var got []string
 	for e := range NewTimeline(all, nil).Calls {
 		file, _ := e.Call.File()

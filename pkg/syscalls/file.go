@@ -5,6 +5,7 @@ package syscalls
 import (
 	"bytes"
 	"encoding/binary"
+	pathpkg "path"
 	"strings"
 	"unsafe" // for offsets, which are constants
 
@@ -38,16 +39,51 @@ func (c *Call) FileKey() (key FileKey, path *Capture, ok bool) {
 		return FileKey{}, nil, false
 	}
 	key.Device, key.Inode = deviceOf(p), inodeOf(p)
-	for i := range c.Captures {
-		if given := &c.Captures[i]; given.Part == 0 && !given.Kernel && !given.Output {
-			key.Given = string(given.Data)
-			break
-		}
+	if given := c.given(); given != nil {
+		key.Given = string(given.Data)
 	}
 	if leavesOut(p) {
 		return key, nil, true
 	}
 	return key, p, true
+}
+
+// given returns the capture of the path among the arguments, or nil.
+func (c *Call) given() *Capture {
+	for i := range c.Captures {
+		if given := &c.Captures[i]; given.Part == 0 && !given.Kernel && !given.Output {
+			return given
+		}
+	}
+	return nil
+}
+
+// Reaches reports whether the path in a capture, which another record of the same FileKey has, is that of the call's
+// file. If the argument is relative, it must be so from the directory of this call: from another one, the argument can
+// lead to the same file by another name, or on another mount.
+func (c *Call) Reaches(path *Capture) bool {
+	given := c.given()
+	if given == nil { // fchdir, for one
+		d := c.described(0)
+		return d != nil && d.Path == fileOf(path).Path
+	}
+	name := bytes.TrimSuffix(given.Data, []byte{0})
+	if len(name) > 0 && name[0] == '/' {
+		return true
+	}
+	whole := c.whole(given.Arg, name, 0)
+	if len(name) == 0 && given.Arg > 0 { // AT_EMPTY_PATH
+		whole = c.described(given.Arg - 1)
+	}
+	return whole != nil && pathpkg.Clean(whole.Path) == fileOf(path).Path
+}
+
+// described returns what the descriptor in an argument is before the call, or nil.
+func (c *Call) described(arg int) *Descriptor {
+	if c.Describe == nil {
+		return nil
+	}
+	return c.Describe(int32(c.Args[arg]), false)
 }
 
 // resolved returns the capture with a struct resolved and a path, or nil.
@@ -123,6 +159,7 @@ func (c *Call) File() (File, bool) {
 	f := fileOf(p)
 	if leavesOut(p) && c.Path != nil {
 		f.setPath(c.Path)
+		f.Detached = fileOf(c.Path).Detached
 	}
 	return f, true
 }
