@@ -202,3 +202,20 @@ func TestRulesAreDocumented(t *testing.T) {
 		}
 	}
 }
+
+// BenchmarkWhy has a container that makes the answer expensive: each of its many processes fails with a path of its
+// own, and it writes many lines.
+func BenchmarkWhy(b *testing.B) {
+	r := &tape{t: &testing.T{}}
+	for i := range uint32(20000) {
+		pid := 101 + i
+		r.call(pid, "openat", enoent, cwd, fmt.Sprintf("/d/%d/f", i), 0, 0).call(pid, "openat", 3, cwd, "/d/found", 0, 0)
+		r.call(pid, "write", 20, 2, fmt.Sprintf("line number %7d\n", i), 20).call(pid, "exit_group", 0, 1)
+	}
+	for b.Loop() {
+		if w := r.past(1).Why(); len(w.Causes) == 0 {
+			b.Fatal("no causes")
+		}
+	}
+	b.ReportMetric(float64(len(r.records)*b.N)/b.Elapsed().Seconds(), "records/s")
+}

@@ -145,8 +145,7 @@ func failedCalls(w *Why) (found []Cause) {
 	}
 	for _, g := range groups {
 		if g.cause.weight > 0 {
-			e := &g.cause.Evidence[0]
-			e.Note = w.remarks(e.Fact, g.times)
+			g.cause.Evidence[0].times = g.times
 			found = append(found, g.cause)
 		}
 	}

@@ -104,16 +104,17 @@ func stem(path string) string {
 	return name
 }
 
+func takesPath(s *syscalls.Syscall) bool {
+	return slices.ContainsFunc(s.Args, func(a syscalls.Arg) bool { return a.Type == "path" })
+}
+
 // reach learns which files a process found, and what its descriptors are.
 func (p *Past) reach(process *Process, e *straceback.Event) {
 	c := &e.Call
-	if c.Unfinished || c.NoEnter {
+	if c.Unfinished || c.NoEnter || !takesPath(c.Syscall()) && !c.ReturnsDescriptor() {
 		return
 	}
 	subject := p.subject(e)
-	if subject == "" {
-		return
-	}
 	if !strings.Contains(subject, "/") {
 		return
 	}
@@ -125,7 +126,8 @@ func (p *Past) reach(process *Process, e *straceback.Event) {
 			p.written[process] = subject
 		}
 	}
-	for q := process; q != nil; q = q.Parent {
+	const generations = 8
+	for n, q := 0, process; q != nil && n < generations; n, q = n+1, q.Parent {
 		p.reached[wish{q, stem(subject)}] = c.Time
 	}
 }

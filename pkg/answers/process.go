@@ -119,7 +119,8 @@ func (p *Past) guessParent(c *syscalls.Call) *Process {
 	if _, outside := c.Beginning(syscalls.CWD); outside {
 		return nil
 	}
-	for _, process := range slices.Backward(p.Processes) {
+	const near = 1024
+	for _, process := range slices.Backward(p.Processes[max(0, len(p.Processes)-near):]) {
 		if process.Ended == 0 && !process.Runtime && process.forks > uint64(len(process.Children)) {
 			return process
 		}

@@ -48,7 +48,7 @@ func outOfMemory(w *Why) (found []Cause) {
 		if w.Ending.Exited && w.code() != 137 && !w.Ending.Status.CoreDumped {
 			weight = 7
 		}
-		found = []Cause{{Certainty: Certain, weight: weight, Evidence: []Evidence{{f, w.before(f)}},
+		found = []Cause{{Certainty: Certain, weight: weight, Evidence: w.with(f),
 			Title: "out of memory: the kernel killed " + name(f.Process) + " (OOM)"}}
 	}
 	return found
@@ -84,7 +84,7 @@ func signalled(w *Why) []Cause {
 			continue
 		}
 		if f.Call.Unfinished && len(c.Evidence) == 0 {
-			c.Evidence = append(c.Evidence, Evidence{f, w.before(f)})
+			c.Evidence = append(c.Evidence, Evidence{Fact: f, Note: w.before(f)})
 			continue
 		}
 		if s := f.Call.Syscall(); signal == "SIGSYS" && s != nil && f.Call.NoEnter {
@@ -136,7 +136,7 @@ func askedToStop(w *Why) []Cause {
 	if f == nil || d.Signal == "SIGKILL" {
 		return nil
 	}
-	return []Cause{{Certainty: Certain, weight: 12, Evidence: []Evidence{{f, w.before(f)}},
+	return []Cause{{Certainty: Certain, weight: 12, Evidence: w.with(f),
 		Title: fmt.Sprintf("%s from %s asked it to end", d.Signal, w.sender(d.Sender))}}
 }
 
@@ -176,7 +176,7 @@ func notStarted(w *Why) []Cause {
 			what = "its working directory"
 		}
 		c.Title = fmt.Sprintf("%s %s cannot be used: %s", what, terminal.String(f.Subject), message(f.Errno))
-		c.Evidence = []Evidence{{f, w.before(f)}}
+		c.Evidence = w.with(f)
 		if n := w.searched(f); n > 1 {
 			c.Title = fmt.Sprintf("its program %s is in none of the %d directories of PATH",
 				terminal.String(base(f.Subject)), n)
@@ -205,7 +205,7 @@ func childFailed(w *Why) []Cause {
 		name(w.Via[len(w.Via)-1]), ended(w.Culprit))}
 	for _, f := range w.past.Facts {
 		if f.Process == w.Culprit && f.Call.Unfinished {
-			c.Evidence = []Evidence{{f, w.before(f)}}
+			c.Evidence = w.with(f)
 		}
 	}
 	return []Cause{c}
@@ -220,7 +220,7 @@ func emptyFile(w *Why) []Cause {
 			f.Call.Result != 0 || f.Part == straceback.InFlight || f.End()+soon < w.end() {
 			continue
 		}
-		c := Cause{weight: 6, Title: terminal.String(f.Subject) + " is empty", Evidence: []Evidence{{f, w.before(f)}}}
+		c := Cause{weight: 6, Title: terminal.String(f.Subject) + " is empty", Evidence: w.with(f)}
 		switch {
 		case f.Call.Args[0] == 0:
 			c.Title = "its standard input ended at once"
@@ -245,7 +245,7 @@ func waitedInVain(w *Why) []Cause {
 			continue
 		}
 		took := brief(time.Duration(f.Call.Duration))
-		c := Cause{weight: 4, Evidence: []Evidence{{f, w.before(f)}},
+		c := Cause{weight: 4, Evidence: w.with(f),
 			Title: fmt.Sprintf("%s waited %s in %s, and nothing came", name(f.Process), took, s.Name)}
 		if f.Subject != "" {
 			c.weight = 7
@@ -293,7 +293,7 @@ func saidSo(w *Why) []Cause {
 	if w.Ending.Expected || !w.Ending.Exited {
 		return nil
 	}
-	lines := w.past.Lines(mentionLines)
+	lines := w.output
 	weight := 5.0
 	var best *Line
 	for i := range slices.Backward(lines) {
@@ -343,10 +343,13 @@ func stuck(w *Why) (found []Cause) {
 		case "futex":
 			weight = 3
 		}
-		found = append(found, Cause{weight: weight, Title: title, Evidence: []Evidence{{f, ""}}})
+		found = append(found, Cause{weight: weight, Title: title, Evidence: []Evidence{{Fact: f}}})
 	}
 	return found
 }
+
+// with returns a fact as evidence.
+func (w *Why) with(f *Fact) []Evidence { return []Evidence{{Fact: f, Note: w.before(f)}} }
 
 // before tells how long before the end a fact was, and how often it came.
 func (w *Why) before(f *Fact) string {

@@ -25,6 +25,7 @@ const (
 // Why answers why a container ended, or what it waits for.
 type Why struct {
 	past    *Past
+	output  []Line // the last lines that may tell about the end
 	Ending  Ending
 	Culprit *Process   // with which the end began; nil if it is not known
 	Via     []*Process // between it and the init
@@ -48,6 +49,8 @@ type Cause struct {
 type Evidence struct {
 	Fact *Fact
 	Note string // more of it; escaped
+
+	times uint64 // the calls of the same meaning; 0: Note is complete
 }
 
 // Ending tells how a container ended.
@@ -66,7 +69,7 @@ const causesMax = 5
 
 // Why answers why the container ended.
 func (p *Past) Why() *Why {
-	w := &Why{past: p, Ending: p.ending()}
+	w := &Why{past: p, Ending: p.ending(), output: p.Lines(mentionLines)}
 	w.Culprit, w.Via = p.Culprit()
 	for i := range rules {
 		for _, c := range rules[i].find(w) {
@@ -83,6 +86,13 @@ func (p *Past) Why() *Why {
 	})
 	w.Causes = w.worthwhile()
 	for i := range w.Causes {
+		for k := range w.Causes[i].Evidence {
+			if e := &w.Causes[i].Evidence[k]; e.times > 0 {
+				e.Note = w.remarks(e.Fact, e.times)
+			}
+		}
+	}
+	for i := range w.Causes {
 		c := &w.Causes[i]
 		switch {
 		case c.Certainty != "":
@@ -92,7 +102,7 @@ func (p *Past) Why() *Why {
 			c.Certainty = Possible
 		}
 	}
-	w.Lines = p.Lines(linesMax)
+	w.Lines = w.output[max(0, len(w.output)-linesMax):]
 	w.Last = w.last()
 	return w
 }
@@ -179,7 +189,7 @@ func (w *Why) inside(s *syscalls.Sender) bool {
 // mentions reports whether the output has a word.
 func (w *Why) mentions(word string) bool {
 	const short = 3
-	return len(word) >= short && slices.ContainsFunc(w.past.Lines(mentionLines), func(l Line) bool {
+	return len(word) >= short && slices.ContainsFunc(w.output, func(l Line) bool {
 		return strings.Contains(l.Text, word)
 	})
 }
