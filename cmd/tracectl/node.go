@@ -18,7 +18,7 @@ import (
 func addNodeCommands(root *cobra.Command, s *settings) {
 	root.AddCommand(
 		newLoad(s), newUnload(s), newStatus(s), newContainers(s), newExec(s), newStraceback(s), newWhy(s), newFind(s),
-		newAgent(s),
+		newDiff(s), newAgent(s),
 		newDoctor(s), newInstall(s), newUninstall(s),
 	)
 }
@@ -39,10 +39,10 @@ func nodeExitCode(err error) int {
 	return exitFailure
 }
 
-// told reports whether a failed process on the host has printed its error.
+// told reports whether an error needs no text: a failed process on the host has printed it, or the output says it.
 func told(err error) bool {
 	var onHost *hostns.ExitError
-	return errors.As(err, &onHost) && onHost.Signal == 0
+	return errors.As(err, &onHost) && onHost.Signal == 0 || errors.Is(err, errDiffers)
 }
 
 // builtPrograms identifies the programs that this tracectl loads.
