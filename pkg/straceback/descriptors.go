@@ -39,6 +39,7 @@ type process struct {
 	cwd    *table
 	mounts *mounts
 	parent *fork // that made it
+	ended  bool  // its first thread has ended, and perhaps all others
 }
 
 // mounts is a mount namespace.
@@ -206,6 +207,8 @@ func (d *Descriptors) end(c *syscalls.Call, time uint64) {
 		delete(d.others, c.PID)
 		d.stopThread(c.PID, time)
 		d.stop(c.PID, time)
+		all := d.processes[c.PID]
+		all[len(all)-1].ended = true
 	}
 }
 
@@ -231,7 +234,8 @@ func (d *Descriptors) process(c *syscalls.Call) *process {
 	all := d.processes[c.PID]
 	if n := len(all); n > 0 && all[n-1].files != nil {
 		return &all[n-1]
-	} else if n > 1 && all[n-1].from >= c.Time && all[n-2].files != nil { // only its first thread ended in the meantime
+	} else if n > 1 && all[n-1].ended && (all[n-1].from >= c.Time || c.TID != c.PID) && all[n-2].files != nil {
+		// It was only its first thread.
 		d.processes[c.PID] = all[:n-1]
 		return &all[n-2]
 	}

@@ -273,6 +273,9 @@ func TestDescriptors(t *testing.T) {
 			makesChild(1, 20, "fork", 2),
 			resolved(did(1, 30, "fchdir", 0, 5), "b\x00"), did(2, 40, "chdir", -2, 0x7000), did(2, 50, "setns", 0, 3, 0)},
 			[]string{"1 -100 14 ", "1 -100 16 /a", "2 -100 46 /a", "1 -100 32 ", "1 -100 36 /b", "2 -100 56 "}},
+		{"threads that are left", []syscalls.Call{opens(1, 10, "a", 3, 0),
+			{Native: syscalls.AMD64, TID: 1, PID: 1, Nr: syscalls.NumberNone, Time: 20, Unfinished: true},
+			by(7, opens(1, 30, "b", 4, 0))}, []string{"1 3 19 /a", "1 3 36 /a", "1 4 36 /b"}},
 		{"a terminal", []syscalls.Call{
 			resolved(did(1, 10, "openat", 3, cwd, 0x7000, 2), "ptmx\x00pts\x00dev\x00"),
 			did(1, 20, "ioctl", 4, 3, ioctlPeer, 2),

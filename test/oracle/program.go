@@ -40,7 +40,7 @@ func programs() []*program {
 	return []*program{
 		pipeline,
 		{name: "ls", args: []string{"/bin/ls", "-la", "/etc", "/usr/share/doc/bash", "/missing"}, quick: true},
-		compiled("calls"), compiled("crash"), compiled("forks"), compiled("uring"), compiled("ia32"),
+		compiled("calls"), compiled("crash"), compiled("forks"), compiled("execs"), compiled("uring"), compiled("ia32"),
 		{name: "find", args: []string{"/usr/bin/find", "/usr/share/doc", "-name", "c*", "-size", "+1k"}},
 		shell("storm"),
 		{name: "python", args: []string{"/usr/bin/python3", "/srv/threads.py"}, files: []string{"threads.py"}},
