@@ -157,7 +157,7 @@ spec:
 		attempt := fmt.Sprint(crashes + 1 - previous)
 		shown := c.tracectl("cluster", "straceback", "show", namespace+"/crashes", "--previous="+strconv.Itoa(previous),
 			"--syscall=write,execve")
-		if !strings.Contains(shown, `"`+attempt+`\n"`) || strings.Count(shown, `"/bin/true"`) != 1 {
+		if !strings.Contains(shown, `"`+attempt+`\n"`) || strings.Count(shown, `"/bin/true", argv=`) != 1 {
 			t.Errorf("--previous=%d does not show attempt %s:\n%s", previous, attempt, shown)
 		}
 	}
