@@ -63,6 +63,7 @@ func addShowFlags(c *cobra.Command, abis []syscalls.ABI) *showRequest {
 	}
 	r.output = addOutput(c)
 	r.format = addChoice(c, "format", "", "form of lines: strace, as strace -f -tt -T writes them", "tracectl", "strace")
+	exclude(c, "output", "format")
 	nothingToComplete(c, "previous", "tail")
 	return &r
 }

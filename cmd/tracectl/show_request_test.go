@@ -33,3 +33,14 @@ func TestAddresses(t *testing.T) {
 		}
 	}
 }
+
+func TestFormatOfJSON(t *testing.T) {
+	c := &cobra.Command{Use: "show"}
+	addShowFlags(c, []syscalls.ABI{syscalls.NativeABI()})
+	if err := c.ParseFlags([]string{"--output=json", "--format=strace"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.PreRunE(c, nil); err == nil {
+		t.Error("JSON in the form of strace: no error")
+	}
+}

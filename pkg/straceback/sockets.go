@@ -92,9 +92,17 @@ func names(_ *Descriptors, p *process, c *syscalls.Call) {
 		case "getpeername":
 			is.Peer = at
 		default:
-			is.Local = at
+			is.Local = chosen(at)
 		}
 	})
+}
+
+// chosen returns the address of a socket, or nothing if the kernel has chosen the port.
+func chosen(address string) string {
+	if at, err := netip.ParseAddrPort(address); err == nil && at.Port() == 0 {
+		return ""
+	}
+	return address
 }
 
 // known returns the address of a socket, or nothing if the kernel may still choose a part of it.

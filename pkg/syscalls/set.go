@@ -144,6 +144,9 @@ func (s *Set) named(word string) ([]string, error) {
 	}
 	name, optional := strings.CutPrefix(word, "?")
 	if _, ok := slices.BinarySearch(known, name); !ok && !optional && !isNumber(name) {
+		if classes()["%"+name] != nil {
+			return nil, fmt.Errorf("unknown system call %q; did you mean %%%s?", name, name)
+		}
 		return nil, fmt.Errorf("unknown system call %q%s", name, terminal.DidYouMean(name, known))
 	}
 	return []string{name}, nil

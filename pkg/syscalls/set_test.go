@@ -87,6 +87,7 @@ func TestSetErrors(t *testing.T) {
 		"read,!futx":     `unknown system call "futx"; did you mean futex?`,
 		"":               `unknown system call ""`,
 		"read,":          `unknown system call ""`,
+		"file":           `unknown system call "file"; did you mean %file?`,
 		"%fiel":          `unknown class "%fiel"; did you mean %file?`,
 		"%x":             `unknown class "%x": the classes are ` + strings.Join(syscalls.Classes(), ", "),
 		"/nosuch":        `no system call matches "/nosuch"`,

@@ -107,7 +107,7 @@ const (
 
 // addControls adds control messages.
 func (c *Call) addControls(t *tape, p *Capture) {
-	index := t.open(Value{Kind: KindArray, Marks: marksOf(p) &^ Output})
+	index := t.open(Value{Kind: KindArray, Marks: marksOf(p)})
 	defer t.close(index)
 	l, data := tableOf(c.ABI).layouts["cmsghdr"], p.Data
 	word := c.PointerSize()

@@ -4,6 +4,7 @@ package syscalls_test
 
 import (
 	"encoding/binary"
+	"encoding/json"
 	"strings"
 	"testing"
 
@@ -351,4 +352,16 @@ func TestStructured(t *testing.T) {
 		b.WriteByte('\n')
 	}
 	golden(t, "testdata/structured.txt", b.String())
+}
+
+// TestReceivedControls has control messages that the kernel wrote.
+func TestReceivedControls(t *testing.T) {
+	header := string(le(uint64(0), uint64(0), uint64(0), uint64(0), uint64(0x7000), uint64(20), uint64(0)))
+	c := part(output(call(t, "recvmsg", 1, 3, pointer, 0), 1, header), 1, abi.PartControl,
+		le(uint64(20), uint32(1), uint32(1), int32(3)))
+	c.Captures[len(c.Captures)-1].Output = true
+	text, err := json.Marshal(c.JSON(false))
+	if want := `"address":"0x7000","out":{"type":"array"`; err != nil || !strings.Contains(string(text), want) {
+		t.Errorf("%s (%v), want %s", text, err, want)
+	}
 }

@@ -128,7 +128,7 @@ func TestCommandLines(t *testing.T) {
 		{"--log-format", "xml", "state", "x"},
 		{"state", "nobody"}, {"start", "nobody"}, {"kill", "nobody", "KILL"}, {"exec", "nobody", "true"}, {"ps", "nobody"},
 		{"pause", "nobody"}, {"resume", "nobody"}, {"update", "nobody"}, {"events", "nobody"}, {"list"},
-		{"checkpoint", "nobody"},
+		{"checkpoint", "--image-path", filepath.Join(broken, "image"), "nobody"},
 		{"create", "--bundle", "/does/not/exist", "x"}, {"run", "-b", broken, "x"}, {"create", "x", "--bundle", wrong},
 		{"run", "--bundle", t.TempDir(), "x"},
 		{"restore", "--bundle", broken, "x"}, {"run", "--bundle", pipe, "not/a/name"},
