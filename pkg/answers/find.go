@@ -78,14 +78,8 @@ func (f *Find) Recording(s Source) error {
 	if s.Calls.Missing > 0 {
 		f.Partial++
 	}
-	format := straceback.Format{Boot: f.Boot, Missing: s.Calls.Missing, Complete: s.Calls.Complete(), Now: s.Now}
-	if c := s.Container; c != nil {
-		format.Container, format.Start = c.ID, c.Created
-		if end := max(c.Exited, c.Ended); end != 0 {
-			format.Now, format.Ended = end, true
-		}
-	}
-	f.Selection.Select(s.Timeline, &format)
+	format := s.Format()
+	f.Selection.Select(s.Timeline, format)
 	chosen := f.choose(s.Timeline)
 	index := 0
 	for e := range s.Timeline.Calls {

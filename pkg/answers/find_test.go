@@ -131,7 +131,8 @@ func errnosOf(t *testing.T, list string) (s syscalls.Errnos) {
 func TestFindOfUnknown(t *testing.T) {
 	s := recorded("gone", made(1, "unlink", 0, map[int]string{0: "/x\x00"}, 1))
 	s.Container, s.Calls.Missing, s.Calls.Lost = nil, 5, 2
-	f := Find{Selection: &straceback.Selection{Paths: []straceback.Glob{"/x"}}, Limit: 9, Boot: time.Unix(0, 0)}
+	s.Boot = time.Unix(0, 0)
+	f := Find{Selection: &straceback.Selection{Paths: []straceback.Glob{"/x"}}, Limit: 9, Boot: s.Boot}
 	if err := f.Recording(s); err != nil {
 		t.Fatal(err)
 	}

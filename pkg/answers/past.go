@@ -28,6 +28,18 @@ type Source struct {
 	Now       uint64               // ns of CLOCK_BOOTTIME
 }
 
+// Format returns how the calls are printed.
+func (s *Source) Format() *straceback.Format {
+	f := &straceback.Format{Boot: s.Boot, Missing: s.Calls.Missing, Complete: s.Calls.Complete(), Now: s.Now}
+	if c := s.Container; c != nil {
+		f.Container, f.Start = c.ID, c.Created
+		if end := max(c.Exited, c.Ended); end != 0 {
+			f.Now, f.Ended = end, true
+		}
+	}
+	return f
+}
+
 // Past is what happened in a container, in the order of time.
 type Past struct {
 	Source
