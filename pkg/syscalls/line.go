@@ -96,6 +96,14 @@ func (t *Text) appendCall(dst []byte, c *Call, shown moment, inFlight bool) []by
 	return append(t.appendArguments(dst, t.tape.values, shown), ')')
 }
 
+// AppendName appends the call's name, with which AppendText begins. A record of an event has none.
+func (c *Call) AppendName(dst []byte) []byte {
+	if c.Event() {
+		return dst
+	}
+	return c.appendName(dst, c.Syscall())
+}
+
 // appendName appends the call's name. If its ABI is not the native one, the ABI's name comes first.
 func (c *Call) appendName(dst []byte, s *Syscall) []byte {
 	if c.ABI != c.native() {
