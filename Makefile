@@ -51,6 +51,15 @@ generate: ## generate files again: eBPF objects, the contract's Go types, tables
 check-generated: ## fail if a generated file differs from what generating it again gives
 	@sh test/check-generated.sh
 
+.PHONY: report-page
+report-page: check-go ## build the page of tracectl report from web/ into pkg/report/page
+	sh web/build.sh
+
+.PHONY: test-report
+test-report: deps ## check the types of web/, and the data of reports
+	cd web && npm ci --no-audit --no-fund --loglevel=error && npm run --silent check
+	go test -count=1 ./pkg/report
+
 .PHONY: lint
 lint: ## gofmt, go vet, staticcheck, errorlint, misspell, the shim's imports, line lengths, and plain English
 	@unformatted=$$(gofmt -l cmd pkg test install); [ -z "$$unformatted" ] || { echo "not gofmt-ed: $$unformatted"; exit 1; }
@@ -78,6 +87,7 @@ unit: check-go ## tests that need neither root nor a kernel, with the race detec
 .PHONY: test
 test: check-go deps lint check-generated unit fuzz ## all checks: lint, generated files, unit, kernel and end-to-end tests, fuzz targets (root)
 	$(GO_TEST) ./...
+	cd web && npm ci --no-audit --no-fund --loglevel=error && npm run --silent check
 	@$(MAKE) --no-print-directory test-manifests
 
 .PHONY: fuzz
@@ -198,4 +208,4 @@ images: packages ## build systemd-sysext and torcx images (Flatcar) of the tarba
 
 .PHONY: clean
 clean: ## remove what was built
-	rm -rf $(BIN) dist
+	rm -rf $(BIN) dist web/node_modules

@@ -47,6 +47,7 @@ require (
 	github.com/checkpoint-restore/go-criu/v8 v8.3.0 // indirect
 	github.com/containerd/console v1.0.5 // indirect
 	github.com/davecgh/go-spew v1.1.2-0.20180830191138-d8f796af33cc // indirect
+	github.com/evanw/esbuild v0.28.2 // indirect
 	github.com/fxamacker/cbor/v2 v2.9.1 // indirect
 	github.com/godbus/dbus/v5 v5.2.2 // indirect
 	github.com/golangci/misspell v0.8.0 // indirect
@@ -92,6 +93,7 @@ require (
 
 tool (
 	github.com/cilium/ebpf/cmd/bpf2go
+	github.com/evanw/esbuild/cmd/esbuild
 	github.com/golangci/misspell/cmd/misspell
 	github.com/polyfloyd/go-errorlint
 	honnef.co/go/tools/cmd/staticcheck

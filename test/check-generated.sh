@@ -6,7 +6,8 @@ set -eu
 cd "$(dirname "$0")/.."
 
 hashes() {
-	find bpf pkg test install docs -type f \( -name 'zz_*' -o -name '*_bpfel.*' -o -name config.toml -o -path 'docs/man/*' \) |
+	find bpf pkg test install docs -type f \( -name 'zz_*' -o -name '*_bpfel.*' -o -name config.toml -o -path 'docs/man/*' \
+		-o -path 'pkg/report/page/*' \) |
 		LC_ALL=C sort | xargs sha256sum
 }
 

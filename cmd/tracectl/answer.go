@@ -15,13 +15,10 @@ import (
 // addAnswer makes a command answer a question about one recording: as text, or as one JSON object.
 func addAnswer(c *cobra.Command, s *settings, text func(*answers.Past, io.Writer) error,
 	object func(*answers.Past) (any, error)) {
-	var previous natural
-	c.Flags().VarP(&previous, "previous", "p", "the previous run, or the one this many runs back")
-	c.Flags().Lookup("previous").NoOptDefVal = "1"
-	nothingToComplete(c, "previous")
+	previous := addPrevious(c)
 	output := addOutput(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
-		f, err := s.find(args[0], int(previous), c.ErrOrStderr())
+		f, err := s.find(args[0], int(*previous), c.ErrOrStderr())
 		if err != nil {
 			return err
 		}
@@ -39,4 +36,13 @@ func addAnswer(c *cobra.Command, s *settings, text func(*answers.Past, io.Writer
 		}
 		return printJSON(c.OutOrStdout(), j)
 	}
+}
+
+// addPrevious adds -p.
+func addPrevious(c *cobra.Command) *natural {
+	var previous natural
+	c.Flags().VarP(&previous, "previous", "p", "the previous run, or the one this many runs back")
+	c.Flags().Lookup("previous").NoOptDefVal = "1"
+	nothingToComplete(c, "previous")
+	return &previous
 }

@@ -18,7 +18,7 @@ import (
 func addNodeCommands(root *cobra.Command, s *settings) {
 	root.AddCommand(
 		newLoad(s), newUnload(s), newStatus(s), newContainers(s), newExec(s), newStraceback(s), newWhy(s), newFind(s),
-		newDiff(s), newExport(s), newAgent(s),
+		newDiff(s), newExport(s), newReportPage(s), newAgent(s),
 		newDoctor(s), newInstall(s), newUninstall(s),
 	)
 }

@@ -26,7 +26,7 @@ func check(t *testing.T, look func(path string) ([]hit, error)) {
 		switch {
 		case err != nil:
 			return err
-		case entry.IsDir() && slices.Contains([]string{".git", "bin", "dist", "testdata"}, entry.Name()):
+		case entry.IsDir() && slices.Contains([]string{".git", "bin", "dist", "node_modules", "testdata"}, entry.Name()):
 			return filepath.SkipDir
 		case entry.IsDir(), name == "CHANGELOG.md":
 			return nil // the notes of released versions stay as they are
