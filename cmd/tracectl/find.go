@@ -45,8 +45,9 @@ brackets are those in the container, if they are known.
 
 The flags that select calls are those of "straceback show"; a call is found if it matches
 all of them. --path and --address also find calls that use a file or a socket by its
-descriptor. --text looks into what was recorded of buffers and arguments: by default, the
-beginning of each. --last counts from now, or from the end of each container.
+descriptor, and --errno finds the getsockopt that told how a connection failed. --text
+looks into what was recorded of buffers and arguments: by default, the beginning of each.
+--last counts from now, or from the end of each container.
 
 Lines are cut to the width of the terminal, or to 100 characters; -o wide prints whole
 lines, and calls with all arguments. If recordings lack calls that were overwritten, stderr

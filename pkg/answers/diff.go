@@ -3,6 +3,7 @@
 package answers
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -85,10 +86,7 @@ func NewDeeds(s Source) *Deeds {
 func (d *Deeds) call(e *straceback.Event, s *syscalls.Syscall, values []syscalls.Value, n *normal) {
 	c := &e.Call
 	subject := subjectOf(e, values, nil)
-	errno := c.Errno()
-	if s.Name == "getsockopt" && errno == 0 {
-		errno = socketError(c)
-	}
+	errno := cmp.Or(c.Errno(), c.SocketError())
 	shown := n.text(subject)
 	if !strings.HasPrefix(subject, "/") {
 		shown = n.address(subject)

@@ -105,7 +105,7 @@ func (f *Find) choose(t *straceback.Timeline) map[int]*group {
 		f.values = c.Values(f.values[:0], e.Part == straceback.InFlight)
 		k := kind{pid: c.PID, abi: c.ABI, nr: c.Nr, subject: subjectOf(e, f.values, nil)}
 		if e.Part != straceback.InFlight && !c.Unfinished {
-			k.errno = c.Errno()
+			k.errno = cmp.Or(c.Errno(), c.SocketError())
 		}
 		if d, ok := c.Delivery(); ok {
 			k.subject = d.Signal
@@ -237,7 +237,7 @@ func (f *Find) short(e *straceback.Event) string {
 		text = terminal.AppendQuoted(append(text, []string{"(", ", "}[min(i, 1)]...), name)
 	}
 	text = append(text, ')')
-	switch errno := c.Errno(); {
+	switch errno := cmp.Or(c.Errno(), c.SocketError()); {
 	case e.Part == straceback.InFlight:
 		return string(append(text, " <unfinished ...>"...))
 	case errno != 0:

@@ -211,7 +211,7 @@ func (p *Past) add(e *straceback.Event) {
 		switch s.Name {
 		case "getsockopt":
 			if f.Errno == 0 && e.Part != straceback.InFlight {
-				f.Errno = socketError(c)
+				f.Errno = c.SocketError()
 				kept = f.Errno != 0
 			}
 		case "execve", "execveat", "connect", "bind", "listen", "exit_group", "exit", "kill", "tkill", "tgkill":

@@ -3,7 +3,6 @@
 package answers
 
 import (
-	endian "encoding/binary"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -70,18 +69,6 @@ func named(d *syscalls.Descriptor) string {
 		return d.Peer
 	}
 	return d.Local
-}
-
-// socketError returns the error that getsockopt(SO_ERROR) returned, or 0.
-func socketError(c *syscalls.Call) int {
-	const solSocket, soError = 1, 4
-	if c.Args[1] != solSocket || c.Args[2] != soError {
-		return 0
-	}
-	if value := c.Capture(3); value != nil && len(value.Data) >= 4 {
-		return int(int32(endian.LittleEndian.Uint32(value.Data)))
-	}
-	return 0
 }
 
 // Output is what a process wrote at once to its standard output or error.

@@ -3,6 +3,8 @@
 package syscalls
 
 import (
+	"cmp"
+	"encoding/binary"
 	"fmt"
 	"slices"
 	"strings"
@@ -16,6 +18,19 @@ func (c *Call) Errno() int {
 		return 0
 	}
 	return int(-c.Result)
+}
+
+// SocketError returns the error of a socket that the call got, such as that of an earlier connection, or 0.
+func (c *Call) SocketError() int {
+	const solSocket, soError = 1, 4
+	s := c.Syscall()
+	if s == nil || s.Name != "getsockopt" || c.Event() || c.Result != 0 || c.Args[1] != solSocket || c.Args[2] != soError {
+		return 0
+	}
+	if value := c.Capture(3); value != nil && len(value.Data) >= 4 {
+		return int(int32(binary.LittleEndian.Uint32(value.Data)))
+	}
+	return 0
 }
 
 // ErrnoNames returns the names of all errors, by their numbers.
@@ -61,12 +76,13 @@ func (s *Errnos) Add(list string) error {
 	return nil
 }
 
-// Has reports whether the error of a call is in the set. A call that did not fail is in it if no error was added.
+// Has reports whether the error of a call is in the set, or the error of a socket that it got. A call that did not fail
+// is in it if no error was added.
 func (s *Errnos) Has(c *Call) bool {
 	if len(s.words) == 0 {
 		return true
 	}
-	name := ErrnoName(c.Errno())
+	name := ErrnoName(cmp.Or(c.Errno(), c.SocketError()))
 	return (len(s.only) == 0 || slices.Contains(s.only, name)) && !slices.Contains(s.except, name)
 }
 

@@ -41,6 +41,15 @@ func TestErrnos(t *testing.T) {
 			}
 		}
 	}
+	told := call(t, "getsockopt", 0)
+	told.NArgs, told.Args = 5, [6]uint64{3, 1, 4, 1, 1} // SOL_SOCKET, SO_ERROR
+	told.Captures = []syscalls.Capture{{Arg: 3, Data: []byte{111, 0, 0, 0}, Output: true}}
+	for list, want := range map[string]bool{"ECONNREFUSED": true, "ENOENT": false, "!ECONNREFUSED": false} {
+		var s syscalls.Errnos
+		if err := s.Add(list); err != nil || s.Has(&told) != want {
+			t.Errorf("%q selects the error of a socket: %v, %v", list, !want, err)
+		}
+	}
 	var s syscalls.Errnos
 	for list, want := range map[string]string{
 		"ENOTEXIST":    `unknown error "ENOTEXIST"; did you mean EEXIST?`,
