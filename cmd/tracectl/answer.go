@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//go:build linux
-
 package main
 
 import (
@@ -12,21 +10,23 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/answers"
 )
 
+// answerVerbs are the commands that answer a question about one recording, on a node and on a cluster.
+var answerVerbs = []func(*settings) *cobra.Command{newWhy}
+
 // addAnswer makes a command answer a question about one recording: as text, or as one JSON object.
 func addAnswer(c *cobra.Command, s *settings, text func(*answers.Past, io.Writer) error,
 	object func(*answers.Past) (any, error)) {
+	completeContainers(c, s.recorded)
 	previous := addPrevious(c)
 	output := addOutput(c)
+	program := c.Flags().String("program", "tracectl", "by which the answer names further commands")
+	_ = c.Flags().MarkHidden("program") // it exists; a cluster's command gives it
 	c.RunE = func(c *cobra.Command, args []string) error {
-		f, err := s.find(args[0], int(*previous), c.ErrOrStderr())
+		past, err := s.past(args[0], int(*previous), c.ErrOrStderr())
 		if err != nil {
 			return err
 		}
-		defer f.Close()
-		past, err := f.past()
-		if err != nil {
-			return err
-		}
+		past.Program = *program
 		if output.word != "json" {
 			return text(past, c.OutOrStdout())
 		}

@@ -59,6 +59,9 @@ func newCluster(s *settings) *cobra.Command {
 	complete(c, "node", cs.completeNodes)
 	nothingToComplete(c, "timeout", "agent-namespace")
 	c.AddCommand(newClusterStatus(&cs), newClusterContainers(&cs), newClusterExec(&cs), newClusterStraceback(&cs))
+	for _, verb := range answerVerbs {
+		c.AddCommand(cs.answer(verb))
+	}
 	return c
 }
 

@@ -93,28 +93,45 @@ func (run *clusterRun) checkPlace(ctx context.Context, k labels.Known, name stri
 // show finds the node that has the named container, and prints its output.
 func (run *clusterRun) show(ctx context.Context, name string, list, show []string, r *showRequest) error {
 	defer run.status.end()
+	node, err := run.recordedOn(ctx, name, list)
+	if err != nil {
+		return err
+	}
+	if r.follow {
+		run.Timeout = silence
+	}
+	return run.print(ctx, node, show, r.output.word == "json", func(write func(io.Writer) error) error {
+		return r.page(run.output, write)
+	})
+}
+
+// recordedOn finds the node that has the recording of the named container.
+func (run *clusterRun) recordedOn(ctx context.Context, name string, list []string) (node cluster.Node, err error) {
 	var found []labels.Known
-	err := run.search(ctx, name, "recording of", list, func(s *labels.Search) (err error) {
+	err = run.search(ctx, name, "recording of", list, func(s *labels.Search) (err error) {
 		found, err = s.Runs()
 		return err
 	})
 	if err != nil {
-		return err
+		return node, err
 	}
 	if err := run.checkPlace(ctx, found[0], name); err != nil {
-		return err
+		return node, err
 	}
 	run.status.note("recorded on node " + terminal.String(found[0].Node))
-	node := run.Nodes[slices.IndexFunc(run.Nodes, func(n cluster.Node) bool { return n.Name == found[0].Node })]
-	if r.follow {
-		run.Timeout = silence
-	}
-	if r.output.word == "json" {
-		err = run.One(ctx, node, show, run.printObject)
+	i := slices.IndexFunc(run.Nodes, func(n cluster.Node) bool { return n.Name == found[0].Node })
+	return run.Nodes[i], nil
+}
+
+// print runs tracectl on a node, and prints its JSON objects, or its text as page passes it on.
+func (run *clusterRun) print(ctx context.Context, node cluster.Node, args []string, json bool,
+	page func(func(io.Writer) error) error) (err error) {
+	if json {
+		err = run.One(ctx, node, args, run.printObject)
 	} else {
-		err = r.page(run.output, func(to io.Writer) error {
+		err = page(func(to io.Writer) error {
 			out := terminal.NewWriter(run.status.before(to))
-			return cmp.Or(run.Copy(ctx, node, show, out), out.Close())
+			return cmp.Or(run.Copy(ctx, node, args, out), out.Close())
 		})
 	}
 	if err != nil && !errors.Is(err, syscall.EPIPE) {

@@ -5,6 +5,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -256,6 +257,57 @@ func TestClusterShow(t *testing.T) {
 	}
 }
 
+func TestClusterAnswers(t *testing.T) {
+	long := strings.Repeat("x", 2<<20)
+	node := func(lines string) replies {
+		return func(args string) result {
+			switch {
+			case strings.Contains(args, " list "):
+				return result{0, lines, ""}
+			case strings.Contains(args, "--output=json"):
+				return result{0, `{"version":1,"long":"` + long + `"}` + "\n", ""}
+			}
+			return result{0, "Likely \x1b[2J\n", "tracectl: earlier runs of this container: 1 (--previous=2)\n"}
+		}
+	}
+	server, asked := fakeCluster(t, map[string]replies{
+		"n1": node(fmt.Sprintf(recordingLine, "web", "aaaa")), "n2": node(fmt.Sprintf(recordingLine, "db", "bbbb")),
+	})
+	for _, verb := range answerVerbs {
+		name := verb(&settings{}).Name()
+		got := tracectl(t, "cluster", name, "--server", server, "-n", "default", "-p", "db")
+		want := result{0, "Likely \\x1b[2J\n",
+			"tracectl: recorded on node n2\ntracectl: n2: earlier runs of this container: 1 (--previous=2)\n"}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+		got = tracectl(t, "cluster", name, "--server", server, "-o", "json", "web")
+		want = result{0, `{"node":"n1","version":1,"long":"` + long + `"}` + "\n", "tracectl: recorded on node n1\n"}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s as JSON (-want +got):\n%s", name, diff)
+		}
+		var stdout, stderr bytes.Buffer
+		code := runRoot(newPlugin(), []string{name, "--server", server, "web"}, strings.NewReader(""), &stdout, &stderr)
+		if code != 0 || stdout.String() != "Likely \\x1b[2J\n" {
+			t.Errorf("kubectl runc-trace %s gives %d, %s%s", name, code, &stdout, &stderr)
+		}
+		for _, ran := range []string{
+			"n2: tracectl " + name + " --previous=1 --program=tracectl cluster -- db",
+			"n1: tracectl " + name + " --output=json --program=tracectl cluster -- web",
+			"n1: tracectl " + name + " --program=kubectl runc-trace -- web",
+			"n2: tracectl straceback list --names --output=json --namespace=default",
+		} {
+			if !slices.Contains(asked(), ran) {
+				t.Errorf("%s: asked %q, not %q", name, asked(), ran)
+			}
+		}
+		got = tracectl(t, "cluster", name, "--server", server, "webs")
+		if got.Code != exitNotFound || !strings.Contains(got.Stderr, "similar names:\n  n1_default_web_app") {
+			t.Errorf("%s of an unknown name gives %+v", name, got)
+		}
+	}
+}
+
 func TestClusterUsage(t *testing.T) {
 	for _, c := range []struct {
 		args []string
@@ -285,7 +337,8 @@ func TestClusterUsage(t *testing.T) {
 // same meaning.
 func TestClusterFlagsAreTheNodes(t *testing.T) {
 	root := newRoot()
-	for _, command := range []string{"exec", "containers", "status", "straceback list", "straceback show"} {
+	for _, command := range []string{"exec", "containers", "status", "straceback list", "straceback show",
+		"why"} {
 		node, _, err := root.Find(strings.Fields(command))
 		if err != nil {
 			t.Fatal(err)

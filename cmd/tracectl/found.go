@@ -61,8 +61,13 @@ func (f *found) choose(list []*straceback.Recording, name string, previous int, 
 	return err
 }
 
-// past reads the recording.
-func (f *found) past() (*answers.Past, error) {
+// past reads the recording of a container's newest run, or of an earlier one.
+func (s *settings) past(name string, previous int, stderr io.Writer) (*answers.Past, error) {
+	f, err := s.find(name, previous, stderr)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
 	inFlight, err := unfinished(f.Instance, f.run)
 	if err != nil {
 		return nil, err

@@ -17,10 +17,13 @@ import (
 // addNodeCommands adds the commands for this machine.
 func addNodeCommands(root *cobra.Command, s *settings) {
 	root.AddCommand(
-		newLoad(s), newUnload(s), newStatus(s), newContainers(s), newExec(s), newStraceback(s), newWhy(s), newFind(s),
-		newDiff(s), newExport(s), newReportPage(s), newAgent(s),
+		newLoad(s), newUnload(s), newStatus(s), newContainers(s), newExec(s), newStraceback(s), newFind(s), newDiff(s),
+		newExport(s), newReportPage(s), newAgent(s),
 		newDoctor(s), newInstall(s), newUninstall(s),
 	)
+	for _, verb := range answerVerbs {
+		root.AddCommand(verb(s))
+	}
 }
 
 // nodeExitCode returns the exit code for an error of these commands.

@@ -55,12 +55,7 @@ func newReportPage(s *settings) *cobra.Command {
 		if _, is := terminal.Is(c.OutOrStdout()); is && *file == "-" {
 			return errPageOnTerminal
 		}
-		f, err := s.find(args[0], int(*previous), c.ErrOrStderr())
-		if err != nil {
-			return err
-		}
-		defer f.Close()
-		past, err := f.past()
+		past, err := s.past(args[0], int(*previous), c.ErrOrStderr())
 		if err != nil {
 			return err
 		}

@@ -35,7 +35,7 @@ func TestPlugin(t *testing.T) {
 	if got := plugin("exec", "x", "y"); got != want {
 		t.Errorf("wrong usage gives %+v", got)
 	}
-	for _, args := range [][]string{{"--help"}, {"exec", "--help"}, {"straceback", "show", "--help"},
+	for _, args := range [][]string{{"--help"}, {"exec", "--help"}, {"why", "--help"}, {"straceback", "show", "--help"},
 		{"straceback", "list", "--help"}} {
 		got := plugin(args...)
 		usage := got.Stdout[strings.Index(got.Stdout, "Usage:"):]

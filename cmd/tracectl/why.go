@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//go:build linux
-
 package main
 
 import (
@@ -39,7 +37,6 @@ func newWhy(s *settings) *cobra.Command {
   tracectl why mypod -o json | jq -r '.causes[].title'`,
 		Args: exactly(1),
 	}
-	completeContainers(c, s.recorded)
 	explain := c.Flags().Bool("explain", false, "say of each cause which rule found it, and why")
 	addAnswer(c, s, func(p *answers.Past, to io.Writer) error {
 		width, lines := terminal.Size(to)

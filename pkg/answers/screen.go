@@ -165,7 +165,7 @@ func (s *Screen) tail(w *Why) (lines []string) {
 		label = ""
 	}
 	lines = append(lines, s.cut(fmt.Sprintf("%-*s%s", margin, "Kept", w.kept())))
-	more := fmt.Sprintf("tracectl straceback show %s --failed -t", w.past.shownName())
+	more := fmt.Sprintf("%s straceback show %s --failed -t", w.past.Program, w.past.shownName())
 	return append(lines, s.cut(fmt.Sprintf("%-*s%s", margin, "More", more)))
 }
 

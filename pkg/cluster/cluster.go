@@ -61,7 +61,7 @@ func (c *Cluster) Lines(ctx context.Context, args []string, handle func(node str
 		ctx, cancel := context.WithTimeoutCause(ctx, c.patience(), fmt.Errorf("it did not finish within %v", c.patience()))
 		defer cancel()
 		size, lines := 0, 0
-		return c.ask(ctx, node, args, func(line []byte) error {
+		return c.ask(ctx, node, args, longestLine, func(line []byte) error {
 			if size += len(line) + 1; size > largestAnswer {
 				return Enough(fmt.Sprintf("it sent more than %d bytes; the rest was left out", largestAnswer))
 			}
@@ -138,13 +138,14 @@ func (c *Cluster) each(ctx context.Context, do func(context.Context, Node) error
 
 var errInterrupted = errors.New("interrupted")
 
-// ask runs tracectl on a node until it ends, and passes on its lines. The error is the reason why there is no
-// answer, or, if it is a *partial, why the answer is incomplete.
-func (c *Cluster) ask(ctx context.Context, node Node, args []string, handle func(line []byte) error) error {
+// ask runs tracectl on a node until it ends, and passes on its lines of up to longest bytes. The error is the reason
+// why there is no answer, or, if it is a *partial, why the answer is incomplete.
+func (c *Cluster) ask(ctx context.Context, node Node, args []string, longest int,
+	handle func(line []byte) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	malformed := 0
-	lines := splitter{longest: longestLine, handle: func(line []byte) error {
+	lines := splitter{longest: longest, handle: func(line []byte) error {
 		err := handle(line)
 		var enough *partial
 		switch {
@@ -169,10 +170,11 @@ func (c *Cluster) ask(ctx context.Context, node Node, args []string, handle func
 	return err
 }
 
-// One is Lines for one node, without a limit on its output. The error is the node's own.
+// One is Lines for one node, without a limit on its output but for the length of a line, which may be as long as
+// another node's whole answer. The error is the node's own.
 func (c *Cluster) One(ctx context.Context, node Node, args []string,
 	handle func(node string, line []byte) error) error {
-	err := c.ask(ctx, node, args, func(line []byte) error { return handle(node.Name, line) })
+	err := c.ask(ctx, node, args, largestAnswer, func(line []byte) error { return handle(node.Name, line) })
 	var stop fatal
 	if errors.As(err, &stop) {
 		return stop.error

@@ -37,7 +37,7 @@ func (c *Cluster) Sorted(ctx context.Context, args []string, handle func(node st
 		mu.Lock()
 		parts = append(parts, p)
 		mu.Unlock()
-		err := c.ask(ctx, node, args, p.add)
+		err := c.ask(ctx, node, args, longestLine, p.add)
 		return errors.Join(err, p.flush())
 	})
 	var failures *Failures
