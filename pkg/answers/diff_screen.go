@@ -19,8 +19,8 @@ func (s *Screen) WriteDiff(to io.Writer, d *Diff, most int) error {
 	var lines []string
 	for _, side := range d.sides() {
 		past := &side.run.Run
-		w := Why{past: past, Ending: past.ending()}
-		lines = append(lines, s.cut(strings.Repeat(side.sign, 3)+" "+past.shownName()+"  "+w.how()))
+		ending := past.ending()
+		lines = append(lines, s.cut(strings.Repeat(side.sign, 3)+" "+past.shownName()+"  "+past.how(&ending)))
 	}
 	for _, kind := range Kinds {
 		titled := false
@@ -47,7 +47,7 @@ func (s *Screen) WriteDiff(to io.Writer, d *Diff, most int) error {
 	}
 	lines = append(lines, "")
 	for _, side := range d.sides() {
-		kept := (&Why{past: &side.run.Run}).kept()
+		kept := side.run.Run.kept()
 		if side.run.more {
 			kept += "; it did more than could be compared"
 		}

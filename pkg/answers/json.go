@@ -15,7 +15,19 @@ const whyVersion = 1
 
 // WhyJSON is a Why in machine-readable form. Names are stable.
 type WhyJSON struct {
-	Version     int        `json:"version"`
+	Version int `json:"version"`
+	AboutJSON
+	// Culprit is the process with which the end began. Via are those between it and the init, the init first.
+	Culprit *ProcessJSON  `json:"culprit,omitempty"`
+	Via     []ProcessJSON `json:"via,omitempty"`
+	Causes  []CauseJSON   `json:"causes"` // the most likely one first
+	Said    []LineJSON    `json:"said"`   // the last lines of standard output and error
+	Last    []CallJSON    `json:"last"`   // the ends of its processes; if it runs, the calls that have not returned
+	Kept    KeptJSON      `json:"kept"`
+}
+
+// AboutJSON says which container an answer is about, and how it ended.
+type AboutJSON struct {
 	Name        string     `json:"name"` // accepted by commands
 	ContainerID string     `json:"containerID"`
 	Image       string     `json:"image,omitempty"`
@@ -26,13 +38,6 @@ type WhyJSON struct {
 	Ran         int64      `json:"ran"` // ns
 	ExitCode    *int       `json:"exitCode,omitempty"`
 	Signal      string     `json:"signal,omitempty"` // that killed its init
-	// Culprit is the process with which the end began. Via are those between it and the init, the init first.
-	Culprit *ProcessJSON  `json:"culprit,omitempty"`
-	Via     []ProcessJSON `json:"via,omitempty"`
-	Causes  []CauseJSON   `json:"causes"` // the most likely one first
-	Said    []LineJSON    `json:"said"`   // the last lines of standard output and error
-	Last    []CallJSON    `json:"last"`   // the ends of its processes; if it runs, the calls that have not returned
-	Kept    KeptJSON      `json:"kept"`
 }
 
 // ProcessJSON is a process.
@@ -83,23 +88,8 @@ type KeptJSON struct {
 // JSON returns the answer in machine-readable form.
 func (w *Why) JSON() (*WhyJSON, error) {
 	p := w.past
-	j := &WhyJSON{
-		Version: whyVersion, Name: p.Name, ContainerID: p.Container.ID, Image: p.Container.Image,
-		State: w.Ending.State, Started: w.Ending.Started, Created: p.at(p.Container.Created), Ran: int64(w.Ending.Ran),
-		Causes: []CauseJSON{}, Said: []LineJSON{}, Last: []CallJSON{},
-		Kept: KeptJSON{Syscalls: len(p.Calls.Records), Overwritten: p.Calls.Missing, Lost: p.Calls.Lost},
-	}
-	if complete := p.Calls.Complete(); complete != 0 {
-		at := p.at(complete)
-		j.Kept.Complete = &at
-	}
-	if w.Ending.Exited {
-		at := p.at(w.Ending.At)
-		j.Ended = &at
-		if j.Signal = w.Ending.Status.Signal; j.Signal == "" && p.Container.Exited != 0 {
-			j.ExitCode = &w.Ending.Status.Code
-		}
-	}
+	j := &WhyJSON{Version: whyVersion, AboutJSON: p.about(&w.Ending), Causes: []CauseJSON{}, Said: []LineJSON{},
+		Last: []CallJSON{}, Kept: p.keptJSON()}
 	if w.Culprit != nil {
 		culprit := newProcessJSON(w.Culprit)
 		j.Culprit = &culprit
@@ -135,6 +125,30 @@ func (w *Why) JSON() (*WhyJSON, error) {
 		j.Last = append(j.Last, call)
 	}
 	return j, nil
+}
+
+// about returns which container it is.
+func (p *Past) about(e *Ending) AboutJSON {
+	j := AboutJSON{Name: p.Name, ContainerID: p.Container.ID, Image: p.Container.Image, State: e.State,
+		Started: e.Started, Created: p.at(p.Container.Created), Ran: int64(e.Ran)}
+	if e.Exited {
+		at := p.at(e.At)
+		j.Ended = &at
+		if j.Signal = e.Status.Signal; j.Signal == "" && p.Container.Exited != 0 {
+			j.ExitCode = &e.Status.Code
+		}
+	}
+	return j
+}
+
+// keptJSON returns what the recording still has.
+func (p *Past) keptJSON() KeptJSON {
+	j := KeptJSON{Syscalls: len(p.Calls.Records), Overwritten: p.Calls.Missing, Lost: p.Calls.Lost}
+	if complete := p.Calls.Complete(); complete != 0 {
+		at := p.at(complete)
+		j.Complete = &at
+	}
+	return j
 }
 
 // at returns a time by the wall clock.

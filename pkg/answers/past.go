@@ -49,7 +49,9 @@ type Past struct {
 	Said      []Output   // by time
 
 	running map[uint32]*Process   // by ID
-	parents map[uint32]*Process   // of the tasks that a call made and that have not made a call yet
+	births  map[uint32]birth      // of the processes that a call made and that have not made a call yet
+	threads map[uint32]*Process   // of each thread
+	alive   []*Process            // some have ended
 	stdio   [3]*syscalls.File     // the container's standard input, output and error
 	opened  map[descriptor]string // the last path or address of each
 	reached map[wish]uint64       // when a process last found a file of that name
@@ -83,7 +85,7 @@ const factsMax = 1 << 16
 
 // New reads the past from a recording. It keeps references to the Source's records.
 func New(s Source) *Past {
-	p := &Past{Source: s, running: map[uint32]*Process{}, parents: map[uint32]*Process{},
+	p := &Past{Source: s, running: map[uint32]*Process{}, births: map[uint32]birth{}, threads: map[uint32]*Process{},
 		opened: map[descriptor]string{}, reached: map[wish]uint64{}, read: map[descriptor]uint64{},
 		written: map[*Process]string{}, peers: map[*Process]string{}}
 	for e := range s.Timeline.Calls {

@@ -3,6 +3,7 @@
 package answers
 
 import (
+	endian "encoding/binary"
 	"slices"
 	"strings"
 
@@ -16,19 +17,28 @@ type Process struct {
 	Parent     *Process
 	Children   []*Process
 	Comm       string // of its last call; hostile
-	// Began is its first call, Ended its end, in ns of CLOCK_BOOTTIME. Ended is 0 if it is not known.
+	// Began is when it was made, or its first call that is kept, Ended its end, in ns of CLOCK_BOOTTIME. Ended is 0 if it
+	// is not known.
 	Began, Ended uint64
+	Made         bool  // the call that made it is kept
 	Wait         int64 // how it ended, in the format of wait(2); valid if Ended is set
 	OutOfMemory  bool  // the kernel killed it because memory ran out
 	Execs        []Exec
 	// Runtime is true as long as only the container runtime's calls were seen of it.
 	Runtime bool
-
 	// Outside is true if it came from outside of the container, as the init and those of exec do.
 	Outside bool
+	Threads int  // that are known, the first one included
+	Guessed bool // Parent is guessed
 
-	guessed bool   // Parent is guessed
-	forks   uint64 // calls that made processes
+	forks    uint64 // calls that made processes
+	children uint64 // that are known
+}
+
+// birth is the call that made a process.
+type birth struct {
+	parent *Process
+	at     uint64 // ns of CLOCK_BOOTTIME
 }
 
 // Exec is a program that a process executed.
@@ -67,17 +77,11 @@ func (p *Past) processOf(e *straceback.Event) *Process {
 	c := &e.Call
 	process := p.running[c.PID]
 	if process == nil || process.Ended != 0 && p.again(process, c) {
-		process = &Process{PID: c.PID, Began: c.Time, Parent: p.parents[c.PID], Runtime: true}
-		if process.Parent == nil && e.Lane != straceback.Runtime {
-			process.Parent = p.guessParent(c)
-			process.guessed = process.Parent != nil
-		}
-		delete(p.parents, c.PID)
-		if process.Parent != nil {
-			process.Parent.Children = append(process.Parent.Children, process)
-		}
-		p.running[c.PID] = process
-		p.Processes = append(p.Processes, process)
+		process = p.begin(e)
+	}
+	if p.threads[c.TID] != process {
+		p.threads[c.TID] = process
+		process.Threads++
 	}
 	if e.Lane != straceback.Runtime {
 		process.Runtime = false
@@ -102,15 +106,57 @@ func (p *Past) processOf(e *straceback.Event) *Process {
 	}
 	switch s.Name {
 	case "clone", "clone3", "fork", "vfork":
-		process.forks += max(e.Count, 1)
-		if child, ok := c.Child(); ok {
-			p.parents[child] = process
+		child, ok := c.Child()
+		switch {
+		case !ofThread(c):
+			process.forks += max(e.Count, 1)
+			if ok {
+				p.births[child] = birth{process, c.Time}
+			}
+		case ok && p.threads[child] != process:
+			p.threads[child] = process
+			process.Threads++
 		}
 	case "execve", "execveat":
 		process.Execs = append(process.Execs, p.exec(c))
 	}
 	return process
 }
+
+// begin adds the process of a call that is the first one of it.
+func (p *Past) begin(e *straceback.Event) *Process {
+	c := &e.Call
+	process := &Process{PID: c.PID, Began: c.Time, Runtime: true}
+	if made, ok := p.births[c.PID]; ok {
+		process.Parent, process.Began, process.Made = made.parent, made.at, true
+		delete(p.births, c.PID)
+	} else if e.Lane != straceback.Runtime {
+		process.Parent = p.guessParent(c)
+		process.Guessed = process.Parent != nil
+	}
+	if process.Parent != nil {
+		process.Parent.children++
+	}
+	p.running[c.PID] = process
+	p.alive = append(p.alive, process)
+	p.Processes = append(p.Processes, process)
+	return process
+}
+
+// ofThread reports whether a call made a thread and no process.
+func ofThread(c *syscalls.Call) bool {
+	const cloneThread = 0x10000
+	switch flags := c.Capture(0); {
+	case c.Syscall().Name == "clone":
+		return c.Args[0]&cloneThread != 0
+	case c.Syscall().Name == "clone3" && flags != nil && len(flags.Data) >= 8:
+		return endian.LittleEndian.Uint64(flags.Data)&cloneThread != 0
+	}
+	return false
+}
+
+// guessMax bounds among how many processes a parent is looked for.
+const guessMax = 1 << 10
 
 // guessParent returns the process that probably made the one of a call, if the call that made it is not kept because
 // such calls came before: of those that made more processes than are known, the last one that began. A process from
@@ -119,9 +165,10 @@ func (p *Past) guessParent(c *syscalls.Call) *Process {
 	if _, outside := c.Beginning(syscalls.CWD); outside {
 		return nil
 	}
-	const near = 1024
-	for _, process := range slices.Backward(p.Processes[max(0, len(p.Processes)-near):]) {
-		if process.Ended == 0 && !process.Runtime && process.forks > uint64(len(process.Children)) {
+	p.alive = slices.DeleteFunc(p.alive, func(q *Process) bool { return q.Ended != 0 })
+	p.alive = p.alive[max(0, len(p.alive)-guessMax):]
+	for _, process := range slices.Backward(p.alive) {
+		if !process.Runtime && process.forks > process.children {
 			return process
 		}
 	}
@@ -151,24 +198,25 @@ func (p *Past) reap(parent *Process, c *syscalls.Call) {
 	}
 }
 
-// correct replaces guessed parents by those that learned of the end of the child.
+// correct replaces guessed parents by those that learned of the end of the child, and gives each parent its children.
 func (p *Past) correct() {
 	guessed := map[uint32][]*Process{}
 	for _, child := range p.Processes {
-		if child.guessed && child.Ended != 0 {
+		if child.Guessed && child.Ended != 0 {
 			guessed[child.Inner] = append(guessed[child.Inner], child)
 		}
 	}
 	for _, r := range p.reaped {
 		for _, child := range slices.Backward(guessed[r.child]) {
-			if child.Ended > r.at || child.Began < r.parent.Began || child == r.parent || !child.guessed {
-				continue
+			if child.Ended <= r.at && child.Began >= r.parent.Began && child.Guessed && !r.parent.Within(child) {
+				child.Parent, child.Guessed = r.parent, false
+				break
 			}
-			was := child.Parent
-			was.Children = slices.DeleteFunc(was.Children, func(c *Process) bool { return c == child })
-			r.parent.Children = append(r.parent.Children, child)
-			child.Parent, child.guessed = r.parent, false
-			break
+		}
+	}
+	for _, child := range p.Processes {
+		if child.Parent != nil {
+			child.Parent.Children = append(child.Parent.Children, child)
 		}
 	}
 }
@@ -176,7 +224,7 @@ func (p *Past) correct() {
 // again reports whether a call is of another process than the one that had its ID and has ended.
 func (p *Past) again(before *Process, c *syscalls.Call) bool {
 	_, outside := c.Beginning(syscalls.CWD)
-	return c.Time > before.Ended && (p.parents[c.PID] != nil || outside)
+	return c.Time > before.Ended && (p.births[c.PID].parent != nil || outside)
 }
 
 // end notes how a thread ended: with its process, unless others live on.

@@ -29,7 +29,7 @@ const (
 
 // Write prints the answer on one screen.
 func (s *Screen) Write(to io.Writer, w *Why) error {
-	lines := s.header(w)
+	lines := s.header(w.past, &w.Ending)
 	for i := range w.Causes {
 		lines = append(lines, s.cause(w, &w.Causes[i], i)...)
 	}
@@ -46,26 +46,26 @@ func (s *Screen) Write(to io.Writer, w *Why) error {
 }
 
 // header says who it is, and how it ended.
-func (s *Screen) header(w *Why) []string {
-	c := w.past.Container
-	first := w.past.shownName()
+func (s *Screen) header(p *Past, e *Ending) []string {
+	c := p.Container
+	first := p.shownName()
 	if s.Color {
 		first = "\x1b[1m" + first + "\x1b[m"
 	}
 	if c.Image != "" {
 		first += "  " + terminal.Cell(c.Image)
 	}
-	if how := w.how(); terminal.Width(first)+len("  ")+terminal.Width(how) > s.Width {
+	how := p.how(e)
+	if terminal.Width(first)+len("  ")+terminal.Width(how) > s.Width {
 		return []string{s.cut(first), s.cut(indent + how), ""}
 	}
-	return []string{first + "  " + w.how(), ""}
+	return []string{first + "  " + how, ""}
 }
 
 // how says how the container ended.
-func (w *Why) how() string {
-	e := &w.Ending
-	at := w.past.at(e.At).Local().Format("15:04:05")
-	ago := brief(time.Duration(w.past.Now-min(e.At, w.past.Now))) + " ago"
+func (p *Past) how(e *Ending) string {
+	at := p.at(e.At).Local().Format("15:04:05")
+	ago := brief(time.Duration(p.Now-min(e.At, p.Now))) + " ago"
 	ran := "ran " + brief(e.Ran)
 	if !e.Started {
 		ran = "its program was never started"
@@ -75,7 +75,7 @@ func (w *Why) how() string {
 		return "has run for " + brief(e.Ran)
 	case e.Status.Signal != "":
 		return fmt.Sprintf("%s, killed by %s at %s (%s)", ran, e.Status.Signal, at, ago)
-	case w.past.Container.Exited == 0:
+	case p.Container.Exited == 0:
 		return fmt.Sprintf("%s, ended at %s (%s)", ran, at, ago)
 	}
 	return fmt.Sprintf("%s, exited with code %d%s at %s (%s)", ran, e.Status.Code, signalOf(e.Status.Code), at, ago)
@@ -164,14 +164,14 @@ func (s *Screen) tail(w *Why) (lines []string) {
 		lines = append(lines, printed...)
 		label = ""
 	}
-	lines = append(lines, s.cut(fmt.Sprintf("%-*s%s", margin, "Kept", w.kept())))
+	lines = append(lines, s.cut(fmt.Sprintf("%-*s%s", margin, "Kept", w.past.kept())))
 	more := fmt.Sprintf("%s straceback show %s --failed -t", w.past.Program, w.past.shownName())
 	return append(lines, s.cut(fmt.Sprintf("%-*s%s", margin, "More", more)))
 }
 
 // kept says what the recording still has.
-func (w *Why) kept() string {
-	calls := w.past.Calls
+func (p *Past) kept() string {
+	calls := p.Calls
 	text := "every call"
 	if complete := calls.Complete(); complete != 0 {
 		text = fmt.Sprintf("every call of the last %s; before that, what was new",

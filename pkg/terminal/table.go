@@ -23,6 +23,8 @@ type Column struct {
 	// Names marks a column of names, which may be cut in the middle. Names longer than 32 characters are cut before
 	// columns are dropped, others only if no column can be dropped.
 	Names bool
+	// Number columns are aligned at the right.
+	Number bool
 }
 
 // Table prints rows below a header of column names. Control characters in cells are escaped. Empty cells are printed as
@@ -76,9 +78,13 @@ func (t *Table) WriteTo(w io.Writer) (int64, error) {
 			if n >= 0 {
 				cell = middle(c.cells[n], c.width)
 			}
+			room := strings.Repeat(" ", max(0, c.width-Width(cell)))
+			if c.Number {
+				room, cell = "", room+cell
+			}
 			line.WriteString(cell)
 			if i < len(columns)-1 {
-				line.WriteString(strings.Repeat(" ", c.width-Width(cell)+gap))
+				line.WriteString(room + strings.Repeat(" ", gap))
 			}
 		}
 		text.WriteString(line.String() + "\n")
