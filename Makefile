@@ -56,9 +56,9 @@ report-page: check-go ## build the page of tracectl report from web/ into pkg/re
 	sh web/build.sh
 
 .PHONY: test-report
-test-report: deps ## check the types of web/, and the data of reports
+test-report: deps ## check the types of web/, and open reports in a headless Chromium; UPDATE=1 takes docs' pictures again
 	cd web && npm ci --no-audit --no-fund --loglevel=error && npm run --silent check
-	go test -count=1 ./pkg/report
+	go test -count=1 ./pkg/report ./test/report $(if $(UPDATE),-args -update)
 
 .PHONY: lint
 lint: ## gofmt, go vet, staticcheck, errorlint, misspell, the shim's imports, line lengths, and plain English

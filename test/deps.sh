@@ -22,8 +22,9 @@ command -v lintian >/dev/null || need="$need lintian"
 command -v mksquashfs >/dev/null || need="$need squashfs-tools"
 command -v systemd-sysext >/dev/null || need="$need systemd"
 command -v man >/dev/null || need="$need man-db"
-# for the page of reports
+# for the page of reports: its types, and a browser
 command -v npm >/dev/null || need="$need nodejs npm"
+command -v chromium >/dev/null || need="$need chromium fonts-dejavu-core"
 [ -n "$need" ] || exit 0
 
 if ! command -v apt-get >/dev/null || [ "$(id -u)" != 0 ]; then
