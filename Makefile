@@ -160,7 +160,7 @@ bench: deps build ## measure the cost of tracing, and print the tables of docs/b
 	go run ./test/bench load $(if $(OLD),-old $(OLD))
 	go run ./test/bench shim $(if $(OLD),-old $(OLD))
 	go run ./test/bench cluster
-	go test -run '^$$' -bench . -benchmem ./pkg/syscalls ./pkg/straceback
+	go test -run '^$$' -bench . -benchmem ./pkg/syscalls ./pkg/straceback ./pkg/answers
 
 .PHONY: bench-retention
 bench-retention: deps build ## what recordings know of servers after DURATION=10m of load; SERVERS=redis,nginx: those (root)

@@ -56,7 +56,8 @@ func newNamedJSON(r *straceback.Recording, clock clock) namedJSON {
 	return namedJSON{Name: r.Name(), containerJSON: newContainerJSON(r.Container, clock), Evicted: r.Container == nil}
 }
 
-func newRecordingJSON(r *straceback.Recording, calls *straceback.Calls, clock clock) recordingJSON {
+func newRecordingJSON(r *straceback.Recording, s *straceback.Survey, clock clock) recordingJSON {
+	calls := s.Calls
 	lanes := make(map[string]reachJSON)
 	for lane, reach := range calls.Lanes {
 		lanes[straceback.Lane(lane).String()] = reachJSON{reach.Calls, reach.Lapped, clock.time(reach.Since),
@@ -68,7 +69,7 @@ func newRecordingJSON(r *straceback.Recording, calls *straceback.Calls, clock cl
 	}
 	return recordingJSON{
 		namedJSON: newNamedJSON(r, clock), Lanes: lanes, Totals: totals,
-		Syscalls: len(calls.Records), Overwritten: calls.Missing, Lost: calls.Lost, Complete: clock.time(calls.Complete()),
+		Syscalls: s.Kept, Overwritten: calls.Missing, Lost: calls.Lost, Complete: clock.time(calls.Complete()),
 		Oldest: clock.time(calls.Oldest), Newest: clock.time(calls.Newest), Ring: r.Index,
 	}
 }

@@ -115,19 +115,19 @@ func listRecordings(stdout, stderr io.Writer, list []*straceback.Recording, outp
 	}
 	evicted := evictedOf(list)
 	var rows []listed[recordingJSON]
-	for _, r := range list {
-		calls, err := r.Read()
-		if errors.Is(err, straceback.ErrReused) {
+	for i, s := range straceback.Surveys(list) {
+		r := list[i]
+		if errors.Is(s.Err, straceback.ErrReused) {
 			continue // the recording is not of this container any more
 		}
-		if errors.Is(err, ring.ErrUnsettled) {
-			fmt.Fprintf(stderr, "tracectl: left out %s: %v\n", terminal.Cell(r.Name()), err)
+		if errors.Is(s.Err, ring.ErrUnsettled) {
+			fmt.Fprintf(stderr, "tracectl: left out %s: %v\n", terminal.Cell(r.Name()), s.Err)
 			continue
 		}
-		if err != nil {
-			return err
+		if s.Err != nil {
+			return s.Err
 		}
-		j := newRecordingJSON(r, calls, clock)
+		j := newRecordingJSON(r, &s, clock)
 		if output != "json" {
 			rows = append(rows, listed[recordingJSON]{value: &j})
 		} else if err := printJSON(stdout, j); err != nil {

@@ -87,7 +87,8 @@ func TestRecordings(t *testing.T) {
 	} {
 		var list []listed[recordingJSON]
 		for _, container := range c.list {
-			j := newRecordingJSON(&straceback.Recording{Container: &container}, &calls, clock)
+			j := newRecordingJSON(&straceback.Recording{Container: &container},
+				&straceback.Survey{Calls: &calls, Kept: 3}, clock)
 			list = append(list, listed[recordingJSON]{value: &j})
 		}
 		var out bytes.Buffer
@@ -98,7 +99,7 @@ func TestRecordings(t *testing.T) {
 			t.Errorf("%s (-want +got):\n%s", c.what, diff)
 		}
 	}
-	j := newRecordingJSON(&straceback.Recording{}, &straceback.Calls{}, clock)
+	j := newRecordingJSON(&straceback.Recording{}, &straceback.Survey{Calls: &straceback.Calls{}}, clock)
 	got := j.row(clock.now)
 	want := []string{"<evicted>", "<evicted>", "<evicted>", "", "", "", "0s", "", "0", "0", "", "", "", "", "", "0"}
 	if diff := cmp.Diff(want, got); diff != "" {

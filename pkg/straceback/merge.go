@@ -33,8 +33,10 @@ func merge(lanes *[abi.Lanes]*ring.Snapshot, repeats map[ring.Place]ring.Repeats
 		i := h.at - 1
 		record, at := Record{Bytes: lanes[lane].Records[i], Lane: Lane(lane)}, h.end
 		h.next(lanes[lane])
-		again := repeats[ring.Place{Lane: lane, Position: lanes[lane].Positions[i]}]
-		record.Count, record.Last = again.Count, again.Last
+		if repeats != nil {
+			again := repeats[ring.Place{Lane: lane, Position: lanes[lane].Positions[i]}]
+			record.Count, record.Last = again.Count, again.Last
+		}
 		n := len(ends)
 		for n > 0 && ends[n-1] > at {
 			n--

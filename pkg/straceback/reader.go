@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
@@ -55,7 +56,10 @@ func (r *Recording) Read() (*Calls, error) {
 // Poll returns the records that came since the last Poll. The records of a call are in several lanes, and a Poll that
 // is not final leaves for the next one what not all lanes have yet. Errors match ErrReused and ring.ErrUnsettled; after
 // ErrUnsettled, Poll can be called again. The records live until the next Poll.
-func (r *Reader) Poll(final bool) (*Calls, error) {
+func (r *Reader) Poll(final bool) (*Calls, error) { return r.poll(final, r.memory.Repeats) }
+
+// poll is Poll. repeats, if not nil, tells how often calls came; it is called after the records were read.
+func (r *Reader) poll(final bool, repeats func() map[ring.Place]ring.Repeats) (*Calls, error) {
 	c := &Calls{}
 	var lanes [abi.Lanes]*ring.Snapshot
 	for lane := range lanes { // recent first: the kernel writes the other records of a call before that one
@@ -85,9 +89,12 @@ func (r *Reader) Poll(final bool) (*Calls, error) {
 		}
 	}
 	r.hold(&lanes, final)
-	repeats := r.memory.Repeats()
+	var again map[ring.Place]ring.Repeats
+	if repeats != nil {
+		again = repeats()
+	}
 	calls, runtime := r.memory.Totals()
-	c.Records = merge(&lanes, repeats)
+	c.Records = merge(&lanes, again)
 	var made uint64
 	for index, total := range calls {
 		if made += total.Count; total.Count > 0 {
@@ -117,6 +124,9 @@ func (r *Reader) Poll(final bool) (*Calls, error) {
 // unless calls that ended much later are there: then it was overwritten.
 func (r *Reader) hold(lanes *[abi.Lanes]*ring.Snapshot, final bool) {
 	const late = uint64(100 * time.Millisecond)
+	if final && !slices.ContainsFunc(r.held[:], func(h held) bool { return len(h.records) > 0 }) {
+		return
+	}
 	recent := map[identity]bool{}
 	for _, record := range lanes[Recent].Records {
 		recent[callOf(record)] = true

@@ -102,7 +102,7 @@ func TestPollLanes(t *testing.T) {
 
 // TestPollLate checks that what was overwritten before it could be read is counted, once.
 func TestPollLate(t *testing.T) {
-	const kept = laneSize / 48
+	kept := int(laneSize / 48)
 	n, r := newReader(t)
 	n.write(0, 10)
 	if c, _ := poll(t, r, false); c.Missing != 0 || len(c.Records) != 10 {

@@ -24,15 +24,15 @@ type node struct {
 	identities []abi.Identity
 }
 
-// laneSize is the number of bytes of each lane.
-const laneSize = 1 << 12
+// laneSize is the number of bytes of each lane. A benchmark sets it.
+var laneSize uint64 = 1 << 12
 
 func layout() abi.ABI {
 	l := abi.ABI{Secret: 0xfedcba9876543210, SeenSets: 1}
 	at := uint32(abi.SizeofRecording + abi.SizeofSeenSet)
 	for lane := range abi.Lanes {
-		l.LaneSizes[lane], l.LaneOffsets[lane] = laneSize, at
-		at += laneSize + abi.RecordLimit
+		l.LaneSizes[lane], l.LaneOffsets[lane] = uint32(laneSize), at
+		at += uint32(laneSize) + abi.RecordLimit
 	}
 	l.RingStride = at
 	return l
@@ -155,7 +155,7 @@ func TestList(t *testing.T) {
 }
 
 func TestRead(t *testing.T) {
-	const kept = laneSize / 48
+	kept := int(laneSize / 48)
 	n := newNode(2)
 	n.record(0, "default", "web", "nginx", "id", 100)
 	list := n.list(t)
@@ -186,7 +186,7 @@ func TestRead(t *testing.T) {
 	check("some lost", Calls{Lost: 3, Oldest: 1_000_000, Newest: 1_010_000})
 	n.shared(0).Lanes[Recent].Lost = 0
 	n.write(0, 990)
-	check("more than a lap", Calls{Missing: 1000 - kept, Oldest: 2_000_000 - kept*1000, Newest: 2_000_000})
+	check("more than a lap", Calls{Missing: uint64(1000 - kept), Oldest: 2_000_000 - uint64(kept)*1000, Newest: 2_000_000})
 
 	n.record(0, "default", "next", "nginx", "id2", 200)
 	n.write(0, 5)
