@@ -108,6 +108,7 @@ var ordinary = []string{
 	"*.pyc", "pyvenv.cfg", "python3*.zip", "pybuilddir.txt", "sitecustomize.py", "usercustomize.py", "__pycache__",
 	"locale-archive", "locale.alias", "*.mo", "LC_*", "gconv-modules.cache", "nscd", "/var/run/nscd/socket",
 	"/run/nscd/socket", "/etc/localtime", "/etc/terminfo/*", ".terminfo", ".netrc", ".curlrc", ".inputrc",
+	"/etc/nsswitch.conf", "/etc/busybox.conf",
 	"/proc/sys/*", "/etc/gai.conf", "/etc/crypto-policies/*", "openssl.cnf", "/dev/tty", "/etc/sysconfig/*",
 }
 
