@@ -45,7 +45,7 @@ export function detail(state: State, view: () => string): HTMLElement {
     fill(panel,
       h("div", { class: "detail-head" }, go, h("button", { type: "button", class: "plain close", "aria-label": "Close (Escape)", click: close }, "×")),
       h("p", { class: flags & FAILED ? "text failed" : "text", "aria-live": "polite" }, mono(calls.text[i])),
-      h("dl", {}, ...facts.filter(([, v]) => v !== "").flatMap(([k, v]) => [h("dt", {}, k), h("dd", {}, v)])));
+      h("dl", {}, ...facts.filter(([, v]) => v !== "").map(([k, v]) => h("div", {}, h("dt", {}, k), h("dd", {}, v)))));
   };
   state.on("selected", draw);
   return panel;
