@@ -13,7 +13,8 @@ import (
 // Descriptors knows what the descriptors and current directories of the processes of a recording were at any time since
 // every call is recorded. It says nothing that is not certain. The paths are those at the time of the open.
 type Descriptors struct {
-	complete uint64 // as Calls.Complete
+	native   syscalls.ABI // of the records' machine
+	complete uint64       // as Calls.Complete
 	files    files
 	// Of each process by its ID, and of each thread that does not share those of its process: by time.
 	processes map[uint32][]process
@@ -80,8 +81,9 @@ type operation struct {
 // Follow finds out what descriptors are. The snapshot must have been taken before the calls were read; it may be empty.
 func Follow(c *Calls, live Snapshot) *Descriptors {
 	d := &Descriptors{
-		complete: c.Complete(), files: files{}, processes: map[uint32][]process{}, threads: map[uint32][]process{},
-		others: map[uint32]*others{}, mounts: &mounts{}, work: workMax,
+		native: cmp.Or(c.Native, syscalls.NativeABI()), complete: c.Complete(), files: files{},
+		processes: map[uint32][]process{}, threads: map[uint32][]process{}, others: map[uint32]*others{},
+		mounts: &mounts{}, work: workMax,
 	}
 	d.follow(c.Records)
 	d.seed(live)
@@ -118,13 +120,13 @@ const filesMax = 1 << 16
 func (d *Descriptors) follow(records []Record) {
 	effects := effectsOf()
 	var operations []operation
-	var call syscalls.Call
+	call := syscalls.Call{Native: d.native}
 	for i := range records {
 		record := &records[i]
 		if len(record.Bytes) < abi.SizeofCall {
 			continue
 		}
-		if e := effects.of(record.Bytes); e != nil && (e.pairs || e.parts) && call.Decode(record.Bytes) == nil {
+		if e := effects.of(record.Bytes, d.native); e != nil && (e.pairs || e.parts) && call.Decode(record.Bytes) == nil {
 			d.paired = d.paired || e.pairs
 			d.elsewhere = d.elsewhere || e.parts && endOf(&call) < d.complete && record.Lane != Runtime && parts(&call)
 		}
@@ -135,7 +137,7 @@ func (d *Descriptors) follow(records []Record) {
 			continue
 		}
 		begin, end := syscalls.Span(record.Bytes)
-		effect := effects.of(record.Bytes)
+		effect := effects.of(record.Bytes, d.native)
 		ended := syscalls.Ended(record.Bytes)
 		if effect != nil && effect.consumes && !d.paired || end < d.complete && effect == nil {
 			continue
@@ -158,7 +160,7 @@ func (d *Descriptors) follow(records []Record) {
 	for _, o := range operations {
 		record := &records[o.record]
 		if call.Decode(record.Bytes) == nil {
-			d.apply(&call, record.Lane, effects.of(record.Bytes), o)
+			d.apply(&call, record.Lane, effects.of(record.Bytes, d.native), o)
 		}
 	}
 }

@@ -35,9 +35,9 @@ var effectsOf = sync.OnceValue(func() *effects {
 	return &table
 })
 
-// of returns the effect of a record's call, or nil if it has none.
-func (e *effects) of(record []byte) *effect {
-	a, nr := syscalls.NumberOf(record, syscalls.NativeABI())
+// of returns the effect of a record's call, or nil if it has none. native is that of the record's machine.
+func (e *effects) of(record []byte, native syscalls.ABI) *effect {
+	a, nr := syscalls.NumberOf(record, native)
 	return e[a][nr]
 }
 

@@ -54,6 +54,8 @@ type Total struct {
 
 // Calls are the records of a recording at one moment, or those that came since an earlier one.
 type Calls struct {
+	// Native is the native ABI of the machine that the records come from; zero means that of this machine.
+	Native syscalls.ABI
 	// Records are in the order in which the calls ended.
 	Records []Record
 	// Lanes tells what each lane holds.

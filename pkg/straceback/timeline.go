@@ -57,6 +57,7 @@ type Timeline struct {
 	// Descriptors, if not nil, say what the descriptors of the calls are that are yielded.
 	Descriptors *Descriptors
 
+	native syscalls.ABI // as in Calls
 	calls  []moment
 	begins []uint32 // indexes of calls, by begin
 	ends   []uint32 // indexes of calls whose end differs from their start, by end
@@ -79,7 +80,13 @@ type moment struct {
 // when they were read, which must happen before the recording is read. Calls that are in both have returned meanwhile
 // and are taken from the recording. The records are not copied.
 func NewTimeline(records, inFlight []Record) *Timeline {
-	return (&Timeline{inner: innerIDs{}, made: children{}, files: files{}}).order(records, inFlight)
+	return newTimeline(0, records, inFlight)
+}
+
+// newTimeline is NewTimeline for records of a machine with a native ABI.
+func newTimeline(native syscalls.ABI, records, inFlight []Record) *Timeline {
+	t := &Timeline{native: native, inner: innerIDs{}, made: children{}, files: files{}}
+	return t.order(records, inFlight)
 }
 
 // Next returns a timeline of records that came later, which knows what this one has learned.
@@ -97,7 +104,8 @@ func (t *Timeline) Next(records []Record) *Timeline {
 	if t.Descriptors != nil {
 		t.Descriptors.next(records)
 	}
-	return (&Timeline{inner: t.inner, made: t.made, files: t.files, Descriptors: t.Descriptors}).order(records, nil)
+	next := &Timeline{native: t.native, inner: t.inner, made: t.made, files: t.files, Descriptors: t.Descriptors}
+	return next.order(records, nil)
 }
 
 // order takes the calls of records over.
@@ -108,7 +116,7 @@ func (t *Timeline) order(records, inFlight []Record) *Timeline {
 		time uint64
 	}
 	pending := make(map[key]Record, len(inFlight))
-	var call syscalls.Call
+	call := syscalls.Call{Native: t.native}
 	for _, record := range inFlight {
 		if len(record.Bytes) < abi.SizeofCall {
 			continue
@@ -271,7 +279,7 @@ func (t *Timeline) Events(yield func(*Event) bool) {
 
 // newEvent returns an event that knows what the descriptors of its call are.
 func (t *Timeline) newEvent() *Event {
-	e := &Event{}
+	e := &Event{Call: syscalls.Call{Native: t.native}}
 	if t.Descriptors != nil {
 		e.Call.Describe = func(fd int32, after bool) *syscalls.Descriptor {
 			return t.Descriptors.Of(&e.Call, e.Lane, fd, after)
