@@ -11,52 +11,55 @@ import (
 )
 
 // Container holds everything that is known about one container. Its strings are chosen by the engine or by the
-// container's owner: escape them before printing them to a terminal.
+// container's owner: escape them before printing them to a terminal. Its JSON is that of saved recordings.
 type Container struct {
-	Namespace string
-	Pod       string
-	Name      string // within its pod; empty for a sandbox
-	ID        string // the ID that the OCI runtime uses
-	PodUID    string
-	SandboxID string
-	Image     string
-	Engine    string
-	Labels    map[string]string // merged from all sources; never nil
+	Namespace string            `json:"namespace"`
+	Pod       string            `json:"pod"`
+	Name      string            `json:"name"` // within its pod; empty for a sandbox
+	ID        string            `json:"id"`   // the ID that the OCI runtime uses
+	PodUID    string            `json:"podUID"`
+	SandboxID string            `json:"sandboxID"`
+	Image     string            `json:"image"`
+	Engine    string            `json:"engine"`
+	Labels    map[string]string `json:"labels"` // merged from all sources; never nil
 
 	// Origins maps each label's key to its source.
-	Origins map[string]Origin
+	Origins map[string]Origin `json:"labelOrigins"`
 	// Unlabelled is set until a source has told the container's labels: Labels may not be complete. No source tells
 	// the labels of Podman's containers.
-	Unlabelled bool
+	Unlabelled bool `json:"unlabelled"`
 	// Pending is set if an agent could still bring labels. That is true of Unlabelled containers, except Podman's, and of
 	// those whose labels come only from the annotations of a sandbox.
-	Pending bool
+	Pending bool `json:"labelsPending"`
 	// SandboxUnknown is set if the container names a sandbox that has its labels, but the sandbox was not found
 	// yet.
-	SandboxUnknown bool
+	SandboxUnknown bool `json:"sandboxUnknown"`
 	// Truncated is set if the container has more labels than are known: there was no room for them.
-	Truncated bool
+	Truncated bool `json:"labelsTruncated"`
 	// provisional is set if a source that tells the labels of an Unlabelled container replaces those that are known.
 	provisional bool
 	// doubtful holds the keys that a truncated source of a higher precedence may have had, too.
 	doubtful map[string]bool
 
-	Flags      uint32 // enum who_flags
-	Index      uint32 // of the identity
-	Generation uint32 // of the identity
-	State      uint32 // enum state
-	Cgroup     uint64
-	Init       uint32 // PID of the container's init in the initial PID namespace, or 0
-	ExitStatus uint32 // of the init, in the format of wait(2); valid if Exited is set
-	Ring       uint32 // index + 1 of its ring, or 0
-	RingGen    uint32
-	Threads    uint32 // for which the kernel keeps memory
-	Refused    uint32 // times that there was no memory for one of its threads
-	Left       uint32 // processes that moved to a cgroup outside of the container's
-	Beyond     uint64 // execs beyond its pod's share of the log of execs, which later ones overwrite
+	Flags      uint32 `json:"flags"` // enum who_flags
+	Index      uint32 `json:"-"`     // of the identity
+	Generation uint32 `json:"-"`     // of the identity
+	State      uint32 `json:"state"` // enum state
+	Cgroup     uint64 `json:"cgroup"`
+	Init       uint32 `json:"init"`       // PID of the container's init in the initial PID namespace, or 0
+	ExitStatus uint32 `json:"exitStatus"` // of the init, in the format of wait(2); valid if Exited is set
+	Ring       uint32 `json:"-"`          // index + 1 of its ring, or 0
+	RingGen    uint32 `json:"-"`
+	Threads    uint32 `json:"threads"`     // for which the kernel keeps memory
+	Refused    uint32 `json:"refused"`     // times that there was no memory for one of its threads
+	Left       uint32 `json:"left"`        // processes that moved to a cgroup outside of the container's
+	Beyond     uint64 `json:"execsBeyond"` // execs beyond its pod's share of the log of execs, which later ones overwrite
 
 	// Nanoseconds of CLOCK_BOOTTIME; 0 if it has not happened.
-	Created, Started, Exited, Ended uint64
+	Created uint64 `json:"created"`
+	Started uint64 `json:"started"`
+	Exited  uint64 `json:"exited"`
+	Ended   uint64 `json:"ended"`
 }
 
 // Sandbox reports whether the container is a pod's sandbox.

@@ -67,3 +67,16 @@ func Span(record []byte) (begin, end uint64) {
 	begin = binary.LittleEndian.Uint64(record[offsetTime:])
 	return begin, begin + duration(record, binary.LittleEndian.Uint16(record[offsetFlags:]))
 }
+
+// AppendBare appends a record without what must not leave its machine: the commit word, which would betray the secret
+// of the rings, and the padding, which may be part of an older record. The record must have at least a whole struct
+// call.
+func AppendBare(dst, record []byte) []byte {
+	if n := int(binary.LittleEndian.Uint16(record[offsetLength:])); n >= abi.SizeofCall && n < len(record) {
+		record = record[:n]
+	}
+	at := len(dst)
+	dst = append(dst, record...)
+	clear(dst[at:][:offsetTime]) // the commit word comes first
+	return dst
+}
