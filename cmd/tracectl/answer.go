@@ -16,13 +16,12 @@ var answerVerbs = []func(*settings) *cobra.Command{newWhy, newSummary, newTree}
 // addAnswer makes a command answer a question about one recording: as text, or as one JSON object.
 func addAnswer(c *cobra.Command, s *settings, text func(*answers.Past, io.Writer) error,
 	object func(*answers.Past) (any, error)) {
-	completeContainers(c, s.recorded)
-	previous := addPrevious(c)
+	source := addSource(c, s)
 	output := addOutput(c)
 	program := c.Flags().String("program", "tracectl", "by which the answer names further commands")
 	_ = c.Flags().MarkHidden("program") // it exists; a cluster's command gives it
 	c.RunE = func(c *cobra.Command, args []string) error {
-		past, err := s.past(args[0], int(*previous), c.ErrOrStderr())
+		past, err := source.past(args, c.ErrOrStderr())
 		if err != nil {
 			return err
 		}
@@ -36,13 +35,4 @@ func addAnswer(c *cobra.Command, s *settings, text func(*answers.Past, io.Writer
 		}
 		return printJSON(c.OutOrStdout(), j)
 	}
-}
-
-// addPrevious adds -p.
-func addPrevious(c *cobra.Command) *natural {
-	var previous natural
-	c.Flags().VarP(&previous, "previous", "p", "the previous run, or the one this many runs back")
-	c.Flags().Lookup("previous").NoOptDefVal = "1"
-	nothingToComplete(c, "previous")
-	return &previous
 }

@@ -25,10 +25,13 @@ func (f *callFlags) selection() *straceback.Selection {
 	return &s
 }
 
-// add adds the flags that select calls of some ABIs.
-func (f *callFlags) add(c *cobra.Command, abis []syscalls.ABI) {
+// allABIs are those of all machines: a recording may come from another one.
+var allABIs = []syscalls.ABI{syscalls.AMD64, syscalls.I386, syscalls.X32, syscalls.ARM64, syscalls.ARM}
+
+// add adds the flags that select calls.
+func (f *callFlags) add(c *cobra.Command) {
 	s := &f.selected
-	s.Syscalls.ABIs = abis
+	s.Syscalls.ABIs = allABIs
 	flags := c.Flags()
 	flags.VarP(&nameList{&s.Syscalls, "call,..."}, "syscall", "e",
 		"only these calls, as in strace: openat,execve or %file,%network or /^recv; '!futex': all but these; repeatable")
@@ -51,7 +54,7 @@ func (f *callFlags) add(c *cobra.Command, abis []syscalls.ABI) {
 	flags.Var(&f.slower, "slower-than", "only calls that took at least this long: 10ms")
 	flags.Var(&f.grep, "grep", "only calls whose line matches this regular expression")
 	flags.BoolVar(&s.Runtime, "runtime", false, "also calls of the container runtime itself")
-	completeWords(c, "syscall", func() []string { return append(syscalls.Classes(), syscalls.Names(abis...)...) })
+	completeWords(c, "syscall", func() []string { return append(syscalls.Classes(), syscalls.Names(allABIs...)...) })
 	completeWords(c, "errno", syscalls.ErrnoNames)
 	nothingToComplete(c, "pid", "path", "address", "text", "fd", "comm", "since", "until", "last", "slower-than", "grep")
 }

@@ -14,7 +14,7 @@ import (
 // answer returns the form for a cluster of one of the answers: it finds the node that has the recording, and runs the
 // command there.
 func (cs *clusterSettings) answer(verb func(*settings) *cobra.Command) *cobra.Command {
-	c := verb(cs.node)
+	c := verb(nil)
 	c.Long += `
 
 All nodes are asked for their recordings, and the one that has it answers.

@@ -17,7 +17,6 @@ import (
 
 	"github.com/runc-trace/runc-trace/pkg/cluster"
 	"github.com/runc-trace/runc-trace/pkg/labels"
-	"github.com/runc-trace/runc-trace/pkg/syscalls"
 	"github.com/runc-trace/runc-trace/pkg/terminal"
 )
 
@@ -38,7 +37,7 @@ func newClusterStracebackShow(cs *clusterSettings) *cobra.Command {
   tracectl cluster straceback show web-0 -n prod --previous -o json`,
 		Args: exactly(1),
 	}
-	r := addShowFlags(c, []syscalls.ABI{syscalls.AMD64, syscalls.I386, syscalls.X32, syscalls.ARM64, syscalls.ARM})
+	r := addShowFlags(c)
 	var namespace labels.Glob
 	addNamespace(c, &namespace)
 	addAllNamespaces(c)

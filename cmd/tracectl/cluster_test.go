@@ -348,7 +348,7 @@ func TestClusterFlagsAreTheNodes(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, name := range flagNames(node) {
-			if name == "heartbeat" || name == "names" { // only programs use these
+			if name == "heartbeat" || name == "names" || name == "from" { // of programs; of files on this machine
 				continue
 			}
 			a, b := node.Flags().Lookup(name), all.Flags().Lookup(name)

@@ -13,7 +13,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/runc-trace/runc-trace/pkg/labels"
-	"github.com/runc-trace/runc-trace/pkg/syscalls"
 )
 
 // TestCompletion completes names and flags with containers. Some of these have names that a terminal or a shell would
@@ -65,7 +64,7 @@ func TestCompletion(t *testing.T) {
 		root := &cobra.Command{Use: "tracectl"}
 		show := &cobra.Command{Use: "show", Run: func(*cobra.Command, []string) {}}
 		addFilter(show)
-		addShowFlags(show, []syscalls.ABI{syscalls.AMD64})
+		addShowFlags(show)
 		completeContainers(show, listed)
 		root.AddCommand(show)
 		var stdout, stderr bytes.Buffer

@@ -95,18 +95,9 @@ func newDiff(s *settings) *cobra.Command {
 
 // deeds reads what a run did.
 func (s *settings) deeds(c *cobra.Command, name string, previous int) (*answers.Deeds, error) {
-	f, err := s.find(name, previous, c.ErrOrStderr())
+	r, err := s.readLoaded(name, previous, c.ErrOrStderr())
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
-	inFlight, err := unfinished(f.Instance, f.run)
-	if err != nil {
-		return nil, err
-	}
-	source, err := readSource(f.run, inFlight, f.boot)
-	if err != nil {
-		return nil, err
-	}
-	return answers.NewDeeds(*source), nil
+	return answers.NewDeeds(sourceOf(r)), nil
 }

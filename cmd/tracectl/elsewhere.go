@@ -10,13 +10,19 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/runc-trace/runc-trace/pkg/answers"
 	"github.com/runc-trace/runc-trace/pkg/labels"
+	"github.com/runc-trace/runc-trace/pkg/straceback"
 )
 
-// Containers run on Linux: on other systems, tracectl has only the commands for a cluster's nodes.
+// Containers run on Linux: on other systems, tracectl has only the commands for a cluster's nodes, and those that read
+// saved recordings.
 
-func addNodeCommands(*cobra.Command, *settings) {}
+func addNodeCommands(root *cobra.Command, s *settings) {
+	root.AddCommand(newStraceback(s), newSave(s), newExport(s), newReportPage(s))
+	for _, verb := range answerVerbs {
+		root.AddCommand(verb(s))
+	}
+}
 
 func (s *settings) recent(io.Writer) string { return "" }
 
@@ -26,8 +32,14 @@ func told(error) bool { return false }
 
 func builtPrograms() string { return "" }
 
-func (s *settings) recorded(*cobra.Command) ([]*labels.Container, error) { return nil, errElsewhere }
+var errElsewhere = errors.New("only Linux has recordings: read a file with --from, or ask a node with tracectl cluster")
 
-func (s *settings) past(string, int, io.Writer) (*answers.Past, error) { return nil, errElsewhere }
+func (*settings) recorded(*cobra.Command) ([]*labels.Container, error) { return nil, nil }
 
-var errElsewhere = errors.New("only Linux has recordings; ask its node: tracectl cluster")
+func (*settings) readLoaded(string, int, io.Writer) (*straceback.Reading, error) {
+	return nil, errElsewhere
+}
+
+func (*settings) listLoaded(*recordingList, []string, *labels.Filter) error { return errElsewhere }
+
+func (*settings) follow(*cobra.Command, string, *showRequest) error { return errElsewhere }

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//go:build linux
-
 package main
 
 import (
@@ -47,37 +45,26 @@ func newExport(s *settings) *cobra.Command {
 		Args: exactly(1),
 	}
 	var r showRequest
-	c.Flags().VarP(&r.previous, "previous", "p", "the previous run, or the one this many runs back")
-	c.Flags().Lookup("previous").NoOptDefVal = "1"
-	r.add(c, nativeABIs())
-	nothingToComplete(c, "previous")
+	from := addSource(c, s)
+	r.add(c)
 	format := addChoice(c, "format", "", "form of the calls", "strace", "json", "perfetto")
 	file := c.Flags().StringP("output", "o", "-", "file to write; -: standard output")
-	completeContainers(c, s.recorded)
 	c.RunE = func(c *cobra.Command, args []string) error {
-		f, err := s.find(args[0], int(r.previous), c.ErrOrStderr())
+		reading, err := from.read(args, c.ErrOrStderr())
 		if err != nil {
 			return err
 		}
-		defer f.Close()
-		inFlight, err := unfinished(f.Instance, f.run)
-		if err != nil {
-			return err
-		}
-		source, err := readSource(f.run, inFlight, f.boot)
-		if err != nil {
-			return err
-		}
+		source := sourceOf(reading)
 		calls := source.Format()
 		r.selection().Select(source.Timeline, calls)
 		r.notes(c.ErrOrStderr(), source.Calls, source.Timeline)
 		if source.Timeline.Len() == 0 {
-			err := r.empty(c.ErrOrStderr(), source.Calls, inFlight, source.Timeline, source.Container)
+			err := r.empty(c.ErrOrStderr(), reading, source.Timeline)
 			if err != nil {
 				return err
 			}
 		}
-		return toFile(*file, c.OutOrStdout(), func(to io.Writer) error { return export(to, source, calls, format.word) })
+		return toFile(*file, c.OutOrStdout(), func(to io.Writer) error { return export(to, &source, calls, format.word) })
 	}
 	return c
 }

@@ -76,7 +76,7 @@ func newFind(s *settings) *cobra.Command {
 		Args: atMost(1),
 	}
 	r := findRequest{limit: 100}
-	r.add(c, nativeABIs())
+	r.add(c)
 	r.filter = addFilter(c)
 	c.Flags().Var(&r.limit, "limit", "at most this many lines, the newest ones")
 	nothingToComplete(c, "limit")
@@ -175,7 +175,7 @@ func searchRecordings(f *answers.Find, i *bpf.Instance, list []*straceback.Recor
 	}
 	for n, run := range list {
 		status.progress(n, len(list))
-		source, err := readSource(run, unfinishedOf(calls, run), f.Boot)
+		reading, err := readRecording(run, unfinishedOf(calls, run), f.Boot, run.Read)
 		switch {
 		case errors.Is(err, straceback.ErrReused):
 			continue // it is not of this container any more
@@ -185,7 +185,7 @@ func searchRecordings(f *answers.Find, i *bpf.Instance, list []*straceback.Recor
 		case err != nil:
 			return err
 		}
-		if err := f.Recording(*source); err != nil {
+		if err := f.Recording(sourceOf(reading)); err != nil {
 			return err
 		}
 	}

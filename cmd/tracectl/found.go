@@ -10,7 +10,8 @@ import (
 	"io"
 	"time"
 
-	"github.com/runc-trace/runc-trace/pkg/answers"
+	"github.com/spf13/cobra"
+
 	"github.com/runc-trace/runc-trace/pkg/boottime"
 	"github.com/runc-trace/runc-trace/pkg/bpf"
 	"github.com/runc-trace/runc-trace/pkg/labels"
@@ -27,6 +28,36 @@ type found struct {
 	run       *straceback.Recording
 	boot      time.Time
 	losses    func() // reports events that are not recorded
+}
+
+// recordings opens the loaded maps and lists their recordings.
+func (s *settings) recordings() (*bpf.Instance, *labels.Directory, []*straceback.Recording, error) {
+	i, directory, err := s.open()
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	list, err := straceback.List(i, directory)
+	if err != nil {
+		i.Close()
+		return nil, nil, nil, err
+	}
+	return i, directory, list, nil
+}
+
+// recorded lists the containers that have recordings.
+func (s *settings) recorded(*cobra.Command) ([]*labels.Container, error) {
+	i, _, list, err := s.recordings()
+	if err != nil {
+		return nil, err
+	}
+	defer i.Close()
+	var all []*labels.Container
+	for _, r := range list {
+		if r.Container != nil {
+			all = append(all, r.Container)
+		}
+	}
+	return all, nil
 }
 
 // find opens the recording of a container's newest run, or of an earlier one. The caller closes it.
@@ -61,35 +92,37 @@ func (f *found) choose(list []*straceback.Recording, name string, previous int, 
 	return err
 }
 
-// past reads the recording of a container's newest run, or of an earlier one.
-func (s *settings) past(name string, previous int, stderr io.Writer) (*answers.Past, error) {
+// readLoaded reads the recording of a container's newest run, or of an earlier one.
+func (s *settings) readLoaded(name string, previous int, stderr io.Writer) (*straceback.Reading, error) {
 	f, err := s.find(name, previous, stderr)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
+	return f.read(f.run.Read)
+}
+
+// read reads the recording, its calls by a function.
+func (f *found) read(calls func() (*straceback.Calls, error)) (*straceback.Reading, error) {
 	inFlight, err := unfinished(f.Instance, f.run)
 	if err != nil {
 		return nil, err
 	}
-	source, err := readSource(f.run, inFlight, f.boot)
-	if err != nil {
-		return nil, err
-	}
-	return answers.New(*source), nil
+	return readRecording(f.run, inFlight, f.boot, calls)
 }
 
-// readSource reads a recording. inFlight are its calls that had not returned before: see showRecording.
-func readSource(run *straceback.Recording, inFlight []straceback.Record, boot time.Time) (*answers.Source, error) {
-	live := straceback.Open(inFlight, boottime.Now)
-	calls, err := run.Read()
-	if err != nil {
+// readRecording reads a recording, its calls by a function. inFlight are its calls that had not returned before: so the
+// recording contains a call that returned in between, and one that changed a descriptor.
+func readRecording(run *straceback.Recording, inFlight []straceback.Record, boot time.Time,
+	calls func() (*straceback.Calls, error)) (*straceback.Reading, error) {
+	r := &straceback.Reading{Container: run.Container, InFlight: inFlight, Boot: boot}
+	r.Live = straceback.Open(inFlight, boottime.Now)
+	var err error
+	if r.Calls, err = calls(); err != nil {
 		return nil, err
 	}
-	timeline := straceback.NewTimeline(calls.Records, inFlight)
-	timeline.Descriptors = straceback.Follow(calls, live)
-	return &answers.Source{Name: run.Name(), Container: run.Container, Calls: calls, Timeline: timeline, Boot: boot,
-		Now: boottime.Now()}, nil
+	r.Now = boottime.Now()
+	return r, nil
 }
 
 // unfinished returns records of a recording's calls that have not returned.

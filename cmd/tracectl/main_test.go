@@ -147,8 +147,8 @@ func TestEmpty(t *testing.T) {
 	} {
 		var stderr bytes.Buffer
 		request := showRequest{}
-		err := request.empty(&stderr, &c.calls, c.inFlight, &straceback.Timeline{Malformed: c.malformed},
-			&labels.Container{State: c.state})
+		reading := straceback.Reading{Container: &labels.Container{State: c.state}, Calls: &c.calls, InFlight: c.inFlight}
+		err := request.empty(&stderr, &reading, &straceback.Timeline{Malformed: c.malformed})
 		if (err != nil) != c.fails || stderr.String() != c.want {
 			t.Errorf("%+v: %q, %v", c, stderr.String(), err)
 		}

@@ -18,8 +18,7 @@ import (
 func addNodeCommands(root *cobra.Command, s *settings) {
 	root.AddCommand(
 		newLoad(s), newUnload(s), newStatus(s), newContainers(s), newExec(s), newStraceback(s), newFind(s), newDiff(s),
-		newExport(s), newReportPage(s), newAgent(s),
-		newDoctor(s), newInstall(s), newUninstall(s),
+		newSave(s), newExport(s), newReportPage(s), newAgent(s), newDoctor(s), newInstall(s), newUninstall(s),
 	)
 	for _, verb := range answerVerbs {
 		root.AddCommand(verb(s))

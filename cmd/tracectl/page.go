@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//go:build linux
-
 package main
 
 import (
@@ -45,8 +43,7 @@ func newReportPage(s *settings) *cobra.Command {
   tracectl report mypod --previous > mypod.html`,
 		Args: exactly(1),
 	}
-	completeContainers(c, s.recorded)
-	previous := addPrevious(c)
+	source := addSource(c, s)
 	file := c.Flags().StringP("output", "o", "-", "file to write; - is stdout")
 	if err := c.MarkFlagFilename("output", "html"); err != nil {
 		panic(err) // the flag has just been added
@@ -55,7 +52,7 @@ func newReportPage(s *settings) *cobra.Command {
 		if _, is := terminal.Is(c.OutOrStdout()); is && *file == "-" {
 			return errPageOnTerminal
 		}
-		past, err := s.past(args[0], int(*previous), c.ErrOrStderr())
+		past, err := source.past(args, c.ErrOrStderr())
 		if err != nil {
 			return err
 		}

@@ -7,7 +7,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/runc-trace/runc-trace/pkg/syscalls"
 	"github.com/runc-trace/runc-trace/pkg/terminal"
 	"github.com/runc-trace/runc-trace/pkg/timestamp"
 )
@@ -29,14 +28,13 @@ type showRequest struct {
 	changed func(flag string) bool // whether a flag was given
 }
 
-// addShowFlags adds the flags that select calls of some ABIs, and that format them.
-func addShowFlags(c *cobra.Command, abis []syscalls.ABI) *showRequest {
+// addShowFlags adds the flags that select calls, and that format them.
+func addShowFlags(c *cobra.Command) *showRequest {
 	var r showRequest
 	flags := c.Flags()
 	r.changed = flags.Changed
-	flags.VarP(&r.previous, "previous", "p", "the previous run, or the one this many runs back")
-	flags.Lookup("previous").NoOptDefVal = "1"
-	r.add(c, abis)
+	addPrevious(c, &r.previous)
+	r.add(c)
 	flags.Var(&r.tail, "tail", "only this many of the selected calls, the last ones")
 	flags.BoolVarP(&r.follow, "follow", "f", false, "go on with new calls, until the container ends")
 	flags.BoolVar(&r.untilEOF, "until-eof", false, "with --follow, stop at the end of standard input")
@@ -64,7 +62,7 @@ func addShowFlags(c *cobra.Command, abis []syscalls.ABI) *showRequest {
 	r.output = addOutput(c)
 	r.format = addChoice(c, "format", "", "form of lines: strace, as strace -f -tt -T writes them", "tracectl", "strace")
 	exclude(c, "output", "format")
-	nothingToComplete(c, "previous", "tail")
+	nothingToComplete(c, "tail")
 	return &r
 }
 
@@ -91,13 +89,4 @@ func (r *showRequest) page(output io.Writer, write func(io.Writer) error) error 
 		return err
 	}
 	return pager.Close(write(pager))
-}
-
-// nativeABIs returns the ABIs of this machine.
-func nativeABIs() []syscalls.ABI {
-	native := syscalls.NativeABI()
-	if native == syscalls.AMD64 {
-		return []syscalls.ABI{native, syscalls.CompatABI(native), syscalls.X32}
-	}
-	return []syscalls.ABI{native, syscalls.CompatABI(native)}
 }

@@ -7,8 +7,6 @@ import (
 	"testing"
 
 	"github.com/spf13/cobra"
-
-	"github.com/runc-trace/runc-trace/pkg/syscalls"
 )
 
 // TestAddresses checks when lines have no addresses: flags say so, and otherwise only a terminal gets none.
@@ -24,7 +22,7 @@ func TestAddresses(t *testing.T) {
 		{[]string{"--no-addresses=false"}, false},
 	} {
 		c := &cobra.Command{Use: "show"}
-		r := addShowFlags(c, []syscalls.ABI{syscalls.NativeABI()})
+		r := addShowFlags(c)
 		if err := c.ParseFlags(test.flags); err != nil {
 			t.Fatal(err)
 		}
@@ -36,7 +34,7 @@ func TestAddresses(t *testing.T) {
 
 func TestFormatOfJSON(t *testing.T) {
 	c := &cobra.Command{Use: "show"}
-	addShowFlags(c, []syscalls.ABI{syscalls.NativeABI()})
+	addShowFlags(c)
 	if err := c.ParseFlags([]string{"--output=json", "--format=strace"}); err != nil {
 		t.Fatal(err)
 	}

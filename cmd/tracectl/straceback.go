@@ -1,16 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//go:build linux
-
 package main
 
-import (
-	"github.com/spf13/cobra"
-
-	"github.com/runc-trace/runc-trace/pkg/bpf"
-	"github.com/runc-trace/runc-trace/pkg/labels"
-	"github.com/runc-trace/runc-trace/pkg/straceback"
-)
+import "github.com/spf13/cobra"
 
 func newStraceback(s *settings) *cobra.Command {
 	c := &cobra.Command{
@@ -38,34 +30,4 @@ the most, the oldest.`,
 	}
 	c.AddCommand(newStracebackList(s), newStracebackShow(s))
 	return c
-}
-
-// recordings opens the loaded maps and lists their recordings.
-func (s *settings) recordings() (*bpf.Instance, *labels.Directory, []*straceback.Recording, error) {
-	i, directory, err := s.open()
-	if err != nil {
-		return nil, nil, nil, err
-	}
-	list, err := straceback.List(i, directory)
-	if err != nil {
-		i.Close()
-		return nil, nil, nil, err
-	}
-	return i, directory, list, nil
-}
-
-// recorded lists the containers that have recordings.
-func (s *settings) recorded(*cobra.Command) ([]*labels.Container, error) {
-	i, _, list, err := s.recordings()
-	if err != nil {
-		return nil, err
-	}
-	defer i.Close()
-	var all []*labels.Container
-	for _, r := range list {
-		if r.Container != nil {
-			all = append(all, r.Container)
-		}
-	}
-	return all, nil
 }

@@ -1,20 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//go:build linux
-
 package main
 
 import (
-	"errors"
 	"fmt"
 	"io"
-	"slices"
+	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/runc-trace/runc-trace/pkg/bpf"
 	"github.com/runc-trace/runc-trace/pkg/labels"
-	"github.com/runc-trace/runc-trace/pkg/ring"
 	"github.com/runc-trace/runc-trace/pkg/straceback"
 	"github.com/runc-trace/runc-trace/pkg/terminal"
 )
@@ -50,117 +45,87 @@ sorted by namespace, pod and container.
 		Args: atMost(1),
 	}
 	filter := addFilter(c)
-	completeContainers(c, s.recorded)
+	source := &source{settings: s}
+	source.addFrom(c)
 	names := c.Flags().Bool("names", false, "print only names that show accepts; quick: recordings are not read")
 	output := addListOutput(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
-		i, list, err := s.chosenRecordings(c.ErrOrStderr(), args, filter, output.word)
-		if err != nil {
-			return err
+		l := recordingList{stdout: c.OutOrStdout(), stderr: c.ErrOrStderr(), output: output.word, names: *names}
+		if source.from == "" {
+			return source.listLoaded(&l, args, filter)
 		}
-		defer i.Close()
-		if *names {
-			return listNames(c.OutOrStdout(), list, output.word)
-		}
-		return listRecordings(c.OutOrStdout(), c.ErrOrStderr(), list, output.word)
+		return source.listFile(&l, args, filter)
 	}
 	return c
 }
 
-// chosenRecordings returns the recordings that match the name, if one is given, and the filter.
-func (s *settings) chosenRecordings(stderr io.Writer, names []string, filter *labels.Filter,
-	output string) (*bpf.Instance, []*straceback.Recording, error) {
-	i, directory, list, err := s.recordings()
-	if err != nil {
-		return nil, nil, err
-	}
-	s.losses(i, stderr)()
-	if list, err = chooseRecordings(stderr, list, directory, names, filter, output); err != nil {
-		i.Close()
-	}
-	return i, list, err
+// recordingList prints recordings.
+type recordingList struct {
+	stdout, stderr io.Writer
+	output         string
+	names          bool // nothing but names
+	clock          clock
+
+	rows []listed[recordingJSON]
+	last string // the last name that was printed
 }
 
-func chooseRecordings(stderr io.Writer, list []*straceback.Recording, directory *labels.Directory, names []string,
-	filter *labels.Filter, output string) ([]*straceback.Recording, error) {
-	var recorded []*labels.Container
-	for _, r := range list {
-		if r.Container != nil {
-			recorded = append(recorded, r.Container)
-		}
-	}
-	err := filter.Resolve(names, "recording of", recorded)
-	if name := (*labels.NameError)(nil); errors.As(err, &name) && name.Unlike == "" {
-		err = explainName(err, names[0], directory, list)
-	}
+// listFile lists the recording of a file.
+func (s *source) listFile(l *recordingList, args []string, filter *labels.Filter) error {
+	r, err := s.readFile(l.stderr)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if len(list) == 0 && output != "json" {
-		fmt.Fprintln(stderr, "tracectl: nothing is recorded yet")
+	known := []*labels.Container{r.Container}
+	if err := filter.Resolve(args, "recording of", known); err != nil {
+		return err
 	}
 	choice := labels.Choice{Filter: filter}
-	list = slices.DeleteFunc(list, func(r *straceback.Recording) bool { return !choice.Wants(r.Container) })
-	warnOfChoice(stderr, &choice, "recording")
-	if len(list) == 0 {
-		return nil, nothing(stderr, filter, directory.All(), output)
+	wanted := choice.Wants(r.Container)
+	warnOfChoice(l.stderr, &choice, "recording")
+	if !wanted {
+		return nothing(l.stderr, filter, known, l.output)
 	}
-	return list, nil
-}
-
-func listRecordings(stdout, stderr io.Writer, list []*straceback.Recording, output string) error {
-	clock, err := newClock()
-	if err != nil {
+	l.clock = clock{r.Boot, time.Now()}
+	recording := &straceback.Recording{Index: -1, Container: r.Container}
+	if l.names {
+		return l.name(recording)
+	}
+	survey := straceback.Survey{Calls: r.Calls, Kept: len(r.Calls.Records)}
+	if err := l.add(recording, &survey); err != nil {
 		return err
 	}
-	evicted := evictedOf(list)
-	var rows []listed[recordingJSON]
-	for i, s := range straceback.Surveys(list) {
-		r := list[i]
-		if errors.Is(s.Err, straceback.ErrReused) {
-			continue // the recording is not of this container any more
-		}
-		if errors.Is(s.Err, ring.ErrUnsettled) {
-			fmt.Fprintf(stderr, "tracectl: left out %s: %v\n", terminal.Cell(r.Name()), s.Err)
-			continue
-		}
-		if s.Err != nil {
-			return s.Err
-		}
-		j := newRecordingJSON(r, &s, clock)
-		if output != "json" {
-			rows = append(rows, listed[recordingJSON]{value: &j})
-		} else if err := printJSON(stdout, j); err != nil {
-			return err
-		}
+	return l.print()
+}
+
+// add adds a recording.
+func (l *recordingList) add(r *straceback.Recording, s *straceback.Survey) error {
+	j := newRecordingJSON(r, s, l.clock)
+	if l.output == "json" {
+		return printJSON(l.stdout, j)
 	}
-	if output == "json" {
+	l.rows = append(l.rows, listed[recordingJSON]{value: &j})
+	return nil
+}
+
+// print prints what was added and not printed yet.
+func (l *recordingList) print() error {
+	if l.output == "json" {
 		return nil
 	}
-	if evicted > 0 {
-		const why = "recordings that show cannot find, because their names are no longer kept"
-		fmt.Fprintf(stderr, "tracectl: %s: %d\n", why, evicted)
-	}
-	return recordingTable.print(stdout, rows, clock.now, false, output == "wide")
+	return recordingTable.print(l.stdout, l.rows, l.clock.now, false, l.output == "wide")
 }
 
-// listNames prints the containers of the recordings without reading the recordings.
-func listNames(stdout io.Writer, list []*straceback.Recording, output string) error {
-	clock, err := newClock()
-	if err != nil {
-		return err
+// name prints the name of a recording, or nothing if it is that of the one before.
+func (l *recordingList) name(r *straceback.Recording) error {
+	if l.output == "json" {
+		return printJSON(l.stdout, newNamedJSON(r, l.clock))
 	}
-	last := ""
-	for _, r := range list {
-		if output == "json" {
-			err = printJSON(stdout, newNamedJSON(r, clock))
-		} else if name := r.Name(); name != last && name != "" {
-			_, err = fmt.Fprintln(stdout, terminal.String(name))
-			last = name
-		}
-		if err != nil {
-			return err
-		}
+	name := r.Name()
+	if name == l.last || name == "" {
+		return nil
 	}
-	return nil
+	l.last = name
+	_, err := fmt.Fprintln(l.stdout, terminal.String(name))
+	return err
 }

@@ -1,21 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//go:build linux
-
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
-	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/runc-trace/runc-trace/pkg/boottime"
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
-	"github.com/runc-trace/runc-trace/pkg/labels"
 	"github.com/runc-trace/runc-trace/pkg/straceback"
 	"github.com/runc-trace/runc-trace/pkg/terminal"
 	"github.com/runc-trace/runc-trace/pkg/timestamp"
@@ -95,98 +89,50 @@ func newStracebackShow(s *settings) *cobra.Command {
   tracectl straceback show default/web/nginx --previous -o json`,
 		Args: exactly(1),
 	}
-	r := addShowFlags(c, nativeABIs())
-	completeContainers(c, s.recorded)
+	r := addShowFlags(c)
+	source := &source{settings: s}
+	source.addFrom(c)
+	exclude(c, "previous", "from")
+	exclude(c, "follow", "from")
 	c.RunE = func(c *cobra.Command, args []string) error {
-		ctx := c.Context()
 		if r.follow {
-			var stop context.CancelFunc
-			ctx, stop = untilSignal(c)
-			defer stop()
-			if r.untilEOF {
-				go func() {
-					_, _ = io.Copy(io.Discard, c.InOrStdin())
-					stop()
-				}()
-			}
+			return source.follow(c, args[0], r)
 		}
-		return showRecording(ctx, s, args[0], r, c.OutOrStdout(), c.ErrOrStderr())
+		source.previous = r.previous
+		reading, err := source.read(args, c.ErrOrStderr())
+		if err != nil {
+			return err
+		}
+		return r.show(reading, c.OutOrStdout(), c.ErrOrStderr())
 	}
 	return c
 }
 
-func showRecording(ctx context.Context, s *settings, name string, request *showRequest,
-	stdout, stderr io.Writer) error {
-	found, err := s.find(name, int(request.previous), stderr)
+// show prints the calls of a recording that the request selects.
+func (r *showRequest) show(reading *straceback.Reading, stdout, stderr io.Writer) error {
+	timeline, format, _, err := r.choose(reading, stdout, stderr)
 	if err != nil {
 		return err
 	}
-	defer found.Close()
-	i, run, boot := found.Instance, found.run, found.boot
-	reader, err := run.NewReader()
-	if err != nil {
-		return err
-	}
-	// Keep this order: the recording then contains a call that returns in between, and one that changes a descriptor.
-	inFlight, err := unfinished(i, run)
-	if err != nil {
-		return err
-	}
-	var live straceback.Snapshot
-	if request.descriptors {
-		live = straceback.Open(inFlight, boottime.Now)
-	}
-	calls, err := reader.Poll(!request.follow)
-	if err != nil {
-		return err
-	}
-	timeline, format := straceback.NewTimeline(calls.Records, inFlight), request.as(calls, run.Container, boot)
-	format.NoAddresses, format.Color = request.looks(stdout)
-	if request.descriptors {
-		timeline.Descriptors = straceback.Follow(calls, live)
-	}
-	selection := request.selection()
-	selection.Select(timeline, format)
-	if request.tail.set {
-		timeline.Tail(int(request.tail.natural))
-	}
-	request.notes(stderr, calls, timeline)
-	if timeline.Len() == 0 && !request.follow {
-		if err := request.empty(stderr, calls, inFlight, timeline, run.Container); err != nil {
-			return err
-		}
-	}
-	if !request.follow {
-		return request.page(stdout, func(to io.Writer) error { return request.write(to, format, timeline) })
-	}
-	if err := request.write(stdout, format, timeline); err != nil {
-		return err
-	}
-	selection.Last = 0 // it says where to begin
-	alive, err := watch(i, found.losses)
-	if err != nil {
-		return err
-	}
-	ended := func() (bool, error) { return over(found.directory, run.Container), alive() }
-	return reader.Follow(ctx, ended, func(calls *straceback.Calls) error {
-		timeline = timeline.Next(calls.Records)
-		if request.descriptors && calls.Missing > 0 {
-			timeline.Descriptors = straceback.Follow(calls, straceback.Snapshot{})
-		}
-		format.Missing, format.Complete = calls.Missing, calls.Complete()
-		if !format.Ended {
-			format.Now = boottime.Now()
-		}
-		selection.Select(timeline, format)
-		request.notes(stderr, calls, timeline)
-		return request.write(stdout, format, timeline)
-	})
+	return r.page(stdout, func(to io.Writer) error { return r.write(to, format, timeline) })
 }
 
-// over reports whether a container can make no more calls.
-func over(directory *labels.Directory, c *labels.Container) bool {
-	now, ok := directory.Lookup(c.Index, c.Generation)
-	return !ok || now.State == abi.StateEnded || now.State == abi.StateExited && now.Threads == 0
+// choose returns the calls of a recording that the request selects, and how they are shown. It reports what is missing.
+func (r *showRequest) choose(reading *straceback.Reading, stdout, stderr io.Writer) (*straceback.Timeline,
+	*straceback.Format, *straceback.Selection, error) {
+	timeline, format, selection := reading.Timeline(r.descriptors), r.as(reading), r.selection()
+	format.NoAddresses, format.Color = r.looks(stdout)
+	selection.Select(timeline, format)
+	if r.tail.set {
+		timeline.Tail(int(r.tail.natural))
+	}
+	r.notes(stderr, reading.Calls, timeline)
+	if timeline.Len() == 0 && !r.follow {
+		if err := r.empty(stderr, reading, timeline); err != nil {
+			return nil, nil, nil, err
+		}
+	}
+	return timeline, format, selection, nil
 }
 
 // notes reports what is missing.
@@ -211,8 +157,8 @@ func (r *showRequest) notes(stderr io.Writer, calls *straceback.Calls, t *strace
 }
 
 // empty explains why no calls are shown: without this, the container would seem to have made none.
-func (r *showRequest) empty(stderr io.Writer, calls *straceback.Calls, inFlight []straceback.Record,
-	t *straceback.Timeline, c *labels.Container) error {
+func (r *showRequest) empty(stderr io.Writer, reading *straceback.Reading, t *straceback.Timeline) error {
+	calls, inFlight, c := reading.Calls, reading.InFlight, reading.Container
 	runtime := 0 // calls that are left out because they are the runtime's
 	if !r.selected.Runtime {
 		runtime = calls.Lanes[straceback.Runtime].Calls
@@ -238,10 +184,12 @@ func (r *showRequest) empty(stderr io.Writer, calls *straceback.Calls, inFlight 
 }
 
 // as returns how calls are shown.
-func (r *showRequest) as(calls *straceback.Calls, c *labels.Container, boot time.Time) *straceback.Format {
-	f := straceback.Format{Container: c.ID, Start: c.Created, Boot: boot, Times: timestamp.Style(r.timestamps.word),
-		Durations: r.durations, ContainerPIDs: r.innerPIDs, Strace: r.format.word == "strace", Verbose: r.verbose,
-		Missing: calls.Missing, Complete: calls.Complete(), Now: boottime.Now()}
+func (r *showRequest) as(reading *straceback.Reading) *straceback.Format {
+	c, calls := reading.Container, reading.Calls
+	f := straceback.Format{Container: c.ID, Start: c.Created, Boot: reading.Boot,
+		Times: timestamp.Style(r.timestamps.word), Durations: r.durations, ContainerPIDs: r.innerPIDs,
+		Strace: r.format.word == "strace", Verbose: r.verbose, Missing: calls.Missing, Complete: calls.Complete(),
+		Now: reading.Now}
 	if r.delta {
 		f.Times = timestamp.Delta
 	}
