@@ -197,7 +197,8 @@ func TestBytes(t *testing.T) {
 		if err := c.Decode(record); err != nil {
 			t.Fatal(err)
 		}
-		if string(c.Comm) == "worker" && c.Syscall() != nil {
+		const ours = "openat fstat read close" // Go's other threads make calls, too
+		if s := c.Syscall(); string(c.Comm) == "worker" && s != nil && slices.Contains(strings.Fields(ours), s.Name) {
 			names, sizes = append(names, c.Syscall().Name), append(sizes, (len(record)+7)&^7)
 		}
 	}
