@@ -100,7 +100,7 @@ var crashes = []crash{
 	{"locked", "exec /srv/program", `int f = open("/tmp/pid", O_CREAT|O_RDWR, 0644); flock(f, LOCK_EX);
 	if (!fork()) { int g = open("/tmp/pid", O_RDWR); _exit(flock(g, LOCK_EX|LOCK_NB) ? 11 : 0); }
 	int s; wait(&s); return WEXITSTATUS(s);`, 11, []string{"/tmp/pid is locked by another process"}, nil},
-	{"owner", "echo >/run/mine; exec chown 0 /run/mine", "", 1, []string{"/run/mine is not permitted"}, nobody},
+	{"owner", "echo >/tmp/mine; exec chown 0 /tmp/mine", "", 1, []string{"/tmp/mine is not permitted"}, nobody},
 	{"long", "exec /srv/program", `char n[300]; memset(n, 'x', 299); n[299] = 0; return open(n, O_RDONLY) < 0 ? 36 : 0;`, 36,
 		[]string{"too long"}, nil},
 	// Signals
@@ -274,7 +274,7 @@ func TestCauses(t *testing.T) {
 				s.Process.Env = append(s.Process.Env, "HOME=/tmp")
 				s.Mounts = append(s.Mounts,
 					specs.Mount{Destination: "/srv", Type: "bind", Source: srv, Options: []string{"rbind", "ro"}},
-					specs.Mount{Destination: "/run", Type: "tmpfs", Source: "tmpfs", Options: []string{"mode=1777"}})
+					specs.Mount{Destination: "/run", Type: "tmpfs", Source: "tmpfs"})
 				if c.edit != nil {
 					c.edit(s)
 				}

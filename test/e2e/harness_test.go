@@ -81,6 +81,9 @@ func makeRootfs(busybox string) error {
 			return err
 		}
 	}
+	if err := os.Chmod(filepath.Join(rootfs, "tmp"), 0o777|os.ModeSticky); err != nil {
+		return err
+	}
 	program, err := os.ReadFile(busybox)
 	if err != nil {
 		return err
