@@ -10,6 +10,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/runc-trace/runc-trace/test/patience"
 )
 
 // Outcome is the result of a command. If a signal killed it, Code is 128 plus the signal's number, as in a shell.
@@ -30,7 +32,7 @@ func (m *Machine) Run(args ...string) (Outcome, error) {
 	if err != nil {
 		return Outcome{}, err
 	}
-	o, err := p.Wait(time.Minute)
+	o, err := p.Wait(patience.Limit)
 	for _, file := range p.files {
 		os.Remove(file)
 	}
@@ -114,5 +116,5 @@ func (p *Process) Stop() (Outcome, error) {
 	if err := p.Signal(syscall.SIGTERM); err != nil {
 		return Outcome{}, err
 	}
-	return p.Wait(time.Minute)
+	return p.Wait(patience.Limit)
 }
