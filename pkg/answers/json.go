@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"time"
 
-	"github.com/runc-trace/runc-trace/pkg/straceback"
 	"github.com/runc-trace/runc-trace/pkg/terminal"
 )
 
@@ -110,12 +109,8 @@ func (w *Why) JSON() (*WhyJSON, error) {
 		j.Causes = append(j.Causes, cause)
 	}
 	for _, l := range w.Lines {
-		stream := "stdout"
-		if l.FD == 2 {
-			stream = "stderr"
-		}
-		j.Said = append(j.Said, LineJSON{p.at(l.At), stream, l.Process.PID, l.Process.Inner, l.Process.Comm, l.Text, l.Cut,
-			l.Times})
+		j.Said = append(j.Said, LineJSON{p.at(l.At), l.stream(), l.Process.PID, l.Process.Inner, l.Process.Comm, l.Text,
+			l.Cut, l.Times})
 	}
 	for _, f := range w.Last {
 		call, err := p.call(f, "")
@@ -156,9 +151,7 @@ func (p *Past) at(boot uint64) time.Time { return p.Boot.Add(time.Duration(boot)
 
 // call returns a fact's call.
 func (p *Past) call(f *Fact, note string) (CallJSON, error) {
-	format := straceback.Format{Container: p.Container.ID, Start: p.Container.Created, Boot: p.Boot,
-		Missing: p.Calls.Missing, Complete: p.Calls.Complete(), Now: p.Now}
-	line, err := format.AppendJSON(nil, &f.Event)
+	line, err := p.Format().AppendJSON(nil, &f.Event)
 	return CallJSON{line, note}, err
 }
 

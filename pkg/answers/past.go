@@ -48,6 +48,7 @@ type Past struct {
 	Facts     []*Fact    // by their start
 	Said      []Output   // by time
 
+	init    *Process              // see Init
 	running map[uint32]*Process   // by ID
 	births  map[uint32]birth      // of the processes that a call made and that have not made a call yet
 	threads map[uint32]*Process   // of each thread
@@ -77,6 +78,15 @@ type Fact struct {
 // End returns when the call ended, in ns of CLOCK_BOOTTIME: the last one, if it came again.
 func (f *Fact) End() uint64 { return max(f.Call.Time+f.Call.Duration, f.Last) }
 
+// appendText appends the call as strace prints it.
+func (f *Fact) appendText(dst []byte) []byte {
+	var strace syscalls.Strace
+	if f.Part == straceback.InFlight {
+		return strace.AppendInFlight(dst, &f.Call)
+	}
+	return strace.Append(dst, &f.Call)
+}
+
 // Times returns how often the call came.
 func (f *Fact) Times() uint64 { return max(f.Count, 1) }
 
@@ -92,6 +102,7 @@ func New(s Source) *Past {
 		p.add(e)
 	}
 	p.correct()
+	p.init = p.findInit()
 	for _, process := range p.Processes {
 		slices.SortStableFunc(process.Children, func(a, b *Process) int { return cmp.Compare(a.Began, b.Began) })
 	}

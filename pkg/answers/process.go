@@ -172,7 +172,7 @@ func (p *Past) guessParent(c *syscalls.Call) *Process {
 			return process
 		}
 	}
-	if init := p.Init(); init != nil && init.Ended == 0 {
+	if init := p.findInit(); init != nil && init.Ended == 0 {
 		return init
 	}
 	return nil
@@ -274,7 +274,10 @@ func texts(values []syscalls.Value) (all []string) {
 }
 
 // Init returns the process whose end is that of the container, or nil if it made no call that is kept.
-func (p *Past) Init() *Process {
+func (p *Past) Init() *Process { return p.init }
+
+// findInit returns the init among the processes that are known.
+func (p *Past) findInit() *Process {
 	is := []func(*Process) bool{
 		func(process *Process) bool { return process.PID == p.Container.Init },
 		func(process *Process) bool { return process.Inner == 1 },

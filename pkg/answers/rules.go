@@ -421,10 +421,11 @@ func message(errno int) string {
 // matchesAny reports whether a path matches one of some patterns, in which "*" does not match slashes.
 func matchesAny(patterns []string, name string) bool {
 	return slices.ContainsFunc(patterns, func(pattern string) bool {
-		matched, err := path.Match(pattern, name)
+		whole := name
 		if !strings.Contains(pattern, "/") {
-			matched, err = path.Match(pattern, base(name))
+			whole = base(name)
 		}
+		matched, err := path.Match(pattern, whole)
 		return err == nil && matched
 	})
 }

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/runc-trace/runc-trace/pkg/straceback"
 	"github.com/runc-trace/runc-trace/pkg/syscalls"
 	"github.com/runc-trace/runc-trace/pkg/terminal"
 )
@@ -113,13 +112,7 @@ func (s *Screen) cause(w *Why, c *Cause, i int) (lines []string) {
 // fact prints a call: one line, or two if it is long.
 func (s *Screen) fact(w *Why, f *Fact, note string) []string {
 	line := indent + w.past.at(f.Call.Time).Local().Format("15:04:05.000") + " " + name(f.Process) + " "
-	var text []byte
-	var strace syscalls.Strace
-	if f.Part == straceback.InFlight {
-		text = strace.AppendInFlight(nil, &f.Call)
-	} else {
-		text = strace.Append(nil, &f.Call)
-	}
+	text := f.appendText(nil)
 	if note != "" {
 		note = "  " + note
 	}
@@ -140,10 +133,6 @@ func (s *Screen) fact(w *Why, f *Fact, note string) []string {
 func (s *Screen) tail(w *Why) (lines []string) {
 	label := "Last said"
 	for _, l := range w.Lines {
-		stream := "stdout"
-		if l.FD == 2 {
-			stream = "stderr"
-		}
 		text := terminal.String(l.Text)
 		if l.Cut {
 			text += " ..."
@@ -151,7 +140,7 @@ func (s *Screen) tail(w *Why) (lines []string) {
 		if l.Times > 1 {
 			text += fmt.Sprintf("  (%d times)", l.Times)
 		}
-		lines = append(lines, s.cut(fmt.Sprintf("%-*s%s | %s", margin, label, stream, text)))
+		lines = append(lines, s.line(label, l.stream()+" | "+text))
 		label = ""
 	}
 	label = "At the end"
@@ -164,9 +153,8 @@ func (s *Screen) tail(w *Why) (lines []string) {
 		lines = append(lines, printed...)
 		label = ""
 	}
-	lines = append(lines, s.cut(fmt.Sprintf("%-*s%s", margin, "Kept", w.past.kept())))
-	more := fmt.Sprintf("%s straceback show %s --failed -t", w.past.Program, w.past.shownName())
-	return append(lines, s.cut(fmt.Sprintf("%-*s%s", margin, "More", more)))
+	lines = append(lines, s.line("Kept", w.past.kept()))
+	return append(lines, s.line("More", w.past.Program+" straceback show "+w.past.shownName()+" --failed -t"))
 }
 
 // kept says what the recording still has.
@@ -181,6 +169,11 @@ func (p *Past) kept() string {
 		return text + "; " + terminal.Count(calls.Lost, "call") + " lost"
 	}
 	return text + "; nothing lost"
+}
+
+// line is a line with a label.
+func (s *Screen) line(label, text string) string {
+	return s.cut(fmt.Sprintf("%-*s%s", margin, label, text))
 }
 
 // wrap breaks a line at a blank, if it is wider than the screen. What does not fit in two lines is cut.

@@ -149,6 +149,14 @@ type Line struct {
 	Times   int    // it came one after the other
 }
 
+// stream returns the name of the output that the line is of.
+func (l *Line) stream() string {
+	if l.FD == 2 {
+		return "stderr"
+	}
+	return "stdout"
+}
+
 // Lines returns the last lines of the output, put together from what each process wrote.
 func (p *Past) Lines(most int) []Line {
 	type stream struct {

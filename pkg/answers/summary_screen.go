@@ -10,7 +10,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/runc-trace/runc-trace/pkg/straceback"
 	"github.com/runc-trace/runc-trace/pkg/syscalls"
 	"github.com/runc-trace/runc-trace/pkg/terminal"
 )
@@ -122,25 +121,13 @@ func (m *Summary) processes() (rows []tallyRow, columns []terminal.Column) {
 		terminal.Column{Name: "MOSTLY IN", Names: true})
 }
 
-// line is a line with a label.
-func (s *Screen) line(label, text string) string {
-	return s.cut(fmt.Sprintf("%-*s%s", margin, label, text))
-}
-
 // slowest has a line for each of the slowest calls.
 func (s *SummaryScreen) slowest(m *Summary) (lines []string) {
-	var strace syscalls.Strace
 	label := "Slowest"
 	for i := range m.Slowest {
 		t := &m.Slowest[i]
-		var text []byte
-		if t.Part == straceback.InFlight {
-			text = strace.AppendInFlight(nil, &t.Call)
-		} else {
-			text = strace.Append(nil, &t.Call)
-		}
 		lines = append(lines, s.line(label, fmt.Sprintf("%6s  %s %s %s", brief(t.Took),
-			m.past.at(t.Call.Time).Local().Format("15:04:05.000"), name(t.Process), text)))
+			m.past.at(t.Call.Time).Local().Format("15:04:05.000"), name(t.Process), t.appendText(nil))))
 		label = ""
 	}
 	return lines
