@@ -7,8 +7,6 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-
-	"github.com/runc-trace/runc-trace/pkg/labels"
 )
 
 // answer returns the form for a cluster of one of the answers: it finds the node that has the recording, and runs the
@@ -20,11 +18,7 @@ func (cs *clusterSettings) answer(verb func(*settings) *cobra.Command) *cobra.Co
 All nodes are asked for their recordings, and the one that has it answers.
 node_namespace_pod and node_namespace_pod_container select a container on that node.`
 	c.Example = strings.ReplaceAll(c.Example, "tracectl "+c.Name(), "tracectl cluster "+c.Name())
-	var namespace labels.Glob
-	addNamespace(c, &namespace)
-	addAllNamespaces(c)
-	keep(c, "namespace")
-	completeContainers(c, cs.lister("straceback", "list", "--names"))
+	cs.addRecorded(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
 		ctx, stop := untilSignal(c)
 		defer stop()

@@ -38,11 +38,7 @@ func newClusterStracebackShow(cs *clusterSettings) *cobra.Command {
 		Args: exactly(1),
 	}
 	r := addShowFlags(c)
-	var namespace labels.Glob
-	addNamespace(c, &namespace)
-	addAllNamespaces(c)
-	keep(c, "namespace", "addresses", "color", "no-pager")
-	completeContainers(c, cs.lister("straceback", "list", "--names"))
+	cs.addRecorded(c, "addresses", "color", "no-pager")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		ctx, stop := untilSignal(c)
 		defer stop()
@@ -64,6 +60,16 @@ func newClusterStracebackShow(cs *clusterSettings) *cobra.Command {
 		return err
 	}
 	return c
+}
+
+// addRecorded adds the flags by which a command finds a recording on any node. They and those of here are not passed on
+// to the node.
+func (cs *clusterSettings) addRecorded(c *cobra.Command, here ...string) {
+	var namespace labels.Glob
+	addNamespace(c, &namespace)
+	addAllNamespaces(c)
+	keep(c, append(here, "namespace")...)
+	completeContainers(c, cs.lister("straceback", "list", "--names"))
 }
 
 // silence is for how long a container that is followed may make no calls.

@@ -52,9 +52,8 @@ func newDiff(s *settings) *cobra.Command {
 	}
 	completeContainers(c, s.recorded)
 	var previous natural
-	c.Flags().VarP(&previous, "previous", "p", "compare with the previous run, or the one this many runs back")
-	c.Flags().Lookup("previous").NoOptDefVal = "1"
-	nothingToComplete(c, "previous")
+	addPrevious(c, &previous)
+	c.Flags().Lookup("previous").Usage = "compare with the previous run, or the one this many runs back"
 	all := c.Flags().BoolP("all", "a", false, "print all lines")
 	code := c.Flags().Bool("exit-code", false, "exit with 1 if there is a difference")
 	output := addOutput(c)

@@ -4,10 +4,7 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -56,34 +53,7 @@ func newReportPage(s *settings) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		write := func(to io.Writer) error { return report.Write(to, past, time.Now()) }
-		if *file == "-" {
-			return write(c.OutOrStdout())
-		}
-		return writePage(*file, write)
+		return toFile(*file, c.OutOrStdout(), func(to io.Writer) error { return report.Write(to, past, time.Now()) })
 	}
 	return c
-}
-
-// writePage writes a file that only its owner can read. A regular file is replaced as a whole, or stays as it was.
-func writePage(path string, write func(io.Writer) error) error {
-	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
-		to, err := os.OpenFile(path, os.O_WRONLY, 0)
-		if err != nil {
-			return fmt.Errorf("report: %w", err)
-		}
-		return errors.Join(write(to), to.Close())
-	}
-	to, err := os.CreateTemp(filepath.Dir(path), ".report-*.html")
-	if err != nil {
-		return fmt.Errorf("report: %w", err)
-	}
-	err = errors.Join(write(to), to.Close())
-	if err == nil {
-		err = os.Rename(to.Name(), path)
-	}
-	if err != nil {
-		_ = os.Remove(to.Name())
-	}
-	return err
 }

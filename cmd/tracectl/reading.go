@@ -17,15 +17,15 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/terminal"
 )
 
-// source says where a command finds its recording: among those that are loaded, or in a file.
+// source is the recording that a command reads: one of those that are loaded, or a file's.
 type source struct {
 	*settings
 	previous natural // counts the runs of a container back
 	from     string  // a file
 }
 
-// addSource adds the flags that say where a command finds the recording of its NAME. Without settings, it is a command
-// for a cluster, which reads no file of this machine.
+// addSource adds --previous and --from. A command for a cluster has no settings, and does not read a file of this
+// machine.
 func addSource(c *cobra.Command, s *settings) *source {
 	source := &source{settings: s}
 	addPrevious(c, &source.previous)
