@@ -43,7 +43,6 @@ var failures = []failure{
 	{forks, "ENOMEM", 7, "no further process or thread can be started: too little memory"},
 	{locks, "EAGAIN EWOULDBLOCK EACCES", 6, "%s is locked by another process"},
 	{locks, "EDEADLK", 7, "waiting for the lock of %s would never end"},
-	{"ioctl", "ENOTTY EINVAL EOPNOTSUPP EXDEV", 0, ""},
 	{"inotify_add_watch", "ENOSPC", 8, "the limit of inotify watches is reached (fs.inotify.max_user_watches)"},
 	{"inotify_init inotify_init1", "EMFILE", 8, "the limit of inotify instances is reached (fs.inotify.max_user_instances)"},
 	{"bind", "EADDRINUSE", 9, "the address %s is in use already"},
