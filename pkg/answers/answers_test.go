@@ -19,46 +19,34 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/syscalls/recordtest"
 )
 
-// number returns the number of a call of amd64.
-func number(t *testing.T, name string) syscalls.Nr {
-	t.Helper()
-	for nr := range syscalls.Nr(500) {
-		c := syscalls.Call{Native: syscalls.AMD64, ABI: syscalls.AMD64, Nr: nr}
-		if s := c.Syscall(); s != nil && s.Name == name {
-			return nr
-		}
-	}
-	t.Fatalf("amd64 has no call %q", name)
-	return 0
-}
-
 // A tape is a recording that a test makes.
 type tape struct {
-	t       *testing.T
 	records []straceback.Record
 	at      uint64
 }
 
-// call adds a call of a process, 1 ms after the one before.
-func (r *tape) call(pid uint32, name string, result int64, args ...any) *tape {
+// made is a call of a process, 1 ms after the one before.
+func (r *tape) made(pid uint32, name string, result int64, args ...any) *syscalls.Call {
 	r.at += 1e6
-	c := syscalls.Call{ABI: syscalls.AMD64, Nr: number(r.t, name), PID: pid, TID: pid, Time: r.at, Duration: 1000,
-		Comm: fmt.Appendf(nil, "p%d", pid), Result: result, NArgs: len(args),
+	c := &syscalls.Call{ABI: syscalls.AMD64, Nr: recordtest.Number(syscalls.AMD64, name), PID: pid, TID: pid,
+		Time: r.at, Duration: 1000, Comm: fmt.Appendf(nil, "p%d", pid), Result: result,
 		Inner: syscalls.IDs{TID: pid - 100, PID: pid - 100}}
-	for i, a := range args {
-		switch a := a.(type) {
-		case int:
-			c.Args[i] = uint64(a)
-		case string:
-			c.Args[i] = 0x7000
-			c.Captures = append(c.Captures, syscalls.Capture{Arg: i, Data: []byte(a)})
-		}
-	}
+	recordtest.SetArgs(c, args...)
+	return c
+}
+
+func (r *tape) add(c *syscalls.Call) *tape {
+	r.records = append(r.records, straceback.Record{Bytes: recordtest.Append(nil, c)})
+	return r
+}
+
+// call adds a call of a process.
+func (r *tape) call(pid uint32, name string, result int64, args ...any) *tape {
+	c := r.made(pid, name, result, args...)
 	if strings.HasPrefix(name, "exit") {
 		c.Unfinished, c.Result = true, int64(args[0].(int))<<8
 	}
-	r.records = append(r.records, straceback.Record{Bytes: recordtest.Append(nil, &c)})
-	return r
+	return r.add(c)
 }
 
 // again says how often the last call came in all.
@@ -69,13 +57,10 @@ func (r *tape) again(count uint64) *tape {
 
 // child adds a call that makes a process.
 func (r *tape) child(pid, made uint32) *tape {
-	r.call(pid, "fork", int64(made-100))
-	c := syscalls.Call{ABI: syscalls.AMD64, Nr: number(r.t, "fork"), PID: pid, TID: pid, Time: r.at, Duration: 1000,
-		Comm: fmt.Appendf(nil, "p%d", pid), Result: int64(made - 100), Inner: syscalls.IDs{TID: pid - 100, PID: pid - 100},
-		Captures: []syscalls.Capture{{Arg: abi.CaptureResult, Part: abi.PartChild, Kernel: true,
-			Data: []byte{byte(made), byte(made >> 8), 0, 0}}}}
-	r.records[len(r.records)-1].Bytes = recordtest.Append(nil, &c)
-	return r
+	c := r.made(pid, "fork", int64(made-100))
+	c.Captures = []syscalls.Capture{{Arg: abi.CaptureResult, Part: abi.PartChild, Kernel: true,
+		Data: []byte{byte(made), byte(made >> 8), 0, 0}}}
+	return r.add(c)
 }
 
 // past reads the recording. Process 101 is the init.
@@ -104,7 +89,7 @@ const (
 
 // TestCulprit follows the exit code from the init to the process with which the end began.
 func TestCulprit(t *testing.T) {
-	r := &tape{t: t}
+	r := &tape{}
 	r.call(101, "getpid", 1).child(101, 102).call(102, "getpid", 2).child(102, 103).call(103, "getpid", 3)
 	r.child(101, 104).call(104, "exit_group", 0, 0).call(103, "exit_group", 0, 9).call(102, "exit_group", 0, 9)
 	r.call(101, "exit_group", 0, 9)
@@ -116,7 +101,7 @@ func TestCulprit(t *testing.T) {
 
 // TestGuessedParent has a process whose fork is not kept, because such calls came before; its parent waits for it.
 func TestGuessedParent(t *testing.T) {
-	r := &tape{t: t}
+	r := &tape{}
 	r.call(101, "getpid", 1).child(101, 102).again(3).call(102, "getpid", 2).child(102, 103).again(2)
 	r.call(103, "exit_group", 0, 0).call(104, "getpid", 4).call(104, "exit_group", 0, 9).call(102, "wait4", 4, -1, 0, 0, 0)
 	r.call(105, "getpid", 5).call(105, "exit_group", 0, 0).call(101, "wait4", 5, -1, 0, 0, 0)
@@ -133,7 +118,7 @@ func TestGuessedParent(t *testing.T) {
 
 // TestMended ranks the failure that the process did not mend before those of a search.
 func TestMended(t *testing.T) {
-	r := &tape{t: t}
+	r := &tape{}
 	r.call(101, "openat", enoent, cwd, "/lib/a/libz.so.1", 0, 0).call(101, "openat", 3, cwd, "/lib/b/libz.so.1", 0, 0)
 	r.call(101, "openat", enoent, cwd, "/etc/app.conf", 0, 0).call(101, "write", 5, 2, "oops\n", 5)
 	r.call(101, "openat", enoent, cwd, "/usr/share/locale/de/x.mo", 0, 0).call(101, "exit_group", 0, 1)
@@ -150,7 +135,7 @@ func TestMended(t *testing.T) {
 
 // TestLines puts lines together from the writes of each stream, and leaves binary output out.
 func TestLines(t *testing.T) {
-	r := &tape{t: t}
+	r := &tape{}
 	r.call(101, "write", 4, 1, "one ", 4).call(101, "write", 4, 2, "bad\n", 4).call(101, "write", 8, 1, "two\nthre", 8)
 	r.call(101, "write", 4, 1, "\x00\x01\x02\n", 4).call(101, "write", 2, 1, "x\x1b", 2)
 	var got []string
@@ -164,7 +149,7 @@ func TestLines(t *testing.T) {
 
 // TestScreen prints text of a container that imitates other output, on lines that are not too long.
 func TestScreen(t *testing.T) {
-	r := &tape{t: t}
+	r := &tape{}
 	r.call(101, "openat", enoent, cwd, "/etc/\x1b[2J\nCause  nothing\u202e"+strings.Repeat("x", 100), 0, 0)
 	r.call(101, "write", 30, 2, "\x1b]0;title\afatal: \u009bmoved error\n", 30).call(101, "exit_group", 0, 1)
 	text := screen(t, r.past(1))
@@ -183,7 +168,7 @@ func TestScreen(t *testing.T) {
 
 // TestExitCode prefers the error that the exit code tells.
 func TestExitCode(t *testing.T) {
-	r := &tape{t: t}
+	r := &tape{}
 	r.call(101, "write", -28, 3, "x", 1).call(101, "openat", -13, cwd, "/a", 0, 0).call(101, "exit_group", 0, 28)
 	if w := r.past(28).Why(); !strings.HasPrefix(w.Causes[0].Title, "no space is left for") {
 		t.Errorf("%+v", w.Causes)
@@ -206,7 +191,7 @@ func TestRulesAreDocumented(t *testing.T) {
 // BenchmarkWhy has a container that makes the answer expensive: each of its many processes fails with a path of its
 // own, and it writes many lines.
 func BenchmarkWhy(b *testing.B) {
-	r := &tape{t: &testing.T{}}
+	r := &tape{}
 	for i := range uint32(20000) {
 		pid := 101 + i
 		r.call(pid, "openat", enoent, cwd, fmt.Sprintf("/d/%d/f", i), 0, 0).call(pid, "openat", 3, cwd, "/d/found", 0, 0)

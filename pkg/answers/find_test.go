@@ -24,11 +24,7 @@ import (
 func made(at uint64, name string, result int64, text map[int]string, args ...uint64) syscalls.Call {
 	c := syscalls.Call{ABI: syscalls.NativeABI(), TID: 100, PID: 100, Inner: syscalls.IDs{TID: 7, PID: 7},
 		Time: at * 1e9, Duration: 1000, Comm: []byte("app"), Result: result, NArgs: len(args)}
-	for nr := syscalls.Nr(0); nr < abi.NumberOther; nr++ {
-		if s, ok := syscalls.Lookup(c.ABI, nr); ok && s.Name == name {
-			c.Nr = nr
-		}
-	}
+	c.Nr = recordtest.Number(c.ABI, name)
 	copy(c.Args[:], args)
 	for arg := range args {
 		if data, ok := text[arg]; ok {

@@ -17,7 +17,7 @@ import (
 
 // summarized is a recording of which calls are missing: a loop that polls a file, and another process that reads.
 func summarized(t *testing.T) *Past {
-	r := &tape{t: t}
+	r := &tape{}
 	r.call(101, "openat", enoent, cwd, "/etc/a", 0, 0).again(40).call(101, "openat", enoent, cwd, "/etc/b", 0, 0).again(1)
 	r.call(101, "stat", enoent, "/etc/b", 0).child(101, 102).call(102, "read", -11, 3, 0, 1).call(102, "read", 7, 3, 0, 9)
 	r.call(101, "openat", enoent, cwd, "/etc/a", 0, 0).call(101, "openat", 3, cwd, "/etc/a", 0, 0)
@@ -66,7 +66,7 @@ func TestSummary(t *testing.T) {
 }
 
 func TestSlowest(t *testing.T) {
-	r := &tape{t: t}
+	r := &tape{}
 	for range 5 {
 		r.call(101, "getpid", 1)
 	}

@@ -36,8 +36,8 @@ func (r *tape) thread(pid, made uint32) *tape {
 }
 
 // family is a container with a shell, what it started, a thread and an exec from outside.
-func family(t *testing.T) *tape {
-	r := &tape{t: t}
+func family() *tape {
+	r := &tape{}
 	r.exec(101, "/bin/sh", "-c", "while true; do sleep 1; done")
 	for pid := uint32(102); pid < 107; pid++ {
 		r.child(101, pid).exec(pid, "/bin/sleep", "1").call(pid, "exit_group", 0, 0)
@@ -70,14 +70,14 @@ func TestTree(t *testing.T) {
 		_, rest, _ := strings.Cut(text.String(), "\n")
 		return rest
 	}
-	if diff := cmp.Diff(familyText, print(family(t).past(0), false)); diff != "" {
+	if diff := cmp.Diff(familyText, print(family().past(0), false)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	if all := print(family(t).past(0), true); strings.Count(all, "─ sleep 1\n") != 5 {
+	if all := print(family().past(0), true); strings.Count(all, "─ sleep 1\n") != 5 {
 		t.Errorf("--all prints:\n%s", all)
 	}
 
-	r := &tape{t: t}
+	r := &tape{}
 	r.call(101, "getpid", 1).child(101, 102).again(3).call(102, "getpid", 2).call(103, "getpid", 3)
 	if got := print(r.past(0), false); !strings.Contains(got, "└? <forked> p103") || !strings.Contains(got, "≤4ms") ||
 		!strings.Contains(got, "\nGuessed ") {
@@ -87,7 +87,7 @@ func TestTree(t *testing.T) {
 
 // TestTreeDepth has a chain of processes.
 func TestTreeDepth(t *testing.T) {
-	r := &tape{t: t}
+	r := &tape{}
 	r.call(101, "getpid", 1)
 	for pid := uint32(102); pid < 3000; pid++ {
 		r.child(pid-1, pid).call(pid, "getpid", 1)
@@ -103,7 +103,7 @@ func TestTreeDepth(t *testing.T) {
 
 // TestNoCycle has a process that learns of the end of its own parent, as a forged signal may say.
 func TestNoCycle(t *testing.T) {
-	r := &tape{t: t}
+	r := &tape{}
 	r.call(101, "getpid", 1).child(101, 102).again(9).call(102, "getpid", 2)
 	r.child(103, 104).call(104, "getpid", 4).call(103, "exit_group", 0, 0)
 	r.call(104, "wait4", 3, -1, 0, 0, 0)
@@ -122,7 +122,7 @@ func TestNoCycle(t *testing.T) {
 }
 
 func TestTreeJSON(t *testing.T) {
-	j, err := family(t).past(0).Tree().JSON()
+	j, err := family().past(0).Tree().JSON()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -168,7 +168,7 @@ func (r *tape) duration(i int, ns uint64) *tape {
 func (r *tape) change(i int, change func(c *syscalls.Call)) *tape {
 	var c syscalls.Call
 	if err := c.Decode(r.records[i].Bytes); err != nil {
-		r.t.Fatal(err)
+		panic(err)
 	}
 	change(&c)
 	r.records[i].Bytes = recordtest.Append(nil, &c)

@@ -27,30 +27,11 @@ import (
 
 var update = flag.Bool("update", false, "write the file of version 1: only if no release has written such files")
 
-// number returns the number of a call.
-func number(native syscalls.ABI, name string) syscalls.Nr {
-	for nr := range syscalls.Nr(500) {
-		c := syscalls.Call{Native: native, ABI: native, Nr: nr}
-		if s := c.Syscall(); s != nil && s.Name == name {
-			return nr
-		}
-	}
-	panic(fmt.Sprintf("%v has no call %q", native, name))
-}
-
 // record makes a record of a call that ended at a time and took 1 microsecond.
 func record(native syscalls.ABI, at uint64, name string, result int64, args ...any) straceback.Record {
-	c := syscalls.Call{Native: native, ABI: native, Nr: number(native, name), PID: 100, TID: 100, Time: at - 1000,
-		Duration: 1000, Comm: []byte("app"), Result: result, NArgs: len(args)}
-	for i, a := range args {
-		switch a := a.(type) {
-		case int:
-			c.Args[i] = uint64(a)
-		case string:
-			c.Args[i] = 0x7000
-			c.Captures = append(c.Captures, syscalls.Capture{Arg: i, Data: []byte(a)})
-		}
-	}
+	c := syscalls.Call{Native: native, ABI: native, Nr: recordtest.Number(native, name), PID: 100, TID: 100,
+		Time: at - 1000, Duration: 1000, Comm: []byte("app"), Result: result}
+	recordtest.SetArgs(&c, args...)
 	r := recordtest.Append(nil, &c)
 	binary.LittleEndian.PutUint64(r, 0x5ec1e7) // the commit word
 	return straceback.Record{Bytes: r}

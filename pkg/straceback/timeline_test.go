@@ -44,12 +44,7 @@ func golden(t *testing.T, file string, got []byte) {
 
 // number returns the number of a call of amd64 by its name.
 func number(name string) syscalls.Nr {
-	for nr := range syscalls.Nr(512) {
-		if s, ok := syscalls.Lookup(syscalls.AMD64, nr); ok && s.Name == name {
-			return nr
-		}
-	}
-	panic(name)
+	return recordtest.Number(syscalls.AMD64, name)
 }
 
 // call makes a call of a thread from begin to end.

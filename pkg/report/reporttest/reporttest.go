@@ -23,7 +23,6 @@ type Tape struct {
 	At      uint64 // ns of CLOCK_BOOTTIME, of the next call
 	records []straceback.Record
 	t       testing.TB
-	numbers map[string]syscalls.Nr
 	created uint64
 	ended   map[uint32]uint64 // the last call of each thread
 }
@@ -36,31 +35,13 @@ type Task struct {
 
 // New returns a Tape that begins a second after the boot.
 func New(t testing.TB) *Tape {
-	tape := &Tape{t: t, At: 1e9, created: 1e9, numbers: map[string]syscalls.Nr{}, ended: map[uint32]uint64{}}
-	for nr := range syscalls.Nr(1024) {
-		if s, ok := syscalls.Lookup(syscalls.NativeABI(), nr); ok {
-			tape.numbers[s.Name] = nr
-		}
-	}
-	return tape
+	return &Tape{t: t, At: 1e9, created: 1e9, ended: map[uint32]uint64{}}
 }
 
 // Call adds a call that takes some time. An argument is a number, text that it points to, or bytes.
 func (r *Tape) Call(k Task, name string, took time.Duration, result int64, args ...any) {
 	c := r.call(k, name, took, result)
-	c.NArgs = len(args)
-	for i, arg := range args {
-		switch arg := arg.(type) {
-		case int:
-			c.Args[i] = uint64(arg)
-		case string:
-			c.Args[i] = 0x7ffc0000
-			c.Captures = append(c.Captures, syscalls.Capture{Arg: i, Data: []byte(arg)})
-		case []byte:
-			c.Args[i] = 0x7ffc0000
-			c.Captures = append(c.Captures, syscalls.Capture{Arg: i, Data: arg})
-		}
-	}
+	recordtest.SetArgs(c, args...)
 	r.add(c)
 }
 
@@ -100,12 +81,10 @@ func (r *Tape) Kill(k Task) {
 func (r *Tape) Pause(d time.Duration) { r.At += uint64(d) }
 
 func (r *Tape) call(k Task, name string, took time.Duration, result int64) *syscalls.Call {
-	nr, ok := r.numbers[name]
-	if !ok {
-		r.t.Fatalf("there is no call %q", name)
-	}
-	return &syscalls.Call{ABI: syscalls.NativeABI(), Nr: nr, PID: k.PID, TID: k.TID, Time: r.At, Duration: uint64(took),
-		Comm: []byte(k.Comm), Result: result, Inner: syscalls.IDs{TID: k.TID - 1000, PID: k.PID - 1000}}
+	native := syscalls.NativeABI()
+	return &syscalls.Call{ABI: native, Nr: recordtest.Number(native, name), PID: k.PID, TID: k.TID, Time: r.At,
+		Duration: uint64(took), Comm: []byte(k.Comm), Result: result,
+		Inner: syscalls.IDs{TID: k.TID - 1000, PID: k.PID - 1000}}
 }
 
 func (r *Tape) add(c *syscalls.Call) {

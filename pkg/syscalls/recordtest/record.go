@@ -12,6 +12,36 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/syscalls"
 )
 
+// Number returns the number of a call by its name. It panics if the ABI has no such call.
+func Number(a syscalls.ABI, name string) syscalls.Nr {
+	for nr := range syscalls.NumberOther {
+		if s, ok := syscalls.Lookup(a, nr); ok && s.Name == name {
+			return nr
+		}
+	}
+	panic(fmt.Sprintf("%v has no call %q", a, name))
+}
+
+// SetArgs sets the arguments of a call: numbers, and text or bytes that they point to.
+func SetArgs(c *syscalls.Call, args ...any) {
+	const pointer = 0x7000
+	c.NArgs = len(args)
+	for i, arg := range args {
+		var data []byte
+		switch arg := arg.(type) {
+		case int:
+			c.Args[i] = uint64(arg)
+			continue
+		case string:
+			data = []byte(arg)
+		case []byte:
+			data = arg
+		}
+		c.Args[i] = pointer
+		c.Captures = append(c.Captures, syscalls.Capture{Arg: i, Data: data})
+	}
+}
+
 // Append appends the record of a call: the header with a commit word of zero, the body, and padding to a multiple of 8
 // bytes. If a duration does not fit 32 bits in its unit, its upper bits are lost, as in the kernel. Append panics if
 // the contract has no record for the call.
