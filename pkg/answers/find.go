@@ -172,11 +172,8 @@ func (f *Find) Exec(r *execlog.Record, c *labels.Container) {
 
 // execve returns the number of that call.
 func execve() syscalls.Nr {
-	for nr := syscalls.Nr(0); ; nr++ {
-		if s, ok := syscalls.Lookup(syscalls.NativeABI(), nr); ok && s.Name == "execve" {
-			return nr
-		}
-	}
+	nr, _ := syscalls.Find(syscalls.NativeABI(), "execve")
+	return nr
 }
 
 // add keeps a match as long as it is one of the newest.
@@ -210,11 +207,7 @@ func thread(c *syscalls.Call) string {
 
 // whole returns a call in strace's form.
 func whole(e *straceback.Event) string {
-	var strace syscalls.Strace
-	if e.Part == straceback.InFlight {
-		return string(strace.AppendInFlight(nil, &e.Call))
-	}
-	return string(strace.Append(nil, &e.Call))
+	return string(e.AppendPart(nil, &syscalls.Strace{}))
 }
 
 // short returns a call with only the paths or the address that it is about, the text by which it was found, and its
@@ -252,13 +245,8 @@ func (f *Find) about(e *straceback.Event) (all []string) {
 		return nil
 	}
 	for _, v := range f.values {
-		if v.Kind != syscalls.KindPath || v.Marks&(syscalls.Unreadable|syscalls.Kernel) != 0 {
-			continue
-		}
-		if v.File != nil && v.File.Path != "" {
-			all = append(all, v.File.Path)
-		} else {
-			all = append(all, string(v.Bytes))
+		if path, ok := pathOf(&v); ok {
+			all = append(all, path)
 		}
 	}
 	if len(all) == 0 {

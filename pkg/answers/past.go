@@ -78,15 +78,6 @@ type Fact struct {
 // End returns when the call ended, in ns of CLOCK_BOOTTIME: the last one, if it came again.
 func (f *Fact) End() uint64 { return max(f.Call.Time+f.Call.Duration, f.Last) }
 
-// appendText appends the call as strace prints it.
-func (f *Fact) appendText(dst []byte) []byte {
-	var strace syscalls.Strace
-	if f.Part == straceback.InFlight {
-		return strace.AppendInFlight(dst, &f.Call)
-	}
-	return strace.Append(dst, &f.Call)
-}
-
 // Times returns how often the call came.
 func (f *Fact) Times() uint64 { return max(f.Count, 1) }
 

@@ -112,7 +112,7 @@ func (s *Screen) cause(w *Why, c *Cause, i int) (lines []string) {
 // fact prints a call: one line, or two if it is long.
 func (s *Screen) fact(w *Why, f *Fact, note string) []string {
 	line := indent + w.past.at(f.Call.Time).Local().Format("15:04:05.000") + " " + name(f.Process) + " "
-	text := f.appendText(nil)
+	text := f.AppendPart(nil, &syscalls.Strace{})
 	if note != "" {
 		note = "  " + note
 	}

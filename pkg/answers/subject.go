@@ -38,26 +38,29 @@ func subjectOf(e *straceback.Event, values []syscalls.Value, opened func(fd int3
 	}
 	fd := ""
 	for _, v := range values {
-		switch v.Kind {
-		case syscalls.KindPath:
-			if v.Marks&syscalls.Unreadable != 0 || v.Marks&syscalls.Kernel != 0 {
-				continue
-			}
-			if v.File != nil && v.File.Path != "" {
-				return v.File.Path
-			}
-			return string(v.Bytes)
-		case syscalls.KindFD:
-			switch {
-			case fd != "":
-			case v.File != nil:
-				fd = named(v.File)
-			case opened != nil:
-				fd = opened(int32(v.Number))
-			}
+		if path, ok := pathOf(&v); ok {
+			return path
+		}
+		switch {
+		case v.Kind != syscalls.KindFD || fd != "":
+		case v.File != nil:
+			fd = named(v.File)
+		case opened != nil:
+			fd = opened(int32(v.Number))
 		}
 	}
 	return fd
+}
+
+// pathOf returns the path that an argument names, whole if that is known. Ok is false for any other value.
+func pathOf(v *syscalls.Value) (path string, ok bool) {
+	switch {
+	case v.Kind != syscalls.KindPath || v.Marks&(syscalls.Unreadable|syscalls.Kernel) != 0:
+		return "", false
+	case v.File != nil && v.File.Path != "":
+		return v.File.Path, true
+	}
+	return string(v.Bytes), true
 }
 
 // named returns the path or the address of a descriptor, or "".

@@ -123,11 +123,12 @@ func (m *Summary) processes() (rows []tallyRow, columns []terminal.Column) {
 
 // slowest has a line for each of the slowest calls.
 func (s *SummaryScreen) slowest(m *Summary) (lines []string) {
+	var strace syscalls.Strace
 	label := "Slowest"
 	for i := range m.Slowest {
 		t := &m.Slowest[i]
 		lines = append(lines, s.line(label, fmt.Sprintf("%6s  %s %s %s", brief(t.Took),
-			m.past.at(t.Call.Time).Local().Format("15:04:05.000"), name(t.Process), t.appendText(nil))))
+			m.past.at(t.Call.Time).Local().Format("15:04:05.000"), name(t.Process), t.AppendPart(nil, &strace))))
 		label = ""
 	}
 	return lines

@@ -105,11 +105,7 @@ func (w *writer) add(e *straceback.Event) error {
 	if n := c.Errno(); n != 0 && !running {
 		errno = w.errnos.index(syscalls.ErrnoName(n))
 	}
-	print := w.text.Append
-	if running {
-		print = w.text.AppendInFlight
-	}
-	w.buffer = print(w.buffer[:0], c)
+	w.buffer = e.AppendPart(w.buffer[:0], &w.text)
 	text := string(w.buffer)
 	if e.Count > 1 {
 		to.Repeats = append(to.Repeats, [3]int64{int64(len(to.Start)), int64(e.Count),

@@ -180,12 +180,8 @@ func newProcess(p *answers.Past, from *answers.Process, index map[*answers.Proce
 }
 
 func newEvidence(p *answers.Past, f *answers.Fact, note string, index map[*answers.Process]int) evidence {
-	var printer syscalls.Strace
-	print := printer.Append
-	if f.Part == straceback.InFlight {
-		print = printer.AppendInFlight
-	}
-	return evidence{f.Call.TID, since(p, f.Call.Time), place(index, f.Process), string(print(nil, &f.Call)), note,
+	text := string(f.AppendPart(nil, &syscalls.Strace{}))
+	return evidence{f.Call.TID, since(p, f.Call.Time), place(index, f.Process), text, note,
 		f.Part != straceback.InFlight && (f.Call.Failed() || f.Errno != 0)}
 }
 

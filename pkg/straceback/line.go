@@ -64,7 +64,7 @@ func (f *Format) AppendLine(dst []byte, event *Event) []byte {
 		dst = f.paint(dst, yellow)
 	}
 	f.text.NoAddresses = f.NoAddresses
-	dst = appendPart(dst, &f.text, event)
+	dst = event.AppendPart(dst, &f.text)
 	dst = f.paint(dst, plain)
 	if f.Durations && (part == Whole || part == End) && !call.NoEnter && !call.Event() {
 		dst = append(dst, " <"...)
@@ -87,25 +87,25 @@ func (f *Format) AppendLine(dst []byte, event *Event) []byte {
 	return append(dst, '\n')
 }
 
-// printer prints a call, or a part of one, in some form.
-type printer interface {
+// Printer prints a call, or a part of one, in some form: a syscalls.Text or a syscalls.Strace.
+type Printer interface {
 	Append(dst []byte, c *syscalls.Call) []byte
 	AppendEnter(dst []byte, c *syscalls.Call) []byte
 	AppendExit(dst []byte, c *syscalls.Call) []byte
 	AppendInFlight(dst []byte, c *syscalls.Call) []byte
 }
 
-// appendPart appends the part of a call that an event is.
-func appendPart(dst []byte, p printer, event *Event) []byte {
-	switch event.Part {
+// AppendPart appends the part of a call that the event is.
+func (e *Event) AppendPart(dst []byte, p Printer) []byte {
+	switch e.Part {
 	case Begin:
-		return p.AppendEnter(dst, &event.Call)
+		return p.AppendEnter(dst, &e.Call)
 	case End:
-		return p.AppendExit(dst, &event.Call)
+		return p.AppendExit(dst, &e.Call)
 	case InFlight:
-		return p.AppendInFlight(dst, &event.Call)
+		return p.AppendInFlight(dst, &e.Call)
 	}
-	return p.Append(dst, &event.Call)
+	return p.Append(dst, &e.Call)
 }
 
 // appendOrigin appends where and when an event happened.

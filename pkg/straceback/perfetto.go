@@ -142,7 +142,7 @@ func (f *Format) traceNames(t *Timeline, write func(*traceEvent) bool) {
 // traceCall writes a call, and the end of its thread.
 func (f *Format) traceCall(e *Event, write func(*traceEvent) bool) bool {
 	c := &e.Call
-	args := traceArgs{Call: string(appendPart(nil, &f.strace, e)), Lane: e.Lane.String(), Count: e.Count,
+	args := traceArgs{Call: string(e.AppendPart(nil, &f.strace)), Lane: e.Lane.String(), Count: e.Count,
 		InnerPID: c.Inner.PID, InnerTID: c.Inner.TID}
 	event := traceEvent{Time: microseconds(c.Time), PID: c.PID, TID: c.TID, Args: &args}
 	if d, ok := c.Delivery(); ok {

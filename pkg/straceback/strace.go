@@ -24,7 +24,7 @@ func (f *Format) appendStrace(dst []byte, event *Event) []byte {
 			return dst // the thread was superseded
 		case part == Begin && !call.Unfinished:
 			dst = f.appendThread(dst, event.From, at)
-			return append(appendPart(dst, &f.strace, event), '\n')
+			return append(event.AppendPart(dst, &f.strace), '\n')
 		case part == Whole && !call.Unfinished:
 			begin, end := *event, *event
 			begin.Part, end.Part = Begin, End
@@ -34,7 +34,7 @@ func (f *Format) appendStrace(dst []byte, event *Event) []byte {
 			dst = append(strconv.AppendUint(dst, uint64(event.From), 10), " +++\n"...)
 		}
 	}
-	dst = appendPart(f.appendThread(dst, call.TID, at), &f.strace, event)
+	dst = event.AppendPart(f.appendThread(dst, call.TID, at), &f.strace)
 	if part != Whole && part != End || call.Event() {
 		return append(dst, '\n')
 	}

@@ -14,10 +14,8 @@ import (
 // number returns the number of a call by its name.
 func number(t testing.TB, abi syscalls.ABI, name string) syscalls.Nr {
 	t.Helper()
-	for nr := range syscalls.NumberOther {
-		if s, ok := syscalls.Lookup(abi, nr); ok && s.Name == name {
-			return nr
-		}
+	if nr, ok := syscalls.Find(abi, name); ok {
+		return nr
 	}
 	t.Fatalf("%v has no %s", abi, name)
 	return 0

@@ -90,6 +90,16 @@ type Arg struct {
 	length   uint8 // index of the argument with its length, if its kind is sized
 }
 
+// Find returns the number of a system call by its name, or false if the ABI has no such call.
+func Find(abi ABI, name string) (Nr, bool) {
+	for nr := range NumberOther {
+		if s, ok := Lookup(abi, nr); ok && s.Name == name {
+			return nr, true
+		}
+	}
+	return 0, false
+}
+
 // Lookup returns a system call, or false if the ABI has no such number. The Syscall is shared and must not be changed.
 func Lookup(abi ABI, nr Nr) (*Syscall, bool) {
 	if abi == 0 || abi >= abis {

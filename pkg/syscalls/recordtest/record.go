@@ -14,10 +14,8 @@ import (
 
 // Number returns the number of a call by its name. It panics if the ABI has no such call.
 func Number(a syscalls.ABI, name string) syscalls.Nr {
-	for nr := range syscalls.NumberOther {
-		if s, ok := syscalls.Lookup(a, nr); ok && s.Name == name {
-			return nr
-		}
+	if nr, ok := syscalls.Find(a, name); ok {
+		return nr
 	}
 	panic(fmt.Sprintf("%v has no call %q", a, name))
 }
