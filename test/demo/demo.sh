@@ -287,6 +287,9 @@ recovered() {
 	promise "^cat: can't open '/tmp/file-[0-9]+': No such file or directory$"
 	local read=${output##*/tmp/file-} written
 	read=${read%%\'*}
+	say "Why did it fail?"
+	shown 'tracectl why default/mypod2'
+	promise "^Likely .*/tmp/file-$read"
 	say "But it was written, and the two names show the mistake:"
 	shown "tracectl straceback show default/mypod2 | grep -E 'write|/tmp/file'"
 	# If another call came in between, a call is printed in two lines.
