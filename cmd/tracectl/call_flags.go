@@ -5,6 +5,7 @@ package main
 import (
 	"github.com/spf13/cobra"
 
+	"github.com/runc-trace/runc-trace/pkg/answers"
 	"github.com/runc-trace/runc-trace/pkg/straceback"
 	"github.com/runc-trace/runc-trace/pkg/syscalls"
 )
@@ -23,6 +24,12 @@ func (f *callFlags) selection() *straceback.Selection {
 	s.Since, s.Until, s.Grep = f.since.at, f.until.at, f.grep.Regexp
 	s.Last, s.Slower = f.last.Duration, f.slower.Duration
 	return &s
+}
+
+// counting says which calls count for an answer from a recording.
+func (f *callFlags) counting(p *answers.Past) answers.Selected {
+	selection, format := f.selection(), p.Format()
+	return func(e *straceback.Event) bool { return selection.Has(e, format) }
 }
 
 // allABIs are those of all machines: a recording may come from another one.

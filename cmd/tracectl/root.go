@@ -55,7 +55,8 @@ var groups = []struct {
 }{
 	{"Read what containers did:", []string{"why", "find", "exec", "straceback", "containers", "status", "cluster"}, false},
 	{"Set up tracing on this host:", []string{"install", "uninstall", "load", "unload", "agent", "doctor"}, false},
-	{"More:", []string{"summary", "tree", "diff", "save", "export", "report", "completion", "schema", "version"}, true},
+	{"More:", []string{"summary", "tree", "files", "diff", "save", "export", "report", "completion", "schema",
+		"version"}, true},
 }
 
 // group puts each command into its group.

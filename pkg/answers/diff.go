@@ -131,7 +131,7 @@ func (d *Deeds) call(e *straceback.Event, s *syscalls.Syscall, values []syscalls
 			d.add(e, Address, "send to "+terminal.Cell(shown), "send to "+terminal.Cell(subject))
 		}
 	default:
-		verb := verbOf(s.Name, values)
+		verb := verbOf(c, s.Name, values)
 		if verb != "" && strings.HasPrefix(subject, "/") {
 			d.add(e, File, verb+" "+terminal.Cell(shown), verb+" "+terminal.Cell(subject))
 		}
@@ -139,28 +139,23 @@ func (d *Deeds) call(e *straceback.Event, s *syscalls.Syscall, values []syscalls
 }
 
 // verbOf says what a call does to the file that it names, or "" if it names none.
-func verbOf(name string, values []syscalls.Value) string {
-	switch strings.TrimSuffix(strings.TrimSuffix(name, "at"), "at2") {
-	case "unlink", "rmdir":
+func verbOf(c *syscalls.Call, name string, values []syscalls.Value) string {
+	switch actionOf[name] {
+	case Deleted:
 		return "delete"
-	case "rename":
+	case Renamed:
 		return "rename"
-	case "mkdir", "mknod", "symlink", "link":
+	case Created, Linked:
 		return "make"
-	case "chmod", "fchmod", "chown", "fchown", "truncate":
+	case Changed, Resized:
 		return "change"
 	}
 	if !slices.ContainsFunc(values, func(v syscalls.Value) bool { return v.Kind == syscalls.KindPath }) {
 		return ""
 	}
-	if has(opens, name) {
+	if actionOf[name] == Opened {
 		const oAccmode, oCreat = 3, 0o100 // O_ACCMODE and O_CREAT of all ABIs
-		for _, v := range values {
-			if v.Name == "flags" && v.Number&(oAccmode|oCreat) != 0 {
-				return "write"
-			}
-		}
-		if name == "creat" {
+		if openFlags(c, name)&(oAccmode|oCreat) != 0 {
 			return "write"
 		}
 		return "read"

@@ -194,13 +194,19 @@ func (s *Summary) errors(counts map[outcome]*repeats, names map[outcome]string) 
 		t.Count += count
 		t.Calls = append(t.Calls, Tally{Name: names[outcome{what.abi, what.nr, 0}], Count: count})
 	}
+	s.Errors = sortedErrors(byErrno)
+}
+
+// sortedErrors returns errors, and the calls of each, the most frequent first.
+func sortedErrors(byErrno map[int]*ErrorTally) (all []ErrorTally) {
 	for _, t := range byErrno {
 		ByCount.sort(t.Calls)
-		s.Errors = append(s.Errors, *t)
+		all = append(all, *t)
 	}
-	slices.SortFunc(s.Errors, func(a, b ErrorTally) int {
+	slices.SortFunc(all, func(a, b ErrorTally) int {
 		return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(a.Errno, b.Errno))
 	})
+	return all
 }
 
 // slow remembers a call if it is one of the slowest.

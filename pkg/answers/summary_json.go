@@ -59,17 +59,10 @@ type TimedJSON struct {
 // JSON returns the summary in machine-readable form.
 func (m *Summary) JSON() (*SummaryJSON, error) {
 	j := &SummaryJSON{Version: summaryVersion, AboutJSON: m.past.about(&m.ending), Totals: newTallies(m.Calls),
-		Processes: []ProcessTallyJSON{}, Errors: []ErrorJSON{}, Slowest: []TimedJSON{}, Kept: m.past.keptJSON()}
+		Processes: []ProcessTallyJSON{}, Errors: newErrorsJSON(m.Errors), Slowest: []TimedJSON{}, Kept: m.past.keptJSON()}
 	for _, p := range m.Processes {
 		j.Processes = append(j.Processes, ProcessTallyJSON{newProcessJSON(p.Process), p.Count, p.Failed, p.Time,
 			newTallies(p.Calls)})
-	}
-	for _, e := range m.Errors {
-		one := ErrorJSON{Errno: syscalls.ErrnoName(e.Errno), Error: e.Errno, Count: e.Count}
-		for _, c := range e.Calls {
-			one.Calls = append(one.Calls, ErrorCountJSON{c.Name, c.Count})
-		}
-		j.Errors = append(j.Errors, one)
 	}
 	for i := range m.Slowest {
 		call, err := m.past.call(&m.Slowest[i].Fact, "")
@@ -85,6 +78,18 @@ func newTallies(tallies []Tally) []TallyJSON {
 	all := []TallyJSON{}
 	for _, t := range tallies {
 		all = append(all, TallyJSON{t.Name, t.Count, t.Failed, t.Time, t.Mean()})
+	}
+	return all
+}
+
+func newErrorsJSON(tallies []ErrorTally) []ErrorJSON {
+	all := []ErrorJSON{}
+	for _, e := range tallies {
+		one := ErrorJSON{Errno: syscalls.ErrnoName(e.Errno), Error: e.Errno, Count: e.Count}
+		for _, c := range e.Calls {
+			one.Calls = append(one.Calls, ErrorCountJSON{c.Name, c.Count})
+		}
+		all = append(all, one)
 	}
 	return all
 }

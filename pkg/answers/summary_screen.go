@@ -4,10 +4,8 @@ package answers
 
 import (
 	"bytes"
-	"cmp"
 	"fmt"
 	"io"
-	"strconv"
 	"strings"
 
 	"github.com/runc-trace/runc-trace/pkg/syscalls"
@@ -151,8 +149,7 @@ func (s *SummaryScreen) errors(m *Summary) (lines []string) {
 		for _, c := range t.Calls {
 			calls = append(calls, c.Name+" "+terminal.Number(c.Count))
 		}
-		errno := cmp.Or(syscalls.ErrnoName(t.Errno), "error "+strconv.Itoa(t.Errno))
-		lines = append(lines, s.line(label, fmt.Sprintf("%6s  %s: %s", terminal.Number(t.Count), errno,
+		lines = append(lines, s.line(label, fmt.Sprintf("%6s  %s: %s", terminal.Number(t.Count), errorName(t.Errno),
 			strings.Join(calls, ", "))))
 		label = ""
 	}
