@@ -224,18 +224,25 @@ __noinline int executed_arguments(struct in_flight *call)
 	return 0;
 }
 
-/* environment_size returns how many variables an environment has, as far as it looks. */
-__noinline u32 environment_size(u64 envp, u32 size)
+/* out_environment adds how many variables an environment has, as far as it looks and can read it. */
+__noinline int out_environment(struct outgoing *out, u64 envp, u32 arg, u32 size)
 {
+	u32 i, flags = CAPTURE_LATE;
 	u64 pointer;
-	u32 i;
 
+	if (!out)
+		return 0;
 	for (i = 0; i < ARGS_LIMIT && envp; i++) {
 		pointer = 0;
-		if (bpf_probe_read_user(&pointer, size > 4 ? 8 : 4, (void *)(envp + i * size)) || !pointer)
+		if (bpf_probe_read_user(&pointer, size > 4 ? 8 : 4, (void *)(envp + i * size))) {
+			flags |= CAPTURE_FAULT;
+			break;
+		}
+		if (!pointer)
 			break;
 	}
-	return i;
+	out_count(out, arg, i, flags);
+	return 0;
 }
 
 /* next_argument appends the string at a pointer in user memory to the arguments. It returns 1 after the last one. */
@@ -280,7 +287,7 @@ __noinline int exec_failed(struct in_flight *call, s64 result)
 	struct exec_event event = {.result = result};
 	struct scratch *s = cpu_scratch();
 	struct identity *identity;
-	u32 i, first, size;
+	u32 i, first, size, flags = CAPTURE_LATE;
 	u64 path, argv;
 	long n;
 
@@ -295,23 +302,25 @@ __noinline int exec_failed(struct in_flight *call, s64 result)
 	path = call->args[first - 1];
 	argv = call->args[first];
 	size = number_abi(call) == NUMBER_NATIVE ? 8 : 4;
-	n = bpf_probe_read_user_str(s->path, EXEC_PATH_LIMIT, (void *)path);
-	if (n < 0)
-		event.flags |= EXEC_FAULT;
-	else
-		event.path_length = string_size(n) - 1;
 	for (i = 0; i < ARGS_LIMIT && argv; i++) {
 		if (next_argument(&event, argv + i * size, size))
 			break;
 	}
 	if (i == ARGS_LIMIT)
 		event.flags |= EXEC_TRUNCATED;
+	if (event.flags & EXEC_FAULT)
+		flags |= CAPTURE_FAULT;
+	n = bpf_probe_read_user_str(s->path, EXEC_PATH_LIMIT, (void *)path);
+	if (n < 0)
+		event.flags |= EXEC_FAULT;
+	else
+		event.path_length = string_size(n) - 1;
 	write_exec(&event, s);
 	if (!call->ring)
 		return 0;
-	out_kernel(&s->out, s->argv, event.argv_length, first | CAPTURE_LATE << FLAGS_SHIFT);
-	out_count(&s->out, first, event.argc, CAPTURE_LATE);
-	out_count(&s->out, first + 1, environment_size(call->args[first + 1], size), CAPTURE_LATE);
+	out_kernel(&s->out, s->argv, event.argv_length, first | flags << FLAGS_SHIFT);
+	out_count(&s->out, first, event.argc, flags);
+	out_environment(&s->out, call->args[first + 1], first + 1, size);
 	call->due |= CAPTURED_AT_EXIT;
 	return 0;
 }

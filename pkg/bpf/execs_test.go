@@ -100,6 +100,19 @@ func TestFailedExecs(t *testing.T) {
 	}
 }
 
+// TestUnreadableArguments checks that what could not be read of an exec is marked, and nothing else.
+func TestUnreadableArguments(t *testing.T) {
+	const late, failed = `filename=ADDR "/nonexistent", `, ` = -1 ENOENT (No such file or directory)`
+	expect(t, worked(t, load(t, small), "badexecs"),
+		`execve(`+late+`argv=ADDR ["x"] <read late>, envp=ADDR <2 variables> <unreadable>)`+failed,
+		`execve(`+late+`argv=ADDR ["x", "x"] <read late> <unreadable>, envp=ADDR <1 variable>)`+failed,
+		`execve(`+late+`argv=ADDR ["x"] <read late> <unreadable>, envp=ADDR <1 variable>)`+failed,
+		`execve(`+late+`argv=ADDR ["x"] <read late>, envp=0x10 <unreadable>)`+failed,
+		`execve(`+late+`argv=0x10 <unreadable>, envp=ADDR <1 variable>)`+failed,
+		`execve(`+late+`argv=NULL, envp=NULL)`+failed,
+	)
+}
+
 // TestLongArguments keeps as many bytes of an argument vector as the pool allows, and marks the record as truncated.
 func TestLongArguments(t *testing.T) {
 	o := small

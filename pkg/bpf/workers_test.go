@@ -33,6 +33,7 @@ var workers = map[string]func(){
 	"unknown":       unknownWorker,
 	"patterns":      patternsWorker,
 	"execs":         execsWorker,
+	"badexecs":      badExecsWorker,
 	"failing execs": failingExecsWorker,
 	"oversized":     oversizedWorker,
 	"numbered":      numberedWorker,
@@ -247,6 +248,24 @@ func execsWorker() {
 	must(err)
 	argv[0] = cString("echo")
 	raw(unix.SYS_EXECVEAT, uintptr(fd), pointer(empty), pointer(&argv[0]), 0, unix.AT_EMPTY_PATH)
+}
+
+// badExecsWorker passes arguments and environments of which the end, or all, is not in its memory.
+func badExecsWorker() {
+	page, err := unix.Mmap(-1, 0, 8192, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS)
+	must(err)
+	must(unix.Mprotect(page[4096:], unix.PROT_NONE))
+	worker()
+	path, x := cString("/nonexistent"), cString("x")
+	last := (*[2]*byte)(unsafe.Pointer(&page[4080]))
+	last[0], last[1] = x, x
+	whole, endless := pointer(&[]*byte{x, nil}[0]), pointer(last)
+	badString := pointer(&[]uintptr{pointer(x), 16, 0}[0])
+	for _, given := range [][2]uintptr{
+		{whole, endless}, {endless, whole}, {badString, whole}, {whole, 16}, {16, whole}, {0, 0},
+	} {
+		raw(unix.SYS_EXECVE, pointer(path), given[0], given[1])
+	}
 }
 
 // oversizedWorker makes calls whose result is larger than the buffer.

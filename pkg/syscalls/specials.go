@@ -246,18 +246,18 @@ func (c *Call) addStrings(t *tape, i int, environment bool) bool {
 	if counted != nil && len(counted.Data) >= 4 {
 		count = int(binary.LittleEndian.Uint32(counted.Data))
 	}
-	broken := c.failedToRead(i)
+	if count == 0 && counted.Fault {
+		t.add(Value{Kind: KindMissing, Marks: Unreadable})
+		return true
+	}
 	if p == nil {
-		known := environment && count >= 0 && !broken
+		known := environment && count >= 0
 		if known {
-			t.add(Value{Kind: KindVariables, Number: uint64(count)})
+			t.add(Value{Kind: KindVariables, Number: uint64(count), Marks: marksOf(counted) & Unreadable})
 		}
 		return known
 	}
 	marks := marksOf(p) &^ (Output | Kernel)
-	if broken {
-		marks |= Unreadable
-	}
 	index := t.open(Value{Kind: KindArray, Marks: marks})
 	defer t.close(index)
 	data := p.Data
@@ -279,21 +279,6 @@ func (c *Call) addStrings(t *tape, i int, environment bool) bool {
 		}
 		t.add(v)
 		data = data[min(len(data), len(text)+1):]
-	}
-	return true
-}
-
-// failedToRead reports whether an exec failed because the kernel could not read all of its arguments or its
-// environment, of which argument i is one: it could read the path before them.
-func (c *Call) failedToRead(i int) bool {
-	const badAddress = -14 // EFAULT
-	if c.Result != badAddress || c.Unfinished {
-		return false
-	}
-	for n := range c.Captures {
-		if p := &c.Captures[n]; p.Arg < i && p.Part == abi.PartWhole && !p.Kernel && p.Fault {
-			return false
-		}
 	}
 	return true
 }

@@ -247,10 +247,14 @@ func (s *Strace) appendPointed(dst []byte, v *Value, parts []Value, i int) []byt
 	case part.Kind == KindVariables:
 		dst = appendPointer(dst, v.Number)
 		dst = strconv.AppendUint(append(dst, " /* "...), part.Number, 10)
-		if part.Number == 1 {
-			return append(dst, " var */"...)
+		dst = append(dst, " var"...)
+		if part.Number != 1 {
+			dst = append(dst, 's')
 		}
-		return append(dst, " vars */"...)
+		if part.Marks&Unreadable != 0 {
+			dst = append(dst, ", unterminated"...)
+		}
+		return append(dst, " */"...)
 	case part.Kind == KindBytes && v.Name == "value": // of an extended attribute
 		value := *part
 		if n := len(value.Bytes); n > 0 && value.Bytes[n-1] == 0 && value.Marks&Truncated == 0 {
