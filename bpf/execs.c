@@ -66,6 +66,8 @@ static __always_inline void exec_succeeded(struct task_struct *task, struct linu
 			if (call->entered && call->active)
 				call->forked = BEGINS;
 			call->budget = call->entered = 0;
+			call->policy = policy_of(identity, call->policy & WHO_NO_CONTENTS &&
+						 in_runtime_namespace(task, identity));
 		}
 	}
 	/* bprm_change_interp() replaces the pointer for scripts and for binfmt_misc. */

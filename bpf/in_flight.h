@@ -76,6 +76,24 @@ static __always_inline struct identity *owner_of(struct in_flight *call)
 	return identity && identity->generation == call->generation ? identity : NULL;
 }
 
+/* in_runtime_namespace reports whether a task is in the mount namespace of the runtime, and not in the container's. */
+static __always_inline bool in_runtime_namespace(struct task_struct *task, struct identity *identity)
+{
+	return identity->who.mount_namespace &&
+	       BPF_CORE_READ(task, nsproxy, mnt_ns, ns.inum) == identity->who.mount_namespace;
+}
+
+/*
+ * policy_of returns what is left out of the records of a task. A runtime reads and writes the container's
+ * specification, and with it the environment, so nothing that it reads and writes is recorded.
+ */
+static __always_inline u8 policy_of(struct identity *identity, bool runtime)
+{
+	u32 flags = identity->who.flags;
+
+	return runtime ? flags | WHO_NO_CONTENTS : flags;
+}
+
 /*
  * store returns the storage of a task of a container, and makes it if need be, and if the container may have one more:
  * each may have THREADS_MAX, and if all of them together have THREADS_TOTAL, THREADS_SHARE.
@@ -150,6 +168,7 @@ static __always_inline void as_leader(struct in_flight *call, struct task_struct
  * follow updates the storage of a task to its current cgroup, which has this binding. A task whose storage is new has
  * come into the container from outside of all containers: the calls that it makes until its exec are the runtime's own.
  * That does not hold if it was there before the programs were loaded, or if its parent may have been refused storage.
+ * If it is in the runtime's mount namespace then, it may still be the runtime's: its contents are not recorded either.
  */
 static __noinline struct in_flight *follow(struct task_struct *task, u64 cgroup, u64 binding)
 {
@@ -157,7 +176,7 @@ static __noinline struct in_flight *follow(struct task_struct *task, u64 cgroup,
 	struct recording *recording;
 	struct in_flight *call;
 	u32 index, ring;
-	bool entered;
+	bool arrives, entered;
 
 	if (!identity)
 		return NULL;
@@ -166,16 +185,17 @@ static __noinline struct in_flight *follow(struct task_struct *task, u64 cgroup,
 		return NULL;
 	ring = binding >> 32;
 	if (owner_of(call) != identity) {
-		entered = !call->identity && !identity->refused && !(identity->who.flags & WHO_ADOPTED);
+		arrives = !call->identity;
+		entered = arrives && !identity->refused && !(identity->who.flags & WHO_ADOPTED);
 		belong(call, identity, binding, entered);
 		as_leader(call, task);
+		call->policy = policy_of(identity, call->entered || (arrives && in_runtime_namespace(task, identity)));
 		if (!identity->candidate && !identity->init)
 			identity->candidate = task->tgid;
 		if (identity->init == (u32)task->tgid)
 			call->init = binding;
 	}
 	call->active = 0;
-	call->policy = identity->who.flags;
 	if (ring) {
 		index = ring - 1;
 		recording = bpf_map_lookup_elem(&rings, &index);

@@ -77,8 +77,7 @@ static __always_inline void note_exit(struct task_struct *task, struct identity 
  * outside, has not executed anything else since, and is still in the runtime's mount namespace. */
 static __always_inline bool runtime_exec(struct task_struct *task, struct in_flight *call, struct identity *identity)
 {
-	return call && call->entered && identity->who.mount_namespace &&
-	       BPF_CORE_READ(task, nsproxy, mnt_ns, ns.inum) == identity->who.mount_namespace;
+	return call && call->entered && in_runtime_namespace(task, identity);
 }
 
 /* is_sigreturn reports whether a call ends the handling of a signal. */
@@ -107,6 +106,7 @@ static __noinline int resume_task(struct in_flight *call)
 	if (!identity || !(identity->who.flags & WHO_RESTORED) || runtime_exec(task, call, identity))
 		return 0;
 	call->entered = call->budget = 0;
+	call->policy = policy_of(identity, false);
 	if (!identity->init && may_be_init(task, identity))
 		start_init(task, call, identity);
 	return 0;

@@ -17,6 +17,7 @@ import (
 	"testing"
 	"unsafe"
 
+	"github.com/cilium/ebpf"
 	"golang.org/x/sys/unix"
 
 	"github.com/runc-trace/runc-trace/pkg/bpf"
@@ -558,4 +559,54 @@ func TestMovedZombies(t *testing.T) {
 	if n := identity(t, i, "rt-zombies").Threads; n != 0 {
 		t.Errorf("%d threads count after all have ended", n)
 	}
+}
+
+// TestRuntimeContents checks that nothing that the runtime reads and writes is in memory: a container's specification
+// has its environment. In a container that was adopted, nobody knows whether a task that comes is the runtime's, but
+// its mount namespace tells.
+func TestRuntimeContents(t *testing.T) {
+	i := load(t, small)
+	var host unix.Stat_t
+	if err := unix.Stat("/proc/self/ns/mnt", &host); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, []byte("of the program\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, flags := range map[string]uint32{"rt-contents": 0, "rt-contents-adopted": abi.WhoAdopted} {
+		d := unmade(t, "/"+name)
+		who := cgroup.Recorded(name)
+		who.Flags |= flags
+		who.MountNamespace = uint32(host.Ino)
+		if err := d.Register(i.Dir, who); err != nil {
+			t.Fatal(err)
+		}
+		// Each shell is in the runtime's mount namespace, and the second one has executed itself again there.
+		h := hold(t, exec.Command("/bin/sh", "-c", `read x; exec /bin/sh -c 'read y; (echo "of the run""time"; cd /tmp) >/dev/null
+			exec unshare --mount /bin/cat `+file+`'`))
+		move(t, h.Process.Pid, d)
+		if _, err := io.WriteString(h.in, "go\nof the runtime\n"); err != nil {
+			t.Fatal(err)
+		}
+		h.finish(t)
+		memory := memoryOf(t, i, name)
+		if !bytes.Contains(memory, []byte("/tmp")) || !bytes.Contains(memory, []byte("of the program")) {
+			t.Errorf("%s: paths of the runtime, or contents of the program, are missing", name)
+		}
+		if n := bytes.Count(memory, []byte("of the runtime")); n != 0 {
+			t.Errorf("%s: contents of the runtime are in memory %d times", name, n)
+		}
+	}
+}
+
+// memoryOf returns a copy of the memory of a container's recording.
+func memoryOf(t *testing.T, i *bpf.Instance, id string) []byte {
+	t.Helper()
+	var memory []byte
+	pinned(t, i.Dir, abi.PinRings, func(m *ebpf.Map) (err error) {
+		memory, err = m.LookupBytes(identity(t, i, id).Ring - 1)
+		return err
+	})
+	return memory
 }
