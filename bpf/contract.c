@@ -13,6 +13,8 @@ struct contract {
 	enum exec_shares exec_shares;
 	enum holders holders;
 	enum slot_constants slot_constants;
+	enum bind_action bind_action;
+	enum bind_answer bind_answer;
 	enum refusal_constants refusal_constants;
 	enum writer_constants writer_constants;
 	enum number number;

@@ -53,9 +53,31 @@ struct abi {
 };
 
 /*
- * The argument of the program bind. It requests one of three things: register an existing cgroup with a pending entry,
- * add a cgroup below that of a container, or forget a cgroup that was removed while it was being registered.
+ * What the program bind is asked for. BIND_CGROUP is one of three things: register an existing cgroup with a pending
+ * entry, add a cgroup below that of a container, or forget a cgroup that was removed while it was being registered.
+ * The others are about the recording whose index is `init`, if its generation is `owner`. Nobody else may ask for them
+ * at the same time.
  */
+enum bind_action {
+	BIND_CGROUP = 0,
+	BIND_KEEP = 1,		/* do not use the recording again, at most `waits` of them */
+	BIND_RELEASE = 2,	/* use it again if its container has ended */
+	BIND_CLAIM = 3,		/* if its container has ended, keep it, to remove it */
+	BIND_DISCARD = 4,	/* let a claimed recording, whose memory was cleared, be used again */
+	BIND_ERASE = 5,		/* erase the exec at the position `cgroup` of the ring `waits` of the exec log, if it is one of
+				 * the identity `init` with the generation `owner` */
+};
+
+/* The answer to all of them but BIND_CGROUP. Earlier builds of this layout answer with the number of a counter. */
+enum bind_answer {
+	BIND_DONE = 1000,
+	BIND_GONE = 1001,	/* the recording is another container's, or was removed */
+	BIND_LIMIT = 1002,	/* too many are kept */
+	BIND_RUNS = 1003,	/* its container has not ended */
+	BIND_BUSY = 1004,	/* it is being taken or released: try again */
+};
+
+/* The argument of the program bind. */
 struct bind_request {
 	u64 cgroup;
 	u64 parent;	/* a known cgroup above it; 0 otherwise */
@@ -64,7 +86,7 @@ struct bind_request {
 	u16 waits;	/* 1: the init has not executed the container's program */
 	u16 removed;	/* 1: forget the cgroup */
 	u32 owner;	/* user of its directory. If that is not root, the request is refused */
-	u32 reserved;
+	u32 action;	/* enum bind_action */
 	struct pending_key pending;	/* the entry to bind */
 	char path[256];	/* the beginning of its path, for a refusal */
 };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* Programs that bind and release the cgroups of containers. */
 #include "hook.h"
+#include "keep.h"
 #include "lifecycle.h"
 
 /*
@@ -164,6 +165,10 @@ static __always_inline u32 answer(u64 address)
 	request = (struct bind_request *)s->path; /* it is too large for the stack */
 	if (bpf_probe_read_user(request, sizeof(*request), (void *)address))
 		return 1 + COUNT_PENDING_STALE;
+	if (request->action == BIND_ERASE)
+		return erase_exec(request->cgroup, request->waits, request->init, request->owner);
+	if (request->action)
+		return keeping(request->action, request->init, request->owner, request->waits);
 	if (request->removed) {
 		unbind(request->cgroup);
 		return 0;

@@ -134,13 +134,24 @@ enum holders {
 };
 
 struct slot {
-	u64 ended;	/* when its container ended; SLOT_UNUSED: it was never used; 0: it is in use */
-	u64 began;	/* when its container was registered; 0: it ended, or the slot is being taken or released */
-	u32 pod;	/* element of held */
+	u64 ended;	/* when its container ended; SLOT_UNUSED: it has no recording; 0: it is in use, or kept */
+	u64 began;	/* when its container was registered; 0: it ended, or the slot is being taken or released, or is kept */
+	u32 pod;	/* element of held; SLOT_KEPT if it is kept */
 	u32 namespace;	/* element of held */
 };
 
-enum slot_constants { SLOT_UNUSED = 1 };
+/*
+ * A slot that is kept looks like one that is being taken, so no program of this layout takes it. It does not count in
+ * held. At most 1/KEEP_LIMIT of all recordings are kept, and fewer than the identities that a search for a free one
+ * looks at: otherwise it would take one that is kept.
+ */
+enum slot_constants {
+	SLOT_UNUSED = 1,
+	SLOT_KEPT = 1 << 30,
+	KEEP_LIMIT = 4,
+	KEEP_MOST = 48,
+	IDENTITY_NONE = 0x7fffffff,	/* in the header of a recording that was removed */
+};
 
 /* rings: one recording each. After this header follow seen_set[sets], and the data of the lanes with their slack. */
 struct recording {

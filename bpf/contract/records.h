@@ -96,6 +96,7 @@ enum exec_flags {
 	EXEC_FAULT = 2,		/* part of the path or the arguments could not be read */
 	EXEC_RUNTIME = 4,	/* of the container runtime, in its own mount namespace, before the program of the container */
 	EXEC_INTERPRETED = 8,	/* the kernel runs an interpreter, and has put it before the arguments */
+	EXEC_ERASED = 16,	/* its strings were erased: readers leave it out */
 };
 
 struct exec {

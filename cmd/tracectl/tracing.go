@@ -125,7 +125,7 @@ func open(dir string, do func(i *bpf.Instance) error) error {
 func recordings(dir string) (loaded bool, n int, err error) {
 	err = open(dir, func(i *bpf.Instance) error {
 		return i.RecordingHeaders(func(_ int, h ring.Header) {
-			if h.Generation != 0 {
+			if h.Used() {
 				n++
 			}
 		})

@@ -285,17 +285,22 @@ func (a *Adopter) give(d directory, container uint64) (known bool, err error) {
 	return !known, err // if it found no room, another try changes nothing
 }
 
-// run runs the program bind.
-func (a *Adopter) run(request abi.BindRequest) error {
+// runBind runs the program bind.
+func runBind(bind *ebpf.Program, request abi.BindRequest) (result uint32, err error) {
 	in, err := binary.Append(nil, binary.NativeEndian, request)
 	if err != nil {
-		return fmt.Errorf("encoding a request: %w", err)
+		return 0, fmt.Errorf("encoding a request: %w", err)
 	}
 	// The program reads this memory of the process.
 	var pinner runtime.Pinner
 	defer pinner.Unpin()
 	pinner.Pin(unsafe.SliceData(in))
-	result, err := a.bind.Run(&ebpf.RunOptions{Context: uint64(uintptr(unsafe.Pointer(unsafe.SliceData(in))))})
+	return bind.Run(&ebpf.RunOptions{Context: uint64(uintptr(unsafe.Pointer(unsafe.SliceData(in))))})
+}
+
+// run asks the program bind for something about a cgroup.
+func (a *Adopter) run(request abi.BindRequest) error {
+	result, err := runBind(a.bind, request)
 	switch {
 	case err != nil:
 		return fmt.Errorf("binding cgroup %d: %w", request.Cgroup, err)

@@ -10,9 +10,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// window maps one part of an array at a time for reading, so that the mapped memory does not grow with the array.
+// window maps one part of an array at a time, so that the mapped memory does not grow with the array.
 type window struct {
 	array  *ebpf.Map
+	write  bool   // the memory can be written
 	ahead  uint64 // bytes to map at once, if more than the requested ones
 	from   uint64 // offset of the mapped part
 	mapped []byte // whole pages
@@ -28,7 +29,7 @@ func (w *window) has(at, size uint64) bool {
 	return at >= w.from && at+size <= w.from+uint64(len(w.mapped))
 }
 
-// view returns bytes of the array from an offset on, and maps them if necessary. They stay readable until the next
+// view returns bytes of the array from an offset on, and maps them if necessary. They stay mapped until the next
 // call.
 func (w *window) view(at, size uint64) ([]byte, error) {
 	if !w.has(at, size) {
@@ -37,7 +38,11 @@ func (w *window) view(at, size uint64) ([]byte, error) {
 		}
 		from := at &^ (uint64(os.Getpagesize()) - 1)
 		end := min(max(at+size, from+w.ahead), w.length())
-		mapped, err := unix.Mmap(w.array.FD(), int64(from), int(end-from), unix.PROT_READ, unix.MAP_SHARED)
+		access := unix.PROT_READ
+		if w.write {
+			access |= unix.PROT_WRITE
+		}
+		mapped, err := unix.Mmap(w.array.FD(), int64(from), int(end-from), access, unix.MAP_SHARED)
 		if err != nil {
 			return nil, fmt.Errorf("mapping bytes %d to %d of %v: %w", from, end, w.array, err)
 		}

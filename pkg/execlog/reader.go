@@ -88,13 +88,16 @@ type Batch struct {
 	records [][]byte
 }
 
-// Records yields the batch's records, oldest first. They live until the next Poll.
+// Records yields the batch's records, oldest first, without those that were erased. They live until the next Poll.
 func (b *Batch) Records() iter.Seq[*Record] {
 	return func(yield func(*Record) bool) {
 		for _, bytes := range b.records {
 			r, err := Decode(bytes)
 			if err != nil {
 				b.Malformed++
+				continue
+			}
+			if r.Entry.Flags&abi.ExecErased != 0 {
 				continue
 			}
 			if !yield(&r) {

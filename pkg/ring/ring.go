@@ -49,6 +49,9 @@ type Header struct {
 	IdentityGeneration uint32
 }
 
+// Used reports whether a recording has, or had, a container. It has not if it was never used, or was removed.
+func (h Header) Used() bool { return h.Generation != 0 && h.Identity != abi.IdentityNone }
+
 // Ring reads one ring. It is not safe for concurrent use, but several Rings may read the same ring.
 type Ring struct {
 	segments  Segments

@@ -219,7 +219,7 @@ func (s *Status) readRecordings(r Reader, live map[recording]bool, size uint64) 
 		s.Recordings.Syscalls += h.Written
 		s.Recordings.Lost += h.Lost
 		switch {
-		case h.Generation == 0:
+		case !h.Used():
 			s.Recordings.Free++
 		case live[recording{uint32(index), h.Generation}]:
 			s.Recordings.Live++

@@ -40,7 +40,7 @@ type Recording struct {
 func List(memory Memory, containers *labels.Directory) ([]*Recording, error) {
 	var list []*Recording
 	err := memory.RecordingHeaders(func(index int, h ring.Header) {
-		if h.Generation == 0 {
+		if !h.Used() {
 			return
 		}
 		recording := &Recording{Index: index, Generation: h.Generation, memory: memory}

@@ -107,7 +107,30 @@ const (
 
 // enum slot_constants
 const (
-	SlotUnused = 0x1
+	SlotUnused   = 0x1
+	SlotKept     = 0x40000000
+	KeepLimit    = 0x4
+	KeepMost     = 0x30
+	IdentityNone = 0x7fffffff
+)
+
+// enum bind_action
+const (
+	BindCgroup  = 0x0
+	BindKeep    = 0x1
+	BindRelease = 0x2
+	BindClaim   = 0x3
+	BindDiscard = 0x4
+	BindErase   = 0x5
+)
+
+// enum bind_answer
+const (
+	BindDone  = 0x3e8
+	BindGone  = 0x3e9
+	BindLimit = 0x3ea
+	BindRuns  = 0x3eb
+	BindBusy  = 0x3ec
 )
 
 // enum refusal_constants
@@ -272,6 +295,7 @@ const (
 	ExecFault       = 0x2
 	ExecRuntime     = 0x4
 	ExecInterpreted = 0x8
+	ExecErased      = 0x10
 )
 
 // enum traits
@@ -689,16 +713,16 @@ const SizeofABI = 152
 
 // BindRequest is struct bind_request.
 type BindRequest struct {
-	Cgroup   uint64
-	Parent   uint64
-	Created  uint64
-	Init     uint32
-	Waits    uint16
-	Removed  uint16
-	Owner    uint32
-	Reserved uint32
-	Pending  PendingKey
-	Path     [256]byte
+	Cgroup  uint64
+	Parent  uint64
+	Created uint64
+	Init    uint32
+	Waits   uint16
+	Removed uint16
+	Owner   uint32
+	Action  uint32
+	Pending PendingKey
+	Path    [256]byte
 }
 
 // SizeofBindRequest is the size of struct bind_request in bytes.
