@@ -37,11 +37,23 @@ func (s *settings) recordings() (*bpf.Instance, *labels.Directory, []*straceback
 		return nil, nil, nil, err
 	}
 	list, err := straceback.List(i, directory)
+	if err == nil {
+		err = markKept(i, list)
+	}
 	if err != nil {
 		i.Close()
 		return nil, nil, nil, err
 	}
 	return i, directory, list, nil
+}
+
+// markKept marks the recordings that are kept.
+func markKept(i *bpf.Instance, list []*straceback.Recording) error {
+	kept, err := i.Kept()
+	for _, r := range list {
+		r.Kept = kept[r.Index]
+	}
+	return err
 }
 
 // recorded lists the containers that have recordings.
@@ -80,16 +92,23 @@ func (f *found) choose(list []*straceback.Recording, name string, previous int, 
 	if err != nil {
 		return explainName(err, name, f.directory, list)
 	}
-	if previous >= len(runs) {
-		return fmt.Errorf("%q: %w: only %s recorded; --previous=%d is out of range", name,
-			errNoSuchRun, terminal.Count(len(runs), "run"), previous)
+	if f.run, err = previousRun(runs, name, previous); err != nil {
+		return err
 	}
-	f.run = runs[previous]
 	if older := len(runs) - 1 - previous; older > 0 {
 		fmt.Fprintf(stderr, "tracectl: earlier runs of this container: %d (--previous=%d)\n", older, previous+1)
 	}
 	f.boot, err = boottime.Boot()
 	return err
+}
+
+// previousRun returns the newest run of a container, or one that many runs back.
+func previousRun(runs []*straceback.Recording, name string, previous int) (*straceback.Recording, error) {
+	if previous >= len(runs) {
+		return nil, fmt.Errorf("%q: %w: only %s recorded; --previous=%d is out of range", name,
+			errNoSuchRun, terminal.Count(len(runs), "run"), previous)
+	}
+	return runs[previous], nil
 }
 
 // readLoaded reads the recording of a container's newest run, or of an earlier one.
@@ -178,7 +197,7 @@ func explainName(err error, name string, directory *labels.Directory, list []*st
 func notRecorded(c *labels.Container) string {
 	switch {
 	case c.Ring != 0:
-		return "its memory was reused for another container"
+		return "it was removed, or its memory was reused for another container"
 	case c.Sandbox():
 		return "pod sandboxes are not recorded (set record-sandboxes in the configuration)"
 	}

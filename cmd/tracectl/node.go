@@ -18,7 +18,8 @@ import (
 func addNodeCommands(root *cobra.Command, s *settings) {
 	root.AddCommand(
 		newLoad(s), newUnload(s), newStatus(s), newContainers(s), newExec(s), newStraceback(s), newFind(s), newDiff(s),
-		newSave(s), newExport(s), newReportPage(s), newAgent(s), newDoctor(s), newInstall(s), newUninstall(s),
+		newKeep(s), newRelease(s), newRemove(s), newSave(s), newExport(s), newReportPage(s),
+		newAgent(s), newDoctor(s), newInstall(s), newUninstall(s),
 	)
 	for _, verb := range answerVerbs {
 		root.AddCommand(verb(s))

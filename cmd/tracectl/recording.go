@@ -31,6 +31,7 @@ type recordingJSON struct {
 	Oldest      *time.Time           `json:"oldest"` // start of the first kept call
 	Newest      *time.Time           `json:"newest"` // end of the last kept call
 	Ring        int                  `json:"ring"`
+	Kept        bool                 `json:"kept"` // its memory is not used for other containers
 	Lanes       map[string]reachJSON `json:"lanes"`
 	Totals      []totalJSON          `json:"totals"`
 }
@@ -70,13 +71,13 @@ func newRecordingJSON(r *straceback.Recording, s *straceback.Survey, clock clock
 	return recordingJSON{
 		namedJSON: newNamedJSON(r, clock), Lanes: lanes, Totals: totals,
 		Syscalls: s.Kept, Overwritten: calls.Missing, Lost: calls.Lost, Complete: clock.time(calls.Complete()),
-		Oldest: clock.time(calls.Oldest), Newest: clock.time(calls.Newest), Ring: r.Index,
+		Oldest: clock.time(calls.Oldest), Newest: clock.time(calls.Newest), Ring: r.Index, Kept: r.Kept,
 	}
 }
 
 var recordingColumns = append(slices.Clip(whose), []terminal.Column{
 	{Name: "IMAGE", Extra: true, Rank: 5, Names: true}, {Name: "STATE"}, {Name: "SPAN", Rank: 1},
-	{Name: "RECENT", Rank: 2}, {Name: "SYSCALLS", Rank: 3}, {Name: "OVERWRITTEN", Rank: 4},
+	{Name: "RECENT", Rank: 2}, {Name: "KEPT"}, {Name: "SYSCALLS", Rank: 3}, {Name: "OVERWRITTEN", Rank: 4},
 	{Name: "FILES", Extra: true}, {Name: "DISTINCT", Extra: true}, {Name: "SAID", Extra: true},
 	{Name: "RUNTIME", Extra: true},
 	{Name: "ENGINE", Extra: true}, {Name: "LOST", Extra: true},
@@ -91,7 +92,11 @@ func (j *recordingJSON) row(now time.Time) []string {
 			terminal.Cell(j.Image), j.state(now),
 		}
 	}
-	row = append(row, cmp.Or(j.back(j.Oldest), "0s"), j.back(j.Complete), strconv.Itoa(j.Syscalls),
+	kept := ""
+	if j.Kept {
+		kept = "kept"
+	}
+	row = append(row, cmp.Or(j.back(j.Oldest), "0s"), j.back(j.Complete), kept, strconv.Itoa(j.Syscalls),
 		strconv.FormatUint(j.Overwritten, 10))
 	for _, lane := range []straceback.Lane{straceback.Files, straceback.Distinct, straceback.Said, straceback.Runtime} {
 		reach, back := j.Lanes[lane.String()], ""

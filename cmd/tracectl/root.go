@@ -54,9 +54,9 @@ var groups = []struct {
 	brief    bool // the overview only names the commands
 }{
 	{"Read what containers did:", []string{"why", "find", "exec", "straceback", "containers", "status", "cluster"}, false},
-	{"Set up tracing on this host:", []string{"install", "uninstall", "load", "unload", "agent", "doctor"}, false},
-	{"More:", []string{"summary", "tree", "files", "diff", "save", "export", "report", "completion", "schema",
-		"version"}, true},
+	{"Set up tracing on this host:", []string{"install", "uninstall", "load", "agent", "doctor"}, false},
+	{"More:", []string{"summary", "tree", "files", "diff", "save", "keep", "release", "rm", "export", "report", "unload",
+		"completion", "schema", "version"}, true},
 }
 
 // group puts each command into its group.
@@ -84,7 +84,7 @@ func (s *settings) overview(root *cobra.Command, _ []string) error {
 	}
 	for _, g := range groups {
 		if g.brief || recorded != "" {
-			text += fmt.Sprintf("\n%s\n  %s\n", g.title, strings.Join(g.commands, ", "))
+			text += "\n" + g.title + "\n" + wordList(g.commands)
 			continue
 		}
 		text += "\n" + g.title + "\n"
@@ -97,6 +97,24 @@ func (s *settings) overview(root *cobra.Command, _ []string) error {
 	text += fmt.Sprintf("\n%[1]s COMMAND --help says more about a command, %[1]s --help about all.\n", root.DisplayName())
 	_, err := io.WriteString(root.OutOrStdout(), text)
 	return err
+}
+
+// wordList lists words in lines of at most 80 columns.
+func wordList(words []string) string {
+	const width = 80
+	var lines strings.Builder
+	line := " "
+	for n, word := range words {
+		if n < len(words)-1 {
+			word += ","
+		}
+		if len(line)+1+len(word) > width {
+			lines.WriteString(line + "\n")
+			line = " "
+		}
+		line += " " + word
+	}
+	return lines.String() + line + "\n"
 }
 
 // asRoot turns a command into the root of a tree.

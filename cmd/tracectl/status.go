@@ -172,7 +172,11 @@ func (s *statusJSON) print(w io.Writer, clock clock) error {
 		terminal.Count(c.Threads, "thread"))
 	fmt.Fprintf(w, "containers   %d running, %d created, %d exited, %d ended; room for %s\n", c.Running, c.Created,
 		c.Exited, c.Ended, terminal.Count(o.Identities, "name"))
-	fmt.Fprintf(w, "recordings   %d live, %d ended, %d free; %v each; %s\n", r.Live, r.Ended, r.Free,
+	kept := ""
+	if r.Kept > 0 {
+		kept = fmt.Sprintf(" (%d of them kept)", r.Kept)
+	}
+	fmt.Fprintf(w, "recordings   %d live, %d ended%s, %d free; %v each; %s\n", r.Live, r.Ended, kept, r.Free,
 		o.RingSize, terminal.Count(r.Syscalls, "system call"))
 	if reach := r.Reach; reach != nil {
 		fmt.Fprintf(w, "last calls   %d of %d live recordings are full: they have every call of the last %s or more (median %s)\n",
@@ -242,6 +246,7 @@ func newStatusJSON(read *status.Status, failed [unregistered.Reasons]uint64, clo
 		i.Running, i.Exited, i.Ended
 	s.Containers.Threads, s.Threads = i.Threads, i.ThreadMemory()
 	s.Recordings.Live, s.Recordings.Ended, s.Recordings.Free = r.Live, r.Ended, r.Free
+	s.Recordings.Kept = r.Kept
 	s.Recordings.Syscalls, s.Recordings.Lost = r.Syscalls, r.Lost
 	if r.Reach.Recordings > 0 {
 		reach := reachesJSON(r.Reach)

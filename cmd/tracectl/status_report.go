@@ -32,6 +32,7 @@ type statusJSON struct {
 		Live     int    `json:"live"`
 		Ended    int    `json:"ended"`
 		Free     int    `json:"free"`
+		Kept     int    `json:"kept"`     // of the live and ended ones: not used again
 		Syscalls uint64 `json:"syscalls"` // of all recordings, kept or overwritten
 		Lost     uint64 `json:"lost"`     // could not be written
 		// How far back recordings of live containers have every call, in ns; null if none has overwritten any.

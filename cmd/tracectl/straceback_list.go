@@ -22,7 +22,8 @@ func newStracebackList(s *settings) *cobra.Command {
 first. "!" marks a crash: an exit code other than 0, or a signal other than those that
 ask a program to end. SPAN is the time from the first to the last call that is kept.
 If calls were overwritten, RECENT is the last part of it, of which every call is kept;
-before that, only the calls that were new are kept. SYSCALLS is the number of calls kept,
+before that, only the calls that were new are kept. KEPT marks those that "tracectl keep"
+keeps. SYSCALLS is the number of calls kept,
 and OVERWRITTEN the number of those that are gone.
 
 <evicted> marks a recording whose container is no longer known: "show" cannot find it,

@@ -78,9 +78,9 @@ func TestRecordings(t *testing.T) {
 			"x           0123456789ab   redis     running   12ms   2ms      3          7\n" +
 			"-           0123456789ab   busybox   running   12ms   2ms      3          7\n"},
 		{"wide", []labels.Container{docker(running, "")}, true, "" +
-			"NAMESPACE   POD   CONTAINER   ID             IMAGE   STATE     SPAN   RECENT   SYSCALLS   OVERWRITTEN   FILES   DISTINCT   SAID   RUNTIME   ENGINE   LOST\n" +
-			"-           -     -           0123456789ab   -       running   12ms   2ms      3          7             -       -          12ms   -         docker   1\n"},
-		{"none", nil, false, "NAMESPACE   POD   CONTAINER   ID   STATE   SPAN   RECENT   SYSCALLS   OVERWRITTEN\n"},
+			"NAMESPACE   POD   CONTAINER   ID             IMAGE   STATE     SPAN   RECENT   KEPT   SYSCALLS   OVERWRITTEN   FILES   DISTINCT   SAID   RUNTIME   ENGINE   LOST\n" +
+			"-           -     -           0123456789ab   -       running   12ms   2ms      -      3          7             -       -          12ms   -         docker   1\n"},
+		{"none", nil, false, "NAMESPACE   POD   CONTAINER   ID   STATE   SPAN   RECENT   KEPT   SYSCALLS   OVERWRITTEN\n"},
 		{"long names", []labels.Container{pod("web-frontend-7d9f6c5b48-x2k4q", "application", ended(55, 1<<8))}, false, "" +
 			"NAMESPACE   POD                             CONTAINER     ID             STATE                 SPAN\n" +
 			"default     web-frontend-7d9f6c5b48-x2k4q   application   0123456789ab   ! exited (1) 5m ago   12ms\n"},
@@ -101,7 +101,7 @@ func TestRecordings(t *testing.T) {
 	}
 	j := newRecordingJSON(&straceback.Recording{}, &straceback.Survey{Calls: &straceback.Calls{}}, clock)
 	got := j.row(clock.now)
-	want := []string{"<evicted>", "<evicted>", "<evicted>", "", "", "", "0s", "", "0", "0", "", "", "", "", "", "0"}
+	want := []string{"<evicted>", "<evicted>", "<evicted>", "", "", "", "0s", "", "", "0", "0", "", "", "", "", "", "0"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("of nobody (-want +got):\n%s", diff)
 	}

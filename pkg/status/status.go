@@ -92,6 +92,7 @@ type Recordings struct {
 	Live  int // of containers whose cgroups exist
 	Ended int
 	Free  int
+	Kept  int // of the first two, those that are not used again until they are released
 
 	Syscalls uint64 // including overwritten ones
 	Lost     uint64 // could not be written
@@ -122,6 +123,7 @@ type Reader interface {
 	Programs() ([]bpf.Program, error)
 	Identity(index int) (abi.Identity, bool)
 	RecordingHeaders(func(index int, h ring.Header)) error
+	Kept() (map[int]bool, error)
 	OldestRecord(index int) ([]byte, error)
 	ExecLogHeaders() ([]ring.Header, error)
 }
@@ -215,6 +217,11 @@ func (s *Status) readIdentities(r Reader) (live map[recording]bool) {
 // readRecordings counts the recordings, and returns those of live containers that have overwritten calls. size is the
 // number of bytes in the lane of the last calls.
 func (s *Status) readRecordings(r Reader, live map[recording]bool, size uint64) (full []int, err error) {
+	kept, err := r.Kept()
+	if err != nil {
+		return nil, err
+	}
+	s.Recordings.Kept = len(kept)
 	err = r.RecordingHeaders(func(index int, h ring.Header) {
 		s.Recordings.Syscalls += h.Written
 		s.Recordings.Lost += h.Lost

@@ -48,6 +48,7 @@ func (l *loaded) Pool() config.Pool {
 func (l *loaded) Memory() (uint64, error)                    { return 7, nil }
 func (l *loaded) Counters() ([abi.CountersMax]uint64, error) { return l.counters, nil }
 func (l *loaded) Refusals() ([]abi.Refusal, error)           { return []abi.Refusal{{Time: 1, UID: 2}}, nil }
+func (l *loaded) Kept() (map[int]bool, error)                { return map[int]bool{2: true}, nil }
 func (l *loaded) Programs() ([]bpf.Program, error)           { return nil, l.programsErr }
 func (l *loaded) ExecLogHeaders() ([]ring.Header, error) {
 	return []ring.Header{l.execLog, {Head: 4096}, {Head: 1 << 30}}, nil
@@ -112,7 +113,7 @@ func TestRead(t *testing.T) {
 		Layout: 3, Build: bpf.Build(), Current: true, Loaded: 5, Replaced: 6, Memory: 7, Pool: l.Pool(),
 		Refusals:    []abi.Refusal{{Time: 1, UID: 2}},
 		Identities:  Identities{Free: 4, Created: 1, Running: 4, Exited: 1, Ended: 2, Threads: 7},
-		Recordings:  Recordings{Live: 2, Ended: 1, Free: 1, Syscalls: 35, Lost: 3},
+		Recordings:  Recordings{Live: 2, Ended: 1, Free: 1, Kept: 1, Syscalls: 35, Lost: 3},
 		ExecLog:     ExecLog{Used: 512<<10 + 4096 + 256<<10, Written: 3<<20 + 4096 + 1<<30, Execs: 100, Lost: 4},
 		ProgramsErr: l.programsErr,
 		Incomplete: []Incomplete{

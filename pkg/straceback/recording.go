@@ -31,6 +31,7 @@ type Recording struct {
 	Generation uint32
 	// Container is the recorded container, or nil if it is no longer known.
 	Container *labels.Container
+	Kept      bool // its memory is not used again: the caller of List sets it
 
 	memory Memory
 }

@@ -58,6 +58,7 @@ type recordingJSON struct {
 	Syscalls    int    `json:"syscalls"`
 	Overwritten uint64 `json:"overwritten"`
 	Lost        uint64 `json:"lost"`
+	Kept        bool   `json:"kept"`
 }
 
 type callJSON struct {

@@ -92,7 +92,7 @@ func TestOldestIsEvicted(t *testing.T) {
 		t.Errorf("whose execs (-want +got):\n%s", diff)
 	}
 	o := x.run(tracectlPath, "straceback", "show", "default/a")
-	if o.code != 4 || o.stderr != "tracectl: no recording of \"default/a\": its memory was reused for another container\n" {
+	if o.code != 4 || o.stderr != "tracectl: no recording of \"default/a\": it was removed, or its memory was reused for another container\n" {
 		t.Errorf("show of an evicted one: %+v", o)
 	}
 	for reason, n := range x.status().Dropped {
