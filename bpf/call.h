@@ -60,7 +60,7 @@ static __always_inline u32 put_arg(struct in_flight *call, u32 at, u32 i, u32 *w
 /* is_kept reports whether the policy of the container lets a call be recorded. */
 static __always_inline bool is_kept(struct in_flight *call)
 {
-	return !(call->policy & WHO_FILES_ONLY) || call->traits & TRAIT_PATH;
+	return !(call->policy & WHO_FILES_ONLY) || call->policy & WHO_NO_CONTENTS || call->traits & TRAIT_PATH;
 }
 
 /* traits_of returns the traits of a call, of which it may not be TRAIT_HOT. It has no branches, as put_arg. */

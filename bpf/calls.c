@@ -107,9 +107,11 @@ static __always_inline void leave(struct pt_regs *regs, s64 result)
 	}
 	if (call->exec && !result) {
 		call->due = 0; /* the memory of its arguments is gone */
-		executed_arguments(call);
-		if (forked == BEGINS)
-			executed_with(call);
+		if (!numbers_only(call->policy)) {
+			executed_arguments(call);
+			if (forked == BEGINS)
+				executed_with(call);
+		}
 	} else if (call->exec) {
 		exec_failed(call, result);
 	}

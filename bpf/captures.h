@@ -113,6 +113,16 @@ static __always_inline int body_row(struct in_flight *call, struct capture *c)
 	return 0;
 }
 
+/* is_withheld reports whether the policy of the container lets a row not be read. */
+static __always_inline bool is_withheld(struct in_flight *call, struct capture *c)
+{
+	u32 policy = call->policy & (WHO_NO_CONTENTS | WHO_FILES_ONLY);
+
+	if (!policy)
+		return false;
+	return c->flags & ROW_CONTENT || (numbers_only(policy) && c->kind < CAPTURE_DESCRIPTORS);
+}
+
 /* capture_row reads what one row says of the input of a call. It returns 1 if the row has to be read at exit. */
 __noinline int capture_row(struct in_flight *call, struct capture *c)
 {
@@ -121,7 +131,7 @@ __noinline int capture_row(struct in_flight *call, struct capture *c)
 	if (!call || !c)
 		return 0;
 	kind = c->kind;
-	if (!applies(call, c) || (c->flags & ROW_CONTENT && call->policy & (WHO_NO_CONTENTS | WHO_FILES_ONLY)))
+	if (!applies(call, c) || is_withheld(call, c))
 		return 0;
 	if (c->moment != AT_ENTER)
 		return 1;

@@ -102,6 +102,12 @@ __noinline int write_exec(struct exec_event *event, struct scratch *s)
 	flags = event->flags;
 	argv = event->argv_length;
 	path = event->path_length;
+	if (numbers_only(identity->who.flags)) {
+		if (!(identity->who.flags & WHO_RECORD))
+			return 0;
+		argv = path = 0;
+		flags |= EXEC_TRUNCATED;
+	}
 	opaque(argv);
 	opaque(path);
 	if (argv > argv_size) {
@@ -318,7 +324,8 @@ __noinline int exec_failed(struct in_flight *call, s64 result)
 	write_exec(&event, s);
 	if (!call->ring)
 		return 0;
-	out_kernel(&s->out, s->argv, event.argv_length, first | flags << FLAGS_SHIFT);
+	if (!numbers_only(call->policy))
+		out_kernel(&s->out, s->argv, event.argv_length, first | flags << FLAGS_SHIFT);
 	out_count(&s->out, first, event.argc, flags);
 	out_environment(&s->out, call->args[first + 1], first + 1, size);
 	call->due |= CAPTURED_AT_EXIT;

@@ -76,6 +76,12 @@ static __always_inline struct identity *owner_of(struct in_flight *call)
 	return identity && identity->generation == call->generation ? identity : NULL;
 }
 
+/* numbers_only reports whether the flags of a container say that no memory is recorded that its calls point to. */
+static __always_inline bool numbers_only(u32 flags)
+{
+	return (flags & (WHO_NO_CONTENTS | WHO_FILES_ONLY)) == (WHO_NO_CONTENTS | WHO_FILES_ONLY);
+}
+
 /* in_runtime_namespace reports whether a task is in the mount namespace of the runtime, and not in the container's. */
 static __always_inline bool in_runtime_namespace(struct task_struct *task, struct identity *identity)
 {

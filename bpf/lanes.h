@@ -150,7 +150,7 @@ __noinline int write_novel(struct in_flight *call, u64 now, s64 result, u32 flag
 	set = seen_set(recording, name);
 	if (!set)
 		return 0;
-	resolves = call->traits & TRAIT_RESOLVE && result >= 0;
+	resolves = call->traits & TRAIT_RESOLVE && result >= 0 && !numbers_only(call->policy);
 	if (resolves)
 		file = file_hash(result, call->traits, call->exec);
 	again = seen_again(set, recording, name, now, early);

@@ -12,7 +12,8 @@ enum who_flags {
 	WHO_LABELS_TRUNCATED = 4,	/* labels did not fit LABELS_SIZE */
 	WHO_ADOPTED = 8,		/* was running before it was registered */
 	WHO_NO_CONTENTS = 16,		/* record nothing of what it reads and writes */
-	WHO_FILES_ONLY = 32,		/* record only calls that name a file, and events */
+	WHO_FILES_ONLY = 32,		/* record only calls that name a file, and events; with WHO_NO_CONTENTS, record all calls,
+					 * but only numbers: no memory, path or argument of an exec. Without WHO_RECORD, no exec */
 	WHO_RESTORED = 64,		/* its processes are restored from a checkpoint: no exec starts its program */
 };
 

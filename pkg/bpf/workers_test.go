@@ -47,6 +47,7 @@ var workers = map[string]func(){
 	"ring":          ringWorker,
 	"resolved":      resolvedWorker,
 	"descriptors":   descriptorsWorker,
+	"contents":      contentsWorker,
 }
 
 func worker() {

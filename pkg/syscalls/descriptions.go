@@ -101,7 +101,7 @@ func (s *Syscall) describe() abi.Syscall {
 		case kindPath:
 			d.Traits |= abi.TraitPath
 			d.Contents |= 1 << i
-		case kindStr, kindSockAddr:
+		case kindStr, kindText, kindSockAddr:
 			d.Contents |= 1 << i
 		case kindPtr:
 			if l := s.Args[i].of; l != nil && l.name == "open_how" {

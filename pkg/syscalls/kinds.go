@@ -26,6 +26,7 @@ const (
 	kindDev
 	kindPath
 	kindStr
+	kindText
 	kindIn
 	kindOut
 	kindOutStr
@@ -107,6 +108,9 @@ var kinds = [kindCount]kindInfo{
 	kindDev:      {name: "dev", value: KindDevice},
 	kindPath:     {name: "path", value: KindPointer, rows: aString, shown: true, always: true},
 	kindStr:      {name: "str", value: KindPointer, rows: aString, shown: true, always: true},
+	// A string that may hold a password: it belongs to what the program writes.
+	kindText: {name: "text", value: KindPointer, shown: true, always: true,
+		rows: []row{{Capture: abi.Capture{Kind: abi.CaptureString, Flags: abi.RowContent}}}},
 	kindIn: {name: "in", value: KindPointer, sized: true, shown: true, always: true,
 		rows: counted(abi.CaptureBytes, abi.AtEnter, abi.ElementsArgument, abi.RowContent)},
 	kindOut: {name: "out", value: KindPointer, sized: true, shown: true, output: true,
@@ -137,11 +141,11 @@ var kinds = [kindCount]kindInfo{
 		rows: counted(abi.CaptureBytes, abi.AtEnter, abi.ElementsArgument, abi.RowStruct|abi.RowAddress)},
 	kindSockName: {name: "sockname", value: KindPointer, sized: true, shown: true, output: true, rows: filledIn()},
 	kindValue:    {name: "value", value: KindPointer, sized: true, rows: filledIn()},
-	// The number of an ioctl has its size and direction: include/uapi/asm-generic/ioctl.h.
+	// The number of an ioctl has its size and direction: include/uapi/asm-generic/ioctl.h. Its memory may be a key.
 	kindCommand: {name: "command", value: KindPointer, sized: true, rows: []row{
-		{Capture: abi.Capture{Kind: abi.CaptureBytes, Count: abi.ElementsCommand, Flags: abi.RowStruct,
+		{Capture: abi.Capture{Kind: abi.CaptureBytes, Count: abi.ElementsCommand, Flags: abi.RowStruct | abi.RowContent,
 			WhenArg: 1, Mask: 0x40000000, Value: 0x40000000}, length: "$"},
-		{Capture: abi.Capture{Kind: abi.CaptureBytes, Count: abi.ElementsCommand, Flags: abi.RowStruct,
+		{Capture: abi.Capture{Kind: abi.CaptureBytes, Count: abi.ElementsCommand, Flags: abi.RowStruct | abi.RowContent,
 			Moment: abi.AtSuccess, WhenArg: 1, Mask: 0x80000000, Value: 0x80000000}, length: "$"},
 	}},
 	// A pointer to a set of signals, and its size.
@@ -151,8 +155,9 @@ var kinds = [kindCount]kindInfo{
 	kindArgv: {name: "argv", value: KindPointer, rows: []row{{Capture: abi.Capture{
 		Kind: abi.CaptureString, Part: abi.PartInner, Flags: abi.RowFollow}}}},
 	kindEnvp: {name: "envp", value: KindPointer},
+	// Some options are keys, such as those of TLS.
 	kindOptionIn: {name: "optin", value: KindPointer, sized: true,
-		rows: counted(abi.CaptureBytes, abi.AtEnter, abi.ElementsArgument, abi.RowStruct)},
+		rows: counted(abi.CaptureBytes, abi.AtEnter, abi.ElementsArgument, abi.RowStruct|abi.RowContent)},
 	kindOptionOut:     {name: "optout", value: KindPointer, sized: true, output: true, rows: filledIn()},
 	kindSocketcall:    {name: "socketcall_args", value: KindPointer, rows: socketcall},
 	kindControlBlocks: {name: "iocbs", value: KindPointer, sized: true, rows: controlBlocks},

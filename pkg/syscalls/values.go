@@ -183,7 +183,7 @@ func (c *Call) addCapture(t *tape, a *Arg, i int, p *Capture) {
 		return
 	}
 	switch a.kind {
-	case kindPath, kindStr, kindOutStr:
+	case kindPath, kindStr, kindText, kindOutStr:
 		var ended bool
 		if a.kind == kindOutStr {
 			data, marks = c.within(a, data, marks)
