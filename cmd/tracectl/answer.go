@@ -11,7 +11,7 @@ import (
 )
 
 // answerVerbs are the commands that answer a question about one recording, on a node and on a cluster.
-var answerVerbs = []func(*settings) *cobra.Command{newWhy, newSummary, newTree, newFiles}
+var answerVerbs = []func(*settings) *cobra.Command{newWhy, newSummary, newTree, newFiles, newNet}
 
 // addAnswer makes a command answer a question about one recording: as text, or as one JSON object.
 func addAnswer(c *cobra.Command, s *settings, text func(*answers.Past, io.Writer) error,

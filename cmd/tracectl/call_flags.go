@@ -4,6 +4,7 @@ package main
 
 import (
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/runc-trace/runc-trace/pkg/answers"
 	"github.com/runc-trace/runc-trace/pkg/straceback"
@@ -16,6 +17,7 @@ type callFlags struct {
 	since, until since
 	last, slower span
 	grep         expression
+	flags        *pflag.FlagSet
 }
 
 // selection returns which calls are requested.
@@ -28,6 +30,11 @@ func (f *callFlags) selection() *straceback.Selection {
 
 // counting says which calls count for an answer from a recording.
 func (f *callFlags) counting(p *answers.Past) answers.Selected {
+	given := false
+	f.flags.VisitAll(func(flag *pflag.Flag) { given = given || flag.Changed })
+	if !given {
+		return nil
+	}
 	selection, format := f.selection(), p.Format()
 	return func(e *straceback.Event) bool { return selection.Has(e, format) }
 }
@@ -39,7 +46,8 @@ var allABIs = []syscalls.ABI{syscalls.AMD64, syscalls.I386, syscalls.X32, syscal
 func (f *callFlags) add(c *cobra.Command) {
 	s := &f.selected
 	s.Syscalls.ABIs = allABIs
-	flags := c.Flags()
+	flags := pflag.NewFlagSet("", pflag.ContinueOnError)
+	f.flags = flags
 	flags.VarP(&nameList{&s.Syscalls, "call,..."}, "syscall", "e",
 		"only these calls, as in strace: openat,execve or %file,%network or /^recv; '!futex': all but these; repeatable")
 	flags.Var((*patterns)(&s.Paths), "path",
@@ -61,6 +69,7 @@ func (f *callFlags) add(c *cobra.Command) {
 	flags.Var(&f.slower, "slower-than", "only calls that took at least this long: 10ms")
 	flags.Var(&f.grep, "grep", "only calls whose line matches this regular expression")
 	flags.BoolVar(&s.Runtime, "runtime", false, "also calls of the container runtime itself")
+	c.Flags().AddFlagSet(flags)
 	completeWords(c, "syscall", func() []string { return append(syscalls.Classes(), syscalls.Names(allABIs...)...) })
 	completeWords(c, "errno", syscalls.ErrnoNames)
 	nothingToComplete(c, "pid", "path", "address", "text", "fd", "comm", "since", "until", "last", "slower-than", "grep")

@@ -338,7 +338,7 @@ func TestClusterUsage(t *testing.T) {
 func TestClusterFlagsAreTheNodes(t *testing.T) {
 	root := newRoot()
 	for _, command := range []string{"exec", "containers", "status", "straceback list", "straceback show",
-		"why", "summary", "tree", "files"} {
+		"why", "summary", "tree", "files", "net"} {
 		node, _, err := root.Find(strings.Fields(command))
 		if err != nil {
 			t.Fatal(err)

@@ -46,14 +46,12 @@ func newFiles(s *settings) *cobra.Command {
   tracectl files mypod -o json | jq '.files[] | select(.written > 0) | .path'`,
 		Args: exactly(1),
 	}
-	order := addChoice(c, "sort", "", "the largest or latest first, or by path", string(answers.FilesByBytes),
-		string(answers.FilesByTime), string(answers.FilesByCalls), string(answers.FilesByErrors),
-		string(answers.FilesByLast), string(answers.FilesByPath))
+	order := addUsageOrder(c)
 	all := c.Flags().Bool("all", false, "print all files and columns, not only one screen")
 	var calls callFlags
 	calls.add(c)
 	files := func(p *answers.Past) *answers.Files {
-		return p.Files(calls.counting(p), answers.FileOrder(order.word))
+		return p.Files(calls.counting(p), answers.UsageOrder(order.word))
 	}
 	addAnswer(c, s, func(p *answers.Past, to io.Writer) error {
 		width, lines := terminal.Size(to)
@@ -62,4 +60,11 @@ func newFiles(s *settings) *cobra.Command {
 		return screen.Write(to, files(p))
 	}, func(p *answers.Past) (any, error) { return files(p).JSON(), nil })
 	return c
+}
+
+// addUsageOrder adds --sort to a command that prints usages.
+func addUsageOrder(c *cobra.Command) *choice {
+	return addChoice(c, "sort", "", "the largest or latest first, or by name", string(answers.ByBytes),
+		string(answers.ByLong), string(answers.ByCalls), string(answers.ByFails), string(answers.ByLast),
+		string(answers.ByWhat))
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/syscalls"
 )
 
-// Action is what calls do with a file.
+// Action is what calls do with a file or an address.
 type Action string
 
 // The actions.
@@ -36,11 +36,18 @@ const (
 	Replaced     Action = "replaced" // another file got its name by a rename
 	Deleted      Action = "deleted"
 	Used         Action = "used" // in another way
+
+	Bound      Action = "bound"
+	Listened   Action = "listened"
+	Accepted   Action = "accepted"
+	Connected  Action = "connected"
+	Connecting Action = "connecting" // it went on meanwhile; with what result, is not known
 )
 
 // allActions are all of them, in the order in which they are shown.
 var allActions = []Action{Created, MaybeCreated, Emptied, Opened, Executed, Read, Written, Mapped, Listed, Entered,
-	Resized, Synced, Locked, Changed, Watched, Mounted, Looked, Linked, Renamed, Replaced, Deleted, Used}
+	Resized, Synced, Locked, Changed, Watched, Mounted, Looked, Linked, Renamed, Replaced, Deleted, Used,
+	Bound, Listened, Accepted, Connected, Connecting}
 
 // actions are those of the calls that name a file or take its descriptor. Calls that move bytes are among movements.
 var actions = map[Action]string{

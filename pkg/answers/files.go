@@ -4,7 +4,6 @@ package answers
 
 import (
 	"cmp"
-	"maps"
 	"slices"
 
 	"github.com/runc-trace/runc-trace/pkg/straceback"
@@ -29,108 +28,41 @@ type FileUse struct {
 	Names []string
 	// RenamedTo and RenamedFrom are its last other names.
 	RenamedTo, RenamedFrom string
-	Use                    // of all processes
-	Did                    map[Action]uint64
-	Errors                 []ErrorTally // most frequent first
-	By                     []*User      // those that moved most bytes first, then those with most calls
-	First, Last            uint64       // start of its first and of its last call that is kept, in ns of CLOCK_BOOTTIME
+	Usage
 
 	missing bool // as far as the last call tells
-	did     map[kindOfAction]*actionCount
-	by      map[*Process]*User
 }
-
-// Use sums up calls. Bytes and times are those of calls that are kept.
-type Use struct {
-	Calls, Failed uint64 // at least
-	Read, Written uint64 // bytes
-	Time          uint64 // ns in the calls
-}
-
-// User is what one process did.
-type User struct {
-	Process *Process
-	Use
-}
-
-// kindOfAction is a kind of calls that did something.
-type kindOfAction struct {
-	outcome
-	action Action
-}
-
-// actionCount counts calls of a kind.
-type actionCount struct {
-	repeats
-	name string // of the call
-	also bool   // the calls did something else before all, so that they are counted already
-}
-
-// FileOrder is what files are sorted by.
-type FileOrder string
-
-// The orders of files. All but FilesByPath begin with the largest; equal files are sorted by their paths.
-const (
-	FilesByBytes  FileOrder = "bytes"
-	FilesByTime   FileOrder = "time"
-	FilesByCalls  FileOrder = "calls"
-	FilesByErrors FileOrder = "errors"
-	FilesByLast   FileOrder = "last"
-	FilesByPath   FileOrder = "path"
-)
-
-func (o FileOrder) compare(a, b *FileUse) int {
-	by := 0
-	switch o {
-	case FilesByBytes:
-		by = cmp.Or(cmp.Compare(b.moved(), a.moved()), cmp.Compare(b.Calls-b.Failed, a.Calls-a.Failed))
-	case FilesByTime:
-		by = cmp.Compare(b.Time, a.Time)
-	case FilesByCalls:
-		by = cmp.Compare(b.Calls, a.Calls)
-	case FilesByErrors:
-		by = cmp.Compare(b.Failed, a.Failed)
-	case FilesByLast:
-		by = cmp.Compare(b.Last, a.Last)
-	}
-	return cmp.Or(by, cmp.Compare(a.Path, b.Path))
-}
-
-func (u *Use) moved() uint64 { return u.Read + u.Written }
 
 // Files says what the container did with files, by the calls that are selected.
-func (p *Past) Files(selected Selected, order FileOrder) *Files {
+func (p *Past) Files(selected Selected, order UsageOrder) *Files {
 	w := fileWalk{Files: &Files{past: p, ending: p.ending(), Covers: p.coverage("opens", "reads", "writes")},
-		files: map[string]*FileUse{}, of: p.finder(), complete: p.Calls.Complete()}
+		files: map[string]*FileUse{}, visit: p.newVisit(selected), complete: p.Calls.Complete()}
 	p.each(selected, w.call)
+	w.end()
 	for _, f := range w.files {
 		f.sum()
 		w.Files.Files = append(w.Files.Files, f)
 	}
-	slices.SortFunc(w.Files.Files, order.compare)
+	slices.SortFunc(w.Files.Files, func(a, b *FileUse) int {
+		return cmp.Or(order.compare(&a.Usage, &b.Usage), cmp.Compare(a.Path, b.Path))
+	})
 	return w.Files
 }
 
 // fileWalk puts together what calls did with files.
 type fileWalk struct {
 	*Files
+	visit
 	files    map[string]*FileUse // by fileKey
-	of       func(pid uint32, at uint64) *Process
-	complete uint64 // as of straceback.Calls
-
-	// Of the call that is looked at:
-	e       *straceback.Event
-	process *Process // nil if it was not needed yet
-	errno   int
+	complete uint64              // as of straceback.Calls
 }
 
 // call learns from a call.
 func (w *fileWalk) call(e *straceback.Event, name string, values []syscalls.Value) {
-	c := &e.Call
-	w.e, w.process, w.errno = e, nil, c.Errno()
-	if has("EAGAIN EINTR", syscalls.ErrnoName(w.errno)) {
+	if !w.look(e, name) {
 		return
 	}
+	c := &e.Call
 	if m, ok := movements[name]; ok {
 		w.moves(m, transfers(c, values))
 		return
@@ -187,8 +119,7 @@ func fileKey(d syscalls.Descriptor) string {
 func (w *fileWalk) at(d syscalls.Descriptor) *FileUse {
 	f := w.files[fileKey(d)]
 	if f == nil {
-		f = &FileUse{Path: d.Path, Cut: d.Truncated, Did: map[Action]uint64{}, did: map[kindOfAction]*actionCount{},
-			by: map[*Process]*User{}, First: w.e.Call.Time}
+		f = &FileUse{Path: d.Path, Cut: d.Truncated, Usage: newUsage(&w.visit)}
 		w.files[fileKey(d)] = f
 	}
 	return f
@@ -196,7 +127,7 @@ func (w *fileWalk) at(d syscalls.Descriptor) *FileUse {
 
 // resolved returns the file to which a path led a call.
 func (w *fileWalk) resolved(given syscalls.Descriptor) *FileUse {
-	is, ok := w.e.Call.File()
+	is, ok := w.Call.File()
 	if !ok || is.Path == "" || is.Detached || w.errno != 0 {
 		return w.at(given)
 	}
@@ -210,54 +141,21 @@ func (w *fileWalk) resolved(given syscalls.Descriptor) *FileUse {
 
 // did counts the call as one that did something with a file, or failed to.
 func (w *fileWalk) did(f *FileUse, action Action) {
-	c := &w.e.Call
-	u := w.user(f)
-	u.Calls++
-	if w.errno != 0 {
-		u.Failed++
-	}
-	u.Time += c.Duration
-	f.Time += c.Duration
-	f.Last = c.Time
 	f.missing = syscalls.ErrnoName(w.errno) == "ENOENT" || w.errno != 0 && f.missing
-	w.count(f, action, false)
+	f.add(&w.visit, action)
 }
 
 // also counts what the call did with a file besides.
-func (w *fileWalk) also(f *FileUse, action Action) { w.count(f, action, true) }
-
-func (w *fileWalk) count(f *FileUse, action Action, also bool) {
-	c := &w.e.Call
-	kind := kindOfAction{outcome{c.ABI, c.Nr, w.errno}, action}
-	count := f.did[kind]
-	if count == nil {
-		count = &actionCount{name: string(c.AppendName(nil)), also: also}
-		f.did[kind] = count
-	}
-	count.add(w.e)
-}
-
-// user returns what the process of the call did with a file.
-func (w *fileWalk) user(f *FileUse) *User {
-	if w.process == nil {
-		w.process = w.of(w.e.Call.PID, w.e.Call.Time)
-	}
-	u := f.by[w.process]
-	if u == nil {
-		u = &User{Process: w.process}
-		f.by[w.process] = u
-	}
-	return u
-}
+func (w *fileWalk) also(f *FileUse, action Action) { f.also(&w.visit, action) }
 
 // opens learns from a call that opened a file, or failed to.
 func (w *fileWalk) opens(path syscalls.Descriptor, name string) {
 	const create, exclusive, truncate = 0o100, 0o200, 0o1000 // the same on all architectures
 	named := w.files[fileKey(path)]
-	missing := named != nil && named.missing && w.e.Call.Time >= w.complete
+	missing := named != nil && named.missing && w.Call.Time >= w.complete
 	f := w.resolved(path)
 	w.did(f, Opened)
-	flags := openFlags(&w.e.Call, name)
+	flags := openFlags(&w.Call, name)
 	if w.errno != 0 {
 		return
 	}
@@ -284,8 +182,7 @@ func (w *fileWalk) renames(from, to syscalls.Descriptor, action Action) {
 		w.did(other, action)
 		return
 	}
-	other.Last, other.missing = w.e.Call.Time, false
-	w.user(other)
+	other.missing = false
 	if action == Linked {
 		w.also(other, Created)
 		return
@@ -293,7 +190,7 @@ func (w *fileWalk) renames(from, to syscalls.Descriptor, action Action) {
 	w.also(other, Replaced)
 	const exchange = 2 // RENAME_EXCHANGE
 	old.RenamedTo, other.RenamedFrom = other.Path, old.Path
-	old.missing = w.e.Call.Syscall().Name != "renameat2" || w.e.Call.Args[4]&exchange == 0
+	old.missing = w.Call.Syscall().Name != "renameat2" || w.Call.Args[4]&exchange == 0
 }
 
 // takes learns from a call that takes the descriptor of a file.
@@ -312,7 +209,7 @@ func (w *fileWalk) moves(m movement, moved []transfer) {
 	if w.errno != 0 {
 		for i, arg := range []int{m.reads, m.writes} {
 			if arg != nowhere {
-				w.move(&transfer{fd: int32(w.e.Call.Args[arg]), writes: i == 1})
+				w.move(&transfer{fd: int32(w.Call.Args[arg]), writes: i == 1})
 			}
 		}
 	}
@@ -322,58 +219,16 @@ func (w *fileWalk) moves(m movement, moved []transfer) {
 }
 
 func (w *fileWalk) move(t *transfer) {
-	is := taken(&w.e.Call, t.fd)
+	is := taken(&w.Call, t.fd)
 	switch {
 	case is == nil:
 		w.Unknown.Calls++
-		w.Unknown.count(t)
+		w.Unknown.moved(t)
 		return
 	case is.Path == "": // a pipe or a socket
 		return
 	}
-	action := Read
-	if t.writes {
-		action = Written
-	}
 	f := w.at(*is)
-	w.did(f, action)
-	f.count(t)
-	w.user(f).count(t)
-}
-
-// count adds the bytes that a call moved.
-func (u *Use) count(t *transfer) {
-	if t.writes {
-		u.Written += t.size
-	} else {
-		u.Read += t.size
-	}
-}
-
-// sum adds up what was done.
-func (f *FileUse) sum() {
-	errors := map[int]*ErrorTally{}
-	for kind, count := range f.did {
-		n := max(count.kept, count.counted)
-		if !count.also {
-			f.Calls += n
-		}
-		if kind.errno == 0 {
-			f.Did[kind.action] += n
-			continue
-		}
-		f.Failed += n
-		t := errors[kind.errno]
-		if t == nil {
-			t = &ErrorTally{Errno: kind.errno}
-			errors[kind.errno] = t
-		}
-		t.Count += n
-		t.Calls = append(t.Calls, Tally{Name: count.name, Count: n})
-	}
-	f.Errors = sortedErrors(errors)
-	f.By = slices.SortedFunc(maps.Values(f.by), func(a, b *User) int {
-		return cmp.Or(cmp.Compare(b.moved(), a.moved()), cmp.Compare(b.Calls, a.Calls),
-			cmp.Compare(a.Process.Began, b.Process.Began), cmp.Compare(a.Process.PID, b.Process.PID))
-	})
+	f.missing = false
+	f.move(&w.visit, t)
 }

@@ -25,12 +25,17 @@ type FileUseJSON struct {
 	Names       []string `json:"names,omitempty"`     // others by which it was opened
 	RenamedTo   string   `json:"renamedTo,omitempty"`
 	RenamedFrom string   `json:"renamedFrom,omitempty"`
+	UsageJSON
+}
+
+// UsageJSON is what calls did with one file or address.
+type UsageJSON struct {
 	UseJSON
-	First   time.Time      `json:"first"` // start of its first call that is kept
-	Last    time.Time      `json:"last"`
-	Actions []ActionJSON   `json:"actions"`
-	Errors  []ErrorJSON    `json:"errors"` // most frequent first
-	By      []FileUserJSON `json:"by"`     // those that moved most bytes first
+	First   time.Time    `json:"first"` // start of its first call that is kept
+	Last    time.Time    `json:"last"`
+	Actions []ActionJSON `json:"actions"`
+	Errors  []ErrorJSON  `json:"errors"` // most frequent first
+	By      []UserJSON   `json:"by"`     // those that moved most bytes first
 }
 
 // UseJSON sums up calls.
@@ -47,14 +52,14 @@ type TransferredJSON struct {
 	Written uint64 `json:"written"`
 }
 
-// ActionJSON is what calls did with a file, and how often at least.
+// ActionJSON is what calls did, and how often at least.
 type ActionJSON struct {
 	Action Action `json:"action"`
 	Count  uint64 `json:"count"`
 }
 
-// FileUserJSON is what a process did with a file.
-type FileUserJSON struct {
+// UserJSON is what a process did.
+type UserJSON struct {
 	ProcessJSON
 	UseJSON
 }
@@ -72,16 +77,20 @@ func (f *Files) JSON() *FilesJSON {
 	j := &FilesJSON{Version: filesVersion, AboutJSON: p.about(&f.ending), Files: []FileUseJSON{},
 		Unknown: TransferredJSON{f.Unknown.Read, f.Unknown.Written}, Covers: newCoverageJSON(f.Covers), Kept: p.keptJSON()}
 	for _, file := range f.Files {
-		one := FileUseJSON{Path: file.Path, Truncated: file.Cut, Names: file.Names, RenamedTo: file.RenamedTo,
-			RenamedFrom: file.RenamedFrom, UseJSON: newUseJSON(&file.Use), First: p.at(file.First), Last: p.at(file.Last),
-			Actions: []ActionJSON{}, Errors: newErrorsJSON(file.Errors), By: []FileUserJSON{}}
-		for _, action := range file.actions() {
-			one.Actions = append(one.Actions, ActionJSON{action, file.Did[action]})
-		}
-		for _, user := range file.By {
-			one.By = append(one.By, FileUserJSON{newProcessJSON(user.Process), newUseJSON(&user.Use)})
-		}
-		j.Files = append(j.Files, one)
+		j.Files = append(j.Files, FileUseJSON{Path: file.Path, Truncated: file.Cut, Names: file.Names,
+			RenamedTo: file.RenamedTo, RenamedFrom: file.RenamedFrom, UsageJSON: p.usageJSON(&file.Usage)})
+	}
+	return j
+}
+
+func (p *Past) usageJSON(u *Usage) UsageJSON {
+	j := UsageJSON{UseJSON: newUseJSON(&u.Use), First: p.at(u.First), Last: p.at(u.Last), Actions: []ActionJSON{},
+		Errors: newErrorsJSON(u.Errors), By: []UserJSON{}}
+	for _, action := range u.actions() {
+		j.Actions = append(j.Actions, ActionJSON{action, u.Did[action]})
+	}
+	for _, user := range u.By {
+		j.By = append(j.By, UserJSON{newProcessJSON(user.Process), newUseJSON(&user.Use)})
 	}
 	return j
 }

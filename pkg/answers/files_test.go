@@ -80,15 +80,12 @@ func TestFiles(t *testing.T) {
 			/b: EACCES, replaced by /a; calls 1, failed 1, read 0, written 0, by p101[1] p102[2]
 			/c: EACCES; calls 1, failed 1, read 0, written 0, by p101[1]
 			/l: created; calls 1, failed 0, read 0, written 0, by p101[1]`},
-		{"calls that came again count", (&tape{}).call(101, "access", enoent, "/a", 0).again(7).
-			call(101, "access", enoent, "/a", 0), `
-			/a: ENOENT ×7; calls 7, failed 7, read 0, written 0, by p101[1]`},
 		{"other calls with a path use it", (&tape{}).call(101, "swapon", -1, "/a", 0).call(101, "acct", 0, "/b"), `
 			/a: EPERM; calls 1, failed 1, read 0, written 0, by p101[1]
 			/b: used; calls 1, failed 0, read 0, written 0, by p101[1]`},
 	} {
 		var got strings.Builder
-		for _, f := range c.tape.followed(straceback.Calls{}).Files(nil, FilesByPath).Files {
+		for _, f := range c.tape.followed(straceback.Calls{}).Files(nil, ByWhat).Files {
 			got.WriteString("\n\t\t\t" + f.String())
 		}
 		if diff := cmp.Diff(c.want, got.String()); diff != "" {
@@ -97,10 +94,30 @@ func TestFiles(t *testing.T) {
 	}
 }
 
+// TestFilesAgain counts calls that are not kept for the last file that was meant, unless calls are selected.
+func TestFilesAgain(t *testing.T) {
+	r := (&tape{}).call(101, "access", enoent, "/a", 0).again(7).call(101, "access", enoent, "/a", 0)
+	r.call(101, "access", enoent, "/b", 0).again(1).call(101, "close", 0, 3).again(900)
+	r.opened(101, "/c", 3, 0).again(2).call(101, "read", 1, 3, "x", 1).again(5000)
+	calls := straceback.Calls{Missing: 9}
+	calls.Lanes[straceback.Recent].Since = 1
+	got := map[string]uint64{}
+	for _, f := range r.followed(calls).Files(nil, ByWhat).Files {
+		got[f.Path] = f.Calls
+	}
+	for _, f := range r.followed(calls).Files(func(*straceback.Event) bool { return true }, ByWhat).Files {
+		got["selected "+f.Path] = f.Calls
+	}
+	want := map[string]uint64{"/a": 7, "/b": 1, "/c": 3, "selected /a": 2, "selected /b": 1, "selected /c": 2}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
 // TestFilesUnknown has a descriptor that was opened before every call was recorded.
 func TestFilesUnknown(t *testing.T) {
 	r := (&tape{}).call(101, "read", 5, 3, "hello", 100).call(101, "write", 2, 4, "hi", 2)
-	f := r.followed(straceback.Calls{Missing: 7}).Files(nil, FilesByBytes)
+	f := r.followed(straceback.Calls{Missing: 7}).Files(nil, ByBytes)
 	if len(f.Files) != 0 || f.Unknown.Read != 5 || f.Unknown.Written != 2 {
 		t.Errorf("%v, unknown %+v", f.Files, f.Unknown)
 	}
@@ -119,7 +136,7 @@ func TestFilesScreen(t *testing.T) {
 	print := func(all bool) string {
 		var text bytes.Buffer
 		s := FilesScreen{Screen: Screen{Width: 100, Lines: 24}, All: all}
-		if err := s.Write(&text, p.Files(nil, FilesByBytes)); err != nil {
+		if err := s.Write(&text, p.Files(nil, ByBytes)); err != nil {
 			t.Fatal(err)
 		}
 		return text.String()

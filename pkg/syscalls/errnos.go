@@ -22,15 +22,21 @@ func (c *Call) Errno() int {
 
 // SocketError returns the error of a socket that the call got, such as that of an earlier connection, or 0.
 func (c *Call) SocketError() int {
-	const solSocket, soError = 1, 4
-	s := c.Syscall()
-	if s == nil || s.Name != "getsockopt" || c.Event() || c.Result != 0 || c.Args[1] != solSocket || c.Args[2] != soError {
+	if !c.GetsSocketError() {
 		return 0
 	}
 	if value := c.Capture(3); value != nil && len(value.Data) >= 4 {
 		return int(int32(binary.LittleEndian.Uint32(value.Data)))
 	}
 	return 0
+}
+
+// GetsSocketError reports whether the call got the error of a socket, or that there was none.
+func (c *Call) GetsSocketError() bool {
+	const solSocket, soError = 1, 4
+	s := c.Syscall()
+	return s != nil && s.Name == "getsockopt" && !c.Event() && c.Result == 0 && c.Args[1] == solSocket &&
+		c.Args[2] == soError
 }
 
 // ErrnoNames returns the names of all errors, by their numbers.
