@@ -11,21 +11,21 @@ import (
 )
 
 // answerVerbs are the commands that answer a question about one recording, on a node and on a cluster.
-var answerVerbs = []func(*settings) *cobra.Command{newWhy, newSummary, newTree, newFiles, newNet}
+var answerVerbs = []func(reader) *cobra.Command{newWhy, newSummary, newTree, newFiles, newNet}
+
+// fileVerbs are the other commands that read recordings, on a node and on a cluster.
+var fileVerbs = []func(reader) *cobra.Command{newDiff, newSave, newExport, newReportPage}
 
 // addAnswer makes a command answer a question about one recording: as text, or as one JSON object.
-func addAnswer(c *cobra.Command, s *settings, text func(*answers.Past, io.Writer) error,
+func addAnswer(c *cobra.Command, r reader, text func(*answers.Past, io.Writer) error,
 	object func(*answers.Past) (any, error)) {
-	source := addSource(c, s)
+	source := addSource(c, r)
 	output := addOutput(c)
-	program := c.Flags().String("program", "tracectl", "by which the answer names further commands")
-	_ = c.Flags().MarkHidden("program") // it exists; a cluster's command gives it
 	c.RunE = func(c *cobra.Command, args []string) error {
-		past, err := source.past(args, c.ErrOrStderr())
+		past, err := source.past(c, args)
 		if err != nil {
 			return err
 		}
-		past.Program = *program
 		if output.word != "json" {
 			return text(past, c.OutOrStdout())
 		}
@@ -33,6 +33,6 @@ func addAnswer(c *cobra.Command, s *settings, text func(*answers.Past, io.Writer
 		if err != nil {
 			return err
 		}
-		return printJSON(c.OutOrStdout(), j)
+		return printJSONOf(c.OutOrStdout(), past.Node, j)
 	}
 }

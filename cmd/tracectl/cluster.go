@@ -50,6 +50,12 @@ func newCluster(s *settings) *cobra.Command {
   tracectl cluster status`,
 		Args: noSubcommand,
 		RunE: help,
+		PersistentPreRunE: func(c *cobra.Command, _ []string) error {
+			if err := cs.connection.check(); err != nil {
+				return &usageError{c, err}
+			}
+			return nil
+		},
 	}
 	flags := c.PersistentFlags()
 	cs.connection.addFlags(flags)
@@ -58,8 +64,9 @@ func newCluster(s *settings) *cobra.Command {
 	flags.Var(&cs.timeout, "timeout", "give up on a node that sends nothing for this long")
 	complete(c, "node", cs.completeNodes)
 	nothingToComplete(c, "timeout", "agent-namespace")
-	c.AddCommand(newClusterStatus(&cs), newClusterContainers(&cs), newClusterExec(&cs), newClusterStraceback(&cs))
-	for _, verb := range answerVerbs {
+	c.AddCommand(newClusterStatus(&cs), newClusterContainers(&cs), newClusterExec(&cs), newClusterStraceback(&cs),
+		newClusterFind(&cs))
+	for _, verb := range slices.Concat(answerVerbs, fileVerbs) {
 		c.AddCommand(cs.answer(verb))
 	}
 	return c
@@ -110,9 +117,6 @@ func (g globs) matching(nodes []cluster.Node) ([]cluster.Node, error) {
 
 // open finds the nodes to query.
 func (cs *clusterSettings) open(ctx context.Context, c *cobra.Command) (*clusterRun, error) {
-	if err := cs.connection.check(); err != nil {
-		return nil, &usageError{c, err}
-	}
 	config, err := cs.connection.config()
 	if err != nil {
 		return nil, err
@@ -165,8 +169,8 @@ func newClusterRun(ctx context.Context, runner cluster.Runner, find func(context
 	return run, nil
 }
 
-// nodeArgs returns the arguments for a node's tracectl: its command, and those given flags that apply to it.
-func (cs *clusterSettings) nodeArgs(c *cobra.Command, command ...string) []string {
+// commonArgs returns the arguments for a node's tracectl: its command, and those given flags that all commands have.
+func (cs *clusterSettings) commonArgs(command ...string) []string {
 	args := slices.Clone(command)
 	if cs.node.pinDir != "" {
 		args = append(args, "--pin-dir="+cs.node.pinDir)
@@ -174,6 +178,12 @@ func (cs *clusterSettings) nodeArgs(c *cobra.Command, command ...string) []strin
 	if cs.node.config != "" {
 		args = append(args, "--config="+cs.node.config)
 	}
+	return args
+}
+
+// nodeArgs returns the arguments for a node's tracectl: its command, and those given flags that apply to it.
+func (cs *clusterSettings) nodeArgs(c *cobra.Command, command ...string) []string {
+	args := cs.commonArgs(command...)
 	c.LocalNonPersistentFlags().VisitAll(func(f *pflag.Flag) {
 		if !f.Changed || f.Annotations[ownFlag] != nil {
 			return

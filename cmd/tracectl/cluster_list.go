@@ -66,7 +66,7 @@ does on one node. With -o json, they come in the order in which nodes answer.`,
 	addAllNamespaces(c)
 	l := listing[recordingJSON]{output: addListOutput(c), filter: filter, what: "recording of", table: &recordingTable}
 	keep(c, "output")
-	completeContainers(c, cs.lister("straceback", "list", "--names"))
+	completeContainers(c, cs.recorded)
 	c.RunE = func(c *cobra.Command, args []string) error {
 		return l.print(c, cs, args, []string{"straceback", "list", "--names"}, "straceback", "list")
 	}

@@ -69,7 +69,7 @@ func (cs *clusterSettings) addRecorded(c *cobra.Command, here ...string) {
 	addNamespace(c, &namespace)
 	addAllNamespaces(c)
 	keep(c, append(here, "namespace")...)
-	completeContainers(c, cs.lister("straceback", "list", "--names"))
+	completeContainers(c, cs.recorded)
 }
 
 // silence is for how long a container that is followed may make no calls.
@@ -98,7 +98,7 @@ func (run *clusterRun) checkPlace(ctx context.Context, k labels.Known, name stri
 // show finds the node that has the named container, and prints its output.
 func (run *clusterRun) show(ctx context.Context, name string, list, show []string, r *showRequest) error {
 	defer run.status.end()
-	node, err := run.recordedOn(ctx, name, list)
+	node, _, err := run.recordedOn(ctx, name, list)
 	if err != nil {
 		return err
 	}
@@ -110,22 +110,22 @@ func (run *clusterRun) show(ctx context.Context, name string, list, show []strin
 	})
 }
 
-// recordedOn finds the node that has the recording of the named container.
-func (run *clusterRun) recordedOn(ctx context.Context, name string, list []string) (node cluster.Node, err error) {
-	var found []labels.Known
+// recordedOn finds the node that has the recording of the named container, and the container's runs, the newest first.
+func (run *clusterRun) recordedOn(ctx context.Context, name string, list []string) (node cluster.Node,
+	runs []labels.Known, err error) {
 	err = run.search(ctx, name, "recording of", list, func(s *labels.Search) (err error) {
-		found, err = s.Runs()
+		runs, err = s.Runs()
 		return err
 	})
 	if err != nil {
-		return node, err
+		return node, nil, err
 	}
-	if err := run.checkPlace(ctx, found[0], name); err != nil {
-		return node, err
+	if err := run.checkPlace(ctx, runs[0], name); err != nil {
+		return node, nil, err
 	}
-	run.status.note("recorded on node " + terminal.String(found[0].Node))
-	i := slices.IndexFunc(run.Nodes, func(n cluster.Node) bool { return n.Name == found[0].Node })
-	return run.Nodes[i], nil
+	run.status.note("recorded on node " + terminal.String(runs[0].Node))
+	i := slices.IndexFunc(run.Nodes, func(n cluster.Node) bool { return n.Name == runs[0].Node })
+	return run.Nodes[i], runs, nil
 }
 
 // print runs tracectl on a node, and prints its JSON objects, or its text as page passes it on.

@@ -10,6 +10,8 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -22,6 +24,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/runc-trace/runc-trace/pkg/labels"
 )
 
 // replies is a fake tracectl of a node: it maps arguments to a result.
@@ -257,54 +261,168 @@ func TestClusterShow(t *testing.T) {
 	}
 }
 
-func TestClusterAnswers(t *testing.T) {
-	long := strings.Repeat("x", 2<<20)
-	node := func(lines string) replies {
-		return func(args string) result {
-			switch {
-			case strings.Contains(args, " list "):
-				return result{0, lines, ""}
-			case strings.Contains(args, "--output=json"):
-				return result{0, `{"version":1,"long":"` + long + `"}` + "\n", ""}
-			}
-			return result{0, "Likely \x1b[2J\n", "tracectl: earlier runs of this container: 1 (--previous=2)\n"}
+// savedBy is a node that has the recording of a file under a name, and another one that it does not send.
+func savedBy(pod, id string, file []byte) replies {
+	return func(args string) result {
+		switch {
+		case strings.Contains(args, " list "):
+			return result{0, fmt.Sprintf(recordingLine, pod, id) + fmt.Sprintf(recordingLine, "gone", id+"00"), ""}
+		case strings.HasSuffix(args, "save --output=- -- "+id):
+			return result{0, string(file), "tracectl: 1 event is not recorded\n"}
 		}
+		return result{4, "", "tracectl: the container is gone\n"}
+	}
+}
+
+// TestClusterAnswers compares the answers of a cluster, whose nodes send their recordings, with those from a file.
+func TestClusterAnswers(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "web.rec")
+	var file bytes.Buffer
+	if err := writeRecording(&file, arm()); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, file.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
 	}
 	server, asked := fakeCluster(t, map[string]replies{
-		"n1": node(fmt.Sprintf(recordingLine, "web", "aaaa")), "n2": node(fmt.Sprintf(recordingLine, "db", "bbbb")),
+		"n1": savedBy("web", "aaaa", file.Bytes()), "n2": savedBy("db", "bbbb", file.Bytes()[:file.Len()-30]),
+		"n3": savedBy("hostile", "cccc", []byte("\x1b[2J")),
 	})
+	const told = "tracectl: recorded on node n1\ntracectl: n1: 1 event is not recorded\n"
 	for _, verb := range answerVerbs {
 		name := verb(&settings{}).Name()
-		got := tracectl(t, "cluster", name, "--server", server, "-n", "default", "-p", "db")
-		want := result{0, "Likely \\x1b[2J\n",
-			"tracectl: recorded on node n2\ntracectl: n2: earlier runs of this container: 1 (--previous=2)\n"}
-		if diff := cmp.Diff(want, got); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", name, diff)
-		}
-		got = tracectl(t, "cluster", name, "--server", server, "-o", "json", "web")
-		want = result{0, `{"node":"n1","version":1,"long":"` + long + `"}` + "\n", "tracectl: recorded on node n1\n"}
-		if diff := cmp.Diff(want, got); diff != "" {
+		want := tracectl(t, name, "-o", "json", "--from", path).Stdout
+		got := tracectl(t, "cluster", name, "--server", server, "-n", "default", "-o", "json", "web")
+		if diff := cmp.Diff(result{0, `{"node":"n1",` + want[1:], told}, got); diff != "" {
 			t.Errorf("%s as JSON (-want +got):\n%s", name, diff)
+		}
+		got = tracectl(t, "cluster", name, "--server", server, "web")
+		if more := "tracectl cluster "; got.Code != 0 || got.Stderr != told || got.Stdout == "" ||
+			strings.Contains(got.Stdout, "tracectl ") && !strings.Contains(got.Stdout, more) {
+			t.Errorf("cluster %s gives %+v", name, got)
 		}
 		var stdout, stderr bytes.Buffer
 		code := runRoot(newPlugin(), []string{name, "--server", server, "web"}, strings.NewReader(""), &stdout, &stderr)
-		if code != 0 || stdout.String() != "Likely \\x1b[2J\n" {
+		if plugin := strings.ReplaceAll(got.Stdout, "tracectl cluster", "kubectl runc-trace"); code != 0 ||
+			stdout.String() != plugin {
 			t.Errorf("kubectl runc-trace %s gives %d, %s%s", name, code, &stdout, &stderr)
 		}
-		for _, ran := range []string{
-			"n2: tracectl " + name + " --previous=1 --program=tracectl cluster -- db",
-			"n1: tracectl " + name + " --output=json --program=tracectl cluster -- web",
-			"n1: tracectl " + name + " --program=kubectl runc-trace -- web",
-			"n2: tracectl straceback list --names --output=json --namespace=default",
+		got = tracectl(t, "cluster", name, "--server", server, "db")
+		if damaged := "the answer of node n2 is damaged: its end is missing"; got.Code != 0 ||
+			!strings.Contains(got.Stderr, damaged) {
+			t.Errorf("%s of a cut answer gives %+v", name, got)
+		}
+		for _, c := range []struct {
+			args, want string
+			code       int
+		}{
+			{"webs", "similar names:\n  n1_default_web_app", exitNotFound},
+			{"web -p", "only 1 run recorded; --previous=1 is out of range", exitNotFound},
+			{"aaaa00", "n1: the container is gone", exitNotFound},
+			{"hostile", "n3: not a saved recording", exitFailure},
 		} {
-			if !slices.Contains(asked(), ran) {
-				t.Errorf("%s: asked %q, not %q", name, asked(), ran)
+			got := tracectl(t, append([]string{"cluster", name, "--server", server}, strings.Fields(c.args)...)...)
+			if got.Code != c.code || got.Stdout != "" || !strings.Contains(got.Stderr, c.want) {
+				t.Errorf("%s %s gives %+v", name, c.args, got)
 			}
 		}
-		got = tracectl(t, "cluster", name, "--server", server, "webs")
-		if got.Code != exitNotFound || !strings.Contains(got.Stderr, "similar names:\n  n1_default_web_app") {
-			t.Errorf("%s of an unknown name gives %+v", name, got)
+	}
+	if want := "n1: tracectl save --output=- -- aaaa"; !slices.Contains(asked(), want) {
+		t.Errorf("asked %q, not %q", asked(), want)
+	}
+	copied := filepath.Join(dir, "copy.rec")
+	for _, c := range []struct{ cluster, file string }{
+		{"save web -o " + copied, ""},
+		{"straceback show --from " + copied, "straceback show --from " + path},
+		{"export web", "export --from " + path},
+		{"export web --format json", "export --format json --from " + path},
+		{"diff web db", ""},
+	} {
+		args := append([]string{"cluster"}, append(strings.Fields(c.cluster), "--server", server)...)
+		if strings.Contains(c.cluster, "--from") {
+			args = strings.Fields(c.cluster)
 		}
+		got := tracectl(t, args...)
+		want := got.Stdout
+		if c.file != "" {
+			want = tracectl(t, strings.Fields(c.file)...).Stdout
+		}
+		if got.Code != 0 || got.Stdout != want || c.file != "" && want == "" {
+			t.Errorf("cluster %s gives %+v", c.cluster, got)
+		}
+	}
+	got := tracectl(t, "cluster", "report", "web", "--server", server)
+	if got.Code != 0 || !strings.HasPrefix(got.Stdout, "<!doctype html>") {
+		t.Errorf("the page is %.100q, %s", got.Stdout, got.Stderr)
+	}
+}
+
+// TestClusterRuns selects runs of a container: by the ID of each, and by their order if they have the same one.
+func TestClusterRuns(t *testing.T) {
+	runs := []labels.Known{{Container: &labels.Container{ID: "c"}}, {Container: &labels.Container{ID: "b"}},
+		{Container: &labels.Container{ID: "b"}}, {Container: &labels.Container{ID: "a"}}}
+	for previous, want := range []string{"-- c", "-- b", "--previous=1 -- b", "-- a"} {
+		if got := strings.Join(runArgs(runs, previous), " "); got != want {
+			t.Errorf("run %d is selected by %q, not %q", previous, got, want)
+		}
+	}
+}
+
+// TestClusterFind merges what the nodes find.
+func TestClusterFind(t *testing.T) {
+	line := func(id string, second int, pod string) string {
+		return fmt.Sprintf(`{"version":1,"time":"2026-01-01T00:00:%02dZ","name":"default/%s/app","containerID":%q,`+
+			`"times":%d,"process":"cat[1]","summary":"openat(\"/x\") = ENOENT","text":"openat(AT_FDCWD) = -1","call":{"pid":7}}`+
+			"\n", second, pod, id, second)
+	}
+	const totals = `{"recordings":2,"partial":1,"older":3,"lost":5}` + "\n"
+	server, asked := fakeCluster(t, map[string]replies{
+		"n1": func(string) result { return result{0, line("aaaa", 4, "web") + line("aaab", 2, "api") + totals, ""} },
+		"n2": func(string) result {
+			return result{0, line("bbbb", 3, "\\u001b[2J") + line("../b", 9, "no-id") + totals, ""}
+		},
+		"n3": func(string) result { return result{exitNotFound, "", "tracectl: no container matches\n"} },
+		"n4": unloaded,
+	})
+	got := tracectl(t, "cluster", "find", "ENOENT", "--limit", "2", "-l", "app=web", "--server", server)
+	var lines []string
+	for line := range strings.Lines(got.Stdout) {
+		lines = append(lines, strings.Join(strings.Fields(line), " "))
+	}
+	at := func(second string) string {
+		when, err := time.Parse(time.RFC3339, "2026-01-01T00:00:"+second+"Z")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return when.Local().Format("2006-01-02 15:04:05.000")
+	}
+	want := []string{"TIME NODE CONTAINER PROCESS TIMES CALL",
+		at("04") + ` n1 default/web/app cat[1] 4 openat("/x") = ENOENT`,
+		at("03") + ` n2 "default/\x1b[2J/app" cat[1] 3 openat("/x") = ENOENT`}
+	if diff := cmp.Diff(want, lines); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	for _, note := range []string{"left out 7 older lines (--limit)", "of 2 of 4 recordings, calls were overwritten",
+		"10 calls lost", "n4: pin directory /x: not loaded", "n2: left out 1 line"} {
+		if !strings.Contains(got.Stderr, note) {
+			t.Errorf("stderr does not say %q:\n%s", note, got.Stderr)
+		}
+	}
+	if got.Code != exitFailure {
+		t.Errorf("the exit code is %d", got.Code)
+	}
+	if args := "n1: tracectl find --output=json --totals --label=app=web --limit=2 -- ENOENT"; !slices.Contains(asked(), args) {
+		t.Errorf("asked %q, not %q", asked(), args)
+	}
+	got = tracectl(t, "cluster", "find", "ENOENT", "-o", "json", "--node", "n1", "--server", server)
+	json := strings.ReplaceAll(line("aaaa", 4, "web")+line("aaab", 2, "api"), `{"version"`, `{"node":"n1","version"`)
+	if diff := cmp.Diff(json, got.Stdout); diff != "" || got.Code != 0 {
+		t.Errorf("JSON, exit code %d (-want +got):\n%s", got.Code, diff)
+	}
+	if got := tracectl(t, "cluster", "find", "--server", server); got.Code != exitUsage ||
+		!strings.Contains(got.Stderr, "missing argument: QUERY") {
+		t.Errorf("without a query: %+v", got)
 	}
 }
 
@@ -338,7 +456,7 @@ func TestClusterUsage(t *testing.T) {
 func TestClusterFlagsAreTheNodes(t *testing.T) {
 	root := newRoot()
 	for _, command := range []string{"exec", "containers", "status", "straceback list", "straceback show",
-		"why", "summary", "tree", "files", "net"} {
+		"why", "summary", "tree", "files", "net", "find", "diff", "save", "export", "report"} {
 		node, _, err := root.Find(strings.Fields(command))
 		if err != nil {
 			t.Fatal(err)
@@ -348,7 +466,7 @@ func TestClusterFlagsAreTheNodes(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, name := range flagNames(node) {
-			if name == "heartbeat" || name == "names" || name == "from" { // of programs; of files on this machine
+			if slices.Contains([]string{"heartbeat", "names", "totals", "from"}, name) { // of programs; of files on this machine
 				continue
 			}
 			a, b := node.Flags().Lookup(name), all.Flags().Lookup(name)

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//go:build linux
-
 package main
 
 import (
@@ -40,7 +38,7 @@ const diffLines = 20
 // errDiffers means that runs that were compared are not the same. It is not printed.
 var errDiffers = errors.New("the runs differ")
 
-func newDiff(s *settings) *cobra.Command {
+func newDiff(from reader) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "diff NAME [NAME]",
 		Short: "Say what one run of a container did, and another did not",
@@ -50,7 +48,7 @@ func newDiff(s *settings) *cobra.Command {
   tracectl diff a b -o json | jq '.changes[] | select(.kind == "failure")'`,
 		Args: between(1, 2),
 	}
-	completeContainers(c, s.recorded)
+	completeContainers(c, from.recorded)
 	var previous natural
 	addPrevious(c, &previous)
 	c.Flags().Lookup("previous").Usage = "compare with the previous run, or the one this many runs back"
@@ -64,11 +62,11 @@ func newDiff(s *settings) *cobra.Command {
 		case len(args) == 1 && previous == 0:
 			return &usageError{c, errors.New("missing argument: a second name, or --previous")}
 		}
-		a, err := s.deeds(c, args[0], int(previous))
+		a, err := deeds(c, from, args[0], int(previous))
 		if err != nil {
 			return err
 		}
-		b, err := s.deeds(c, args[len(args)-1], 0)
+		b, err := deeds(c, from, args[len(args)-1], 0)
 		if err != nil {
 			return err
 		}
@@ -93,8 +91,8 @@ func newDiff(s *settings) *cobra.Command {
 }
 
 // deeds reads what a run did.
-func (s *settings) deeds(c *cobra.Command, name string, previous int) (*answers.Deeds, error) {
-	r, err := s.readLoaded(name, previous, c.ErrOrStderr())
+func deeds(c *cobra.Command, from reader, name string, previous int) (*answers.Deeds, error) {
+	r, err := from.read(c, name, previous)
 	if err != nil {
 		return nil, err
 	}

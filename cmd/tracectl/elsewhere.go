@@ -7,6 +7,7 @@ package main
 import (
 	"errors"
 	"io"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -18,8 +19,8 @@ import (
 // saved recordings.
 
 func addNodeCommands(root *cobra.Command, s *settings) {
-	root.AddCommand(newStraceback(s), newSave(s), newExport(s), newReportPage(s))
-	for _, verb := range answerVerbs {
+	root.AddCommand(newStraceback(s))
+	for _, verb := range slices.Concat(answerVerbs, fileVerbs) {
 		root.AddCommand(verb(s))
 	}
 }
@@ -28,7 +29,7 @@ func (s *settings) recent(io.Writer) string { return "" }
 
 func nodeExitCode(error) int { return exitFailure }
 
-func told(error) bool { return false }
+func told(err error) bool { return errors.Is(err, errDiffers) }
 
 func builtPrograms() string { return "" }
 
@@ -36,7 +37,7 @@ var errElsewhere = errors.New("only Linux has recordings: read a file with --fro
 
 func (*settings) recorded(*cobra.Command) ([]*labels.Container, error) { return nil, nil }
 
-func (*settings) readLoaded(string, int, io.Writer) (*straceback.Reading, error) {
+func (*settings) read(*cobra.Command, string, int) (*straceback.Reading, error) {
 	return nil, errElsewhere
 }
 

@@ -30,7 +30,7 @@ replaced only when all of it is written.
 If a container was restarted, its newest run is exported; --previous selects an earlier
 one.`
 
-func newExport(s *settings) *cobra.Command {
+func newExport(recordings reader) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "export NAME",
 		Short: "Write a recording for strace's tools, Perfetto or DevTools",
@@ -41,12 +41,12 @@ func newExport(s *settings) *cobra.Command {
 		Args: exactly(1),
 	}
 	var r showRequest
-	from := addSource(c, s)
+	from := addSource(c, recordings)
 	r.add(c)
 	format := addChoice(c, "format", "", "form of the calls", "strace", "json", "perfetto")
 	file := c.Flags().StringP("output", "o", "-", "file to write; -: standard output")
 	c.RunE = func(c *cobra.Command, args []string) error {
-		reading, err := from.read(args, c.ErrOrStderr())
+		reading, err := from.named(c, args)
 		if err != nil {
 			return err
 		}

@@ -34,7 +34,7 @@ calls that match.
 A pod must have only one container. If a container was restarted, its newest run is
 shown; --previous selects an earlier one.`
 
-func newFiles(s *settings) *cobra.Command {
+func newFiles(r reader) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "files NAME",
 		Short: "Print what a container did with files",
@@ -53,7 +53,7 @@ func newFiles(s *settings) *cobra.Command {
 	files := func(p *answers.Past) *answers.Files {
 		return p.Files(calls.counting(p), answers.UsageOrder(order.word))
 	}
-	addAnswer(c, s, func(p *answers.Past, to io.Writer) error {
+	addAnswer(c, r, func(p *answers.Past, to io.Writer) error {
 		width, lines := terminal.Size(to)
 		screen := answers.FilesScreen{All: *all,
 			Screen: answers.Screen{Width: width, Lines: lines, Color: terminal.Colors(to)}}

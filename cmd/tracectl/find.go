@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-//go:build linux
-
 package main
 
 import (
-	"context"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -18,11 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/runc-trace/runc-trace/pkg/answers"
-	"github.com/runc-trace/runc-trace/pkg/boottime"
-	"github.com/runc-trace/runc-trace/pkg/bpf"
-	"github.com/runc-trace/runc-trace/pkg/execlog"
 	"github.com/runc-trace/runc-trace/pkg/labels"
-	"github.com/runc-trace/runc-trace/pkg/ring"
 	"github.com/runc-trace/runc-trace/pkg/straceback"
 	"github.com/runc-trace/runc-trace/pkg/syscalls"
 	"github.com/runc-trace/runc-trace/pkg/terminal"
@@ -62,9 +56,11 @@ type findRequest struct {
 	filter *labels.Filter
 	limit  natural
 	output *choice
+	totals bool // print what the answer lacks as an object
 }
 
-func newFind(s *settings) *cobra.Command {
+// newFindCommand returns a command that looks for calls by a function, without its examples.
+func newFindCommand(look func(*cobra.Command, *findRequest, []string) error) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "find [QUERY]",
 		Short: "Find calls in all recordings: by path, address, error or text",
@@ -94,7 +90,7 @@ func newFind(s *settings) *cobra.Command {
 		if !r.asks(c) {
 			return &usageError{c, errors.New("missing argument: QUERY, or a flag that selects calls")}
 		}
-		return s.findCalls(c.Context(), &r, c.OutOrStdout(), c.ErrOrStderr())
+		return look(c, &r, args)
 	}
 	return c
 }
@@ -137,138 +133,80 @@ func (r *findRequest) asks(c *cobra.Command) bool {
 	return slices.ContainsFunc(flags, c.Flags().Changed)
 }
 
-// findCalls looks into the recordings one after the other, then into the log of execs.
-func (s *settings) findCalls(ctx context.Context, r *findRequest, stdout, stderr io.Writer) error {
-	i, directory, list, err := s.recordings()
-	if err != nil {
-		return err
-	}
-	defer i.Close()
-	s.losses(i, stderr)()
-	if list, err = chooseRecordings(stderr, list, directory, nil, r.filter, r.output.word); err != nil {
-		return err
-	}
-	f := answers.Find{Selection: r.selection(), Limit: int(r.limit)}
-	if f.Boot, err = boottime.Boot(); err != nil {
-		return err
-	}
-	if err := searchRecordings(&f, i, list, stderr); err != nil {
-		return err
-	}
-	if err := searchExecs(ctx, &f, i, directory, r.filter); err != nil {
-		return err
-	}
-	if err := r.print(stdout, &f); err != nil {
-		return err
-	}
-	reportFound(stderr, &f, r.output.word)
-	return nil
+// foundCall is a line of the answer.
+type foundCall struct {
+	answers.MatchJSON
+	node string // of a cluster, or ""
 }
 
-// searchRecordings shows its progress on a terminal.
-func searchRecordings(f *answers.Find, i *bpf.Instance, list []*straceback.Recording, stderr io.Writer) error {
-	status := newStatusLine(stderr, "tracectl", "recordings")
-	defer status.end()
-	calls, err := i.UnfinishedCalls() // before the recordings, which then have those that returned meanwhile
-	if err != nil {
-		return err
-	}
-	for n, run := range list {
-		status.progress(n, len(list))
-		reading, err := readRecording(run, unfinishedOf(calls, run), f.Boot, run.Read)
-		switch {
-		case errors.Is(err, straceback.ErrReused):
-			continue // it is not of this container any more
-		case errors.Is(err, ring.ErrUnsettled):
-			status.note(fmt.Sprintf("left out %s: %v", terminal.Cell(run.Name()), err))
-			continue
-		case err != nil:
-			return err
-		}
-		if err := f.Recording(sourceOf(reading)); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// searchExecs looks at the execs that the log keeps.
-func searchExecs(ctx context.Context, f *answers.Find, i *bpf.Instance, directory *labels.Directory,
-	filter *labels.Filter) error {
-	log, err := i.ExecLog()
-	if err != nil {
-		return fmt.Errorf("opening the log of execs: %w", err)
-	}
-	err = execlog.NewPastReader(log).Finish(ctx, func(b *execlog.Batch) error {
-		for r := range b.Records() {
-			container, _ := directory.Lookup(r.Identity, r.Generation)
-			if filter.Everything() || container != nil && filter.Judge(container) == labels.Yes {
-				f.Exec(r, container)
-			}
-		}
-		f.Lost += b.Lost
-		return nil
-	})
-	if err != nil {
-		return fmt.Errorf("reading the log of execs: %w", err)
-	}
-	return nil
-}
-
-// print prints the matches.
-func (r *findRequest) print(stdout io.Writer, f *answers.Find) error {
-	matches := f.Matches()
+// print prints lines.
+func (r *findRequest) print(stdout io.Writer, found []foundCall) error {
 	if r.output.word == "json" {
-		for _, m := range matches {
-			if err := printJSON(stdout, m.JSON(f.Boot)); err != nil {
+		for i := range found {
+			if err := printJSONOf(stdout, found[i].node, found[i].MatchJSON); err != nil {
 				return err
 			}
 		}
 		return nil
 	}
-	if len(matches) == 0 {
+	if len(found) == 0 {
 		return nil
 	}
 	layout, today := "15:04:05.000", time.Now().Format(time.DateOnly)
-	at := func(m *answers.Match) time.Time { return f.Boot.Add(time.Duration(m.At)).Local() }
-	if slices.ContainsFunc(matches, func(m *answers.Match) bool { return at(m).Format(time.DateOnly) != today }) {
+	if slices.ContainsFunc(found, func(f foundCall) bool { return f.Time.Local().Format(time.DateOnly) != today }) {
 		layout = "2006-01-02 " + layout
 	}
 	table := terminal.Table{Whole: r.output.word == "wide", Columns: []terminal.Column{{Name: "TIME"},
-		{Name: "CONTAINER", Names: true}, {Name: "PROCESS", Names: true}, {Name: "TIMES", Rank: 1},
-		{Name: "CALL", Names: true}}}
-	for _, m := range matches {
-		container, times := "<evicted>", ""
-		if m.Container != nil {
-			container = m.Container.ShownName()
+		{Name: "NODE", Names: true}, {Name: "CONTAINER", Names: true}, {Name: "PROCESS", Names: true},
+		{Name: "TIMES", Rank: 1}, {Name: "CALL", Names: true}}}
+	for i := range found {
+		f := &found[i]
+		container, times, call := "<evicted>", "", f.Summary
+		if !f.Evicted {
+			container = terminal.Cell(cmp.Or(f.Name, labels.ShortID(f.ContainerID)))
 		}
-		if m.Times > 1 {
-			times = terminal.Number(m.Times)
+		if f.Times > 1 {
+			times = terminal.Number(f.Times)
 		}
-		call := m.Call
 		if table.Whole {
-			call = m.Whole
+			call = f.Text
 		}
-		table.Rows = append(table.Rows, []string{at(m).Format(layout), container, m.Process, times, call})
+		table.Rows = append(table.Rows, []string{f.Time.Local().Format(layout), terminal.Cell(f.node), container,
+			terminal.Escaped(f.Process), times, terminal.Escaped(call)})
 	}
 	_, err := table.For(stdout).WriteTo(stdout)
 	return err
 }
 
-// reportFound says what the answer lacks.
-func reportFound(stderr io.Writer, f *answers.Find, output string) {
-	if len(f.Matches()) == 0 && output != "json" {
+// findTotals says what an answer has, and what it lacks.
+type findTotals struct {
+	Recordings int    `json:"recordings"` // that were searched
+	Partial    int    `json:"partial"`    // recordings of which calls are overwritten
+	Older      int    `json:"older"`      // lines that --limit left out
+	Lost       uint64 `json:"lost"`       // calls that could not be recorded
+}
+
+func (t *findTotals) add(more findTotals) {
+	t.Recordings += max(0, more.Recordings)
+	t.Partial += max(0, more.Partial)
+	t.Older += max(0, more.Older)
+	t.Lost += more.Lost
+}
+
+// report says on stderr what the answer lacks.
+func (t *findTotals) report(stderr io.Writer, lines int, output string) {
+	if lines == 0 && output != "json" {
 		fmt.Fprintln(stderr, "tracectl: no call matches")
 	}
-	if f.Older > 0 {
-		fmt.Fprintf(stderr, "tracectl: left out %s (--limit)\n", terminal.Count(f.Older, "older line"))
+	if t.Older > 0 {
+		fmt.Fprintf(stderr, "tracectl: left out %s (--limit)\n", terminal.Count(t.Older, "older line"))
 	}
-	if f.Partial > 0 {
+	if t.Partial > 0 {
 		fmt.Fprintf(stderr, "tracectl: of %d of %s, calls were overwritten: of the earlier calls, only new ones are left\n",
-			f.Partial, terminal.Count(f.Recordings, "recording"))
+			t.Partial, terminal.Count(t.Recordings, "recording"))
 	}
-	if f.Lost > 0 {
+	if t.Lost > 0 {
 		fmt.Fprintf(stderr, "tracectl: %s lost or truncated because they could not be written\n",
-			terminal.Count(f.Lost, "call"))
+			terminal.Count(t.Lost, "call"))
 	}
 }

@@ -16,10 +16,7 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/bpf"
 	"github.com/runc-trace/runc-trace/pkg/labels"
 	"github.com/runc-trace/runc-trace/pkg/straceback"
-	"github.com/runc-trace/runc-trace/pkg/terminal"
 )
-
-var errNoSuchRun = errors.New("no such run")
 
 // found is the recording that a name identifies.
 type found struct {
@@ -96,24 +93,15 @@ func (f *found) choose(list []*straceback.Recording, name string, previous int, 
 		return err
 	}
 	if older := len(runs) - 1 - previous; older > 0 {
-		fmt.Fprintf(stderr, "tracectl: earlier runs of this container: %d (--previous=%d)\n", older, previous+1)
+		fmt.Fprintln(stderr, "tracectl:", earlierRuns(older, previous))
 	}
 	f.boot, err = boottime.Boot()
 	return err
 }
 
-// previousRun returns the newest run of a container, or one that many runs back.
-func previousRun(runs []*straceback.Recording, name string, previous int) (*straceback.Recording, error) {
-	if previous >= len(runs) {
-		return nil, fmt.Errorf("%q: %w: only %s recorded; --previous=%d is out of range", name,
-			errNoSuchRun, terminal.Count(len(runs), "run"), previous)
-	}
-	return runs[previous], nil
-}
-
-// readLoaded reads the recording of a container's newest run, or of an earlier one.
-func (s *settings) readLoaded(name string, previous int, stderr io.Writer) (*straceback.Reading, error) {
-	f, err := s.find(name, previous, stderr)
+// read reads the recording of a container's newest run, or of an earlier one.
+func (s *settings) read(c *cobra.Command, name string, previous int) (*straceback.Reading, error) {
+	f, err := s.find(name, previous, c.ErrOrStderr())
 	if err != nil {
 		return nil, err
 	}

@@ -38,7 +38,7 @@ calls that match.
 A pod must have only one container. If a container was restarted, its newest run is
 shown; --previous selects an earlier one.`
 
-func newNet(s *settings) *cobra.Command {
+func newNet(r reader) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "net NAME",
 		Short: "Print what a container did on the network",
@@ -56,7 +56,7 @@ func newNet(s *settings) *cobra.Command {
 	net := func(p *answers.Past) *answers.Net {
 		return p.Net(calls.counting(p), answers.UsageOrder(order.word))
 	}
-	addAnswer(c, s, func(p *answers.Past, to io.Writer) error {
+	addAnswer(c, r, func(p *answers.Past, to io.Writer) error {
 		width, lines := terminal.Size(to)
 		screen := answers.NetScreen{All: *all,
 			Screen: answers.Screen{Width: width, Lines: lines, Color: terminal.Colors(to)}}

@@ -6,6 +6,7 @@ package main
 
 import (
 	"errors"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -17,11 +18,11 @@ import (
 // addNodeCommands adds the commands for this machine.
 func addNodeCommands(root *cobra.Command, s *settings) {
 	root.AddCommand(
-		newLoad(s), newUnload(s), newStatus(s), newContainers(s), newExec(s), newStraceback(s), newFind(s), newDiff(s),
-		newKeep(s), newRelease(s), newRemove(s), newSave(s), newExport(s), newReportPage(s),
+		newLoad(s), newUnload(s), newStatus(s), newContainers(s), newExec(s), newStraceback(s), newFind(s),
+		newKeep(s), newRelease(s), newRemove(s),
 		newAgent(s), newDoctor(s), newInstall(s), newUninstall(s),
 	)
-	for _, verb := range answerVerbs {
+	for _, verb := range slices.Concat(answerVerbs, fileVerbs) {
 		root.AddCommand(verb(s))
 	}
 }

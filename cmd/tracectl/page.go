@@ -31,7 +31,7 @@ reported; --previous selects an earlier one.`
 
 var errPageOnTerminal = errors.New("report: this is a page for a browser: write it into a file, as with -o page.html")
 
-func newReportPage(s *settings) *cobra.Command {
+func newReportPage(from reader) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "report NAME",
 		Short: "Write a page for a browser with all that is known of a container",
@@ -40,7 +40,7 @@ func newReportPage(s *settings) *cobra.Command {
   tracectl report mypod --previous > mypod.html`,
 		Args: exactly(1),
 	}
-	source := addSource(c, s)
+	source := addSource(c, from)
 	file := c.Flags().StringP("output", "o", "-", "file to write; - is stdout")
 	if err := c.MarkFlagFilename("output", "html"); err != nil {
 		panic(err) // the flag has just been added
@@ -49,7 +49,7 @@ func newReportPage(s *settings) *cobra.Command {
 		if _, is := terminal.Is(c.OutOrStdout()); is && *file == "-" {
 			return errPageOnTerminal
 		}
-		past, err := source.past(args, c.ErrOrStderr())
+		past, err := source.past(c, args)
 		if err != nil {
 			return err
 		}

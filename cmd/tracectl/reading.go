@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -17,19 +18,26 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/terminal"
 )
 
-// source is the recording that a command reads: one of those that are loaded, or a file's.
+// reader reads the recordings of this machine, or of all nodes of a cluster.
+type reader interface {
+	// read reads the recording of a container's newest run, or of an earlier one.
+	read(c *cobra.Command, name string, previous int) (*straceback.Reading, error)
+	// recorded lists the containers that have recordings.
+	recorded(c *cobra.Command) ([]*labels.Container, error)
+}
+
+// source is the recording that a command reads: one of those that there are, or a file's.
 type source struct {
-	*settings
+	reader
 	previous natural // counts the runs of a container back
 	from     string  // a file
 }
 
-// addSource adds --previous and --from. A command for a cluster has no settings, and does not read a file of this
-// machine.
-func addSource(c *cobra.Command, s *settings) *source {
-	source := &source{settings: s}
+// addSource adds --previous and --from. A command for a cluster does not read a file of this machine.
+func addSource(c *cobra.Command, r reader) *source {
+	source := &source{reader: r}
 	addPrevious(c, &source.previous)
-	if s != nil {
+	if _, here := r.(*settings); here {
 		source.addFrom(c)
 		exclude(c, "previous", "from")
 	}
@@ -56,12 +64,12 @@ func (s *source) addFrom(c *cobra.Command) {
 	}
 }
 
-// read reads the recording that the arguments name.
-func (s *source) read(args []string, stderr io.Writer) (*straceback.Reading, error) {
+// named reads the recording that the arguments name.
+func (s *source) named(c *cobra.Command, args []string) (*straceback.Reading, error) {
 	if s.from == "" {
-		return s.readLoaded(args[0], int(s.previous), stderr)
+		return s.read(c, args[0], int(s.previous))
 	}
-	r, err := s.readFile(stderr)
+	r, err := s.readFile(c.ErrOrStderr())
 	if err != nil || len(args) == 0 {
 		return r, err
 	}
@@ -72,16 +80,35 @@ func (s *source) read(args []string, stderr io.Writer) (*straceback.Reading, err
 }
 
 // past reads the recording that the arguments name, for questions about it.
-func (s *source) past(args []string, stderr io.Writer) (*answers.Past, error) {
-	r, err := s.read(args, stderr)
+func (s *source) past(c *cobra.Command, args []string) (*answers.Past, error) {
+	r, err := s.named(c, args)
 	if err != nil {
 		return nil, err
 	}
-	return answers.New(sourceOf(r)), nil
+	past := answers.New(sourceOf(r))
+	past.Program = strings.TrimSuffix(c.CommandPath(), " "+c.Name())
+	return past, nil
+}
+
+var errNoSuchRun = errors.New("no such run")
+
+// previousRun returns the newest run of a container, or one that many runs back.
+func previousRun[Run any](runs []Run, name string, previous int) (run Run, err error) {
+	if previous >= len(runs) {
+		return run, fmt.Errorf("%q: %w: only %s recorded; --previous=%d is out of range", name, errNoSuchRun,
+			terminal.Count(len(runs), "run"), previous)
+	}
+	return runs[previous], nil
+}
+
+// earlierRuns says how many runs there are before the one that is shown.
+func earlierRuns(n, previous int) string {
+	return fmt.Sprintf("earlier runs of this container: %d (--previous=%d)", n, previous+1)
 }
 
 func sourceOf(r *straceback.Reading) answers.Source {
-	s := answers.Source{Container: r.Container, Calls: r.Calls, Timeline: r.Timeline(true), Boot: r.Boot, Now: r.Now}
+	s := answers.Source{Node: r.Node, Container: r.Container, Calls: r.Calls, Timeline: r.Timeline(true), Boot: r.Boot,
+		Now: r.Now}
 	if r.Container != nil {
 		s.Name = r.Container.FullName()
 	}
@@ -98,12 +125,18 @@ func (s *source) readFile(stderr io.Writer) (*straceback.Reading, error) {
 	if info, err := f.Stat(); err == nil && info.IsDir() {
 		return nil, fmt.Errorf("reading %s: %w", terminal.Cell(s.from), errors.New("it is a directory"))
 	}
-	r, damage, err := saved.Read(f)
+	r, err := readSaved(f, terminal.Cell(s.from), func(text string) { fmt.Fprintln(stderr, "tracectl:", text) })
 	if err != nil {
 		return nil, fmt.Errorf("reading %s: %w", terminal.Cell(s.from), err)
 	}
-	if damage.Any() {
-		fmt.Fprintf(stderr, "tracectl: %s is damaged: %v\n", terminal.Cell(s.from), damage)
-	}
 	return r, nil
+}
+
+// readSaved reads a saved recording, and says what it lacks. name is safe for a terminal.
+func readSaved(from io.Reader, name string, note func(string)) (*straceback.Reading, error) {
+	r, damage, err := saved.Read(from)
+	if err == nil && damage.Any() {
+		note(fmt.Sprintf("%s is damaged: %v", name, damage))
+	}
+	return r, err
 }

@@ -32,7 +32,7 @@ lost. With --from, save writes what is left into a new file.
 A pod must have only one container. If a container was restarted, its newest run is
 saved; --previous selects an earlier one.`
 
-func newSave(s *settings) *cobra.Command {
+func newSave(from reader) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "save NAME -o FILE",
 		Short: "Save a recording in a file",
@@ -42,7 +42,7 @@ func newSave(s *settings) *cobra.Command {
   tracectl save --from broken.rec -o rest.rec`,
 		Args: exactly(1),
 	}
-	source := addSource(c, s)
+	source := addSource(c, from)
 	to := c.Flags().StringP("output", "o", "", "the file to write; -: standard output")
 	force := c.Flags().Bool("force", false, "replace the file if it exists")
 	c.RunE = func(c *cobra.Command, args []string) error {
@@ -53,7 +53,7 @@ func newSave(s *settings) *cobra.Command {
 		if _, isTerminal := terminal.Is(stdout); *to == "-" && isTerminal {
 			return &usageError{c, errors.New("a recording is not text for a terminal: redirect it, or give -o FILE")}
 		}
-		r, err := source.read(args, c.ErrOrStderr())
+		r, err := source.named(c, args)
 		if err != nil {
 			return err
 		}

@@ -46,14 +46,14 @@ sorted by namespace, pod and container.
 		Args: atMost(1),
 	}
 	filter := addFilter(c)
-	source := &source{settings: s}
+	source := &source{reader: s}
 	source.addFrom(c)
 	names := c.Flags().Bool("names", false, "print only names that show accepts; quick: recordings are not read")
 	output := addListOutput(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
 		l := recordingList{stdout: c.OutOrStdout(), stderr: c.ErrOrStderr(), output: output.word, names: *names}
 		if source.from == "" {
-			return source.listLoaded(&l, args, filter)
+			return s.listLoaded(&l, args, filter)
 		}
 		return source.listFile(&l, args, filter)
 	}

@@ -90,16 +90,16 @@ func newStracebackShow(s *settings) *cobra.Command {
 		Args: exactly(1),
 	}
 	r := addShowFlags(c)
-	source := &source{settings: s}
+	source := &source{reader: s}
 	source.addFrom(c)
 	exclude(c, "previous", "from")
 	exclude(c, "follow", "from")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if r.follow {
-			return source.follow(c, args[0], r)
+			return s.follow(c, args[0], r)
 		}
 		source.previous = r.previous
-		reading, err := source.read(args, c.ErrOrStderr())
+		reading, err := source.named(c, args)
 		if err != nil {
 			return err
 		}

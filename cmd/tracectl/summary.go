@@ -26,7 +26,7 @@ recording still has.
 A pod must have only one container. If a container was restarted, its newest run is
 summed up; --previous selects an earlier one.`
 
-func newSummary(s *settings) *cobra.Command {
+func newSummary(r reader) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "summary NAME",
 		Short: "Sum up the system calls of a container",
@@ -45,7 +45,7 @@ func newSummary(s *settings) *cobra.Command {
 	nothingToComplete(c, "slowest")
 	all := c.Flags().Bool("all", false, "print all rows and errors, not only one screen")
 	sum := func(p *answers.Past) *answers.Summary { return p.Summary(answers.Order(order.word), int(slowest)) }
-	addAnswer(c, s, func(p *answers.Past, to io.Writer) error {
+	addAnswer(c, r, func(p *answers.Past, to io.Writer) error {
 		width, lines := terminal.Size(to)
 		screen := answers.SummaryScreen{ByProcess: by.word == "process", All: *all,
 			Screen: answers.Screen{Width: width, Lines: lines, Color: terminal.Colors(to)}}

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/json"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/runc-trace/runc-trace/pkg/cluster"
 	"github.com/runc-trace/runc-trace/pkg/terminal"
 )
 
@@ -73,6 +75,19 @@ func printJSON(w io.Writer, value any) error {
 		return fmt.Errorf("encoding JSON: %w", err)
 	}
 	_, err = w.Write(append(terminal.AppendJSON(nil, encoded), '\n'))
+	return err
+}
+
+// printJSONOf is printJSON with the name of the node, if there is one, as the first member.
+func printJSONOf(w io.Writer, node string, value any) error {
+	if node == "" {
+		return printJSON(w, value)
+	}
+	var line bytes.Buffer
+	if err := printJSON(&line, value); err != nil {
+		return err
+	}
+	_, err := w.Write(cluster.Object(bytes.TrimSpace(line.Bytes())).AppendWithNode(nil, node))
 	return err
 }
 

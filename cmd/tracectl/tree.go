@@ -28,7 +28,7 @@ A process of which no call is kept is missing. "Kept" says what the recording st
 A pod must have only one container. If a container was restarted, its newest run is
 shown; --previous selects an earlier one.`
 
-func newTree(s *settings) *cobra.Command {
+func newTree(r reader) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "tree NAME",
 		Short: "Print the processes of a container as a tree",
@@ -39,7 +39,7 @@ func newTree(s *settings) *cobra.Command {
 		Args: exactly(1),
 	}
 	all := c.Flags().Bool("all", false, "print each process, also those that did the same")
-	addAnswer(c, s, func(p *answers.Past, to io.Writer) error {
+	addAnswer(c, r, func(p *answers.Past, to io.Writer) error {
 		width, lines := terminal.Size(to)
 		screen := answers.TreeScreen{All: *all,
 			Screen: answers.Screen{Width: width, Lines: lines, Color: terminal.Colors(to)}}

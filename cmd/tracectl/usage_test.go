@@ -142,7 +142,7 @@ func TestEveryFlag(t *testing.T) {
 			return
 		}
 		args := strings.Fields(c.CommandPath())[1:]
-		if strings.HasSuffix(c.Use, " NAME") {
+		if strings.Contains(c.Use, " NAME") {
 			args = append(args, "web")
 		}
 		try := func(f *pflag.Flag) {

@@ -27,7 +27,7 @@ Times are local. IDs in brackets are those in the container, if they are known.
 A pod must have only one container. If a container was restarted, its newest run is
 explained; --previous selects an earlier one.`
 
-func newWhy(s *settings) *cobra.Command {
+func newWhy(r reader) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "why NAME",
 		Short: "Say why a container ended, or what it waits for",
@@ -38,7 +38,7 @@ func newWhy(s *settings) *cobra.Command {
 		Args: exactly(1),
 	}
 	explain := c.Flags().Bool("explain", false, "say of each cause which rule found it, and why")
-	addAnswer(c, s, func(p *answers.Past, to io.Writer) error {
+	addAnswer(c, r, func(p *answers.Past, to io.Writer) error {
 		width, lines := terminal.Size(to)
 		screen := answers.Screen{Width: width, Lines: lines, Explain: *explain, Color: terminal.Colors(to)}
 		return screen.Write(to, p.Why())

@@ -299,6 +299,9 @@ type MatchJSON struct {
 	Image       string    `json:"image,omitempty"`
 	Evicted     bool      `json:"evicted,omitempty"` // the container is no longer known
 	Times       uint64    `json:"times"`
+	Process     string    `json:"process"` // its name and its ID in the container, or on the host; escaped
+	Summary     string    `json:"summary"` // the newest call in short; escaped
+	Text        string    `json:"text"`    // the same in strace's form
 	// Call is the newest call, as `show -o json` prints it; or Exec is the exec, as `exec -o json` prints it.
 	Call json.RawMessage `json:"call,omitempty"`
 	Exec *execlog.Event  `json:"exec,omitempty"`
@@ -307,7 +310,7 @@ type MatchJSON struct {
 // JSON returns the match in machine-readable form.
 func (m *Match) JSON(boot time.Time) MatchJSON {
 	j := MatchJSON{Version: matchVersion, Time: boot.Add(time.Duration(m.At)), Evicted: m.Container == nil,
-		Times: m.Times, Call: m.call, Exec: m.exec}
+		Times: m.Times, Process: m.Process, Summary: m.Call, Text: m.Whole, Call: m.call, Exec: m.exec}
 	if c := m.Container; c != nil {
 		j.Name, j.Namespace, j.Pod, j.Container = c.FullName(), c.Namespace, c.Pod, c.Name
 		j.ContainerID, j.Image = c.ID, c.Image

@@ -20,6 +20,7 @@ import (
 
 // Source is a recording that was read.
 type Source struct {
+	Node      string // of a cluster, from which it came; or ""
 	Program   string // with its first words, by which answers name further commands: "tracectl cluster"
 	Name      string // by which commands find the container
 	Container *labels.Container

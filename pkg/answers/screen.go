@@ -54,6 +54,9 @@ func (s *Screen) header(p *Past, e *Ending) []string {
 	if c.Image != "" {
 		first += "  " + terminal.Cell(c.Image)
 	}
+	if p.Node != "" {
+		first += "  node " + terminal.Cell(p.Node)
+	}
 	how := p.how(e)
 	if terminal.Width(first)+len("  ")+terminal.Width(how) > s.Width {
 		return []string{s.cut(first), s.cut(indent + how), ""}

@@ -10,6 +10,7 @@ import (
 
 // Reading is a recording that was read, with all that is needed to show it: also later, or on another machine.
 type Reading struct {
+	Node      string            // of a cluster, from which it came; or ""
 	Container *labels.Container // nil if it is no longer known
 	Calls     *Calls
 	InFlight  []Record  // of calls that had not returned
