@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/runc-trace/runc-trace/pkg/syscalls"
+	"github.com/runc-trace/runc-trace/pkg/syscalls/headers"
 )
 
 // kernelHeaders define the constants of flags.txt. Headers that an installation lacks are left out.
@@ -40,17 +41,6 @@ const libraryHeaders = `sys/socket.h netinet/in.h netinet/tcp.h sys/mman.h sys/w
 	sys/prctl.h sched.h sys/statvfs.h signal.h sys/resource.h sys/ptrace.h sys/timex.h unistd.h sys/shm.h sys/sem.h
 	sys/msg.h sys/timerfd.h sys/eventfd.h sys/mount.h sys/stat.h dirent.h netinet/udp.h`
 
-// stubs stand for the C library's headers that headers of the kernel include.
-var stubs = map[string]string{
-	"sys/socket.h": "#pragma once\n#include <stddef.h>\ntypedef unsigned short sa_family_t;\n" +
-		"struct sockaddr { sa_family_t sa_family; char sa_data[14]; };\n#include <linux/socket.h>\n",
-	"sys/time.h": "", "sys/types.h": "#include <stddef.h>\n", "sys/ioctl.h": "", "netinet/in.h": "", "string.h": "",
-	"unistd.h": "",
-	"limits.h": "#define INT_MAX 0x7fffffff\n#define INT_MIN (-INT_MAX-1)\n",
-	"stdint.h": "typedef unsigned char uint8_t;\ntypedef unsigned short uint16_t;\ntypedef unsigned uint32_t;\n" +
-		"typedef unsigned long long uint64_t;\ntypedef int int32_t;\ntypedef long long int64_t;\ntypedef unsigned long uintptr_t;\n",
-}
-
 // named is a name of flags.txt in a table, and its value.
 type named struct {
 	table, name string
@@ -76,44 +66,27 @@ func (n named) expression() string {
 // TestNamesOfHeaders compares the names and values of flags.txt with the kernel's headers of each ABI. Names that no
 // header has are listed in testdata/no-header.txt.
 func TestNamesOfHeaders(t *testing.T) {
-	if _, err := exec.LookPath("clang-19"); err != nil {
-		t.Skip("needs clang-19")
+	if err := headers.Missing(); err != nil {
+		t.Skip(err)
 	}
-	include := t.TempDir()
-	for name, text := range stubs {
-		path := filepath.Join(include, name)
-		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
+	stubs := t.TempDir()
+	if err := headers.WriteStubs(stubs); err != nil {
+		t.Fatal(err)
 	}
 	known, all := map[string]bool{}, map[string]bool{}
-	for _, target := range []struct {
-		abi             syscalls.ABI
-		triple, include string
-	}{
-		{syscalls.AMD64, "x86_64-linux-gnu", "/usr/include/x86_64-linux-gnu"},
-		{syscalls.ARM64, "aarch64-linux-gnu", "/usr/aarch64-linux-gnu/include"},
-		{syscalls.I386, "i386-linux-gnu", "/usr/include/x86_64-linux-gnu"},
-		{syscalls.ARM, "arm-linux-gnueabihf", "/usr/arm-linux-gnueabihf/include"},
-	} {
-		if _, err := os.Stat(filepath.Join(target.include, "asm")); err != nil {
-			t.Skip("needs the kernel's headers for all ABIs: run test/deps.sh")
-		}
+	for i, a := range []syscalls.ABI{syscalls.AMD64, syscalls.ARM64, syscalls.I386, syscalls.ARM} {
+		target := &headers.Targets[i]
 		var names []named
-		syscalls.FlagNames(target.abi, func(table, name string, value uint64, long bool) {
+		syscalls.FlagNames(a, func(table, name string, value uint64, long bool) {
 			all[name] = true
-			is32 := target.abi == syscalls.I386 || target.abi == syscalls.ARM
+			is32 := a == syscalls.I386 || a == syscalls.ARM
 			names = append(names, named{table, name, value, long && (!is32 || table == "capabilities")})
 		})
-		args := []string{"-target", target.triple, "-isystem", include, "-isystem", target.include}
-		headers := kernelHeaders
-		if _, err := os.Stat(filepath.Join(target.include, "asm/kvm.h")); err == nil {
-			headers += " asm/kvm.h linux/kvm.h"
+		list := kernelHeaders
+		if _, err := os.Stat(filepath.Join(target.Folder, "asm/kvm.h")); err == nil {
+			list += " asm/kvm.h linux/kvm.h"
 		}
-		for i, ok := range compare(t, names, headers, append(args, "-ffreestanding")) {
+		for i, ok := range compare(t, names, list, target.Args(stubs)) {
 			known[names[i].name] = known[names[i].name] || ok
 		}
 	}
@@ -123,7 +96,8 @@ func TestNamesOfHeaders(t *testing.T) {
 			others = append(others, named{table, name, value, long})
 		}
 	})
-	args := []string{"-target", "x86_64-linux-gnu", "-D_GNU_SOURCE", "-isystem", "/usr/include/x86_64-linux-gnu"}
+	args := []string{"-target", "x86_64-linux-gnu", "-D_GNU_SOURCE", "-nostdlibinc", "-isystem",
+		headers.Targets[0].Folder, "-isystem", headers.Common}
 	for i, ok := range compare(t, others, libraryHeaders, args) {
 		known[others[i].name] = known[others[i].name] || ok
 	}
@@ -143,10 +117,10 @@ func TestNamesOfHeaders(t *testing.T) {
 }
 
 // compare reports which of the names are constants of the headers, and fails the test if one has another value there.
-func compare(t *testing.T, names []named, headers string, args []string) []bool {
+func compare(t *testing.T, names []named, list string, args []string) []bool {
 	t.Helper()
 	var c strings.Builder
-	for header := range strings.FieldsSeq(headers) {
+	for header := range strings.FieldsSeq(list) {
 		fmt.Fprintf(&c, "#if __has_include(<%s>)\n#include <%[1]s>\n#endif\n", header)
 	}
 	first := strings.Count(c.String(), "\n") + 1
@@ -161,7 +135,7 @@ func compare(t *testing.T, names []named, headers string, args []string) []bool 
 	if err := os.WriteFile(source, []byte(c.String()), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	args = append(args, "-isystem", "/usr/include", "-fsyntax-only", "-nostdlibinc", "-w", "-ferror-limit=0",
+	args = append(args, "-fsyntax-only", "-w", "-ferror-limit=0",
 		"-fno-spell-checking", "-fno-caret-diagnostics", source)
 	out, _ := exec.Command("clang-19", args...).CombinedOutput()
 	if strings.Contains(string(out), "fatal error") {

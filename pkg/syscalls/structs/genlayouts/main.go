@@ -16,21 +16,9 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/runc-trace/runc-trace/pkg/syscalls/headers"
 	"github.com/runc-trace/runc-trace/pkg/syscalls/structs"
 )
-
-// target is an ABI, and how to compile for it.
-type target struct {
-	abi, triple string
-	include     string // Debian's folder of headers that are specific to the architecture
-}
-
-var targets = []target{
-	{"amd64", "x86_64-linux-gnu", "/usr/include/x86_64-linux-gnu"},
-	{"arm64", "aarch64-linux-gnu", "/usr/aarch64-linux-gnu/include"},
-	{"i386", "i386-linux-gnu", "/usr/include/x86_64-linux-gnu"},
-	{"arm", "arm-linux-gnueabihf", "/usr/arm-linux-gnueabihf/include"},
-}
 
 func main() {
 	if err := run(os.Args[1]); err != nil {
@@ -45,20 +33,24 @@ func run(output string) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	headers := map[string][]structs.Source{} // two headers may not go together
+	if err := headers.WriteStubs(dir); err != nil {
+		return err
+	}
+	byHeader := map[string][]structs.Source{} // two headers may not go together
 	var order []string
 	for _, s := range structs.Sources() {
-		if headers[s.Header] == nil {
+		if byHeader[s.Header] == nil {
 			order = append(order, s.Header)
 		}
-		headers[s.Header] = append(headers[s.Header], s)
+		byHeader[s.Header] = append(byHeader[s.Header], s)
 	}
 	var out bytes.Buffer
-	for _, t := range targets {
-		for i, header := range order {
-			layouts, err := t.layouts(filepath.Join(dir, fmt.Sprintf("%s-%d", t.abi, i)), header, headers[header])
+	for i := range headers.Targets {
+		t := &headers.Targets[i]
+		for _, header := range order {
+			layouts, err := layouts(t, dir, header, byHeader[header])
 			if err != nil {
-				return fmt.Errorf("%s: %s: %w", t.abi, header, err)
+				return fmt.Errorf("%s: %s: %w", t.ABI, header, err)
 			}
 			out.Write(layouts)
 		}
@@ -67,13 +59,14 @@ func run(output string) error {
 }
 
 // layouts compiles the structs of one header, and returns their lines.
-func (t *target) layouts(base, header string, sources []structs.Source) ([]byte, error) {
+func layouts(t *headers.Target, dir, header string, sources []structs.Source) ([]byte, error) {
+	source, output := filepath.Join(dir, "layouts.c"), filepath.Join(dir, "layouts.o")
 	var c strings.Builder
 	if header != "" {
 		fmt.Fprintf(&c, "#include <%s>\n", header)
 	}
 	for _, s := range sources {
-		if !s.Has(t.abi) {
+		if !s.Has(t.ABI) {
 			continue
 		}
 		typ := s.Type
@@ -82,15 +75,14 @@ func (t *target) layouts(base, header string, sources []structs.Source) ([]byte,
 		}
 		fmt.Fprintf(&c, "typedef %s the_%s;\nthe_%s a_%s;\n", typ, s.Name, s.Name, s.Name)
 	}
-	if err := os.WriteFile(base+".c", []byte(c.String()), 0o600); err != nil {
+	if err := os.WriteFile(source, []byte(c.String()), 0o600); err != nil {
 		return nil, err
 	}
-	clang := exec.Command("clang-19", "-target", t.triple, "-g", "-c", "-nostdinc", "-isystem", t.include,
-		"-isystem", "/usr/include", "-o", base+".o", base+".c")
+	clang := exec.Command("clang-19", append(t.Args(dir), "-g", "-c", "-o", output, source)...)
 	if text, err := clang.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("%w\n%s", err, text)
 	}
-	object, err := elf.Open(base + ".o")
+	object, err := elf.Open(output)
 	if err != nil {
 		return nil, err
 	}
@@ -101,17 +93,17 @@ func (t *target) layouts(base, header string, sources []structs.Source) ([]byte,
 	}
 	var out bytes.Buffer
 	for _, s := range sources {
-		if !s.Has(t.abi) {
+		if !s.Has(t.ABI) {
 			continue
 		}
 		typ := types["the_"+s.Name]
 		if typ == nil {
 			return nil, fmt.Errorf("the compiler does not know %s", s.Name)
 		}
-		fmt.Fprintf(&out, "%s %s %d", t.abi, s.Name, typ.Size())
+		fmt.Fprintf(&out, "%s %s %d", t.ABI, s.Name, typ.Size())
 		for _, f := range s.Fields {
 			place := placeOf(typ, f.Member)
-			if place == "" && s.ABIs == nil && t.abi == "amd64" {
+			if place == "" && s.ABIs == nil && t.ABI == "amd64" {
 				return nil, fmt.Errorf("%s has no member %s", s.Name, f.Member)
 			}
 			if place == "" {
