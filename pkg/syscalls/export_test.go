@@ -13,3 +13,12 @@ func FlagNames(a ABI, visit func(table, name string, value uint64, long bool)) {
 		}
 	}
 }
+
+// Ioctls calls a function with each number of an ioctl that has a name on an ABI.
+func Ioctls(a ABI, visit func(number uint32)) {
+	flags := parseFlags(a)
+	addIoctls(a, flags)
+	for _, e := range flags["ioctl"].ioctls.all() {
+		visit(uint32(e.bits))
+	}
+}

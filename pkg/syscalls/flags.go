@@ -22,6 +22,7 @@ type flagTable struct {
 	octal   bool // show bits without a name in octal: they are permissions
 	zeros   int  // how many entries there are up to the last one that names bits which are 0
 	entries []flagEntry
+	ioctls  *ioctls // if the values are those of ioctls: their names; entries are those with a struct
 }
 
 type flagEntry struct {
@@ -53,11 +54,22 @@ func (t *flagTable) masked(value, mask uint64) string {
 	return ""
 }
 
+// appendName appends the name of a value of an enum, or returns false if it has none.
+func (t *flagTable) appendName(dst []byte, value uint64) (_ []byte, ok bool) {
+	if e := t.entry(value); e != nil {
+		return append(dst, e.name...), true
+	}
+	if t.ioctls != nil {
+		return t.ioctls.append(dst, value)
+	}
+	return dst, false
+}
+
 // append shows a value, such as "O_WRONLY|O_CREAT|0x80000000".
 func (t *flagTable) append(dst []byte, value uint64) []byte {
 	if t.enum {
-		if e := t.entry(value); e != nil {
-			return append(dst, e.name...)
+		if named, ok := t.appendName(dst, value); ok {
+			return named
 		}
 		if t.decimal {
 			return strconv.AppendInt(dst, int64(value), 10)
@@ -120,12 +132,19 @@ func (t *flagTable) split(value uint64, named func(name string)) (rest uint64) {
 	return rest
 }
 
-// index returns the index of the entry with a name, or -1 if t is nil or has none.
-func (t *flagTable) index(name string) int {
-	if t == nil {
-		return -1
+// named returns the entry with a name. It is not known if t is nil or has none, and not ok if only other ABIs have it.
+func (t *flagTable) named(name string) (e flagEntry, known, ok bool) {
+	switch {
+	case t == nil:
+		return e, false, false
+	case t.ioctls != nil:
+		return t.ioctls.named(name)
 	}
-	return slices.IndexFunc(t.entries, func(e flagEntry) bool { return e.name == name })
+	n := slices.IndexFunc(t.entries, func(e flagEntry) bool { return e.name == name })
+	if n < 0 {
+		return e, false, false
+	}
+	return t.entries[n], true, true
 }
 
 // parseFlags reads the tables of flags.txt that apply to an ABI.
@@ -156,8 +175,11 @@ func parseFlags(a ABI) map[string]*flagTable {
 			continue
 		}
 		for word := range strings.FieldsSeq(line) {
-			current.entries = append(current.entries, parseFlag(word, current, a))
-			if current.entries[len(current.entries)-1].bits == 0 {
+			e, ok := parseFlag(word, current, a)
+			if !ok {
+				continue
+			}
+			if current.entries = append(current.entries, e); e.bits == 0 {
 				current.zeros = len(current.entries)
 			}
 		}
@@ -166,15 +188,26 @@ func parseFlags(a ABI) map[string]*flagTable {
 }
 
 // parseFlag reads "NAME=bits" or "NAME=mask/bits", and ":struct" behind it. Of several values between "|", the second
-// one is that of i386, and the last one that of arm.
-func parseFlag(word string, t *flagTable, a ABI) flagEntry {
+// one is that of i386, and the last one that of arm; the third one of four is that of arm64. It returns false if the
+// value is "-": the ABI lacks the name.
+func parseFlag(word string, t *flagTable, a ABI) (_ flagEntry, ok bool) {
 	name, value, _ := strings.Cut(word, "=")
 	value, of, _ := strings.Cut(value, ":")
-	if values := strings.Split(value, "|"); len(values) > 1 {
-		value = map[ABI]string{I386: values[1], ARM: values[len(values)-1]}[a]
-		if !a.is32() {
+	if strings.Contains(value, "|") {
+		values := strings.Split(value, "|")
+		switch {
+		case a == I386:
+			value = values[1]
+		case a == ARM:
+			value = values[len(values)-1]
+		case a == ARM64 && len(values) == 4:
+			value = values[2]
+		default:
 			value = values[0]
 		}
+	}
+	if value == "-" {
+		return flagEntry{}, false
 	}
 	mask, bits, masked := strings.Cut(value, "/")
 	if !masked {
@@ -187,7 +220,7 @@ func parseFlag(word string, t *flagTable, a ABI) flagEntry {
 	if !masked && e.bits == 0 {
 		e.mask = ^uint64(0)
 	}
-	return e
+	return e, true
 }
 
 func parseBits(word, value string) uint64 {

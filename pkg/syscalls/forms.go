@@ -106,14 +106,17 @@ func (s *Syscall) parseCondition(word string) condition {
 	a := s.argument(name)
 	on := condition{arg: uint8(slices.Index(s.names(), name)), none: none, wide: a.wide()}
 	for value := range strings.SplitSeq(right, "|") {
-		e := flagEntry{mask: ^uint64(0)}
-		if n := a.flags.index(value); n >= 0 {
-			e = a.flags.entries[n]
-			if a.flags.enum {
-				e.mask = ^uint64(0)
+		e, known, ok := a.flags.named(value)
+		if known && !ok {
+			continue
+		}
+		if !known {
+			if e.bits = parseBits(word, value); !on.wide {
+				e.bits = uint64(uint32(e.bits))
 			}
-		} else if e.bits = parseBits(word, value); !on.wide {
-			e.bits = uint64(uint32(e.bits))
+		}
+		if !known || a.flags.enum {
+			e.mask = ^uint64(0)
 		}
 		if masked {
 			e.mask = parseBits(word, mask)

@@ -171,6 +171,12 @@ func TestForms(t *testing.T) {
 		{call(t, "fcntl", 0, 3, 1024, 1), `fd=3, cmd=F_SETLEASE, arg=F_WRLCK`},
 		{call(t, "fcntl", 0, 3, 1026, 0x80000004), `fd=3, cmd=F_NOTIFY, arg=DN_CREATE|DN_MULTISHOT`},
 		{call(t, "ioctl", 0, 3, 0x40049409, 4), `fd=3, cmd=FICLONE, arg=4`},
+		{call(t, "ioctl", 0, 3, 0xc0406400, pointer), `fd=3, cmd=DRM_IOCTL_VERSION, arg=0x7ffe4b2c`},
+		{call(t, "ioctl", 0, 3, 0x40106160, pointer), `fd=3, cmd=ENI_MEMDUMP or HE_GET_REG, arg=0x7ffe4b2c`},
+		{call(t, "ioctl", 0, 3, 0x5402, pointer), `fd=3, cmd=TCSETS, arg=0x7ffe4b2c`},
+		{call(t, "ioctl", 0, 3, 0x81004506, pointer), `fd=3, cmd=EVIOCGNAME(256), arg=0x7ffe4b2c`},
+		{on(t, call(t, "ioctl", 0, 3, 0xc0246400, pointer), syscalls.AMD64, syscalls.I386, "ioctl"),
+			`fd=3, cmd=DRM_IOCTL_VERSION, arg=0x7ffe4b2c`},
 		{call(t, "personality", 0, 0x40000), `personality=PER_LINUX|ADDR_NO_RANDOMIZE`},
 		{call(t, "personality", 0, 0xffffffff), `personality=0xffffffff`},
 		{call(t, "ptrace", 0, 0x4206, 9, 0, 0x100001),
@@ -183,7 +189,7 @@ func TestForms(t *testing.T) {
 			`cmd=BPF_MAP_CREATE, uattr=0x7ffe4b2c {map_type=BPF_MAP_TYPE_HASH, key_size=4, value_size=8, max_entries=16, ` +
 				`map_flags=BPF_F_NO_PREALLOC}, size=20`},
 		{on(t, call(t, "ioctl", 0, 3, 0x80046601, 0), syscalls.AMD64, syscalls.I386, "ioctl"),
-			`fd=3, cmd=FS_IOC_GETFLAGS, arg=0`},
+			`fd=3, cmd=FS_IOC32_GETFLAGS, arg=0`},
 		{on(t, call(t, "semctl", 0, 1, 2, 0x10c, junk), syscalls.ARM64, syscalls.ARM, "semctl"),
 			`semid=1, semnum=2, cmd=IPC_64|GETVAL`},
 

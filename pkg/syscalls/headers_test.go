@@ -78,7 +78,9 @@ func TestNamesOfHeaders(t *testing.T) {
 		target := &headers.Targets[i]
 		var names []named
 		syscalls.FlagNames(a, func(table, name string, value uint64, long bool) {
-			all[name] = true
+			if table != "ioctl" { // that is for those that no header has
+				all[name] = true
+			}
 			is32 := a == syscalls.I386 || a == syscalls.ARM
 			names = append(names, named{table, name, value, long && (!is32 || table == "capabilities")})
 		})

@@ -304,8 +304,8 @@ func appendJSONNumber(dst []byte, v *Value) []byte {
 	switch v.Kind {
 	case KindFlags:
 		if v.table.enum {
-			if e := v.table.entry(v.Number); e != nil {
-				dst = append(append(append(dst, `,"symbol":"`...), e.name...), '"')
+			if named, ok := v.table.appendName(append(dst, `,"symbol":"`...), v.Number); ok {
+				return append(named, '"')
 			}
 			return dst
 		}

@@ -166,8 +166,8 @@ func (s *Strace) appendArgument(dst []byte, c *Call, v *Value, parts []Value) []
 				return appendWakeOp(dst, v)
 			case v.Name == "ioprio":
 				return appendPriority(dst, v.table, v.Number)
-			case v.Name == "cmd" && s.Name == "ioctl" && v.table.entry(v.Number) == nil:
-				return appendRequest(dst, v.Number)
+			case v.table.ioctls != nil:
+				return appendRequest(dst, v.table.ioctls, v.Number)
 			}
 		}
 		if v.Name == "pgoff" && v.Kind == KindHex {

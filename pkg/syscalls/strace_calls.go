@@ -111,9 +111,13 @@ func appendPriority(dst []byte, table *flagTable, value uint64) []byte {
 	return append(dst, ')')
 }
 
-// appendRequest appends the number of an ioctl that has no name: _IOC(_IOC_READ, 0x12, 0x7b, 0x4), which are its
-// direction, type, number and size: include/uapi/asm-generic/ioctl.h.
-func appendRequest(dst []byte, value uint64) []byte {
+// appendRequest appends all names of the number of an ioctl. One without a name is _IOC(_IOC_READ, 0x12, 0x7b, 0x4),
+// which are its direction, type, number and size: include/uapi/asm-generic/ioctl.h.
+func appendRequest(dst []byte, names *ioctls, value uint64) []byte {
+	dst, ok := names.append(dst, value)
+	if ok {
+		return dst
+	}
 	directions := [...]string{"_IOC_NONE", "_IOC_WRITE", "_IOC_READ", "_IOC_READ|_IOC_WRITE"}
 	dst = append(append(dst, "_IOC("...), directions[value>>30&3]...)
 	for _, part := range [...]uint64{value >> 8 & 0xff, value & 0xff, value >> 16 & 0x3fff} {

@@ -113,6 +113,7 @@ func TestEveryLineIsUsed(t *testing.T) {
 	}
 	typed["scm"], typed["file_type"] = true, true        // of a control message; of an entry of a directory
 	typed["hardware"], typed["packet_type"] = true, true // of struct sockaddr_ll
+	typed["input_events"], typed["input_axes"] = true, true
 	for line := range lines(t, "flags.txt") {
 		head, _, ok := strings.Cut(line, ":")
 		if !ok || strings.HasPrefix(line, "\t") {

@@ -63,6 +63,7 @@ func (t *table) build(a ABI) {
 		spelling = AMD64
 	}
 	flags := parseFlags(spelling)
+	addIoctls(spelling, flags)
 	t.layouts = layoutsOf(spelling, flags)
 	if t.own = t.layouts; a == X32 { // their structs are those of i386, but for one
 		t.own = layoutsOf(I386, flags)
