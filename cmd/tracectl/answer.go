@@ -11,7 +11,7 @@ import (
 )
 
 // answerVerbs are the commands that answer a question about one recording, on a node and on a cluster.
-var answerVerbs = []func(reader) *cobra.Command{newWhy, newSummary, newTree, newFiles, newNet}
+var answerVerbs = []func(reader) *cobra.Command{newWhy, newSummary, newTree, newFiles, newNet, newIO}
 
 // fileVerbs are the other commands that read recordings, on a node and on a cluster.
 var fileVerbs = []func(reader) *cobra.Command{newDiff, newSave, newExport, newReportPage}

@@ -456,7 +456,7 @@ func TestClusterUsage(t *testing.T) {
 func TestClusterFlagsAreTheNodes(t *testing.T) {
 	root := newRoot()
 	for _, command := range []string{"exec", "containers", "status", "straceback list", "straceback show",
-		"why", "summary", "tree", "files", "net", "find", "diff", "save", "export", "report"} {
+		"why", "summary", "tree", "files", "net", "io", "find", "diff", "save", "export", "report"} {
 		node, _, err := root.Find(strings.Fields(command))
 		if err != nil {
 			t.Fatal(err)

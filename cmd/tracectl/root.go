@@ -55,8 +55,8 @@ var groups = []struct {
 }{
 	{"Read what containers did:", []string{"why", "find", "exec", "straceback", "containers", "status", "cluster"}, false},
 	{"Set up tracing on this host:", []string{"install", "uninstall", "load", "agent", "doctor"}, false},
-	{"More:", []string{"summary", "tree", "files", "net", "diff", "save", "keep", "release", "rm", "export", "report",
-		"unload", "completion", "schema", "version"}, true},
+	{"More:", []string{"summary", "tree", "files", "net", "io", "diff", "save", "keep", "release", "rm", "export",
+		"report", "unload", "completion", "schema", "version"}, true},
 }
 
 // group puts each command into its group.
