@@ -143,7 +143,8 @@ func (r *recorder) stop() error {
 	return errors.Join(err, os.RemoveAll(r.dir))
 }
 
-// spec is a config.json of a realistic size.
+// spec is a config.json of a realistic size. It asks for no mount namespace: a worker is executed in that of the host,
+// and with another one for its container, it would be taken for the runtime.
 func spec(cgroup string, annotations map[string]string) specs.Spec {
 	spec := specs.Spec{
 		Version:     "1.1.0",
@@ -152,8 +153,8 @@ func spec(cgroup string, annotations map[string]string) specs.Spec {
 		Annotations: annotations,
 		Linux: &specs.Linux{
 			CgroupsPath: cgroup,
-			Namespaces: []specs.LinuxNamespace{{Type: specs.PIDNamespace}, {Type: specs.MountNamespace},
-				{Type: specs.IPCNamespace}, {Type: specs.UTSNamespace}},
+			Namespaces: []specs.LinuxNamespace{{Type: specs.PIDNamespace}, {Type: specs.IPCNamespace},
+				{Type: specs.UTSNamespace}},
 			Seccomp: &specs.LinuxSeccomp{DefaultAction: specs.ActErrno},
 		},
 	}
