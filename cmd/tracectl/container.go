@@ -10,6 +10,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/util/duration"
 
+	"github.com/runc-trace/runc-trace/pkg/identity"
 	"github.com/runc-trace/runc-trace/pkg/labels"
 	"github.com/runc-trace/runc-trace/pkg/terminal"
 )
@@ -32,6 +33,7 @@ type containerJSON struct {
 	Unlabelled   bool                     `json:"unlabelled,omitempty"`      // further labels may not have arrived yet
 	Truncated    bool                     `json:"labelsTruncated,omitempty"` // further labels did not fit
 
+	Contents string       `json:"contents"` // how much is recorded: all, paths, none, or off
 	CgroupID uint64       `json:"cgroupID"`
 	State    labels.State `json:"state"`    // created, running, exited, or ended
 	ExitCode *int         `json:"exitCode"` // null unless it exited by itself
@@ -51,10 +53,11 @@ func newContainerJSON(c *labels.Container, clock clock) containerJSON {
 		Namespace: c.Namespace, Pod: c.Pod, Container: c.Name, ContainerID: c.ID, PodUID: c.PodUID,
 		SandboxID: c.SandboxID, Sandbox: c.Sandbox(), Image: c.Image, Engine: c.Engine, Labels: c.Labels,
 		LabelOrigins: c.Origins, Unlabelled: c.Unlabelled, Truncated: c.Truncated, CgroupID: c.Cgroup,
-		Created: clock.time(c.Created),
-		Started: clock.time(c.Started),
-		Exited:  clock.time(c.Exited),
-		Ended:   clock.time(c.Ended),
+		Contents: c.Contents().String(),
+		Created:  clock.time(c.Created),
+		Started:  clock.time(c.Started),
+		Exited:   clock.time(c.Exited),
+		Ended:    clock.time(c.Ended),
 	}
 	status := c.Status()
 	j.State, j.Signal = status.State, status.Signal
@@ -121,6 +124,12 @@ func (j *listedJSON) row(now time.Time) []string {
 	recorded := j.Recorded
 	if recorded == "yes" && j.Adopted {
 		recorded = "adopted"
+	}
+	switch j.Contents {
+	case identity.ContentsPaths.String(), identity.ContentsNone.String():
+		recorded += ", " + j.Contents
+	case identity.ContentsOff.String():
+		recorded = j.Contents
 	}
 	return []string{
 		terminal.Cell(j.Namespace), terminal.Cell(j.Pod), name, labels.ShortID(j.ContainerID), j.state(now), j.Engine,

@@ -14,6 +14,7 @@ import (
 
 	"github.com/runc-trace/runc-trace/pkg/boottime"
 	"github.com/runc-trace/runc-trace/pkg/bpf"
+	"github.com/runc-trace/runc-trace/pkg/identity"
 	"github.com/runc-trace/runc-trace/pkg/labels"
 	"github.com/runc-trace/runc-trace/pkg/straceback"
 )
@@ -184,6 +185,8 @@ func explainName(err error, name string, directory *labels.Directory, list []*st
 // notRecorded says why a container has no recording.
 func notRecorded(c *labels.Container) string {
 	switch {
+	case c.Contents() == identity.ContentsOff:
+		return "a rule of the configuration or an annotation says so (contents = off)"
 	case c.Ring != 0:
 		return "it was removed, or its memory was reused for another container"
 	case c.Sandbox():

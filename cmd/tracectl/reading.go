@@ -64,8 +64,23 @@ func (s *source) addFrom(c *cobra.Command) {
 	}
 }
 
-// named reads the recording that the arguments name.
+// named reads the recording that the arguments name, and reports what was not to be recorded.
 func (s *source) named(c *cobra.Command, args []string) (*straceback.Reading, error) {
+	r, err := s.choose(c, args)
+	if err == nil {
+		noteContents(c.ErrOrStderr(), r.Container)
+	}
+	return r, err
+}
+
+// noteContents reports what a container's recording lacks on purpose: otherwise it would seem to be empty.
+func noteContents(stderr io.Writer, c *labels.Container) {
+	if c != nil && c.Withheld() != "" {
+		fmt.Fprintf(stderr, "tracectl: %s\n", c.Withheld())
+	}
+}
+
+func (s *source) choose(c *cobra.Command, args []string) (*straceback.Reading, error) {
 	if s.from == "" {
 		return s.read(c, args[0], int(s.previous))
 	}

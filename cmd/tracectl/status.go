@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -172,6 +173,15 @@ func (s *statusJSON) print(w io.Writer, clock clock) error {
 		terminal.Count(c.Threads, "thread"))
 	fmt.Fprintf(w, "containers   %d running, %d created, %d exited, %d ended; room for %s\n", c.Running, c.Created,
 		c.Exited, c.Ended, terminal.Count(o.Identities, "name"))
+	var less []string
+	for _, contents := range []identity.Contents{identity.ContentsPaths, identity.ContentsNone, identity.ContentsOff} {
+		if n := c.Contents[contents.String()]; n > 0 {
+			less = append(less, fmt.Sprintf("%d %s", n, contents))
+		}
+	}
+	if len(less) > 0 {
+		fmt.Fprintf(w, "contents     not recorded in full, by configuration or annotation: %s\n", strings.Join(less, ", "))
+	}
 	kept := ""
 	if r.Kept > 0 {
 		kept = fmt.Sprintf(" (%d of them kept)", r.Kept)
@@ -244,6 +254,10 @@ func newStatusJSON(read *status.Status, failed [unregistered.Reasons]uint64, clo
 	i, r, e := read.Identities, read.Recordings, read.ExecLog
 	s.Containers.Created, s.Containers.Running, s.Containers.Exited, s.Containers.Ended = i.Created,
 		i.Running, i.Exited, i.Ended
+	s.Containers.Contents = map[string]int{}
+	for contents, n := range i.Contents {
+		s.Containers.Contents[identity.Contents(contents).String()] = n
+	}
 	s.Containers.Threads, s.Threads = i.Threads, i.ThreadMemory()
 	s.Recordings.Live, s.Recordings.Ended, s.Recordings.Free = r.Live, r.Ended, r.Free
 	s.Recordings.Kept = r.Kept

@@ -27,6 +27,8 @@ type statusJSON struct {
 		Exited  int `json:"exited"` // init has exited, but the cgroup exists, or processes outside of it
 		Ended   int `json:"ended"`  // the cgroup and all processes are gone, but the name is known
 		Threads int `json:"threads"`
+		// Those that have not ended, by how much is recorded of them: all, paths, none, off.
+		Contents map[string]int `json:"contents"`
 	} `json:"containers"`
 	Recordings struct {
 		Live     int    `json:"live"`

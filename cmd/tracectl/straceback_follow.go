@@ -39,6 +39,7 @@ func (s *settings) follow(c *cobra.Command, name string, request *showRequest) e
 	if err != nil {
 		return err
 	}
+	noteContents(stderr, reading.Container)
 	timeline, format, selection, err := request.choose(reading, stdout, stderr)
 	if err != nil {
 		return err

@@ -154,10 +154,10 @@ func TestContainerJSON(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	want := `{"namespace":"n","pod":"p","container":"c","containerID":"i","podUID":"","sandboxID":"","sandbox":false,"image":"","engine":"","labels":{"a":"\u009b"},"labelOrigins":{"a":"annotation"},"cgroupID":5,"state":"running","exitCode":null,"signal":"","created":"2026-01-01T00:00:01Z","started":"2026-01-01T00:00:02Z","exited":null,"ended":null}
-{"namespace":"","pod":"","container":"","containerID":"i","podUID":"","sandboxID":"","sandbox":false,"image":"","engine":"","labels":{},"labelOrigins":{},"cgroupID":0,"state":"exited","exitCode":1,"signal":"","created":"2026-01-01T00:00:01Z","started":null,"exited":"2026-01-01T00:00:02Z","ended":"2026-01-01T00:00:03Z"}
-{"namespace":"","pod":"","container":"","containerID":"i","podUID":"","sandboxID":"","sandbox":false,"image":"","engine":"","labels":{},"labelOrigins":{},"cgroupID":0,"state":"exited","exitCode":null,"signal":"SIGTERM","created":"2026-01-01T00:00:01Z","started":null,"exited":"2026-01-01T00:00:02Z","ended":null}
-{"namespace":"","pod":"","container":"","containerID":"","podUID":"","sandboxID":"","sandbox":false,"image":"","engine":"","labels":{},"labelOrigins":{},"cgroupID":0,"state":"","exitCode":null,"signal":"","created":null,"started":null,"exited":null,"ended":null}
+	want := `{"namespace":"n","pod":"p","container":"c","containerID":"i","podUID":"","sandboxID":"","sandbox":false,"image":"","engine":"","labels":{"a":"\u009b"},"labelOrigins":{"a":"annotation"},"contents":"all","cgroupID":5,"state":"running","exitCode":null,"signal":"","created":"2026-01-01T00:00:01Z","started":"2026-01-01T00:00:02Z","exited":null,"ended":null}
+{"namespace":"","pod":"","container":"","containerID":"i","podUID":"","sandboxID":"","sandbox":false,"image":"","engine":"","labels":{},"labelOrigins":{},"contents":"all","cgroupID":0,"state":"exited","exitCode":1,"signal":"","created":"2026-01-01T00:00:01Z","started":null,"exited":"2026-01-01T00:00:02Z","ended":"2026-01-01T00:00:03Z"}
+{"namespace":"","pod":"","container":"","containerID":"i","podUID":"","sandboxID":"","sandbox":false,"image":"","engine":"","labels":{},"labelOrigins":{},"contents":"all","cgroupID":0,"state":"exited","exitCode":null,"signal":"SIGTERM","created":"2026-01-01T00:00:01Z","started":null,"exited":"2026-01-01T00:00:02Z","ended":null}
+{"namespace":"","pod":"","container":"","containerID":"","podUID":"","sandboxID":"","sandbox":false,"image":"","engine":"","labels":{},"labelOrigins":{},"contents":"","cgroupID":0,"state":"","exitCode":null,"signal":"","created":null,"started":null,"exited":null,"ended":null}
 `
 	if diff := cmp.Diff(want, out.String()); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)

@@ -153,6 +153,7 @@ func (c *candidate) adopt(a *bpf.Adopter, root, hierarchy string, rules identity
 	defer p.close()
 	c.who.MountNamespace = p.mountNamespace()
 	enginefiles.AddPodman(&c.who, root, filepath.Join(root, c.bundle), p.stat.parent, rules)
+	identity.SetContents(&c.who, c.annotations, &rules.Contents)
 	init := bpf.Init{Process: p.dir, Started: p.started(), Waits: !c.started()}
 	adopted, err := a.Adopt(filepath.Join(hierarchy, c.cgroup), c.who, init)
 	if errors.Is(err, bpf.ErrNoCgroup) && !p.runs() {

@@ -82,6 +82,7 @@ type KeptJSON struct {
 	Overwritten uint64     `json:"overwritten"`
 	Lost        uint64     `json:"lost"`
 	Complete    *time.Time `json:"complete"` // all calls that ended since are kept; null if none was overwritten
+	Contents    string     `json:"contents"` // how much was to be recorded: all, paths or none
 }
 
 // JSON returns the answer in machine-readable form.
@@ -139,6 +140,9 @@ func (p *Past) about(e *Ending) AboutJSON {
 // keptJSON returns what the recording still has.
 func (p *Past) keptJSON() KeptJSON {
 	j := KeptJSON{Syscalls: len(p.Calls.Records), Overwritten: p.Calls.Missing, Lost: p.Calls.Lost}
+	if p.Container != nil {
+		j.Contents = p.Container.Contents().String()
+	}
 	if complete := p.Calls.Complete(); complete != 0 {
 		at := p.at(complete)
 		j.Complete = &at

@@ -168,10 +168,15 @@ func (p *Past) kept() string {
 		text = fmt.Sprintf("every call of the last %s; before that, what was new",
 			brief(time.Duration(max(calls.Newest, complete)-complete)))
 	}
+	lost := "nothing"
 	if calls.Lost > 0 {
-		return text + "; " + terminal.Count(calls.Lost, "call") + " lost"
+		lost = terminal.Count(calls.Lost, "call")
 	}
-	return text + "; nothing lost"
+	text += "; " + lost + " lost"
+	if c := p.Container; c != nil && c.Withheld() != "" {
+		text += "; " + c.Withheld()
+	}
+	return text
 }
 
 // line is a line with a label.

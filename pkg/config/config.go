@@ -9,6 +9,7 @@ import (
 	"maps"
 	"path"
 	"slices"
+	"strings"
 
 	"github.com/BurntSushi/toml"
 
@@ -34,6 +35,7 @@ type Config struct {
 	Adopt           bool              `toml:"adopt"`
 	Runtimes        map[string]string `toml:"runtimes"` // absolute paths; see RuntimeFor
 	Labels          Labels            `toml:"labels"`
+	Contents        Contents          `toml:"contents"`
 	Pool            Pool              `toml:"pool"`
 }
 
@@ -45,6 +47,36 @@ type Labels struct {
 	Keep        []string `toml:"keep"` // see identity.KeepFirst
 }
 
+// Contents chooses how much is recorded of a container: see identity.ContentsRules.
+type Contents struct {
+	Default    string   `toml:"default"`
+	Annotation string   `toml:"annotation"`
+	All        []string `toml:"all"`
+	Paths      []string `toml:"paths"`
+	None       []string `toml:"none"`
+	Off        []string `toml:"off"`
+}
+
+// lists returns the rules for each identity.Contents.
+func (c *Contents) lists() []*[]string { return []*[]string{&c.All, &c.Paths, &c.None, &c.Off} }
+
+// Labels reports whether a rule is about a label.
+func (c *Contents) Labels() bool {
+	return slices.ContainsFunc(c.lists(), func(rules *[]string) bool {
+		return slices.ContainsFunc(*rules, func(rule string) bool { return strings.Contains(rule, "=") })
+	})
+}
+
+// rules returns the part of the file that identity.SetContents needs. Only valid values count.
+func (c *Contents) rules() (rules identity.ContentsRules) {
+	rules.Default, _ = identity.ParseContents(c.Default)
+	rules.Annotation, _ = identity.ParseAnnotationUse(c.Annotation)
+	for i, list := range c.lists() {
+		rules.Rules[i] = *list
+	}
+	return rules
+}
+
 // Default returns the values for keys that are not set, or if there is no file.
 func Default() Config {
 	return Config{
@@ -52,6 +84,7 @@ func Default() Config {
 		PinDir:   abi.DefaultPinDir,
 		LogLevel: "warn",
 		Adopt:    true,
+		Contents: Contents{Default: identity.ContentsAll.String(), Annotation: "reduce"},
 		Pool:     DefaultPool(),
 	}
 }
@@ -64,6 +97,7 @@ func (c *Config) Rules() identity.Rules {
 		JSON:            c.Labels.JSON,
 		Keep:            c.Labels.Keep,
 		RecordSandboxes: c.RecordSandboxes,
+		Contents:        c.Contents.rules(),
 	}
 }
 
@@ -134,6 +168,9 @@ func parseTOML(text string) (Config, error) {
 	return c, errors.Join(problems...)
 }
 
+// tables are the tables with keys of this program's choice.
+var tables = []string{"labels", "contents", "pool"}
+
 // misspelt refuses keys that differ from known ones in case: the parser accepts them, and if the correct key is
 // there, too, either could win.
 func misspelt(meta *toml.MetaData) error {
@@ -143,7 +180,7 @@ func misspelt(meta *toml.MetaData) error {
 	}
 	for _, key := range meta.Keys() {
 		own := key[:1] // keys in [runtimes] and [labels.annotations] are free
-		if len(key) > 1 && (key[0] == "pool" || key[0] == "labels") {
+		if len(key) > 1 && slices.Contains(tables, key[0]) {
 			own = key[:2]
 		}
 		for _, part := range own {
@@ -190,5 +227,30 @@ func (c *Config) check() []error {
 		}
 		return err != nil
 	})
+	problems = append(problems, c.Contents.repair()...)
 	return append(problems, c.Pool.repair()...)
+}
+
+// repair replaces values that are not valid, and drops such rules. It returns an error for each.
+func (c *Contents) repair() []error {
+	var problems []error
+	fallback := Default().Contents
+	if _, ok := identity.ParseContents(c.Default); !ok {
+		problems = append(problems, fmt.Errorf("contents.default %q must be all, paths, none or off", c.Default))
+		c.Default = fallback.Default
+	}
+	if _, ok := identity.ParseAnnotationUse(c.Annotation); !ok {
+		problems = append(problems, fmt.Errorf("contents.annotation %q must be reduce, decide or ignore", c.Annotation))
+		c.Annotation = fallback.Annotation
+	}
+	for i, list := range c.lists() {
+		*list = slices.DeleteFunc(*list, func(rule string) bool {
+			err := identity.CheckContentsRule(rule)
+			if err != nil {
+				problems = append(problems, fmt.Errorf("contents.%s has an invalid rule %q: %w", identity.Contents(i), rule, err))
+			}
+			return err != nil
+		})
+	}
+	return problems
 }

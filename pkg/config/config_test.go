@@ -48,6 +48,12 @@ func TestParse(t *testing.T) {
 			prefixes = ["p/", "q/"]
 			json = ["j"]
 			keep = ["app", "example.com/*"]
+			[contents]
+			default = "paths"
+			all = ["dev-*"]
+			none = ["payments", "app=vault"]
+			off = ["x team=y"]
+			annotation = "decide"
 			[pool]
 			rings = 16
 			ring-size = "1MiB"
@@ -63,6 +69,8 @@ func TestParse(t *testing.T) {
 				RecordSandboxes: true,
 				Labels: Labels{Annotations: []string{"a"}, Prefixes: []string{"p/", "q/"}, JSON: []string{"j"},
 					Keep: []string{"app", "example.com/*"}},
+				Contents: Contents{Default: "paths", Annotation: "decide", All: []string{"dev-*"},
+					None: []string{"payments", "app=vault"}, Off: []string{"x team=y"}},
 				Pool: Pool{Rings: 16, RingSize: 1 << 20, Identities: 64, ExecLogSize: 64 << 10,
 					CaptureSize: 1 << 10, ArgvSize: 32 << 10},
 			},
@@ -111,6 +119,11 @@ pool.argv-size is 0: it must be 64 to 32KiB`,
 			c.Labels.Keep = []string{"a", "b*"}
 		}),
 			`labels.keep has an invalid pattern "[": syntax error in pattern`},
+		{"contents that are none", "[contents]\ndefault = \"some\"\nannotation = \"yes\"\npaths = [\"a\", \"b=[\"]",
+			with(func(c *Config) { c.Contents.Paths = []string{"a"} }),
+			`contents.default "some" must be all, paths, none or off
+contents.annotation "yes" must be reduce, decide or ignore
+contents.paths has an invalid rule "b=[": syntax error in pattern`},
 		{"an empty list", "runtime = []", Default(), "runtime is empty"},
 		{"an empty name", `runtime = ["runc", ""]`, Default(), `runtime "" must be an absolute path or a name`},
 		{"no TOML", "runtime = \"/opt/runc\"\n[pool]\nwhatever", with(func(c *Config) { c.Runtime = Runtime{"/opt/runc"} }),
@@ -222,7 +235,9 @@ func TestFile(t *testing.T) {
 		Runtime: Runtime{"a \"b\"\\", "/ü/\x01\n"}, PinDir: "/p", Log: "/l", LogLevel: "error", RecordSandboxes: true,
 		Runtimes: map[string]string{"crun": "/b/crun", "a b": "/\"c"},
 		Labels:   Labels{Annotations: []string{"a"}, Prefixes: []string{"p"}, JSON: []string{"j", "k"}},
-		Pool:     Pool{Rings: 1, RingSize: 32 << 10, Identities: 2, ExecLogSize: 64 << 10, CaptureSize: 1000, ArgvSize: 64},
+		Contents: Contents{Default: "off", Annotation: "ignore", All: []string{"a"}, Paths: []string{"b"},
+			Off: []string{"c d=e"}},
+		Pool: Pool{Rings: 1, RingSize: 32 << 10, Identities: 2, ExecLogSize: 64 << 10, CaptureSize: 1000, ArgvSize: 64},
 	}
 	for name, c := range map[string]Config{"the default": Default(), "everything changed": changed} {
 		got, err := Parse(File(c))
@@ -291,6 +306,8 @@ func FuzzParse(f *testing.F) {
 		"[runtimes]\n[runtimEs]\ncrun = \"/b\"",
 		"runtime = \"a\"\n[pool]\n[Runtime]",
 		"[labels]\nAnnotations = [\"a\"]",
+		"[contents]\ndefault = \"none\"\noff = [\"a b=c\", \"[\"]",
+		"[contents]\nOff = [\"a\"]",
 		"Unknown = 1",
 	} {
 		f.Add(seed)
@@ -361,6 +378,8 @@ func TestWrongTypes(t *testing.T) {
 		`pin-dir = 3`:                         "line 1: pin-dir must be a string",
 		`log = 2020-01-01`:                    "line 1: log must be a string",
 		"[labels]\nkeep = \"a\"":              "line 2: labels.keep must be a list of strings",
+		"[contents]\ndefault = 1":             "line 2: contents.default must be a string",
+		"[contents]\noff = true":              "line 2: contents.off must be a list of strings",
 		"[labels]\nannotations = [\n1]":       "line 2: labels.annotations must be a list of strings",
 		"[pool]\nrings = \"many\"":            "line 2: pool.rings must be a whole number",
 		"[pool]\nidentities = 1.5":            "line 2: pool.identities must be a whole number",

@@ -5,6 +5,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -46,9 +47,9 @@ func wanted(key string) string {
 		return "true or false"
 	case key == "runtime":
 		return "a string or a list of strings"
-	case !inTable && (table == "labels" || table == "pool" || table == "runtimes"):
+	case !inTable && (slices.Contains(tables, table) || table == "runtimes"):
 		return "a table"
-	case table == "labels":
+	case table == "labels" || table == "contents" && name != "default" && name != "annotation":
 		return "a list of strings"
 	case table == "pool" && (name == "rings" || name == "identities"):
 		return "a whole number"

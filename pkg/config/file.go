@@ -7,6 +7,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/runc-trace/runc-trace/pkg/identity"
 )
 
 // File renders a Config as a config.toml that explains every key. Keys with their default value are commented out.
@@ -83,6 +85,35 @@ without, because then only containers that ask for it are recorded.`)
 	key("keep", list(c.Labels.Keep), list(fallback.Labels.Keep),
 		`Each pod or container has room for 4 KiB of labels. These come first: keys, or patterns in
 which * matches anything but a slash, such as ["app", "team", "example.com/*"].`)
+
+	out.WriteString(`
+# How much is recorded of a container's memory, besides its calls with their results and times:
+#
+#   all     also the beginning of what it reads, writes, sends and receives
+#   paths   paths, addresses, structs and the arguments of programs, but nothing of that
+#   none    numbers only: no path, no address and no argument of a program
+#   off     nothing: the container gets no recording, and its execs are not logged
+#
+# A rule is "NAMESPACE", "KEY=VALUE" of a label, or several of these with spaces, all of which
+# must match; * matches anything but a slash. If several rules match a container, the one that
+# records least counts. Rules know the labels that the shim knows at the container's start:
+# those of CRI-O, Docker and [labels], but not those of containerd's pods, which only the API
+# server tells. Rules apply to containers that start later.
+[contents]
+`)
+	key("default", quote(c.Contents.Default), quote(fallback.Contents.Default),
+		`For containers that no rule matches: all, paths, none or off.`)
+	for i, rules := range c.Contents.lists() {
+		name, doc := identity.Contents(i).String(), ""
+		if i == 0 {
+			doc = `Rules, such as ["payments", "app=vault", "test-* team=web"].`
+		}
+		key(name, list(*rules), list(nil), doc)
+	}
+	key("annotation", quote(c.Contents.Annotation), quote(fallback.Contents.Annotation),
+		`What a container's annotation "runc-trace.contents" may do, whose value is one of these
+words: "reduce" what is recorded, "decide" over the rules, or nothing ("ignore"). The author
+of a pod can write it, and so hide what the pod does.`)
 
 	out.WriteString(`
 # Pools that "tracectl load" allocates. They do not grow. In addition, the kernel takes 512

@@ -27,7 +27,7 @@ func parsePlain(text string) (Config, bool) {
 		name := ""
 		if line[0] == '[' {
 			switch line {
-			case "[labels]", "[pool]":
+			case "[labels]", "[contents]", "[pool]":
 			case "[runtimes]":
 				c.Runtimes = map[string]string{}
 			default:
@@ -76,6 +76,22 @@ func (c *Config) set(name, value string) bool {
 		return boolean(&c.RecordSandboxes, value)
 	case "adopt":
 		return boolean(&c.Adopt, value)
+	case "contents.default":
+		return isText && assign(&c.Contents.Default, list[0])
+	case "contents.annotation":
+		return isText && assign(&c.Contents.Annotation, list[0])
+	case "contents.all":
+		c.Contents.All = list
+		return isList && !isText
+	case "contents.paths":
+		c.Contents.Paths = list
+		return isList && !isText
+	case "contents.none":
+		c.Contents.None = list
+		return isList && !isText
+	case "contents.off":
+		c.Contents.Off = list
+		return isList && !isText
 	case "labels.annotations":
 		c.Labels.Annotations = list
 		return isList && !isText

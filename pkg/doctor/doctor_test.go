@@ -188,6 +188,12 @@ func TestChecks(t *testing.T) {
 		{"a broken configuration", func(f *Facts) {
 			f.Configuration.Err = errors.New("parsing: a\nb")
 		}, []Check{{"configuration", Fail, "parsing: a; b", "edit /c.toml"}}, nil},
+		{"rules for labels that the shim does not know", func(f *Facts) {
+			f.Configuration.Config.Contents.None = []string{"payments", "app=vault"}
+		}, []Check{
+			{"contents", Warn, "rules for labels in [contents] match no pod of containerd: the shim does not know its labels",
+				"name namespaces in /c.toml, or annotate pods with runc-trace.contents"},
+		}, nil},
 		{"another pin directory", func(f *Facts) {
 			f.PinDir.Path = "/sys/fs/bpf/x"
 			f.Tracer.Err = bpf.ErrNotLoaded

@@ -32,6 +32,16 @@ func configuration(f Facts) []Check {
 	return ok("configuration", c.Path)
 }
 
+// contents judges the rules for how much is recorded.
+func contents(f Facts) []Check {
+	rules := f.Configuration.Config.Contents
+	if rules.Labels() && slices.ContainsFunc(f.Engines, func(e Engine) bool { return e.Kind == engine.Containerd }) {
+		return warn("contents", "rules for labels in [contents] match no pod of containerd: the shim does not know its labels",
+			"name namespaces in "+f.Configuration.Path+", or annotate pods with runc-trace.contents")
+	}
+	return nil
+}
+
 // runtimes judges the real runtimes.
 func runtimes(f Facts) []Check {
 	var checks []Check

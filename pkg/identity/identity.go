@@ -24,6 +24,7 @@ type Rules struct {
 	JSON            []string // annotations that hold a JSON object of labels
 	Keep            []string // labels that are kept first if there is no room for all: see KeepFirst
 	RecordSandboxes bool     // record sandboxes, too
+	Contents        ContentsRules
 }
 
 // Parse returns the identity of the container id from the annotations of its spec and the path of its bundle. It

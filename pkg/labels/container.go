@@ -65,6 +65,12 @@ type Container struct {
 // Sandbox reports whether the container is a pod's sandbox.
 func (c *Container) Sandbox() bool { return c.Flags&abi.WhoSandbox != 0 }
 
+// Contents returns how much is recorded of the container.
+func (c *Container) Contents() identity.Contents { return identity.ContentsOf(c.Flags) }
+
+// Withheld says what is missing from the container's recording on purpose: "" if nothing is.
+func (c *Container) Withheld() string { return c.Contents().Withheld() }
+
 // FullName returns namespace/pod/container. Outside of a pod, it returns the container's own name. If the container
 // has no name or is a sandbox, it returns the ID.
 func (c *Container) FullName() string {

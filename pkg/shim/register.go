@@ -98,6 +98,7 @@ func registerIn(pinDir string, op Operation, dialect Dialect, rules identity.Rul
 	spec.AddPodLabels(&entry.Who, op.Bundle, rules)
 	enginefiles.AddDocker(&entry.Who, s.Root.Path, rules)
 	enginefiles.AddPodman(&entry.Who, "", op.Bundle, syscall.Getppid(), rules)
+	identity.SetContents(&entry.Who, s.Annotations, &rules.Contents)
 	if s.Cut {
 		entry.Who.Flags |= abi.WhoLabelsTruncated
 	}

@@ -56,6 +56,8 @@ type Identities struct {
 	Exited  int // the init is gone, but the cgroup exists, or processes outside of it
 	Ended   int // the cgroup and all processes are gone, but the name is known
 
+	Contents [identity.ContentsOff + 1]int // those that have not ended, by how much is recorded of them
+
 	Threads int // threads of containers for which the kernel keeps memory
 }
 
@@ -207,6 +209,7 @@ func (s *Status) readIdentities(r Reader) (live map[recording]bool) {
 			s.Identities.Free++
 			continue
 		}
+		s.Identities.Contents[identity.ContentsOf(i.Who.Flags)]++
 		if i.Ring != 0 {
 			live[recording{i.Ring - 1, i.RingGeneration}] = true
 		}

@@ -111,8 +111,9 @@ func TestRead(t *testing.T) {
 	}
 	want := &Status{
 		Layout: 3, Build: bpf.Build(), Current: true, Loaded: 5, Replaced: 6, Memory: 7, Pool: l.Pool(),
-		Refusals:    []abi.Refusal{{Time: 1, UID: 2}},
-		Identities:  Identities{Free: 4, Created: 1, Running: 4, Exited: 1, Ended: 2, Threads: 7},
+		Refusals: []abi.Refusal{{Time: 1, UID: 2}},
+		Identities: Identities{Free: 4, Created: 1, Running: 4, Exited: 1, Ended: 2,
+			Contents: [4]int{6, 0, 0, 0}, Threads: 7},
 		Recordings:  Recordings{Live: 2, Ended: 1, Free: 1, Kept: 1, Syscalls: 35, Lost: 3},
 		ExecLog:     ExecLog{Used: 512<<10 + 4096 + 256<<10, Written: 3<<20 + 4096 + 1<<30, Execs: 100, Lost: 4},
 		ProgramsErr: l.programsErr,

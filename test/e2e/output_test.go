@@ -48,6 +48,7 @@ type containerJSON struct {
 	CgroupID uint64     `json:"cgroupID"`
 	Sandbox  bool       `json:"sandbox"`
 	Recorded string     `json:"recorded"`
+	Contents string     `json:"contents"`
 	Created  *time.Time `json:"created"`
 	Ended    *time.Time `json:"ended"`
 }
