@@ -67,6 +67,19 @@ type Value struct {
 	table *flagTable
 }
 
+// FlagNames calls a function with the names of the flags in a value of KindFlags, or with the name of an enum's value.
+func (v *Value) FlagNames(named func(name string)) {
+	switch {
+	case v.table == nil:
+	case !v.table.enum:
+		v.table.split(v.Number, named)
+	default:
+		if e := v.table.entry(v.Number); e != nil {
+			named(e.name)
+		}
+	}
+}
+
 // tape is a tree of values that grows.
 type tape struct {
 	values  []Value
