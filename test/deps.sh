@@ -16,6 +16,7 @@ command -v runc >/dev/null || [ -x /usr/sbin/runc ] || need="$need runc"
 [ -x /bin/busybox ] && /bin/busybox true && ! ldd /bin/busybox >/dev/null 2>&1 || need="$need busybox-static"
 command -v crun >/dev/null || need="$need crun"
 command -v strace >/dev/null || need="$need strace"
+command -v sysdig >/dev/null || need="$need sysdig"
 # for the packages' tests
 command -v rpm >/dev/null || need="$need rpm"
 command -v lintian >/dev/null || need="$need lintian"

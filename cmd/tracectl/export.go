@@ -3,12 +3,16 @@
 package main
 
 import (
+	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/runc-trace/runc-trace/pkg/answers"
+	"github.com/runc-trace/runc-trace/pkg/scap"
 	"github.com/runc-trace/runc-trace/pkg/straceback"
+	"github.com/runc-trace/runc-trace/pkg/terminal"
 )
 
 const exportLong = `Write the calls of a recording in a form that other programs read:
@@ -19,6 +23,8 @@ const exportLong = `Write the calls of a recording in a form that other programs
             Chromium's DevTools, and speedscope: each call is a slice on its thread, with
             its arguments; signals and ends of threads are instants. Calls that failed
             are in the category "failed". Times are those since the machine's start
+  scap      the capture format that sysdig, Stratoshark and Falco read: docs/output.md says
+            what of a recording fits. stderr says for how many calls it has no name
 
 Calls are selected as by "straceback show". Calls of the container runtime itself are left
 out without --runtime. If calls were overwritten or lost, stderr says how many.
@@ -33,17 +39,18 @@ one.`
 func newExport(recordings reader) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "export NAME",
-		Short: "Write a recording for strace's tools, Perfetto or DevTools",
+		Short: "Write a recording for strace's tools, Perfetto, DevTools or sysdig",
 		Long:  exportLong,
 		Example: `  tracectl export default/mypod --format perfetto -o mypod.json
   tracectl export mypod --previous | strace-parser -
-  tracectl export mypod --format json --failed -o failed.jsonl`,
+  tracectl export mypod --format json --failed -o failed.jsonl
+  tracectl export mypod --format scap -o mypod.scap && sysdig -r mypod.scap`,
 		Args: exactly(1),
 	}
 	var r showRequest
 	from := addSource(c, recordings)
 	r.add(c)
-	format := addChoice(c, "format", "", "form of the calls", "strace", "json", "perfetto")
+	format := addChoice(c, "format", "", "form of the calls", "strace", "json", "perfetto", "scap")
 	file := c.Flags().StringP("output", "o", "-", "file to write; -: standard output")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		reading, err := from.named(c, args)
@@ -51,6 +58,10 @@ func newExport(recordings reader) *cobra.Command {
 			return err
 		}
 		source := sourceOf(reading)
+		var past *answers.Past
+		if format.word == "scap" {
+			past = answers.New(source) // with the calls that are not selected
+		}
 		calls := source.Format()
 		r.selection().Select(source.Timeline, calls)
 		r.notes(c.ErrOrStderr(), source.Calls, source.Timeline)
@@ -60,7 +71,12 @@ func newExport(recordings reader) *cobra.Command {
 				return err
 			}
 		}
-		return toFile(*file, c.OutOrStdout(), func(to io.Writer) error { return export(to, &source, calls, format.word) })
+		return toFile(*file, c.OutOrStdout(), func(to io.Writer) error {
+			if past != nil {
+				return exportScap(to, past, c.ErrOrStderr())
+			}
+			return export(to, &source, calls, format.word)
+		})
 	}
 	return c
 }
@@ -75,4 +91,27 @@ func export(to io.Writer, s *answers.Source, f *straceback.Format, format string
 	}
 	f.Strace = true
 	return f.WriteText(to, s.Timeline)
+}
+
+// exportScap writes the calls of a recording for sysdig, and says of how many its format does not have the name.
+func exportScap(to io.Writer, past *answers.Past, stderr io.Writer) error {
+	unnamed, err := scap.Write(to, past)
+	if err != nil || len(unnamed) == 0 {
+		return err
+	}
+	const most = 8
+	var total uint64
+	var list []string
+	for n, name := range unnamed.Names() {
+		total += unnamed[name]
+		if n < most {
+			list = append(list, fmt.Sprintf("%s (%d)", name, unnamed[name]))
+		}
+	}
+	if more := len(unnamed) - len(list); more > 0 {
+		list = append(list, fmt.Sprintf("%d others", more))
+	}
+	fmt.Fprintf(stderr, "tracectl: %s without a name in this format: %s\n", terminal.Count(total, "call"),
+		strings.Join(list, ", "))
+	return nil
 }
