@@ -49,6 +49,9 @@ func TestScap(t *testing.T) {
 			`^openat\|<\|3\|file\|false\|<NA>$`, `^write\|>\|1\|file\|false\|<NA>$`,
 			`^write\|<\|1\|file\|false\|hello, sysdig\.$`, `^openat\|<\|3\|file\|false\|<NA>$`,
 		}},
+		{"evt.type=write and fd.num=2 and evt.dir=<", "fd.type evt.buffer", []string{ // it was open before
+			`^pipe\|cat: can't open '/etc/nothing': No such file or directory\.$`,
+		}},
 		{"evt.failed=true", "evt.type evt.res fd.name evt.rawres", []string{`^openat\|ENOENT\|/etc/nothing\|-2$`}},
 		{"fd.type=ipv4 and evt.dir=<", "evt.type fd.sip fd.sport fd.l4proto evt.buffer proc.exe", []string{
 			fmt.Sprintf(`^connect\|127.0.0.1\|%d\|tcp\|<NA>\|nc$`, port),
