@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -22,7 +23,7 @@ type FilesScreen struct {
 var fileColumns = []terminal.Column{
 	{Name: "CALLS", Number: true, Rank: 2}, {Name: "READ", Number: true}, {Name: "WRITTEN", Number: true},
 	{Name: "TIME", Number: true, Rank: 3}, {Name: "LAST", Extra: true}, {Name: "PATH", Names: true},
-	{Name: "DID", Names: true}, {Name: "BY", Names: true, Rank: 1},
+	{Name: "DID", Names: true}, {Name: "BY", Names: true},
 }
 
 // Write prints on one screen what was done with files.
@@ -77,14 +78,25 @@ func (f *FileUse) summary() string {
 }
 
 // failures has a line for each of the last files for which a call failed, but for those that nobody needs, and those
-// that were found or made later.
+// that were made later, or found in another place.
 func (s *FilesScreen) failures(f *Files) []string {
 	var failed []failedUse
 	for _, file := range f.Files {
-		mended := len(file.Errors) == 1 && syscalls.ErrnoName(file.Errors[0].Errno) == "ENOENT" && !file.missing
-		if len(file.Errors) > 0 && (s.All || !mended && !matchesAny(ordinary, file.Path)) {
+		if len(file.Errors) > 0 && (s.All || !f.mended(file) && !matchesAny(ordinary, file.Path)) {
 			failed = append(failed, failedUse{file.shown(), &file.Usage})
 		}
 	}
 	return s.failed(failed, s.All)
+}
+
+// mended reports whether a file that was not there was made later, or one of that name was found by a process that
+// looked for it.
+func (f *Files) mended(file *FileUse) bool {
+	if len(file.Errors) > 1 || syscalls.ErrnoName(file.Errors[0].Errno) != "ENOENT" {
+		return false
+	}
+	return !file.missing || slices.ContainsFunc(file.By, func(u *User) bool {
+		at, ok := f.past.reached[wish{u.Process, stem(file.Path)}]
+		return ok && at >= file.Last
+	})
 }

@@ -173,3 +173,22 @@ More       tracectl files c --all | --sort last
 		t.Errorf("--all prints:\n%s", all)
 	}
 }
+
+// BenchmarkFiles has a container that makes the answer expensive: many processes, each with files of its own.
+func BenchmarkFiles(b *testing.B) {
+	r := &tape{}
+	for i := range uint32(20000) {
+		pid := 101 + i
+		r.opened(pid, fmt.Sprintf("/d/%d/f", i), 3, oWronly|oCreat).call(pid, "write", 20, 3, "some text", 20)
+		r.call(pid, "write", 20, 3, "some text", 20).call(pid, "close", 0, 3)
+	}
+	p := r.followed(straceback.Calls{})
+	for b.Loop() {
+		if f := p.Files(nil, ByBytes); len(f.Files) != 20000 {
+			b.Fatal(len(f.Files))
+		}
+		p.Net(nil, ByBytes)
+		p.IO(nil, Transfers{})
+	}
+	b.ReportMetric(float64(len(r.records)*b.N)/b.Elapsed().Seconds(), "records/s")
+}

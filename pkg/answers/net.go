@@ -50,7 +50,7 @@ func (p *Past) Net(selected Selected, order UsageOrder) *Net {
 	w := netWalk{Net: &Net{past: p, ending: p.ending(), Covers: p.coverage("connects", "accepts", "reads", "writes")},
 		visit: p.newVisit(selected), by: map[endpointKey]*Endpoint{}, loose: map[endpointKey]*Endpoint{},
 		sockets: map[uint64]*Endpoint{},
-		tries:   map[descriptor]*try{}, clients: map[string]*Endpoint{},
+		numbers: map[descriptor]*Endpoint{}, tries: map[descriptor]*try{}, clients: map[string]*Endpoint{},
 		questions: questions{by: map[dnsKey]*Question{}, streams: map[dnsStream]*dnsReader{}}}
 	p.each(selected, w.call)
 	w.end()
@@ -87,6 +87,7 @@ type netWalk struct {
 	by        map[endpointKey]*Endpoint
 	loose     map[endpointKey]*Endpoint // without types: the first ones
 	sockets   map[uint64]*Endpoint      // by inode
+	numbers   map[descriptor]*Endpoint  // the last one of each number
 	tries     map[descriptor]*try
 	clients   map[string]*Endpoint // by the peer's address and port
 	questions questions
@@ -116,10 +117,10 @@ func (w *netWalk) call(e *straceback.Event, name string, values []syscalls.Value
 	case "bind":
 		if at := argument(c, values, 1); at != "" && (w.errno != 0 || !chosen(at)) {
 			is := taken(c, int32(c.Args[0]))
-			w.own(is, w.endpoint(On, is, at)).add(&w.visit, Bound)
+			w.own(int32(c.Args[0]), is, w.endpoint(On, is, at)).add(&w.visit, Bound)
 		}
 	case "listen":
-		w.listener(taken(c, int32(c.Args[0]))).add(&w.visit, Listened)
+		w.listener().add(&w.visit, Listened)
 	case "accept", "accept4":
 		w.accept(argument(c, values, 1))
 	}
@@ -147,6 +148,7 @@ func argument(c *syscalls.Call, values []syscalls.Value, arg int) (address strin
 func (w *netWalk) forget(fd int32) {
 	d := descriptor{w.visit.by(), fd}
 	delete(w.tries, d)
+	delete(w.numbers, d)
 	w.questions.forget(d)
 }
 
@@ -182,8 +184,9 @@ func typeOf(is *syscalls.Descriptor) string {
 	return is.Type
 }
 
-// own notes that a socket is that of an endpoint.
-func (w *netWalk) own(is *syscalls.Descriptor, e *Endpoint) *Endpoint {
+// own notes that a number is that of an endpoint's socket.
+func (w *netWalk) own(fd int32, is *syscalls.Descriptor, e *Endpoint) *Endpoint {
+	w.numbers[descriptor{w.visit.by(), fd}] = e
 	if is != nil && is.Inode != 0 {
 		w.sockets[is.Inode] = e
 	}
@@ -198,7 +201,7 @@ func (w *netWalk) connect(address string) {
 	}
 	fd := int32(c.Args[0])
 	d, is := descriptor{w.visit.by(), fd}, taken(c, fd)
-	e := w.own(is, w.endpoint(To, is, address))
+	e := w.own(fd, is, w.endpoint(To, is, address))
 	before := w.tries[d]
 	again := before != nil && before.open && before.to == e
 	switch name := syscalls.ErrnoName(w.errno); {
@@ -243,22 +246,27 @@ func (w *netWalk) resolve(t *try, errno int) {
 	t.to.also(w.failing(errno), Connected)
 }
 
-// listener returns the endpoint of a socket's own address, or of none.
-func (w *netWalk) listener(is *syscalls.Descriptor) *Endpoint {
+// listener returns the endpoint of the address on which the call's socket listens, which may not be known.
+func (w *netWalk) listener() *Endpoint {
+	fd := int32(w.Call.Args[0])
+	is := taken(&w.Call, fd)
 	if is == nil {
-		return w.endpoint(On, nil, "")
+		if e := w.numbers[descriptor{w.visit.by(), fd}]; e != nil && e.Way == On {
+			return e
+		}
+		return w.own(fd, nil, w.endpoint(On, nil, ""))
 	}
 	if e := w.sockets[is.Inode]; is.Inode != 0 && e != nil && e.Way == On {
 		e.Address = cmp.Or(e.Address, is.Local) // the kernel chose the port, and the program asked for it only now
 		return e
 	}
-	return w.own(is, w.endpoint(On, is, is.Local))
+	return w.own(fd, is, w.endpoint(On, is, is.Local))
 }
 
 // accept learns from a call that takes a connection.
 func (w *netWalk) accept(peer string) {
 	c := &w.Call
-	e := w.listener(taken(c, int32(c.Args[0])))
+	e := w.listener()
 	e.add(&w.visit, Accepted)
 	if w.errno != 0 || !c.ReturnsDescriptor() {
 		return
@@ -275,7 +283,7 @@ func (w *netWalk) accept(peer string) {
 	if at, err := netip.ParseAddrPort(peer); err == nil {
 		host = at.Addr().Unmap().String()
 	}
-	from := w.own(is, w.at(endpointKey{From, e.Type, host, e.Address}))
+	from := w.own(int32(c.Result), is, w.at(endpointKey{From, e.Type, host, e.Address}))
 	if peer != "" {
 		w.clients[peer] = from
 	}
@@ -315,7 +323,7 @@ func (w *netWalk) move(t *transfer, name string) {
 		named = cmp.Or(p.address, named)
 		w.asked(p, t, is, tried)
 	}
-	e := w.ofSocket(is, tried, named)
+	e := w.ofSocket(is, t.fd, named)
 	if e == nil {
 		w.Unknown.Calls++
 		w.Unknown.moved(t)
@@ -331,15 +339,12 @@ func isSocket(is *syscalls.Descriptor) bool {
 }
 
 // ofSocket returns the endpoint of a socket, with the address that a call named. It returns nil if none is known.
-func (w *netWalk) ofSocket(is *syscalls.Descriptor, tried *try, named string) *Endpoint {
+func (w *netWalk) ofSocket(is *syscalls.Descriptor, fd int32, named string) *Endpoint {
 	if is == nil {
-		switch {
-		case named != "":
-			return w.endpoint(To, nil, named)
-		case tried != nil:
-			return tried.to
+		if e := w.numbers[descriptor{w.visit.by(), fd}]; e != nil || named == "" {
+			return e
 		}
-		return nil
+		return w.endpoint(To, nil, named)
 	}
 	if e := w.sockets[is.Inode]; is.Inode != 0 && e != nil && (is.Peer == "" || e.Way == From || e.Address == is.Peer) {
 		return e

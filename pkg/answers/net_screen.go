@@ -21,7 +21,7 @@ type NetScreen struct {
 var endpointColumns = []terminal.Column{
 	{Name: "CALLS", Number: true, Rank: 2}, {Name: "SENT", Number: true}, {Name: "RECEIVED", Number: true},
 	{Name: "TIME", Number: true, Rank: 3}, {Name: "LAST", Extra: true}, {Name: "TYPE", Rank: 1}, {Name: "WAY"},
-	{Name: "ADDRESS", Names: true}, {Name: "DID", Names: true}, {Name: "BY", Names: true, Rank: 1},
+	{Name: "ADDRESS", Names: true}, {Name: "DID", Names: true}, {Name: "BY", Names: true},
 }
 
 // questionLines is how many lines the questions take on one screen.
@@ -32,7 +32,7 @@ func (s *NetScreen) Write(to io.Writer, n *Net) error {
 	tail := s.questions(n)
 	var failed []failedUse
 	for _, e := range n.Endpoints {
-		if len(e.Errors) > 0 {
+		if len(e.Errors) > 0 && (s.All || !matchesAny(ordinary, e.Address)) {
 			failed = append(failed, failedUse{string(e.Way) + " " + e.shown(), &e.Usage})
 		}
 	}
@@ -54,7 +54,7 @@ func (s *NetScreen) Write(to io.Writer, n *Net) error {
 
 // row returns the cells of an endpoint.
 func (n *Net) row(e *Endpoint) []string {
-	return []string{terminal.Number(e.Calls), number(e.Written), number(e.Read), brief(time.Duration(e.Time)),
+	return []string{number(e.Calls), number(e.Written), number(e.Read), brief(time.Duration(e.Time)),
 		n.past.at(e.Last).Local().Format("15:04:05.000"), e.Type, string(e.Way), e.shown(), e.summary(), users(e.By)}
 }
 

@@ -131,6 +131,31 @@ func TestNet(t *testing.T) {
 	}
 }
 
+// TestNetOlder has sockets that were there before every call was recorded: a number stands for the last address that a
+// call gave it, and only names tell how often a call came.
+func TestNetOlder(t *testing.T) {
+	r := (&tape{}).socket(101, 3, inet, stream).call(101, "bind", 0, 3, sockaddr("0.0.0.0:80"), 16)
+	r.call(101, "listen", 0, 3, 9).again(4)
+	r.call(101, "accept4", 5, 3, 0, 0, 0).out(1, sockaddr("10.0.0.9:40001")).again(50)
+	r.call(101, "sendto", 2, 5, "hi", 2, 0, 0, 0).call(101, "close", 0, 5).call(101, "sendto", 3, 5, "old", 3, 0, 0, 0)
+	r.socket(101, 6, inet, stream).connect(101, -inProgress, 6, "10.0.0.1:80").again(7)
+	r.socketError(101, 6, refused).again(99)
+	calls := straceback.Calls{Missing: 1234}
+	calls.Lanes[straceback.Recent].Since = r.at + 1e9
+	n := r.followed(calls).Net(nil, ByWhat)
+	var got strings.Builder
+	for _, e := range n.Endpoints {
+		got.WriteString("\n\t\t" + e.String())
+	}
+	const want = `
+		 on 0.0.0.0:80: bound, listened, accepted; calls 3, failed 0, sent 0, received 0, by p101[1]
+		 to 10.0.0.1:80: ECONNREFUSED, outcome not kept ×6; calls 7, failed 1, sent 0, received 0, by p101[1]
+		 from 10.0.0.9 on 0.0.0.0:80: accepted; calls 1, failed 0, sent 2, received 0, by p101[1]`
+	if diff := cmp.Diff(want, got.String()); diff != "" || n.Unknown.Written != 3 {
+		t.Errorf("unknown %+v (-want +got):\n%s", n.Unknown, diff)
+	}
+}
+
 // TestNetScreen has a path that imitates other output, a question, and a socket that is older than what is kept.
 func TestNetScreen(t *testing.T) {
 	r := (&tape{}).call(101, "recvfrom", 9, 8, "old", 9, 0, 0, 0).socket(101, 3, unix, stream)

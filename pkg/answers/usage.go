@@ -89,7 +89,7 @@ func (v *visit) look(e *straceback.Event, name string) bool {
 	if has("EAGAIN EINTR", syscalls.ErrnoName(v.errno)) {
 		return false
 	}
-	if _, moves := movements[name]; !moves && v.all != nil {
+	if v.all != nil && (name == "connect" || name == "bind" || takesPath(e.Call.Syscall())) {
 		v.repeated()
 	}
 	return true
@@ -105,7 +105,7 @@ func (v *visit) repeated() {
 		}
 	}
 	if key.given == "" {
-		return // the call tells nothing of what it takes
+		return // the call takes a descriptor
 	}
 	if v.same = v.all[key]; v.same == nil {
 		v.same = &sameCalls{}
