@@ -159,6 +159,7 @@ bench: deps build ## measure the cost of tracing, and print the tables of docs/b
 	go run ./test/bench kept
 	go run ./test/bench load $(if $(OLD),-old $(OLD))
 	go run ./test/bench shim $(if $(OLD),-old $(OLD))
+	go run ./test/bench answers
 	go run ./test/bench cluster
 	go test -run '^$$' -bench . -benchmem ./pkg/syscalls ./pkg/straceback ./pkg/answers
 

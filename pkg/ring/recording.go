@@ -48,6 +48,14 @@ func NewRecording(memory []byte, writers []abi.Writer, layout abi.ABI, index uin
 	return r, nil
 }
 
+// Reuse lets the recording use the memory of another one, whose Snapshots are no longer needed.
+func (r *Recording) Reuse(other *Recording) {
+	for lane, from := range other.Lanes {
+		to := r.Lanes[lane]
+		to.buffer, to.records, to.positions = from.buffer, from.records, from.positions
+	}
+}
+
 // Header returns the header of the recording: see ReadRecording.
 func (r *Recording) Header() Header { return ReadRecording(r.shared) }
 

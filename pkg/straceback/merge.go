@@ -10,24 +10,31 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/syscalls"
 )
 
+// merged is what merge makes: records, and the ends of their calls.
+type merged struct {
+	records []Record
+	ends    []uint64
+}
+
 // merge joins the lanes of a recording by the ends of calls. A call that is in several lanes comes once, from the one
 // whose record says most: said, then those of new calls, then recent. The lanes of new calls tell how often it came.
 //
 // Each lane is in this order already, but for calls of several CPUs at the same moment, and those of a CPU that was
 // stopped while it wrote.
-func merge(lanes *[abi.Lanes]*ring.Snapshot, repeats map[ring.Place]ring.Repeats) []Record {
+//
+// The result uses the memory of `into`, as far as it is enough.
+func merge(lanes *[abi.Lanes]*ring.Snapshot, repeats map[ring.Place]ring.Repeats, into merged) merged {
 	total := 0
 	var heads [abi.Lanes]head
 	for lane := range lanes {
 		total += len(lanes[lane].Records)
 		heads[lane].next(lanes[lane])
 	}
-	records := make([]Record, 0, total)
-	ends := make([]uint64, 0, total)
+	records, ends := slices.Grow(into.records[:0], total), slices.Grow(into.ends[:0], total)
 	for {
 		lane := earliest(&heads)
 		if lane < 0 {
-			return records
+			return merged{records, ends}
 		}
 		h := &heads[lane]
 		i := h.at - 1

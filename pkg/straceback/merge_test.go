@@ -47,7 +47,7 @@ func TestMerge(t *testing.T) {
 	}
 	slices.Sort(want)
 	var got []string
-	for _, r := range merge(&lanes, nil) {
+	for _, r := range merge(&lanes, nil, merged{}).records {
 		begin, _ := syscalls.Span(r.Bytes)
 		got = append(got, fmt.Sprintf("%06d %v", begin, r.Lane))
 	}
@@ -71,7 +71,8 @@ func TestMergeCounts(t *testing.T) {
 		lanes[lane].Positions = []uint64{8}
 		lanes[lane].Records = [][]byte{recordtest.Append(nil, &c)}
 	}
-	got := merge(&lanes, map[ring.Place]ring.Repeats{{Lane: int(Distinct), Position: 8}: {Count: 3, Last: 90}})
+	repeats := map[ring.Place]ring.Repeats{{Lane: int(Distinct), Position: 8}: {Count: 3, Last: 90}}
+	got := merge(&lanes, repeats, merged{}).records
 	if len(got) != 1 || got[0].Lane != Said || got[0].Count != 3 || got[0].Last != 90 {
 		t.Errorf("got %+v, want one record of what was said, with a count of 3", got)
 	}

@@ -20,6 +20,7 @@ import (
 type Reader struct {
 	recording *Recording
 	memory    *ring.Recording
+	merged    merged
 	next      [abi.Lanes]uint64 // position of the next record
 	lost      [abi.Lanes]uint64 // as the lane counted them at the last Poll
 	held      [abi.Lanes]held   // records whose call is not in the lane recent yet
@@ -42,6 +43,14 @@ func (r *Recording) NewReader() (*Reader, error) {
 		return nil, fmt.Errorf("opening recording %d: %w", r.Index, err)
 	}
 	return &Reader{recording: r, memory: memory}, nil
+}
+
+// reuse lets the reader use the memory of another one, whose records are no longer needed.
+func (r *Reader) reuse(other *Reader) {
+	if other != nil {
+		r.memory.Reuse(other.memory)
+		r.merged = other.merged
+	}
 }
 
 // Read reads the recording. Errors match ErrReused and ring.ErrUnsettled.
@@ -94,7 +103,8 @@ func (r *Reader) poll(final bool, repeats func() map[ring.Place]ring.Repeats) (*
 		again = repeats()
 	}
 	calls, runtime := r.memory.Totals()
-	c.Records = merge(&lanes, again)
+	r.merged = merge(&lanes, again, r.merged)
+	c.Records = r.merged.records
 	var made uint64
 	for index, total := range calls {
 		if made += total.Count; total.Count > 0 {

@@ -15,16 +15,17 @@ type Survey struct {
 	Err   error  // as that of Recording.Read; the others are unset
 }
 
-// Surveys surveys recordings, as many at once as there are CPUs. It takes less time than reading them, and no more
-// memory than those take that are read at once.
+// Surveys surveys recordings, as many at once as there are CPUs. It takes less time than reading them, and the memory
+// of those that are read at once.
 func Surveys(list []*Recording) []Survey {
 	all := make([]Survey, len(list))
 	var next atomic.Int64
 	var readers sync.WaitGroup
 	for range min(len(list), runtime.GOMAXPROCS(0)) {
 		readers.Go(func() {
+			var reader *Reader
 			for i := next.Add(1) - 1; i < int64(len(list)); i = next.Add(1) - 1 {
-				all[i] = list[i].survey()
+				all[i], reader = list[i].survey(reader)
 			}
 		})
 	}
@@ -32,14 +33,18 @@ func Surveys(list []*Recording) []Survey {
 	return all
 }
 
-func (r *Recording) survey() (s Survey) {
+// survey surveys a recording in the memory of another reader, and returns the one that has the memory then.
+func (r *Recording) survey(other *Reader) (Survey, *Reader) {
 	reader, err := r.NewReader()
 	if err != nil {
-		return Survey{Err: err}
+		return Survey{Err: err}, other
 	}
-	if s.Calls, s.Err = reader.poll(true, nil); s.Err != nil {
-		return Survey{Err: s.Err}
+	reader.reuse(other)
+	calls, err := reader.poll(true, nil)
+	if err != nil {
+		return Survey{Err: err}, reader
 	}
-	s.Kept, s.Calls.Records = len(s.Calls.Records), nil
-	return s
+	kept := len(calls.Records)
+	calls.Records = nil
+	return Survey{Calls: calls, Kept: kept}, reader
 }

@@ -3,7 +3,7 @@
 // Command bench measures the cost of tracing and prints tables for docs/benchmarks.md. The variants of a comparison
 // take turns in random order within one run, round after round, so what else the machine does affects all of them.
 //
-// Usage: bench calls|classes|kept|load|shim|cluster [-rounds N] [-old DIR]
+// Usage: bench calls|classes|kept|load|shim|answers|cluster [-rounds N] [-old DIR]
 package main
 
 import (
@@ -30,6 +30,7 @@ var commands = map[string]func(rounds int, old string) error{
 	"shim":    benchShim,
 	"load":    benchLoad,
 
+	"answers": benchAnswers,
 	"cluster": benchCluster,
 }
 
@@ -46,11 +47,11 @@ func run(args []string) error {
 	old := flags.String("old", "", "calls, classes, load, shim: compare with the build in this directory (its bin/tracectl and bin/runc-trace)")
 	rounds := flags.Int("rounds", 0, "interleaved rounds (0: as many as the benchmark needs)")
 	if len(args) == 0 {
-		return errors.New("which one: calls, classes, kept, load, shim or cluster?")
+		return errors.New("which one: calls, classes, kept, load, shim, answers or cluster?")
 	}
 	command, ok := commands[args[0]]
 	if !ok {
-		return fmt.Errorf("no benchmark %q: there are calls, classes, kept, load, shim and cluster", args[0])
+		return fmt.Errorf("no benchmark %q: there are calls, classes, kept, load, shim, answers and cluster", args[0])
 	}
 	if err := flags.Parse(args[1:]); err != nil {
 		return err
