@@ -15,7 +15,7 @@ import (
 
 const pageLong = `Write all that a recording knows of its container into one HTML page: why it ended, a
 timeline of its threads, every call that is kept in a table to search and to filter, the
-tree of its processes, its output, and the totals of all calls.
+tree of its processes, its files and addresses, its output, and the totals of all calls.
 
 The page needs no network and no other file: send it to those who were not there, and
 open it in a browser of 2023 or later. It runs its own program only, and shows what comes

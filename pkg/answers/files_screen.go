@@ -47,20 +47,20 @@ func (s *FilesScreen) Write(to io.Writer, f *Files) error {
 // row returns the cells of a file.
 func (f *Files) row(file *FileUse) []string {
 	return []string{terminal.Number(file.Calls), number(file.Read), number(file.Written),
-		brief(time.Duration(file.Time)), f.past.at(file.Last).Local().Format("15:04:05.000"), file.shown(), file.summary(),
+		brief(time.Duration(file.Time)), f.past.at(file.Last).Local().Format("15:04:05.000"), file.Shown(), file.Summary(),
 		users(file.By)}
 }
 
-// shown returns the path of a file, escaped.
-func (f *FileUse) shown() string {
+// Shown returns the path of a file, escaped.
+func (f *FileUse) Shown() string {
 	if f.Cut {
 		return "…" + terminal.Cell(f.Path)
 	}
 	return terminal.Cell(f.Path)
 }
 
-// summary says in words what was done with a file.
-func (f *FileUse) summary() string {
+// Summary says in words what was done with a file.
+func (f *FileUse) Summary() string {
 	words := f.failures()
 	for _, action := range f.actions() {
 		word := cmp.Or(map[Action]string{MaybeCreated: "created?", Looked: "looked at"}[action], string(action))
@@ -83,7 +83,7 @@ func (s *FilesScreen) failures(f *Files) []string {
 	var failed []failedUse
 	for _, file := range f.Files {
 		if len(file.Errors) > 0 && (s.All || !f.mended(file) && !matchesAny(ordinary, file.Path)) {
-			failed = append(failed, failedUse{file.shown(), &file.Usage})
+			failed = append(failed, failedUse{file.Shown(), &file.Usage})
 		}
 	}
 	return s.failed(failed, s.All)

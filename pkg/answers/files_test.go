@@ -39,7 +39,7 @@ func (r *tape) followed(calls straceback.Calls) *Past {
 
 // String returns what was done with a file, in one line.
 func (f *FileUse) String() string {
-	return fmt.Sprintf("%s: %s; calls %d, failed %d, read %d, written %d, by %s", f.Path, f.summary(), f.Calls, f.Failed,
+	return fmt.Sprintf("%s: %s; calls %d, failed %d, read %d, written %d, by %s", f.Path, f.Summary(), f.Calls, f.Failed,
 		f.Read, f.Written, users(f.By))
 }
 

@@ -33,7 +33,7 @@ func (s *NetScreen) Write(to io.Writer, n *Net) error {
 	var failed []failedUse
 	for _, e := range n.Endpoints {
 		if len(e.Errors) > 0 && (s.All || !matchesAny(ordinary, e.Address)) {
-			failed = append(failed, failedUse{string(e.Way) + " " + e.shown(), &e.Usage})
+			failed = append(failed, failedUse{string(e.Way) + " " + e.Shown(), &e.Usage})
 		}
 	}
 	tail = append(tail, s.failed(failed, s.All)...)
@@ -55,11 +55,11 @@ func (s *NetScreen) Write(to io.Writer, n *Net) error {
 // row returns the cells of an endpoint.
 func (n *Net) row(e *Endpoint) []string {
 	return []string{number(e.Calls), number(e.Written), number(e.Read), brief(time.Duration(e.Time)),
-		n.past.at(e.Last).Local().Format("15:04:05.000"), e.Type, string(e.Way), e.shown(), e.summary(), users(e.By)}
+		n.past.at(e.Last).Local().Format("15:04:05.000"), e.Type, string(e.Way), e.Shown(), e.Summary(), users(e.By)}
 }
 
-// shown returns the address, escaped.
-func (e *Endpoint) shown() string {
+// Shown returns the address, escaped.
+func (e *Endpoint) Shown() string {
 	address := terminal.Cell(e.Address)
 	switch {
 	case e.Way == Within && e.Type == "NETLINK":
@@ -75,8 +75,8 @@ func (e *Endpoint) shown() string {
 	return address
 }
 
-// summary says in words what was done with an address.
-func (e *Endpoint) summary() string {
+// Summary says in words what was done with an address.
+func (e *Endpoint) Summary() string {
 	words := e.failures()
 	for _, action := range e.actions() {
 		switch action {

@@ -67,8 +67,8 @@ const (
 
 // String returns what was done with an endpoint, in one line.
 func (e *Endpoint) String() string {
-	return fmt.Sprintf("%s %s %s: %s; calls %d, failed %d, sent %d, received %d, by %s", e.Type, e.Way, e.shown(),
-		e.summary(), e.Calls, e.Failed, e.Written, e.Read, users(e.By))
+	return fmt.Sprintf("%s %s %s: %s; calls %d, failed %d, sent %d, received %d, by %s", e.Type, e.Way, e.Shown(),
+		e.Summary(), e.Calls, e.Failed, e.Written, e.Read, users(e.By))
 }
 
 func TestNet(t *testing.T) {

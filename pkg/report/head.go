@@ -37,6 +37,9 @@ type head struct {
 	Processes []process         `json:"processes"`
 	Said      []said            `json:"said"`
 	Totals    []total           `json:"totals"`
+	Files     []use             `json:"files"`     // those that moved most bytes first
+	Net       []use             `json:"net"`       // likewise
+	Questions []string          `json:"questions"` // of DNS, with what came back
 	Kept      kept              `json:"kept"`
 }
 
@@ -156,6 +159,8 @@ func newHead(p *answers.Past, made time.Time) *head {
 	for _, o := range p.Said {
 		h.Said = append(h.Said, said{since(p, o.At), place(index, o.Process), o.FD, shownLines(string(o.Text)), o.Cut})
 	}
+	h.Files = newFiles(p, index)
+	h.Net, h.Questions = newNet(p, index)
 	for _, t := range p.Calls.Totals {
 		h.Totals = append(h.Totals, total{t.Syscall, t.Count, t.Failed, t.Time})
 	}

@@ -117,6 +117,19 @@ func TestHead(t *testing.T) {
 	if said := head["said"].([]any); len(said) != 5 {
 		t.Errorf("output %v", said)
 	}
+	missed := false
+	for _, f := range head["files"].([]any) {
+		f := f.(map[string]any)
+		missed = missed || f["what"] == "/etc/app/settings.yaml" && f["did"] == "ENOENT" && f["failed"] == 1.0 &&
+			cmp.Equal(f["by"], []any{0.0})
+	}
+	if !missed {
+		t.Errorf("files %v", head["files"])
+	}
+	if net := head["net"].([]any)[0].(map[string]any); net["what"] != "127.0.0.1:5432" || net["kind"] != "to" ||
+		net["did"] != "ECONNREFUSED ×4" {
+		t.Errorf("addresses %v", head["net"])
+	}
 }
 
 // TestHostile plants markup everywhere: none of it is in the page but as data, of which invisible text is escaped.

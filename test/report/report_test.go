@@ -142,7 +142,7 @@ func TestReport(t *testing.T) {
 	b.until(`Number(document.querySelector('.calls').dataset.shown) < 90000`)
 	b.press(kb.Escape)
 
-	// processes, output, summary
+	// processes, files, network, output, summary
 	b.press("4")
 	b.until(`document.querySelectorAll('#view-processes .row').length === 4`)
 	b.do(chromedp.Focus(`#view-processes .list`))
@@ -153,8 +153,21 @@ func TestReport(t *testing.T) {
 	b.press(kb.ArrowDown + kb.Enter)
 	b.until(`!document.getElementById('view-calls').hidden && document.getElementById('by-process').value === '1'`)
 	b.press("5")
-	b.until(`document.querySelector('#view-output .row.stderr')?.textContent.includes('Traceback')`)
+	b.until(`document.querySelectorAll('#view-files .row').length > 1`)
+	b.do(chromedp.SendKeys(`#view-files input`, "settings"))
+	b.until(`document.querySelectorAll('#view-files .row').length === 1 &&
+		document.querySelector('#view-files .row.failed .did').textContent === 'ENOENT'`)
+	b.do(chromedp.Focus(`#view-files .list`))
+	b.press(kb.ArrowDown + kb.Enter)
+	b.until(`!document.getElementById('view-calls').hidden && document.querySelector('.calls').dataset.shown === '2'`)
 	b.press("6")
+	b.until(`document.querySelector('#view-network .row.failed')?.textContent.includes('ECONNREFUSED ×4')`)
+	b.do(chromedp.Focus(`#view-network .list`))
+	b.press(kb.ArrowDown + kb.Enter)
+	b.until(`!document.getElementById('view-calls').hidden && document.querySelector('.calls').dataset.shown === '4'`)
+	b.press("7")
+	b.until(`document.querySelector('#view-output .row.stderr')?.textContent.includes('Traceback')`)
+	b.press("8")
 	b.until(`[...document.querySelectorAll('#view-summary tbody tr')].some((r) => r.textContent.includes('openat'))`)
 	b.click(`#view-summary thead button`)
 	b.until(`document.querySelector('#view-summary th[aria-sort]').textContent === 'Call'`)
@@ -170,7 +183,7 @@ func TestReport(t *testing.T) {
 	b.click(`#theme`)
 	b.until(dark)
 	b.size(390, 800)
-	for _, tab := range strings.Fields("1 2 3 4 5 6") {
+	for _, tab := range strings.Fields("1 2 3 4 5 6 7 8") {
 		b.press(tab)
 		if over := value[int](b, `document.documentElement.scrollWidth`); over > 390 {
 			t.Errorf("view %s is %d pixels wide in a window of 390", tab, over)
@@ -185,10 +198,10 @@ func TestReport(t *testing.T) {
 func TestHostile(t *testing.T) {
 	b := newBrowser(t)
 	b.open(reporttest.Hostile(t))
-	for _, tab := range strings.Fields("1 2 3 4 5 6") {
+	for _, tab := range strings.Fields("1 2 3 4 5 6 7 8") {
 		b.press(tab)
 	}
-	for tab, view := range map[string]string{"3": "calls", "5": "output"} { // a view is drawn if it is shown
+	for tab, view := range map[string]string{"3": "calls", "5": "files", "7": "output"} { // a view is drawn if it is shown
 		b.press(tab)
 		b.until(`document.querySelector('#view-` + view + `').textContent.includes('<img src=x onerror=')`)
 	}

@@ -53,9 +53,10 @@ export class CallsView {
     this.text.select();
   }
 
-  // only shows the calls of a name, of a process, or those that failed.
-  only(by: { name?: string; process?: number; error?: string }): void {
+  // only shows the calls of a name, of a process, those that failed, or those with a text.
+  only(by: { name?: string; process?: number; error?: string; text?: string }): void {
     this.clear(false);
+    if (by.text !== undefined) this.text.value = by.text;
     if (by.name !== undefined) this.name.value = by.name;
     if (by.process !== undefined) this.process.value = String(by.process);
     if (by.error !== undefined) this.error.value = by.error;

@@ -49,6 +49,21 @@ export interface Total {
   time: number;
 }
 
+// Use is what was done with a file or an address.
+export interface Use {
+  what: string;
+  shown: string;
+  kind: string;
+  did: string;
+  calls: number;
+  failed: number;
+  read: number;
+  written: number;
+  time: number;
+  last: number;
+  by: number[];
+}
+
 export interface Head {
   version: number;
   made: string;
@@ -74,6 +89,9 @@ export interface Head {
   processes: Process[];
   said: Said[];
   totals: Total[];
+  files: Use[];
+  net: Use[];
+  questions: string[];
   kept: { calls: number; overwritten: number; lost: number; malformed: number; complete: number | null };
 }
 

@@ -13,6 +13,7 @@ import { processes } from "./processes";
 import { State } from "./state";
 import { summary } from "./summary";
 import { Timeline } from "./timeline";
+import { files, network } from "./uses";
 import { why } from "./why";
 
 interface View {
@@ -66,6 +67,8 @@ function build(state: State): void {
     { name: "timeline", title: "Timeline", element: new Timeline(state).element },
     { name: "calls", title: "Calls", element: calls.element },
     { name: "processes", title: "Processes", element: processes(state, (process) => only({ process })) },
+    { name: "files", title: "Files", element: files(state, (text) => only({ text })) },
+    { name: "network", title: "Network", element: network(state, (text) => only({ text })) },
     { name: "output", title: "Output", element: output(state) },
     { name: "summary", title: "Summary", element: summary(state, only) },
   ];
