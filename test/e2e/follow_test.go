@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// TestFollow follows a container by three readers at a time, each with another selection, until it ends.
+// TestFollow follows a container by four readers at a time, each with another selection, until it ends.
 func TestFollow(t *testing.T) {
 	x := load(t)
 	x.start(simple("followed", "/bin/sh", "-c",
@@ -18,11 +18,14 @@ func TestFollow(t *testing.T) {
 	loop := follow("-e", "%file", "--path", "go", "--last", "1ms")
 	writes := follow("-e", "write", "-o", "json")
 	failed := follow("--failed", "--path", "/etc/*")
+	combined := follow("-e", "%file,!execve", "--failed", "--errno", "ENOENT", "--comm", "c*", "--path", "/etc/*",
+		"--text", "nothing", "--grep", "noth.*ENOENT", "--since", "1h", "--slower-than", "1ns", "--tail", "5",
+		"--timestamps=none")
 	eventually(t, "the loop goes on while it is followed", func() bool {
 		return len(grep(splitLines(loop.stdout()), `"/tmp/go"`)) > 3
 	})
 	x.runtime("exec", "followed", "/bin/touch", "/tmp/go")
-	for _, p := range []*process{loop, writes, failed} {
+	for _, p := range []*process{loop, writes, failed, combined} {
 		if o := p.wait(); o.code != 0 {
 			t.Errorf("%q ends with %d\n%s", p.cmd.Args, o.code, o.stderr)
 		}
@@ -39,5 +42,9 @@ func TestFollow(t *testing.T) {
 	lines := grep(splitLines(failed.stdout()), "pid ") // without "... from here on every call"
 	if len(grep(lines, `"/etc/nothing"`)) == 0 || len(grep(lines, "ENOENT")) != len(lines) {
 		t.Errorf("failures below /etc are\n%s", strings.Join(lines, "\n"))
+	}
+	lines = splitLines(combined.stdout())
+	if len(lines) != 1 || len(grep(lines, `[cat] openat(`)) != 1 || len(grep(lines, `"/etc/nothing"`)) != 1 {
+		t.Errorf("what matches all flags is\n%s", strings.Join(lines, "\n"))
 	}
 }
