@@ -178,6 +178,9 @@ func (cs *clusterSettings) commonArgs(command ...string) []string {
 	if cs.node.config != "" {
 		args = append(args, "--config="+cs.node.config)
 	}
+	if cs.node.noRedact {
+		args = append(args, "--no-redact")
+	}
 	return args
 }
 

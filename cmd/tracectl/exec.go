@@ -130,6 +130,7 @@ func printExecs(ctx context.Context, s *settings, names []string, request *execR
 	} else {
 		p.reader = execlog.NewReader(log)
 	}
+	p.reader.Secrets = s.secrets(stderr)
 	if err := p.begin(); err != nil {
 		return err
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/bpf"
 	"github.com/runc-trace/runc-trace/pkg/execlog"
 	"github.com/runc-trace/runc-trace/pkg/labels"
+	"github.com/runc-trace/runc-trace/pkg/redact"
 	"github.com/runc-trace/runc-trace/pkg/ring"
 	"github.com/runc-trace/runc-trace/pkg/straceback"
 	"github.com/runc-trace/runc-trace/pkg/terminal"
@@ -51,10 +52,11 @@ func (s *settings) findCalls(ctx context.Context, r *findRequest, stdout, stderr
 	if f.Boot, err = boottime.Boot(); err != nil {
 		return err
 	}
-	if err := searchRecordings(&f, i, list, stderr); err != nil {
+	secrets := s.secrets(stderr)
+	if err := searchRecordings(&f, i, list, secrets, stderr); err != nil {
 		return err
 	}
-	if err := searchExecs(ctx, &f, i, directory, r.filter); err != nil {
+	if err := searchExecs(ctx, &f, i, directory, secrets, r.filter); err != nil {
 		return err
 	}
 	var found []foundCall
@@ -73,7 +75,8 @@ func (s *settings) findCalls(ctx context.Context, r *findRequest, stdout, stderr
 }
 
 // searchRecordings shows its progress on a terminal.
-func searchRecordings(f *answers.Find, i *bpf.Instance, list []*straceback.Recording, stderr io.Writer) error {
+func searchRecordings(f *answers.Find, i *bpf.Instance, list []*straceback.Recording, secrets *redact.Table,
+	stderr io.Writer) error {
 	status := newStatusLine(stderr, "tracectl", "recordings")
 	defer status.end()
 	calls, err := i.UnfinishedCalls() // before the recordings, which then have those that returned meanwhile
@@ -92,6 +95,7 @@ func searchRecordings(f *answers.Find, i *bpf.Instance, list []*straceback.Recor
 		case err != nil:
 			return err
 		}
+		reading.Redact(secrets)
 		if err := f.Recording(sourceOf(reading)); err != nil {
 			return err
 		}
@@ -101,12 +105,14 @@ func searchRecordings(f *answers.Find, i *bpf.Instance, list []*straceback.Recor
 
 // searchExecs looks at the execs that the log keeps.
 func searchExecs(ctx context.Context, f *answers.Find, i *bpf.Instance, directory *labels.Directory,
-	filter *labels.Filter) error {
+	secrets *redact.Table, filter *labels.Filter) error {
 	log, err := i.ExecLog()
 	if err != nil {
 		return fmt.Errorf("opening the log of execs: %w", err)
 	}
-	err = execlog.NewPastReader(log).Finish(ctx, func(b *execlog.Batch) error {
+	reader := execlog.NewPastReader(log)
+	reader.Secrets = secrets
+	err = reader.Finish(ctx, func(b *execlog.Batch) error {
 		for r := range b.Records() {
 			container, _ := directory.Lookup(r.Identity, r.Generation)
 			if filter.Everything() || container != nil && filter.Judge(container) == labels.Yes {

@@ -16,6 +16,7 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/bpf"
 	"github.com/runc-trace/runc-trace/pkg/identity"
 	"github.com/runc-trace/runc-trace/pkg/labels"
+	"github.com/runc-trace/runc-trace/pkg/redact"
 	"github.com/runc-trace/runc-trace/pkg/straceback"
 )
 
@@ -26,6 +27,8 @@ type found struct {
 	run       *straceback.Recording
 	boot      time.Time
 	losses    func() // reports events that are not recorded
+	secrets   *redact.Table
+	stderr    io.Writer
 }
 
 // recordings opens the loaded maps and lists their recordings.
@@ -76,7 +79,8 @@ func (s *settings) find(name string, previous int, stderr io.Writer) (*found, er
 	if err != nil {
 		return nil, err
 	}
-	f := &found{Instance: i, directory: directory, losses: s.losses(i, stderr)}
+	f := &found{Instance: i, directory: directory, losses: s.losses(i, stderr), secrets: s.secrets(stderr),
+		stderr: stderr}
 	f.losses()
 	if err := f.choose(list, name, previous, stderr); err != nil {
 		i.Close()
@@ -116,7 +120,12 @@ func (f *found) read(calls func() (*straceback.Calls, error)) (*straceback.Readi
 	if err != nil {
 		return nil, err
 	}
-	return readRecording(f.run, inFlight, f.boot, calls)
+	r, err := readRecording(f.run, inFlight, f.boot, calls)
+	if err != nil {
+		return nil, err
+	}
+	mask(r, f.secrets, f.stderr)
+	return r, nil
 }
 
 // readRecording reads a recording, its calls by a function. inFlight are its calls that had not returned before: so the

@@ -144,6 +144,9 @@ func (s *source) readFile(stderr io.Writer) (*straceback.Reading, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading %s: %w", terminal.Cell(s.from), err)
 	}
+	if here, ok := s.reader.(*settings); ok { // a file is only read here
+		mask(r, here.secrets(stderr), stderr)
+	}
 	return r, nil
 }
 

@@ -128,6 +128,7 @@ func asRoot(root *cobra.Command, s *settings) {
 	flags.StringVar(&s.pinDir, "pin-dir", "",
 		fmt.Sprintf("directory of the pinned programs and maps (default: $%s, pin-dir of the configuration, or %s)",
 			abi.PinDirEnv, abi.DefaultPinDir))
+	flags.BoolVar(&s.noRedact, "no-redact", false, "show secrets that [redact] of the configuration masks")
 	flags.StringVar(&s.config, "config", "",
 		fmt.Sprintf("configuration file (default: $%s, or %s)", config.PathEnv, config.DefaultPath))
 }

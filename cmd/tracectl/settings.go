@@ -16,6 +16,8 @@ import (
 type settings struct {
 	pinDir string
 	config string
+	// noRedact shows secrets.
+	noRedact bool
 }
 
 // configuration reads the configuration file. The default file may be missing.

@@ -54,6 +54,7 @@ func (s *settings) follow(c *cobra.Command, name string, request *showRequest) e
 	}
 	ended := func() (bool, error) { return over(found.directory, reading.Container), alive() }
 	return reader.Follow(ctx, ended, func(calls *straceback.Calls) error {
+		calls.Redact(found.secrets)
 		timeline = timeline.Next(calls.Records)
 		if request.descriptors && calls.Missing > 0 {
 			timeline.Descriptors = straceback.Follow(calls, straceback.Snapshot{})

@@ -36,6 +36,7 @@ type Config struct {
 	Runtimes        map[string]string `toml:"runtimes"` // absolute paths; see RuntimeFor
 	Labels          Labels            `toml:"labels"`
 	Contents        Contents          `toml:"contents"`
+	Redact          Redact            `toml:"redact"`
 	Pool            Pool              `toml:"pool"`
 }
 
@@ -55,6 +56,12 @@ type Contents struct {
 	Paths      []string `toml:"paths"`
 	None       []string `toml:"none"`
 	Off        []string `toml:"off"`
+}
+
+// Redact has the patterns of what tracectl masks: see package redact, which checks them. The shim does not need them.
+type Redact struct {
+	Builtin  bool     `toml:"builtin"`
+	Patterns []string `toml:"patterns"`
 }
 
 // lists returns the rules for each identity.Contents.
@@ -85,6 +92,7 @@ func Default() Config {
 		LogLevel: "warn",
 		Adopt:    true,
 		Contents: Contents{Default: identity.ContentsAll.String(), Annotation: "reduce"},
+		Redact:   Redact{Builtin: true},
 		Pool:     DefaultPool(),
 	}
 }
@@ -169,7 +177,7 @@ func parseTOML(text string) (Config, error) {
 }
 
 // tables are the tables with keys of this program's choice.
-var tables = []string{"labels", "contents", "pool"}
+var tables = []string{"labels", "contents", "redact", "pool"}
 
 // misspelt refuses keys that differ from known ones in case: the parser accepts them, and if the correct key is
 // there, too, either could win.

@@ -54,6 +54,9 @@ func TestParse(t *testing.T) {
 			none = ["payments", "app=vault"]
 			off = ["x team=y"]
 			annotation = "decide"
+			[redact]
+			builtin = false
+			patterns = ["a+", 'b\d']
 			[pool]
 			rings = 16
 			ring-size = "1MiB"
@@ -71,6 +74,7 @@ func TestParse(t *testing.T) {
 					Keep: []string{"app", "example.com/*"}},
 				Contents: Contents{Default: "paths", Annotation: "decide", All: []string{"dev-*"},
 					None: []string{"payments", "app=vault"}, Off: []string{"x team=y"}},
+				Redact: Redact{Patterns: []string{"a+", `b\d`}},
 				Pool: Pool{Rings: 16, RingSize: 1 << 20, Identities: 64, ExecLogSize: 64 << 10,
 					CaptureSize: 1 << 10, ArgvSize: 32 << 10},
 			},
@@ -237,7 +241,8 @@ func TestFile(t *testing.T) {
 		Labels:   Labels{Annotations: []string{"a"}, Prefixes: []string{"p"}, JSON: []string{"j", "k"}},
 		Contents: Contents{Default: "off", Annotation: "ignore", All: []string{"a"}, Paths: []string{"b"},
 			Off: []string{"c d=e"}},
-		Pool: Pool{Rings: 1, RingSize: 32 << 10, Identities: 2, ExecLogSize: 64 << 10, CaptureSize: 1000, ArgvSize: 64},
+		Redact: Redact{Patterns: []string{`\d"'`}},
+		Pool:   Pool{Rings: 1, RingSize: 32 << 10, Identities: 2, ExecLogSize: 64 << 10, CaptureSize: 1000, ArgvSize: 64},
 	}
 	for name, c := range map[string]Config{"the default": Default(), "everything changed": changed} {
 		got, err := Parse(File(c))

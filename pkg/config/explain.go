@@ -43,13 +43,13 @@ func explain(err error) error {
 func wanted(key string) string {
 	table, name, inTable := strings.Cut(key, ".")
 	switch {
-	case key == "adopt" || key == "record-sandboxes":
+	case key == "adopt" || key == "record-sandboxes" || key == "redact.builtin":
 		return "true or false"
 	case key == "runtime":
 		return "a string or a list of strings"
 	case !inTable && (slices.Contains(tables, table) || table == "runtimes"):
 		return "a table"
-	case table == "labels" || table == "contents" && name != "default" && name != "annotation":
+	case table == "labels" || table == "redact" || table == "contents" && name != "default" && name != "annotation":
 		return "a list of strings"
 	case table == "pool" && (name == "rings" || name == "identities"):
 		return "a whole number"

@@ -116,6 +116,18 @@ words: "reduce" what is recorded, "decide" over the rules, or nothing ("ignore")
 of a pod can write it, and so hide what the pod does.`)
 
 	out.WriteString(`
+# Secrets that tracectl masks with * in all that it shows, exports and saves: matches of regular
+# expressions (https://pkg.go.dev/regexp/syntax) in what calls read, wrote and named. If a
+# pattern has groups, only these are masked. --no-redact shows what is recorded. Memory keeps it.
+[redact]
+`)
+	key("builtin", fmt.Sprint(c.Redact.Builtin), fmt.Sprint(fallback.Redact.Builtin),
+		`Whether to mask passwords, tokens and keys by the built-in patterns: NAME=VALUE and headers
+whose names say so, passwords in URLs, private keys, JSON web tokens, keys of cloud services.`)
+	key("patterns", list(c.Redact.Patterns), list(fallback.Redact.Patterns),
+		`More patterns, such as ['acct-\d+', '(?i)pin[=:](\d+)'].`)
+
+	out.WriteString(`
 # Pools that "tracectl load" allocates. They do not grow. In addition, the kernel takes 512
 # bytes for each thread of a recorded container, and up to 8 KiB for the labels of a pod. A
 # size is a number of bytes or a string such as "256KiB" or "8MiB".

@@ -27,7 +27,7 @@ func parsePlain(text string) (Config, bool) {
 		name := ""
 		if line[0] == '[' {
 			switch line {
-			case "[labels]", "[contents]", "[pool]":
+			case "[labels]", "[contents]", "[redact]", "[pool]":
 			case "[runtimes]":
 				c.Runtimes = map[string]string{}
 			default:
@@ -91,6 +91,11 @@ func (c *Config) set(name, value string) bool {
 		return isList && !isText
 	case "contents.off":
 		c.Contents.Off = list
+		return isList && !isText
+	case "redact.builtin":
+		return boolean(&c.Redact.Builtin, value)
+	case "redact.patterns":
+		c.Redact.Patterns = list
 		return isList && !isText
 	case "labels.annotations":
 		c.Labels.Annotations = list

@@ -33,7 +33,7 @@ func Checks(f Facts) []Check {
 	var all []Check
 	for _, group := range []func(Facts) []Check{
 		system, fileSystems, cgroups, clocks, // the host
-		configuration, contents, runtimes, shims, engines, units, // the installation
+		configuration, contents, redaction, runtimes, shims, engines, units, // the installation
 		loaded, drops, unregistrations, containers, // the loaded programs
 	} {
 		all = append(all, group(f)...)

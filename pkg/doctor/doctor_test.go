@@ -194,6 +194,12 @@ func TestChecks(t *testing.T) {
 			{"contents", Warn, "rules for labels in [contents] match no pod of containerd: the shim does not know its labels",
 				"name namespaces in /c.toml, or annotate pods with runc-trace.contents"},
 		}, nil},
+		{"a pattern that is none", func(f *Facts) {
+			f.Configuration.Config.Redact.Patterns = []string{"a", "("}
+		}, []Check{
+			{"redact", Warn, "redact.patterns has an invalid pattern \"(\": error parsing regexp: missing closing ): `(`",
+				"correct the pattern in /c.toml"},
+		}, nil},
 		{"another pin directory", func(f *Facts) {
 			f.PinDir.Path = "/sys/fs/bpf/x"
 			f.Tracer.Err = bpf.ErrNotLoaded

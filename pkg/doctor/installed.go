@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/runc-trace/runc-trace/pkg/engine"
+	"github.com/runc-trace/runc-trace/pkg/redact"
 )
 
 // configuration judges config.toml. The shim works in spite of errors in it, but load does not.
@@ -38,6 +39,15 @@ func contents(f Facts) []Check {
 	if rules.Labels() && slices.ContainsFunc(f.Engines, func(e Engine) bool { return e.Kind == engine.Containerd }) {
 		return warn("contents", "rules for labels in [contents] match no pod of containerd: the shim does not know its labels",
 			"name namespaces in "+f.Configuration.Path+", or annotate pods with runc-trace.contents")
+	}
+	return nil
+}
+
+// redaction judges the patterns of what tracectl masks.
+func redaction(f Facts) []Check {
+	r := f.Configuration.Config.Redact
+	if _, err := redact.New(r.Builtin, r.Patterns); err != nil {
+		return warn("redact", strings.ReplaceAll(err.Error(), "\n", "; "), "correct the pattern in "+f.Configuration.Path)
 	}
 	return nil
 }

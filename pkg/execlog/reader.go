@@ -10,12 +10,15 @@ import (
 	"time"
 
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
+	"github.com/runc-trace/runc-trace/pkg/redact"
 	"github.com/runc-trace/runc-trace/pkg/ring"
 )
 
 // Reader reads the log from a position of its own, independently of other readers. It is not safe for concurrent
 // use.
 type Reader struct {
+	Secrets *redact.Table // masked in paths and arguments
+
 	sources []source
 	past    bool   // do not report as lost what was overwritten before the Reader was made
 	most    uint64 // limit of bytes of a ring per Poll
@@ -86,6 +89,7 @@ type Batch struct {
 	More bool
 
 	records [][]byte
+	secrets *redact.Table
 }
 
 // Records yields the batch's records, oldest first, without those that were erased. They live until the next Poll.
@@ -100,6 +104,8 @@ func (b *Batch) Records() iter.Seq[*Record] {
 			if r.Entry.Flags&abi.ExecErased != 0 {
 				continue
 			}
+			b.secrets.Mask(r.Path)
+			b.secrets.Mask(r.Arguments)
 			if !yield(&r) {
 				return
 			}
@@ -137,7 +143,7 @@ func (r *Reader) Poll(final bool) (*Batch, error) {
 		lapped = lapped || snapshot.Lapped
 		lost = max(lost, snapshot.Lost)
 	}
-	b := &Batch{records: r.merge()}
+	b := &Batch{records: r.merge(), secrets: r.Secrets}
 	for i := range r.sources {
 		b.More = b.More || r.sources[i].more || len(r.sources[i].read) > 0
 	}

@@ -3,8 +3,12 @@
 package e2e
 
 import (
+	"compress/gzip"
+	"encoding/base64"
+	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -94,14 +98,99 @@ func TestContents(t *testing.T) {
 				}
 				for _, verb := range [][]string{
 					{"straceback", "show", "--runtime", "-o=json"}, {"export", "--format=strace"}, {"export", "--format=json"},
-					{"export", "--format=perfetto"},
+					{"export", "--format=perfetto"}, {"report", "-o=-"},
 				} {
-					expectPlanted(t, strings.Join(verb, " "), x.tracectl(append(verb, b.id)...), test.want)
+					expectPlanted(t, strings.Join(verb, " "), decoded(t, x.tracectl(append(verb, b.id)...)), test.want)
 				}
 			}
 			x.runtime("delete", "--force", b.id)
 		})
 	}
+}
+
+// TestSecrets plants secrets that the built-in patterns and one of the configuration know. They are in memory, and in
+// nothing that is shown, exported or saved, unless --no-redact is given.
+func TestSecrets(t *testing.T) {
+	x := prepare(t)
+	x.useRuntime(runcPath, "[redact]", `patterns = ["card [0-9]+", "("]`)
+	x.tracectl("load", "--no-adopt", "--recordings=2", "--identities=8", "--exec-log-size=1MiB")
+	token := strings.Repeat("Planted", 2)
+	script := filepath.Join(x.dir, "script")
+	text := "echo the password=" + token + " of the database\n" +
+		"echo Authorization: Bearer " + token + " >&2\n" +
+		"cat '/tmp/no file?token=" + token + "'\n" +
+		"/bin/true --password " + token + "\n/bin/nothing --api-key=" + token + "\n" +
+		"printf '\\377 secret=" + token + "\\n' >/dev/null\n" + // bytes that are not text
+		"echo card 4111111111\nexit 3\n"
+	if err := os.WriteFile(script, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	b := simple("mypod", "/bin/sh", "/script")
+	b.edit = func(s *specs.Spec) {
+		s.Mounts = append(s.Mounts, specs.Mount{Destination: "/script", Type: "bind", Source: script,
+			Options: []string{"bind", "ro"}})
+	}
+	x.runContainer(b)
+	if n := strings.Count(x.memory(), token); n < 8 {
+		t.Errorf("memory has %d of the secrets", n)
+	}
+	file, whole := filepath.Join(x.dir, "saved.rec"), filepath.Join(x.dir, "whole.rec")
+	x.tracectl("save", "mypod", "-o", file)
+	x.tracectl("save", "mypod", "--no-redact", "-o", whole)
+	for _, verb := range [][]string{
+		{"straceback", "show", "mypod"}, {"straceback", "show", "mypod", "-o=json"}, {"straceback", "show", "--from", file},
+		{"straceback", "show", "--from", whole}, {"export", "mypod", "--format=strace"}, {"export", "mypod", "--format=json"},
+		{"export", "mypod", "--format=perfetto"}, {"export", "mypod", "--format=scap"}, {"report", "mypod", "-o=-"},
+		{"why", "mypod"}, {"why", "mypod", "-o=json"}, {"tree", "mypod"}, {"files", "mypod"}, {"io", "mypod", "--fd=1"},
+		{"find", "--text", "of the database", "-o=json"}, {"find", "--text", "of the database"},
+		{"exec", "--no-follow"}, {"exec", "--no-follow", "-o=json"},
+	} {
+		shown := decoded(t, x.tracectl(verb...))
+		if strings.Contains(shown, token) || strings.Contains(shown, "4111111111") || len(shown) == 0 {
+			t.Errorf("%q has the secret:\n%.3000s", verb, shown)
+		}
+		if shown := decoded(t, x.tracectl(append(verb, "--no-redact")...)); !strings.Contains(shown, token) &&
+			verb[len(verb)-1] != file {
+			t.Errorf("%q with --no-redact does not have the secret:\n%.3000s", verb, shown)
+		}
+	}
+	if o := x.run(tracectlPath, "find", "--text", token); strings.Contains(o.stdout, token) ||
+		strings.Contains(o.stdout, "mypod") {
+		t.Errorf("find finds the secret: %s", o.stdout)
+	}
+	shown := x.run(tracectlPath, "straceback", "show", "mypod", "--grep", "card")
+	for _, want := range []string{"secrets masked with * (--no-redact shows what is recorded)\n", `invalid pattern "("`} {
+		if !strings.Contains(shown.stderr, want) {
+			t.Errorf("show says %q, want %q", shown.stderr, want)
+		}
+	}
+	x.doctor("configuration ok", "redact warn")
+}
+
+// decoded returns text, and after it what it has in base64: bytes in JSON, and the data of a report's page.
+func decoded(t *testing.T, text string) string {
+	t.Helper()
+	all := text
+	for _, quoted := range regexp.MustCompile(`"base64":"([^"]*)"`).FindAllStringSubmatch(text, -1) {
+		data, err := base64.StdEncoding.DecodeString(quoted[1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		all += string(data)
+	}
+	if _, after, page := strings.Cut(text, `<script type="application/gzip" id="data">`); page {
+		packed, _, _ := strings.Cut(after, "</script>")
+		r, err := gzip.NewReader(base64.NewDecoder(base64.StdEncoding, strings.NewReader(strings.TrimSpace(packed))))
+		if err != nil {
+			t.Fatal(err)
+		}
+		data, err := io.ReadAll(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all += string(data)
+	}
+	return all
 }
 
 // memory returns the bytes of all recordings and of the log of execs.
