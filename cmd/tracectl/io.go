@@ -59,7 +59,7 @@ func newIO(r reader) *cobra.Command {
 	var calls callFlags
 	calls.add(c)
 	moved := func(p *answers.Past) *answers.IO {
-		counts.FDs = calls.selected.FDs
+		counts.FDs, counts.Paths = calls.selected.FDs, calls.selected.Paths
 		return p.IO(calls.counting(p), counts)
 	}
 	addAnswer(c, r, func(p *answers.Past, to io.Writer) error {

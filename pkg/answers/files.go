@@ -5,6 +5,7 @@ package answers
 import (
 	"cmp"
 	"slices"
+	"strings"
 
 	"github.com/runc-trace/runc-trace/pkg/straceback"
 	"github.com/runc-trace/runc-trace/pkg/syscalls"
@@ -100,11 +101,41 @@ func (w *fileWalk) call(e *straceback.Event, name string, values []syscalls.Valu
 func pathsOf(values []syscalls.Value) (paths []syscalls.Descriptor) {
 	for i := range values {
 		v := &values[i]
-		if path, ok := pathOf(v); ok && path != "" {
-			paths = append(paths, syscalls.Descriptor{Path: path, Truncated: v.File != nil && v.File.Truncated})
+		path, ok := pathOf(v)
+		if !ok || path == "" {
+			continue
 		}
+		cut := v.File != nil && v.File.Truncated
+		if directory, relative := strings.CutSuffix(path, "/"+string(v.Bytes)); relative && v.File != nil && !cut {
+			path = tidy(directory+"/", string(v.Bytes))
+		} else if !cut {
+			path = tidy("", path)
+		}
+		paths = append(paths, syscalls.Descriptor{Path: path, Truncated: cut})
 	}
 	return paths
+}
+
+// tidy returns a path without empty and "." components, and without ".." that leave the directory that it begins from.
+// That directory has no symbolic links; it is empty if it is not known. Other ".." may follow a symbolic link.
+func tidy(directory, given string) string {
+	names := strings.FieldsFunc(directory, func(r rune) bool { return r == '/' })
+	absolute := directory != "" || strings.HasPrefix(given, "/")
+	leaves := absolute
+	for name := range strings.SplitSeq(given, "/") {
+		switch {
+		case name == "" || name == ".":
+		case name == ".." && leaves:
+			names = names[:max(0, len(names)-1)]
+		default:
+			names, leaves = append(names, name), false
+		}
+	}
+	path := strings.Join(names, "/")
+	if absolute {
+		return "/" + path
+	}
+	return cmp.Or(path, ".")
 }
 
 // fileKey returns what tells a file apart from others.

@@ -114,6 +114,18 @@ func TestFilesAgain(t *testing.T) {
 	}
 }
 
+func TestTidy(t *testing.T) {
+	for _, c := range []struct{ directory, given, want string }{
+		{"", "/a//b/./c/", "/a/b/c"}, {"", "/", "/"}, {"", "/../a", "/a"}, {"", "/a/../b", "/a/../b"},
+		{"", "a/./b", "a/b"}, {"", "../a", "../a"}, {"", "./", "."}, {"/", "a", "/a"}, {"/", "../..", "/"},
+		{"/a/b/", "../../c", "/c"}, {"/a/b/", "../c/../d", "/a/c/../d"}, {"/a/b/", ".", "/a/b"},
+	} {
+		if got := tidy(c.directory, c.given); got != c.want {
+			t.Errorf("tidy(%q, %q) is %q, not %q", c.directory, c.given, got, c.want)
+		}
+	}
+}
+
 // TestFilesUnknown has a descriptor that was opened before every call was recorded.
 func TestFilesUnknown(t *testing.T) {
 	r := (&tape{}).call(101, "read", 5, 3, "hello", 100).call(101, "write", 2, 4, "hi", 2)

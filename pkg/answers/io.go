@@ -47,15 +47,22 @@ type Chunk struct {
 
 // Transfers says which transfers count: those that match all fields that are set.
 type Transfers struct {
-	Reads, Writes  bool    // those in one direction; neither or both: in both
-	FDs            []int32 // by these descriptors
-	Stdout, Stderr bool    // writes to what the container began with as its standard output, or error
+	Reads, Writes  bool              // those in one direction; neither or both: in both
+	FDs            []int32           // by these descriptors
+	Paths          []straceback.Glob // of such files
+	Stdout, Stderr bool              // writes to what the container began with as its standard output, or error
 }
 
 // has reports whether a transfer of a call counts.
 func (w *Transfers) has(p *Past, c *syscalls.Call, t *transfer) bool {
 	if w.Stdout || w.Stderr {
 		if stream := p.stream(c); !t.writes || !(w.Stdout && stream == 1 || w.Stderr && stream == 2) {
+			return false
+		}
+	}
+	if len(w.Paths) > 0 {
+		is := taken(c, t.fd)
+		if is == nil || !slices.ContainsFunc(w.Paths, func(g straceback.Glob) bool { return g.MatchesPath(is.Path) }) {
 			return false
 		}
 	}

@@ -4,13 +4,16 @@ package answers
 
 import (
 	"bytes"
+	endian "encoding/binary"
 	"encoding/json"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 	"github.com/runc-trace/runc-trace/pkg/straceback"
+	"github.com/runc-trace/runc-trace/pkg/syscalls"
 )
 
 // ioText returns what is printed of a recording, without the first lines and times.
@@ -91,6 +94,47 @@ func TestIOVectors(t *testing.T) {
 	got := values.trimmed()
 	want := parcel{size: 12, pieces: []piece{{[]byte("ab"), 3}, {nil, 3}, {[]byte("xyz"), 1}}}
 	if diff := cmp.Diff(want, got, cmp.AllowUnexported(parcel{}, piece{})); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// TestIOMessages reads the buffers and addresses of messages, of which one was not sent.
+func TestIOMessages(t *testing.T) {
+	words := func(values ...uint64) (data []byte) {
+		for _, v := range values {
+			data = endian.LittleEndian.AppendUint64(data, v)
+		}
+		return data
+	}
+	message := func(sent uint64) []byte { return words(0x10, 16, 0x20, 2, 0, 0, 0, sent) }
+	r := (&tape{}).socket(101, 3, inet, datagram).call(101, "sendmmsg", 1, 3, 0x7000, 2, 0)
+	r.change(len(r.records)-1, func(c *syscalls.Call) {
+		c.Captures = []syscalls.Capture{
+			{Arg: 1, Data: message(0)}, {Arg: 1, Part: abi.PartName, Data: sockaddr("10.0.0.1:53")},
+			{Arg: 1, Part: abi.PartVector, Data: words(0x30, 2, 0x40, 300)}, {Arg: 1, Part: abi.PartData, Data: []byte("ab")},
+			{Arg: 1, Part: abi.PartData, Data: []byte("cd"), Truncated: true},
+			{Arg: 1, Data: message(0)}, {Arg: 1, Part: abi.PartVector, Data: words(0x30, 9)},
+			{Arg: 1, Part: abi.PartData, Data: []byte("not sent!")},
+			{Arg: 1, Part: abi.PartSent, Output: true, Data: append(make([]byte, 56), 0x2e, 1, 0, 0, 0, 0, 0, 0)},
+		}
+	})
+	r.call(101, "writev", 5, 1, 0x7000, 2)
+	r.change(len(r.records)-1, func(c *syscalls.Call) {
+		c.Captures = []syscalls.Capture{{Arg: 1, Part: abi.PartVector, Data: words(0x30, 2, 0x40, 4)},
+			{Arg: 1, Part: abi.PartData, Data: []byte("x\n")}, {Arg: 1, Part: abi.PartData, Data: []byte("yzzz")}}
+	})
+	const want = `
+p101[1] write 3<UDP:[101003]> to 10.0.0.1:53
+| abcd
+<298 bytes not recorded>
+p101[1] write 1
+| x
+| yzz
+
+Moved      307 bytes; 298 of them not recorded
+Kept       every call; nothing lost
+`
+	if diff := cmp.Diff(want, ioText(t, r.followed(straceback.Calls{}), Transfers{})); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }

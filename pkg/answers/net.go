@@ -119,6 +119,10 @@ func (w *netWalk) call(e *straceback.Event, name string, values []syscalls.Value
 			is := taken(c, int32(c.Args[0]))
 			w.own(int32(c.Args[0]), is, w.endpoint(On, is, at)).add(&w.visit, Bound)
 		}
+	case "getsockname":
+		if e := w.numbers[descriptor{w.visit.by(), int32(c.Args[0])}]; e != nil && w.errno == 0 && e.Way == On {
+			w.name(e, argument(c, values, 1))
+		}
 	case "listen":
 		w.listener().add(&w.visit, Listened)
 	case "accept", "accept4":
@@ -182,6 +186,20 @@ func typeOf(is *syscalls.Descriptor) string {
 		return ""
 	}
 	return is.Type
+}
+
+// name gives an endpoint its address, if it has none: the kernel chose it, and the program has asked for it.
+func (w *netWalk) name(e *Endpoint, address string) {
+	if e.Address != "" || address == "" {
+		return
+	}
+	e.Address = address
+	for _, keys := range []map[endpointKey]*Endpoint{w.by, w.loose} {
+		for _, typ := range []string{"", e.Type} {
+			delete(keys, endpointKey{way: e.Way, typ: typ})
+		}
+	}
+	w.by[endpointKey{way: e.Way, typ: e.Type, address: address}] = e
 }
 
 // own notes that a number is that of an endpoint's socket.
@@ -257,7 +275,7 @@ func (w *netWalk) listener() *Endpoint {
 		return w.own(fd, nil, w.endpoint(On, nil, ""))
 	}
 	if e := w.sockets[is.Inode]; is.Inode != 0 && e != nil && e.Way == On {
-		e.Address = cmp.Or(e.Address, is.Local) // the kernel chose the port, and the program asked for it only now
+		w.name(e, is.Local)
 		return e
 	}
 	return w.own(fd, is, w.endpoint(On, is, is.Local))

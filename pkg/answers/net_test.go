@@ -101,6 +101,14 @@ func TestNet(t *testing.T) {
 			call(101, "write", 2, 4, "ok", 2).call(101, "accept4", -24, 3, 0, 0, 0), `
 			TCP on 0.0.0.0:80: EMFILE, EADDRINUSE, bound, listened, accepted ×2; calls 6, failed 2, sent 0, received 0, by p101[1]
 			TCP from 10.0.0.9 on 0.0.0.0:80: accepted ×2; calls 2, failed 0, sent 2, received 3, by p101[1]`},
+		{"ports that the kernel chose", (&tape{}).socket(101, 3, inet, stream).
+			call(101, "bind", 0, 3, sockaddr("127.0.0.1:0"), 16).call(101, "listen", 0, 3, 9).
+			call(101, "getsockname", 0, 3, 0, 0).out(1, sockaddr("127.0.0.1:40000")).socket(101, 4, inet, stream).
+			call(101, "listen", 0, 4, 9).call(101, "getsockname", 0, 4, 0, 0).out(1, sockaddr("127.0.0.1:40001")).
+			call(101, "accept4", 5, 3, 0, 0, 0).inode(7).out(1, sockaddr("10.0.0.9:1")), `
+			TCP from 10.0.0.9 on 127.0.0.1:40000: accepted; calls 0, failed 0, sent 0, received 0, by p101[1]
+			TCP on 127.0.0.1:40000: listened, accepted; calls 2, failed 0, sent 0, received 0, by p101[1]
+			TCP on 127.0.0.1:40001: listened; calls 1, failed 0, sent 0, received 0, by p101[1]`},
 		{"datagrams", (&tape{}).socket(101, 3, inet, datagram).
 			call(101, "sendto", 2, 3, "hi", 2, 0, sockaddr("10.0.0.1:99"), 16).
 			socket(102, 3, inet, datagram).call(102, "bind", 0, 3, sockaddr("10.0.0.7:9"), 16).

@@ -193,6 +193,11 @@ func (u *Usage) move(v *visit, t *transfer) {
 	u.user(v).moved(t)
 }
 
+// failed returns the processes of which a call failed that is kept.
+func (u *Usage) failed() []*User {
+	return slices.DeleteFunc(slices.Clone(u.By), func(user *User) bool { return user.Failed == 0 })
+}
+
 // moved adds the bytes that a call moved.
 func (u *Use) moved(t *transfer) {
 	if t.writes {

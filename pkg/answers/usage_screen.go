@@ -58,7 +58,7 @@ func (s *Screen) failed(list []failedUse, all bool) (lines []string) {
 		}
 		e := u.Errors[0]
 		lines = append(lines, s.line(label, fmt.Sprintf("%s %s: %s (%s)%s by %s", e.Calls[0].Name, u.what,
-			errorName(e.Errno), message(e.Errno), times(e.Count), users(u.By))))
+			errorName(e.Errno), message(e.Errno), times(e.Count), users(u.failed()))))
 		label = ""
 	}
 	return lines

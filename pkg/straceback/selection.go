@@ -125,7 +125,7 @@ func (s *Selection) names(e *Event) bool {
 		return true
 	}
 	matches := func(path string) bool {
-		return slices.ContainsFunc(s.Paths, func(g Glob) bool { return g.matchesPath(path) })
+		return slices.ContainsFunc(s.Paths, func(g Glob) bool { return g.MatchesPath(path) })
 	}
 	if file, ok := e.Call.File(); ok && matches(file.Path) {
 		return true
@@ -166,8 +166,8 @@ func (g Glob) matches(name string) bool {
 	return err == nil && matched
 }
 
-// matchesPath is matches for a path. A pattern without a slash is that of the last name in the path.
-func (g Glob) matchesPath(name string) bool {
+// MatchesPath reports whether a path matches. A pattern without a slash is that of the last name in the path.
+func (g Glob) MatchesPath(name string) bool {
 	if !strings.Contains(string(g), "/") {
 		name = path.Base(name)
 	}

@@ -246,7 +246,7 @@ func TestGlob(t *testing.T) {
 		{"hosts", "/etc/hosts.d/x", false}, {"/*/[ab]", "/x/y/b", true}, {"/etc/host?", "/etc/hosts", true}, {"*", "", true},
 	} {
 		g, err := NewGlob(c.pattern)
-		if err != nil || g.matchesPath(c.path) != c.want {
+		if err != nil || g.MatchesPath(c.path) != c.want {
 			t.Errorf("%q matches %q: %v, %v", c.pattern, c.path, !c.want, err)
 		}
 	}
