@@ -41,7 +41,8 @@ Every exec is one line. A name or argument is quoted if it is empty or contains 
 quotes, "<", ">" or invisible characters, so each word is one argument. A shell reads the
 line differently, because ";", "|" and "$" have no meaning here: do not paste it into one.
 A trailing "..." means that text was truncated; <unreadable> stands for text that could
-not be read. With -o json, args has all arguments, and pcomm is the parent's name.
+not be read, <not recorded> for text of a container with contents = none. With -o json,
+args has all arguments, and pcomm is the parent's name.
 
 Past execs are shown with times by default. --timestamps selects the format: relative to
 the container's creation, or RFC 3339 with nanoseconds and zone, as in "straceback show".

@@ -133,7 +133,9 @@ func (f *found) read(calls func() (*straceback.Calls, error)) (*straceback.Readi
 func readRecording(run *straceback.Recording, inFlight []straceback.Record, boot time.Time,
 	calls func() (*straceback.Calls, error)) (*straceback.Reading, error) {
 	r := &straceback.Reading{Container: run.Container, InFlight: inFlight, Boot: boot}
-	r.Live = straceback.Open(inFlight, boottime.Now)
+	if c := run.Container; c == nil || c.Contents() < identity.ContentsNone { // otherwise, no path is to be known
+		r.Live = straceback.Open(inFlight, boottime.Now)
+	}
 	var err error
 	if r.Calls, err = calls(); err != nil {
 		return nil, err

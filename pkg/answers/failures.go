@@ -254,6 +254,9 @@ func (w *Why) title(f *Fact, row *failure) string {
 	}
 	if subject == "" {
 		subject = f.Call.Syscall().Name
+		if f.Call.Withheld {
+			subject = "the object of " + subject
+		}
 	}
 	if !strings.Contains(row.title, "%s") {
 		return row.title

@@ -60,7 +60,11 @@ func (p *Process) program() []string {
 		return nil
 	}
 	x := &p.Execs[len(p.Execs)-1]
-	if len(x.Args) == 0 {
+	switch {
+	case len(x.Args) > 0:
+	case x.Path == "": // it was not to be recorded
+		return []string{p.Comm}
+	default:
 		return []string{x.Path}
 	}
 	return x.Args

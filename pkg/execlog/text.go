@@ -75,7 +75,7 @@ func (c Columns) AppendHeader(dst []byte) []byte {
 // ARGS is the path followed by the arguments, without args[0]. If the kernel started an interpreter, as for a
 // script, it is the interpreter's arguments: `/bin/sh /entrypoint.sh --flag "a b"`. If args[0] is neither the path
 // nor its last element, it is all arguments followed by the path: `-bash <path /bin/bash>`. A trailing "..." means
-// that arguments were truncated; <unreadable> replaces those that could not be read.
+// that arguments were truncated; <unreadable> replaces those that could not be read, <not recorded> all of them.
 func (c Columns) AppendText(dst []byte, e *Event) []byte {
 	if width := c.Time.Width(); width > 0 {
 		start := len(dst)
@@ -123,6 +123,9 @@ func (c Columns) AppendText(dst []byte, e *Event) []byte {
 
 // appendCommand appends the column ARGS, with a blank before each word.
 func (e *Event) appendCommand(dst []byte) []byte {
+	if e.Path == "" && len(e.Args) == 0 && e.ArgsTruncated {
+		return append(dst, " <not recorded>"...)
+	}
 	args, called := e.Args, e.calledByPath()
 	if called {
 		dst = terminal.AppendWord(append(dst, ' '), e.Path)

@@ -104,7 +104,8 @@ type kept struct {
 	Overwritten uint64 `json:"overwritten"`
 	Lost        uint64 `json:"lost"`
 	Malformed   int    `json:"malformed"`
-	Complete    *int64 `json:"complete"` // all calls that ended since are kept; null if none was overwritten
+	Complete    *int64 `json:"complete"`           // all calls that ended since are kept; null if none was overwritten
+	Withheld    string `json:"withheld,omitempty"` // says what was not to be recorded
 }
 
 func newHead(p *answers.Past, made time.Time) *head {
@@ -117,7 +118,7 @@ func newHead(p *answers.Past, made time.Time) *head {
 		Causes: []cause{}, Culprit: -1, Via: []int{}, Last: []evidence{}, Lines: []said{}, Processes: []process{},
 		Said: []said{}, Totals: []total{},
 		Kept: kept{Calls: len(p.Calls.Records), Overwritten: p.Calls.Missing, Lost: p.Calls.Lost,
-			Malformed: p.Timeline.Malformed},
+			Malformed: p.Timeline.Malformed, Withheld: c.Withheld()},
 	}
 	for key, value := range c.Labels {
 		h.Labels[shown(key)] = shown(value)

@@ -22,6 +22,7 @@ type Reading struct {
 // Timeline returns the calls, ordered by time. descriptors has it say what descriptors are.
 func (r *Reading) Timeline(descriptors bool) *Timeline {
 	t := newTimeline(r.Calls.Native, r.Calls.Records, r.InFlight)
+	t.withheld = r.Container != nil && r.Container.Withheld() != ""
 	if descriptors {
 		t.Descriptors = Follow(r.Calls, r.Live)
 	}

@@ -57,13 +57,14 @@ type Timeline struct {
 	// Descriptors, if not nil, say what the descriptors of the calls are that are yielded.
 	Descriptors *Descriptors
 
-	native syscalls.ABI // as in Calls
-	calls  []moment
-	begins []uint32 // indexes of calls, by begin
-	ends   []uint32 // indexes of calls whose end differs from their start, by end
-	inner  innerIDs
-	made   children
-	files  files
+	native   syscalls.ABI // as in Calls
+	withheld bool         // not all of what calls point to was to be recorded
+	calls    []moment
+	begins   []uint32 // indexes of calls, by begin
+	ends     []uint32 // indexes of calls whose end differs from their start, by end
+	inner    innerIDs
+	made     children
+	files    files
 }
 
 type moment struct {
@@ -104,7 +105,8 @@ func (t *Timeline) Next(records []Record) *Timeline {
 	if t.Descriptors != nil {
 		t.Descriptors.next(records)
 	}
-	next := &Timeline{native: t.native, inner: t.inner, made: t.made, files: t.files, Descriptors: t.Descriptors}
+	next := &Timeline{native: t.native, withheld: t.withheld, inner: t.inner, made: t.made, files: t.files,
+		Descriptors: t.Descriptors}
 	return next.order(records, nil)
 }
 
@@ -300,5 +302,6 @@ func (t *Timeline) yield(event *Event, i uint32, part Part, yield func(*Event) b
 	event.Call.Path, event.Call.Waited = t.files.of(&event.Call), m.waited
 	event.Part, event.Lane, event.Count, event.Last = part, m.record.Lane, m.record.Count, m.record.Last
 	event.From = m.from
+	event.Call.Withheld = t.withheld || event.Lane == Runtime
 	return yield(event)
 }

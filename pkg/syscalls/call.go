@@ -56,6 +56,9 @@ type Call struct {
 	// Waited is the ID, in the initial PID namespace, of the process for which the call waited, or 0. Decode does not
 	// change it.
 	Waited uint32
+	// Withheld is true if memory may be missing because it was not to be recorded, and not because it could not be read.
+	// Decode does not change it.
+	Withheld bool
 }
 
 // IDs are those of a thread and its process in a PID namespace.

@@ -137,7 +137,7 @@ func (c *Call) addPointed(t *tape, a *Arg, i int, ended bool) {
 	if p := c.part(i, abi.PartRoom); p != nil && t.registers && a.kind == kindMessageOut && len(t.values) == before {
 		t.addStruct("", tableOf(c.ABI).layouts["msghdr_room"], p.Data, 0, marksOf(p))
 	}
-	if len(t.values) == before && ended && kinds[a.kind].always {
+	if len(t.values) == before && ended && kinds[a.kind].always && !c.Withheld {
 		t.add(Value{Kind: KindMissing, Marks: Unreadable})
 	}
 }

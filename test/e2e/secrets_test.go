@@ -80,6 +80,12 @@ func TestContents(t *testing.T) {
 				t.Errorf("contents %q, recorded %q", c.Contents, c.Recorded)
 			}
 			shown := x.run(tracectlPath, "straceback", "show", "--runtime", b.id)
+			if strings.Contains(shown.stdout, "<unreadable>") || contents == "none" && strings.Contains(shown.stdout, "</") {
+				t.Errorf("show has marks of what was not recorded, or paths:\n%s", shown.stdout)
+			}
+			if execs := x.tracectl("exec", "--no-follow"); strings.Contains(execs, "<not recorded>") != (contents == "none") {
+				t.Errorf("execs are\n%s", execs)
+			}
 			if contents == "off" {
 				if shown.code != 4 || !strings.Contains(shown.stderr, "(contents = off)") {
 					t.Errorf("show: %+v", shown)
@@ -95,6 +101,9 @@ func TestContents(t *testing.T) {
 				if o := x.run(tracectlPath, "why", "--from", file); o.code != 0 ||
 					test.withheld != "" != strings.Contains(o.stderr, note) {
 					t.Errorf("why: %+v", o)
+				}
+				if page := decoded(t, x.tracectl("report", b.id, "-o=-")); !strings.Contains(page, test.withheld) {
+					t.Errorf("the page of the report does not say that %s", test.withheld)
 				}
 				for _, verb := range [][]string{
 					{"straceback", "show", "--runtime", "-o=json"}, {"export", "--format=strace"}, {"export", "--format=json"},

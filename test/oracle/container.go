@@ -223,7 +223,7 @@ func fromExec(log []*event) []*event {
 
 // read writes the recording of the container to a file.
 func (c *container) read(ctx context.Context) error {
-	show := exec.CommandContext(ctx, c.tracectl, "straceback", "show", "--format=strace", c.id)
+	show := exec.CommandContext(ctx, c.tracectl, "straceback", "show", "--format=strace", "--no-redact", c.id)
 	show.Env = c.environment
 	var stderr bytes.Buffer
 	show.Stderr = &stderr

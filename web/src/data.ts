@@ -92,7 +92,7 @@ export interface Head {
   files: Use[];
   net: Use[];
   questions: string[];
-  kept: { calls: number; overwritten: number; lost: number; malformed: number; complete: number | null };
+  kept: { calls: number; overwritten: number; lost: number; malformed: number; complete: number | null; withheld?: string };
 }
 
 export interface Thread {

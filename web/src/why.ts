@@ -72,5 +72,6 @@ export function kept(state: State): string {
   if (kept.overwritten > 0) parts.push(`${count(kept.overwritten, "call")} overwritten`);
   parts.push(kept.lost > 0 ? `${count(kept.lost, "call")} lost` : "nothing lost");
   if (kept.malformed > 0) parts.push(`${count(kept.malformed, "record")} could not be read`);
+  if (kept.withheld) parts.push(kept.withheld);
   return `${parts.join("; ")}. This page has ${count(kept.calls, "call")}.`;
 }
