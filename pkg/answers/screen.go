@@ -157,7 +157,11 @@ func (s *Screen) tail(w *Why) (lines []string) {
 		label = ""
 	}
 	lines = append(lines, s.line("Kept", w.past.kept()))
-	return append(lines, s.line("More", w.past.Program+" straceback show "+w.past.shownName()+" --failed -t"))
+	more := w.past.Program + " straceback show " + w.past.shownName() + " --failed -t"
+	if both := more + " | " + w.past.Program + " files " + w.past.shownName(); margin+terminal.Width(both) <= s.Width {
+		more = both
+	}
+	return append(lines, s.line("More", more))
 }
 
 // kept says what the recording still has.
