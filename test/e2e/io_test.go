@@ -16,7 +16,7 @@ import (
 
 // TestIO asks what a container wrote to a file and to its output, and what came over a connection.
 func TestIO(t *testing.T) {
-	server := serveTCP(t, "127.1.2.3:0", func(c net.Conn) {
+	server := serveTCP(t, local+":0", func(c net.Conn) {
 		io.ReadFull(c, make([]byte, len("hello\n")))
 		io.WriteString(c, "good morning\n")
 	})
