@@ -156,7 +156,7 @@ func TestNet(t *testing.T) {
 
 	text := x.tracectl("net", "client")
 	for _, line := range []string{
-		`(?m)^ +\d+ +6 +13 +\S+ +TCP +to +` + server + ` +connected +nc\[\d+\]$`,
+		`(?m)^.* 6 +13 .*\bto +` + server + ` +connected +nc\[\d+\]$`,
 		`(?m)^DNS +A good.example: 10.9.8.7 after \S+; nslookup\[\d+\] asked ` + resolver + `$`,
 		`(?m)^Failed +connect to 127.0.0.1:1: ECONNREFUSED \(Connection refused\) by nc\[\d+\]$`,
 	} {
