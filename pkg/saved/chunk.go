@@ -88,11 +88,19 @@ type chunks struct {
 	damaged int    // chunks that are damaged or missing
 }
 
-func newChunks(r io.Reader) (*chunks, error) {
+func newDecoder() (*zstd.Decoder, error) {
 	decoder, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(payloadMax),
 		zstd.WithDecodeAllCapLimit(true))
 	if err != nil {
 		return nil, fmt.Errorf("preparing to decompress: %w", err)
+	}
+	return decoder, nil
+}
+
+func newChunks(r io.Reader) (*chunks, error) {
+	decoder, err := newDecoder()
+	if err != nil {
+		return nil, err
 	}
 	from := bufio.NewReaderSize(io.LimitReader(r, fileMax), headerSize+payloadMax+headerSize)
 	return &chunks{from: from, zstd: decoder, payload: make([]byte, 0, payloadMax)}, nil

@@ -342,3 +342,33 @@ func FuzzRead(f *testing.F) {
 		}
 	})
 }
+
+// TestDescribe describes a file by its beginning, or if that is damaged, by its end.
+func TestDescribe(t *testing.T) {
+	r := sample(syscalls.AMD64, 100)
+	file := write(t, r)
+	d, err := NewDescriber()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	for what, damaged := range map[string][]byte{
+		"whole": file, "cut": file[:len(file)/2], "damaged at the beginning": flip(file, headerSize+5),
+		"without its beginning": file[10:],
+	} {
+		got, records, err := d.Describe(bytes.NewReader(damaged))
+		if err != nil {
+			t.Errorf("%s: %v", what, err)
+			continue
+		}
+		if diff := cmp.Diff(r.Container, got.Container, cmpopts.IgnoreUnexported(labels.Container{})); diff != "" ||
+			records != 101 || !got.Boot.Equal(r.Boot) || got.Calls.Missing != 7 {
+			t.Errorf("%s: %d records, (-want +got):\n%s", what, records, diff)
+		}
+	}
+	for what, none := range map[string][]byte{"nothing": nil, "text": []byte(strings.Repeat("x", 1000))} {
+		if _, _, err := d.Describe(bytes.NewReader(none)); !errors.Is(err, ErrFormat) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+}
