@@ -22,13 +22,18 @@ import (
 
 	"github.com/runc-trace/runc-trace/pkg/adopt"
 	"github.com/runc-trace/runc-trace/pkg/agent"
+	"github.com/runc-trace/runc-trace/pkg/archive"
+	"github.com/runc-trace/runc-trace/pkg/boottime"
+	"github.com/runc-trace/runc-trace/pkg/bucket"
+	"github.com/runc-trace/runc-trace/pkg/config"
 )
 
 const agentLong = `Add labels that are unknown when a container is created: labels of its pod, from the
 API server and the container engine, including later changes, and the container's name
 in Docker. The agent also adopts containers that ran before the programs were loaded:
 it registers them, and they are traced from then on (see "adopt" in the configuration).
-Tracing does not depend on the agent: it only adds labels.
+Tracing does not depend on the agent: it only adds labels. If the configuration has a
+directory in [archive], the agent saves recordings of containers that failed there.
 
 The sources are independent of each other, and each is used if it is available:
 
@@ -62,12 +67,12 @@ func newAgent(s *settings) *cobra.Command {
 		Args: exactly(0),
 	}
 	flags := c.Flags()
-	var config agent.Config
-	flags.StringVar(&config.Node, "node", "", "name of the node in Kubernetes (default: $NODE_NAME, or the host's name)")
-	flags.StringVar(&config.Kubeconfig, "kubeconfig", "", "kubeconfig file (default: the pod's service account)")
-	flags.StringArrayVar(&config.CRIEndpoints, "cri-endpoint", nil,
+	var of agent.Config
+	flags.StringVar(&of.Node, "node", "", "name of the node in Kubernetes (default: $NODE_NAME, or the host's name)")
+	flags.StringVar(&of.Kubeconfig, "kubeconfig", "", "kubeconfig file (default: the pod's service account)")
+	flags.StringArrayVar(&of.CRIEndpoints, "cri-endpoint", nil,
 		"CRI socket; repeatable (default: all found of containerd, k3s, rke2 and CRI-O)")
-	flags.StringVar(&config.DockerSocket, "docker-socket", "",
+	flags.StringVar(&of.DockerSocket, "docker-socket", "",
 		"Docker socket (default: /run/docker.sock, or /var/run/docker.sock)")
 	listen := flags.String("listen", "127.0.0.1:7467", "serve metrics and health at HOST:PORT or unix:///PATH; empty: off")
 	noAdopt := flags.Bool("no-adopt", false, "do not adopt running containers, even if the configuration says so")
@@ -81,22 +86,22 @@ func newAgent(s *settings) *cobra.Command {
 			return agent.Check(c.Context(), *socket, question)
 		}
 		var err error
-		if config.Dir, err = s.directory(); err != nil {
+		if of.Dir, err = s.directory(); err != nil {
 			return err
 		}
 		configured, err := s.configuration()
 		if err != nil {
 			return err
 		}
-		config.KeepLabels = configured.Labels.Keep
+		of.KeepLabels = configured.Labels.Keep
 		if configured.Adopt && !*noAdopt {
-			config.Adopt = func(ctx context.Context, dir string) (int, error) {
+			of.Adopt = func(ctx context.Context, dir string) (int, error) {
 				report, err := adopt.Host{}.Run(ctx, dir, configured.Rules())
 				return report.Adopted, err
 			}
 		}
-		if config.Node == "" {
-			if config.Node, err = nodeName(); err != nil {
+		if of.Node == "" {
+			if of.Node, err = nodeName(); err != nil {
 				return err
 			}
 		}
@@ -108,11 +113,36 @@ func newAgent(s *settings) *cobra.Command {
 			}
 			at = &parsed
 		}
-		config.Log = newLog(c.ErrOrStderr(), output.word)
-		config.Version = version
-		return runAgent(agent.New(config), at, *socket)
+		of.Log = newLog(c.ErrOrStderr(), output.word)
+		if of.Archive, err = archiveOf(&configured.Archive, of.Node); err != nil {
+			of.Log.WithError(err).Error("no recordings are saved: correct the configuration") // labels do not depend on it
+		}
+		of.Version = version
+		return runAgent(agent.New(of), at, *socket)
 	}
 	return c
+}
+
+// archiveOf returns where and which recordings are saved, or nil if none are.
+func archiveOf(c *config.Archive, host string) (*agent.Archive, error) {
+	if c.Directory == "" {
+		return nil, nil
+	}
+	rules, err := agent.NewArchiveRules(c.Status, c.Namespaces, c.Labels, c.PerHour)
+	if err != nil {
+		return nil, err
+	}
+	a := &agent.Archive{Path: c.Directory, Rules: rules, Host: host, Limits: archive.Limits{Bytes: int64(c.MaxBytes),
+		Files: c.MaxFiles, Age: time.Duration(c.MaxDays) * 24 * time.Hour}}
+	if a.Boot, err = boottime.ID(); err != nil {
+		return nil, err
+	}
+	if c.Bucket != "" {
+		if a.Bucket, err = bucket.Open(c.Bucket, host); err != nil {
+			return nil, fmt.Errorf("archive.bucket: %w", err)
+		}
+	}
+	return a, nil
 }
 
 // nodeName returns the kubelet's default name for this host.

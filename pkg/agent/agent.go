@@ -34,6 +34,8 @@ type Config struct {
 	// for the loaded programs, and again after they were replaced. Nil: no container is adopted.
 	Adopt func(ctx context.Context, dir string) (int, error)
 
+	Archive *Archive // nil: no recordings are saved
+
 	Version string // of the program
 	Log     *logrus.Logger
 }
@@ -45,6 +47,7 @@ type Agent struct {
 	metrics *metrics
 	open    func(dir string) (*loaded, error)
 	started time.Time
+	counts  counts
 	beat    atomic.Int64 // last turn of the loop, in ns since the agent was started
 
 	mu     sync.RWMutex // guards loaded: readers keep it open
@@ -60,9 +63,10 @@ var pace = struct {
 	absent    time.Duration // a socket that does not exist
 	request   time.Duration // timeout of a request
 	grace     time.Duration // how long labels are kept before their container appears
+	archive   time.Duration // recordings that are due to be saved
 }{
 	poll: time.Second, heartbeat: 5 * time.Second, sweep: time.Minute, list: 30 * time.Second, absent: 5 * time.Second,
-	request: 5 * time.Second, grace: 2 * time.Minute,
+	request: 5 * time.Second, grace: 2 * time.Minute, archive: 500 * time.Millisecond,
 }
 
 // New returns an agent.

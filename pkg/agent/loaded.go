@@ -36,6 +36,8 @@ type loaded struct {
 	reader Reader
 	status func() (*status.Status, error) // for metrics; nil in tests
 
+	instance *bpf.Instance // nil in tests
+
 	lock  func() (held bool, err error) // keeps other agents from serving the programs until it is closed
 	stale func() bool                   // the programs were unloaded or replaced
 	close func() error
@@ -65,7 +67,7 @@ func open(dir string) (*loaded, error) {
 		return nil, errors.Join(fmt.Errorf("opening the agents' lock: %w", err), store.Close(), instance.Close())
 	}
 	return &loaded{
-		store: store, reader: instance,
+		store: store, reader: instance, instance: instance,
 		status: func() (*status.Status, error) { return status.Read(instance, instance.Layout) },
 		lock: func() (bool, error) {
 			err := unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB)

@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
+	"github.com/runc-trace/runc-trace/pkg/archive"
 	"github.com/runc-trace/runc-trace/pkg/bpf"
 	"github.com/runc-trace/runc-trace/pkg/status"
 	"github.com/runc-trace/runc-trace/pkg/unregistered"
@@ -77,6 +78,9 @@ var (
 	execsLost     = desc("execs_lost_total", "Execs that could not be logged.")
 	execBytes     = desc("exec_log_written_bytes_total", "Bytes written to the log of execs.")
 	execSize      = desc("exec_log_size_bytes", "Size of the log of execs.")
+
+	archived        = desc("archive_recordings_total", "Recordings to be saved, by what became of them.", "outcome")
+	archiveProblems = desc("archive_problem", "1 if the last attempt to save or copy a recording failed.", "step")
 )
 
 // Describe is called when the metrics are registered.
@@ -85,6 +89,7 @@ func (m *metrics) Describe(to chan<- *prometheus.Desc) {
 		buildInfo, active, sourceUp, isLoaded, loadedInfo, memoryBytes, dropped, notRegistered, missed, containers,
 		identityPool, recordings, ringPool,
 		ringSize, ringLost, ringReach, incomplete, threads, execs, execsLost, execBytes, execSize,
+		archived, archiveProblems,
 	} {
 		to <- d
 	}
@@ -112,6 +117,9 @@ func (m *metrics) Collect(to chan<- prometheus.Metric) {
 				status.Unregistered[n].Name)
 		}
 	}
+	if m.agent.config.Archive != nil {
+		collectArchive(m.agent.counts.get(), m.agent.config.Archive.Bucket != nil, to)
+	}
 	l, done := m.agent.borrow()
 	defer done()
 	if l == nil || l.status == nil {
@@ -126,6 +134,22 @@ func (m *metrics) Collect(to chan<- prometheus.Metric) {
 		m.agent.config.Log.WithError(s.ProgramsErr).Debug("could not look at all programs for metrics")
 	}
 	collect(s, to)
+}
+
+// collectArchive sends the metrics of an archive.
+func collectArchive(c archive.Counts, copies bool, to chan<- prometheus.Metric) {
+	outcomes := map[string]uint64{"saved": c.Saved, "removed": c.Removed, "missed": c.Missed, "limited": c.Limited,
+		"failed": c.Failed}
+	problems := map[string]string{"save": c.Problem}
+	if copies {
+		outcomes["copied"], outcomes["uncopied"], problems["copy"] = c.Copied, c.Uncopied, c.CopyProblem
+	}
+	for outcome, n := range outcomes {
+		to <- prometheus.MustNewConstMetric(archived, prometheus.CounterValue, float64(n), outcome)
+	}
+	for step, problem := range problems {
+		to <- prometheus.MustNewConstMetric(archiveProblems, prometheus.GaugeValue, number(problem != ""), step)
+	}
 }
 
 func number(is bool) float64 {

@@ -45,6 +45,9 @@ func (s *session) run(ctx context.Context) {
 	group.Go(func() { s.pods.run(ctx) })
 	group.Go(func() { s.cri.run(ctx) })
 	group.Go(func() { s.docker.run(ctx) })
+	if s.config.Archive != nil && s.loaded.instance != nil {
+		group.Go(func() { s.archive(ctx) })
+	}
 	if s.config.Adopt != nil {
 		group.Go(func() { s.adopt(ctx) })
 	}
@@ -96,6 +99,20 @@ func (s *session) deliver(appeared []container) {
 		if c.engine == "docker" {
 			s.docker.look(c.id)
 		}
+	}
+}
+
+// archive saves recordings until the context ends. If the archive cannot be opened, it tries again.
+func (s *session) archive(ctx context.Context) {
+	var wait backoff
+	for ctx.Err() == nil {
+		a, err := newArchiver(*s.config.Archive, s.loaded.instance, &s.counts, s.config.Log, s.config.Version)
+		s.counts.opened(err, s.config.Log)
+		if err == nil {
+			a.run(ctx)
+			return
+		}
+		wait.wait(ctx)
 	}
 }
 

@@ -13,9 +13,12 @@ package boottime
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/runc-trace/runc-trace/pkg/regular"
 )
 
 // Now returns the time of CLOCK_BOOTTIME in nanoseconds. It returns 0 if the kernel has no such clock.
@@ -50,4 +53,13 @@ func read(id int32) (int64, error) {
 		return 0, err
 	}
 	return t.Nano(), nil
+}
+
+// ID returns the ID of this boot of the machine: see random(4).
+func ID() (string, error) {
+	id, err := regular.Read("/proc/sys/kernel/random/boot_id", 64)
+	if err != nil {
+		return "", fmt.Errorf("reading the ID of this boot: %w", err)
+	}
+	return strings.TrimSpace(string(id)), nil
 }

@@ -37,6 +37,7 @@ type Config struct {
 	Labels          Labels            `toml:"labels"`
 	Contents        Contents          `toml:"contents"`
 	Redact          Redact            `toml:"redact"`
+	Archive         Archive           `toml:"archive"`
 	Pool            Pool              `toml:"pool"`
 }
 
@@ -93,6 +94,7 @@ func Default() Config {
 		Adopt:    true,
 		Contents: Contents{Default: identity.ContentsAll.String(), Annotation: "reduce"},
 		Redact:   Redact{Builtin: true},
+		Archive:  defaultArchive(),
 		Pool:     DefaultPool(),
 	}
 }
@@ -177,7 +179,7 @@ func parseTOML(text string) (Config, error) {
 }
 
 // tables are the tables with keys of this program's choice.
-var tables = []string{"labels", "contents", "redact", "pool"}
+var tables = []string{"labels", "contents", "redact", "archive", "pool"}
 
 // misspelt refuses keys that differ from known ones in case: the parser accepts them, and if the correct key is
 // there, too, either could win.
@@ -236,6 +238,7 @@ func (c *Config) check() []error {
 		return err != nil
 	})
 	problems = append(problems, c.Contents.repair()...)
+	problems = append(problems, c.Archive.repair()...)
 	return append(problems, c.Pool.repair()...)
 }
 

@@ -74,7 +74,8 @@ func TestParse(t *testing.T) {
 					Keep: []string{"app", "example.com/*"}},
 				Contents: Contents{Default: "paths", Annotation: "decide", All: []string{"dev-*"},
 					None: []string{"payments", "app=vault"}, Off: []string{"x team=y"}},
-				Redact: Redact{Patterns: []string{"a+", `b\d`}},
+				Redact:  Redact{Patterns: []string{"a+", `b\d`}},
+				Archive: defaultArchive(),
 				Pool: Pool{Rings: 16, RingSize: 1 << 20, Identities: 64, ExecLogSize: 64 << 10,
 					CaptureSize: 1 << 10, ArgvSize: 32 << 10},
 			},
@@ -119,6 +120,10 @@ pool.argv-size is 0: it must be 64 to 32KiB`,
 			`key "pool.Rings" must not have capital letters`},
 		{"capitals in the names of runtimes", "runtimes.CRUN = \"/usr/bin/crun\"",
 			with(func(c *Config) { c.Runtimes = map[string]string{"CRUN": "/usr/bin/crun"} }), ""},
+		{"an archive that cannot be", "[archive]\ndirectory = \"a\"\nmax-bytes = 5\nper-hour = 0\nnamespaces = [\"![\"]",
+			with(func(c *Config) { c.Archive.Namespaces = []string{"!["} }),
+			"archive.directory \"a\" is not an absolute path\narchive.max-bytes 5 must be at least 1MiB\n" +
+				"archive.per-hour 0 must be 1 to 3600\narchive.namespaces has an invalid pattern \"![\": syntax error in pattern"},
 		{"patterns that are none", "[labels]\nkeep = [\"a\", \"[\", \"b*\"]", with(func(c *Config) {
 			c.Labels.Keep = []string{"a", "b*"}
 		}),
@@ -242,7 +247,9 @@ func TestFile(t *testing.T) {
 		Contents: Contents{Default: "off", Annotation: "ignore", All: []string{"a"}, Paths: []string{"b"},
 			Off: []string{"c d=e"}},
 		Redact: Redact{Patterns: []string{`\d"'`}},
-		Pool:   Pool{Rings: 1, RingSize: 32 << 10, Identities: 2, ExecLogSize: 64 << 10, CaptureSize: 1000, ArgvSize: 64},
+		Archive: Archive{Directory: "/a", MaxBytes: 1 << 20, MaxFiles: 2, MaxDays: 3, PerHour: 4,
+			Status: []string{"any", "7"}, Namespaces: []string{"a-*", "!b"}, Labels: "x=y", Bucket: "s3://b/p"},
+		Pool: Pool{Rings: 1, RingSize: 32 << 10, Identities: 2, ExecLogSize: 64 << 10, CaptureSize: 1000, ArgvSize: 64},
 	}
 	for name, c := range map[string]Config{"the default": Default(), "everything changed": changed} {
 		got, err := Parse(File(c))
@@ -382,6 +389,9 @@ func TestWrongTypes(t *testing.T) {
 		"\nrecord-sandboxes = 1":              "line 2: record-sandboxes must be true or false",
 		`pin-dir = 3`:                         "line 1: pin-dir must be a string",
 		`log = 2020-01-01`:                    "line 1: log must be a string",
+		"[archive]\nstatus = \"a\"":           "line 2: archive.status must be a list of strings",
+		"[archive]\nmax-files = \"a\"":        "line 2: archive.max-files must be a whole number",
+		"[archive]\nmax-bytes = true":         "line 2: archive.max-bytes must be a number of bytes such as 4096, \"256KiB\" or \"8MiB\"",
 		"[labels]\nkeep = \"a\"":              "line 2: labels.keep must be a list of strings",
 		"[contents]\ndefault = 1":             "line 2: contents.default must be a string",
 		"[contents]\noff = true":              "line 2: contents.off must be a list of strings",

@@ -49,11 +49,13 @@ func wanted(key string) string {
 		return "a string or a list of strings"
 	case !inTable && (slices.Contains(tables, table) || table == "runtimes"):
 		return "a table"
-	case table == "labels" || table == "redact" || table == "contents" && name != "default" && name != "annotation":
+	case table == "labels", table == "redact", table == "contents" && name != "default" && name != "annotation",
+		table == "archive" && (name == "status" || name == "namespaces"):
 		return "a list of strings"
-	case table == "pool" && (name == "rings" || name == "identities"):
+	case table == "pool" && (name == "rings" || name == "identities"),
+		table == "archive" && (name == "max-files" || name == "max-days" || name == "per-hour"):
 		return "a whole number"
-	case table == "pool":
+	case table == "pool", table == "archive" && name == "max-bytes":
 		return `a number of bytes such as 4096, "256KiB" or "8MiB"`
 	}
 	return "a string"

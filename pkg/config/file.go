@@ -128,6 +128,16 @@ whose names say so, passwords in URLs, private keys, JSON web tokens, keys of cl
 		`More patterns, such as ['acct-\d+', '(?i)pin[=:](\d+)'].`)
 
 	out.WriteString(`
+# Recordings of containers that ended badly, which the agent saves in files before their memory
+# is used for another container. It is off by default, because recordings contain secrets:
+# nothing that a container reads or writes is on a disk then.
+[archive]
+`)
+	for _, s := range archiveSettings {
+		key(s.name, s.value(&c.Archive), s.value(&fallback.Archive), s.doc)
+	}
+
+	out.WriteString(`
 # Pools that "tracectl load" allocates. They do not grow. In addition, the kernel takes 512
 # bytes for each thread of a recorded container, and up to 8 KiB for the labels of a pod. A
 # size is a number of bytes or a string such as "256KiB" or "8MiB".

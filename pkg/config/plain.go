@@ -27,7 +27,7 @@ func parsePlain(text string) (Config, bool) {
 		name := ""
 		if line[0] == '[' {
 			switch line {
-			case "[labels]", "[contents]", "[redact]", "[pool]":
+			case "[labels]", "[contents]", "[redact]", "[archive]", "[pool]":
 			case "[runtimes]":
 				c.Runtimes = map[string]string{}
 			default:
@@ -109,6 +109,9 @@ func (c *Config) set(name, value string) bool {
 	case "labels.keep":
 		c.Labels.Keep = list
 		return isList && !isText
+	}
+	if key, isArchive := strings.CutPrefix(name, "archive."); isArchive {
+		return c.Archive.setPlain(key, value, list, isText, isList)
 	}
 	key, isPool := strings.CutPrefix(name, "pool.")
 	return isPool && c.Pool.setPlain(key, value)

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/runc-trace/runc-trace/pkg/labels"
 	"github.com/runc-trace/runc-trace/pkg/ring"
@@ -32,8 +33,22 @@ type Recording struct {
 	// Container is the recorded container, or nil if it is no longer known.
 	Container *labels.Container
 	Kept      bool // its memory is not used again: the caller of List sets it
+	// Archived is set if the recording is not in memory, but in a file. Its Index is -1.
+	Archived *Archived
 
 	memory Memory
+}
+
+// Archived is a recording in a file.
+type Archived struct {
+	Path   string
+	Boot   time.Time // when CLOCK_BOOTTIME of its Container began
+	Survey Survey    // as the file says
+}
+
+// At returns the recording of a container at a place.
+func At(memory Memory, index int, generation uint32, c *labels.Container) *Recording {
+	return &Recording{Index: index, Generation: generation, Container: c, memory: memory}
 }
 
 // List returns all recordings with their containers, without reading the calls. They are sorted by namespace, pod,
@@ -44,7 +59,7 @@ func List(memory Memory, containers *labels.Directory) ([]*Recording, error) {
 		if !h.Used() {
 			return
 		}
-		recording := &Recording{Index: index, Generation: h.Generation, memory: memory}
+		recording := At(memory, index, h.Generation, nil)
 		if c, ok := containers.Lookup(h.Identity, h.IdentityGeneration); ok {
 			own := *c
 			recording.Container = &own
@@ -94,7 +109,27 @@ func Find(list []*Recording, name string) ([]*Recording, error) {
 	for i, k := range runs {
 		found[i] = of[k.Container]
 	}
+	slices.SortStableFunc(found, newer)
 	return found, nil
+}
+
+// newer orders recordings in files after those in memory, and among them the newest run first: times since boot of
+// several boots cannot be compared.
+func newer(a, b *Recording) int {
+	switch {
+	case a.Archived != nil && b.Archived != nil:
+		return b.created().Compare(a.created())
+	case a.Archived != nil:
+		return 1
+	case b.Archived != nil:
+		return -1
+	}
+	return 0
+}
+
+// created returns when the container of a recording in a file was created.
+func (r *Recording) created() time.Time {
+	return r.Archived.Boot.Add(time.Duration(r.Container.Created))
 }
 
 // Name returns a name by which Find finds the recording; see labels.Container. It is empty if the container is unknown.

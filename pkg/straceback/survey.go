@@ -35,6 +35,9 @@ func Surveys(list []*Recording) []Survey {
 
 // survey surveys a recording in the memory of another reader, and returns the one that has the memory then.
 func (r *Recording) survey(other *Reader) (Survey, *Reader) {
+	if r.Archived != nil {
+		return r.Archived.Survey, other
+	}
 	reader, err := r.NewReader()
 	if err != nil {
 		return Survey{Err: err}, other
