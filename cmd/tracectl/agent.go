@@ -114,7 +114,7 @@ func newAgent(s *settings) *cobra.Command {
 			at = &parsed
 		}
 		of.Log = newLog(c.ErrOrStderr(), output.word)
-		if of.Archive, err = archiveOf(&configured.Archive, of.Node); err != nil {
+		if of.Archive, err = archiveOf(&configured, of.Node); err != nil {
 			of.Log.WithError(err).Error("no recordings are saved: correct the configuration") // labels do not depend on it
 		}
 		of.Version = version
@@ -124,7 +124,8 @@ func newAgent(s *settings) *cobra.Command {
 }
 
 // archiveOf returns where and which recordings are saved, or nil if none are.
-func archiveOf(c *config.Archive, host string) (*agent.Archive, error) {
+func archiveOf(configured *config.Config, host string) (*agent.Archive, error) {
+	c := &configured.Archive
 	if c.Directory == "" {
 		return nil, nil
 	}
@@ -135,6 +136,9 @@ func archiveOf(c *config.Archive, host string) (*agent.Archive, error) {
 	a := &agent.Archive{Path: c.Directory, Rules: rules, Host: host, Limits: archive.Limits{Bytes: int64(c.MaxBytes),
 		Files: c.MaxFiles, Age: time.Duration(c.MaxDays) * 24 * time.Hour}}
 	if a.Boot, err = boottime.ID(); err != nil {
+		return nil, err
+	}
+	if a.Secrets, err = secretsOf(*configured); err != nil {
 		return nil, err
 	}
 	if c.Bucket != "" {

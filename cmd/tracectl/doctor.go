@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/runc-trace/runc-trace/pkg/archive"
 	"github.com/runc-trace/runc-trace/pkg/bpf"
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 	"github.com/runc-trace/runc-trace/pkg/config"
@@ -70,6 +71,10 @@ func (s *settings) facts() doctor.Facts {
 		f.PinDir.Path = f.Configuration.Config.PinDir
 	}
 	f.Tracer = readTracer(f.PinDir.Path)
+	if a := &f.Archive; f.Configuration.Config.Archive.Directory != "" {
+		a.State, a.Err = archive.ReadState(f.Configuration.Config.Archive.Directory)
+		a.Agent = f.Tracer.Agent
+	}
 	return f
 }
 
@@ -97,6 +102,7 @@ func readTracer(dir string) doctor.Tracer {
 	if err != nil {
 		return doctor.Tracer{Err: err}
 	}
+	t.Agent = agentAlive(directory)
 	t.Status, t.Since = *read, *clock.time(max(1, read.Loaded))
 	// The time of a pin is the wall clock's time at its creation.
 	pin, err := os.Stat(filepath.Join(dir, abi.PinIdentities))

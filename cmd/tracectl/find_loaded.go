@@ -9,6 +9,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -19,6 +21,7 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/labels"
 	"github.com/runc-trace/runc-trace/pkg/redact"
 	"github.com/runc-trace/runc-trace/pkg/ring"
+	"github.com/runc-trace/runc-trace/pkg/saved"
 	"github.com/runc-trace/runc-trace/pkg/straceback"
 	"github.com/runc-trace/runc-trace/pkg/terminal"
 )
@@ -85,8 +88,11 @@ func searchRecordings(f *answers.Find, i *bpf.Instance, list []*straceback.Recor
 	}
 	for n, run := range list {
 		status.progress(n, len(list))
-		reading, err := readRecording(run, unfinishedOf(calls, run), f.Boot, run.Read)
+		reading, err := readAny(run, calls, f.Boot, status.note)
 		switch {
+		case run.Archived != nil && (errors.Is(err, saved.ErrFormat) || errors.Is(err, os.ErrNotExist)):
+			status.note(fmt.Sprintf("left out %s: %v", terminal.Cell(run.Name()), err))
+			continue
 		case errors.Is(err, straceback.ErrReused):
 			continue // it is not of this container any more
 		case errors.Is(err, ring.ErrUnsettled):
@@ -101,6 +107,15 @@ func searchRecordings(f *answers.Find, i *bpf.Instance, list []*straceback.Recor
 		}
 	}
 	return nil
+}
+
+// readAny reads a recording from memory or from the archive.
+func readAny(run *straceback.Recording, calls []bpf.UnfinishedCall, boot time.Time,
+	note func(string)) (*straceback.Reading, error) {
+	if run.Archived != nil {
+		return readArchived(run, note)
+	}
+	return readRecording(run, unfinishedOf(calls, run), boot, run.Read)
 }
 
 // searchExecs looks at the execs that the log keeps.

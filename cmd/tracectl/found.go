@@ -31,7 +31,7 @@ type found struct {
 	stderr    io.Writer
 }
 
-// recordings opens the loaded maps and lists their recordings.
+// recordings opens the loaded maps and lists their recordings, and then those of the archive.
 func (s *settings) recordings() (*bpf.Instance, *labels.Directory, []*straceback.Recording, error) {
 	i, directory, err := s.open()
 	if err != nil {
@@ -41,11 +41,15 @@ func (s *settings) recordings() (*bpf.Instance, *labels.Directory, []*straceback
 	if err == nil {
 		err = markKept(i, list)
 	}
+	var more []*straceback.Recording
+	if err == nil {
+		more, err = s.archived(list)
+	}
 	if err != nil {
 		i.Close()
 		return nil, nil, nil, err
 	}
-	return i, directory, list, nil
+	return i, directory, append(list, more...), nil
 }
 
 // markKept marks the recordings that are kept.
@@ -57,6 +61,17 @@ func markKept(i *bpf.Instance, list []*straceback.Recording) error {
 	return err
 }
 
+// inMemory lists the containers that have recordings in memory.
+func (s *settings) inMemory() ([]*labels.Container, error) {
+	i, directory, err := s.open()
+	if err != nil {
+		return nil, err
+	}
+	defer i.Close()
+	list, err := straceback.List(i, directory)
+	return containersOf(list), err
+}
+
 // recorded lists the containers that have recordings.
 func (s *settings) recorded(*cobra.Command) ([]*labels.Container, error) {
 	i, _, list, err := s.recordings()
@@ -64,13 +79,16 @@ func (s *settings) recorded(*cobra.Command) ([]*labels.Container, error) {
 		return nil, err
 	}
 	defer i.Close()
-	var all []*labels.Container
+	return containersOf(list), nil
+}
+
+func containersOf(list []*straceback.Recording) (all []*labels.Container) {
 	for _, r := range list {
 		if r.Container != nil {
 			all = append(all, r.Container)
 		}
 	}
-	return all, nil
+	return all
 }
 
 // find opens the recording of a container's newest run, or of an earlier one. The caller closes it.
@@ -106,11 +124,15 @@ func (f *found) choose(list []*straceback.Recording, name string, previous int, 
 
 // read reads the recording of a container's newest run, or of an earlier one.
 func (s *settings) read(c *cobra.Command, name string, previous int) (*straceback.Reading, error) {
-	f, err := s.find(name, previous, c.ErrOrStderr())
+	stderr := c.ErrOrStderr()
+	f, err := s.find(name, previous, stderr)
 	if err != nil {
-		return nil, err
+		return s.readUnloaded(err, name, previous, stderr)
 	}
 	defer f.Close()
+	if f.run.Archived != nil {
+		return s.fromArchive(f.run, stderr)
+	}
 	return f.read(f.run.Read)
 }
 

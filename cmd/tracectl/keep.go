@@ -35,6 +35,9 @@ was recorded of a container's calls is overwritten with zeros, and of its execs,
 programs and arguments. Nothing brings it back. The name of the container, its labels and
 how it ended stay known for a while: "tracectl containers --all".
 
+The file of the recording in the archive ("archive" in the configuration) is removed, too,
+but no copy that a bucket has.
+
 A container that has not ended is not removed, and the command fails. Files that "tracectl
 save" or another command wrote are not removed either.
 
@@ -74,6 +77,9 @@ recording is used for another one when none is free. One that is not kept is lef
 func newKeeping(s *settings, c *cobra.Command, done string, do func(*bpf.Keeper, int, uint32) error) *cobra.Command {
 	k := &keeping{settings: s}
 	k.add(c, done, func(_ *bpf.Instance, keeper *bpf.Keeper, r *straceback.Recording) error {
+		if r.Archived != nil {
+			return fmt.Errorf("it is not in memory any more, but in the archive: copy %s", terminal.Cell(r.Archived.Path))
+		}
 		return do(keeper, r.Index, r.Generation)
 	})
 	return c
@@ -90,17 +96,20 @@ func newRemove(s *settings) *cobra.Command {
 		SuggestFor: []string{"delete", "del"},
 	}
 	k := &keeping{settings: s}
-	k.add(c, "removed", removeRecording)
+	k.add(c, "removed", k.remove)
 	c.Flags().BoolVar(&k.all, "all-runs", false, "all runs of each container")
 	exclude(c, "all-runs", "previous")
 	return c
 }
 
-func removeRecording(i *bpf.Instance, keeper *bpf.Keeper, r *straceback.Recording) error {
+func (k *keeping) remove(i *bpf.Instance, keeper *bpf.Keeper, r *straceback.Recording) error {
+	if r.Archived != nil {
+		return k.unarchive(r)
+	}
 	if err := keeper.Remove(r.Index, r.Generation); err != nil {
 		return err
 	}
-	return keeper.EraseExecs(i, r.Container.Index, r.Container.Generation)
+	return errors.Join(keeper.EraseExecs(i, r.Container.Index, r.Container.Generation), k.unarchive(r))
 }
 
 // add adds the arguments, and what is done with the recording of each. done is the past participle of that.

@@ -20,7 +20,7 @@ const recentMax = 6
 // recent returns the recordings of a few containers, the newest failure first, as text for a terminal, and the command
 // that explains the first one. It is empty if nothing is recorded, or cannot be read.
 func (s *settings) recent(output io.Writer) string {
-	containers, err := s.recorded(nil)
+	containers, err := s.inMemory()
 	if err != nil || len(containers) == 0 {
 		return ""
 	}

@@ -31,7 +31,8 @@ type recordingJSON struct {
 	Oldest      *time.Time           `json:"oldest"` // start of the first kept call
 	Newest      *time.Time           `json:"newest"` // end of the last kept call
 	Ring        int                  `json:"ring"`
-	Kept        bool                 `json:"kept"` // its memory is not used for other containers
+	Kept        bool                 `json:"kept"`              // its memory is not used for other containers
+	Archive     string               `json:"archive,omitempty"` // the file that has it, if it is not in memory
 	Lanes       map[string]reachJSON `json:"lanes"`
 	Totals      []totalJSON          `json:"totals"`
 }
@@ -68,7 +69,12 @@ func newRecordingJSON(r *straceback.Recording, s *straceback.Survey, clock clock
 	for i, t := range calls.Totals {
 		totals[i] = totalJSON{t.Syscall, t.Count, t.Failed, t.Time}
 	}
+	archive := ""
+	if r.Archived != nil {
+		archive = r.Archived.Path
+	}
 	return recordingJSON{
+		Archive:   archive,
 		namedJSON: newNamedJSON(r, clock), Lanes: lanes, Totals: totals,
 		Syscalls: s.Kept, Overwritten: calls.Missing, Lost: calls.Lost, Complete: clock.time(calls.Complete()),
 		Oldest: clock.time(calls.Oldest), Newest: clock.time(calls.Newest), Ring: r.Index, Kept: r.Kept,
@@ -95,6 +101,9 @@ func (j *recordingJSON) row(now time.Time) []string {
 	kept := ""
 	if j.Kept {
 		kept = "kept"
+	}
+	if j.Archive != "" {
+		kept = "archived"
 	}
 	row = append(row, cmp.Or(j.back(j.Oldest), "0s"), j.back(j.Complete), kept, strconv.Itoa(j.Syscalls),
 		strconv.FormatUint(j.Overwritten, 10))

@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/runc-trace/runc-trace/pkg/archive"
 	"github.com/runc-trace/runc-trace/pkg/boottime"
 	"github.com/runc-trace/runc-trace/pkg/bpf"
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
@@ -78,6 +79,13 @@ func (s *settings) printStatus(w io.Writer, damage []bpf.Damage, output string) 
 	for _, d := range damage {
 		shown.Damage = append(shown.Damage, damageJSON(d))
 	}
+	if directory := s.archiveDirectory(); directory != "" {
+		state, err := archive.ReadState(directory)
+		if err != nil {
+			return err
+		}
+		shown.Archive = &state
+	}
 	if output == "json" {
 		return printJSON(w, shown)
 	}
@@ -98,8 +106,7 @@ func readStatus(i *bpf.Instance, directory *labels.Directory, clock clock) (*sta
 	}
 	s := newStatusJSON(read, failed, clock)
 	s.PinDir, s.Version = i.Dir, version
-	seen := directory.AgentSeen()
-	s.Agent.Seen, s.Agent.Alive = clock.time(seen), seen != 0 && boottime.Now() < seen+uint64(execlog.AgentAlive)
+	s.Agent.Seen, s.Agent.Alive = clock.time(directory.AgentSeen()), agentAlive(directory)
 	log, err := i.ExecLog()
 	if err != nil {
 		return nil, fmt.Errorf("opening the log of execs: %w", err)
@@ -195,6 +202,7 @@ func (s *statusJSON) print(w io.Writer, clock clock) error {
 	fmt.Fprintf(w, "exec log     %.0f%% of %v used, %s; %s\n", used, o.ExecLogSize, back,
 		terminal.Count(s.ExecLog.Execs, "exec"))
 	fmt.Fprintf(w, "agent        %s\n", s.agent(clock))
+	s.printArchive(w)
 	if len(s.Incomplete) > 0 {
 		fmt.Fprintf(w, "\nnot recorded in full\n")
 		for _, c := range s.Incomplete {
@@ -232,6 +240,28 @@ func (s *statusJSON) print(w io.Writer, clock clock) error {
 		fmt.Fprintf(w, "%11d  %s\n", p.Missed, p.Name)
 	}
 	return nil
+}
+
+// agentAlive reports whether an agent runs.
+func agentAlive(directory *labels.Directory) bool {
+	seen := directory.AgentSeen()
+	return seen != 0 && boottime.Now() < seen+uint64(execlog.AgentAlive)
+}
+
+// printArchive prints what the archive has, and what it lacks.
+func (s *statusJSON) printArchive(w io.Writer) {
+	a := s.Archive
+	if a == nil {
+		return
+	}
+	fmt.Fprintf(w, "archive      %s, %s, in %s; %d saved, %d removed, %d left out\n", terminal.Count(a.Files, "recording"),
+		mebibytes(uint64(a.Bytes)), terminal.Cell(a.Directory), a.Saved, a.Removed, a.Limited)
+	if a.Pending > 0 {
+		fmt.Fprintf(w, "             %d wait for the bucket, %d copied\n", a.Pending, a.Copied)
+	}
+	for _, problem := range a.Problems() {
+		fmt.Fprintf(w, "             %s\n", problem)
+	}
 }
 
 func newStatusJSON(read *status.Status, failed [unregistered.Reasons]uint64, clock clock) *statusJSON {

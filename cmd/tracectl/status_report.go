@@ -5,6 +5,7 @@ package main
 import (
 	"time"
 
+	"github.com/runc-trace/runc-trace/pkg/archive"
 	"github.com/runc-trace/runc-trace/pkg/config"
 )
 
@@ -50,6 +51,7 @@ type statusJSON struct {
 		Alive bool       `json:"alive"`
 		Seen  *time.Time `json:"seen"` // when it last reported; null if it never has since the programs were loaded
 	} `json:"agent"`
+	Archive *archive.State    `json:"archive"` // null if no recordings are saved
 	Dropped map[string]uint64 `json:"dropped"`
 	// Containers that have not ended, and of which something is not recorded.
 	Incomplete []incompleteJSON `json:"incomplete"`

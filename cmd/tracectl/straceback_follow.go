@@ -5,6 +5,7 @@
 package main
 
 import (
+	"fmt"
 	"io"
 
 	"github.com/spf13/cobra"
@@ -31,6 +32,9 @@ func (s *settings) follow(c *cobra.Command, name string, request *showRequest) e
 		return err
 	}
 	defer found.Close()
+	if found.run.Archived != nil {
+		return fmt.Errorf("%s ended long ago: leave out --follow", runName(found.run.Container))
+	}
 	reader, err := found.run.NewReader()
 	if err != nil {
 		return err

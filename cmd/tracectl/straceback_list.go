@@ -23,7 +23,8 @@ first. "!" marks a crash: an exit code other than 0, or a signal other than thos
 ask a program to end. SPAN is the time from the first to the last call that is kept.
 If calls were overwritten, RECENT is the last part of it, of which every call is kept;
 before that, only the calls that were new are kept. KEPT marks those that "tracectl keep"
-keeps. SYSCALLS is the number of calls kept,
+keeps, and those that are not in memory any more, but in files of the archive
+("archive" in the configuration). SYSCALLS is the number of calls kept,
 and OVERWRITTEN the number of those that are gone.
 
 <evicted> marks a recording whose container is no longer known: "show" cannot find it,
@@ -99,9 +100,17 @@ func (s *source) listFile(l *recordingList, args []string, filter *labels.Filter
 	return l.print()
 }
 
+// of returns the clock of a recording.
+func (l *recordingList) of(r *straceback.Recording) clock {
+	if r.Archived != nil {
+		return clock{r.Archived.Boot, l.clock.now}
+	}
+	return l.clock
+}
+
 // add adds a recording.
 func (l *recordingList) add(r *straceback.Recording, s *straceback.Survey) error {
-	j := newRecordingJSON(r, s, l.clock)
+	j := newRecordingJSON(r, s, l.of(r))
 	if l.output == "json" {
 		return printJSON(l.stdout, j)
 	}
@@ -120,7 +129,7 @@ func (l *recordingList) print() error {
 // name prints the name of a recording, or nothing if it is that of the one before.
 func (l *recordingList) name(r *straceback.Recording) error {
 	if l.output == "json" {
-		return printJSON(l.stdout, newNamedJSON(r, l.clock))
+		return printJSON(l.stdout, newNamedJSON(r, l.of(r)))
 	}
 	name := r.Name()
 	if name == l.last || name == "" {

@@ -21,9 +21,14 @@ import (
 func (s *settings) listLoaded(l *recordingList, args []string, filter *labels.Filter) error {
 	i, list, err := s.chosenRecordings(l.stderr, args, filter, l.output)
 	if err != nil {
-		return err
+		return s.listUnloaded(l, args, filter, err)
 	}
 	defer i.Close()
+	return l.all(list)
+}
+
+// all lists recordings.
+func (l *recordingList) all(list []*straceback.Recording) (err error) {
 	if l.clock, err = newClock(); err != nil {
 		return err
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/runc-trace/runc-trace/pkg/bpf"
 	"github.com/runc-trace/runc-trace/pkg/bpf/abi"
 	"github.com/runc-trace/runc-trace/pkg/labels"
+	"github.com/runc-trace/runc-trace/pkg/redact"
 	"github.com/runc-trace/runc-trace/pkg/ring"
 	"github.com/runc-trace/runc-trace/pkg/saved"
 	"github.com/runc-trace/runc-trace/pkg/straceback"
@@ -30,6 +31,8 @@ type Archive struct {
 	Bucket Bucket // gets copies; nil: none
 	Boot   string // ID of this boot of the machine
 	Host   string // its name
+
+	Secrets *redact.Table // are masked; nil: none
 }
 
 // archiver saves the recordings of containers that ended badly, before their memory is used again. The kernel does not
@@ -198,6 +201,7 @@ func (a *archiver) save(c *labels.Container, r *straceback.Recording, key string
 		return err
 	}
 	reading := &straceback.Reading{Container: c, Calls: calls, Boot: boot, Now: boottime.Now()}
+	reading.Redact(a.Secrets)
 	removed, err := a.directory.Add(key, boot.Add(time.Duration(end)), a.Bucket != nil, func(to io.Writer) error {
 		return saved.Write(to, reading, saved.Origin{Program: a.program, Host: a.Host})
 	})

@@ -39,7 +39,8 @@ type Find struct {
 
 // Match is a kind of call of a process that matched: the same call for the same file or address, with the same error.
 type Match struct {
-	At        uint64            // when the newest of these calls began, in ns of CLOCK_BOOTTIME
+	// At is when the newest of these calls began, in ns of CLOCK_BOOTTIME; of an earlier boot, it is negative as an int64.
+	At        uint64
 	Container *labels.Container // nil if it is no longer known
 	Process   string            // its name and its ID in the container, or on the host if that is not known; escaped
 	Call      string            // the newest one, in short; escaped
@@ -88,7 +89,8 @@ func (f *Find) Recording(s Source) error {
 			if err != nil {
 				return err
 			}
-			f.add(&Match{At: e.Call.Time, Container: s.Container, Process: thread(&e.Call), Call: f.short(e),
+			at := e.Call.Time + uint64(s.Boot.Sub(f.Boot))
+			f.add(&Match{At: at, Container: s.Container, Process: thread(&e.Call), Call: f.short(e),
 				Whole: whole(e), Times: max(g.kept, g.inAll), call: line})
 		}
 		index++
@@ -186,7 +188,7 @@ func (f *Find) add(m *Match) {
 
 // cut keeps the newest matches.
 func (f *Find) cut() {
-	slices.SortStableFunc(f.matches, func(a, b *Match) int { return cmp.Compare(b.At, a.At) })
+	slices.SortStableFunc(f.matches, func(a, b *Match) int { return cmp.Compare(int64(b.At), int64(a.At)) })
 	if n := len(f.matches); n > f.Limit {
 		f.Older += n - f.Limit
 		clear(f.matches[f.Limit:])

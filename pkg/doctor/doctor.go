@@ -34,7 +34,7 @@ func Checks(f Facts) []Check {
 	for _, group := range []func(Facts) []Check{
 		system, fileSystems, cgroups, clocks, // the host
 		configuration, contents, redaction, runtimes, shims, engines, units, // the installation
-		loaded, drops, unregistrations, containers, // the loaded programs
+		loaded, drops, unregistrations, containers, archived, // the loaded programs
 	} {
 		all = append(all, group(f)...)
 	}

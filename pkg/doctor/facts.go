@@ -31,6 +31,7 @@ type Facts struct {
 	Running       []Running
 	Unregistered  [unregistered.Reasons]uint64 // containers that the shim could not register, since boot
 	Tracer        Tracer
+	Archive       Archive
 }
 
 // Self describes this process.
@@ -132,6 +133,7 @@ type Tracer struct {
 	status.Status
 	Since      time.Time     // when it was loaded, by the current clock
 	Stepped    time.Duration // by how much the wall clock was set since then
+	Agent      bool          // an agent runs
 	Containers []Container
 }
 

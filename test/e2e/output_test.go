@@ -60,6 +60,7 @@ type recordingJSON struct {
 	Overwritten uint64 `json:"overwritten"`
 	Lost        uint64 `json:"lost"`
 	Kept        bool   `json:"kept"`
+	Archive     string `json:"archive"`
 }
 
 type callJSON struct {
