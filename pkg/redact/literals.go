@@ -15,8 +15,12 @@ const (
 
 // needs returns texts, one of which each match of a pattern contains, whatever its case: nil if it finds none that are
 // worth it.
-func needs(re *syntax.Regexp) []string {
-	n := needed(re)
+func needs(pattern string) []string {
+	re, err := syntax.Parse(pattern, syntax.Perl)
+	if err != nil {
+		return nil
+	}
+	n := needed(re.Simplify())
 	if !n.useful() {
 		return nil
 	}

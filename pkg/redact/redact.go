@@ -10,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
-	"regexp/syntax"
 )
 
 // PatternsMax is the number of patterns that a table has at most, with the built-in ones.
@@ -36,7 +35,7 @@ func New(builtin bool, patterns []string) (*Table, error) {
 		patterns = append(Builtin(), patterns...)
 	}
 	for _, text := range patterns {
-		parsed, err := syntax.Parse(text, syntax.Perl)
+		pattern, err := regexp.Compile(text)
 		if err == nil && len(t.patterns) == PatternsMax {
 			err = fmt.Errorf("more than %d patterns", PatternsMax)
 		}
@@ -45,8 +44,8 @@ func New(builtin bool, patterns []string) (*Table, error) {
 			continue
 		}
 		index := len(t.patterns)
-		t.patterns = append(t.patterns, regexp.MustCompile(text))
-		needed := needs(parsed.Simplify())
+		t.patterns = append(t.patterns, pattern)
+		needed := needs(text)
 		if len(needed) == 0 {
 			t.always |= 1 << index
 		}
