@@ -28,7 +28,8 @@ func (s *settings) archiveDirectory() string {
 	return c.Archive.Directory
 }
 
-// archived lists the recordings of the archive, the newest first, without those that are in memory, too.
+// archived lists the recordings of the archive, the newest first, without those that are in memory, too. It returns the
+// others if files are damaged.
 func (s *settings) archived(memory []*straceback.Recording) ([]*straceback.Recording, error) {
 	files, err := archive.List(s.archiveDirectory())
 	if err != nil || len(files) == 0 {
@@ -50,18 +51,23 @@ func (s *settings) archived(memory []*straceback.Recording) ([]*straceback.Recor
 	}
 	defer describer.Close()
 	var list []*straceback.Recording
+	damaged := 0
 	for _, file := range files {
 		if known[file.Key] {
 			continue
 		}
 		r, err := describe(describer, file.Path)
-		if errors.Is(err, saved.ErrFormat) || errors.Is(err, os.ErrNotExist) {
-			continue // nothing can be read of it, or it has just been removed
+		switch {
+		case errors.Is(err, os.ErrNotExist): // it has just been removed
+		case err != nil:
+			damaged++
+		default:
+			list = append(list, r)
 		}
-		if err != nil {
-			return nil, err
-		}
-		list = append(list, r)
+	}
+	if damaged > 0 {
+		return list, fmt.Errorf("reading the archive: left out %s that cannot be read, in %s",
+			terminal.Count(damaged, "file"), terminal.Cell(s.archiveDirectory()))
 	}
 	return list, nil
 }
@@ -109,8 +115,11 @@ func (s *settings) readUnloaded(err error, name string, previous int, stderr io.
 		return nil, err
 	}
 	list, problem := s.archived(nil)
-	if problem != nil || len(list) == 0 {
+	if len(list) == 0 {
 		return nil, errors.Join(err, problem)
+	}
+	if problem != nil {
+		fmt.Fprintf(stderr, "tracectl: %v\n", problem)
 	}
 	runs, err := straceback.Find(list, name)
 	if err != nil {
@@ -141,8 +150,11 @@ func (s *settings) listUnloaded(l *recordingList, names []string, filter *labels
 		return err
 	}
 	list, problem := s.archived(nil)
-	if problem != nil || len(list) == 0 {
+	if len(list) == 0 {
 		return errors.Join(err, problem)
+	}
+	if problem != nil {
+		fmt.Fprintf(l.stderr, "tracectl: %v\n", problem)
 	}
 	fmt.Fprintf(l.stderr, "tracectl: %v: these are recordings of the archive\n", err)
 	if err := filter.Resolve(names, "recording of", containersOf(list)); err != nil {

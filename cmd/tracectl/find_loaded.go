@@ -42,7 +42,7 @@ func newFind(s *settings) *cobra.Command {
 
 // findCalls looks into the recordings one after the other, then into the log of execs.
 func (s *settings) findCalls(ctx context.Context, r *findRequest, stdout, stderr io.Writer) error {
-	i, directory, list, err := s.recordings()
+	i, directory, list, err := s.recordings(stderr)
 	if err != nil {
 		return err
 	}

@@ -31,8 +31,9 @@ type found struct {
 	stderr    io.Writer
 }
 
-// recordings opens the loaded maps and lists their recordings, and then those of the archive.
-func (s *settings) recordings() (*bpf.Instance, *labels.Directory, []*straceback.Recording, error) {
+// recordings opens the loaded maps and lists their recordings, and then those of the archive. Problems of the archive
+// are only reported.
+func (s *settings) recordings(stderr io.Writer) (*bpf.Instance, *labels.Directory, []*straceback.Recording, error) {
 	i, directory, err := s.open()
 	if err != nil {
 		return nil, nil, nil, err
@@ -41,13 +42,13 @@ func (s *settings) recordings() (*bpf.Instance, *labels.Directory, []*straceback
 	if err == nil {
 		err = markKept(i, list)
 	}
-	var more []*straceback.Recording
-	if err == nil {
-		more, err = s.archived(list)
-	}
 	if err != nil {
 		i.Close()
 		return nil, nil, nil, err
+	}
+	more, err := s.archived(list)
+	if err != nil {
+		fmt.Fprintf(stderr, "tracectl: %v\n", err)
 	}
 	return i, directory, append(list, more...), nil
 }
@@ -74,7 +75,7 @@ func (s *settings) inMemory() ([]*labels.Container, error) {
 
 // recorded lists the containers that have recordings.
 func (s *settings) recorded(*cobra.Command) ([]*labels.Container, error) {
-	i, _, list, err := s.recordings()
+	i, _, list, err := s.recordings(io.Discard)
 	if err != nil {
 		return nil, err
 	}
@@ -93,7 +94,7 @@ func containersOf(list []*straceback.Recording) (all []*labels.Container) {
 
 // find opens the recording of a container's newest run, or of an earlier one. The caller closes it.
 func (s *settings) find(name string, previous int, stderr io.Writer) (*found, error) {
-	i, directory, list, err := s.recordings()
+	i, directory, list, err := s.recordings(stderr)
 	if err != nil {
 		return nil, err
 	}

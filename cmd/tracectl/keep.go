@@ -127,7 +127,7 @@ func (k *keeping) add(c *cobra.Command, done string, do func(*bpf.Instance, *bpf
 // run finds the recordings of all names before it changes any.
 func (k *keeping) run(c *cobra.Command, names []string, done string,
 	do func(*bpf.Instance, *bpf.Keeper, *straceback.Recording) error) error {
-	i, directory, list, err := k.recordings()
+	i, directory, list, err := k.recordings(c.ErrOrStderr())
 	if err != nil {
 		return err
 	}

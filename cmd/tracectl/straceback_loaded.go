@@ -65,7 +65,7 @@ func (l *recordingList) all(list []*straceback.Recording) (err error) {
 // chosenRecordings returns the recordings that match the name, if one is given, and the filter.
 func (s *settings) chosenRecordings(stderr io.Writer, names []string, filter *labels.Filter,
 	output string) (*bpf.Instance, []*straceback.Recording, error) {
-	i, directory, list, err := s.recordings()
+	i, directory, list, err := s.recordings(stderr)
 	if err != nil {
 		return nil, nil, err
 	}

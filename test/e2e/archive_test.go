@@ -121,6 +121,17 @@ func TestArchive(t *testing.T) {
 	if o := x.run(tracectlPath, "keep", "bad", "--previous"); o.code != 1 || !strings.Contains(o.stderr, "copy "+file) {
 		t.Errorf("keeping one of the archive: %+v", o)
 	}
+	broken := filepath.Join(directory, "20991231T000000.000Z-0123456789abcdef.rec")
+	if err := os.WriteFile(broken, []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	o := x.run(tracectlPath, "why", "bad")
+	if o.code != 0 || !strings.Contains(o.stderr, "left out 1 file that cannot be read") {
+		t.Errorf("beside a damaged file: %+v", o)
+	}
+	if err := os.Remove(broken); err != nil {
+		t.Fatal(err)
+	}
 	agent.stop()
 	x.agent() // it does not save again what it has saved
 	x.crash("other")
