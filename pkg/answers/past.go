@@ -229,9 +229,7 @@ func (p *Past) add(e *straceback.Event) {
 	if !kept {
 		return
 	}
-	f.Event = *e
-	f.Call.Captures = slices.Clone(c.Captures)
-	f.Call.Comm = slices.Clone(c.Comm)
+	f.Event = p.Timeline.Keep(e)
 	f.Subject = p.subject(&f.Event)
 	switch s := c.Syscall(); {
 	case f.Subject != "" || s == nil || c.Event():

@@ -220,8 +220,7 @@ func (s *Summary) slow(e *straceback.Event, process *Process, took uint64, most 
 	if at >= most || d == 0 {
 		return
 	}
-	f := Fact{Event: *e, Process: process}
-	f.Call.Captures, f.Call.Comm = slices.Clone(f.Call.Captures), slices.Clone(f.Call.Comm)
+	f := Fact{Event: s.past.Timeline.Keep(e), Process: process}
 	s.Slowest = slices.Insert(s.Slowest[:min(len(s.Slowest), most-1)], at, Timed{f, d})
 }
 

@@ -490,6 +490,30 @@ func TestDescriptorsInLines(t *testing.T) {
 	}
 }
 
+// TestKeptEvents checks that an event which is kept knows its own descriptors when others were yielded since.
+func TestKeptEvents(t *testing.T) {
+	calls := []syscalls.Call{begins(1, 10), did(1, 20, "write", 1, 1, 0, 1), did(1, 30, "close", 0, 1),
+		did(1, 40, "write", -9, 1, 0, 1)}
+	all := records(calls...)
+	timeline := NewTimeline(all, nil)
+	timeline.Descriptors = Follow(&Calls{Records: all}, Snapshot{})
+	var kept []Event
+	for e := range timeline.Calls {
+		kept = append(kept, timeline.Keep(e))
+	}
+	var got []string
+	for _, e := range kept {
+		if d := e.Call.Describe(1, false); d != nil {
+			got = append(got, d.Path)
+			continue
+		}
+		got = append(got, "")
+	}
+	if diff := cmp.Diff([]string{"", "/tmp/log", "/tmp/log", ""}, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
 // BenchmarkDescriptors follows one number through many files, and prints the calls with what it was.
 func BenchmarkDescriptors(b *testing.B) {
 	var calls []syscalls.Call

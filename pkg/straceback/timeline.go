@@ -282,12 +282,25 @@ func (t *Timeline) Events(yield func(*Event) bool) {
 // newEvent returns an event that knows what the descriptors of its call are.
 func (t *Timeline) newEvent() *Event {
 	e := &Event{Call: syscalls.Call{Native: t.native}}
+	t.describe(e)
+	return e
+}
+
+// describe has an event know what the descriptors of its call are.
+func (t *Timeline) describe(e *Event) {
 	if t.Descriptors != nil {
 		e.Call.Describe = func(fd int32, after bool) *syscalls.Descriptor {
 			return t.Descriptors.Of(&e.Call, e.Lane, fd, after)
 		}
 	}
-	return e
+}
+
+// Keep returns a copy of an event that is yielded, which stays as it is when the next one is.
+func (t *Timeline) Keep(e *Event) Event {
+	kept := *e
+	kept.Call.Captures, kept.Call.Comm = slices.Clone(e.Call.Captures), slices.Clone(e.Call.Comm)
+	t.describe(&kept)
+	return kept
 }
 
 func (t *Timeline) yield(event *Event, i uint32, part Part, yield func(*Event) bool) bool {
