@@ -19,13 +19,23 @@ type Tree struct {
 	// Roots are the processes without a parent that is known, by their start, the init first. Those of which only the
 	// container runtime's calls are known are left out.
 	Roots []*Process
+
+	above map[*Process]bool // those of the container runtime that made others
 }
 
 // Tree returns the processes of the container.
 func (p *Past) Tree() *Tree {
-	t := &Tree{past: p, ending: p.ending()}
+	t := &Tree{past: p, ending: p.ending(), above: map[*Process]bool{}}
 	for _, process := range p.Processes {
-		if process.Parent == nil && (!process.Runtime || len(process.Children) > 0) {
+		if process.Runtime {
+			continue
+		}
+		for q := process.Parent; q != nil && q.Runtime && !t.above[q]; q = q.Parent {
+			t.above[q] = true
+		}
+	}
+	for _, process := range p.Processes {
+		if process.Parent == nil && t.has(process) {
 			t.Roots = append(t.Roots, process)
 		}
 	}
@@ -41,6 +51,9 @@ func (p *Past) Tree() *Tree {
 	})
 	return t
 }
+
+// has reports whether a process is in the tree.
+func (t *Tree) has(p *Process) bool { return !p.Runtime || t.above[p] }
 
 // outside reports whether a process was executed from outside of the container, after the init.
 func (t *Tree) outside(p *Process) bool { return p.Outside && p != t.past.Init() }
@@ -163,7 +176,7 @@ func (t *Tree) branches(processes []*Process, depth int, fold bool) (all []*bran
 		}
 	}
 	for _, p := range processes {
-		if p.Runtime && len(p.Children) == 0 {
+		if !t.has(p) {
 			continue
 		}
 		b := &branch{processes: []*Process{p}, depth: depth, command: p.commandLine()}
