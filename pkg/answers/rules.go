@@ -330,22 +330,38 @@ func stuck(w *Why) (found []Cause) {
 		if f.Part != straceback.InFlight || f.Lane == straceback.Runtime || w.past.Now < f.Call.Time+long {
 			continue
 		}
-		since := time.Duration(w.past.Now - f.Call.Time)
-		title := fmt.Sprintf("%s has been in %s for %s", name(f.Process), f.Call.Syscall().Name, brief(since))
-		weight := 2.0
-		switch f.Call.Syscall().Name {
-		case "flock", "fcntl":
-			title, weight = fmt.Sprintf("%s has waited for the lock of %s for %s", name(f.Process),
-				terminal.Cell(f.Subject), brief(since)), 7
-		case "connect":
-			title, weight = fmt.Sprintf("%s has waited for %s to answer for %s", name(f.Process),
-				terminal.Cell(f.Subject), brief(since)), 7
-		case "futex":
-			weight = 3
+		since, what := brief(time.Duration(w.past.Now-f.Call.Time)), waitsFor(f)
+		weight, title := 7.0, ""
+		switch call := f.Call.Syscall().Name; {
+		case has("flock fcntl", call):
+			title = fmt.Sprintf("has waited for the lock of %s for %s", what, since)
+		case call == "connect":
+			title = fmt.Sprintf("has waited for %s to answer for %s", what, since)
+		case has(opens, call) && what != "":
+			title = fmt.Sprintf("has waited for %s to open %s: a FIFO opens if another process opens its other end", since, what)
+		case has("fsync fdatasync sync syncfs", call):
+			title = fmt.Sprintf("has waited for storage (%s) for %s", call, since)
+		case has(writes, call) && what != "":
+			title = fmt.Sprintf("has waited for %s to write to %s: nothing reads it, or it is slow", since, what)
+		case call == "futex":
+			weight, title = 3, fmt.Sprintf("has been in futex for %s", since)
+		default:
+			weight, title = 2, fmt.Sprintf("has been in %s for %s", call, since)
 		}
+		title = name(f.Process) + " " + title
 		found = append(found, Cause{weight: weight, Title: title, Evidence: []Evidence{{Fact: f}}})
 	}
 	return found
+}
+
+// waitsFor returns the subject of a call, or what its descriptor is, such as pipe:[4026531]. It is escaped.
+func waitsFor(f *Fact) string {
+	if f.Subject == "" && f.Call.Describe != nil {
+		if d := f.Call.Describe(int32(f.Call.Args[0]), false); d != nil {
+			return strings.Trim(string(d.AppendText(nil)), "<>")
+		}
+	}
+	return terminal.Cell(f.Subject)
 }
 
 // with returns a fact as evidence.

@@ -326,7 +326,7 @@ func TestStopped(t *testing.T) {
 	}
 }
 
-// TestStuck has a container that waits for a lock, and for data.
+// TestStuck has containers that wait for a lock, for the other end of a FIFO, and for the reader of a pipe.
 func TestStuck(t *testing.T) {
 	x := load(t)
 	srv := prepareCrash(t, &crash{source: `int f = open("/tmp/lock", O_CREAT|O_RDWR, 0644); flock(f, LOCK_EX);
@@ -337,9 +337,17 @@ func TestStuck(t *testing.T) {
 			specs.Mount{Destination: "/srv", Type: "bind", Source: srv, Options: []string{"rbind", "ro"}})
 	}
 	x.start(b)
-	eventually(t, "the container has waited for 5 s", func() bool {
-		return strings.Contains(x.tracectl("why", "stuck"), "has waited for the lock of /tmp/lock for ")
-	})
+	x.start(simple("fifo", "/bin/sh", "-c", "mkfifo /tmp/jobs; cat /tmp/jobs"))
+	x.start(simple("pipe", "/bin/sh", "-c", "yes | sleep 10000"))
+	for id, find := range map[string]string{
+		"stuck": `Likely +program\[\d+\] has waited for the lock of /tmp/lock for `,
+		"fifo":  `Likely +cat\[\d+\] has waited for \S+ to open /tmp/jobs: a FIFO`,
+		"pipe":  `Likely +yes\[\d+\] has waited for \S+ to write to "?pipe:`,
+	} {
+		eventually(t, id+" has waited for 5 s", func() bool {
+			return regexp.MustCompile(find).MatchString(x.tracectl("why", id))
+		})
+	}
 	x.explains(t, "stuck", "has run for", `(?m)^Now .*(flock|pause)`)
 }
 
