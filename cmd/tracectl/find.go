@@ -25,7 +25,7 @@ import (
 const findLong = `Find calls in all recordings of this node, and in the log of execs: which container
 deleted a file, talked to an address, met an error.
 
-QUERY stands for a flag: the name of an error for --errno, an address or a network for
+QUERY stands for a flag: names of errors for --errno, an address or a network for
 --address, a path or a pattern with a slash for --path, anything else for --text.
 
   tracectl find /var/lib/app/data -e '/^(unlink|rename|rmdir|truncate)'
@@ -101,7 +101,7 @@ func (r *findRequest) query(query string) error {
 	switch {
 	case query == "":
 		return errors.New("must be an error, an address, a path or a text")
-	case slices.Contains(syscalls.ErrnoNames(), query):
+	case areErrnos(query):
 		return s.Errnos.Add(query)
 	case isAddress(query):
 		return (*addresses)(&s.Addresses).Set(query)
@@ -110,6 +110,17 @@ func (r *findRequest) query(query string) error {
 	}
 	s.Text = query
 	return nil
+}
+
+// areErrnos reports whether a query is the name of an error, or several with commas.
+func areErrnos(query string) bool {
+	names := syscalls.ErrnoNames()
+	for name := range strings.SplitSeq(query, ",") {
+		if !slices.Contains(names, name) {
+			return false
+		}
+	}
+	return true
 }
 
 // isAddress reports whether a query is an address. A number behind a colon is also a usual text.
