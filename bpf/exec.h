@@ -294,11 +294,13 @@ __noinline int exec_failed(struct in_flight *call, s64 result)
 	struct scratch *s = cpu_scratch();
 	struct identity *identity;
 	u32 i, first, size, flags = CAPTURE_LATE;
+	bool withheld;
 	u64 path, argv;
 	long n;
 
 	if (!call || !s)
 		return 0;
+	withheld = numbers_only(call->policy);
 	event.cgroup = call->cgroup;
 	event.binding = (u64)call->ring << 32 | call->identity;
 	identity = identity_of(event.binding);
@@ -306,7 +308,7 @@ __noinline int exec_failed(struct in_flight *call, s64 result)
 		event.flags |= EXEC_RUNTIME;
 	first = strings_arg(call);
 	path = call->args[first - 1];
-	argv = call->args[first];
+	argv = withheld ? 0 : call->args[first];
 	size = number_abi(call) == NUMBER_NATIVE ? 8 : 4;
 	for (i = 0; i < ARGS_LIMIT && argv; i++) {
 		if (next_argument(&event, argv + i * size, size))
@@ -316,17 +318,20 @@ __noinline int exec_failed(struct in_flight *call, s64 result)
 		event.flags |= EXEC_TRUNCATED;
 	if (event.flags & EXEC_FAULT)
 		flags |= CAPTURE_FAULT;
-	n = bpf_probe_read_user_str(s->path, EXEC_PATH_LIMIT, (void *)path);
-	if (n < 0)
-		event.flags |= EXEC_FAULT;
-	else
-		event.path_length = string_size(n) - 1;
+	if (!withheld) {
+		n = bpf_probe_read_user_str(s->path, EXEC_PATH_LIMIT, (void *)path);
+		if (n < 0)
+			event.flags |= EXEC_FAULT;
+		else
+			event.path_length = string_size(n) - 1;
+	}
 	write_exec(&event, s);
 	if (!call->ring)
 		return 0;
-	if (!numbers_only(call->policy))
+	if (!withheld) {
 		out_kernel(&s->out, s->argv, event.argv_length, first | flags << FLAGS_SHIFT);
-	out_count(&s->out, first, event.argc, flags);
+		out_count(&s->out, first, event.argc, flags);
+	}
 	out_environment(&s->out, call->args[first + 1], first + 1, size);
 	call->due |= CAPTURED_AT_EXIT;
 	return 0;

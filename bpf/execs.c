@@ -73,8 +73,10 @@ static __always_inline void exec_succeeded(struct task_struct *task, struct linu
 	/* bprm_change_interp() replaces the pointer for scripts and for binfmt_misc. */
 	if (bprm->interp != bprm->filename)
 		event.flags |= EXEC_INTERPRETED;
-	n = bpf_probe_read_kernel_str(s->path, EXEC_PATH_LIMIT, bprm->filename);
-	event.path_length = n > 0 ? n - 1 : 0;
+	if (!numbers_only(identity->who.flags)) {
+		n = bpf_probe_read_kernel_str(s->path, EXEC_PATH_LIMIT, bprm->filename);
+		event.path_length = n > 0 ? n - 1 : 0;
+	}
 	event.argc = bprm->argc;
 	if (call && call->active && call->exec)
 		stage_arguments(call, bprm, event.flags & EXEC_INTERPRETED);

@@ -85,7 +85,7 @@ func contentsWorker() {
 }
 
 // TestContents records the same with all contents, with paths, only numbers, and nothing, and counts what is planted in
-// the memory of the recording and of the exec log.
+// the memory of the recording, of the exec log and of the buffers of programs.
 func TestContents(t *testing.T) {
 	const without, numbers = abi.WhoNoContents, abi.WhoNoContents | abi.WhoFilesOnly
 	o := small
@@ -111,7 +111,7 @@ func TestContents(t *testing.T) {
 				t.Fatal(err)
 			}
 			work(t, d, "contents")
-			memory := memoryOfAll(t, i, abi.PinRings, abi.PinExecLog)
+			memory := memoryOfAll(t, i, abi.PinRings, abi.PinExecLog, abi.PinScratch)
 			for _, planted := range []string{plantedContents, plantedPath, plantedArgument} {
 				if n := bytes.Count(memory, []byte(planted)); n > 0 != test.want[planted] {
 					t.Errorf("%q is in memory %d times, want %v", planted, n, test.want[planted])

@@ -202,11 +202,11 @@ func decoded(t *testing.T, text string) string {
 	return all
 }
 
-// memory returns the bytes of all recordings and of the log of execs.
+// memory returns the bytes of all recordings, of the log of execs, and of the buffers of programs.
 func (x *tracer) memory() string {
 	x.t.Helper()
 	var memory strings.Builder
-	for _, pin := range []string{abi.PinRings, abi.PinExecLog} {
+	for _, pin := range []string{abi.PinRings, abi.PinExecLog, abi.PinScratch} {
 		m, err := ebpf.LoadPinnedMap(filepath.Join(x.pins, pin), nil)
 		if err != nil {
 			x.t.Fatal(err)
