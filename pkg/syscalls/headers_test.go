@@ -34,7 +34,7 @@ const kernelHeaders = `linux/types.h linux/fcntl.h linux/openat2.h linux/stat.h 
 	linux/fscrypt.h linux/fsverity.h linux/loop.h linux/nbd.h linux/dm-ioctl.h linux/vhost.h linux/input.h
 	linux/uinput.h linux/watchdog.h linux/rtc.h linux/fuse.h linux/sync_file.h linux/dma-buf.h linux/dma-heap.h
 	linux/fsmap.h linux/ethtool.h linux/if_bridge.h linux/net_tstamp.h linux/ptp_clock.h linux/ppp-ioctl.h
-	linux/android/binder.h linux/udmabuf.h linux/if_arp.h`
+	linux/android/binder.h linux/udmabuf.h linux/if_arp.h linux/audit.h`
 
 // libraryHeaders have those that the kernel's headers for user space lack; they are the same for all ABIs.
 const libraryHeaders = `sys/socket.h netinet/in.h netinet/tcp.h sys/mman.h sys/wait.h poll.h sys/epoll.h fcntl.h

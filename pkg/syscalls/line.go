@@ -110,6 +110,11 @@ func (c *Call) appendName(dst []byte, s *Syscall) []byte {
 		dst = append(dst, c.ABI.String()...)
 		dst = append(dst, ':')
 	}
+	return c.appendBareName(dst, s)
+}
+
+// appendBareName appends the name of the call, without its ABI.
+func (c *Call) appendBareName(dst []byte, s *Syscall) []byte {
 	if s != nil {
 		return append(dst, s.Name...)
 	}

@@ -70,7 +70,7 @@ func (c *Call) addSocketAddress(t *tape, name string, data []byte, marks Marks) 
 		t.add(Value{Kind: KindUint, Name: "sll_halen", Number: uint64(data[11])})
 		t.add(Value{Kind: KindBytes, Name: "sll_addr", Bytes: data[12:min(n, 12+int(data[11]))]})
 	case family == familyVsock && n >= 12:
-		word(KindUint, "svm_cid", 8)
+		t.add(Value{Kind: KindFlags, Name: "svm_cid", Number: number(data[8:], 4, false), table: tableOf(c.ABI).vmCID})
 		word(KindUint, "svm_port", 4)
 	case family == familyUnix && n > 2:
 		t.addSocketPath(data[2:min(n, largestUnix)], marks)

@@ -59,6 +59,9 @@ func (c *Call) addSignal(t *tape, _ *layout, data []byte, marks Marks) {
 	t.addSiginfo(data, c.PointerSize(), marks)
 }
 
+// archs are the ABIs of the architectures of seccomp: include/uapi/linux/audit.h.
+var archs = map[uint64]ABI{0xc000003e: AMD64, 0x40000003: I386, 0xc00000b7: ARM64, 0x40000028: ARM}
+
 // addSiginfo adds a struct siginfo, whose members depend on the signal and its code:
 // include/uapi/asm-generic/siginfo.h. A pointer in it has `word` bytes.
 func (t *tape) addSiginfo(data []byte, word int, marks Marks) {
@@ -110,8 +113,15 @@ func (t *tape) addSiginfo(data []byte, word int, marks Marks) {
 		}
 	case name == "SIGSYS" && code > 0:
 		field(KindPointer, "si_call_addr", at, word, false)
-		field(KindInt, "si_syscall", at+word, 4, true)
-		field(KindHex, "si_arch", at+word+4, 4, false)
+		arch := number(data[at+word+4:], 4, false)
+		if abi, ok := archs[arch]; ok {
+			names := tableOf(abi)
+			t.add(Value{Kind: KindFlags, Name: "si_syscall", Number: number(data[at+word:], 4, true), table: names.numbers})
+			t.add(Value{Kind: KindFlags, Name: "si_arch", Number: arch, table: names.arch})
+		} else {
+			field(KindInt, "si_syscall", at+word, 4, true)
+			field(KindHex, "si_arch", at+word+4, 4, false)
+		}
 	case code == siIO || code > 0 && int(code) <= len(codesOf["SIGIO"]) && (name == "SIGIO" || codesOf[name] == nil):
 		field(KindInt, "si_band", at, word, true)
 		field(KindFD, "si_fd", at+word, 4, true)

@@ -3,6 +3,7 @@
 package syscalls
 
 import (
+	"math/bits"
 	"strconv"
 	"strings"
 
@@ -95,10 +96,7 @@ func (s *Strace) decode(c *Call, inFlight bool) {
 
 // appendName appends the name of the call as strace has it.
 func (s *Strace) appendName(dst []byte, c *Call) []byte {
-	if call := c.Syscall(); call != nil {
-		return append(dst, call.Name...)
-	}
-	return c.appendName(dst, nil)
+	return c.appendBareName(dst, c.Syscall())
 }
 
 // firstOutput returns which argument is the first one that the call fills in: that of the exit's line.
@@ -368,7 +366,7 @@ func (s *Strace) appendParts(dst []byte, v *Value, parts []Value) []byte {
 			return
 		}
 		if part.Name == "nl_groups" {
-			dst = appendHex8(dst, part.Number)
+			dst = appendGroups(dst, part.Number)
 			return
 		}
 		if part.Kind == KindChanged {
@@ -410,12 +408,16 @@ func appendMode3(dst []byte, v uint64) []byte {
 	return strconv.AppendUint(append(dst, '0'), v, 8)
 }
 
-// appendHex8 shows a number with eight digits.
-func appendHex8(dst []byte, v uint64) []byte {
-	for shift := 28; shift >= 0; shift -= 4 {
-		dst = append(dst, "0123456789abcdef"[v>>shift&15])
+// appendGroups shows a set of groups of netlink as printf does with "%#08x": 00000000, 0x000550.
+func appendGroups(dst []byte, v uint64) []byte {
+	if v == 0 {
+		return append(dst, "00000000"...)
 	}
-	return dst
+	dst = append(dst, "0x"...)
+	for digits := (bits.Len64(v) + 3) / 4; digits < 6; digits++ {
+		dst = append(dst, '0')
+	}
+	return strconv.AppendUint(dst, v, 16)
 }
 
 // appendLimit shows a limit, in units of 1024 if it is a multiple.

@@ -294,7 +294,7 @@ func (s *Strace) appendResult(dst []byte, c *Call, name string) []byte {
 		}
 		return dst
 	case "ioprio_get":
-		dst = appendHex(dst, uint64(c.Result))
+		dst = strconv.AppendInt(dst, c.Result, 10)
 		dst = appendPriority(append(dst, " ("...), tableOf(c.ABI).priority, uint64(c.Result))
 		return append(dst, ')')
 	case "prctl":

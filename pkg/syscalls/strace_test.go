@@ -155,6 +155,8 @@ func TestStrace(t *testing.T) {
 	two := le(uint64(0), uint64(0), uint64(0xa0), uint64(1), uint64(0), uint64(0), uint64(0), uint64(6))
 	vector := le(uint64(0xb0), uint64(50))
 	header := le(make([]byte, 32), uint64(0xc0), uint64(16), uint64(0))
+	unknown := on(t, call(t, "getpid", -38, 1), syscalls.AMD64, syscalls.I386, "getpid")
+	unknown.Nr = 500
 	for _, test := range []struct {
 		call syscalls.Call
 		want string
@@ -165,7 +167,7 @@ func TestStrace(t *testing.T) {
 		{call(t, "ioprio_set", 0, 1, 0, 0x4004),
 			`ioprio_set(IOPRIO_WHO_PROCESS, 0, IOPRIO_PRIO_VALUE(IOPRIO_CLASS_BE, 4)) = 0`},
 		{call(t, "ioprio_get", 0x4004, 1, 0),
-			`ioprio_get(IOPRIO_WHO_PROCESS, 0) = 0x4004 (IOPRIO_PRIO_VALUE(IOPRIO_CLASS_BE, 4))`},
+			`ioprio_get(IOPRIO_WHO_PROCESS, 0) = 16388 (IOPRIO_PRIO_VALUE(IOPRIO_CLASS_BE, 4))`},
 		{call(t, "ioctl", -25, 3, 0xdeadbeef, 0),
 			`ioctl(3, _IOC(_IOC_READ|_IOC_WRITE, 0xbe, 0xef, 0x1ead), 0) = -1 ENOTTY (Inappropriate ioctl for device)`},
 		{call(t, "sched_getscheduler", 3, 0), `sched_getscheduler(0) = 3 (SCHED_BATCH)`},
@@ -281,6 +283,10 @@ func TestStrace(t *testing.T) {
 			`{si_signo=SIGSEGV, si_code=SEGV_BNDERR, si_addr=0x10, si_lower=0x20, si_upper=0x30}`},
 		{siginfo(t, 11, 4, 0, le(uint64(0x10), uint64(0), uint32(2), uint32(0))),
 			`{si_signo=SIGSEGV, si_code=SEGV_PKUERR, si_addr=0x10, si_pkey=2}`},
+		{siginfo(t, 31, 1, 0, le(uint64(0x10), int32(20), uint32(0x40000003), uint64(0))),
+			`{si_signo=SIGSYS, si_code=SYS_SECCOMP, si_call_addr=0x10, si_syscall=__NR_getpid, si_arch=AUDIT_ARCH_I386}`},
+		{siginfo(t, 31, 1, 0, le(uint64(0x10), int32(20), uint32(7), uint64(0))),
+			`{si_signo=SIGSYS, si_code=SYS_SECCOMP, si_call_addr=0x10, si_syscall=20, si_arch=0x7}`},
 		// Memory that could be read only after the call, or not at all.
 		{late(with(call(t, "select", 1, 5, 0, pointer, 0, 0), 2, "\x10")), `select(5, NULL, 0x7ffe4b2c, NULL, NULL) = 1`},
 		{unreadable(part(unreadable(part(with(call(t, "execve", -14, pointer, pointer, pointer), 0, "/bin/x"), 1,
@@ -332,6 +338,19 @@ func TestStrace(t *testing.T) {
 		{output(with(with(call(t, "getxattr", 2, pointer, pointer, pointer, 9), 0, "/x"), 1, "user.a"), 2, "b\x00"),
 			`getxattr("/x", "user.a", "b", 9) = 2`},
 		{with(call(t, "ioctl", 0, 3, 0x8901, pointer), 2, le(int32(7))), `ioctl(3, FIOSETOWN, [7]) = 0`},
+		// What a request gets is shown only if it succeeds.
+		{with(call(t, "ioctl", -19, 3, 0x8933, pointer), 2, le("eth9", make([]byte, 12), uint32(7), make([]byte, 20))),
+			`ioctl(3, SIOCGIFINDEX, {ifr_name="eth9"}) = -1 ENODEV (No such device)`},
+		{output(with(call(t, "ioctl", 0, 3, 0x891b, pointer), 2, le("lo", make([]byte, 38))), 2, le("lo", make([]byte, 14),
+			uint16(2), uint16(0), uint32(0xff), make([]byte, 16))), `ioctl(3, SIOCGIFNETMASK, {ifr_name="lo", ` +
+			`ifr_netmask={sa_family=AF_INET, sin_port=htons(0), sin_addr=inet_addr("255.0.0.0")}}) = 0`},
+		{with(call(t, "ioctl", 0, 3, 0x8922, pointer), 2, le("lo", make([]byte, 14), uint32(1500), make([]byte, 20))),
+			`ioctl(3, SIOCSIFMTU, {ifr_name="lo", ifr_mtu=1500}) = 0`},
+		{with(with(with(call(t, "add_key", 7, pointer, pointer, pointer, 3, 0xfffffffe), 0, "user"), 1, "x"), 2, "abc"),
+			`add_key("user", "x", "abc", 3, KEY_SPEC_PROCESS_KEYRING) = 7`},
+		{with(call(t, "bind", 0, 3, pointer, 12), 1, le(uint16(16), uint16(0), uint32(0), uint32(0x550))),
+			`bind(3, {sa_family=AF_NETLINK, nl_pid=0, nl_groups=0x000550}, 12) = 0`},
+		{unknown, `syscall_0x1f4(0x1) = -1 ENOSYS (Function not implemented)`},
 		{call(t, "ioctl", 0, 3, 0x9408, junk), `ioctl(3, BTRFS_IOC_SYNC) = 0`},
 	} {
 		strace := syscalls.Strace{}

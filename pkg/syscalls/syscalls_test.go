@@ -106,13 +106,24 @@ func TestEveryLineIsUsed(t *testing.T) {
 			t.Errorf("signatures.txt: no ABI has %s", name)
 		}
 	}
+	defined := make(map[string]bool)
 	for _, s := range structs.Sources() {
+		defined[s.Name] = true
 		for _, f := range s.Fields {
 			typed[f.Type] = true
 		}
 	}
+	for typ := range typed { // the memory of an argument
+		_, of, ok := strings.Cut(typ, ".")
+		if of, _, _ = strings.Cut(of, "["); ok {
+			if of, _, _ = strings.Cut(of, "("); !defined[of] {
+				t.Errorf("signatures.txt: %s: structs.txt has no %s", typ, of)
+			}
+		}
+	}
 	typed["scm"], typed["file_type"] = true, true        // of a control message; of an entry of a directory
 	typed["hardware"], typed["packet_type"] = true, true // of struct sockaddr_ll
+	typed["vm_cid"], typed["audit_arch"] = true, true    // of struct sockaddr_vm; of struct siginfo
 	typed["input_events"], typed["input_axes"] = true, true
 	for line := range lines(t, "flags.txt") {
 		head, _, ok := strings.Cut(line, ":")

@@ -27,6 +27,9 @@ type table struct {
 	family, msg, scm *flagTable    // for data that arguments point to
 	fileType         *flagTable    // of an entry of a directory
 	packet           [3]*flagTable // of the protocol, hardware and packet of struct sockaddr_ll
+	vmCID            *flagTable    // of struct sockaddr_vm
+	arch             *flagTable    // of a call that seccomp refused
+	numbers          *flagTable    // of calls: __NR_getppid
 	// For results.
 	open, cloexec, lock, sched, priority    *flagTable
 	seals, dumpable, securebits, namespaces *flagTable
@@ -71,7 +74,7 @@ func (t *table) build(a ABI) {
 	}
 	lines := signaturesOf(spelling)
 	names := numbersOf(a)
-	t.calls = make([]*Syscall, len(names))
+	t.calls, t.numbers = make([]*Syscall, len(names)), &flagTable{enum: true, decimal: true}
 	for nr, name := range names {
 		if name == "" {
 			continue
@@ -80,6 +83,7 @@ func (t *table) build(a ABI) {
 		if !ok {
 			panic(fmt.Sprintf("signatures.txt lacks %s", name))
 		}
+		t.numbers.entries = append(t.numbers.entries, flagEntry{mask: ^uint64(0), bits: uint64(nr), name: "__NR_" + name})
 		layouts := t.layoutsOf(a == X32 && nr >= firstX32)
 		t.calls[nr] = line.parse(flags, layouts)
 	}
@@ -95,6 +99,7 @@ func (t *table) build(a ABI) {
 		{&t.sched, "sched"}, {&t.priority, "ioprio_value"}, {&t.seals, "seals"}, {&t.dumpable, "pr_dumpable"},
 		{&t.securebits, "securebits"}, {&t.namespaces, "namespaces"},
 		{&t.packet[0], "packet_proto"}, {&t.packet[1], "hardware"}, {&t.packet[2], "packet_type"},
+		{&t.vmCID, "vm_cid"}, {&t.arch, "audit_arch"},
 	} {
 		if *special.table = flags[special.name]; *special.table == nil {
 			panic(fmt.Sprintf("flags.txt lacks %s", special.name))
