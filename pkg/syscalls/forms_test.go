@@ -378,6 +378,13 @@ func TestMultiplexed(t *testing.T) {
 		c.Captures[len(c.Captures)-1].Part = abi.PartInner
 		return c
 	}
+	filled := func(c syscalls.Call, room, size uint32, data string) syscalls.Call {
+		c = part(part(part(c, 1, abi.PartRoom, le(room)), 1, abi.PartRoom, le(size)), 1, abi.PartName, data)
+		for i := range 2 {
+			c.Captures[len(c.Captures)-1-i].Output = true
+		}
+		return c
+	}
 	inet := "\x02\x00\x00\x35\x08\x08\x08\x08\x00\x00\x00\x00\x00\x00\x00\x00"
 	socketcall := func(n uint64, result int64) syscalls.Call {
 		return on(t, call(t, "getpid", result, n, 0xfff0), syscalls.AMD64, syscalls.I386, "socketcall")
@@ -395,6 +402,19 @@ func TestMultiplexed(t *testing.T) {
 		{inner(inner(words(socketcall(11, 5), 3, 0xff00, 5, 0x4000, 0xff10, 16), "hello"), inet),
 			`ia32:sendto(fd=3, buff=0xff00 "hello", len=5, flags=MSG_NOSIGNAL, addr=0xff10 ` +
 				`{sa_family=AF_INET, sin_port=htons(53), sin_addr=inet_addr("8.8.8.8")}, addr_len=16) = 5`},
+		{inner(words(socketcall(14, 0), 3, 1, 13, 0xff00, 8), le(uint32(1), uint32(5))),
+			"ia32:setsockopt(fd=3, level=SOL_SOCKET, optname=SO_LINGER, optval=0xff00 {l_onoff=1, l_linger=5}, optlen=8) = 0"},
+		{inner(words(socketcall(8, 0), 1, 1, 0, 0xff00), le(uint32(3), uint32(4))),
+			"ia32:socketpair(family=AF_UNIX, type=SOCK_STREAM, protocol=0, usockvec=0xff00 [3, 4]) = 0"},
+		{filled(words(socketcall(15, 0), 3, 1, 4, 0xff00, 0xff10), 16, 4, le(uint32(111), "junk")),
+			"ia32:getsockopt(fd=3, level=SOL_SOCKET, optname=SO_ERROR, optval=0xff00 ECONNREFUSED, optlen=0xff10 16 => 4) = 0"},
+		{filled(words(socketcall(5, 4), 3, 0xff00, 0xff10), 8, 16, inet),
+			"ia32:accept(fd=3, upeer_sockaddr=0xff00 {sa_family=AF_INET, sin_port=htons(53), " +
+				`sin_addr=inet_addr("8.8.8.8")}, upeer_addrlen=0xff10 8 => 16) = 4`},
+		{unreadable(part(words(socketcall(6, 0), 3, 0xff00, 0xff10), 1, abi.PartRoom, "")), // as is its size
+			"ia32:getsockname(fd=3, usockaddr=0xff00, usockaddr_len=0xff10 <unreadable>) = 0"},
+		{words(socketcall(6, -9), 3, 0xff00, 0xff10),
+			"ia32:getsockname(fd=3, usockaddr=0xff00, usockaddr_len=0xff10) = -1 EBADF (Bad file descriptor)"},
 		{words(socketcall(13, 0), 3, 1), "ia32:shutdown(fd=3, how=SHUT_WR) = 0"},
 		{socketcall(13, 0), "ia32:socketcall(call=SYS_SHUTDOWN, args=0xfff0) = 0"}, // its arguments were not recorded
 		{words(socketcall(77, -22), 1),

@@ -83,12 +83,6 @@ func filledIn() []row {
 	return []row{size, after, data}
 }
 
-// when adds a condition to a row.
-func when(arg uint8, mask, value uint32, r abi.Capture) row {
-	r.WhenArg, r.Mask, r.Value = arg, mask, value
-	return row{Capture: r}
-}
-
 var kinds = [kindCount]kindInfo{
 	kindFlags:    {name: "", value: KindFlags},
 	kindInt:      {name: "int", value: KindInt, signed: true},
@@ -181,26 +175,6 @@ var controlBlocks = []row{{
 	Capture: abi.Capture{Kind: abi.CapturePointers, Count: abi.ElementsArgument, Part: abi.PartInner},
 	of:      "iocb", length: "$",
 }}
-
-// socketcall are the arguments of the calls that socketcall(2) stands for, and what those point to.
-var socketcall = []row{
-	when(0, 0, 0, abi.Capture{Kind: abi.CaptureBytes, Size: 24, Flags: abi.RowStruct}),
-	when(0, ^uint32(1), 2, inner(4, 8, 0)),              // bind, connect
-	when(0, ^uint32(2), 9, inner(4, 8, abi.RowContent)), // send, sendto
-	when(0, ^uint32(0), 11, inner(16, 20, 0)),           // the address of sendto
-	when(0, ^uint32(0), 16, abi.Capture{Kind: abi.CaptureMessage, Offset: 4, Flags: abi.RowFollow}),
-	// recv, recvfrom
-	when(0, ^uint32(6), 8, abi.Capture{Kind: abi.CaptureBytes, Moment: abi.AtPositive, Count: abi.ElementsResult,
-		Length: abi.ArgsMax, Size: 1, Offset: 4, Part: abi.PartInner, Flags: abi.RowFollow | abi.RowContent}),
-	when(0, ^uint32(0), 17, abi.Capture{Kind: abi.CaptureMessage, Moment: abi.AtPositive, Offset: 4,
-		Flags: abi.RowFollow}),
-}
-
-// inner is what a pointer at an offset in argument 1 points to. Its length is at another offset there.
-func inner(offset, length uint16, content uint8) abi.Capture {
-	return abi.Capture{Kind: abi.CaptureBytes, Count: abi.ElementsPointed, Length: 1, Size: length, Offset: offset,
-		Part: abi.PartInner, Flags: abi.RowFollow | content}
-}
 
 func mustRows(typ string) []row {
 	m, ok := parseMemory(typ)

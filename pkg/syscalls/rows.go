@@ -86,7 +86,10 @@ func parseMemory(typ string) (m memory, ok bool) {
 // take gives the call the rows of an argument, each with a condition: one of these, if there are any.
 func (s *Syscall) take(a *Arg, i int, when []condition) {
 	for _, r := range a.rows {
-		if r.Arg = uint8(i); r.arg != "" { // the kernel ignores that argument if this one is NULL
+		if r.Arg != abi.CaptureResult {
+			r.Arg = uint8(i)
+		}
+		if r.arg != "" { // the kernel ignores that argument if this one is NULL
 			r.Arg = uint8(s.index(r.arg))
 			r.WhenArg, r.Mask, r.Flags = uint8(i), ^uint32(0), r.Flags|abi.RowUnless
 		}

@@ -72,6 +72,9 @@ func (c *Call) addSocketAddress(t *tape, name string, data []byte, marks Marks) 
 	case family == familyVsock && n >= 12:
 		t.add(Value{Kind: KindFlags, Name: "svm_cid", Number: number(data[8:], 4, false), table: tableOf(c.ABI).vmCID})
 		word(KindUint, "svm_port", 4)
+		if n > 12 {
+			t.add(Value{Kind: KindHex, Name: "svm_flags", Number: uint64(data[12])})
+		}
 	case family == familyUnix && n > 2:
 		t.addSocketPath(data[2:min(n, largestUnix)], marks)
 	case marks&Truncated != 0 && (family == familyInet || family == familyInet6 || family == familyNetlink):

@@ -338,7 +338,7 @@ func TestStrace(t *testing.T) {
 		{output(with(with(call(t, "getxattr", 2, pointer, pointer, pointer, 9), 0, "/x"), 1, "user.a"), 2, "b\x00"),
 			`getxattr("/x", "user.a", "b", 9) = 2`},
 		{with(call(t, "ioctl", 0, 3, 0x8901, pointer), 2, le(int32(7))), `ioctl(3, FIOSETOWN, [7]) = 0`},
-		// What a request gets is shown only if it succeeds.
+		// The result of a request is shown only if it succeeds.
 		{with(call(t, "ioctl", -19, 3, 0x8933, pointer), 2, le("eth9", make([]byte, 12), uint32(7), make([]byte, 20))),
 			`ioctl(3, SIOCGIFINDEX, {ifr_name="eth9"}) = -1 ENODEV (No such device)`},
 		{output(with(call(t, "ioctl", 0, 3, 0x891b, pointer), 2, le("lo", make([]byte, 38))), 2, le("lo", make([]byte, 14),

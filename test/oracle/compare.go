@@ -121,7 +121,7 @@ func (v *value) isPointer() bool {
 func compareText(strace, record *value) finding {
 	s, r := strace.text, record.text
 	switch {
-	case s == r || s == r+"\x00": // strace shows it as bytes
+	case s == r || strings.TrimRight(s, "\x00") == r: // strace shows it as bytes
 		if record.cut && !strace.cut {
 			return finding{verdict: partial}
 		}

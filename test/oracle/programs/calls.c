@@ -4,9 +4,11 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <linux/filter.h>
 #include <linux/futex.h>
 #include <linux/netlink.h>
 #include <linux/openat2.h>
+#include <linux/seccomp.h>
 #include <net/if.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -234,6 +236,18 @@ static void sockets(void)
 	struct ifreq i = {.ifr_name = "lo"};
 	ioctl(d, SIOCGIFFLAGS, &i);
 	ioctl(d, SIOCGIFINDEX, &i);
+	ioctl(d, SIOCGIFADDR, &i);
+	ioctl(d, SIOCGIFNETMASK, &i);
+	ioctl(d, SIOCGIFBRDADDR, &i);
+	ioctl(d, SIOCGIFMETRIC, &i);
+	ioctl(d, SIOCGIFTXQLEN, &i);
+	ioctl(d, SIOCGIFMAP, &i);
+	ioctl(d, SIOCGIFNAME, &i);
+	i.ifr_mtu = 1500;
+	strcpy(i.ifr_name, "none");
+	ioctl(d, SIOCSIFMTU, &i);
+	ioctl(d, SIOCGIFINDEX, &i);
+	ioctl(d, SIOCGIFNETMASK, &i);
 	socket(AF_PACKET, SOCK_RAW, htons(3));
 	socket(99, 99, 99);
 	connect(d, (void *)&at, 1);
@@ -392,6 +406,22 @@ static void processes(void)
 	syscall(SYS_pidfd_open, getpid(), 0);
 	syscall(SYS_membarrier, 0, 0, 0);
 	syscall(SYS_keyctl, 0, -3, 0);
+	long key = syscall(SYS_add_key, "user", "name", "payload", 7, -2);
+	syscall(SYS_keyctl, 6, key, text, sizeof(text));
+	syscall(SYS_keyctl, 11, key, text, sizeof(text));
+	syscall(SYS_keyctl, 2, key, "other", 5);
+	syscall(SYS_keyctl, 3, key);
+	if (!(pid = fork())) { // a call that seccomp refuses
+		struct sock_filter trap[] = {BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0),
+			BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_getppid, 0, 1),
+			BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_TRAP), BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
+		struct sock_fprog program = {4, trap};
+
+		prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+		prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
+		getppid();
+	}
+	waitpid(pid, &status, 0);
 	syscall(SYS_bpf, 5, text, 8);
 	syscall(SYS_seccomp, 2, 0, text);
 	syscall(SYS_kcmp, getpid(), getpid(), 0, 0, 1);
@@ -415,6 +445,10 @@ static void memory(void)
 	p = mremap(p, 8192, 16384, MREMAP_MAYMOVE);
 	munmap(p, 16384);
 	mmap((void *)1, 0, PROT_EXEC, MAP_SHARED | MAP_FIXED, 3, 4096);
+	shmctl(0, 3, (void *)text); // IPC_INFO; SHM_INFO, SEM_INFO and MSG_INFO
+	shmctl(0, 14, (void *)text);
+	semctl(0, 0, 19, text);
+	msgctl(0, 12, (void *)text);
 	int id = shmget(IPC_PRIVATE, 4096, IPC_CREAT | 0600);
 	p = shmat(id, 0, SHM_RDONLY);
 	shmdt(p);

@@ -55,6 +55,27 @@ void _start(void)
 	CALL(102, 9, send, 0, 0);
 	long receive[] = {pair[1], (long)text, sizeof(text), 0};
 	CALL(102, 10, receive, 0, 0);
+	static struct { unsigned short family, port; unsigned ip, zero[2]; } here = {2, 0x901f, 0x0100007f}, from;
+	static int size = 16, error, length = 4;
+	long server[] = {CALL(102, 1, socket, 0, 0), (long)&here, 16};
+	CALL(102, 2, server, 0, 0);
+	long listen[] = {server[0], 5};
+	CALL(102, 4, listen, 0, 0);
+	long client[] = {CALL(102, 1, socket, 0, 0), (long)&here, 16};
+	CALL(102, 3, client, 0, 0);
+	long accept[] = {server[0], (long)&from, (long)&size};
+	CALL(102, 5, accept, 0, 0);
+	size = 6;                                              // less than an address
+	long name_of[] = {client[0], (long)&from, (long)&size};
+	CALL(102, 6, name_of, 0, 0);
+	size = 16;
+	CALL(102, 7, name_of, 0, 0);
+	CALL(102, 7, socket, 0, 0);                            // fails
+	long got[] = {client[0], 1, 4, (long)&error, (long)&length};
+	CALL(102, 15, got, 0, 0);                              // SO_ERROR
+	long receive_from[] = {pair[0], (long)text, 10, 0x40, (long)&from, (long)&size};
+	CALL(102, 12, receive_from, 0, 0);
+	CALL(500, 1, 2, 3, 4);                                 // no such call
 	long m = CALL(117, 13, 0, 1, 01600);                   // ipc, msgget
 	(void)m;
 	pid = CALL(2, 0, 0, 0, 0);                             // fork
