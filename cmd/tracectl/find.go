@@ -213,8 +213,8 @@ func (t *findTotals) report(stderr io.Writer, lines int, output string) {
 		fmt.Fprintf(stderr, "tracectl: left out %s (--limit)\n", terminal.Count(t.Older, "older line"))
 	}
 	if t.Partial > 0 {
-		fmt.Fprintf(stderr, "tracectl: of %d of %s, calls were overwritten: of the earlier calls, only new ones are left\n",
-			t.Partial, terminal.Count(t.Recordings, "recording"))
+		fmt.Fprintf(stderr, "tracectl: of %s of %s, calls were overwritten: of the earlier calls, only new ones are left\n",
+			terminal.Number(t.Partial), terminal.Count(t.Recordings, "recording"))
 	}
 	if t.Lost > 0 {
 		fmt.Fprintf(stderr, "tracectl: %s lost or truncated because they could not be written\n",
