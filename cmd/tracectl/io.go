@@ -29,8 +29,8 @@ are left. What programs move through memory maps and io_uring is not there.
 --fd selects a descriptor, --path a file, --address a connection, --read and --write a
 direction. --stdout and --stderr select what the container began with as its standard
 output and error, by whatever descriptor a process writes there. The other flags that
-select calls are those of "straceback show". --raw writes only the bytes, as they were, to
-a pipe or a file; stderr says how many are missing.
+select calls are those of "straceback show". --raw writes only the bytes, without escapes,
+to a pipe or a file; stderr says how many are missing.
 
 ` + nameHelp + `
 A pod must have only one container. If a container was restarted, its newest run is
@@ -55,7 +55,7 @@ func newIO(r reader) *cobra.Command {
 	c.Flags().BoolVar(&counts.Writes, "write", false, "only what was written or sent")
 	c.Flags().BoolVar(&counts.Stdout, "stdout", false, "only what was written to the container's standard output")
 	c.Flags().BoolVar(&counts.Stderr, "stderr", false, "only what was written to the container's standard error")
-	raw := c.Flags().Bool("raw", false, "only the bytes, as they were; not to a terminal")
+	raw := c.Flags().Bool("raw", false, "only the bytes, without escapes; not to a terminal")
 	var calls callFlags
 	calls.add(c)
 	moved := func(p *answers.Past) *answers.IO {
