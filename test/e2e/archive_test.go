@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -234,5 +235,30 @@ func TestBucket(t *testing.T) {
 		if !slices.Equal(want, got) {
 			t.Errorf("the copy of %s has %d bytes of %d", file, len(got), len(want))
 		}
+	}
+}
+
+// TestArchiveMisses counts recordings whose memory is used again while the agent sleeps.
+func TestArchiveMisses(t *testing.T) {
+	x := load(t, "--recordings=1")
+	directory, agent := x.archived()
+	x.crash("first")
+	eventually(t, "the first is saved", func() bool { return x.archiveCounts(directory)["saved"] == 1 })
+	if err := agent.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"second", "third", "last"} {
+		x.crash(name)
+	}
+	if err := agent.cmd.Process.Signal(syscall.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the last is saved, and the others are counted", func() bool {
+		c := x.archiveCounts(directory)
+		return c["saved"] == 2 && c["missed"] == 2
+	})
+	if o := x.run(tracectlPath, "doctor"); !strings.Contains(o.stdout,
+		"2 recordings used again before the agent could save them") {
+		t.Errorf("doctor:\n%s", o.stdout)
 	}
 }
