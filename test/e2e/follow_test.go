@@ -19,7 +19,7 @@ func TestFollow(t *testing.T) {
 	writes := follow("-e", "write", "-o", "json")
 	failed := follow("--failed", "--path", "/etc/*")
 	combined := follow("-e", "%file,!execve", "--failed", "--errno", "ENOENT", "--comm", "c*", "--path", "/etc/*",
-		"--text", "nothing", "--grep", "noth.*ENOENT", "--since", "1h", "--slower-than", "1ns", "--tail", "5",
+		"--text", "nothing", "--grep", "nothing.*ENOENT", "--since", "1h", "--slower-than", "1ns", "--tail", "5",
 		"--timestamps=none")
 	eventually(t, "the loop goes on while it is followed", func() bool {
 		return len(grep(splitLines(loop.stdout()), `"/tmp/go"`)) > 3
