@@ -5,7 +5,8 @@
 set -eu
 
 need=""
-for program in bc bzip2 cpio curl find git make nginx node openssl perl redis-server redis-cli sqlite3 ssh-keygen tar xz; do
+for program in bc busybox bzip2 cpio curl find git make nginx node openssl perl redis-server redis-cli socat sqlite3 \
+	ssh-keygen tar xz; do
 	PATH=$PATH:/usr/sbin command -v $program >/dev/null && continue
 	case $program in
 	find) need="$need findutils" ;;

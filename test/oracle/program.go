@@ -48,7 +48,7 @@ func programs() []*program {
 		{name: "perl", args: []string{"/usr/bin/perl", "/srv/perl.pl"}, files: []string{"perl.pl"}},
 		{name: "node", args: []string{"/usr/bin/node", "/srv/node.js"}, files: []string{"node.js"}},
 		shell("nginx", "nginx.conf"), shell("redis"), shell("openssl"),
-		shell("coreutils"), shell("compile"),
+		shell("coreutils"), shell("compile"), shell("busybox"), shell("socat"),
 		{name: "network", args: []string{"/usr/bin/python3", "/srv/network.py"}, files: []string{"network.py"}},
 		{name: "go", args: []string{"/srv/goroutines"}, files: []string{"goroutines"}},
 	}
