@@ -63,6 +63,10 @@ func TestOpen(t *testing.T) {
 		"s3://x?endpoint=minio:9000":   "endpoint must be https://HOST",
 		"s3://x?endpoint=ftp://h/":     "endpoint must be https://HOST",
 		"s3://x?end=http://minio:9000": `unknown parameter "end"`,
+		"azblob://account":             "azblob://ACCOUNT/CONTAINER/PREFIX",
+		"azblob:///crashes":            "azblob://ACCOUNT/CONTAINER/PREFIX",
+		"azblob://a/b?region=x":        `unknown parameter "region"`,
+		"azblob://a/b?endpoint=h":      "endpoint must be https://HOST",
 	} {
 		if _, err := Open(text, "node"); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", text, err)

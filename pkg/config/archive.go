@@ -54,8 +54,8 @@ that ask a program to end.`},
 	{"labels", func(a *Archive) string { return quote(a.Labels) },
 		`A label selector, as kubectl's, that must match: "app=web,tier!=cache".`},
 	{"bucket", func(a *Archive) string { return quote(a.Bucket) },
-		`Object storage that gets a copy of each file: "s3://BUCKET/PREFIX". While it cannot be
-reached, copies wait in the directory.`},
+		`Object storage that gets a copy of each file: "s3://BUCKET/PREFIX" or
+"azblob://ACCOUNT/CONTAINER/PREFIX". While it cannot be reached, copies wait in the directory.`},
 }
 
 // setPlain assigns a value to a key; see Config.set.
