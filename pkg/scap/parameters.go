@@ -62,17 +62,25 @@ func (c *call) pointed(name string) uint64 {
 	return 0
 }
 
-// text returns the path or the string that an argument points to. If it is not known, it is what other writers of the
-// format note then.
-func (c *call) text(name string) string {
+// given returns the path or the string that an argument points to, or nil if it is not known.
+func (c *call) given(name string) *syscalls.Value {
 	v, parts := c.arg(name)
 	if v == nil {
-		return unknown
+		return nil
 	}
 	for _, v := range append([]syscalls.Value{*v}, parts...) {
 		if (v.Kind == syscalls.KindPath || v.Kind == syscalls.KindString) && v.Marks&syscalls.Kernel == 0 {
-			return string(v.Bytes)
+			return &v
 		}
+	}
+	return nil
+}
+
+// text returns the path or the string that an argument points to. If it is not known, it is what other writers of the
+// format note then.
+func (c *call) text(name string) string {
+	if v := c.given(name); v != nil {
+		return string(v.Bytes)
 	}
 	return unknown
 }

@@ -84,6 +84,33 @@ var (
 	})
 )
 
+// program is the path that execveat takes, made absolute, or unknown: with another one sysdig 0.29.3 crashes at the end
+// of a successful call, when it looks for the directory from which the path begins.
+var program = parameter{"filename", func(e *event, c *call) {
+	given := c.given("filename")
+	if given == nil {
+		e.text(unknown)
+		return
+	}
+	paths := []string{string(given.Bytes)}
+	if f, ok := c.File(); ok && !f.Truncated {
+		paths = append(paths, f.Path)
+	}
+	if given.File != nil {
+		paths = append(paths, given.File.Path)
+	}
+	if d := c.file("fd", false); len(given.Bytes) == 0 && !d.Truncated { // AT_EMPTY_PATH
+		paths = append(paths, d.Path)
+	}
+	for _, path := range paths {
+		if strings.HasPrefix(path, "/") {
+			e.text(path)
+			return
+		}
+	}
+	e.text(unknown)
+}}
+
 // Flags of clone that the format has.
 const (
 	cloneThread    = 1 << 13

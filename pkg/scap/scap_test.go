@@ -166,9 +166,11 @@ func (r *reader) event(sizes map[uint16][]string, width uint64) string {
 	}
 	for n, length := range lengths {
 		switch value := r.bytes(length); {
-		case want[n] == "text" && (length == 0 || bytes.IndexByte(value, 0) != int(length)-1):
+		case isText(want[n]) && (length == 0 || bytes.IndexByte(value, 0) != int(length)-1):
 			r.t.Errorf("%s: parameter %d does not end with its NUL: %q", line, n, value)
-		case want[n] == "text":
+		case want[n] == "path" && value[0] != '/' && string(value) != "<NA>\x00":
+			r.t.Errorf("%s: parameter %d is not an absolute path: %q", line, n, value)
+		case isText(want[n]):
 			line += fmt.Sprintf(" %q", value[:length-1])
 		case want[n] == "bytes":
 			line += fmt.Sprintf(" %q", value)
@@ -332,6 +334,47 @@ func TestHostile(t *testing.T) {
 		t.Fatal(err)
 	}
 	parse(t, file.Bytes())
+}
+
+// TestProgram executes programs by their descriptors, and by paths that begin at one: those in the file are absolute.
+func TestProgram(t *testing.T) {
+	const emptyPath = 0x1000
+	ran := append(make([]byte, abi.SizeofResolved), "true\x00bin\x00"...)
+	for _, c := range []struct {
+		fd     int // of the process: 0 is /dev/null, 9 is a socket, 50 is not known, and its directory is /home
+		path   any
+		result int64
+		file   []byte // a struct resolved and the components of the path of what was executed
+		want   string
+	}{
+		{cwd, "/bin/sh\x00", 0, ran, "/bin/sh"},
+		{cwd, "true\x00", 0, ran, "/bin/true"},
+		{cwd, "true\x00", 0, nil, "/home/true"},
+		{50, "true\x00", 0, nil, "<NA>"},
+		{50, "true\x00", -9, nil, "<NA>"},
+		{0, "\x00", 0, ran, "/bin/true"},
+		{0, "\x00", 0, nil, "/dev/null"},
+		{9, "\x00", -13, nil, "<NA>"},
+		{50, "\x00", 0, nil, "<NA>"},
+		{0, 0x7000, -14, nil, "<NA>"},
+	} {
+		r := &tape{}
+		made := r.made(200, "execveat", c.result, c.fd, c.path, "true\x00", 0, emptyPath)
+		if c.file != nil {
+			made.Captures = append(made.Captures,
+				syscalls.Capture{Arg: abi.CaptureResult, Part: abi.PartFile, Kernel: true, Data: c.file})
+		}
+		r.add(made)
+		var file bytes.Buffer
+		if _, err := Write(&file, r.past(&labels.Container{ID: "id"})); err != nil {
+			t.Fatal(err)
+		}
+		lines := parse(t, file.Bytes())
+		want := fmt.Sprintf("event=%d %d %q %d", eventExecAt, c.fd, c.want, 1)
+		if !strings.Contains(lines[len(lines)-2], want) {
+			t.Errorf("execveat(%d, %#v) = %d is %s, not %s", c.fd, c.path, c.result, lines[len(lines)-2], want)
+		}
+	}
 }
 
 // FuzzWrite writes records of any bytes: each block must be whole.

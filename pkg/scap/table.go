@@ -149,7 +149,7 @@ var rows = []row{
 	{"fork", eventFork, nil, born},
 	{"vfork", eventVfork, nil, born},
 	{"execve", eventExec, p{path("filename")}, executed},
-	{"execveat", eventExecAt, p{fd("fd"), path("filename"), flags32("flags", execFlags)}, executed},
+	{"execveat", eventExecAt, p{fd("fd"), program, flags32("flags", execFlags)}, executed},
 	{"kill", 128, p{u64("pid"), u8("sig")}, res},
 	{"tkill", 130, p{u64("pid"), u8("sig")}, res},
 	{"tgkill", 132, p{u64("tgid"), u64("pid"), u8("sig")}, res},

@@ -32,6 +32,9 @@ func sizesOf(t testing.TB) map[uint16][]string {
 	return sizes
 }
 
+// isText reports whether a size is that of a text.
+func isText(size string) bool { return size == "text" || size == "path" }
+
 // TestTable checks that each row is of calls that exist, that its parameters are made of arguments that they have, and
 // that they have the number and the sizes that the format prescribes.
 func TestTable(t *testing.T) {
@@ -95,7 +98,7 @@ func layout(parameters []parameter, want []string) (sizes []string) {
 	for i := range parameters {
 		parameters[i].add(&e, &call{Call: &syscalls.Call{}})
 		size := strconv.Itoa(int(e.lengths[i]))
-		if i < len(want) && want[i] == "bytes" || i < len(want) && want[i] == "text" && e.data[len(e.data)-1] == 0 {
+		if i < len(want) && (want[i] == "bytes" || isText(want[i]) && e.data[len(e.data)-1] == 0) {
 			size = want[i]
 		}
 		sizes = append(sizes, size)
