@@ -88,7 +88,8 @@ func (l *log) add(line string) error {
 	text := m[2]
 	const mark = " <unfinished ...>"
 	if m := superseded.FindStringSubmatch(text); m != nil {
-		// The call began in another thread, and returns in this one.
+		// Of the first thread, the last call ended unseen. That of the other one returns here.
+		l.lose(thread)
 		other, _ := strconv.Atoi(m[1])
 		l.begun[thread] = l.begun[other]
 		delete(l.begun, other)
@@ -115,9 +116,7 @@ func (l *log) add(line string) error {
 			}
 		}
 		e.end = m[1]
-		if last := l.last[thread]; last != nil && last.result == "?" {
-			last.lost = true
-		}
+		l.lose(thread)
 		l.events = append(l.events, e)
 		return nil
 	}
@@ -134,6 +133,13 @@ func (l *log) add(line string) error {
 		return nil // only a tracer sees that
 	}
 	return l.call(e, text)
+}
+
+// lose marks the last call of a thread, which has ended, if strace has not seen its result.
+func (l *log) lose(thread int) {
+	if last := l.last[thread]; last != nil && last.result == "?" {
+		last.lost = true
+	}
 }
 
 // call reads a call that is whole.

@@ -27,6 +27,10 @@ func TestLogIsRead(t *testing.T) {
 14 12:00:00.000015 mkdir("/", 0777) = -1 EEXIST (File exists) <0.000001>
 14 12:00:00.000016 open("/a", O_RDONLY) = 4</a> <0.000001>
 14 12:00:00.000017 write(1, "a, 1) = 1 <0.000001>
+15 12:00:00.000018 brk(NULL) = ?
+16 12:00:00.000019 execve("/b", ["b"], NULL <unfinished ...>
+15 12:00:00.000020 +++ superseded by execve in pid 16 +++
+15 12:00:00.000021 <... execve resumed>) = 0 <0.000300>
 `
 	events, err := parseLog(strings.NewReader(text))
 	if err != nil {
@@ -44,6 +48,9 @@ func TestLogIsRead(t *testing.T) {
 		if e.malformed != nil {
 			line += " malformed"
 		}
+		if e.lost {
+			line += " lost"
+		}
 		got = append(got, line)
 	}
 	want := []string{
@@ -55,12 +62,14 @@ func TestLogIsRead(t *testing.T) {
 		`12 --- SIGSEGV [{si_signo=SIGSEGV, si_code=SEGV_MAPERR, si_addr=0x8}]`,
 		`12 +++ killed by SIGSEGV []`,
 		`13 read = ? [0 "a"] unfinished`,
-		`13 pause = ? [] unfinished`,
+		`13 pause = ? [] unfinished lost`,
 		`13 +++ exited with 3 []`,
 		`14 fcntl = 0x8000 [1</x> F_GETFL] (flags O_RDONLY|O_LARGEFILE)`,
 		`14 mkdir = -1 EEXIST ["/" 0777]`,
 		`14 open = 4 ["/a" O_RDONLY]`,
 		`14 write = 1 [] malformed`,
+		`15 brk = ? [NULL] lost`,
+		`15 execve = 0 ["/b" ["b"] NULL]`,
 	}
 	if a, b := strings.Join(got, "\n"), strings.Join(want, "\n"); a != b {
 		t.Errorf("got\n%s\nwant\n%s", a, b)

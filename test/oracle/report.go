@@ -116,6 +116,9 @@ func (r *report) add(program string, strace, record []*event) {
 func (r *report) pair(program string, c *counts, p pair) {
 	switch s, o := p.strace, p.record; {
 	case s == nil:
+		if o.result == "-1 ENOSYS" {
+			return // the thread was killed while strace held it before the call, which the kernel skipped then
+		}
 		if o.call != "" {
 			c.extra++
 		}
