@@ -41,7 +41,10 @@ static __always_inline void resolved_path(struct path *path, s64 result, u32 tra
 		BPF_CORE_READ_INTO(path, file, f_path);
 }
 
-/* file_hash returns a hash of the file that a call resolved, in 16 bits. */
+/*
+ * file_hash returns a hash of the file that a call resolved, in 16 bits: of its place, too, because hard links, and the
+ * files below /proc/PID/net of all processes, have the same inode.
+ */
 __noinline u64 file_hash(s64 result, u32 traits, u32 exec)
 {
 	struct path path = {};
@@ -54,7 +57,7 @@ __noinline u64 file_hash(s64 result, u32 traits, u32 exec)
 	if (!dentry)
 		return 0;
 	inode = BPF_CORE_READ(dentry, d_inode);
-	word = BPF_CORE_READ(inode, i_ino) ^ (u64)BPF_CORE_READ(inode, i_sb, s_dev) << 32;
+	word = (u64)dentry ^ BPF_CORE_READ(inode, i_ino) ^ (u64)BPF_CORE_READ(inode, i_sb, s_dev) << 32;
 	return hash_word(word, 1) * COMMIT_STEP >> SEEN_FILE_SHIFT;
 }
 

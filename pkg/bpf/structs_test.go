@@ -276,6 +276,8 @@ func TestResolved(t *testing.T) {
 		"openat DIR/f = 0",
 		"openat  = 0", // known
 		"openat DIR/f = 0",
+		"openat DIR/s/f = 0",
+		"openat DIR/t/f = 0",
 		"execve "+program+" = 0",
 	)
 	for _, line := range lines(calls(t, i, "rt-resolved"), "true") {
@@ -436,7 +438,7 @@ func racedWorker() {
 // resolvedWorker opens files as descriptor 0, and executes a program whose path is in a page that was never touched.
 func resolvedWorker() {
 	dir := os.Getenv("DIR")
-	path, relative, directory := cString(dir+"/f"), cString("f"), cString(dir)
+	path, relative, directory, linked := cString(dir+"/f"), cString("f"), cString(dir), cString("link/f")
 	must(os.WriteFile(dir+"/page", append(make([]byte, 4080), "/bin/true\x00      "...), 0o600))
 	page, err := os.Open(dir + "/page")
 	must(err)
@@ -459,5 +461,13 @@ func resolvedWorker() {
 	must(os.WriteFile(dir+"/g", nil, 0o600))
 	must(os.Rename(dir+"/g", dir+"/f"))
 	open(relative)
+	// The same file in two directories.
+	for _, name := range []string{"/s", "/t"} {
+		must(os.Mkdir(dir+name, 0o700))
+		must(os.Link(dir+"/f", dir+name+"/f"))
+		must(os.Symlink(dir+name, dir+"/new"))
+		must(os.Rename(dir+"/new", dir+"/link"))
+		open(linked)
+	}
 	raw(unix.SYS_EXECVE, pointer(&mapped[4080]), pointer(&arguments), 0)
 }
