@@ -141,6 +141,9 @@ func (r *report) pair(program string, c *counts, p pair) {
 			return
 		}
 		c.sameSignals++
+	case o == nil && s.lost && (s.call == "???" || s.call == "exit_group" && s.unfinished):
+		// Another thread ended the process while strace held this one before the call, which it did not make then.
+		// strace may not even know which call it was.
 	case o == nil:
 		c.calls++
 		r.differ(program, s.title(), "missing", s.line, "")
