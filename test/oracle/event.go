@@ -157,6 +157,7 @@ func (l *log) call(e *event, text string) (err error) {
 	if m = returnedAs.FindStringSubmatch(rest); m == nil {
 		return fmt.Errorf("no result in %q", rest)
 	}
+	e.unfinished = e.unfinished || strings.Contains(rest, " <unavailable>") // the task was gone when strace looked
 	e.result, e.note = m[1], strings.TrimSuffix(m[2], "(deleted)")
 	e.note = strings.TrimSuffix(strings.TrimPrefix(e.note, "<"), ">")
 	if m[3] != "" && !strings.HasPrefix(e.result, "-1 ") && !strings.HasPrefix(e.result, "? ") {

@@ -27,6 +27,7 @@ func TestLogIsRead(t *testing.T) {
 14 12:00:00.000015 mkdir("/", 0777) = -1 EEXIST (File exists) <0.000001>
 14 12:00:00.000016 open("/a", O_RDONLY) = 4</a> <0.000001>
 14 12:00:00.000017 write(1, "a, 1) = 1 <0.000001>
+14 12:00:00.000017 nanosleep({tv_sec=0, tv_nsec=20000}, ) = ? <unavailable>
 15 12:00:00.000018 brk(NULL) = ?
 16 12:00:00.000019 execve("/b", ["b"], NULL <unfinished ...>
 15 12:00:00.000020 +++ superseded by execve in pid 16 +++
@@ -68,6 +69,7 @@ func TestLogIsRead(t *testing.T) {
 		`14 mkdir = -1 EEXIST ["/" 0777]`,
 		`14 open = 4 ["/a" O_RDONLY]`,
 		`14 write = 1 [] malformed`,
+		`14 nanosleep = ? [{tv_sec=0, tv_nsec=20000}] unfinished`,
 		`15 brk = ? [NULL] lost`,
 		`15 execve = 0 ["/b" ["b"] NULL]`,
 	}
