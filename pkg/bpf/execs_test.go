@@ -103,7 +103,11 @@ func TestFailedExecs(t *testing.T) {
 // TestUnreadableArguments checks that what could not be read of an exec is marked, and nothing else.
 func TestUnreadableArguments(t *testing.T) {
 	const late, failed = `filename=ADDR "/nonexistent", `, ` = -1 ENOENT (No such file or directory)`
-	expect(t, worked(t, load(t, small), "badexecs"),
+	got := worked(t, load(t, small), "badexecs")
+	for n := range got { // before Linux 6.8, the arguments are read before the program is opened
+		got[n] = strings.Replace(got[n], ` = -1 EFAULT (Bad address)`, failed, 1)
+	}
+	expect(t, got,
 		`execve(`+late+`argv=ADDR ["x"] <read late>, envp=ADDR <2 variables> <unreadable>)`+failed,
 		`execve(`+late+`argv=ADDR ["x", "x"] <read late> <unreadable>, envp=ADDR <1 variable>)`+failed,
 		`execve(`+late+`argv=ADDR ["x"] <read late> <unreadable>, envp=ADDR <1 variable>)`+failed,

@@ -583,8 +583,10 @@ func TestRuntimeContents(t *testing.T) {
 			t.Fatal(err)
 		}
 		// Each shell is in the runtime's mount namespace, and the second one has executed itself again there.
-		h := hold(t, exec.Command("/bin/sh", "-c", `read x; exec /bin/sh -c 'read y; (echo "of the run""time"; cd /tmp) >/dev/null
-			exec unshare --mount /bin/cat `+file+`'`))
+		shell := exec.Command("/bin/sh", "-c", `read x; exec /bin/sh -c 'read y; (echo "of the run""time"; cd /tmp) >/dev/null
+			exec unshare --mount head -c 15 `+file+`'`)
+		shell.Stderr = os.Stderr
+		h := hold(t, shell)
 		move(t, h.Process.Pid, d)
 		if _, err := io.WriteString(h.in, "go\nof the runtime\n"); err != nil {
 			t.Fatal(err)
