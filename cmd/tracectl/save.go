@@ -67,7 +67,7 @@ func newSave(from reader) *cobra.Command {
 
 func writeRecording(to io.Writer, r *straceback.Reading) error {
 	host, _ := os.Hostname() // it is only told to people
-	return saved.Write(to, r, saved.Origin{Program: "tracectl " + version, Host: host})
+	return saved.Write(to, r, saved.Origin{Program: "tracectl " + version, Host: cmp.Or(r.Node, host)})
 }
 
 // createFile creates a file that only its owner can read. If force is true, it replaces a regular file in one step.
