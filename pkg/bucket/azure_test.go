@@ -105,8 +105,8 @@ func TestAzure(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := b.Put(t.Context(), "x.rec", file); err == nil || !strings.Contains(err.Error(), "connection refused") ||
-		strings.Contains(err.Error(), "SECRET") {
+	if err := b.Put(t.Context(), "x.rec", file); err == nil || strings.Contains(err.Error(), "SECRET") ||
+		!strings.HasPrefix(err.Error(), "copying to bucket crashes: ") {
 		t.Errorf("without a server: %v", err)
 	}
 }
