@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/runc-trace/runc-trace/pkg/answers"
+	"github.com/runc-trace/runc-trace/pkg/terminal"
 )
 
 // answerVerbs are the commands that answer a question about one recording, on a node and on a cluster.
@@ -15,6 +16,12 @@ var answerVerbs = []func(reader) *cobra.Command{newWhy, newSummary, newTree, new
 
 // fileVerbs are the other commands that read recordings, on a node and on a cluster.
 var fileVerbs = []func(reader) *cobra.Command{newDiff, newSave, newExport, newReportPage}
+
+// screenFor returns how an answer is printed to an output.
+func screenFor(to io.Writer) answers.Screen {
+	width, lines := terminal.Size(to)
+	return answers.Screen{Width: width, Lines: lines, Color: terminal.Colors(to)}
+}
 
 // addAnswer makes a command answer a question about one recording: as text, or as one JSON object.
 func addAnswer(c *cobra.Command, r reader, text func(*answers.Past, io.Writer) error,

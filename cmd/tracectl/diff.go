@@ -74,8 +74,7 @@ func newDiff(from reader) *cobra.Command {
 		if output.word == "json" {
 			err = printJSON(c.OutOrStdout(), d.JSON())
 		} else {
-			width, _ := terminal.Size(c.OutOrStdout())
-			screen := answers.Screen{Width: width, Color: terminal.Colors(c.OutOrStdout())}
+			screen := screenFor(c.OutOrStdout())
 			most := diffLines
 			if *all {
 				most = 0

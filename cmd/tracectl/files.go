@@ -8,7 +8,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/runc-trace/runc-trace/pkg/answers"
-	"github.com/runc-trace/runc-trace/pkg/terminal"
 )
 
 const filesLong = `Print what a container did with files, on one screen: each path that it opened, read,
@@ -54,9 +53,8 @@ func newFiles(r reader) *cobra.Command {
 		return p.Files(calls.counting(p), answers.UsageOrder(order.word))
 	}
 	addAnswer(c, r, func(p *answers.Past, to io.Writer) error {
-		width, lines := terminal.Size(to)
 		screen := answers.FilesScreen{All: *all,
-			Screen: answers.Screen{Width: width, Lines: lines, Color: terminal.Colors(to)}}
+			Screen: screenFor(to)}
 		return screen.Write(to, files(p))
 	}, func(p *answers.Past) (any, error) { return files(p).JSON(), nil })
 	return c

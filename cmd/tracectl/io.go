@@ -66,8 +66,7 @@ func newIO(r reader) *cobra.Command {
 		if *raw {
 			return writeRaw(to, c.ErrOrStderr(), p, moved(p))
 		}
-		width, lines := terminal.Size(to)
-		screen := answers.Screen{Width: width, Lines: lines, Color: terminal.Colors(to)}
+		screen := screenFor(to)
 		pager, err := terminal.NewPager(to)
 		if err != nil {
 			return err

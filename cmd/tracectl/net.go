@@ -8,7 +8,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/runc-trace/runc-trace/pkg/answers"
-	"github.com/runc-trace/runc-trace/pkg/terminal"
 )
 
 const netLong = `Print what a container did on the network and with unix sockets, on one screen: each
@@ -57,9 +56,8 @@ func newNet(r reader) *cobra.Command {
 		return p.Net(calls.counting(p), answers.UsageOrder(order.word))
 	}
 	addAnswer(c, r, func(p *answers.Past, to io.Writer) error {
-		width, lines := terminal.Size(to)
 		screen := answers.NetScreen{All: *all,
-			Screen: answers.Screen{Width: width, Lines: lines, Color: terminal.Colors(to)}}
+			Screen: screenFor(to)}
 		return screen.Write(to, net(p))
 	}, func(p *answers.Past) (any, error) { return net(p).JSON(), nil })
 	return c

@@ -8,7 +8,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/runc-trace/runc-trace/pkg/answers"
-	"github.com/runc-trace/runc-trace/pkg/terminal"
 )
 
 const summaryLong = `Sum up the system calls of a container, on one screen: how many of each kind it made in
@@ -46,9 +45,8 @@ func newSummary(r reader) *cobra.Command {
 	all := c.Flags().Bool("all", false, "print all rows and errors, not only one screen")
 	sum := func(p *answers.Past) *answers.Summary { return p.Summary(answers.Order(order.word), int(slowest)) }
 	addAnswer(c, r, func(p *answers.Past, to io.Writer) error {
-		width, lines := terminal.Size(to)
 		screen := answers.SummaryScreen{ByProcess: by.word == "process", All: *all,
-			Screen: answers.Screen{Width: width, Lines: lines, Color: terminal.Colors(to)}}
+			Screen: screenFor(to)}
 		return screen.Write(to, sum(p))
 	}, func(p *answers.Past) (any, error) { return sum(p).JSON() })
 	return c

@@ -8,7 +8,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/runc-trace/runc-trace/pkg/answers"
-	"github.com/runc-trace/runc-trace/pkg/terminal"
 )
 
 const treeLong = `Print the processes of a container as a tree: what each one executed, its IDs in the
@@ -40,9 +39,8 @@ func newTree(r reader) *cobra.Command {
 	}
 	all := c.Flags().Bool("all", false, "print each process, also those that did the same")
 	addAnswer(c, r, func(p *answers.Past, to io.Writer) error {
-		width, lines := terminal.Size(to)
 		screen := answers.TreeScreen{All: *all,
-			Screen: answers.Screen{Width: width, Lines: lines, Color: terminal.Colors(to)}}
+			Screen: screenFor(to)}
 		return screen.Write(to, p.Tree())
 	}, func(p *answers.Past) (any, error) { return p.Tree().JSON() })
 	return c

@@ -8,7 +8,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/runc-trace/runc-trace/pkg/answers"
-	"github.com/runc-trace/runc-trace/pkg/terminal"
 )
 
 const whyLong = `Say why a container ended, or what it waits for, on one screen: how it ended, the most
@@ -39,8 +38,8 @@ func newWhy(r reader) *cobra.Command {
 	}
 	explain := c.Flags().Bool("explain", false, "say of each cause which rule found it, and why")
 	addAnswer(c, r, func(p *answers.Past, to io.Writer) error {
-		width, lines := terminal.Size(to)
-		screen := answers.Screen{Width: width, Lines: lines, Explain: *explain, Color: terminal.Colors(to)}
+		screen := screenFor(to)
+		screen.Explain = *explain
 		return screen.Write(to, p.Why())
 	}, func(p *answers.Past) (any, error) { return p.Why().JSON() })
 	return c

@@ -28,7 +28,7 @@ const bufferSize = 256 << 10 // bytes
 type Unnamed map[string]uint64
 
 // Write writes the calls of a past's timeline. Processes are those of the past, which may know more calls. It returns
-// what the format has no name for.
+// the calls for which the format has no name.
 func Write(to io.Writer, past *answers.Past) (Unnamed, error) {
 	x := exporter{
 		out: bufio.NewWriterSize(to, bufferSize), past: past, processes: processesOf(past), known: map[uint32]bool{},

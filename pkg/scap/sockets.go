@@ -157,7 +157,7 @@ var accepted = parameter{"upeer_sockaddr", func(e *event, c *call) {
 	e.tuple(peer, local)
 }}
 
-// sent is from where and to where a message is sent.
+// sent is the address of the socket that sends a message, and the one that the message is sent to.
 func sent(name string) parameter {
 	return parameter{name, func(e *event, c *call) {
 		is, to := c.file("fd", false), c.endpoint(name)
@@ -168,7 +168,7 @@ func sent(name string) parameter {
 	}}
 }
 
-// received is from where and to where a message came.
+// received is the address that a message came from, and that of the socket which received it.
 func received(name string) parameter {
 	return parameter{name, func(e *event, c *call) {
 		if c.result < 0 {
