@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -21,7 +22,8 @@ func TestScap(t *testing.T) {
 	if _, err := exec.LookPath("sysdig"); err != nil {
 		t.Fatalf("%v: install the package sysdig", err)
 	}
-	port := discard(t)
+	address := serveTCP(t, "127.0.0.1:0", func(c net.Conn) { _, _ = io.Copy(io.Discard, c) })
+	port := netip.MustParseAddrPort(address).Port()
 	x := load(t)
 	script := fmt.Sprintf(`cd /tmp; echo "hello, sysdig" > note; cat note /etc/nothing; echo ping | nc 127.0.0.1 %d; `+
 		`mkdir dir; mv note dir/moved; rm dir/moved; sleep 30 & kill $!; wait $!; exit 3`, port)
@@ -127,24 +129,4 @@ func (x *tracer) sysdig(file, filter, fields string) []string {
 		x.t.Fatalf("sysdig %s: exit code %d, %s", filter, o.code, o.stderr)
 	}
 	return strings.Split(strings.TrimSuffix(o.stdout, "\n"), "\n")
-}
-
-// discard listens on a port of the loopback interface until the test ends.
-func discard(t *testing.T) (port int) {
-	listener, err := net.Listen("tcp4", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { listener.Close() })
-	go func() {
-		for {
-			c, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			_, _ = io.Copy(io.Discard, c)
-			c.Close()
-		}
-	}()
-	return listener.Addr().(*net.TCPAddr).Port
 }
